@@ -1,0 +1,68 @@
+# Needs make and Python 3.11 or newer. Everything goes into .venv, from locks with hashes; each target does its own set-up.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHONS := python3.11 python3.12 python3.13 python3.14 python3.15 python3
+LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group build --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --no-annotate --no-header
+
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # or pyright asks for its newest version at every run
+
+.DEFAULT_GOAL := help
+.PHONY: help sandbox test check lint types imports format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+sandbox: $(VENV)/.sandbox-ready ## the whole product on this machine: bot, a Slack, a Confluent Cloud (ARGS="--help")
+	@$(BIN)/python -m sandbox $(ARGS)
+
+test: $(VENV)/.dev-ready ## the tests (ARGS="-k create"); those in a browser are skipped where there is no Chromium
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint types imports test ## all that CI asks for
+
+lint: $(VENV)/.dev-ready ## ruff, and the format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(VENV)/.dev-ready ## mypy and pyright
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+imports: $(VENV)/.dev-ready ## who may import whom
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev-ready ## put the code in order
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: $(VENV)/.dev-ready ## write the locks anew, keeping versions (ARGS="--upgrade" to move them)
+	$(BIN)/$(LOCK) --extra sandbox --output-file requirements.lock $(ARGS)
+	$(BIN)/$(LOCK) --all-extras --constraints requirements.lock --output-file requirements-dev.lock $(ARGS)
+
+clean: ## delete what the tools left behind (not .venv, not latchkey-data)
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find bot handlers sandbox tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# pip appears only once a venv is whole, so a half-made one is made again.
+$(BIN)/pip:
+	@for python in $(or $(PYTHON),$(PYTHONS)); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+	  "$$python" -m venv --clear $(VENV) && exit 0; \
+	  echo "make: $$python cannot make a virtual environment (on Debian: apt-get install python3-venv)" >&2; exit 1; \
+	done; \
+	echo "make: Latchkey needs Python 3.11 or newer; none found among: $(or $(PYTHON),$(PYTHONS)) (or say make PYTHON=...)" >&2; exit 1
+
+define install
+@echo "Installing $(1) into $(VENV)"
+@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1)
+@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+@touch $@
+endef
+
+$(VENV)/.sandbox-ready: requirements.lock pyproject.toml | $(BIN)/pip
+	$(call install,requirements.lock)
+
+$(VENV)/.dev-ready: requirements-dev.lock pyproject.toml | $(BIN)/pip
+	$(call install,requirements-dev.lock)

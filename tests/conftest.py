@@ -1,0 +1,41 @@
+"""What holds for every test: the developer's own environment stays out, and a browser is asked for by name."""
+
+import os
+import shutil
+
+import pytest
+from hypothesis import settings
+
+CHROMIUMS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+PRODUCT_VARIABLES = ("SLACK_", "CONFLUENT_", "LATCHKEY_", "REDIS_URL", "LOG_LEVEL", "HOST", "PORT")
+TEST_VARIABLES = {"LATCHKEY_CHROMIUM", "LATCHKEY_REQUIRE_BROWSER"}
+
+# A deadline per example measures how busy the machine is, not the code.
+settings.register_profile("latchkey", deadline=None, print_blob=True)
+settings.load_profile("latchkey")
+
+
+def pytest_configure() -> None:
+    """Forget the product's variables, or a test could reach a real workspace with a developer's own tokens."""
+    for name in os.environ.keys() - TEST_VARIABLES:
+        if name.startswith(PRODUCT_VARIABLES):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The path of a Chromium; without one the test is skipped, or fails where LATCHKEY_REQUIRE_BROWSER=1."""
+    chosen = os.environ.get("LATCHKEY_CHROMIUM")
+    for candidate in (chosen,) if chosen else CHROMIUMS:
+        if path := shutil.which(candidate):
+            return path
+    reason = "no Chromium found: install it, or set LATCHKEY_CHROMIUM to its path"
+    if os.environ.get("LATCHKEY_REQUIRE_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,112 @@
+"""The code stays small enough to read in an afternoon, and the locks hold what pyproject.toml asks for."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+MODULE_LINES = 300
+FUNCTION_LINES_P90 = 30
+LISTENER_LINES = 20
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def modules(*packages: str) -> list[Path]:
+    return sorted(chain.from_iterable((ROOT / package).rglob("*.py") for package in packages))
+
+
+def functions(*packages: str) -> Iterator[tuple[Path, Function]]:
+    for path in modules(*packages):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, Function):
+                yield path, node
+
+
+def lines(function: Function) -> int:
+    assert function.end_lineno is not None
+    return function.end_lineno - function.lineno + 1
+
+
+def is_listener(function: Function) -> bool:
+    """Whether Bolt calls it: it is decorated with @app.action(...), @app.view(...) and the like."""
+    return any(ast.unparse(decorator).startswith("app.") for decorator in function.decorator_list)
+
+
+def where(path: Path, function: Function) -> str:
+    return f"{path.relative_to(ROOT)}:{function.lineno} {function.name}: {lines(function)} lines"
+
+
+def test_modules_are_short() -> None:
+    sizes = {path: len(path.read_text("utf-8").splitlines()) for path in modules("bot", "handlers", "sandbox")}
+
+    assert {str(path.relative_to(ROOT)): size for path, size in sizes.items() if size > MODULE_LINES} == {}
+
+
+def test_nine_functions_in_ten_are_short() -> None:
+    sizes = [(lines(function), where(path, function)) for path, function in functions("bot", "handlers")]
+    too_long = sorted((size, place) for size, place in sizes if size > FUNCTION_LINES_P90)
+
+    assert len(too_long) <= len(sizes) / 10, too_long
+
+
+def test_listeners_are_thin() -> None:
+    listeners = [(path, function) for path, function in functions("handlers") if is_listener(function)]
+
+    assert [where(*found) for found in listeners if lines(found[1]) > LISTENER_LINES] == []
+
+
+def pinned(lock: str) -> dict[str, str]:
+    """Package name → version, as the lock has them (the same package twice where platforms differ: the last)."""
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", (ROOT / lock).read_text("utf-8"), flags=re.MULTILINE))
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def asked_for(*extras: str) -> list[Requirement]:
+    data = project()
+    groups = [data["project"]["dependencies"], data["dependency-groups"]["build"]]
+    groups += [data["project"]["optional-dependencies"][extra] for extra in extras]
+    requirements = [Requirement(line) for line in chain.from_iterable(groups)]
+    return [requirement for requirement in requirements if requirement.name != "latchkey"]
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [
+        ("requirements.lock", ("embedded", "sandbox")),
+        ("requirements-dev.lock", ("embedded", "sandbox", "dev")),
+    ],
+)
+def test_locks_hold_what_the_project_asks_for(lock: str, extras: tuple[str, ...]) -> None:
+    versions = pinned(lock)
+
+    missing = [
+        str(requirement)
+        for requirement in asked_for(*extras)
+        if not requirement.specifier.contains(versions.get(canonicalize_name(requirement.name), "0"))
+    ]
+
+    assert missing == [], "run `make lock`"
+
+
+def test_developers_run_what_users_run() -> None:
+    assert pinned("requirements.lock").items() <= pinned("requirements-dev.lock").items()
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_locks_name_no_place(lock: str) -> None:
+    text = (ROOT / lock).read_text("utf-8")
+
+    assert "--hash=sha256:" in text
+    assert re.findall(r"^.*(?:://|@ |--(?:index|extra-index|find-links|trusted)).*$", text, flags=re.MULTILINE) == []
