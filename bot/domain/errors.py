@@ -1,0 +1,109 @@
+"""Everything that Latchkey raises on purpose.
+
+    LatchkeyError
+    ├── Refused            the policy or an authority says no; nothing was changed
+    ├── Conflict           someone else was first; the caller reads again
+    ├── NotFound           no such request, key or draft
+    ├── Unavailable        a system we need did not answer; nothing was changed; trying again is safe
+    │   └── Throttled      the same, and it said when
+    ├── Unknown            the answer was lost: the effect may or may not have happened; reconcile before repeating
+    ├── CloudRefused       Confluent understood and said no, for good; nothing was changed
+    ├── Tampered           what the store holds is not what Latchkey wrote
+    └── Undeliverable      Slack did not take a message
+
+`str(error)` is for operators; `tell` is for people: what happened, whether anything changed, what to do next.
+"""
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+def plain(text: str) -> str:
+    """Text that came from outside, safe inside Slack's mrkdwn: it links, mentions and pings nothing."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+class LatchkeyError(Exception):
+    """Root of everything raised on purpose. `code` names the class in logs, metrics and the audit log.
+
+    `tell` is mrkdwn: whoever raises puts foreign text through `plain`.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, tell: str, *, log: str = "") -> None:
+        super().__init__(log or tell)
+        self.tell = tell
+
+
+class Refused(LatchkeyError):
+    """Policy, identity or authority says no."""
+
+    code = "refused"
+
+
+class Conflict(LatchkeyError):
+    """Somebody else changed the record first."""
+
+    code = "conflict"
+
+
+class NotFound(LatchkeyError):
+    """There is no such thing (any more)."""
+
+    code = "not_found"
+
+
+class Unavailable(LatchkeyError):
+    """A system that we need did not answer. Nothing was changed."""
+
+    code = "unavailable"
+
+
+class Throttled(Unavailable):
+    """A system that we need asked us to wait."""
+
+    code = "throttled"
+
+    def __init__(self, tell: str, *, wait: timedelta, log: str = "") -> None:
+        super().__init__(tell, log=log)
+        self.wait = wait
+
+
+class Unknown(LatchkeyError):
+    """The answer to a change was lost: it may have happened."""
+
+    code = "unknown"
+
+
+class CloudRefused(LatchkeyError):
+    """Confluent refused a call for good (400, 402, 403, 404, 409, 422). Nothing was changed."""
+
+    code = "cloud_refused"
+
+    def __init__(self, *, status: int, detail: str, reference: str) -> None:
+        """`detail` is Confluent's own sentence, `reference` its X-Request-Id."""
+        super().__init__(
+            f"Confluent Cloud refused: {plain(detail)}", log=f"{status} {detail} (X-Request-Id {reference})"
+        )
+        self.status = status
+        self.detail = detail
+        self.reference = reference
+
+
+class Tampered(LatchkeyError):
+    """A stored record does not open: it was not written by Latchkey, or not for this place, or its key is gone."""
+
+    code = "tampered"
+
+
+class Undeliverable(LatchkeyError):
+    """Slack did not take a message. `reason` is Slack's own error code."""
+
+    code = "undeliverable"
+
+    def __init__(self, reason: str, *, lasting: bool) -> None:
+        """`lasting`: trying again will not help until a person changes something."""
+        super().__init__(f"Slack did not take the message ({reason}).")
+        self.reason = reason
+        self.lasting = lasting

@@ -1,0 +1,157 @@
+"""API keys of Confluent Cloud: people, kinds, owners, resources, the key, and its secret."""
+
+import hmac
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, NewType, NoReturn, TypeAlias
+
+SlackUserId = NewType("SlackUserId", str)
+TeamId = NewType("TeamId", str)
+Principal = NewType("Principal", str)
+"""A Confluent user (`u-…`) or service account (`sa-…`)."""
+KeyId = NewType("KeyId", str)
+RequestId = NewType("RequestId", str)
+Path: TypeAlias = tuple[tuple[str, str], ...]
+"""The part of a CRN below the organisation, as (element, value) pairs; empty is the organisation itself."""
+
+
+class Kind(StrEnum):
+    """What an API key opens."""
+
+    KAFKA = "kafka"
+    SCHEMA_REGISTRY = "schema-registry"
+    KSQLDB = "ksqldb"
+    FLINK = "flink"
+    CLOUD = "cloud"
+    TABLEFLOW = "tableflow"
+    GLOBAL = "global"
+
+
+class Operation(StrEnum):
+    """What can be done with a key."""
+
+    CREATE = "create"
+    EDIT = "edit"
+    ROTATE = "rotate"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone in our Slack workspace, matched to exactly one Confluent user; `email` is trimmed and lower-case."""
+
+    slack: SlackUserId
+    team: TeamId
+    name: str
+    email: str
+    principal: Principal
+
+    def is_same_as(self, other: "Person") -> bool:
+        """Whether any one of Slack id, principal and e-mail is shared: enough to count as self-approval."""
+        return self.slack == other.slack or self.principal == other.principal or self.email == other.email
+
+
+@dataclass(frozen=True, slots=True)
+class MyAccount:
+    """The key belongs to the requester's own Confluent user."""
+
+    id: Principal
+    kind: Literal["user"] = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """The key belongs to a service account that exists already."""
+
+    id: Principal
+    name: str
+    kind: Literal["service-account"] = "service-account"
+
+
+Owner: TypeAlias = MyAccount | ServiceAccount
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaCluster:
+    """One Kafka cluster, with the names that people know it by."""
+
+    id: str
+    name: str
+    environment: str
+    environment_name: str
+    kind: Literal[Kind.KAFKA] = Kind.KAFKA
+
+    def paths(self) -> tuple[Path, ...]:
+        """The CRN paths that a role binding may name this resource by."""
+        return ((("environment", self.environment), ("cloud-cluster", self.id)),)
+
+
+Resource: TypeAlias = KafkaCluster
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as Confluent reports it; it cannot hold the secret."""
+
+    id: KeyId
+    owner: Principal | None
+    resource: str
+    """Id of the resource as Confluent sent it; "" when it sent none."""
+    name: str
+    description: str
+    created_at: datetime | None
+
+
+class Secret:
+    """A secret that shows itself only to who calls `reveal`: not to `repr`, `str`, a log, a pickle or a copy."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret in the clear. Call this at the last moment and keep no reference."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('**********')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value, other._value)
+
+    __hash__ = None  # type: ignore[assignment]  # a hash of a secret is a way to guess it
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("a secret has no parts")
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What Latchkey writes at the end of a key's description to know its own keys again: `[lk:REQUEST/ATTEMPT]`."""
+
+    request: RequestId
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"[lk:{self.request}/{self.attempt}]"
+
+    @classmethod
+    def find(cls, description: str) -> "Marker | None":
+        """The marker at the very end of a description, or None."""
+        found = _MARKER.search(description)
+        return cls(RequestId(found["request"]), int(found["attempt"])) if found else None
+
+
+_MARKER = re.compile(r"\[lk:(?P<request>[A-Za-z0-9_-]{1,64})/(?P<attempt>[0-9]{1,6})\]\s*\Z")
+
+
+def normal_email(address: str) -> str:
+    """An e-mail address as we compare it: trimmed and case-folded."""
+    return address.strip().casefold()
