@@ -1,0 +1,116 @@
+"""Carrying out a stored click, and answering it: whatever happens, the person who clicked reads something."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_never
+
+from bot.domain.errors import LatchkeyError, NotFound, Unavailable
+from bot.services.checking import form
+from bot.services.clicks import (
+    Approve,
+    Cancel,
+    Change,
+    Check,
+    Click,
+    Deny,
+    Draft,
+    Replace,
+    Saved,
+    Send,
+    Show,
+)
+from bot.services.delivery import Delivery
+from bot.services.pages import Page, TextPage
+from bot.services.ports import Drafts, Notifier
+from bot.services.publishing import Publishing
+from bot.services.requests import Desk
+
+STALE = timedelta(hours=1)
+log = logging.getLogger("latchkey.clicks")
+
+
+@dataclass(frozen=True, slots=True)
+class Carrying:
+    """From a deed to the service that does it."""
+
+    desk: Desk
+    delivery: Delivery
+    drafts: Drafts
+    notifier: Notifier
+    publishing: Publishing
+
+    async def carry_out(self, click: Click) -> None:
+        """Do it and answer. Raises only what a person cannot be told, because Slack does not take the answer."""
+        if self.desk.ledger.clock() - click.at > STALE:
+            return  # nobody waits for it; and an old record put back into the store must not do anything
+        try:
+            page = await self._answer(click)
+        except LatchkeyError as error:
+            level = logging.WARNING if isinstance(error, Unavailable) else logging.INFO
+            log.log(level, "click refused", extra={"click": click.id, "deed": click.deed.kind, "code": error.code})
+            page = TextPage("Not done", error.tell)
+        except Exception:
+            log.exception("click failed", extra={"click": click.id, "deed": click.deed.kind})
+            page = TextPage("Something went wrong", _broken(click))
+        if page is not None:
+            await self._reply(click, page)
+
+    async def _reply(self, click: Click, page: Page) -> None:
+        if click.reply.view is not None:
+            await self.notifier.show_page(click.reply.view, page)
+        elif isinstance(page, TextPage):
+            await self.notifier.say(click.by, click.reply, page.text)
+
+    async def _answer(self, click: Click) -> Page | None:
+        deed = click.deed
+        match deed:
+            case Check(draft):
+                return await self._check(draft, click)
+            case Change(draft_id):
+                return form(await self._draft(draft_id, click), await self.desk.directory.catalog())
+            case Send(draft_id):
+                sent = await self.desk.submit(draft_id, await self._draft(draft_id, click), click)
+                return TextPage("Request sent", sent)
+            case Approve() | Deny() | Cancel():
+                return await self._decide(deed, click)
+            case Show(request):
+                instead = await self.delivery.show(request, click)
+                return TextPage("Not shown", instead) if instead else None
+            case Saved(request):
+                await self.delivery.saved(request, click)
+                return None
+            case Replace(request):
+                return TextPage("Replaced", await self.delivery.replace(request, click))
+            case _:
+                assert_never(deed)
+
+    async def _decide(self, deed: Approve | Deny | Cancel, click: Click) -> Page:
+        if click.card is not None and isinstance(deed, Approve):
+            await self.publishing.found(deed.request, click.card)
+        match deed:
+            case Approve(request):
+                return TextPage("Approved", await self.desk.approve(request, click))
+            case Deny(request, reason):
+                return TextPage("Denied", await self.desk.deny(request, reason, click))
+            case Cancel(request):
+                return TextPage("Cancelled", await self.desk.cancel(request, click))
+            case _:
+                assert_never(deed)
+
+    async def _check(self, draft: Draft, click: Click) -> Page:
+        await self.drafts.put(click.id, click.by, draft)
+        return await self.desk.review(click.id, draft, click)
+
+    async def _draft(self, draft_id: str, click: Click) -> Draft:
+        draft = await self.drafts.get(draft_id, click.by)
+        if draft is None:
+            raise NotFound("This form is too old. Nothing was sent. Start again with `/apikey create`.")
+        return draft
+
+
+def _broken(click: Click) -> str:
+    return (
+        "Something went wrong inside Latchkey. It is not certain whether anything was changed: `/apikey requests` "
+        f"tells. If it happens again, tell whoever runs Latchkey this reference: `{click.id}`."
+    )

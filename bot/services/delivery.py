@@ -1,0 +1,172 @@
+"""Showing a secret once, to the requester alone, and what follows: saved, or replaced.
+
+The secret leaves the store in the same write that moves the request to Revealing, so two clicks have one winner and
+a crash loses the secret rather than showing it twice. What is not known to have arrived is deleted at Confluent.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.domain.audit import Action
+from bot.domain.errors import Conflict, LatchkeyError, Refused, plain
+from bot.domain.keys import Person, RequestId, Secret
+from bot.domain.requests import Approved, Confirmed, Keyed, Ready, Request, Revealing, Shown, Unclaimed, Undelivered
+from bot.services.clicks import Click
+from bot.services.directory import Directory
+from bot.services.execution import Execution
+from bot.services.ledger import Ledger, With, persistently
+from bot.services.pages import Handover
+from bot.services.ports import Notifier, Stored
+from bot.services.words import decided, when
+
+ON_ITS_WAY = timedelta(seconds=30)
+"""How long the one message may take before the secret counts as lost."""
+PRESENT = timedelta(minutes=2)
+"""A click older than this does not show a secret: whoever clicked may have left the screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the requester does with a key that was made."""
+
+    ledger: Ledger
+    directory: Directory
+    execution: Execution
+    notifier: Notifier
+
+    async def show(self, request: RequestId, click: Click) -> str | None:
+        """Show the secret in answer to this click. Returns what to say instead, when there is nothing to show."""
+        stored = await self._of(request, click)
+        ready = stored.value
+        now = self.ledger.clock()
+        if not isinstance(ready, Ready):
+            return _instead(ready)
+        if now >= ready.claim_by:
+            return "The time to take this secret is over. The key is being deleted. Ask again with `/apikey create`."
+        if now - click.at > PRESENT:
+            return "Latchkey was away when you clicked, so it shows nothing now. Click `Show secret` again."
+        try:
+            revealing, secret = await self._claim(stored, ready, click)
+        except Conflict:
+            return _instead((await self.ledger.get(request)).value)
+        await self._reveal(revealing, ready, secret, click)
+        return None
+
+    async def saved(self, request: RequestId, click: Click) -> None:
+        """The requester has the secret: remove the message that shows it."""
+        await persistently(lambda: self._confirm(request, click))
+        await self.notifier.clear(click.reply)
+
+    async def replace(self, request: RequestId, click: Click) -> str:
+        """Delete this key and make another under the same approval, while that is fresh."""
+        state = await persistently(lambda: self._give_up(request, click))
+        if click.card is None:  # the click came from the message that shows the secret
+            await self.notifier.clear(click.reply)
+        return (
+            f"The key `{plain(state.key.id)}` is deleted and a new one made. Latchkey writes to you when it is there."
+        )
+
+    async def _confirm(self, request: RequestId, click: Click) -> None:
+        stored = await self._of(request, click)
+        shown = stored.value
+        if isinstance(shown, Shown | Revealing):  # a quick click can overtake our own note that Slack took the message
+            now = self.ledger.clock()
+            at = shown.at if isinstance(shown, Shown) else now
+            confirmed = Confirmed(shown.ask, shown.terms, shown.grant, shown.attempt, shown.key, shown_at=at, at=now)
+            event = self.ledger.event(Action.CONFIRMED, request, click.by, key=shown.key.id)
+            await self.ledger.move(stored, confirmed, event)
+
+    async def _give_up(self, request: RequestId, click: Click) -> Keyed:
+        stored = await self._of(request, click)
+        state = stored.value
+        if not isinstance(state, Revealing | Shown | Confirmed | Undelivered):
+            raise Refused(f"{_instead(state)} Nothing was changed.")
+        now = self.ledger.clock()
+        if now >= state.grant.fresh_until:
+            raise Refused(
+                f"The approval ended {when(state.grant.fresh_until)}, so this key stays as it is. "
+                "Ask for a new one with `/apikey create`."
+            )
+        asked = self.ledger.event(Action.REPLACEMENT_ASKED, request, click.by, key=state.key.id)
+        if isinstance(state, Undelivered) and state.deleted_at:
+            again = Approved(state.ask, state.terms, state.grant, state.attempt + 1, now)
+            await self.ledger.move(stored, again, asked)
+        elif not (isinstance(state, Undelivered) and state.reissue):
+            why = "You asked for another key in its place."
+            await self.execution.undeliver(stored, state, why, asked, reissue=True)
+        return state
+
+    async def _of(self, request: RequestId, click: Click) -> Stored[Request]:
+        """The request, if it is this person's, matched again at this moment. Raises `Refused` otherwise."""
+        stored = await self.ledger.get(request)
+        asker = stored.value.ask.requester
+        try:
+            _must_be(asker, await self.directory.identify(click.by, click.team))
+        except Refused as error:
+            await self.ledger.record(Action.SHOW_REFUSED, request, click.by, tried=click.deed.kind, reason=error.tell)
+            raise
+        return stored
+
+    async def _claim(
+        self, stored: Stored[Request], ready: Ready, click: Click
+    ) -> tuple[Stored[Request], Secret | None]:
+        until = self.ledger.clock() + ON_ITS_WAY
+        revealing = Revealing(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, until)
+        event = self.ledger.event(Action.SHOW_INTENDED, ready.ask.id, click.by, key=ready.key.id)
+        # On disk before it is shown: a store that forgot the claim in a crash would show the secret again.
+        return await self.ledger.move(stored, revealing, event, extra=With(take_secret=True, durable=True))
+
+    async def _reveal(self, stored: Stored[Request], ready: Ready, secret: Secret | None, click: Click) -> None:
+        if secret is None:
+            await self._lost(stored, ready, "The sealed secret could not be opened.")
+            return
+        handover = Handover(
+            ready.ask.id,
+            ready.key,
+            secret,
+            ready.ask.owner,
+            ready.ask.resource,
+            ready.endpoints,
+            ready.grant.fresh_until,
+        )
+        try:
+            await self.notifier.hand_over(click.reply, handover)
+        except LatchkeyError:
+            await self._lost(stored, ready, "Slack did not take the message with the secret.")
+            return
+        shown = Shown(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, self.ledger.clock())
+        event = self.ledger.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
+        try:
+            await self.ledger.move(stored, shown, event)
+        except Conflict:
+            return  # the requester was quicker with the next click, or the lease ended: the record says which
+
+    async def _lost(self, stored: Stored[Request], ready: Ready, why: str) -> None:
+        await self.execution.undeliver(stored, ready_as_revealing(stored, ready), why)
+
+
+def _must_be(asker: Person, person: Person) -> None:
+    if person.slack != asker.slack or person.principal != asker.principal:
+        raise Refused("This key is for the person who asked for it, and for nobody else.")
+
+
+def ready_as_revealing(stored: Stored[Request], ready: Ready) -> Revealing:
+    """The state just written, for the next one to be made from."""
+    if isinstance(stored.value, Revealing):
+        return stored.value
+    return Revealing(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, ready.claim_by)
+
+
+def _instead(request: Request) -> str:
+    match request:
+        case Revealing():
+            return "This secret is being shown right now, in answer to an earlier click."
+        case Shown() | Confirmed():
+            at = request.at if isinstance(request, Shown) else request.shown_at
+            return f"This secret was shown to you {when(at)}. It cannot be shown again."
+        case Undelivered():
+            return f"This secret can no longer be shown: {plain(request.why)} Its key is deleted."
+        case Unclaimed():
+            return "The time to take this secret is over, and its key is deleted. Ask again with `/apikey create`."
+        case _:
+            return decided(request)

@@ -1,0 +1,146 @@
+"""Who somebody is at Confluent, what they hold there, and what there is to choose from: reads, some of them cached."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.domain.authority import Standing
+from bot.domain.catalog import Catalog, Environment, User
+from bot.domain.errors import Refused, plain
+from bot.domain.keys import KafkaCluster, Person, SlackUserId, TeamId
+from bot.domain.roles import Binding
+from bot.services.ports import Cache, Clock, Cloud, People, Profile
+
+DISPLAY = timedelta(seconds=60)
+"""How old what we read about a person may be when it is only shown."""
+CATALOG_KEPT = timedelta(days=1)
+CATALOG_STALE = timedelta(minutes=1)
+"""Older than this, opening the form starts a refresh; what is there is offered meanwhile."""
+_ELSEWHERE = "This Slack account belongs to another workspace, and Latchkey deals only with members of its own."
+MEMO = timedelta(seconds=15)
+"""How long a process uses its own decoded catalog before it looks into the store again."""
+
+
+@dataclass(slots=True)
+class Directory:
+    """People, roles and the catalog. `team` is the one workspace that this Latchkey serves."""
+
+    cloud: Cloud
+    people: People
+    cache: Cache
+    clock: Clock
+    team: TeamId
+    _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
+    """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(5), init=False)
+
+    async def identify(self, user: SlackUserId, team: TeamId, *, shown: bool = False) -> Person:
+        """The Confluent user behind a Slack user. Raises `Refused` with the reason when there is not exactly one.
+
+        `shown` accepts a list of users up to `DISPLAY` old: for pages, never for decisions.
+        """
+        if team != self.team:
+            raise Refused(_ELSEWHERE)
+        profile = await self.people.profile(user)
+        email = _admitted(profile, self.team)
+        matches = [each for each in await self._users(shown=shown) if each.email == email]
+        if not matches:
+            raise Refused(
+                f"No Confluent Cloud user has the e-mail address {plain(email)} that Slack knows. "
+                "An OrganizationAdmin can invite that address to Confluent Cloud."
+            )
+        if len(matches) > 1:
+            ids = ", ".join(sorted(each.id for each in matches))
+            raise Refused(
+                f"Several Confluent Cloud users ({ids}) have the e-mail address {plain(email)}, so Latchkey "
+                "cannot tell which one is meant. An OrganizationAdmin can remove all but one."
+            )
+        return Person(user, team, profile.name if profile else "", email, matches[0].id)
+
+    async def standing(self, person: Person) -> Standing:
+        """What a person holds right now: read afresh, for a decision."""
+        bindings = await self.cloud.role_bindings(person.principal)
+        return Standing(person, tuple(bindings), await self._organization())
+
+    async def glance(self, person: Person) -> Standing:
+        """What a person held within the last minute: for showing only."""
+        name = f"bindings:{person.principal}"
+        cached = await self.cache.get(name, tuple[Binding, ...])
+        if cached is None:
+            bindings = tuple(await self.cloud.role_bindings(person.principal))
+            await self.cache.put(name, bindings, tuple[Binding, ...], now=self.clock(), keep=DISPLAY)
+        else:
+            bindings = cached[0]
+        return Standing(person, bindings, await self._organization())
+
+    async def catalog(self) -> Catalog | None:
+        """The last reading of the catalog, never waiting for Confluent; None when there was none yet."""
+        now = self.clock()
+        if self._memo is None or not timedelta(0) <= now - self._memo[2] < MEMO:
+            cached = await self.cache.get("catalog", Catalog)
+            self._memo = (*cached, now) if cached else None
+        return self._memo[0] if self._memo else None
+
+    def catalog_is_stale(self) -> bool:
+        """Whether the catalog that this process last saw should be read again."""
+        return self._memo is None or self.clock() - self._memo[1] > CATALOG_STALE
+
+    async def refresh_catalog(self) -> Catalog:
+        """Read everything that the form offers from Confluent and keep it."""
+        organization, environments, accounts = await asyncio.gather(
+            self.cloud.organization(), self.cloud.environments(), self.cloud.service_accounts()
+        )
+        clusters = [cluster for found in await self._clusters(environments) for cluster in found]
+        catalog = Catalog(
+            organization,
+            tuple(sorted(environments, key=lambda each: (each.name.casefold(), each.id))),
+            tuple(sorted(clusters, key=lambda each: (each.name.casefold(), each.id))),
+            tuple(sorted(accounts, key=lambda each: (each.name.casefold(), each.id))),
+        )
+        now = self.clock()
+        await self.cache.put("catalog", catalog, Catalog, now=now, keep=CATALOG_KEPT)
+        self._memo = (catalog, now, now)
+        return catalog
+
+    async def _clusters(self, environments: Sequence[Environment]) -> Sequence[Sequence[KafkaCluster]]:
+        async def read(environment: Environment) -> Sequence[KafkaCluster]:
+            async with self._reading:
+                return await self.cloud.kafka_clusters(environment)
+
+        return await asyncio.gather(*map(read, environments))
+
+    async def _users(self, *, shown: bool) -> Sequence[User]:
+        cached = await self.cache.get("users", tuple[User, ...]) if shown else None
+        if cached is not None:
+            return cached[0]
+        users = tuple(await self.cloud.users())
+        await self.cache.put("users", users, tuple[User, ...], now=self.clock(), keep=DISPLAY)
+        return users
+
+    async def _organization(self) -> str:
+        cached = await self.cache.get("organization", str)
+        if cached is not None:
+            return cached[0]
+        organization = await self.cloud.organization()
+        await self.cache.put("organization", organization, str, now=self.clock(), keep=CATALOG_KEPT)
+        return organization
+
+
+def _admitted(profile: Profile | None, team: TeamId) -> str:
+    """The e-mail address of somebody whom Latchkey deals with. Raises `Refused` for everybody else."""
+    if profile is None:
+        raise Refused("Slack does not show this account to Latchkey.")
+    if profile.team != team:
+        raise Refused(_ELSEWHERE)
+    if profile.deleted:
+        raise Refused("This Slack account is deactivated.")
+    if profile.is_bot:
+        raise Refused("Bots can neither ask for keys nor decide about them.")
+    if profile.is_guest:
+        raise Refused("Guests of this Slack workspace can neither ask for keys nor decide about them.")
+    if not profile.email or not profile.email_confirmed:
+        raise Refused(
+            "Slack has no confirmed e-mail address for this account, so Latchkey cannot find its Confluent user."
+        )
+    return profile.email

@@ -1,0 +1,293 @@
+"""What the services need of the world. Adapters implement these; fakes in tests do too.
+
+Every method may raise `Unavailable`; what else it raises stands beside it.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+from bot.domain.audit import Event
+from bot.domain.catalog import Endpoints, Environment, User
+from bot.domain.keys import (
+    ApiKey,
+    KafkaCluster,
+    KeyId,
+    Owner,
+    Principal,
+    RequestId,
+    Resource,
+    Secret,
+    ServiceAccount,
+    SlackUserId,
+    TeamId,
+)
+from bot.domain.requests import Request
+from bot.domain.roles import Binding
+from bot.services.clicks import Click, Draft, ReplyTo
+from bot.services.pages import Handover, Page
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The time, aware, in UTC."""
+
+    def __call__(self) -> datetime:
+        """Now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A record and its revision; the first revision is 1."""
+
+    value: T
+    rev: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One atomic write: a request's next state, when it is due, its audit events, and what goes with it.
+
+    `before` None adds a new request. `secret` is sealed beside the record until `secret_until`. `also` puts further
+    agenda items. `durable` waits until the write is on disk, where the server can tell.
+    """
+
+    before: Stored[Request] | None
+    after: Request
+    due: datetime | None
+    events: tuple[Event, ...] = ()
+    secret: Secret | None = None
+    secret_until: datetime | None = None
+    take_secret: bool = False
+    also: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    durable: bool = False
+
+
+class Requests(Protocol):
+    """Access requests. A record that does not open raises `Tampered`."""
+
+    async def get(self, request: RequestId) -> Stored[Request] | None:
+        """The request, or None when there is none."""
+        ...
+
+    async def commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
+        """Write all of `change` or nothing; with `take_secret`, remove the sealed secret and return it.
+
+        Raises `Conflict` when the record is not at `change.before`'s revision (or exists, for a new one).
+        A sealed secret that is missing or does not open comes back as None: the write has happened.
+        """
+        ...
+
+    async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
+        """The newest requests of one person, newest first."""
+        ...
+
+    async def pending(self, limit: int) -> Sequence[Stored[Request]]:
+        """Requests that wait for a decision, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An agenda item taken by this process until `until`; another process takes it after that."""
+
+    item: str
+    until: datetime
+
+
+class Agenda(Protocol):
+    """Due work: `request:ID`, `click:ID`, `sweep:ID`, `catalog`."""
+
+    async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
+        """Take up to `limit` items that are due, earliest first."""
+        ...
+
+    async def settle(self, lease: Lease, due: datetime | None) -> None:
+        """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""
+
+    async def put(self, item: str, due: datetime) -> None:
+        """Make an item due at `due`, unless it is due earlier already."""
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest item is due."""
+        ...
+
+
+class Inbox(Protocol):
+    """Clicks that were answered but not yet carried out."""
+
+    async def put(self, click: Click, now: datetime) -> bool:
+        """Store a click and make it due, in one write; False when the same click is or was here already."""
+        ...
+
+    async def get(self, click: str) -> Click | None:
+        """A click that is still to be carried out."""
+        ...
+
+    async def done(self, click: str) -> None:
+        """Forget what the click held; that it was here is remembered for an hour."""
+
+
+class Drafts(Protocol):
+    """Forms on their way through the review page; each is forgotten after an hour."""
+
+    async def put(self, draft: str, by: SlackUserId, form: Draft) -> None:
+        """Store a form under an id."""
+
+    async def get(self, draft: str, by: SlackUserId) -> Draft | None:
+        """The form, if it is this person's and still there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message of ours that shows a request. `digest` says what it shows; `broken` is Slack's lasting refusal."""
+
+    surface: str
+    channel: str
+    ts: str
+    digest: str
+    broken: str = ""
+
+
+class Posts(Protocol):
+    """Which messages show a request."""
+
+    async def get(self, request: RequestId) -> Sequence[Post]:
+        """All messages on record."""
+        ...
+
+    async def put(self, request: RequestId, post: Post) -> None:
+        """Remember a message, or what it shows now; one record per channel and ts."""
+
+
+class Audit(Protocol):
+    """The audit log: a hash chain that only grows."""
+
+    async def append(self, *events: Event) -> None:
+        """Write events that go with no change of a request."""
+
+    def read(self) -> AsyncIterator[Mapping[str, object]]:
+        """Every line, oldest first, as `latchkey audit export` prints it."""
+        ...
+
+
+class Cache(Protocol):
+    """Sealed copies of what other systems said, with the time when they said it."""
+
+    async def get(self, name: str, of: type[T]) -> tuple[T, datetime] | None:
+        """A copy and when it was put; None when absent, expired, or not readable."""
+        ...
+
+    async def put(self, name: str, value: object, of: type[object], *, now: datetime, keep: timedelta) -> None:
+        """Keep a copy for `keep`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to be made. `description` ends with our marker."""
+
+    owner: Owner
+    resource: Resource
+    name: str
+    description: str
+
+
+class Cloud(Protocol):
+    """Confluent Cloud. Reads and deletes are retried inside; a create never is. All may raise `CloudRefused`."""
+
+    async def organization(self) -> str:
+        """The organisation's id, as CRNs carry it."""
+        ...
+
+    async def environments(self) -> Sequence[Environment]:
+        """Environments that our key may see."""
+        ...
+
+    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
+        """Kafka clusters of one environment that are not being deleted."""
+        ...
+
+    async def kafka_cluster(self, environment: str, cluster: str) -> tuple[KafkaCluster, Endpoints] | None:
+        """One Kafka cluster read afresh; None when it is gone. `environment_name` is "": ask the catalog."""
+        ...
+
+    async def service_accounts(self) -> Sequence[ServiceAccount]:
+        """All service accounts."""
+        ...
+
+    async def service_account(self, account: Principal) -> ServiceAccount | None:
+        """One service account read afresh; None when it is gone."""
+        ...
+
+    async def users(self) -> Sequence[User]:
+        """All users of the organisation; there is no search by e-mail."""
+        ...
+
+    async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
+        """Everything bound to this principal, at the organisation and below."""
+        ...
+
+    async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
+        """Make a key. Raises `Unknown` when the answer was lost, `Unavailable` when surely nothing was made."""
+        ...
+
+    async def keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
+        """The keys of one owner for one resource, filtered again on our side."""
+        ...
+
+    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> None:
+        """Delete a key for ever. A key that is gone already counts as deleted, once a list confirms it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A Slack user as `users.info` says now. `email` is normalised, "" when Slack does not tell."""
+
+    id: SlackUserId
+    team: TeamId
+    name: str
+    email: str
+    email_confirmed: bool
+    is_bot: bool
+    is_guest: bool
+    deleted: bool
+
+
+class People(Protocol):
+    """Slack users."""
+
+    async def profile(self, user: SlackUserId) -> Profile | None:
+        """Read afresh; None when Slack does not know or show this user."""
+        ...
+
+
+Surface: TypeAlias = str
+"""`card` in the approvals channel; and the requester's DMs: `asked`, `outcome` when it ended without a key, and
+`key:N` for the key of attempt N."""
+
+
+class Notifier(Protocol):
+    """Everything that Latchkey says in Slack. All raise `Undeliverable`."""
+
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        """Bring one message up to date: post it, update it, or leave it alone when it shows the right thing.
+
+        `note` is a sentence that the message has to carry besides: what went wrong with another message.
+        """
+        ...
+
+    async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
+        """Answer a click, so that only the person who clicked sees it."""
+
+    async def show_page(self, view: str, page: Page) -> None:
+        """Put a page into an open modal; a modal that was closed meanwhile is not an error."""
+
+    async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
+        """Show the secret through the click's own response_url, once, with no retry."""
+
+    async def clear(self, reply: ReplyTo) -> None:
+        """Remove the ephemeral message that the click came from."""

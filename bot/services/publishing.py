@@ -1,0 +1,87 @@
+"""Keeping every message about a request true: which there should be, and bringing each up to date."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.errors import Throttled, Unavailable, Undeliverable
+from bot.domain.keys import RequestId
+from bot.domain.requests import Denied, Expired, Failed, Keyed, Pending, Request
+from bot.services.clicks import CardAt
+from bot.services.ports import Clock, Notifier, Post, Posts, Surface
+
+AGAIN = timedelta(seconds=5)
+REPAIRED = timedelta(minutes=5)
+"""How long until a message that Slack refused for good is tried again: a person may have invited the bot meanwhile."""
+
+
+def surfaces(request: Request) -> tuple[Surface, ...]:
+    """The messages that this request should have by now, in the order in which to write them."""
+    if isinstance(request, Denied | Expired | Failed):
+        return ("card", "asked", "outcome")
+    if isinstance(request, Keyed):
+        return (f"key:{request.attempt}", "card", "asked")
+    return ("card", "asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """Writes messages. What could not be written is tried again; the request itself never waits for it."""
+
+    posts: Posts
+    notifier: Notifier
+    clock: Clock
+
+    async def publish(self, request: Request) -> datetime | None:
+        """Bring all messages up to date. Returns when to try again what failed; None when all is well."""
+        known = await self.posts.get(request.ask.id)
+        retry: list[datetime] = []
+        note = ""
+        for surface in _all(request, known):
+            copies: list[Post | None] = [post for post in known if post.surface == surface]
+            for post in copies or [None]:
+                again, trouble = await self._one(surface, request, post, note if surface == "asked" else "")
+                retry += [again] if again else []
+                note = trouble if surface == "card" and isinstance(request, Pending) else note
+        return min(retry, default=None)
+
+    async def found(self, request: RequestId, card: CardAt) -> None:
+        """Remember a card that somebody clicked, in case a crash kept us from remembering that we posted it."""
+        known = await self.posts.get(request)
+        if not any((post.channel, post.ts) == (card.channel, card.ts) for post in known):
+            await self.posts.put(request, Post("card", card.channel, card.ts, ""))
+
+    async def _one(
+        self, surface: Surface, request: Request, post: Post | None, note: str
+    ) -> tuple[datetime | None, str]:
+        """Write one message; returns when to try again, and what to tell the requester about it."""
+        now = self.clock()
+        try:
+            written = await self.notifier.publish(surface, request, post, note)
+        except Throttled as error:
+            return now + error.wait, ""
+        except Unavailable:
+            return now + AGAIN, ""
+        except Undeliverable as error:
+            if post is not None and error.lasting:
+                await self.posts.put(request.ask.id, _given_up(post, error.reason))
+                return None, ""
+            return now + (REPAIRED if error.lasting else AGAIN), f"{_TROUBLE} ({error.reason})."
+        if written != post:
+            await self.posts.put(request.ask.id, written)
+        return None, ""
+
+
+_TROUBLE = "The card for approvers could not be posted. Tell whoever runs Latchkey; it is tried again every few minutes"
+
+
+def _all(request: Request, known: Sequence[Post]) -> Sequence[Surface]:
+    """What there should be, then what is there besides; messages that Slack lets nobody change are left alone."""
+    wanted = surfaces(request)
+    gone = {post.surface for post in known if post.broken}
+    others = sorted({post.surface for post in known} - set(wanted))
+    return [surface for surface in (*wanted, *others) if surface not in gone]
+
+
+def _given_up(post: Post, reason: str) -> Post:
+    return Post(post.surface, post.channel, post.ts, post.digest, broken=reason)

@@ -1,0 +1,162 @@
+"""The one loop that does everything that is due: clicks, next steps, messages, deadlines, recovery.
+
+Every process runs it. An item is taken with a lease; a process that dies leaves it to the others when that ends.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.domain.errors import Conflict, LatchkeyError, NotFound, Tampered, Unavailable
+from bot.domain.keys import RequestId
+from bot.domain.requests import Request, due
+from bot.services.carrying import Carrying
+from bot.services.directory import Directory
+from bot.services.execution import Execution
+from bot.services.ports import Agenda, Clock, Inbox, Lease, Requests, Stored
+from bot.services.publishing import Publishing
+
+LEASE = timedelta(seconds=60)
+"""Longer than `DEADLINE`, so that nobody takes an item that its holder still works on."""
+DEADLINE = 50.0
+"""Seconds that one item may take."""
+POLL = 1.0
+"""Seconds between looks at the agenda when nothing rings."""
+AT_ONCE = 16
+STEPS = 4
+"""Steps of one request in a row before others get their turn."""
+AGAIN = timedelta(seconds=5)
+CATALOG_EVERY = timedelta(minutes=10)
+log = logging.getLogger("latchkey.worker")
+
+
+class Bell:
+    """Wakes the worker of this process."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Something is due now."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Until it rings, or the time is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+        self._event.clear()
+
+
+@dataclass(slots=True)
+class Worker:
+    """Takes due items and carries each out, at most `AT_ONCE` together."""
+
+    agenda: Agenda
+    inbox: Inbox
+    requests: Requests
+    execution: Execution
+    publishing: Publishing
+    carrying: Carrying
+    directory: Directory
+    clock: Clock
+    bell: Bell
+    last_look: datetime | None = field(default=None, init=False)
+    _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`, then finish what was begun."""
+        while not stop.is_set():
+            if not await self._round():
+                await self.bell.wait(POLL)
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _round(self) -> bool:
+        """Start what is due, as far as there is room. Returns whether anything was started."""
+        room = AT_ONCE - len(self._running)
+        if room <= 0:
+            return False
+        try:
+            leases = await self.agenda.take(self.clock(), LEASE, room)
+        except Unavailable as error:
+            log.warning("the agenda cannot be read", extra={"why": str(error)})
+            return False
+        self.last_look = self.clock()
+        for lease in leases:
+            task = asyncio.create_task(self._do(lease), name=lease.item)
+            self._running.add(task)
+            task.add_done_callback(self._finished)
+        return bool(leases)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self.bell.ring()
+
+    async def _do(self, lease: Lease) -> None:
+        """Carry one item out. It never raises: what went wrong is logged, and the item comes back."""
+        next_due: datetime | None = self.clock() + AGAIN
+        try:
+            async with asyncio.timeout(DEADLINE):
+                next_due = await self._item(lease.item)
+        except Conflict:
+            next_due = self.clock()
+        except (Tampered, NotFound) as error:
+            log.error("an item is dropped", extra={"item": lease.item, "code": error.code})  # noqa: TRY400
+            next_due = None
+        except (LatchkeyError, TimeoutError) as error:
+            log.warning("an item is tried again", extra={"item": lease.item, "why": str(error)})
+        except Exception:
+            log.exception("an item failed", extra={"item": lease.item})
+        try:
+            await self.agenda.settle(lease, next_due)
+        except LatchkeyError as error:
+            log.warning("a lease runs out by itself", extra={"item": lease.item, "why": str(error)})
+
+    async def _item(self, item: str) -> datetime | None:
+        """Do the item's work; returns when it is due again."""
+        kind, _, name = item.partition(":")
+        work: dict[str, Callable[[str], Awaitable[datetime | None]]] = {
+            "request": self._request,
+            "click": self._click,
+            "sweep": self._sweep,
+            "catalog": self._catalog,
+        }
+        if kind not in work:
+            raise NotFound("an item of no known kind")
+        return await work[kind](name)
+
+    async def _request(self, name: str) -> datetime | None:
+        """Show the request as it is, take the steps that are due, and show it again."""
+        retry: datetime | None = None
+        for _ in range(STEPS):
+            stored = await self._known(RequestId(name))
+            retry = await self.publishing.publish(stored.value)
+            deadline = due(stored.value)
+            if deadline is None or deadline > self.clock():
+                return min((at for at in (deadline, retry) if at), default=None)
+            await self.execution.advance(stored)
+        return self.clock()
+
+    async def _known(self, request: RequestId) -> Stored[Request]:
+        stored = await self.requests.get(request)
+        if stored is None:
+            raise NotFound("no such request")
+        return stored
+
+    async def _click(self, name: str) -> None:
+        click = await self.inbox.get(name)
+        if click is not None:
+            await self.carrying.carry_out(click)
+            await self.inbox.done(name)
+
+    async def _sweep(self, name: str) -> None:
+        await self.execution.sweep(RequestId(name))
+
+    async def _catalog(self, _: str) -> datetime | None:
+        await self.directory.refresh_catalog()
+        return self.clock() + CATALOG_EVERY
