@@ -1,0 +1,45 @@
+"""Everything that Latchkey keeps, sealed, in Redis or Valkey."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from bot.domain.keys import TeamId
+from bot.services.ports import Clock
+from bot.store.agenda import RedisAgenda
+from bot.store.audit import RedisAudit
+from bot.store.cache import RedisCache
+from bot.store.inbox import RedisDrafts, RedisInbox
+from bot.store.keyspace import Keyspace
+from bot.store.moments import utc_now
+from bot.store.posts import RedisPosts
+from bot.store.requests import RedisRequests
+from bot.store.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The store of one workspace. Its parts share the connection, which whoever opened it closes."""
+
+    requests: RedisRequests
+    agenda: RedisAgenda
+    inbox: RedisInbox
+    drafts: RedisDrafts
+    posts: RedisPosts
+    audit: RedisAudit
+    cache: RedisCache
+
+    @classmethod
+    def open(cls, redis: Redis, sealer: Sealer, team: TeamId, clock: Clock = utc_now) -> "Store":
+        """Make the parts; sends nothing. `redis` must not decode responses."""
+        keys = Keyspace(team)
+        audit = RedisAudit(redis, keys, sealer)
+        return cls(
+            requests=RedisRequests(redis, keys, sealer, audit, clock),
+            agenda=RedisAgenda(redis, keys),
+            inbox=RedisInbox(redis, keys, sealer),
+            drafts=RedisDrafts(redis, keys, sealer),
+            posts=RedisPosts(redis, keys, sealer),
+            audit=audit,
+            cache=RedisCache(redis, keys, sealer, clock),
+        )

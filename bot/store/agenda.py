@@ -1,0 +1,53 @@
+"""The agenda: what is due when, shared by all processes.
+
+A sorted set of items by when they are due. A taken item moves to the end of its lease, so that it comes back if its
+holder dies, and stands in a hash of leases, so that an item rescheduled meanwhile waits until its holder is done.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+from redis.asyncio import Redis
+
+from bot.services.ports import Lease
+from bot.store.connection import Commands, translated
+from bot.store.keyspace import LEASES_TTL_MS, Keyspace
+from bot.store.moments import ceil_ms, floor_ms, from_ms
+from bot.store.scripts import load
+
+
+class RedisAgenda:
+    """Port `Agenda`. The caller brings the time."""
+
+    def __init__(self, redis: Redis, keys: Keyspace) -> None:
+        self._redis: Commands = redis
+        self._key = keys.agenda
+        self._keys = [keys.agenda, keys.leases]
+        self._take = load(redis, "take")
+        self._settle = load(redis, "settle")
+
+    async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
+        """Take up to `limit` items that are due, earliest first."""
+        until = from_ms(floor_ms(now + lease))
+        with translated():
+            args = [floor_ms(now), floor_ms(until), limit, LEASES_TTL_MS]
+            items = await self._take(keys=self._keys, args=args)
+        return [Lease(item.decode(), until) for item in cast("list[bytes]", items)]
+
+    async def settle(self, lease: Lease, due: datetime | None) -> None:
+        """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""
+        args: list[str | int] = [lease.item, floor_ms(lease.until), ceil_ms(due) if due else ""]
+        with translated():
+            await self._settle(keys=self._keys, args=args)
+
+    async def put(self, item: str, due: datetime) -> None:
+        """Make an item due at `due`, unless it is due earlier already."""
+        with translated():
+            await self._redis.zadd(self._key, {item: ceil_ms(due)}, lt=True)
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest item is due, or its lease ends."""
+        with translated():
+            earliest: list[tuple[bytes, float]] = await self._redis.zrange(self._key, 0, 0, withscores=True)
+        return from_ms(earliest[0][1]) if earliest else None

@@ -1,0 +1,28 @@
+-- Shared by every script that writes audit lines.
+
+-- nil when the log ends where the caller thinks; else the reply that tells where it ends.
+local function log_moved(log, head, expected_head, expected_length)
+  local current = redis.call('GET', head) or ''
+  local length = redis.call('LLEN', log)
+  if current ~= expected_head or length ~= tonumber(expected_length) then
+    return {'moved', current, length}
+  end
+end
+
+-- Lines are ARGV[first] to ARGV[last].
+local function log_lines(log, head, new_head, first, last)
+  for i = first, last do
+    redis.call('RPUSH', log, ARGV[i])
+  end
+  redis.call('SET', head, new_head)
+end
+
+-- nil when every key is absent or of its kind; else a reply. A write that failed on a planted key would leave half.
+local function wrong_kind(kinds)
+  for i, kind in ipairs(kinds) do
+    local found = redis.call('TYPE', KEYS[i]).ok
+    if found ~= 'none' and found ~= kind then
+      return {'planted', KEYS[i]}
+    end
+  end
+end

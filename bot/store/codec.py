@@ -1,0 +1,74 @@
+"""Domain values to JSON and back: what is inside the sealed bodies.
+
+A body that does not parse raises `Tampered`; no error quotes what it read. Secrets stay out of the types here: the
+one place that has to keep one, a click's response_url, writes it beside the click.
+"""
+
+from dataclasses import replace
+from types import GenericAlias
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from bot.domain.keys import Secret
+from bot.domain.requests import Request
+from bot.services.clicks import Click, Draft
+from bot.services.ports import Post
+from bot.store.sealing import Place, Sealer, not_ours
+
+T = TypeVar("T")
+# `Secret` is arbitrary to pydantic: it passes where it is None and cannot be serialised where it is not.
+_CONFIG = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+ClickRecord: TypeAlias = tuple[Click, str | None]
+"""A click without its response_url, and the response_url."""
+DraftRecord: TypeAlias = tuple[str, Draft]
+"""The id of the person who fills the form in, and the form."""
+
+
+class Codec(Generic[T]):
+    """Sealed JSON of one type."""
+
+    def __init__(self, adapter: TypeAdapter[T]) -> None:
+        self._adapter = adapter
+
+    def seal(self, sealer: Sealer, value: T, place: Place) -> bytes:
+        """Write a value down for one place."""
+        return sealer.seal(self._adapter.dump_json(value), place)
+
+    def open(self, sealer: Sealer, sealed: bytes, place: Place) -> T:
+        """Read it back. Raises `Tampered` when it does not open there, or is not of this type."""
+        plain = sealer.open(sealed, place)
+        try:
+            return self._adapter.validate_json(plain)
+        except ValidationError:
+            raise not_ours(place, "is not what this version of Latchkey writes") from None
+
+
+REQUEST_JSON: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")], config=_CONFIG)
+REQUEST = Codec(REQUEST_JSON)
+CLICK: Codec[ClickRecord] = Codec(TypeAdapter(ClickRecord, config=_CONFIG))
+DRAFT: Codec[DraftRecord] = Codec(TypeAdapter(DraftRecord, config=_CONFIG))
+POST: Codec[tuple[Post]] = Codec(TypeAdapter(tuple[Post], config=_CONFIG))
+# Building one takes milliseconds; the types are those that the code names, so there are few.
+_COPIES: dict[object, Codec[tuple[str, str, Any]]] = {}
+
+
+def copy_of(kind: object) -> Codec[tuple[str, str, Any]]:
+    """The codec of a cached copy: when it was put, until when it holds (ISO 8601), and a value of this type."""
+    if kind not in _COPIES:
+        record: Any = GenericAlias(tuple, (str, str, kind))
+        _COPIES[kind] = Codec(TypeAdapter(record, config=_CONFIG))
+    return _COPIES[kind]
+
+
+def without_url(click: Click) -> ClickRecord:
+    """Take the response_url out of a click, to write it down."""
+    url = click.reply.response_url
+    return replace(click, reply=replace(click.reply, response_url=None)), url.reveal() if url else None
+
+
+def with_url(record: ClickRecord) -> Click:
+    """Put the response_url back."""
+    click, url = record
+    return click if url is None else replace(click, reply=replace(click.reply, response_url=Secret(url)))

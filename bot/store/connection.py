@@ -1,0 +1,122 @@
+"""The connection to Redis or Valkey, and what its errors become."""
+
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionFailed
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as TimedOut
+
+from bot.domain.errors import Unavailable
+
+T = TypeVar("T")
+Commands: TypeAlias = Any
+"""redis-py's client. It types its commands as perhaps not awaitable, so each call here says what comes back."""
+
+ANSWER_SECONDS = 2
+CONNECTIONS = 32
+SENTINEL_PORT = 26379
+LOST_ANSWER = (ConnectionFailed, TimedOut)
+"""Errors after which a command may or may not have been carried out."""
+
+_OPTIONS: dict[str, Any] = {
+    "socket_timeout": ANSWER_SECONDS,
+    "socket_connect_timeout": ANSWER_SECONDS,
+    "health_check_interval": 15,
+    # redis-py would send any command again after a lost answer, the writes too. We send again where that is safe.
+    "retry": Retry(NoBackoff(), 0),
+    "protocol": 2,
+}
+
+
+def connect(url: str) -> Redis:
+    """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host2:port/service/db`.
+
+    Connects with the first command. Raises ValueError, which never quotes the URL: it may hold a password.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "redis+sentinel":
+        return _through_sentinel(url)
+    if scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("a Redis URL begins with redis://, rediss://, unix:// or redis+sentinel://")
+    blocking: Any = BlockingConnectionPool
+    try:
+        pool = blocking.from_url(url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **_OPTIONS)
+    except (ValueError, TypeError):
+        raise ValueError("the Redis URL is malformed") from None
+    return Redis.from_pool(pool)
+
+
+def _through_sentinel(url: str) -> Redis:
+    try:
+        parts = urlsplit(url)
+        credentials, _, hosts = parts.netloc.rpartition("@")
+        sentinels = [_host_and_port(host) for host in hosts.split(",")]
+        service, _, db = parts.path.strip("/").partition("/")
+        number = int(db or 0)
+    except ValueError:
+        service, sentinels, number, credentials = "", [], 0, ""
+    if not service:
+        raise ValueError("the Redis URL is malformed: redis+sentinel://host:port,host2:port/service/db")
+    user, _, password = credentials.partition(":")
+    sentinel: Any = Sentinel  # not typed
+    master: Redis = sentinel(sentinels, sentinel_kwargs=_OPTIONS).master_for(
+        service,
+        db=number,
+        username=unquote(user) or None,
+        password=unquote(password) or None,
+        max_connections=CONNECTIONS,
+        **_OPTIONS,
+    )
+    return master
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    if not parts.hostname:
+        raise ValueError("no host")
+    return parts.hostname, parts.port or SENTINEL_PORT
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Every error of Redis becomes `Unavailable`."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise unconfirmed(type(error).__name__) from error
+
+
+def unconfirmed(why: str) -> Unavailable:
+    """The error for a store that did not answer, or not as it should."""
+    return Unavailable(
+        "Latchkey's store did not answer, so nothing more was done. Try again in a minute.", log=f"store: {why}"
+    )
+
+
+async def twice(send: Callable[[], Awaitable[T]]) -> T:
+    """Send once more after a lost answer: only for scripts that know their own write again."""
+    try:
+        return await send()
+    except LOST_ANSWER:
+        return await send()
+
+
+async def check(redis: Commands) -> list[str]:
+    """What is wrong with this server for our purpose, as sentences; empty is well. Raises `Unavailable`."""
+    with translated():
+        await redis.ping()
+        memory: dict[str, object] = await redis.info("memory")
+        persistence: dict[str, object] = await redis.info("persistence")
+    problems: list[str] = []
+    if (policy := memory.get("maxmemory_policy")) != "noeviction":
+        problems.append(f"maxmemory-policy is {policy}: Redis may drop requests. Set it to noeviction.")
+    if not persistence.get("aof_enabled"):
+        problems.append("The append-only file is off: a restart of Redis loses requests. Set appendonly to yes.")
+    return problems

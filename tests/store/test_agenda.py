@@ -1,0 +1,119 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.services.ports import Lease
+from bot.store import Store
+from bot.store.moments import EPOCH, ceil_ms, floor_ms, from_ms, lifetime_ms
+from tests.store.given import HOUR, NOW
+
+MICROSECOND = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+async def items(store: Store, now: Any, limit: int = 10) -> list[str]:
+    return [lease.item for lease in await store.agenda.take(now, MINUTE, limit)]
+
+
+async def test_due_items_are_taken_earliest_first(store: Store) -> None:
+    for item, hours in (("b", 2), ("a", 1), ("c", 3)):
+        await store.agenda.put(item, NOW + hours * HOUR)
+
+    assert await items(store, NOW) == []
+    assert await items(store, NOW + 2 * HOUR + MINUTE) == ["a", "b"]
+
+
+async def test_no_more_are_taken_than_asked_for(store: Store) -> None:
+    for item in "abc":
+        await store.agenda.put(item, NOW)
+
+    assert await items(store, NOW + HOUR, limit=2) == ["a", "b"]
+    assert await items(store, NOW + HOUR, limit=2) == ["c"]
+
+
+async def test_a_taken_item_is_nobody_elses_until_its_lease_ends(store: Store, other: Store) -> None:
+    await store.agenda.put("a", NOW)
+
+    (lease,) = await store.agenda.take(NOW + MICROSECOND * 1000, MINUTE, 1)
+
+    assert await items(other, lease.until) == []
+    assert await items(other, lease.until + timedelta(milliseconds=1)) == ["a"]
+
+
+async def test_an_item_is_never_taken_before_it_is_due(store: Store) -> None:
+    await store.agenda.put("a", NOW)
+
+    assert await items(store, NOW) == []
+    assert await items(store, NOW + timedelta(milliseconds=1)) == ["a"]
+
+
+async def test_a_settled_item_is_gone_or_due_again(store: Store) -> None:
+    for item in "ab":
+        await store.agenda.put(item, NOW)
+    gone, again = await store.agenda.take(NOW + MINUTE, MINUTE, 2)
+
+    await store.agenda.settle(gone, None)
+    await store.agenda.settle(again, NOW + HOUR)
+
+    assert await items(store, NOW + 2 * HOUR) == ["b"]
+    assert await store.agenda.next_due() is not None
+
+
+@pytest.mark.parametrize("due", [None, NOW + 5 * HOUR])
+async def test_settling_leaves_a_rescheduled_item_alone(store: Store, due: Any) -> None:
+    await store.agenda.put("a", NOW)
+    (lease,) = await store.agenda.take(NOW + MINUTE, HOUR, 1)
+    await store.agenda.put("a", NOW + MINUTE)
+
+    await store.agenda.settle(lease, due)
+
+    assert await items(store, NOW + 2 * MINUTE) == ["a"]
+
+
+async def test_an_item_due_when_the_lease_ends_is_not_taken_for_the_lease(store: Store) -> None:
+    await store.agenda.put("a", NOW)
+    (lease,) = await store.agenda.take(NOW + MINUTE, MINUTE, 1)
+    await store.agenda.put("a", lease.until)
+
+    await store.agenda.settle(lease, None)
+
+    assert await store.agenda.next_due() == lease.until
+
+
+async def test_a_late_settle_does_not_touch_the_next_lease(store: Store, other: Store) -> None:
+    await store.agenda.put("a", NOW)
+    (late,) = await store.agenda.take(NOW + MINUTE, MINUTE, 1)
+    (lease,) = await other.agenda.take(NOW + HOUR, MINUTE, 1)
+
+    await store.agenda.settle(late, None)
+
+    assert await store.agenda.next_due() == lease.until
+
+
+async def test_settling_what_is_not_there_does_nothing(store: Store) -> None:
+    await store.agenda.settle(Lease("a", NOW), NOW)
+
+    assert await store.agenda.next_due() is None
+
+
+async def test_put_never_puts_off(store: Store) -> None:
+    await store.agenda.put("a", from_ms(floor_ms(NOW)))
+    await store.agenda.put("a", NOW + HOUR)
+
+    assert await store.agenda.next_due() == from_ms(floor_ms(NOW))
+
+
+def test_moments_are_rounded_to_the_safe_side() -> None:
+    assert (floor_ms(EPOCH + MICROSECOND), ceil_ms(EPOCH + MICROSECOND)) == (0, 1)
+    assert floor_ms(from_ms(1)) == ceil_ms(from_ms(1)) == 1
+
+
+@pytest.mark.parametrize("lifetime", [timedelta(), timedelta(days=-1), MICROSECOND])
+def test_a_lifetime_is_positive(lifetime: timedelta) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        lifetime_ms(lifetime)
+
+
+def test_a_day_is_a_day() -> None:
+    assert lifetime_ms(timedelta(days=1)) == 86_400_000

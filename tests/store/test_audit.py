@@ -1,0 +1,191 @@
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as ConnectionFailed
+
+from bot.domain.audit import Action
+from bot.domain.errors import Tampered, Unavailable
+from bot.store import Store
+from bot.store.audit import verify_lines
+from bot.store.keyspace import Keyspace
+from bot.store.sealing import Sealer
+from tests.store.given import TEAM, added, event, pending
+
+OTHER_KEY = b"\x07" * 32
+
+
+async def lines_of(store: Store) -> list[Mapping[str, object]]:
+    return [line async for line in store.audit.read()]
+
+
+async def three(store: Store) -> list[Mapping[str, object]]:
+    await store.audit.append(event(), event(None, Action.REFUSED), event())
+    return await lines_of(store)
+
+
+async def test_a_line_says_who_did_what_when(store: Store) -> None:
+    await store.audit.append(replace(event(), details={"reason": "“why”\ud800"}))
+
+    (line,) = await lines_of(store)
+    assert {name: line[name] for name in ("seq", "at", "actor", "action", "request", "details", "prev")} == {
+        "seq": 1,
+        "at": "2026-03-04T05:06:07.123456+00:00",
+        "actor": "U01",
+        "action": "request:submitted",
+        "request": "R1",
+        "details": {"reason": "“why”\ud800"},
+        "prev": "0" * 64,
+    }
+    assert await store.audit.verify() is None
+
+
+async def test_an_empty_log_is_well(store: Store) -> None:
+    await store.audit.append()
+
+    assert await lines_of(store) == []
+    assert await store.audit.verify() is None
+
+
+async def test_long_logs_are_read_in_pages(store: Store, sealer: Sealer) -> None:
+    await store.audit.append(*[event()] * 1201)
+
+    assert [line["seq"] for line in await lines_of(store)] == list(range(1, 1202))
+    assert verify_lines(await lines_of(store), sealer) is None
+    assert await store.audit.verify() is None
+
+
+async def test_an_export_verifies_without_keys(store: Store, sealer: Sealer) -> None:
+    lines = json.loads(json.dumps(await three(store)))
+
+    assert verify_lines(lines) is None
+    assert verify_lines(lines, sealer) is None
+
+
+@pytest.mark.parametrize("field", ["seq", "at", "actor", "action", "request", "details", "prev", "hash"])
+async def test_every_changed_field_is_found(store: Store, field: str) -> None:
+    lines = await three(store)
+    lines[1] = {**lines[1], field: "changed"}
+
+    assert str(verify_lines(lines)).startswith("line 2: ")
+
+
+async def test_a_missing_or_further_field_is_found(store: Store) -> None:
+    lines = await three(store)
+
+    assert str(verify_lines([lines[0], {**lines[1], "note": ""}])).startswith("line 2: ")
+    assert str(verify_lines([{"seq": 1}])).startswith("line 1: ")
+
+
+@pytest.mark.parametrize("order", [[1, 2], [0, 2], [1, 0, 2], [0, 0, 1]])
+async def test_lines_left_out_moved_or_repeated_are_found(store: Store, order: list[int]) -> None:
+    lines = await three(store)
+
+    assert verify_lines([lines[position] for position in order]) is not None
+
+
+async def test_a_chain_written_anew_does_not_have_our_macs(redis: Any, store: Store, sealer: Sealer) -> None:
+    forged = await three(Store.open(redis, Sealer([OTHER_KEY]), TEAM))
+
+    assert verify_lines(forged) is None
+    assert verify_lines(forged, sealer) == "line 1: the master key that it was written with is not configured"
+    mac = {**forged[0], "mac": sealer.mac(b"another line")}
+    assert verify_lines([mac], sealer) == "line 1: it was not written with this master key"
+
+
+async def test_the_log_goes_on_after_a_rotation(redis: Any, store: Store) -> None:
+    await three(store)
+    rotated = Store.open(redis, Sealer([OTHER_KEY, bytes(range(32))]), TEAM)
+
+    await rotated.audit.append(event())
+
+    assert await rotated.audit.verify() is None
+    with pytest.raises(Tampered):
+        await store.audit.append(event())
+
+
+@pytest.mark.parametrize("cut", ["tail", "all", "head", "planted"])
+async def test_a_log_that_was_cut_takes_no_more_lines(
+    store: Store, other: Store, redis: Any, keys: Keyspace, cut: str
+) -> None:
+    await three(store)
+    match cut:
+        case "tail":
+            await redis.rpop(keys.audit)
+        case "all":
+            await redis.delete(keys.audit)
+        case "head":
+            await redis.delete(keys.audit_head)
+        case _:
+            await redis.set(keys.audit_head, b"planted")
+
+    for process in (store, other):
+        with pytest.raises(Tampered):
+            await process.audit.append(event())
+        with pytest.raises(Tampered):
+            await process.requests.commit(added(pending()))
+        with pytest.raises(Tampered):
+            await process.audit.verify()
+    assert await store.requests.get(pending().ask.id) is None
+
+
+async def test_a_replaced_end_is_found(store: Store, redis: Any, keys: Keyspace) -> None:
+    await three(store)
+    last = json.loads(await redis.lindex(keys.audit, -1))
+    await redis.lset(keys.audit, -1, json.dumps({**last, "actor": "U99"}))
+
+    assert str(await store.audit.verify()).startswith("line 3: ")
+
+
+async def test_a_line_that_is_no_json_is_tampering(store: Store, redis: Any, keys: Keyspace) -> None:
+    await three(store)
+    await redis.lset(keys.audit, 1, b"marker")
+
+    with pytest.raises(Tampered) as raised:
+        await store.audit.verify()
+
+    assert "marker" not in f"{raised.value!r} {raised.value.tell}"
+
+
+async def test_a_lost_answer_writes_no_line_twice(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    append, losses = store.audit._append, [True]
+
+    async def lossy(**sent: Any) -> object:
+        reply = await append(**sent)
+        if losses:
+            losses.pop()
+            raise ConnectionFailed
+        return reply
+
+    monkeypatch.setattr(store.audit, "_append", lossy)
+    await store.audit.append(event())
+    await store.audit.append(event())
+
+    assert [line["seq"] for line in await lines_of(store)] == [1, 2]
+    assert await store.audit.verify() is None
+
+
+async def test_a_log_that_moves_on_all_the_time_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def always_moved(**sent: Any) -> object:
+        return [b"moved", b"", 0]
+
+    monkeypatch.setattr("bot.store.audit.TURN_SECONDS", 0.01)
+    monkeypatch.setattr(store.audit, "_append", always_moved)
+    monkeypatch.setattr(store.requests, "_script", always_moved)
+
+    with pytest.raises(Unavailable):
+        await store.audit.append(event())
+    with pytest.raises(Unavailable):
+        await store.requests.commit(added(pending()))
+
+
+async def test_a_turn_that_does_not_come_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.store.audit.TURN_SECONDS", 0.01)
+
+    async with store.audit.turn():
+        with pytest.raises(Unavailable):
+            await store.audit.append(event())
+
+    assert await lines_of(store) == []

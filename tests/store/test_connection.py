@@ -1,0 +1,82 @@
+from typing import Any
+
+import pytest
+from redis.asyncio.sentinel import SentinelConnectionPool
+
+from bot.domain.errors import Unavailable
+from bot.store.connection import check, connect
+
+PASSWORD = "marker0password"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://127.0.0.1:6380/2", {"host": "127.0.0.1", "port": 6380, "db": 2}),
+        (f"rediss://user:{PASSWORD}@redis.example", {"host": "redis.example", "password": PASSWORD}),
+        ("unix:///run/latchkey%20data/valkey.sock", {"path": "/run/latchkey data/valkey.sock"}),
+    ],
+)
+def test_a_url_becomes_a_client(url: str, expected: dict[str, Any]) -> None:
+    client: Any = connect(url)
+    options = client.get_connection_kwargs()
+
+    assert {name: options[name] for name in expected} == expected
+    assert options["socket_timeout"] == options["socket_connect_timeout"] == 2
+    assert options["retry"].get_retries() == 0
+
+
+def test_sentinels_are_asked_for_the_master() -> None:
+    client = connect(f"redis+sentinel://user:{PASSWORD}%21@127.0.0.1:26380,[::1]/main/3")
+
+    pool = client.connection_pool
+    assert isinstance(pool, SentinelConnectionPool)
+    assert pool.service_name == "main"
+    sentinels = [each.get_connection_kwargs() for each in pool.sentinel_manager.sentinels]
+    assert [(each["host"], each["port"]) for each in sentinels] == [("127.0.0.1", 26380), ("::1", 26379)]
+    options = pool.connection_kwargs
+    assert (options["db"], options["username"], options["password"]) == (3, "user", f"{PASSWORD}!")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        PASSWORD,
+        f"http://:{PASSWORD}@redis.example",
+        f"redis://:{PASSWORD}@redis.example:port",
+        f"redis://:{PASSWORD}@redis.example?socket_timeout=soon",
+        f"redis+sentinel://:{PASSWORD}@127.0.0.1",
+        f"redis+sentinel://:{PASSWORD}@127.0.0.1/main/db",
+        f"redis+sentinel://:{PASSWORD}@:1/main",
+    ],
+)
+def test_a_malformed_url_is_not_quoted(url: str) -> None:
+    with pytest.raises(ValueError, match="Redis URL") as raised:
+        connect(url)
+
+    assert "marker0" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    async with connect("unix:///nowhere.sock") as client:
+        with pytest.raises(Unavailable):
+            await check(client)
+
+
+async def test_our_own_server_is_fit(real: Any) -> None:
+    assert await check(real) == []
+
+
+async def test_an_unfit_server_is_told_of(real: Any) -> None:
+    await real.config_set("maxmemory-policy", "allkeys-lru")
+    await real.config_set("appendonly", "no")
+    try:
+        problems = await check(real)
+    finally:
+        await real.config_set("maxmemory-policy", "noeviction")
+        await real.config_set("appendonly", "yes")
+
+    assert [problem.split(" ")[0] for problem in problems] == ["maxmemory-policy", "The"]

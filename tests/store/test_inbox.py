@@ -1,0 +1,141 @@
+"""Clicks, drafts, messages and cached copies."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as ConnectionFailed
+
+from bot.domain.errors import Tampered, Unavailable
+from bot.domain.keys import Principal, RequestId
+from bot.domain.roles import Binding
+from bot.services.clicks import Approve, Click, Draft, ReplyTo
+from bot.services.ports import Post
+from bot.store import Store
+from bot.store.keyspace import Keyspace
+from tests.store.conftest import StoppedClock
+from tests.store.given import ANN, BEN, HOUR, NOW, RESPONSE_URL, TEAM
+
+R1 = RequestId("R1")
+CLICK = Click("C1", ANN.slack, TEAM, NOW, Approve(R1), ReplyTo(RESPONSE_URL, "C01"))
+FORM = Draft(owner="me", name="orders", reason="why")
+POST = Post("card", "C01", "1700000000.000100", "digest")
+BINDINGS = (Binding(Principal("u-ann001"), "Operator", "crn://confluent.cloud/organization=o-1"),)
+
+
+async def test_a_click_is_stored_and_due_at_once(store: Store) -> None:
+    assert await store.inbox.put(CLICK, NOW)
+
+    assert await store.inbox.get("C1") == CLICK
+    assert [lease.item for lease in await store.agenda.take(NOW, HOUR, 9)] == ["click:C1"]
+
+
+async def test_the_same_click_again_is_told(store: Store, other: Store) -> None:
+    assert await store.inbox.put(CLICK, NOW)
+    assert not await other.inbox.put(CLICK, NOW)
+
+    await store.inbox.done("C1")
+
+    assert not await other.inbox.put(CLICK, NOW)
+    assert await store.inbox.get("C1") is None
+
+
+async def test_a_click_whose_answer_was_lost_is_new(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    receive = store.inbox._receive
+    lost = [True]
+
+    async def lossy(**sent: Any) -> object:
+        reply = await receive(**sent)
+        if lost.pop() if lost else False:
+            raise ConnectionFailed
+        return reply
+
+    monkeypatch.setattr(store.inbox, "_receive", lossy)
+
+    assert await store.inbox.put(CLICK, NOW)
+
+
+async def test_a_click_is_only_itself(store: Store, redis: Any, keys: Keyspace) -> None:
+    for click in ("C1", "C2"):
+        await store.inbox.put(replace(CLICK, id=click), NOW)
+    await redis.copy(keys.click("C1"), keys.click("C2"), replace=True)
+
+    with pytest.raises(Tampered):
+        await store.inbox.get("C2")
+
+
+async def test_clicks_and_drafts_are_forgotten_after_an_hour(store: Store, redis: Any, keys: Keyspace) -> None:
+    await store.inbox.put(CLICK, NOW)
+    await store.drafts.put("D1", ANN.slack, FORM)
+    before = await redis.pttl(keys.click("C1"))
+    await store.inbox.done("C1")
+
+    assert 3_590_000 < before <= 3_600_000
+    assert 3_590_000 < await redis.pttl(keys.click("C1")) <= 3_600_000
+    assert 3_590_000 < await redis.pttl(keys.draft("D1")) <= 3_600_000
+
+
+async def test_a_draft_is_its_writers_alone(store: Store) -> None:
+    await store.drafts.put("D1", ANN.slack, FORM)
+
+    assert await store.drafts.get("D1", ANN.slack) == FORM
+    assert await store.drafts.get("D1", BEN.slack) is None
+    assert await store.drafts.get("D2", ANN.slack) is None
+
+
+async def test_a_message_has_one_record(store: Store) -> None:
+    other = replace(POST, ts="1700000000.000200", broken="channel_not_found")
+    for post in (POST, other, replace(POST, digest="newer")):
+        await store.posts.put(R1, post)
+
+    assert await store.posts.get(R1) == [replace(POST, digest="newer"), other]
+    assert await store.posts.get(RequestId("R2")) == []
+
+
+async def test_a_planted_message_is_left_out(store: Store, redis: Any, keys: Keyspace) -> None:
+    await store.posts.put(R1, POST)
+    sealed = await redis.hget(keys.posts(R1), f"{POST.channel}|{POST.ts}")
+    await redis.hset(keys.posts(R1), "C09|1", sealed)
+
+    assert await store.posts.get(R1) == [POST]
+
+
+async def test_a_copy_is_kept_with_its_time(store: Store) -> None:
+    await store.cache.put("roles", BINDINGS, tuple[Binding, ...], now=NOW, keep=HOUR)
+
+    assert await store.cache.get("roles", tuple[Binding, ...]) == (BINDINGS, NOW)
+    assert await store.cache.get("users", tuple[Binding, ...]) is None
+
+
+async def test_a_copy_of_another_type_or_place_is_none(store: Store, redis: Any, keys: Keyspace) -> None:
+    await store.cache.put("roles", BINDINGS, tuple[Binding, ...], now=NOW, keep=HOUR)
+    await redis.copy(keys.cache("roles"), keys.cache("elsewhere"))
+
+    assert await store.cache.get("roles", Draft) is None
+    assert await store.cache.get("elsewhere", tuple[Binding, ...]) is None
+
+
+async def test_a_copy_that_was_kept_too_long_is_none(
+    store: Store, redis: Any, keys: Keyspace, clock: StoppedClock
+) -> None:
+    await store.cache.put("roles", BINDINGS, tuple[Binding, ...], now=NOW, keep=HOUR)
+    await redis.pexpire(keys.cache("roles"), timedelta(days=9))
+    clock.now += HOUR
+
+    assert await store.cache.get("roles", tuple[Binding, ...]) is None
+
+
+@pytest.mark.parametrize("team", ["", "T}1", "T:1"])
+def test_a_workspace_id_fits_a_hash_tag(team: str) -> None:
+    with pytest.raises(ValueError, match="workspace id"):
+        Keyspace(type(TEAM)(team))
+
+
+async def test_every_error_of_redis_is_unavailable(store: Store, redis: Any, keys: Keyspace) -> None:
+    await redis.set(keys.posts(R1), "of another kind", px=1000)
+
+    with pytest.raises(Unavailable) as raised:
+        await store.posts.get(R1)
+
+    assert raised.value.tell.startswith("Latchkey's store did not answer")
