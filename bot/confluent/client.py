@@ -1,0 +1,240 @@
+"""One client for Confluent Cloud's API: signing, paging, retries, and errors translated for the domain.
+
+GET and DELETE are repeated, a POST never is. Logs name the call, the status and Confluent's request id; never a body,
+a header or a query.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+import stamina
+import structlog
+from pydantic import ValidationError
+
+from bot.confluent.failures import Lost, Method, Outcome, asked_to_wait, describe, translated
+from bot.confluent.wire import Item, Page, Wire
+from bot.domain.errors import CloudRefused
+from bot.domain.keys import Secret
+
+WireT = TypeVar("WireT", bound=Wire)
+ItemT = TypeVar("ItemT", bound=Item)
+
+PARALLEL_CALLS = 5
+"""Confluent limits concurrency, to a number that it does not publish; 4 to 5 is what it advises."""
+ATTEMPTS = 4
+PATIENCE_SECONDS = 12.0
+"""How long one GET or DELETE may take with all its attempts; somebody is waiting."""
+POST_SECONDS = 20.0
+"""How long a POST may take in all: the timeouts of httpx are per read, and a trickle resets them."""
+LONGEST_PAUSE_SECONDS = 5.0
+"""Asked to wait longer than this, the caller is told instead."""
+PAGE_SIZE = 100
+MOST_PAGES = 10_000
+
+_TIMEOUT = httpx.Timeout(10, connect=3)
+_REPEATED = {429, 500, 502, 503, 504}
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Client:
+    """Calls the API with one Cloud API key. Use as an async context manager.
+
+    Every call raises `Unavailable`, `Throttled` or `CloudRefused`; `post` raises `Unknown` as well.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        key: str,
+        secret: Secret,
+        *,
+        version: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`endpoint` is the base URL; `version` is ours, for the User-Agent."""
+        self._http = httpx.AsyncClient(
+            base_url=endpoint,
+            auth=(key, secret.reveal()),
+            headers={"User-Agent": f"latchkey/{version}", "Accept": "application/json"},
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            transport=transport,
+        )
+        self._slots = asyncio.Semaphore(PARALLEL_CALLS)
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(exc_type, exc, traceback)
+
+    async def get(self, path: str, model: type[WireT], filters: Mapping[str, str] | None = None) -> WireT:
+        """Read one object."""
+        return _value("GET", path, await self._reliably("GET", path, filters), model)
+
+    async def list_all(
+        self, path: str, model: type[ItemT], filters: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[ItemT]:
+        """Every item of a collection, each id once: Confluent pages without a snapshot, so items can show twice."""
+        seen = set[str]()
+        async for page in self._pages(path, filters or {}):
+            for row in page.data:
+                item = _parsed(model, row)
+                if isinstance(item, Lost):
+                    raise translated("GET", path, item)
+                if item.id not in seen:
+                    seen.add(item.id)
+                    yield item
+
+    async def post(self, path: str, body: Mapping[str, object], model: type[WireT]) -> WireT:
+        """Make something, in one attempt. Raises `Unknown` when it may exist and we cannot tell."""
+        outcome = await self._within(POST_SECONDS, partial(self._once, "POST", path, body=body))
+        return _value("POST", path, outcome, model)
+
+    async def delete(self, path: str) -> None:
+        """Delete something. Repeated after a lost answer, so 403 and 404 can mean that it is done."""
+        outcome = await self._reliably("DELETE", path, None)
+        if isinstance(outcome, Lost) or not outcome.is_success:
+            raise translated("DELETE", path, outcome)
+
+    async def _pages(self, path: str, filters: Mapping[str, str]) -> AsyncGenerator[Page]:
+        """The pages; begins again, once, when a page token has expired on the way."""
+        token, tokens, restarted = "", set[str](), False
+        for _ in range(MOST_PAGES):
+            query = {"page_size": str(PAGE_SIZE), **filters, **({"page_token": token} if token else {})}
+            outcome = await self._reliably("GET", path, query)
+            if token and _is_bad_request(outcome):
+                if restarted:
+                    raise translated("GET", path, Lost("400, the page token expired again", sent=True))
+                token, tokens, restarted = "", set[str](), True
+                continue
+            page = _value("GET", path, outcome, Page)
+            yield page
+            if not page.metadata.next:
+                return
+            token = _page_token(page.metadata.next)
+            if not token:
+                raise translated("GET", path, Lost("the link to the next page has no page_token", sent=True))
+            if token in tokens:
+                return
+            tokens.add(token)
+        raise translated("GET", path, Lost(f"the list did not end after {MOST_PAGES} pages", sent=True))
+
+    async def _reliably(self, method: Method, path: str, query: Mapping[str, str] | None) -> Outcome:
+        return await self._within(PATIENCE_SECONDS, partial(self._repeatedly, method, path, query))
+
+    async def _within(self, seconds: float, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """Wait for a slot, and then at most so long for an outcome.
+
+        The slot is kept between attempts: told to slow down, we should not send something else instead.
+        """
+        async with self._slots:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await work()
+            except TimeoutError:
+                return Lost(f"no answer in {seconds:.0f} s", sent=True)
+
+    async def _repeatedly(self, method: Method, path: str, query: Mapping[str, str] | None) -> Outcome:
+        attempts = stamina.retry_context(
+            on=_pause, attempts=ATTEMPTS, timeout=None, wait_initial=0.25, wait_max=4, wait_jitter=1
+        )
+        try:
+            async for attempt in attempts:
+                with attempt:
+                    outcome = await self._once(method, path, query)
+                    _raise_to_repeat(outcome)
+                    return outcome
+        except _AgainError as last:
+            return last.outcome
+        raise AssertionError("stamina ends with a value or an error")
+
+    async def _once(
+        self,
+        method: Method,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+    ) -> Outcome:
+        outcome: Outcome
+        try:
+            outcome = await self._http.request(method, path, params=query, json=body)
+        except httpx.RequestError as error:
+            outcome = Lost(type(error).__name__, sent=not isinstance(error, _NEVER_SENT))
+        _log.debug("confluent.call", method=method, path=path, outcome=describe(outcome))
+        return outcome
+
+
+class _AgainError(Exception):
+    """An outcome on its way through the retries; logged by stamina, so it says little."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(describe(outcome))
+        self.outcome = outcome
+
+
+def item_path(collection: str, id_: str) -> str:
+    """The path of one item. Raises `CloudRefused` (404) for what cannot be an id and would name another path."""
+    if id_ in {"", ".", ".."}:
+        raise CloudRefused(status=HTTPStatus.NOT_FOUND, detail=f"There is no id {id_!r}", reference="")
+    return f"{collection}/{quote(id_, safe='')}"
+
+
+def _raise_to_repeat(outcome: Outcome) -> None:
+    if isinstance(outcome, Lost) or outcome.status_code in _REPEATED:
+        raise _AgainError(outcome)
+
+
+def _pause(error: Exception) -> bool | float:
+    """Whether to try again: yes, no, or after so many seconds."""
+    if not isinstance(error, _AgainError):
+        return False
+    asked = None if isinstance(error.outcome, Lost) else asked_to_wait(error.outcome)
+    if asked is None:
+        return True
+    return asked if asked <= LONGEST_PAUSE_SECONDS else False
+
+
+def _is_bad_request(outcome: Outcome) -> bool:
+    return isinstance(outcome, httpx.Response) and outcome.status_code == HTTPStatus.BAD_REQUEST
+
+
+def _page_token(link: str) -> str:
+    """The token alone: whoever `next` names as host must not get our credentials. "" when there is none."""
+    try:
+        return parse_qs(urlsplit(link).query).get("page_token", [""])[0]
+    except ValueError:
+        return ""
+
+
+def _value(method: Method, path: str, outcome: Outcome, model: type[WireT]) -> WireT:
+    """What a successful answer holds. Raises the error that any other outcome means."""
+    if isinstance(outcome, httpx.Response) and outcome.is_success:
+        parsed = _parsed(model, outcome)
+        if not isinstance(parsed, Lost):
+            return parsed
+        outcome = parsed
+    raise translated(method, path, outcome)
+
+
+def _parsed(model: type[WireT], source: object) -> WireT | Lost:
+    """The model, or which fields are wrong: never their values, of which one may be a secret."""
+    try:
+        if isinstance(source, httpx.Response):
+            return model.model_validate_json(source.content)
+        return model.model_validate(source)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+    fields = ", ".join(f"{'.'.join(map(str, problem['loc'])) or 'body'} {problem['type']}" for problem in problems[:5])
+    return Lost(f"the answer cannot be read: {fields}", sent=True)

@@ -1,0 +1,152 @@
+"""From what came back, or did not, to the errors of the domain.
+
+Nothing here is chained to an exception of httpx or pydantic: those hold requests, answers and inputs, and with them
+credentials.
+"""
+
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Literal, TypeAlias
+
+import httpx
+from pydantic import ValidationError
+
+from bot.confluent.wire import Failure
+from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Unavailable, Unknown
+
+Method: TypeAlias = Literal["GET", "POST", "DELETE"]
+
+_WORDS_LENGTH = 500
+_REFERENCE_LENGTH = 100
+_UNPACKED_BYTES = 100_000
+_GZIP = b"\x1f\x8b"
+_SECRET = re.compile(r"[A-Za-z0-9+/]{64,}")
+_DEFAULT_WAIT_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS = 3600.0
+
+_NO_ANSWER: dict[Method, str] = {
+    "GET": "Confluent Cloud did not answer. Nothing was changed. Try again in a minute.",
+    "POST": "Confluent Cloud could not be reached. Nothing was changed. Try again in a minute.",
+    "DELETE": "Confluent Cloud did not answer. It may have been deleted all the same; deleting again is safe.",
+}
+_OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key. Nothing was changed. Tell whoever runs Latchkey."
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """There is no answer that we can read. `sent`: the request may have reached Confluent."""
+
+    why: str
+    sent: bool
+
+
+Outcome: TypeAlias = httpx.Response | Lost
+
+
+def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
+    """The error that an outcome other than success means: the first line that fits.
+
+    any         401, or 403 about the key that we sign with   Unavailable, for operators
+    any         429                                           Throttled
+    any         other 4xx                                     CloudRefused
+    POST        5xx, or no readable answer once sent          Unknown
+    any         the rest                                      Unavailable
+    """
+    log = f"{method} {path}: {describe(outcome)}"
+    if isinstance(outcome, Lost):
+        return _no_answer(method, log, sent=outcome.sent)
+    status = outcome.status_code
+    if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(words(outcome))):
+        return Unavailable(_OWN_KEY_REFUSED, log=log)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _throttled(outcome, log)
+    if outcome.is_client_error:
+        return CloudRefused(status=status, detail=words(outcome), reference=reference(outcome))
+    # A redirect was not followed, so nothing happened behind it.
+    return _no_answer(method, log, sent=not outcome.is_redirect)
+
+
+def words(response: httpx.Response) -> str:
+    """What Confluent says about a refusal, on one line and at most 500 characters; the status when it says nothing."""
+    said = _SECRET.sub("[removed]", _failure(response).words)
+    return _clean(said, _WORDS_LENGTH) or _status_line(response.status_code)
+
+
+def reference(response: httpx.Response) -> str:
+    """What Confluent's support asks for; "" when there is none."""
+    return _clean(response.headers.get("X-Request-Id") or _failure(response).request_id, _REFERENCE_LENGTH)
+
+
+def describe(outcome: Outcome) -> str:
+    """An outcome in a few words for operators. Holds no part of a body."""
+    if isinstance(outcome, Lost):
+        return outcome.why
+    request_id = _clean(outcome.headers.get("X-Request-Id", ""), _REFERENCE_LENGTH)
+    return f"{outcome.status_code} (X-Request-Id {request_id or 'none'})"
+
+
+def asked_to_wait(response: httpx.Response) -> float | None:
+    """Seconds that Confluent asks us to wait, at most an hour; None when it does not say.
+
+    Unlike elsewhere, `X-RateLimit-Reset` is a number of seconds from now too; it stands on successes as well.
+    """
+    names = ["Retry-After"]
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        names.append("X-RateLimit-Reset")
+    for name in names:
+        seconds = response.headers.get(name, "").strip()
+        if seconds.isascii() and seconds.isdecimal():
+            return min(float(seconds), _LONGEST_WAIT_SECONDS)
+    return None
+
+
+def _no_answer(method: Method, log: str, *, sent: bool) -> LatchkeyError:
+    if method == "POST" and sent:
+        return Unknown(
+            "Confluent Cloud's answer was lost. The key may or may not exist; Latchkey is checking.", log=log
+        )
+    return Unavailable(_NO_ANSWER[method], log=log)
+
+
+def _throttled(response: httpx.Response, log: str) -> Throttled:
+    asked = asked_to_wait(response)
+    wait = max(1.0, _DEFAULT_WAIT_SECONDS if asked is None else asked)
+    tell = f"Confluent Cloud has too much to do. Nothing was changed. Try again in {wait:.0f} seconds."
+    return Throttled(tell, wait=timedelta(seconds=wait), log=log)
+
+
+def _is_about_our_key(said: str) -> bool:
+    # Other refusals are 403 too; only these words are about the caller's key.
+    return "invalid api key" in said.casefold()
+
+
+def _failure(response: httpx.Response) -> Failure:
+    try:
+        return Failure.model_validate_json(_unpacked(response.content))
+    except ValidationError:  # empty, or a page of HTML
+        return Failure()
+
+
+def _unpacked(body: bytes) -> bytes:
+    """The body, also where Confluent packs it without saying so."""
+    if not body.startswith(_GZIP):
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, _UNPACKED_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _clean(text: str, length: int) -> str:
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:length]
+
+
+def _status_line(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)

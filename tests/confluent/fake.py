@@ -1,0 +1,114 @@
+"""A small Confluent Cloud behind `httpx.MockTransport`: collections with paging, filters, and answers by script."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+
+DATA = Path(__file__).parents[1] / "data" / "confluent"
+ENDPOINT = "https://api.confluent.test"
+OWN_KEY = "LATCHKEYOWNKEY00"
+OWN_SECRET = "cfltEXAMPLEonlyNOTaSECRETownxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxAAAAAA"  # with a wrong check value, as all here
+NEW_SECRET = "cfltEXAMPLEonlyNOTaSECRETkafkaxxxxxxxxxxxxxxxxxxxxxxxxxxxxAAAAAA"
+ORGANIZATION = "1111aaaa-11aa-11aa-11aa-111111aaaaaa"
+
+KEYS = "/iam/v2/api-keys"
+CLUSTERS = "/cmk/v2/clusters"
+
+Json: TypeAlias = dict[str, Any]
+Scripted: TypeAlias = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+def sample(name: str) -> Any:
+    return json.loads((DATA / f"{name}.json").read_text("utf-8"))
+
+
+def refusal(status: int, name: str = "errors/403-observed", **headers: str) -> httpx.Response:
+    return httpx.Response(status, json=sample(name), headers={"X-Request-Id": "request-1", **headers})
+
+
+def api_key(id_: str, owner: str | None = "sa-abc123", resource: str | None = "lkc-abc123", **spec: object) -> Json:
+    references = {"owner": owner, "resource": resource}
+    return {"id": id_, "spec": {**{k: {"id": v} for k, v in references.items() if v}, **spec}}
+
+
+def cluster(id_: str, name: str, environment: str = "env-abc123", **more: Any) -> Json:
+    spec = {"display_name": name, "environment": {"id": environment}, **more.pop("spec", {})}
+    return {"id": id_, "spec": spec, "status": {"phase": "PROVISIONED"}, **more}
+
+
+class FakeConfluent:
+    """Answers from `script` first, one per request; then from `collections`, path → items in order.
+
+    `ignores` names query parameters that it does not know, as the real one ignores misspelt filters.
+    """
+
+    def __init__(self) -> None:
+        self.collections: dict[str, list[Json]] = {KEYS: [], "/org/v2/organizations": [{"id": ORGANIZATION}]}
+        self.script: deque[Scripted] = deque()
+        self.requests: list[httpx.Request] = []
+        self.ignores: set[str] = set()
+        self.page_length = 100
+
+    @property
+    def calls(self) -> list[str]:
+        return [f"{request.method} {request.url.path}" for request in self.requests]
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if not self.script:
+            return self._answer(request)
+        scripted = self.script.popleft()
+        if isinstance(scripted, Exception):
+            raise scripted
+        return scripted if isinstance(scripted, httpx.Response) else scripted(request)
+
+    def then_lost(self, request: httpx.Request) -> httpx.Response:
+        """For `script`: do it, and lose the answer."""
+        self._answer(request)
+        raise httpx.ReadTimeout("", request=request)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if request.method == "POST":
+            return self._create(json.loads(request.content)["spec"])
+        if path in self.collections:
+            return self._page(path, request.url.params)
+        collection, _, id_ = path.rpartition("/")
+        rows = self.collections.get(collection, [])
+        found = next((row for row in rows if row["id"] == id_), None)
+        if found is None:
+            return refusal(403)
+        if request.method == "DELETE":
+            rows.remove(found)
+            return httpx.Response(204)
+        return httpx.Response(200, json=found)
+
+    def _create(self, spec: Json) -> httpx.Response:
+        made: Json = sample("api-keys/create-response-kafka")
+        made["id"] = f"MADE{len(self.collections[KEYS]):012}"
+        made["spec"] |= spec
+        stored = {**made, "spec": {name: value for name, value in made["spec"].items() if name != "secret"}}
+        self.collections[KEYS].append(stored)
+        return httpx.Response(202, json=made)
+
+    def _page(self, path: str, params: Mapping[str, str]) -> httpx.Response:
+        filters = {k: v for k, v in params.items() if k not in {"page_size", "page_token"} | self.ignores}
+        rows = [row for row in self.collections[path] if all(_at(row, k) in {v, None} for k, v in filters.items())]
+        start = int(params.get("page_token", "0"))
+        end = start + self.page_length
+        link = f"{ENDPOINT}{path}?page_token={end}" if end < len(rows) else ""
+        return httpx.Response(200, json={"data": rows[start:end], "metadata": {"next": link}})
+
+
+def _at(row: Json, dotted: str) -> str | None:
+    """The value that a filter such as `spec.owner` or `environment` compares; None when this fake does not know it."""
+    value: Any = row
+    for name in dotted.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    if isinstance(value, dict):
+        value = value.get("id")
+    return "" if value is None and dotted.startswith("spec.") else value
