@@ -1,0 +1,215 @@
+"""Block Kit in small pieces that keep Slack's limits, so that no text of any length can break a message.
+
+Foreign text goes into rich_text or plain_text, where nothing links, mentions or pings. mrkdwn is for our own words.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from bot.domain.keys import SlackUserId
+
+Block: TypeAlias = dict[str, Any]
+Row: TypeAlias = "Sequence[Piece]"
+TEXT, OPTION, HEADER, TITLE, LABEL, BUTTON, OPTIONS = 3000, 75, 150, 24, 2000, 75, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Bold:
+    """Bold text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Text in a fixed-width font."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A person, by name."""
+
+    user: SlackUserId
+
+
+Piece: TypeAlias = str | Bold | Code | Mention | datetime
+"""A part of a line; a datetime is shown in the reader's own time zone."""
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, at most `limit` characters long, with an ellipsis where something was left out."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def plain_text(text: str, limit: int = TEXT) -> Block:
+    """A plain_text object; Slack wants at least one character."""
+    return {"type": "plain_text", "text": cut(text, limit) or " ", "emoji": False}
+
+
+def mrkdwn(text: str) -> Block:
+    """A mrkdwn section of our own words."""
+    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, TEXT) or " "}}
+
+
+def header(text: str) -> Block:
+    """A headline."""
+    return {"type": "header", "text": plain_text(text, HEADER)}
+
+
+def divider() -> Block:
+    """A thin line."""
+    return {"type": "divider"}
+
+
+def context(*pieces: Piece) -> Block:
+    """Small grey text, as rich text in one element list is not allowed there: plain words and dates in mrkdwn."""
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": cut("".join(map(_small, pieces)), TEXT)}]}
+
+
+def lines(*rows: Sequence[Piece]) -> Block:
+    """Rows of rich text, one below the other."""
+    elements: list[Block] = []
+    for row in rows:
+        if elements:
+            elements.append({"type": "text", "text": "\n"})
+        elements += [_piece(piece) for piece in row if piece != ""]
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
+
+
+def quote(text: str) -> Block:
+    """Foreign text exactly as it was typed."""
+    return {"type": "rich_text", "elements": [{"type": "rich_text_quote", "elements": [_piece(text or " ")]}]}
+
+
+def preformatted(text: str) -> Block:
+    """Text to be copied."""
+    return {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [_piece(text)]}]}
+
+
+def button(text: str, action: str, value: str = "", style: Literal["primary", "danger"] | None = None) -> Block:
+    """A button; `value` is an opaque id and nothing else."""
+    block: Block = {"type": "button", "text": plain_text(text, BUTTON), "action_id": action}
+    if value:
+        block["value"] = value
+    if style:
+        block["style"] = style
+    return block
+
+
+def actions(*buttons: Block) -> Block:
+    """A row of buttons."""
+    return {"type": "actions", "elements": list(buttons)}
+
+
+def option(text: str, value: str, description: str = "") -> Block:
+    """One option of a select."""
+    block: Block = {"text": plain_text(text, OPTION), "value": value}
+    if description:
+        block["description"] = plain_text(description, OPTION)
+    return block
+
+
+def field(label: str, block_id: str, element: Block, *, optional: bool = False, hint: str = "") -> Block:
+    """An input block."""
+    block: Block = {
+        "type": "input",
+        "block_id": block_id,
+        "label": plain_text(label, LABEL),
+        "element": element,
+        "optional": optional,
+    }
+    if hint:
+        block["hint"] = plain_text(hint, LABEL)
+    return block
+
+
+def text_input(action: str, typed: str, *, limit: int, lines: bool = False, placeholder: str = "") -> Block:
+    """A text field holding `typed`. Slack's client stops typing at 3,000, our own check speaks of `limit`."""
+    block: Block = {"type": "plain_text_input", "action_id": action, "multiline": lines, "max_length": max(limit, 1)}
+    if typed:
+        block["initial_value"] = typed
+        block["max_length"] = max(limit, len(typed))
+    if placeholder:
+        block["placeholder"] = plain_text(placeholder, HEADER)
+    return block
+
+
+def search(action: str, placeholder: str, chosen: Block | None) -> Block:
+    """A select whose options are asked for while typing."""
+    block: Block = {
+        "type": "external_select",
+        "action_id": action,
+        "placeholder": plain_text(placeholder, HEADER),
+        "min_query_length": 0,
+    }
+    if chosen:
+        block["initial_option"] = chosen
+    return block
+
+
+def modal(
+    title: str,
+    blocks: Sequence[Block],
+    *,
+    callback: str,
+    submit: str = "",
+    close: str = "Close",
+    metadata: str = "",
+) -> Block:
+    """A modal view."""
+    view: Block = {
+        "type": "modal",
+        "callback_id": callback,
+        "title": plain_text(title, TITLE),
+        "blocks": list(blocks),
+        "close": plain_text(close, TITLE),
+        "private_metadata": metadata,
+    }
+    if submit:
+        view["submit"] = plain_text(submit, TITLE)
+    return view
+
+
+def _piece(piece: Piece) -> Block:
+    match piece:
+        case Bold(text):
+            return {"type": "text", "text": cut(text, TEXT) or " ", "style": {"bold": True}}
+        case Code(text):
+            return {"type": "text", "text": cut(text, TEXT) or " ", "style": {"code": True}}
+        case Mention(user):
+            return {"type": "user", "user_id": user}
+        case datetime():
+            return {
+                "type": "date",
+                "timestamp": int(piece.timestamp()),
+                "format": "{date_short_pretty} at {time}",
+                "fallback": piece.strftime("%Y-%m-%d %H:%M UTC"),
+            }
+        case str():
+            return {"type": "text", "text": cut(piece, TEXT)}
+
+
+def _small(piece: Piece) -> str:
+    match piece:
+        case Mention(user):
+            return f"<@{user}>"
+        case datetime():
+            fallback = piece.strftime("%Y-%m-%d %H:%M UTC")
+            return f"<!date^{int(piece.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+        case Bold(text) | Code(text):
+            return _escaped(text)
+        case str():
+            return _escaped(piece)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def as_message(blocks: Sequence[Block], text: str) -> Mapping[str, Any]:
+    """What `chat.postMessage` and `chat.update` take besides channel and ts; `text` is for notifications."""
+    return {"blocks": list(blocks), "text": cut(text, TEXT)}

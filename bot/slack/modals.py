@@ -1,0 +1,201 @@
+"""The modals: the form, the review page, the reason for a denial, and pages that only say something. Pure."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from bot.domain.catalog import Catalog, Environment
+from bot.domain.keys import KafkaCluster, RequestId, ServiceAccount
+from bot.services.checking import LIMITS
+from bot.services.clicks import Draft
+from bot.services.pages import FormPage, Page, ReviewPage, TextPage
+from bot.slack import ids
+from bot.slack.cards import owner_row, resource_row
+from bot.slack.kit import (
+    OPTIONS,
+    Block,
+    Bold,
+    Row,
+    actions,
+    button,
+    context,
+    divider,
+    field,
+    header,
+    lines,
+    modal,
+    mrkdwn,
+    option,
+    quote,
+    search,
+    text_input,
+)
+
+_ME = option("My account", "me", "For development and testing")
+_SERVICE_ACCOUNT = option("A service account", "service-account", "For production")
+
+
+def page(content: Page) -> Block:
+    """Any page as a modal view."""
+    match content:
+        case FormPage():
+            return form(content, wants_account=content.draft.owner not in {"", "me"})
+        case ReviewPage():
+            return review(content)
+        case TextPage(title, text):
+            return modal(title, [mrkdwn(text)], callback=ids.PAGE)
+        case _:
+            assert_never(content)
+
+
+def form(content: FormPage, *, wants_account: bool) -> Block:
+    """The form. Fields keep their ids, so that Slack keeps what was typed when the form is drawn again."""
+    draft, problems = content.draft, content.problems
+    blocks = [_owner(draft, wants_account=wants_account)]
+    if wants_account:
+        blocks += _with(problems, "owner", _account(content.account))
+    else:
+        blocks += _problem(problems, "owner")
+    blocks += _with(problems, "environment", _environment(content.environment))
+    blocks += _with(problems, "cluster", cluster_field(draft.environment, content.cluster))
+    blocks += _texts(draft, problems)
+    return modal("Create an API key", blocks, callback=ids.FORM, submit="Review", close="Cancel")
+
+
+def checking() -> Block:
+    """What stands there while Confluent is asked."""
+    return modal("Create an API key", [lines(["Checking with Confluent Cloud…"])], callback=ids.PAGE)
+
+
+def working(title: str) -> Block:
+    """What stands there while something is carried out."""
+    return modal(title, [lines(["One moment…"])], callback=ids.PAGE)
+
+
+def review(content: ReviewPage) -> Block:
+    """What will be asked, who can approve it, and the button that sends it."""
+    terms, draft = content.terms, content.draft
+    rows: list[Row] = [
+        owner_row(content.owner),
+        resource_row(content.resource),
+        ["Name: ", Bold(draft.name.strip())],
+    ]
+    if draft.description.strip():
+        rows.append(["Description: ", draft.description.strip()])
+    many = "1 approval" if terms.approvals == 1 else f"{terms.approvals} approvals by different people"
+    roles, claim = ", ".join(content.approver_roles), _hours(terms.claim.total_seconds())
+    blocks = [
+        header("A Kafka API key"),
+        lines(*rows),
+        lines([Bold("Why")]),
+        quote(draft.reason),
+        *(lines(["⚠️ ", warning]) for warning in content.warnings),
+        divider(),
+        lines(
+            [f"Needs {many}. Rule: {terms.rule}."],
+            [f"Can approve: whoever holds {roles} over this cluster, or owns the service account. Not you yourself."],
+            [f"They have {_hours(terms.pending.total_seconds())} to decide. Then you have {claim} to take the secret."],
+        ),
+        actions(button("Change something", ids.REVIEW_BACK, content.draft_id)),
+    ]  # fmt: skip
+    return modal(
+        "Review your request",
+        blocks,
+        callback=ids.REVIEW,
+        submit="Send request",
+        close="Cancel",
+        metadata=content.draft_id,
+    )
+
+
+def deny(request: RequestId) -> Block:
+    """Asks an approver for the reason."""
+    typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
+    blocks = [field("Reason", ids.REASON_BLOCK, typed, hint="The requester reads this.")]
+    return modal("Deny this request", blocks, callback=ids.DENY_REASON, submit="Deny", close="Back", metadata=request)
+
+
+def cluster_field(environment: str, chosen: KafkaCluster | None) -> Block:
+    """The cluster field of one environment; another environment is another, empty field."""
+    initial = _cluster_option(chosen) if chosen else None
+    place = f"{ids.CLUSTER_BLOCK}:{environment}" if environment else ids.CLUSTER_BLOCK
+    hint = "" if environment else "Choose the environment first."
+    return field("Kafka cluster", place, search(ids.FORM_CLUSTER, "Type a name or id", initial), hint=hint)
+
+
+def environments(catalog: Catalog | None, typed: str) -> list[Block]:
+    """The options of the environment field that match what is typed."""
+    found = catalog.environments if catalog else ()
+    return [option(each.name, each.id, each.id) for each in found if _hit(typed, each.name, each.id)][:OPTIONS]
+
+
+def clusters(catalog: Catalog | None, environment: str, typed: str) -> list[Block]:
+    """The options of the cluster field."""
+    found: list[Block] = []
+    for each in catalog.clusters if catalog else ():
+        if each.environment == environment and _hit(typed, each.name, each.id):
+            found.append(_cluster_option(each))
+            if len(found) == OPTIONS:
+                break
+    return found
+
+
+def accounts(catalog: Catalog | None, typed: str) -> list[Block]:
+    """The options of the service-account field."""
+    found = catalog.service_accounts if catalog else ()
+    return [_account_option(each) for each in found if _hit(typed, each.name, each.id)][:OPTIONS]
+
+
+def _owner(draft: Draft, *, wants_account: bool) -> Block:
+    radio: Block = {"type": "radio_buttons", "action_id": ids.FORM_OWNER, "options": [_ME, _SERVICE_ACCOUNT]}
+    if wants_account or draft.owner:
+        radio["initial_option"] = _SERVICE_ACCOUNT if wants_account else _ME
+    return {**field("Account", ids.OWNER_BLOCK, radio), "dispatch_action": True}
+
+
+def _account(chosen: ServiceAccount | None) -> Block:
+    initial = _account_option(chosen) if chosen else None
+    return field("Service account", ids.ACCOUNT_BLOCK, search(ids.FORM_ACCOUNT, "Type a name or id", initial))
+
+
+def _environment(chosen: Environment | None) -> Block:
+    initial = option(chosen.name, chosen.id, chosen.id) if chosen else None
+    block = field("Environment", ids.ENVIRONMENT_BLOCK, search(ids.FORM_ENVIRONMENT, "Type a name or id", initial))
+    return {**block, "dispatch_action": True}
+
+
+def _texts(draft: Draft, problems: Mapping[str, str]) -> list[Block]:
+    name = text_input(ids.FORM_TEXT, draft.name, limit=LIMITS["name"], placeholder="orders producer")
+    description = text_input(ids.FORM_TEXT, draft.description, limit=LIMITS["description"])
+    reason = text_input(ids.FORM_TEXT, draft.reason, limit=LIMITS["reason"], lines=True)
+    return [
+        *_with(problems, "name", field("Name", ids.NAME_BLOCK, name)),
+        *_with(problems, "description", field("Description", ids.DESCRIPTION_BLOCK, description, optional=True)),
+        *_with(problems, "reason", field("Reason", ids.REASON_BLOCK, reason, hint="Whoever approves this reads it.")),
+    ]
+
+
+def _with(problems: Mapping[str, str], name: str, block: Block) -> list[Block]:
+    """A field, and under it what is wrong with it."""
+    return [block, *_problem(problems, name)]
+
+
+def _problem(problems: Mapping[str, str], name: str) -> list[Block]:
+    return [context("⚠️ ", problems[name])] if name in problems else []
+
+
+def _cluster_option(cluster: KafkaCluster) -> Block:
+    return option(cluster.name or cluster.id, cluster.id, cluster.id)
+
+
+def _account_option(account: ServiceAccount) -> Block:
+    return option(account.name or account.id, account.id, account.id)
+
+
+def _hit(typed: str, *texts: str) -> bool:
+    wanted = typed.strip().casefold()
+    return any(wanted in text.casefold() for text in texts)
+
+
+def _hours(seconds: float) -> str:
+    hours = round(seconds / 3600)
+    return f"{hours} hour{'' if hours == 1 else 's'}"

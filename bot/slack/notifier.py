@@ -1,0 +1,85 @@
+"""The port `Notifier` on Slack's Web API."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain.errors import Undeliverable
+from bot.domain.keys import SlackUserId
+from bot.domain.requests import Request
+from bot.services.clicks import ReplyTo
+from bot.services.pages import Handover, Page
+from bot.services.ports import Post, Surface
+from bot.slack import cards, modals, once
+from bot.slack.kit import Block, as_message
+from bot.slack.replies import Replies, call
+
+_QUIET = {"unfurl_links": False, "unfurl_media": False}
+
+
+@dataclass(frozen=True, slots=True)
+class SlackNotifier:
+    """Posts, updates and answers. Cards are views of the record: losing one loses nothing."""
+
+    replies: Replies
+
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        """See `Notifier.publish`. Slack's posting is not idempotent: a crash right after it can leave a second copy."""
+        blocks, text = _drawn(surface, request, note)
+        digest = hashlib.sha256(json.dumps([blocks, text], sort_keys=True).encode()).hexdigest()[:16]
+        if post is not None and post.digest == digest:
+            return post
+        message = as_message(blocks, text)
+        client = self.replies.client
+        if post is not None:
+            await call(client, "chat.update", {"channel": post.channel, "ts": post.ts, **message})
+            return replace(post, digest=digest)
+        channel = request.terms.channel if surface == "card" else request.ask.requester.slack
+        answer = await call(client, "chat.postMessage", {"channel": channel, **_QUIET, **message})
+        return Post(surface, str(answer["channel"]), str(answer["ts"]), digest)
+
+    async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
+        """Answer a click with a sentence that only `to` sees."""
+        await self.replies.send(to, reply, text)
+
+    async def show_page(self, view: str, page: Page) -> None:
+        """Put a page into an open modal."""
+        try:
+            await call(self.replies.client, "views.update", {"view_id": view, "view": modals.page(page)})
+        except Undeliverable as error:
+            if error.reason != "not_found":  # closed meanwhile: nobody waits for this page
+                raise
+
+    async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
+        """Show the secret in answer to the click that asked for it. Never retried; unsure counts as not shown."""
+        if reply.response_url is None:
+            raise Undeliverable("no_response_url", lasting=True)
+        body = {
+            "response_type": "ephemeral",
+            "replace_original": False,
+            "text": once.FALLBACK,
+            "blocks": once.message(handover),
+        }
+        await self.replies.post(reply.response_url, body)
+
+    async def clear(self, reply: ReplyTo) -> None:
+        """Remove the ephemeral message that a click came from; that it is gone already is no error."""
+        if reply.response_url is None:
+            return
+        try:
+            await self.replies.post(reply.response_url, {"delete_original": True})
+        except Undeliverable:
+            return  # ephemeral messages go away by themselves on reload
+
+
+def _drawn(surface: Surface, request: Request, note: str) -> tuple[Sequence[Block], str]:
+    match surface.partition(":"):
+        case ("card", _, _):
+            return cards.card(request)
+        case ("asked", _, _):
+            return cards.asked(request, note)
+        case ("outcome", _, _):
+            return cards.outcome(request)
+        case (_, _, attempt):
+            return cards.key(request, int(attempt))

@@ -1,0 +1,46 @@
+"""The one message that holds a secret. Whoever calls this sends it at once and keeps nothing."""
+
+from bot.domain.keys import MyAccount
+from bot.services.pages import Handover
+from bot.slack import ids
+from bot.slack.kit import Block, Bold, Code, actions, button, context, lines, preformatted
+
+FALLBACK = "Your API key. Its secret is in the message itself, never in this notification."
+
+
+def message(handover: Handover) -> list[Block]:
+    """Key, secret, and one copyable file like the one that Confluent's console offers for download."""
+    key, resource = handover.key, handover.resource
+    return [
+        lines(
+            ["Your API key for ", Bold(resource.name), f" in {resource.environment_name}."],
+            ["This is the only time that the secret is shown. Save it now; this message is gone when Slack reloads."],
+        ),
+        lines(["API key: ", Code(key.id)], ["API secret: ", Code(handover.secret.reveal())]),
+        preformatted(_file(handover)),
+        context("New keys usually work within a few minutes. Until then Confluent may refuse them; try again then."),
+        actions(
+            button("I saved it", ids.SAVED, handover.request, "primary"),
+            button("Replace key", ids.REPLACE, handover.request),
+        ),
+        context("I saved it removes this message. Replace key deletes this key and makes another, until ",
+                handover.replace_until, "."),
+    ]  # fmt: skip
+
+
+def _file(handover: Handover) -> str:
+    owner = "own account" if isinstance(handover.owner, MyAccount) else handover.owner.name
+    rows = [
+        "=== Confluent Cloud API key ===",
+        "",
+        f"API key:\n{handover.key.id}",
+        "",
+        f"API secret:\n{handover.secret.reveal()}",
+        "",
+        f"Resource:\n{handover.resource.id}",
+        "",
+        f"Owner:\n{handover.owner.id} ({owner})",
+    ]
+    if handover.endpoints.bootstrap:
+        rows += ["", f"Bootstrap server:\n{handover.endpoints.bootstrap}"]
+    return "\n".join(rows)

@@ -1,0 +1,24 @@
+"""Listening to Slack. A listener parses, stores a click or starts owned work, and acknowledges last."""
+
+import logging
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
+
+from handlers import commands, create, decisions, home, secrets
+from handlers.desk import Reception
+
+__all__ = ["Reception", "register"]
+log = logging.getLogger("latchkey.handlers")
+
+
+def register(app: AsyncApp, desk: Reception) -> None:
+    """Add every listener, the catch-alls last."""
+    for surface in (commands, create, decisions, secrets, home):
+        surface.register(app, desk)
+
+    @app.error
+    async def failed(error: Exception) -> BoltResponse:
+        """A listener of ours failed: an empty answer, which Slack shows as a failure, and nothing of the payload."""
+        log.error("a listener failed", exc_info=error)
+        return BoltResponse(status=500)

@@ -1,0 +1,59 @@
+"""`/apikey` and what its words do."""
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.domain.policy import refusal
+from bot.slack import answers, forms, ids
+from bot.slack.forms import Body, Command
+from bot.slack.kit import Block
+from handlers.create import open_form
+from handlers.desk import Reception
+
+LOOKED_AT = 50
+"""How many pending requests one answer looks through for those that a person can decide."""
+
+
+def register(app: AsyncApp, desk: Reception) -> None:
+    """Answer the slash command, and the buttons of its help."""
+
+    @app.command(ids.COMMAND)
+    async def apikey(ack: AsyncAck, body: Body) -> None:
+        command = forms.command(body)
+        match command.verb:
+            case "" | "help":
+                await ack(**_shown(answers.help_blocks(), "Latchkey makes Confluent Cloud API keys"))
+            case "create":
+                desk.start(open_form(desk, command), "open the form", command.by, command.reply)
+                await ack()
+            case "requests" | "whoami":
+                desk.start(_answer(desk, command), command.verb, command.by, command.reply)
+                await ack()
+            case _:
+                await ack(**_shown(answers.unknown_blocks(command.verb), "There is no such command"))
+
+    @app.action(ids.HELP_REQUESTS)
+    @app.action(ids.HELP_WHOAMI)
+    async def help_button(ack: AsyncAck, body: Body) -> None:
+        opening = forms.opening(body)
+        verb = "requests" if body["actions"][0]["action_id"] == ids.HELP_REQUESTS else "whoami"
+        command = Command(verb, "", opening.by, opening.team, opening.trigger, opening.reply)
+        desk.start(_answer(desk, command), verb, command.by, command.reply)
+        await ack()
+
+
+async def _answer(desk: Reception, command: Command) -> None:
+    person = await desk.directory.identify(command.by, command.team, shown=True)
+    standing = await desk.directory.glance(person)
+    if command.verb == "whoami":
+        await desk.replies.send(command.by, command.reply, "Who you are", answers.whoami_blocks(standing))
+        return
+    mine = [stored.value for stored in await desk.requests.of_requester(command.by, answers.SHOWN)]
+    pending = [stored.value for stored in await desk.requests.pending(LOOKED_AT)]
+    waiting = [request for request in pending if refusal(request.ask, standing) is None]
+    await desk.replies.send(command.by, command.reply, "Requests", answers.requests_blocks(mine, waiting))
+
+
+def _shown(blocks: list[Block], text: str) -> dict[str, Any]:
+    return {"response_type": "ephemeral", "text": text, "blocks": blocks}

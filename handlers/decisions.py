@@ -1,0 +1,40 @@
+"""Deciding about a request: approve, deny with a reason, cancel."""
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.domain.keys import RequestId
+from bot.services.clicks import Approve, Cancel, Deny
+from bot.slack import forms, ids, modals
+from bot.slack.forms import Body, Opening
+from handlers.desk import Reception
+
+
+def register(app: AsyncApp, desk: Reception) -> None:
+    """Listen to the buttons of cards. Who may decide is asked when the click is carried out, not here."""
+
+    @app.action(ids.APPROVE)
+    async def approve(ack: AsyncAck, body: Body) -> None:
+        await desk.button(ack, body, Approve(forms.request_id(body)))
+
+    @app.action(ids.DENY)
+    async def deny(ack: AsyncAck, body: Body) -> None:
+        opening = forms.opening(body)
+        desk.start(_ask_why(desk, opening, forms.request_id(body)), "ask why", opening.by, opening.reply)
+        await ack()
+
+    @app.view(ids.DENY_REASON)
+    async def denied(ack: AsyncAck, body: Body) -> None:
+        reason = forms.deny_reason(body)
+        if not reason.strip():
+            await ack(response_action="errors", errors={ids.REASON_BLOCK: "Write a reason: the requester reads it."})
+            return
+        deed = Deny(RequestId(body["view"]["private_metadata"]), reason)
+        await desk.submit(ack, body, deed, modals.working("Deny this request"))
+
+    @app.action(ids.CANCEL)
+    async def cancel(ack: AsyncAck, body: Body) -> None:
+        await desk.button(ack, body, Cancel(forms.request_id(body)))
+
+
+async def _ask_why(desk: Reception, opening: Opening, request: RequestId) -> None:
+    await desk.open(opening.trigger, modals.deny(request))

@@ -1,0 +1,105 @@
+"""What every listener needs, and the three things that listeners do: store a click, open a modal, answer."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.background import Background
+from bot.domain.errors import LatchkeyError, Refused, Unavailable, Undeliverable
+from bot.domain.keys import SlackUserId, TeamId
+from bot.services.clicks import Deed, ReplyTo
+from bot.services.directory import Directory
+from bot.services.pages import TextPage
+from bot.services.ports import Agenda, Clock, Inbox, Requests
+from bot.services.worker import Bell
+from bot.slack import forms, modals
+from bot.slack.forms import Body
+from bot.slack.kit import Block
+from bot.slack.replies import Replies, call
+from handlers.errors import reporter, tell
+
+STORED_WITHIN = 2.0
+"""Seconds: Slack waits three for the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """The services that listeners may use, and work that outlives a listener."""
+
+    inbox: Inbox
+    agenda: Agenda
+    requests: Requests
+    directory: Directory
+    replies: Replies
+    clock: Clock
+    bell: Bell
+    work: Background
+
+    def start(self, job: Coroutine[Any, Any, None], name: str, to: SlackUserId, reply: ReplyTo) -> None:
+        """Run a job after the answer; what goes wrong is said to `to`."""
+        self.work.start(job, name=name, report=reporter(self.replies, to, reply))
+
+    async def receive(self, body: Body, deed: Deed) -> None:
+        """Store a click for the worker. Raises `Unavailable` when the store does not take it in time."""
+        click = forms.click(body, deed, self.clock())
+        try:
+            async with asyncio.timeout(STORED_WITHIN):
+                await self.inbox.put(click, self.clock())
+        except TimeoutError:
+            raise Unavailable(_STORE_AWAY) from None
+        self.bell.ring()
+
+    async def button(self, ack: AsyncAck, body: Body, deed: Deed) -> None:
+        """Store a press of a button and answer Slack; if it cannot be stored, say so."""
+        try:
+            await self.receive(body, deed)
+        except LatchkeyError as error:
+            opening = forms.opening(body)
+            self.start(self._complain(opening, error), "complain", opening.by, opening.reply)
+        await ack()
+
+    async def submit(self, ack: AsyncAck, body: Body, deed: Deed, then: Block) -> None:
+        """Store a submitted modal and show `then`; if it cannot be stored, keep the modal as it is below a notice."""
+        try:
+            await self.receive(body, deed)
+        except LatchkeyError as error:
+            await ack(response_action="push", view=modals.page(TextPage("Not done", tell(error))))
+        else:
+            await ack(response_action="update", view=then)
+
+    async def open(self, trigger: str, view: Block) -> str:
+        """Open a modal within the three seconds of its trigger; returns its id."""
+        answer = await call(self.replies.client, "views.open", {"trigger_id": trigger, "view": view})
+        return str(answer["view"]["id"])
+
+    async def redraw(self, opening: forms.Opening, view: Block) -> None:
+        """Replace the modal that a click came from, unless somebody was faster or it is closed."""
+        body = {"view_id": opening.view, "hash": opening.view_hash, "view": view}
+        try:
+            await call(self.replies.client, "views.update", body)
+        except Undeliverable as error:
+            if error.reason not in {"hash_conflict", "not_found"}:
+                raise
+
+    async def turn_away(self, user: SlackUserId, team: TeamId, view: str) -> None:
+        """Put the reason into an open form when its user can have no keys at all; rather now than after typing."""
+        try:
+            await self.directory.identify(user, team, shown=True)
+        except Refused as error:
+            page = modals.page(TextPage("Not possible", f"{error.tell} Nothing was changed."))
+            await call(self.replies.client, "views.update", {"view_id": view, "view": page})
+        except Unavailable:
+            return  # the review page asks again, and says so
+
+    async def _complain(self, opening: forms.Opening, error: LatchkeyError) -> None:
+        if opening.view is not None:
+            page = modals.page(TextPage("Not done", tell(error)))
+            await call(self.replies.client, "views.push", {"trigger_id": opening.trigger, "view": page})
+        else:
+            await self.replies.send(opening.by, opening.reply, tell(error))
+
+
+_STORE_AWAY = "Latchkey's store did not answer. Nothing was changed. Try again in a minute."

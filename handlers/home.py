@@ -1,0 +1,51 @@
+"""App Home, and everything that nobody else listens to: no click stays without an answer."""
+
+import re
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.domain.keys import SlackUserId
+from bot.services.clicks import ReplyTo
+from bot.services.pages import TextPage
+from bot.slack import answers, forms, modals
+from bot.slack.forms import Body
+from bot.slack.replies import call
+from handlers.desk import Reception
+
+_NO_LONGER = "This button is from an older Latchkey and does nothing any more. Nothing was changed. Try `/apikey help`."
+
+
+def register(app: AsyncApp, desk: Reception) -> None:
+    """Listen to what is left. Register this last: the first listener that matches wins."""
+
+    @app.event("app_home_opened")
+    async def opened(body: Body) -> None:
+        event = body["event"]
+        if event.get("tab") == "home":
+            user = SlackUserId(event["user"])
+            desk.start(_publish(desk, user), "show Home", user, ReplyTo())
+
+    @app.event(re.compile(".*"))
+    async def other_event() -> None:
+        return
+
+    @app.action(re.compile(".*"))
+    async def unknown_button(ack: AsyncAck, body: Body) -> None:
+        opening = forms.opening(body)
+        desk.start(
+            desk.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown button", opening.by, opening.reply
+        )
+        await ack()
+
+    @app.view(re.compile(".*"))
+    async def unknown_view(ack: AsyncAck) -> None:
+        await ack(response_action="update", view=modals.page(TextPage("Not done", _NO_LONGER)))
+
+    @app.options(re.compile(".*"))
+    async def unknown_options(ack: AsyncAck) -> None:
+        await ack(options=[])
+
+
+async def _publish(desk: Reception, user: SlackUserId) -> None:
+    view = {"type": "home", "blocks": answers.help_blocks()}
+    await call(desk.replies.client, "views.publish", {"user_id": user, "view": view})
