@@ -1,0 +1,12 @@
+"""`python -m bot` is `latchkey`."""
+
+from bot.cli import app
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="latchkey")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Composition: the only module that knows every concrete class. What is opened here is closed here, last first."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+import handlers
+from bot import logs, server
+from bot.background import Background, background
+from bot.connections import World, connected
+from bot.domain.errors import LatchkeyError
+from bot.domain.policy import without_a_file
+from bot.metrics import CountedAudit, CountedRequests, events_counter
+from bot.services.carrying import Carrying
+from bot.services.delivery import Delivery
+from bot.services.directory import Directory
+from bot.services.execution import Execution
+from bot.services.ledger import Ledger
+from bot.services.ports import Clock
+from bot.services.publishing import Publishing
+from bot.services.requests import Desk
+from bot.services.worker import Bell, Worker
+from bot.settings import Settings, StartupError
+from bot.slack.notifier import SlackNotifier
+from bot.slack.people import SlackPeople
+from bot.slack.replies import Replies
+from bot.slack.workspace import channel_problem
+from bot.store.connection import check as redis_problems
+from bot.store.moments import utc_now
+
+GRACE = 25.0
+"""Seconds for running work when we are asked to stop; orchestrators should wait 30."""
+SLACK_HOOKS = "hooks.slack.com"
+CATALOG_SECONDS = 5.0
+"""How long the start waits for the first reading of the catalog."""
+LOOKED_WITHIN = 10.0
+"""Seconds since the worker last read its agenda, beyond which this process is not ready."""
+log = logging.getLogger("latchkey")
+
+
+async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now) -> None:
+    """Run until `stop`, then take no more work, finish what was begun, and close. Raises `StartupError`."""
+    async with connected(settings, clock) as world, AsyncExitStack() as stack:
+        registry = CollectorRegistry()
+        worker, replies = _worker(settings, world, registry)
+        await _first_catalog(worker)
+        await stack.enter_async_context(_working(worker, stop))
+        work = await stack.enter_async_context(background(grace=GRACE))
+        app = _bolt(settings, world, worker, replies, work)
+        socket = await _socket(stack, settings, app, world) if settings.slack_mode == "socket" else None
+        checks = _checks(settings, world, worker, socket)
+        web = server.create(None if socket else app, checks, registry)
+        port = await stack.enter_async_context(server.serving(web, settings.host, settings.port))
+        log.info("ready", extra={"team": world.workspace.team, "mode": settings.slack_mode, "port": port})
+        await stop.wait()
+        log.info("stopping")
+
+
+async def doctor(settings: Settings) -> int:
+    """Try everything that the settings name; print a line for each. Returns the exit code."""
+    try:
+        async with connected(settings, utc_now) as world:
+            notes = [
+                ("Slack", f"ok: {world.workspace.name} ({world.workspace.team})"),
+                ("channel", await channel_problem(world.slack, settings.latchkey_channel)),
+                ("store", " ".join(await redis_problems(world.redis)) or None),
+                ("Confluent Cloud", f"ok: organisation {await world.cloud.organization()}"),
+            ]
+    except (StartupError, LatchkeyError) as error:
+        print(f"failed: {error}")  # noqa: T201 -- this is what a doctor is for
+        return 1
+    bad = False
+    for name, note in notes:
+        fine = note is None or note.startswith("ok")
+        bad = bad or not fine
+        print(f"{name}: {note or 'ok'}")  # noqa: T201
+    return 1 if bad else 0
+
+
+async def audit_lines(settings: Settings) -> AsyncIterator[Mapping[str, object]]:
+    """The audit log of the store that the settings name, oldest line first. Raises `StartupError`."""
+    async with connected(settings, utc_now) as world:
+        async for line in world.store.audit.read():
+            yield line
+
+
+def _worker(settings: Settings, world: World, registry: CollectorRegistry) -> tuple[Worker, Replies]:
+    store, clock, bell = world.store, world.clock, Bell()
+    counter = events_counter(registry)
+    requests, audit = CountedRequests(store.requests, counter), CountedAudit(store.audit, counter)
+    hosts = {SLACK_HOOKS, urlsplit(settings.slack_api_url).netloc} - {"slack.com"}
+    replies = Replies(world.slack, world.session, frozenset(hosts))
+    notifier = SlackNotifier(replies)
+    ledger = Ledger(requests, audit, clock, bell.ring)
+    directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.team)
+    desk = Desk(ledger, directory, without_a_file(settings.latchkey_channel))
+    execution = Execution(ledger, desk)
+    publishing = Publishing(store.posts, notifier, clock)
+    delivery = Delivery(ledger, directory, execution, notifier)
+    carrying = Carrying(desk, delivery, store.drafts, notifier, publishing)
+    worker = Worker(store.agenda, store.inbox, requests, execution, publishing, carrying, directory, clock, bell)
+    return worker, replies
+
+
+async def _first_catalog(worker: Worker) -> None:
+    """Have something to offer in the form before the first person opens it; but start without, if need be."""
+    await worker.agenda.put("catalog", worker.clock())
+    if await worker.directory.catalog() is not None:
+        return
+    try:
+        async with asyncio.timeout(CATALOG_SECONDS):
+            await worker.directory.refresh_catalog()
+    except (LatchkeyError, TimeoutError) as error:
+        log.warning("no catalog yet: %s", error)
+
+
+@asynccontextmanager
+async def _working(worker: Worker, stop: asyncio.Event) -> AsyncGenerator[None]:
+    """The worker, until we leave; should it ever fail, the whole process stops, for another one to take over."""
+    done = asyncio.Event()
+    task = asyncio.create_task(worker.run(done), name="worker")
+    task.add_done_callback(lambda _: stop.set())
+    try:
+        yield
+    finally:
+        done.set()
+        worker.bell.ring()
+        await task
+
+
+def _bolt(settings: Settings, world: World, worker: Worker, replies: Replies, work: Background) -> AsyncApp:
+    workspace = world.workspace
+    known = AuthorizeResult(
+        enterprise_id=workspace.enterprise,
+        team_id=workspace.team,
+        bot_user_id=workspace.bot_user,
+        bot_id=workspace.bot_id,
+        bot_token=settings.slack_bot_token.get_secret_value(),
+    )
+
+    async def authorize() -> AuthorizeResult:
+        return known  # looked up once at the start, so that no answer waits for Slack
+
+    secret = settings.slack_signing_secret
+    app = AsyncApp(
+        # Without a token of its own: `authorize` gives it, and Bolt warns about a second one.
+        client=AsyncWebClient(base_url=settings.slack_api_url, session=world.session),
+        signing_secret=secret.get_secret_value() if secret else None,
+        authorize=authorize,
+        process_before_response=True,
+        logger=logs.bolt_logger(),
+    )
+    desk = handlers.Reception(
+        worker.inbox, worker.agenda, worker.requests, worker.directory, replies, world.clock, worker.bell, work
+    )
+    handlers.register(app, desk)
+    return app
+
+
+async def _socket(stack: AsyncExitStack, settings: Settings, app: AsyncApp, world: World) -> AsyncSocketModeHandler:
+    token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
+    handler = AsyncSocketModeHandler(app, token, web_client=world.slack, ping_interval=10, logger=logs.bolt_logger())
+    stack.push_async_callback(handler.close_async)
+    untyped: Any = handler
+    await untyped.connect_async()
+    return handler
+
+
+def _checks(
+    settings: Settings, world: World, worker: Worker, socket: AsyncSocketModeHandler | None
+) -> Mapping[str, server.Check]:
+    async def store() -> str | None:
+        await redis_problems(world.redis)
+        return None
+
+    async def looking() -> str | None:
+        seen = worker.last_look
+        late = seen is None or (world.clock() - seen).total_seconds() > LOOKED_WITHIN
+        return "the worker does not read its agenda" if late else None
+
+    async def connection() -> str | None:
+        return None if socket is None or await socket.client.is_connected() else "no connection to Slack"
+
+    async def channel() -> str | None:
+        return await channel_problem(world.slack, settings.latchkey_channel)
+
+    return {"store": store, "worker": looking, "slack": connection, "channel": channel}

@@ -1,0 +1,78 @@
+"""Work that outlives the listener which started it, and always has an owner."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+log = logging.getLogger(__name__)
+
+Report: TypeAlias = Callable[[Exception], Awaitable[None]]
+"""Tells somebody that a job failed; also the one to log it."""
+
+
+class Background:
+    """Starts jobs in a task group that it does not own; made by `background()`."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._running: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """How many jobs run now."""
+        return len(self._running)
+
+    def start(self, job: Coroutine[Any, Any, None], *, name: str, report: Report) -> None:
+        """Run `job` beside the caller. What it raises goes to `report` and nowhere else.
+
+        Raises `RuntimeError` once everything has been drained: nobody would wait for the job.
+        """
+        supervised = _supervise(job, name, report)
+        try:
+            task = self._group.create_task(supervised, name=name)
+        except RuntimeError:
+            # Python 3.11 leaves both unawaited, and each would warn about it later, far from here.
+            supervised.close()
+            job.close()
+            raise
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+
+async def _supervise(job: Coroutine[Any, Any, None], name: str, report: Report) -> None:
+    """Keep every `Exception` out of the task group, which would cancel all other jobs for it."""
+    try:
+        await job
+    except asyncio.CancelledError:
+        log.warning("cancelled before it was done: %s", name)
+        raise
+    except Exception as error:  # noqa: BLE001 - a job may fail in any way
+        await _tell(error, name, report)
+
+
+async def _tell(error: Exception, name: str, report: Report) -> None:
+    try:
+        await report(error)
+    except Exception:
+        log.exception("could not report that %s failed with %s", name, type(error).__name__)
+
+
+@asynccontextmanager
+async def background(*, grace: float) -> AsyncGenerator[Background]:
+    """Own all work started inside. On leaving, running work has `grace` seconds to finish; what is left is cancelled.
+
+    What the body raises is raised as it is, after the same grace. A cancelled body cancels the work at once.
+    """
+    failure: Exception | None = None
+    try:
+        async with asyncio.timeout(None) as drain, asyncio.TaskGroup() as group:
+            try:
+                yield Background(group)
+            except Exception as error:  # noqa: BLE001 - the group would cancel the work and wrap the error in a group
+                failure = error
+            drain.reschedule(asyncio.get_running_loop().time() + grace)
+    except TimeoutError:
+        log.warning("some work was not done %g s after the end was asked for", grace)
+    if failure is not None:
+        raise failure

@@ -1,0 +1,217 @@
+"""The command line. Exit codes: 0 all is well, 1 a check failed, 2 the settings or the surroundings will not do.
+
+What a command needs is imported inside it, so that `latchkey --help` answers at once.
+"""
+
+from collections.abc import Coroutine, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+    from bot.store.sealing import Sealer
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Latchkey: API keys for Confluent Cloud, asked for and approved in Slack.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables
+    rich_markup_mode=None,  # loading rich would take longer than all the rest of `--help`
+)
+audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+
+
+@app.command()
+def run() -> None:
+    """Run the bot until SIGTERM or SIGINT (Ctrl-C).
+
+    It finishes what it is doing; a second signal ends it at once.
+    """
+    _complete(_until_stopped(_settings()))
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, Slack, Confluent Cloud and the store.
+
+    Changes nothing.
+    """
+    raise typer.Exit(_complete(_examined(_settings())))
+
+
+@app.command()
+def keygen() -> None:
+    """Print a fresh master key for LATCHKEY_MASTER_KEYS."""
+    from bot.store.sealing import new_master_key
+
+    typer.echo(new_master_key())
+
+
+@app.command()
+def manifest(
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="For HTTP mode: where Slack reaches this bot, https://HOST[/PATH]."),
+    ] = None,
+) -> None:
+    """Print the manifest of the Slack app.
+
+    It is for Socket Mode, unless --http is given.
+    """
+    here = Path(__file__).parent
+    places = (here / "app-manifest.yml", here.parent / "app-manifest.yml")  # in a wheel; in a checkout
+    text = next(place for place in places if place.is_file()).read_text("utf-8")
+    typer.echo(text if http is None else _for_http(text, http), nl=False)
+
+
+@audit.command()
+def verify(
+    file: Annotated[
+        typer.FileText | None, typer.Argument(encoding="utf-8", errors="replace", help="An export; - is stdin.")
+    ] = None,
+) -> None:
+    """Check the hash chain of an export, or of the live log.
+
+    With an export nothing else is needed; if LATCHKEY_MASTER_KEYS is set, it also checks who wrote each line.
+    """
+    from bot.store.audit import verify_lines
+
+    lines = list(_complete(_audit_lines(_settings())) if file is None else _parsed(file))
+    sealer = _sealer()
+    if wrong := verify_lines(lines, sealer=sealer):
+        typer.echo(wrong, err=True)
+        raise typer.Exit(1)
+    macs = "" if sealer else " Who wrote it was not checked: LATCHKEY_MASTER_KEYS is not set."
+    typer.echo(f"The chain of {len(lines)} lines holds.{macs}")
+
+
+@audit.command()
+def export() -> None:
+    """Print the audit log, one JSON object a line."""
+    _complete(_export(_settings()))
+
+
+async def _until_stopped(settings: "Settings") -> None:
+    import asyncio
+    import signal
+
+    from bot.app import run as run_app
+
+    stop, loop, signals = asyncio.Event(), asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+
+    def ask_to_stop() -> None:
+        stop.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, ask_to_stop)
+    await run_app(settings, stop)
+
+
+async def _examined(settings: "Settings") -> int:
+    from bot.app import doctor as examine
+
+    return await examine(settings)
+
+
+async def _audit_lines(settings: "Settings") -> list[dict[str, object]]:
+    from bot.app import audit_lines
+
+    return [dict(line) async for line in audit_lines(settings)]
+
+
+async def _export(settings: "Settings") -> None:
+    import json
+
+    from bot.app import audit_lines
+
+    async for line in audit_lines(settings):
+        typer.echo(json.dumps(dict(line)))
+
+
+def _complete(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. Ends the program with one line where the world will not do, and with a log line on a bug."""
+    import asyncio
+    import logging
+
+    from bot.server import CannotListen
+    from bot.settings import StartupError
+
+    try:
+        return asyncio.run(work)
+    except (StartupError, CannotListen) as error:
+        _fail(str(error))
+    except Exception:
+        # Python's own traceback would go past the redaction of the log.
+        logging.getLogger(__name__).critical("ended by an error that nobody expected", exc_info=True)
+        raise typer.Exit(1) from None
+
+
+def _settings() -> "Settings":
+    """The settings; logs are set up as they say. Ends the program where they will not do."""
+    from bot import logs
+    from bot.settings import SettingsError, load, unknown_variables
+
+    for line in unknown_variables():
+        typer.echo(line, err=True)
+    try:
+        settings = load()
+    except SettingsError as error:
+        _fail(str(error))
+    logs.configure(settings.log_level)
+    return settings
+
+
+def _sealer() -> "Sealer | None":
+    from bot.settings import SettingsError, master_keys
+    from bot.store.sealing import Sealer, parse_master_keys
+
+    try:
+        keys = master_keys()
+    except SettingsError as error:
+        _fail(str(error))
+    return Sealer(parse_master_keys(keys.get_secret_value())) if keys else None
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def _parsed(lines: Iterable[str]) -> Iterator[dict[str, object]]:
+    """Each line as an object; one that is none as an empty object, which no check lets pass."""
+    import json
+
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            value = None
+        yield value if isinstance(value, dict) else {}
+
+
+def _for_http(text: str, base: str) -> str:
+    from urllib.parse import urlsplit
+
+    import yaml
+
+    parts = urlsplit(base)
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
+        raise typer.BadParameter("Slack wants an address that begins with https://", param_hint="--http")
+    url = base.rstrip("/").removesuffix("/slack/events") + "/slack/events"
+    content = yaml.safe_load(text)
+    for command in content["features"]["slash_commands"]:
+        command["url"] = url
+    settings = content["settings"]
+    settings["socket_mode_enabled"] = False
+    settings["event_subscriptions"]["request_url"] = url
+    # Searchable menus stay empty, without a word, where the last one is missing.
+    settings["interactivity"] |= {"request_url": url, "message_menu_options_url": url}
+    dumped: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+    return dumped

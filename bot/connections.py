@@ -1,0 +1,122 @@
+"""Connections to everything outside: opened together, looked at once, closed together, last first."""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import aiohttp
+from redis.asyncio import Redis
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.confluent.client import Client
+from bot.confluent.cloud import ConfluentCloud
+from bot.domain.errors import LatchkeyError, Undeliverable
+from bot.domain.keys import Secret
+from bot.services.ports import Clock
+from bot.settings import Settings, StartupError
+from bot.slack.workspace import Workspace, app_token_problem, introduce
+from bot.store import Store
+from bot.store.connection import check as redis_problems
+from bot.store.connection import connect
+from bot.store.embedded import embedded
+from bot.store.sealing import Sealer, parse_master_keys
+
+SLACK_SECONDS = 10.0
+"""How long one call of Slack's Web API may take."""
+log = logging.getLogger("latchkey")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Connections to everything outside."""
+
+    slack: AsyncWebClient
+    session: aiohttp.ClientSession
+    workspace: Workspace
+    redis: Redis
+    store: Store
+    cloud: ConfluentCloud
+    clock: Clock
+
+
+@asynccontextmanager
+async def connected(settings: Settings, clock: Clock) -> AsyncGenerator[World]:
+    """Everything outside, opened and looked at once. Raises `StartupError` with one line that says what to do."""
+    async with AsyncExitStack() as stack:
+        timeout = aiohttp.ClientTimeout(total=SLACK_SECONDS)
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+        slack = AsyncWebClient(
+            token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
+        )
+        slack.retry_handlers.clear()  # a repeated post is a second post; what may be repeated, the worker repeats
+        workspace = await _introduced(settings, slack)
+        redis = await _redis(stack, settings)
+        sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
+        client = await stack.enter_async_context(
+            Client(
+                settings.confluent_cloud_endpoint,
+                settings.confluent_cloud_api_key,
+                Secret(settings.confluent_cloud_api_secret.get_secret_value()),
+                version=_version(),
+            )
+        )
+        cloud = ConfluentCloud(client)
+        await _look_at_confluent(cloud)
+        store = Store.open(redis, sealer, workspace.team, clock)
+        yield World(slack, session, workspace, redis, store, cloud, clock)
+
+
+async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
+    try:
+        workspace = await introduce(slack)
+        if settings.slack_mode == "socket" and settings.slack_app_token is not None:
+            reason = await app_token_problem(slack, settings.slack_app_token.get_secret_value())
+            if reason is not None:
+                raise StartupError(f"Slack does not take SLACK_APP_TOKEN ({reason}). Copy it again from the Slack app.")
+    except Undeliverable as error:
+        raise StartupError(
+            f"Slack does not take SLACK_BOT_TOKEN ({error.reason}). Copy it again from the Slack app."
+        ) from None
+    except LatchkeyError:
+        raise StartupError("Slack did not answer. Check the network, and SLACK_API_URL if it is set.") from None
+    return workspace
+
+
+async def _redis(stack: AsyncExitStack, settings: Settings) -> Redis:
+    try:
+        if settings.redis_url is not None:
+            url = settings.redis_url.get_secret_value()
+        else:
+            url = await stack.enter_async_context(embedded(settings.latchkey_data_dir))
+        redis = connect(url)
+        stack.push_async_callback(redis.aclose)
+        for problem in await redis_problems(redis):
+            log.warning("store: %s", problem)
+    except ValueError as error:
+        name = "REDIS_URL" if settings.redis_url is not None else "LATCHKEY_DATA_DIR"
+        raise StartupError(f"{name} will not do: {error}") from None
+    except LatchkeyError as error:
+        raise StartupError(f"Redis did not answer ({error}). Start it, or correct REDIS_URL.") from None
+    return redis
+
+
+async def _look_at_confluent(cloud: ConfluentCloud) -> None:
+    """A key that Confluent refuses ends the start; a Confluent that is away does not."""
+    try:
+        await cloud.organization()
+    except LatchkeyError as error:
+        if "401" in str(error):
+            raise StartupError(
+                "Confluent Cloud refuses CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET. "
+                "Use a Cloud API key (not one of a cluster) that still exists."
+            ) from None
+        log.warning("Confluent Cloud did not answer at the start: %s", error)
+
+
+def _version() -> str:
+    try:
+        return version("latchkey")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,295 @@
+"""Settings: the environment, read once, checked as a whole, frozen.
+
+A field is its variable in lower case; its description says where the value comes from, and ends every complaint about
+it. A secret may also stand in a file: the one that `X_FILE` names, or one called X (or x) in a secrets folder.
+"""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.store.sealing import parse_master_keys
+
+SECRETS_DIR = "LATCHKEY_SECRETS_DIR"
+DEFAULT_SECRETS_DIR = Path("/run/secrets")
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
+
+
+class SettingsError(Exception):
+    """The environment will not do. `str` is one line per problem, each naming its variable, none quoting a secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class StartupError(Exception):
+    """The settings read well, but the world does not go with them: a wrong token, no Redis. `str` is one line."""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if "," not in parts.netloc:  # Sentinel takes several servers; the port of each is its own affair
+            _ = parts.port
+    except ValueError:  # its text quotes the address, and there may be a password in it
+        raise ValueError("is not an address") from None
+    return parts
+
+
+def _endpoint(url: str) -> str:
+    parts = _split(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        raise ValueError("is not an https:// address")
+    if parts.query or parts.fragment:
+        raise ValueError("must be an address without ? and #")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("must begin with https:// (plain http is for this machine only)")
+    return url.rstrip("/")
+
+
+def _begins_with(prefix: str, secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().startswith(prefix):
+        raise ValueError(f"must begin with {prefix}")
+    return secret
+
+
+def _redis_url(secret: SecretStr) -> SecretStr:
+    parts = _split(secret.get_secret_value())
+    if parts.scheme not in REDIS_SCHEMES:
+        raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}")
+    if not (parts.path if parts.scheme == "unix" else parts.hostname):
+        raise ValueError("names no server")
+    if parts.scheme == "redis+sentinel" and not parts.path.strip("/"):
+        raise ValueError("names no service: redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB")
+    return secret
+
+
+def _master_keys(secret: SecretStr) -> SecretStr:
+    try:
+        parse_master_keys(secret.get_secret_value())
+    except ValueError as error:  # which never quotes a key
+        raise ValueError(f"is malformed: {error}") from None
+    return secret
+
+
+def _no_policy(_path: object) -> None:
+    raise ValueError("is set, but policy files are not supported by this version")
+
+
+Endpoint: TypeAlias = Annotated[str, AfterValidator(_endpoint)]
+
+
+class Settings(BaseSettings):
+    """What the environment says. Made by `load()`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, validate_default=True
+    )
+
+    slack_bot_token: Annotated[SecretStr, AfterValidator(lambda token: _begins_with("xoxb-", token))] = Field(
+        description='Copy the "Bot User OAuth Token" from "OAuth & Permissions" in the settings of the Slack app.'
+    )
+    slack_mode: Literal["socket", "http"] = Field(
+        description="Leave it unset for socket when SLACK_APP_TOKEN is set, else http."
+    )
+    slack_app_token: SecretStr | None = Field(
+        default=None,
+        description='Make an "App-Level Token" with connections:write under "Basic Information" of the Slack app.',
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        default=None,
+        description='Copy the "Signing Secret" from "Basic Information" of the Slack app; '
+        "or set SLACK_APP_TOKEN for Socket Mode.",
+    )
+    slack_api_url: Endpoint = Field(
+        default="https://slack.com/api/", description="Leave it unset, unless you talk to the sandbox."
+    )
+
+    confluent_cloud_api_key: str = Field(
+        pattern=r"^[A-Za-z0-9]{8,}$",
+        description="Use the id of a Cloud API key of the bot's own service account.",
+    )
+    confluent_cloud_api_secret: SecretStr = Field(
+        description="Use the secret that was shown when that Cloud API key was made.",
+    )
+    confluent_cloud_endpoint: Endpoint = Field(
+        default="https://api.confluent.cloud",
+        description="Leave it unset, unless you use the government cloud or the sandbox.",
+    )
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
+        default=None, description="Leave it unset for an embedded server in LATCHKEY_DATA_DIR."
+    )
+    latchkey_data_dir: Path = Field(default=Path("latchkey-data"), description="Name a folder that Latchkey may write.")
+    latchkey_master_keys: Annotated[SecretStr, AfterValidator(_master_keys)] = Field(
+        description="Make a key with `latchkey keygen` and keep it: what is stored opens with nothing else."
+    )
+    latchkey_policy: Annotated[Path | None, BeforeValidator(_no_policy)] = Field(
+        default=None, validate_default=False, description="Unset it, and set LATCHKEY_CHANNEL."
+    )
+    latchkey_channel: str = Field(
+        pattern=r"^[CG][A-Z0-9]+$",
+        description="Use the id of the approvals channel (C… or G…): it ends the link to the channel.",
+    )
+
+    host: str = Field(default="127.0.0.1", description="Use an address of this machine; 0.0.0.0 is all of them.")
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="Use a whole number up to 65535; 0 takes any free port."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Say DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Trim what was pasted, forget what is blank, and choose the mode, on which other fields depend."""
+        trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        tidy = {name: value for name, value in trimmed.items() if value != ""}
+        return {"slack_mode": "socket" if "slack_app_token" in tidy else "http"} | tidy
+
+    @field_validator("slack_mode", "log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: str, info: ValidationInfo) -> str:
+        return value.lower() if info.field_name == "slack_mode" else value.upper()
+
+    @field_validator("slack_app_token")
+    @classmethod
+    def _for_socket_mode(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if token is None and info.data.get("slack_mode") == "socket":
+            raise ValueError("is not set, but SLACK_MODE is socket")
+        return token and _begins_with("xapp-", token)
+
+    @field_validator("slack_signing_secret")
+    @classmethod
+    def _for_http_mode(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        # Bolt would start without one and answer every request with 500.
+        if secret is None and info.data.get("slack_mode") == "http":
+            raise ValueError("is not set, and HTTP mode needs it")
+        return secret
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _as_a_folder(cls, url: str) -> str:
+        """The Slack SDK joins method names to it, which would replace a last part without a slash."""
+        return f"{url}/"
+
+
+SECRETS = tuple(
+    name.upper()
+    for name, field in Settings.model_fields.items()
+    if name == "confluent_cloud_api_key" or "SecretStr" in str(field.annotation)
+)
+"""Variables whose value may stand in a file instead: all secrets, and the key id, which comes with its secret."""
+KNOWN = frozenset(
+    [name.upper() for name in Settings.model_fields] + [f"{name}_FILE" for name in SECRETS] + [SECRETS_DIR]
+)
+
+
+def load() -> Settings:
+    """Read the environment and the secret files. Raises `SettingsError` with all that is wrong."""
+    problems: dict[str, str] = {}
+    values: dict[str, Any] = dict(_from_files(os.environ, problems))
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        for complaint in error.errors(include_url=False, include_input=False):
+            name = str(complaint["loc"][0]).upper()
+            problems.setdefault(name, _line(name, complaint["type"], complaint["msg"]))
+        raise SettingsError(list(problems.values())) from None
+    if problems:
+        raise SettingsError(list(problems.values()))
+    return settings
+
+
+def master_keys() -> SecretStr | None:
+    """LATCHKEY_MASTER_KEYS alone, for work without Slack and Confluent; None when unset. Raises `SettingsError`."""
+    name, problems = "LATCHKEY_MASTER_KEYS", dict[str, str]()
+    text = dict(_from_files(os.environ, problems)).get(name.lower()) or os.environ.get(name, "").strip()
+    if name in problems:
+        raise SettingsError([problems[name]])
+    try:
+        return _master_keys(SecretStr(text)) if text else None
+    except ValueError as error:
+        raise SettingsError([_line(name, "value_error", str(error))]) from None
+
+
+def unknown_variables() -> list[str]:
+    """One line for every LATCHKEY_* variable that nobody reads: most likely a slip of the pen."""
+    unknown = sorted(name for name in os.environ if name.startswith("LATCHKEY_") and name not in KNOWN)
+    return [f"{name} is not a setting of Latchkey and was ignored.{_guess(name)}" for name in unknown]
+
+
+def _guess(name: str) -> str:
+    near = difflib.get_close_matches(name, sorted(KNOWN), n=1, cutoff=0.8)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def _line(name: str, kind: str, message: str) -> str:
+    if kind == "missing":
+        message = "is not set"
+    elif kind == "string_pattern_mismatch":
+        message = "is malformed"
+    elif kind == "value_error":
+        message = message.removeprefix("Value error, ")
+    else:
+        message = f"is malformed: {message[:1].lower()}{message[1:]}"
+    return f"{name} {message}. {Settings.model_fields[name.lower()].description}"
+
+
+def _from_files(environ: Mapping[str, str], problems: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Field name and value of each secret that stands in a file; what cannot be read goes to `problems`."""
+    folder = Path(environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)
+    if environ.get(SECRETS_DIR) and not folder.is_dir():
+        problems[SECRETS_DIR] = f"{SECRETS_DIR} names no folder: {folder}. Correct it, or unset it."
+    for name in SECRETS:
+        named = environ.get(f"{name}_FILE")
+        if named and environ.get(name):
+            problems[name] = f"{name} and {name}_FILE are both set. Unset one of them."
+        elif named or not environ.get(name):
+            path = Path(named) if named else _in_folder(folder, name)
+            if path is not None and (text := _read(path, name, problems)):
+                yield name.lower(), text
+
+
+def _in_folder(folder: Path, name: str) -> Path | None:
+    paths = (folder / name, folder / name.lower())
+    return next((path for path in paths if os.path.isfile(path)), None)  # noqa: PTH113 - Path's raises if not allowed
+
+
+def _read(path: Path, name: str, problems: dict[str, str]) -> str:
+    try:
+        text = path.read_text("utf-8").strip()
+    except OSError as error:
+        problems[name] = f"{name} cannot be read from {path}: {error.strerror}. Correct the path or its permissions."
+    except UnicodeDecodeError:
+        problems[name] = f"{name} cannot be read from {path}: it is not text. Put nothing but the value there."
+    else:
+        if not text:
+            problems[name] = f"{name} cannot be read from {path}: the file is empty. Put the value there."
+        return text
+    return ""

@@ -1,0 +1,255 @@
+"""The command line: what it prints, its exit codes, and that no stack trace and no secret gets out."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bot import cli, settings
+from bot.domain.audit import SYSTEM, Action, Event
+from bot.server import CannotListen
+from bot.settings import Settings, StartupError
+from bot.store import audit
+from bot.store.sealing import Sealer, new_master_key, parse_master_keys
+
+ROOT = Path(__file__).parents[2]
+MASTER_KEY = new_master_key()
+ENVIRONMENT = {
+    "SLACK_BOT_TOKEN": "xoxb-made-up",
+    "SLACK_SIGNING_SECRET": "made-up-signing",
+    "CONFLUENT_CLOUD_API_KEY": "AAAABBBBCCCCDDDD",
+    "CONFLUENT_CLOUD_API_SECRET": "made-up-secret",
+    "LATCHKEY_MASTER_KEYS": MASTER_KEY,
+    "LATCHKEY_CHANNEL": "C02ABC",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(settings, "DEFAULT_SECRETS_DIR", tmp_path)
+    for name in settings.KNOWN:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def application(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Stands where `bot.app` is; a test gives it what it needs."""
+    module = ModuleType("bot.app")
+    monkeypatch.setitem(sys.modules, "bot.app", module)
+    return module
+
+
+def latchkey(*args: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(cli.app, args, input=stdin)
+
+
+def spawned(*args: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    base = {name: value for name, value in os.environ.items() if name not in settings.KNOWN}
+    return subprocess.run(
+        [sys.executable, *args], cwd=ROOT, env=base | environ, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+# --- run ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_to_stop(application: ModuleType, number: signal.Signals) -> None:
+    seen: list[Settings] = []
+
+    async def run(given: Settings, stop: asyncio.Event) -> None:
+        seen.append(given)
+        assert not stop.is_set()
+        signal.raise_signal(number)
+        await stop.wait()
+
+    application.run = run  # type: ignore[attr-defined]
+    before = signal.getsignal(number)
+    result = latchkey("run")
+
+    assert (result.exit_code, result.output) == (0, "")
+    assert seen[0].latchkey_channel == "C02ABC"
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_ends_it_at_once(application: ModuleType) -> None:
+    async def run(_given: Settings, stop: asyncio.Event) -> None:
+        signal.raise_signal(signal.SIGINT)
+        await stop.wait()
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+
+    application.run = run  # type: ignore[attr-defined]
+
+    assert latchkey("run").exit_code not in {0, 2}
+
+
+@pytest.mark.parametrize("error", [StartupError("Redis does not answer."), CannotListen("The port is in use.")])
+def test_what_will_not_start_is_one_line(application: ModuleType, error: Exception) -> None:
+    async def run(_given: Settings, _stop: asyncio.Event) -> None:
+        raise error
+
+    application.run = run  # type: ignore[attr-defined]
+    result = latchkey("run")
+
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{error}\n")
+
+
+def test_a_bug_is_logged_without_its_secrets(application: ModuleType) -> None:
+    async def run(_given: Settings, _stop: asyncio.Event) -> None:
+        raise LookupError("redis://u:sesame@cache")
+
+    application.run = run  # type: ignore[attr-defined]
+    result = latchkey("run")
+
+    assert result.exit_code == 1
+    assert "LookupError" in json.loads(result.stderr)["exception"]
+    assert "sesame" not in result.output
+
+
+def test_settings_that_will_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LATCHKEY_CHANNEL")
+    monkeypatch.setenv("LATCHKEY_CHANEL", "C02ABC")
+    monkeypatch.setenv("PORT", "many")
+
+    result = latchkey("run")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [line.split()[0] for line in result.stderr.splitlines()] == ["LATCHKEY_CHANEL", "LATCHKEY_CHANNEL", "PORT"]
+
+
+# --- doctor, keygen, audit ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_doctor_ends_with_what_it_found(application: ModuleType, code: int) -> None:
+    async def doctor(_given: Settings) -> int:
+        print("slack: ok")  # noqa: T201
+        return code
+
+    application.doctor = doctor  # type: ignore[attr-defined]
+    result = latchkey("doctor")
+
+    assert (result.exit_code, result.stdout) == (code, "slack: ok\n")
+
+
+def test_keygen_prints_a_fresh_master_key() -> None:
+    first, second = latchkey("keygen").stdout, latchkey("keygen").stdout
+
+    assert first != second
+    assert len(parse_master_keys(first.strip())[0]) == 32
+
+
+def log_lines() -> list[dict[str, Any]]:
+    sealer, prev, lines = Sealer(parse_master_keys(MASTER_KEY)), "0" * 64, list[dict[str, Any]]()
+    for seq in (1, 2, 3):
+        event = Event(datetime(2026, 11, 23, tzinfo=UTC), SYSTEM, Action.EXPIRED)
+        lines.append(dict(audit._line(seq, prev, event, sealer)))
+        prev = str(lines[-1]["hash"])
+    return lines
+
+
+def as_text(lines: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+@pytest.fixture
+def live_log(application: ModuleType) -> list[dict[str, Any]]:
+    lines = log_lines()
+
+    async def audit_lines(_given: Settings) -> AsyncIterator[Mapping[str, object]]:
+        for line in lines:
+            yield line
+
+    application.audit_lines = audit_lines  # type: ignore[attr-defined]
+    return lines
+
+
+def test_export_is_what_verify_takes(live_log: list[dict[str, Any]], tmp_path: Path) -> None:
+    exported = latchkey("audit", "export")
+    file = tmp_path / "audit.jsonl"
+    file.write_text(exported.stdout, "utf-8")
+
+    assert exported.stdout == as_text(live_log)
+    assert latchkey("audit", "verify", str(file)).stdout == "The chain of 3 lines holds.\n"
+    assert latchkey("audit", "verify", "-", stdin=exported.stdout).exit_code == 0
+
+
+def test_verify_without_a_file_reads_the_live_log(live_log: list[dict[str, Any]]) -> None:
+    assert latchkey("audit", "verify").stdout == "The chain of 3 lines holds.\n"
+
+    live_log[1]["actor"] = "U0EVIL"
+    result = latchkey("audit", "verify")
+    assert (result.exit_code, result.stderr) == (1, "line 2: its content was changed\n")
+
+
+def test_verify_offline_needs_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name)
+
+    result = latchkey("audit", "verify", "-", stdin=as_text(log_lines()))
+
+    assert result.exit_code == 0
+    assert "LATCHKEY_MASTER_KEYS is not set" in result.stdout
+
+
+def test_verify_checks_who_wrote_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATCHKEY_MASTER_KEYS", new_master_key())
+
+    result = latchkey("audit", "verify", "-", stdin=as_text(log_lines()))
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("line 1: the master key")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "[]\n", "{\n", '{"seq": 1}\n', "[" * 100_000 + "\n"])
+def test_verify_of_what_is_no_log(text: str) -> None:
+    result = latchkey("audit", "verify", "-", stdin=as_text(log_lines()) + text)
+
+    assert result.exit_code == (1 if text else 0)
+    assert result.stderr == ("line 4: it does not have the fields of an audit line\n" if text else "")
+
+
+def test_verify_with_bad_master_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATCHKEY_MASTER_KEYS", "sesame")
+
+    result = latchkey("audit", "verify", "-", stdin="")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("LATCHKEY_MASTER_KEYS is malformed")
+
+
+# --- as a program ---------------------------------------------------------------------------------------------------
+
+
+def test_the_program_says_what_is_wrong_and_nothing_more() -> None:
+    done = spawned("-m", "bot", "run", environ={"SLACK_BOT_TOKEN": "xoxp-sesame"})
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0].startswith("SLACK_BOT_TOKEN must begin with xoxb-.")
+    assert "Traceback" not in done.stderr
+    assert "sesame" not in done.stderr
+
+
+def test_help_loads_nothing_heavy() -> None:
+    show = "import sys, atexit; atexit.register(lambda: print(*sys.modules)); from bot.__main__ import main; main()"
+
+    done = spawned("-c", show, "--help", environ={})
+
+    usage, loaded = done.stdout.rsplit("\n", 2)[:2]
+    assert done.returncode == 0
+    assert "Usage: latchkey" in usage
+    heavy = {"asyncio", "cryptography", "httpx", "pydantic", "redis", "rich", "slack_bolt", "starlette", "structlog"}
+    assert heavy & set(loaded.split()) == set()

@@ -1,0 +1,201 @@
+"""What is written to the log, and that a secret never is, whichever way it comes."""
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import logs
+
+SECRETS = {
+    "confluent secret": "cflt" + "Mark" * 15,
+    "confluent secret after a slash": "KEY/" + "cflt" + "Mark" * 15,
+    "old confluent secret": "Mark+/9z" * 8,
+    "master key": "lk1_" + "Mark-_9z" * 5 + "abc",
+    "bot token": "xoxb-0000000000-Mark9z",
+    "rotating token": "xoxe.xoxb-0-Mark9z",
+    "app token": "xapp-1-A000-Mark9z",
+    "response_url": "https://hooks.slack.com/actions/T01/1/Mark9z",
+    "government response_url": "https://hooks.slack-gov.com/actions/T01/1/Mark9z",
+    "local response_url": "http://127.0.0.1:8123/hooks/actions/Mark9z",
+    "socket address": "wss://wss.slack.com/link/?ticket=Mark9z&app_id=1",
+    "basic authorization": "Authorization: Basic Mark9zMark9z==",
+    "short authorization": "authorization=Mark9z",
+    "quoted authorization": "{'Authorization': 'Bearer Mark9z'}",
+    "bearer": "bearer Mark9zMark9zMark9z",
+    "redis password": "redis://default:Mark9z@cache:6379/0",
+    "redis password only": "rediss://:Mark9z@cache:6379/0",
+    "redis password with a slash": "redis://u:Ma/Mark9z@cache:6379/0",
+}
+READABLE = {
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "key id": "7FJIYKQ4SGQDQ72H",
+    "resource": "crn://confluent.cloud/organization=o-1/environment=env-1/cloud-cluster=lkc-1/kafka=lkc-1",
+    "address": "http://127.0.0.1:8080/readyz",
+    "redis without a password": "redis://cache:6379/0",
+    "sentence": "Basic checks passed; the bearer of this card may read it",
+}
+
+
+class Kept:
+    """Has a repr, as the classes of libraries do."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return f"Kept({self._text!r})"
+
+
+def fail(text: str) -> None:
+    raise ValueError("outer") from LookupError(text)
+
+
+def raise_and_log(text: str) -> None:
+    try:
+        fail(text)
+    except ValueError:
+        logging.getLogger("bot.test").exception("failed")
+
+
+def raise_and_log_by_structlog(text: str) -> None:
+    try:
+        fail(text)
+    except ValueError:
+        structlog.stdlib.get_logger("bot.test").exception("failed")
+
+
+def bind(text: str) -> None:
+    with structlog.contextvars.bound_contextvars(bound=text):
+        logging.getLogger("bot.test").debug("bound")
+
+
+PATHS: dict[str, Callable[[str], None]] = {
+    "message": lambda text: logging.getLogger("bot.test").debug(text),
+    "argument": lambda text: logging.getLogger("bot.test").debug("got %s", text),
+    "argument with repr": lambda text: logging.getLogger("bot.test").debug("got %r", Kept(text)),
+    "mapping argument": lambda text: logging.getLogger("bot.test").debug("got %(it)s", {"it": text}),
+    "bytes": lambda text: logging.getLogger("bot.test").debug("got %s", text.encode()),
+    "extra": lambda text: logging.getLogger("bot.test").debug("got", extra={"it": {"deep": [text]}}),
+    "stdlib exception": raise_and_log,
+    "structlog event": lambda text: structlog.stdlib.get_logger("bot.test").debug(text),
+    "structlog argument": lambda text: structlog.stdlib.get_logger("bot.test").debug("got %s", text),
+    "structlog keyword": lambda text: structlog.stdlib.get_logger("bot.test").debug("got", it=text),
+    "structlog nested": lambda text: structlog.stdlib.get_logger("bot.test").debug("got", it={"a": [{"b": (text,)}]}),
+    "structlog name": lambda text: structlog.stdlib.get_logger("bot.test").debug("got", it={text: 1}),
+    "structlog object": lambda text: structlog.stdlib.get_logger("bot.test").debug(
+        "got", it=Kept(text), b=text.encode()
+    ),
+    "structlog exception": raise_and_log_by_structlog,
+    "correlation": bind,
+    "warning": lambda text: warnings.warn(text, stacklevel=1),
+    "record that does not format": lambda text: logging.getLogger("bot.test").debug("%d", text),
+}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def last(stream: io.StringIO) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(stream.getvalue().splitlines()[-1])
+    return line
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
+@pytest.mark.filterwarnings("default")
+def test_no_secret_reaches_the_log(path: Callable[[str], None], stream: type[io.StringIO]) -> None:
+    out = stream()
+    logs.configure("DEBUG", stream=out)
+
+    for secret in SECRETS.values():
+        written = len(out.getvalue())
+        path(f"before {secret}\nafter")
+        path(secret)
+        assert "Mark" not in out.getvalue()[written:], secret
+        assert written < len(out.getvalue())
+
+
+@pytest.mark.parametrize("text", READABLE.values(), ids=READABLE.keys())
+def test_what_is_no_secret_stays_readable(text: str) -> None:
+    assert logs.redact(f"before {text} after") == f"before {text} after"
+
+
+def test_a_telling_name_is_enough() -> None:
+    out = io.StringIO()
+    logs.configure("DEBUG", stream=out)
+
+    structlog.stdlib.get_logger("bot.test").info("got", api_secret="short", headers={"Cookie": ["a"]}, secret="")
+
+    assert last(out) | {"timestamp": ""} == {
+        "api_secret": logs.GONE,
+        "headers": {"Cookie": [logs.GONE]},
+        "secret": "",
+        "event": "got",
+        "logger": "bot.test",
+        "level": "info",
+        "timestamp": "",
+    }
+
+
+def test_a_line_is_json_and_carries_what_was_bound() -> None:
+    out = io.StringIO()
+    logs.configure("INFO", stream=out)
+
+    with structlog.contextvars.bound_contextvars(request="R1"):
+        logging.getLogger("bot.test").info("approved by %s", "U1")
+    logging.getLogger("bot.test").debug("not heard")
+
+    assert {"event": "approved by U1", "request": "R1", "level": "info"}.items() <= last(out).items()
+    assert len(out.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", [*sorted(logs.CHATTY), "httpcore.http11", "slack_sdk.web.async_client"])
+def test_chatty_libraries_are_heard_from_warning_on_only(name: str) -> None:
+    out = io.StringIO()
+    logs.configure("DEBUG", stream=out)
+    logger = logging.getLogger(name)
+
+    logger.info("hidden")
+    assert out.getvalue() == ""
+
+    logger.warning("heard")
+    assert last(out)["event"] == "heard"
+
+
+def test_a_level_above_warning_holds_for_libraries_too() -> None:
+    logs.configure("ERROR", stream=io.StringIO())
+
+    assert logging.getLogger("httpx").level == logging.ERROR
+    assert logs.bolt_logger().level == logging.ERROR
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_bolt_stays_quiet_at_debug(given: bool) -> None:  # noqa: FBT001
+    out = io.StringIO()
+    logs.configure("DEBUG", stream=out)
+
+    app = AsyncApp(
+        client=AsyncWebClient(token="xoxb-0"), signing_secret="made-up", logger=logs.bolt_logger() if given else None
+    )
+    app.logger.debug("a whole body")
+    logging.getLogger("slack_bolt.AsyncRequestVerification").info("another")
+
+    assert out.getvalue() == ""
+
+
+def test_a_stream_that_is_gone_does_not_fail_the_caller() -> None:
+    out = io.StringIO()
+    logs.configure("INFO", stream=out)
+    out.close()
+
+    logging.getLogger("bot.test").info("into the void")

@@ -1,0 +1,100 @@
+"""The manifest is one that Slack takes, in both modes, and asks for no more than it must."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from bot.cli import app
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = json.loads((ROOT / "tests/data/slack/manifest.schema.json").read_text("utf-8"))
+EVENTS = "https://latchkey.example.com/slack/events"
+
+
+def printed(*args: str) -> Any:
+    result = CliRunner().invoke(app, ["manifest", *args])
+    assert result.exit_code == 0, result.output
+    return yaml.safe_load(result.stdout)
+
+
+def urls(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            for inner in value.values():
+                yield from urls(inner)
+        case list():
+            for inner in value:
+                yield from urls(inner)
+        case str() if value.startswith("http"):
+            yield value
+
+
+@pytest.mark.parametrize("args", [[], ["--http", "https://latchkey.example.com"]])
+def test_slack_takes_it(args: list[str]) -> None:
+    jsonschema.Draft7Validator(SCHEMA).validate(printed(*args))
+
+
+def test_the_schema_can_tell() -> None:
+    wrong = printed() | {"display_information": {}}
+
+    assert not jsonschema.Draft7Validator(SCHEMA).is_valid(wrong)
+
+
+def test_it_prints_the_file_as_it_is() -> None:
+    text = CliRunner().invoke(app, ["manifest"]).stdout
+
+    assert text == (ROOT / "app-manifest.yml").read_text("utf-8")
+
+
+def test_it_asks_for_no_more_than_it_must() -> None:
+    assert printed()["oauth_config"] == {
+        "scopes": {"bot": ["commands", "chat:write", "users:read", "users:read.email", "channels:read", "groups:read"]}
+    }
+
+
+def test_names_that_others_rely_on() -> None:
+    features = printed()["features"]
+
+    assert [(command["command"], command["should_escape"]) for command in features["slash_commands"]] == [
+        ("/apikey", True)
+    ]
+    assert [(shortcut["name"], shortcut["callback_id"]) for shortcut in features["shortcuts"]] == [
+        ("Create an API key", "apikey:create")
+    ]
+
+
+def test_socket_mode_has_no_address() -> None:
+    manifest = printed()
+
+    assert manifest["settings"]["socket_mode_enabled"] is True
+    assert list(urls(manifest)) == []
+
+
+@pytest.mark.parametrize("base", ["https://latchkey.example.com", "https://latchkey.example.com/", EVENTS])
+def test_http_mode_has_every_address(base: str) -> None:
+    manifest = printed("--http", base)
+    settings = manifest["settings"]
+
+    assert settings["socket_mode_enabled"] is False
+    assert settings["event_subscriptions"]["request_url"] == EVENTS
+    assert settings["interactivity"] == {
+        "is_enabled": True,
+        "request_url": EVENTS,
+        "message_menu_options_url": EVENTS,
+    }
+    assert [command["url"] for command in manifest["features"]["slash_commands"]] == [EVENTS]
+    assert set(urls(manifest)) == {EVENTS}
+
+
+@pytest.mark.parametrize("base", ["http://latchkey.example.com", "latchkey.example.com", "https://", "https://a/?b"])
+def test_slack_calls_https_only(base: str) -> None:
+    result = CliRunner().invoke(app, ["manifest", "--http", base])
+
+    assert result.exit_code == 2
+    assert "https://" in result.stderr
