@@ -1,0 +1,78 @@
+"""`make sandbox`: the whole product on this machine. Nothing leaves it, and everything is gone when it ends."""
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from sandbox.control import Control
+from sandbox.stage import BotProcess, Stage, stage
+
+PORT = 8090
+STORY = """
+  Latchkey sandbox: {url}
+
+  1. As Dana Okafor type /apikey create, fill the form, review it, send it.
+  2. Switch to Erin Castellanos (top left), open #key-approvals, press Approve.
+  3. Be Dana again, open Latchkey under Messages, press Show secret.
+
+  The panel on the right breaks things: lost answers, a killed bot, a clock that runs ahead.
+  The bot's log: {log}    Ctrl-C ends it all.
+"""
+
+
+def main() -> int:
+    """Run the sandbox until Ctrl-C. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=PORT, help=f"of the page (default {PORT}; 0: any free one)")
+    parser.add_argument("--log-level", default="INFO", help="of the bot")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="latchkey-sandbox-") as folder:
+        return asyncio.run(_run(Path(folder), asked.port, asked.log_level))
+
+
+async def _run(folder: Path, port: int, log_level: str) -> int:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    control = Control()
+    try:
+        async with stage(folder, port=port, extra=control.routes()) as here:
+            settings = here.environment() | {"LOG_LEVEL": log_level}
+            bot = BotProcess(settings, folder / "clock", folder / "bot.log")
+            control.attach(here, bot)
+            await bot.start()
+            try:
+                return await _play(here, bot, stop)
+            finally:
+                await bot.stop()
+    except OSError as error:
+        sys.stderr.write(f"The sandbox cannot use port {port} ({error.strerror}). Say --port 0 for any free one.\n")
+        return 2
+
+
+async def _play(here: Stage, bot: BotProcess, stop: asyncio.Event) -> int:
+    ended, stopped = asyncio.create_task(bot.wait()), asyncio.create_task(stop.wait())
+    ready = asyncio.create_task(_connected(here))
+    await asyncio.wait({ended, stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
+    if ended.done():
+        sys.stderr.write(f"The bot did not start:\n{bot.log.read_text()}")
+        ready.cancel()
+        stopped.cancel()
+        return 1
+    if ready.done():
+        sys.stdout.write(STORY.format(url=here.slack_url, log=bot.log))
+        sys.stdout.flush()
+    await stopped
+    return 0
+
+
+async def _connected(here: Stage) -> None:
+    """Until the bot listens to Slack."""
+    await here.slack.sockets.wait_connected()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""The real bot on the sandbox's clock: the same composition as `latchkey run`, and nothing else changed."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from bot import logs
+from bot.app import run
+from bot.settings import SettingsError, StartupError, load
+from sandbox.clock import SandboxClock
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code."""
+    try:
+        settings = load()
+        logs.configure(settings.log_level)
+        asyncio.run(_run(SandboxClock(Path(os.environ["SANDBOX_CLOCK"]))))
+    except (SettingsError, StartupError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+async def _run(clock: SandboxClock) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(load(), stop, clock=clock.now)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+"""A Confluent Cloud organisation on localhost: `create_app(acme(clock), Faults(), clock=clock)`."""
+
+from sandbox.confluent.acme import BOT_KEY, acme
+from sandbox.confluent.dataplane import local_paths
+from sandbox.confluent.faults import Faults, Gate
+from sandbox.confluent.organization import Organization
+from sandbox.confluent.server import create_app
+
+__all__ = ["BOT_KEY", "Faults", "Gate", "Organization", "acme", "create_app", "local_paths"]

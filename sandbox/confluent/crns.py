@@ -1,0 +1,53 @@
+"""Confluent resource names, and which of them a role binding reaches."""
+
+from urllib.parse import unquote
+
+Element = tuple[str, str]
+
+
+def elements(crn: str) -> list[Element]:
+    """The `key=value` parts of a CRN, decoded; `kafka=lkc-x` right after its own cluster is left out."""
+    path = crn.partition("://")[2].partition("/")[2]
+    found: list[Element] = []
+    for part in filter(None, path.split("/")):
+        key, _, value = unquote(part).partition("=")
+        if key == "kafka" and found and found[-1] == ("cloud-cluster", value):
+            continue
+        found.append((key, value))
+    return found
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two CRNs name the same place, whatever their percent-encoding."""
+    return elements(one) == elements(other)
+
+
+def covers(pattern: str, crn: str) -> bool:
+    """Whether a binding at `pattern` holds at `crn`: its elements are the first ones of the CRN."""
+    wanted, given = elements(pattern), elements(crn)
+    return len(wanted) <= len(given) and all(map(_matches, wanted, given))
+
+
+def touches(pattern: str, crn: str) -> bool:
+    """Whether `pattern` covers `crn` or lies below it, as a topic lies below its cluster."""
+    return covers(pattern, crn) or covers(crn, pattern)
+
+
+def selects(query: str, pattern: str) -> bool:
+    """Whether a role-binding list with `crn_pattern=query` holds a binding stored at `pattern`.
+
+    `…/*` selects what is strictly below the scope, anything else exactly that scope.
+    """
+    if query.endswith("/*"):
+        scope = elements(query.removesuffix("/*"))
+        stored = elements(pattern)
+        return len(stored) > len(scope) and stored[: len(scope)] == scope
+    return same(query, pattern)
+
+
+def _matches(wanted: Element, given: Element) -> bool:
+    if wanted[0] != given[0]:
+        return False
+    if wanted[1].endswith("*"):
+        return given[1].startswith(wanted[1][:-1])
+    return wanted[1] == given[1]

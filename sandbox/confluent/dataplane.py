@@ -1,0 +1,117 @@
+"""The clusters themselves, as far as a probe with a new key can tell: served under `/dataplane/{resource}/…`.
+
+The catalog keeps naming real-looking hosts; `local_paths` says where each of them is found here.
+"""
+
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.confluent.faults import Faults
+from sandbox.confluent.model import ApiKey, KeyKind, KeyResource
+from sandbox.confluent.organization import Organization
+from sandbox.confluent.wire import NoAnswer
+
+PREFIX = "/dataplane"
+_HTML_401 = (
+    "<html><head><title>Error 401 Unauthorized</title></head><body><h2>HTTP ERROR 401 Unauthorized</h2></body></html>"
+)
+
+
+def local_paths(organization: Organization) -> dict[str, str]:
+    """From host (with port where the catalog has one) to the path that stands for it here."""
+    hosts = {each.host: each.id for each in organization.kafka_clusters.values() if each.is_public}
+    hosts |= {each.host: each.id for each in organization.schema_registries.values()}
+    hosts |= {each.host: each.id for each in organization.ksql_clusters.values()}
+    hosts |= {each.flink_host: each.id for each in organization.regions.values()}
+    return {host: f"{PREFIX}/{id_}" for host, id_ in hosts.items()}
+
+
+def credentials(request: Request) -> tuple[str, str] | None:
+    """Key id and secret of the Basic header, None when there is none that can be read."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, secret = b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return (name, secret) if colon else None
+
+
+def known_key(organization: Organization, faults: Faults, request: Request) -> ApiKey | None:
+    """The key of the request, once it has spread; None when unknown, wrong, deleted or too new."""
+    given = credentials(request)
+    key = organization.api_keys.get(given[0]) if given else None
+    if given is None or key is None or not key.opened_by(given[1]):
+        return None
+    spread_at = key.created_at + timedelta(seconds=faults.propagation)
+    return key if organization.clock() >= spread_at else None
+
+
+def routes(organization: Organization, faults: Faults) -> list[Route]:
+    """The probes of `facts/readiness.md`, one per kind of cluster."""
+
+    def probe(path: str, kind: KeyKind, refusal: Callable[[int], Response], ready: object) -> Route:
+        async def answer(request: Request) -> Response:
+            if faults.data_plane == "unreachable":
+                return NoAnswer()
+            wanted = _resource(organization, request)
+            if wanted is None or wanted.kind is not kind:
+                return JSONResponse({"error_code": 404, "message": "Not Found"}, 404)
+            key = known_key(organization, faults, request)
+            if key is None or not _opens(key, wanted):
+                return refusal(401)
+            return refusal(403) if faults.data_plane == "forbids" else JSONResponse(ready)
+
+        return Route(f"{PREFIX}/{{resource}}{path}", answer, methods=["GET"])
+
+    topics = {"kind": "KafkaTopicList", "metadata": {"self": "", "next": None}, "data": []}
+    statements = {"api_version": "sql/v1", "kind": "StatementList", "metadata": {}, "data": []}
+    info = {
+        "KsqlServerInfo": {"version": "0.30.0", "kafkaClusterId": "", "ksqlServiceId": "", "serverStatus": "RUNNING"}
+    }
+    flink = "/sql/v1/organizations/{organization}/environments/{environment}/statements"
+    return [
+        probe("/kafka/v3/clusters/{cluster}/topics", KeyKind.KAFKA, _kafka_refusal, topics),
+        probe("/subjects", KeyKind.SCHEMA_REGISTRY, _coded_refusal, []),
+        probe("/info", KeyKind.KSQLDB, _coded_refusal, info),
+        probe(flink, KeyKind.FLINK, _listed_refusal, statements),
+    ]
+
+
+def _resource(organization: Organization, request: Request) -> KeyResource | None:
+    names = request.path_params
+    if "cluster" in names and names["cluster"] != names["resource"]:
+        return None
+    if names.get("organization", organization.id) != organization.id:
+        return None
+    try:
+        return organization.resource(names["resource"], names.get("environment"))
+    except KeyError:
+        return None
+
+
+def _opens(key: ApiKey, wanted: KeyResource) -> bool:
+    return key.resource.kind is KeyKind.GLOBAL or key.resource.crn == wanted.crn
+
+
+def _kafka_refusal(status: int) -> Response:
+    if status == 401:  # noqa: PLR2004
+        return HTMLResponse(_HTML_401, status)
+    return JSONResponse({"error_code": 40301, "message": "Not authorized"}, status)
+
+
+def _coded_refusal(status: int) -> Response:
+    return JSONResponse({"error_code": status * 100 + 1, "message": _REASONS[status]}, status)
+
+
+def _listed_refusal(status: int) -> Response:
+    return JSONResponse({"errors": [{"status": str(status), "detail": _REASONS[status]}]}, status)
+
+
+_REASONS = {401: "Unauthorized", 403: "Forbidden"}

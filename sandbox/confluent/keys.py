@@ -1,0 +1,192 @@
+"""`/iam/v2/api-keys`: list, create, read, change, delete."""
+
+from starlette.responses import JSONResponse, Response
+
+from sandbox.confluent import wire
+from sandbox.confluent.model import ApiKey, KeyKind, KeyResource
+from sandbox.confluent.organization import Organization, QuotaReached
+from sandbox.confluent.wire import PUBLIC_URL, Call, Json, NoAnswer, Problem, forbidden, invalid
+
+_BASE = "/iam/v2/api-keys"
+_CRN = "crn://api.confluent.cloud/organization="
+# kind, api_version and path of what a key is for; no path where `related` is the bare word
+_REFERENCES: dict[KeyKind, tuple[str, str, str | None]] = {
+    KeyKind.KAFKA: ("Cluster", "cmk/v2", "/cmk/v2/clusters/{id}"),
+    KeyKind.SCHEMA_REGISTRY: ("Cluster", "srcm/v3", "/srcm/v3/clusters/{id}"),
+    KeyKind.KSQLDB: ("ksqlDB", "ksqldbcm/v2", "/ksqldbcm/v2/clusters/{id}"),
+    KeyKind.FLINK: ("Region", "fcpm/v2", "/fcpm/v2/regions?cloud=aws"),
+    KeyKind.CLOUD: ("Cloud", "iam/v2", None),
+    KeyKind.TABLEFLOW: ("Tableflow", "tableflow/v1", None),
+    KeyKind.GLOBAL: ("Global", "global/v1", None),
+}
+
+
+async def list_keys(call: Call) -> Response:
+    """Keys the caller sees, by owner and resource if asked."""
+    owner, resource = call.parameter("spec.owner"), call.parameter("spec.resource")
+    everything = call.caller.is_organization_admin
+    found = (
+        key
+        for key in call.organization.api_keys.values()
+        if owner in (None, key.owner)
+        and resource in (None, key.resource.id)
+        and (everything or call.caller.sees_key(key))
+    )
+    return wire.page(call, "iam/v2", "ApiKeyList", found, lambda key: _render(key, call.organization))
+
+
+async def create_key(call: Call) -> Response:
+    """Make a key; the only answer that ever holds its secret."""
+    faults = call.faults
+    if faults.failing.startswith("create") and "after" not in faults.failing:
+        raise server_error()
+    owner, resource, name, description = _wanted(call)
+    if faults.create_refused != "no":
+        raise _refusal(int(faults.create_refused))
+    _check_allowed(call, owner, resource)
+    if faults.hold_before_create is not None:
+        await faults.hold_before_create.pass_through()
+    try:
+        key, secret = call.organization.create_key(resource, owner, name=name, description=description)
+    except QuotaReached as reached:
+        raise Problem(402, "quota_exceeded", "Quota Exceeded", str(reached)) from reached
+    if faults.hold_after_create is not None:
+        await faults.hold_after_create.pass_through()
+    if faults.failing == "create, after the effect":
+        raise server_error()
+    if faults.take_lost_answer("create"):
+        return NoAnswer()
+    body = _render(key, call.organization, secret=secret)
+    return JSONResponse(body, 202, {"Location": f"{PUBLIC_URL}{_BASE}/{key.id}"})
+
+
+async def get_key(call: Call) -> Response:
+    """One key, without its secret."""
+    key = call.organization.api_keys.get(call.id)
+    if key is None or not call.caller.sees_key(key):
+        raise forbidden()
+    return JSONResponse(_render(key, call.organization, secret=""))
+
+
+async def edit_key(call: Call) -> Response:
+    """Change name and description; whatever else the body says is ignored, as Confluent does."""
+    key = _manageable(call)
+    spec = _spec(call)
+    name = wire.text_field(spec, "display_name", "/spec")
+    description = wire.text_field(spec, "description", "/spec")
+    key.name = key.name if name is None else name
+    key.description = key.description if description is None else description
+    key.updated_at = call.organization.clock()
+    if call.faults.take_lost_answer("edit"):
+        return NoAnswer()
+    return JSONResponse(_render(key, call.organization, secret=""))
+
+
+async def delete_key(call: Call) -> Response:
+    """Delete for ever."""
+    key = _manageable(call)
+    del call.organization.api_keys[key.id]
+    return NoAnswer() if call.faults.take_lost_answer("delete") else Response(status_code=204)
+
+
+def server_error() -> Problem:
+    """The answer of a server that broke."""
+    return Problem(500, "internal_server_error", "Internal Server Error", "Oops, something went wrong!")
+
+
+def _refusal(status: int) -> Problem:
+    limit = "Your organization is currently limited to 1000 API keys"
+    match status:
+        case 400:
+            # Some quota refusals come as 400, without a code.
+            return Problem(400, None, None, limit)
+        case 402:
+            return Problem(402, "quota_exceeded", "Quota Exceeded", limit)
+        case 409:
+            return Problem(409, "resource_already_exists", "Resource Already exists", "The API key already exists")
+        case 422:
+            return invalid("/spec/resource", "The property spec.resource is not valid")
+        case _:
+            return forbidden()
+
+
+def _manageable(call: Call) -> ApiKey:
+    key = call.organization.api_keys.get(call.id)
+    if key is None or not call.caller.may_manage_key(key.resource, key.owner):
+        raise forbidden()
+    return key
+
+
+def _check_allowed(call: Call, owner: str, resource: KeyResource) -> None:
+    if not call.caller.may_manage_key(resource, owner):
+        raise forbidden()
+    if call.faults.user_keys == "refused" and owner in call.organization.users and owner != call.caller.principal:
+        raise forbidden()
+
+
+def _spec(call: Call) -> Json:
+    spec = call.body.get("spec")
+    if not isinstance(spec, dict):
+        raise invalid("/spec", "The property spec is required")
+    return spec
+
+
+def _wanted(call: Call) -> tuple[str, KeyResource, str, str]:
+    """Owner, resource, name and description of a create. Raises Problem."""
+    spec = _spec(call)
+    name = wire.text_field(spec, "display_name", "/spec") or ""
+    description = wire.text_field(spec, "description", "/spec") or ""
+    owner = spec.get("owner")
+    if not isinstance(owner, dict):
+        raise invalid("/spec/owner", "The property spec.owner is required")
+    owner_id = wire.text_field(owner, "id", "/spec/owner")
+    organization = call.organization
+    if owner_id not in organization.users and owner_id not in organization.service_accounts:
+        raise invalid("/spec/owner/id", "The property spec.owner.id is not the id of a user or service account")
+    return str(owner_id), _wanted_resource(call, spec.get("resource")), name, description
+
+
+def _wanted_resource(call: Call, resource: object) -> KeyResource:
+    if resource is None:
+        return call.organization.resource(KeyKind.CLOUD)
+    if not isinstance(resource, dict):
+        raise invalid("/spec/resource", "The property spec.resource must be an object", 400)
+    id_ = wire.text_field(resource, "id", "/spec/resource")
+    environment = wire.text_field(resource, "environment", "/spec/resource")
+    if not id_:
+        raise invalid("/spec/resource/id", "The property spec.resource.id is required")
+    try:
+        return call.organization.resource(id_, environment)
+    except KeyError:
+        raise invalid("/spec/resource", f"The resource {id_} does not exist") from None
+
+
+def _render(key: ApiKey, organization: Organization, secret: str | None = None) -> Json:
+    holder = f"{_CRN}{organization.id}"
+    spec: Json = {"display_name": key.name, "description": key.description}
+    if key.owner is not None:
+        group, kind, path = ("user", "User", "users")
+        if key.owner not in organization.users:
+            group, kind, path = ("service-account", "ServiceAccount", "service-accounts")
+        holder = f"{holder}/{group}={key.owner}"
+        more = {"api_version": "iam/v2", "kind": kind}
+        spec["owner"] = wire.reference(key.owner, f"/iam/v2/{path}/{key.owner}", holder, **more)
+    spec["resource"] = _render_resource(key.resource, organization)
+    if secret is not None:
+        spec["secret"] = secret
+    meta = wire.metadata(f"{_BASE}/{key.id}", f"{holder}/api-key={key.id}", key.created_at, key.updated_at)
+    return {"api_version": "iam/v2", "kind": "ApiKey", "id": key.id, "metadata": meta, "spec": spec}
+
+
+def _render_resource(resource: KeyResource, organization: Organization) -> Json:
+    kind, api_version, path = _REFERENCES[resource.kind]
+    more = {"api_version": api_version, "kind": kind}
+    if resource.environment is not None:
+        more["environment"] = resource.environment
+    if path is None:
+        return {"id": resource.id, "related": resource.id, "resource_name": resource.id, **more}
+    crn = f"{_CRN}{organization.id}/cluster={resource.id}"
+    if resource.kind is not KeyKind.KAFKA:
+        # Kafka references are the ones without an environment, in the recordings.
+        crn = resource.crn.replace("crn://confluent.cloud/", "crn://api.confluent.cloud/", 1)
+    return wire.reference(resource.id, path.format(id=resource.id), crn, **more)

@@ -1,0 +1,224 @@
+"""The state of one Confluent Cloud organisation, in memory, and the rules that hold whoever asks.
+
+Nothing in here awaits, so every change is atomic for the server around it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sandbox.confluent import crns
+from sandbox.confluent.authority import Caller
+from sandbox.confluent.model import (
+    ApiKey,
+    ComputePool,
+    Environment,
+    KafkaCluster,
+    KeyKind,
+    KeyResource,
+    KsqlCluster,
+    Quota,
+    Region,
+    RoleBinding,
+    SchemaRegistry,
+    ServiceAccount,
+    User,
+    digest,
+    new_id,
+    new_key_id,
+    new_secret,
+)
+
+_JOURNAL_LENGTH = 2000
+
+
+class QuotaReached(Exception):
+    """A limit of the organisation is reached; the text is Confluent's."""
+
+
+class NameTaken(Exception):
+    """A service account has this name already."""
+
+
+class BindingExists(Exception):
+    """The principal has this role at this place already."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredCall:
+    """One request to the API; `status` is None when its answer was lost on purpose. Holds no body and no secret."""
+
+    at: datetime
+    request_id: str
+    method: str
+    path: str
+    query: str
+    principal: str | None
+    status: int | None
+
+
+@dataclass(slots=True)
+class Organization:
+    """An organisation. Each dict goes from id to object, in order of creation; tests may change them directly.
+
+    `secrets_issued` is a ledger for tests alone: the API never reads it, and proves a secret by its digest.
+    """
+
+    id: str
+    name: str
+    clock: Callable[[], datetime]
+    environments: dict[str, Environment] = field(default_factory=dict)
+    kafka_clusters: dict[str, KafkaCluster] = field(default_factory=dict)
+    schema_registries: dict[str, SchemaRegistry] = field(default_factory=dict)
+    ksql_clusters: dict[str, KsqlCluster] = field(default_factory=dict)
+    regions: dict[str, Region] = field(default_factory=dict)
+    compute_pools: dict[str, ComputePool] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    service_accounts: dict[str, ServiceAccount] = field(default_factory=dict)
+    role_bindings: dict[str, RoleBinding] = field(default_factory=dict)
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    quotas: dict[str, Quota] = field(default_factory=dict)
+    secrets_issued: dict[str, str] = field(default_factory=dict, repr=False)
+    journal: deque[AnsweredCall] = field(default_factory=lambda: deque(maxlen=_JOURNAL_LENGTH), repr=False)
+
+    @property
+    def crn(self) -> str:
+        """The CRN of the organisation."""
+        return f"crn://confluent.cloud/organization={self.id}"
+
+    def caller(self, principal: str) -> Caller:
+        """The principal with its bindings of this moment."""
+        held = tuple(binding for binding in self.role_bindings.values() if binding.principal == principal)
+        return Caller(principal, held, self.crn)
+
+    def place(self, *parts: str) -> str:
+        """The CRN of a place in the organisation, from its `key=value` parts."""
+        return "/".join([self.crn, *parts])
+
+    def principal_crn(self, principal: str) -> str:
+        """The long CRN of a user or service account."""
+        return self.place(f"{'user' if principal.startswith('u-') else 'service-account'}={principal}")
+
+    def resource(self, resource_id: str, environment: str | None = None) -> KeyResource:
+        """What a key for `resource_id` is for. Raises KeyError when the organisation has no such thing.
+
+        Flink regions come as `aws.us-east-1` with an environment, or as `env-x.aws.us-east-1`.
+        """
+        if resource_id in {KeyKind.CLOUD, KeyKind.TABLEFLOW, KeyKind.GLOBAL}:
+            return KeyResource(KeyKind(resource_id), resource_id, self.crn)
+        if kafka := self.kafka_clusters.get(resource_id):
+            return KeyResource(KeyKind.KAFKA, resource_id, self.cluster_crn(kafka))
+        if registry := self.schema_registries.get(resource_id):
+            crn = self.place(f"environment={registry.environment}", f"schema-registry={resource_id}")
+            return KeyResource(KeyKind.SCHEMA_REGISTRY, resource_id, crn)
+        if ksql := self.ksql_clusters.get(resource_id):
+            return KeyResource(KeyKind.KSQLDB, resource_id, self.ksql_crn(ksql))
+        return self._flink_resource(resource_id, environment)
+
+    def _flink_resource(self, resource_id: str, environment: str | None) -> KeyResource:
+        place, region = environment, resource_id
+        if resource_id.startswith("env-"):
+            place, _, region = resource_id.partition(".")
+        if place not in self.environments or region.lower() not in self.regions:
+            raise KeyError(resource_id)
+        crn = self.place(f"environment={place}", f"flink-region={region.lower()}")
+        return KeyResource(KeyKind.FLINK, resource_id, crn, environment)
+
+    def cluster_crn(self, cluster: KafkaCluster) -> str:
+        """The CRN roles of a Kafka cluster are bound at."""
+        return self.place(f"environment={cluster.environment}", f"cloud-cluster={cluster.id}")
+
+    def ksql_crn(self, cluster: KsqlCluster) -> str:
+        """The CRN roles of a ksqlDB cluster are bound at; it holds the name, not the id."""
+        return self.place(
+            f"environment={cluster.environment}", f"cloud-cluster={cluster.kafka_cluster}", f"ksql={cluster.name}"
+        )
+
+    def create_key(
+        self, resource: KeyResource, owner: str | None, *, name: str = "", description: str = ""
+    ) -> tuple[ApiKey, str]:
+        """Make a key; returns it with its secret, which is not kept. Raises QuotaReached."""
+        self._check_key_quotas(resource, owner)
+        return self.add_key(new_key_id(), resource, owner, name=name, description=description, at=self.clock())
+
+    def add_key(
+        self,
+        key_id: str,
+        resource: KeyResource,
+        owner: str | None,
+        *,
+        name: str,
+        description: str,
+        at: datetime,
+    ) -> tuple[ApiKey, str]:
+        """Put a key with a given id and age in place, whatever the quotas say."""
+        secret = new_secret()
+        key = ApiKey(key_id, name, description, owner, resource, digest(secret), at, at)
+        self.api_keys[key.id] = key
+        self.secrets_issued[key.id] = secret
+        return key, secret
+
+    def create_service_account(self, name: str, description: str) -> ServiceAccount:
+        """Make a service account. Raises NameTaken and QuotaReached."""
+        if any(account.name == name for account in self.service_accounts.values()):
+            raise NameTaken(name)
+        self._check("iam.max_service_accounts.per_org", len(self.service_accounts), "Your organization", "accounts")
+        now = self.clock()
+        account = ServiceAccount(new_id("sa"), name, description, now, now)
+        self.service_accounts[account.id] = account
+        return account
+
+    def bind(self, principal: str, role: str, crn_pattern: str) -> RoleBinding:
+        """Give a role. Raises BindingExists."""
+        for held in self.role_bindings.values():
+            if held.principal == principal and held.role == role and crns.same(held.crn_pattern, crn_pattern):
+                raise BindingExists(held.id)
+        binding = RoleBinding(new_id("rb"), principal, role, crn_pattern, self.clock())
+        self.role_bindings[binding.id] = binding
+        return binding
+
+    def remove_principal(self, principal: str) -> None:
+        """Delete a user or service account with all its keys and bindings. Raises KeyError when there is none."""
+        del (self.users if principal in self.users else self.service_accounts)[principal]
+        for key in [key for key in self.api_keys.values() if key.owner == principal]:
+            del self.api_keys[key.id]
+        for binding in [held for held in self.role_bindings.values() if held.principal == principal]:
+            del self.role_bindings[binding.id]
+
+    def usage(self, code: str) -> int | None:
+        """How much of an organisation-wide quota is used; None for those counted per owner or per cluster."""
+        match code:
+            case "iam.max_cloud_api_keys.per_org":
+                return self._count(key.resource.kind is KeyKind.CLOUD for key in self.api_keys.values())
+            case "iam.max_service_accounts.per_org":
+                return len(self.service_accounts)
+            case "iam.max_users.per_org":
+                return len(self.users)
+            case _:
+                return None
+
+    def _check_key_quotas(self, resource: KeyResource, owner: str | None) -> None:
+        if resource.kind is KeyKind.GLOBAL:
+            return  # their quotas are apart, and not published
+        is_cloud = resource.kind is KeyKind.CLOUD
+        keys = self.api_keys.values()
+        group, holder = ("user", "This user") if owner in self.users else ("service_account", "This service account")
+        owned = self._count(k.owner == owner and (k.resource.kind is KeyKind.CLOUD) == is_cloud for k in keys)
+        self._check(f"iam.max_{'cloud' if is_cloud else 'cluster'}_api_keys.per_{group}", owned, holder)
+        if is_cloud:
+            used = self._count(k.resource.kind is KeyKind.CLOUD for k in keys)
+            self._check("iam.max_cloud_api_keys.per_org", used, "Your organization")
+        if resource.kind is KeyKind.KAFKA:
+            used = self._count(k.resource.id == resource.id for k in keys)
+            self._check("kafka.max_api_keys.per_cluster", used, "This cluster")
+
+    def _check(self, code: str, used: int, holder: str, things: str = "API keys") -> None:
+        quota = self.quotas.get(code)
+        if quota is not None and used >= quota.limit:
+            message = f"{holder} is currently limited to {quota.limit} {things}"
+            raise QuotaReached(message)
+
+    @staticmethod
+    def _count(hits: Iterable[bool]) -> int:
+        return sum(hits)

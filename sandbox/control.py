@@ -1,0 +1,79 @@
+"""The sandbox panel's API: fault switches, the clock, and the bot's process. Guarded like the rest of the page."""
+
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.stage import BotProcess, Stage
+
+
+class Control:
+    """Routes under `/control`, for a stage that is there once `attach` was called."""
+
+    def __init__(self) -> None:
+        self._stage: Stage | None = None
+        self._bot: BotProcess | None = None
+
+    def attach(self, stage: Stage, bot: BotProcess) -> None:
+        """From now on the routes answer."""
+        self._stage, self._bot = stage, bot
+
+    def routes(self) -> list[Route]:
+        """For `create_app(extra=…)`."""
+        return [
+            Route("/control", self.show, methods=["GET"]),
+            Route("/control/fault", self.fault, methods=["POST"]),
+            Route("/control/clock", self.clock, methods=["POST"]),
+            Route("/control/bot", self.bot, methods=["POST"]),
+        ]
+
+    async def show(self, _: Request) -> Response:
+        """All switches and what they are set to."""
+        stage, bot = self._stage, self._bot
+        if stage is None or bot is None:
+            return Response(status_code=404)
+        now, offset = stage.clock.now(), stage.clock.offset()
+        return JSONResponse(
+            {
+                "faults": {"slack": stage.slack.faults.describe(), "confluent": stage.faults.describe()},
+                "now": now.isoformat(),
+                "offset": offset.total_seconds(),
+                "bot": {"alive": bot.is_alive, "pid": bot.pid, "restarts": max(bot.starts - 1, 0)},
+            }
+        )
+
+    async def fault(self, request: Request) -> Response:
+        """Set one switch: `{side, name, value}`."""
+        asked = await request.json()
+        if self._stage is None:
+            return Response(status_code=404)
+        faults = self._stage.slack.faults if asked.get("side") == "slack" else self._stage.faults
+        try:
+            faults.set(asked["name"], asked["value"])
+        except (KeyError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        return await self.show(request)
+
+    async def clock(self, request: Request) -> Response:
+        """Move the clock forward: `{advance: seconds}`."""
+        asked = await request.json()
+        if self._stage is None:
+            return Response(status_code=404)
+        try:
+            self._stage.clock.advance(timedelta(seconds=float(asked["advance"])))
+        except (KeyError, TypeError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        return await self.show(request)
+
+    async def bot(self, request: Request) -> Response:
+        """`{do: "kill" | "start"}`: kill is `kill -9`."""
+        asked = await request.json()
+        if self._bot is None:
+            return Response(status_code=404)
+        if asked.get("do") == "kill":
+            await self._bot.kill()
+        elif asked.get("do") == "start" and not self._bot.is_alive:
+            await self._bot.start()
+        return await self.show(request)

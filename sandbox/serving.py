@@ -1,0 +1,98 @@
+"""Runs an ASGI app on a loopback port, inside the loop of the caller.
+
+Adds one thing to the ASGI scope: `drop_connection` can close the TCP connection of a request without an answer. A
+server that loses its answer cannot be played otherwise: uvicorn turns an app that returns silently into a 500.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_DROP = "sandbox.drop"
+_GRACE_SECONDS = 1
+
+
+@asynccontextmanager
+async def serve(app: ASGIApp, *, port: int = 0, host: str = "127.0.0.1") -> AsyncGenerator[str, None]:
+    """Serve `app` (HTTP and WebSocket) until the block ends; yields its base URL, with no slash at the end.
+
+    Port 0 takes a free one. Raises OSError when the port is taken. Requests still running at the end get a second.
+    """
+    listener = socket.create_server((host, port), backlog=256)
+    server = _EmbeddedServer(_config(app))
+    running = asyncio.create_task(server.serve(sockets=[listener]), name=f"serve {host}:{listener.getsockname()[1]}")
+    base_url = f"http://{host}:{listener.getsockname()[1]}"
+    ready = asyncio.create_task(server.ready.wait())
+    try:
+        await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+        yield base_url
+    finally:
+        ready.cancel()
+        server.stop.set()
+        await running
+        listener.close()
+
+
+async def drop_connection(scope: Scope, receive: Receive) -> None:
+    """Close the connection of this request without an answer; the app must send nothing after it.
+
+    Without `serve` underneath (an in-process transport) it raises ConnectionResetError, the nearest thing to it.
+    """
+    drop = cast("Callable[[], None] | None", scope.get("extensions", {}).get(_DROP))
+    if drop is None:
+        raise ConnectionResetError
+    drop()
+    # uvicorn has to see the disconnect before the app returns, else it tries to answer with a 500.
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_DroppableProtocol,
+        ws="websockets-sansio",
+        log_config=None,
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+class _EmbeddedServer(uvicorn.Server):
+    """uvicorn as a guest: it leaves signals to the host program, and waits for events instead of polling."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+        self.stop = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def main_loop(self) -> None:
+        self.ready.set()
+        await self.stop.wait()
+
+
+class _DroppableProtocol(H11Protocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        app = self.app
+
+        async def with_drop(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[_DROP] = transport.abort
+            await app(scope, receive, send)
+
+        self.app = with_drop

@@ -1,0 +1,179 @@
+"""What stands inside blocks: ids Slack fills in, elements by id, and the state of the form they make."""
+
+import copy
+import secrets
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+Values: TypeAlias = dict[str, dict[str, Json]]
+"""`values[block_id][action_id]`, as in `view.state`."""
+
+TEXTS = ("plain_text_input", "email_text_input", "url_text_input", "number_input")
+ONE_OF = ("static_select", "external_select", "radio_buttons")
+SOME_OF = ("multi_static_select", "multi_external_select", "checkboxes")
+PICKED = {
+    "datepicker": "date",
+    "timepicker": "time",
+    "datetimepicker": "date_time",
+    "users_select": "user",
+    "conversations_select": "conversation",
+    "channels_select": "channel",
+}
+REQUIRED = "Please complete this required field."
+FROM_PERSON = ("value", "selected_option", "selected_options", *(f"selected_{what}" for what in PICKED.values()))
+"""The fields of an action that hold what the person chose; the rest is the element's own."""
+
+
+def interactive(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
+    """Every (block, element) that a person can click, choose or type in."""
+    for block in blocks:
+        inside = block.get("elements", []) if block["type"] == "actions" else []
+        for element in (*inside, block.get("element"), block.get("accessory")):
+            if element and "action_id" in element:
+                yield block, element
+
+
+def find_element(blocks: list[Json], block_id: object, action_id: object) -> Json | None:
+    """The element with these ids, or None."""
+    for block, element in interactive(blocks):
+        if (block["block_id"], element["action_id"]) == (block_id, action_id):
+            return element
+    return None
+
+
+def fill_ids(blocks: list[Json]) -> list[Json]:
+    """A copy of the blocks in which each block and each interactive element has an id."""
+    filled = copy.deepcopy(blocks)
+    for block in filled:
+        block.setdefault("block_id", secrets.token_hex(4))
+        inside = block.get("elements", []) if block["type"] == "actions" else []
+        for element in (*inside, block.get("element"), block.get("accessory")):
+            if element and element["type"] != "image":
+                element.setdefault("action_id", secrets.token_hex(4))
+    return filled
+
+
+def options_of(element: Json) -> list[Json]:
+    """The options an element offers, those of groups included; none when the bot supplies them."""
+    grouped = [option for group in element.get("option_groups", ()) for option in group["options"]]
+    return [*element.get("options", ()), *grouped]
+
+
+def untouched(element: Json) -> Json | None:
+    """What the state holds for an element nobody touched: its initial value; None for one without state."""
+    kind = element["type"]
+    if kind in TEXTS:
+        return {"type": kind, "value": element.get("initial_value")}
+    if kind in ONE_OF:
+        return {"type": kind, "selected_option": element.get("initial_option")}
+    if kind in SOME_OF:
+        return {"type": kind, "selected_options": element.get("initial_options", [])}
+    if kind in PICKED:
+        return {"type": kind, f"selected_{PICKED[kind]}": element.get(f"initial_{PICKED[kind]}")}
+    return None
+
+
+def settle(blocks: list[Json], *known: Values) -> Values:
+    """The state of a form: for each element the first of `known` that still fits it, else its initial value."""
+    settled: Values = {}
+    for block, element in interactive(blocks):
+        initial = untouched(element)
+        if initial is None:
+            continue
+        block_id, action_id = block["block_id"], element["action_id"]
+        given = (each.get(block_id, {}).get(action_id) for each in known)
+        fitting = next((each for each in given if each and _still_fits(element, each)), initial)
+        settled.setdefault(block_id, {})[action_id] = fitting
+    return settled
+
+
+def _still_fits(element: Json, given: Json) -> bool:
+    if given.get("type") != element["type"]:
+        return False
+    offered = {option["value"] for option in options_of(element)}
+    chosen = [each for each in (given.get("selected_option"), *(given.get("selected_options") or ())) if each]
+    return not offered or all(option["value"] in offered for option in chosen)
+
+
+def missing_or_wrong(blocks: list[Json], values: Values) -> dict[str, str]:
+    """What Slack's client says under the fields before it lets a form go: block_id to text."""
+    errors: dict[str, str] = {}
+    for block in blocks:
+        if block["type"] != "input":
+            continue
+        element = block["element"]
+        given = values[block["block_id"]][element["action_id"]]
+        if _is_empty(given):
+            if not block.get("optional"):
+                errors[block["block_id"]] = REQUIRED
+        elif text := _wrong_length(element, given):
+            errors[block["block_id"]] = text
+    return errors
+
+
+def _is_empty(given: Json) -> bool:
+    return all(value in (None, "", []) for name, value in given.items() if name != "type")
+
+
+def _wrong_length(element: Json, given: Json) -> str:
+    if element["type"] != "plain_text_input":
+        return ""
+    typed, least, most = len(given["value"]), element.get("min_length", 0), element.get("max_length", 3000)
+    if typed < least:
+        return f"Please enter at least {least} characters."
+    return f"Please enter no more than {most} characters." if typed > most else ""
+
+
+_READ = (
+    "title",
+    "text",
+    "fields",
+    "label",
+    "elements",
+    "element",
+    "accessory",
+    "hint",
+    "placeholder",
+    "description",
+    "initial_value",
+    "rows",
+    "options",
+    "option_groups",
+    "blocks",
+    "submit",
+    "close",
+)
+_LINES = ("rich_text_section", "rich_text_quote", "rich_text_preformatted")
+
+
+def plain_words(node: object) -> Iterator[str]:
+    """Every piece of text a person reads in a message, a view or any part of them, in order; rich text by the line."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, list):
+        for each in node:
+            yield from plain_words(each)
+    elif isinstance(node, dict) and node.get("type") in (
+        "rich_text_section",
+        "rich_text_quote",
+        "rich_text_preformatted",
+    ):
+        yield "".join(_piece(each) for each in node["elements"])
+    elif isinstance(node, dict):
+        for name in _READ:
+            yield from plain_words(node.get(name))
+
+
+def _piece(leaf: Json) -> str:
+    mentions = {
+        "user": "<@{user_id}>",
+        "usergroup": "<!subteam^{usergroup_id}>",
+        "channel": "<#{channel_id}>",
+        "emoji": ":{name}:",
+        "broadcast": "@{range}",
+    }
+    if leaf["type"] in mentions:
+        return mentions[leaf["type"]].format(**leaf)
+    text: str = leaf.get("text") or leaf.get("fallback") or leaf.get("url") or ""
+    return text

@@ -1,0 +1,111 @@
+"""What can be made to go wrong on the Slack side, switchable while it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Literal, TypedDict, get_args
+
+from sandbox.slack.methods import METHODS
+
+Once = Literal["off", "next"]
+ResponseUrl = Literal["works", "500", "404", "dropped", "answer lost"]
+ANY_METHOD = "any"
+EVERY = -1
+_MOST_SECONDS_SLOW = 30.0
+
+
+class Switch(TypedDict):
+    """One fault as a web page shows it; `choices` are suggestions for a number and all there is for a word."""
+
+    name: str
+    label: str
+    value: str | float
+    choices: list[str | float]
+
+
+_LABELS: dict[str, tuple[str, tuple[str | float, ...]]] = {
+    "slow": ("Seconds each Web API call takes", (0, 2, 5, 30)),
+    "rate_limited": ("Web API calls to answer with 429, Retry-After 1 (-1: all of them)", (0, 1, 5, EVERY)),
+    "failing": ("Web API calls to answer with 500 (-1: all of them)", (0, 1, 5, EVERY)),
+    "method": ("The Web API method that 429 and 500 are for", (ANY_METHOD, *METHODS)),
+    "expired_trigger": ("views.open and views.push: expired_trigger_id", get_args(Once)),
+    "hash_conflict": ("views.update and views.publish with a hash: hash_conflict", get_args(Once)),
+    "channel_not_found": ("chat.postMessage to a channel: channel_not_found", ("off", "on")),
+    "response_url": ("Posts to a response_url", get_args(ResponseUrl)),
+    "connections": ("Socket Mode connections", ("stay", "drop now")),
+}
+
+
+@dataclass(slots=True)
+class Faults:
+    """The switches. Set the attributes directly in tests, or by name through `set` from a web page.
+
+    `answer lost` does what a post to a response_url asks and then drops the connection; `dropped` does nothing of it.
+    `drop` is called to drop the Socket Mode connections.
+    """
+
+    slow: float = 0
+    rate_limited: float = 0
+    failing: float = 0
+    method: str = ANY_METHOD
+    expired_trigger: Once = "off"
+    hash_conflict: Once = "off"
+    channel_not_found: Literal["off", "on"] = "off"
+    response_url: ResponseUrl = "works"
+    drop: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def describe(self) -> list[Switch]:
+        """Every switch with its present value, for a web page."""
+        return [
+            Switch(name=name, label=label, value=getattr(self, name, "stay"), choices=list(choices))
+            for name, (label, choices) in _LABELS.items()
+        ]
+
+    def set(self, name: str, value: str | float) -> None:
+        """Turn one switch; numbers may come as text. Raises ValueError for a name or a value there is none of."""
+        if name not in _LABELS:
+            raise ValueError(f"there is no fault named {name!r}")
+        choices = _LABELS[name][1]
+        if not isinstance(choices[0], str):
+            setattr(self, name, _number(name, value))
+        elif value not in choices:
+            raise ValueError(f"{name}: one of {', '.join(map(str, choices))}, not {value!r}")
+        elif name != "connections":
+            setattr(self, name, value)
+        elif value == "drop now":
+            self.drop()
+
+    def reset(self) -> None:
+        """Turn everything back to how a workspace starts."""
+        for each in fields(self):
+            if each.name != "drop":
+                setattr(self, each.name, each.default)
+
+    def take_rate_limit(self, method: str) -> bool:
+        """Whether this call is to be refused with 429; counts it."""
+        return self._take("rate_limited", method)
+
+    def take_failure(self, method: str) -> bool:
+        """Whether this call is to be answered with 500; counts it."""
+        return self._take("failing", method)
+
+    def take_once(self, name: Literal["expired_trigger", "hash_conflict"]) -> bool:
+        """Whether this strikes now; it goes off with it."""
+        strikes: bool = getattr(self, name) == "next"
+        setattr(self, name, "off")
+        return strikes
+
+    def _take(self, name: Literal["rate_limited", "failing"], method: str) -> bool:
+        left = getattr(self, name)
+        if not left or self.method not in (ANY_METHOD, method):
+            return False
+        if left != EVERY:
+            setattr(self, name, left - 1)
+        return True
+
+
+def _number(name: str, value: str | float) -> float:
+    number = float(value)
+    least, most = (0, _MOST_SECONDS_SLOW) if name == "slow" else (EVERY, 1_000_000)
+    if not least <= number <= most:
+        raise ValueError(f"{name}: between {least} and {most}, not {value}")
+    return number

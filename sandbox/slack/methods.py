@@ -1,0 +1,300 @@
+"""The Web API methods the sandbox knows, by name, with the scopes each needs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from sandbox import cast
+from sandbox.cast import Actor
+from sandbox.slack.blocks import Json
+from sandbox.slack.errors import SlackError
+from sandbox.slack.limits import check_message_blocks
+from sandbox.slack.payloads import username
+from sandbox.slack.socket_mode import SocketMode
+from sandbox.slack.views import Views
+from sandbox.slack.workspace import Channel, Workspace
+
+LONGEST_UPDATE = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: the arguments as sent, with `blocks` and `view` parsed, and the workspace it acts on."""
+
+    args: Json
+    workspace: Workspace
+    views: Views
+    sockets: SocketMode
+
+    def need(self, name: str) -> Any:  # noqa: ANN401 - arguments are JSON
+        """An argument that must be there. Raises SlackError `invalid_arguments`."""
+        if not self.args.get(name):
+            raise SlackError("invalid_arguments", messages=[f"[ERROR] missing required field: {name}"])
+        return self.args[name]
+
+    def channel(self) -> Channel:
+        """The conversation meant by `channel`. Raises SlackError `channel_not_found`, also for one out of sight."""
+        found = self.workspace.channels.get(self.need("channel"))
+        if found is None or (found.is_private and cast.BOT_USER not in found.members):
+            raise SlackError("channel_not_found")
+        return found
+
+    def content(self) -> Json:
+        """Text and blocks of a message. Raises SlackError `no_text`, `invalid_blocks` or `invalid_blocks_format`."""
+        text, blocks = self.args.get("text") or "", self.args.get("blocks")
+        if not text and not blocks:
+            raise SlackError("no_text")
+        if blocks is not None:
+            check_message_blocks(blocks)
+        return {"text": text, "blocks": blocks}
+
+
+def auth_test(call: Call) -> Json:
+    """Who the token is."""
+    return {
+        "url": call.workspace.base_url + "/",
+        "team": cast.TEAM_NAME,
+        "team_id": cast.TEAM,
+        "user": "latchkey",
+        "user_id": cast.BOT_USER,
+        "bot_id": cast.BOT_ID,
+        "is_enterprise_install": False,
+    }
+
+
+def apps_connections_open(call: Call) -> Json:
+    """A WebSocket URL for Socket Mode."""
+    return {"url": call.sockets.new_url()}
+
+
+def team_info(_call: Call) -> Json:
+    """The workspace."""
+    return {"team": {"id": cast.TEAM, "name": cast.TEAM_NAME, "domain": "acme", "email_domain": "acme.example"}}
+
+
+def chat_post_message(call: Call) -> Json:
+    """Post to a channel the bot is in, or to a person's DM by their user id."""
+    target = call.need("channel")
+    if target in call.workspace.people:
+        _check_reachable(call.workspace.person(target))
+        channel = call.workspace.dm(target)
+    else:
+        channel = call.channel()
+    if cast.BOT_USER not in channel.members:
+        raise SlackError("not_in_channel")
+    if channel.is_archived:
+        raise SlackError("is_archived")
+    message = call.workspace.post(channel, call.content())
+    return {"channel": channel.id, "ts": message["ts"], "message": message}
+
+
+def chat_update(call: Call) -> Json:
+    """Replace text and blocks of the bot's own message; blocks that are not sent again are gone."""
+    channel, ts = call.channel(), call.need("ts")
+    content = call.content()
+    if len(content["text"]) > LONGEST_UPDATE:
+        raise SlackError("msg_too_long")
+    if call.workspace.message(channel.id, ts)["user"] != cast.BOT_USER:
+        raise SlackError("cant_update_message")
+    message = call.workspace.change(channel, ts, content)
+    return {"channel": channel.id, "ts": ts, "text": message["text"], "message": message}
+
+
+def chat_delete(call: Call) -> Json:
+    """Remove the bot's own message."""
+    channel, ts = call.channel(), call.need("ts")
+    if call.workspace.message(channel.id, ts)["user"] != cast.BOT_USER:
+        raise SlackError("cant_delete_message")
+    call.workspace.delete(channel, ts)
+    return {"channel": channel.id, "ts": ts}
+
+
+def chat_post_ephemeral(call: Call) -> Json:
+    """Show something to one member of a channel the bot is in, if they happen to look."""
+    channel, user, content = call.channel(), call.need("user"), call.content()
+    if len(content["text"]) > LONGEST_UPDATE:
+        raise SlackError("msg_too_long")
+    if cast.BOT_USER not in channel.members:
+        raise SlackError("not_in_channel")
+    if user not in channel.members:
+        raise SlackError("user_not_in_channel")
+    return {"message_ts": call.workspace.show_ephemeral(user, channel.id, content)}
+
+
+def conversations_open(call: Call) -> Json:
+    """The DM with one person."""
+    users = str(call.need("users")).split(",")
+    if len(users) != 1:
+        raise SlackError("method_not_supported_for_channel_type")
+    _check_reachable(call.workspace.person(users[0]))
+    existed = f"D{users[0][1:]}" in call.workspace.channels
+    channel = call.workspace.dm(users[0])
+    return {"channel": {"id": channel.id}, **({"no_op": True, "already_open": True} if existed else {})}
+
+
+def conversations_info(call: Call) -> Json:
+    """What the bot may know about a conversation."""
+    channel = call.channel()
+    if channel.dm_of:
+        return {"channel": {"id": channel.id, "is_im": True, "user": channel.dm_of, "is_archived": False}}
+    return {
+        "channel": {
+            "id": channel.id,
+            "name": channel.name,
+            "is_channel": True,
+            "is_im": False,
+            "is_private": channel.is_private,
+            "is_archived": channel.is_archived,
+            "is_ext_shared": channel.is_ext_shared,
+            "is_general": False,
+            "is_shared": channel.is_ext_shared,
+            "is_member": cast.BOT_USER in channel.members,
+        }
+    }
+
+
+def conversations_members(call: Call) -> Json:
+    """The members of a conversation."""
+    return _page(call, "members", sorted(call.channel().members))
+
+
+def users_info(call: Call) -> Json:
+    """A person's profile."""
+    return {"user": _profile(call.workspace, call.workspace.person(call.need("user")))}
+
+
+def users_lookup_by_email(call: Call) -> Json:
+    """The person with an e-mail address, compared without case."""
+    email = str(call.need("email")).casefold()
+    for person in call.workspace.people.values():
+        if person.email.casefold() == email and person.team == cast.TEAM and not person.deleted:
+            return {"user": _profile(call.workspace, person)}
+    raise SlackError("users_not_found")
+
+
+def usergroups_list(call: Call) -> Json:
+    """The user groups of the workspace."""
+    with_users, with_disabled = _flag(call, "include_users"), _flag(call, "include_disabled")
+    return {
+        "usergroups": [
+            {
+                "id": group.id,
+                "team_id": cast.TEAM,
+                "name": group.name,
+                "handle": group.handle,
+                "is_usergroup": True,
+                "date_delete": int(group.is_disabled),
+                "user_count": len(group.members),
+                **({"users": group.members} if with_users else {}),
+            }
+            for group in call.workspace.groups.values()
+            if with_disabled or not group.is_disabled
+        ]
+    }
+
+
+def usergroups_users_list(call: Call) -> Json:
+    """The members of a user group."""
+    group = call.workspace.groups.get(call.need("usergroup"))
+    if group is None or (group.is_disabled and not _flag(call, "include_disabled")):
+        raise SlackError("no_such_subteam")
+    return {"users": list(group.members)}
+
+
+def views_open(call: Call) -> Json:
+    """Open a modal."""
+    return {"view": call.views.open(call.need("trigger_id"), call.need("view"))}
+
+
+def views_push(call: Call) -> Json:
+    """Put a modal on top."""
+    return {"view": call.views.push(call.need("trigger_id"), call.need("view"))}
+
+
+def views_update(call: Call) -> Json:
+    """Replace a modal."""
+    ids = {name: str(call.args.get(name) or "") for name in ("view_id", "external_id")}
+    return {"view": call.views.update(call.need("view"), seen_hash=call.args.get("hash"), **ids)}
+
+
+def views_publish(call: Call) -> Json:
+    """Set a person's Home tab."""
+    return {"view": call.views.publish(call.need("user_id"), call.need("view"), call.args.get("hash"))}
+
+
+def _check_reachable(person: Actor) -> None:
+    if person.deleted:
+        raise SlackError("user_disabled")
+
+
+def _flag(call: Call, name: str) -> bool:
+    return str(call.args.get(name, "")).lower() in ("1", "true")
+
+
+def _page(call: Call, name: str, items: list[str]) -> Json:
+    start, limit = int(call.args.get("cursor") or 0), int(call.args.get("limit") or 100)
+    rest = start + limit < len(items)
+    return {
+        name: items[start : start + limit],
+        "response_metadata": {"next_cursor": str(start + limit) if rest else ""},
+    }
+
+
+def _profile(workspace: Workspace, person: Actor) -> Json:
+    is_outsider = person.team != cast.TEAM
+    hides_email = is_outsider or person.is_bot or "users:read.email" not in workspace.app.scopes
+    profile = {"real_name": person.name, "display_name": username(person), "title": person.title, "team": person.team}
+    return {
+        "id": person.slack,
+        "team_id": person.team,
+        "name": username(person),
+        "real_name": person.name,
+        "deleted": person.deleted,
+        "is_bot": person.is_bot,
+        "is_app_user": False,
+        "is_restricted": person.is_guest,
+        "is_ultra_restricted": False,
+        "is_admin": False,
+        "is_owner": False,
+        "is_primary_owner": False,
+        "is_email_confirmed": True,
+        "tz": "Etc/UTC",
+        "tz_offset": 0,
+        "updated": 0,
+        "profile": profile if hides_email else {**profile, "email": person.email},
+    }
+
+
+Token: TypeAlias = Literal["bot", "app"]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method; the token needs one of `scopes` (none: any token of its kind will do)."""
+
+    run: Callable[[Call], Json]
+    scopes: tuple[str, ...] = ()
+    token: Token = "bot"
+
+
+_READ_CHANNEL = ("channels:read", "groups:read", "im:read")
+METHODS: Mapping[str, Method] = {
+    "auth.test": Method(auth_test),
+    "apps.connections.open": Method(apps_connections_open, ("connections:write",), "app"),
+    "team.info": Method(team_info, ("team:read",)),
+    "chat.postMessage": Method(chat_post_message, ("chat:write",)),
+    "chat.update": Method(chat_update, ("chat:write",)),
+    "chat.delete": Method(chat_delete, ("chat:write",)),
+    "chat.postEphemeral": Method(chat_post_ephemeral, ("chat:write",)),
+    "conversations.open": Method(conversations_open, ("im:write",)),
+    "conversations.info": Method(conversations_info, _READ_CHANNEL),
+    "conversations.members": Method(conversations_members, _READ_CHANNEL),
+    "users.info": Method(users_info, ("users:read",)),
+    "users.lookupByEmail": Method(users_lookup_by_email, ("users:read.email",)),
+    "usergroups.list": Method(usergroups_list, ("usergroups:read",)),
+    "usergroups.users.list": Method(usergroups_users_list, ("usergroups:read",)),
+    "views.open": Method(views_open),
+    "views.push": Method(views_push),
+    "views.update": Method(views_update),
+    "views.publish": Method(views_publish),
+}

@@ -1,0 +1,162 @@
+"""What the bot receives, shaped as Slack shapes it."""
+
+import secrets
+
+from sandbox import cast
+from sandbox.cast import Actor
+from sandbox.slack.blocks import Json
+from sandbox.slack.workspace import Channel
+
+LEGACY_TOKEN = "verification-token"
+_DOMAINS = {cast.TEAM: "acme", cast.PARTNER_TEAM: "partner"}
+
+
+def username(person: Actor) -> str:
+    """The person's Slack handle."""
+    return person.email.partition("@")[0].lower()
+
+
+def _user(person: Actor) -> Json:
+    return {"id": person.slack, "username": username(person), "name": username(person), "team_id": person.team}
+
+
+def _team(person: Actor) -> Json:
+    return {"id": person.team, "domain": _DOMAINS[person.team]}
+
+
+def _interaction(kind: str, person: Actor) -> Json:
+    return {
+        "type": kind,
+        "user": _user(person),
+        "api_app_id": cast.APP_ID,
+        "token": LEGACY_TOKEN,
+        "team": _team(person),
+        "enterprise": None,
+        "is_enterprise_install": False,
+    }
+
+
+def slash_command(person: Actor, channel: Channel, command: str, text: str, *, trigger: str, url: str) -> Json:
+    """The form fields of a slash command."""
+    return {
+        "token": LEGACY_TOKEN,
+        "team_id": person.team,
+        "team_domain": _DOMAINS[person.team],
+        "channel_id": channel.id,
+        "channel_name": channel.name_in_payloads,
+        "user_id": person.slack,
+        "user_name": username(person),
+        "command": command,
+        "text": text,
+        "api_app_id": cast.APP_ID,
+        "is_enterprise_install": "false",
+        "response_url": url,
+        "trigger_id": trigger,
+    }
+
+
+def message_action(person: Actor, channel: Channel, message: Json, action: Json, *, trigger: str, url: str) -> Json:
+    """A click in a stored message; `message` includes the `state` of the form it may hold."""
+    shown = {name: value for name, value in message.items() if name != "state"}
+    return {
+        **_interaction("block_actions", person),
+        "container": _in_message(channel, message["ts"], is_ephemeral=False),
+        "trigger_id": trigger,
+        "channel": {"id": channel.id, "name": channel.name_in_payloads},
+        "message": shown,
+        "state": message["state"],
+        "response_url": url,
+        "actions": [action],
+    }
+
+
+def ephemeral_action(
+    person: Actor, channel: Channel, ts: str, action: Json, state: Json, *, trigger: str, url: str
+) -> Json:
+    """A click in an ephemeral message: Slack cannot send the message along, because it is not stored."""
+    return {
+        **_interaction("block_actions", person),
+        "container": _in_message(channel, ts, is_ephemeral=True),
+        "trigger_id": trigger,
+        "channel": {"id": channel.id, "name": channel.name_in_payloads},
+        "state": state,
+        "response_url": url,
+        "actions": [action],
+    }
+
+
+def _in_message(channel: Channel, ts: str, *, is_ephemeral: bool) -> Json:
+    return {"type": "message", "message_ts": ts, "channel_id": channel.id, "is_ephemeral": is_ephemeral}
+
+
+def view_action(person: Actor, view: Json, action: Json, *, trigger: str) -> Json:
+    """A click or a choice in a modal or on the Home tab: it has no response_url."""
+    return {
+        **_interaction("block_actions", person),
+        "container": {"type": "view", "view_id": view["id"]},
+        "trigger_id": trigger,
+        "view": view,
+        "actions": [action],
+    }
+
+
+def block_suggestion(person: Actor, view: Json, block_id: str, action_id: str, value: str) -> Json:
+    """What is typed into an external menu of a view."""
+    return {
+        **_interaction("block_suggestion", person),
+        "container": {"type": "view", "view_id": view["id"]},
+        "action_id": action_id,
+        "block_id": block_id,
+        "value": value,
+        "view": view,
+    }
+
+
+def view_submission(person: Actor, view: Json, *, trigger: str) -> Json:
+    """A press on the modal's submit button."""
+    return {**_interaction("view_submission", person), "trigger_id": trigger, "view": view, "response_urls": []}
+
+
+def view_closed(person: Actor, view: Json, *, is_cleared: bool) -> Json:
+    """Cancel (`is_cleared` false) or the X of the whole stack (true; `view` is the root)."""
+    bare = {**view, "state": {"values": {}}}
+    return {**_interaction("view_closed", person), "view": bare, "is_cleared": is_cleared, "response_urls": []}
+
+
+def global_shortcut(person: Actor, callback_id: str, *, trigger: str, ts: str) -> Json:
+    """A global shortcut: no channel, no response_url."""
+    return {
+        "type": "shortcut",
+        "token": LEGACY_TOKEN,
+        "action_ts": ts,
+        "team": _team(person),
+        "user": {"id": person.slack, "username": username(person), "team_id": person.team},
+        "is_enterprise_install": False,
+        "enterprise": None,
+        "callback_id": callback_id,
+        "trigger_id": trigger,
+    }
+
+
+def app_home_opened(person: Actor, channel: Channel, view: Json | None, ts: str) -> Json:
+    """A visit to the Home tab; `view` is there once one was published."""
+    event = {"type": "app_home_opened", "user": person.slack, "channel": channel.id, "event_ts": ts, "tab": "home"}
+    return {
+        "token": LEGACY_TOKEN,
+        "team_id": cast.TEAM,
+        "api_app_id": cast.APP_ID,
+        "event": {**event, **({"view": view} if view else {})},
+        "type": "event_callback",
+        "event_id": f"Ev{secrets.token_hex(6).upper()}",
+        "event_time": int(float(ts)),
+        "authorizations": [
+            {
+                "enterprise_id": None,
+                "team_id": cast.TEAM,
+                "user_id": cast.BOT_USER,
+                "is_bot": True,
+                "is_enterprise_install": False,
+            },
+        ],
+        "is_ext_shared_channel": False,
+    }

@@ -1,0 +1,193 @@
+"""A person at their Slack client, for tests that read like what people do."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from sandbox import cast
+from sandbox.slack.blocks import (
+    ONE_OF,
+    PICKED,
+    SOME_OF,
+    TEXTS,
+    Json,
+    Values,
+    interactive,
+    options_of,
+)
+from sandbox.slack.interactions import Interactions
+from sandbox.slack.sight import Place, Sight, Spot
+from sandbox.slack.views import Views
+from sandbox.slack.workspace import Workspace
+
+Choice: TypeAlias = str | list[str] | None
+
+
+class PersonAtClient(Sight):
+    """One open client of one person, inside the sandbox's process.
+
+    Clicks and fills first wait for what they need to show up, so a test never sleeps; what does not show up within
+    `sight.SECONDS` raises AssertionError with all the person sees. Each returns after the bot's ack; what the bot
+    does after that is to be waited for with `see` or `wait_for`.
+    """
+
+    def __init__(self, workspace: Workspace, views: Views, interactions: Interactions, user: str) -> None:
+        super().__init__(workspace, views, user)
+        self._does = interactions
+
+    async def command(self, line: str, *, channel: str | None = None) -> None:
+        """Run a slash command, e.g. `/apikey create`, in #general or another channel."""
+        await self._does.command(self.user, channel or self._first_channel(), line)
+
+    async def shortcut(self, callback_id: str) -> None:
+        """Choose a global shortcut."""
+        await self._does.shortcut(self.user, callback_id)
+
+    async def open_home(self) -> None:
+        """Visit the Home tab."""
+        await self._does.home(self.user)
+
+    async def click(
+        self, text: str, *, beside: str = "", in_channel: str | None = None, place: Place | None = None
+    ) -> None:
+        """Click the newest button with this text: in the modal in front, else in messages, else on the Home tab.
+
+        With `beside` it is the first such button at or after the block in which these words stand.
+        """
+
+        def is_it(element: Json) -> bool:
+            return bool(element["type"] == "button" and element["text"]["text"] == text)
+
+        spot = await self._find(is_it, f"a button {text!r}", beside, in_channel, place)
+        await self._act(spot.where, {**spot.element, "block_id": spot.block["block_id"]})
+
+    async def choose(
+        self,
+        action_id: str,
+        wanted: str,
+        *,
+        beside: str = "",
+        in_channel: str | None = None,
+        place: Place | None = None,
+    ) -> None:
+        """Choose an option, by its text or value, of a menu that acts at once, e.g. an overflow or a filter."""
+        spot = await self._find(
+            lambda element: element["action_id"] == action_id, f"a menu {action_id!r}", beside, in_channel, place
+        )
+        option = await self._option(spot.where, spot.block, spot.element, wanted)
+        given = {"type": spot.element["type"], "selected_option": option}
+        ids = self._note(spot.where, spot.block, spot.element, given)
+        await self._act(spot.where, {**given, **ids})
+
+    async def fill(self, answers: Mapping[str, Choice]) -> None:
+        """Fill fields of the modal in front, in order; each is named by its label, block_id or action_id.
+
+        A text is typed; an option is chosen by its text or value, for an external menu out of what the bot suggests
+        for it; None clears. A field with `dispatch_action` tells the bot at once, as leaving the field does.
+        """
+        for name, choice in answers.items():
+            await self.wait_for(lambda name=name: self._field(name) is not None, f"a field {name!r}")  # type: ignore[misc]
+            field = self._field(name)
+            assert field is not None  # noqa: S101 - as above
+            await self._fill_one(*field, choice)
+
+    async def options(self, name: str, typed: str = "") -> list[str]:
+        """The texts a menu of the modal in front offers, for an external one after typing this."""
+        await self.wait_for(lambda: self._field(name) is not None, f"a field {name!r}")
+        view, block, element = self._field(name) or ({}, {}, {})
+        return [each["text"]["text"] for each in await self._offered(view, block, element, typed)]
+
+    async def submit(self) -> dict[str, str]:
+        """Press the submit button of the modal in front; returns and keeps the `errors`, empty when the form went."""
+        view = self.front()
+        self.errors = await self._does.submit(self.user, view["id"], self._values(view))
+        return self.errors
+
+    async def close(self, *, everything: bool = False) -> None:
+        """Press Cancel, or the X of the whole stack."""
+        await self._does.close(self.user, self.front()["id"], everything=everything)
+
+    def _first_channel(self) -> str:
+        channels = [each.id for each in self._workspace.channels_of(self.user)]
+        return cast.GENERAL_CHANNEL if cast.GENERAL_CHANNEL in channels else channels[0]
+
+    async def _find(
+        self,
+        is_it: Callable[[Json], bool],
+        what: str,
+        beside: str,
+        in_channel: str | None,
+        place: Place | None,
+    ) -> Spot:
+        found: list[Spot] = []
+
+        def look() -> bool:
+            found[:] = self.spots(is_it, beside, self.surfaces(in_channel, place))
+            return bool(found)
+
+        await self.wait_for(look, what + (f" beside {beside!r}" if beside else ""))
+        return found[0]
+
+    async def _act(self, where: Json, action: Json) -> None:
+        values = self._values(where)
+        if "channel" not in where:
+            await self._does.act_in_view(self.user, where["id"], action, values)
+        elif where.get("ephemeral"):
+            await self._does.act_in_ephemeral(self.user, where["channel"], where["ts"], action, values)
+        else:
+            await self._does.act_in_message(self.user, where["channel"], where["ts"], action, values)
+
+    def _field(self, name: str) -> tuple[Json, Json, Json] | None:
+        view = self.modal
+        for block, element in interactive(view["blocks"]) if view else ():
+            label = (block.get("label") or {}).get("text")
+            if view and element["type"] != "button" and name in (label, block["block_id"], element["action_id"]):
+                return view, block, element
+        return None
+
+    async def _fill_one(self, view: Json, block: Json, element: Json, choice: Choice) -> None:
+        given = await self._given(view, block, element, choice)
+        ids = self._note(view, block, element, given)
+        if block["type"] != "input" or block.get("dispatch_action"):
+            await self._act(view, {**given, **ids})
+
+    def _note(self, where: Json, block: Json, element: Json, given: Json) -> dict[str, str]:
+        typed = self.typed.setdefault(_key(where), {})
+        typed.setdefault(block["block_id"], {})[element["action_id"]] = given
+        return {"block_id": block["block_id"], "action_id": element["action_id"]}
+
+    async def _given(self, view: Json, block: Json, element: Json, choice: Choice) -> Json:
+        kind = element["type"]
+        if kind in TEXTS:
+            return {"type": kind, "value": choice or None}
+        if kind in PICKED:
+            return {"type": kind, f"selected_{PICKED[kind]}": choice}
+        wanted = [choice] if isinstance(choice, str) else choice or []
+        chosen = [await self._option(view, block, element, each) for each in wanted]
+        if kind in SOME_OF:
+            return {"type": kind, "selected_options": chosen}
+        assert kind in ONE_OF, f"a person cannot fill a {kind}"  # noqa: S101
+        return {"type": kind, "selected_option": chosen[0] if chosen else None}
+
+    async def _option(self, view: Json, block: Json, element: Json, wanted: str) -> Json:
+        offered = await self._offered(view, block, element, wanted)
+        exact = [each for each in offered if wanted in (each["text"]["text"], each["value"])]
+        matching = exact or [each for each in offered if wanted in each["text"]["text"]]
+        if len(matching) != 1:
+            texts = [each["text"]["text"] for each in offered]
+            raise AssertionError(f"{len(matching)} options match {wanted!r} of {texts}")
+        return matching[0]
+
+    async def _offered(self, view: Json, block: Json, element: Json, typed: str) -> list[Json]:
+        if "external" not in element["type"]:
+            return options_of(element)
+        ids = (view["id"], block["block_id"], element["action_id"])
+        return options_of(await self._does.suggest(self.user, *ids, typed, self._values(view)))
+
+    def _values(self, where: Json) -> Values:
+        return copy.deepcopy(self.typed.get(_key(where), {}))
+
+
+def _key(where: Json) -> str:
+    key: str = where["ts"] if "channel" in where else where["id"]
+    return key

@@ -1,0 +1,170 @@
+"""The JSON API of the sandbox's page: see what one person sees, do what they can do."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from sandbox import cast
+from sandbox.cast import Actor
+from sandbox.slack.blocks import Json, Values
+from sandbox.slack.errors import NotPossible
+from sandbox.slack.interactions import Interactions
+from sandbox.slack.views import Views
+from sandbox.slack.workspace import Workspace
+
+Deed: TypeAlias = Callable[[str, Json], Awaitable[Json]]
+"""Something a person does: (user id, request body) to answer."""
+
+
+class PersonApi:
+    """Routes below `/person`."""
+
+    def __init__(self, workspace: Workspace, views: Views, interactions: Interactions) -> None:
+        self._workspace = workspace
+        self._views = views
+        self._interactions = interactions
+        self._streams: set[asyncio.Queue[Json | None]] = set()
+
+    def routes(self) -> list[Route]:
+        """All of them."""
+        deeds: dict[str, Deed] = {
+            "command": self._command,
+            "message": self._message,
+            "action": self._action,
+            "suggest": self._suggest,
+            "submit": self._submit,
+            "close": self._close,
+            "shortcut": self._shortcut,
+            "home": self._home,
+        }
+        return [
+            Route("/person", self._people),
+            Route("/person/{user}/state", self._state),
+            Route("/person/{user}/events", self._events),
+            *(Route(f"/person/{{user}}/{name}", _endpoint(deed), methods=["POST"]) for name, deed in deeds.items()),
+        ]
+
+    def end_streams(self) -> None:
+        """End every event stream, so that the server can stop."""
+        for queue in self._streams:
+            queue.put_nowait(None)
+
+    # What a person sees
+
+    async def _people(self, _request: Request) -> Response:
+        people = [_about(each) for each in self._workspace.people.values()]
+        return JSONResponse({"people": people, "workspace": {"name": cast.TEAM_NAME}})
+
+    async def _state(self, request: Request) -> Response:
+        user = request.path_params["user"]
+        if user not in self._workspace.people:
+            return JSONResponse({"error": "No such person."}, 404)
+        channels = self._workspace.channels_of(user)
+        return JSONResponse(
+            {
+                "me": _about(self._workspace.people[user]),
+                "channels": [
+                    {"id": each.id, "name": each.name, "kind": each.kind, "members": len(each.members)}
+                    for each in channels
+                ],
+                "messages": {each.id: self._workspace.messages(each.id) for each in channels},
+                "home": self._views.home(user),
+                "views": self._views.stack(user),
+                "commands": self._workspace.app.commands,
+                "shortcuts": self._workspace.app.shortcuts,
+            }
+        )
+
+    async def _events(self, request: Request) -> Response:
+        user = request.path_params["user"]
+        if user not in self._workspace.people:
+            return JSONResponse({"error": "No such person."}, 404)
+        stream = self._stream(user, request.query_params.get("session", ""))
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    async def _stream(self, user: str, session_id: str) -> AsyncGenerator[str, None]:
+        queue: asyncio.Queue[Json | None] = asyncio.Queue()
+        session = self._workspace.connect(user, queue.put_nowait, session_id)
+        mine = session.deliver
+        self._streams.add(queue)
+        try:
+            yield ": connected\n\n"
+            while (event := await queue.get()) is not None:
+                yield f"data: {json.dumps(event)}\n\n"
+        finally:
+            self._streams.discard(queue)
+            if session.deliver is mine:  # else the client is already back on a newer connection
+                session.deliver = None
+
+    # What a person does
+
+    async def _command(self, user: str, body: Json) -> Json:
+        await self._interactions.command(user, body["channel"], body["text"])
+        return {}
+
+    async def _message(self, user: str, body: Json) -> Json:
+        self._interactions.message(user, body["channel"], body["text"])
+        return {}
+
+    async def _action(self, user: str, body: Json) -> Json:
+        where, action, sent = body["container"], body["action"], _values(body)
+        if where["type"] == "view":
+            await self._interactions.act_in_view(user, where["view_id"], action, sent)
+        elif where.get("ephemeral"):
+            await self._interactions.act_in_ephemeral(user, where["channel"], where["ts"], action, sent)
+        else:
+            await self._interactions.act_in_message(user, where["channel"], where["ts"], action, sent)
+        return {}
+
+    async def _suggest(self, user: str, body: Json) -> Json:
+        ids = (body["view_id"], body["block_id"], body["action_id"])
+        return await self._interactions.suggest(user, *ids, body["value"], _values(body))
+
+    async def _submit(self, user: str, body: Json) -> Json:
+        errors = await self._interactions.submit(user, body["view_id"], _values(body))
+        return {"errors": errors} if errors else {}
+
+    async def _close(self, user: str, body: Json) -> Json:
+        await self._interactions.close(user, body["view_id"], everything=bool(body.get("all")))
+        return {}
+
+    async def _shortcut(self, user: str, body: Json) -> Json:
+        await self._interactions.shortcut(user, body["callback_id"])
+        return {}
+
+    async def _home(self, user: str, _body: Json) -> Json:
+        await self._interactions.home(user)
+        return {}
+
+
+def _endpoint(deed: Deed) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return JSONResponse(await deed(request.path_params["user"], await request.json()))
+        except NotPossible as reason:
+            return JSONResponse({"error": str(reason)}, 409)
+        except (ValueError, KeyError, TypeError) as wrong:
+            return JSONResponse({"error": f"This request cannot be read: {wrong!r}"}, 400)
+
+    return endpoint
+
+
+def _values(body: Json) -> Values:
+    values: Values = (body.get("state") or {}).get("values") or {}
+    return values
+
+
+def _about(person: Actor) -> Json:
+    return {
+        "id": person.slack,
+        "name": person.name,
+        "title": person.title,
+        "is_guest": person.is_guest,
+        "team": person.team,
+        "deleted": person.deleted,
+    }

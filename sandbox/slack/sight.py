@@ -1,0 +1,166 @@
+"""What one open client of one person shows, and waiting for it to show something."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from sandbox.slack.blocks import Json, Values, find_element, interactive, plain_words
+from sandbox.slack.views import Views
+from sandbox.slack.workspace import Workspace
+
+Place: TypeAlias = Literal["modal", "message", "home"]
+SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """An element a person can act on: in which view or message, in which block."""
+
+    where: Json
+    block: Json
+    element: Json
+
+
+class Sight:
+    """One open client of one person, as seen by the person.
+
+    `ephemerals` and `notices` are what this client was shown since it was opened, `typed` what the person typed and
+    chose by view id or message ts, and `errors` what stands under the fields after the last submit, by block_id.
+    """
+
+    def __init__(self, workspace: Workspace, views: Views, user: str) -> None:
+        self.user = user
+        self.ephemerals: list[Json] = []
+        self.notices: list[str] = []
+        self.errors: dict[str, str] = {}
+        self.typed: dict[str, Values] = {}
+        self._workspace = workspace
+        self._views = views
+        self._changed = asyncio.Event()
+        self._session = workspace.connect(user, self._take)
+
+    def reload(self) -> None:
+        """Load the page anew: ephemeral messages and unsent input are gone."""
+        self.leave()
+        self.ephemerals, self.notices, self.errors, self.typed = [], [], {}, {}
+        self._session = self._workspace.connect(self.user, self._take)
+
+    def leave(self) -> None:
+        """Close the client. What is sent to it meanwhile as ephemeral is lost."""
+        self._session.deliver = None
+
+    @property
+    def dm(self) -> str:
+        """The id of the DM with the bot."""
+        return self._workspace.dm(self.user).id
+
+    @property
+    def modal(self) -> Json | None:
+        """The modal in front, as Slack's view object."""
+        stack = self._views.stack(self.user)
+        return stack[-1] if stack else None
+
+    @property
+    def home(self) -> Json | None:
+        """The Home tab the bot published for this person."""
+        return self._views.home(self.user)
+
+    def messages(self, channel: str | None = None) -> list[Json]:
+        """The stored messages of a channel (None: the DM with the bot), oldest first; empty when not a member."""
+        seen = {each.id for each in self._workspace.channels_of(self.user)}
+        wanted = channel or self.dm
+        return self._workspace.messages(wanted) if wanted in seen else []
+
+    def sees(self, text: str) -> bool:
+        """Whether this text stands anywhere before the person now."""
+        return any(text in words for words in self._everything())
+
+    def describe(self) -> str:
+        """All the person sees, for the message of a failed test."""
+        return "\n".join(self._everything()) or "(nothing)"
+
+    def front(self) -> Json:
+        """The modal in front. Raises AssertionError when there is none."""
+        if self.modal is None:
+            raise AssertionError(f"{self.user} has no modal open; they see:\n{self.describe()}")
+        return self.modal
+
+    async def wait_for(self, predicate: Callable[[], object], what: str = "what was waited for") -> None:
+        """Return once the predicate is true. Raises AssertionError, with all the person sees, after `SECONDS`."""
+        try:
+            async with asyncio.timeout(SECONDS):
+                while not predicate():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"{self.user} waited in vain for {what}; they see:\n{self.describe()}") from None
+
+    async def see(self, text: str) -> None:
+        """Wait until this text stands somewhere before the person."""
+        await self.wait_for(lambda: self.sees(text), repr(text))
+
+    def spots(self, is_it: Callable[[Json], bool], beside: str, surfaces: list[Json]) -> list[Spot]:
+        """The elements of this kind, the likeliest first, or with `beside` from the block with these words on."""
+        spots: list[Spot] = []
+        for surface in surfaces:
+            blocks = surface.get("blocks", [])
+            if beside:
+                naming = [any(beside in word for word in plain_words(each)) for each in blocks]
+                blocks = blocks[naming.index(True) :] if True in naming else []
+            hits = [Spot(surface, block, element) for block, element in interactive(blocks) if is_it(element)]
+            spots += hits if beside else reversed(hits)
+        return spots
+
+    def surfaces(self, in_channel: str | None, place: Place | None) -> list[Json]:
+        """What can be clicked in now, the likeliest first: views as they are, messages with their `channel`."""
+        surfaces: list[Json] = []
+        if self.modal and not in_channel and place in (None, "modal"):
+            surfaces.append(self.modal)
+        if place in (None, "message"):
+            surfaces += self._messages_newest_first(in_channel)
+        if self.home and not in_channel and place in (None, "home"):
+            surfaces.append(self.home)
+        return surfaces
+
+    def _messages_newest_first(self, in_channel: str | None) -> list[Json]:
+        channels = [each.id for each in self._workspace.channels_of(self.user)]
+        stored = [{**each, "channel": channel} for channel in channels for each in self._workspace.messages(channel)]
+        both = [each for each in (*stored, *self.ephemerals) if in_channel in (None, each["channel"])]
+        return sorted(both, key=lambda each: each["ts"], reverse=True)
+
+    def _take(self, event: Json) -> None:
+        kind = event["type"]
+        if kind == "notice":
+            self.notices.append(event["text"])
+        elif kind.startswith("ephemeral"):
+            self._take_ephemeral(event)
+        elif kind in ("view_updated", "home"):
+            view = event["view"]
+            self.typed[view["id"]] = _still_there(view["blocks"], self.typed.get(view["id"], {}))
+        self._changed.set()
+
+    def _take_ephemeral(self, event: Json) -> None:
+        if event["type"] == "ephemeral":
+            self.ephemerals.append({**event["message"], "channel": event["channel"]})
+            return
+        ts = event.get("ts") or event["message"]["ts"]
+        place = next((index for index, each in enumerate(self.ephemerals) if each["ts"] == ts), None)
+        if place is not None:
+            new = [{**event["message"], "channel": event["channel"]}] if "message" in event else []
+            self.ephemerals[place : place + 1] = new
+
+    def _everything(self) -> list[str]:
+        shown: list[object] = [self.modal, *self.ephemerals, self.home]
+        for channel in self._workspace.channels_of(self.user):
+            shown += self._workspace.messages(channel.id)
+        return [word for each in shown for word in plain_words(each)] + self.notices + list(self.errors.values())
+
+
+def _still_there(blocks: list[Json], typed: Values) -> Values:
+    kept: Values = {}
+    for block_id, fields in typed.items():
+        for action_id, given in fields.items():
+            if find_element(blocks, block_id, action_id):
+                kept.setdefault(block_id, {})[action_id] = given
+    return kept

@@ -1,0 +1,116 @@
+/** The message list of one conversation. */
+
+import { Surface } from "./blocks.js";
+import { h, place } from "./dom.js";
+import { mrkdwn } from "./mrkdwn.js";
+import { formatDate, names } from "./names.js";
+
+const NEAR_BOTTOM_PX = 120;
+
+/** A stable colour per id, so that people are told apart at a glance. */
+function avatar(id, name, isApp) {
+  const initials = name
+    .split(/\s+/)
+    .slice(0, 2)
+    .map((word) => [...word][0] ?? "")
+    .join("");
+  const node = h("div", { class: `avatar${isApp ? " app" : ""}`, "aria-hidden": "true" }, initials.toUpperCase());
+  const hue = [...id].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
+  node.style.setProperty("--hue", hue);
+  return node;
+}
+
+const authorOf = (message) => message.user ?? message.bot_id ?? "";
+const authorName = (message) => message.username ?? names.user(authorOf(message));
+
+/** What a screen reader is told about a new message. */
+export const announcement = (message) =>
+  `${authorName(message)}: ${h("div", {}, mrkdwn(message.text ?? "")).textContent.slice(0, 200)}`;
+
+export class MessageList {
+  #node;
+  #api;
+  #drawn = new Map();
+  #channel = null;
+
+  constructor(node, api) {
+    this.#node = node;
+    this.#api = api;
+  }
+
+  /** Show the messages of a channel, oldest first. Stays at the bottom if it was there, or when the channel changes. */
+  show(channel, messages) {
+    const scroller = this.#node.parentElement;
+    const atBottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_BOTTOM_PX;
+    const follow = atBottom || channel !== this.#channel;
+    this.#channel = channel;
+    place(this.#node, this.#rows(channel, messages));
+    if (follow) scroller.scrollTop = scroller.scrollHeight;
+  }
+
+  #rows(channel, messages) {
+    const rows = [];
+    let day = "";
+    for (const message of messages) {
+      const date = new Date(Number(message.ts) * 1000).toDateString();
+      if (date !== day) rows.push(this.#divider(channel, date, message.ts));
+      day = date;
+      rows.push(this.#article(channel, message));
+    }
+    return rows;
+  }
+
+  #divider(channel, date, ts) {
+    const key = `${channel} ${date}`;
+    if (!this.#drawn.has(key)) this.#drawn.set(key, { node: h("div", { class: "day", role: "separator" }, h("span")) });
+    const { node } = this.#drawn.get(key);
+    node.firstChild.textContent = formatDate(ts, "{day_divider_pretty}", date);
+    return node;
+  }
+
+  #article(channel, message) {
+    const key = `${channel} ${message.ts}`;
+    let drawn = this.#drawn.get(key);
+    if (drawn?.message === message) return drawn.node;
+    if (!drawn) {
+      drawn = this.#frame(channel, message);
+      this.#drawn.set(key, drawn);
+    }
+    drawn.message = message;
+    drawn.edited.textContent = message.edited ? "(edited)" : "";
+    drawn.plain.replaceChildren(...(message.blocks?.length ? [] : mrkdwn(message.text ?? "")));
+    drawn.surface.update(message.blocks ?? []);
+    return drawn.node;
+  }
+
+  #frame(channel, message) {
+    const [name, isApp] = [authorName(message), Boolean(message.bot_id)];
+    const clock = formatDate(message.ts, "{time}", "");
+    const at = new Date(Number(message.ts) * 1000);
+    const plain = h("div", { class: "text", dir: "auto" });
+    const body = h("div", { class: "blocks" });
+    const edited = h("span", { class: "edited" });
+    const head = h(
+      "div",
+      { class: "byline" },
+      h("span", { class: "author", dir: "auto" }, name),
+      isApp && h("span", { class: "badge" }, "App"),
+      h("time", { datetime: at.toISOString(), title: at.toLocaleString() }, clock),
+      edited,
+    );
+    const only = message.ephemeral && h("div", { class: "only-you" }, "Only visible to you");
+    const node = h(
+      "article",
+      { class: message.ephemeral ? "message ephemeral" : "message", "aria-label": `${name}, ${clock}`, tabindex: "-1" },
+      avatar(authorOf(message), name, isApp),
+      h("div", { class: "message-main" }, only, head, plain, body),
+    );
+    node.dataset.ts = message.ts;
+    const container = { type: "message", channel, ts: message.ts, ephemeral: Boolean(message.ephemeral) };
+    const surface = new Surface(body, {
+      act: (action, state) => this.#api.action({ container, action, state }),
+      suggest: (query, state) => this.#api.suggest({ container, ...query, state }),
+    });
+    return { node, plain, edited, surface, message: null };
+  }
+}

@@ -1,0 +1,146 @@
+/** The “Sandbox” panel: make Slack or Confluent Cloud misbehave, move the clock, kill the bot. */
+
+import { get, post } from "./api.js";
+import { h, uid } from "./dom.js";
+import { setClockOffset } from "./names.js";
+import { toast } from "./overlay.js";
+
+const POLL_MS = 3000;
+const NARROW_PX = 760; // as in float.css: there the panel would cover the page
+const STEPS = [
+  ["+5 min", 300],
+  ["+1 h", 3600],
+  ["+1 day", 86400],
+];
+const SIDES = [
+  ["slack", "Slack"],
+  ["confluent", "Confluent Cloud"],
+];
+
+function faultControl(side, fault) {
+  const id = uid("fault");
+  const apply = (value) => change("/control/fault", { side, name: fault.name, value });
+  const isSwitch = fault.choices?.length === 2 && fault.choices.every((choice) => typeof choice === "boolean");
+  const row = (control) => h("div", { class: "fault" }, h("label", { for: id }, fault.label ?? fault.name), control);
+  if (isSwitch)
+    return row(
+      h("input", {
+        id,
+        type: "checkbox",
+        role: "switch",
+        checked: fault.value,
+        onchange: (event) => apply(event.target.checked),
+      }),
+    );
+  if (fault.choices?.length > 0) {
+    const options = fault.choices.map((choice, index) =>
+      h("option", { value: index, selected: choice === fault.value }, String(choice ?? "none")),
+    );
+    return row(h("select", { id, onchange: (event) => apply(fault.choices[event.target.value]) }, options));
+  }
+  if (typeof fault.value === "string")
+    return row(h("input", { id, type: "text", value: fault.value, onchange: (event) => apply(event.target.value) }));
+  const number = (event) => apply(event.target.value === "" ? 0 : Number(event.target.value));
+  return row(h("input", { id, type: "number", min: "0", step: "any", value: fault.value ?? "", onchange: number }));
+}
+
+let shown = "";
+
+async function change(path, body) {
+  try {
+    await post(path, body);
+  } catch (error) {
+    toast(error.message, "error");
+  }
+  shown = ""; // draw what is true now, even where the change was refused
+  await refresh();
+}
+
+function clockPart(control) {
+  const buttons = STEPS.map(([label, seconds]) =>
+    h("button", { type: "button", class: "btn", onclick: () => change("/control/clock", { advance: seconds }) }, label),
+  );
+  const when = new Date(control.now).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const ahead = control.offset > 0 ? ` (${(control.offset / 3600).toFixed(1)} h ahead)` : "";
+  return h(
+    "section",
+    {},
+    h("h3", {}, "Clock"),
+    h("p", { class: "now" }, `${when}${ahead}`),
+    h("div", { class: "buttons" }, buttons),
+  );
+}
+
+function botPart({ bot }) {
+  if (!bot) return null;
+  const doing = (what) => () => change("/control/bot", { do: what });
+  const words = bot.alive ? `Running, process ${bot.pid}` : "Not running";
+  return h(
+    "section",
+    {},
+    h("h3", {}, "Bot"),
+    h("p", {}, `${words}, ${bot.restarts} restart${bot.restarts === 1 ? "" : "s"}`),
+    h(
+      "div",
+      { class: "buttons" },
+      h("button", { type: "button", class: "btn danger", disabled: !bot.alive, onclick: doing("kill") }, "Kill -9"),
+      h("button", { type: "button", class: "btn", disabled: bot.alive, onclick: doing("start") }, "Start"),
+    ),
+  );
+}
+
+function faultsPart(control, [side, title]) {
+  const faults = control.faults?.[side] ?? [];
+  return (
+    faults.length > 0 &&
+    h(
+      "section",
+      {},
+      h("h3", {}, title),
+      faults.map((fault) => faultControl(side, fault)),
+    )
+  );
+}
+
+/** Somebody is about to change a switch: drawing it again now would throw away what they typed. */
+function typing(body) {
+  const held = document.activeElement;
+  return shown !== "" && body.contains(held) && held.matches("input:not([role='switch']), select");
+}
+
+/** Read the switches and draw them if anything but the running clock changed. False when there is no control API. */
+async function refresh() {
+  let control;
+  try {
+    control = await get("/control");
+  } catch (error) {
+    return error.status !== 404;
+  }
+  setClockOffset(control.offset ?? 0);
+  const state = JSON.stringify([control.faults, control.bot, control.now.slice(0, 16)]);
+  const body = document.querySelector("#panel-body");
+  if (state === shown || typing(body)) return true;
+  shown = state;
+  const parts = [...SIDES.map((side) => faultsPart(control, side)), clockPart(control), botPart(control)];
+  body.replaceChildren(...parts.filter(Boolean));
+  return true;
+}
+
+/** Start the panel; without a control API (Slack served alone) it stays hidden. */
+export async function startPanel() {
+  const [panel, toggle] = [document.querySelector("#panel"), document.querySelector("#panel-toggle")];
+  const show = (yes) => {
+    panel.classList.toggle("open", yes);
+    toggle.setAttribute("aria-expanded", String(yes));
+  };
+  if (!(await refresh())) return;
+  panel.hidden = false;
+  toggle.addEventListener("click", () => {
+    const yes = !panel.classList.contains("open");
+    show(yes);
+    localStorage.setItem("panel", yes ? "open" : "closed");
+  });
+  const remembered = localStorage.getItem("panel") ?? (window.innerWidth > 1100 ? "open" : "closed");
+  show(remembered === "open" && window.innerWidth > NARROW_PX);
+  setInterval(() => document.visibilityState === "visible" && refresh(), POLL_MS);
+}

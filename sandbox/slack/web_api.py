@@ -1,0 +1,143 @@
+"""The Web API at the door: tokens, scopes, argument formats, faults; then the method itself."""
+
+import asyncio
+import json
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from sandbox.serving import drop_connection
+from sandbox.slack.blocks import Json
+from sandbox.slack.errors import SlackError
+from sandbox.slack.faults import Faults
+from sandbox.slack.methods import METHODS, Call, Method, Token
+from sandbox.slack.response_urls import ResponseUrls
+from sandbox.slack.socket_mode import SocketMode
+from sandbox.slack.views import Views
+from sandbox.slack.workspace import Workspace
+
+BOT_TOKEN = "xoxb-sandbox-bot"
+APP_TOKEN = "xapp-sandbox-app"
+TOKENS: dict[str, Token] = {BOT_TOKEN: "bot", APP_TOKEN: "app"}
+APP_SCOPES = frozenset({"connections:write"})
+
+
+class WebApi:
+    """`/api/{method}` and `/hooks/…`, as ASGI endpoints."""
+
+    def __init__(
+        self, workspace: Workspace, views: Views, sockets: SocketMode, urls: ResponseUrls, faults: Faults
+    ) -> None:
+        self._workspace = workspace
+        self._views = views
+        self._sockets = sockets
+        self._urls = urls
+        self._faults = faults
+
+    async def call(self, request: Request) -> Response:
+        """One Web API call."""
+        name = request.path_params["method"]
+        try:
+            args = await _arguments(request)
+            self._workspace.record(name, self._audience(args), args)
+            await asyncio.sleep(self._faults.slow)
+            if self._faults.take_rate_limit(name):
+                return JSONResponse({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": "1"})
+            if self._faults.take_failure(name):
+                return PlainTextResponse("Internal Server Error", 500)
+            return self._answer(name, args, _token(request, args))
+        except SlackError as refusal:
+            return JSONResponse(refusal.as_json())
+
+    async def respond(self, request: Request) -> Response:
+        """One post to a response_url."""
+        path, fault = request.url.path, self._faults.response_url
+        try:
+            body = _object(await request.body(), "invalid_payload")
+            self._workspace.record("response_url", self._urls.audience(path, body), body)
+            if fault == "dropped":
+                return _Dropped()
+            if fault in ("500", "404"):
+                return JSONResponse({"ok": False, "error": "sandbox_fault"}, int(fault))
+            self._urls.post(path, body)
+        except SlackError as refusal:
+            return JSONResponse(refusal.as_json(), 404 if refusal.code in ("expired_url", "used_url") else 400)
+        return _Dropped() if fault == "answer lost" else PlainTextResponse("ok")
+
+    def _answer(self, name: str, args: Json, token: str) -> Response:
+        method = METHODS.get(name)
+        if method is None:
+            raise SlackError("unknown_method")
+        granted = self._check_token(method, token)
+        self._strike(name, args)
+        answer = method.run(Call(args, self._workspace, self._views, self._sockets))
+        return JSONResponse({"ok": True, **answer}, headers={"x-oauth-scopes": ",".join(sorted(granted))})
+
+    def _check_token(self, method: Method, token: str) -> frozenset[str]:
+        if not token:
+            raise SlackError("not_authed")
+        if token not in TOKENS:
+            raise SlackError("invalid_auth")
+        if TOKENS[token] != method.token:
+            raise SlackError("not_allowed_token_type")
+        granted = self._workspace.app.scopes if method.token == "bot" else APP_SCOPES
+        if method.scopes and not granted & set(method.scopes):
+            raise SlackError("missing_scope", needed=",".join(method.scopes), provided=",".join(sorted(granted)))
+        return granted
+
+    def _audience(self, args: Json) -> str:
+        if "view" in args and "user_id" not in args:
+            return self._views.audience(str(args.get("trigger_id")), str(args.get("view_id")))
+        return str(next((args[name] for name in ("user", "user_id", "channel", "users") if args.get(name)), ""))
+
+    def _strike(self, name: str, args: Json) -> None:
+        """Raise the refusal that a fault calls for."""
+        faults = self._faults
+        if name in ("views.open", "views.push") and faults.take_once("expired_trigger"):
+            raise SlackError("expired_trigger_id")
+        if name in ("views.update", "views.publish") and args.get("hash") and faults.take_once("hash_conflict"):
+            raise SlackError("hash_conflict")
+        is_channel = args.get("channel") not in self._workspace.people
+        if name == "chat.postMessage" and faults.channel_not_found == "on" and is_channel:
+            raise SlackError("channel_not_found")
+
+
+class _Dropped(Response):
+    """No answer at all: the connection ends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - nothing is sent
+        await drop_connection(scope, receive)
+
+
+def _token(request: Request, args: Json) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else str(args.get("token") or "")
+
+
+async def _arguments(request: Request) -> Json:
+    # A token in the address is not taken: a link on any web page could hold one.
+    args: Json = {name: value for name, value in request.query_params.items() if name != "token"}
+    if request.headers.get("Content-Type", "").startswith("application/json"):
+        args |= _object(await request.body() or b"{}", "invalid_json")
+    else:
+        args |= dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+    for name, error in (("blocks", "invalid_blocks_format"), ("view", "invalid_arguments")):
+        if isinstance(args.get(name), str):
+            args[name] = _json(args[name], error)
+    return args
+
+
+def _object(text: bytes, error: str) -> Json:
+    parsed = _json(text, error)
+    if not isinstance(parsed, dict):
+        raise SlackError(error)
+    return parsed
+
+
+def _json(text: str | bytes, error: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise SlackError(error) from None

@@ -1,0 +1,264 @@
+"""The workspace itself: people, channels, messages, who is looking, and everything the bot ever sent."""
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from sandbox import cast
+from sandbox.cast import CAST, Actor
+from sandbox.slack.blocks import Json, fill_ids
+from sandbox.slack.errors import NotPossible, SlackError
+from sandbox.slack.installed_app import InstalledApp
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Tells the sandbox's time, aware UTC."""
+
+PLATFORM_GROUP = "S0PLATFORM"
+
+
+@dataclass(slots=True)
+class Channel:
+    """A channel, or the DM between one person and the bot (`dm_of` is that person)."""
+
+    id: str
+    name: str
+    members: set[str] = field(default_factory=set)
+    is_private: bool = False
+    is_ext_shared: bool = False
+    is_archived: bool = False
+    dm_of: str | None = None
+
+    @property
+    def kind(self) -> Literal["channel", "dm"]:
+        """What the page shows it as."""
+        return "dm" if self.dm_of else "channel"
+
+    @property
+    def name_in_payloads(self) -> str:
+        """The name Slack tells an app, which hides that of a private conversation."""
+        if self.dm_of:
+            return "directmessage"
+        return "privategroup" if self.is_private else self.name
+
+
+@dataclass(slots=True)
+class UserGroup:
+    """A user group such as @platform."""
+
+    id: str
+    handle: str
+    name: str
+    members: list[str]
+    is_disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One thing the bot sent: a Web API call, a post to a response_url (`response_url`) or an `ack` with a body.
+
+    `audience` is the channel or the one person it is meant for; empty when it is for nobody, as `users.info` is.
+    """
+
+    kind: str
+    audience: str
+    payload: Json
+
+
+@dataclass(eq=False, slots=True)
+class Session:
+    """One Slack client of a person, e.g. one load of the page; `deliver` is None while its connection is down.
+
+    Ephemeral messages exist here alone, and only as (channel, ts) of what it was `shown`.
+    """
+
+    user: str
+    id: str
+    deliver: Callable[[Json], None] | None = None
+    shown: set[tuple[str, str]] = field(default_factory=set)
+
+    def tell(self, event: Json) -> None:
+        """Send an event, if the client is connected."""
+        if self.deliver:
+            self.deliver(event)
+
+
+def _channels(people: Iterable[Actor]) -> dict[str, Channel]:
+    # The bot is not in #general: a command works there all the same, a post or an ephemeral message does not.
+    channels = {
+        cast.GENERAL_CHANNEL: Channel(cast.GENERAL_CHANNEL, "general"),
+        cast.APPROVALS_CHANNEL: Channel(cast.APPROVALS_CHANNEL, "key-approvals", {cast.BOT_USER}, is_private=True),
+        cast.PARTNER_CHANNEL: Channel(cast.PARTNER_CHANNEL, "partner", {cast.BOT_USER}, is_ext_shared=True),
+    }
+    for person in people:
+        for channel in person.channels:
+            if not person.deleted:
+                channels[channel].members.add(person.slack)
+    return channels
+
+
+class Workspace:
+    """People, channels, messages and open clients, in memory. Tests may change `people`, `channels` and `groups`."""
+
+    def __init__(self, clock: Clock, *, people: Iterable[Actor] = CAST, app: InstalledApp | None = None) -> None:
+        self.now = clock
+        self.app = app or InstalledApp()
+        self.people = {person.slack: person for person in people}
+        self.channels = _channels(self.people.values())
+        self.groups = {
+            PLATFORM_GROUP: UserGroup(PLATFORM_GROUP, "platform", "Platform team", ["U0OLGA", "U0RAVI"]),
+        }
+        self.base_url = ""
+        self.outgoing: list[Outgoing] = []
+        self._messages: dict[str, list[Json]] = {}
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._last_ts = 0
+
+    # People
+
+    def person(self, user: str) -> Actor:
+        """The person with this id. Raises SlackError `user_not_found`."""
+        if user not in self.people:
+            raise SlackError("user_not_found")
+        return self.people[user]
+
+    def dm(self, user: str) -> Channel:
+        """The DM between the person and the bot, made when it is first needed."""
+        channel_id = f"D{user[1:]}"
+        members = {user, cast.BOT_USER}
+        return self.channels.setdefault(channel_id, Channel(channel_id, "Latchkey", members, dm_of=user))
+
+    def channels_of(self, user: str) -> list[Channel]:
+        """The channels the person sees, their DM with the bot last."""
+        own = self.dm(user)
+        return [*(each for each in self.channels.values() if user in each.members and each is not own), own]
+
+    def channel_seen_by(self, user: str, channel: str) -> Channel:
+        """A channel the person is in. Raises NotPossible for any other, existing or not."""
+        self.dm(user)
+        found = self.channels.get(channel)
+        if found is None or user not in found.members:
+            raise NotPossible(f"You are not in channel {channel}.")
+        return found
+
+    # Open clients
+
+    def connect(self, user: str, deliver: Callable[[Json], None], session_id: str = "") -> Session:
+        """Connect a client of this person; `deliver` gets each event, must not block, and must not raise.
+
+        The id of a client whose connection broke brings it back. A new load of the page is a new client, to which
+        nothing was shown yet.
+        """
+        name = (user, session_id or secrets.token_hex(8))
+        session = self._sessions.setdefault(name, Session(*name))
+        session.deliver = deliver
+        return session
+
+    def sessions_of(self, user: str) -> list[Session]:
+        """The clients of this person that are connected now."""
+        return [each for each in self._sessions.values() if each.user == user and each.deliver]
+
+    def tell(self, user: str, event: Json) -> None:
+        """Send an event to every open client of one person."""
+        for session in self.sessions_of(user):
+            session.tell(event)
+
+    def notice(self, user: str, text: str, level: Literal["info", "warning", "error"] = "error") -> None:
+        """Let Slack itself say something to one person."""
+        self.tell(user, {"type": "notice", "text": text, "level": level})
+
+    def _announce(self, channel: Channel, event: Json) -> None:
+        for user in channel.members:
+            self.tell(user, event)
+
+    # Messages
+
+    def next_ts(self) -> str:
+        """A message timestamp: seconds with six digits, unique in the workspace and growing."""
+        self._last_ts = max(self._last_ts + 1, int(self.now().timestamp() * 1_000_000))
+        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+
+    def messages(self, channel: str) -> list[Json]:
+        """The stored messages of a channel, oldest first. Ephemeral ones are never among them."""
+        return list(self._messages.get(channel, ()))
+
+    def message(self, channel: str, ts: str) -> Json:
+        """One stored message. Raises SlackError `message_not_found`."""
+        for each in self._messages.get(channel, ()):
+            if each["ts"] == ts:
+                return each
+        raise SlackError("message_not_found")
+
+    def post(self, channel: Channel, content: Json, *, user: str = cast.BOT_USER) -> Json:
+        """Store a message and show it to the members of the channel; returns it."""
+        message = {"type": "message", "user": user, "team": cast.TEAM, "ts": self.next_ts(), **_content(content)}
+        if user == cast.BOT_USER:
+            message |= {"bot_id": cast.BOT_ID, "app_id": cast.APP_ID}
+        self._messages.setdefault(channel.id, []).append(message)
+        self._announce(channel, {"type": "message", "channel": channel.id, "message": message})
+        return message
+
+    def change(self, channel: Channel, ts: str, content: Json) -> Json:
+        """Replace text and blocks of a message. Raises SlackError `message_not_found`."""
+        message = self.message(channel.id, ts)
+        fresh = {name: value for name, value in message.items() if name not in {"text", "blocks", "edited"}}
+        # Slack marks a message as edited only when it has no blocks.
+        mark = {} if content.get("blocks") else {"edited": {"user": cast.BOT_USER, "ts": self.next_ts()}}
+        fresh |= {**_content(content), **mark}
+        kept = self._messages[channel.id]
+        kept[kept.index(message)] = fresh
+        self._announce(channel, {"type": "message_changed", "channel": channel.id, "message": fresh})
+        return fresh
+
+    def delete(self, channel: Channel, ts: str) -> None:
+        """Remove a message. Raises SlackError `message_not_found`."""
+        self._messages[channel.id].remove(self.message(channel.id, ts))
+        self._announce(channel, {"type": "message_deleted", "channel": channel.id, "ts": ts})
+
+    # Ephemeral messages
+
+    def show_ephemeral(self, user: str, channel: str, content: Json, *, replace_ts: str | None = None) -> str:
+        """Show (or replace) a message to the open clients of one person, and keep nothing of it; returns its ts.
+
+        When the person has no client open it is lost, which nobody is told: Slack does the same.
+        """
+        ts = replace_ts or self.next_ts()
+        message = {
+            "type": "message",
+            "subtype": "bot_message",
+            "ephemeral": True,
+            "user": cast.BOT_USER,
+            "bot_id": cast.BOT_ID,
+            "ts": ts,
+            **_content(content),
+        }
+        kind = "ephemeral_changed" if replace_ts else "ephemeral"
+        for session in self.sessions_of(user):
+            if replace_ts is None:
+                session.shown.add((channel, ts))
+            if (channel, ts) in session.shown:
+                session.tell({"type": kind, "channel": channel, "message": message})
+        return ts
+
+    def hide_ephemeral(self, user: str, channel: str, ts: str) -> None:
+        """Take an ephemeral message away again."""
+        for session in self.sessions_of(user):
+            if (channel, ts) in session.shown:
+                session.shown.discard((channel, ts))
+                session.tell({"type": "ephemeral_deleted", "channel": channel, "ts": ts})
+
+    def is_shown(self, user: str, channel: str, ts: str) -> bool:
+        """Whether an open client of this person shows this ephemeral message."""
+        return any((channel, ts) in session.shown for session in self.sessions_of(user))
+
+    # The record
+
+    def record(self, kind: str, audience: str, payload: Json) -> None:
+        """Note what the bot sent, before anything is checked, so that a test can search all of it for secrets."""
+        self.outgoing.append(Outgoing(kind, audience, payload))
+
+
+def _content(content: Json) -> Json:
+    blocks = content.get("blocks")
+    return {"text": content.get("text") or "", **({"blocks": fill_ids(blocks)} if blocks else {})}

@@ -1,0 +1,172 @@
+"""The sandbox as one thing: a Slack, a Confluent Cloud, a clock that both share, and bots that run against them."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from starlette.routing import BaseRoute
+
+from sandbox import confluent
+from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.clock import SandboxClock
+from sandbox.confluent import BOT_KEY, Organization
+from sandbox.serving import serve
+from sandbox.slack.delivery import SIGNING_SECRET, RequestUrl
+from sandbox.slack.server import Slack, running
+from sandbox.slack.web_api import APP_TOKEN, BOT_TOKEN
+
+MASTER_KEY = "lk1_" + "c2FuZGJveC1vbmx5LW1hc3Rlci1rZXktMzItYnl0ZXM"
+"""Seals what a sandbox keeps, which is gone when the sandbox ends: 32 bytes that everybody may know."""
+STARTED_WITHIN = 30.0
+STOPPED_WITHIN = 40.0
+
+
+@dataclass(slots=True)
+class Stage:
+    """Both servers, running. `folder` holds everything that is written; whoever made it deletes it."""
+
+    folder: Path
+    clock: SandboxClock
+    slack: Slack
+    organization: Organization
+    faults: confluent.Faults
+    slack_url: str
+    confluent_url: str
+    _transports: list[RequestUrl] = field(default_factory=list[RequestUrl], init=False)
+
+    def environment(self, *, data: str = "data", redis_url: str | None = None, mode: str = "socket") -> dict[str, str]:
+        """Settings for a bot of this stage; bots with the same `data` share their store."""
+        settings = {
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_API_URL": f"{self.slack_url}/api/",
+            "SLACK_MODE": mode,
+            "SLACK_APP_TOKEN": APP_TOKEN,
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+            "CONFLUENT_CLOUD_API_KEY": BOT_KEY,
+            "CONFLUENT_CLOUD_API_SECRET": self.organization.secrets_issued[BOT_KEY],
+            "CONFLUENT_CLOUD_ENDPOINT": self.confluent_url,
+            "LATCHKEY_DATA_DIR": str(self.folder / data),
+            "LATCHKEY_MASTER_KEYS": MASTER_KEY,
+            "LATCHKEY_CHANNEL": APPROVALS_CHANNEL,
+            "LATCHKEY_SECRETS_DIR": str(self.folder),
+            "PORT": "0",
+        }
+        return settings | ({"REDIS_URL": redis_url} if redis_url else {})
+
+    async def deliver_by_http(self, port: int) -> None:
+        """From now on Slack delivers signed requests to a bot on this port; signed in real time, as Bolt checks it.
+
+        Returns once the bot answers Slack's challenge.
+        """
+        transport = RequestUrl(f"http://127.0.0.1:{port}/slack/events", utc)
+        while not await answers(f"http://127.0.0.1:{port}/healthz"):  # noqa: ASYNC110 -- it may be another process
+            await asyncio.sleep(0.02)
+        self._transports.append(transport)
+        self.slack.use_request_url(transport)
+
+    async def close(self) -> None:
+        """Close what this stage opened besides its servers."""
+        for transport in self._transports:
+            await transport.aclose()
+
+    def free_port(self) -> int:
+        """A port that nobody listens on right now."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port: int = listener.getsockname()[1]
+            return port
+
+
+@asynccontextmanager
+async def stage(folder: Path, *, port: int = 0, extra: Sequence[BaseRoute] = ()) -> AsyncGenerator[Stage, None]:
+    """Start both servers, writing into `folder`, which exists. Raises OSError when `port`, Slack's, is taken."""
+    clock = SandboxClock(folder / "clock")
+    slack, faults = Slack(clock.now), confluent.Faults()
+    organization = confluent.acme(clock.now)
+    app = confluent.create_app(organization, faults, clock=clock.now)
+    async with AsyncExitStack() as stack:
+        slack_url = await stack.enter_async_context(running(slack, port=port, extra=extra))
+        confluent_url = await stack.enter_async_context(serve(app))
+        here = Stage(folder, clock, slack, organization, faults, slack_url, confluent_url)
+        stack.push_async_callback(here.close)
+        yield here
+
+
+@dataclass(slots=True)
+class BotProcess:
+    """A bot in a process of its own, which can be killed. Its log is `log`."""
+
+    settings: Mapping[str, str]
+    clock_file: Path
+    log: Path
+    starts: int = field(default=0, init=False)
+    _process: asyncio.subprocess.Process | None = field(default=None, init=False)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, while it runs."""
+        return self._process.pid if self._process is not None and self.is_alive else None
+
+    async def start(self) -> None:
+        """Start it; returns at once."""
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "sandbox.bot",
+                env=kept | dict(self.settings) | {"SANDBOX_CLOCK": str(self.clock_file)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.starts += 1
+
+    async def kill(self) -> None:
+        """`kill -9`: no clean-up of any kind."""
+        if self._process is not None and self.is_alive:
+            self._process.send_signal(signal.SIGKILL)
+            await self._process.wait()
+
+    async def stop(self) -> int:
+        """Ask it to stop, wait until it has; returns its exit code."""
+        if self._process is None:
+            return 0
+        if self.is_alive:
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(STOPPED_WITHIN):
+                return await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+            raise
+
+    async def wait(self) -> int:
+        """Until it ends by itself; returns its exit code."""
+        return await self._process.wait() if self._process is not None else 0
+
+
+def utc() -> datetime:
+    """Real time."""
+    return datetime.now(UTC)
+
+
+async def answers(url: str) -> bool:
+    """Whether something at `url` answers 200."""
+    async with httpx.AsyncClient(timeout=2) as client:
+        try:
+            return (await client.get(url)).is_success
+        except httpx.HTTPError:
+            return False
