@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from bot.domain.audit import Event
 from bot.store.connection import Commands, translated, twice, unconfirmed
+from bot.store.disk import Disk
 from bot.store.keyspace import Keyspace
 from bot.store.scripts import Argument, load
 from bot.store.sealing import Place, Purpose, Sealer, not_ours
@@ -56,11 +57,12 @@ class RedisAudit:
         self._append = load(redis, "audit", "append")
         self._place = Place(Purpose.AUDIT_HEAD, keys.audit_head)
         self._turn = asyncio.Lock()
+        self._disk = Disk()
         # What we saw last, to save a read: the scripts compare it with what is there.
         self._head = Head()
 
     async def append(self, *events: Event) -> None:
-        """Write events that go with no change of a request."""
+        """Write events that go with no change of a request; on disk when this returns, where the server can tell."""
         if not events:
             return
         async with self.turn():
@@ -126,16 +128,18 @@ class RedisAudit:
         args: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, *linked.lines]
         keys = [self._keys.audit, self._keys.audit_head]
         with translated():
-            reply = await twice(lambda: self._append(keys=keys, args=args))
-        match cast("list[Any]", reply):
-            case [b"ok"]:
-                self.written(linked)
-                return True
-            case [b"moved", bytes(stored), int(length)]:
-                self.moved(stored, length)
-                return False
-            case _:
-                raise not_ours(self._place, "or the log is not of the kind that we write")
+            async with self._redis.client() as connection:  # WAITAOF waits for the writes of its own connection
+                reply = await twice(lambda: self._append(keys=keys, args=args, client=connection))
+                match cast("list[Any]", reply):
+                    case [b"ok"]:
+                        self.written(linked)
+                        await self._disk.wait(connection)
+                        return True
+                    case [b"moved", bytes(stored), int(length)]:
+                        self.moved(stored, length)
+                        return False
+                    case _:
+                        raise not_ours(self._place, "or the log is not of the kind that we write")
 
     async def _read_head(self) -> Head:
         with translated():

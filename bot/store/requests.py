@@ -1,27 +1,23 @@
 """Access requests in Redis: each change is one script that compares the revision first."""
 
-import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
-from bot.domain.errors import Conflict, Tampered, Unavailable
+from bot.domain.errors import Conflict, Tampered
 from bot.domain.keys import RequestId, Secret, SlackUserId
 from bot.domain.requests import Approved, Keyed, Pending, Request, Working
 from bot.services.ports import Change, Clock, Stored
 from bot.store.audit import Linked, RedisAudit, tries
 from bot.store.codec import REQUEST
-from bot.store.connection import LOST_ANSWER, Commands, translated, twice, unconfirmed
+from bot.store.connection import Commands, translated, twice, unconfirmed
+from bot.store.disk import Disk
 from bot.store.keyspace import REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
 from bot.store.scripts import Argument, load
 from bot.store.sealing import Place, Purpose, Sealer, not_ours
-
-DISK_MS = 1_800
-"""How long a durable write may wait for the disk. Less than the socket's 2 s; more than a flush each second needs."""
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +31,8 @@ class RedisRequests:
         self._sealer = sealer
         self._audit = audit
         self._clock = clock
+        self._disk = Disk()
         self._script = load(redis, "audit", "commit")
-        self._tells_disk = True
 
     async def get(self, request: RequestId) -> Stored[Request] | None:
         """The request, or None when there is none. Raises `Tampered`."""
@@ -174,7 +170,7 @@ class RedisRequests:
                         if linked:
                             self._audit.written(linked)
                         if change.durable:
-                            await self._on_disk(connection)
+                            await self._disk.wait(connection)
                         return taken
                     case [b"moved", bytes(stored), int(length)]:
                         self._audit.moved(stored, length)
@@ -183,24 +179,6 @@ class RedisRequests:
                         raise Conflict("Somebody was faster, so nothing was changed. Look at the request again.")
                     case _:
                         raise not_ours(Place(Purpose.REQUEST, keys[0]), "or a key beside it is of another kind")
-
-    async def _on_disk(self, connection: Commands) -> None:
-        if not self._tells_disk:
-            return
-        try:
-            written: list[int] = await connection.execute_command("WAITAOF", 1, 0, DISK_MS)
-        except LOST_ANSWER as error:
-            raise unconfirmed("it did not say whether the write is on disk") from error
-        except ResponseError:
-            self._tells_disk = False
-            log.info("this Redis cannot tell when a write is on disk: no WAITAOF, or no append-only file")
-            return
-        if written[0] < 1:
-            raise _not_on_disk()
-
-
-def _not_on_disk() -> Unavailable:
-    return unconfirmed(f"the write was not on disk within {DISK_MS} ms")
 
 
 def _also(change: Change) -> list[Argument]:

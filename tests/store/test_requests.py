@@ -11,7 +11,7 @@ from bot.domain.errors import Conflict, Tampered, Unavailable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Ready, Request
 from bot.services.ports import Change, Stored
-from bot.store import Store, requests
+from bot.store import Store
 from bot.store.keyspace import Keyspace
 from tests.store.given import ANN, BEN, HOUR, NOW, SECRET, added, changed, event, pending, states
 
@@ -296,7 +296,7 @@ async def test_a_durable_write_is_waited_for(stored_here: Store, real: Any) -> N
 async def test_a_durable_write_that_is_not_on_disk_in_time_is_told(
     stored_here: Store, real: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "DISK_MS", 10)
+    monkeypatch.setattr(disk, "DISK_MS", 10)
     await real.config_set("appendfsync", "no")
     try:
         with pytest.raises(Unavailable, match="not on disk"):
