@@ -1,5 +1,6 @@
 """Access requests in Redis: each change is one script that compares the revision first."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
