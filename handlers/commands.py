@@ -4,7 +4,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.domain.policy import refusal
+from bot.domain.decision import refusal
 from bot.slack import answers, forms, ids
 from bot.slack.forms import Body, Command
 from bot.slack.kit import Block

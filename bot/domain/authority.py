@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.keys import Owner, Path, Person, Resource, ServiceAccount
-from bot.domain.roles import DOCUMENTED, Binding, Row, Scope, Whose
+from bot.domain.roles import TABLES, Binding, Row, Scope, Table, Whose
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A person, with the roles that person holds right now in our organisation."""
+    """A person, with the roles that person holds right now in our organisation, and the table that reads them."""
 
     person: Person
     bindings: tuple[Binding, ...]
     organization: str
+    table: Table = TABLES["documented"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +38,21 @@ class Weighed:
     why: str
 
 
-def weigh(binding: Binding, target: Target, organization: str) -> Weighed:
+def weigh(binding: Binding, target: Target, organization: str, table: Table) -> Weighed:
     """Say whether this binding gives its principal authority over the target."""
     scope = Scope.parse(binding.crn)
-    row = DOCUMENTED.get(binding.role)
+    row = table.rows.get(binding.role)
+    is_own = target.owner.id == binding.principal
     if scope.organization != organization:
         return Weighed(binding, counts=False, why="it is bound in another organisation")
+    if is_own and table.own_anywhere and (row is None or row.whose is not Whose.OTHERS):
+        return Weighed(binding, counts=True, why="any role is enough for the holder's own key")
     if row is None:
         return Weighed(binding, counts=False, why="this role manages no API keys")
-    if _owns_account(binding, target.owner, scope):
-        return Weighed(binding, counts=target.resource.kind in row.kinds, why=f"it owns {target.owner.id}")
     if target.resource.kind not in row.kinds:
         return Weighed(binding, counts=False, why=f"this role manages no {target.resource.kind} keys")
-    is_own = target.owner.id == binding.principal
+    if row.whose is Whose.OWN_AND_OWNED_ACCOUNTS and _is_account(target.owner, scope):
+        return Weighed(binding, counts=True, why=f"it owns the service account {target.owner.id}")
     if (refusal := _not_its_key(row, is_own=is_own)) is not None:
         return Weighed(binding, counts=False, why=refusal)
     return _by_place(binding, scope, target.resource.paths(), is_own=is_own)
@@ -57,8 +60,11 @@ def weigh(binding: Binding, target: Target, organization: str) -> Weighed:
 
 def weigh_all(standing: Standing, target: Target) -> tuple[Weighed, ...]:
     """Weigh every binding of the person, in the order given."""
-    ours = (binding for binding in standing.bindings if binding.principal == standing.person.principal)
-    return tuple(weigh(binding, target, standing.organization) for binding in ours)
+    return tuple(
+        weigh(binding, target, standing.organization, standing.table)
+        for binding in standing.bindings
+        if binding.principal == standing.person.principal
+    )
 
 
 def authority(standing: Standing, target: Target) -> Binding | None:
@@ -83,12 +89,9 @@ def describe(binding: Binding) -> str:
     return f"{binding.role} of {' / '.join(value for _, value in path) if path else 'the organisation'}"
 
 
-def _owns_account(binding: Binding, owner: Owner, scope: Scope) -> bool:
-    row = DOCUMENTED.get(binding.role)
-    if row is None or row.whose is not Whose.OWN_AND_OWNED_ACCOUNTS or not isinstance(owner, ServiceAccount):
-        return False
-    account: Path = (("service-account", owner.id),)
-    return bool(scope.path) and scope.covers(account)
+def _is_account(owner: Owner, scope: Scope) -> bool:
+    """Whether this scope is that service account itself; a wider one is no ownership of it."""
+    return isinstance(owner, ServiceAccount) and bool(scope.path) and scope.covers((("service-account", owner.id),))
 
 
 def _not_its_key(row: Row, *, is_own: bool) -> str | None:

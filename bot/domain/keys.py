@@ -71,7 +71,21 @@ class ServiceAccount:
     kind: Literal["service-account"] = "service-account"
 
 
-Owner: TypeAlias = MyAccount | ServiceAccount
+@dataclass(frozen=True, slots=True)
+class NewServiceAccount:
+    """The key belongs to a service account that is made for it, after approval."""
+
+    name: str
+    description: str
+    kind: Literal["new-service-account"] = "new-service-account"
+
+    @property
+    def id(self) -> Principal:
+        """Nobody's id: the account does not exist yet."""
+        return Principal("")
+
+
+Owner: TypeAlias = MyAccount | ServiceAccount | NewServiceAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +103,89 @@ class KafkaCluster:
         return ((("environment", self.environment), ("cloud-cluster", self.id)),)
 
 
-Resource: TypeAlias = KafkaCluster
+@dataclass(frozen=True, slots=True)
+class SchemaRegistry:
+    """The Schema Registry of one environment."""
+
+    id: str
+    name: str
+    environment: str
+    environment_name: str
+    kind: Literal[Kind.SCHEMA_REGISTRY] = Kind.SCHEMA_REGISTRY
+
+    def paths(self) -> tuple[Path, ...]:
+        """See `KafkaCluster.paths`."""
+        return ((("environment", self.environment), ("schema-registry", self.id)),)
+
+
+@dataclass(frozen=True, slots=True)
+class KsqlCluster:
+    """One ksqlDB cluster, which stands on a Kafka cluster. Bindings name it by its name, and some by its id."""
+
+    id: str
+    name: str
+    environment: str
+    environment_name: str
+    kafka_cluster: str
+    kind: Literal[Kind.KSQLDB] = Kind.KSQLDB
+
+    def paths(self) -> tuple[Path, ...]:
+        """See `KafkaCluster.paths`."""
+        place = (("environment", self.environment), ("cloud-cluster", self.kafka_cluster))
+        return ((*place, ("ksql", self.name)), (*place, ("ksql", self.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class FlinkRegion:
+    """Flink in one region of one cloud, for one environment. `id` is `aws.us-east-1`."""
+
+    id: str
+    environment: str
+    environment_name: str
+    kind: Literal[Kind.FLINK] = Kind.FLINK
+
+    @property
+    def name(self) -> str:
+        """Regions are known by their id."""
+        return self.id
+
+    def paths(self) -> tuple[Path, ...]:
+        """See `KafkaCluster.paths`."""
+        return ((("environment", self.environment), ("flink-region", self.id)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Everywhere:
+    """A resource of the whole organisation: Cloud resource management, Tableflow, or Global."""
+
+    kind: Literal[Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL]
+
+    @property
+    def id(self) -> str:
+        """The word that stands for it in Confluent's API."""
+        return self.kind.value
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return {Kind.CLOUD: "Cloud resource management", Kind.TABLEFLOW: "Tableflow", Kind.GLOBAL: "Global"}[self.kind]
+
+    @property
+    def environment(self) -> str:
+        """In none."""
+        return ""
+
+    @property
+    def environment_name(self) -> str:
+        """In none."""
+        return ""
+
+    def paths(self) -> tuple[Path, ...]:
+        """See `KafkaCluster.paths`: the organisation itself."""
+        return ((),)
+
+
+Resource: TypeAlias = KafkaCluster | SchemaRegistry | KsqlCluster | FlinkRegion | Everywhere
 
 
 @dataclass(frozen=True, slots=True)

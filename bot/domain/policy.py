@@ -1,128 +1,176 @@
-"""The decision: may this key be made, who still has to approve, or why not. Always naming the rule that said so.
+"""The policy: rules that say who must approve what, and on which terms. Pure values; the first match wins."""
 
-`decide` is the one function that request time, click time and effect time use. It is pure; its caller brings what
-the people involved hold at that very moment.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from bot.domain.authority import Standing, Target, authority, describe
-from bot.domain.keys import Kind, MyAccount, Operation
-from bot.domain.requests import Approval, Ask, Terms
+from bot.domain.authority import Target
+from bot.domain.keys import Kind, Operation, Owner, Principal, SlackUserId
+from bot.domain.requests import Terms
+from bot.domain.roles import TABLES, Table
+
+Mint: TypeAlias = Literal["on_approval", "on_claim"]
+"""When the key is made: once enough people approved, or by the requester's click on `Show secret`."""
+ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT = "me", "service-account", "new-service-account"
+MOST_APPROVALS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a rule speaks about. An empty set matches everything."""
+
+    operations: frozenset[Operation] = frozenset()
+    kinds: frozenset[Kind] = frozenset()
+    environments: frozenset[str] = frozenset()
+    clusters: frozenset[str] = frozenset()
+    """Ids of resources: Kafka clusters, Schema Registries, ksqlDB clusters, Flink regions."""
+    owners: frozenset[str] = frozenset()
+    """`me`, `service-account`, `new-service-account`, or the id of a service account."""
+
+    def speaks_of(self, operation: Operation, target: Target) -> bool:
+        """Whether all parts fit."""
+        resource = target.resource
+        return (
+            _fits(self.operations, operation)
+            and _fits(self.kinds, resource.kind)
+            and _fits(self.environments, resource.environment)
+            and _fits(self.clusters, resource.id)
+            and (not self.owners or not self.owners.isdisjoint(_names(target.owner)))
+        )
+
+    def includes(self, other: "Match") -> bool:
+        """Whether everything that `other` speaks of is spoken of by this one too."""
+        return (
+            _includes(self.operations, other.operations)
+            and _includes(self.kinds, other.kinds)
+            and _includes(self.environments, other.environments)
+            and _includes(self.clusters, other.clusters)
+            and _includes_owners(self.owners, other.owners)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: what it matches (empty matches everything) and how many people must approve."""
+    """One rule, complete: what the file left out was filled in from its defaults."""
 
     name: str
-    approvals: int
-    operations: frozenset[Operation] = frozenset()
-    kinds: frozenset[Kind] = frozenset()
+    match: Match
+    channel: str
+    approvals: int = 1
+    forbid: str = ""
+    """The sentence that forbids; "" allows."""
+    notify: tuple[str, ...] = ()
+    """Slack ids of user groups (S…) and people (U…, W…) to be told, as far as they can decide."""
+    pending: timedelta = timedelta(hours=24)
+    remind: tuple[timedelta, ...] = ()
+    """When to remind, each from the moment of asking."""
+    claim: timedelta = timedelta(hours=24)
+    lifetime: timedelta | None = None
+    """The longest life that a key may have; None is no limit."""
+    mint: Mint = "on_approval"
+    user_keys: bool = True
+    """Whether people may have keys of their own account."""
 
-    def matches(self, operation: Operation, kind: Kind) -> bool:
-        """Whether this rule speaks about such a request."""
-        return (not self.operations or operation in self.operations) and (not self.kinds or kind in self.kinds)
+    def terms(self) -> Terms:
+        """What holds for a request under this rule from now on."""
+        return Terms(
+            rule=self.name,
+            approvals=self.approvals,
+            channel=self.channel,
+            pending=self.pending,
+            claim=self.claim,
+            remind=self.remind,
+            notify=self.notify,
+            lifetime=self.lifetime,
+            mint=self.mint,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RoleMapping:
+    """A role that the policy gives to a Slack user or to everybody in a user group, at a place of the organisation."""
+
+    subject: str
+    """A Slack id: U… or W… is a person, S… a user group."""
+    role: str
+    scope: str = ""
+    """A path below the organisation as in a CRN, `environment=env-1/cloud-cluster=lkc-1`; "" is all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules in order, the first match wins; and what holds for all of them."""
+    """Everything a policy file says, or what holds without one."""
 
-    channel: str
     rules: tuple[Rule, ...]
-    pending: timedelta = timedelta(hours=24)
-    claim: timedelta = timedelta(hours=24)
+    """In order; the last one matches everything that no other does."""
+    table: Table = TABLES["documented"]
+    mappings: tuple[RoleMapping, ...] = ()
+    people: Mapping[SlackUserId, Principal] = field(default_factory=dict[SlackUserId, Principal])
+    """Who somebody is at Confluent, where the e-mail address does not tell."""
 
-    def terms(self, operation: Operation, target: Target) -> Terms | None:
-        """What the first matching rule says; None when no rule matches, which means no."""
-        kind = target.resource.kind
-        rule = next((rule for rule in self.rules if rule.matches(operation, kind)), None)
-        if rule is None:
-            return None
-        return Terms(rule.name, rule.approvals, self.channel, self.pending, self.claim)
+    def rule(self, operation: Operation, target: Target) -> Rule | None:
+        """The first rule that speaks of it; None when none does, which means no."""
+        return next((rule for rule in self.rules if rule.match.speaks_of(operation, target)), None)
+
+
+MAKES = frozenset({Operation.CREATE, Operation.ROTATE})
+CHANGES = frozenset({Operation.EDIT, Operation.DELETE})
 
 
 def without_a_file(channel: str) -> Policy:
     """The policy of a Latchkey that was given no policy file."""
-    makes = frozenset({Operation.CREATE, Operation.ROTATE})
-    return Policy(
-        channel,
-        (
-            Rule("two approvals for keys without a cluster", 2, makes, frozenset({Kind.CLOUD, Kind.GLOBAL})),
-            Rule("one approval for every new key", 1, makes),
-        ),
+    return Policy(built_in(Rule("", Match(), channel)))
+
+
+def built_in(defaults: Rule) -> tuple[Rule, ...]:
+    """The rules that end every policy, with a file's own defaults: what holds where no rule of the file matches."""
+    wide = frozenset({Kind.CLOUD, Kind.GLOBAL})
+    two = max(defaults.approvals, 2)
+    return (
+        _named(defaults, "two approvals for keys that open the organisation", Match(MAKES, wide), two),
+        _named(defaults, f"{_approvals(defaults.approvals)} for every new key", Match(MAKES), defaults.approvals),
+        _named(defaults, "no approval to edit or delete what one manages", Match(CHANGES), 0),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """It may be done now."""
-
-    terms: Terms
-
-
-@dataclass(frozen=True, slots=True)
-class NeedsApproval:
-    """`missing` more people have to approve."""
-
-    terms: Terms
-    missing: int
-
-
-@dataclass(frozen=True, slots=True)
-class Forbidden:
-    """It may not be done. `reason` is a sentence for people."""
-
-    rule: str
-    reason: str
+def _named(defaults: Rule, name: str, match: Match, approvals: int) -> Rule:
+    return Rule(
+        name,
+        match,
+        defaults.channel,
+        approvals,
+        pending=defaults.pending,
+        remind=defaults.remind,
+        notify=defaults.notify,
+        claim=defaults.claim,
+        lifetime=defaults.lifetime,
+        mint=defaults.mint,
+        user_keys=defaults.user_keys,
+    )
 
 
-Verdict: TypeAlias = Allowed | NeedsApproval | Forbidden
+def _approvals(number: int) -> str:
+    words = ("no approval", "one approval", "two approvals", "three approvals", "four approvals", "five approvals")
+    return words[number]
 
 
-def decide(
-    policy: Policy,
-    ask: Ask,
-    requester: Standing,
-    approvers: Sequence[tuple[Approval, Standing]] = (),
-) -> Verdict:
-    """Decide about `ask`, from what its requester and its approvers hold right now."""
-    target = Target(ask.owner, ask.resource)
-    terms = policy.terms(ask.operation, target)
-    if terms is None:
-        return Forbidden("no rule matches", "No rule of the policy allows such a key.")
-    if not requester.person.is_same_as(ask.requester) or requester.person.principal != ask.requester.principal:
-        return Forbidden(terms.rule, "The requester is now matched to another Confluent user.")
-    if isinstance(ask.owner, MyAccount) and ask.owner.id != requester.person.principal:
-        return Forbidden(terms.rule, "Nobody makes keys for another person's account.")
-    if terms.approvals == 0 and authority(requester, target) is None:
-        return Forbidden(terms.rule, "This rule needs no approval, but only from someone who manages such keys.")
-    return _count(terms, ask, approvers)
+def _names(owner: Owner) -> frozenset[str]:
+    kind = {"user": ME}.get(owner.kind, owner.kind)
+    return frozenset({kind, owner.id} - {""})
 
 
-def refusal(ask: Ask, approver: Standing) -> str | None:
-    """Why this person may not approve or deny this ask: a sentence for that person; None when they may."""
-    if approver.person.is_same_as(ask.requester):
-        return "You asked for this key, so someone else has to decide."
-    if authority(approver, Target(ask.owner, ask.resource)) is None:
-        held = ", ".join(sorted({describe(b) for b in approver.bindings})) or "no role"
-        return f"Your Confluent roles do not cover this key (you hold {held})."
-    return None
+def _fits(wanted: frozenset[str], found: str) -> bool:
+    return not wanted or found in wanted
 
 
-def _count(terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> Verdict:
-    digest = ask.digest()
-    valid = {
-        standing.person.principal
-        for approval, standing in approvers
-        if approval.digest == digest
-        and approval.by.is_same_as(standing.person)
-        and approval.by.principal == standing.person.principal
-        and refusal(ask, standing) is None
-    }
-    missing = terms.approvals - len(valid)
-    return NeedsApproval(terms, missing) if missing > 0 else Allowed(terms)
+def _includes(wide: frozenset[str], narrow: frozenset[str]) -> bool:
+    return not wide or (bool(narrow) and narrow <= wide)
+
+
+def _includes_owners(wide: frozenset[str], narrow: frozenset[str]) -> bool:
+    """As `_includes`, where `service-account` also includes each single one."""
+    if not wide:
+        return True
+    kinds = {ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT}
+    return bool(narrow) and all(name in wide or (name not in kinds and SERVICE_ACCOUNT in wide) for name in narrow)

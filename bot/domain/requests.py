@@ -55,6 +55,10 @@ class Terms:
     """How long people have to decide."""
     claim: timedelta
     """How long the requester has to take the secret, and the approval stays fresh, both from when they began."""
+    remind: tuple[timedelta, ...] = ()
+    notify: tuple[str, ...] = ()
+    lifetime: timedelta | None = None
+    mint: Literal["on_approval", "on_claim"] = "on_approval"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Confluent's predefined roles and what each may do with API keys, and the CRNs that bind them to places.
 
-The table follows the page *Manage API Keys in Confluent Cloud*; `page` is the page's own wording.
+`documented` follows the page *Manage API Keys in Confluent Cloud*, and `page` is the page's own wording. `2026`
+follows the newest version of that page, in our words.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -33,7 +34,7 @@ class Row:
 _CLUSTERS = frozenset({Kind.KAFKA, Kind.SCHEMA_REGISTRY, Kind.KSQLDB})
 _DATA = _CLUSTERS | {Kind.FLINK}
 
-DOCUMENTED: dict[str, Row] = {
+DOCUMENTED: Mapping[str, Row] = {
     "CloudClusterAdmin": Row(frozenset({Kind.KAFKA}), Whose.ANYONES, "Kafka clusters owned by the principal."),
     "DataDiscovery": Row(
         frozenset({Kind.SCHEMA_REGISTRY}), Whose.OWN, "Schema Registry clusters owned by the principal."
@@ -68,6 +69,46 @@ DOCUMENTED: dict[str, Row] = {
         Whose.OWN_AND_OWNED_ACCOUNTS,
         "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal.",
     ),
+}
+
+_ANY = frozenset(Kind)
+
+# The newest page (2026) speaks of service accounts' keys; of their own, it lets every user make any.
+NEWEST: Mapping[str, Row] = {
+    "CloudClusterAdmin": Row(frozenset({Kind.KAFKA, Kind.KSQLDB}), Whose.ANYONES, "Kafka and ksqlDB in its cluster."),
+    "DataDiscovery": Row(_ANY, Whose.OWN, "Its own user account only."),
+    "DeveloperManage": Row(_ANY, Whose.OWN, "Its own user account only."),
+    "DeveloperRead": Row(_ANY, Whose.OWN, "Its own user account only."),
+    "DeveloperWrite": Row(_ANY, Whose.OWN, "Its own user account only."),
+    "EnvironmentAdmin": Row(_DATA, Whose.ANYONES, "Kafka, Schema Registry, Flink and ksqlDB in its environment."),
+    "FlinkAdmin": Row(frozenset({Kind.FLINK}), Whose.ANYONES, "Flink only."),
+    "KsqlAdmin": Row(frozenset({Kind.KSQLDB}), Whose.ANYONES, "ksqlDB in its cluster."),
+    "Operator": Row(_ANY, Whose.OWN, "Its own user account only."),
+    "OrganizationAdmin": Row(_ANY, Whose.ANYONES, "All seven kinds."),
+    "ResourceKeyAdmin": Row(
+        _CLUSTERS | {Kind.TABLEFLOW}, Whose.OTHERS, "Kafka, Schema Registry, Tableflow and ksqlDB; not for itself."
+    ),
+    "ResourceOwner": Row(_ANY, Whose.OWN_AND_OWNED_ACCOUNTS, "All seven kinds, of the service account it owns."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A version of the role table. `own_anywhere`: one role, wherever it is bound, is enough for keys of one's own."""
+
+    name: str
+    rows: Mapping[str, Row]
+    own_anywhere: bool
+
+    def roles_over(self, kind: Kind) -> tuple[str, ...]:
+        """The roles that manage other people's keys of this kind, in the table's order: who could approve at all."""
+        wanted = (Whose.ANYONES, Whose.OTHERS)
+        return tuple(role for role, row in self.rows.items() if kind in row.kinds and row.whose in wanted)
+
+
+TABLES: Mapping[str, Table] = {
+    "documented": Table("documented", DOCUMENTED, own_anywhere=False),
+    "2026": Table("2026", NEWEST, own_anywhere=True),
 }
 
 
@@ -120,7 +161,6 @@ def _matches(pattern: tuple[str, str], element: tuple[str, str]) -> bool:
     return element[1].startswith(value[:-1]) if value.endswith("*") else value == element[1]
 
 
-def roles_over(kind: Kind, whose: Iterable[Whose] = (Whose.ANYONES, Whose.OTHERS)) -> tuple[str, ...]:
-    """The roles that manage other people's keys of this kind, in the table's order: who could approve at all."""
-    wanted = set(whose)
-    return tuple(role for role, row in DOCUMENTED.items() if kind in row.kinds and row.whose in wanted)
+def roles_over(kind: Kind, table: Table = TABLES["documented"]) -> tuple[str, ...]:
+    """See `Table.roles_over`."""
+    return table.roles_over(kind)

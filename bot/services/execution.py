@@ -10,9 +10,9 @@ from datetime import timedelta
 
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
+from bot.domain.decision import Allowed, Forbidden, decide
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KeyId, Marker, RequestId, Secret
-from bot.domain.policy import Allowed, Forbidden, decide
 from bot.domain.requests import (
     Approved,
     Expired,

@@ -9,9 +9,10 @@ from typing import NoReturn
 
 from bot.domain.audit import Action
 from bot.domain.authority import Standing, Target, authority, describe, reaches
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import MyAccount, Operation, Person, RequestId
-from bot.domain.policy import Allowed, Forbidden, NeedsApproval, Policy, Verdict, decide, refusal
+from bot.domain.policy import Policy
 from bot.domain.requests import (
     Approval,
     Approved,

@@ -1,0 +1,99 @@
+"""The decision: may this key be made, who still has to approve, or why not. Always naming the rule that said so.
+
+`decide` is the one function that request time, click time and effect time use. It is pure; its caller brings what
+the people involved hold at that very moment.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bot.domain.authority import Standing, Target, authority, describe
+from bot.domain.keys import MyAccount
+from bot.domain.policy import MAKES, Policy, Rule
+from bot.domain.requests import Approval, Ask, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """It may be done now."""
+
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsApproval:
+    """`missing` more people have to approve."""
+
+    terms: Terms
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """It may not be done. `reason` is a sentence for people."""
+
+    rule: str
+    reason: str
+
+
+Verdict: TypeAlias = Allowed | NeedsApproval | Forbidden
+
+
+def decide(
+    policy: Policy,
+    ask: Ask,
+    requester: Standing,
+    approvers: Sequence[tuple[Approval, Standing]] = (),
+) -> Verdict:
+    """Decide about `ask`, from what its requester and its approvers hold right now."""
+    target = Target(ask.owner, ask.resource)
+    rule = policy.rule(ask.operation, target)
+    if rule is None:
+        return Forbidden("no rule matches", "No rule of the policy allows this.")
+    if (reason := _never(rule, ask, requester)) is not None:
+        return Forbidden(rule.name, reason)
+    if rule.approvals == 0:
+        if authority(requester, target) is None:
+            return Forbidden(rule.name, "This rule needs no approval, but only from somebody who manages such keys.")
+        return Allowed(rule.terms())
+    return _count(rule, ask, approvers)
+
+
+def refusal(ask: Ask, approver: Standing) -> str | None:
+    """Why this person may not approve or deny this ask: a sentence for that person; None when they may."""
+    if approver.person.is_same_as(ask.requester):
+        return "You asked for this key, so someone else has to decide."
+    if authority(approver, Target(ask.owner, ask.resource)) is None:
+        held = ", ".join(sorted({describe(binding) for binding in approver.bindings})) or "no role"
+        return f"Your Confluent roles do not cover this key (you hold {held})."
+    return None
+
+
+def _never(rule: Rule, ask: Ask, requester: Standing) -> str | None:
+    """Why no approval whatsoever would help."""
+    person = requester.person
+    if rule.forbid:
+        return rule.forbid
+    if not person.is_same_as(ask.requester) or person.principal != ask.requester.principal:
+        return "The requester is now matched to another Confluent user."
+    if isinstance(ask.owner, MyAccount):
+        if ask.operation in MAKES and ask.owner.id != person.principal:
+            return "Nobody makes keys for another person's account."
+        if not rule.user_keys:
+            return "Keys of people's own accounts are switched off here. Use a service account."
+    return None
+
+
+def _count(rule: Rule, ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> Verdict:
+    digest = ask.digest()
+    valid = {
+        standing.person.principal
+        for approval, standing in approvers
+        if approval.digest == digest
+        and approval.by.is_same_as(standing.person)
+        and approval.by.principal == standing.person.principal
+        and refusal(ask, standing) is None
+    }
+    missing = rule.approvals - len(valid)
+    return NeedsApproval(rule.terms(), missing) if missing > 0 else Allowed(rule.terms())
