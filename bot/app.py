@@ -25,6 +25,7 @@ from bot.services.delivery import Delivery
 from bot.services.directory import Directory
 from bot.services.execution import Execution
 from bot.services.ledger import Ledger
+from bot.services.minting import Minting
 from bot.services.ports import Clock
 from bot.services.publishing import Publishing
 from bot.services.requests import Desk
@@ -101,11 +102,14 @@ def _worker(settings: Settings, world: World, registry: CollectorRegistry) -> tu
     replies = Replies(world.slack, world.session, frozenset(hosts))
     notifier = SlackNotifier(replies)
     ledger = Ledger(requests, audit, clock, bell.ring)
-    directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.team)
-    desk = Desk(ledger, directory, without_a_file(settings.latchkey_channel))
+    policy = without_a_file(settings.latchkey_channel)
+    directory = Directory(
+        world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.team, lambda: policy
+    )
+    desk = Desk(ledger, directory)
     execution = Execution(ledger, desk)
     publishing = Publishing(store.posts, notifier, clock)
-    delivery = Delivery(ledger, directory, execution, notifier)
+    delivery = Delivery(ledger, directory, execution, Minting(execution), notifier)
     carrying = Carrying(desk, delivery, store.drafts, notifier, publishing)
     worker = Worker(store.agenda, store.inbox, requests, execution, publishing, carrying, directory, clock, bell)
     return worker, replies

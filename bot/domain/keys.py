@@ -41,7 +41,10 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone in our Slack workspace, matched to exactly one Confluent user; `email` is trimmed and lower-case."""
+    """Someone in our Slack workspace, matched to exactly one Confluent user.
+
+    `email` is normalised; "" where the policy names the Confluent user and Slack tells no address.
+    """
 
     slack: SlackUserId
     team: TeamId
@@ -51,7 +54,8 @@ class Person:
 
     def is_same_as(self, other: "Person") -> bool:
         """Whether any one of Slack id, principal and e-mail is shared: enough to count as self-approval."""
-        return self.slack == other.slack or self.principal == other.principal or self.email == other.email
+        same_email = bool(self.email) and self.email == other.email
+        return self.slack == other.slack or self.principal == other.principal or same_email
 
 
 @dataclass(frozen=True, slots=True)

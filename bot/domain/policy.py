@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from bot.domain.authority import Target
 from bot.domain.keys import Kind, Operation, Owner, Principal, SlackUserId
 from bot.domain.requests import Terms
-from bot.domain.roles import TABLES, Table
+from bot.domain.roles import TABLES, Binding, Table
 
 Mint: TypeAlias = Literal["on_approval", "on_claim"]
 """When the key is made: once enough people approved, or by the requester's click on `Show secret`."""
@@ -96,6 +96,16 @@ class RoleMapping:
     role: str
     scope: str = ""
     """A path below the organisation as in a CRN, `environment=env-1/cloud-cluster=lkc-1`; "" is all of it."""
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it speaks of a user group."""
+        return self.subject.startswith("S")
+
+    def binding(self, principal: Principal, organization: str) -> Binding:
+        """What the mapping gives to somebody, as if Confluent had bound it."""
+        place = f"crn://confluent.cloud/organization={organization}"
+        return Binding(principal, self.role, f"{place}/{self.scope}" if self.scope else place, "mapping")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """An access request: what was asked, and one frozen type per state that it can be in.
 
-    Pending ─▶ Approved ─▶ Working ─▶ Ready ─▶ Revealing ─▶ Shown ─▶ Confirmed
+    Pending ─▶ Approved (─▶ Offered) ─▶ Working ─▶ Ready ─▶ Revealing ─▶ Shown ─▶ Confirmed
        │           ▲  └▶ Failed ◀┘      └─▶ Unclaimed  └─▶ Undelivered ─┐
        ├▶ Denied   └───────────────────────────────────────────────────┘ (issued again while the approval is fresh)
        ├▶ Cancelled
@@ -82,22 +82,37 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """Waiting for people to decide."""
-
+class _Asked:
     ask: Ask
     terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted(_Asked):
+    grant: Grant
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending(_Asked):
+    """Waiting for people to decide.
+
+    `told` names the people who were asked in a message of their own, each once for every time; `rounds` counts these
+    times, and `next_round` is when the next one is due.
+    """
+
     approvals: tuple[Approval, ...]
     expires_at: datetime
+    told: tuple[str, ...] = ()
+    rounds: int = 0
+    next_round: datetime | None = None
     kind: Literal["pending"] = "pending"
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(_Asked):
     """An approver said no."""
 
-    ask: Ask
-    terms: Terms
     by: Person
     reason: str
     at: datetime
@@ -105,33 +120,25 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(_Asked):
     """The requester took it back before it was decided."""
 
-    ask: Ask
-    terms: Terms
     at: datetime
     kind: Literal["cancelled"] = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
+class Expired(_Asked):
     """Nobody decided in time."""
 
-    ask: Ask
-    terms: Terms
     at: datetime
     kind: Literal["expired"] = "expired"
 
 
 @dataclass(frozen=True, slots=True)
-class Approved:
+class Approved(_Granted):
     """Decided; attempt `attempt` at making the key has not begun. `trouble` says why it waits, if it does."""
 
-    ask: Ask
-    terms: Terms
-    grant: Grant
-    attempt: int
     not_before: datetime
     trouble: str = ""
     tries: int = 0
@@ -139,16 +146,12 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
-class Working:
+class Working(_Granted):
     """The intent is on disk and the key may exist at Confluent. Found again in this state, it has to be reconciled.
 
     `look_at` is when to list next; `clean` counts the lists in a row that showed none of our keys.
     """
 
-    ask: Ask
-    terms: Terms
-    grant: Grant
-    attempt: int
     sent_at: datetime
     look_at: datetime
     clean: int = 0
@@ -162,13 +165,18 @@ class Working:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Offered(_Granted):
+    """The key is made only when the requester asks for its secret (`mint: on_claim`), until `claim_by`."""
+
+    claim_by: datetime
+    trouble: str = ""
+    kind: Literal["offered"] = "offered"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(_Granted):
     """The key exists, its secret is sealed in the store and waits for the requester until `claim_by`."""
 
-    ask: Ask
-    terms: Terms
-    grant: Grant
-    attempt: int
     key: ApiKey
     endpoints: Endpoints
     claim_by: datetime
@@ -176,39 +184,27 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Revealing:
+class Revealing(_Granted):
     """The secret has left the store and is on its way to the requester; not heard of by `until`, it counts as lost."""
 
-    ask: Ask
-    terms: Terms
-    grant: Grant
-    attempt: int
     key: ApiKey
     until: datetime
     kind: Literal["revealing"] = "revealing"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(_Granted):
     """Slack took the one message with the secret."""
 
-    ask: Ask
-    terms: Terms
-    grant: Grant
-    attempt: int
     key: ApiKey
     at: datetime
     kind: Literal["shown"] = "shown"
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(_Granted):
     """The requester said that it is saved."""
 
-    ask: Ask
-    terms: Terms
-    grant: Grant
-    attempt: int
     key: ApiKey
     shown_at: datetime
     at: datetime
@@ -216,16 +212,12 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class Undelivered:
+class Undelivered(_Granted):
     """The secret did not reach the requester, or was given up; the key is deleted, or about to be.
 
     With `reissue` a new key follows at once; else the requester may ask for one while the grant is fresh.
     """
 
-    ask: Ask
-    terms: Terms
-    grant: Grant
-    attempt: int
     key: ApiKey
     why: str
     at: datetime
@@ -237,13 +229,9 @@ class Undelivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Unclaimed:
+class Unclaimed(_Granted):
     """The requester did not take the secret in time; the key is deleted, or about to be."""
 
-    ask: Ask
-    terms: Terms
-    grant: Grant
-    attempt: int
     key: ApiKey
     at: datetime
     deleted_at: datetime | None = None
@@ -253,11 +241,9 @@ class Unclaimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(_Asked):
     """It ended without a key. Three sentences for people, and a reference for who operates Latchkey or Confluent."""
 
-    ask: Ask
-    terms: Terms
     happened: str
     changed: str
     next: str
@@ -269,19 +255,19 @@ class Failed:
 Decided: TypeAlias = Denied | Cancelled | Expired
 Keyed: TypeAlias = Ready | Revealing | Shown | Confirmed | Undelivered | Unclaimed
 """The states in which a key exists, or did."""
-Request: TypeAlias = Pending | Decided | Approved | Working | Keyed | Failed
+Request: TypeAlias = Pending | Decided | Approved | Offered | Working | Keyed | Failed
 
 
 def due(request: Request) -> datetime | None:
     """When somebody has to look at this request again, by its own deadlines; None when it is at rest."""
     match request:
         case Pending():
-            return request.expires_at
+            return min(request.expires_at, request.next_round or request.expires_at)
         case Approved():
             return request.not_before
         case Working():
             return request.look_at
-        case Ready():
+        case Ready() | Offered():
             return request.claim_by
         case Revealing():
             return request.until

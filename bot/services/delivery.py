@@ -10,17 +10,27 @@ from datetime import timedelta
 from bot.domain.audit import Action
 from bot.domain.errors import Conflict, LatchkeyError, Refused, plain
 from bot.domain.keys import Person, RequestId, Secret
-from bot.domain.requests import Approved, Confirmed, Keyed, Ready, Request, Revealing, Shown, Unclaimed, Undelivered
+from bot.domain.requests import (
+    Approved,
+    Confirmed,
+    Keyed,
+    Offered,
+    Ready,
+    Request,
+    Revealing,
+    Shown,
+    Unclaimed,
+    Undelivered,
+)
 from bot.services.clicks import Click
 from bot.services.directory import Directory
 from bot.services.execution import Execution
 from bot.services.ledger import Ledger, With, persistently
+from bot.services.minting import ON_ITS_WAY, Minting
 from bot.services.pages import Handover
 from bot.services.ports import Notifier, Stored
 from bot.services.words import decided, when
 
-ON_ITS_WAY = timedelta(seconds=30)
-"""How long the one message may take before the secret counts as lost."""
 PRESENT = timedelta(minutes=2)
 """A click older than this does not show a secret: whoever clicked may have left the screen."""
 
@@ -32,6 +42,7 @@ class Delivery:
     ledger: Ledger
     directory: Directory
     execution: Execution
+    minting: Minting
     notifier: Notifier
 
     async def show(self, request: RequestId, click: Click) -> str | None:
@@ -39,17 +50,26 @@ class Delivery:
         stored = await self._of(request, click)
         ready = stored.value
         now = self.ledger.clock()
-        if not isinstance(ready, Ready):
+        if not isinstance(ready, Ready | Offered):
             return _instead(ready)
         if now >= ready.claim_by:
-            return "The time to take this secret is over. The key is being deleted. Ask again with `/apikey create`."
+            return "The time to take this secret is over. No key is left. Ask again with `/apikey create`."
         if now - click.at > PRESENT:
             return "Latchkey was away when you clicked, so it shows nothing now. Click `Show secret` again."
         try:
-            revealing, secret = await self._claim(stored, ready, click)
+            return await self._claim_and_reveal(stored, ready, click)
         except Conflict:
             return _instead((await self.ledger.get(request)).value)
-        await self._reveal(revealing, ready, secret, click)
+
+    async def _claim_and_reveal(self, stored: Stored[Request], state: Ready | Offered, click: Click) -> str | None:
+        if isinstance(state, Ready):
+            revealing, secret = await self._claim(stored, state, click)
+            await self._reveal(revealing, state, secret, click)
+            return None
+        minted = await self.minting.mint(stored, state, click.by)
+        if isinstance(minted, str):
+            return minted
+        await self._reveal(*minted, click)
         return None
 
     async def saved(self, request: RequestId, click: Click) -> None:

@@ -1,14 +1,15 @@
 """Who somebody is at Confluent, what they hold there, and what there is to choose from: reads, some of them cached."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.authority import Standing
 from bot.domain.catalog import Catalog, Environment, User
 from bot.domain.errors import Refused, plain
-from bot.domain.keys import KafkaCluster, Person, SlackUserId, TeamId
+from bot.domain.keys import KafkaCluster, Person, Principal, SlackUserId, TeamId
+from bot.domain.policy import Policy
 from bot.domain.roles import Binding
 from bot.services.ports import Cache, Clock, Cloud, People, Profile
 
@@ -31,6 +32,8 @@ class Directory:
     cache: Cache
     clock: Clock
     team: TeamId
+    policy: Callable[[], Policy]
+    """The policy as it is now: who people are, which roles it adds, and the role table that it chose."""
     _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
     """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(5), init=False)
@@ -42,9 +45,12 @@ class Directory:
         """
         if team != self.team:
             raise Refused(_ELSEWHERE)
-        profile = await self.people.profile(user)
-        email = _admitted(profile, self.team)
-        matches = [each for each in await self._users(shown=shown) if each.email == email]
+        profile = admitted(await self.people.profile(user), self.team)
+        users = await self._users(shown=shown)
+        if (named := self.policy().people.get(user)) is not None:
+            return _named(profile, named, users)
+        email = _confirmed_email(profile)
+        matches = [each for each in users if each.email == email]
         if not matches:
             raise Refused(
                 f"No Confluent Cloud user has the e-mail address {plain(email)} that Slack knows. "
@@ -56,12 +62,12 @@ class Directory:
                 f"Several Confluent Cloud users ({ids}) have the e-mail address {plain(email)}, so Latchkey "
                 "cannot tell which one is meant. An OrganizationAdmin can remove all but one."
             )
-        return Person(user, team, profile.name if profile else "", email, matches[0].id)
+        return Person(user, team, profile.name, email, matches[0].id)
 
     async def standing(self, person: Person) -> Standing:
-        """What a person holds right now: read afresh, for a decision."""
-        bindings = await self.cloud.role_bindings(person.principal)
-        return Standing(person, tuple(bindings), await self._organization())
+        """What a person holds right now, at Confluent and by the policy: read afresh, for a decision."""
+        bindings = tuple(await self.cloud.role_bindings(person.principal))
+        return await self._with_mappings(person, bindings, shown=False)
 
     async def glance(self, person: Person) -> Standing:
         """What a person held within the last minute: for showing only."""
@@ -72,7 +78,29 @@ class Directory:
             await self.cache.put(name, bindings, tuple[Binding, ...], now=self.clock(), keep=DISPLAY)
         else:
             bindings = cached[0]
-        return Standing(person, bindings, await self._organization())
+        return await self._with_mappings(person, bindings, shown=True)
+
+    async def members(self, group: str, *, shown: bool) -> Sequence[SlackUserId]:
+        """Who is in a Slack user group; a group that does not exist has nobody. `shown` accepts a minute-old list."""
+        name = f"group:{group}"
+        cached = await self.cache.get(name, tuple[SlackUserId, ...]) if shown else None
+        if cached is not None:
+            return cached[0]
+        members = tuple(await self.people.members(group))
+        await self.cache.put(name, members, tuple[SlackUserId, ...], now=self.clock(), keep=DISPLAY)
+        return members
+
+    async def _with_mappings(self, person: Person, bindings: tuple[Binding, ...], *, shown: bool) -> Standing:
+        policy, organization = self.policy(), await self.organization()
+        mapped: list[Binding] = []
+        for mapping in policy.mappings:
+            if mapping.is_group:
+                holds = person.slack in await self.members(mapping.subject, shown=shown)
+            else:
+                holds = person.slack == mapping.subject
+            if holds:
+                mapped.append(mapping.binding(person.principal, organization))
+        return Standing(person, (*bindings, *mapped), organization, policy.table)
 
     async def catalog(self) -> Catalog | None:
         """The last reading of the catalog, never waiting for Confluent; None when there was none yet."""
@@ -118,7 +146,8 @@ class Directory:
         await self.cache.put("users", users, tuple[User, ...], now=self.clock(), keep=DISPLAY)
         return users
 
-    async def _organization(self) -> str:
+    async def organization(self) -> str:
+        """The id of the organisation; it never changes, so it is kept for a day."""
         cached = await self.cache.get("organization", str)
         if cached is not None:
             return cached[0]
@@ -127,8 +156,8 @@ class Directory:
         return organization
 
 
-def _admitted(profile: Profile | None, team: TeamId) -> str:
-    """The e-mail address of somebody whom Latchkey deals with. Raises `Refused` for everybody else."""
+def admitted(profile: Profile | None, team: TeamId) -> Profile:
+    """Somebody whom Latchkey deals with. Raises `Refused` for everybody else."""
     if profile is None:
         raise Refused("Slack does not show this account to Latchkey.")
     if profile.team != team:
@@ -139,8 +168,19 @@ def _admitted(profile: Profile | None, team: TeamId) -> str:
         raise Refused("Bots can neither ask for keys nor decide about them.")
     if profile.is_guest:
         raise Refused("Guests of this Slack workspace can neither ask for keys nor decide about them.")
+    return profile
+
+
+def _confirmed_email(profile: Profile) -> str:
     if not profile.email or not profile.email_confirmed:
         raise Refused(
             "Slack has no confirmed e-mail address for this account, so Latchkey cannot find its Confluent user."
         )
     return profile.email
+
+
+def _named(profile: Profile, principal: Principal, users: Sequence[User]) -> Person:
+    """Somebody whom the policy names. Raises `Refused` when Confluent has no such user."""
+    if not any(each.id == principal for each in users):
+        raise Refused(f"The policy says that this is the Confluent user {plain(principal)}, which does not exist.")
+    return Person(profile.id, profile.team, profile.name, profile.email, principal)

@@ -18,6 +18,7 @@ from bot.domain.requests import (
     Expired,
     Failed,
     Keyed,
+    Offered,
     Pending,
     Ready,
     Request,
@@ -59,6 +60,8 @@ class Execution:
                 await self._make(stored, approved)
             case Working() as working:
                 await self._reconcile(stored, working)
+            case Offered() as offered:
+                await self.fail(stored, offered, "Nobody asked for the secret in time.", NOTHING_CHANGED, _ASK_AGAIN)
             case Ready() as ready:
                 await self._unclaimed(stored, ready)
             case Revealing() as revealing:
@@ -94,23 +97,26 @@ class Execution:
     # --- making a key -----------------------------------------------------------------------------------------------
 
     async def _make(self, stored: Stored[Request], approved: Approved) -> None:
+        if approved.terms.mint == "on_claim":
+            await self.ledger.move(stored, offered(approved))
+            return
         try:
-            endpoints = await self._permitted(approved)
+            endpoints = await self.permitted(approved)
         except (Unavailable, Unknown) as error:
             await self._later(stored, approved, error)
             return
         except LatchkeyError as error:
-            await self._fail(stored, approved, error.tell, NOTHING_CHANGED, _ASK_AGAIN)
+            await self.fail(stored, approved, error.tell, NOTHING_CHANGED, _ASK_AGAIN)
             return
-        working = await self._intend(stored, approved)
+        working = await self.intend(stored, approved)
         try:
-            key, secret = await self.desk.directory.cloud.create_key(_new_key(working.value))
+            key, secret = await self.desk.directory.cloud.create_key(new_key(working.value))
         except LatchkeyError as error:
-            await self._not_made(working, approved, error)
+            await self.not_made(working, approved, error)
             return
         await self._made(working, key, secret, endpoints)
 
-    async def _permitted(self, approved: Approved) -> Endpoints:
+    async def permitted(self, approved: Approved) -> Endpoints:
         """The same decision once more, on what everybody holds now. Raises `Refused` when it no longer holds."""
         ask = approved.ask
         if self.ledger.clock() >= approved.grant.fresh_until:
@@ -121,7 +127,7 @@ class Execution:
             raise Refused(f"The requester could not be confirmed: {error.tell}") from error
         approvers = await self.desk.standings(approved.grant.approvals)
         requester = await self.desk.directory.standing(person)
-        verdict = decide(self.desk.policy, ask, requester, approvers)
+        verdict = decide(self.desk.directory.policy(), ask, requester, approvers)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{verdict.reason} (rule: {verdict.rule})")
         if not isinstance(verdict, Allowed):
@@ -139,7 +145,8 @@ class Execution:
             raise Refused(f"A key of this request exists already ({leftovers[0].id}).")
         await self._delete(approved, leftovers)
 
-    async def _intend(self, stored: Stored[Request], approved: Approved) -> "Stored[Working]":
+    async def intend(self, stored: Stored[Request], approved: Approved) -> "Stored[Working]":
+        """Have it on disk that a key of this attempt may exist from now on."""
         now = self.ledger.clock()
         working = Working(approved.ask, approved.terms, approved.grant, approved.attempt, now, now + SENT_FOR)
         event = self.ledger.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker))
@@ -159,12 +166,13 @@ class Execution:
             await self._delete(state, [key])  # somebody took this attempt for dead; its key must not outlive that
             raise
 
-    async def _not_made(self, working: "Stored[Working]", approved: Approved, error: LatchkeyError) -> None:
+    async def not_made(self, working: "Stored[Working]", approved: Approved, error: LatchkeyError) -> None:
+        """What follows when the create failed: it ends, is looked into, or is tried again later."""
         before = _as_request(working)
         match error:
             case CloudRefused():
                 happened = f"Confluent Cloud refused to make the key: {error.detail}"
-                await self._fail(before, approved, happened, NOTHING_CHANGED, _next_step(error), error.reference)
+                await self.fail(before, approved, happened, NOTHING_CHANGED, _next_step(error), error.reference)
             case Unknown():
                 doubtful = replace(working.value, look_at=self.ledger.clock(), trouble=error.tell)
                 event = self.ledger.event(Action.CREATE_UNKNOWN, approved.ask.id, marker=str(doubtful.marker))
@@ -178,9 +186,16 @@ class Execution:
         waiting = replace(approved, not_before=now + wait, trouble=error.tell, tries=approved.tries + 1)
         await self.ledger.move(stored, waiting)
 
-    async def _fail(
-        self, stored: Stored[Request], state: Approved | Working, happened: str, changed: str, step: str, ref: str = ""
+    async def fail(
+        self,
+        stored: Stored[Request],
+        state: Approved | Offered | Working,
+        happened: str,
+        changed: str,
+        step: str,
+        ref: str = "",
     ) -> None:
+        """End the request without a key, with three sentences for people."""
         failed = Failed(state.ask, state.terms, happened, changed, step, ref or state.ask.id, self.ledger.clock())
         event = self.ledger.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
         await self.ledger.move(stored, failed, event)
@@ -270,7 +285,15 @@ def _next_step(error: CloudRefused) -> str:
     return _ASK_AGAIN
 
 
-def _new_key(working: Working) -> NewKey:
+def offered(approved: Approved) -> Offered:
+    """The same, waiting for the requester's click instead of being made."""
+    return Offered(
+        approved.ask, approved.terms, approved.grant, approved.attempt, approved.grant.fresh_until, approved.trouble
+    )
+
+
+def new_key(working: Working) -> NewKey:
+    """What Confluent is asked to make: its description ends with our marker."""
     ask = working.ask
     return NewKey(ask.owner, ask.resource, ask.name, f"{ask.description} {working.marker}".strip())
 

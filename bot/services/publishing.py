@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import RequestId
-from bot.domain.requests import Denied, Expired, Failed, Keyed, Pending, Request
+from bot.domain.requests import Denied, Expired, Failed, Keyed, Offered, Pending, Request
 from bot.services.clicks import CardAt
 from bot.services.ports import Clock, Notifier, Post, Posts, Surface
 
@@ -19,7 +19,7 @@ def surfaces(request: Request) -> tuple[Surface, ...]:
     """The messages that this request should have by now, in the order in which to write them."""
     if isinstance(request, Denied | Expired | Failed):
         return ("card", "asked", "outcome")
-    if isinstance(request, Keyed):
+    if isinstance(request, Keyed | Offered):
         return (f"key:{request.attempt}", "card", "asked")
     return ("card", "asked")
 

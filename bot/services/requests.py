@@ -12,7 +12,6 @@ from bot.domain.authority import Standing, Target, authority, describe, reaches
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import MyAccount, Operation, Person, RequestId
-from bot.domain.policy import Policy
 from bot.domain.requests import (
     Approval,
     Approved,
@@ -24,7 +23,6 @@ from bot.domain.requests import (
     Pending,
     Request,
 )
-from bot.domain.roles import roles_over
 from bot.services.checking import Checked, check
 from bot.services.clicks import Click, Draft
 from bot.services.directory import Directory
@@ -40,7 +38,6 @@ class Desk:
 
     ledger: Ledger
     directory: Directory
-    policy: Policy
 
     async def review(self, draft_id: str, draft: Draft, click: Click) -> ReviewPage | FormPage:
         """The review page of a form; or the form again, with what is wrong under each field."""
@@ -50,7 +47,7 @@ class Desk:
             return checked
         ask = self._ask(RequestId(draft_id), draft, checked, person)
         standing = await self.directory.glance(person)
-        verdict = decide(self.policy, ask, standing)
+        verdict = decide(self.directory.policy(), ask, standing)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{verdict.reason} (rule: {verdict.rule}) Nothing was sent.")
         return ReviewPage(
@@ -59,7 +56,7 @@ class Desk:
             checked.owner,
             checked.resource,
             verdict.terms,
-            roles_over(checked.resource.kind),
+            self.directory.policy().table.roles_over(checked.resource.kind),
             _warnings(standing, Target(checked.owner, checked.resource)),
         )
 
@@ -70,7 +67,7 @@ class Desk:
         if isinstance(checked, FormPage):
             raise Refused(f"{' '.join(checked.problems.values())} Nothing was sent. Start again with `/apikey create`.")
         ask = self._ask(RequestId(draft_id), draft, checked, person)
-        verdict = decide(self.policy, ask, await self.directory.standing(person))
+        verdict = decide(self.directory.policy(), ask, await self.directory.standing(person))
         request = self._opened(ask, verdict)
         if isinstance(verdict, Forbidden) or request is None:
             reason = verdict.reason if isinstance(verdict, Forbidden) else "This request cannot be made."
@@ -176,7 +173,7 @@ class Desk:
         others = await self.standings(pending.approvals)
         asker = pending.ask.requester
         requester = await self.directory.standing(await self.directory.identify(asker.slack, asker.team))
-        verdict = decide(self.policy, pending.ask, requester, [*others, (mine, standing)])
+        verdict = decide(self.directory.policy(), pending.ask, requester, [*others, (mine, standing)])
         event = self.ledger.event(Action.APPROVED, pending.ask.id, standing.person.slack, basis=basis)
         match verdict:
             case Forbidden(rule, reason):

@@ -11,6 +11,7 @@ from bot.domain.requests import (
     Denied,
     Expired,
     Failed,
+    Offered,
     Pending,
     Ready,
     Request,
@@ -41,7 +42,17 @@ def decided(request: Request) -> str:
             return f"Nobody decided in time, so this request expired {when(request.at)}."
         case Failed():
             return f"This request failed {when(request.at)}. {plain(request.happened)}"
-        case Approved() | Working() | Ready() | Revealing() | Shown() | Confirmed() | Undelivered() | Unclaimed():
+        case (
+            Approved()
+            | Offered()
+            | Working()
+            | Ready()
+            | Revealing()
+            | Shown()
+            | Confirmed()
+            | Undelivered()
+            | Unclaimed()
+        ):
             people = " and ".join(f"<@{approval.by.slack}>" for approval in request.grant.approvals) or "The policy"
             return f"{people} approved this request {when(request.grant.at)}."
         case _:

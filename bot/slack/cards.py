@@ -14,6 +14,7 @@ from bot.domain.requests import (
     Expired,
     Failed,
     Keyed,
+    Offered,
     Pending,
     Ready,
     Request,
@@ -80,6 +81,11 @@ def outcome(request: Request) -> tuple[list[Block], str]:
 def key(request: Request, attempt: int) -> tuple[list[Block], str]:
     """The key of one attempt, for its requester: where its secret is, or what became of it. Never the secret."""
     name = request.ask.resource.name
+    if isinstance(request, Offered | Working | Approved) and request.attempt == attempt:
+        waiting = [lines(["Your key for ", Bold(name), " was approved."], _progress(request))]
+        if isinstance(request, Offered):
+            waiting.append(actions(button("Show secret", ids.SHOW, request.ask.id, "primary")))
+        return waiting, f"Your API key for {plain(name)}"
     if not isinstance(request, Keyed) or request.attempt != attempt:
         rows: Rows = [["An earlier key for ", Bold(name), " was deleted. Only the newest message counts."]]
         return [lines(*rows)], f"An earlier key for {plain(name)} was deleted"
@@ -138,7 +144,17 @@ def _status(request: Request) -> Rows:
                 [request.next],
                 ["Reference: ", Code(request.reference)],
             ]
-        case Approved() | Working() | Ready() | Revealing() | Shown() | Confirmed() | Undelivered() | Unclaimed():
+        case (
+            Approved()
+            | Offered()
+            | Working()
+            | Ready()
+            | Revealing()
+            | Shown()
+            | Confirmed()
+            | Undelivered()
+            | Unclaimed()
+        ):
             return [*_approvals(request.grant.approvals), _progress(request)]
         case _:
             assert_never(request)
@@ -148,12 +164,15 @@ def _approvals(approvals: Sequence[Approval]) -> Rows:
     return [["Approved by ", Mention(each.by.slack), f" ({each.basis}) ", each.at, "."] for each in approvals]
 
 
-def _progress(request: Approved | Working | Keyed) -> Row:
+def _progress(request: Approved | Offered | Working | Keyed) -> Row:
     match request:
         case Approved() if request.trouble:
             return ["The key is not made yet: ", request.trouble, " Latchkey tries again ", request.not_before, "."]
         case Approved():
             return ["Latchkey makes the key."]
+        case Offered():
+            return [request.trouble, " The key is made when the requester asks for its secret, until ",
+                    request.claim_by, "."]  # fmt: skip
         case Working():
             checks = (
                 " Latchkey is checking at Confluent whether a key was made, deletes it if so, and then tries again."

@@ -1,0 +1,60 @@
+"""Making a key at the requester's own click (`mint: on_claim`), so that its secret is never stored."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.domain.audit import Action
+from bot.domain.errors import LatchkeyError, Unavailable, Unknown
+from bot.domain.keys import Secret
+from bot.domain.requests import Approved, Offered, Ready, Request, Revealing, Working
+from bot.services.execution import NOTHING_CHANGED, Execution, new_key
+from bot.services.ledger import With
+from bot.services.ports import Stored
+
+ON_ITS_WAY = timedelta(seconds=30)
+"""How long the one message may take before the secret counts as lost."""
+_NOT_NOW = "The key could not be made. The message about it says what happened."
+
+
+@dataclass(frozen=True, slots=True)
+class Minting:
+    """From an offer to a key whose secret is in this process's hands and nowhere else."""
+
+    execution: Execution
+
+    async def mint(
+        self, stored: Stored[Request], offered: Offered, actor: str
+    ) -> tuple[Stored[Request], Ready, Secret] | str:
+        """Make the key now; the record then says that it is being shown. A sentence when no key was made.
+
+        Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
+        """
+        approved = Approved(offered.ask, offered.terms, offered.grant, offered.attempt, self.execution.ledger.clock())
+        try:
+            endpoints = await self.execution.permitted(approved)
+        except (Unavailable, Unknown):
+            raise
+        except LatchkeyError as error:
+            await self.execution.fail(stored, offered, error.tell, NOTHING_CHANGED, "Ask again with `/apikey create`.")
+            return f"{error.tell} {NOTHING_CHANGED}"
+        working = await self.execution.intend(stored, approved)
+        try:
+            key, secret = await self.execution.desk.directory.cloud.create_key(new_key(working.value))
+        except LatchkeyError as error:
+            await self.execution.not_made(working, approved, error)
+            return _NOT_NOW
+        ready = Ready(offered.ask, offered.terms, offered.grant, offered.attempt, key, endpoints, offered.claim_by)
+        return await self._claimed(working, ready, actor), ready, secret
+
+    async def _claimed(self, working: "Stored[Working]", ready: Ready, actor: str) -> Stored[Request]:
+        ledger, key = self.execution.ledger, ready.key
+        until = ledger.clock() + ON_ITS_WAY
+        revealing = Revealing(ready.ask, ready.terms, ready.grant, ready.attempt, key, until)
+        written, _ = await ledger.move(
+            Stored(working.value, working.rev),
+            revealing,
+            ledger.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
+            ledger.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),
+            extra=With(durable=True),
+        )
+        return written
