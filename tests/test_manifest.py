@@ -54,7 +54,17 @@ def test_it_prints_the_file_as_it_is() -> None:
 
 def test_it_asks_for_no_more_than_it_must() -> None:
     assert printed()["oauth_config"] == {
-        "scopes": {"bot": ["commands", "chat:write", "users:read", "users:read.email", "channels:read", "groups:read"]}
+        "scopes": {
+            "bot": [
+                "commands",
+                "chat:write",
+                "users:read",
+                "users:read.email",
+                "usergroups:read",
+                "channels:read",
+                "groups:read",
+            ]
+        }
     }
 
 

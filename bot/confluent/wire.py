@@ -132,6 +132,51 @@ class Cluster(Item):
     status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
 
 
+class RegistrySpec(Wire):
+    """What a Schema Registry is."""
+
+    display_name: Text = ""
+    environment: Annotated[Reference, NONE_IS_EMPTY] = Reference()
+
+
+class Registry(Item):
+    """A Schema Registry."""
+
+    metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
+    spec: Annotated[RegistrySpec, NONE_IS_EMPTY] = RegistrySpec()
+    status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
+
+
+class KsqlSpec(RegistrySpec):
+    """What a ksqlDB cluster is: a name, and the Kafka cluster that it stands on."""
+
+    kafka_cluster: Annotated[Reference, NONE_IS_EMPTY] = Reference()
+
+
+class KsqlCluster(Item):
+    """A ksqlDB cluster."""
+
+    metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
+    spec: Annotated[KsqlSpec, NONE_IS_EMPTY] = KsqlSpec()
+    status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
+
+
+class PoolSpec(Wire):
+    """Where a Flink compute pool is. The cloud comes in either case (`AWS`, `aws`)."""
+
+    cloud: Text = ""
+    region: Text = ""
+    environment: Annotated[Reference, NONE_IS_EMPTY] = Reference()
+
+
+class ComputePool(Item):
+    """A Flink compute pool."""
+
+    metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
+    spec: Annotated[PoolSpec, NONE_IS_EMPTY] = PoolSpec()
+    status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
+
+
 class ApiKeySpec(Wire):
     """What an API key is. Confluent's internal keys have no owner; the secret is in the answer to a create only."""
 

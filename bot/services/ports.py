@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from bot.domain.audit import Event
-from bot.domain.catalog import Endpoints, Environment, User
+from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
     ApiKey,
     KafkaCluster,
@@ -24,8 +24,8 @@ from bot.domain.keys import (
     TeamId,
 )
 from bot.domain.requests import Request
-from bot.domain.roles import Binding
 from bot.services.clicks import Click, Draft, ReplyTo
+from bot.services.inventory import Inventory
 from bot.services.pages import Handover, Page
 
 T = TypeVar("T")
@@ -196,39 +196,15 @@ class NewKey:
     description: str
 
 
-class Cloud(Protocol):
+class Cloud(Inventory, Protocol):
     """Confluent Cloud. Reads and deletes are retried inside; a create never is. All may raise `CloudRefused`."""
-
-    async def organization(self) -> str:
-        """The organisation's id, as CRNs carry it."""
-        ...
-
-    async def environments(self) -> Sequence[Environment]:
-        """Environments that our key may see."""
-        ...
-
-    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
-        """Kafka clusters of one environment that are not being deleted."""
-        ...
 
     async def kafka_cluster(self, environment: str, cluster: str) -> tuple[KafkaCluster, Endpoints] | None:
         """One Kafka cluster read afresh; None when it is gone. `environment_name` is "": ask the catalog."""
         ...
 
-    async def service_accounts(self) -> Sequence[ServiceAccount]:
-        """All service accounts."""
-        ...
-
     async def service_account(self, account: Principal) -> ServiceAccount | None:
         """One service account read afresh; None when it is gone."""
-        ...
-
-    async def users(self) -> Sequence[User]:
-        """All users of the organisation; there is no search by e-mail."""
-        ...
-
-    async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
-        """Everything bound to this principal, at the organisation and below."""
         ...
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
@@ -258,10 +234,18 @@ class Profile:
 
 
 class People(Protocol):
-    """Slack users."""
+    """Slack users and user groups."""
 
     async def profile(self, user: SlackUserId) -> Profile | None:
         """Read afresh; None when Slack does not know or show this user."""
+        ...
+
+    async def by_email(self, email: str) -> Profile | None:
+        """Who has this e-mail address, read afresh; None when nobody in the workspace has."""
+        ...
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        """Members of a user group, read afresh, deactivated people and outsiders too; no such group has nobody."""
         ...
 
 

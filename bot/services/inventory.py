@@ -1,0 +1,56 @@
+"""What there is at Confluent Cloud and who holds what there: reads alone, so that a snapshot can answer them too."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bot.domain.catalog import Environment, User
+from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, Principal, SchemaRegistry, ServiceAccount
+from bot.domain.roles import Binding
+
+
+class Inventory(Protocol):
+    """Reads of an organisation. Every method may raise `Unavailable` and `CloudRefused`."""
+
+    async def organization(self) -> str:
+        """The organisation's id, as CRNs carry it."""
+        ...
+
+    async def environments(self) -> Sequence[Environment]:
+        """Environments that our key may see."""
+        ...
+
+    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
+        """Kafka clusters of one environment that are not being deleted."""
+        ...
+
+    async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
+        """Schema Registries of one environment: one at most today, though nothing promises it."""
+        ...
+
+    async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
+        """Clusters of ksqlDB in one environment that are not being deleted."""
+        ...
+
+    async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
+        """Regions in which one environment has a compute pool; Flink itself is offered in many more."""
+        ...
+
+    async def service_accounts(self) -> Sequence[ServiceAccount]:
+        """All service accounts."""
+        ...
+
+    async def users(self) -> Sequence[User]:
+        """All users of the organisation; there is no search by e-mail."""
+        ...
+
+    async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
+        """Everything bound to this principal, at the organisation and below."""
+        ...
+
+    async def bindings_at(self, crn: str) -> Sequence[Binding]:
+        """Everybody's bindings at exactly this place, which is compared as text: patterns that match it are others."""
+        ...
+
+    async def bindings_under(self, crn: str) -> Sequence[Binding]:
+        """Everybody's bindings anywhere below this place, patterns among them."""
+        ...
