@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 
 from bot.domain.authority import Standing
 from bot.domain.catalog import Catalog, Environment, User
-from bot.domain.errors import Refused, plain
-from bot.domain.keys import KafkaCluster, Person, Principal, SlackUserId, TeamId
+from bot.domain.errors import Refused
+from bot.domain.keys import KafkaCluster, Person, SlackUserId, TeamId
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding
-from bot.services.ports import Cache, Clock, Cloud, People, Profile
+from bot.services.identity import ELSEWHERE, admitted, matched
+from bot.services.ports import Cache, Clock, Cloud, People
 
 DISPLAY = timedelta(seconds=60)
 """How old what we read about a person may be when it is only shown."""
 CATALOG_KEPT = timedelta(days=1)
 CATALOG_STALE = timedelta(minutes=1)
 """Older than this, opening the form starts a refresh; what is there is offered meanwhile."""
-_ELSEWHERE = "This Slack account belongs to another workspace, and Latchkey deals only with members of its own."
 MEMO = timedelta(seconds=15)
 """How long a process uses its own decoded catalog before it looks into the store again."""
 
@@ -44,25 +44,10 @@ class Directory:
         `shown` accepts a list of users up to `DISPLAY` old: for pages, never for decisions.
         """
         if team != self.team:
-            raise Refused(_ELSEWHERE)
+            raise Refused(ELSEWHERE)
         profile = admitted(await self.people.profile(user), self.team)
         users = await self._users(shown=shown)
-        if (named := self.policy().people.get(user)) is not None:
-            return _named(profile, named, users)
-        email = _confirmed_email(profile)
-        matches = [each for each in users if each.email == email]
-        if not matches:
-            raise Refused(
-                f"No Confluent Cloud user has the e-mail address {plain(email)} that Slack knows. "
-                "An OrganizationAdmin can invite that address to Confluent Cloud."
-            )
-        if len(matches) > 1:
-            ids = ", ".join(sorted(each.id for each in matches))
-            raise Refused(
-                f"Several Confluent Cloud users ({ids}) have the e-mail address {plain(email)}, so Latchkey "
-                "cannot tell which one is meant. An OrganizationAdmin can remove all but one."
-            )
-        return Person(user, team, profile.name, email, matches[0].id)
+        return matched(profile, users, self.policy().people)
 
     async def standing(self, person: Person) -> Standing:
         """What a person holds right now, at Confluent and by the policy: read afresh, for a decision."""
@@ -154,33 +139,3 @@ class Directory:
         organization = await self.cloud.organization()
         await self.cache.put("organization", organization, str, now=self.clock(), keep=CATALOG_KEPT)
         return organization
-
-
-def admitted(profile: Profile | None, team: TeamId) -> Profile:
-    """Somebody whom Latchkey deals with. Raises `Refused` for everybody else."""
-    if profile is None:
-        raise Refused("Slack does not show this account to Latchkey.")
-    if profile.team != team:
-        raise Refused(_ELSEWHERE)
-    if profile.deleted:
-        raise Refused("This Slack account is deactivated.")
-    if profile.is_bot:
-        raise Refused("Bots can neither ask for keys nor decide about them.")
-    if profile.is_guest:
-        raise Refused("Guests of this Slack workspace can neither ask for keys nor decide about them.")
-    return profile
-
-
-def _confirmed_email(profile: Profile) -> str:
-    if not profile.email or not profile.email_confirmed:
-        raise Refused(
-            "Slack has no confirmed e-mail address for this account, so Latchkey cannot find its Confluent user."
-        )
-    return profile.email
-
-
-def _named(profile: Profile, principal: Principal, users: Sequence[User]) -> Person:
-    """Somebody whom the policy names. Raises `Refused` when Confluent has no such user."""
-    if not any(each.id == principal for each in users):
-        raise Refused(f"The policy says that this is the Confluent user {plain(principal)}, which does not exist.")
-    return Person(profile.id, profile.team, profile.name, profile.email, principal)

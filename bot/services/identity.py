@@ -1,0 +1,53 @@
+"""Which Confluent user a Slack user is: pure, from what both sides say right now. Not knowing is a refusal."""
+
+from collections.abc import Mapping, Sequence
+
+from bot.domain.catalog import User
+from bot.domain.errors import Refused, plain
+from bot.domain.keys import Person, Principal, SlackUserId, TeamId
+from bot.services.ports import Profile
+
+ELSEWHERE = "This Slack account belongs to another workspace, and Latchkey deals only with members of its own."
+
+
+def admitted(profile: Profile | None, team: TeamId) -> Profile:
+    """Somebody whom Latchkey deals with. Raises `Refused` for everybody else."""
+    if profile is None:
+        raise Refused("Slack does not show this account to Latchkey.")
+    if profile.team != team:
+        raise Refused(ELSEWHERE)
+    if profile.deleted:
+        raise Refused("This Slack account is deactivated.")
+    if profile.is_bot:
+        raise Refused("Bots can neither ask for keys nor decide about them.")
+    if profile.is_guest:
+        raise Refused("Guests of this Slack workspace can neither ask for keys nor decide about them.")
+    return profile
+
+
+def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId, Principal]) -> Person:
+    """The person that an admitted profile belongs to. Raises `Refused` when there is not exactly one Confluent user.
+
+    `people` is what the policy says about who is who; it goes before the e-mail address.
+    """
+    if (named := people.get(profile.id)) is not None:
+        if not any(each.id == named for each in users):
+            raise Refused(f"The policy says that this is the Confluent user {plain(named)}, which does not exist.")
+        return Person(profile.id, profile.team, profile.name, profile.email, named)
+    if not profile.email or not profile.email_confirmed:
+        raise Refused(
+            "Slack has no confirmed e-mail address for this account, so Latchkey cannot find its Confluent user."
+        )
+    matches = [each for each in users if each.email == profile.email]
+    if not matches:
+        raise Refused(
+            f"No Confluent Cloud user has the e-mail address {plain(profile.email)} that Slack knows. "
+            "An OrganizationAdmin can invite that address to Confluent Cloud."
+        )
+    if len(matches) > 1:
+        ids = ", ".join(sorted(each.id for each in matches))
+        raise Refused(
+            f"Several Confluent Cloud users ({ids}) have the e-mail address {plain(profile.email)}, so Latchkey "
+            "cannot tell which one is meant. An OrganizationAdmin can remove all but one."
+        )
+    return Person(profile.id, profile.team, profile.name, profile.email, matches[0].id)
