@@ -15,8 +15,8 @@ STORY = """
   Latchkey sandbox: {url}
 
   1. As Dana Okafor type /apikey create, fill the form, review it, send it.
-  2. Switch to Erin Castellanos (top left), open #key-approvals, press Approve.
-  3. Be Dana again, open Latchkey under Messages, press Show secret.
+  2. Become Erin Castellanos (“You are”, top left), open #key-approvals, press Approve.
+  3. Become Dana again, open Latchkey (under Apps), press Show secret.
 
   The panel on the right breaks things: lost answers, a killed bot, a clock that runs ahead.
   The bot's log: {log}    Ctrl-C ends it all.

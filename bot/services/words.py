@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import assert_never
 
 from bot.domain.errors import plain
+from bot.domain.keys import Kind
 from bot.domain.requests import (
     Approved,
     Cancelled,
@@ -22,11 +23,36 @@ from bot.domain.requests import (
     Working,
 )
 
+DATE = "\u200b{date_short_pretty} at {time}"
+"""Slack's format for a moment. Slack capitalises the first letter of it, and our dates stand inside sentences."""
+KINDS = {
+    Kind.KAFKA: "Kafka",
+    Kind.SCHEMA_REGISTRY: "Schema Registry",
+    Kind.KSQLDB: "ksqlDB",
+    Kind.FLINK: "Flink",
+    Kind.CLOUD: "Cloud resource management",
+    Kind.TABLEFLOW: "Tableflow",
+    Kind.GLOBAL: "Global",
+}
+"""What people call the kinds of keys."""
+_MARKS = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+
 
 def when(moment: datetime) -> str:
     """A moment as Slack shows it in the reader's own time zone (mrkdwn)."""
-    fallback = moment.strftime("%Y-%m-%d %H:%M UTC")
-    return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+    return f"<!date^{int(moment.timestamp())}^{DATE}|{fallback(moment)}>"
+
+
+def fallback(moment: datetime) -> str:
+    """A moment for clients that cannot show it in the reader's own time zone."""
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def unescaped(text: str) -> str:
+    """The opposite of `plain`, for sentences that leave mrkdwn."""
+    for mark, sign in _MARKS:
+        text = text.replace(mark, sign)
+    return text
 
 
 def decided(request: Request) -> str:
@@ -41,7 +67,7 @@ def decided(request: Request) -> str:
         case Expired():
             return f"Nobody decided in time, so this request expired {when(request.at)}."
         case Failed():
-            return f"This request failed {when(request.at)}. {plain(request.happened)}"
+            return f"This request failed {when(request.at)}. {plain(unescaped(request.happened))}"
         case (
             Approved()
             | Offered()

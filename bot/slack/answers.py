@@ -1,17 +1,23 @@
 """What `/apikey help`, `requests` and `whoami` answer: ephemeral messages, pure."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from bot.domain.authority import Standing, describe
+from bot.domain.keys import MyAccount
 from bot.domain.requests import Pending, Request
 from bot.domain.roles import DOCUMENTED, Whose
-from bot.services.words import decided
+from bot.services.words import KINDS
 from bot.slack import ids
-from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, lines, mrkdwn
+from bot.slack.cards import called, kind_of, place_of
+from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, cut, lines
+from bot.slack.standing import progress
 
 ROLES = 20
 SHOWN = 10
-"""How many requests one answer lists: two blocks each, far from Slack's 50."""
+"""How many requests each of the two lists has: two blocks a request, so that both fit into Slack's 50 blocks."""
+REASON = 300
+"""Characters of a reason that a list shows; the card has all of them."""
 
 
 def help_blocks() -> list[Block]:
@@ -44,23 +50,27 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request]) -> list
     """The newest requests of a person, and those that this person can decide."""
     blocks: list[Block] = [lines([Bold("Waiting for your decision")])]
     for request in waiting[:SHOWN]:
-        blocks.append(lines(_line(request)))
+        ask = request.ask
+        why: Row = ["Why: ", cut(" ".join(ask.reason.split()), REASON)]
+        who: Row = ["Asked by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
+        blocks.append(lines(_line(request), [*who, *progress(request, yours=False)[-1]], why))
         blocks.append(
             actions(
                 button("Approve", ids.APPROVE, request.ask.id, "primary"),
                 button("Deny", ids.DENY, request.ask.id, "danger"),
             )
         )
+    if len(waiting) > SHOWN:
+        blocks.append(context(f"And {len(waiting) - SHOWN} more, on their cards in the approvals channel."))
     if not waiting:
-        blocks.append(context("Nothing."))
+        blocks.append(context("Nothing waits for you."))
     blocks.append(lines([Bold("Your requests")]))
     for request in mine[:SHOWN]:
-        blocks.append(lines(_line(request)))
-        blocks.append(mrkdwn(decided(request)))
+        blocks.append(lines(_line(request), *progress(request, yours=True)))
         if isinstance(request, Pending):
             blocks.append(actions(button("Cancel request", ids.CANCEL, request.ask.id)))
     if not mine:
-        blocks.append(context("None yet. Ask with /apikey create."))
+        blocks.append(context("None yet. Ask with ", Code("/apikey create"), "."))
     return blocks
 
 
@@ -69,7 +79,7 @@ def whoami_blocks(standing: Standing) -> list[Block]:
     person, held = standing.person, standing.bindings
     texts = [f"• {describe(binding)}: {_allows(binding.role)}" for binding in held[:ROLES]]
     if not held:
-        texts.append("• none. You can ask for keys, but approve none.")
+        texts.append("• None. You can ask for keys, and approve none.")
     if len(held) > ROLES:
         texts.append(f"• and {len(held) - ROLES} more")
     you: Row = ["You are ", Bold(person.name), " at Confluent Cloud: ", Code(person.principal), f" ({person.email})."]
@@ -79,14 +89,22 @@ def whoami_blocks(standing: Standing) -> list[Block]:
 
 def _line(request: Request) -> Row:
     ask = request.ask
-    return [Bold(ask.name), f" for {ask.resource.name}, asked by {ask.requester.name}, ", Code(ask.id)]
+    account = "own account" if isinstance(ask.owner, MyAccount) else ask.owner.name or ask.owner.id
+    place = f" in {place_of(ask.resource)}" if ask.resource.environment else ""
+    return [Bold(ask.name), f": a {kind_of(ask.resource)} for {called(ask.resource)}{place}, account {account}"]
 
 
 def _allows(role: str) -> str:
     row = DOCUMENTED.get(role)
     if row is None:
-        return "manages no API keys"
-    kinds = ", ".join(sorted(row.kinds))
-    if row.whose in {Whose.ANYONES, Whose.OTHERS}:
-        return f"approves keys ({kinds})"
-    return f"{row.whose.value} ({kinds})"
+        return "it manages no API keys."
+    kinds = ", ".join(name for kind, name in KINDS.items() if kind in row.kinds)
+    match row.whose:
+        case Whose.ANYONES | Whose.OTHERS:
+            return f"you can approve what others ask for ({kinds})."
+        case Whose.OWN_AND_OWNED_ACCOUNTS:
+            return f"it covers your own keys, and you can approve for service accounts that you own ({kinds})."
+        case Whose.OWN:
+            return f"it covers your own keys; you approve none ({kinds})."
+        case _:
+            assert_never(row.whose)

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from bot.domain.errors import plain
-from bot.domain.keys import MyAccount, Owner, Resource
+from bot.domain.keys import Kind, MyAccount, NewServiceAccount, Owner, Resource, ServiceAccount
 from bot.domain.requests import (
-    Approval,
     Approved,
-    Cancelled,
+    Ask,
     Confirmed,
     Denied,
     Expired,
-    Failed,
     Keyed,
     Offered,
     Pending,
@@ -25,192 +23,141 @@ from bot.domain.requests import (
     Working,
 )
 from bot.domain.roles import roles_over
+from bot.services.words import KINDS
 from bot.slack import ids
-from bot.slack.kit import Block, Bold, Code, Mention, Row, actions, button, context, divider, lines, quote
-
-Rows = list[Row]
+from bot.slack.kit import Block, Bold, Code, Mention, Row, actions, button, context, divider, lines, quote, told
+from bot.slack.standing import Rows, making, progress, withdrawn
 
 
 def card(request: Request) -> tuple[list[Block], str]:
     """The card in the approvals channel, and its notification text."""
-    ask = request.ask
+    ask, kind = request.ask, kind_of(request.ask.resource)
     blocks = [
-        lines([Mention(ask.requester.slack), " asks for a ", Bold("Kafka API key"), f" for {ask.resource.name}."]),
-        _what(request),
+        lines([Mention(ask.requester.slack), " asks for a ", Bold(kind), f" for {called(ask.resource)}."]),
+        lines(*asked_rows(ask, f"{ask.requester.name}’s own")),
         quote(ask.reason),
         divider(),
-        lines(*_status(request)),
+        *_standing(request, yours=False),
     ]
-    if isinstance(request, Denied):
-        blocks.append(quote(request.reason))
     if isinstance(request, Pending):
+        roles = roles_over(ask.resource.kind)
         blocks += [
-            context("Can approve: whoever holds ", ", ".join(roles_over(ask.resource.kind)), " over this cluster, ",
-                    "or owns the service account. Not the requester."),
+            context("Who can approve: ", approvers("anyone but the requester", ask.owner, roles), ". Rule: ",
+                    request.terms.rule, "."),
             actions(
                 button("Approve", ids.APPROVE, ask.id, "primary"),
                 button("Deny", ids.DENY, ask.id, "danger"),
             ),
         ]  # fmt: skip
-    return blocks, f"<@{ask.requester.slack}> asks for a Kafka API key for {plain(ask.resource.name)}"
+    return blocks, f"<@{ask.requester.slack}> asks for a {kind} for {plain(called(ask.resource))}"
 
 
 def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
     """What the requester asked for and where it stands."""
-    blocks = [lines(["You asked for a ", Bold("Kafka API key"), f" for {request.ask.resource.name}."]), _what(request)]
-    blocks.append(lines(*_status(request)))
+    ask, kind = request.ask, kind_of(request.ask.resource)
+    blocks = [
+        lines(["You asked for a ", Bold(kind), f" for {called(ask.resource)}."]),
+        lines(*asked_rows(ask, "your own")),
+        *_standing(request, yours=True),
+    ]
     if note:
-        blocks.append(lines([note]))
+        blocks.append(lines(told(note)))
     if isinstance(request, Pending):
-        blocks.append(actions(button("Cancel request", ids.CANCEL, request.ask.id)))
-    return blocks, f"Your request for a Kafka API key for {plain(request.ask.resource.name)}"
+        blocks.append(actions(button("Cancel request", ids.CANCEL, ask.id)))
+    return blocks, f"Your request for a {kind} for {plain(called(ask.resource))}"
 
 
 def outcome(request: Request) -> tuple[list[Block], str]:
     """How a request ended that gave no key. Only for requests that ended so."""
-    name = request.ask.resource.name
-    blocks = [lines(["Your request for a key for ", Bold(name), " ended without one."], *_status(request))]
-    if isinstance(request, Denied):
-        blocks.append(quote(request.reason))
-        blocks.append(lines(["Nothing was created. You can ask again with ", Code("/apikey create"), "."]))
-    if isinstance(request, Expired):
-        blocks.append(lines(["Nothing was created. Ask again with ", Code("/apikey create"), "."]))
-    return blocks, f"Your request for a Kafka API key for {plain(name)} ended without a key"
+    name, kind = called(request.ask.resource), kind_of(request.ask.resource)
+    ended = {"denied": "was denied", "expired": "expired"}.get(request.kind, "failed")
+    blocks = [lines([Bold(request.ask.name), f": your request for a {kind} for {name}."])]
+    blocks += _standing(request, yours=True)
+    if isinstance(request, Denied | Expired):
+        blocks.append(lines(["You can ask again with ", Code("/apikey create"), "."]))
+    return blocks, f"Your request for a {kind} for {plain(name)} {ended}"
 
 
 def key(request: Request, attempt: int) -> tuple[list[Block], str]:
     """The key of one attempt, for its requester: where its secret is, or what became of it. Never the secret."""
-    name = request.ask.resource.name
+    name = called(request.ask.resource)
     if isinstance(request, Offered | Working | Approved) and request.attempt == attempt:
-        waiting = [lines(["Your key for ", Bold(name), " was approved."], _progress(request))]
+        approved: Row = ["Your key for ", Bold(name), f" ({request.ask.name}) was approved."]
+        waiting = [lines(approved, making(request, "you"))]
         if isinstance(request, Offered):
             waiting.append(actions(button("Show secret", ids.SHOW, request.ask.id, "primary")))
         return waiting, f"Your API key for {plain(name)}"
     if not isinstance(request, Keyed) or request.attempt != attempt:
         rows: Rows = [["An earlier key for ", Bold(name), " was deleted. Only the newest message counts."]]
         return [lines(*rows)], f"An earlier key for {plain(name)} was deleted"
-    blocks = [lines(*_key_rows(request))]
+    blocks = [lines(*_key_rows(request, name))]
     if isinstance(request, Ready):
         blocks.append(actions(button("Show secret", ids.SHOW, request.ask.id, "primary")))
     if isinstance(request, Ready | Shown):
-        blocks.append(
-            context("New keys usually work within a few minutes. Until then Confluent may refuse them; try again then.")
-        )
+        blocks.append(context(SOON))
     if isinstance(request, Shown | Undelivered):
         blocks.append(actions(button("Replace key", ids.REPLACE, request.ask.id)))
-    return blocks, f"Your API key for {plain(name)}"
+    ready = " is there" if isinstance(request, Ready) else ""
+    return blocks, f"Your API key for {plain(name)}{ready}"
 
 
-def owner_row(owner: Owner) -> Row:
+def asked_rows(ask: Ask, own: str) -> Rows:
+    """What is asked for; `own` says whose "My account" is."""
+    rows: Rows = [owner_row(ask.owner, own), resource_row(ask.resource), ["Name: ", Bold(ask.name)]]
+    return [*rows, ["Description: ", ask.description]] if ask.description else rows
+
+
+def owner_row(owner: Owner, own: str) -> Row:
     """Whose key it will be."""
     if isinstance(owner, MyAccount):
-        return ["Account: ", "the requester's own (", Code(owner.id), ")"]
-    return ["Account: ", Bold(owner.name), " (service account ", Code(owner.id), ")"]
+        return ["Account: ", Bold(own), " (", Code(owner.id), ")"]
+    if isinstance(owner, NewServiceAccount):
+        return ["Account: ", Bold(owner.name), " (a new service account)"]
+    return ["Account: ", Bold(owner.name or owner.id), " (service account ", Code(owner.id), ")"]
 
 
 def resource_row(resource: Resource) -> Row:
     """What it opens."""
-    return ["Cluster: ", Bold(resource.name), " (", Code(resource.id), ") in ", Bold(resource.environment_name)]
+    place: Row = [" in ", Bold(place_of(resource))] if resource.environment else []
+    return [f"{_PLACES.get(resource.kind, 'For')}: ", Bold(called(resource)), " (", Code(resource.id), ")", *place]
 
 
-def _what(request: Request) -> Block:
-    ask = request.ask
-    rows: Rows = [owner_row(ask.owner), resource_row(ask.resource), ["Name: ", Bold(ask.name)]]
-    if ask.description:
-        rows.append(["Description: ", ask.description])
-    return lines(*rows)
+def called(resource: Resource) -> str:
+    """What people call a resource: its name, where it has one."""
+    return resource.name or resource.id
 
 
-def _status(request: Request) -> Rows:
-    """Where the request stands, for everybody."""
-    match request:
-        case Pending():
-            missing = request.terms.approvals - len(request.approvals)
-            needs = f"Needs {missing} {'more ' if request.approvals else ''}approval{'' if missing == 1 else 's'}"
-            return [
-                *_approvals(request.approvals),
-                [needs, " until ", request.expires_at, f". Rule: {request.terms.rule}."],
-            ]
-        case Denied():
-            return [["Denied by ", Mention(request.by.slack), " ", request.at, ". Nothing was created. The reason:"]]
-        case Cancelled():
-            return [["Cancelled by ", Mention(request.ask.requester.slack), " ", request.at, ". Nothing was created."]]
-        case Expired():
-            return [["Expired ", request.at, ": nobody decided in time. Nothing was created."]]
-        case Failed():
-            return [
-                ["Failed ", request.at, ". ", request.happened],
-                [request.changed],
-                [request.next],
-                ["Reference: ", Code(request.reference)],
-            ]
-        case (
-            Approved()
-            | Offered()
-            | Working()
-            | Ready()
-            | Revealing()
-            | Shown()
-            | Confirmed()
-            | Undelivered()
-            | Unclaimed()
-        ):
-            return [*_approvals(request.grant.approvals), _progress(request)]
-        case _:
-            assert_never(request)
+def place_of(resource: Resource) -> str:
+    """What people call its environment."""
+    return resource.environment_name or resource.environment
 
 
-def _approvals(approvals: Sequence[Approval]) -> Rows:
-    return [["Approved by ", Mention(each.by.slack), f" ({each.basis}) ", each.at, "."] for each in approvals]
+def kind_of(resource: Resource) -> str:
+    """What people call a key of it: "Kafka API key"."""
+    return f"{KINDS[resource.kind]} API key"
 
 
-def _progress(request: Approved | Offered | Working | Keyed) -> Row:
-    match request:
-        case Approved() if request.trouble:
-            return ["The key is not made yet: ", request.trouble, " Latchkey tries again ", request.not_before, "."]
-        case Approved():
-            return ["Latchkey makes the key."]
-        case Offered():
-            return [request.trouble, " The key is made when the requester asks for its secret, until ",
-                    request.claim_by, "."]  # fmt: skip
-        case Working():
-            checks = (
-                " Latchkey is checking at Confluent whether a key was made, deletes it if so, and then tries again."
-            )
-            return [request.trouble, checks] if request.trouble else ["Latchkey is making the key."]
-        case Ready():
-            return ["Key ", Code(request.key.id), " is made. Its secret waits for the requester until ",
-                    request.claim_by, "."]  # fmt: skip
-        case Revealing():
-            return ["The secret of key ", Code(request.key.id), " is being shown to the requester."]
-        case Shown():
-            return ["The secret of key ", Code(request.key.id), " was shown to the requester ", request.at, "."]
-        case Confirmed():
-            return ["Key ", Code(request.key.id), " was handed over; the requester saved its secret ", request.at, "."]
-        case Undelivered() | Unclaimed():
-            return _withdrawn(request)
-        case _:
-            assert_never(request)
+def approvers(who: str, owner: Owner, roles: Sequence[str]) -> str:
+    """Who can approve, in words; `who` excludes the requester."""
+    either = " or ".join(filter(None, [", ".join(roles[:-1]), *roles[-1:]]))
+    account = ", or owns the service account" if isinstance(owner, ServiceAccount) else ""
+    return f"{who} who holds {either} there{account}"
 
 
-def _withdrawn(request: Undelivered | Unclaimed) -> Row:
-    code = Code(request.key.id)
-    why = request.why if isinstance(request, Undelivered) else "Nobody took the secret in time."
-    if request.deleted_at:
-        return [why, " Key ", code, " was deleted ", request.deleted_at, "."]
-    if request.tries:
-        return [why, " Key ", code, " could not be deleted yet. Latchkey keeps trying."]
-    return [why, " Key ", code, " is being deleted."]
+def _standing(request: Request, *, yours: bool) -> list[Block]:
+    rows = lines(*progress(request, yours=yours))
+    return [rows, quote(request.reason)] if isinstance(request, Denied) else [rows]
 
 
-def _key_rows(request: Keyed) -> Rows:
-    key_line: Row = ["Your key ", Code(request.key.id), " for ", Bold(request.ask.resource.name)]
+def _key_rows(request: Keyed, name: str) -> Rows:
+    key_line: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({request.ask.name})"]
+    gone: Row = ["Your key for ", Bold(name), f" ({request.ask.name}) was withdrawn."]
     match request:
         case Ready():
             return [
                 [*key_line, " is there."],
-                ["Its secret is shown once, to you alone. Have a safe place ready, then click. After ",
-                 request.claim_by, " the key is deleted."],
+                ["Its secret is shown once, to you alone. Have a safe place ready, then click. If it is not taken by ",
+                 request.claim_by, ", the key is deleted."],
             ]  # fmt: skip
         case Revealing():
             return [[*key_line, ": the secret is being shown to you."]]
@@ -223,12 +170,21 @@ def _key_rows(request: Keyed) -> Rows:
             return [[*key_line, " is yours. You saved its secret ", request.at, "."]]
         case Undelivered():
             again = () if request.reissue else (_again(request),)
-            return [_withdrawn(request), *again]
+            return [gone, withdrawn(request, "you"), *again]
         case Unclaimed():
-            return [_withdrawn(request), ["Ask again with ", Code("/apikey create"), "."]]
+            return [gone, withdrawn(request, "you"), ["You can ask again with ", Code("/apikey create"), "."]]
         case _:
             assert_never(request)
 
 
 def _again(request: Undelivered) -> Row:
     return ["Until ", request.grant.fresh_until, " you can have another one without a new approval."]
+
+
+_PLACES = {
+    Kind.KAFKA: "Cluster",
+    Kind.SCHEMA_REGISTRY: "Schema Registry",
+    Kind.KSQLDB: "ksqlDB cluster",
+    Kind.FLINK: "Flink region",
+}
+SOON = "A new key can take a few minutes to work. If Confluent refuses it, wait a little and try again."

@@ -3,16 +3,20 @@
 Foreign text goes into rich_text or plain_text, where nothing links, mentions or pings. mrkdwn is for our own words.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from bot.domain.errors import plain
 from bot.domain.keys import SlackUserId
+from bot.services.words import DATE, fallback, unescaped, when
 
 Block: TypeAlias = dict[str, Any]
 Row: TypeAlias = "Sequence[Piece]"
 TEXT, OPTION, HEADER, TITLE, LABEL, BUTTON, OPTIONS = 3000, 75, 150, 24, 2000, 75, 100
+_CODE = re.compile(r"`([^`\n]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def divider() -> Block:
 
 
 def context(*pieces: Piece) -> Block:
-    """Small grey text, as rich text in one element list is not allowed there: plain words and dates in mrkdwn."""
+    """Small grey text: mrkdwn, because Slack takes no rich text there."""
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": cut("".join(map(_small, pieces)), TEXT)}]}
 
 
@@ -78,6 +82,12 @@ def lines(*rows: Sequence[Piece]) -> Block:
             elements.append({"type": "text", "text": "\n"})
         elements += [_piece(piece) for piece in row if piece != ""]
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
+
+
+def told(sentence: str) -> list[Piece]:
+    """A sentence written as mrkdwn, such as an error's `tell`, for rich text; nothing in it pings or links."""
+    parts = _CODE.split(sentence)
+    return [Code(unescaped(part)) if odd % 2 else unescaped(part) for odd, part in enumerate(parts)]
 
 
 def quote(text: str) -> Block:
@@ -128,11 +138,12 @@ def field(label: str, block_id: str, element: Block, *, optional: bool = False, 
 
 
 def text_input(action: str, typed: str, *, limit: int, lines: bool = False, placeholder: str = "") -> Block:
-    """A text field holding `typed`. Slack's client stops typing at 3,000, our own check speaks of `limit`."""
-    block: Block = {"type": "plain_text_input", "action_id": action, "multiline": lines, "max_length": max(limit, 1)}
-    if typed:
-        block["initial_value"] = typed
-        block["max_length"] = max(limit, len(typed))
+    """A text field holding `typed`, also where that is longer than `limit`: our own check speaks of it."""
+    kept = cut(typed, TEXT)
+    longest = max(limit, len(kept))
+    block: Block = {"type": "plain_text_input", "action_id": action, "multiline": lines, "max_length": longest}
+    if kept:
+        block["initial_value"] = kept
     if placeholder:
         block["placeholder"] = plain_text(placeholder, HEADER)
     return block
@@ -186,8 +197,8 @@ def _piece(piece: Piece) -> Block:
             return {
                 "type": "date",
                 "timestamp": int(piece.timestamp()),
-                "format": "{date_short_pretty} at {time}",
-                "fallback": piece.strftime("%Y-%m-%d %H:%M UTC"),
+                "format": DATE,
+                "fallback": fallback(piece),
             }
         case str():
             return {"type": "text", "text": cut(piece, TEXT)}
@@ -198,16 +209,13 @@ def _small(piece: Piece) -> str:
         case Mention(user):
             return f"<@{user}>"
         case datetime():
-            fallback = piece.strftime("%Y-%m-%d %H:%M UTC")
-            return f"<!date^{int(piece.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
-        case Bold(text) | Code(text):
-            return _escaped(text)
+            return when(piece)
+        case Bold(text):
+            return f"*{plain(text)}*"
+        case Code(text):
+            return f"`{plain(text)}`"
         case str():
-            return _escaped(piece)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            return plain(piece)
 
 
 def as_message(blocks: Sequence[Block], text: str) -> Mapping[str, Any]:

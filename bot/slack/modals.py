@@ -1,6 +1,7 @@
 """The modals: the form, the review page, the reason for a denial, and pages that only say something. Pure."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import assert_never
 
 from bot.domain.catalog import Catalog, Environment
@@ -9,7 +10,7 @@ from bot.services.checking import LIMITS
 from bot.services.clicks import Draft
 from bot.services.pages import FormPage, Page, ReviewPage, TextPage
 from bot.slack import ids
-from bot.slack.cards import owner_row, resource_row
+from bot.slack.cards import approvers, kind_of, owner_row, resource_row
 from bot.slack.kit import (
     OPTIONS,
     Block,
@@ -28,10 +29,11 @@ from bot.slack.kit import (
     quote,
     search,
     text_input,
+    told,
 )
 
 _ME = option("My account", "me", "For development and testing")
-_SERVICE_ACCOUNT = option("A service account", "service-account", "For production")
+_SERVICE_ACCOUNT = option("A service account", "service-account", "For applications and production")
 
 
 def page(content: Page) -> Block:
@@ -75,26 +77,27 @@ def review(content: ReviewPage) -> Block:
     """What will be asked, who can approve it, and the button that sends it."""
     terms, draft = content.terms, content.draft
     rows: list[Row] = [
-        owner_row(content.owner),
+        owner_row(content.owner, "your own"),
         resource_row(content.resource),
         ["Name: ", Bold(draft.name.strip())],
     ]
     if draft.description.strip():
         rows.append(["Description: ", draft.description.strip()])
+    claim = _duration(terms.claim)
     many = "1 approval" if terms.approvals == 1 else f"{terms.approvals} approvals by different people"
-    roles, claim = ", ".join(content.approver_roles), _hours(terms.claim.total_seconds())
     blocks = [
-        header("A Kafka API key"),
+        header(f"A {kind_of(content.resource)}"),
         lines(*rows),
         lines([Bold("Why")]),
         quote(draft.reason),
-        *(lines(["⚠️ ", warning]) for warning in content.warnings),
+        *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
         divider(),
         lines(
-            [f"Needs {many}. Rule: {terms.rule}."],
-            [f"Can approve: whoever holds {roles} over this cluster, or owns the service account. Not you yourself."],
-            [f"They have {_hours(terms.pending.total_seconds())} to decide. Then you have {claim} to take the secret."],
+            [f"Needs {many}."],
+            [f"Who can approve: {approvers('anyone but you', content.owner, content.approver_roles)}."],
+            [f"They have {_duration(terms.pending)} to decide. Then you have {claim} to take the secret."],
         ),
+        context("Rule: ", terms.rule, "."),
         actions(button("Change something", ids.REVIEW_BACK, content.draft_id)),
     ]  # fmt: skip
     return modal(
@@ -164,7 +167,7 @@ def _environment(chosen: Environment | None) -> Block:
 
 
 def _texts(draft: Draft, problems: Mapping[str, str]) -> list[Block]:
-    name = text_input(ids.FORM_TEXT, draft.name, limit=LIMITS["name"], placeholder="orders producer")
+    name = text_input(ids.FORM_TEXT, draft.name, limit=LIMITS["name"], placeholder="For example: orders producer")
     description = text_input(ids.FORM_TEXT, draft.description, limit=LIMITS["description"])
     reason = text_input(ids.FORM_TEXT, draft.reason, limit=LIMITS["reason"], lines=True)
     return [
@@ -196,6 +199,10 @@ def _hit(typed: str, *texts: str) -> bool:
     return any(wanted in text.casefold() for text in texts)
 
 
-def _hours(seconds: float) -> str:
-    hours = round(seconds / 3600)
-    return f"{hours} hour{'' if hours == 1 else 's'}"
+def _duration(span: timedelta) -> str:
+    """A span of time in the largest unit that says it exactly, but a day in hours."""
+    minutes = max(round(span.total_seconds() / 60), 1)
+    units = (("day", 24 * 60, 2), ("hour", 60, 1), ("minute", 1, 1))
+    unit, size, _ = next(each for each in units if minutes % each[1] == 0 and minutes >= each[1] * each[2])
+    count = minutes // size
+    return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -3,6 +3,7 @@
 from bot.domain.keys import MyAccount
 from bot.services.pages import Handover
 from bot.slack import ids
+from bot.slack.cards import SOON, called, place_of
 from bot.slack.kit import Block, Bold, Code, actions, button, context, lines, preformatted
 
 FALLBACK = "Your API key. Its secret is in the message itself, never in this notification."
@@ -11,20 +12,21 @@ FALLBACK = "Your API key. Its secret is in the message itself, never in this not
 def message(handover: Handover) -> list[Block]:
     """Key, secret, and one copyable file like the one that Confluent's console offers for download."""
     key, resource = handover.key, handover.resource
+    place = f" in {place_of(resource)}" if resource.environment else ""
     return [
         lines(
-            ["Your API key for ", Bold(resource.name), f" in {resource.environment_name}."],
-            ["This is the only time that the secret is shown. Save it now; this message is gone when Slack reloads."],
+            ["Your API key for ", Bold(called(resource)), f"{place}."],
+            ["The secret is shown this once. Save it now: this message is gone as soon as Slack reloads."],
         ),
         lines(["API key: ", Code(key.id)], ["API secret: ", Code(handover.secret.reveal())]),
         preformatted(_file(handover)),
-        context("New keys usually work within a few minutes. Until then Confluent may refuse them; try again then."),
         actions(
             button("I saved it", ids.SAVED, handover.request, "primary"),
             button("Replace key", ids.REPLACE, handover.request),
         ),
-        context("I saved it removes this message. Replace key deletes this key and makes another, until ",
-                handover.replace_until, "."),
+        context(Bold("I saved it"), " removes this message. ", Bold("Replace key"),
+                " deletes this key and makes another one, without a new approval until ",
+                handover.replace_until, ". ", SOON),
     ]  # fmt: skip
 
 

@@ -13,8 +13,8 @@ const STEPS = [
   ["+1 day", 86400],
 ];
 const SIDES = [
-  ["slack", "Slack"],
   ["confluent", "Confluent Cloud"],
+  ["slack", "Slack"],
 ];
 
 function faultControl(side, fault) {
@@ -56,12 +56,27 @@ async function change(path, body) {
   await refresh();
 }
 
+/** Seconds as "1 day 2 h 5 min". */
+function span(seconds) {
+  const minutes = Math.round(seconds / 60);
+  const days = Math.floor(minutes / 1440);
+  const parts = [
+    [days, days === 1 ? "day" : "days"],
+    [Math.floor((minutes % 1440) / 60), "h"],
+    [minutes % 60, "min"],
+  ];
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(" ");
+}
+
 function clockPart(control) {
   const buttons = STEPS.map(([label, seconds]) =>
     h("button", { type: "button", class: "btn", onclick: () => change("/control/clock", { advance: seconds }) }, label),
   );
   const when = new Date(control.now).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-  const ahead = control.offset > 0 ? ` (${(control.offset / 3600).toFixed(1)} h ahead)` : "";
+  const ahead = control.offset > 0 ? `, ${span(control.offset)} ahead` : "";
   return h(
     "section",
     {},
@@ -75,11 +90,12 @@ function botPart({ bot }) {
   if (!bot) return null;
   const doing = (what) => () => change("/control/bot", { do: what });
   const words = bot.alive ? `Running, process ${bot.pid}` : "Not running";
+  const again = bot.restarts > 0 ? `, started again ${bot.restarts}×` : "";
   return h(
     "section",
     {},
     h("h3", {}, "Bot"),
-    h("p", {}, `${words}, ${bot.restarts} restart${bot.restarts === 1 ? "" : "s"}`),
+    h("p", { class: "bot" }, `${words}${again}`),
     h(
       "div",
       { class: "buttons" },
@@ -121,7 +137,7 @@ async function refresh() {
   const body = document.querySelector("#panel-body");
   if (state === shown || typing(body)) return true;
   shown = state;
-  const parts = [...SIDES.map((side) => faultsPart(control, side)), clockPart(control), botPart(control)];
+  const parts = [botPart(control), clockPart(control), ...SIDES.map((side) => faultsPart(control, side))];
   body.replaceChildren(...parts.filter(Boolean));
   return true;
 }

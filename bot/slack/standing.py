@@ -1,0 +1,137 @@
+"""Where a request stands, in rows of rich text: for its requester ("you"), or for everybody else. Pure."""
+
+from typing import assert_never
+
+from bot.domain.keys import ServiceAccount
+from bot.domain.requests import (
+    Approved,
+    Ask,
+    Cancelled,
+    Confirmed,
+    Denied,
+    Expired,
+    Failed,
+    Keyed,
+    Offered,
+    Pending,
+    Ready,
+    Request,
+    Revealing,
+    Shown,
+    Unclaimed,
+    Undelivered,
+    Working,
+)
+from bot.slack.kit import Code, Mention, Row, told
+
+Rows = list[Row]
+_ADVICE = ("Nothing was changed", "Try again", "The key may or may not exist")
+_CHECKING = " Latchkey is checking at Confluent whether a key was made, deletes it if so, and then tries again."
+
+
+def progress(request: Request, *, yours: bool) -> Rows:
+    """Where a request stands. `yours`: its requester reads it."""
+    match request:
+        case Pending():
+            missing = request.terms.approvals - len(request.approvals)
+            more = "more " if request.approvals else ""
+            needs = f"Needs {missing} {more}approval{'' if missing == 1 else 's'} until "
+            return [*_approvals(request), [needs, request.expires_at, "."]]
+        case Denied():
+            return [["Denied by ", Mention(request.by.slack), " ", request.at, ". Nothing was created."]]
+        case Cancelled():
+            by: Row = ["you"] if yours else [Mention(request.ask.requester.slack)]
+            return [["Cancelled by ", *by, " ", request.at, ". Nothing was created."]]
+        case Expired():
+            return [["Expired ", request.at, ": nobody decided in time. Nothing was created."]]
+        case Failed():
+            return [
+                ["Failed ", request.at, ". ", *told(request.happened)],
+                [*told(request.changed), " ", *told(request.next)],
+                ["Reference: ", Code(request.reference)],
+            ]
+        case (
+            Approved()
+            | Offered()
+            | Working()
+            | Ready()
+            | Revealing()
+            | Shown()
+            | Confirmed()
+            | Undelivered()
+            | Unclaimed()
+        ):
+            return [*_approvals(request), making(request, "you" if yours else "the requester")]
+        case _:
+            assert_never(request)
+
+
+def making(request: Approved | Offered | Working | Keyed, who: str) -> Row:
+    """How far the making of the key is, or what became of it; `who` is its requester."""
+    match request:
+        case Approved() if request.trouble:
+            return ["The key is not made yet. ", *_trouble(request.trouble), " Latchkey tries again ",
+                    request.not_before, "."]  # fmt: skip
+        case Approved():
+            return ["Latchkey makes the key."]
+        case Offered():
+            trouble = [*_trouble(request.trouble), " "] if request.trouble else []
+            asks = "ask" if who == "you" else "asks"
+            return [*trouble, f"The key is made when {who} {asks} for its secret, until ", request.claim_by, "."]
+        case Working():
+            return [*_trouble(request.trouble), _CHECKING] if request.trouble else ["Latchkey is making the key."]
+        case _:
+            return _with_key(request, who)
+
+
+def _with_key(request: Keyed, who: str) -> Row:
+    match request:
+        case Ready(key=made):
+            return ["Key ", Code(made.id), f" is made. Its secret waits for {who} until ", request.claim_by, "."]
+        case Revealing(key=made):
+            return ["The secret of key ", Code(made.id), f" is being shown to {who}."]
+        case Shown(key=made):
+            return ["The secret of key ", Code(made.id), f" was shown to {who} ", request.at, "."]
+        case Confirmed(key=made):
+            return ["Key ", Code(made.id), f" was handed over; {who} saved its secret ", request.at, "."]
+        case Undelivered() | Unclaimed():
+            return withdrawn(request, who)
+        case _:
+            assert_never(request)
+
+
+def withdrawn(request: Undelivered | Unclaimed, who: str) -> Row:
+    """Why a key that nobody has is given up, and whether it is gone."""
+    code = Code(request.key.id)
+    why: Row = ["Nobody took the secret in time."]
+    if isinstance(request, Undelivered):
+        # Only the requester's own wish is reissued, and its words are for the requester.
+        why = [f"{who.capitalize()} asked for another key in its place."] if request.reissue else told(request.why)
+    if request.deleted_at:
+        return [*why, " Key ", code, " was deleted ", request.deleted_at, "."]
+    if request.tries:
+        return [*why, " Key ", code, " could not be deleted yet. Latchkey keeps trying."]
+    return [*why, " Key ", code, " is being deleted."]
+
+
+def _approvals(request: Pending | Approved | Offered | Working | Keyed) -> Rows:
+    given = request.approvals if isinstance(request, Pending) else request.grant.approvals
+    return [
+        ["Approved by ", Mention(each.by.slack), f" ({_named(each.basis, request.ask)}) ", each.at, "."]
+        for each in given
+    ]
+
+
+def _named(basis: str, ask: Ask) -> str:
+    """A role with the names of the places that this request names: "EnvironmentAdmin of dev"."""
+    names = {ask.resource.environment: ask.resource.environment_name, ask.resource.id: ask.resource.name}
+    if isinstance(ask.owner, ServiceAccount):
+        names[ask.owner.id] = ask.owner.name
+    role, of, place = basis.partition(" of ")
+    return role + of + " / ".join(names.get(part) or part for part in place.split(" / "))
+
+
+def _trouble(tell: str) -> Row:
+    """What went wrong, without the advice: it was for a person, and here Latchkey itself goes on."""
+    said = [each for each in tell.removesuffix(".").split(". ") if not each.startswith(_ADVICE)]
+    return told(f"{'. '.join(said)}.")
