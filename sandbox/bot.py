@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bot import logs
 from bot.app import run
-from bot.settings import SettingsError, StartupError, load
+from bot.server import CannotListen
+from bot.settings import Settings, SettingsError, StartupError, load
 from sandbox.clock import SandboxClock
 
 
@@ -17,18 +18,18 @@ def main() -> int:
     try:
         settings = load()
         logs.configure(settings.log_level)
-        asyncio.run(_run(SandboxClock(Path(os.environ["SANDBOX_CLOCK"]))))
-    except (SettingsError, StartupError) as error:
+        asyncio.run(_run(settings, SandboxClock(Path(os.environ["SANDBOX_CLOCK"]))))
+    except (SettingsError, StartupError, CannotListen) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
 
 
-async def _run(clock: SandboxClock) -> None:
+async def _run(settings: Settings, clock: SandboxClock) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(load(), stop, clock=clock.now)
+    await run(settings, stop, clock=clock.now)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 from starlette.routing import BaseRoute
 
+from bot.store.embedded import embedded
 from sandbox import confluent
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.clock import SandboxClock
@@ -41,9 +42,11 @@ class Stage:
     slack_url: str
     confluent_url: str
     _transports: list[RequestUrl] = field(default_factory=list[RequestUrl], init=False)
+    _stores: set[Path] = field(default_factory=set[Path], init=False)
 
     def environment(self, *, data: str = "data", redis_url: str | None = None, mode: str = "socket") -> dict[str, str]:
         """Settings for a bot of this stage; bots with the same `data` share their store."""
+        self._stores.add(self.folder / data)
         settings = {
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_API_URL": f"{self.slack_url}/api/",
@@ -73,9 +76,13 @@ class Stage:
         self.slack.use_request_url(transport)
 
     async def close(self) -> None:
-        """Close what this stage opened besides its servers."""
+        """Close what this stage opened besides its servers, and the stores that killed bots left running."""
         for transport in self._transports:
             await transport.aclose()
+        for folder in self._stores:
+            if (folder / "valkey.sock").exists():
+                async with embedded(folder):
+                    pass  # the last one to leave stops the server
 
     def free_port(self) -> int:
         """A port that nobody listens on right now."""
@@ -101,11 +108,15 @@ async def stage(folder: Path, *, port: int = 0, extra: Sequence[BaseRoute] = ())
 
 @dataclass(slots=True)
 class BotProcess:
-    """A bot in a process of its own, which can be killed. Its log is `log`."""
+    """A bot in a process of its own, which can be killed. Its log is `log`.
+
+    `program` is what Python runs; `python -m bot run` is the product itself, which knows no clock but the real one.
+    """
 
     settings: Mapping[str, str]
     clock_file: Path
     log: Path
+    program: Sequence[str] = ("-m", "sandbox.bot")
     starts: int = field(default=0, init=False)
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
@@ -125,8 +136,7 @@ class BotProcess:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "sandbox.bot",
+                *self.program,
                 env=kept | dict(self.settings) | {"SANDBOX_CLOCK": str(self.clock_file)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -2,8 +2,9 @@
 
 from sandbox.confluent.acme import BOT_KEY, acme
 from sandbox.confluent.dataplane import local_paths
-from sandbox.confluent.faults import Faults, Gate
+from sandbox.confluent.faults import Faults
 from sandbox.confluent.organization import Organization
 from sandbox.confluent.server import create_app
+from sandbox.gate import Gate
 
 __all__ = ["BOT_KEY", "Faults", "Gate", "Organization", "acme", "create_app", "local_paths"]

@@ -1,8 +1,9 @@
 """What can be made to go wrong at the sandbox's Confluent Cloud, switchable while it runs."""
 
-import asyncio
 from dataclasses import dataclass, fields
 from typing import Literal, TypedDict, get_args
+
+from sandbox.gate import Gate
 
 ErrorShape = Literal["documented", "no code", "gateway", "message", "error_code", "2026", "empty", "gzip"]
 Failing = Literal["none", "all", "create", "create, after the effect"]
@@ -26,22 +27,6 @@ class Switch(TypedDict):
     label: str
     value: str | float
     choices: list[str | float]
-
-
-class Gate:
-    """Holds a create in the middle, so that a test can kill its client there.
-
-    The server sets `reached` and goes on when the test sets `opened`.
-    """
-
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
-        self.opened = asyncio.Event()
-
-    async def pass_through(self) -> None:
-        """Say that the create has come this far, and wait until it may go on."""
-        self.reached.set()
-        await self.opened.wait()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypedDict, get_args
 
+from sandbox.gate import Gate
 from sandbox.slack.methods import METHODS
 
 Once = Literal["off", "next"]
@@ -40,7 +41,8 @@ class Faults:
     """The switches. Set the attributes directly in tests, or by name through `set` from a web page.
 
     `answer lost` does what a post to a response_url asks and then drops the connection; `dropped` does nothing of it.
-    `drop` is called to drop the Socket Mode connections.
+    `drop` is called to drop the Socket Mode connections. `hold_before` and `hold_after` hold calls before or after
+    their effect, by the name of their Web API method, or `response_url`.
     """
 
     slow: float = 0
@@ -52,6 +54,8 @@ class Faults:
     channel_not_found: Literal["off", "on"] = "off"
     response_url: ResponseUrl = "works"
     drop: Callable[[], None] = field(default=lambda: None, repr=False)
+    hold_before: dict[str, Gate] = field(default_factory=dict[str, Gate], repr=False)
+    hold_after: dict[str, Gate] = field(default_factory=dict[str, Gate], repr=False)
 
     def describe(self) -> list[Switch]:
         """Every switch with its present value, for a web page."""
@@ -77,8 +81,10 @@ class Faults:
     def reset(self) -> None:
         """Turn everything back to how a workspace starts."""
         for each in fields(self):
-            if each.name != "drop":
+            if each.name in _LABELS:
                 setattr(self, each.name, each.default)
+        self.hold_before.clear()
+        self.hold_after.clear()
 
     def take_rate_limit(self, method: str) -> bool:
         """Whether this call is to be refused with 429; counts it."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from sandbox.gate import Gate
 from sandbox.serving import drop_connection
 from sandbox.slack.blocks import Json
 from sandbox.slack.errors import SlackError
@@ -21,6 +23,7 @@ from sandbox.slack.workspace import Workspace
 BOT_TOKEN = "xoxb-sandbox-bot"
 APP_TOKEN = "xapp-sandbox-app"
 TOKENS: dict[str, Token] = {BOT_TOKEN: "bot", APP_TOKEN: "app"}
+RESPONSE_URL = "response_url"
 APP_SCOPES = frozenset({"connections:write"})
 
 
@@ -47,24 +50,33 @@ class WebApi:
                 return JSONResponse({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": "1"})
             if self._faults.take_failure(name):
                 return PlainTextResponse("Internal Server Error", 500)
-            return self._answer(name, args, _token(request, args))
+            await self._pass(self._faults.hold_before, name)
+            answer = self._answer(name, args, _token(request, args))
+            await self._pass(self._faults.hold_after, name)
         except SlackError as refusal:
             return JSONResponse(refusal.as_json())
+        return answer
 
     async def respond(self, request: Request) -> Response:
         """One post to a response_url."""
         path, fault = request.url.path, self._faults.response_url
         try:
             body = _object(await request.body(), "invalid_payload")
-            self._workspace.record("response_url", self._urls.audience(path, body), body)
+            self._workspace.record(RESPONSE_URL, self._urls.audience(path, body), body)
             if fault == "dropped":
                 return _Dropped()
             if fault in ("500", "404"):
                 return JSONResponse({"ok": False, "error": "sandbox_fault"}, int(fault))
+            await self._pass(self._faults.hold_before, RESPONSE_URL)
             self._urls.post(path, body)
+            await self._pass(self._faults.hold_after, RESPONSE_URL)
         except SlackError as refusal:
             return JSONResponse(refusal.as_json(), 404 if refusal.code in ("expired_url", "used_url") else 400)
         return _Dropped() if fault == "answer lost" else PlainTextResponse("ok")
+
+    async def _pass(self, gates: Mapping[str, Gate], name: str) -> None:
+        if name in gates:
+            await gates[name].pass_through()
 
     def _answer(self, name: str, args: Json, token: str) -> Response:
         method = METHODS.get(name)

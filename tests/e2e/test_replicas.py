@@ -1,0 +1,71 @@
+"""Two processes, one store: whoever clicks wherever, there is one effect, and every loser is told."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.slack.person import PersonAtClient
+from tests.support.processes import actions, audit_of, creates, crew, payloads_with, take_secret
+
+
+def told(person: PersonAtClient) -> list[str]:
+    """What the bot said to this person alone."""
+    return [json.dumps(each, ensure_ascii=False) for each in person.ephemerals]
+
+
+async def test_three_clicks_on_approve_from_two_people_on_two_processes_make_one_key(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots):
+        await asyncio.gather(bots.start(), bots.start())
+        olga = it.person("U0OLGA")
+        await it.ask()
+
+        await asyncio.gather(
+            *(each.click("Approve", in_channel=APPROVALS_CHANNEL) for each in (it.erin, olga, it.erin))
+        )
+        await it.dana.see("is there.")
+        await it.erin.wait_for(lambda: len(told(it.erin)) == 2, "an answer to each of Erin's clicks")
+        await olga.wait_for(lambda: told(olga), "an answer to Olga")
+        lines = await audit_of(it.stage)
+
+    answers = told(it.erin) + told(olga)
+    won = [each for each in answers if "Approved. Latchkey makes the key now" in each]
+    lost = [each for each in answers if each not in won]
+    (approver,) = [line["actor"] for line in lines if line["action"] == "request:approved"]
+    assert (len(won), len(lost)) == (1, 2)
+    assert all(f"<@{approver}> approved this request <!date^" in each for each in lost)
+    assert all("Your click changed nothing." in each for each in lost)
+    assert (creates(it.stage), len(it.our_keys())) == (1, 1)
+    assert actions(lines).count("key:create-intended") == 1
+
+
+async def test_a_double_click_on_show_secret_on_two_processes_shows_it_once(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots):
+        await asyncio.gather(bots.start(), bots.start())
+        await it.ask()
+        await it.approve()
+        await it.dana.see("is there.")
+        (key,) = it.our_keys()
+        secret = it.stage.organization.secrets_issued[key]
+
+        await asyncio.gather(it.dana.click("Show secret"), it.dana.click("Show secret"))
+        await it.dana.wait_for(lambda: len(told(it.dana)) == 2, "an answer to each click")
+        lines = await audit_of(it.stage)
+
+    assert payloads_with(it.stage, secret) == 1
+    assert sum(secret in each for each in told(it.dana)) == 1
+    assert sum("This secret " in each and secret not in each for each in told(it.dana)) == 1
+    assert it.our_keys() == [key]
+    assert actions(lines).count("secret:show-intended") == 1
+
+
+async def test_when_one_of_two_processes_is_killed_the_other_carries_on(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots):
+        first, _ = await asyncio.gather(bots.start(), bots.start())
+        await it.ask()
+
+        await bots.kill(first)
+        await it.approve()
+
+        await it.dana.see("is there.")
+        await take_secret(it)

@@ -1,0 +1,228 @@
+"""`python -m bot` as a program: what will not start, what starts, how it stops, and its other commands."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from redis.exceptions import ConnectionError as ConnectionFailed
+
+from bot.store.connection import Commands, connect
+from sandbox.gate import Gate
+from sandbox.stage import stage
+from tests.support.processes import PRODUCT, Ended, creates, crew, latchkey, own_redis, reached, take_secret
+
+REQUIRED = (
+    "SLACK_BOT_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "CONFLUENT_CLOUD_API_KEY",
+    "CONFLUENT_CLOUD_API_SECRET",
+    "LATCHKEY_MASTER_KEYS",
+    "LATCHKEY_CHANNEL",
+)
+SECRETS = (
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "CONFLUENT_CLOUD_API_SECRET",
+    "LATCHKEY_MASTER_KEYS",
+)
+WRONG_SECRET = "A" * 64
+"""Of the length of Confluent's older secrets, and nobody's."""
+NOT_A_TOKEN = "not-what-slack-gave"
+
+
+@asynccontextmanager
+async def taken_port() -> AsyncGenerator[str]:
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield str(listener.getsockname()[1])
+
+
+def is_one_line_about(ended: Ended, *words: str) -> None:
+    """The program ended with exit code 2, and all that it says is one line with these words."""
+    lines = [line for line in ended.err.splitlines() if not line.startswith("{")]  # what begins so is the log
+    assert ended.code == 2, ended.err
+    assert len(lines) == 1, ended.err
+    assert [word for word in words if word not in lines[0]] == []
+    assert "Traceback" not in ended.err + ended.out
+
+
+async def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    ended = await latchkey("run", LATCHKEY_SECRETS_DIR=str(tmp_path))
+
+    assert ended.code == 2
+    lines = ended.err.splitlines()
+    assert [line.partition(" ")[0] for line in lines] == sorted(REQUIRED, key=ended.err.index)
+    assert all(" is not set" in line for line in lines)
+    assert len(lines) == len(REQUIRED)
+
+
+WRONG: list[tuple[Mapping[str, str], tuple[str, ...]]] = [
+    ({"SLACK_BOT_TOKEN": f"xoxb-{NOT_A_TOKEN}"}, ("SLACK_BOT_TOKEN", "invalid_auth", "Copy it again")),
+    ({"SLACK_APP_TOKEN": f"xapp-{NOT_A_TOKEN}"}, ("SLACK_APP_TOKEN", "invalid_auth", "Copy it again")),
+    ({"LATCHKEY_MASTER_KEYS": "lk1_too-short"}, ("LATCHKEY_MASTER_KEYS", "master key 1 of 1", "latchkey keygen")),
+    ({"CONFLUENT_CLOUD_API_SECRET": WRONG_SECRET}, ("CONFLUENT_CLOUD_API_SECRET", "Use a Cloud API key")),
+]
+
+
+@pytest.mark.parametrize(("wrong", "words"), WRONG, ids=[next(iter(wrong)) for wrong, _ in WRONG])
+async def test_what_is_wrong_is_one_line_that_quotes_no_secret(
+    tmp_path: Path, wrong: Mapping[str, str], words: tuple[str, ...]
+) -> None:
+    async with stage(tmp_path) as here:
+        environment = {**here.environment(), **wrong}
+        ended = await latchkey("run", **environment)
+
+    is_one_line_about(ended, *words)
+    secrets = {
+        value for name, value in environment.items() if any(word in name for word in ("TOKEN", "SECRET", "KEYS"))
+    }
+    secrets.discard(environment["LATCHKEY_SECRETS_DIR"])
+    assert [secret for secret in secrets if secret in ended.err + ended.out] == []
+
+
+async def test_a_redis_that_is_away_is_one_line(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        url = f"redis://user:made-up-password@127.0.0.1:{here.free_port()}/0"
+        ended = await latchkey("run", **here.environment(redis_url=url))
+
+    is_one_line_about(ended, "Redis did not answer", "correct REDIS_URL")
+    assert "made-up-password" not in ended.err
+
+
+async def test_a_slack_that_is_away_is_one_line(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        ended = await latchkey("run", **here.environment() | {"SLACK_API_URL": f"http://127.0.0.1:{here.free_port()}/"})
+
+    is_one_line_about(ended, "Slack did not answer", "SLACK_API_URL")
+
+
+async def test_a_taken_port_is_one_line_and_leaves_no_server_behind(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here, taken_port() as port:
+        ended = await latchkey("run", **here.environment() | {"PORT": port})
+
+        is_one_line_about(ended, "Cannot listen on 127.0.0.1", port, "Set HOST and PORT")
+        assert not (tmp_path / "data" / "valkey.sock").exists()
+
+
+@pytest.mark.parametrize(("mode", "redis"), [("socket", "embedded"), ("http", "own")])
+async def test_the_product_itself_serves_the_main_job(tmp_path: Path, mode: str, redis: str) -> None:
+    async with crew(tmp_path) as (it, bots), own_redis(it.stage) as own:
+        changes = {"REDIS_URL": own.url} if redis == "own" else {}
+        changes |= {"SLACK_MODE": mode, "PORT": str(it.stage.free_port())}
+        bot = await bots.start(program=PRODUCT, **changes)
+
+        await it.ask()
+        await it.approve()
+        await it.dana.see("is there.")
+        await take_secret(it)
+        await it.dana.see("the secret was shown to you")
+
+        assert (tmp_path / "data" / "valkey.sock").exists() == (redis == "embedded")
+        assert await bot.stop() == 0
+        assert not (tmp_path / "data" / "valkey.sock").exists()
+
+
+async def test_asked_to_stop_it_finishes_the_key_that_it_is_making(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots):
+        gate = it.stage.faults.hold_before_create = Gate()
+        bot = await bots.start(program=PRODUCT)
+        await it.ask()
+        await it.approve()
+        await reached(gate)
+
+        stopping = asyncio.create_task(bot.stop())
+        await it.stage.slack.sockets.wait_disconnected()
+        assert not stopping.done()
+        gate.opened.set()
+        assert await stopping == 0
+        assert (creates(it.stage), len(it.our_keys())) == (1, 1)
+        await it.dana.see("is there.")
+
+        await bots.start(program=PRODUCT)
+        await take_secret(it)
+
+
+async def test_the_sandbox_leaves_no_server_behind_even_when_its_bot_was_killed() -> None:
+    pipe = asyncio.subprocess.PIPE
+    sandbox = await asyncio.create_subprocess_exec(sys.executable, "-m", "sandbox", "--port", "0", stdout=pipe)
+    try:
+        async with asyncio.timeout(20):
+            assert sandbox.stdout is not None
+            story = (await sandbox.stdout.readuntil(b"Ctrl-C")).decode()
+        url, log = re.findall(r"sandbox: (\S+)", story)[0], Path(re.findall(r"log: (\S+)", story)[0])
+        async with connect(f"unix://{log.with_name('data')}/valkey.sock") as store:
+            server: Commands = store
+            async with httpx.AsyncClient(base_url=url, headers={"X-Sandbox": "1"}) as panel:
+                said = (await panel.post("/control/bot", json={"do": "kill"})).json()
+            assert said["bot"] == {"alive": False, "pid": None, "restarts": 0}
+            assert await server.ping()  # it runs on, as after any `kill -9`
+
+            sandbox.send_signal(signal.SIGINT)
+            assert await sandbox.wait() == 0
+            with pytest.raises(ConnectionFailed):
+                await server.ping()
+    finally:
+        if sandbox.returncode is None:
+            sandbox.kill()
+            await sandbox.wait()
+    assert not log.parent.exists()
+
+
+async def test_the_doctor_says_what_is_well_and_what_is_not(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        well, ill, away = await asyncio.gather(
+            latchkey("doctor", **here.environment()),
+            latchkey("doctor", **here.environment(data="other") | {"LATCHKEY_CHANNEL": "C0NOSUCH"}),
+            latchkey("doctor", **here.environment(data="third") | {"SLACK_BOT_TOKEN": f"xoxb-{NOT_A_TOKEN}"}),
+        )
+
+    assert well.code == 0, well.err
+    assert [line.partition(":")[0] for line in well.out.splitlines()] == [
+        "Slack",
+        "channel",
+        "store",
+        "Confluent Cloud",
+    ]
+    assert ": ok: Acme (T0ACME)" in well.out
+    assert ill.code == 1
+    assert "channel: Slack shows Latchkey no channel C0NOSUCH (channel_not_found)" in ill.out
+    assert away.code == 1
+    assert "failed: Slack does not take SLACK_BOT_TOKEN (invalid_auth)" in away.out
+    assert "Traceback" not in ill.err + away.err
+
+
+async def test_the_audit_log_of_a_running_bot_is_exported_and_verified(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots):
+        await bots.start()
+        await it.ask()
+        await it.approve()
+        await it.dana.see("is there.")
+
+        environment = it.stage.environment()
+        live, export = await asyncio.gather(
+            latchkey("audit", "verify", **environment), latchkey("audit", "export", **environment)
+        )
+
+    assert live.code == 0
+    assert "lines holds." in live.out
+    assert len(export.out.splitlines()) >= 4
+    assert "key:created" in export.out
+    told, file = tmp_path / "told.jsonl", tmp_path / "audit.jsonl"
+    file.write_text(export.out)
+    told.write_text(export.out.replace("U0ERIN", "U0OLGA"))
+    keys = {"LATCHKEY_MASTER_KEYS": environment["LATCHKEY_MASTER_KEYS"]}
+    holds, changed = await asyncio.gather(
+        latchkey("audit", "verify", os.fspath(file), **keys), latchkey("audit", "verify", os.fspath(told), **keys)
+    )
+    assert (holds.code, holds.err) == (0, "")
+    assert changed.code == 1
+    assert "its content was changed" in changed.err

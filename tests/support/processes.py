@@ -1,0 +1,260 @@
+"""Bots in processes of their own, a Redis of one's own, and what to look at after one of them was killed."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as ConnectionFailed
+
+from bot.app import audit_lines
+from bot.store import embedded
+from bot.store.audit import verify_lines
+from bot.store.connection import Commands, connect
+from bot.store.sealing import Sealer, parse_master_keys
+from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.gate import Gate
+from sandbox.slack.person import PersonAtClient
+from sandbox.stage import MASTER_KEY, BotProcess, Stage, stage
+from tests.support.play import Play, settings_from
+
+SECONDS = 10.0
+PRODUCT = ("-m", "bot", "run")
+
+
+async def until(predicate: Callable[[], object], what: str) -> None:
+    """Wait for something that tells nobody when it changes: a file, or the state of another system."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            while not predicate():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"waited in vain for {what}") from None
+
+
+@dataclass(slots=True)
+class Bots:
+    """The bots of one stage, each in a process of its own, all with one store."""
+
+    stage: Stage
+    running: list[BotProcess] = field(default_factory=list[BotProcess], init=False)
+
+    async def start(self, *, program: Sequence[str] = ("-m", "sandbox.bot"), **changes: str) -> BotProcess:
+        """Start one more and wait until Slack reaches it, in the mode that its settings name."""
+        folder, sockets = self.stage.folder, self.stage.slack.sockets
+        settings = self.stage.environment() | changes
+        bot = BotProcess(settings, folder / "clock", folder / f"bot-{len(self.running)}.log", program)
+        self.running.append(bot)
+        await bot.start()
+        try:
+            if settings["SLACK_MODE"] == "http":
+                await self.stage.deliver_by_http(int(settings["PORT"]))
+            else:
+                await sockets.wait_connected(sum(each.is_alive for each in self.running))
+        except TimeoutError:
+            raise AssertionError(f"the bot did not come up:\n{bot.log.read_text()}") from None
+        return bot
+
+    async def kill(self, bot: BotProcess) -> None:
+        """`kill -9`, and wait until Slack has noticed."""
+        left = sum(each.is_alive for each in self.running) - 1
+        await bot.kill()
+        await until(lambda: self.stage.slack.sockets.connections <= left, "Slack to notice")
+
+
+@asynccontextmanager
+async def bots_of(here: Stage) -> AsyncGenerator[Bots]:
+    """Processes to start; none is left at the end."""
+    bots = Bots(here)
+    try:
+        yield bots
+    finally:
+        for bot in bots.running:
+            await bot.kill()
+
+
+@asynccontextmanager
+async def crew(folder: Path) -> AsyncGenerator[tuple[Play, Bots]]:
+    """A stage without a bot, Dana and Erin at their clients, and bots to start."""
+    async with stage(folder) as here, bots_of(here) as bots:
+        yield Play(here, here.slack.person("U0DANA"), here.slack.person("U0ERIN")), bots
+
+
+@asynccontextmanager
+async def held(gates: dict[str, Gate], name: str) -> AsyncGenerator[Gate]:
+    """Hold the calls of this name, as long as the gate stands among `gates`; at the end all of them go on."""
+    gate = gates[name] = Gate()
+    try:
+        yield gate
+    finally:
+        gates.pop(name, None)
+        gate.opened.set()
+
+
+async def reached(gate: Gate) -> None:
+    """Wait until somebody is held at the gate."""
+    async with asyncio.timeout(SECONDS):
+        await gate.reached.wait()
+
+
+async def in_time(it: Play, person: PersonAtClient, text: str) -> None:
+    """Let time pass, a few seconds at once, until this person sees this text."""
+
+    def look() -> bool:
+        it.advance(seconds=0.5)
+        return person.sees(text)
+
+    try:
+        await until(look, repr(text))
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {person.user} sees:\n{person.describe()}") from None
+
+
+async def take_secret(it: Play) -> str:
+    """Dana clicks `Show secret` and sees the secret of our only key, in one message. Returns the secret."""
+    await it.dana.click("Show secret")
+    (key,) = it.our_keys()
+    secret = it.stage.organization.secrets_issued[key]
+    await it.dana.see(secret)
+    assert payloads_with(it.stage, secret) == 1
+    return secret
+
+
+def payloads_with(here: Stage, text: str) -> int:
+    """How many of the things that the bots sent to Slack hold this text."""
+    return sum(text in json.dumps(sent.payload, ensure_ascii=False) for sent in here.slack.workspace.outgoing)
+
+
+def creates(here: Stage) -> int:
+    """How many requests to make a key Confluent has answered."""
+    return sum((call.method, call.path) == ("POST", "/iam/v2/api-keys") for call in here.organization.journal)
+
+
+def newest_card(it: Play) -> str:
+    """The newest message in the approvals channel, as text."""
+    return json.dumps(it.erin.messages(APPROVALS_CHANNEL)[-1], ensure_ascii=False)
+
+
+async def audit_of(here: Stage, **changes: str) -> list[Mapping[str, Any]]:
+    """The audit log of the stage's store. Its chain and its MACs hold, or this fails."""
+    lines = [line async for line in audit_lines(settings_from(here.environment() | changes))]
+    assert lines
+    assert verify_lines(lines, Sealer(parse_master_keys(MASTER_KEY))) is None
+    return lines
+
+
+def actions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the lines of an audit log are about, in order."""
+    return [line["action"] for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A program that has ended: its exit code, and all that it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def latchkey(*words: str, **environment: str) -> Ended:
+    """Run `latchkey` in this environment alone, to its end."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *words, env=kept | environment, stdout=pipe, stderr=pipe
+    )
+    try:
+        async with asyncio.timeout(SECONDS * 2):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+@dataclass(slots=True)
+class OwnRedis:
+    """A Valkey that we run ourselves, on a loopback port, with an append-only file."""
+
+    folder: Path
+    port: int
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """For REDIS_URL."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    async def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"--port {self.port} --bind 127.0.0.1 --dir {self.folder} --appendonly yes --appendfsync always"
+        self.process = await asyncio.create_subprocess_exec(
+            embedded._binary(),
+            *options.split(),
+            "--save",
+            "",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(SECONDS):
+            while not await self._answers():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    def signal(self, number: int) -> None:
+        """Send its process a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def kill(self) -> None:
+        """End it at once, whatever state it is in."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+    async def _answers(self) -> bool:
+        async with connect(self.url) as client:
+            commands: Commands = client
+            with suppress(ConnectionFailed):
+                return bool(await commands.ping())
+        return False
+
+
+@asynccontextmanager
+async def own_redis(here: Stage) -> AsyncGenerator[OwnRedis]:
+    """A Redis of our own beside the stage."""
+    folder = here.folder / "redis"
+    folder.mkdir()
+    redis = OwnRedis(folder, here.free_port())
+    await redis.start()
+    try:
+        yield redis
+    finally:
+        await redis.kill()
+
+
+async def everything_in(redis: Redis) -> bytes:
+    """Every key and every value of a server, one after the other."""
+    commands: Commands = redis
+    parts: list[bytes] = []
+    async for key in commands.scan_iter():
+        match (await commands.type(key)).decode():
+            case "string":
+                found: object = [await commands.get(key)]
+            case "hash":
+                found = [each for pair in (await commands.hgetall(key)).items() for each in pair]
+            case "list":
+                found = await commands.lrange(key, 0, -1)
+            case "zset":
+                found = await commands.zrange(key, 0, -1)
+            case kind:
+                raise AssertionError(f"Latchkey keeps no {kind}")
+        parts += [key, *cast("list[bytes]", found)]
+    return b"\n".join(parts)
