@@ -82,8 +82,8 @@ class Execution:
         event = self.ledger.event(Action.UNDELIVERED, state.ask.id, key=state.key.id, why=why)
         await self.ledger.move(stored, lost, *events, event, extra=With(take_secret=isinstance(state, Ready)))
 
-    async def sweep(self, request: RequestId) -> None:
-        """Delete keys of attempts that were given up before; the present attempt's key is left alone."""
+    async def sweep(self, request: RequestId, attempt: int) -> None:
+        """Delete keys of attempts that were given up, such as this one; the present attempt's key is left alone."""
         stored = await self.ledger.get(request)
         present = getattr(stored.value, "attempt", None)
         kept = stored.value.key.id if isinstance(stored.value, Keyed) else None
@@ -93,6 +93,7 @@ class Execution:
             if key.id != kept and (present is None or _attempt(key) < present)
         ]
         await self._delete(stored.value, keys)
+        await self.ledger.record(Action.CREATE_UNKNOWN, request, marker=str(Marker(request, attempt)), found=_NOTHING)
 
     # --- making a key -----------------------------------------------------------------------------------------------
 
@@ -141,8 +142,10 @@ class Execution:
     async def _none_left(self, approved: Approved) -> None:
         """One request leaves at most one key, also when somebody put an old record back into the store."""
         leftovers = await self._ours(approved)
-        if leftovers and approved.attempt == 1:
-            raise Refused(f"A key of this request exists already ({leftovers[0].id}).")
+        # Only what was given up is deleted: this record may be outdated, and somebody faster have made the present key.
+        present = [key for key in leftovers if _attempt(key) >= approved.attempt]
+        if present:
+            raise Refused(f"A key of this request exists already ({present[0].id}).")
         await self._delete(approved, leftovers)
 
     async def intend(self, stored: Stored[Request], approved: Approved) -> "Stored[Working]":
@@ -203,36 +206,39 @@ class Execution:
     # --- finding out what happened ------------------------------------------------------------------------------------
 
     async def _reconcile(self, stored: Stored[Request], working: Working) -> None:
-        now = self.ledger.clock()
+        now, held = self.ledger.clock(), stored
+        trouble = working.trouble or "Latchkey stopped while it made the key."
+        again = replace(working, look_at=now + SECOND_LOOK, clean=working.clean + 1, trouble=trouble)
         try:
             ours = await self._ours(working)
             if ours:
+                # Claimed before it is deleted: whoever makes this key and is merely slow can no longer record it.
+                held, _ = await self.ledger.move(stored, replace(again, clean=0))
                 await self._delete(working, ours)
         except (Unavailable, Unknown, CloudRefused) as error:
             waiting = replace(working, look_at=now + BACKOFF[2], trouble=error.tell, clean=0)
-            await self.ledger.move(stored, waiting)
+            await self.ledger.move(held, waiting)
             return
-        clean = 0 if ours else working.clean + 1
-        if clean < CLEAN_LISTS:
-            trouble = working.trouble or "Latchkey stopped while it made the key."
-            again = replace(working, look_at=now + SECOND_LOOK, clean=clean, trouble=trouble)
+        if again.clean >= CLEAN_LISTS and not ours:
+            await self._next_attempt(stored, working)
+        elif not ours:
             await self.ledger.move(stored, again)
-            return
-        await self._next_attempt(stored, working)
 
     async def _next_attempt(self, stored: Stored[Request], working: Working) -> None:
         now = self.ledger.clock()
-        sweep = With(also={f"sweep:{working.ask.id}": now + STRAGGLER})
+        # One sweep for each attempt: an earlier one that is still to come may come too early for this one's key.
+        sweep = With(also={f"sweep:{working.ask.id}/{working.attempt}": now + STRAGGLER})
+        found = self.ledger.event(Action.CREATE_UNKNOWN, working.ask.id, marker=str(working.marker), found=_NOTHING)
         if working.attempt >= ATTEMPTS:
             happened = f"Confluent Cloud lost its answer {working.attempt} times."
             failed = Failed(
                 working.ask, working.terms, happened, "No key is left behind.", _ASK_AGAIN, working.ask.id, now
             )
             event = self.ledger.event(Action.FAILED, working.ask.id, happened=happened)
-            await self.ledger.move(stored, failed, event, extra=sweep)
+            await self.ledger.move(stored, failed, found, event, extra=sweep)
             return
         fresh = Approved(working.ask, working.terms, working.grant, working.attempt + 1, now)
-        await self.ledger.move(stored, fresh, extra=sweep)
+        await self.ledger.move(stored, fresh, found, extra=sweep)
 
     async def _ours(self, request: Request) -> Sequence[ApiKey]:
         """Keys at Confluent that carry this request's marker, of any attempt."""
@@ -275,6 +281,8 @@ class Execution:
 
 
 _ASK_AGAIN = "Ask for a new key with `/apikey create`."
+_NOTHING = "nothing is left of it"
+"""What the audit log says of an attempt whose outcome nobody heard, once it was looked for."""
 
 
 def _next_step(error: CloudRefused) -> str:

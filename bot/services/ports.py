@@ -99,7 +99,7 @@ class Lease:
 
 
 class Agenda(Protocol):
-    """Due work: `request:ID`, `click:ID`, `sweep:ID`, `catalog`."""
+    """Due work: `request:ID`, `click:ID`, `sweep:ID/ATTEMPT`, `catalog`."""
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
         """Take up to `limit` items that are due, earliest first."""

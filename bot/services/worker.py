@@ -155,7 +155,10 @@ class Worker:
             await self.inbox.done(name)
 
     async def _sweep(self, name: str) -> None:
-        await self.execution.sweep(RequestId(name))
+        request, _, attempt = name.partition("/")
+        if not attempt.isdecimal():
+            raise NotFound("no such attempt")
+        await self.execution.sweep(RequestId(request), int(attempt))
 
     async def _catalog(self, _: str) -> datetime | None:
         await self.directory.refresh_catalog()
