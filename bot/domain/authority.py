@@ -4,11 +4,13 @@ Pure: the caller brings role bindings that it has just read. Every binding is we
 so that `explain` and a refusal show the same words that decided.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.domain.keys import Owner, Path, Person, Resource, ServiceAccount
-from bot.domain.roles import TABLES, Binding, Row, Scope, Table, Whose
+from bot.domain.roles import TABLES, Binding, Scope, Table, Whose
+
+_ELSEWHERE = "it is bound in another organisation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,48 +40,24 @@ class Weighed:
     why: str
 
 
-def weigh(binding: Binding, target: Target, organization: str, table: Table) -> Weighed:
-    """Say whether this binding gives its principal authority over the target."""
-    scope = Scope.parse(binding.crn)
-    row = table.rows.get(binding.role)
-    is_own = target.owner.id == binding.principal
-    if scope.organization != organization:
-        return Weighed(binding, counts=False, why="it is bound in another organisation")
-    if is_own and table.own_anywhere and (row is None or row.whose is not Whose.OTHERS):
-        return Weighed(binding, counts=True, why="any role is enough for the holder's own key")
-    if row is None:
-        return Weighed(binding, counts=False, why="this role manages no API keys")
-    if target.resource.kind not in row.kinds:
-        return Weighed(binding, counts=False, why=f"this role manages no {target.resource.kind} keys")
-    if row.whose is Whose.OWN_AND_OWNED_ACCOUNTS and _is_account(target.owner, scope):
-        return Weighed(binding, counts=True, why=f"it owns the service account {target.owner.id}")
-    if (refusal := _not_its_key(row, is_own=is_own)) is not None:
-        return Weighed(binding, counts=False, why=refusal)
-    return _by_place(binding, scope, target.resource.paths(), is_own=is_own)
-
-
 def weigh_all(standing: Standing, target: Target) -> tuple[Weighed, ...]:
     """Weigh every binding of the person, in the order given."""
-    return tuple(
-        weigh(binding, target, standing.organization, standing.table)
-        for binding in standing.bindings
-        if binding.principal == standing.person.principal
-    )
+    return tuple(Weighed(binding, counts=counts, why=why) for binding, counts, why in _weigh(standing, target))
 
 
 def authority(standing: Standing, target: Target) -> Binding | None:
     """The binding that gives this person authority over the target, or None."""
-    return next((weighed.binding for weighed in weigh_all(standing, target) if weighed.counts), None)
+    return next((binding for binding, counts, _ in _weigh(standing, target) if counts), None)
 
 
 def reaches(standing: Standing, target: Target) -> bool:
     """Whether any role of the key's owner-to-be touches the resource at all: else the key opens nothing."""
     scopes = [Scope.parse(binding.crn) for binding in standing.bindings]
     return any(
-        scope.covers(path) or scope.is_below(path)
+        scope.meets(path)
         for scope in scopes
         for path in target.resource.paths()
-        if scope.organization == standing.organization
+        if scope.organization and scope.organization == standing.organization
     )
 
 
@@ -89,24 +67,75 @@ def describe(binding: Binding) -> str:
     return f"{binding.role} of {' / '.join(value for _, value in path) if path else 'the organisation'}"
 
 
-def _is_account(owner: Owner, scope: Scope) -> bool:
-    """Whether this scope is that service account itself; a wider one is no ownership of it."""
-    return isinstance(owner, ServiceAccount) and bool(scope.path) and scope.covers((("service-account", owner.id),))
+@dataclass(frozen=True, slots=True)
+class _Grounds:
+    """What a role, for one target, asks of the place where it is bound."""
+
+    never: str = ""
+    """Why no place would do."""
+    account: Path = ()
+    """The service account that it has to own."""
+    is_own: bool = False
+    """Whether the key is the holder's own, so that a place inside the resource does too."""
+    anywhere: bool = False
 
 
-def _not_its_key(row: Row, *, is_own: bool) -> str | None:
+def _weigh(standing: Standing, target: Target) -> Iterator[tuple[Binding, bool, str]]:
+    """Each binding of the person, whether it counts, and why. What hangs on the role alone is asked once per role."""
+    person, organization, paths = standing.person.principal, standing.organization, target.resource.paths()
+    known: dict[str, _Grounds] = {}
+    for binding in standing.bindings:
+        if binding.principal != person:
+            continue
+        scope = Scope.parse(binding.crn)
+        if not scope.organization or scope.organization != organization:
+            yield binding, False, _ELSEWHERE if scope.organization else "its CRN cannot be read"
+            continue
+        grounds = known.get(binding.role)
+        if grounds is None:
+            is_own = target.owner.id == person
+            grounds = known[binding.role] = _grounds(binding.role, target, standing.table, is_own=is_own)
+        yield binding, *_by_place(scope, paths, grounds)
+
+
+def _grounds(role: str, target: Target, table: Table, *, is_own: bool) -> _Grounds:
+    row = table.rows.get(role)
+    if is_own and table.own_anywhere and (row is None or row.whose is not Whose.OTHERS):
+        return _Grounds(anywhere=True)
+    if row is None:
+        return _Grounds("this role manages no API keys")
+    if target.resource.kind not in row.kinds:
+        return _Grounds(f"this role manages no {target.resource.kind} keys")
     match row.whose:
-        case Whose.ANYONES:
-            return None
-        case Whose.OTHERS:
-            return "this role may not make keys for its own holder" if is_own else None
-        case Whose.OWN | Whose.OWN_AND_OWNED_ACCOUNTS:
-            return None if is_own else "this role manages only its holder's own keys"
+        case Whose.OTHERS if is_own:
+            return _Grounds("this role may not make keys for its own holder")
+        case Whose.OWN_AND_OWNED_ACCOUNTS if isinstance(target.owner, ServiceAccount):
+            return _Grounds(account=(("service-account", target.owner.id),))
+        case Whose.OWN | Whose.OWN_AND_OWNED_ACCOUNTS if not is_own:
+            return _Grounds("this role manages only its holder's own keys")
+        case _:
+            return _Grounds(is_own=is_own)
 
 
-def _by_place(binding: Binding, scope: Scope, paths: Sequence[Path], *, is_own: bool) -> Weighed:
-    if any(scope.covers(path) for path in paths):
-        return Weighed(binding, counts=True, why="it covers the resource")
-    if is_own and any(scope.is_below(path) for path in paths):
-        return Weighed(binding, counts=True, why="it reaches into the resource: enough for an own key")
-    return Weighed(binding, counts=False, why="it is bound somewhere else")
+def _by_place(scope: Scope, paths: Sequence[Path], grounds: _Grounds) -> tuple[bool, str]:
+    if grounds.never:
+        return False, grounds.never
+    if grounds.anywhere:
+        return True, "any role is enough for the holder's own key"
+    if grounds.account:
+        # Bound to the account itself: no wider place makes anybody the owner of the accounts in it.
+        owns = bool(scope.path) and scope.covers(grounds.account)
+        account = grounds.account[0][1]
+        return (
+            owns,
+            f"it owns the service account {account}" if owns else f"it does not own the service account {account}",
+        )
+    met = [path for path in paths if scope.meets(path)]
+    if not met:
+        return False, "it is bound somewhere else"
+    if any(len(scope.path) <= len(path) for path in met):
+        return True, "it covers the resource"
+    # Everything is inside the organisation, so that being inside it means nothing.
+    if grounds.is_own and any(met):
+        return True, "it reaches into the resource: enough for an own key"
+    return False, "it is bound inside the resource, not to all of it"

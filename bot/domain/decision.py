@@ -13,6 +13,9 @@ from bot.domain.keys import MyAccount
 from bot.domain.policy import MAKES, Policy, Rule
 from bot.domain.requests import Approval, Ask, Terms
 
+NAMED = 5
+"""How many of somebody's roles a refusal names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
@@ -53,11 +56,11 @@ def decide(
         return Forbidden("no rule matches", "No rule of the policy allows this.")
     if (reason := _never(rule, ask, requester)) is not None:
         return Forbidden(rule.name, reason)
-    if rule.approvals == 0:
+    if rule.approvals < 1:
         if authority(requester, target) is None:
             return Forbidden(rule.name, "This rule needs no approval, but only from somebody who manages such keys.")
-        return Allowed(rule.terms())
-    return _count(rule, ask, approvers)
+        return Allowed(rule.terms(policy.table))
+    return _count(rule, rule.terms(policy.table), ask, approvers)
 
 
 def refusal(ask: Ask, approver: Standing) -> str | None:
@@ -65,9 +68,15 @@ def refusal(ask: Ask, approver: Standing) -> str | None:
     if approver.person.is_same_as(ask.requester):
         return "You asked for this key, so someone else has to decide."
     if authority(approver, Target(ask.owner, ask.resource)) is None:
-        held = ", ".join(sorted({describe(binding) for binding in approver.bindings})) or "no role"
-        return f"Your Confluent roles do not cover this key (you hold {held})."
+        return f"Your Confluent roles do not cover this key (you hold {_held(approver)})."
     return None
+
+
+def _held(standing: Standing) -> str:
+    """The roles of a person in words, as many as one reads in a sentence."""
+    bindings = standing.bindings
+    named = ", ".join(sorted({describe(binding) for binding in bindings[:NAMED]})) or "no role"
+    return f"{named}, and {len(bindings) - NAMED} more" if len(bindings) > NAMED else named
 
 
 def _never(rule: Rule, ask: Ask, requester: Standing) -> str | None:
@@ -80,12 +89,12 @@ def _never(rule: Rule, ask: Ask, requester: Standing) -> str | None:
     if isinstance(ask.owner, MyAccount):
         if ask.operation in MAKES and ask.owner.id != person.principal:
             return "Nobody makes keys for another person's account."
-        if not rule.user_keys:
+        if ask.operation in MAKES and not rule.user_keys:  # those that exist can still be edited, and deleted
             return "Keys of people's own accounts are switched off here. Use a service account."
     return None
 
 
-def _count(rule: Rule, ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> Verdict:
+def _count(rule: Rule, terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> Verdict:
     digest = ask.digest()
     valid = {
         standing.person.principal
@@ -96,4 +105,4 @@ def _count(rule: Rule, ask: Ask, approvers: Sequence[tuple[Approval, Standing]])
         and refusal(ask, standing) is None
     }
     missing = rule.approvals - len(valid)
-    return NeedsApproval(rule.terms(), missing) if missing > 0 else Allowed(rule.terms())
+    return NeedsApproval(terms, missing) if missing > 0 else Allowed(terms)

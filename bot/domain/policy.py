@@ -72,7 +72,7 @@ class Rule:
     user_keys: bool = True
     """Whether people may have keys of their own account."""
 
-    def terms(self) -> Terms:
+    def terms(self, table: Table) -> Terms:
         """What holds for a request under this rule from now on."""
         return Terms(
             rule=self.name,
@@ -84,6 +84,7 @@ class Rule:
             notify=self.notify,
             lifetime=self.lifetime,
             mint=self.mint,
+            table=table.name,
         )
 
 

@@ -59,6 +59,8 @@ class Terms:
     notify: tuple[str, ...] = ()
     lifetime: timedelta | None = None
     mint: Literal["on_approval", "on_claim"] = "on_approval"
+    table: str = "documented"
+    """The version of the role table, by its name in `roles.TABLES`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ follows the newest version of that page, in our words.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote
 
@@ -124,34 +125,46 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A parsed CRN: the organisation's id ("" when the CRN names none) and the path below it."""
+    """A parsed CRN: the organisation's id ("" when it is no CRN) and the path below it."""
 
     organization: str
     path: Path
+    has_wildcard: bool = False
 
     @classmethod
     def parse(cls, crn: str) -> "Scope":
-        """Read a CRN leniently: any authority, percent-encoding decoded, `kafka=X` after `cloud-cluster=X` dropped."""
-        parts = [part.partition("=") for part in crn.split("/") if "=" in part]
-        elements = [(unquote(key), unquote(value)) for key, _, value in parts]
-        organization = next((value for key, value in elements if key == "organization"), "")
-        clusters = {value for key, value in elements if key == "cloud-cluster"}
-        return cls(
-            organization,
-            tuple(
-                (key, value)
-                for key, value in elements
-                if key != "organization" and not (key == "kafka" and value in clusters)
-            ),
-        )
+        """Read a CRN: any authority, percent-encoding decoded, `kafka=X` beside `cloud-cluster=X` dropped.
+
+        What is not one, whole and from the organisation down, covers nothing: half understood, it could seem wider.
+        """
+        return _parsed(crn)
+
+    def meets(self, path: Path) -> bool:
+        """Whether the two name the same as far as both go: this pattern covers `path`, or is inside it."""
+        mine = self.path
+        if self.has_wildcard:
+            return all(map(_matches, mine, path))
+        if mine and path and mine[0] != path[0]:
+            return False  # where nearly every binding of a large organisation ends: in another environment
+        common = min(len(mine), len(path))
+        return mine[:common] == path[:common]
 
     def covers(self, path: Path) -> bool:
         """Whether this pattern is an element-wise prefix of `path`: the binding holds at `path` and below."""
-        return len(self.path) <= len(path) and all(map(_matches, self.path, path))
+        return len(self.path) <= len(path) and self.meets(path)
 
-    def is_below(self, path: Path) -> bool:
-        """Whether this pattern names something strictly inside `path`, such as a topic of that cluster."""
-        return len(self.path) > len(path) and all(map(_matches, self.path, path))
+
+@lru_cache(maxsize=16_384)
+def _parsed(crn: str) -> Scope:
+    """See `Scope.parse`. Decisions read the bindings afresh and find the same few thousand CRNs in them."""
+    _, _, rest = crn.rstrip("/").partition("://")
+    parts = [part.partition("=") for part in rest.split("/")[1:]]
+    elements = [(unquote(key), unquote(value)) for key, _, value in parts]
+    if not elements or elements[0][0] != "organization" or not all(key and value for key, value in elements):
+        return Scope("", (("", crn),))
+    (_, organization), *below = elements
+    path = tuple(each for each in below if each[0] != "kafka" or ("cloud-cluster", each[1]) not in below)
+    return Scope(organization, path, any(value.endswith("*") for _, value in path))
 
 
 def _matches(pattern: tuple[str, str], element: tuple[str, str]) -> bool:
@@ -159,8 +172,3 @@ def _matches(pattern: tuple[str, str], element: tuple[str, str]) -> bool:
     if key != element[0]:
         return False
     return element[1].startswith(value[:-1]) if value.endswith("*") else value == element[1]
-
-
-def roles_over(kind: Kind, table: Table = TABLES["documented"]) -> tuple[str, ...]:
-    """See `Table.roles_over`."""
-    return table.roles_over(kind)

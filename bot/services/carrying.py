@@ -1,11 +1,14 @@
 """Carrying out a stored click, and answering it: whatever happens, the person who clicked reads something."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from bot.domain.errors import LatchkeyError, NotFound, Unavailable
+from bot.domain.keys import RequestId
+from bot.domain.requests import Pending, Ready, due
 from bot.services.checking import form
 from bot.services.clicks import (
     Approve,
@@ -21,12 +24,14 @@ from bot.services.clicks import (
     Show,
 )
 from bot.services.delivery import Delivery
-from bot.services.pages import Page, TextPage
+from bot.services.pages import FormPage, Page, TextPage
 from bot.services.ports import Drafts, Notifier
 from bot.services.publishing import Publishing
 from bot.services.requests import Desk
 
 STALE = timedelta(hours=1)
+Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace
+"""What is done to a request that is there."""
 log = logging.getLogger("latchkey.clicks")
 
 
@@ -49,10 +54,10 @@ class Carrying:
         except LatchkeyError as error:
             level = logging.WARNING if isinstance(error, Unavailable) else logging.INFO
             log.log(level, "click refused", extra={"click": click.id, "deed": click.deed.kind, "code": error.code})
-            page = TextPage("Not done", error.tell)
+            page = _apology("Not done", error.tell, click)
         except Exception:
             log.exception("click failed", extra={"click": click.id, "deed": click.deed.kind})
-            page = TextPage("Something went wrong", _broken(click))
+            page = _apology("Something went wrong", _broken(click), click)
         if page is not None:
             await self._reply(click, page)
 
@@ -71,9 +76,25 @@ class Carrying:
                 return form(await self._draft(draft_id, click), await self.desk.directory.catalog())
             case Send(draft_id):
                 sent = await self.desk.submit(draft_id, await self._draft(draft_id, click), click)
-                return TextPage("Request sent", sent)
-            case Approve() | Deny() | Cancel():
-                return await self._decide(deed, click)
+                return TextPage("Request sent", sent) if isinstance(sent, str) else sent
+            case Approve() | Deny() | Cancel() | Show() | Saved() | Replace():
+                was_forgotten = await self._remember(deed, click)
+                try:
+                    return await self._act(deed, click)
+                finally:
+                    if was_forgotten:
+                        await self._bring_up_to_date(deed.request)
+            case _:
+                assert_never(deed)
+
+    async def _act(self, deed: Act, click: Click) -> Page | None:
+        match deed:
+            case Approve(request):
+                return TextPage("Approved", await self.desk.approve(request, click))
+            case Deny(request, reason):
+                return TextPage("Denied", await self.desk.deny(request, reason, click))
+            case Cancel(request):
+                return TextPage("Cancelled", await self.desk.cancel(request, click))
             case Show(request):
                 instead = await self.delivery.show(request, click)
                 return TextPage("Not shown", instead) if instead else None
@@ -85,18 +106,28 @@ class Carrying:
             case _:
                 assert_never(deed)
 
-    async def _decide(self, deed: Approve | Deny | Cancel, click: Click) -> Page:
-        if click.card is not None and isinstance(deed, Approve):
-            await self.publishing.found(deed.request, click.card)
+    async def _remember(self, deed: Act, click: Click) -> bool:
+        """Put the clicked message on record. Returns whether it was not there, as after a crash."""
+        if click.card is None or (stored := await self.desk.ledger.requests.get(deed.request)) is None:
+            return False
         match deed:
-            case Approve(request):
-                return TextPage("Approved", await self.desk.approve(request, click))
-            case Deny(request, reason):
-                return TextPage("Denied", await self.desk.deny(request, reason, click))
-            case Cancel(request):
-                return TextPage("Cancelled", await self.desk.cancel(request, click))
+            case Approve() | Deny():
+                is_card = click.card.channel == stored.value.terms.channel
+                surface = "card" if is_card else f"copy:{click.by}:0"
+            case Cancel():
+                surface = "asked"
+            case Show() | Saved() | Replace():
+                surface = f"key:{getattr(stored.value, 'attempt', 0)}"
             case _:
                 assert_never(deed)
+        return await self.publishing.found(deed.request, surface, click.card)
+
+    async def _bring_up_to_date(self, request: RequestId) -> None:
+        """Have the worker show a request again that nothing else would move; what is in flight shows itself."""
+        with suppress(LatchkeyError):  # the click has its answer, and the message is on record for the next time
+            stored = await self.desk.ledger.get(request)
+            if isinstance(stored.value, Pending | Ready) or due(stored.value) is None:
+                await self.desk.ledger.move(stored, stored.value)
 
     async def _check(self, draft: Draft, click: Click) -> Page:
         await self.drafts.put(click.id, click.by, draft)
@@ -107,6 +138,19 @@ class Carrying:
         if draft is None:
             raise NotFound("This form is too old. Nothing was sent. Start again with `/apikey create`.")
         return draft
+
+
+def _apology(title: str, text: str, click: Click) -> TextPage:
+    """What went wrong, with whatever the person typed, so that nothing is lost."""
+    match click.deed:
+        case Check():
+            return TextPage(title, text, back=click.id)
+        case Change(draft) | Send(draft):
+            return TextPage(title, text, back=draft)
+        case Deny(_, reason):
+            return TextPage(title, text, typed=reason)
+        case _:
+            return TextPage(title, text)
 
 
 def _broken(click: Click) -> str:

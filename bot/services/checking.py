@@ -87,8 +87,15 @@ def text_problems(draft: Draft) -> Mapping[str, str]:
         text: str = getattr(draft, field)
         if field != "description" and not text.strip():
             problems[field] = f"Write a {field}."
-        elif len(text) > limit:
-            problems[field] = f"At most {limit:,} characters; this has {len(text):,}."
-        elif _SECRET.search(text):
-            problems[field] = "This holds something that looks like an API secret. Take it out: it would be stored."
+        elif problem := text_problem(text, limit):
+            problems[field] = problem
     return problems
+
+
+def text_problem(text: str, limit: int) -> str | None:
+    """What is wrong with a text that is going to be stored and shown to others."""
+    if len(text) > limit:
+        return f"At most {limit:,} characters; this has {len(text):,}."
+    if _SECRET.search(text):
+        return "This holds something that looks like an API secret. Take it out: it would be stored."
+    return None

@@ -47,6 +47,9 @@ class Delivery:
 
     async def show(self, request: RequestId, click: Click) -> str | None:
         """Show the secret in answer to this click. Returns what to say instead, when there is nothing to show."""
+        return await persistently(lambda: self._show(request, click))
+
+    async def _show(self, request: RequestId, click: Click) -> str | None:
         stored = await self._of(request, click)
         ready = stored.value
         now = self.ledger.clock()
@@ -56,17 +59,11 @@ class Delivery:
             return "The time to take this secret is over. No key is left. Ask again with `/apikey create`."
         if now - click.at > PRESENT:
             return "Latchkey was away when you clicked, so it shows nothing now. Click `Show secret` again."
-        try:
-            return await self._claim_and_reveal(stored, ready, click)
-        except Conflict:
-            return _instead((await self.ledger.get(request)).value)
-
-    async def _claim_and_reveal(self, stored: Stored[Request], state: Ready | Offered, click: Click) -> str | None:
-        if isinstance(state, Ready):
-            revealing, secret = await self._claim(stored, state, click)
-            await self._reveal(revealing, state, secret, click)
+        if isinstance(ready, Ready):
+            revealing, secret = await self._claim(stored, ready, click)
+            await self._reveal(revealing, ready, secret, click)
             return None
-        minted = await self.minting.mint(stored, state, click.by)
+        minted = await self.minting.mint(stored, ready, click.by)
         if isinstance(minted, str):
             return minted
         await self._reveal(*minted, click)
@@ -82,9 +79,8 @@ class Delivery:
         state = await persistently(lambda: self._give_up(request, click))
         if click.card is None:  # the click came from the message that shows the secret
             await self.notifier.clear(click.reply)
-        return (
-            f"The key `{plain(state.key.id)}` is deleted and a new one made. Latchkey writes to you when it is there."
-        )
+        key = plain(state.key.id)
+        return f"The key `{key}` is being deleted and a new one made. Latchkey writes to you when it is there."
 
     async def _confirm(self, request: RequestId, click: Click) -> None:
         stored = await self._of(request, click)
@@ -103,10 +99,9 @@ class Delivery:
             raise Refused(f"{_instead(state)} Nothing was changed.")
         now = self.ledger.clock()
         if now >= state.grant.fresh_until:
-            raise Refused(
-                f"The approval ended {when(state.grant.fresh_until)}, so this key stays as it is. "
-                "Ask for a new one with `/apikey create`."
-            )
+            stays = "no other key is made" if isinstance(state, Undelivered) else "this key stays as it is"
+            ended = when(state.grant.fresh_until)
+            raise Refused(f"The approval ended {ended}, so {stays}. Ask for a new one with `/apikey create`.")
         asked = self.ledger.event(Action.REPLACEMENT_ASKED, request, click.by, key=state.key.id)
         if isinstance(state, Undelivered) and state.deleted_at:
             again = Approved(state.ask, state.terms, state.grant, state.attempt + 1, now)

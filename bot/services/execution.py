@@ -4,6 +4,7 @@ A worker calls `advance` on a request whose deadline has come. Every step first 
 that whoever finds the request after a crash knows what may have happened. Nothing here is kept in memory.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -54,6 +55,8 @@ class Execution:
     async def advance(self, stored: Stored[Request]) -> None:
         """Take the step that is due; at rest, do nothing."""
         match stored.value:
+            case Pending() as pending if self.ledger.clock() < pending.expires_at:
+                await self.desk.asking.tell(stored, pending)
             case Pending() as pending:
                 await self._expire(stored, pending)
             case Approved() as approved:
@@ -105,6 +108,9 @@ class Execution:
             endpoints = await self.permitted(approved)
         except (Unavailable, Unknown) as error:
             await self._later(stored, approved, error)
+            return
+        except CloudRefused as error:
+            await self.fail(stored, approved, error.detail, NOTHING_CHANGED, _next_step(error), error.reference)
             return
         except LatchkeyError as error:
             await self.fail(stored, approved, error.tell, NOTHING_CHANGED, _ASK_AGAIN)
@@ -186,7 +192,7 @@ class Execution:
     async def _later(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
         now = self.ledger.clock()
         wait = error.wait if isinstance(error, Throttled) else _backoff(approved.tries)
-        waiting = replace(approved, not_before=now + wait, trouble=error.tell, tries=approved.tries + 1)
+        waiting = replace(approved, not_before=now + wait, trouble=_news(error), tries=approved.tries + 1)
         await self.ledger.move(stored, waiting)
 
     async def fail(
@@ -215,8 +221,8 @@ class Execution:
                 # Claimed before it is deleted: whoever makes this key and is merely slow can no longer record it.
                 held, _ = await self.ledger.move(stored, replace(again, clean=0))
                 await self._delete(working, ours)
-        except (Unavailable, Unknown, CloudRefused) as error:
-            waiting = replace(working, look_at=now + BACKOFF[2], trouble=error.tell, clean=0)
+        except (Unavailable, Unknown, CloudRefused):
+            waiting = replace(working, look_at=now + BACKOFF[2], trouble=trouble, clean=0)
             await self.ledger.move(held, waiting)
             return
         if again.clean >= CLEAN_LISTS and not ours:
@@ -280,14 +286,20 @@ class Execution:
         await self.ledger.move(stored, gone)
 
 
-_ASK_AGAIN = "Ask for a new key with `/apikey create`."
+_ASK_AGAIN = "Ask for a new key with /apikey create."
+_FOR_A_CLICK = re.compile(r" ?(Nothing was changed|Try again in [^.]*)\.")
 _NOTHING = "nothing is left of it"
 """What the audit log says of an attempt whose outcome nobody heard, once it was looked for."""
 
 
+def _news(error: LatchkeyError) -> str:
+    """What is wrong, for a message that says itself what happens next: nobody has to try anything again."""
+    return _FOR_A_CLICK.sub("", error.tell)
+
+
 def _next_step(error: CloudRefused) -> str:
     if error.status == 402 or "limited to" in error.detail:  # noqa: PLR2004 -- HTTP's own number says it best
-        return "A quota is used up. Delete a key that nobody needs, then ask again with `/apikey create`."
+        return "A quota is used up. Delete a key that nobody needs, then ask again with /apikey create."
     if error.status == 403:  # noqa: PLR2004
         return "Ask for a key of a service account instead, or tell whoever runs Latchkey which right is missing."
     return _ASK_AGAIN

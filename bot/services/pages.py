@@ -47,16 +47,22 @@ class ReviewPage:
     owner: Owner
     resource: Resource
     terms: Terms
-    approver_roles: tuple[str, ...]
+    approvers: Mapping[str, int]
+    """How many people could approve, by what gives them the right."""
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TextPage:
-    """A page that only says something."""
+    """A page that only says something.
+
+    `back` is a stored draft that its button leads back to; `typed` is what somebody wrote in vain, to be copied.
+    """
 
     title: str
     text: str
+    back: str = ""
+    typed: str = ""
 
 
 Page: TypeAlias = FormPage | ReviewPage | TextPage

@@ -250,8 +250,8 @@ class People(Protocol):
 
 
 Surface: TypeAlias = str
-"""`card` in the approvals channel; and the requester's DMs: `asked`, `outcome` when it ended without a key, and
-`key:N` for the key of attempt N."""
+"""`card` in the approvals channel and `copy:USER:ROUND` of it in an approver's DM; and the requester's DMs: `asked`,
+`outcome` when it ended without a key, `key:N` for the key of attempt N."""
 
 
 class Notifier(Protocol):

@@ -21,6 +21,8 @@ def surfaces(request: Request) -> tuple[Surface, ...]:
         return ("card", "asked", "outcome")
     if isinstance(request, Keyed | Offered):
         return (f"key:{request.attempt}", "card", "asked")
+    if isinstance(request, Pending):
+        return ("card", "asked", *(f"copy:{told}" for told in request.told))
     return ("card", "asked")
 
 
@@ -45,11 +47,16 @@ class Publishing:
                 note = trouble if surface == "card" and isinstance(request, Pending) else note
         return min(retry, default=None)
 
-    async def found(self, request: RequestId, card: CardAt) -> None:
-        """Remember a card that somebody clicked, in case a crash kept us from remembering that we posted it."""
+    async def found(self, request: RequestId, surface: Surface, at: CardAt) -> bool:
+        """Remember a message that somebody clicked, in case a crash kept us from remembering that we posted it.
+
+        Returns whether it was unknown, and so may show something old.
+        """
         known = await self.posts.get(request)
-        if not any((post.channel, post.ts) == (card.channel, card.ts) for post in known):
-            await self.posts.put(request, Post("card", card.channel, card.ts, ""))
+        if any((post.channel, post.ts) == (at.channel, at.ts) for post in known):
+            return False
+        await self.posts.put(request, Post(surface, at.channel, at.ts, ""))
+        return True
 
     async def _one(
         self, surface: Surface, request: Request, post: Post | None, note: str

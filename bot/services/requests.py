@@ -3,6 +3,7 @@
 Every method acts for one person, proves who that is, and returns or raises a sentence for that person.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -23,6 +24,7 @@ from bot.domain.requests import (
     Pending,
     Request,
 )
+from bot.services.asking import Asking, Candidate, first_round, next_round
 from bot.services.checking import Checked, check
 from bot.services.clicks import Click, Draft
 from bot.services.directory import Directory
@@ -39,6 +41,11 @@ class Desk:
     ledger: Ledger
     directory: Directory
 
+    @property
+    def asking(self) -> Asking:
+        """Who could approve."""
+        return Asking(self.ledger, self.directory)
+
     async def review(self, draft_id: str, draft: Draft, click: Click) -> ReviewPage | FormPage:
         """The review page of a form; or the form again, with what is wrong under each field."""
         person = await self.directory.identify(click.by, click.team, shown=True)
@@ -50,22 +57,23 @@ class Desk:
         verdict = decide(self.directory.policy(), ask, standing)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{verdict.reason} (rule: {verdict.rule}) Nothing was sent.")
+        target = Target(checked.owner, checked.resource)
+        candidates = await self.asking.candidates(target, person) if isinstance(verdict, NeedsApproval) else ()
+        _enough(candidates, verdict)
+        warnings = _warnings(standing, target)
         return ReviewPage(
-            draft_id,
-            draft,
-            checked.owner,
-            checked.resource,
-            verdict.terms,
-            self.directory.policy().table.roles_over(checked.resource.kind),
-            _warnings(standing, Target(checked.owner, checked.resource)),
+            draft_id, draft, checked.owner, checked.resource, verdict.terms, _numbers(candidates), warnings
         )
 
-    async def submit(self, draft_id: str, draft: Draft, click: Click) -> str:
-        """Send a reviewed form for approval. Sending the same draft twice makes one request."""
+    async def submit(self, draft_id: str, draft: Draft, click: Click) -> str | FormPage:
+        """Send a reviewed form for approval; the form again, when what it names is gone meanwhile.
+
+        Sending the same draft twice makes one request.
+        """
         person = await self.directory.identify(click.by, click.team)
         checked = await check(draft, person, self.directory)
         if isinstance(checked, FormPage):
-            raise Refused(f"{' '.join(checked.problems.values())} Nothing was sent. Start again with `/apikey create`.")
+            return checked
         ask = self._ask(RequestId(draft_id), draft, checked, person)
         verdict = decide(self.directory.policy(), ask, await self.directory.standing(person))
         request = self._opened(ask, verdict)
@@ -103,9 +111,11 @@ class Desk:
         if click.by != stored.value.ask.requester.slack or click.team != stored.value.ask.requester.team:
             await self.ledger.record(Action.APPROVAL_REFUSED, request, click.by, tried="cancel")
             raise Refused("Only the person who asked can cancel this request. Nothing was changed.")
-        if not isinstance(stored.value, Pending):
-            raise Refused(f"{decided(stored.value)} It can no longer be cancelled.")
-        cancelled = Cancelled(stored.value.ask, stored.value.terms, self.ledger.clock())
+        pending = stored.value
+        if not isinstance(pending, Pending):
+            raise Refused(f"{decided(pending)} It can no longer be cancelled.")
+        await self._still_open(stored, pending)
+        cancelled = Cancelled(pending.ask, pending.terms, self.ledger.clock())
         await self.ledger.move(stored, cancelled, self.ledger.event(Action.CANCELLED, request, click.by))
         return "Cancelled. Nothing was created."
 
@@ -130,7 +140,9 @@ class Desk:
             case Allowed(terms):
                 return Approved(ask, terms, Grant((), now, now + terms.claim), 1, now)
             case NeedsApproval(terms, _):
-                return Pending(ask, terms, (), now + terms.pending)
+                rounds = first_round(terms)
+                due = next_round(terms, now, rounds)
+                return Pending(ask, terms, (), now + terms.pending, rounds=rounds, next_round=due)
 
     async def _deciding(self, request: RequestId, click: Click) -> tuple[Stored[Request], Pending, Standing]:
         """The request and the standing of somebody who may decide about it now. Raises `Refused` otherwise."""
@@ -138,9 +150,7 @@ class Desk:
         pending = stored.value
         if not isinstance(pending, Pending):
             raise Refused(f"{decided(pending)} Your click changed nothing.")
-        if self.ledger.clock() >= pending.expires_at:
-            await self._expire(stored, pending)
-            raise Refused("Nobody decided in time, so this request has expired. Your click changed nothing.")
+        await self._still_open(stored, pending)
         try:
             standing = await self.directory.standing(await self.directory.identify(click.by, click.team))
         except Refused as error:
@@ -153,13 +163,17 @@ class Desk:
         await self.ledger.record(Action.APPROVAL_REFUSED, request, click.by, tried=click.deed.kind, reason=reason)
         raise Refused(f"{reason} The request stays as it was.")
 
-    async def _expire(self, stored: Stored[Request], pending: Pending) -> None:
+    async def _still_open(self, stored: Stored[Request], pending: Pending) -> None:
+        """Raises `Refused` when the time to decide is over, whether or not the worker has seen that."""
         now = self.ledger.clock()
+        if now < pending.expires_at:
+            return
         expired = Expired(pending.ask, pending.terms, now)
         try:
             await self.ledger.move(stored, expired, self.ledger.event(Action.EXPIRED, pending.ask.id))
         except Conflict:
-            return  # somebody else ended it in the same instant, and says so on the card
+            pass  # somebody else ended it in the same instant, and says so on the card
+        raise Refused("Nobody decided in time, so this request has expired. Your click changed nothing.")
 
     async def _approve(self, request: RequestId, click: Click) -> str:
         stored, pending, standing = await self._deciding(request, click)
@@ -171,20 +185,28 @@ class Desk:
         mine = Approval(standing.person, basis, now, pending.ask.digest())
         approvals = (*pending.approvals, mine)
         others = await self.standings(pending.approvals)
-        asker = pending.ask.requester
-        requester = await self.directory.standing(await self.directory.identify(asker.slack, asker.team))
+        requester = await self._requester(pending, click)
         verdict = decide(self.directory.policy(), pending.ask, requester, [*others, (mine, standing)])
         event = self.ledger.event(Action.APPROVED, pending.ask.id, standing.person.slack, basis=basis)
         match verdict:
             case Forbidden(rule, reason):
-                raise Refused(f"{reason} (rule: {rule}) The request stays as it was.")
+                await self._refuse(request, click, f"{reason} (rule: {rule})")
             case NeedsApproval(_, missing):
                 await self.ledger.move(stored, replace(pending, approvals=approvals), event)
                 return f"Your approval counts. {missing} more needed."
             case Allowed(terms):
                 grant = Grant(approvals, now, now + terms.claim)
                 await self.ledger.move(stored, Approved(pending.ask, terms, grant, 1, now), event)
-                return f"Approved. Latchkey makes the key now, and <@{asker.slack}> takes it from there."
+                return f"Approved. Latchkey makes the key now, and <@{pending.ask.requester.slack}> takes it from there."
+
+    async def _requester(self, pending: Pending, click: Click) -> Standing:
+        """What the requester holds right now. Raises `Refused` to whoever clicked when there is no such person."""
+        asker = pending.ask.requester
+        try:
+            person = await self.directory.identify(asker.slack, asker.team)
+        except Refused as error:
+            await self._refuse(pending.ask.id, click, f"The requester could not be confirmed: {error.tell}")
+        return await self.directory.standing(person)
 
     async def standings(self, approvals: Sequence[Approval]) -> list[tuple[Approval, Standing]]:
         """What those who approved hold right now; who can no longer be matched is left out, and does not count."""
@@ -212,10 +234,30 @@ def summary(ask: Ask) -> Mapping[str, str]:
     }
 
 
+def _enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
+    """Raises `Refused` when too few people could approve: better now than after a day of waiting."""
+    able = len({each.principal for each in candidates})
+    if not isinstance(verdict, NeedsApproval) or able >= verdict.missing:
+        return
+    who = "nobody else could approve it" if able == 0 else f"only {able} of the {verdict.missing} needed could approve"
+    raise Refused(
+        f"Nothing was sent, because {who}. Ask an OrganizationAdmin to give somebody a role over this resource, "
+        f"or choose another account or resource. (Rule: {plain(verdict.terms.rule)}.)"
+    )
+
+
+def _numbers(candidates: Sequence[Candidate]) -> Mapping[str, int]:
+    """How many people could approve, by what gives them the right."""
+    return Counter(each.basis for each in candidates)
+
+
 def _warnings(standing: Standing, target: Target) -> tuple[str, ...]:
+    """What the requester should read before sending."""
+    warnings: list[str] = []
     if isinstance(target.owner, MyAccount):
-        advice = "Keys of your own account are for development and testing; production uses a service account."
+        warnings.append("Keys of your own account are for development and testing; production uses a service account.")
         if not reaches(standing, target):
-            return (advice, "You hold no role that reaches this cluster, so the key may open nothing there.")
-        return (advice,)
-    return ()
+            warnings.append("You hold no role that reaches this resource, so the key may open nothing there.")
+    if (binding := authority(standing, target)) is not None:
+        warnings.append(f"You hold {describe(binding)} yourself. Somebody else still has to approve, if anybody must.")
+    return tuple(warnings)

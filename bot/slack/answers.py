@@ -6,7 +6,7 @@ from typing import assert_never
 from bot.domain.authority import Standing, describe
 from bot.domain.keys import MyAccount
 from bot.domain.requests import Pending, Request
-from bot.domain.roles import DOCUMENTED, Whose
+from bot.domain.roles import Binding, Table, Whose
 from bot.services.words import KINDS
 from bot.slack import ids
 from bot.slack.cards import called, kind_of, place_of
@@ -77,14 +77,14 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request]) -> list
 def whoami_blocks(standing: Standing) -> list[Block]:
     """Who Latchkey thinks that somebody is."""
     person, held = standing.person, standing.bindings
-    texts = [f"• {describe(binding)}: {_allows(binding.role)}" for binding in held[:ROLES]]
+    texts = [f"• {describe(each)}{_source(each)}: {_allows(each.role, standing.table)}" for each in held[:ROLES]]
     if not held:
         texts.append("• None. You can ask for keys, and approve none.")
     if len(held) > ROLES:
         texts.append(f"• and {len(held) - ROLES} more")
     you: Row = ["You are ", Bold(person.name), " at Confluent Cloud: ", Code(person.principal), f" ({person.email})."]
     roles: list[Row] = [[text] for text in texts]
-    return [lines(you, [Bold("Your roles there")], *roles)]
+    return [lines(you, [Bold("Your roles")], *roles)]
 
 
 def _line(request: Request) -> Row:
@@ -94,8 +94,12 @@ def _line(request: Request) -> Row:
     return [Bold(ask.name), f": a {kind_of(ask.resource)} for {called(ask.resource)}{place}, account {account}"]
 
 
-def _allows(role: str) -> str:
-    row = DOCUMENTED.get(role)
+def _source(binding: Binding) -> str:
+    return " (given by Latchkey’s policy)" if binding.source == "mapping" else ""
+
+
+def _allows(role: str, table: Table) -> str:
+    row = table.rows.get(role)
     if row is None:
         return "it manages no API keys."
     kinds = ", ".join(name for kind, name in KINDS.items() if kind in row.kinds)

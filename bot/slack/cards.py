@@ -22,7 +22,7 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
-from bot.domain.roles import roles_over
+from bot.domain.roles import TABLES
 from bot.services.words import KINDS
 from bot.slack import ids
 from bot.slack.kit import Block, Bold, Code, Mention, Row, actions, button, context, divider, lines, quote, told
@@ -40,7 +40,7 @@ def card(request: Request) -> tuple[list[Block], str]:
         *_standing(request, yours=False),
     ]
     if isinstance(request, Pending):
-        roles = roles_over(ask.resource.kind)
+        roles = TABLES[request.terms.table].roles_over(ask.resource.kind)
         blocks += [
             context("Who can approve: ", approvers("anyone but the requester", ask.owner, roles), ". Rule: ",
                     request.terms.rule, "."),

@@ -6,11 +6,12 @@ from typing import assert_never
 
 from bot.domain.catalog import Catalog, Environment
 from bot.domain.keys import KafkaCluster, RequestId, ServiceAccount
+from bot.domain.requests import Terms
 from bot.services.checking import LIMITS
 from bot.services.clicks import Draft
 from bot.services.pages import FormPage, Page, ReviewPage, TextPage
 from bot.slack import ids
-from bot.slack.cards import approvers, kind_of, owner_row, resource_row
+from bot.slack.cards import kind_of, owner_row, resource_row
 from bot.slack.kit import (
     OPTIONS,
     Block,
@@ -32,6 +33,8 @@ from bot.slack.kit import (
     told,
 )
 
+RIGHTS = 8
+"""How many kinds of right the review page lists."""
 _ME = option("My account", "me", "For development and testing")
 _SERVICE_ACCOUNT = option("A service account", "service-account", "For applications and production")
 
@@ -43,10 +46,19 @@ def page(content: Page) -> Block:
             return form(content, wants_account=content.draft.owner not in {"", "me"})
         case ReviewPage():
             return review(content)
-        case TextPage(title, text):
-            return modal(title, [mrkdwn(text)], callback=ids.PAGE)
+        case TextPage():
+            return _text(content)
         case _:
             assert_never(content)
+
+
+def _text(content: TextPage) -> Block:
+    blocks = [mrkdwn(content.text)]
+    if content.typed:
+        blocks += [context("What you wrote:"), quote(content.typed)]
+    if content.back:
+        blocks.append(actions(button("Back to the form", ids.REVIEW_BACK, content.back)))
+    return modal(content.title, blocks, callback=ids.PAGE)
 
 
 def form(content: FormPage, *, wants_account: bool) -> Block:
@@ -83,8 +95,7 @@ def review(content: ReviewPage) -> Block:
     ]
     if draft.description.strip():
         rows.append(["Description: ", draft.description.strip()])
-    claim = _duration(terms.claim)
-    many = "1 approval" if terms.approvals == 1 else f"{terms.approvals} approvals by different people"
+    many = {0: "no approval", 1: "1 approval"}.get(terms.approvals, f"{terms.approvals} approvals by different people")
     blocks = [
         header(f"A {kind_of(content.resource)}"),
         lines(*rows),
@@ -94,8 +105,8 @@ def review(content: ReviewPage) -> Block:
         divider(),
         lines(
             [f"Needs {many}."],
-            [f"Who can approve: {approvers('anyone but you', content.owner, content.approver_roles)}."],
-            [f"They have {_duration(terms.pending)} to decide. Then you have {claim} to take the secret."],
+            *_who(content),
+            [_then(terms)],
         ),
         context("Rule: ", terms.rule, "."),
         actions(button("Change something", ids.REVIEW_BACK, content.draft_id)),
@@ -108,6 +119,25 @@ def review(content: ReviewPage) -> Block:
         close="Cancel",
         metadata=content.draft_id,
     )
+
+
+def _who(content: ReviewPage) -> list[Row]:
+    """Who could approve, by right: at most as many lines as people read."""
+    counted = sorted(content.approvers.items(), key=lambda each: (-each[1], each[0]))
+    rows: list[Row] = [[f"• {basis}: {_people(number)}"] for basis, number in counted[:RIGHTS]]
+    if len(counted) > RIGHTS:
+        rows.append([f"• and {_people(sum(number for _, number in counted[RIGHTS:]))} by other rights"])
+    return [["Who can approve:"], *rows] if rows else []
+
+
+def _then(terms: Terms) -> str:
+    claim = f"you have {_duration(terms.claim)} to take the secret."
+    return f"They have {_duration(terms.pending)} to decide. Then {claim}" if terms.approvals else f"Then {claim}"
+
+
+def _people(number: int) -> str:
+    words = ("nobody", "one person", "two people", "three people", "four people", "five people")
+    return words[number] if number < len(words) else f"{number} people"
 
 
 def deny(request: RequestId) -> Block:

@@ -35,7 +35,7 @@ class SlackNotifier:
         if post is not None:
             await call(client, "chat.update", {"channel": post.channel, "ts": post.ts, **message})
             return replace(post, digest=digest)
-        channel = request.terms.channel if surface == "card" else request.ask.requester.slack
+        channel = _place(surface, request)
         answer = await call(client, "chat.postMessage", {"channel": channel, **_QUIET, **message})
         return Post(surface, str(answer["channel"]), str(answer["ts"]), digest)
 
@@ -73,9 +73,20 @@ class SlackNotifier:
             return  # ephemeral messages go away by themselves on reload
 
 
+def _place(surface: Surface, request: Request) -> str:
+    """The channel of the card, or the person whose DM it is."""
+    match surface.split(":"):
+        case ["card"]:
+            return request.terms.channel
+        case ["copy", user, _]:
+            return user
+        case _:
+            return request.ask.requester.slack
+
+
 def _drawn(surface: Surface, request: Request, note: str) -> tuple[Sequence[Block], str]:
     match surface.partition(":"):
-        case ("card", _, _):
+        case ("card" | "copy", _, _):
             return cards.card(request)
         case ("asked", _, _):
             return cards.asked(request, note)

@@ -6,7 +6,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.errors import Unavailable, Undeliverable
+from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId, TeamId, normal_email
 from bot.services.ports import Profile
 from bot.slack.replies import call
@@ -14,8 +14,8 @@ from bot.slack.replies import call
 _ABSENT = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 _NO_GROUP = frozenset({"no_such_subteam", "plan_upgrade_required"})
 """A disabled group is "no such subteam" too; a workspace on a free plan has none."""
-_AWAY = "Slack did not say who you are, so nothing was changed. Try again in a minute."
-_GROUPS_AWAY = "Slack did not say who is in a user group, so nothing was changed. Try again in a minute."
+_AWAY = "Slack does not tell who is who right now. Nothing was changed. Try again in a minute."
+_GROUPS_AWAY = "Slack does not tell who is in a user group right now. Nothing was changed. Try again in a minute."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ class SlackPeople:
             if error.reason in absent:
                 return None
             raise Unavailable(tell, log=f"{method}: {error.reason}") from None
+        except Throttled as error:
+            raise Throttled(tell, wait=error.wait, log=f"{method}: {error}") from None
+        except Unavailable as error:
+            raise Unavailable(tell, log=f"{method}: {error}") from None
 
 
 def _profile(found: dict[str, Any]) -> Profile:

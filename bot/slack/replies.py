@@ -15,8 +15,8 @@ from bot.domain.keys import Secret, SlackUserId
 from bot.services.clicks import ReplyTo
 from bot.slack.kit import Block, mrkdwn
 
-_PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "hash_conflict"}
-_AWAY = "Slack did not answer. Latchkey tries again."
+_PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+_AWAY = "Slack did not answer. Nothing was changed. Try again in a minute."
 _OK = 200
 _SERVER = 500
 

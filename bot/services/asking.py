@@ -1,0 +1,100 @@
+"""Whom to ask: the people who could approve a request, and telling them, once at first and then as reminders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.authority import Target
+from bot.domain.decision import refusal
+from bot.domain.errors import Refused
+from bot.domain.keys import Person, Principal, SlackUserId
+from bot.domain.requests import Ask, Pending, Request, Terms
+from bot.services.basis import by_basis
+from bot.services.directory import DISPLAY, Directory
+from bot.services.explaining import Explaining
+from bot.services.ledger import Ledger
+from bot.services.ports import Stored
+
+MOST_TOLD = 50
+"""How many people one round tells at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody who could approve, and by what right, in words."""
+
+    slack: SlackUserId
+    principal: Principal
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Reads who could approve; the decision itself is made elsewhere, from fresh reads, when somebody clicks."""
+
+    ledger: Ledger
+    directory: Directory
+
+    async def candidates(self, target: Target, requester: Person) -> Sequence[Candidate]:
+        """Everybody but the requester who could approve now, as read within the last minute."""
+        place = f"{target.resource.kind}:{target.resource.environment}:{target.resource.id}"
+        name = f"approvers:{place}:{target.owner.id}:{requester.principal}"
+        cached = await self.directory.cache.get(name, tuple[Candidate, ...])
+        return cached[0] if cached else await self._read(target, requester, name)
+
+    async def tell(self, stored: Stored[Request], pending: Pending) -> None:
+        """The round that is due: ask those who can decide and have not, each in a message of their own."""
+        everyone = pending.rounds > 0
+        people = await self._everyone(pending.ask) if everyone else await self._notified(pending)
+        decided = {approval.by.slack for approval in pending.approvals}
+        told = tuple(f"{slack}:{pending.rounds}" for slack in people[:MOST_TOLD] if slack not in decided)
+        rounds = pending.rounds + 1
+        after = replace(
+            pending,
+            told=pending.told + told,
+            rounds=rounds,
+            next_round=next_round(pending.terms, pending.ask.asked_at, rounds),
+        )
+        await self.ledger.move(stored, after)
+
+    async def _read(self, target: Target, requester: Person, name: str) -> tuple[Candidate, ...]:
+        directory = self.directory
+        explaining = Explaining(directory.cloud, directory.people, directory.team, directory.policy())
+        groups = by_basis(await explaining.approvers(target, requester), target)
+        found = tuple(
+            Candidate(each.someone.person.slack, each.someone.person.principal, basis)
+            for basis, people in groups.items()
+            for each in people
+        )
+        await directory.cache.put(name, found, tuple[Candidate, ...], now=directory.clock(), keep=DISPLAY)
+        return found
+
+    async def _everyone(self, ask: Ask) -> Sequence[SlackUserId]:
+        return [each.slack for each in await self.candidates(Target(ask.owner, ask.resource), ask.requester)]
+
+    async def _notified(self, pending: Pending) -> Sequence[SlackUserId]:
+        """Those whom the rule names, as far as they can decide."""
+        named: list[SlackUserId] = []
+        for subject in pending.terms.notify:
+            is_group = subject.startswith("S")
+            named += await self.directory.members(subject, shown=True) if is_group else [SlackUserId(subject)]
+        return [slack for slack in dict.fromkeys(named) if await self._can_decide(slack, pending.ask)]
+
+    async def _can_decide(self, slack: SlackUserId, ask: Ask) -> bool:
+        try:
+            person = await self.directory.identify(slack, self.directory.team, shown=True)
+        except Refused:
+            return False
+        return refusal(ask, await self.directory.glance(person)) is None
+
+
+def first_round(terms: Terms) -> int:
+    """0 tells those whom the rule names; from 1 on, each round reminds everybody who can decide."""
+    return 0 if terms.notify else 1
+
+
+def next_round(terms: Terms, asked_at: datetime, rounds: int) -> datetime | None:
+    """When this round is due; None when there is no such round."""
+    if rounds == 0:
+        return asked_at
+    return asked_at + terms.remind[rounds - 1] if rounds <= len(terms.remind) else None

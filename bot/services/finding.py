@@ -1,0 +1,88 @@
+"""From the ids and names that a platform engineer types to domain values: a resource, an owner."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from bot.domain.catalog import Environment
+from bot.domain.errors import NotFound
+from bot.domain.keys import Everywhere, Kind, MyAccount, NewServiceAccount, Owner, Person, Principal, Resource
+from bot.services.inventory import Inventory
+
+Reader: TypeAlias = Callable[[Environment], Awaitable[Sequence[Resource]]]
+AT_ONCE = 5
+"""Environments that are looked through at the same time."""
+
+
+async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: str = "") -> Resource:
+    """The resource with this id or name, looked for in one environment, or in all. Raises `NotFound` unless just one.
+
+    Cloud, Tableflow and Global keys open no single resource: `word` may be "" for them.
+    """
+    if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
+        if word not in {"", kind.value}:
+            raise NotFound(f"A {kind} key opens no single resource: leave {word} out.")
+        return Everywhere(kind)
+    if not word:
+        raise NotFound(f"Say which resource the {kind} key is for.")
+    environments = await _environments(cloud, environment)
+    found = [each for each in await _all(_readers(cloud)[kind], environments) if word in {each.id, each.name}]
+    if not found:
+        places = ", ".join(each.id for each in environments) or "no environment that Latchkey sees"
+        raise NotFound(f"There is no {kind} resource {word} in {places}.")
+    if len(found) > 1:
+        places = ", ".join(f"{each.id} in {each.environment}" for each in found)
+        raise NotFound(f"{word} is several things ({places}). Name one by its id and its environment.")
+    return found[0]
+
+
+async def find_owner(cloud: Inventory, word: str, requester: Person) -> Owner:
+    """`me`, `new`, a service account by id or name, or another person's `u-…`. Raises `NotFound`."""
+    if word in {"me", requester.principal}:
+        return MyAccount(requester.principal)
+    if word == "new":
+        return NewServiceAccount("new", "")
+    accounts = await cloud.service_accounts()
+    account = next((each for each in accounts if each.id == word), None)
+    account = account or next((each for each in accounts if each.name == word), None)
+    if account is not None:
+        return account
+    if any(each.id == word for each in await cloud.users()):
+        return MyAccount(Principal(word))
+    raise NotFound(f"There is no service account {word}. Say me, new, or the id or the name of a service account.")
+
+
+async def all_names(cloud: Inventory) -> dict[str, str]:
+    """What environments, Kafka clusters and service accounts are called, by id."""
+    environments = await cloud.environments()
+    clusters = await _all(cloud.kafka_clusters, environments)
+    return {each.id: each.name for each in (*environments, *clusters, *await cloud.service_accounts())}
+
+
+async def _environments(cloud: Inventory, wanted: str) -> Sequence[Environment]:
+    found = await cloud.environments()
+    if not wanted:
+        return found
+    chosen = [each for each in found if wanted in {each.id, each.name}]
+    if not chosen:
+        raise NotFound(f"There is no environment {wanted}, or Latchkey does not see it.")
+    return chosen
+
+
+def _readers(cloud: Inventory) -> Mapping[Kind, Reader]:
+    return {
+        Kind.KAFKA: cloud.kafka_clusters,
+        Kind.SCHEMA_REGISTRY: cloud.schema_registries,
+        Kind.KSQLDB: cloud.ksql_clusters,
+        Kind.FLINK: cloud.flink_regions,
+    }
+
+
+async def _all(read: Reader, environments: Sequence[Environment]) -> list[Resource]:
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(environment: Environment) -> Sequence[Resource]:
+        async with slots:
+            return await read(environment)
+
+    return [each for found in await asyncio.gather(*map(one, environments)) for each in found]
