@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -18,8 +19,9 @@ from bot import logs, server
 from bot.background import Background, background
 from bot.connections import World, connected
 from bot.domain.errors import LatchkeyError
-from bot.domain.policy import without_a_file
+from bot.domain.policy import Policy
 from bot.metrics import CountedAudit, CountedRequests, events_counter
+from bot.policyfile import PolicyError, PolicySource
 from bot.services.carrying import Carrying
 from bot.services.delivery import Delivery
 from bot.services.directory import Directory
@@ -40,7 +42,7 @@ from bot.store.moments import utc_now
 
 GRACE = 25.0
 """Seconds for running work when we are asked to stop; orchestrators should wait 30."""
-SLACK_HOOKS = "hooks.slack.com"
+SLACKS = {"slack.com", "slack-gov.com"}
 CATALOG_SECONDS = 5.0
 """How long the start waits for the first reading of the catalog."""
 LOOKED_WITHIN = 10.0
@@ -52,13 +54,15 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
     """Run until `stop`, then take no more work, finish what was begun, and close. Raises `StartupError`."""
     async with connected(settings, clock) as world, AsyncExitStack() as stack:
         registry = CollectorRegistry()
-        worker, replies = _worker(settings, world, registry)
+        source = _policy(settings)
+        worker, replies = _worker(settings, world, registry, source)
         await _first_catalog(worker)
         await stack.enter_async_context(_working(worker, stop))
+        await stack.enter_async_context(_reloading(source))
         work = await stack.enter_async_context(background(grace=GRACE))
         app = _bolt(settings, world, worker, replies, work)
         socket = await _socket(stack, settings, app, world) if settings.slack_mode == "socket" else None
-        checks = _checks(settings, world, worker, socket)
+        checks = _checks(source, world, worker, socket)
         web = server.create(None if socket else app, checks, registry)
         port = await stack.enter_async_context(server.serving(web, settings.host, settings.port))
         log.info("ready", extra={"team": world.workspace.team, "mode": settings.slack_mode, "port": port})
@@ -72,7 +76,7 @@ async def doctor(settings: Settings) -> int:
         async with connected(settings, utc_now) as world:
             notes = [
                 ("Slack", f"ok: {world.workspace.name} ({world.workspace.team})"),
-                ("channel", await channel_problem(world.slack, settings.latchkey_channel)),
+                ("channels", await _channel_problems(world, _policy(settings).current())),
                 ("store", " ".join(await redis_problems(world.redis)) or None),
                 ("Confluent Cloud", f"ok: organisation {await world.cloud.organization()}"),
             ]
@@ -94,18 +98,46 @@ async def audit_lines(settings: Settings) -> AsyncIterator[Mapping[str, object]]
             yield line
 
 
-def _worker(settings: Settings, world: World, registry: CollectorRegistry) -> tuple[Worker, Replies]:
+def _policy(settings: Settings) -> PolicySource:
+    try:
+        return PolicySource.open(settings.latchkey_policy, settings.latchkey_channel)
+    except PolicyError as error:
+        raise StartupError(f"The policy file does not hold:\n{error}") from None
+
+
+@asynccontextmanager
+async def _reloading(source: PolicySource) -> AsyncGenerator[None]:
+    """Follow the policy file until we leave: when it changes, and at once on SIGHUP."""
+    done, loop = asyncio.Event(), asyncio.get_running_loop()
+    task = asyncio.create_task(source.run(done), name="policy")
+    loop.add_signal_handler(signal.SIGHUP, source.ring)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        done.set()
+        await task
+
+
+async def _channel_problems(world: World, policy: Policy) -> str | None:
+    """What keeps cards out of the channels that the policy's rules name; None when nothing does."""
+    problems = [await channel_problem(world.slack, channel) for channel in sorted({r.channel for r in policy.rules})]
+    return " ".join(filter(None, problems)) or None
+
+
+def _worker(
+    settings: Settings, world: World, registry: CollectorRegistry, source: PolicySource
+) -> tuple[Worker, Replies]:
     store, clock, bell = world.store, world.clock, Bell()
     counter = events_counter(registry)
     requests, audit = CountedRequests(store.requests, counter), CountedAudit(store.audit, counter)
-    hosts = {SLACK_HOOKS, urlsplit(settings.slack_api_url).netloc} - {"slack.com"}
+    slack = urlsplit(settings.slack_api_url).netloc
+    hosts = {f"hooks.{slack}"} if slack in SLACKS else {slack}
     replies = Replies(world.slack, world.session, frozenset(hosts))
     notifier = SlackNotifier(replies)
     ledger = Ledger(requests, audit, clock, bell.ring)
-    policy = without_a_file(settings.latchkey_channel)
-    directory = Directory(
-        world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.team, lambda: policy
-    )
+    people = SlackPeople(world.slack)
+    directory = Directory(world.cloud, people, store.cache, clock, world.workspace.team, source.current)
     desk = Desk(ledger, directory)
     execution = Execution(ledger, desk)
     publishing = Publishing(store.posts, notifier, clock)
@@ -180,7 +212,7 @@ async def _socket(stack: AsyncExitStack, settings: Settings, app: AsyncApp, worl
 
 
 def _checks(
-    settings: Settings, world: World, worker: Worker, socket: AsyncSocketModeHandler | None
+    source: PolicySource, world: World, worker: Worker, socket: AsyncSocketModeHandler | None
 ) -> Mapping[str, server.Check]:
     async def store() -> str | None:
         await redis_problems(world.redis)
@@ -194,7 +226,10 @@ def _checks(
     async def connection() -> str | None:
         return None if socket is None or await socket.client.is_connected() else "no connection to Slack"
 
-    async def channel() -> str | None:
-        return await channel_problem(world.slack, settings.latchkey_channel)
+    async def channels() -> str | None:
+        return await _channel_problems(world, source.current())
 
-    return {"store": store, "worker": looking, "slack": connection, "channel": channel}
+    async def policy() -> str | None:
+        return f"the file does not hold, the former policy stays: {source.problem}" if source.problem else None
+
+    return {"store": store, "worker": looking, "slack": connection, "channels": channels, "policy": policy}

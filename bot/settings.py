@@ -14,7 +14,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -96,8 +95,10 @@ def _master_keys(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _no_policy(_path: object) -> None:
-    raise ValueError("is set, but policy files are not supported by this version")
+def _policy_file(path: Path | None) -> Path | None:
+    if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path's raises if not allowed
+        raise ValueError("names no file that Latchkey can see")
+    return path
 
 
 Endpoint: TypeAlias = Annotated[str, AfterValidator(_endpoint)]
@@ -148,11 +149,13 @@ class Settings(BaseSettings):
     latchkey_master_keys: Annotated[SecretStr, AfterValidator(_master_keys)] = Field(
         description="Make a key with `latchkey keygen` and keep it: what is stored opens with nothing else."
     )
-    latchkey_policy: Annotated[Path | None, BeforeValidator(_no_policy)] = Field(
-        default=None, validate_default=False, description="Unset it, and set LATCHKEY_CHANNEL."
+    latchkey_policy: Annotated[Path | None, AfterValidator(_policy_file)] = Field(
+        default=None,
+        description="Name a policy file (try `latchkey policy check`), or unset it and set LATCHKEY_CHANNEL.",
     )
     latchkey_channel: str = Field(
-        pattern=r"^[CG][A-Z0-9]+$",
+        default="",
+        pattern=r"^([CG][A-Z0-9]+)?$",
         description="Use the id of the approvals channel (C… or G…): it ends the link to the channel.",
     )
 
@@ -191,6 +194,14 @@ class Settings(BaseSettings):
         if secret is None and info.data.get("slack_mode") == "http":
             raise ValueError("is not set, and HTTP mode needs it")
         return secret
+
+    @field_validator("latchkey_channel")
+    @classmethod
+    def _for_cards(cls, channel: str, info: ValidationInfo) -> str:
+        """A policy file names its own channels, and complains where it does not."""
+        if not channel and info.data.get("latchkey_policy", "wrong") is None:
+            raise ValueError("is not set, and neither is LATCHKEY_POLICY")
+        return channel
 
     @field_validator("slack_api_url")
     @classmethod
@@ -236,6 +247,12 @@ def master_keys() -> SecretStr | None:
         return _master_keys(SecretStr(text)) if text else None
     except ValueError as error:
         raise SettingsError([_line(name, "value_error", str(error))]) from None
+
+
+def policy_settings() -> tuple[Path | None, str]:
+    """LATCHKEY_POLICY and LATCHKEY_CHANNEL alone and as they are, for work without Slack and Confluent."""
+    path, channel = (os.environ.get(name, "").strip() for name in ("LATCHKEY_POLICY", "LATCHKEY_CHANNEL"))
+    return Path(path) if path else None, channel
 
 
 def unknown_variables() -> list[str]:

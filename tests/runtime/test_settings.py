@@ -174,10 +174,23 @@ def test_a_malformed_value_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPat
     assert MASTER_KEY not in line
 
 
-def test_policy_files_are_not_supported(monkeypatch: pytest.MonkeyPatch) -> None:
-    (line,) = problems(monkeypatch, HTTP | {"LATCHKEY_POLICY": "/etc/latchkey.yml"})
+def test_a_policy_file_makes_the_channel_optional(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yml"
+    file.write_text("version: 1\n", "utf-8")
+    with_a_file = {name: value for name, value in HTTP.items() if name != "LATCHKEY_CHANNEL"}
 
-    assert line.startswith("LATCHKEY_POLICY is set, but policy files are not supported by this version. ")
+    found = loaded(monkeypatch, with_a_file | {"LATCHKEY_POLICY": f" {file} "})
+
+    assert (found.latchkey_policy, found.latchkey_channel) == (file, "")
+    assert loaded(monkeypatch, HTTP | {"LATCHKEY_POLICY": str(file)}).latchkey_channel == HTTP["LATCHKEY_CHANNEL"]
+
+
+def test_a_policy_file_that_is_not_there_is_the_only_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    without = {name: value for name, value in HTTP.items() if name != "LATCHKEY_CHANNEL"}
+
+    (line,) = problems(monkeypatch, without | {"LATCHKEY_POLICY": str(tmp_path)})
+
+    assert line.startswith("LATCHKEY_POLICY names no file that Latchkey can see. ")
 
 
 def test_a_mode_without_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:

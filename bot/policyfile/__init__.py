@@ -1,0 +1,8 @@
+"""The policy file: read, checked, explained by a JSON Schema, and read again when it changes."""
+
+from bot.policyfile.findings import Finding, check
+from bot.policyfile.model import schema
+from bot.policyfile.reading import PolicyError, PolicyFile, load, parse, read
+from bot.policyfile.source import PolicySource
+
+__all__ = ["Finding", "PolicyError", "PolicyFile", "PolicySource", "check", "load", "parse", "read", "schema"]

@@ -1,0 +1,82 @@
+"""pydantic's complaints in our words: what is wrong, and what would be right."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from bot.policyfile.model import Conditions, FilePart, MappingPart, MatchPart, PersonPart, RolesPart, RulePart
+from bot.policyfile.tree import Place, Problem, Tree, written
+from bot.policyfile.words import shown
+
+_ANY = -1
+_PARTS: dict[Place, type[BaseModel]] = {
+    (): FilePart,
+    ("roles",): RolesPart,
+    ("roles", "mappings", _ANY): MappingPart,
+    ("people", _ANY): PersonPart,
+    ("defaults",): Conditions,
+    ("rules", _ANY): RulePart,
+    ("rules", _ANY, "match"): MatchPart,
+}
+_KINDS = {
+    "string_type": "is no text (if it is meant so, put it in quotes)",
+    "int_type": "is no whole number",
+    "tuple_type": "is no list",
+    "model_type": "is no mapping of keys to values",
+    "string_pattern_mismatch": "does not look right",
+    "string_too_long": "is too long",
+    "string_too_short": "is empty",
+    "too_short": "is empty",
+    "too_long": "has too many entries",
+    "less_than_equal": "is too much",
+    "greater_than_equal": "is too little",
+}
+
+
+def problem_of(error: ErrorDetails, tree: Tree) -> Problem:
+    """One complaint."""
+    place, kind = tree.known(error["loc"]), error["type"]
+    value: Any = error["input"]
+    if kind == "missing":
+        return tree.problem(place, f"`{error['loc'][-1]}` is missing. {_hint(error['loc'])}".strip())
+    if kind == "extra_forbidden":
+        return tree.problem(place, _unknown_key(place))
+    if kind == "value_error":
+        return tree.problem(place, error["msg"].removeprefix("Value error, "))
+    if kind in {"enum", "literal_error"}:
+        return tree.problem(place, f"{shown(value)} is not known here{_near(value, error)}. {_hint(place)}".strip())
+    text = _KINDS.get(kind) or f"will not do ({error['msg']})"
+    what = "this" if isinstance(value, dict | list | tuple) else shown(value)
+    return tree.problem(place, f"{what} {text}. {_hint(place)}".strip())
+
+
+def _hint(place: Place) -> str:
+    """The description of the field at `place`, which says what would be right."""
+    while place and isinstance(place[-1], int):
+        place = place[:-1]
+    if not place:
+        return "A policy file begins with `version: 1`."
+    field = _part(place[:-1]).get(str(place[-1]))
+    return (field or "").strip()
+
+
+def _part(place: Place) -> dict[str, str]:
+    """The fields of the part of the file at `place`, with their descriptions."""
+    model = _PARTS.get(tuple(_ANY if isinstance(part, int) else part for part in place))
+    return {name: field.description or "" for name, field in model.model_fields.items()} if model else {}
+
+
+def _unknown_key(place: Place) -> str:
+    known = list(_part(place[:-1]))
+    near = get_close_matches(str(place[-1]), known, n=1)
+    right = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
+    return f"there is no such key in {written(place[:-1]) or 'a policy file'}: {right}"
+
+
+def _near(value: object, error: ErrorDetails) -> str:
+    """A guess, from the words that pydantic expected."""
+    expected = str(error.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
+    near = get_close_matches(str(value), expected, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

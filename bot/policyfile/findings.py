@@ -1,0 +1,105 @@
+"""What is odd about a policy file that reads well, as far as the file alone tells."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bot.domain.keys import Kind
+from bot.domain.policy import MAKES, Match, RoleMapping, Rule
+from bot.policyfile.reach import Reach
+from bot.policyfile.reading import PolicyFile
+from bot.policyfile.tree import Place
+from bot.policyfile.words import shown
+
+_WIDE_OPEN = frozenset({Kind.CLOUD, Kind.GLOBAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to look at. A warning may be meant as it is; anything else is a mistake."""
+
+    line: int
+    where: str
+    """`rule "its name"`, or what else it is about."""
+    text: str
+    is_warning: bool = False
+
+    def written(self, file: str) -> str:
+        """The finding as a line of output."""
+        return f"{file}:{self.line}: {'warning: ' if self.is_warning else ''}{self.where}: {self.text}"
+
+
+def check(file: PolicyFile) -> list[Finding]:
+    """All findings, in the order of the file."""
+    found = [*_rules(file), *_mappings(file), *_people(file)]
+    return sorted(found, key=lambda each: each.line)
+
+
+def of_rule(file: PolicyFile, index: int, text: str, key: Place = (), *, is_warning: bool = False) -> Finding:
+    """A finding about a rule of the file, at one of its keys."""
+    line = file.tree.line(("rules", index, *key))
+    return Finding(line, f"rule {shown(file.policy.rules[index].name)}", text, is_warning)
+
+
+def _rules(file: PolicyFile) -> Iterator[Finding]:
+    reach = Reach(file.policy)
+    for index, rule in enumerate(file.policy.rules[: file.rules]):
+        if not reach.possible(index):
+            yield of_rule(file, index, f"can never match: {_IMPOSSIBLE}", ("match",))
+        elif not reach.decides(index):
+            names = " and ".join(shown(file.policy.rules[before].name) for before in reach.in_its_way(index))
+            yield of_rule(file, index, f"never decides: what it speaks of is taken by {names} before it")
+        else:
+            yield from _reached(file, reach, index, rule)
+
+
+def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator[Finding]:
+    for kind in sorted(rule.match.kinds):
+        if not reach.possible(index, Match(kinds=frozenset({kind}))):
+            text = f"its match names the kind {kind}, but never fits such a key: {_IMPOSSIBLE}"
+            yield of_rule(file, index, text, ("match", "kind"))
+    if rule.forbid:
+        return
+    if rule.approvals == 0:
+        opened = [kind for kind in sorted(_WIDE_OPEN) if reach.decides(index, Match(MAKES, frozenset({kind})))]
+        if opened:
+            text = f"one person alone can make {' and '.join(opened)} keys, which open the whole organisation"
+            yield of_rule(file, index, text, ("approvals",), is_warning=True)
+        return
+    for kind in Kind:
+        if not file.policy.table.roles_over(kind) and reach.decides(index, Match(kinds=frozenset({kind}))):
+            text = f'nobody could approve a {kind} key: no role of the table "{file.policy.table.name}" covers it'
+            yield of_rule(file, index, text)
+
+
+def _mappings(file: PolicyFile) -> Iterator[Finding]:
+    seen = dict[RoleMapping, int]()
+    for index, mapping in enumerate(file.policy.mappings):
+        line = file.tree.line(("roles", "mappings", index))
+        where = f"role mapping of {mapping.subject}"
+        wider = next((other for other in seen if _gives_all_of(other, mapping)), None)
+        if wider is not None:
+            yield Finding(line, where, f"line {seen[wider]} gives {mapping.role} there already")
+        if mapping.scope.startswith("service-account=") and mapping.role != "ResourceOwner":
+            yield Finding(line, where, f"{mapping.role} means nothing at a service account: only ResourceOwner does")
+        seen.setdefault(mapping, line)
+
+
+def _people(file: PolicyFile) -> Iterator[Finding]:
+    several = {principal for principal, count in Counter(file.policy.people.values()).items() if count > 1}
+    for index, (user, principal) in enumerate(file.policy.people.items()):
+        if principal in several:
+            text = f"{principal} is several Slack users here: Latchkey takes them for one person"
+            yield Finding(file.tree.line(("people", index)), str(user), text, is_warning=True)
+
+
+def _gives_all_of(wide: RoleMapping, narrow: RoleMapping) -> bool:
+    return (wide.subject, wide.role) == (narrow.subject, narrow.role) and (
+        wide.scope in {"", narrow.scope} or narrow.scope.startswith(f"{wide.scope}/")
+    )
+
+
+_IMPOSSIBLE = (
+    "cloud, tableflow and global keys are in no environment and no cluster, the id of a cluster belongs to one kind, "
+    "and a new service account comes only with create"
+)

@@ -1,0 +1,166 @@
+"""The policy file as it is written. Descriptions end the complaints about a field, and show in editors."""
+
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from bot.domain.keys import Kind, Operation
+from bot.domain.policy import MOST_APPROVALS, Mint
+from bot.policyfile.words import (
+    Channel,
+    ClusterId,
+    ConfluentUser,
+    Duration,
+    EnvironmentId,
+    Lifetime,
+    Name,
+    OneOrMany,
+    OwnerWord,
+    ScopeText,
+    Sentence,
+    SlackGroup,
+    SlackUser,
+    Switch,
+    TableName,
+    Told,
+)
+
+_CHANNEL = "The id of a Slack channel, C… or G…: it ends the link to the channel."
+
+
+def _no_switch(value: object) -> object:
+    return "on" if value is True else value  # Python takes True for 1
+
+
+class Part(BaseModel):
+    """Any part of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MatchPart(Part):
+    """What a rule speaks about. What is left out matches everything."""
+
+    operation: OneOrMany[Operation] | None = Field(None, description="One or more of create, edit, rotate, delete.")
+    kind: OneOrMany[Kind] | None = Field(None, description=f"What the key opens, one or more of {', '.join(Kind)}.")
+    environment: OneOrMany[EnvironmentId] | None = Field(None, description="Ids of environments, env-….")
+    cluster: OneOrMany[ClusterId] | None = Field(
+        None, description="Ids of clusters: lkc-…, lsrc-…, lksqlc-…, or a Flink region such as aws.us-east-1."
+    )
+    owner: OneOrMany[OwnerWord] | None = Field(
+        None, description="Whose key it is: me, service-account, new-service-account, or ids sa-…."
+    )
+
+
+class Conditions(Part):
+    """What a rule sets; what it leaves out comes from `defaults`."""
+
+    approvals: Annotated[int, Field(strict=True, ge=0, le=MOST_APPROVALS)] | None = Field(
+        None,
+        description=f"How many others must approve, 0 to {MOST_APPROVALS}; at 0 the requester's own authority decides.",
+    )
+    notify: Annotated[tuple[Told, ...], Field(max_length=20)] | None = Field(
+        None, description="A list of Slack user groups (S…) and people (U…) to tell, as far as they can decide."
+    )
+    pending: Duration | None = Field(None, description="How long people have to decide; 24h unless set.")
+    remind: Annotated[tuple[Duration, ...], Field(max_length=10)] | None = Field(
+        None, description="A list of growing times since the request, all before `pending` ends; [] for none."
+    )
+    claim: Duration | None = Field(None, description="How long the requester has to take the secret; 24h unless set.")
+    lifetime: Lifetime | None = Field(None, description="The longest life of a key, or unlimited.")
+    mint: Mint | None = Field(
+        None, description="on_approval, or on_claim: the key is made when the requester presses `Show secret`."
+    )
+    user_keys: Switch | None = Field(None, description="Whether people may have keys of their own accounts: on or off.")
+
+
+class RulePart(Conditions):
+    """One rule. The first one that matches decides."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"required": ["forbid"]},
+            "then": {"properties": dict.fromkeys((*Conditions.model_fields, "channel"), False)},
+        }
+    )
+
+    name: Name = Field(description="A name of its own, up to 80 characters, which every decision quotes.")
+    match: MatchPart = Field(
+        default_factory=lambda: MatchPart.model_validate({}),
+        description="What the rule speaks about, as operation, kind, environment, cluster and owner.",
+    )
+    channel: Channel | None = Field(None, description=_CHANNEL)
+    forbid: Sentence | None = Field(
+        None, description="A sentence, up to 300 characters: forbids what matches, and tells the requester why."
+    )
+
+
+class MappingPart(Part):
+    """A role that this file gives to somebody, on top of the role bindings at Confluent Cloud."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["user"]}, {"required": ["group"]}]})
+
+    user: SlackUser | None = Field(None, description="The id of a Slack user, U….")
+    group: SlackGroup | None = Field(None, description="The id of a Slack user group, S….")
+    role: str = Field(description="A role of the table, such as EnvironmentAdmin.")
+    scope: ScopeText = Field("", description="Where: env-1, env-1/lkc-1, sa-1; the whole organisation if left out.")
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> "MappingPart":
+        if (self.user is None) == (self.group is None):
+            raise ValueError("give the role either to a `user` (U…) or to a `group` (S…)")
+        return self
+
+
+class RolesPart(Part):
+    """Who may do what."""
+
+    table: TableName = Field("documented", description='Which version of the role table holds: documented or "2026".')
+    mappings: tuple[MappingPart, ...] = Field((), description="A list of roles given here.")
+
+
+class PersonPart(Part):
+    """Who somebody is at Confluent Cloud, where the e-mail address does not tell."""
+
+    slack: SlackUser = Field(description="The id of a Slack user, U….")
+    confluent: ConfluentUser = Field(description="The id of a Confluent user, u-….")
+
+
+class FilePart(Part):
+    """Latchkey's policy file."""
+
+    version: Annotated[Literal[1], BeforeValidator(_no_switch)] = Field(description="The version of this format: 1.")
+    channel: Channel | None = Field(
+        None, description=f"{_CHANNEL} Cards go there when no rule says otherwise; else to LATCHKEY_CHANNEL."
+    )
+    roles: RolesPart = Field(
+        default_factory=lambda: RolesPart.model_validate({}), description="The role table, and roles given here."
+    )
+    people: tuple[PersonPart, ...] = Field((), description="A list of people whose e-mail address does not tell.")
+    defaults: Conditions = Field(
+        default_factory=lambda: Conditions.model_validate({}), description="What holds where a rule does not say."
+    )
+    rules: tuple[RulePart, ...] = Field((), description="A list of rules; the first one that matches decides.")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    found = FilePart.model_json_schema()
+    _tidy(found)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "Latchkey policy"}
+
+
+def _tidy(node: object) -> None:
+    """Take out null, because an empty value is refused, and the titles that only repeat a name."""
+    if isinstance(node, list):
+        for each in cast("list[object]", node):
+            _tidy(each)
+    if isinstance(node, dict):
+        part = cast("dict[str, Any]", node)
+        part.pop("title", None)
+        if part.get("default", ...) is None:
+            del part["default"]
+        options: list[Any] = [each for each in part.pop("anyOf", []) if each != {"type": "null"}]
+        part.update(options[0] if len(options) == 1 else {"anyOf": options} if options else {})
+        for each in part.values():
+            _tidy(each)

@@ -1,0 +1,216 @@
+"""A policy file becomes a `Policy`, or a list of everything that is wrong with it, each with its line."""
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bot.domain.keys import Principal, SlackUserId
+from bot.domain.policy import Match, Policy, RoleMapping, Rule, built_in
+from bot.domain.roles import TABLES, Table
+from bot.policyfile.complaints import problem_of
+from bot.policyfile.model import Conditions, FilePart, MappingPart, MatchPart, RulePart
+from bot.policyfile.tree import MOST_BYTES, Place, Problem, Tree, grow
+from bot.policyfile.words import shown
+
+
+class PolicyError(Exception):
+    """The policy file will not do. `problems` are lines of `file:line: key: what is wrong, what would be right`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A policy file that reads well."""
+
+    name: str
+    policy: Policy
+    tree: Tree
+    rules: int
+    """How many rules the file has; those that follow in `policy` are built in."""
+    digest: str
+    """The beginning of the file's SHA-256: which version of the file it is."""
+
+
+def load(source: Path | str, *, default_channel: str) -> Policy:
+    """The policy of a file, or of the text of one. Raises `PolicyError`."""
+    if isinstance(source, Path):
+        return read(source, default_channel=default_channel).policy
+    return parse(source.encode("utf-8", "surrogatepass"), default_channel=default_channel).policy
+
+
+def read(path: Path, *, default_channel: str) -> PolicyFile:
+    """Read a policy file. `default_channel` is where cards go when the file names no channel; "" is nowhere.
+
+    Raises `PolicyError`.
+    """
+    return parse(content(path), default_channel=default_channel, name=str(path))
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a policy file. Raises `PolicyError`."""
+    try:
+        if not path.is_file():  # a pipe would keep us waiting
+            reason = "it is not a file" if path.exists() else "there is no such file"
+            raise PolicyError([f"{path}: cannot be read: {reason}"])
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise PolicyError([f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
+
+
+def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyFile:
+    """Read the bytes of a policy file; see `read`. `name` is what complaints call it."""
+    if len(data) > MOST_BYTES:
+        raise PolicyError([f"{name}: is larger than {MOST_BYTES // 1024} kB: no policy needs that much"])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise PolicyError([f"{name}:{line}: is not text in UTF-8: save it as UTF-8"]) from None
+    tree = grow(text)
+    _raise_for(name, tree.problems)
+    try:
+        file = FilePart.model_validate(tree.value)
+    except ValidationError as error:
+        _raise_for(name, [problem_of(each, tree) for each in error.errors(include_url=False)])
+        raise AssertionError("pydantic complains about something") from None
+    build = _Build(file, tree, default_channel)
+    policy = build.policy()
+    _raise_for(name, build.problems)
+    return PolicyFile(name, policy, tree, len(file.rules), hashlib.sha256(data).hexdigest()[:12])
+
+
+def _raise_for(name: str, problems: list[Problem]) -> None:
+    if problems:
+        ordered = dict.fromkeys(sorted(problems, key=lambda each: each.line))
+        raise PolicyError([_line(name, each) for each in ordered])
+
+
+def _line(name: str, problem: Problem) -> str:
+    where = f"{name}:{problem.line}" if problem.line else name
+    return ": ".join(part for part in (where, problem.key, problem.text) if part)
+
+
+class _Build:
+    """Makes the policy, and notes what only shows when the parts come together."""
+
+    def __init__(self, file: FilePart, tree: Tree, default_channel: str) -> None:
+        self.file = file
+        self.tree = tree
+        self.channel = file.channel or default_channel
+        self.problems: list[Problem] = []
+
+    def policy(self) -> Policy:
+        """The whole policy; of use only when there are no problems."""
+        if not self.channel:
+            self._wrong(("channel",), "no channel is named: add `channel: C…`, or set LATCHKEY_CHANNEL")
+        base = self._defaults()
+        last = built_in(base)
+        self._names(last)
+        return Policy(
+            rules=tuple(self._rule(base, part, index) for index, part in enumerate(self.file.rules)) + last,
+            table=self._table(),
+            mappings=tuple(_mapping(part) for part in self.file.roles.mappings),
+            people=self._people(),
+        )
+
+    def _wrong(self, place: Place, text: str) -> None:
+        found = self.tree.problem(place, text)
+        self.problems.append(found)
+
+    def _defaults(self) -> Rule:
+        rule = replace(Rule("", Match(), self.channel), **_terms(self.file.defaults))
+        return replace(rule, remind=self._remind(rule, self.file.defaults, rule.remind, ("defaults",)))
+
+    def _rule(self, base: Rule, part: RulePart, index: int) -> Rule:
+        place: Place = ("rules", index)
+        if part.forbid is not None:
+            for name in sorted(part.model_fields_set - {"name", "match", "forbid"}):
+                self._wrong((*place, name), "has no meaning in a rule that forbids: leave it out")
+        rule = replace(
+            base,
+            name=part.name,
+            match=_match(part.match),
+            channel=part.channel or base.channel,
+            forbid=part.forbid or "",
+            **_terms(part),
+        )
+        return replace(rule, remind=self._remind(rule, part, base.remind, place))
+
+    def _remind(
+        self, rule: Rule, part: Conditions, inherited: tuple[timedelta, ...], place: Place
+    ) -> tuple[timedelta, ...]:
+        """The reminders of a rule; of inherited ones, those that come while there is still something to decide."""
+        if part.remind is None:
+            return tuple(each for each in inherited if each < rule.pending)
+        if any(after <= before for before, after in itertools.pairwise(part.remind)):
+            self._wrong((*place, "remind"), "the times must grow, like [2h, 8h]")
+        elif part.remind and part.remind[-1] >= rule.pending:
+            self._wrong((*place, "remind"), "the last reminder must come before `pending` ends")
+        return part.remind
+
+    def _names(self, last: tuple[Rule, ...]) -> None:
+        known = {rule.name: "a rule that is built in" for rule in last}
+        for index, part in enumerate(self.file.rules):
+            place: Place = ("rules", index, "name")
+            if part.name in known:
+                self._wrong(place, f"{shown(part.name)} is the name of {known[part.name]}: give each rule its own")
+            known.setdefault(part.name, f"the rule in line {self.tree.line(place)}")
+
+    def _table(self) -> Table:
+        table = TABLES[self.file.roles.table]
+        for index, part in enumerate(self.file.roles.mappings):
+            if part.role not in table.rows:
+                self._wrong(("roles", "mappings", index, "role"), _unknown_role(part.role, table))
+        return table
+
+    def _people(self) -> dict[SlackUserId, Principal]:
+        found = dict[SlackUserId, Principal]()
+        for index, part in enumerate(self.file.people):
+            user = SlackUserId(part.slack)
+            if user in found:
+                self._wrong(("people", index), f"{user} is in this list already, as {found[user]}: keep one line")
+            found.setdefault(user, Principal(part.confluent))
+        return found
+
+
+def _terms(part: Conditions) -> dict[str, Any]:
+    """What this part of the file says itself."""
+    said = {name: getattr(part, name) for name in Conditions.model_fields}
+    given = {name: value for name, value in said.items() if value is not None}
+    return given | ({"lifetime": None} if part.lifetime == "unlimited" else {})
+
+
+def _match(part: MatchPart) -> Match:
+    return Match(
+        operations=frozenset(part.operation or ()),
+        kinds=frozenset(part.kind or ()),
+        environments=frozenset(part.environment or ()),
+        clusters=frozenset(part.cluster or ()),
+        owners=frozenset(part.owner or ()),
+    )
+
+
+def _mapping(part: MappingPart) -> RoleMapping:
+    return RoleMapping(part.user or part.group or "", part.role, part.scope)
+
+
+def _unknown_role(role: str, table: Table) -> str:
+    return ": ".join(_about_role(role, table))
+
+
+def _about_role(role: str, table: Table) -> Iterator[str]:
+    yield f'{shown(role)} is not in the role table "{table.name}"'
+    other = next((each.name for each in TABLES.values() if role in each.rows), None)
+    near = get_close_matches(role, table.rows, n=1, cutoff=0)
+    yield f'only in "{other}": set `table`, or take another role' if other else f"did you mean {near[0]}?"

@@ -1,0 +1,124 @@
+"""The policy that holds now, and how it changes while the program runs: by a good new file, and by nothing else."""
+
+import asyncio
+import hashlib
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.domain.policy import Policy, without_a_file
+from bot.policyfile.reading import PolicyError, content, parse
+
+BUILT_IN = "built-in"
+log = logging.getLogger("latchkey")
+
+
+@dataclass(slots=True)
+class PolicySource:
+    """Made by `open`. Without a path, the built-in policy holds for ever."""
+
+    path: Path | None
+    default_channel: str
+    policy: Policy
+    digest: str
+    """Which version of the file holds: the beginning of its SHA-256. Audit records carry it."""
+    every: float = 5.0
+    """Seconds between two looks at the file."""
+    settle: float = 1.0
+    """Seconds for which a changed file must stay as it is: half of a rule list also reads well, and allows more."""
+    problem: str | None = field(default=None, init=False)
+    """Why the file as it is now does not hold; None when it does."""
+    _refused: str | None = field(default=None, init=False)
+    """What was refused last, so that the log says it once."""
+    _rung: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    @classmethod
+    def open(cls, path: Path | None, default_channel: str) -> "PolicySource":
+        """Read the file for the first time. Raises `PolicyError`."""
+        if path is None:
+            return cls(None, default_channel, without_a_file(default_channel), BUILT_IN)
+        file = parse(content(path), default_channel=default_channel, name=str(path))
+        return cls(path, default_channel, file.policy, file.digest)
+
+    def current(self) -> Policy:
+        """The policy that holds now. Ask again for every decision."""
+        return self.policy
+
+    def ring(self) -> None:
+        """Have `run` read the file at once, and take it as it is: for a SIGHUP."""
+        self._rung.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look at the file now and then, until `stop`."""
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                rang = await self._wait(stopped, self.every)
+                if rang or (await self._has_changed() and await self._has_settled(stopped)):
+                    await self.reload()
+        finally:
+            stopped.cancel()
+
+    async def reload(self) -> bool:
+        """Read the file and let it hold if it is good; else the old policy stays. Returns whether the file holds."""
+        if self.path is None:
+            return True
+        try:
+            # In a thread: a large file takes a second, and clicks are waiting.
+            file = await asyncio.to_thread(self._read, self.path)
+        except PolicyError as error:
+            self._refuse(error)
+            return False
+        if file is not None:
+            self.policy, self.digest = file
+            log.info("policy reloaded", extra={"file": str(self.path), "digest": self.digest})
+        self.problem = self._refused = None
+        return True
+
+    def _read(self, path: Path) -> tuple[Policy, str] | None:
+        """The policy in the file; None when it holds already."""
+        data = content(path)
+        if _digest(data) == self.digest:
+            return None
+        file = parse(data, default_channel=self.default_channel, name=str(path))
+        return file.policy, file.digest
+
+    def _refuse(self, error: PolicyError) -> None:
+        more = len(error.problems) - 1
+        self.problem = f"the policy file was not taken, the old policy holds: {error.problems[0]}" + (
+            f" (and {more} more)" if more else ""
+        )
+        if self._refused != str(error):
+            log.error("policy file not taken, the old policy holds", extra={"problems": list(error.problems)})
+        self._refused = str(error)
+
+    async def _wait(self, stopped: asyncio.Task[bool], seconds: float) -> bool:
+        """Wait so long, or until stopped, or until somebody rings. Returns whether somebody rang."""
+        ringing = asyncio.create_task(self._rung.wait())
+        await asyncio.wait({stopped, ringing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        ringing.cancel()
+        rang = self._rung.is_set()
+        self._rung.clear()
+        return rang
+
+    async def _has_changed(self) -> bool:
+        """Whether the file is another one than the one that holds, or than it was when it was refused."""
+        return await self._look() != self.digest or self.problem is not None
+
+    async def _has_settled(self, stopped: asyncio.Task[bool]) -> bool:
+        before = await self._look()
+        return await self._wait(stopped, self.settle) or before == await self._look()
+
+    async def _look(self) -> str:
+        """The digest of the file as it is. Its content, not its times: those miss links and quick writes."""
+        return _digest(await asyncio.to_thread(self._content)) if self.path is not None else self.digest
+
+    def _content(self) -> bytes:
+        try:
+            return content(self.path) if self.path is not None else b""
+        except PolicyError as error:
+            return str(error).encode()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]

@@ -1,0 +1,164 @@
+"""YAML as plain values that remember their lines.
+
+Refuses what a configuration file has no use for: aliases, tags, several documents, keys given twice, keys without a
+value, and anything huge or deep.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import yaml
+
+MOST_BYTES = 256 * 1024
+DEEPEST = 12
+Place: TypeAlias = tuple[str | int, ...]
+"""Where something stands: keys and positions from the top, such as ("rules", 0, "name")."""
+
+_NOTHING = {"", "~", "null", "Null", "NULL"}
+_ON = {"true", "on", "yes"}
+_OFF = {"false", "off", "no"}
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,8})")
+_TAG = "tag:yaml.org,2002:"
+_TAGS = {yaml.MappingNode: f"{_TAG}map", yaml.SequenceNode: f"{_TAG}seq"}
+_JOINER = "\u200d"
+"""Invisible, like the characters that disguise text; but many emoji are made with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong. `line` counts from 1; 0 is the whole file."""
+
+    line: int
+    key: str
+    text: str
+
+
+@dataclass(slots=True)
+class Tree:
+    """A document: dicts, lists, texts, whole numbers and truth values; where each stands; and what is wrong."""
+
+    value: object = None
+    lines: dict[Place, int] = field(default_factory=dict[Place, int])
+    problems: list[Problem] = field(default_factory=list[Problem])
+
+    def line(self, place: Place) -> int:
+        """The line of `place`, or of the nearest thing around it that is in the file."""
+        return self.lines[self.known(place)]
+
+    def known(self, place: Place) -> Place:
+        """The longest beginning of `place` that is in the file."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return place
+
+    def problem(self, place: Place, text: str) -> Problem:
+        """What is wrong at `place`."""
+        return Problem(self.lines.get(self.known(place), 0), written(self.known(place)), text)
+
+
+def grow(text: str) -> Tree:
+    """The one document in `text`. Never raises: what cannot be read is a problem."""
+    tree = Tree(lines={(): 1})
+    try:
+        node = _Loader(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        tree.problems.append(Problem(mark.line + 1 if mark else 0, "", f"is not YAML: {error.problem}"))
+    except yaml.YAMLError as error:  # characters that YAML does not allow: no line is known
+        tree.problems.append(Problem(0, "", f"is not YAML: {str(error).splitlines()[0]}"))
+    except (ValueError, OverflowError):  # PyYAML's own slips: "\U00FFFFFF", "\UFFFFFFFF", %YAML with 5000 digits
+        tree.problems.append(Problem(0, "", "is not YAML: it names a character or a number that there is not"))
+    else:
+        if node is None:
+            tree.problems.append(Problem(1, "", "the file is empty: begin with `version: 1`"))
+        else:
+            tree.value = _value(tree, node, ())
+    return tree
+
+
+def written(place: Place) -> str:
+    """A place as people write it: `rules[0].name`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes; aliases and deep nesting end it, so that a small file cannot become a large value."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """One node, and what is in it."""
+        if self.check_event(yaml.AliasEvent):
+            raise self._refused("aliases (*name) are not supported: write it out")
+        if self.depth >= DEEPEST:
+            raise self._refused("it is nested too deep")
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+    def _refused(self, text: str) -> yaml.MarkedYAMLError:
+        untyped: Any = self
+        return yaml.MarkedYAMLError(problem=text, problem_mark=untyped.peek_event().start_mark)
+
+
+def _value(tree: Tree, node: yaml.Node, place: Place) -> object:
+    match node:
+        case yaml.ScalarNode():
+            return _scalar(tree, node, place)
+        case yaml.SequenceNode() if node.tag == _TAGS[yaml.SequenceNode]:
+            return [_item(tree, child, (*place, index)) for index, child in enumerate(node.value)]
+        case yaml.MappingNode() if node.tag == _TAGS[yaml.MappingNode]:
+            return _mapping(tree, node, place)
+        case _:
+            tree.problems.append(tree.problem(place, f"tags ({node.tag}) are not supported: leave it out"))
+            return None
+
+
+def _item(tree: Tree, node: yaml.Node, place: Place) -> object:
+    tree.lines[place] = _line(node)
+    return _value(tree, node, place)
+
+
+def _mapping(tree: Tree, node: yaml.MappingNode, place: Place) -> dict[str, object]:
+    found = dict[str, object]()
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            tree.problems.append(Problem(_line(key), written(place), "a key must be one word"))
+            continue
+        name, where = str(key.value), (*place, str(key.value))
+        if name in found:
+            first = f"is given twice: line {tree.lines[where]} has it already. Keep one"
+            tree.problems.append(Problem(_line(key), written(where), first))
+            continue
+        tree.lines[where] = _line(key)
+        found[name] = _value(tree, value, where)
+    return found
+
+
+def _scalar(tree: Tree, node: yaml.ScalarNode, place: Place) -> object:
+    text = str(node.value)
+    if not node.tag.startswith(_TAG):
+        tree.problems.append(tree.problem(place, f"tags ({node.tag}) are not supported: leave it out"))
+    elif any(not (char.isprintable() or char in f"\n\t{_JOINER}") for char in text):
+        tree.problems.append(tree.problem(place, "holds characters that nobody can see: type it again"))
+    elif node.style is not None or node.tag == f"{_TAG}str":
+        return text
+    elif text in _NOTHING:
+        tree.problems.append(tree.problem(place, "has no value: give it one, or take the line away"))
+    else:
+        return _plain(text)
+    return None
+
+
+def _plain(text: str) -> object:
+    """A word without quotes: YAML 1.1's switches, whole numbers, and text; no dates and no base 60."""
+    if text.lower() in _ON | _OFF:
+        return text.lower() in _ON
+    return int(text) if _WHOLE.fullmatch(text) else text
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1

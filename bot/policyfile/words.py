@@ -1,0 +1,138 @@
+"""What single values of a policy file look like: durations, ids, scopes, switches."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+T = TypeVar("T")
+
+LONGEST = timedelta(days=365)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = r"^[0-9]{1,6}[mhdw]$"
+_ID = "[A-Za-z0-9-]+"
+_PATHS = (
+    f"environment=env-{_ID}",
+    f"environment=env-{_ID}/schema-registry=lsrc-{_ID}",
+    f"environment=env-{_ID}/flink-region=(aws|azure|gcp)\\.[a-z0-9-]+",
+    f"environment=env-{_ID}/cloud-cluster=lkc-{_ID}",
+    f"environment=env-{_ID}/cloud-cluster=lkc-{_ID}/ksql=([A-Za-z0-9_.-]|%20)+",
+    f"service-account=sa-{_ID}",
+)
+_ELEMENTS = {
+    "env-": "environment",
+    "lkc-": "cloud-cluster",
+    "lsrc-": "schema-registry",
+    "lksqlc-": "ksql",
+    "aws.": "flink-region",
+    "azure.": "flink-region",
+    "gcp.": "flink-region",
+    "sa-": "service-account",
+}
+
+
+def _duration(value: object) -> timedelta:
+    if not isinstance(value, str) or not re.fullmatch(_DURATION, value):
+        raise ValueError(f"{shown(value)} is no duration: write minutes, hours, days or weeks like 30m, 24h, 90d, 2w")
+    found = timedelta(**{_UNITS[value[-1]]: int(value[:-1])})
+    if not timedelta(0) < found <= LONGEST:
+        raise ValueError(f"{value} is {'nothing' if not found else 'too long'}: more than 0, at most {LONGEST.days}d")
+    return found
+
+
+def _lifetime(value: object) -> timedelta | Literal["unlimited"]:
+    return "unlimited" if value == "unlimited" else _duration(value)
+
+
+def _switch(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("on", "off"):  # in quotes; without, YAML has made truth values of them
+        return value == "on"
+    raise ValueError(f"{shown(value)} is neither on nor off")
+
+
+def _scope(value: str) -> str:
+    """The path below the organisation, as a CRN writes it."""
+    if value == "":
+        return ""
+    if value.startswith("crn:"):
+        raise ValueError("is a whole CRN: leave out everything up to and including `organization=…/`")
+    parts = [part if "=" in part else _element(part) for part in value.split("/")]
+    path = "/".join(parts)
+    if not any(re.fullmatch(each, path) for each in _PATHS):
+        raise ValueError(
+            f"{shown(value)} names no place: write env-1, env-1/lkc-1, env-1/lsrc-1, env-1/aws.us-east-1, "
+            "env-1/lkc-1/ksql=NAME or sa-1, and nothing for the whole organisation"
+        )
+    return path
+
+
+def _element(part: str) -> str:
+    name = next((name for prefix, name in _ELEMENTS.items() if part.startswith(prefix)), "?")
+    return f"{name}={part}"
+
+
+def _tidy(value: object) -> object:
+    """Text on one line; pydantic refuses what is no text."""
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+
+
+def _table(value: object) -> object:
+    return "2026" if value == 2026 and not isinstance(value, bool) else value  # noqa: PLR2004 -- without its quotes
+
+
+class _OneOrMany:
+    """For the JSON Schema: one item may stand without its brackets."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        many = handler(core)
+        return {"anyOf": [many["items"], many]}
+
+
+def shown(value: object) -> str:
+    """A value in a message: short, and on one line."""
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}…"  # noqa: PLR2004 -- about what fits
+
+
+Duration: TypeAlias = Annotated[
+    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION})
+]
+Lifetime: TypeAlias = Annotated[
+    timedelta | Literal["unlimited"],
+    BeforeValidator(_lifetime),
+    WithJsonSchema({"type": "string", "pattern": f"{_DURATION}|^unlimited$"}),
+]
+Switch: TypeAlias = Annotated[
+    bool, BeforeValidator(_switch), WithJsonSchema({"enum": [True, False, "on", "off"]})
+]  # an editor that reads YAML 1.2 takes on and off for text
+TableName: TypeAlias = Annotated[
+    Literal["documented", "2026"],
+    BeforeValidator(_table),
+    WithJsonSchema({"enum": ["documented", "2026", 2026]}),
+]
+OneOrMany: TypeAlias = Annotated[
+    tuple[T, ...], BeforeValidator(_listed), Field(min_length=1, max_length=500), _OneOrMany()
+]
+Sentence: TypeAlias = Annotated[str, Field(min_length=1, max_length=300), BeforeValidator(_tidy)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(_tidy)]
+Channel: TypeAlias = Annotated[str, Field(pattern=r"^[CG][A-Z0-9]+$")]
+SlackUser: TypeAlias = Annotated[str, Field(pattern=r"^[UW][A-Z0-9]+$")]
+SlackGroup: TypeAlias = Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")]
+Told: TypeAlias = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]+$")]
+ConfluentUser: TypeAlias = Annotated[str, Field(pattern=f"^u-{_ID}$")]
+EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^env-{_ID}$")]
+ClusterId: TypeAlias = Annotated[
+    str, Field(pattern=f"^((lkc|lsrc|lksqlc)-{_ID}|(aws|azure|gcp)\\.[a-z0-9-]+)$", examples=["lkc-1", "aws.us-east-1"])
+]
+OwnerWord: TypeAlias = Annotated[str, Field(pattern=f"^(me|service-account|new-service-account|sa-{_ID})$")]
+ScopeText: TypeAlias = Annotated[str, Field(max_length=300), AfterValidator(_scope)]
