@@ -18,6 +18,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 CHATTY = frozenset({"aiohttp", "httpcore", "httpx", "slack_bolt", "slack_sdk", "websockets"})
 """Libraries that write headers, bodies and response_urls below WARNING: never heard there, whatever LOG_LEVEL says."""
 
+NO_NEWS = "As you gave `client` as well, `token` will be unused."
+"""Bolt's warning at every start where SLACK_BOT_TOKEN is in the environment, as it should be."""
+
 GONE = "[redacted]"
 
 _PATTERNS = (
@@ -128,7 +131,8 @@ def _clean(value: object, name: str = "") -> object:
 
 def _is_worth_hearing(record: logging.LogRecord) -> bool:
     """Bolt copies the root's level into loggers of its own, so levels alone do not keep a library quiet."""
-    return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in CHATTY
+    loud = record.levelno >= logging.WARNING or record.name.partition(".")[0] not in CHATTY
+    return loud and record.msg != NO_NEWS
 
 
 class _Handler(logging.StreamHandler[TextIO]):

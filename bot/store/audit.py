@@ -72,12 +72,13 @@ class RedisAudit:
         raise unconfirmed("the audit log moved on too often")
 
     async def read(self) -> AsyncIterator[Mapping[str, object]]:
-        """Every line, oldest first. Raises `Tampered` for one that is not JSON."""
+        """Every line, oldest first. Raises `Tampered` for one that is not JSON, and at the end when lines are missing."""
         start = 0
         while page := await self._lines(start, start + _PAGE - 1):
             start += len(page)
             for line in page:
                 yield line
+        await self._read_head()
 
     async def verify(self) -> str | None:
         """The first thing wrong with the log as it stands, its end included; None when all is well."""

@@ -127,6 +127,9 @@ async def test_the_product_itself_serves_the_main_job(tmp_path: Path, mode: str,
         await it.dana.see("the secret was shown to you")
 
         assert (tmp_path / "data" / "valkey.sock").exists() == (redis == "embedded")
+        log = bot.log.read_text()
+        assert '"event": "ready"' in log
+        assert '"level": "warning"' not in log, log
         assert await bot.stop() == 0
         assert not (tmp_path / "data" / "valkey.sock").exists()
 
@@ -179,25 +182,17 @@ async def test_the_sandbox_leaves_no_server_behind_even_when_its_bot_was_killed(
 
 async def test_the_doctor_says_what_is_well_and_what_is_not(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
-        well, ill, away = await asyncio.gather(
+        well, ill = await asyncio.gather(
             latchkey("doctor", **here.environment()),
             latchkey("doctor", **here.environment(data="other") | {"LATCHKEY_CHANNEL": "C0NOSUCH"}),
-            latchkey("doctor", **here.environment(data="third") | {"SLACK_BOT_TOKEN": f"xoxb-{NOT_A_TOKEN}"}),
         )
 
     assert well.code == 0, well.err
-    assert [line.partition(":")[0] for line in well.out.splitlines()] == [
-        "Slack",
-        "channel",
-        "store",
-        "Confluent Cloud",
-    ]
-    assert ": ok: Acme (T0ACME)" in well.out
+    assert {"Slack: ok: Acme (T0ACME)", "store: ok"} < set(well.out.splitlines())
+    assert "Confluent Cloud: ok: organisation" in well.out
     assert ill.code == 1
-    assert "channel: Slack shows Latchkey no channel C0NOSUCH (channel_not_found)" in ill.out
-    assert away.code == 1
-    assert "failed: Slack does not take SLACK_BOT_TOKEN (invalid_auth)" in away.out
-    assert "Traceback" not in ill.err + away.err
+    assert "Slack shows Latchkey no channel C0NOSUCH (channel_not_found)" in ill.out
+    assert "Traceback" not in ill.err
 
 
 async def test_the_audit_log_of_a_running_bot_is_exported_and_verified(tmp_path: Path) -> None:
@@ -211,18 +206,18 @@ async def test_the_audit_log_of_a_running_bot_is_exported_and_verified(tmp_path:
         live, export = await asyncio.gather(
             latchkey("audit", "verify", **environment), latchkey("audit", "export", **environment)
         )
+        file = tmp_path / "audit.jsonl"
+        file.write_text(export.out)
+        keys = {"LATCHKEY_MASTER_KEYS": environment["LATCHKEY_MASTER_KEYS"]}
+        offline = await latchkey("audit", "verify", os.fspath(file), **keys)
 
-    assert live.code == 0
+        async with connect(f"unix://{tmp_path}/data/valkey.sock") as store:
+            commands: Commands = store
+            await commands.rpop("lk:{T0ACME}:audit")  # the chain still holds, but its end is gone
+        cut = await latchkey("audit", "verify", **environment)
+
+    assert (live.code, offline.code) == (0, 0), live.err + offline.err
     assert "lines holds." in live.out
-    assert len(export.out.splitlines()) >= 4
     assert "key:created" in export.out
-    told, file = tmp_path / "told.jsonl", tmp_path / "audit.jsonl"
-    file.write_text(export.out)
-    told.write_text(export.out.replace("U0ERIN", "U0OLGA"))
-    keys = {"LATCHKEY_MASTER_KEYS": environment["LATCHKEY_MASTER_KEYS"]}
-    holds, changed = await asyncio.gather(
-        latchkey("audit", "verify", os.fspath(file), **keys), latchkey("audit", "verify", os.fspath(told), **keys)
-    )
-    assert (holds.code, holds.err) == (0, "")
-    assert changed.code == 1
-    assert "its content was changed" in changed.err
+    assert cut.code == 1
+    assert "says 4 lines, but the log has 3" in cut.err
