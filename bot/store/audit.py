@@ -72,7 +72,7 @@ class RedisAudit:
         raise unconfirmed("the audit log moved on too often")
 
     async def read(self) -> AsyncIterator[Mapping[str, object]]:
-        """Every line, oldest first. Raises `Tampered` for one that is not JSON, and at the end when lines are missing."""
+        """Every line, oldest first. Raises `Tampered` for one that is not JSON, and at the end if lines are missing."""
         start = 0
         while page := await self._lines(start, start + _PAGE - 1):
             start += len(page)
