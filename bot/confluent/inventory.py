@@ -124,7 +124,7 @@ class ConfluentInventory:
         """Everybody's bindings anywhere below this place."""
         here = Scope.parse(crn)
         found = await self._bindings(f"{crn}/*")
-        return tuple(each for each in found if _is_inside(Scope.parse(each.crn), here))
+        return tuple(each for each in found if Scope.parse(each.crn).is_inside(here))
 
     async def _bindings(self, pattern: str, who: str = "") -> Sequence[Binding]:
         """A list means one place, or with `/*` at the end what is below that place; never both."""
@@ -216,9 +216,3 @@ def _endpoints(spec: wire.ClusterSpec) -> Endpoints:
             bootstrap = point.kafka_bootstrap_endpoint.rpartition("://")[2]
             return Endpoints(bootstrap, point.http_endpoint.rstrip("/"))
     return Endpoints("", "")
-
-
-def _is_inside(scope: Scope, place: Scope) -> bool:
-    """Whether a scope names something below a place, element by element; a pattern in it is a name like any other."""
-    depth = len(place.path)
-    return scope.organization == place.organization and len(scope.path) > depth and scope.path[:depth] == place.path

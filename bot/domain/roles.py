@@ -153,6 +153,11 @@ class Scope:
         """Whether this pattern is an element-wise prefix of `path`: the binding holds at `path` and below."""
         return len(self.path) <= len(path) and self.meets(path)
 
+    def is_inside(self, place: "Scope") -> bool:
+        """Whether it is written below `place`, as text: a wildcard is an element like any other here."""
+        depth = len(place.path)
+        return self.organization == place.organization and len(self.path) > depth and self.path[:depth] == place.path
+
 
 @lru_cache(maxsize=16_384)
 def _parsed(crn: str) -> Scope:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from bot.domain.authority import Standing, Target, Weighed, authority, weigh_all
 from bot.domain.catalog import User
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
-from bot.domain.errors import NotFound, Refused
+from bot.domain.errors import NotFound, Refused, plain
 from bot.domain.keys import (
     Operation,
     Path,
@@ -132,7 +132,7 @@ class Explaining:
             except Refused as refused:
                 return Someone(person, refused.tell)
         if not found:
-            raise NotFound(f"Neither Confluent Cloud nor Slack knows {word}.")
+            raise NotFound(f"There is nobody with the e-mail address or the id {plain(word)}.")
         person = Person(SlackUserId(f"?{word}"), self.team, found[0].name, email, stand_in)
         return Someone(person, f"Several Confluent Cloud users ({', '.join(each.id for each in found)}) have it.")
 

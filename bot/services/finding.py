@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from bot.domain.catalog import Environment
-from bot.domain.errors import NotFound
+from bot.domain.errors import NotFound, plain
 from bot.domain.keys import Everywhere, Kind, MyAccount, NewServiceAccount, Owner, Person, Principal, Resource
 from bot.services.inventory import Inventory
 
@@ -21,7 +21,7 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
     """
     if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
         if word not in {"", kind.value}:
-            raise NotFound(f"A {kind} key opens no single resource: leave {word} out.")
+            raise NotFound(f"A {kind} key opens no single resource: leave {plain(word)} out.")
         return Everywhere(kind)
     if not word:
         raise NotFound(f"Say which resource the {kind} key is for.")
@@ -29,10 +29,10 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
     found = [each for each in await _all(_readers(cloud)[kind], environments) if word in {each.id, each.name}]
     if not found:
         places = ", ".join(each.id for each in environments) or "no environment that Latchkey sees"
-        raise NotFound(f"There is no {kind} resource {word} in {places}.")
+        raise NotFound(f"There is no {kind} resource {plain(word)} in {places}.")
     if len(found) > 1:
         places = ", ".join(f"{each.id} in {each.environment}" for each in found)
-        raise NotFound(f"{word} is several things ({places}). Name one by its id and its environment.")
+        raise NotFound(f"{plain(word)} is several things ({places}). Name one by its id and its environment.")
     return found[0]
 
 
@@ -49,7 +49,9 @@ async def find_owner(cloud: Inventory, word: str, requester: Person) -> Owner:
         return account
     if any(each.id == word for each in await cloud.users()):
         return MyAccount(Principal(word))
-    raise NotFound(f"There is no service account {word}. Say me, new, or the id or the name of a service account.")
+    raise NotFound(
+        f"There is no service account {plain(word)}. Say me, new, or the id or the name of a service account."
+    )
 
 
 async def all_names(cloud: Inventory) -> dict[str, str]:
@@ -65,7 +67,7 @@ async def _environments(cloud: Inventory, wanted: str) -> Sequence[Environment]:
         return found
     chosen = [each for each in found if wanted in {each.id, each.name}]
     if not chosen:
-        raise NotFound(f"There is no environment {wanted}, or Latchkey does not see it.")
+        raise NotFound(f"There is no environment {plain(wanted)}, or Latchkey does not see it.")
     return chosen
 
 

@@ -1,0 +1,244 @@
+"""`latchkey policy explain`, `who-can-approve` and `snapshot`.
+
+Exit codes: 0 it is allowed or somebody could approve it, 1 it is forbidden or nobody could, 2 nobody can tell.
+
+What a command needs is imported inside it, as in `bot.cli`.
+"""
+
+import json
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from bot.domain.keys import Kind, Operation
+from bot.terminal import complete, fail, settings
+
+if TYPE_CHECKING:
+    from bot.domain.policy import Policy
+    from bot.services.explaining import Explaining, Explanation
+    from bot.settings import Settings
+    from bot.snapshot import Snapshot
+
+T = TypeVar("T")
+
+User = Annotated[str, typer.Option("--user", metavar="ADDRESS", help="Who asks: an e-mail address, or u-….")]
+Doing = Annotated[Operation, typer.Option("--operation", help="What is asked for.")]
+OfKind = Annotated[Kind, typer.Option("--kind", help="What the key opens.")]
+For = Annotated[str, typer.Option("--resource", metavar="ID", help="A cluster, or a region such as aws.us-east-1.")]
+OwnedBy = Annotated[
+    str, typer.Option("--owner", metavar="OWNER", help="me, new, or a service account by its id or its name.")
+]
+Within = Annotated[str, typer.Option("--environment", metavar="ID", help="Where the resource is; else it is searched.")]
+ByPolicy = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", envvar="LATCHKEY_POLICY", help="Else the built-in rules.")
+]
+OnSnapshot = Annotated[
+    Path | None, typer.Option("--snapshot", metavar="FILE", help="Look there, and ask neither Slack nor Confluent.")
+]
+CardsIn = Annotated[str, typer.Option("--channel", envvar="LATCHKEY_CHANNEL", hidden=True)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the options say."""
+
+    user: str
+    operation: Operation
+    kind: Kind
+    resource: str
+    owner: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where to look for the answer."""
+
+    policy: Path | None
+    snapshot: Path | None = None
+    channel: str = ""
+    live: "Settings | None" = None
+    """How to reach Slack and Confluent Cloud; None where a snapshot stands for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """Why there is no answer, in a line or more."""
+
+    why: str
+
+
+def explain(  # noqa: PLR0913 -- one for each option
+    *,
+    user: User,
+    operation: Doing = Operation.CREATE,
+    kind: OfKind,
+    resource: For = "",
+    owner: OwnedBy,
+    environment: Within = "",
+    policy: ByPolicy = None,
+    snapshot: OnSnapshot = None,
+    channel: CardsIn = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what would be decided, by which rule, what each role of the requester gives, and who could approve.
+
+    Exits with 1 when it is forbidden, or when too few people could approve it.
+    """
+    from bot import explained
+
+    question = Question(user, operation, kind, resource, owner, environment)
+    explanation, names = _answered(question, Sources(policy, snapshot, channel))
+    if as_json:
+        _print_json(explained.as_json(explanation, names))
+    else:
+        typer.echo(explained.as_text(explanation, names))
+    raise typer.Exit(0 if explanation.is_possible else 1)
+
+
+def who_can_approve(  # noqa: PLR0913 -- one for each option
+    *,
+    user: User,
+    operation: Doing = Operation.CREATE,
+    kind: OfKind,
+    resource: For = "",
+    owner: OwnedBy,
+    environment: Within = "",
+    policy: ByPolicy = None,
+    snapshot: OnSnapshot = None,
+    channel: CardsIn = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the people who could approve what somebody asks for, and by which role.
+
+    Exits with 1 when there is nobody.
+    """
+    from bot import explained
+
+    question = Question(user, operation, kind, resource, owner, environment)
+    explanation, names = _answered(question, Sources(policy, snapshot, channel))
+    if as_json:
+        _print_json({"approvers": [explained.approver_as_json(each, names) for each in explanation.able]})
+    elif explanation.able:
+        typer.echo(explained.approvers_as_text(explanation, names))
+    typer.echo(explained.notes(explanation, names), err=True)
+    raise typer.Exit(0 if explanation.able else 1)
+
+
+def snapshot(
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Else it goes to standard output.")
+    ] = None,
+    policy: ByPolicy = None,
+) -> None:
+    """Write down everything that decisions depend on, for `explain` and `who-can-approve` to work on.
+
+    It holds names, e-mail addresses and roles; no key and no secret. FILE can be read by its owner alone.
+    """
+    sources = Sources(policy, live=settings())
+    taken = _complete(lambda: _taken(sources))
+    if output is None:
+        typer.echo(taken.dump(), nl=False)
+        return
+    try:
+        _write_private(output, taken.dump())
+    except OSError as error:
+        fail(f"{output} cannot be written: {error.strerror}")
+
+
+def _answered(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:
+    found = sources if sources.snapshot else replace(sources, live=settings())
+    return _complete(lambda: _answer(question, found))
+
+
+async def _answer(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:
+    from bot.domain.authority import Target
+    from bot.services.finding import all_names, find_owner, find_resource
+
+    async with _explaining(sources) as explaining:
+        cloud = explaining.cloud
+        someone = await explaining.find(question.user)
+        owner = await find_owner(cloud, question.owner, someone.person)
+        resource = await find_resource(cloud, question.kind, question.resource, question.environment)
+        explanation = await explaining.explain(someone, question.operation, Target(owner, resource))
+        return explanation, await all_names(cloud)
+
+
+async def _taken(sources: Sources) -> "Snapshot":
+    from datetime import UTC, datetime
+
+    from bot.snapshot import take
+
+    async with _explaining(sources) as live:
+        return await take(live.cloud, live.people, live.policy, live.team, datetime.now(UTC))
+
+
+@asynccontextmanager
+async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
+    """Over the snapshot if there is one, else over Confluent Cloud and Slack as they are now."""
+    from bot.services.explaining import Explaining
+
+    if sources.live is None:
+        from bot.snapshot import SnapshotCloud, SnapshotPeople, read
+
+        found = read(sources.snapshot or Path())
+        people, policy = SnapshotPeople(found.slack), _policy(sources.policy, sources.channel)
+        yield Explaining(SnapshotCloud(found), people, found.slack.team, policy)
+        return
+
+    from bot.connections import connected
+    from bot.slack.people import SlackPeople
+    from bot.store.moments import utc_now
+
+    policy = _policy(sources.policy or sources.live.latchkey_policy, sources.live.latchkey_channel)
+    async with connected(sources.live, utc_now) as world:
+        yield Explaining(world.cloud, SlackPeople(world.slack), world.workspace.team, policy)
+
+
+def _policy(file: Path | None, channel: str) -> "Policy":
+    from bot.domain.policy import without_a_file
+    from bot.policyfile import load
+
+    return without_a_file(channel) if file is None else load(file, default_channel=channel)
+
+
+def _complete(work: Callable[[], Awaitable[T]]) -> T:
+    """What `work` returns. Ends the program with 2 where there is no telling."""
+
+    async def guarded() -> T | _Unanswered:
+        from html import unescape
+
+        from bot.domain.errors import LatchkeyError
+        from bot.policyfile import PolicyError
+        from bot.snapshot import SnapshotError
+
+        try:
+            return await work()
+        except LatchkeyError as error:
+            return _Unanswered(unescape(error.tell))
+        except (PolicyError, SnapshotError) as error:
+            return _Unanswered(str(error))
+
+    found = complete(guarded())
+    if isinstance(found, _Unanswered):
+        fail(found.why)
+    return found
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 -- a descriptor, not a path
+        os.fchmod(descriptor, 0o600)  # the file may have been there, readable for others
+        file.truncate()
+        file.write(text)

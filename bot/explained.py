@@ -1,0 +1,270 @@
+"""An explanation for people who run Confluent Cloud, as text and as JSON. The keys of the JSON are a promise."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from html import unescape
+from typing import TypeAlias
+
+from bot.domain.authority import Target
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval
+from bot.domain.keys import Everywhere, Kind, MyAccount, NewServiceAccount, Operation, Owner, Resource
+from bot.domain.policy import MAKES, Rule
+from bot.services.basis import in_words, names_of
+from bot.services.explaining import Approver, Explanation, Looked, Someone
+
+Names: TypeAlias = Mapping[str, str]
+_KINDS = {
+    Kind.KAFKA: "Kafka",
+    Kind.SCHEMA_REGISTRY: "Schema Registry",
+    Kind.KSQLDB: "ksqlDB",
+    Kind.FLINK: "Flink",
+    Kind.CLOUD: "Cloud resource management",
+    Kind.TABLEFLOW: "Tableflow",
+    Kind.GLOBAL: "Global",
+}
+_VERBS = {
+    Operation.CREATE: "create a {} key",
+    Operation.EDIT: "edit a {} key",
+    Operation.ROTATE: "rotate a {} key",
+    Operation.DELETE: "delete a {} key",
+}
+
+
+def as_text(explanation: Explanation, more_names: Names) -> str:
+    """The whole explanation. `more_names` are of places other than the target."""
+    names = {**more_names, **names_of(_target(explanation))}
+    ask = explanation.ask
+    return _clean(
+        [
+            f"{_who(explanation.requester)} wants to {_VERBS[ask.operation].format(_KINDS[ask.resource.kind])}",
+            f"  for     {_resource(ask.resource)}",
+            f"  owner   {_owner(ask.owner)}",
+            "",
+            f"Decision: {_decision(explanation)}",
+            *_rule(explanation),
+            "",
+            *_roles(explanation, names),
+            *(["", *_approvers(explanation, names)] if isinstance(explanation.verdict, NeedsApproval) else []),
+        ]
+    )
+
+
+def approvers_as_text(explanation: Explanation, more_names: Names) -> str:
+    """The people alone, a line for each."""
+    names = {**more_names, **names_of(_target(explanation))}
+    return _clean(_approver(each, names) for each in explanation.able)
+
+
+def notes(explanation: Explanation, more_names: Names) -> str:
+    """What the list of people does not say by itself; "" when there is nothing to add."""
+    names = {**more_names, **names_of(_target(explanation))}
+    wanted = f"Decision: {_decision(explanation)}"
+    return _clean([wanted, *_barred(explanation, names)])
+
+
+def as_json(explanation: Explanation, more_names: Names) -> dict[str, object]:
+    """The explanation as an object."""
+    ask, verdict = explanation.ask, explanation.verdict
+    names = {**more_names, **names_of(_target(explanation))}
+    return {
+        "decision": _word(explanation),
+        "possible": explanation.is_possible,
+        "missing": verdict.missing if isinstance(verdict, NeedsApproval) else 0,
+        "reason": unescape(verdict.reason) if isinstance(verdict, Forbidden) else "",
+        "rule": explanation.rule.name if explanation.rule else None,
+        "terms": _terms(explanation.rule) if explanation.rule else None,
+        "table": explanation.table,
+        "requester": _person(explanation.requester),
+        "operation": ask.operation.value,
+        "resource": {
+            "kind": ask.resource.kind.value,
+            "id": ask.resource.id,
+            "name": ask.resource.name,
+            "environment": ask.resource.environment or None,
+        },
+        "owner": {"kind": ask.owner.kind, "id": ask.owner.id or None},
+        "roles": [_role(each, names) for each in explanation.roles],
+        "approvers": [approver_as_json(each, names) for each in explanation.able],
+        "barred": [_barred_as_json(each, names) for each in explanation.approvers if each.someone.refusal],
+    }
+
+
+def approver_as_json(approver: Approver, names: Names) -> dict[str, object]:
+    """One person, with what gives the authority."""
+    return {**_person(approver.someone), "basis": in_words(approver.basis, names), **_source(approver)}
+
+
+def _barred_as_json(approver: Approver, names: Names) -> dict[str, object]:
+    return {**approver_as_json(approver, names), "reason": unescape(approver.someone.refusal)}
+
+
+def _source(approver: Approver) -> dict[str, object]:
+    return {
+        "role": approver.basis.role,
+        "crn": approver.basis.crn,
+        "source": approver.basis.source,
+        "mapping": approver.via or None,
+    }
+
+
+def _role(looked: Looked, names: Names) -> dict[str, object]:
+    binding, weighed = looked.weighed.binding, looked.weighed
+    return {
+        "role": binding.role,
+        "crn": binding.crn,
+        "words": in_words(binding, names),
+        "source": binding.source,
+        "mapping": looked.via or None,
+        "counts": weighed.counts,
+        "why": weighed.why,
+    }
+
+
+def _person(someone: Someone) -> dict[str, object]:
+    person = someone.person
+    return {"name": person.name, "email": person.email, "principal": someone.principal, "slack": someone.slack}
+
+
+def _terms(rule: Rule) -> dict[str, object]:
+    return {
+        "approvals": rule.approvals,
+        "channel": rule.channel or None,
+        "pending_seconds": int(rule.pending.total_seconds()),
+        "claim_seconds": int(rule.claim.total_seconds()),
+        "lifetime_seconds": None if rule.lifetime is None else int(rule.lifetime.total_seconds()),
+        "mint": rule.mint,
+        "user_keys": rule.user_keys,
+    }
+
+
+def _target(explanation: Explanation) -> Target:
+    return Target(explanation.ask.owner, explanation.ask.resource)
+
+
+def _word(explanation: Explanation) -> str:
+    match explanation.verdict:
+        case Allowed():
+            return "allowed"
+        case NeedsApproval():
+            return "needs-approval"
+        case Forbidden():
+            return "forbidden"
+
+
+def _decision(explanation: Explanation) -> str:
+    match explanation.verdict:
+        case Allowed():
+            return "allowed, without anybody's approval"
+        case Forbidden(reason=reason):
+            return f"forbidden. {unescape(reason)}"
+        case NeedsApproval(missing=missing):
+            able = len(explanation.able)
+            needs = f"needs {_approvals(missing)}"
+            if able >= missing:
+                return needs
+            return f"{needs}, and {'nobody' if not able else f'only {_people(able)}'} could approve"
+
+
+def _rule(explanation: Explanation) -> Iterator[str]:
+    rule = explanation.rule
+    if rule is None:
+        yield "Rule:     none matches, and what no rule allows is forbidden"
+        return
+    yield f'Rule:     "{rule.name}"'
+    if isinstance(explanation.verdict, Forbidden):
+        return
+    if rule.approvals:
+        place = rule.channel or "no channel"
+        yield f"          {_approvals(rule.approvals)} within {_long(rule.pending)}, asked for in {place}"
+    if explanation.ask.operation in MAKES:
+        life = f"at most {_long(rule.lifetime)}" if rule.lifetime else "for ever"
+        made = "when its requester clicks to see it" if rule.mint == "on_claim" else "as soon as that is settled"
+        yield f"          the key is made {made}, has to be seen within {_long(rule.claim)},"
+        yield f"          and may live {life}"
+
+
+def _roles(explanation: Explanation, names: Names) -> Iterator[str]:
+    who = explanation.requester.person.name or "the requester"
+    if not explanation.roles:
+        yield f"{who} holds no role: neither bound at Confluent Cloud nor given by the policy."
+        return
+    yield f'What {who} holds, by the role table "{explanation.table}":'
+    for each in explanation.roles:
+        counts = "counts" if each.weighed.counts else "does not count"
+        yield f"  {in_words(each.weighed.binding, names)}{_via(each.via)}"
+        yield f"      {counts}: {each.weighed.why}"
+    if isinstance(explanation.verdict, NeedsApproval) and any(each.weighed.counts for each in explanation.roles):
+        yield f"{who} has authority over this key; the rule asks for somebody else's approval all the same."
+
+
+def _approvers(explanation: Explanation, names: Names) -> Iterator[str]:
+    if explanation.able:
+        yield f"Who could approve ({_people(len(explanation.able))}):"
+        yield from (f"  {_approver(each, names)}" for each in explanation.able)
+    else:
+        yield "Nobody could approve it."
+    yield from _barred(explanation, names)
+
+
+def _barred(explanation: Explanation, names: Names) -> Iterator[str]:
+    barred = [each for each in explanation.approvers if each.someone.refusal]
+    if barred:
+        yield "Have the role and still cannot approve:"
+        for each in barred:
+            yield f"  {_approver(each, names)}"
+            yield f"      {unescape(each.someone.refusal)}"
+
+
+def _approver(approver: Approver, names: Names) -> str:
+    return f"{_who(approver.someone)}: {in_words(approver.basis, names)}{_via(approver.via)}"
+
+
+def _via(subject: str) -> str:
+    if not subject:
+        return ""
+    return f" (the policy gives it to {'the user group ' if subject.startswith('S') else ''}{subject})"
+
+
+def _who(someone: Someone) -> str:
+    slack = f"Slack {someone.slack}" if someone.slack else "not in Slack"
+    address = f" <{someone.person.email}>" if someone.person.email else ""
+    return f"{someone.person.name}{address} ({someone.principal or 'no Confluent user'}, {slack})"
+
+
+def _resource(resource: Resource) -> str:
+    if isinstance(resource, Everywhere):
+        return f"the organisation ({resource.name})"
+    environment = f"{resource.environment_name} ({resource.environment})"
+    named = resource.id if resource.name == resource.id else f"{resource.name} ({resource.id})"
+    return f"{named} in {environment}"
+
+
+def _owner(owner: Owner) -> str:
+    match owner:
+        case MyAccount():
+            return f"{owner.id}, a person's own account"
+        case NewServiceAccount():
+            return "a new service account"
+        case _:
+            return f"{owner.name} ({owner.id})"
+
+
+def _approvals(number: int) -> str:
+    return {0: "no approval", 1: "1 approval"}.get(number, f"{number} approvals")
+
+
+def _people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number} people"
+
+
+def _long(span: timedelta) -> str:
+    for unit, size in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
+        number, rest = divmod(span, size)
+        if number and not rest:
+            return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    return f"{span.total_seconds():.0f} seconds"
+
+
+def _clean(lines: Iterable[str]) -> str:
+    """Lines for a terminal: what others chose as their names must not move its cursor."""
+    return "\n".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in lines)

@@ -1,0 +1,217 @@
+"""A snapshot of an organisation and its Slack workspace: what a decision is made from, in one JSON file.
+
+It holds names, e-mail addresses and who may do what; no key and no secret. `SnapshotCloud` and `SnapshotPeople` answer
+from it what Confluent Cloud and Slack answered when it was taken.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from bot.domain.catalog import Environment, User
+from bot.domain.errors import Throttled, Unavailable
+from bot.domain.keys import (
+    FlinkRegion,
+    KafkaCluster,
+    KsqlCluster,
+    Principal,
+    SchemaRegistry,
+    ServiceAccount,
+    SlackUserId,
+    TeamId,
+    normal_email,
+)
+from bot.domain.policy import Policy
+from bot.domain.roles import Binding, Scope
+from bot.services.inventory import Inventory
+from bot.services.ports import People, Profile
+
+T = TypeVar("T")
+
+
+class SnapshotError(Exception):
+    """A file that is no snapshot, or not of a version that we read. Its text is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The Slack side: who is there, as far as it matters, and who is in the user groups that the policy names."""
+
+    team: TeamId
+    people: tuple[Profile, ...]
+    groups: Mapping[str, tuple[SlackUserId, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole file. A field that we do not know is ignored; where that would be wrong, `version` is another."""
+
+    version: Literal[1]
+    taken_at: datetime
+    organization: str
+    environments: tuple[Environment, ...]
+    kafka_clusters: tuple[KafkaCluster, ...]
+    schema_registries: tuple[SchemaRegistry, ...]
+    ksql_clusters: tuple[KsqlCluster, ...]
+    flink_regions: tuple[FlinkRegion, ...]
+    service_accounts: tuple[ServiceAccount, ...]
+    users: tuple[User, ...]
+    role_bindings: tuple[Binding, ...]
+    slack: Workspace
+
+    def dump(self) -> str:
+        """As JSON, for a file."""
+        return _FORMAT.dump_json(self, indent=2).decode() + "\n"
+
+
+_FORMAT = TypeAdapter(Snapshot)
+
+
+def parse(text: str | bytes) -> Snapshot:
+    """The snapshot in a file. Raises `SnapshotError`."""
+    try:
+        return _FORMAT.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise SnapshotError(f"this is no snapshot of `latchkey policy snapshot`: {place}: {first['msg']}") from None
+
+
+def read(path: Path) -> Snapshot:
+    """The snapshot at this path. Raises `SnapshotError`."""
+    try:
+        return parse(path.read_bytes())
+    except OSError as error:
+        raise SnapshotError(f"{path}: cannot be read: {error.strerror}") from None
+    except SnapshotError as error:
+        raise SnapshotError(f"{path}: {error}") from None
+
+
+async def take(cloud: Inventory, people: People, policy: Policy, team: TeamId, now: datetime) -> Snapshot:
+    """Read everything that a decision can depend on. Takes its time where Slack or Confluent ask for patience."""
+    organization = await cloud.organization()
+    here = f"crn://confluent.cloud/organization={organization}"
+    environments, users = tuple(await cloud.environments()), tuple(await cloud.users())
+    return Snapshot(
+        version=1,
+        taken_at=now,
+        organization=organization,
+        environments=environments,
+        kafka_clusters=await _each(cloud.kafka_clusters, environments),
+        schema_registries=await _each(cloud.schema_registries, environments),
+        ksql_clusters=await _each(cloud.ksql_clusters, environments),
+        flink_regions=await _each(cloud.flink_regions, environments),
+        service_accounts=tuple(await cloud.service_accounts()),
+        users=users,
+        role_bindings=tuple(
+            dict.fromkeys([*await cloud.bindings_at(here), *await cloud.bindings_under(here)]),
+        ),
+        slack=await _workspace(people, policy, team, users),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotCloud:
+    """`Inventory`, answered from a snapshot."""
+
+    snapshot: Snapshot
+
+    async def organization(self) -> str:
+        """The organisation's id, as CRNs carry it."""
+        return self.snapshot.organization
+
+    async def environments(self) -> Sequence[Environment]:
+        """Environments."""
+        return self.snapshot.environments
+
+    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
+        """Kafka clusters of one environment."""
+        return [each for each in self.snapshot.kafka_clusters if each.environment == environment.id]
+
+    async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
+        """Schema Registries of one environment."""
+        return [each for each in self.snapshot.schema_registries if each.environment == environment.id]
+
+    async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
+        """Clusters of ksqlDB in one environment."""
+        return [each for each in self.snapshot.ksql_clusters if each.environment == environment.id]
+
+    async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
+        """Regions in which one environment has a compute pool."""
+        return [each for each in self.snapshot.flink_regions if each.environment == environment.id]
+
+    async def service_accounts(self) -> Sequence[ServiceAccount]:
+        """All service accounts."""
+        return self.snapshot.service_accounts
+
+    async def users(self) -> Sequence[User]:
+        """All users."""
+        return self.snapshot.users
+
+    async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
+        """Everything bound to this principal."""
+        return [each for each in self.snapshot.role_bindings if each.principal == principal]
+
+    async def bindings_at(self, crn: str) -> Sequence[Binding]:
+        """Everybody's bindings at exactly this place."""
+        here = Scope.parse(crn)
+        return [each for each in self.snapshot.role_bindings if Scope.parse(each.crn) == here]
+
+    async def bindings_under(self, crn: str) -> Sequence[Binding]:
+        """Everybody's bindings anywhere below this place."""
+        here = Scope.parse(crn)
+        return [each for each in self.snapshot.role_bindings if Scope.parse(each.crn).is_inside(here)]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPeople:
+    """`People`, answered from a snapshot."""
+
+    workspace: Workspace
+
+    async def profile(self, user: SlackUserId) -> Profile | None:
+        """The user; None when the snapshot has nobody of this id."""
+        return next((each for each in self.workspace.people if each.id == user), None)
+
+    async def by_email(self, email: str) -> Profile | None:
+        """Who has this address; Slack's own search finds no deactivated people either."""
+        address = normal_email(email)
+        return next((each for each in self.workspace.people if each.email == address and not each.deleted), None)
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        """Who is in a user group. Raises `Unavailable` when the policy of the snapshot did not name it."""
+        if group not in self.workspace.groups:
+            raise Unavailable(f"The snapshot does not say who is in the user group {group}. Take one with this policy.")
+        return self.workspace.groups[group]
+
+
+async def _each(
+    read: Callable[[Environment], Awaitable[Sequence[T]]], environments: Sequence[Environment]
+) -> tuple[T, ...]:
+    return tuple([each for environment in environments for each in await read(environment)])
+
+
+async def _workspace(people: People, policy: Policy, team: TeamId, users: Sequence[User]) -> Workspace:
+    """Those who are Confluent users, and those whom the policy names, directly or in a group."""
+    named = {mapping.subject for mapping in policy.mappings if not mapping.is_group}
+    groups: dict[str, tuple[SlackUserId, ...]] = {}
+    for group in sorted({mapping.subject for mapping in policy.mappings if mapping.is_group}):
+        groups[group] = tuple(await _patiently(people.members, group))
+    ids = {*map(SlackUserId, named), *policy.people, *(user for members in groups.values() for user in members)}
+    found = [await _patiently(people.by_email, email) for email in sorted({each.email for each in users} - {""})]
+    found += [await _patiently(people.profile, user) for user in sorted(ids - {each.id for each in found if each})]
+    return Workspace(team, tuple(dict.fromkeys(each for each in found if each is not None)), groups)
+
+
+async def _patiently(ask: Callable[[str], Awaitable[T]] | Callable[[SlackUserId], Awaitable[T]], what: str) -> T:
+    """Ask, as often as Slack says to come back later: an organisation has more users than a minute has calls."""
+    while True:
+        try:
+            return await ask(SlackUserId(what))
+        except Throttled as throttled:
+            await asyncio.sleep(throttled.wait.total_seconds())

@@ -1,0 +1,302 @@
+"""`latchkey policy explain` and `who-can-approve`: what they print, in words and as JSON, and their exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+from typer.testing import CliRunner, Result
+
+from bot.cli import app
+from tests.policy_explain.given import acme
+from tests.support.processes import latchkey
+
+KAFKA = ("--user", "dana@acme.example", "--kind", "kafka", "--owner", "sa-orders", "--resource")
+PROD, DEV = (*KAFKA, "lkc-prod01"), (*KAFKA, "lkc-dev001")
+NEW = ("--user", "dana@acme.example", "--owner", "new")
+MY_DEV = ("--user", "dana@acme.example", "--kind", "kafka", "--owner", "me", "--resource", "lkc-dev001")
+
+
+def run(org: Path, command: str, *words: str) -> Result:
+    return CliRunner().invoke(app, ["policy", command, "--snapshot", str(org), *words])
+
+
+def test_an_explanation_names_the_rule_each_role_and_everybody_who_could_approve(org: Path, policy: Path) -> None:
+    result = run(org, "explain", *DEV, "--policy", str(policy))
+
+    assert result.exit_code == 0
+    assert result.stdout == snapshot("""\
+Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to create a Kafka key
+  for     orders-dev (lkc-dev001) in dev (env-dev001)
+  owner   orders-service (sa-orders)
+
+Decision: needs 1 approval
+Rule:     "one approval for every new key"
+          1 approval within 1 day, asked for in C0APPROVE
+          the key is made as soon as that is settled, has to be seen within 1 day,
+          and may live for ever
+
+What Dana Okafor holds, by the role table "documented":
+  DeveloperWrite of dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*
+      does not count: this role manages only its holder's own keys
+  DeveloperRead of production (env-prod01) / orders (lkc-prod01) / topic orders
+      does not count: this role manages only its holder's own keys
+
+Who could approve (4 people):
+  Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001)
+  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
+  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organisation
+  Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
+Have the role and still cannot approve:
+  Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin of dev (env-dev001) (the policy gives it to U0GUS)
+      Guests of this Slack workspace can neither ask for keys nor decide about them.
+""")  # noqa: E501 -- as it is printed
+
+
+def test_own_authority_and_terms_are_told(org: Path) -> None:
+    asked = ("--user", "u-erin01", "--kind", "kafka", "--resource", "orders-dev", "--owner", "orders-service")
+
+    text = run(org, "explain", *asked).stdout
+
+    assert text == snapshot("""\
+Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN) wants to create a Kafka key
+  for     orders-dev (lkc-dev001) in dev (env-dev001)
+  owner   orders-service (sa-orders)
+
+Decision: needs 1 approval
+Rule:     "one approval for every new key"
+          1 approval within 1 day, asked for in no channel
+          the key is made as soon as that is settled, has to be seen within 1 day,
+          and may live for ever
+
+What Erin Castellanos holds, by the role table "documented":
+  EnvironmentAdmin of dev (env-dev001)
+      counts: it covers the resource
+Erin Castellanos has authority over this key; the rule asks for somebody else's approval all the same.
+
+Who could approve (3 people):
+  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
+  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organisation
+  Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
+""")
+
+
+def test_the_list_of_approvers_is_a_line_each(org: Path, policy: Path) -> None:
+    result = run(org, "who-can-approve", *PROD, "--policy", str(policy))
+
+    assert result.exit_code == 0
+    assert result.stdout == snapshot("""\
+Chiyo Tanaka <chiyo@acme.example> (u-chiyo1, Slack U0CHIYO): CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)
+Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
+Omar Bello <omar@acme.example> (u-omar01, Slack U0OMAR): CloudClusterAdmin of every environment / lkc-prod*
+Pavel Novák <pavel@acme.example> (u-pavel1, Slack U0PAVEL): EnvironmentAdmin of production (env-prod01)
+Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organisation
+Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
+""")  # noqa: E501 -- as it is printed
+    assert result.stderr == "Decision: needs 2 approvals\n"
+
+
+def test_json_has_these_keys(org: Path, policy: Path) -> None:
+    answer = json.loads(run(org, "explain", *DEV, "--policy", str(policy), "--json").stdout)
+    listed = json.loads(run(org, "who-can-approve", *DEV, "--policy", str(policy), "--json").stdout)
+
+    assert {name: type(value).__name__ for name, value in answer.items()} == snapshot(
+        {
+            "decision": "str",
+            "possible": "bool",
+            "missing": "int",
+            "reason": "str",
+            "rule": "str",
+            "terms": "dict",
+            "table": "str",
+            "requester": "dict",
+            "operation": "str",
+            "resource": "dict",
+            "owner": "dict",
+            "roles": "list",
+            "approvers": "list",
+            "barred": "list",
+        }
+    )
+    assert list(answer["requester"]) == ["name", "email", "principal", "slack"]
+    assert answer["roles"][0] == snapshot(
+        {
+            "role": "DeveloperWrite",
+            "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001/cloud-cluster=lkc-dev001/kafka=lkc-dev001/topic=orders-*",
+            "words": "DeveloperWrite of dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*",
+            "source": "binding",
+            "mapping": None,
+            "counts": False,
+            "why": "this role manages only its holder's own keys",
+        }
+    )
+    assert answer["approvers"][0] == snapshot(
+        {
+            "name": "Erin Castellanos",
+            "email": "erin@acme.example",
+            "principal": "u-erin01",
+            "slack": "U0ERIN",
+            "basis": "EnvironmentAdmin of dev (env-dev001)",
+            "role": "EnvironmentAdmin",
+            "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001",
+            "source": "binding",
+            "mapping": None,
+        }
+    )
+    assert answer["barred"] == snapshot(
+        [
+            {
+                "name": "Gus Freelance",
+                "email": "gus@contractor.example",
+                "principal": None,
+                "slack": "U0GUS",
+                "basis": "EnvironmentAdmin of dev (env-dev001)",
+                "role": "EnvironmentAdmin",
+                "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001",
+                "source": "mapping",
+                "mapping": "U0GUS",
+                "reason": "Guests of this Slack workspace can neither ask for keys nor decide about them.",
+            }
+        ]
+    )
+    assert listed == {"approvers": answer["approvers"]}
+
+
+@pytest.mark.parametrize(
+    ("code", "decision", "asked"),
+    [
+        (0, "allowed, without anybody's approval", MY_DEV),
+        (0, "needs 2 approvals", PROD),
+        (1, "forbidden. Ask the platform team for a Kafka key instead.", (*NEW, "--kind", "global")),
+        (1, "needs 5 approvals, and only 1 person could approve", (*NEW, "--kind", "cloud")),
+        (1, "forbidden. Nobody makes keys for another person's account.", (*MY_DEV, "--owner", "u-mona01")),
+        (1, "forbidden. This rule needs no approval, but only from somebody who manages such keys.",
+         (*MY_DEV, "--user", "pavel@acme.example")),
+        (1, "forbidden. Several Confluent Cloud users (u-tess01, u-tess02) have the e-mail address tess@acme.example",
+         (*DEV, "--user", "Tess@acme.example")),
+        (1, "forbidden. Nobody in the Slack workspace has the e-mail address of this Confluent user.",
+         (*DEV, "--user", "lee@acme.example")),
+        (1, "forbidden. Guests of this Slack workspace", (*DEV, "--user", "gus@contractor.example")),
+    ],
+)  # fmt: skip
+def test_the_decision_and_its_exit_code(
+    org: Path, policy: Path, code: int, decision: str, asked: tuple[str, ...]
+) -> None:
+    result = run(org, "explain", *asked, "--policy", str(policy))
+
+    assert f"Decision: {decision}" in result.stdout
+    assert result.exit_code == code
+
+
+def test_nobody_to_approve_is_1_and_nobody_printed(org: Path, policy: Path) -> None:
+    result = run(org, "who-can-approve", *NEW, "--kind", "global", "--policy", str(policy))
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Ask the platform team" in result.stderr
+
+
+def test_who_has_the_role_and_still_cannot_approve_is_told_apart(org: Path, policy: Path) -> None:
+    listed = run(org, "who-can-approve", *DEV, "--policy", str(policy))
+
+    assert "Gus" not in listed.stdout
+    assert "Gus Freelance" in listed.stderr
+    assert "Guests of this Slack workspace can neither ask for keys nor decide about them." in listed.stderr
+
+
+def test_members_of_a_mapped_group_can_approve(org: Path, policy: Path) -> None:
+    asked = ("--user", "dana@acme.example", "--kind", "ksqldb", "--resource", "enrichment", "--owner", "sa-orders")
+
+    given = json.loads(run(org, "explain", *asked, "--policy", str(policy), "--json").stdout)
+    ravis = json.loads(run(org, "explain", *asked, "--policy", str(policy), "--json", "--user", "u-ravi01").stdout)
+
+    assert {"u-ravi01", "u-olga01", "u-kim001"} <= {each["principal"] for each in given["approvers"]}
+    assert ("KsqlAdmin", "mapping", "S0PLATFORM") in {
+        (each["role"], each["source"], each["mapping"]) for each in ravis["roles"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("complaint", "asked"),
+    [
+        ("There is nobody with the e-mail address or the id no@acme.example.", (*DEV, "--user", "no@acme.example")),
+        ("There is no kafka resource lkc-nosuch in env-dev001, env-prod01.", (*KAFKA, "lkc-nosuch")),
+        ("There is no kafka resource lkc-dev001 in env-prod01.", (*DEV, "--environment", "env-prod01")),
+        ("There is no environment env-nosuch", (*DEV, "--environment", "env-nosuch")),
+        ("There is no service account sa-nosuch.", (*DEV, "--owner", "sa-nosuch")),
+        ("Say which resource the kafka key is for.", KAFKA[:-1]),
+        ("opens no single resource", (*DEV, "--kind", "cloud")),
+        ("aws.us-east-1 in env-dev001, aws.us-east-1 in env-prod01", (*KAFKA, "aws.us-east-1", "--kind", "flink")),
+        ("'flag' is not one of 'kafka'", (*DEV, "--kind", "flag")),
+        ("no such file", (*DEV, "--policy", "no-such-policy.yaml")),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_answered_is_2_and_one_complaint(org: Path, complaint: str, asked: tuple[str, ...]) -> None:
+    for command in ("explain", "who-can-approve"):
+        result = run(org, command, *asked)
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert complaint in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "this is no snapshot"),
+        ("{}", "this is no snapshot"),
+        ('{"version": 2}', "version"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_snapshot_is_2(tmp_path: Path, text: str | None, complaint: str) -> None:
+    file = tmp_path / "org.json"
+    if text is not None:
+        file.write_text(text)
+
+    result = run(file, "explain", *DEV)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert complaint in result.stderr
+    assert str(file) in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_group_that_the_snapshot_does_not_hold_is_2_and_never_an_empty_group(org: Path, tmp_path: Path) -> None:
+    other = tmp_path / "policy.yaml"
+    other.write_text("{version: 1, channel: C0APPROVE, roles: {mappings: [{group: S0OTHER, role: OrganizationAdmin}]}}")
+
+    result = run(org, "explain", *DEV, "--policy", str(other))
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "does not say who is in the user group S0OTHER" in result.stderr
+
+
+def test_a_name_cannot_move_the_cursor_of_a_terminal(org: Path, tmp_path: Path) -> None:
+    evil = tmp_path / "org.json"
+    evil.write_text(org.read_text().replace("Dana Okafor", "Dana\\u001b[2J\\nDecision: allowed"))
+
+    text = run(evil, "explain", *DEV).stdout
+
+    assert "\x1b" not in text
+    assert text.startswith("Dana\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}Decision: allowed <dana@")
+
+
+async def test_without_a_snapshot_it_asks_slack_and_confluent(org: Path, policy: Path, tmp_path: Path) -> None:
+    offline = await latchkey("policy", "explain", *DEV, "--snapshot", str(org), LATCHKEY_POLICY=str(policy))
+    async with acme(tmp_path) as (_, environment):
+        live = await latchkey("policy", "explain", *DEV, LATCHKEY_POLICY=str(policy), **environment)
+        nobody = await latchkey("policy", "explain", *DEV, "--user", "nora@acme.example", **environment)
+
+    assert (live.code, live.out, live.err) == (0, offline.out, "")
+    assert nobody.code == 1
+    assert "No Confluent Cloud user has the e-mail address nora@acme.example" in nobody.out
+
+
+async def test_a_slack_that_does_not_answer_is_2(tmp_path: Path) -> None:
+    async with acme(tmp_path) as (here, environment):
+        here.slack.faults.method, here.slack.faults.failing = "users.lookupByEmail", -1
+
+        ended = await latchkey("policy", "explain", *DEV, **environment)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "Nothing was changed." in ended.err

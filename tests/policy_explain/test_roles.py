@@ -1,0 +1,109 @@
+"""Each of the page's 11 roles, held by somebody in the sandbox, is explained right, offline."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.cli import app
+
+ORDERS = "kafka lkc-prod01"
+DEV_ORDERS = "kafka lkc-dev001"
+DEV_SUBJECTS = "schema-registry lsrc-dev01"
+PROD_SUBJECTS = "schema-registry lsrc-prod01"
+ENRICHMENT = "ksqldb lksqlc-dev01"
+DEV_FLINK = "flink aws.us-east-1 env-dev001"
+COVERS, INSIDE = "it covers the resource", "it reaches into the resource: enough for an own key"
+ELSEWHERE, OWN_ONLY = "it is bound somewhere else", "this role manages only its holder's own keys"
+
+# who, their role, what for, whose key, whether it counts, and why; from the page's table and the cast's bindings
+ROLES = [
+    ("olga", "OrganizationAdmin", ORDERS, "sa-orders", True, COVERS),
+    ("olga", "OrganizationAdmin", "cloud", "new", True, COVERS),
+    ("olga", "OrganizationAdmin", "tableflow", "sa-payments", True, COVERS),
+    ("erin", "EnvironmentAdmin", DEV_ORDERS, "sa-orders", True, COVERS),
+    ("erin", "EnvironmentAdmin", DEV_FLINK, "new", True, COVERS),
+    ("erin", "EnvironmentAdmin", ORDERS, "sa-orders", False, ELSEWHERE),
+    ("erin", "EnvironmentAdmin", "cloud", "sa-orders", False, "this role manages no cloud keys"),
+    ("chiyo", "CloudClusterAdmin", ORDERS, "sa-payments", True, COVERS),
+    ("chiyo", "CloudClusterAdmin", "kafka lkc-prod02", "sa-payments", False, ELSEWHERE),
+    ("chiyo", "CloudClusterAdmin", PROD_SUBJECTS, "me", False, "this role manages no schema-registry keys"),
+    ("kim", "KsqlAdmin", ENRICHMENT, "sa-etl001", True, COVERS),
+    ("kim", "KsqlAdmin", DEV_ORDERS, "sa-etl001", False, "this role manages no kafka keys"),
+    ("ravi", "ResourceKeyAdmin", DEV_FLINK, "sa-orders", True, COVERS),
+    ("ravi", "ResourceKeyAdmin", ORDERS, "me", False, "this role may not make keys for its own holder"),
+    ("sami", "ResourceOwner", DEV_ORDERS, "sa-orders", True, "it owns the service account sa-orders"),
+    ("sami", "ResourceOwner", DEV_ORDERS, "sa-payments", False, "it does not own the service account sa-payments"),
+    ("sami", "ResourceOwner", ORDERS, "me", True, INSIDE),
+    ("omar", "Operator", DEV_FLINK, "me", True, COVERS),
+    ("omar", "Operator", DEV_ORDERS, "sa-orders", False, OWN_ONLY),
+    ("mona", "DeveloperManage", DEV_ORDERS, "me", True, COVERS),
+    ("mona", "DeveloperManage", DEV_FLINK, "me", False, "this role manages no flink keys"),
+    ("reed", "DeveloperRead", DEV_SUBJECTS, "me", True, INSIDE),
+    ("reed", "DeveloperRead", DEV_SUBJECTS, "sa-orders", False, OWN_ONLY),
+    ("dana", "DeveloperWrite", DEV_ORDERS, "me", True, INSIDE),
+    ("dana", "DeveloperWrite", ORDERS, "me", False, ELSEWHERE),
+    ("disha", "DataDiscovery", DEV_SUBJECTS, "me", True, COVERS),
+    ("disha", "DataDiscovery", DEV_ORDERS, "me", False, "this role manages no kafka keys"),
+]  # fmt: skip
+
+
+def explained(org: Path, user: str, what: str, owner: str, *more: str) -> dict[str, Any]:
+    """The answer of `latchkey policy explain --json`."""
+    kind, resource, environment = [*what.split(), "", ""][:3]
+    asked = ["--user", f"{user}@acme.example", "--kind", kind, "--resource", resource, "--owner", owner]
+    asked += ["--environment", environment, "--snapshot", str(org), "--json", *more]
+    result = CliRunner().invoke(app, ["policy", "explain", *asked])
+    assert result.exit_code in (0, 1), result.output
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
+
+
+@pytest.mark.parametrize(("user", "role", "what", "owner", "counts", "why"), ROLES)
+def test_a_role_counts_where_the_page_says_so(
+    org: Path, user: str, role: str, what: str, owner: str, *, counts: bool, why: str
+) -> None:
+    held = [each for each in explained(org, user, what, owner)["roles"] if each["role"] == role]
+
+    assert (counts, why) in {(each["counts"], each["why"]) for each in held}
+    assert any(each["counts"] for each in held) is counts
+
+
+def test_all_roles_of_the_page_are_there() -> None:
+    assert len({role for _, role, *_ in ROLES}) == 11
+
+
+@pytest.mark.parametrize(
+    ("user", "what", "owner", "counts"), [(row[0], row[2], row[3], row[4]) for row in ROLES if row[3] != "me"]
+)
+def test_who_has_authority_is_offered_as_approver_to_somebody_else(
+    org: Path, user: str, what: str, owner: str, *, counts: bool
+) -> None:
+    asks = "mona" if user != "mona" else "dana"
+
+    approvers = explained(org, asks, what, owner)["approvers"]
+
+    assert (f"{user}@acme.example" in {each["email"] for each in approvers}) is counts
+
+
+def test_the_newest_table_is_explained_too(org: Path, tmp_path: Path) -> None:
+    newest = tmp_path / "newest.yaml"
+    newest.write_text('{version: 1, channel: C0APPROVE, roles: {table: "2026"}}')
+
+    answer = explained(org, "dana", ORDERS, "me", "--policy", str(newest))
+
+    assert answer["table"] == "2026"
+    assert {each["why"] for each in answer["roles"]} == {"any role is enough for the holder's own key"}
+
+
+def test_a_role_bound_by_a_pattern_counts_wherever_the_pattern_reaches(org: Path) -> None:
+    for cluster in ("lkc-prod01", "lkc-prod02"):
+        basis = {
+            each["email"]: each["basis"] for each in explained(org, "mona", f"kafka {cluster}", "new")["approvers"]
+        }
+
+        assert basis["omar@acme.example"] == "CloudClusterAdmin of every environment / lkc-prod*"
+    approvers = explained(org, "mona", DEV_ORDERS, "new")["approvers"]
+    assert "omar@acme.example" not in {each["email"] for each in approvers}

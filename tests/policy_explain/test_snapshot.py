@@ -1,0 +1,242 @@
+"""A snapshot: what is in it, what never is, and that it answers what Confluent Cloud and Slack answered."""
+
+import asyncio
+import json
+import stat
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.confluent.client import Client
+from bot.confluent.cloud import ConfluentCloud
+from bot.domain.authority import Target
+from bot.domain.errors import Throttled
+from bot.domain.keys import Kind, Operation, Secret, SlackUserId, TeamId
+from bot.policyfile import load
+from bot.services.basis import by_basis
+from bot.services.explaining import Approver, Explaining
+from bot.services.finding import find_owner, find_resource
+from bot.services.ports import People, Profile
+from bot.slack.people import SlackPeople
+from bot.snapshot import SnapshotCloud, SnapshotPeople, parse, read, take
+from sandbox.cast import CAST, ORG_CRN, ORGANIZATION, TEAM
+from sandbox.confluent import BOT_KEY
+from sandbox.slack.web_api import BOT_TOKEN
+from tests.policy_explain.given import POLICY, acme
+from tests.support.processes import latchkey
+
+NOW = datetime(2026, 3, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def live(tmp_path: Path) -> AsyncIterator[Explaining]:
+    """Confluent Cloud and Slack themselves."""
+    async with acme(tmp_path) as (here, environment):
+        secret = Secret(here.organization.secrets_issued[BOT_KEY])
+        slack = AsyncWebClient(BOT_TOKEN, base_url=environment["SLACK_API_URL"])
+        async with Client(here.confluent_url, BOT_KEY, secret, version="0") as client:
+            policy = load(POLICY, default_channel="")
+            yield Explaining(ConfluentCloud(client), SlackPeople(slack), TeamId(TEAM), policy)
+
+
+def offline(org: Path) -> Explaining:
+    found = read(org)
+    policy = load(POLICY, default_channel="")
+    return Explaining(SnapshotCloud(found), SnapshotPeople(found.slack), found.slack.team, policy)
+
+
+# --- what is in it ------------------------------------------------------------------------------------------------
+
+
+def test_it_holds_the_organisation_and_whom_slack_knows(org: Path) -> None:
+    content = json.loads(org.read_text())
+
+    assert content["version"] == 1
+    assert content["organization"] == ORGANIZATION
+    assert [each["id"] for each in content["environments"]] == ["env-dev001", "env-prod01"]
+    assert len(content["kafka_clusters"]) == 5
+    assert {each["id"] for each in content["schema_registries"]} == {"lsrc-dev01", "lsrc-prod01"}
+    assert [(each["id"], each["kafka_cluster"]) for each in content["ksql_clusters"]] == [
+        ("lksqlc-dev01", "lkc-dev001")
+    ]
+    assert {(each["environment"], each["id"]) for each in content["flink_regions"]} == {
+        ("env-dev001", "aws.us-east-1"),
+        ("env-prod01", "aws.us-east-1"),
+        ("env-prod01", "aws.eu-central-1"),
+    }
+    bound = {(each["principal"], each["role"], each["crn"]) for each in content["role_bindings"]}
+    assert bound >= {(who.principal, *binding) for who in CAST for binding in who.bindings}
+    assert content["slack"]["groups"] == {"S0PLATFORM": ["U0OLGA", "U0RAVI"]}
+    assert {each["id"] for each in content["slack"]["people"]} >= {"U0DANA", "U0GUS", "U0TESS"}
+
+
+def test_it_holds_no_secret_and_no_key(org: Path, folder: Path) -> None:
+    text, secrets = org.read_text(), (folder / "secrets").read_text().splitlines()
+
+    assert len(secrets) > 20
+    assert [secret for secret in secrets if len(secret) > 6 and secret in text and secret != "C0APPROVE"] == []
+
+
+def test_only_its_owner_can_read_the_file_although_it_was_there_before(org: Path) -> None:
+    assert stat.S_IMODE(org.stat().st_mode) == 0o600
+
+
+def test_it_reads_back_as_it_was_written(org: Path) -> None:
+    found = read(org)
+
+    assert found.dump() == org.read_text()
+    assert parse(found.dump()) == found
+
+
+@pytest.fixture
+def longer(org: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An older snapshot, longer than the new one will be."""
+    file = tmp_path_factory.mktemp("older") / "org.json"
+    file.write_text(org.read_text() + " " * 10_000)
+    return file
+
+
+async def test_it_goes_to_standard_output_or_replaces_a_file(
+    org: Path, policy: Path, longer: Path, tmp_path: Path
+) -> None:
+    async with acme(tmp_path) as (_, environment):
+        printed = await latchkey("policy", "snapshot", "--policy", str(policy), **environment)
+        replaced = await latchkey("policy", "snapshot", "--output", str(longer), **environment)
+        failed = await latchkey("policy", "snapshot", "--output", str(longer / "org.json"), **environment)
+
+    taken, written, before = parse(printed.out), read(longer), read(org)
+    assert (printed.code, replaced.code) == (0, 0)
+    assert taken.users == written.users == before.users
+    assert set(taken.role_bindings) == set(written.role_bindings) == set(before.role_bindings)
+    assert (taken.slack, written.slack.groups) == (before.slack, {})
+    assert (failed.code, failed.out) == (2, "")
+    assert "cannot be written" in failed.err
+
+
+# --- what it answers ----------------------------------------------------------------------------------------------
+
+
+async def target_of(explaining: Explaining, kind: Kind, resource: str, owner: str) -> Target:
+    dana = await explaining.find("dana@acme.example")
+    found = await find_resource(explaining.cloud, kind, resource, "env-dev001" if kind is Kind.FLINK else "")
+    return Target(await find_owner(explaining.cloud, owner, dana.person), found)
+
+
+ASKED = [
+    (Kind.KAFKA, "lkc-prod01", "sa-orders"),
+    (Kind.KAFKA, "lkc-dev001", "me"),
+    (Kind.SCHEMA_REGISTRY, "lsrc-dev01", "new"),
+    (Kind.KSQLDB, "lksqlc-dev01", "sa-orders"),
+    (Kind.FLINK, "aws.us-east-1", "sa-etl001"),
+    (Kind.CLOUD, "", "sa-orders"),
+]
+
+
+async def test_it_explains_as_confluent_and_slack_do(live: Explaining, org: Path) -> None:
+    for kind, resource, owner in ASKED:
+        both = []
+        for explaining in (live, offline(org)):
+            target = await target_of(explaining, kind, resource, owner)
+            dana = await explaining.find("dana@acme.example")
+            both.append(await explaining.explain(dana, Operation.CREATE, target))
+        assert both[0] == both[1], kind
+
+
+async def test_places_that_reach_the_key_are_enough_to_find_its_approvers(live: Explaining, org: Path) -> None:
+    def seen(approvers: Sequence[Approver]) -> set[tuple[str, str]]:
+        return {(each.someone.person.email, each.basis.crn) for each in approvers}
+
+    for kind, resource, owner in ASKED:
+        for explaining in (live, offline(org)):
+            dana = await explaining.find("dana@acme.example")
+            target = await target_of(explaining, kind, resource, owner)
+            few = await explaining.approvers(target, dana.person)
+            all_ = await explaining.approvers(target, dana.person, thorough=True)
+            assert few
+            # A role bound by a pattern is found only by who looks everywhere.
+            assert seen(few) == {each for each in seen(all_) if "*" not in each[1]}, kind
+
+
+async def test_approvers_are_told_by_what_gives_them_the_right(live: Explaining) -> None:
+    dana = await live.find("dana@acme.example")
+    target = await target_of(live, Kind.KAFKA, "lkc-prod01", "sa-orders")
+
+    groups = by_basis(await live.approvers(target, dana.person), target)
+
+    assert {basis: [each.someone.person.name for each in people] for basis, people in groups.items()} == {
+        "CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)": ["Chiyo Tanaka"],
+        "EnvironmentAdmin of production (env-prod01)": ["Pavel Novák"],
+        "OrganizationAdmin of the organisation": ["Olga Lindqvist"],
+        "ResourceKeyAdmin of the organisation": ["Ravi Menon"],
+        "ResourceOwner of orders-service (sa-orders)": ["Sami Haddad"],
+    }
+
+
+async def test_nobody_approves_for_themselves(live: Explaining) -> None:
+    erin = await live.find("ERIN@acme.example ")
+    target = await target_of(live, Kind.KAFKA, "lkc-dev001", "sa-orders")
+
+    principals = {each.someone.principal for each in await live.approvers(target, erin.person, thorough=True)}
+
+    assert "u-olga01" in principals
+    assert "u-erin01" not in principals
+
+
+async def test_somebody_elses_own_key_can_be_edited_by_its_owner_too(live: Explaining) -> None:
+    olga = await live.find("u-olga01")
+    target = await target_of(live, Kind.KAFKA, "lkc-dev001", "u-dana01")
+
+    assert "u-dana01" in {each.someone.principal for each in await live.approvers(target, olga.person)}
+
+
+# --- patience -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class BusySlack:
+    """A Slack that asks everybody to come back once."""
+
+    people: People
+    asked: set[str] = field(default_factory=set)
+
+    def _once(self, what: str) -> None:
+        if what not in self.asked:
+            self.asked.add(what)
+            raise Throttled("Slack has too much to do.", wait=timedelta(0))
+
+    async def profile(self, user: SlackUserId) -> Profile | None:
+        self._once(user)
+        return await self.people.profile(user)
+
+    async def by_email(self, email: str) -> Profile | None:
+        self._once(email)
+        return await self.people.by_email(email)
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        self._once(group)
+        return await self.people.members(group)
+
+
+async def test_taking_one_waits_when_slack_asks_to(org: Path) -> None:
+    calm = offline(org)
+    busy = BusySlack(calm.people)
+
+    async with asyncio.timeout(5):
+        taken = await take(calm.cloud, busy, calm.policy, calm.team, NOW)
+
+    assert {"dana@acme.example", "S0PLATFORM", "U0GUS"} <= busy.asked
+    assert taken.slack == read(org).slack
+
+
+async def test_the_organisation_itself_is_no_place_below_the_organisation(org: Path) -> None:
+    cloud = offline(org).cloud
+
+    at, under = await cloud.bindings_at(ORG_CRN), await cloud.bindings_under(ORG_CRN)
+
+    assert {each.role for each in at} == {"OrganizationAdmin", "ResourceKeyAdmin"}
+    assert not set(at) & set(under)
+    assert {*at, *under} == set(read(org).role_bindings)
