@@ -3,6 +3,7 @@
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.keys import RequestId
+from bot.services.checking import LIMITS, text_problem
 from bot.services.clicks import Approve, Cancel, Deny
 from bot.slack import forms, ids, modals
 from bot.slack.forms import Body, Opening
@@ -25,8 +26,8 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.view(ids.DENY_REASON)
     async def denied(ack: AsyncAck, body: Body) -> None:
         reason = forms.deny_reason(body)
-        if not reason.strip():
-            await ack(response_action="errors", errors={ids.REASON_BLOCK: "Write a reason: the requester reads it."})
+        if problem := _problem(reason):
+            await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
             return
         deed = Deny(RequestId(body["view"]["private_metadata"]), reason)
         await desk.submit(ack, body, deed, modals.working("Deny this request"))
@@ -34,6 +35,10 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.CANCEL)
     async def cancel(ack: AsyncAck, body: Body) -> None:
         await desk.button(ack, body, Cancel(forms.request_id(body)))
+
+
+def _problem(reason: str) -> str | None:
+    return text_problem(reason, LIMITS["reason"]) if reason.strip() else "Write a reason: the requester reads it."
 
 
 async def _ask_why(desk: Reception, opening: Opening, request: RequestId) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
@@ -37,6 +37,8 @@ class Reception:
     clock: Clock
     bell: Bell
     work: Background
+    redrawing: dict[str, str] = field(default_factory=dict[str, str], init=False)
+    """The newest click, by its trigger, that each modal is being drawn again for."""
 
     def start(self, job: Coroutine[Any, Any, None], name: str, to: SlackUserId, reply: ReplyTo) -> None:
         """Run a job after the answer; what goes wrong is said to `to`."""
@@ -76,13 +78,27 @@ class Reception:
         return str(answer["view"]["id"])
 
     async def redraw(self, opening: forms.Opening, view: Block) -> None:
-        """Replace the modal that a click came from, unless somebody was faster or it is closed."""
-        body = {"view_id": opening.view, "hash": opening.view_hash, "view": view}
+        """Replace the modal that a click came from, unless it is closed. Of two clicks in a row the later one wins."""
+        shown = str(opening.view)
+        self.redrawing[shown] = opening.trigger
+        body = {"view_id": shown, "view": view}
+        try:
+            drawn = await self._drawn({**body, "hash": opening.view_hash})
+            if not drawn and self.redrawing.get(shown) == opening.trigger:
+                await self._drawn(body)  # what was drawn meanwhile came from an older click
+        finally:
+            if self.redrawing.get(shown) == opening.trigger:
+                del self.redrawing[shown]
+
+    async def _drawn(self, body: Block) -> bool:
+        """Update a modal; False when it has changed since `hash`. There is nothing to draw in a closed one."""
         try:
             await call(self.replies.client, "views.update", body)
         except Undeliverable as error:
             if error.reason not in {"hash_conflict", "not_found"}:
                 raise
+            return error.reason == "not_found"
+        return True
 
     async def turn_away(self, user: SlackUserId, team: TeamId, view: str) -> None:
         """Put the reason into an open form when its user can have no keys at all; rather now than after typing."""

@@ -5,6 +5,7 @@ Every method acts for one person, proves who that is, and returns or raises a se
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -169,10 +170,8 @@ class Desk:
         if now < pending.expires_at:
             return
         expired = Expired(pending.ask, pending.terms, now)
-        try:
+        with suppress(Conflict):  # somebody else ended it in the same instant, and says so on the card
             await self.ledger.move(stored, expired, self.ledger.event(Action.EXPIRED, pending.ask.id))
-        except Conflict:
-            pass  # somebody else ended it in the same instant, and says so on the card
         raise Refused("Nobody decided in time, so this request has expired. Your click changed nothing.")
 
     async def _approve(self, request: RequestId, click: Click) -> str:
@@ -190,14 +189,16 @@ class Desk:
         event = self.ledger.event(Action.APPROVED, pending.ask.id, standing.person.slack, basis=basis)
         match verdict:
             case Forbidden(rule, reason):
-                await self._refuse(request, click, f"{reason} (rule: {rule})")
+                return await self._refuse(request, click, f"{reason} (rule: {rule})")
             case NeedsApproval(_, missing):
                 await self.ledger.move(stored, replace(pending, approvals=approvals), event)
                 return f"Your approval counts. {missing} more needed."
             case Allowed(terms):
                 grant = Grant(approvals, now, now + terms.claim)
                 await self.ledger.move(stored, Approved(pending.ask, terms, grant, 1, now), event)
-                return f"Approved. Latchkey makes the key now, and <@{pending.ask.requester.slack}> takes it from there."
+                return (
+                    f"Approved. Latchkey makes the key now, and <@{pending.ask.requester.slack}> takes it from there."
+                )
 
     async def _requester(self, pending: Pending, click: Click) -> Standing:
         """What the requester holds right now. Raises `Refused` to whoever clicked when there is no such person."""

@@ -2,20 +2,30 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
-from bot.app import run
+from bot.app import audit_lines, run
 from bot.settings import Settings, load
-from sandbox.cast import APPROVALS_CHANNEL
+from bot.store.connection import connect
+from sandbox.cast import APPROVALS_CHANNEL, TEAM
+from sandbox.slack import payloads
+from sandbox.slack.blocks import Json, interactive
+from sandbox.slack.delivery import Envelope
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import Stage, stage
 
 STARTED_WITHIN = 20.0
+SECONDS = 5.0
+"""How long something may take that nobody sees."""
+LOOK_EVERY = 0.05
+"""Seconds: the bot sees within this time that the sandbox's clock was moved."""
+POLICY_FILE = "policy.yml"
+"""In the stage's folder. Where there is one when a bot starts, it is that bot's policy."""
 
 
 def settings_from(environment: dict[str, str]) -> Settings:
@@ -50,6 +60,7 @@ class Play:
         await self.dana.see("Your request is on its way.")
         await self.dana.close()
         await self.erin.wait_for(lambda: any(name in str(card) for card in self.cards()), "the card")
+        await self.dana.wait_for(lambda: any(name in str(each) for each in self.dana.messages()), "her own copy")
 
     async def fill_in(self, name: str = "orders producer", reason: str = "Local tests of the orders flow") -> None:
         """Dana opens the form and fills in everything."""
@@ -65,9 +76,79 @@ class Play:
         """Erin approves the newest card."""
         await self.erin.click("Approve", in_channel=APPROVALS_CHANNEL)
 
-    def cards(self) -> list[dict[str, object]]:
+    def cards(self) -> list[Json]:
         """The messages in the approvals channel."""
         return self.erin.messages(APPROVALS_CHANNEL)
+
+    async def card_says(self, text: str) -> None:
+        """Wait until the newest card says this."""
+        await self.erin.wait_for(lambda: text in str(self.cards()[-1:]), f"a card with {text!r}")
+
+    async def key_is_there(self) -> str:
+        """Wait until Dana's key waits for her; returns its id."""
+        await self.dana.wait_for(lambda: "Show secret" in str(self.dana.messages()), "her key")
+        (key,) = self.our_keys()
+        return key
+
+    async def until(
+        self, predicate: Callable[[], object], what: str, *, step: float = 0, seconds: float = SECONDS
+    ) -> None:
+        """Wait for something that shows in no client; with `step`, move the clock by so many seconds now and then."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not predicate():
+                    self.advance(seconds=step)
+                    await asyncio.sleep(2 * LOOK_EVERY if step else 0.01)
+        except TimeoutError:
+            raise AssertionError(f"waited in vain for {what}; Dana sees:\n{self.dana.describe()}") from None
+
+    def card_reads(self, text: str) -> bool:
+        """Whether the newest card says this now."""
+        return text in str(self.cards()[-1:])
+
+    async def press(self, user: str, channel: str, message: Json, text: str, **instead: str) -> None:
+        """Press a button as it stood in `message`, which may have changed since; no client stands in the way.
+
+        `instead` replaces parts of the button, such as its `value`.
+        """
+        slack = self.stage.slack
+        blocks: list[Json] = message["blocks"]
+        found = ((block, each) for block, each in interactive(blocks) if each["type"] == "button")
+        block, button = next((block, each) for block, each in found if each["text"]["text"] == text)
+        action = {**button, **instead, "block_id": block["block_id"], "action_ts": slack.workspace.next_ts()}
+        payload = payloads.message_action(
+            slack.workspace.people[user],
+            slack.workspace.channels[channel],
+            {**message, "state": {"values": {}}},
+            action,
+            trigger=slack.views.new_trigger(user),
+            url=slack.response_urls.new(user, channel, ts=message["ts"]),
+        )
+        await slack.delivery.send(Envelope("interactive", payload), user)
+
+    async def submit_past_the_client(self, **typed: str) -> dict[str, str]:
+        """Submit Dana's modal with these texts, by block_id, as if her client checked nothing; returns the errors."""
+        slack, view = self.stage.slack, self.dana.front()
+        slack.views.keep_state(view, self.dana.typed.get(view["id"], {}))
+        for block_id, text in typed.items():
+            (element,) = view["state"]["values"][block_id].values()
+            element["value"] = text
+        person = slack.workspace.people[self.dana.user]
+        payload = payloads.view_submission(person, view, trigger=slack.views.new_trigger(person.slack))
+        answer = await slack.delivery.send(Envelope("interactive", payload, takes_answer=True), person.slack)
+        return slack.interactions._take_submit_answer(person.slack, view, answer)
+
+    async def audit(self, action: str = "") -> list[Mapping[str, object]]:
+        """The lines of the audit log so far, or those of one action."""
+        settings = settings_from(self.stage.environment())
+        return [line async for line in audit_lines(settings) if action in ("", line["action"])]
+
+    async def forget_messages(self) -> None:
+        """Take from the bot's store which messages show which request."""
+        socket = self.stage.folder / "data" / "valkey.sock"
+        async with connect(f"unix://{socket}") as redis:
+            names = [name async for name in redis.scan_iter(match=f"lk:{{{TEAM}}}:posts:*")]
+            await redis.delete(*names)
 
     def our_keys(self) -> list[str]:
         """Ids of the live keys at Confluent that Latchkey made."""
@@ -80,7 +161,7 @@ async def bot_of(
 ) -> AsyncGenerator[None]:
     """A bot in this process, listening. In HTTP mode, Slack delivers to it from then on."""
     stop, port = asyncio.Event(), here.free_port() if mode == "http" else 0
-    environment = here.environment(data=data, mode=mode, redis_url=redis_url) | {"PORT": str(port)}
+    environment = here.environment(data=data, mode=mode, redis_url=redis_url) | {"PORT": str(port)} | policy_of(here)
     task = asyncio.create_task(run(settings_from(environment), stop, clock=here.clock.now), name="bot")
     listening = asyncio.create_task(_listening(here, mode, port, connections))
     try:
@@ -98,10 +179,21 @@ async def bot_of(
 
 
 @asynccontextmanager
-async def play(folder: Path, *, mode: str = "socket", redis_url: str | None = None) -> AsyncGenerator[Play]:
-    """A stage with one bot, and Dana and Erin at their clients."""
-    async with stage(folder) as here, bot_of(here, mode=mode, redis_url=redis_url):
-        yield Play(here, here.slack.person("U0DANA"), here.slack.person("U0ERIN"))
+async def play(
+    folder: Path, *, mode: str = "socket", redis_url: str | None = None, policy: str = ""
+) -> AsyncGenerator[Play]:
+    """A stage with one bot, and Dana and Erin at their clients. `policy` is the text of a policy file."""
+    if policy:
+        (folder / POLICY_FILE).write_text(policy)
+    with mock.patch("bot.services.worker.POLL", LOOK_EVERY):
+        async with stage(folder) as here, bot_of(here, mode=mode, redis_url=redis_url):
+            yield Play(here, here.slack.person("U0DANA"), here.slack.person("U0ERIN"))
+
+
+def policy_of(here: Stage) -> dict[str, str]:
+    """The setting that names the stage's policy file, where there is one."""
+    file = here.folder / POLICY_FILE
+    return {"LATCHKEY_POLICY": str(file)} if file.exists() else {}
 
 
 async def _listening(here: Stage, mode: str, port: int, connections: int) -> None:

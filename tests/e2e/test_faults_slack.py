@@ -1,0 +1,220 @@
+"""Slack refuses, stumbles or loses its answer: retried or explained, no request lost, no secret shown in doubt."""
+
+from pathlib import Path
+from typing import get_args
+
+from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.slack.faults import ResponseUrl
+from tests.support.play import Play, play
+
+
+async def test_a_card_that_slack_does_not_take_at_first_is_posted_later(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        for number, fault in enumerate(("rate_limited", "failing"), start=1):
+            faults = it.stage.slack.faults
+            faults.method = "chat.postMessage"
+            faults.set(fault, 3)
+            await _send(it, name=fault)
+            await it.until(lambda: it.card_reads("Approve"), "the card", step=2)
+            await it.dana.wait_for(lambda: fault in str(it.dana.messages()), "her own copy")  # noqa: B023
+            assert len(it.cards()) == number
+            await it.dana.click("Cancel request")
+            await it.card_says("Cancelled by")
+        assert it.dana.notices == it.erin.notices == []
+
+
+async def test_a_card_that_slack_does_not_update_at_first_is_updated_later(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        faults = it.stage.slack.faults
+        faults.method = "chat.update"
+        for fault in ("rate_limited", "failing"):
+            await it.ask(name=fault)
+            faults.set(fault, 4)
+            await it.approve()
+            await it.until(lambda: it.card_reads("Its secret waits"), "the card", step=2)
+        assert len(it.cards()) == 2
+
+
+async def test_a_page_that_slack_does_not_show_at_first_is_shown_later(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        faults = it.stage.slack.faults
+        for fault in ("rate_limited", "failing"):
+            await it.fill_in(name=fault)
+            faults.method = "views.update"
+            faults.set(fault, 1)
+            await it.dana.submit()
+            await it.until(lambda: it.dana.sees("Review your request"), "the review page", step=2)
+            faults.set(fault, 1)
+            await it.dana.submit()
+            await it.until(lambda: it.dana.sees("You find it in your messages from Latchkey."), "the end", step=2)
+            await it.dana.close()
+            await it.card_says(fault)
+        assert len(it.cards()) == 2
+        assert len(await it.audit("request:submitted")) == 2
+
+
+async def test_a_form_that_cannot_open_in_time_is_explained(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        it.stage.slack.faults.expired_trigger = "next"
+        await it.dana.command("/apikey create")
+        await it.dana.see("That took too long for Slack, so no window opened. Nothing was changed. Please try again.")
+        it.dana.reload()
+        it.stage.slack.faults.expired_trigger = "next"
+        await it.dana.shortcut("apikey:create")
+        await it.dana.see("That took too long for Slack")
+        await it.ask()
+
+        it.stage.slack.faults.expired_trigger = "next"
+        await it.erin.click("Deny", in_channel=APPROVALS_CHANNEL)
+        await it.erin.see("That took too long for Slack")
+        await it.approve()
+        await it.key_is_there()
+
+
+async def test_a_form_that_changed_meanwhile_is_drawn_all_the_same(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        it.stage.slack.faults.hash_conflict = "next"
+        await it.dana.command("/apikey create")
+        await it.dana.fill({"Account": "service-account"})
+        await it.dana.fill({"Service account": "orders-service"})
+        it.stage.slack.faults.hash_conflict = "next"
+        await it.dana.fill({"Environment": "dev"})
+        await it.dana.wait_for(lambda: "cluster:env-dev001" in str(it.dana.modal), "the clusters")
+        await it.dana.fill({"Kafka cluster": "orders-dev", "Name": "n", "Reason": "r"})
+        await it.dana.submit()
+        await it.dana.see("Review your request")
+        assert it.dana.ephemerals == []
+
+
+async def test_of_two_choices_in_a_row_both_are_drawn(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.dana.command("/apikey create")
+        await it.dana.wait_for(lambda: it.dana.modal, "the form")
+        it.stage.slack.faults.slow = 0.2
+        await it.dana.fill({"Account": "service-account", "Environment": "dev"})
+        it.stage.slack.faults.slow = 0
+        await it.dana.wait_for(lambda: "cluster:env-dev001" in str(it.dana.modal), "the clusters")
+        await it.dana.wait_for(lambda: "Service account" in str(it.dana.modal), "the account")
+        assert it.dana.ephemerals == []
+
+
+async def test_without_a_channel_for_the_card_the_requester_is_told_until_it_is_repaired(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        it.stage.slack.faults.channel_not_found = "on"
+        await _send(it)
+        await it.dana.see("The card for approvers could not be posted.")
+        await it.dana.see("(channel_not_found)")
+        assert it.cards() == []
+        it.advance(minutes=6)
+        await it.dana.command("/apikey requests")
+        await it.dana.wait_for(lambda: "Needs 1 approval" in str(it.dana.ephemerals), "the list")
+
+        it.stage.slack.faults.channel_not_found = "off"
+        it.advance(minutes=6)
+        await it.card_says("Approve")
+        await it.dana.wait_for(lambda: "could not be posted" not in str(it.dana.messages()), "the note to go")
+        await it.approve()
+        await it.key_is_there()
+
+
+async def test_a_card_that_was_deleted_in_slack_does_not_hold_up_the_key(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        (card,) = it.cards()
+        workspace = it.stage.slack.workspace
+        workspace.delete(workspace.channels[APPROVALS_CHANNEL], card["ts"])
+        await it.erin.command("/apikey requests", channel=APPROVALS_CHANNEL)
+        await it.erin.click("Approve", beside="orders producer", in_channel=APPROVALS_CHANNEL)
+        await it.key_is_there()
+        await it.dana.click("Show secret")
+        await it.dana.see("API secret:")
+
+
+async def test_a_secret_that_may_not_have_arrived_is_worthless_and_replaced_without_approval(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        for fault in get_args(ResponseUrl)[1:]:
+            await _lose_the_secret(it, fault)
+        assert len(await it.audit("request:approved")) == 4
+
+
+async def test_a_key_that_never_arrived_is_replaced_only_while_the_approval_is_fresh(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        await it.approve()
+        await it.key_is_there()
+        it.stage.slack.faults.response_url = "500"
+        await it.dana.click("Show secret")
+        await it.dana.see("was deleted")
+        it.advance(hours=25)
+
+        it.stage.slack.faults.response_url = "works"
+        await it.dana.click("Replace key")
+        await it.dana.see("so no other key is made. Ask for a new one with `/apikey create`.")
+        assert it.our_keys() == []
+        assert await it.audit("key:replacement-asked") == []
+
+
+async def test_an_answer_that_its_response_url_does_not_take_comes_another_way(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        pavel = it.person("U0PAVEL")
+        for fault in ("500", "404", "dropped"):
+            it.stage.slack.faults.set("response_url", fault)
+            it.dana.reload()
+            pavel.reload()
+            await pavel.click("Approve", in_channel=APPROVALS_CHANNEL)
+            await pavel.see("Your Confluent roles do not cover this key")
+            known = len(it.dana.messages())
+            await it.dana.command("/apikey whoami")
+            await it.dana.wait_for(lambda: len(it.dana.messages()) > known, "an answer in the DM")  # noqa: B023
+            assert "u-dana01" in str(it.dana.messages()[-1])
+            assert it.dana.notices == pavel.notices == []
+
+
+async def test_people_whom_slack_does_not_tell_apart_right_now_decide_nothing(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        faults = it.stage.slack.faults
+        faults.method, faults.failing = "users.info", 1
+        await it.approve()
+        await it.erin.see("Slack does not tell who is who right now. Nothing was changed. Try again in a minute.")
+        assert it.our_keys() == []
+        await it.approve()
+        await it.key_is_there()
+
+
+async def _lose_the_secret(it: Play, fault: ResponseUrl) -> None:
+    """One request, whose first secret gets lost in this way."""
+    issued, outgoing = it.stage.organization.secrets_issued, it.stage.slack.workspace.outgoing
+    await it.ask(name=fault)
+    await it.approve()
+    first = await it.key_is_there()
+    it.stage.slack.faults.response_url = fault
+    await it.dana.click("Show secret")
+
+    await it.dana.see("Slack did not take the message with the secret.")
+    await it.dana.see("you can have another one without a new approval")
+    await it.until(lambda: it.our_keys() == [], "the key to go")
+    await it.card_says("was deleted")
+    assert it.dana.sees(issued[first]) == (fault == "answer lost")
+    assert sum(issued[first] in str(each.payload) for each in outgoing) == 1
+
+    it.stage.slack.faults.response_url = "works"
+    await it.dana.click("Replace key")
+    second = await it.key_is_there()
+    await it.dana.click("Show secret")
+    await it.dana.see(issued[second])
+    await it.dana.click("I saved it")
+    await it.card_says("saved its secret")
+    assert it.our_keys() == [second]
+    del it.stage.organization.api_keys[second]
+
+
+async def _send(it: Play, name: str = "orders producer") -> None:
+    """Dana sends a request, whatever comes of its card."""
+    await it.fill_in(name)
+    await it.dana.submit()
+    await it.dana.see("Review your request")
+    await it.dana.submit()
+    await it.dana.see("Your request is on its way.")
+    await it.dana.close()
