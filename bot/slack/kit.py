@@ -16,6 +16,8 @@ from bot.services.words import DATE, fallback, unescaped, when
 Block: TypeAlias = dict[str, Any]
 Row: TypeAlias = "Sequence[Piece]"
 TEXT, OPTION, HEADER, TITLE, LABEL, BUTTON, OPTIONS = 3000, 75, 150, 24, 2000, 75, 100
+CODES = 20
+"""How many pieces of code one sentence may have: Slack counts the pieces of a text."""
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -86,7 +88,7 @@ def lines(*rows: Sequence[Piece]) -> Block:
 
 def told(sentence: str) -> list[Piece]:
     """A sentence written as mrkdwn, such as an error's `tell`, for rich text; nothing in it pings or links."""
-    parts = _CODE.split(sentence)
+    parts = _CODE.split(sentence, CODES)
     return [Code(unescaped(part)) if odd % 2 else unescaped(part) for odd, part in enumerate(parts)]
 
 

@@ -1,0 +1,311 @@
+"""The sandbox's page in a real browser: two people, each at a client of their own, and the panel that breaks things.
+
+All tests share one sandbox, because starting it takes longer than a story: each asks for a key of another name.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import TimeoutError as Late
+
+from sandbox.confluent.faults import Gate
+from sandbox.control import Control
+from sandbox.stage import BotProcess, Stage, stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PATIENCE = 10_000.0
+"""Milliseconds that something may take to show up."""
+LEAPS, A_LEAP = 20, 500.0
+REASON = "Not before the audit: *ask* <!channel> & שלום\nThen again."
+expect.set_options(timeout=PATIENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody at a browser."""
+
+    page: Page
+
+    async def go(self, place: str) -> None:
+        """Open a conversation of the list on the left."""
+        await self.page.get_by_role("navigation").get_by_role("button", name=place).click()
+
+    async def say(self, text: str) -> None:
+        """Type into the box at the bottom and send it."""
+        await self.page.locator("#composer-input").fill(text)
+        await self.page.locator("#composer-input").press("Enter")
+
+    async def choose(self, label: str, option: str) -> None:
+        """Choose in a searchable field, by typing."""
+        field = self.page.get_by_role("combobox", name=label)
+        await field.click()
+        await field.fill(option)
+        await self.page.locator(".popup:visible").get_by_role("option", name=re.compile(f"^{option}")).click()
+        await expect(field).to_have_value(option)
+
+    async def press(self, name: str) -> None:
+        """Press the newest button of this name."""
+        await self.page.get_by_role("button", name=name, exact=True).last.click()
+
+    async def break_(self, label: str, value: str) -> None:
+        """Set a switch of the panel."""
+        await self.page.get_by_label(label).select_option(label=value)
+
+    async def ask(self, name: str) -> None:
+        """Ask for a key of orders-service for orders-dev, up to the card."""
+        await self.go("general")
+        await self.say("/apikey create")
+        await self.page.get_by_label("A service account").check()
+        await self.choose("Service account", "orders-service")
+        await self.choose("Environment", "dev")
+        await self.choose("Kafka cluster", "orders-dev")
+        await self.page.get_by_label("Name", exact=True).fill(name)
+        await self.page.get_by_label("Reason").fill("Local tests of the orders flow")
+        await self.press("Review")
+        await self.press("Send request")
+        await expect(self.dialog).to_contain_text("Your request is on its way.")
+        await self.press("Close")
+        await expect(self.dialog).to_be_hidden()
+
+    def message(self, text: str) -> Locator:
+        """The newest message that says this."""
+        return self.page.get_by_role("article").filter(has_text=text).last
+
+    @property
+    def file(self) -> Locator:
+        """The file in the newest message with a secret."""
+        return self.page.locator("#messages pre").last
+
+    @property
+    def dialog(self) -> Locator:
+        """The modal in front."""
+        return self.page.get_by_role("dialog")
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """A sandbox as `make sandbox` starts it, with Dana in #general and Erin in #key-approvals."""
+
+    stage: Stage
+    dana: Person
+    erin: Person
+
+    def keys(self, name: str) -> list[str]:
+        """Ids of the live keys of this name."""
+        return [id_ for id_, key in self.stage.organization.api_keys.items() if key.name == name]
+
+    def secret(self, key: str) -> str:
+        """The secret that Confluent gave out with this key."""
+        return self.stage.organization.secrets_issued[key]
+
+    def card(self, name: str) -> Locator:
+        """The card of this name, as Erin sees it."""
+        return self.erin.message(f"Name: {name}")
+
+    async def approve(self, name: str) -> None:
+        """Erin approves the card of this name."""
+        await self.card(name).get_by_role("button", name="Approve").click()
+
+    def show_secret(self, name: str) -> Locator:
+        """Dana's button for the key of this name."""
+        return self.dana.message(f"({name})").get_by_role("button", name="Show secret")
+
+    async def key_is_there(self, name: str) -> str:
+        """Wait until Dana reads that her key is there; its id."""
+        await self.dana.go("Latchkey")
+        await expect(self.show_secret(name)).to_be_visible()
+        (key,) = self.keys(name)
+        return key
+
+    async def wait_in_leaps(self, there: Locator) -> None:
+        """Move the clock in the panel until something is there."""
+        for _ in range(LEAPS):
+            await self.erin.press("+5 min")
+            try:
+                await there.wait_for(timeout=A_LEAP)
+            except Late:
+                continue
+            return
+        await expect(there).to_be_visible()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stage]:
+    """A sandbox as `make sandbox` starts it, with a bot in a process of its own."""
+    folder, control = tmp_path_factory.mktemp("sandbox"), Control()
+    async with stage(folder, extra=control.routes()) as here:
+        bot = BotProcess(here.environment(), folder / "clock", folder / "bot.log")
+        control.attach(here, bot)
+        await bot.start()
+        try:
+            await here.slack.sockets.wait_connected()
+            yield here
+        finally:
+            await bot.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(chromium_path: str) -> AsyncGenerator[Browser]:
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
+        yield chromium
+        await chromium.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def it(sandbox: Stage, browser: Browser) -> AsyncGenerator[Play]:
+    """Dana in #general and Erin in #key-approvals, with nothing open and nothing broken."""
+    pages = [await a_client(browser, sandbox, place) for place in ("U0DANA/C0GENERAL", "U0ERIN/C0APPROVE")]
+    yield Play(sandbox, *map(Person, pages))
+    sandbox.faults.reset()
+    for page in pages:
+        await page.context.close()
+
+
+async def a_client(browser: Browser, sandbox: Stage, place: str) -> Page:
+    """A page in a browser context that shares nothing with the others."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    page = await context.new_page()
+    await page.goto(f"{sandbox.slack_url}/#{place}")
+    return page
+
+
+async def test_two_people_walk_the_story_and_one_of_them_sees_the_secret(it: Play) -> None:
+    await it.dana.ask("the story")
+    await it.approve("the story")
+    key = await it.key_is_there("the story")
+    await expect(it.card("the story")).to_contain_text(f"Key {key} is made.")
+
+    await it.show_secret("the story").click()
+
+    await expect(it.dana.file).to_contain_text(it.secret(key))
+    await expect(it.card("the story")).to_contain_text("was shown to the requester")
+    assert it.secret(key) not in await it.erin.page.content()
+
+    await it.dana.press("I saved it")
+
+    await expect(it.dana.message("(the story)")).to_contain_text("You saved its secret")
+    await expect(it.dana.page.get_by_text(it.secret(key))).to_have_count(0)
+    await expect(it.card("the story")).to_contain_text("was handed over")
+    assert it.keys("the story") == [key]
+
+
+async def test_a_reload_takes_the_secret_away_for_good(it: Play) -> None:
+    await it.dana.ask("a reload")
+    await it.approve("a reload")
+    secret = it.secret(await it.key_is_there("a reload"))
+    await it.show_secret("a reload").click()
+    await expect(it.dana.file).to_contain_text(secret)
+
+    await it.dana.page.reload()
+
+    await expect(it.dana.message("(a reload)")).to_contain_text("the secret was shown to you")
+    assert secret not in await it.dana.page.content()
+    await expect(it.show_secret("a reload")).to_have_count(0)
+
+
+async def test_a_lost_answer_still_ends_with_one_key(it: Play) -> None:
+    await it.erin.break_("Do it, then close the connection without an answer", "next create")
+    await it.dana.ask("a lost answer")
+    await it.approve("a lost answer")
+    await expect(it.card("a lost answer")).to_contain_text("Latchkey is checking at Confluent")
+
+    await it.dana.go("Latchkey")
+    await it.wait_in_leaps(it.show_secret("a lost answer"))
+
+    (key,) = it.keys("a lost answer")
+    await expect(it.card("a lost answer")).to_contain_text(f"Key {key} is made.")
+
+
+async def test_the_reason_of_a_denial_is_read_as_it_was_typed(it: Play) -> None:
+    await it.dana.ask("a denial")
+    await it.card("a denial").get_by_role("button", name="Deny").click()
+    await it.erin.page.get_by_label("Reason").fill(REASON)
+    await it.erin.press("Deny")
+    await expect(it.erin.dialog).to_contain_text("reads your reason.")
+
+    await it.dana.go("Latchkey")
+
+    told = it.dana.message("a denial: your request")
+    await expect(told).to_contain_text("Denied by @Erin Castellanos today at")
+    await expect(told).to_contain_text("Nothing was created.")
+    await expect(told.locator("blockquote")).to_have_text(REASON, use_inner_text=True)
+    await it.erin.press("Close")
+    await expect(it.card("a denial").get_by_role("button")).to_have_count(0)
+    assert it.keys("a denial") == []
+
+
+async def test_a_day_later_requests_are_expired_and_unclaimed_keys_deleted(it: Play) -> None:
+    await it.dana.ask("never taken")
+    await it.approve("never taken")
+    key = await it.key_is_there("never taken")
+    await it.dana.ask("never decided")
+    await expect(it.card("never decided")).to_contain_text("Needs 1 approval until tomorrow at")
+
+    await it.erin.press("+1 day")
+
+    await expect(it.card("never decided")).to_contain_text("Expired today at")
+    await expect(it.card("never decided").get_by_role("button")).to_have_count(0)
+    await expect(it.card("never taken")).to_contain_text(f"Key {key} was deleted today at")
+    await it.dana.go("Latchkey")
+    await expect(it.dana.message("(never taken)")).to_contain_text("was withdrawn")
+    await expect(it.show_secret("never taken")).to_have_count(0)
+    assert it.keys("never taken") == []
+
+
+async def test_a_bot_killed_before_the_key_is_made_finishes_when_it_starts_again(it: Play) -> None:
+    it.stage.faults.hold_before_create = gate = Gate()
+    await it.dana.ask("a killed bot")
+    await it.approve("a killed bot")
+    async with asyncio.timeout(PATIENCE / 1000):
+        await gate.reached.wait()
+
+    await it.erin.press("Kill -9")
+    await expect(it.erin.page.locator("#panel")).to_contain_text("Not running")
+    it.stage.faults.hold_before_create = None
+    gate.opened.set()
+    await it.erin.press("Start")
+    await it.stage.slack.sockets.wait_connected()
+    await it.dana.go("Latchkey")
+    await it.wait_in_leaps(it.show_secret("a killed bot"))
+
+    (key,) = it.keys("a killed bot")
+    await it.show_secret("a killed bot").click()
+    await expect(it.dana.file).to_contain_text(it.secret(key))
+
+
+async def test_what_was_typed_survives_a_redraw_and_is_gone_after_escape(it: Play) -> None:
+    page, name = it.dana.page, it.dana.page.get_by_label("Name", exact=True)
+    await it.dana.say("/apikey create")
+    await name.fill("orders producer")
+    await page.get_by_label("Reason").fill("half a rea")
+
+    await page.get_by_label("A service account").check()
+    await it.dana.choose("Environment", "dev")
+    await expect(page.get_by_text("Choose the environment first.")).to_have_count(0)
+
+    await expect(name).to_have_value("orders producer")
+    await expect(page.get_by_label("Reason")).to_have_value("half a rea")
+    await it.dana.press("Review")
+    await expect(it.dana.dialog).to_contain_text("Please complete this required field.")
+
+    await page.keyboard.press("Escape")
+    await expect(it.dana.dialog).to_be_hidden()
+    await it.dana.say("/apikey create")
+    await expect(name).to_have_value("")
+    await it.dana.press("Close")
+    await expect(it.dana.dialog).to_be_hidden()

@@ -1,0 +1,297 @@
+"""What people read, whatever was typed: within Slack's limits, pinging nobody, and leading to a listener of ours."""
+
+import json
+from collections.abc import Iterator
+from inspect import signature
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.kwargs_injection.async_args import AsyncArgs
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+
+import handlers
+from bot.domain.authority import Standing
+from bot.domain.keys import RequestId, Secret
+from bot.domain.requests import Denied, Pending, Request
+from bot.domain.roles import DOCUMENTED, Binding
+from bot.services.clicks import Draft
+from bot.services.pages import FormPage, Handover, ReviewPage, TextPage
+from bot.services.words import decided
+from bot.slack import answers, cards, ids, modals, once
+from bot.slack.kit import Block, as_message
+from sandbox.slack.blocks import interactive
+from sandbox.slack.limits import block_problems, check_options, check_view
+from tests.support import given as some
+
+few, fewer = settings(max_examples=20), settings(max_examples=8)
+"""Each view is drawn in every state, and each state by several tests."""
+SECRET = "cflt" + "marker0secret" * 4 + "54" + "wrong0"
+FIELDS = ("owner", "environment", "cluster", "name", "description", "reason")
+
+bindings = st.builds(
+    Binding,
+    principal=some.ids,
+    role=st.sampled_from([*DOCUMENTED, "MetricsViewer"]),
+    crn=st.builds("crn://confluent.cloud/organization=o/environment={}".format, some.texts),
+    source=st.sampled_from(["binding", "mapping"]),
+)
+standings = st.builds(
+    Standing, person=some.people, bindings=st.lists(bindings, max_size=40).map(tuple), organization=st.just("o")
+)
+review_pages = st.builds(
+    ReviewPage,
+    draft_id=some.ids,
+    draft=some.drafts,
+    owner=some.owners,
+    resource=some.resources,
+    terms=some.terms,
+    approvers=st.dictionaries(some.bases, st.integers(0, 300), max_size=12),
+    warnings=st.lists(some.sentences, max_size=3).map(tuple),
+)
+form_pages = st.builds(
+    FormPage,
+    draft=some.drafts,
+    problems=st.dictionaries(st.sampled_from(FIELDS), some.texts),
+    environment=st.none() | some.catalogs.map(lambda found: next(iter(found.environments), None)),
+    cluster=st.none() | some.clusters,
+    account=st.none() | some.catalogs.map(lambda found: next(iter(found.service_accounts), None)),
+)
+text_pages = st.builds(TextPage, title=some.texts, text=some.texts, back=st.just("") | some.ids, typed=some.texts)
+handovers = st.builds(
+    Handover,
+    request=some.ids,
+    key=some.keys,
+    secret=st.just(Secret(SECRET)),
+    owner=some.owners,
+    resource=some.resources,
+    endpoints=some.endpoints,
+    replace_until=some.moments,
+)
+
+
+def messages(request: Request) -> Iterator[tuple[list[Block], str]]:
+    """Every message that shows this request."""
+    yield cards.card(request)
+    yield cards.asked(request)
+    yield cards.asked(request, "The card could not be posted (`channel_not_found`).")
+    yield cards.outcome(request)
+    yield from (cards.key(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
+    yield answers.requests_blocks([request], [request]), "Requests"
+
+
+def objects(of: object) -> Iterator[dict[str, Any]]:
+    """Every JSON object inside, itself included."""
+    if isinstance(of, dict):
+        yield of
+    for each in of.values() if isinstance(of, dict) else of if isinstance(of, list) else ():
+        yield from objects(each)
+
+
+def mrkdwn(blocks: list[Block]) -> list[str]:
+    """Everything that Slack reads as markup."""
+    return [each["text"] for each in objects(blocks) if each.get("type") == "mrkdwn"]
+
+
+def assert_slack_takes(blocks: list[Block], text: str) -> None:
+    assert block_problems(blocks, "message") == []
+    assert 1 <= len(as_message(blocks, text)["text"]) <= 4000
+
+
+@pytest.mark.parametrize("state", some.STATES)
+@fewer
+@given(data=st.data())
+def test_slack_takes_every_message_about_a_request(state: str, data: st.DataObject) -> None:
+    for blocks, text in messages(data.draw(some.STATES[state])):
+        assert_slack_takes(blocks, text)
+
+
+@few
+@given(st.one_of(review_pages, form_pages, text_pages).map(modals.page))
+def test_slack_takes_every_modal(view: Block) -> None:
+    check_view(view, "modal")
+
+
+@pytest.mark.parametrize("view", [modals.checking(), modals.working("Sending"), modals.deny(RequestId("r1"))])
+def test_slack_takes_the_modals_that_say_the_same_to_everybody(view: Block) -> None:
+    check_view(view, "modal")
+
+
+@few
+@given(handovers)
+def test_slack_takes_the_message_with_the_secret(handover: Handover) -> None:
+    assert_slack_takes(once.message(handover), once.FALLBACK)
+
+
+@few
+@given(standings, some.texts)
+def test_slack_takes_the_answers_to_commands(standing: Standing, typed: str) -> None:
+    assert_slack_takes(answers.whoami_blocks(standing), "Who you are")
+    assert_slack_takes(answers.unknown_blocks(typed), "There is no such command")
+    check_view({"type": "home", "blocks": answers.help_blocks()}, "home")
+
+
+@few
+@given(some.requests, st.integers(0, 50))
+def test_slack_takes_a_list_of_any_length(request: Request, many: int) -> None:
+    assert_slack_takes(answers.requests_blocks([request] * many, [request] * many), "Requests")
+
+
+@few
+@given(some.STATES["Pending"])
+def test_a_list_says_how_many_it_leaves_out(pending: Request) -> None:
+    assert "And 3 more" in json.dumps(answers.requests_blocks([], [pending] * 13))
+    assert "And 0 more" not in json.dumps(answers.requests_blocks([], [pending] * answers.SHOWN))
+
+
+@few
+@given(some.catalogs, some.texts)
+def test_slack_takes_what_the_searchable_fields_offer(catalog: Any, typed: str) -> None:
+    environment = catalog.clusters[0].environment if catalog.clusters else ""
+    check_options({"options": modals.environments(catalog, "")})
+    check_options({"options": modals.environments(catalog, typed)})
+    check_options({"options": modals.clusters(catalog, environment, "")})
+    check_options({"options": modals.accounts(catalog, "")})
+
+
+@few
+@given(some.requests, handovers)
+def test_foreign_text_pings_and_links_nothing(request: Request, handover: Handover) -> None:
+    request, handover = some.everywhere(request, some.PINGS), some.everywhere(handover, some.PINGS)
+    shown = [*messages(request), (once.message(handover), once.FALLBACK)]
+    marked_up = [text for blocks, notification in shown for text in (notification, *mrkdwn(blocks))]
+
+    assert some.PINGS not in "\n".join([*marked_up, decided(request)])
+    assert some.PINGS in json.dumps([blocks for blocks, _ in shown]), "nothing that was typed is shown at all"
+
+
+@few
+@given(some.requests, handovers)
+def test_rich_text_mentions_only_people_of_the_request(request: Request, handover: Handover) -> None:
+    drawn = list(objects([once.message(handover), *(blocks for blocks, _ in messages(request))]))
+    leaves = [leaf for each in drawn if str(each.get("type")).startswith("rich_text_") for leaf in each["elements"]]
+
+    assert {leaf["type"] for leaf in leaves if "elements" not in leaf} <= {"text", "user", "date"}
+    assert {leaf["user_id"] for leaf in leaves if leaf["type"] == "user"} <= people_of(request)
+
+
+def people_of(request: Request) -> set[str]:
+    grant = getattr(request, "grant", None)
+    given_by = request.approvals if isinstance(request, Pending) else grant.approvals if grant else ()
+    deciders = [request.by] if isinstance(request, Denied) else []
+    return {person.slack for person in (request.ask.requester, *deciders, *(each.by for each in given_by))}
+
+
+@few
+@given(handovers)
+def test_the_secret_stands_in_rich_text_and_never_in_the_notification(handover: Handover) -> None:
+    blocks = once.message(handover)
+
+    assert sum(SECRET in leaf.get("text", "") for leaf in objects(blocks) if leaf.get("type") == "text") == 2
+    assert SECRET not in "".join(mrkdwn(blocks)) + once.FALLBACK
+    assert all(SECRET not in each["value"] for each in objects(blocks) if "value" in each)
+
+
+@few
+@given(some.requests, handovers)
+def test_buttons_carry_the_id_of_the_request_and_nothing_else(request: Request, handover: Handover) -> None:
+    drawn = [blocks for blocks, _ in messages(request)]
+
+    assert {each["value"] for each in objects(drawn) if "value" in each} <= {request.ask.id}
+    assert {each["value"] for each in objects(once.message(handover)) if "value" in each} == {handover.request}
+
+
+@few
+@given(some.requests, st.integers(1, 9))
+def test_a_secret_is_offered_only_where_there_is_one(request: Request, attempt: int) -> None:
+    blocks, _ = cards.key(request, attempt)
+    offered = any(each.get("action_id") == ids.SHOW for each in objects(blocks))
+
+    assert offered == (request.kind in {"ready", "offered"} and getattr(request, "attempt", 0) == attempt)
+
+
+# --- every name that Slack sends back has a listener ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def app() -> AsyncApp:
+    """Bolt with all our listeners, and nothing behind them."""
+
+    async def authorize() -> AuthorizeResult:
+        raise AssertionError("no request is dispatched here")
+
+    app = AsyncApp(signing_secret="made-up", authorize=authorize)
+    handlers.register(app, cast("handlers.Reception", None))
+    return app
+
+
+CATCH_ALLS = {"unknown_button", "unknown_view", "unknown_options", "other_event"}
+
+
+async def listener(app: AsyncApp, payload: Block) -> str:
+    """The name of the listener that Bolt would choose."""
+    request = AsyncBoltRequest(body=payload, mode="socket_mode")
+    for each in app._async_listeners:
+        if await each.async_matches(req=request, resp=BoltResponse(status=200)):
+            return each.ack_function.__name__
+    return "nobody"
+
+
+def drawn_views() -> Iterator[Block]:
+    """Modals and Home with everything that they can hold."""
+    draft = Draft("sa-1", "env-1", "lkc-1", "name", "description", "reason")
+    for wants_account in (True, False):
+        yield modals.form(FormPage(draft, dict.fromkeys(("owner", "cluster"), "?")), wants_account=wants_account)
+    yield modals.deny(RequestId("r1"))
+    yield modals.page(TextPage("Not done", "Sorry.", back="d1", typed="typed"))
+    yield {"type": "home", "blocks": answers.help_blocks()}
+
+
+@fewer
+@given(page=review_pages)
+async def test_the_form_leads_to_listeners(app: AsyncApp, page: ReviewPage) -> None:
+    for view in (*drawn_views(), modals.review(page)):
+        for block, element in interactive(view["blocks"]):
+            if block["type"] == "actions" or block.get("dispatch_action"):
+                assert await listener(app, press(element)) not in CATCH_ALLS, element["action_id"]
+            if element["type"] == "external_select":
+                suggestion = {"type": "block_suggestion", "action_id": element["action_id"], "block_id": "b"}
+                assert await listener(app, suggestion) not in CATCH_ALLS, element["action_id"]
+        if "submit" in view:
+            assert await listener(app, submit(view["callback_id"])) not in CATCH_ALLS, view["callback_id"]
+
+
+@fewer
+@given(requests=st.tuples(*some.STATES.values()), handover=handovers)
+async def test_buttons_of_messages_lead_to_listeners(
+    app: AsyncApp, requests: tuple[Request, ...], handover: Handover
+) -> None:
+    shown = [blocks for request in requests for blocks, _ in messages(request)]
+    for blocks in (*shown, once.message(handover)):
+        for _, element in interactive(blocks):
+            assert await listener(app, press(element)) not in CATCH_ALLS, element["action_id"]
+
+
+async def test_a_button_that_nobody_knows_is_answered_all_the_same(app: AsyncApp) -> None:
+    assert await listener(app, press({"action_id": "of:another-age"})) == "unknown_button"
+    assert await listener(app, submit("gone")) == "unknown_view"
+
+
+def submit(callback: str) -> Block:
+    return {"type": "view_submission", "view": {"type": "modal", "callback_id": callback}}
+
+
+def press(element: Block) -> Block:
+    return {"type": "block_actions", "actions": [{"action_id": element["action_id"], "block_id": "b"}]}
+
+
+def test_every_listener_asks_only_for_arguments_bolt_knows(app: AsyncApp) -> None:
+    known = set(signature(AsyncArgs.__init__).parameters) - {"self", "kwargs"}
+    listeners = [each.ack_function for each in app._async_listeners]
+
+    assert len(listeners) > len(CATCH_ALLS)
+    assert [each.__name__ for each in listeners if not set(signature(each).parameters) <= known] == []

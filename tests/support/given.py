@@ -1,0 +1,168 @@
+"""Strategies for hypothesis: text as people, Confluent and attackers write it, and requests in every state."""
+
+from dataclasses import MISSING, fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+from hypothesis import strategies as st
+
+from bot.domain.catalog import Catalog, Endpoints, Environment
+from bot.domain.keys import (
+    ApiKey,
+    Everywhere,
+    FlinkRegion,
+    KafkaCluster,
+    Kind,
+    KsqlCluster,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    Person,
+    SchemaRegistry,
+    ServiceAccount,
+)
+from bot.domain.requests import Approval, Ask, Grant, Request, Terms
+from bot.domain.roles import DOCUMENTED, TABLES
+from bot.services.clicks import Draft
+
+HOSTILE = (
+    "<!channel>",
+    "<@U0ERIN>",
+    "<https://evil.example|Approve>",
+    "*bold* _it_ ~no~ `code` ```block```",
+    "&lt;!here&gt; &amp;",
+    "\u202eright to left\u202c",
+    "line\n\nline\ttab",
+    "👩‍👩‍👧‍👦 e\u0301 שלום 漢字",
+    "{date} %s [json-pointer:/x]",
+)
+SECONDS = timedelta(0), timedelta(days=400)
+moments = st.datetimes(datetime(2020, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 -- its rule
+spans = st.timedeltas(*SECONDS)
+ids = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=40)
+people_ids = st.text("ABCDEFGHIJ0123456789", min_size=1, max_size=10).map("U{}".format)
+_pieces = st.one_of(st.text(max_size=40), st.sampled_from(HOSTILE))
+_long = st.tuples(_pieces, st.integers(1, 5000)).map(lambda drawn: (drawn[0] * drawn[1])[:6000])
+texts = st.one_of(_pieces, st.lists(_pieces, max_size=4).map("".join), _long)
+"""Anything from nothing to 6,000 characters."""
+
+people = st.builds(Person, slack=people_ids, team=ids, name=texts, email=texts, principal=ids)
+owners = st.one_of(
+    st.builds(MyAccount, ids), st.builds(ServiceAccount, ids, texts), st.builds(NewServiceAccount, texts, texts)
+)
+clusters = st.builds(KafkaCluster, ids, texts, ids, texts)
+resources = st.one_of(
+    clusters,
+    st.builds(SchemaRegistry, ids, texts, ids, texts),
+    st.builds(KsqlCluster, ids, texts, ids, texts, ids),
+    st.builds(FlinkRegion, ids, ids, texts),
+    st.builds(Everywhere, st.sampled_from([Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL])),
+)
+asks = st.builds(
+    Ask,
+    id=ids,
+    requester=people,
+    operation=st.sampled_from(Operation),
+    owner=owners,
+    resource=resources,
+    name=texts,
+    description=texts,
+    reason=texts,
+    asked_at=moments,
+)
+terms = st.builds(
+    Terms,
+    rule=texts,
+    approvals=st.integers(0, 5),
+    channel=ids,
+    pending=spans,
+    claim=spans,
+    table=st.sampled_from(sorted(TABLES)),
+)
+_places = st.one_of(texts, st.lists(ids, min_size=1, max_size=4).map(" / ".join))
+bases = st.builds("{} of {}".format, st.sampled_from(sorted(DOCUMENTED)), _places)
+approvals = st.lists(st.builds(Approval, by=people, basis=bases, at=moments, digest=ids), max_size=5).map(tuple)
+keys = st.builds(ApiKey, id=ids, owner=ids, resource=ids, name=texts, description=texts, created_at=st.none() | moments)
+endpoints = st.builds(Endpoints, bootstrap=texts, rest=texts)
+sentences = st.one_of(
+    texts,
+    st.sampled_from(
+        ["Confluent Cloud did not answer. Nothing was changed. Try again in a minute.", "Ask with `/apikey create`."]
+    ),
+)
+_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "ask": asks,
+    "terms": terms,
+    "approvals": approvals,
+    "grant": st.builds(Grant, approvals=approvals, at=moments, fresh_until=moments),
+    "attempt": st.integers(1, 9),
+    "tries": st.integers(0, 9),
+    "key": keys,
+    "endpoints": endpoints,
+    "by": people,
+    "reissue": st.booleans(),
+    "deleted_at": st.none() | moments,
+    "reason": texts,
+    "reference": texts,
+    **dict.fromkeys(("trouble", "why", "happened", "changed", "next"), sentences),
+    **dict.fromkeys(
+        ("at", "expires_at", "not_before", "sent_at", "look_at", "claim_by", "until", "shown_at"),
+        moments,
+    ),
+}
+"""By the name of the field: a new state needs a line here only when it has a new kind of field."""
+
+
+def _state(state: type[Request]) -> st.SearchStrategy[Request]:
+    """Requests in one state; what has a default and no line in `_FIELDS` keeps its default."""
+    given = {each.name: _FIELDS[each.name] for each in fields(state) if each.name in _FIELDS or _is_needed(each)}
+    return st.builds(state, **given)
+
+
+def _is_needed(field: Any) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+STATES: dict[str, st.SearchStrategy[Request]] = {state.__name__: _state(state) for state in get_args(Request)}
+requests = st.one_of(*STATES.values())
+_chosen = st.just("") | ids
+drafts = st.builds(
+    Draft,
+    owner=st.just("me") | _chosen,
+    environment=_chosen,
+    cluster=_chosen,
+    name=texts,
+    description=texts,
+    reason=texts,
+)
+catalogs = st.builds(
+    Catalog,
+    organization=ids,
+    environments=st.lists(st.builds(Environment, ids, texts), max_size=120).map(tuple),
+    clusters=st.lists(clusters, max_size=5).map(tuple),
+    service_accounts=st.lists(st.builds(ServiceAccount, ids, texts), max_size=5).map(tuple),
+)
+
+PINGS = "<!channel> & <@U0ERIN> <https://evil.example|Approve>"
+FOREIGN = {
+    "name",
+    "description",
+    "reason",
+    "environment_name",
+    "rule",
+    "basis",
+    "happened",
+    "why",
+    "trouble",
+    "reference",
+}
+
+
+def everywhere(value: Any, text: str) -> Any:
+    """A copy of a domain value with this text in every field that holds what came from outside."""
+    if isinstance(value, tuple):
+        return tuple(everywhere(each, text) for each in value)
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    parts = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
+    return replace(value, **{name: text if name in FOREIGN else everywhere(part, text) for name, part in parts.items()})
