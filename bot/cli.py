@@ -3,17 +3,18 @@
 What a command needs is imported inside it, so that `latchkey --help` answers at once.
 """
 
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from bot import cli_policy, terminal
+from bot.terminal import complete, fail
 
 if TYPE_CHECKING:
     from bot.settings import Settings
     from bot.store.sealing import Sealer
-
-T = TypeVar("T")
 
 app = typer.Typer(
     help="Latchkey: API keys for Confluent Cloud, asked for and approved in Slack.",
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+app.add_typer(cli_policy.app, name="policy")
 
 
 @app.command()
@@ -32,7 +34,7 @@ def run() -> None:
 
     It finishes what it is doing; a second signal ends it at once.
     """
-    _complete(_until_stopped(_settings()))
+    complete(_until_stopped(terminal.settings()))
 
 
 @app.command()
@@ -41,7 +43,7 @@ def doctor() -> None:
 
     Changes nothing.
     """
-    raise typer.Exit(_complete(_examined(_settings())))
+    raise typer.Exit(complete(_examined(terminal.settings())))
 
 
 @app.command()
@@ -81,7 +83,7 @@ def verify(
     """
     from bot.store.audit import verify_lines
 
-    lines = list(_complete(_audit_lines(_settings())) if file is None else _parsed(file))
+    lines = list(complete(_audit_lines(terminal.settings())) if file is None else _parsed(file))
     sealer = _sealer()
     if wrong := verify_lines(lines, sealer=sealer):
         typer.echo(wrong, err=True)
@@ -93,7 +95,7 @@ def verify(
 @audit.command()
 def export() -> None:
     """Print the audit log, one JSON object a line."""
-    _complete(_export(_settings()))
+    complete(_export(terminal.settings()))
 
 
 async def _until_stopped(settings: "Settings") -> None:
@@ -135,39 +137,6 @@ async def _export(settings: "Settings") -> None:
         typer.echo(json.dumps(dict(line)))
 
 
-def _complete(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns. Ends the program with one line where the world will not do, and with a log line on a bug."""
-    import asyncio
-    import logging
-
-    from bot.server import CannotListen
-    from bot.settings import StartupError
-
-    try:
-        return asyncio.run(work)
-    except (StartupError, CannotListen) as error:
-        _fail(str(error))
-    except Exception:
-        # Python's own traceback would go past the redaction of the log.
-        logging.getLogger(__name__).critical("ended by an error that nobody expected", exc_info=True)
-        raise typer.Exit(1) from None
-
-
-def _settings() -> "Settings":
-    """The settings; logs are set up as they say. Ends the program where they will not do."""
-    from bot import logs
-    from bot.settings import SettingsError, load, unknown_variables
-
-    for line in unknown_variables():
-        typer.echo(line, err=True)
-    try:
-        settings = load()
-    except SettingsError as error:
-        _fail(str(error))
-    logs.configure(settings.log_level)
-    return settings
-
-
 def _sealer() -> "Sealer | None":
     from bot.settings import SettingsError, master_keys
     from bot.store.sealing import Sealer, parse_master_keys
@@ -175,13 +144,8 @@ def _sealer() -> "Sealer | None":
     try:
         keys = master_keys()
     except SettingsError as error:
-        _fail(str(error))
+        fail(str(error))
     return Sealer(parse_master_keys(keys.get_secret_value())) if keys else None
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)
 
 
 def _parsed(lines: Iterable[str]) -> Iterator[dict[str, object]]:

@@ -7,10 +7,8 @@ it. A secret may also stand in a file: the one that `X_FILE` names, or one calle
 import difflib
 import os
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -23,11 +21,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.store.sealing import parse_master_keys
+from bot import variables
 
 SECRETS_DIR = "LATCHKEY_SECRETS_DIR"
 DEFAULT_SECRETS_DIR = Path("/run/secrets")
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
 
 
 class SettingsError(Exception):
@@ -42,68 +39,6 @@ class StartupError(Exception):
     """The settings read well, but the world does not go with them: a wrong token, no Redis. `str` is one line."""
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        if "," not in parts.netloc:  # Sentinel takes several servers; the port of each is its own affair
-            _ = parts.port
-    except ValueError:  # its text quotes the address, and there may be a password in it
-        raise ValueError("is not an address") from None
-    return parts
-
-
-def _endpoint(url: str) -> str:
-    parts = _split(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-        raise ValueError("is not an https:// address")
-    if parts.query or parts.fragment:
-        raise ValueError("must be an address without ? and #")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ValueError("must begin with https:// (plain http is for this machine only)")
-    return url.rstrip("/")
-
-
-def _begins_with(prefix: str, secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().startswith(prefix):
-        raise ValueError(f"must begin with {prefix}")
-    return secret
-
-
-def _redis_url(secret: SecretStr) -> SecretStr:
-    parts = _split(secret.get_secret_value())
-    if parts.scheme not in REDIS_SCHEMES:
-        raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}")
-    if not (parts.path if parts.scheme == "unix" else parts.hostname):
-        raise ValueError("names no server")
-    if parts.scheme == "redis+sentinel" and not parts.path.strip("/"):
-        raise ValueError("names no service: redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB")
-    return secret
-
-
-def _master_keys(secret: SecretStr) -> SecretStr:
-    try:
-        parse_master_keys(secret.get_secret_value())
-    except ValueError as error:  # which never quotes a key
-        raise ValueError(f"is malformed: {error}") from None
-    return secret
-
-
-def _policy_file(path: Path | None) -> Path | None:
-    if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path's raises if not allowed
-        raise ValueError("names no file that Latchkey can see")
-    return path
-
-
-Endpoint: TypeAlias = Annotated[str, AfterValidator(_endpoint)]
-
-
 class Settings(BaseSettings):
     """What the environment says. Made by `load()`."""
 
@@ -111,7 +46,7 @@ class Settings(BaseSettings):
         frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, validate_default=True
     )
 
-    slack_bot_token: Annotated[SecretStr, AfterValidator(lambda token: _begins_with("xoxb-", token))] = Field(
+    slack_bot_token: Annotated[SecretStr, AfterValidator(lambda token: variables.begins_with("xoxb-", token))] = Field(
         description='Copy the "Bot User OAuth Token" from "OAuth & Permissions" in the settings of the Slack app.'
     )
     slack_mode: Literal["socket", "http"] = Field(
@@ -126,7 +61,7 @@ class Settings(BaseSettings):
         description='Copy the "Signing Secret" from "Basic Information" of the Slack app; '
         "or set SLACK_APP_TOKEN for Socket Mode.",
     )
-    slack_api_url: Endpoint = Field(
+    slack_api_url: variables.Endpoint = Field(
         default="https://slack.com/api/", description="Leave it unset, unless you talk to the sandbox."
     )
 
@@ -137,19 +72,19 @@ class Settings(BaseSettings):
     confluent_cloud_api_secret: SecretStr = Field(
         description="Use the secret that was shown when that Cloud API key was made.",
     )
-    confluent_cloud_endpoint: Endpoint = Field(
+    confluent_cloud_endpoint: variables.Endpoint = Field(
         default="https://api.confluent.cloud",
         description="Leave it unset, unless you use the government cloud or the sandbox.",
     )
 
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = Field(
+    redis_url: Annotated[SecretStr, AfterValidator(variables.redis_url)] | None = Field(
         default=None, description="Leave it unset for an embedded server in LATCHKEY_DATA_DIR."
     )
     latchkey_data_dir: Path = Field(default=Path("latchkey-data"), description="Name a folder that Latchkey may write.")
-    latchkey_master_keys: Annotated[SecretStr, AfterValidator(_master_keys)] = Field(
+    latchkey_master_keys: Annotated[SecretStr, AfterValidator(variables.master_keys)] = Field(
         description="Make a key with `latchkey keygen` and keep it: what is stored opens with nothing else."
     )
-    latchkey_policy: Annotated[Path | None, AfterValidator(_policy_file)] = Field(
+    latchkey_policy: Annotated[Path | None, AfterValidator(variables.policy_file)] = Field(
         default=None,
         description="Name a policy file (try `latchkey policy check`), or unset it and set LATCHKEY_CHANNEL.",
     )
@@ -185,7 +120,7 @@ class Settings(BaseSettings):
     def _for_socket_mode(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if token is None and info.data.get("slack_mode") == "socket":
             raise ValueError("is not set, but SLACK_MODE is socket")
-        return token and _begins_with("xapp-", token)
+        return token and variables.begins_with("xapp-", token)
 
     @field_validator("slack_signing_secret")
     @classmethod
@@ -244,7 +179,7 @@ def master_keys() -> SecretStr | None:
     if name in problems:
         raise SettingsError([problems[name]])
     try:
-        return _master_keys(SecretStr(text)) if text else None
+        return variables.master_keys(SecretStr(text)) if text else None
     except ValueError as error:
         raise SettingsError([_line(name, "value_error", str(error))]) from None
 

@@ -27,7 +27,7 @@ class PolicySource:
     settle: float = 1.0
     """Seconds for which a changed file must stay as it is: half of a rule list also reads well, and allows more."""
     problem: str | None = field(default=None, init=False)
-    """Why the file as it is now does not hold; None when it does."""
+    """What is wrong with the file as it is now, for which the old policy still holds; None when nothing is."""
     _refused: str | None = field(default=None, init=False)
     """What was refused last, so that the log says it once."""
     _rung: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -54,7 +54,7 @@ class PolicySource:
         try:
             while not stop.is_set():
                 rang = await self._wait(stopped, self.every)
-                if rang or (await self._has_changed() and await self._has_settled(stopped)):
+                if rang or await self._has_settled(await self._look(), stopped):
                     await self.reload()
         finally:
             stopped.cancel()
@@ -85,9 +85,7 @@ class PolicySource:
 
     def _refuse(self, error: PolicyError) -> None:
         more = len(error.problems) - 1
-        self.problem = f"the policy file was not taken, the old policy holds: {error.problems[0]}" + (
-            f" (and {more} more)" if more else ""
-        )
+        self.problem = f"{error.problems[0]} (and {more} more)" if more else error.problems[0]
         if self._refused != str(error):
             log.error("policy file not taken, the old policy holds", extra={"problems": list(error.problems)})
         self._refused = str(error)
@@ -101,13 +99,12 @@ class PolicySource:
         self._rung.clear()
         return rang
 
-    async def _has_changed(self) -> bool:
-        """Whether the file is another one than the one that holds, or than it was when it was refused."""
-        return await self._look() != self.digest or self.problem is not None
-
-    async def _has_settled(self, stopped: asyncio.Task[bool]) -> bool:
-        before = await self._look()
-        return await self._wait(stopped, self.settle) or before == await self._look()
+    async def _has_settled(self, seen: str, stopped: asyncio.Task[bool]) -> bool:
+        """Whether the file, as it was just seen, is to be read, and is whole."""
+        if seen == self.digest and self.problem is None:
+            return False
+        log.debug("policy file changed")
+        return await self._wait(stopped, self.settle) or seen == await self._look()
 
     async def _look(self) -> str:
         """The digest of the file as it is. Its content, not its times: those miss links and quick writes."""

@@ -21,6 +21,8 @@ _OFF = {"false", "off", "no"}
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,8})")
 _TAG = "tag:yaml.org,2002:"
 _TAGS = {yaml.MappingNode: f"{_TAG}map", yaml.SequenceNode: f"{_TAG}seq"}
+_SCALARS = {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")}
+"""What YAML takes plain words for."""
 _JOINER = "\u200d"
 """Invisible, like the characters that disguise text; but many emoji are made with it."""
 
@@ -140,7 +142,7 @@ def _mapping(tree: Tree, node: yaml.MappingNode, place: Place) -> dict[str, obje
 
 def _scalar(tree: Tree, node: yaml.ScalarNode, place: Place) -> object:
     text = str(node.value)
-    if not node.tag.startswith(_TAG):
+    if node.tag not in _SCALARS:
         tree.problems.append(tree.problem(place, f"tags ({node.tag}) are not supported: leave it out"))
     elif any(not (char.isprintable() or char in f"\n\t{_JOINER}") for char in text):
         tree.problems.append(tree.problem(place, "holds characters that nobody can see: type it again"))

@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema
 T = TypeVar("T")
 
 LONGEST = timedelta(days=365)
+_MOST = 500
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = r"^[0-9]{1,6}[mhdw]$"
 _ID = "[A-Za-z0-9-]+"
@@ -94,7 +95,7 @@ class _OneOrMany:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         many = handler(core)
-        return {"anyOf": [many["items"], many]}
+        return {"anyOf": [many["items"], {**many, "minItems": 1, "maxItems": _MOST}]}
 
 
 def shown(value: object) -> str:
@@ -121,7 +122,7 @@ TableName: TypeAlias = Annotated[
     WithJsonSchema({"enum": ["documented", "2026", 2026]}),
 ]
 OneOrMany: TypeAlias = Annotated[
-    tuple[T, ...], BeforeValidator(_listed), Field(min_length=1, max_length=500), _OneOrMany()
+    tuple[T, ...], BeforeValidator(_listed), Field(min_length=1, max_length=_MOST), _OneOrMany()
 ]
 Sentence: TypeAlias = Annotated[str, Field(min_length=1, max_length=300), BeforeValidator(_tidy)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(_tidy)]

@@ -1,0 +1,82 @@
+"""`latchkey policy`: look at the policy file. Exit codes: 0 all is well, 1 something was found, 2 it cannot be read.
+
+What a command needs is imported inside it, as in `bot.cli`.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot import terminal
+from bot.cli_explain import explain, snapshot, who_can_approve
+from bot.terminal import complete, fail
+
+if TYPE_CHECKING:
+    from bot.policyfile import Finding, PolicyFile
+    from bot.settings import Settings
+
+app = typer.Typer(help="The policy file.", no_args_is_help=True)
+app.command()(explain)
+app.command()(who_can_approve)
+app.command()(snapshot)
+
+
+@app.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="A policy file; else the one that LATCHKEY_POLICY names.")] = None,
+    *,
+    online: Annotated[bool, typer.Option("--online", help="Also ask Slack and Confluent Cloud for its ids.")] = False,
+) -> None:
+    """Find what is wrong with a policy file, or odd about it.
+
+    Warnings alone count as fine.
+    """
+    from bot.policyfile import check as examine
+
+    read = _read(file)
+    findings = examine(read)
+    if online:
+        findings = sorted([*findings, *complete(_looked_up(terminal.settings(), read))], key=lambda each: each.line)
+    for each in findings:
+        typer.echo(each.written(read.name))
+    if any(not each.is_warning for each in findings):
+        raise typer.Exit(1)
+    looked = "; Slack and Confluent Cloud know its ids" if online else ""
+    typer.echo(f"{read.name}: reads well ({read.rules} rules of its own, digest {read.digest}){looked}.")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the policy file, for editors."""
+    import json
+
+    from bot.policyfile import schema as made
+
+    typer.echo(json.dumps(made(), indent=2, ensure_ascii=False))
+
+
+def _read(file: Path | None) -> "PolicyFile":
+    """The policy file that is meant. Ends the program where there is none, or it does not read well."""
+    from bot.policyfile import PolicyError, read
+    from bot.settings import policy_settings
+
+    path, channel = policy_settings()
+    path = file or path
+    if path is None:
+        fail("No policy file is named. Name one, or set LATCHKEY_POLICY.")
+    try:
+        return read(path, default_channel=channel)
+    except PolicyError as error:
+        fail(str(error))
+
+
+async def _looked_up(settings: "Settings", file: "PolicyFile") -> "list[Finding]":
+    from bot.domain.errors import LatchkeyError
+    from bot.policy_online import look_up
+    from bot.settings import StartupError
+
+    try:
+        return await look_up(settings, file)
+    except LatchkeyError as error:
+        raise StartupError(f"Not all could be looked up: {error}") from None

@@ -1,0 +1,156 @@
+"""What a policy file names, looked up at Slack and Confluent Cloud."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from bot.connections import World, connected
+from bot.domain.catalog import Environment
+from bot.domain.keys import SlackUserId
+from bot.policyfile import Finding, PolicyFile
+from bot.policyfile.findings import of_rule
+from bot.policyfile.tree import Place
+from bot.policyfile.words import shown
+from bot.services.ports import Cloud
+from bot.settings import Settings
+from bot.slack.people import SlackPeople
+from bot.slack.workspace import channel_problem
+from bot.store.moments import utc_now
+
+_KEYS: tuple[Place, ...] = (
+    ("channel",),
+    ("notify",),
+    ("match", "environment"),
+    ("match", "cluster"),
+    ("match", "owner"),
+)
+"""Where a rule names ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An id, and where the file names it."""
+
+    id: str
+    line: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What Confluent Cloud shows our key. `clusters` is the environment of each, by id."""
+
+    environments: frozenset[str]
+    clusters: Mapping[str, str]
+    principals: frozenset[str]
+
+
+async def look_up(settings: Settings, file: PolicyFile) -> list[Finding]:
+    """What is not there, or is not fit for its use. Raises `StartupError`, and `LatchkeyError` for no answer."""
+    async with connected(settings, utc_now) as world:
+        seen = await _seen(world.cloud)
+        problems = {id_: text async for id_, text in _problems(file, world, seen)}
+    found = [Finding(each.line, each.where, problems[each.id]) for each in _named(file) if each.id in problems]
+    return sorted({*found, *_misplaced(file, seen)}, key=lambda each: (each.line, each.text))
+
+
+async def _seen(cloud: Cloud) -> Seen:
+    environments, accounts, users = await asyncio.gather(cloud.environments(), cloud.service_accounts(), cloud.users())
+    clusters = await asyncio.gather(*(_clusters(cloud, environment) for environment in environments))
+    return Seen(
+        frozenset(each.id for each in environments),
+        {id_: environment.id for environment, ids in zip(environments, clusters, strict=True) for id_ in ids},
+        frozenset([account.id for account in accounts] + [user.id for user in users]),
+    )
+
+
+async def _clusters(cloud: Cloud, environment: Environment) -> list[str]:
+    kafka, registries, ksql = await asyncio.gather(
+        cloud.kafka_clusters(environment), cloud.schema_registries(environment), cloud.ksql_clusters(environment)
+    )
+    return [each.id for each in kafka] + [each.id for each in registries] + [each.id for each in ksql]
+
+
+def _named(file: PolicyFile) -> Iterator[Named]:
+    """Every id in the file; Flink regions are left out, because one may be used before anything runs there."""
+    yield from _in_rules(file)
+    for index, mapping in enumerate(file.policy.mappings):
+        line, where = file.tree.line(("roles", "mappings", index)), f"role mapping of {mapping.subject}"
+        yield from (Named(id_, line, where) for id_ in (mapping.subject, *_ids(mapping.scope)))
+    for index, (user, principal) in enumerate(file.policy.people.items()):
+        line = file.tree.line(("people", index))
+        yield from (Named(id_, line, f"person {user}") for id_ in (str(user), str(principal)))
+
+
+def _in_rules(file: PolicyFile) -> Iterator[Named]:
+    places: list[tuple[Place, str]] = [(("channel",), "the file"), (("defaults", "notify"), "defaults")]
+    for index, rule in enumerate(file.policy.rules[: file.rules]):
+        places += [(("rules", index, *key), f"rule {shown(rule.name)}") for key in _KEYS]
+    for place, where in places:
+        if place in file.tree.lines:
+            yield from (Named(id_, file.tree.lines[place], where) for id_ in _texts(file, place))
+
+
+def _texts(file: PolicyFile, place: Place) -> list[str]:
+    """The words at a place of the file, which may stand alone or in a list."""
+    found: Any = file.tree.value
+    for part in place:
+        found = found[part]
+    return cast("list[str]", found) if isinstance(found, list) else [found]
+
+
+def _ids(scope: str) -> list[str]:
+    return [value for _, _, value in (part.partition("=") for part in scope.split("/")) if value]
+
+
+async def _problems(file: PolicyFile, world: World, seen: Seen) -> AsyncIterator[tuple[str, str]]:
+    """What is wrong with each id that the file names; one question after the other, as Slack counts them."""
+    for id_ in dict.fromkeys(each.id for each in _named(file)):
+        text = await _at_slack(id_, world) if id_[0].isupper() else _at_confluent(id_, seen)
+        if text is not None:
+            yield id_, text
+
+
+async def _at_slack(id_: str, world: World) -> str | None:
+    people = SlackPeople(world.slack)
+    if id_[0] in "CG":
+        return await channel_problem(world.slack, id_)
+    if id_[0] == "S":
+        return None if await people.members(id_) else f"nobody is in the user group {id_}, or Slack has no such group"
+    profile = await people.profile(SlackUserId(id_))
+    if profile is None:
+        return f"Slack knows no user {id_}"
+    if profile.team != world.workspace.team:
+        return f"{id_} is in another workspace: Latchkey deals only with members of its own"
+    if profile.deleted or profile.is_bot or profile.is_guest:
+        return f"{id_} is deactivated, a bot or a guest: Latchkey does not deal with them"
+    return None
+
+
+def _at_confluent(id_: str, seen: Seen) -> str | None:
+    prefix = id_.partition("-")[0]
+    known = {
+        "env": seen.environments,
+        "lkc": seen.clusters,
+        "lsrc": seen.clusters,
+        "lksqlc": seen.clusters,
+        "sa": seen.principals,
+        "u": seen.principals,
+    }.get(prefix)
+    return f"Confluent Cloud shows Latchkey no {id_}" if known is not None and id_ not in known else None
+
+
+def _misplaced(file: PolicyFile, seen: Seen) -> Iterator[Finding]:
+    """Clusters that are in none of the environments named beside them: together they match nothing."""
+    for index, rule in enumerate(file.policy.rules[: file.rules]):
+        for cluster in sorted(rule.match.clusters & seen.clusters.keys()):
+            if rule.match.environments and seen.clusters[cluster] not in rule.match.environments:
+                text = f"{cluster} is in {seen.clusters[cluster]}, which the rule does not name: it never matches"
+                yield of_rule(file, index, text, ("match", "cluster"))
+    for index, mapping in enumerate(file.policy.mappings):
+        ids = _ids(mapping.scope)
+        for cluster in ids[1:]:
+            if seen.clusters.get(cluster, ids[0]) != ids[0]:
+                text = f"{cluster} is in {seen.clusters[cluster]}, not in {ids[0]}: the role holds nowhere"
+                yield Finding(file.tree.line(("roles", "mappings", index)), f"role mapping of {mapping.subject}", text)

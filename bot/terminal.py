@@ -1,0 +1,53 @@
+"""What all commands share: how they read the settings, how they run, and how they end.
+
+Imports stand inside, so that `latchkey --help` answers at once.
+"""
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+T = TypeVar("T")
+
+
+def complete(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. Ends the program with one line where the world will not do, and with a log line on a bug."""
+    import asyncio
+    import logging
+
+    from bot.server import CannotListen
+    from bot.settings import StartupError
+
+    try:
+        return asyncio.run(work)
+    except (StartupError, CannotListen) as error:
+        fail(str(error))
+    except Exception:
+        # Python's own traceback would go past the redaction of the log.
+        logging.getLogger(__name__).critical("ended by an error that nobody expected", exc_info=True)
+        raise typer.Exit(1) from None
+
+
+def settings() -> "Settings":
+    """The settings; logs are set up as they say. Ends the program where they will not do."""
+    from bot import logs
+    from bot.settings import SettingsError, load, unknown_variables
+
+    for line in unknown_variables():
+        typer.echo(line, err=True)
+    try:
+        found = load()
+    except SettingsError as error:
+        fail(str(error))
+    logs.configure(found.log_level)
+    return found
+
+
+def fail(message: str) -> NoReturn:
+    """End the program: the settings or the surroundings will not do."""
+    typer.echo(message, err=True)
+    raise typer.Exit(2)

@@ -1,0 +1,81 @@
+"""What single variables of the environment may look like. Complaints never quote a value: it may be a secret."""
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, SecretStr
+
+from bot.store.sealing import parse_master_keys
+
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if "," not in parts.netloc:  # Sentinel takes several servers; the port of each is its own affair
+            _ = parts.port
+    except ValueError:  # its text quotes the address, and there may be a password in it
+        raise ValueError("is not an address") from None
+    return parts
+
+
+def endpoint(url: str) -> str:
+    """The base URL of an API; plain http only for this machine."""
+    parts = _split(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+        raise ValueError("is not an https:// address")
+    if parts.query or parts.fragment:
+        raise ValueError("must be an address without ? and #")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("must begin with https:// (plain http is for this machine only)")
+    return url.rstrip("/")
+
+
+def begins_with(prefix: str, secret: SecretStr) -> SecretStr:
+    """A token of the right sort."""
+    if not secret.get_secret_value().startswith(prefix):
+        raise ValueError(f"must begin with {prefix}")
+    return secret
+
+
+def redis_url(secret: SecretStr) -> SecretStr:
+    """The address of a Redis, which may hold a password."""
+    parts = _split(secret.get_secret_value())
+    if parts.scheme not in REDIS_SCHEMES:
+        raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}")
+    if not (parts.path if parts.scheme == "unix" else parts.hostname):
+        raise ValueError("names no server")
+    if parts.scheme == "redis+sentinel" and not parts.path.strip("/"):
+        raise ValueError("names no service: redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB")
+    return secret
+
+
+def master_keys(secret: SecretStr) -> SecretStr:
+    """Master keys, parsed to see that they are."""
+    try:
+        parse_master_keys(secret.get_secret_value())
+    except ValueError as error:  # which never quotes a key
+        raise ValueError(f"is malformed: {error}") from None
+    return secret
+
+
+def policy_file(path: Path | None) -> Path | None:
+    """A file that is there; what is in it is another matter."""
+    if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path's raises if not allowed
+        raise ValueError("names no file that Latchkey can see")
+    return path
+
+
+Endpoint: TypeAlias = Annotated[str, AfterValidator(endpoint)]
+"""The base URL of an API."""

@@ -1,0 +1,189 @@
+"""`latchkey policy check` and `schema`: what they print, and their exit codes."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bot import cli, settings
+from bot.policyfile import schema
+from sandbox.slack.workspace import PLATFORM_GROUP
+from sandbox.stage import stage
+from tests.policy.written import HEAD, ROOT
+
+FINE = HEAD + "rules: [{name: a, approvals: 2}]\n"
+SHADOWED = HEAD + "rules:\n- {name: a}\n- {name: b, forbid: no way}\n"
+WARNED = HEAD + "rules: [{name: a, approvals: 0}]\n"
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in settings.KNOWN:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "policy.yml"
+
+
+def latchkey(*args: object) -> Result:
+    return CliRunner().invoke(cli.app, ["policy", *map(str, args)])
+
+
+def test_a_file_that_is_fine_needs_no_settings_and_no_network(path: Path) -> None:
+    path.write_text(FINE, "utf-8")
+
+    result = latchkey("check", path)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"{path}: reads well (1 rules of its own, digest ")
+
+
+def test_without_an_argument_it_is_the_file_of_the_settings(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text("version: 1\n", "utf-8")
+    monkeypatch.setenv("LATCHKEY_POLICY", str(path))
+    assert latchkey("check").exit_code == 2
+
+    monkeypatch.setenv("LATCHKEY_CHANNEL", "C02")
+    assert latchkey("check").exit_code == 0
+
+
+def test_no_file_at_all_is_said() -> None:
+    result = latchkey("check")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "No policy file is named. Name one, or set LATCHKEY_POLICY.\n"
+
+
+def test_findings_end_with_1(path: Path) -> None:
+    path.write_text(SHADOWED, "utf-8")
+
+    result = latchkey("check", path)
+
+    assert result.exit_code == 1
+    assert result.stdout == (f'{path}:5: rule "b": never decides: what it speaks of is taken by "a" before it\n')
+
+
+def test_warnings_alone_are_fine(path: Path) -> None:
+    path.write_text(WARNED, "utf-8")
+
+    result = latchkey("check", path)
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f'{path}:3: warning: rule "a": ')
+
+
+def test_a_file_that_does_not_read_well_ends_with_2(path: Path) -> None:
+    path.write_text(HEAD + "defaults: {approvals: 9, claim: 0h}\n", "utf-8")
+
+    result = latchkey("check", path)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert [line.split(": ")[:2] for line in result.stderr.splitlines()] == [
+        [f"{path}:3", "defaults.approvals"],
+        [f"{path}:3", "defaults.claim"],
+    ]
+
+
+def test_the_schema_is_printed_as_json() -> None:
+    result = latchkey("schema")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == schema()
+
+
+def test_online_without_settings_ends_with_2(path: Path) -> None:
+    path.write_text(FINE, "utf-8")
+
+    result = latchkey("check", path, "--online")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("SLACK_BOT_TOKEN is not set.")
+
+
+# --- online, against the sandbox --------------------------------------------------------------------------------------
+
+KNOWN = f"""version: 1
+channel: C0APPROVE
+roles:
+  mappings:
+    - {{group: {PLATFORM_GROUP}, role: OrganizationAdmin}}
+    - {{user: U0ERIN, role: CloudClusterAdmin, scope: env-dev001/lkc-dev001}}
+    - {{user: U0SAMI, role: ResourceOwner, scope: sa-orders}}
+people:
+  - {{slack: U0DANA, confluent: u-dana01}}
+defaults: {{notify: [{PLATFORM_GROUP}, U0ERIN]}}
+rules:
+  - {{name: a, match: {{environment: [env-dev001, env-prod01], cluster: [lkc-dev001, lsrc-prod01, aws.us-east-1]}}}}
+  - {{name: b, match: {{cluster: lksqlc-dev01, owner: [sa-orders, me]}}}}
+"""
+UNKNOWN = """version: 1
+channel: C0NOWHERE
+roles:
+  mappings:
+    - {group: S0NOBODY, role: OrganizationAdmin}
+    - {user: U0LEFT, role: EnvironmentAdmin, scope: env-prod01/lkc-dev001}
+people:
+  - {slack: U0NONE, confluent: u-nobody}
+defaults: {notify: [U0XAVI, U0GUS]}
+rules:
+  - name: a
+    channel: C0GENERAL
+    match: {environment: env-gone, owner: sa-gone}
+  - name: b
+    channel: C0PARTNER
+    match: {environment: env-dev001, cluster: lkc-prod01}
+  - {name: c, match: {cluster: [lkc-gone, lsrc-gone, lksqlc-gone]}}
+"""
+
+
+async def online(folder: Path, content: str) -> list[str]:
+    """What `check --online` prints, from a process of its own."""
+    path = folder / "policy.yml"
+    async with stage(folder) as here:
+        path.write_text(content, "utf-8")
+        environment = {**os.environ, **here.environment(), "LATCHKEY_POLICY": str(path)}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", "policy", "check", "--online",
+            cwd=ROOT, env=environment, stdout=PIPE, stderr=PIPE,
+        )  # fmt: skip
+        out, err = await process.communicate()
+    lines = out.decode().replace(str(path), "policy.yml").splitlines()
+    return [*lines, f"exit code {process.returncode}", *err.decode().splitlines()]
+
+
+async def test_ids_that_are_known_are_fine(tmp_path: Path) -> None:
+    lines = await online(tmp_path, KNOWN)
+
+    assert lines[0].endswith("; Slack and Confluent Cloud know its ids.")
+    assert lines[1] == "exit code 0"
+
+
+async def test_ids_that_are_not_there_or_not_fit_are_found(tmp_path: Path) -> None:
+    lines = await online(tmp_path, UNKNOWN)
+
+    assert [line.removeprefix("policy.yml:")[:84] for line in lines] == [
+        "2: the file: Slack shows Latchkey no channel C0NOWHERE (channel_not_found): correct ",
+        "5: role mapping of S0NOBODY: nobody is in the user group S0NOBODY, or Slack has no s",
+        "6: role mapping of U0LEFT: U0LEFT is deactivated, a bot or a guest: Latchkey does no",
+        "6: role mapping of U0LEFT: lkc-dev001 is in env-dev001, not in env-prod01: the role ",
+        "8: person U0NONE: Confluent Cloud shows Latchkey no u-nobody",
+        "8: person U0NONE: Slack knows no user U0NONE",
+        "9: defaults: U0GUS is deactivated, a bot or a guest: Latchkey does not deal with the",
+        "9: defaults: U0XAVI is in another workspace: Latchkey deals only with members of its",
+        '12: rule "a": Latchkey is not in the channel C0GENERAL: invite it with /invite.',
+        '13: rule "a": Confluent Cloud shows Latchkey no env-gone',
+        '13: rule "a": Confluent Cloud shows Latchkey no sa-gone',
+        '15: rule "b": The channel C0PARTNER is shared with another organisation: choose one ',
+        '16: rule "b": lkc-prod01 is in env-prod01, which the rule does not name: it never ma',
+        '17: rule "c": Confluent Cloud shows Latchkey no lkc-gone',
+        '17: rule "c": Confluent Cloud shows Latchkey no lksqlc-gone',
+        '17: rule "c": Confluent Cloud shows Latchkey no lsrc-gone',
+        "exit code 1",
+    ]

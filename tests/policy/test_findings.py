@@ -1,0 +1,229 @@
+"""What `latchkey policy check` finds in a file that reads well."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.authority import Target
+from bot.domain.keys import (
+    Everywhere,
+    FlinkRegion,
+    KafkaCluster,
+    Kind,
+    KsqlCluster,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    Owner,
+    Principal,
+    Resource,
+    SchemaRegistry,
+    ServiceAccount,
+)
+from bot.domain.policy import Match, Policy, Rule
+from bot.domain.roles import TABLES, Table
+from bot.policyfile import check
+from bot.policyfile.reach import Reach
+from tests.policy.written import examples, file, findings
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_examples_of_the_page_are_fine(number: int) -> None:
+    assert check(file(examples()[number], head="")) == []
+
+
+def rules(*matches: str) -> str:
+    """Rules named a, b, c…, one a line from line 4 on."""
+    lines = (f"- {{name: {name}, match: {match}}}\n" for name, match in zip("abcdef", matches, strict=False))
+    return "rules:\n" + "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("matches", "names"),
+    [
+        (["{}", "{kind: kafka}"], '"a"'),
+        (["{kind: [kafka, flink]}", "{kind: kafka, environment: env-1}"], '"a"'),
+        (["{owner: service-account}", "{owner: sa-orders}"], '"a"'),
+        (["{kind: kafka}", "{kind: flink}", "{kind: [kafka, flink]}"], '"a" and "b"'),
+        (["{operation: [create, rotate]}", "{operation: edit}", "{operation: delete}", "{}"], '"a" and "b" and "c"'),
+        (["{owner: me}", "{owner: [service-account, new-service-account]}", "{kind: cloud}"], '"a" and "b"'),
+        (["{cluster: lkc-1}", "{environment: env-1}", "{cluster: lkc-1, environment: env-1}"], '"a"'),
+        (["{owner: [me, service-account]}", "{operation: delete}"], '"a"'),  # nothing new is deleted
+    ],
+)
+def test_a_rule_behind_rules_that_take_everything_never_decides(matches: list[str], names: str) -> None:
+    (line,) = findings(rules(*matches))
+
+    where = f'{3 + len(matches)}: rule "{"abcdef"[len(matches) - 1]}"'
+    assert line == f"{where}: never decides: what it speaks of is taken by {names} before it"
+
+
+@pytest.mark.parametrize(
+    "matches",
+    [
+        ["{kind: kafka}", "{}"],
+        ["{owner: sa-orders}", "{owner: service-account}"],
+        ["{environment: env-1}", "{environment: [env-1, env-2]}"],
+        ["{environment: env-1}", "{kind: kafka}"],
+        ["{kind: kafka}", "{kind: flink}", "{environment: env-1}"],
+        ["{owner: [me, service-account]}", "{kind: cloud}"],  # new service accounts are left
+    ],
+)
+def test_a_rule_that_something_is_left_for_is_fine(matches: list[str]) -> None:
+    assert findings(rules(*matches)) == []
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "{kind: global, environment: env-1}",
+        "{kind: [cloud, tableflow], cluster: lkc-1}",
+        "{kind: kafka, cluster: lsrc-1}",
+        "{kind: ksqldb, cluster: [lkc-1, aws.us-east-1]}",
+        "{owner: new-service-account, operation: [rotate, delete]}",
+    ],
+)
+def test_a_match_that_fits_no_key_is_found(match: str) -> None:
+    (line,) = findings(rules(match))
+
+    assert line.startswith('4: rule "a": can never match: ')
+
+
+def test_a_kind_that_a_match_names_in_vain_is_found() -> None:
+    text = "rules:\n- name: a\n  match:\n    environment: env-1\n    kind: [kafka, cloud]\n  forbid: no\n"
+
+    (line,) = findings(text.replace("forbid: no", "forbid: no way"))
+
+    assert line.startswith('7: rule "a": its match names the kind cloud, but never fits such a key: ')
+
+
+@pytest.mark.parametrize(
+    ("rule", "kinds"),
+    [
+        ("{name: a, approvals: 0}", "cloud and global"),
+        ("{name: a, approvals: 0, match: {kind: global, operation: rotate}}", "global"),
+        ("{name: a, approvals: 0, match: {owner: me}}", "cloud and global"),
+    ],
+)
+def test_keys_that_open_the_organisation_without_approval_are_a_warning(rule: str, kinds: str) -> None:
+    assert findings(f"rules: [{rule}]") == [
+        f'3: warning: rule "a": one person alone can make {kinds} keys, which open the whole organisation'
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rules: [{name: a, approvals: 0, match: {kind: kafka}}]",
+        "rules: [{name: a, approvals: 0, match: {environment: env-1}}]",
+        "rules: [{name: a, approvals: 0, match: {operation: [edit, delete]}}]",
+        "defaults: {approvals: 0}\nrules: [{name: a, match: {kind: [cloud, global]}, forbid: no way}, {name: b}]",
+    ],
+)
+def test_no_approval_for_anything_less_is_fine(text: str) -> None:
+    assert findings(text) == []
+
+
+def test_rules_that_nobody_could_approve_by_the_table_are_found() -> None:
+    read = file("rules:\n- {name: b, match: {kind: kafka}}\n- {name: a, match: {kind: [kafka, flink]}}\n")
+    rows = {name: row for name, row in TABLES["2026"].rows.items() if Kind.FLINK not in row.kinds}
+    poor = replace(read, policy=replace(read.policy, table=Table("poor", rows, own_anywhere=False)))
+
+    assert check(read) == []
+    assert [each.written("f") for each in check(poor)] == [
+        'f:5: rule "a": nobody could approve a flink key: no role of the table "poor" covers it'
+    ]
+
+
+def test_mappings_that_add_nothing_are_found() -> None:
+    head = "roles:\n  mappings:\n"
+    lines = [
+        "{group: S1, role: EnvironmentAdmin, scope: env-1}",
+        "{group: S1, role: EnvironmentAdmin, scope: env-10}",
+        "{group: S1, role: EnvironmentAdmin, scope: env-1}",
+        "{group: S1, role: EnvironmentAdmin, scope: env-1/lkc-1}",
+        "{group: S2, role: EnvironmentAdmin, scope: env-1}",
+        "{user: U1, role: OrganizationAdmin}",
+        "{user: U1, role: OrganizationAdmin, scope: env-1}",
+        "{user: U1, role: Operator, scope: sa-orders}",
+        "{user: U1, role: ResourceOwner, scope: sa-orders}",
+    ]
+
+    assert findings(head + "".join(f"    - {line}\n" for line in lines)) == [
+        "7: role mapping of S1: line 5 gives EnvironmentAdmin there already",
+        "8: role mapping of S1: line 5 gives EnvironmentAdmin there already",
+        "11: role mapping of U1: line 10 gives OrganizationAdmin there already",
+        "12: role mapping of U1: Operator means nothing at a service account: only ResourceOwner does",
+    ]
+
+
+def test_two_slack_users_who_are_one_confluent_user_are_a_warning() -> None:
+    people = "people:\n- {slack: U1, confluent: u-1}\n- {slack: U2, confluent: u-2}\n- {slack: U3, confluent: u-1}\n"
+
+    assert [line.partition(",")[0] for line in findings(people)] == [
+        "4: warning: U1: u-1 is several Slack users here: Latchkey takes them for one person",
+        "6: warning: U3: u-1 is several Slack users here: Latchkey takes them for one person",
+    ]
+
+
+# --- reach, against every ask there is --------------------------------------------------------------------------------
+
+ENVIRONMENTS, OWNERS = ("env-1", "env-2", "env-other"), ("me", "service-account", "new-service-account", "sa-1")
+
+
+def resources() -> list[Resource]:
+    """One of everything in each environment, and clusters with and without a name in the rules."""
+    found: list[Resource] = [Everywhere(kind) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)]
+    for place in ENVIRONMENTS:
+        found += [KafkaCluster(id_, id_, place, place) for id_ in ("lkc-1", "lkc-other")]
+        found += [SchemaRegistry(id_, id_, place, place) for id_ in ("lsrc-1", "lsrc-other")]
+        found += [KsqlCluster(id_, id_, place, place, "lkc-1") for id_ in ("lksqlc-1", "lksqlc-other")]
+        found += [FlinkRegion(id_, place, place) for id_ in ("aws.us-east-1", "gcp.europe-west1")]
+    return found
+
+
+def asks() -> list[tuple[Operation, Target]]:
+    owners: list[Owner] = [MyAccount(Principal("u-1")), NewServiceAccount("new", "")]
+    owners += [ServiceAccount(Principal(id_), id_) for id_ in ("sa-1", "sa-other")]
+    return [
+        (operation, Target(owner, resource))
+        for operation in Operation
+        for owner in owners
+        for resource in resources()
+        if operation is Operation.CREATE or not isinstance(owner, NewServiceAccount)
+    ]
+
+
+EVERY_ASK = asks()
+
+
+def some_of(*words: str) -> st.SearchStrategy[frozenset[str]]:
+    return st.frozensets(st.sampled_from(words), max_size=3)
+
+
+MATCHES = st.builds(
+    Match,
+    st.frozensets(st.sampled_from(Operation), max_size=3),
+    st.frozensets(st.sampled_from(Kind), max_size=4),
+    some_of("env-1", "env-2"),
+    some_of("lkc-1", "lsrc-1", "lksqlc-1", "aws.us-east-1"),
+    some_of(*OWNERS),
+)
+
+
+@given(st.lists(MATCHES, min_size=1, max_size=6))
+def test_a_rule_is_said_to_decide_exactly_when_some_ask_is_decided_by_it(matches: list[Match]) -> None:
+    policy = Policy(tuple(Rule(str(index), match, "C1") for index, match in enumerate(matches)))
+    deciding = {rule.name for operation, target in EVERY_ASK if (rule := policy.rule(operation, target))}
+    reach = Reach(policy)
+
+    assert {str(index) for index in range(len(matches)) if reach.decides(index)} == deciding
+
+
+@given(MATCHES)
+def test_a_match_is_said_to_be_possible_exactly_when_it_fits_some_ask(match: Match) -> None:
+    reach = Reach(Policy((Rule("a", match, "C1"),)))
+
+    assert bool(reach.possible(0)) == any(match.speaks_of(*ask) for ask in EVERY_ASK)

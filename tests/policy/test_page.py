@@ -1,0 +1,67 @@
+"""The three complete files of docs/policy.md decide what the page says they do."""
+
+import pytest
+
+from bot.domain.authority import Target
+from bot.domain.keys import (
+    Everywhere,
+    KafkaCluster,
+    Kind,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    Owner,
+    Principal,
+    Resource,
+)
+from tests.policy.written import PAGE, examples, file
+from tests.support.build import ACCOUNT
+
+DEV, PROD = (KafkaCluster(f"lkc-{name}", name, f"env-{name}", name) for name in ("dev001", "prod01"))
+CLOUD = Everywhere(Kind.CLOUD)
+MINE, NEW = MyAccount(Principal("u-dana")), NewServiceAccount("orders", "")
+CREATE, EDIT, ROTATE, DELETE = Operation.CREATE, Operation.EDIT, Operation.ROTATE, Operation.DELETE
+SMALL_TEAM, SELF_SERVICE, TWO_PEOPLE = 1, 2, 3
+NO = "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("number", "operation", "owner", "resource", "approvals"),
+    [
+        (SMALL_TEAM, CREATE, ACCOUNT, PROD, 1),
+        (SMALL_TEAM, CREATE, ACCOUNT, CLOUD, NO),
+        (SMALL_TEAM, DELETE, ACCOUNT, CLOUD, 0),
+        (SELF_SERVICE, CREATE, MINE, DEV, 0),
+        (SELF_SERVICE, CREATE, ACCOUNT, DEV, 1),
+        (SELF_SERVICE, CREATE, MINE, PROD, NO),
+        (SELF_SERVICE, DELETE, MINE, PROD, 1),
+        (SELF_SERVICE, CREATE, NEW, PROD, 2),
+        (SELF_SERVICE, ROTATE, ACCOUNT, PROD, 2),
+        (SELF_SERVICE, EDIT, ACCOUNT, PROD, 0),
+        (SELF_SERVICE, CREATE, ACCOUNT, CLOUD, 2),
+        (TWO_PEOPLE, CREATE, ACCOUNT, DEV, 2),
+        (TWO_PEOPLE, EDIT, ACCOUNT, DEV, 2),
+        (TWO_PEOPLE, DELETE, ACCOUNT, PROD, 2),
+        (TWO_PEOPLE, CREATE, ACCOUNT, CLOUD, 3),
+        (TWO_PEOPLE, DELETE, ACCOUNT, CLOUD, 2),
+    ],
+)
+def test_an_example_asks_for_what_the_page_says(
+    number: int, operation: Operation, owner: Owner, resource: Resource, approvals: int | str
+) -> None:
+    rule = file(examples()[number], head="").policy.rule(operation, Target(owner, resource))
+
+    assert rule is not None
+    assert (NO if rule.forbid else rule.approvals) == approvals
+
+
+def test_two_people_for_everything_leaves_no_keys_of_ones_own() -> None:
+    policy = file(examples()[TWO_PEOPLE], head="").policy
+
+    assert {rule.user_keys for rule in policy.rules} == {False}
+
+
+def test_the_page_names_the_built_in_rules() -> None:
+    page = PAGE.read_text("utf-8")
+
+    assert [rule.name for rule in file("").policy.rules if rule.name not in page] == []

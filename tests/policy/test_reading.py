@@ -1,0 +1,298 @@
+"""A policy file becomes what it says, or one line for each thing that is wrong with it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.keys import Kind, Operation
+from bot.domain.policy import Match, RoleMapping, built_in
+from bot.domain.roles import TABLES
+from bot.policyfile import PolicyError, load, read
+from bot.policyfile.tree import MOST_BYTES
+from tests.policy.written import examples, file, problems
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def test_everything_that_a_file_can_say() -> None:
+    policy = load(examples()[0], default_channel="C09")
+
+    production, no_global = policy.rules[:2]
+    assert production.match == Match(
+        frozenset({Operation.CREATE, Operation.ROTATE}), environments=frozenset({"env-prod01"})
+    )
+    assert (production.name, production.approvals, production.channel) == ("production", 2, "C03")
+    assert (production.notify, production.lifetime) == (("S02",), 30 * DAY)
+    assert (production.pending, production.claim, production.remind) == (DAY, DAY, (2 * HOUR, 8 * HOUR))
+    assert (production.mint, production.user_keys, production.forbid) == ("on_approval", True, "")
+    assert no_global.forbid == "Ask the platform team for a Kafka key instead."
+    assert no_global.match == Match(kinds=frozenset({Kind.GLOBAL}))
+    assert no_global.channel == "C02"
+    assert policy.table is TABLES["documented"]
+    assert policy.mappings == (
+        RoleMapping("S01", "OrganizationAdmin", ""),
+        RoleMapping("U02", "CloudClusterAdmin", "environment=env-dev001/cloud-cluster=lkc-dev001"),
+    )
+    assert policy.people == {"U07": "u-abc001"}
+
+
+def test_built_in_rules_follow_those_of_the_file_with_its_defaults() -> None:
+    found = file("defaults: {approvals: 3, lifetime: 30d, user_keys: off}\nrules: [{name: a, forbid: no way}]")
+
+    assert found.rules == 1
+    last = found.policy.rules[1:]
+    assert [rule.approvals for rule in last] == [3, 3, 0]
+    assert {(rule.lifetime, rule.user_keys, rule.channel) for rule in last} == {(30 * DAY, False, "C02")}
+    assert last == built_in(last[1])
+
+
+def test_a_rule_inherits_what_it_does_not_set() -> None:
+    defaults = "defaults: {approvals: 2, pending: 8h, remind: [1h, 4h], lifetime: 90d, notify: [S01], mint: on_claim}\n"
+    rules = "rules:\n- name: as is\n- {name: own, pending: 2h, lifetime: unlimited, notify: [], approvals: 0}\n"
+    as_is, own = file(defaults + rules).policy.rules[:2]
+
+    assert (as_is.approvals, as_is.pending, as_is.lifetime, as_is.mint) == (2, 8 * HOUR, 90 * DAY, "on_claim")
+    assert (as_is.remind, as_is.notify) == ((HOUR, 4 * HOUR), ("S01",))
+    assert (own.approvals, own.pending, own.lifetime, own.notify) == (0, 2 * HOUR, None, ())
+    assert own.remind == (HOUR,), "an inherited reminder after the end is dropped"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("30m", timedelta(minutes=30)), ("24h", DAY), ("90d", 90 * DAY), ("2w", 14 * DAY)]
+)
+def test_times(word: str, meant: timedelta) -> None:
+    assert file(f"defaults: {{claim: {word}}}").policy.rules[0].claim == meant
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("on", True), ("off", False), ("true", True), ("no", False), ('"off"', False), ("'on'", True), ("Off", False)],
+)
+def test_switches_are_words_or_truth_values(word: str, meant: bool) -> None:  # noqa: FBT001
+    assert file(f"defaults: {{user_keys: {word}}}").policy.rules[0].user_keys is meant
+
+
+@pytest.mark.parametrize("word", ["2026", '"2026"'])
+def test_the_table_needs_no_quotes(word: str) -> None:
+    assert file(f"roles: {{table: {word}}}").policy.table is TABLES["2026"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        ("env-dev001", "environment=env-dev001"),
+        ("env-dev001/lkc-dev001", "environment=env-dev001/cloud-cluster=lkc-dev001"),
+        ("environment=env-dev001/cloud-cluster=lkc-dev001", "environment=env-dev001/cloud-cluster=lkc-dev001"),
+        ("env-1/lsrc-1", "environment=env-1/schema-registry=lsrc-1"),
+        ("env-1/aws.us-east-1", "environment=env-1/flink-region=aws.us-east-1"),
+        ("env-1/lkc-1/ksql=my%20joins", "environment=env-1/cloud-cluster=lkc-1/ksql=my%20joins"),
+        ("env-1/lkc-1/lksqlc-1", "environment=env-1/cloud-cluster=lkc-1/ksql=lksqlc-1"),
+        ("sa-orders", "service-account=sa-orders"),
+        ('""', ""),
+    ],
+)
+def test_scopes_become_paths_of_crns(scope: str, path: str) -> None:
+    found = file(f"roles: {{mappings: [{{user: U1, role: ResourceOwner, scope: {scope}}}]}}")
+
+    assert found.policy.mappings == (RoleMapping("U1", "ResourceOwner", path),)
+
+
+def test_match_takes_words_and_lists() -> None:
+    match = "{operation: create, kind: [kafka, schema-registry], cluster: [lkc-1, aws.us-east-1], owner: [me, sa-1]}"
+
+    assert file(f"rules: [{{name: a, match: {match}}}]").policy.rules[0].match == Match(
+        frozenset({Operation.CREATE}),
+        frozenset({Kind.KAFKA, Kind.SCHEMA_REGISTRY}),
+        frozenset(),
+        frozenset({"lkc-1", "aws.us-east-1"}),
+        frozenset({"me", "sa-1"}),
+    )
+
+
+def test_cards_go_to_the_given_channel_when_the_file_names_none() -> None:
+    found = file("rules: [{name: a, channel: C03}, {name: b}]", head="version: 1\n", default_channel="C09")
+
+    assert [rule.channel for rule in found.policy.rules[:3]] == ["C03", "C09", "C09"]
+    assert problems("rules: []", head="version: 1\n") == [
+        "1: no channel is named: add `channel: C…`, or set LATCHKEY_CHANNEL"
+    ]
+
+
+def test_the_digest_is_that_of_the_bytes() -> None:
+    first, again, other = file(""), file(""), file("# a comment\n")
+
+    assert first.digest == again.digest != other.digest
+    assert len(first.digest) == 12
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("chanel: C1", "3: chanel: there is no such key in a policy file: did you mean `channel`?"),
+        ("roles: {xyzzy: 1}", "3: roles.xyzzy: there is no such key in roles: known are table, mappings"),
+        ("rules:\n- name: a\n  match: {operaton: edit}", "5: rules[0].match.operaton: there is no such key"),
+        ("rules:\n- approvals: 1", "4: rules[0]: `name` is missing. A name of its own"),
+        ("rules:\n- {name: a}\n- {name: a}", '5: rules[1].name: "a" is the name of the rule in line 4: give each'),
+        ("rules:\n- name: one approval for every new key", '4: rules[0].name: "one approval for every new key" is'),
+        ("rules: [{name: ' '}]", '3: rules[0].name: "" is empty. A name of its own'),
+        ("rules: [{name: no}]", "3: rules[0].name: False is no text (if it is meant so, put it in quotes)"),
+        ("rules: [{name: 7}]", "3: rules[0].name: 7 is no text"),
+        (f"rules: [{{name: {'a' * 81}}}]", '3: rules[0].name: "aaaa'),
+        ("rules: [a]", '3: rules[0]: "a" is no mapping of keys to values'),
+        ("rules: {name: a}", "3: rules: this is no list"),
+        ("defaults: {approvals: 6}", "3: defaults.approvals: 6 is too much. How many others must approve, 0 to 5"),
+        ("defaults: {approvals: -1}", "3: defaults.approvals: -1 is too little"),
+        ("defaults: {approvals: two}", '3: defaults.approvals: "two" is no whole number'),
+        ("defaults: {approvals: on}", "3: defaults.approvals: True is no whole number"),
+        ("defaults: {approvals: 1.0}", '3: defaults.approvals: "1.0" is no whole number'),
+        ("defaults: {pending: 0h}", "3: defaults.pending: 0h is nothing: more than 0, at most 365d"),
+        ("defaults: {claim: 366d}", "3: defaults.claim: 366d is too long: more than 0, at most 365d"),
+        ("defaults: {lifetime: 3 days}", '3: defaults.lifetime: "3 days" is no duration: write minutes, hours'),
+        ("defaults: {pending: 24}", "3: defaults.pending: 24 is no duration"),
+        ("defaults: {pending: -1h}", '3: defaults.pending: "-1h" is no duration'),
+        ("defaults: {pending: unlimited}", '3: defaults.pending: "unlimited" is no duration'),
+        ("defaults: {remind: 2h}", '3: defaults.remind: "2h" is no list'),
+        ("defaults: {remind: [2h, 2h]}", "3: defaults.remind: the times must grow"),
+        ("defaults: {remind: [1h, 24h]}", "3: defaults.remind: the last reminder must come before `pending` ends"),
+        ("rules: [{name: a, pending: 1h, remind: [2h]}]", "3: rules[0].remind: the last reminder must come before"),
+        ("defaults: {mint: on_demand}", '3: defaults.mint: "on_demand" is not known here. on_approval, or on_c'),
+        ("defaults: {user_keys: maybe}", '3: defaults.user_keys: "maybe" is neither on nor off'),
+        ("defaults: {notify: [C01]}", '3: defaults.notify[0]: "C01" does not look right'),
+        ("defaults: {channel: C01}", "3: defaults.channel: there is no such key in defaults"),
+        ("rules: [{name: a, channel: D01}]", '3: rules[0].channel: "D01" does not look right'),
+        ("rules: [{name: a, match: {operation: []}}]", "3: rules[0].match.operation: this is empty"),
+        ("rules: [{name: a, match: {operation: creat}}]", '3: rules[0].match.operation: "creat" is not known here (di'),
+        ("rules: [{name: a, match: {kind: [kafka, sr]}}]", '3: rules[0].match.kind[1]: "sr" is not known here'),
+        ("rules: [{name: a, match: {environment: prod}}]", '3: rules[0].match.environment: "prod" does not look right'),
+        ("rules: [{name: a, match: {cluster: env-1}}]", '3: rules[0].match.cluster: "env-1" does not look right'),
+        ("rules: [{name: a, match: {owner: u-abc}}]", '3: rules[0].match.owner: "u-abc" does not look right'),
+        ("rules: [{name: a, forbid: no way, approvals: 1}]", "3: rules[0].approvals: has no meaning in a rule that "),
+        ("rules: [{name: a, forbid: no way, notify: []}]", "3: rules[0].notify: has no meaning in a rule that forbids"),
+        ("rules: [{name: a, forbid: ''}]", '3: rules[0].forbid: "" is empty'),
+        ("roles: {table: 2027}", "3: roles.table: 2027 is not known here (did you mean 2026?)"),
+        ("roles: {mappings: [{role: Operator}]}", "3: roles.mappings[0]: give the role either to a `user`"),
+        ("roles: {mappings: [{role: Operator, user: U1, group: S1}]}", "3: roles.mappings[0]: give the role either"),
+        ("roles: {mappings: [{role: EnvAdmin, user: U1}]}", '3: roles.mappings[0].role: "EnvAdmin" is not in the ro'),
+        ("roles: {mappings: [{role: FlinkAdmin, user: U1}]}", '3: roles.mappings[0].role: "FlinkAdmin" is not in th'),
+        ("roles: {mappings: [{role: Operator, user: S1}]}", '3: roles.mappings[0].user: "S1" does not look right'),
+        ("people: [{slack: S1, confluent: u-1}]", '3: people[0].slack: "S1" does not look right'),
+        ("people: [{slack: U1, confluent: sa-1}]", '3: people[0].confluent: "sa-1" does not look right'),
+        ("people:\n- {slack: U1, confluent: u-1}\n- {slack: U1, confluent: u-2}", "5: people[1]: U1 is in this list"),
+    ],
+)  # fmt: skip
+def test_each_mistake_has_its_line_its_key_and_what_would_be_right(text: str, line: str) -> None:
+    (found,) = problems(text)
+
+    assert found.startswith(line)
+
+
+def test_guesses_are_told() -> None:
+    def guess(text: str) -> str:
+        return problems(text)[0].rpartition(": ")[2]
+
+    assert guess("rules: [{name: a, match: {operaton: edit}}]") == "did you mean `operation`?"
+    assert "(did you mean schema-registry?)" in problems("rules: [{name: a, match: {kind: schema_registry}}]")[0]
+    assert guess("roles: {mappings: [{role: EnvAdmin, user: U1}]}") == "did you mean EnvironmentAdmin?"
+    assert guess("roles: {mappings: [{role: FlinkAdmin, user: U1}]}") == "set `table`, or take another role"
+
+
+@pytest.mark.parametrize(
+    "scope",
+    ["lkc-1", "env-1/env-2", "env-*", "environment=*", "crn://confluent.cloud/organization=o/environment=env-1",
+     "organization=o", "env-1/lkc-1/topic=orders", "env-1/lkc-1/ksql=%2A", "env-1//lkc-1", "/env-1", "env-1/", "prod"],
+)  # fmt: skip
+def test_a_scope_that_is_no_place_is_refused(scope: str) -> None:
+    (found,) = problems(f"roles: {{mappings: [{{user: U1, role: Operator, scope: '{scope}'}}]}}")
+
+    assert found.startswith("3: roles.mappings[0].scope: ")
+
+
+@pytest.mark.parametrize("version", ["2", "1.0", "'1'", "on", "true"])
+def test_no_other_version_is_read(version: str) -> None:
+    (found,) = problems("", head=f"version: {version}\nchannel: C1\n")
+
+    assert found.startswith("1: version: ")
+
+
+def test_a_file_without_a_version_is_refused() -> None:
+    assert problems("", head="channel: C1\n") == ["1: `version` is missing. The version of this format: 1."]
+
+
+def test_all_mistakes_are_told_at_once_from_top_to_bottom() -> None:
+    text = "defaults: {approvals: 9}\nrules:\n- {name: a, forbid: 3}\n- match: {kind: kafak}\n  nam: b\n"
+
+    assert [line.partition(": ")[0] for line in problems(text)] == ["3", "5", "6", "6", "7"]
+    assert (
+        len(problems("rules:\n- {name: a}\n- {name: a, remind: [2h, 1h]}\n- {name: b, forbid: c, mint: on_claim}")) == 3
+    )
+
+
+# --- what is no policy file at all ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "1: the file is empty"),
+        ("# nothing\n", "1: the file is empty"),
+        ("- a", "1: this is no mapping of keys to values. A policy file begins with `version: 1`."),
+        ("a: [", "1: is not YAML"),
+        ("version: 1\n\tchannel: C1", "2: is not YAML"),
+        ("version: 1\n---\nversion: 1", "2: is not YAML"),
+        ("version: 1\nrules:\nchannel: C1", "2: rules: has no value: give it one, or take the line away"),
+        ("version: 1\nversion: 1\nchannel: C1", "2: version: is given twice: line 1 has it already"),
+        ("a: &x [1]\nb: *x", "2: is not YAML: aliases (*name) are not supported: write it out"),
+        ("a: &x [*x]", "1: is not YAML: aliases"),
+        ("version: !!python/object:os.system 1", "1: version: tags"),
+        ("rules: !!set {a}", "1: rules: tags"),
+        ("version: !one 1", "1: version: tags"),
+        ("? [a]\n: b", "1: a key must be one word"),
+        ("a: " + "[" * 50, "1: is not YAML: it is nested too deep"),
+        ('a: "\\ud800"', "1: a: holds characters that nobody can see"),
+        ('a: "\\u202Egnp"', "1: a: holds characters that nobody can see"),
+    ],
+)  # fmt: skip
+def test_what_yaml_allows_and_we_do_not(text: str, line: str) -> None:
+    assert problems(text, head="")[0].startswith(line)
+
+
+@pytest.mark.parametrize("text", ['"\\UFFFFFFFF"', '"\\U00110000"', "\x07", "%YAML 1." + "1" * 5000 + "\n---\na"])
+def test_what_makes_pyyaml_stumble(text: str) -> None:
+    with pytest.raises(PolicyError, match=r"^policy\.yml: is not YAML: "):
+        file(text, head="")
+
+
+def test_a_small_file_stays_a_small_value() -> None:
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 9))
+
+    assert problems("l0: &l0 [a]\n" + levels, head="")[0].startswith("2: is not YAML: aliases")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    def why(path: Path) -> str:
+        with pytest.raises(PolicyError) as raised:
+            read(path, default_channel="C1")
+        return str(raised.value).removeprefix(str(path))
+
+    latin, large = tmp_path / "latin.yml", tmp_path / "large.yml"
+    latin.write_bytes(b"version: 1\n# M\xfcller\n")
+    large.write_bytes(b"#" * (MOST_BYTES + 1))
+
+    assert why(tmp_path / "none.yml") == ": cannot be read: there is no such file"
+    assert why(tmp_path) == ": cannot be read: it is not a file"
+    assert why(Path("/dev/zero")) == ": cannot be read: it is not a file"
+    assert why(tmp_path / "\0") == ": cannot be read: there is no such file"
+    assert why(latin) == ":2: is not text in UTF-8: save it as UTF-8"
+    assert why(large) == ": is larger than 256 kB: no policy needs that much"
+
+
+def test_a_file_of_the_largest_size_and_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yml"
+    text = "\ufeffversion: 1\nchannel: C1\n".encode()
+    path.write_bytes(text + b"#" * (MOST_BYTES - len(text)))
+
+    assert load(path, default_channel="").rules[0].channel == "C1"
