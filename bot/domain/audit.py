@@ -32,6 +32,7 @@ class Action(StrEnum):
     SHOWN = "secret:shown"
     UNDELIVERED = "secret:undelivered"
     UNCLAIMED = "secret:unclaimed"
+    RETIRED = "key:retired"
     CONFIRMED = "secret:confirmed"
     REPLACEMENT_ASKED = "key:replacement-asked"
 

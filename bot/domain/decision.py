@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bot.domain.authority import Standing, Target, authority, describe
-from bot.domain.keys import MyAccount
+from bot.domain.keys import MyAccount, Principal
 from bot.domain.policy import MAKES, Policy, Rule
 from bot.domain.requests import Approval, Ask, Terms
 
@@ -72,6 +72,17 @@ def refusal(ask: Ask, approver: Standing) -> str | None:
     return None
 
 
+def counting(ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> tuple[Approval, ...]:
+    """The approvals that count now: of this very ask, by people who still may approve it, one of each principal."""
+    digest, found = ask.digest(), dict[Principal, Approval]()
+    for approval, standing in approvers:
+        person = standing.person
+        is_theirs = approval.by.is_same_as(person) and approval.by.principal == person.principal
+        if approval.digest == digest and is_theirs and refusal(ask, standing) is None:
+            found.setdefault(person.principal, approval)
+    return tuple(found.values())
+
+
 def _held(standing: Standing) -> str:
     """The roles of a person in words, as many as one reads in a sentence."""
     bindings = standing.bindings
@@ -95,14 +106,5 @@ def _never(rule: Rule, ask: Ask, requester: Standing) -> str | None:
 
 
 def _count(rule: Rule, terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> Verdict:
-    digest = ask.digest()
-    valid = {
-        standing.person.principal
-        for approval, standing in approvers
-        if approval.digest == digest
-        and approval.by.is_same_as(standing.person)
-        and approval.by.principal == standing.person.principal
-        and refusal(ask, standing) is None
-    }
-    missing = rule.approvals - len(valid)
+    missing = rule.approvals - len(counting(ask, approvers))
     return NeedsApproval(terms, missing) if missing > 0 else Allowed(terms)

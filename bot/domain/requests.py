@@ -3,7 +3,7 @@
     Pending ─▶ Approved (─▶ Offered) ─▶ Working ─▶ Ready ─▶ Revealing ─▶ Shown ─▶ Confirmed
        │           ▲  └▶ Failed ◀┘      └─▶ Unclaimed  └─▶ Undelivered ─┐
        ├▶ Denied   └───────────────────────────────────────────────────┘ (issued again while the approval is fresh)
-       ├▶ Cancelled
+       ├▶ Cancelled                        Shown and Confirmed end as Retired when the key's lifetime is over.
        └▶ Expired
 
 What was asked (`Ask`) never changes; approvals carry its digest. Deadlines are fields: whoever looks at a request
@@ -243,6 +243,18 @@ class Unclaimed(_Granted):
 
 
 @dataclass(frozen=True, slots=True)
+class Retired(_Granted):
+    """The key lived as long as its rule lets it; it is deleted, or about to be."""
+
+    key: ApiKey
+    at: datetime
+    deleted_at: datetime | None = None
+    retry_at: datetime | None = None
+    tries: int = 0
+    kind: Literal["retired"] = "retired"
+
+
+@dataclass(frozen=True, slots=True)
 class Failed(_Asked):
     """It ended without a key. Three sentences for people, and a reference for who operates Latchkey or Confluent."""
 
@@ -255,25 +267,8 @@ class Failed(_Asked):
 
 
 Decided: TypeAlias = Denied | Cancelled | Expired
-Keyed: TypeAlias = Ready | Revealing | Shown | Confirmed | Undelivered | Unclaimed
+Withdrawn: TypeAlias = Undelivered | Unclaimed | Retired
+"""The states in which a key is deleted, or about to be."""
+Keyed: TypeAlias = Ready | Revealing | Shown | Confirmed | Withdrawn
 """The states in which a key exists, or did."""
 Request: TypeAlias = Pending | Decided | Approved | Offered | Working | Keyed | Failed
-
-
-def due(request: Request) -> datetime | None:
-    """When somebody has to look at this request again, by its own deadlines; None when it is at rest."""
-    match request:
-        case Pending():
-            return min(request.expires_at, request.next_round or request.expires_at)
-        case Approved():
-            return request.not_before
-        case Working():
-            return request.look_at
-        case Ready() | Offered():
-            return request.claim_by
-        case Revealing():
-            return request.until
-        case Undelivered() | Unclaimed():
-            return None if request.deleted_at else request.retry_at or request.at
-        case Denied() | Cancelled() | Expired() | Shown() | Confirmed() | Failed():
-            return None

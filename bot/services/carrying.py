@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias, assert_never
 
+from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError, NotFound, Unavailable
 from bot.domain.keys import RequestId
-from bot.domain.requests import Pending, Ready, due
+from bot.domain.requests import Pending, Ready
 from bot.services.checking import form
 from bot.services.clicks import (
     Approve,
@@ -24,7 +25,7 @@ from bot.services.clicks import (
     Show,
 )
 from bot.services.delivery import Delivery
-from bot.services.pages import FormPage, Page, TextPage
+from bot.services.pages import Page, TextPage
 from bot.services.ports import Drafts, Notifier
 from bot.services.publishing import Publishing
 from bot.services.requests import Desk

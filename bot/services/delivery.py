@@ -108,7 +108,7 @@ class Delivery:
             await self.ledger.move(stored, again, asked)
         elif not (isinstance(state, Undelivered) and state.reissue):
             why = "You asked for another key in its place."
-            await self.execution.undeliver(stored, state, why, asked, reissue=True)
+            await self.execution.endings.undeliver(stored, state, why, asked, reissue=True)
         return state
 
     async def _of(self, request: RequestId, click: Click) -> Stored[Request]:
@@ -157,7 +157,7 @@ class Delivery:
             return  # the requester was quicker with the next click, or the lease ended: the record says which
 
     async def _lost(self, stored: Stored[Request], ready: Ready, why: str) -> None:
-        await self.execution.undeliver(stored, ready_as_revealing(stored, ready), why)
+        await self.execution.endings.undeliver(stored, ready_as_revealing(stored, ready), why)
 
 
 def _must_be(asker: Person, person: Person) -> None:

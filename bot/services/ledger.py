@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain.audit import SYSTEM, Action, Event
@@ -11,6 +11,8 @@ from bot.domain.keys import RequestId, Secret
 from bot.domain.requests import Request
 from bot.services.ports import Audit, Change, Clock, Requests, Stored
 
+BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2))
+ASK_AGAIN = "Ask for a new key with `/apikey create`."
 T = TypeVar("T")
 
 
@@ -82,3 +84,8 @@ class Ledger:
     async def record(self, action: Action, request: RequestId | None, actor: str = SYSTEM, **details: str) -> None:
         """Append an audit event that goes with no change of state."""
         await self.audit.append(self.event(action, request, actor, **details))
+
+
+def backoff(tries: int) -> timedelta:
+    """How long to wait after so many tries in vain."""
+    return BACKOFF[min(tries, len(BACKOFF) - 1)]

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from bot.domain.audit import Action
 from bot.domain.authority import Standing, Target, authority, describe, reaches
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import MyAccount, Operation, Person, RequestId
 from bot.domain.requests import (
@@ -24,8 +24,10 @@ from bot.domain.requests import (
     Grant,
     Pending,
     Request,
+    Terms,
 )
 from bot.services.asking import Asking, Candidate, first_round, next_round
+from bot.services.basis import in_words, names_of
 from bot.services.checking import Checked, check
 from bot.services.clicks import Click, Draft
 from bot.services.directory import Directory
@@ -57,11 +59,11 @@ class Desk:
         standing = await self.directory.glance(person)
         verdict = decide(self.directory.policy(), ask, standing)
         if isinstance(verdict, Forbidden):
-            raise Refused(f"{verdict.reason} (rule: {verdict.rule}) Nothing was sent.")
+            raise Refused(f"{_forbidden(verdict)} Nothing was sent.")
         target = Target(checked.owner, checked.resource)
         candidates = await self.asking.candidates(target, person) if isinstance(verdict, NeedsApproval) else ()
         _enough(candidates, verdict)
-        warnings = _warnings(standing, target)
+        warnings = _warnings(standing, target, verdict)
         return ReviewPage(
             draft_id, draft, checked.owner, checked.resource, verdict.terms, _numbers(candidates), warnings
         )
@@ -79,7 +81,7 @@ class Desk:
         verdict = decide(self.directory.policy(), ask, await self.directory.standing(person))
         request = self._opened(ask, verdict)
         if isinstance(verdict, Forbidden) or request is None:
-            reason = verdict.reason if isinstance(verdict, Forbidden) else "This request cannot be made."
+            reason = _forbidden(verdict) if isinstance(verdict, Forbidden) else "This request cannot be made."
             await self.ledger.record(Action.REFUSED, ask.id, click.by, reason=reason)
             raise Refused(f"{reason} Nothing was sent.")
         event = self.ledger.event(Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule)
@@ -87,6 +89,8 @@ class Desk:
             await self.ledger.move(None, request, event)
         except Conflict:
             return "This request was sent already. You find it in your messages from Latchkey."
+        if isinstance(verdict, Allowed):
+            return f"No approval is needed. {_follows(verdict.terms, 'you')}"
         return "Your request is on its way. Latchkey writes to you when it is decided."
 
     async def approve(self, request: RequestId, click: Click) -> str:
@@ -176,29 +180,28 @@ class Desk:
 
     async def _approve(self, request: RequestId, click: Click) -> str:
         stored, pending, standing = await self._deciding(request, click)
-        if any(approval.by.is_same_as(standing.person) for approval in pending.approvals):
-            return "You have approved this already. Another person has to approve it too."
-        now = self.ledger.clock()
-        binding = authority(standing, Target(pending.ask.owner, pending.ask.resource))
+        ask, now = pending.ask, self.ledger.clock()
+        # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.
+        again = any(approval.by.is_same_as(standing.person) for approval in pending.approvals)
+        binding = authority(standing, Target(ask.owner, ask.resource))
         basis = describe(binding) if binding else ""
-        mine = Approval(standing.person, basis, now, pending.ask.digest())
-        approvals = (*pending.approvals, mine)
-        others = await self.standings(pending.approvals)
-        requester = await self._requester(pending, click)
-        verdict = decide(self.directory.policy(), pending.ask, requester, [*others, (mine, standing)])
-        event = self.ledger.event(Action.APPROVED, pending.ask.id, standing.person.slack, basis=basis)
+        mine = [] if again else [(Approval(standing.person, basis, now, ask.digest()), standing)]
+        given = [*await self.standings(pending.approvals), *mine]
+        verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given)
+        approvals = counting(ask, given)  # those that lapsed are gone from the card, too
+        event = self.ledger.event(Action.APPROVED, ask.id, standing.person.slack, basis=basis)
         match verdict:
-            case Forbidden(rule, reason):
-                return await self._refuse(request, click, f"{reason} (rule: {rule})")
-            case NeedsApproval(_, missing):
-                await self.ledger.move(stored, replace(pending, approvals=approvals), event)
+            case Forbidden():
+                return await self._refuse(request, click, _forbidden(verdict))
+            case NeedsApproval() if again:
+                return "You have approved this already. Another person has to approve it too."
+            case NeedsApproval(terms, missing):
+                await self.ledger.move(stored, replace(pending, terms=terms, approvals=approvals), event)
                 return f"Your approval counts. {missing} more needed."
             case Allowed(terms):
                 grant = Grant(approvals, now, now + terms.claim)
-                await self.ledger.move(stored, Approved(pending.ask, terms, grant, 1, now), event)
-                return (
-                    f"Approved. Latchkey makes the key now, and <@{pending.ask.requester.slack}> takes it from there."
-                )
+                await self.ledger.move(stored, Approved(ask, terms, grant, 1, now), event)
+                return f"Approved. {_follows(terms, f'<@{ask.requester.slack}>')}"
 
     async def _requester(self, pending: Pending, click: Click) -> Standing:
         """What the requester holds right now. Raises `Refused` to whoever clicked when there is no such person."""
@@ -252,7 +255,20 @@ def _numbers(candidates: Sequence[Candidate]) -> Mapping[str, int]:
     return Counter(each.basis for each in candidates)
 
 
-def _warnings(standing: Standing, target: Target) -> tuple[str, ...]:
+def _forbidden(verdict: Forbidden) -> str:
+    """Why not, in mrkdwn: both parts are somebody's own words."""
+    return f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})"
+
+
+def _follows(terms: Terms, who: str) -> str:
+    """What comes after the last approval; `who` is the requester."""
+    if terms.mint == "on_claim":
+        return f"The key is made when {who} {'ask' if who == 'you' else 'asks'} for its secret."
+    then = "writes to you." if who == "you" else f"{who} takes it from there."
+    return f"Latchkey makes the key now, and {then}"
+
+
+def _warnings(standing: Standing, target: Target, verdict: Verdict) -> tuple[str, ...]:
     """What the requester should read before sending."""
     warnings: list[str] = []
     if isinstance(target.owner, MyAccount):
@@ -260,5 +276,6 @@ def _warnings(standing: Standing, target: Target) -> tuple[str, ...]:
         if not reaches(standing, target):
             warnings.append("You hold no role that reaches this resource, so the key may open nothing there.")
     if (binding := authority(standing, target)) is not None:
-        warnings.append(f"You hold {describe(binding)} yourself. Somebody else still has to approve, if anybody must.")
+        others = "so nobody else" if isinstance(verdict, Allowed) else "and somebody else still"
+        warnings.append(f"You hold {plain(in_words(binding, names_of(target)))} yourself, {others} has to approve.")
     return tuple(warnings)

@@ -16,6 +16,7 @@ from bot.domain.requests import (
     Pending,
     Ready,
     Request,
+    Retired,
     Revealing,
     Shown,
     Unclaimed,
@@ -78,6 +79,7 @@ def decided(request: Request) -> str:
             | Confirmed()
             | Undelivered()
             | Unclaimed()
+            | Retired()
         ):
             people = " and ".join(f"<@{approval.by.slack}>" for approval in request.grant.approvals) or "The policy"
             return f"{people} approved this request {when(request.grant.at)}."

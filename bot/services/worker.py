@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.domain.deadlines import due
 from bot.domain.errors import Conflict, LatchkeyError, NotFound, Tampered, Unavailable
 from bot.domain.keys import RequestId
-from bot.domain.requests import Request, due
+from bot.domain.requests import Request
 from bot.services.carrying import Carrying
 from bot.services.directory import Directory
 from bot.services.execution import Execution
@@ -158,7 +159,7 @@ class Worker:
         request, _, attempt = name.partition("/")
         if not attempt.isdecimal():
             raise NotFound("no such attempt")
-        await self.execution.sweep(RequestId(request), int(attempt))
+        await self.execution.reconciling.sweep(RequestId(request), int(attempt))
 
     async def _catalog(self, _: str) -> datetime | None:
         await self.directory.refresh_catalog()

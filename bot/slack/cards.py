@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from bot.domain.deadlines import end_of_life
 from bot.domain.errors import plain
 from bot.domain.keys import Kind, MyAccount, NewServiceAccount, Owner, Resource, ServiceAccount
 from bot.domain.requests import (
@@ -16,6 +17,7 @@ from bot.domain.requests import (
     Pending,
     Ready,
     Request,
+    Retired,
     Revealing,
     Shown,
     Unclaimed,
@@ -165,16 +167,23 @@ def _key_rows(request: Keyed, name: str) -> Rows:
             return [
                 [*key_line, ": the secret was shown to you ", request.at, "."],
                 ["Lost it? Until ", request.grant.fresh_until, " you can replace the key without a new approval."],
+                *_lives(request),
             ]
         case Confirmed():
-            return [[*key_line, " is yours. You saved its secret ", request.at, "."]]
+            return [[*key_line, " is yours. You saved its secret ", request.at, "."], *_lives(request)]
         case Undelivered():
             again = () if request.reissue else (_again(request),)
             return [gone, withdrawn(request, "you"), *again]
-        case Unclaimed():
+        case Unclaimed() | Retired():
             return [gone, withdrawn(request, "you"), ["You can ask again with ", Code("/apikey create"), "."]]
         case _:
             assert_never(request)
+
+
+def _lives(request: Shown | Confirmed) -> Rows:
+    """Until when the key works, where its rule ends it."""
+    end = end_of_life(request)
+    return [["Latchkey deletes this key ", end, ". Whatever uses it stops then."]] if end else []
 
 
 def _again(request: Undelivered) -> Row:

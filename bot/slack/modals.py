@@ -107,6 +107,7 @@ def review(content: ReviewPage) -> Block:
             [f"Needs {many}."],
             *_who(content),
             [_then(terms)],
+            *([[f"The key is deleted {_duration(terms.lifetime)} after it is made."]] if terms.lifetime else []),
         ),
         context("Rule: ", terms.rule, "."),
         actions(button("Change something", ids.REVIEW_BACK, content.draft_id)),

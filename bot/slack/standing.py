@@ -16,10 +16,12 @@ from bot.domain.requests import (
     Pending,
     Ready,
     Request,
+    Retired,
     Revealing,
     Shown,
     Unclaimed,
     Undelivered,
+    Withdrawn,
     Working,
 )
 from bot.slack.kit import Code, Mention, Row, told
@@ -60,6 +62,7 @@ def progress(request: Request, *, yours: bool) -> Rows:
             | Confirmed()
             | Undelivered()
             | Unclaimed()
+            | Retired()
         ):
             return [*_approvals(request), making(request, "you" if yours else "the requester")]
         case _:
@@ -94,16 +97,18 @@ def _with_key(request: Keyed, who: str) -> Row:
             return ["The secret of key ", Code(made.id), f" was shown to {who} ", request.at, "."]
         case Confirmed(key=made):
             return ["Key ", Code(made.id), f" was handed over; {who} saved its secret ", request.at, "."]
-        case Undelivered() | Unclaimed():
+        case Undelivered() | Unclaimed() | Retired():
             return withdrawn(request, who)
         case _:
             assert_never(request)
 
 
-def withdrawn(request: Undelivered | Unclaimed, who: str) -> Row:
+def withdrawn(request: Withdrawn, who: str) -> Row:
     """Why a key that nobody has is given up, and whether it is gone."""
     code = Code(request.key.id)
     why: Row = ["Nobody took the secret in time."]
+    if isinstance(request, Retired):
+        why = ["Its lifetime is over."]
     if isinstance(request, Undelivered):
         # Only the requester's own wish is reissued, and its words are for the requester.
         why = [f"{who.capitalize()} asked for another key in its place."] if request.reissue else told(request.why)

@@ -32,6 +32,7 @@ from bot.domain.requests import (
     Pending,
     Ready,
     Request,
+    Retired,
     Revealing,
     Shown,
     Terms,
@@ -89,6 +90,7 @@ def states() -> dict[str, Request]:
         Confirmed(*made, KEY, NOW, NOW + HOUR),
         Undelivered(*made, KEY, "Slack did not take the message.", NOW, reissue=True),
         Unclaimed(*made, KEY, NOW, deleted_at=NOW + HOUR),
+        Retired(*made, KEY, NOW),
         Failed(asked, TERMS, "Confluent said no.", "Nothing was changed.", "Ask again.", "req-1", NOW),
     ]
     return {state.kind: state for state in every}

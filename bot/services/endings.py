@@ -1,0 +1,71 @@
+"""What deadlines do: nobody decided, nobody took the secret, nobody heard of it again, the key's life is over."""
+
+from dataclasses import dataclass, replace
+
+from bot.domain.audit import Action, Event
+from bot.domain.errors import CloudRefused, Unavailable, Unknown
+from bot.domain.requests import (
+    Approved,
+    Confirmed,
+    Expired,
+    Keyed,
+    Pending,
+    Ready,
+    Request,
+    Retired,
+    Shown,
+    Unclaimed,
+    Undelivered,
+    Withdrawn,
+)
+from bot.services.ledger import Ledger, With, backoff
+from bot.services.leftovers import Leftovers
+from bot.services.ports import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """The last steps of a request. All may raise `Conflict` and `Unavailable`."""
+
+    ledger: Ledger
+    leftovers: Leftovers
+
+    async def undeliver(
+        self, stored: Stored[Request], state: Keyed, why: str, *events: Event, reissue: bool = False
+    ) -> None:
+        """Give a key up: from now on it is to be deleted, and with `reissue` replaced at once."""
+        lost = Undelivered(
+            state.ask, state.terms, state.grant, state.attempt, state.key, why, self.ledger.clock(), reissue
+        )
+        event = self.ledger.event(Action.UNDELIVERED, state.ask.id, key=state.key.id, why=why)
+        await self.ledger.move(stored, lost, *events, event, extra=With(take_secret=isinstance(state, Ready)))
+
+    async def expire(self, stored: Stored[Request], pending: Pending) -> None:
+        """Nobody decided in time."""
+        expired = Expired(pending.ask, pending.terms, self.ledger.clock())
+        await self.ledger.move(stored, expired, self.ledger.event(Action.EXPIRED, pending.ask.id))
+
+    async def retire(self, stored: Stored[Request], living: Shown | Confirmed) -> None:
+        """The key has lived as long as its rule lets it."""
+        over = Retired(living.ask, living.terms, living.grant, living.attempt, living.key, self.ledger.clock())
+        await self.ledger.move(stored, over, self.ledger.event(Action.RETIRED, living.ask.id, key=living.key.id))
+
+    async def unclaimed(self, stored: Stored[Request], ready: Ready) -> None:
+        """Nobody took the secret in time: it is gone with this write, its key with the next step."""
+        late = Unclaimed(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, self.ledger.clock())
+        event = self.ledger.event(Action.UNCLAIMED, ready.ask.id, key=ready.key.id)
+        await self.ledger.move(stored, late, event, extra=With(take_secret=True))
+
+    async def withdraw(self, stored: Stored[Request], state: Withdrawn) -> None:
+        """Delete the key that nobody has; then, if a new one was asked for and the approval holds, begin again."""
+        now = self.ledger.clock()
+        try:
+            await self.leftovers.delete_one(state, state.key.id)
+        except (Unavailable, Unknown, CloudRefused):
+            await self.ledger.move(stored, replace(state, retry_at=now + backoff(state.tries), tries=state.tries + 1))
+            return
+        gone = replace(state, deleted_at=self.ledger.clock())
+        if isinstance(gone, Undelivered) and gone.reissue and now < gone.grant.fresh_until:
+            await self.ledger.move(stored, Approved(gone.ask, gone.terms, gone.grant, gone.attempt + 1, now))
+            return
+        await self.ledger.move(stored, gone)

@@ -1,0 +1,40 @@
+"""Keys at Confluent that carry a request's marker: finding them, and deleting them with an intent on record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.audit import Action
+from bot.domain.keys import ApiKey, KeyId, Marker
+from bot.domain.requests import Request
+from bot.services.ledger import Ledger
+from bot.services.ports import Cloud
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What attempts at making a key left at Confluent. All may raise `Unavailable` and `CloudRefused`."""
+
+    ledger: Ledger
+    cloud: Cloud
+
+    async def of(self, request: Request) -> Sequence[ApiKey]:
+        """Keys that carry this request's marker, of any attempt."""
+        keys = await self.cloud.keys(request.ask.owner.id, request.ask.resource)
+        return [key for key in keys if (found := Marker.find(key.description)) and found.request == request.ask.id]
+
+    async def delete(self, request: Request, keys: Sequence[ApiKey]) -> None:
+        """Delete these keys, one after the other."""
+        for key in keys:
+            await self.delete_one(request, key.id)
+
+    async def delete_one(self, request: Request, key: KeyId) -> None:
+        """Delete one key of the request's owner and resource."""
+        await self.ledger.record(Action.DELETE_INTENDED, request.ask.id, key=key)
+        await self.cloud.delete_key(key, request.ask.owner.id, request.ask.resource)
+        await self.ledger.record(Action.DELETED, request.ask.id, key=key)
+
+
+def attempt_of(key: ApiKey) -> int:
+    """The attempt that made this key; 0 when it carries no marker."""
+    found = Marker.find(key.description)
+    return found.attempt if found else 0
