@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import signal
 import sys
 import tempfile
@@ -19,7 +20,11 @@ STORY = """
   3. Become Dana again, open Latchkey (under Apps), press Show secret.
 
   The panel on the right breaks things: lost answers, a killed bot, a clock that runs ahead.
-  The bot's log: {log}    Ctrl-C ends it all.
+  The bot writes its log to {log}
+  Ctrl-C ends it all.
+"""
+NO_PORT = """Port {port} is taken, perhaps by another sandbox, or not for you to use.
+For any free port: make sandbox ARGS="--port 0"
 """
 
 
@@ -49,7 +54,9 @@ async def _run(folder: Path, port: int, log_level: str) -> int:
             finally:
                 await bot.stop()
     except OSError as error:
-        sys.stderr.write(f"The sandbox cannot use port {port} ({error.strerror}). Say --port 0 for any free one.\n")
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+        sys.stderr.write(NO_PORT.format(port=port))
         return 2
 
 

@@ -56,11 +56,11 @@ class _Number:
 
 _SWITCHES: dict[str, _Words | _Number] = {
     "slow": _Number("Seconds each answer takes", (0, 2, 5, 30), 0, _MOST_SECONDS_SLOW),
-    "rate_limited": _Number("Requests to refuse with 429 (-1: all of them)", (0, 1, 5, EVERY), EVERY, 1_000_000),
-    "failing": _Words("Answer 500", get_args(Failing)),
-    "answer_lost": _Words("Do it, then close the connection without an answer", get_args(AnswerLost)),
-    "create_refused": _Words("Refuse to create keys, with this status", get_args(CreateRefused)),
-    "user_keys": _Words("Keys owned by a user other than the caller", get_args(UserKeys)),
+    "rate_limited": _Number("Requests to refuse as too many (429); -1: all", (0, 1, 5, EVERY), EVERY, 1_000_000),
+    "failing": _Words("Fail (500)", get_args(Failing)),
+    "answer_lost": _Words("Lose the answer, after doing what was asked", get_args(AnswerLost)),
+    "create_refused": _Words("Refuse to create keys, with status", get_args(CreateRefused)),
+    "user_keys": _Words("Keys for the accounts of other users", get_args(UserKeys)),
     "propagation": _Number("Seconds until a new key works on its cluster", (0, 5, 60, 600), 0, 86_400),
     "data_plane": _Words("Clusters", get_args(DataPlane)),
     "error_shape": _Words("Form of error bodies", get_args(ErrorShape)),

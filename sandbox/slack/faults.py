@@ -25,13 +25,13 @@ class Switch(TypedDict):
 
 _LABELS: dict[str, tuple[str, tuple[str | float, ...]]] = {
     "slow": ("Seconds each Web API call takes", (0, 2, 5, 30)),
-    "rate_limited": ("Web API calls to answer with 429, Retry-After 1 (-1: all of them)", (0, 1, 5, EVERY)),
-    "failing": ("Web API calls to answer with 500 (-1: all of them)", (0, 1, 5, EVERY)),
-    "method": ("The Web API method that 429 and 500 are for", (ANY_METHOD, *METHODS)),
-    "expired_trigger": ("views.open and views.push: expired_trigger_id", get_args(Once)),
-    "hash_conflict": ("views.update and views.publish with a hash: hash_conflict", get_args(Once)),
-    "channel_not_found": ("chat.postMessage to a channel: channel_not_found", ("off", "on")),
-    "response_url": ("Posts to a response_url", get_args(ResponseUrl)),
+    "rate_limited": ("Web API calls to refuse as too many (429); -1: all", (0, 1, 5, EVERY)),
+    "failing": ("Web API calls to fail (500); -1: all", (0, 1, 5, EVERY)),
+    "method": ("The Web API method that this is for", (ANY_METHOD, *METHODS)),
+    "expired_trigger": ("Opening a modal: expired_trigger_id", get_args(Once)),
+    "hash_conflict": ("Updating a modal or Home with a hash: hash_conflict", get_args(Once)),
+    "channel_not_found": ("Posting to a channel: channel_not_found", ("off", "on")),
+    "response_url": ("Answering a click (response_url)", get_args(ResponseUrl)),
     "connections": ("Socket Mode connections", ("stay", "drop now")),
 }
 

@@ -13,8 +13,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 from playwright.async_api import TimeoutError as Late
 
-from sandbox.confluent.faults import Gate
 from sandbox.control import Control
+from sandbox.gate import Gate
 from sandbox.stage import BotProcess, Stage, stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -166,7 +166,7 @@ async def browser(chromium_path: str) -> AsyncGenerator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def it(sandbox: Stage, browser: Browser) -> AsyncGenerator[Play]:
+async def it(browser: Browser, sandbox: Stage) -> AsyncGenerator[Play]:
     """Dana in #general and Erin in #key-approvals, with nothing open and nothing broken."""
     pages = [await a_client(browser, sandbox, place) for place in ("U0DANA/C0GENERAL", "U0ERIN/C0APPROVE")]
     yield Play(sandbox, *map(Person, pages))
@@ -219,7 +219,7 @@ async def test_a_reload_takes_the_secret_away_for_good(it: Play) -> None:
 
 
 async def test_a_lost_answer_still_ends_with_one_key(it: Play) -> None:
-    await it.erin.break_("Do it, then close the connection without an answer", "next create")
+    await it.erin.break_("Lose the answer, after doing what was asked", "next create")
     await it.dana.ask("a lost answer")
     await it.approve("a lost answer")
     await expect(it.card("a lost answer")).to_contain_text("Latchkey is checking at Confluent")
