@@ -19,6 +19,7 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
     import logging
 
+    from bot.domain.errors import LatchkeyError
     from bot.server import CannotListen
     from bot.settings import StartupError
 
@@ -26,6 +27,9 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except (StartupError, CannotListen) as error:
         fail(str(error))
+    except LatchkeyError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
     except Exception:
         # Python's own traceback would go past the redaction of the log.
         logging.getLogger(__name__).critical("ended by an error that nobody expected", exc_info=True)

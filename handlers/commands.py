@@ -5,6 +5,8 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.decision import refusal
+from bot.domain.errors import LatchkeyError
+from bot.domain.requests import Request
 from bot.slack import answers, forms, ids
 from bot.slack.forms import Body, Command
 from bot.slack.kit import Block
@@ -44,15 +46,24 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
 
 async def _answer(desk: Reception, command: Command) -> None:
-    person = await desk.directory.identify(command.by, command.team, shown=True)
-    standing = await desk.directory.glance(person)
     if command.verb == "whoami":
-        await desk.replies.send(command.by, command.reply, "Who you are", answers.whoami_blocks(standing))
+        person = await desk.directory.identify(command.by, command.team, shown=True)
+        blocks = answers.whoami_blocks(await desk.directory.glance(person))
+        await desk.replies.send(command.by, command.reply, "Who you are", blocks)
         return
     mine = [stored.value for stored in await desk.requests.of_requester(command.by, answers.SHOWN)]
+    waiting, trouble = await _waiting(desk, command)
+    await desk.replies.send(command.by, command.reply, "Requests", answers.requests_blocks(mine, waiting, trouble))
+
+
+async def _waiting(desk: Reception, command: Command) -> tuple[list[Request], str]:
+    """What waits for this person's decision; or why that cannot be told, which must not hide their own requests."""
     pending = [stored.value for stored in await desk.requests.pending(LOOKED_AT)]
-    waiting = [request for request in pending if refusal(request.ask, standing) is None]
-    await desk.replies.send(command.by, command.reply, "Requests", answers.requests_blocks(mine, waiting))
+    try:
+        standing = await desk.directory.glance(await desk.directory.identify(command.by, command.team, shown=True))
+    except LatchkeyError as error:
+        return [], error.tell
+    return [request for request in pending if refusal(request.ask, standing) is None], ""
 
 
 def _shown(blocks: list[Block], text: str) -> dict[str, Any]:

@@ -118,4 +118,7 @@ class Reception:
             await self.replies.send(opening.by, opening.reply, tell(error))
 
 
-_STORE_AWAY = "Latchkey's store did not answer. Nothing was changed. Try again in a minute."
+_STORE_AWAY = (
+    "Latchkey's store did not answer in time, so it is not certain that your click counts. "
+    "Look again in a minute: if nothing has changed by then, try again."
+)

@@ -119,6 +119,8 @@ class Policy:
     mappings: tuple[RoleMapping, ...] = ()
     people: Mapping[SlackUserId, Principal] = field(default_factory=dict[SlackUserId, Principal])
     """Who somebody is at Confluent, where the e-mail address does not tell."""
+    digest: str = "built-in"
+    """Which version of the file this is, for the audit log."""
 
     def rule(self, operation: Operation, target: Target) -> Rule | None:
         """The first rule that speaks of it; None when none does, which means no."""

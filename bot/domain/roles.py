@@ -163,14 +163,13 @@ class Scope:
 def _parsed(crn: str) -> Scope:
     """See `Scope.parse`. Decisions read the bindings afresh and find the same few thousand CRNs in them."""
     _, _, rest = crn.rstrip("/").partition("://")
-    elements = [(key, value) for key, _, value in [part.partition("=") for part in rest.split("/")[1:]]]
-    if "%" in crn:
-        elements = [(unquote(key), unquote(value)) for key, value in elements]
-    if not elements or elements[0][0] != "organization" or not all(map(all, elements)):
+    parts = [part.partition("=") for part in rest.split("/")[1:]]
+    elements = [(unquote(key), unquote(value)) for key, _, value in parts]
+    if not elements or elements[0][0] != "organization" or not all(key and value for key, value in elements):
         return Scope("", (("", crn),))
     (_, organization), *below = elements
     path = tuple(each for each in below if each[0] != "kafka" or ("cloud-cluster", each[1]) not in below)
-    return Scope(organization, path, any(value[-1] == "*" for _, value in path))
+    return Scope(organization, path, any(value.endswith("*") for _, value in path))
 
 
 def _matches(pattern: tuple[str, str], element: tuple[str, str]) -> bool:

@@ -87,7 +87,8 @@ def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyF
     build = _Build(file, tree, default_channel)
     policy = build.policy()
     _raise_for(name, build.problems)
-    return PolicyFile(name, policy, tree, len(file.rules), hashlib.sha256(data).hexdigest()[:12])
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    return PolicyFile(name, replace(policy, digest=digest), tree, len(file.rules), digest)
 
 
 def _raise_for(name: str, problems: list[Problem]) -> None:

@@ -145,7 +145,8 @@ class Execution:
         """Have it on disk that a key of this attempt may exist from now on."""
         now = self.ledger.clock()
         working = Working(approved.ask, approved.terms, approved.grant, approved.attempt, now, now + SENT_FOR)
-        event = self.ledger.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker))
+        used = self.desk.directory.policy().digest
+        event = self.ledger.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
         written, _ = await self.ledger.move(stored, working, event, extra=With(durable=True))
         return Stored(working, written.rev)
 

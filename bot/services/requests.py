@@ -84,7 +84,10 @@ class Desk:
             reason = _forbidden(verdict) if isinstance(verdict, Forbidden) else "This request cannot be made."
             await self.ledger.record(Action.REFUSED, ask.id, click.by, reason=reason)
             raise Refused(f"{reason} Nothing was sent.")
-        event = self.ledger.event(Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule)
+        used = self.directory.policy().digest
+        event = self.ledger.event(
+            Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule, policy=used
+        )
         try:
             await self.ledger.move(None, request, event)
         except Conflict:
@@ -189,7 +192,8 @@ class Desk:
         given = [*await self.standings(pending.approvals), *mine]
         verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given)
         approvals = counting(ask, given)  # those that lapsed are gone from the card, too
-        event = self.ledger.event(Action.APPROVED, ask.id, standing.person.slack, basis=basis)
+        used = self.directory.policy().digest
+        event = self.ledger.event(Action.APPROVED, ask.id, standing.person.slack, basis=basis, policy=used)
         match verdict:
             case Forbidden():
                 return await self._refuse(request, click, _forbidden(verdict))
@@ -233,6 +237,7 @@ def summary(ask: Ask) -> Mapping[str, str]:
         "owner": ask.owner.id,
         "resource": ask.resource.id,
         "name": ask.name,
+        "description": ask.description,
         "reason": ask.reason,
         "digest": ask.digest(),
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.deadlines import due
-from bot.domain.errors import Conflict, LatchkeyError, NotFound, Tampered, Unavailable
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Tampered, Unavailable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
 from bot.services.carrying import Carrying
@@ -29,6 +29,8 @@ AT_ONCE = 16
 STEPS = 4
 """Steps of one request in a row before others get their turn."""
 AGAIN = timedelta(seconds=5)
+REFUSED = timedelta(minutes=5)
+"""When to try again what Confluent refused: a person may have given Latchkey the missing right meanwhile."""
 CATALOG_EVERY = timedelta(minutes=10)
 log = logging.getLogger("latchkey.worker")
 
@@ -109,6 +111,9 @@ class Worker:
         except (Tampered, NotFound) as error:
             log.error("an item is dropped", extra={"item": lease.item, "code": error.code})  # noqa: TRY400
             next_due = None
+        except CloudRefused as error:
+            next_due = self.clock() + REFUSED
+            log.warning("an item is refused", extra={"item": lease.item, "why": str(error)})
         except (LatchkeyError, TimeoutError) as error:
             log.warning("an item is tried again", extra={"item": lease.item, "why": str(error)})
         except Exception:

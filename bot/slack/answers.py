@@ -10,7 +10,7 @@ from bot.domain.roles import Binding, Table, Whose
 from bot.services.words import KINDS
 from bot.slack import ids
 from bot.slack.cards import called, kind_of, place_of
-from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, cut, lines
+from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, cut, lines, mrkdwn
 from bot.slack.standing import progress
 
 ROLES = 20
@@ -46,8 +46,8 @@ def unknown_blocks(verb: str) -> list[Block]:
     return [lines(["There is no ", Code(f"/apikey {verb}"), ". Nothing was changed."]), *help_blocks()]
 
 
-def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request]) -> list[Block]:
-    """The newest requests of a person, and those that this person can decide."""
+def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble: str = "") -> list[Block]:
+    """The newest requests of a person, and those that this person can decide, or why these cannot be told."""
     blocks: list[Block] = [lines([Bold("Waiting for your decision")])]
     for request in waiting[:SHOWN]:
         ask = request.ask
@@ -63,7 +63,7 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request]) -> list
     if len(waiting) > SHOWN:
         blocks.append(context(f"And {len(waiting) - SHOWN} more, on their cards in the approvals channel."))
     if not waiting:
-        blocks.append(context("Nothing waits for you."))
+        blocks.append(mrkdwn(trouble) if trouble else context("Nothing waits for you."))
     blocks.append(lines([Bold("Your requests")]))
     for request in mine[:SHOWN]:
         blocks.append(lines(_line(request), *progress(request, yours=True)))
@@ -77,7 +77,7 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request]) -> list
 def whoami_blocks(standing: Standing) -> list[Block]:
     """Who Latchkey thinks that somebody is."""
     person, held = standing.person, standing.bindings
-    texts = [f"• {describe(each)}{_source(each)}: {_allows(each.role, standing.table)}" for each in held[:ROLES]]
+    texts = [f"• {describe(each)}: {_allows(each.role, standing.table)} {_source(each)}" for each in held[:ROLES]]
     if not held:
         texts.append("• None. You can ask for keys, and approve none.")
     if len(held) > ROLES:
@@ -95,7 +95,7 @@ def _line(request: Request) -> Row:
 
 
 def _source(binding: Binding) -> str:
-    return " (given by Latchkey’s policy)" if binding.source == "mapping" else ""
+    return "From Latchkey’s policy." if binding.source == "mapping" else "A role binding."
 
 
 def _allows(role: str, table: Table) -> str:
