@@ -172,7 +172,7 @@ async def test_a_card_that_nobody_remembers_posting_is_kept_true_once_it_is_clic
     async with crew(tmp_path) as (it, bots):
         victim = await bots.start()
         async with held(it.stage.slack.faults.hold_after, "chat.postMessage") as gate:
-            await it.ask()
+            await it.send()
             await reached(gate)
             await bots.kill(victim)
         (forgotten,) = it.cards()
