@@ -1,0 +1,173 @@
+"""Domain values with sensible defaults: a test names only what it is about."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.domain.catalog import Endpoints
+from bot.domain.keys import (
+    ApiKey,
+    KafkaCluster,
+    KeyId,
+    Marker,
+    Operation,
+    Person,
+    Principal,
+    RequestId,
+    ServiceAccount,
+    SlackUserId,
+    TeamId,
+)
+from bot.domain.policy import Policy, without_a_file
+from bot.domain.requests import (
+    Approval,
+    Approved,
+    Ask,
+    Cancelled,
+    Confirmed,
+    Denied,
+    Expired,
+    Failed,
+    Grant,
+    Pending,
+    Ready,
+    Request,
+    Revealing,
+    Shown,
+    Terms,
+    Unclaimed,
+    Undelivered,
+    Working,
+)
+from bot.domain.roles import Binding
+from bot.services.clicks import Click, Deed, ReplyTo
+
+TEAM = TeamId("T01")
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+ORGANIZATION = "o-1"
+HERE = f"crn://confluent.cloud/organization={ORGANIZATION}"
+DEV = f"{HERE}/environment=env-dev001"
+CLUSTER = KafkaCluster("lkc-dev001", "orders-dev", "env-dev001", "dev")
+ACCOUNT = ServiceAccount(Principal("sa-abc001"), "orders-service")
+ENDPOINTS = Endpoints("pkc-1.example:9092", "https://pkc-1.example:443")
+
+
+def a_person(name: str = "Dana", **fields: Any) -> Person:
+    """Someone whose Slack id, principal and e-mail follow from the name."""
+    word = name.lower()
+    usual: dict[str, Any] = {
+        "slack": SlackUserId(f"U0{name.upper()}"),
+        "team": TEAM,
+        "name": name,
+        "email": f"{word}@example.com",
+        "principal": Principal(f"u-{word}"),
+    }
+    return Person(**(usual | fields))
+
+
+DANA, ERIN, FEMI, OTTO = (a_person(name) for name in ("Dana", "Erin", "Femi", "Otto"))
+"""The requester, two people who may administer the environment, and one who may not."""
+
+
+def a_binding(person: Person = ERIN, role: str = "EnvironmentAdmin", crn: str = DEV) -> Binding:
+    return Binding(person.principal, role, crn)
+
+
+def an_ask(**fields: Any) -> Ask:
+    usual: dict[str, Any] = {
+        "id": RequestId("R1"),
+        "requester": DANA,
+        "operation": Operation.CREATE,
+        "owner": ACCOUNT,
+        "resource": CLUSTER,
+        "name": "orders producer",
+        "description": "reads orders",
+        "reason": "Local tests of the orders flow",
+        "asked_at": NOW,
+    }
+    return Ask(**(usual | fields))
+
+
+def terms(**fields: Any) -> Terms:
+    usual: dict[str, Any] = {"rule": "one approval", "approvals": 1, "channel": "C01", "pending": DAY, "claim": DAY}
+    return Terms(**(usual | fields))
+
+
+def an_approval(by: Person = ERIN, ask: Ask | None = None, at: datetime = NOW) -> Approval:
+    return Approval(by, "EnvironmentAdmin of env-dev001", at, (ask or an_ask()).digest())
+
+
+def a_grant(*by: Person, ask: Ask | None = None, at: datetime = NOW, fresh: timedelta = DAY) -> Grant:
+    return Grant(tuple(an_approval(each, ask, at) for each in by or (ERIN,)), at, at + fresh)
+
+
+def a_key(id_: str = "KEY0000000000001", marker: str = "[lk:R1/1]", **fields: Any) -> ApiKey:
+    usual: dict[str, Any] = {
+        "id": KeyId(id_),
+        "owner": ACCOUNT.id,
+        "resource": CLUSTER.id,
+        "name": "orders producer",
+        "description": f"reads orders {marker}",
+        "created_at": NOW,
+    }
+    return ApiKey(**(usual | fields))
+
+
+def pending(**fields: Any) -> Pending:
+    ask: Ask = fields.pop("ask", an_ask())
+    usual: dict[str, Any] = {"terms": terms(), "approvals": (), "expires_at": ask.asked_at + DAY}
+    return Pending(ask, **(usual | fields))
+
+
+def approved(**fields: Any) -> Approved:
+    ask: Ask = fields.pop("ask", an_ask())
+    usual: dict[str, Any] = {"terms": terms(), "grant": a_grant(ask=ask), "attempt": 1, "not_before": NOW}
+    return Approved(ask, **(usual | fields))
+
+
+def ready(**fields: Any) -> Ready:
+    ask: Ask = fields.pop("ask", an_ask())
+    attempt: int = fields.get("attempt", 1)
+    usual: dict[str, Any] = {
+        "terms": terms(),
+        "grant": a_grant(ask=ask),
+        "attempt": attempt,
+        "key": a_key(marker=str(Marker(ask.id, attempt))),
+        "endpoints": ENDPOINTS,
+        "claim_by": NOW + DAY,
+    }
+    return Ready(ask, **(usual | fields))
+
+
+def states() -> dict[str, Request]:
+    """One request in every state, at NOW, by the name of the state."""
+    asked, rules = an_ask(), terms()
+    made = (asked, rules, a_grant(), 1)
+    every: list[Request] = [
+        pending(),
+        Denied(asked, rules, ERIN, "not in <production>", NOW),
+        Cancelled(asked, rules, NOW),
+        Expired(asked, rules, NOW),
+        approved(),
+        Working(*made, sent_at=NOW, look_at=NOW + HOUR),
+        ready(),
+        Revealing(*made, a_key(), until=NOW + HOUR),
+        Shown(*made, a_key(), NOW),
+        Confirmed(*made, a_key(), NOW, NOW + HOUR),
+        Undelivered(*made, a_key(), "Slack did not take the message.", NOW),
+        Unclaimed(*made, a_key(), NOW),
+        Failed(asked, rules, "Confluent said <no>.", "Nothing was changed.", "Ask again.", "req-1", NOW),
+    ]
+    return {state.kind: state for state in every}
+
+
+def a_click(deed: Deed, by: Person = DANA, at: datetime = NOW, **fields: Any) -> Click:
+    usual: dict[str, Any] = {"id": f"click-{deed.kind}", "reply": ReplyTo(channel="D01")}
+    return Click(**{**usual, "by": by.slack, "team": by.team, "at": at, "deed": deed, **fields})
+
+
+def a_policy(approvals: int = 1) -> Policy:
+    """Every key needs this many approvals."""
+    usual = without_a_file("C01")
+    return replace(usual, rules=tuple(replace(rule, approvals=approvals) for rule in usual.rules))

@@ -1,0 +1,198 @@
+"""Small systems that keep state and behave like the real ones: a Confluent Cloud, a Slack, a clock."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.domain.catalog import Endpoints, Environment, User
+from bot.domain.errors import Undeliverable
+from bot.domain.keys import (
+    ApiKey,
+    FlinkRegion,
+    KafkaCluster,
+    KeyId,
+    KsqlCluster,
+    Person,
+    Principal,
+    RequestId,
+    Resource,
+    SchemaRegistry,
+    Secret,
+    ServiceAccount,
+    SlackUserId,
+)
+from bot.domain.requests import Request
+from bot.domain.roles import Binding
+from bot.services.clicks import ReplyTo
+from bot.services.pages import Handover, Page
+from bot.services.ports import NewKey, Post, Profile, Surface
+from tests.support import build
+
+
+@dataclass(slots=True)
+class TestClock:
+    """A clock that stands still until it is moved."""
+
+    __test__ = False
+    now: datetime = build.NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+@dataclass(slots=True)
+class Minted:
+    """A key as it truly is: `lands_at` is when Confluent shows it, `deleted_at` when it was deleted."""
+
+    key: ApiKey
+    secret: str
+    lands_at: datetime
+    deleted_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class FakeCloud:
+    """A Confluent Cloud. `watch` is told about every effect, at its moment: ("create" or "delete", key)."""
+
+    clock: Callable[[], datetime]
+    bindings: dict[Principal, list[Binding]] = field(default_factory=dict[Principal, list[Binding]])
+    minted: dict[KeyId, Minted] = field(default_factory=dict[KeyId, Minted])
+    people: list[Person] = field(default_factory=list[Person])
+    watch: Callable[[str, ApiKey], None] = lambda _, __: None
+    landing: list[timedelta] = field(default_factory=list[timedelta])
+    """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
+
+    def live(self, request: RequestId | None = None) -> list[KeyId]:
+        """Keys that open something now."""
+        return [
+            id_
+            for id_, each in self.minted.items()
+            if each.deleted_at is None and (request is None or f"[lk:{request}/" in each.key.description)
+        ]
+
+    async def organization(self) -> str:
+        return build.ORGANIZATION
+
+    async def environments(self) -> Sequence[Environment]:
+        return [Environment("env-dev001", "dev")]
+
+    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
+        return [build.CLUSTER]
+
+    async def kafka_cluster(self, environment: str, cluster: str) -> tuple[KafkaCluster, Endpoints] | None:
+        return (build.CLUSTER, build.ENDPOINTS) if cluster == build.CLUSTER.id else None
+
+    async def service_accounts(self) -> Sequence[ServiceAccount]:
+        return [build.ACCOUNT]
+
+    async def service_account(self, account: Principal) -> ServiceAccount | None:
+        return build.ACCOUNT if account == build.ACCOUNT.id else None
+
+    async def users(self) -> Sequence[User]:
+        return [User(person.principal, person.email, person.name) for person in self.people]
+
+    async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
+        return tuple(self.bindings.get(principal, ()))
+
+    async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
+        return []
+
+    async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
+        return []
+
+    async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
+        return []
+
+    async def bindings_at(self, crn: str) -> Sequence[Binding]:
+        return [each for held in self.bindings.values() for each in held if each.crn == crn]
+
+    async def bindings_under(self, crn: str) -> Sequence[Binding]:
+        return [each for held in self.bindings.values() for each in held if each.crn.startswith(f"{crn}/")]
+
+    async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
+        number = len(self.minted) + 1
+        now = self.clock()
+        id_, secret = KeyId(f"KEY{number:013}"), f"cfltmarker0secret{number:04}wrong0"
+        key = ApiKey(id_, new.owner.id, new.resource.id, new.name, new.description, now)
+        lands_at = now + self.landing.pop(0) if self.landing else now
+        self.minted[id_] = Minted(key, secret, lands_at)
+        self.watch("create", key)
+        return key, Secret(secret)
+
+    async def keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
+        return [
+            each.key
+            for each in self.minted.values()
+            if each.deleted_at is None
+            and each.lands_at <= self.clock()
+            and (each.key.owner, each.key.resource) == (owner, resource.id)
+        ]
+
+    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> None:
+        found = self.minted.get(key)
+        if found is not None and found.deleted_at is None:
+            found.deleted_at = self.clock()
+            self.watch("delete", found.key)
+
+
+@dataclass(slots=True)
+class FakeSlack:
+    """A Slack: its users, and what it was told. Implements `People` and `Notifier`."""
+
+    people: list[Person] = field(default_factory=list[Person])
+    messages: dict[tuple[str, str], list[tuple[Surface, Request]]] = field(
+        default_factory=lambda: defaultdict[tuple[str, str], list[tuple[Surface, Request]]](list)
+    )
+    """By channel and ts: every version of the message, oldest first."""
+    said: list[tuple[SlackUserId, str]] = field(default_factory=list[tuple[SlackUserId, str]])
+    pages: list[Page] = field(default_factory=list[Page])
+    handed: list[tuple[ReplyTo, Handover]] = field(default_factory=list[tuple[ReplyTo, Handover]])
+    cleared: list[ReplyTo] = field(default_factory=list[ReplyTo])
+
+    async def profile(self, user: SlackUserId) -> Profile | None:
+        person = next((each for each in self.people if each.slack == user), None)
+        if person is None:
+            return None
+        return Profile(
+            user,
+            person.team,
+            person.name,
+            person.email,
+            email_confirmed=True,
+            is_bot=False,
+            is_guest=False,
+            deleted=False,
+        )
+
+    async def by_email(self, email: str) -> Profile | None:
+        person = next((each for each in self.people if each.email == email), None)
+        return await self.profile(person.slack) if person else None
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        return ()
+
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        digest = f"{request.kind} {getattr(request, 'attempt', '')} {note}"
+        if post is not None and post.digest == digest:
+            return post
+        place = (post.channel, post.ts) if post else (f"{surface}@{request.ask.id}", f"{len(self.messages) + 1}.0")
+        if post is not None and place not in self.messages:
+            raise Undeliverable("message_not_found", lasting=True)
+        self.messages[place].append((surface, request))
+        return Post(surface, *place, digest)
+
+    async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
+        self.said.append((to, text))
+
+    async def show_page(self, view: str, page: Page) -> None:
+        self.pages.append(page)
+
+    async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
+        self.handed.append((reply, handover))
+
+    async def clear(self, reply: ReplyTo) -> None:
+        self.cleared.append(reply)
