@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ from bot.domain import errors
 from bot.domain.deadlines import due
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Undeliverable, plain
 from bot.domain.keys import Marker, RequestId, Secret, normal_email
-from bot.domain.requests import Undelivered
+from bot.domain.requests import Request, Undelivered
 from bot.services.clicks import ReplyTo
 from tests.support import build
 from tests.support.build import DAY, HOUR, NOW
@@ -144,11 +144,26 @@ def test_a_state_is_due_at_its_own_deadline_or_at_rest() -> None:
         "shown",
         "confirmed",
     }
-    assert deadlines["pending"] == NOW + DAY
-    assert deadlines["ready"] == NOW + DAY
+    assert deadlines["pending"] == deadlines["offered"] == deadlines["ready"] == NOW + DAY
     assert deadlines["revealing"] == NOW + HOUR
     assert deadlines["working"] == NOW + HOUR
     assert deadlines["approved"] == deadlines["undelivered"] == deadlines["unclaimed"] == NOW
+    assert deadlines["retired"] == NOW
+
+
+def test_a_key_with_a_lifetime_is_due_when_that_ends_counted_from_its_creation() -> None:
+    limited = build.terms(lifetime=2 * DAY)
+    key = build.a_key(created_at=NOW - HOUR)
+
+    for kind in ("shown", "confirmed"):
+        state: Any = build.states()[kind]
+        assert due(replace(state, terms=limited, key=key)) == NOW + 2 * DAY - HOUR
+
+
+def test_the_builders_know_every_state() -> None:
+    known = {type(state) for state in build.states().values()}
+
+    assert known == {kind for part in get_args(Request) for kind in (get_args(part) or (part,))}
 
 
 def test_a_key_to_be_deleted_is_due_until_it_is_deleted() -> None:

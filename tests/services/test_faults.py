@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret
 from bot.domain.policy import Mint
-from bot.domain.requests import Confirmed, Failed, Keyed, Shown
+from bot.domain.requests import Confirmed, Failed, Keyed, Retired, Shown
 from bot.services.clicks import Deed, Replace, Saved, Show
 from bot.services.ports import NewKey
 from tests.services.world import PAUSE, World, a_world, check_at_rest
@@ -54,12 +54,13 @@ async def played(
     script: Sequence[str] = USUAL,
     landing: Sequence[int] = (),
     mint: Mint = "on_approval",
+    lifetime: timedelta | None = None,
     pause: timedelta = PAUSE,
 ) -> World:
     """An approved request; its requester does what the script says; then everything comes to rest, long after."""
     async with a_world(Plan(faults), pause=pause) as world:
         world.cloud.landing = [timedelta(seconds=late) for late in landing]
-        await world.seed(build.approved(terms=build.terms(mint=mint)))
+        await world.seed(build.approved(terms=build.terms(mint=mint, lifetime=lifetime)))
         world.start()
         await world.work_now()
         for step in script:
@@ -94,12 +95,18 @@ async def test_the_usual_run_is_within_the_reach_of_the_planned_faults() -> None
     assert set(WHERE) - {"audit.append", "cloud.delete_key"} <= set(world.plan.calls)
 
 
-@given(st.one_of(ANYWHERE, AT_CALLS), st.lists(st.sampled_from(STEPS), max_size=5), LANDINGS, st.sampled_from(MINTS))
+@given(
+    st.one_of(ANYWHERE, AT_CALLS),
+    st.lists(st.sampled_from(STEPS), max_size=5),
+    LANDINGS,
+    st.sampled_from(MINTS),
+    st.sampled_from([None, build.HOUR, 2 * build.DAY]),
+)
 @settings(max_examples=60)
 def test_at_rest_there_is_one_key_that_was_shown_or_none_at_all(
-    faults: Faults, script: list[str], landing: list[int], mint: Mint
+    faults: Faults, script: list[str], landing: list[int], mint: Mint, lifetime: timedelta | None
 ) -> None:
-    asyncio.run(played(faults, script, landing, mint))
+    asyncio.run(played(faults, script, landing, mint, lifetime))
 
 
 @pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_AFTER])
@@ -183,6 +190,14 @@ def test_what_may_not_be_forgotten_is_on_disk_before_it_has_an_effect(mint: Mint
 
     durable = {change.after.kind for change in world.history if change.durable}
     assert durable == {"working", "revealing"} | ({"ready"} if mint == "on_approval" else set())
+
+
+def test_a_key_is_deleted_when_its_life_is_over() -> None:
+    world = asyncio.run(played({}, lifetime=2 * build.DAY))
+
+    assert [effect.what for effect in world.effects] == ["create", "delete"]
+    assert isinstance(world.history[-1].after, Retired)
+    assert world.cloud.minted[world.effects[1].key.id].deleted_at == build.NOW + 2 * build.DAY
 
 
 def test_a_key_whose_secret_nobody_takes_is_deleted_when_its_time_is_over() -> None:

@@ -29,9 +29,11 @@ from bot.domain.requests import (
     Expired,
     Failed,
     Grant,
+    Offered,
     Pending,
     Ready,
     Request,
+    Retired,
     Revealing,
     Shown,
     Terms,
@@ -150,6 +152,7 @@ def states() -> dict[str, Request]:
         Cancelled(asked, rules, NOW),
         Expired(asked, rules, NOW),
         approved(),
+        Offered(*made, claim_by=NOW + DAY),
         Working(*made, sent_at=NOW, look_at=NOW + HOUR),
         ready(),
         Revealing(*made, a_key(), until=NOW + HOUR),
@@ -157,6 +160,7 @@ def states() -> dict[str, Request]:
         Confirmed(*made, a_key(), NOW, NOW + HOUR),
         Undelivered(*made, a_key(), "Slack did not take the message.", NOW),
         Unclaimed(*made, a_key(), NOW),
+        Retired(*made, a_key(), NOW),
         Failed(asked, rules, "Confluent said <no>.", "Nothing was changed.", "Ask again.", "req-1", NOW),
     ]
     return {state.kind: state for state in every}
