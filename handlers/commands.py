@@ -48,7 +48,8 @@ def register(app: AsyncApp, desk: Reception) -> None:
 async def _answer(desk: Reception, command: Command) -> None:
     if command.verb == "whoami":
         person = await desk.directory.identify(command.by, command.team, shown=True)
-        blocks = answers.whoami_blocks(await desk.directory.glance(person))
+        names = await desk.directory.names()
+        blocks = answers.whoami_blocks(await desk.directory.glance(person), names)
         await desk.replies.send(command.by, command.reply, "Who you are", blocks)
         return
     mine = [stored.value for stored in await desk.requests.of_requester(command.by, answers.SHOWN)]

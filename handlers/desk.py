@@ -105,7 +105,7 @@ class Reception:
         try:
             await self.directory.identify(user, team, shown=True)
         except Refused as error:
-            page = modals.page(TextPage("Not possible", f"{error.tell} Nothing was changed."))
+            page = modals.page(TextPage("Not possible", f"Nothing was sent. {error.tell}"))
             await call(self.replies.client, "views.update", {"view_id": view, "view": page})
         except Unavailable:
             return  # the review page asks again, and says so

@@ -1,7 +1,7 @@
 """Who somebody is at Confluent, what they hold there, and what there is to choose from: reads, some of them cached."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -94,6 +94,12 @@ class Directory:
             cached = await self.cache.get("catalog", Catalog)
             self._memo = (*cached, now) if cached else None
         return self._memo[0] if self._memo else None
+
+    async def names(self) -> Mapping[str, str]:
+        """What ids stand for, as far as the catalog knows."""
+        catalog = await self.catalog()
+        parts = (catalog.environments, catalog.clusters, catalog.service_accounts) if catalog else ()
+        return {each.id: each.name for part in parts for each in part}
 
     def catalog_is_stale(self) -> bool:
         """Whether the catalog that this process last saw should be read again."""

@@ -12,7 +12,7 @@ from bot.domain.audit import Action
 from bot.domain.catalog import Endpoints
 from bot.domain.decision import Allowed, Forbidden, decide
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown
-from bot.domain.keys import ApiKey, Secret
+from bot.domain.keys import ApiKey, MyAccount, Owner, Secret
 from bot.domain.requests import (
     Approved,
     Confirmed,
@@ -78,7 +78,7 @@ class Execution:
             case Ready() as ready:
                 await self.endings.unclaimed(stored, ready)
             case Revealing() as revealing:
-                why = "Latchkey stopped while the secret was on its way, so it cannot tell whether you saw it."
+                why = "Latchkey stopped while the secret was on its way, so it cannot tell whether the secret was seen."
                 await self.endings.undeliver(stored, revealing, why)
             case Shown() | Confirmed() as living:
                 await self.endings.retire(stored, living)
@@ -97,7 +97,9 @@ class Execution:
             await self._later(stored, approved, error)
             return
         except CloudRefused as error:
-            await self.fail(stored, approved, error.detail, NOTHING_CHANGED, _next_step(error), error.reference)
+            await self.fail(
+                stored, approved, error.detail, NOTHING_CHANGED, _next_step(error, approved.ask.owner), error.reference
+            )
             return
         except LatchkeyError as error:
             await self.fail(stored, approved, error.tell, NOTHING_CHANGED, ASK_AGAIN)
@@ -171,7 +173,9 @@ class Execution:
         match error:
             case CloudRefused():
                 happened = f"Confluent Cloud refused to make the key: {error.detail}"
-                await self.fail(before, approved, happened, NOTHING_CHANGED, _next_step(error), error.reference)
+                await self.fail(
+                    before, approved, happened, NOTHING_CHANGED, _next_step(error, approved.ask.owner), error.reference
+                )
             case Unknown():
                 doubtful = replace(working.value, look_at=self.ledger.clock(), trouble=error.tell)
                 event = self.ledger.event(Action.CREATE_UNKNOWN, approved.ask.id, marker=str(doubtful.marker))
@@ -208,11 +212,13 @@ def _news(error: LatchkeyError) -> str:
     return _FOR_A_CLICK.sub("", error.tell)
 
 
-def _next_step(error: CloudRefused) -> str:
+def _next_step(error: CloudRefused, owner: Owner) -> str:
     if error.status == 402 or "limited to" in error.detail:  # noqa: PLR2004 -- HTTP's own number says it best
         return "A quota is used up. Delete a key that nobody needs, then ask again with `/apikey create`."
     if error.status == 403:  # noqa: PLR2004
-        return "Ask for a key of a service account instead, or tell whoever runs Latchkey which right is missing."
+        if isinstance(owner, MyAccount):
+            return "Ask for a key of a service account instead: Confluent makes no keys of people for Latchkey."
+        return "Tell whoever runs Latchkey: its own service account lacks the right to make this key."
     return ASK_AGAIN
 
 

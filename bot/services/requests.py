@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from bot.domain.audit import Action
-from bot.domain.authority import Standing, Target, authority, describe, reaches
+from bot.domain.authority import Standing, Target, authority, reaches
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import MyAccount, Operation, Person, RequestId
@@ -186,8 +186,9 @@ class Desk:
         ask, now = pending.ask, self.ledger.clock()
         # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.
         again = any(approval.by.is_same_as(standing.person) for approval in pending.approvals)
-        binding = authority(standing, Target(ask.owner, ask.resource))
-        basis = describe(binding) if binding else ""
+        target = Target(ask.owner, ask.resource)
+        binding = authority(standing, target)
+        basis = in_words(binding, names_of(target)) if binding else ""
         mine = [] if again else [(Approval(standing.person, basis, now, ask.digest()), standing)]
         given = [*await self.standings(pending.approvals), *mine]
         verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given)

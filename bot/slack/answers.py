@@ -1,12 +1,13 @@
 """What `/apikey help`, `requests` and `whoami` answer: ephemeral messages, pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from bot.domain.authority import Standing, describe
+from bot.domain.authority import Standing
 from bot.domain.keys import MyAccount
 from bot.domain.requests import Pending, Request
 from bot.domain.roles import Binding, Table, Whose
+from bot.services.basis import in_words
 from bot.services.words import KINDS
 from bot.slack import ids
 from bot.slack.cards import called, kind_of, place_of
@@ -74,10 +75,12 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble
     return blocks
 
 
-def whoami_blocks(standing: Standing) -> list[Block]:
-    """Who Latchkey thinks that somebody is."""
+def whoami_blocks(standing: Standing, names: Mapping[str, str]) -> list[Block]:
+    """Who Latchkey thinks that somebody is; `names` are what ids of environments and clusters stand for."""
     person, held = standing.person, standing.bindings
-    texts = [f"• {describe(each)}: {_allows(each.role, standing.table)} {_source(each)}" for each in held[:ROLES]]
+    texts = [
+        f"• {in_words(each, names)}: {_allows(each.role, standing.table)} {_source(each)}" for each in held[:ROLES]
+    ]
     if not held:
         texts.append("• None. You can ask for keys, and approve none.")
     if len(held) > ROLES:

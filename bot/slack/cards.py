@@ -12,6 +12,7 @@ from bot.domain.requests import (
     Confirmed,
     Denied,
     Expired,
+    Failed,
     Keyed,
     Offered,
     Pending,
@@ -89,6 +90,9 @@ def key(request: Request, attempt: int) -> tuple[list[Block], str]:
         if isinstance(request, Offered):
             waiting.append(actions(button("Show secret", ids.SHOW, request.ask.id, "primary")))
         return waiting, f"Your API key for {plain(name)}"
+    if isinstance(request, Failed):
+        none: Row = ["There is no key for ", Bold(name), f" ({request.ask.name}). The newest message says why."]
+        return [lines(none)], f"There is no key for {plain(name)}"
     if not isinstance(request, Keyed) or request.attempt != attempt:
         rows: Rows = [["An earlier key for ", Bold(name), " was deleted. Only the newest message counts."]]
         return [lines(*rows)], f"An earlier key for {plain(name)} was deleted"

@@ -43,11 +43,11 @@ async def test_whoami_names_the_confluent_user_and_what_each_role_lets_approve(t
         await it.erin.command("/apikey WhoAmI", channel=APPROVALS_CHANNEL)
         await it.erin.see("u-erin01")
         await it.erin.see(
-            "EnvironmentAdmin of env-dev001: you can approve what others ask for (Kafka, Schema Registry, "
+            "EnvironmentAdmin of dev (env-dev001): you can approve what others ask for (Kafka, Schema Registry, "
         )
 
         await it.dana.command("/apikey whoami")
-        await it.dana.see("DeveloperWrite of env-dev001 / lkc-dev001")
+        await it.dana.see("DeveloperWrite of dev (env-dev001) / orders-dev (lkc-dev001)")
         assert not it.dana.sees("you can approve")
 
 

@@ -112,7 +112,7 @@ async def test_killed_while_the_secret_was_on_its_way_the_key_is_deleted_and_can
 
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
-            await in_time(it, it.dana, "cannot tell whether you saw it.")
+            await in_time(it, it.dana, "cannot tell whether the secret was seen.")
             await in_time(it, it.dana, f"Key {lost} was deleted")
             assert it.our_keys() == []
 

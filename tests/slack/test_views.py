@@ -130,7 +130,7 @@ def test_slack_takes_the_message_with_the_secret(handover: Handover) -> None:
 @few
 @given(standings, some.texts)
 def test_slack_takes_the_answers_to_commands(standing: Standing, typed: str) -> None:
-    assert_slack_takes(answers.whoami_blocks(standing), "Who you are")
+    assert_slack_takes(answers.whoami_blocks(standing, {}), "Who you are")
     assert_slack_takes(answers.unknown_blocks(typed), "There is no such command")
     check_view({"type": "home", "blocks": answers.help_blocks()}, "home")
 
