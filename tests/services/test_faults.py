@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret
 from bot.domain.policy import Mint
-from bot.domain.requests import Confirmed, Failed, Keyed, Retired, Shown
+from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Retired, Shown, Undelivered
 from bot.services.clicks import Deed, Replace, Saved, Show
 from bot.services.ports import NewKey
 from tests.services.world import PAUSE, World, a_world, check_at_rest
@@ -135,20 +135,60 @@ async def test_of_two_clicks_at_once_one_shows_the_secret_and_the_other_says_so(
         assert isinstance(await world.state(), Shown)
 
 
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.ERROR_AFTER])
+async def test_a_secret_that_slack_may_not_have_taken_costs_its_key_and_can_be_issued_again(fault: Fault) -> None:
+    async with a_world(Plan({("notifier.hand_over", 0): fault})) as world:
+        await world.seed(build.approved())
+        await world.work_now()
+        await world.click(Show(R1))
+        await world.work_now()
+
+        assert isinstance(await world.state(), Undelivered)
+        assert world.cloud.live(R1) == []
+
+        await world.click(Replace(R1))
+        await world.work_now()
+        await world.click(Show(R1))
+        await world.work_now()
+
+        assert isinstance(await world.state(), Shown)
+        await world.settle()
+        await check_at_rest(world)
+
+
+async def test_a_click_that_waited_too_long_shows_nothing_and_says_so() -> None:
+    async with a_world() as world:
+        await world.seed(build.approved())
+        await world.work_now()
+
+        await world.click(Show(R1), at=world.clock() - timedelta(minutes=3))
+        await world.work_now()
+
+        assert isinstance(await world.state(), Ready)
+        assert world.slack.handed == []
+        assert "again" in world.slack.said[-1][1]
+
+
+async def test_nobody_but_the_requester_is_shown_the_secret() -> None:
+    async with a_world() as world:
+        await world.seed(build.approved())
+        await world.work_now()
+
+        await world.click(Show(R1), by=build.ERIN)
+        await world.work_now()
+
+        assert isinstance(await world.state(), Ready)
+        assert world.slack.handed == []
+        assert world.slack.said[-1][0] == build.ERIN.slack
+        assert (await world.audit())[-1]["action"] == "secret:show-refused"
+
+
 @pytest.mark.parametrize("nth", range(4, 12))
 def test_a_slow_process_does_not_delete_the_key_that_a_faster_one_made(nth: int) -> None:
     asyncio.run(played({("requests.get", nth): Fault.PAUSE_AFTER}, (SHOW, REPLACE, SHOW, SAVED)))
 
 
-@pytest.mark.parametrize(
-    "mint",
-    [
-        "on_approval",
-        pytest.param(
-            "on_claim", marks=pytest.mark.xfail(reason="Minting._claimed leaves the key when it comes too late")
-        ),
-    ],
-)
+@pytest.mark.parametrize("mint", MINTS)
 def test_a_key_made_by_a_process_long_given_up_is_deleted_by_that_process(mint: Mint) -> None:
     asyncio.run(played({("cloud.create_key", 0): Fault.PAUSE_BEFORE}, mint=mint, pause=timedelta(minutes=6)))
 

@@ -1,0 +1,74 @@
+"""How long a searchable field waits for its options: 500 environments, 20,000 clusters.
+
+A second passes between two keystrokes here, so that every fifteenth meets a process whose own copy of the catalog
+is too old, and which reads the sealed one from the store.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from time import perf_counter
+from typing import Any
+
+from slack_bolt.request.async_request import AsyncBoltRequest
+
+from benchmarks.measured import Bench, Latencies, Line, bench
+from bot.domain.catalog import Environment
+from bot.domain.keys import KafkaCluster
+from bot.slack import ids
+from tests.support import build
+from tests.support.build import DANA
+from tests.support.fakes import FakeCloud, TestClock
+
+ENVIRONMENTS, IN_EACH, KEYSTROKES, BUDGET = 500, 40, 600, 50.0
+
+
+@dataclass(slots=True)
+class WideCloud(FakeCloud):
+    """An organisation with very much in it."""
+
+    async def environments(self) -> Sequence[Environment]:
+        return [Environment(f"env-{number:05}", f"environment {number}") for number in range(ENVIRONMENTS)]
+
+    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
+        return [
+            KafkaCluster(f"lkc-{environment.id[4:]}{n:02}", f"orders {n}", environment.id, environment.name)
+            for n in range(IN_EACH)
+        ]
+
+
+async def measure() -> list[Line]:
+    clock = TestClock()
+    async with bench(WideCloud(clock, people=[DANA]), clock) as it:
+        catalog = await it.worker.directory.refresh_catalog()
+        assert len(catalog.clusters) == ENVIRONMENTS * IN_EACH
+        clusters: list[float] = []
+        environments: list[float] = []
+        for number in range(KEYSTROKES):
+            clock.advance(timedelta(seconds=1))
+            clusters.append(await _options(it, ids.FORM_CLUSTER, f"{number % IN_EACH}", f"env-{number % 500:05}"))
+            environments.append(await _options(it, ids.FORM_ENVIRONMENT, f"t {number % 500}", ""))
+        return [
+            *Latencies(clusters).lines("typeahead over 20,000 clusters", BUDGET),
+            *Latencies(environments).lines("typeahead over 500 environments", BUDGET),
+        ]
+
+
+async def _options(it: Bench, action: str, typed: str, environment: str) -> float:
+    values = {ids.ENVIRONMENT_BLOCK: {"a": {"selected_option": {"value": environment}}}}
+    body: dict[str, Any] = {
+        "type": "block_suggestion",
+        "user": {"id": DANA.slack, "team_id": build.TEAM},
+        "team": {"id": build.TEAM, "domain": "acme"},
+        "api_app_id": "A01",
+        "container": {"type": "view", "view_id": "V1"},
+        "action_id": action,
+        "block_id": "b",
+        "value": typed,
+        "view": {"id": "V1", "type": "modal", "callback_id": ids.FORM, "state": {"values": values}},
+    }
+    began = perf_counter()
+    response = await it.app.async_dispatch(AsyncBoltRequest(body=body, mode="socket_mode"))
+    assert response.status == 200
+    assert "lkc-" in response.body or "env-" in response.body
+    return (perf_counter() - began) * 1e3
