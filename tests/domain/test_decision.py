@@ -1,0 +1,355 @@
+"""The decision: what a rule asks for, who can give it, and which approvals count."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.authority import Standing
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
+from bot.domain.keys import Kind, MyAccount, Operation, Owner, Person, Principal, Resource, SlackUserId
+from bot.domain.policy import Match, Policy, Rule, without_a_file
+from bot.domain.requests import Approval, Ask
+from bot.domain.roles import Table
+from tests.domain.given import (
+    CHANGING,
+    CLOUD,
+    DOCUMENTED,
+    FLINK,
+    GLOBAL,
+    HERS,
+    KAFKA,
+    KSQL,
+    MAKING,
+    NEW,
+    NEWEST,
+    OTHER,
+    OWNED,
+    PLACES,
+    REGISTRY,
+    RESOURCES,
+    TABLEFLOW,
+    a_rule,
+    crn,
+    policy,
+    standing,
+)
+from tests.support.build import DANA, ERIN, FEMI, ORGANIZATION, OTTO, a_person, an_approval, an_ask
+
+ORG_ADMIN = ("OrganizationAdmin", crn())
+ENV_ADMIN = ("EnvironmentAdmin", crn("environment=env-1"))
+KEY_ADMIN = ("ResourceKeyAdmin", crn())
+NOBODY = standing(DANA)
+MINE = MyAccount(DANA.principal)
+
+
+def ask_for(owner: Owner = OWNED, resource: Resource = KAFKA, **fields: Any) -> Ask:
+    return an_ask(owner=owner, resource=resource, **fields)
+
+
+def yes(ask: Ask, person: Person, *held: tuple[str, str]) -> tuple[Approval, Standing]:
+    """An approval, and what its giver holds now."""
+    return an_approval(person, ask), standing(person, *held)
+
+
+def missing(verdict: Verdict) -> int:
+    """How many more have to approve; 0 where it is allowed."""
+    assert not isinstance(verdict, Forbidden)
+    return verdict.missing if isinstance(verdict, NeedsApproval) else 0
+
+
+def said_by(verdict: Verdict) -> str:
+    """The rule that decided."""
+    return verdict.rule if isinstance(verdict, Forbidden) else verdict.terms.rule
+
+
+# --- what the rule asks for -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("approvals", [1, 2, 5])
+def test_a_rule_asks_for_its_number_of_approvals_and_names_itself(approvals: int) -> None:
+    rule = a_rule(approvals)
+    verdict = decide(policy(rule), ask_for(), NOBODY)
+
+    assert missing(verdict) == approvals
+    assert said_by(verdict) == rule.name
+
+
+def test_the_first_matching_rule_decides_and_no_other() -> None:
+    kafka = Match(kinds=frozenset({Kind.KAFKA}))
+    rules = policy(a_rule(3, kafka), a_rule(2, kafka), a_rule(1))
+
+    assert missing(decide(rules, ask_for(resource=KAFKA), NOBODY)) == 3
+    assert missing(decide(rules, ask_for(resource=REGISTRY), NOBODY)) == 1
+
+
+def test_what_no_rule_speaks_of_is_forbidden() -> None:
+    rules = policy(a_rule(0, Match(kinds=frozenset({Kind.FLINK}))))
+
+    assert isinstance(decide(rules, ask_for(), standing(DANA, ORG_ADMIN)), Forbidden)
+    assert isinstance(decide(policy(), ask_for(), standing(DANA, ORG_ADMIN)), Forbidden)
+
+
+def test_a_rule_that_forbids_says_its_own_sentence_to_everybody() -> None:
+    rule = a_rule(0, forbid="Ask the platform team for a Kafka key instead.")
+    ask = ask_for()
+    verdict = decide(policy(rule), ask, standing(DANA, ORG_ADMIN), [yes(ask, ERIN, ORG_ADMIN)])
+
+    assert verdict == Forbidden(rule.name, "Ask the platform team for a Kafka key instead.")
+
+
+@pytest.mark.parametrize("approvals", [0, -1])
+def test_without_approvals_the_requester_needs_the_authority_alone(approvals: int) -> None:
+    rules, ask = policy(a_rule(approvals)), ask_for()
+
+    assert isinstance(decide(rules, ask, standing(DANA, ENV_ADMIN)), Allowed)
+    assert isinstance(decide(rules, ask, NOBODY), Forbidden)
+    assert isinstance(decide(rules, ask, NOBODY, [yes(ask, ERIN, ORG_ADMIN)]), Forbidden)
+
+
+def test_a_role_of_the_requester_replaces_no_approval() -> None:
+    assert missing(decide(policy(a_rule(2)), ask_for(), standing(DANA, ORG_ADMIN))) == 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "resource", "asked"),
+    [
+        (Operation.CREATE, KAFKA, 1),
+        (Operation.CREATE, REGISTRY, 1),
+        (Operation.CREATE, KSQL, 1),
+        (Operation.CREATE, FLINK, 1),
+        (Operation.CREATE, TABLEFLOW, 1),
+        (Operation.CREATE, CLOUD, 2),
+        (Operation.CREATE, GLOBAL, 2),
+        (Operation.ROTATE, KAFKA, 1),
+        (Operation.ROTATE, CLOUD, 2),
+        (Operation.EDIT, KAFKA, 0),
+        (Operation.EDIT, CLOUD, 0),
+        (Operation.DELETE, KAFKA, 0),
+        (Operation.DELETE, GLOBAL, 0),
+    ],
+)
+def test_without_a_file_every_new_key_needs_one_approval_and_the_widest_need_two(
+    operation: Operation, resource: Resource, asked: int
+) -> None:
+    ask = ask_for(resource=resource, operation=operation)
+
+    assert missing(decide(without_a_file("C01"), ask, standing(DANA, ORG_ADMIN))) == asked
+
+
+@pytest.mark.parametrize("operation", CHANGING)
+def test_without_a_file_nobody_changes_a_key_that_they_have_no_authority_over(operation: Operation) -> None:
+    assert isinstance(decide(without_a_file("C01"), ask_for(operation=operation), NOBODY), Forbidden)
+
+
+# --- keys of people ---------------------------------------------------------------------------------------------------
+
+ROLES = sorted({*DOCUMENTED.rows, *NEWEST.rows})
+
+
+@pytest.mark.parametrize("table", [DOCUMENTED, NEWEST], ids=lambda table: table.name)
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_makes_a_key_for_another_person_whatever_their_role(role: str, table: Table) -> None:
+    requester = standing(DANA, *((role, place) for place in PLACES.values()), table=table)
+    for operation in MAKING:
+        for resource in RESOURCES:
+            ask = ask_for(HERS, resource, operation=operation)
+            for approvals in (0, 1):
+                helpers = [yes(ask, person, ORG_ADMIN) for person in (ERIN, FEMI)]
+                verdict = decide(policy(a_rule(approvals)), ask, requester, helpers)
+                assert isinstance(verdict, Forbidden)
+                assert verdict.reason == "Nobody makes keys for another person's account."
+
+
+@pytest.mark.parametrize("operation", CHANGING)
+def test_an_admin_may_edit_and_delete_the_key_of_another_person(operation: Operation) -> None:
+    ask = ask_for(HERS, operation=operation)
+    alone = policy(a_rule(0))
+
+    assert isinstance(decide(alone, ask, standing(DANA, ENV_ADMIN)), Allowed)
+    assert isinstance(decide(alone, ask, standing(DANA, KEY_ADMIN)), Allowed)
+    assert isinstance(decide(alone, ask, standing(DANA, ("Operator", crn()))), Forbidden)
+
+
+def test_who_owns_the_key_may_approve_that_another_person_deletes_it_only_with_a_role() -> None:
+    ask = ask_for(HERS, operation=Operation.DELETE)
+
+    assert missing(decide(policy(a_rule()), ask, NOBODY, [yes(ask, ERIN)])) == 1
+    assert missing(decide(policy(a_rule()), ask, NOBODY, [yes(ask, ERIN, ("DeveloperRead", crn()))])) == 0
+
+
+@pytest.mark.parametrize("operation", MAKING)
+def test_where_user_keys_are_off_nobody_gets_one(operation: Operation) -> None:
+    verdict = decide(policy(a_rule(user_keys=False)), ask_for(MINE, operation=operation), standing(DANA, ORG_ADMIN))
+
+    assert isinstance(verdict, Forbidden)
+    assert "Use a service account" in verdict.reason
+
+
+@pytest.mark.parametrize("operation", CHANGING)
+@pytest.mark.parametrize("owner", [MINE, HERS])
+def test_where_user_keys_are_off_those_that_exist_can_still_be_deleted(operation: Operation, owner: Owner) -> None:
+    ask = ask_for(owner, operation=operation)
+
+    assert isinstance(decide(policy(a_rule(0, user_keys=False)), ask, standing(DANA, ORG_ADMIN)), Allowed)
+
+
+@pytest.mark.parametrize("owner", [OWNED, OTHER, NEW])
+def test_where_user_keys_are_off_service_accounts_have_theirs(owner: Owner) -> None:
+    assert missing(decide(policy(a_rule(user_keys=False)), ask_for(owner), NOBODY)) == 1
+
+
+def test_a_resource_key_admin_makes_keys_for_others_and_none_for_itself() -> None:
+    alone, holder = policy(a_rule(0)), standing(DANA, KEY_ADMIN)
+
+    assert isinstance(decide(alone, ask_for(OWNED), holder), Allowed)
+    assert isinstance(decide(alone, ask_for(MINE), holder), Forbidden)
+
+
+@pytest.mark.parametrize("table", [DOCUMENTED, NEWEST], ids=lambda table: table.name)
+def test_what_another_role_gives_a_resource_key_admin_it_does_not_take_away(table: Table) -> None:
+    both = standing(DANA, KEY_ADMIN, ("DeveloperRead", crn("environment=env-1")), table=table)
+
+    assert isinstance(decide(policy(a_rule(0)), ask_for(MINE), both), Allowed)
+
+
+def test_the_table_that_the_policy_chose_decides() -> None:
+    ask, alone = ask_for(resource=KSQL), policy(a_rule(0))
+    held = ("CloudClusterAdmin", crn("environment=env-1/cloud-cluster=lkc-1"))
+
+    assert isinstance(decide(alone, ask, standing(DANA, held, table=DOCUMENTED)), Forbidden)
+    assert isinstance(decide(alone, ask, standing(DANA, held, table=NEWEST)), Allowed)
+
+
+# --- which approvals count --------------------------------------------------------------------------------------------
+
+
+def test_each_person_with_authority_counts_once() -> None:
+    ask, two = ask_for(), policy(a_rule(2))
+    erin, femi = yes(ask, ERIN, ENV_ADMIN), yes(ask, FEMI, ORG_ADMIN)
+
+    assert missing(decide(two, ask, NOBODY)) == 2
+    assert missing(decide(two, ask, NOBODY, [erin])) == 1
+    assert missing(decide(two, ask, NOBODY, [erin, erin])) == 1
+    assert missing(decide(two, ask, NOBODY, [erin, femi])) == 0
+    assert missing(decide(two, ask, NOBODY, [erin, femi, yes(ask, OTTO, ORG_ADMIN)])) == 0
+
+
+def test_one_confluent_user_under_two_slack_ids_is_one_person() -> None:
+    ask = ask_for()
+    again = replace(ERIN, slack=SlackUserId("U0ERIN2"), email="erin.two@example.com")
+    both = [yes(ask, ERIN, ENV_ADMIN), yes(ask, again, ENV_ADMIN)]
+
+    assert missing(decide(policy(a_rule(2)), ask, NOBODY, both)) == 1
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [{"slack": DANA.slack}, {"principal": DANA.principal}, {"email": DANA.email}],
+    ids=["slack id", "principal", "e-mail"],
+)
+def test_who_shares_anything_with_the_requester_approves_nothing(shared: dict[str, Any]) -> None:
+    ask, double = ask_for(), replace(ERIN, **shared)
+
+    assert missing(decide(policy(a_rule()), ask, NOBODY, [yes(ask, double, ORG_ADMIN)])) == 1
+    assert refusal(ask, standing(double, ORG_ADMIN)) == "You asked for this key, so someone else has to decide."
+
+
+def test_an_address_that_slack_does_not_tell_makes_nobody_the_same_person() -> None:
+    nameless, other = a_person("Nora", email=""), a_person("Otis", email="")
+    ask = ask_for(requester=nameless)
+
+    assert missing(decide(policy(a_rule()), ask, standing(nameless), [yes(ask, other, ENV_ADMIN)])) == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"owner": OTHER},
+        {"resource": REGISTRY},
+        {"operation": Operation.ROTATE},
+        {"name": "another name"},
+        {"description": "another description"},
+        {"reason": "another reason"},
+        {"id": "R2"},
+        {"requester": FEMI},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_an_approval_of_anything_else_does_not_count(changed: dict[str, Any]) -> None:
+    ask = ask_for()
+    other = replace(ask, **changed)
+
+    assert missing(decide(policy(a_rule()), ask, NOBODY, [(an_approval(ERIN, other), standing(ERIN, ORG_ADMIN))])) == 1
+
+
+def test_an_approval_counts_for_what_its_giver_holds_now() -> None:
+    ask, one = ask_for(), policy(a_rule())
+
+    assert missing(decide(one, ask, NOBODY, [yes(ask, ERIN, ENV_ADMIN)])) == 0
+    assert missing(decide(one, ask, NOBODY, [yes(ask, ERIN)])) == 1
+    assert missing(decide(one, ask, NOBODY, [yes(ask, ERIN, ("EnvironmentAdmin", crn("environment=env-2")))])) == 1
+
+
+def test_an_approval_of_somebody_who_is_another_confluent_user_by_now_does_not_count() -> None:
+    ask = ask_for()
+    rematched = replace(ERIN, principal=Principal("u-new"))
+
+    found = [(an_approval(ERIN, ask), standing(rematched, ORG_ADMIN))]
+
+    assert missing(decide(policy(a_rule()), ask, NOBODY, found)) == 1
+
+
+@pytest.mark.parametrize(
+    "requester", [replace(DANA, principal=Principal("u-new")), ERIN], ids=["rematched", "somebody else"]
+)
+def test_a_request_ends_with_the_person_who_asked(requester: Person) -> None:
+    ask = ask_for()
+    verdict = decide(policy(a_rule()), ask, standing(requester, ORG_ADMIN), [yes(ask, FEMI, ORG_ADMIN)])
+
+    assert isinstance(verdict, Forbidden)
+    assert verdict.reason == "The requester is now matched to another Confluent user."
+
+
+# --- what a person is told --------------------------------------------------------------------------------------------
+
+
+def test_who_may_decide_is_refused_nothing() -> None:
+    assert refusal(ask_for(), standing(ERIN, ENV_ADMIN)) is None
+    assert refusal(ask_for(), standing(ERIN, ("ResourceOwner", crn("service-account=sa-owned")))) is None
+
+
+def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
+    assert refusal(ask_for(), standing(ERIN)) == "Your Confluent roles do not cover this key (you hold no role)."
+    held = (("Operator", crn()), ("EnvironmentAdmin", crn("environment=env-2")))
+    assert refusal(ask_for(), standing(ERIN, *held)) == (
+        "Your Confluent roles do not cover this key (you hold EnvironmentAdmin of env-2, Operator of the organisation)."
+    )
+
+
+def test_a_refusal_stays_a_sentence_for_who_holds_a_thousand_roles() -> None:
+    held = [("EnvironmentAdmin", crn(f"environment=env-{number}")) for number in range(100, 1100)]
+
+    told = refusal(ask_for(), standing(ERIN, *held))
+
+    assert told is not None
+    assert len(told) < 300
+    assert "EnvironmentAdmin of env-100" in told
+    assert told.endswith("and 995 more).")
+
+
+def test_a_policy_of_many_rules_names_the_one_that_decided() -> None:
+    rules = tuple(
+        Rule(f"rule {number}", Match(clusters=frozenset({f"lkc-{number}"})), "C01", number) for number in range(6)
+    )
+    verdict = decide(Policy(rules), ask_for(resource=replace(KAFKA, id="lkc-4")), NOBODY)
+
+    assert missing(verdict) == 4
+    assert said_by(verdict) == "rule 4"
+
+
+def test_a_standing_in_an_organisation_that_is_not_ours_is_none() -> None:
+    elsewhere = standing(DANA, ORG_ADMIN, organization="o-2")
+
+    assert elsewhere.organization != ORGANIZATION
+    assert isinstance(decide(policy(a_rule(0)), ask_for(), elsewhere), Forbidden)

@@ -1,0 +1,342 @@
+"""What holds for every decision, whatever the policy, the roles, the key and the approvals are."""
+
+from dataclasses import replace
+from itertools import product
+from typing import TypeAlias
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from bot.domain.authority import Standing, Target, authority, weigh_all
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
+from bot.domain.keys import (
+    Kind,
+    MyAccount,
+    Operation,
+    Owner,
+    Person,
+    Principal,
+    RequestId,
+    Resource,
+    ServiceAccount,
+    SlackUserId,
+)
+from bot.domain.policy import Match, Policy, Rule
+from bot.domain.requests import Approval, Ask, Pending
+from bot.domain.roles import TABLES, Binding, Scope, Table
+from bot.store.codec import REQUEST_JSON
+from tests.domain.given import (
+    CLOUD,
+    DOCUMENTED,
+    GLOBAL,
+    HERS,
+    MAKING,
+    NEW,
+    NEWEST,
+    OTHER,
+    OWNED,
+    PLACES,
+    RESOURCES,
+    a_rule,
+    crn,
+)
+from tests.support.build import DANA, DAY, ERIN, FEMI, NOW, ORGANIZATION, OTTO, an_approval, an_ask, terms
+
+ROLES = sorted({*DOCUMENTED.rows, *NEWEST.rows, "MetricsViewer"})
+WILD = (
+    "environment=*",
+    "environment=env-*/cloud-cluster=*",
+    "environment=env-1/cloud-cluster=lkc-*/kafka=lkc-1/topic=orders-*",
+    "environment=env-1/cloud-cluster=lkc-1/ksql=lksqlc-1",
+    "service-account=*",
+    "service-account=sa-other",
+)
+CRNS = (*PLACES.values(), *map(crn, WILD), "crn://nonsense", f"{crn()}/environment")
+DOUBLE = replace(ERIN, slack=SlackUserId("U0ERIN2"), email="erin.two@example.com")
+"""Erin's second Slack account: the same Confluent user."""
+APPROVERS = (ERIN, FEMI, OTTO, DOUBLE)
+PEOPLE = (DANA, *APPROVERS)
+MINE = MyAccount(DANA.principal)
+
+Case: TypeAlias = tuple[Policy, Ask, Standing, list[tuple[Approval, Standing]]]
+"""A decision's four facts: the policy, what is asked, who asks, and who approved."""
+
+EVERYBODYS: tuple[Owner, ...] = (OWNED, OTHER, NEW, MINE, HERS)
+
+# Few draws from long lists: hypothesis then finds more of what matters in the same time.
+HOLDINGS = (
+    *product(ROLES, CRNS),
+    *60 * (("OrganizationAdmin", crn()), ("EnvironmentAdmin", crn("environment=env-1"))),
+    *20 * (("ResourceOwner", crn("service-account=sa-owned")), ("ResourceKeyAdmin", crn())),
+)
+MATCHES = (
+    *(Match(operations=frozenset({each})) for each in Operation),
+    *(Match(kinds=frozenset({each})) for each in Kind),
+    *(Match(owners=frozenset({each})) for each in ("me", "service-account", "new-service-account", "sa-owned")),
+    Match(environments=frozenset({"env-1"})),
+    Match(environments=frozenset({"env-2"})),
+    Match(clusters=frozenset({"lkc-1", "lsrc-1"})),
+    Match(frozenset(MAKING), frozenset({Kind.KAFKA, Kind.CLOUD}), owners=frozenset({"me", "service-account"})),
+)
+ASKS = [
+    an_ask(operation=operation, owner=owner, resource=resource)
+    for operation, owner, resource in product(Operation, (OWNED, OTHER, NEW, MINE, HERS), RESOURCES)
+]
+
+tables = st.sampled_from(sorted(TABLES.values(), key=lambda table: table.name))
+held = st.one_of(st.lists(st.sampled_from(HOLDINGS), max_size=3), st.just([("OrganizationAdmin", crn())]))
+asks, resources, owners = st.sampled_from(ASKS), st.sampled_from(RESOURCES), st.sampled_from(EVERYBODYS)
+matches = st.sampled_from(MATCHES)
+some_rules = st.builds(
+    a_rule,
+    st.sampled_from((0, 1, 1, 2, 2, 3, 5)),
+    matches,
+    forbid=st.sampled_from((*5 * ("",), "Not here.")),
+    user_keys=st.sampled_from((True, True, False)),
+)
+policies = st.builds(
+    lambda first, last: Policy((*first, a_rule(last))), st.lists(some_rules, max_size=2), st.integers(0, 3)
+)
+
+
+@st.composite
+def standings(draw: st.DrawFn, person: Person, table: Table) -> Standing:
+    bindings = tuple(Binding(person.principal, role, place) for role, place in draw(held))
+    return Standing(person, bindings, ORGANIZATION, table)
+
+
+@st.composite
+def approvals_of(draw: st.DrawFn, ask: Ask, table: Table) -> list[tuple[Approval, Standing]]:
+    """Approvals by anybody, of this ask or another, some by people who hold nothing any more."""
+    other = replace(ask, reason="something else")
+    people = draw(st.lists(st.sampled_from((*PEOPLE, *APPROVERS)), max_size=4))
+    of = st.sampled_from((ask, ask, ask, other))
+    return [(an_approval(person, draw(of)), draw(standings(person, table))) for person in people]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Everything that a decision is made of."""
+    table, ask = draw(tables), draw(asks)
+    return draw(policies), ask, draw(standings(DANA, table)), draw(approvals_of(ask, table))
+
+
+def how_good(verdict: Verdict) -> int:
+    """Worse verdicts are smaller."""
+    match verdict:
+        case Forbidden():
+            return -100
+        case NeedsApproval(_, missing):
+            return -missing
+        case Allowed():
+            return 0
+
+
+def target(ask: Ask) -> Target:
+    return Target(ask.owner, ask.resource)
+
+
+# --- one decision at three times --------------------------------------------------------------------------------------
+
+
+@given(cases())
+def test_who_looks_later_at_the_same_facts_decides_the_same(case: Case) -> None:
+    """At the effect the record comes from the store, and the roles from another reading, in another order."""
+    rules, ask, requester, given_by = case
+    at_the_click = decide(rules, ask, requester, given_by)
+
+    stored = Pending(ask, terms(), tuple(approval for approval, _ in given_by), NOW + DAY)
+    read = REQUEST_JSON.validate_json(REQUEST_JSON.dump_json(stored))
+    assert isinstance(read, Pending)
+    again = list(zip(read.approvals, (read_again(each) for _, each in given_by), strict=True))
+
+    assert decide(rules, read.ask, read_again(requester), again[::-1]) == at_the_click
+    event(type(at_the_click).__name__)
+
+
+def read_again(found: Standing) -> Standing:
+    """The same bindings from another call: in another order, and one of them twice."""
+    return replace(found, bindings=(*found.bindings[::-1], *found.bindings[:1]))
+
+
+@given(cases(), st.data())
+def test_who_is_not_refused_at_the_click_is_counted_at_the_effect(case: Case, data: st.DataObject) -> None:
+    rules, ask, requester, given_by = case
+    newcomer = data.draw(standings(data.draw(st.sampled_from(PEOPLE)), requester.table))
+    counted_before = {each.person.principal for _, each in given_by}
+    if newcomer.person.principal in counted_before:
+        return  # a second voice of the same person has a test of its own
+    before = decide(rules, ask, requester, given_by)
+    after = decide(rules, ask, requester, [*given_by, (an_approval(newcomer.person, ask), newcomer)])
+
+    if isinstance(before, NeedsApproval):
+        counts = refusal(ask, newcomer) is None
+        assert how_good(after) == how_good(before) + counts
+        event(f"newcomer counts: {counts}")
+    else:
+        assert after == before
+
+
+@given(cases())
+def test_a_request_that_needs_people_has_exactly_its_rules_quorum_when_it_is_allowed(case: Case) -> None:
+    """Counted once more, by hand: different people, this very ask, and what each holds now."""
+    rules, ask, requester, given_by = case
+    rule = rules.rule(ask.operation, target(ask))
+    verdict = decide(rules, ask, requester, given_by)
+    good = {
+        each.person.principal
+        for approval, each in given_by
+        if approval.digest == ask.digest()
+        and each.person.principal != DANA.principal
+        and any(weighed.counts for weighed in weigh_all(each, target(ask)))
+    }
+
+    if isinstance(verdict, Allowed) and rule is not None and rule.approvals:
+        assert len(good) >= rule.approvals
+    if isinstance(verdict, NeedsApproval):
+        assert rule is not None
+        assert verdict.missing == rule.approvals - len(good) > 0
+    event(type(verdict).__name__)
+
+
+# --- what never gives more --------------------------------------------------------------------------------------------
+
+
+@given(cases(), matches)
+def test_forbidding_something_first_never_allows_more(case: Case, match: Match) -> None:
+    rules, ask, requester, given_by = case
+    stricter = replace(rules, rules=(Rule("never", match, "C01", 0, forbid="Not here."), *rules.rules))
+
+    assert how_good(decide(stricter, ask, requester, given_by)) <= how_good(decide(rules, ask, requester, given_by))
+
+
+@given(cases(), st.data())
+def test_one_more_approval_never_makes_it_worse(case: Case, data: st.DataObject) -> None:
+    rules, ask, requester, given_by = case
+    more = [*given_by, *data.draw(approvals_of(ask, requester.table))]
+
+    assert how_good(decide(rules, ask, requester, more)) >= how_good(decide(rules, ask, requester, given_by))
+
+
+@given(cases())
+def test_approvals_of_another_request_change_nothing(case: Case) -> None:
+    rules, ask, requester, given_by = case
+    other = replace(ask, id=RequestId("R2"))
+    foreign = [(replace(approval, digest=other.digest()), each) for approval, each in given_by]
+
+    assert decide(rules, ask, requester, foreign) == decide(rules, ask, requester)
+
+
+@given(cases(), st.sampled_from(APPROVERS), st.integers(2, 5))
+def test_one_confluent_user_is_one_approval_under_however_many_slack_ids(
+    case: Case, person: Person, accounts: int
+) -> None:
+    rules, ask, requester, _ = case
+    admin = (Binding(person.principal, "OrganizationAdmin", crn()),)
+    doubles = [replace(person, slack=SlackUserId(f"U{n}"), email=f"{n}@example.com") for n in range(accounts)]
+    given_by = [(an_approval(each, ask), Standing(each, admin, ORGANIZATION, requester.table)) for each in doubles]
+
+    assert decide(rules, ask, requester, given_by) == decide(rules, ask, requester, given_by[:1])
+
+
+# --- who has authority ------------------------------------------------------------------------------------------------
+
+
+def has(bindings: tuple[Binding, ...], wanted: Target, table: Table) -> bool:
+    return authority(Standing(DANA, bindings, ORGANIZATION, table), wanted) is not None
+
+
+@given(st.lists(st.sampled_from(HOLDINGS), min_size=2, max_size=6), owners, resources, tables)
+def test_one_binding_is_enough_wherever_it_stands_among_others(
+    roles: list[tuple[str, str]], owner: Owner, resource: Resource, table: Table
+) -> None:
+    bindings = tuple(Binding(DANA.principal, role, place) for role, place in roles)
+    wanted = Target(owner, resource)
+    alone = any(has((each,), wanted, table) for each in bindings)
+
+    assert has(bindings, wanted, table) == has(bindings[::-1], wanted, table) == alone
+    event(f"authority: {alone}")
+
+
+def wider(place: str) -> list[str]:
+    """The places around a place, up to the organisation."""
+    scope = Scope.parse(place)
+    elements = [f"{key}={value}" for key, value in scope.path] if scope.organization else []
+    return [crn("/".join(elements[:length]), scope.organization) for length in range(len(elements))]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_binding_a_role_higher_up_never_takes_authority_away(table: Table, role: str) -> None:
+    """But for one: owning an account is no small form of owning all, so who is bound above it owns none."""
+    narrow = [(place, around) for place in CRNS for around in wider(place)]
+    for (place, around), owner, resource in product(narrow, EVERYBODYS, RESOURCES):
+        is_ownership = role == "ResourceOwner" and "/service-account=" in place and isinstance(owner, ServiceAccount)
+        wanted = Target(owner, resource)
+        before = has((Binding(DANA.principal, role, place),), wanted, table)
+        after = has((Binding(DANA.principal, role, around),), wanted, table)
+        assert after >= (before and not is_ownership), (place, around, wanted)
+
+
+@given(held, st.sampled_from((OWNED, OTHER, NEW)), st.sampled_from((CLOUD, GLOBAL)))
+def test_in_2026_only_organization_admins_and_owners_manage_the_widest_keys_of_service_accounts(
+    roles: list[tuple[str, str]], owner: Owner, resource: Resource
+) -> None:
+    bindings = tuple(Binding(DANA.principal, role, place) for role, place in roles)
+    standing = Standing(DANA, bindings, ORGANIZATION, NEWEST)
+
+    for weighed in weigh_all(standing, Target(owner, resource)):
+        role, place = weighed.binding.role, Scope.parse(weighed.binding.crn)
+        is_admin = role == "OrganizationAdmin" and place.path == ()
+        is_owner = role == "ResourceOwner" and place.path[:1] in {
+            (("service-account", owner.id),),
+            (("service-account", "*"),),
+        }
+        in_ours = place.organization == ORGANIZATION
+        assert weighed.counts == (in_ours and (is_admin or (is_owner and isinstance(owner, ServiceAccount))))
+
+
+# --- what no policy can do --------------------------------------------------------------------------------------------
+
+
+@given(cases())
+def test_no_policy_lets_a_requester_decide_alone_on_a_key_they_have_no_authority_over(case: Case) -> None:
+    rules, ask, requester, _ = case
+    own_voice = [
+        (an_approval(requester.person, ask), requester),
+        (an_approval(replace(DANA, slack=SlackUserId("U0DANA2")), ask), requester),
+    ]
+    if isinstance(decide(rules, ask, requester, own_voice), Allowed):
+        assert authority(requester, target(ask)) is not None
+        event("allowed alone")
+
+
+@given(cases(), st.integers(-3, 0))
+def test_no_number_of_approvals_below_one_lets_anybody_in(case: Case, approvals: int) -> None:
+    _, ask, requester, given_by = case
+    lax = Policy((Rule("lax", Match(), "C01", approvals),))
+    strict = Policy((Rule("lax", Match(), "C01", 0),))
+
+    assert how_good(decide(lax, ask, requester, given_by)) == how_good(decide(strict, ask, requester, given_by))
+    if authority(requester, target(ask)) is None:
+        assert isinstance(decide(lax, ask, requester, given_by), Forbidden)
+
+
+@given(policies, st.data(), tables, resources, st.sampled_from(MAKING), st.sampled_from(PEOPLE))
+def test_nobody_ever_makes_a_key_that_another_person_owns(
+    rules: Policy, data: st.DataObject, table: Table, resource: Resource, operation: Operation, asker: Person
+) -> None:
+    somebody = data.draw(st.sampled_from([each.principal for each in PEOPLE if each.principal != asker.principal]))
+    ask = an_ask(requester=asker, operation=operation, owner=MyAccount(somebody), resource=resource)
+    requester = data.draw(standings(asker, table))
+
+    assert isinstance(decide(rules, ask, requester, data.draw(approvals_of(ask, table))), Forbidden)
+
+
+@given(cases(), st.sampled_from(("u-new", ERIN.principal)))
+def test_a_request_dies_with_the_match_of_who_asked(case: Case, principal: str) -> None:
+    rules, ask, requester, given_by = case
+    rematched = replace(requester, person=replace(requester.person, principal=Principal(principal)))
+
+    assert isinstance(decide(rules, ask, rematched, given_by), Forbidden)

@@ -1,0 +1,289 @@
+"""The two role tables, written down by hand from the pages and held against what the code decides.
+
+A line reads: who holds this role at that place has authority over the keys of these owners, for each kind of key.
+
+    m  the holder's own account          a  the service account that the binding `account` names
+    u  another person's account          b  another service account
+    .  nobody's                          n  a service account that is still to be made
+
+A role gives nothing at a place that has no line. `anywhere` stands for every place of our organisation. An admin
+has authority over another person's keys to edit and delete them; nobody makes one, whatever this table says.
+"""
+
+from collections.abc import Mapping
+
+import pytest
+
+from bot.domain.authority import Target, authority
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, decide
+from bot.domain.keys import MyAccount, Operation
+from bot.domain.roles import Table
+from tests.domain.given import (
+    DOCUMENTED,
+    MAKING,
+    NEW,
+    NEWEST,
+    OTHER,
+    OWNED,
+    PLACES,
+    RESOURCES,
+    a_rule,
+    owners,
+    policy,
+    standing,
+)
+from tests.support.build import DANA, OTTO, an_approval, an_ask
+
+# The page's words, and how they are read. "Owned by the principal" is said of keys: clusters have no owner. For the
+# roles that administer a place, the keys are everybody's there. A key of one's own needs a role that reaches the
+# resource, be it only a topic of the cluster; a key of somebody else needs one that covers it. A ksqlDB cluster stands
+# on a Kafka cluster, so who holds a role on that one holds it there too.
+PAGE = """
+                                 kafka   registry  ksqldb  flink   cloud   tableflow  global
+
+# "Clusters (Kafka, ksqlDB, and Schema Registry) and Flink in the organization and resource management APIs."
+OrganizationAdmin  organisation  muabn   muabn     muabn   muabn   muabn   muabn      muabn
+OrganizationAdmin  environment   muabn   muabn     muabn   muabn   .       .          .
+OrganizationAdmin  cluster       muabn   .         muabn   .       .       .          .
+OrganizationAdmin  registry      .       muabn     .       .       .       .          .
+OrganizationAdmin  ksqldb        m       .         muabn   .       .       .          .
+OrganizationAdmin  region        .       .         .       muabn   .       .          .
+OrganizationAdmin  topic         m       .         .       .       .       .          .
+OrganizationAdmin  subject       .       m         .       .       .       .          .
+OrganizationAdmin  pool          .       .         .       m       .       .          .
+
+# "Clusters (Kafka, Schema Registry and ksqlDB) and Flink regions owned by the principal."
+EnvironmentAdmin   organisation  muabn   muabn     muabn   muabn   .       .          .
+EnvironmentAdmin   environment   muabn   muabn     muabn   muabn   .       .          .
+EnvironmentAdmin   cluster       muabn   .         muabn   .       .       .          .
+EnvironmentAdmin   registry      .       muabn     .       .       .       .          .
+EnvironmentAdmin   ksqldb        m       .         muabn   .       .       .          .
+EnvironmentAdmin   region        .       .         .       muabn   .       .          .
+EnvironmentAdmin   topic         m       .         .       .       .       .          .
+EnvironmentAdmin   subject       .       m         .       .       .       .          .
+EnvironmentAdmin   pool          .       .         .       m       .       .          .
+
+# "Kafka clusters owned by the principal."
+CloudClusterAdmin  organisation  muabn   .         .       .       .       .          .
+CloudClusterAdmin  environment   muabn   .         .       .       .       .          .
+CloudClusterAdmin  cluster       muabn   .         .       .       .       .          .
+CloudClusterAdmin  ksqldb        m       .         .       .       .       .          .
+CloudClusterAdmin  topic         m       .         .       .       .       .          .
+
+# "ksqlDB clusters that the principal has access to."
+KsqlAdmin          organisation  .       .         muabn   .       .       .          .
+KsqlAdmin          environment   .       .         muabn   .       .       .          .
+KsqlAdmin          cluster       .       .         muabn   .       .       .          .
+KsqlAdmin          ksqldb        .       .         muabn   .       .       .          .
+
+# "Clusters (Kafka, ksqlDB, and Schema Registry) and Flink regions the principal has access to,
+#  but cannot create API keys for itself."
+ResourceKeyAdmin   organisation  uabn    uabn      uabn    uabn    .       .          .
+ResourceKeyAdmin   environment   uabn    uabn      uabn    uabn    .       .          .
+ResourceKeyAdmin   cluster       uabn    .         uabn    .       .       .          .
+ResourceKeyAdmin   registry      .       uabn      .       .       .       .          .
+ResourceKeyAdmin   ksqldb        .       .         uabn    .       .       .          .
+ResourceKeyAdmin   region        .       .         .       uabn    .       .          .
+
+# "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal."
+# It owns a service account when it is bound to that very account.
+ResourceOwner      account       a       a         a       .       .       .          .
+ResourceOwner      organisation  m       m         m       .       .       .          .
+ResourceOwner      environment   m       m         m       .       .       .          .
+ResourceOwner      cluster       m       .         m       .       .       .          .
+ResourceOwner      registry      .       m         .       .       .       .          .
+ResourceOwner      ksqldb        m       .         m       .       .       .          .
+ResourceOwner      topic         m       .         .       .       .       .          .
+ResourceOwner      subject       .       m         .       .       .       .          .
+
+# "Clusters (Kafka, Schema Registry, Flink, and ksqlDB) owned by the principal."
+Operator           organisation  m       m         m       m       .       .          .
+Operator           environment   m       m         m       m       .       .          .
+Operator           cluster       m       .         m       .       .       .          .
+Operator           registry      .       m         .       .       .       .          .
+Operator           ksqldb        m       .         m       .       .       .          .
+Operator           region        .       .         .       m       .       .          .
+Operator           topic         m       .         .       .       .       .          .
+Operator           subject       .       m         .       .       .       .          .
+Operator           pool          .       .         .       m       .       .          .
+
+# "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal.", three times over.
+DeveloperManage    organisation  m       m         m       .       .       .          .
+DeveloperManage    environment   m       m         m       .       .       .          .
+DeveloperManage    cluster       m       .         m       .       .       .          .
+DeveloperManage    registry      .       m         .       .       .       .          .
+DeveloperManage    ksqldb        m       .         m       .       .       .          .
+DeveloperManage    topic         m       .         .       .       .       .          .
+DeveloperManage    subject       .       m         .       .       .       .          .
+DeveloperRead      organisation  m       m         m       .       .       .          .
+DeveloperRead      environment   m       m         m       .       .       .          .
+DeveloperRead      cluster       m       .         m       .       .       .          .
+DeveloperRead      registry      .       m         .       .       .       .          .
+DeveloperRead      ksqldb        m       .         m       .       .       .          .
+DeveloperRead      topic         m       .         .       .       .       .          .
+DeveloperRead      subject       .       m         .       .       .       .          .
+DeveloperWrite     organisation  m       m         m       .       .       .          .
+DeveloperWrite     environment   m       m         m       .       .       .          .
+DeveloperWrite     cluster       m       .         m       .       .       .          .
+DeveloperWrite     registry      .       m         .       .       .       .          .
+DeveloperWrite     ksqldb        m       .         m       .       .       .          .
+DeveloperWrite     topic         m       .         .       .       .       .          .
+DeveloperWrite     subject       .       m         .       .       .       .          .
+
+# "Schema Registry clusters owned by the principal."
+DataDiscovery      organisation  .       m         .       .       .       .          .
+DataDiscovery      environment   .       m         .       .       .       .          .
+DataDiscovery      registry      .       m         .       .       .       .          .
+DataDiscovery      subject       .       m         .       .       .       .          .
+"""
+
+# The page of 2026: everybody with a role makes keys of their own, of any kind, but for who is only a ResourceKeyAdmin
+# (it separates duties). A service account's keys: OrganizationAdmin, and who owns that account, all seven kinds; the
+# other admins their kinds within their place. No Tableflow for EnvironmentAdmin and no Flink for ResourceKeyAdmin any
+# more; ksqlDB for CloudClusterAdmin and Tableflow for ResourceKeyAdmin are new, and so is FlinkAdmin.
+PAGE_2026 = """
+                                 kafka   registry  ksqldb  flink   cloud   tableflow  global
+
+OrganizationAdmin  anywhere      m       m         m       m       m       m          m
+OrganizationAdmin  organisation  muabn   muabn     muabn   muabn   muabn   muabn      muabn
+OrganizationAdmin  environment   muabn   muabn     muabn   muabn   m       m          m
+OrganizationAdmin  cluster       muabn   m         muabn   m       m       m          m
+OrganizationAdmin  registry      m       muabn     m       m       m       m          m
+OrganizationAdmin  ksqldb        m       m         muabn   m       m       m          m
+OrganizationAdmin  region        m       m         m       muabn   m       m          m
+
+EnvironmentAdmin   anywhere      m       m         m       m       m       m          m
+EnvironmentAdmin   organisation  muabn   muabn     muabn   muabn   m       m          m
+EnvironmentAdmin   environment   muabn   muabn     muabn   muabn   m       m          m
+EnvironmentAdmin   cluster       muabn   m         muabn   m       m       m          m
+EnvironmentAdmin   registry      m       muabn     m       m       m       m          m
+EnvironmentAdmin   ksqldb        m       m         muabn   m       m       m          m
+EnvironmentAdmin   region        m       m         m       muabn   m       m          m
+
+CloudClusterAdmin  anywhere      m       m         m       m       m       m          m
+CloudClusterAdmin  organisation  muabn   m         muabn   m       m       m          m
+CloudClusterAdmin  environment   muabn   m         muabn   m       m       m          m
+CloudClusterAdmin  cluster       muabn   m         muabn   m       m       m          m
+CloudClusterAdmin  ksqldb        m       m         muabn   m       m       m          m
+
+KsqlAdmin          anywhere      m       m         m       m       m       m          m
+KsqlAdmin          organisation  m       m         muabn   m       m       m          m
+KsqlAdmin          environment   m       m         muabn   m       m       m          m
+KsqlAdmin          cluster       m       m         muabn   m       m       m          m
+KsqlAdmin          ksqldb        m       m         muabn   m       m       m          m
+
+FlinkAdmin         anywhere      m       m         m       m       m       m          m
+FlinkAdmin         organisation  m       m         m       muabn   m       m          m
+FlinkAdmin         environment   m       m         m       muabn   m       m          m
+FlinkAdmin         region        m       m         m       muabn   m       m          m
+
+ResourceKeyAdmin   organisation  uabn    uabn      uabn    .       .       uabn       .
+ResourceKeyAdmin   environment   uabn    uabn      uabn    .       .       .          .
+ResourceKeyAdmin   cluster       uabn    .         uabn    .       .       .          .
+ResourceKeyAdmin   registry      .       uabn      .       .       .       .          .
+ResourceKeyAdmin   ksqldb        .       .         uabn    .       .       .          .
+
+ResourceOwner      anywhere      m       m         m       m       m       m          m
+ResourceOwner      account       ma      ma        ma      ma      ma      ma         ma
+
+Operator           anywhere      m       m         m       m       m       m          m
+DeveloperManage    anywhere      m       m         m       m       m       m          m
+DeveloperRead      anywhere      m       m         m       m       m       m          m
+DeveloperWrite     anywhere      m       m         m       m       m       m          m
+DataDiscovery      anywhere      m       m         m       m       m       m          m
+MetricsViewer      anywhere      m       m         m       m       m       m          m
+RoleOfNextYear     anywhere      m       m         m       m       m       m          m
+"""
+
+ROLES = (
+    "OrganizationAdmin",
+    "EnvironmentAdmin",
+    "CloudClusterAdmin",
+    "KsqlAdmin",
+    "FlinkAdmin",
+    "ResourceKeyAdmin",
+    "ResourceOwner",
+    "Operator",
+    "DeveloperManage",
+    "DeveloperRead",
+    "DeveloperWrite",
+    "DataDiscovery",
+    "MetricsViewer",
+    "RoleOfNextYear",
+)
+
+Lines = Mapping[tuple[str, str], tuple[str, ...]]
+
+
+def read(text: str) -> Lines:
+    """The lines of a table, by role and place: for each kind the letters of the owners."""
+    lines = [line.split() for line in text.strip().splitlines()[1:] if line.strip() and not line.startswith("#")]
+    table = {(role, place): tuple(cells) for role, place, *cells in lines}
+    assert len(table) == len(lines), "a line stands there twice"
+    assert {len(cells) for cells in table.values()} == {len(RESOURCES)}
+    assert {place for _, place in table} <= {*PLACES, "anywhere"}
+    assert set("".join("".join(cells) for cells in table.values())) <= {*owners(), "."}
+    return table
+
+
+def expected(lines: Lines, role: str, place: str) -> tuple[str, ...]:
+    """What the table says about a role at a place."""
+    if (role, place) in lines:
+        return lines[role, place]
+    everywhere = lines.get((role, "anywhere"))
+    return everywhere if everywhere and place != "other-organisation" else (".",) * len(RESOURCES)
+
+
+EVERY_LINE = [
+    pytest.param(table, role, place, expected(lines, role, place), id=f"{table.name}: {role} at {place}")
+    for table, lines in ((DOCUMENTED, read(PAGE)), (NEWEST, read(PAGE_2026)))
+    for role in ROLES
+    for place in PLACES
+]
+CELLS = tuple((resource, letter, owner) for resource in RESOURCES for letter, owner in owners().items())
+
+
+def letters(of: set[str]) -> str:
+    return "".join(letter for letter in owners() if letter in of) or "."
+
+
+@pytest.mark.parametrize(("table", "role", "place", "cells"), EVERY_LINE)
+def test_a_role_has_the_authority_that_its_page_gives(
+    table: Table, role: str, place: str, cells: tuple[str, ...]
+) -> None:
+    holder = standing(DANA, (role, PLACES[place]), table=table)
+
+    found = tuple(
+        letters({letter for letter, owner in owners().items() if authority(holder, Target(owner, resource))})
+        for resource in RESOURCES
+    )
+
+    assert found == cells
+
+
+@pytest.mark.parametrize(("table", "role", "place", "cells"), EVERY_LINE)
+def test_where_no_approval_is_needed_the_requester_needs_that_authority(
+    table: Table, role: str, place: str, cells: tuple[str, ...]
+) -> None:
+    requester = standing(DANA, (role, PLACES[place]), table=table)
+    alone = policy(a_rule(approvals=0))
+
+    for kind, (resource, letter, owner) in zip([cell for cell in cells for _ in owners()], CELLS, strict=True):
+        for operation in Operation:
+            verdict = decide(alone, an_ask(operation=operation, owner=owner, resource=resource), requester)
+            may = letter in kind and not (letter == "u" and operation in MAKING)
+            assert isinstance(verdict, Allowed if may else Forbidden), (operation, resource, owner)
+
+
+@pytest.mark.parametrize(("table", "role", "place", "cells"), EVERY_LINE)
+def test_where_approval_is_needed_the_approver_needs_that_authority(
+    table: Table, role: str, place: str, cells: tuple[str, ...]
+) -> None:
+    requester, approver = standing(DANA, table=table), standing(OTTO, (role, PLACES[place]), table=table)
+    of_others = {"u": MyAccount(DANA.principal), "a": OWNED, "b": OTHER, "n": NEW}
+
+    for kind, resource in zip(cells, RESOURCES, strict=True):
+        for letter, owner in of_others.items():
+            ask = an_ask(owner=owner, resource=resource)
+            verdict = decide(policy(a_rule()), ask, requester, [(an_approval(OTTO, ask), approver)])
+            assert isinstance(verdict, Allowed if letter in kind else NeedsApproval), (resource, letter)

@@ -1,0 +1,313 @@
+"""Which place a CRN names, and whether a role bound there reaches a resource."""
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot.domain.authority import Target, authority, describe, reaches, weigh_all
+from bot.domain.keys import Owner, Resource, ServiceAccount
+from bot.domain.roles import Binding, Scope
+from tests.domain.given import (
+    CLOUD,
+    FLINK,
+    KAFKA,
+    KSQL,
+    NEWEST,
+    OTHER,
+    OWNED,
+    REGISTRY,
+    RESOURCES,
+    crn,
+    owners,
+    standing,
+)
+from tests.support.build import DANA, ERIN, ORGANIZATION
+
+HER_OWN = owners(ERIN)["m"]
+CLUSTER = "environment=env-1/cloud-cluster=lkc-1"
+TOPIC = f"{CLUSTER}/kafka=lkc-1/topic"
+SUBJECT = "environment=env-1/schema-registry=lsrc-1/subject"
+
+
+def has(role: str, place: str, owner: Owner = OWNED, resource: Resource = KAFKA) -> bool:
+    """Whether Erin, with this role at this CRN, has authority over such a key."""
+    return authority(standing(ERIN, (role, place)), Target(owner, resource)) is not None
+
+
+def why(role: str, place: str, owner: Owner = OWNED, resource: Resource = KAFKA) -> str:
+    return weigh_all(standing(ERIN, (role, place)), Target(owner, resource))[0].why
+
+
+@pytest.mark.parametrize(
+    ("pattern", "resource", "covers"),
+    [
+        ("", KAFKA, True),
+        ("environment=env-1", KAFKA, True),
+        ("environment=env-11", KAFKA, False),
+        ("environment=env", KAFKA, False),
+        ("environment=ENV-1", KAFKA, False),
+        ("cloud-cluster=lkc-1", KAFKA, False),
+        (CLUSTER, KAFKA, True),
+        (CLUSTER, REGISTRY, False),
+        (f"{CLUSTER}/kafka=lkc-1", KAFKA, True),
+        (f"{CLUSTER}/kafka=lkc-2", KAFKA, False),
+        ("environment=env-1/kafka=lkc-1", KAFKA, False),
+        ("environment=env-2/cloud-cluster=lkc-1", KAFKA, False),
+        ("environment=*", KAFKA, True),
+        ("environment=env-*", KAFKA, True),
+        ("environment=env-1*", KAFKA, True),
+        ("environment=env-2*", KAFKA, False),
+        ("environment=*1", KAFKA, False),
+        ("environment=e*1", KAFKA, False),
+        (f"organization={ORGANIZATION}", KAFKA, False),
+        ("*", KAFKA, False),
+        ("*=*", KAFKA, False),
+        ("environment=env-1/*", KAFKA, False),
+        ("environment=env-1/cloud-cluster=*", KAFKA, True),
+        ("environment=*/cloud-cluster=lkc-1", KAFKA, True),
+        ("environment=*/cloud-cluster=lkc-2", KAFKA, False),
+        ("environment=env-1/cloud-cluster=*", REGISTRY, False),
+        ("environment=env-1/cloud-cluster=*", KSQL, True),
+        ("environment=env-1/schema-registry=lsrc-*", REGISTRY, True),
+        (f"{CLUSTER}/ksql=app", KSQL, True),
+        (f"{CLUSTER}/ksql=lksqlc-1", KSQL, True),
+        (f"{CLUSTER}/ksql=ap*", KSQL, True),
+        (f"{CLUSTER}/ksql=application", KSQL, False),
+        ("environment=env-1/cloud-cluster=lkc-2/ksql=app", KSQL, False),
+        ("environment=env-1/flink-region=aws.us-east-1", FLINK, True),
+        ("environment=env-1/flink-region=aws.*", FLINK, True),
+        ("environment=env-1/flink-region=gcp.us-east-1", FLINK, False),
+        ("", CLOUD, True),
+        ("environment=*", CLOUD, False),
+    ],
+)
+def test_a_pattern_covers_what_it_is_an_element_wise_prefix_of(
+    pattern: str, resource: Resource, *, covers: bool
+) -> None:
+    assert has("OrganizationAdmin", crn(pattern), resource=resource) is covers
+
+
+@pytest.mark.parametrize(
+    ("pattern", "resource", "reaches_into"),
+    [
+        (f"{TOPIC}=orders", KAFKA, True),
+        (f"{TOPIC}=orders-*", KAFKA, True),
+        (f"{TOPIC}=*", KAFKA, True),
+        (f"{CLUSTER}/kafka=lkc-1/group=readers", KAFKA, True),
+        (f"{CLUSTER}/connector=sink", KAFKA, True),
+        ("environment=env-1/cloud-cluster=*/kafka=*/topic=*", KAFKA, True),
+        ("environment=env-1/cloud-cluster=lkc-2/kafka=lkc-2/topic=orders", KAFKA, False),
+        (f"{TOPIC}=orders", KSQL, False),
+        (f"{TOPIC}=orders", REGISTRY, False),
+        (f"{SUBJECT}=orders-value", REGISTRY, True),
+        (f"{SUBJECT}=clicks-*", REGISTRY, True),
+        (f"{SUBJECT}=orders-value", KAFKA, False),
+    ],
+)
+def test_a_binding_inside_a_resource_is_enough_for_own_keys_alone(
+    pattern: str, resource: Resource, *, reaches_into: bool
+) -> None:
+    assert has("DeveloperRead", crn(pattern), HER_OWN, resource) is reaches_into
+    assert not has("EnvironmentAdmin", crn(pattern), OWNED, resource)
+    assert not has("ResourceOwner", crn(pattern), OWNED, resource)
+
+
+def test_a_role_inside_the_organisation_is_no_role_over_all_of_it() -> None:
+    assert has("OrganizationAdmin", crn(), HER_OWN, CLOUD)
+    assert not has("OrganizationAdmin", crn("environment=env-1"), HER_OWN, CLOUD)
+    assert not has("OrganizationAdmin", crn("service-account=sa-owned"), HER_OWN, CLOUD)
+
+
+@pytest.mark.parametrize("name", ["orders: all", "a/b=c", "übergröße", "100%", "a%2Fb", "*x", "a+b"])
+def test_percent_encoding_is_decoded_once_and_after_the_path_was_cut(name: str) -> None:
+    scope = Scope.parse(crn(f"{CLUSTER}/ksql={quote(name, safe='')}"))
+
+    assert scope.path[-1] == ("ksql", name)
+    assert len(scope.path) == 3
+
+
+def test_the_organisation_may_be_percent_encoded_too() -> None:
+    assert has("OrganizationAdmin", f"crn://confluent.cloud/organization={ORGANIZATION.replace('-', '%2D')}")
+
+
+@pytest.mark.parametrize(
+    "authority", ["crn://confluent.cloud", "crn://api.confluent.cloud", "https://api.confluent.cloud"]
+)
+def test_the_authority_of_a_crn_does_not_matter(authority: str) -> None:
+    assert has("EnvironmentAdmin", f"{authority}/organization={ORGANIZATION}/environment=env-1")
+    assert has("EnvironmentAdmin", f"{authority}/organization={ORGANIZATION}/environment=env-1/")
+
+
+@pytest.mark.parametrize(
+    ("place", "owner", "owns"),
+    [
+        ("service-account=sa-owned", OWNED, True),
+        ("service-account=sa-owned", OTHER, False),
+        ("service-account=sa-owne", OWNED, False),
+        ("service-account=sa-ow*", OWNED, True),
+        ("service-account=*", OTHER, True),
+        ("", OWNED, False),
+        ("environment=env-1", OWNED, False),
+        (CLUSTER, OWNED, False),
+        ("service-account=sa-owned/api-key=KEY", OWNED, False),
+        ("environment=env-1/service-account=sa-owned", OWNED, False),
+        ("user=sa-owned", OWNED, False),
+        ("identity-pool=sa-owned", OWNED, False),
+    ],
+)
+def test_a_resource_owner_owns_the_accounts_that_it_is_bound_to(
+    place: str, owner: ServiceAccount, *, owns: bool
+) -> None:
+    assert has("ResourceOwner", crn(place), owner) is owns
+    newest = standing(ERIN, ("ResourceOwner", crn(place)), table=NEWEST)
+    assert (authority(newest, Target(owner, CLOUD)) is not None) is owns
+
+
+@pytest.mark.parametrize("role", ["OrganizationAdmin", "EnvironmentAdmin", "ResourceKeyAdmin", "Operator", "Assigner"])
+def test_a_service_account_is_a_place_for_resource_owner_alone(role: str) -> None:
+    assert not has(role, crn("service-account=sa-owned"))
+
+
+def test_an_account_of_another_organisation_is_another_account() -> None:
+    assert not has("ResourceOwner", crn("service-account=sa-owned", organization="o-2"))
+
+
+MALFORMED = [
+    "",
+    "/",
+    "crn:",
+    "crn://",
+    "crn://confluent.cloud",
+    "crn://confluent.cloud/",
+    "crn://confluent.cloud/organization",
+    "crn://confluent.cloud/organization=",
+    f"organization={ORGANIZATION}",
+    f"/organization={ORGANIZATION}",
+    f"crn://organization={ORGANIZATION}",
+    f"crn:confluent.cloud/organization={ORGANIZATION}",
+    "crn://confluent.cloud/environment=env-1",
+    f"crn://confluent.cloud/environment={ORGANIZATION}",
+    "crn://confluent.cloud/organization=*",
+    f"crn://confluent.cloud/environment=env-1/organization={ORGANIZATION}",
+    f"crn://confluent.cloud/organization=o-2/organization={ORGANIZATION}",
+    # Each of these would be the whole organisation, or the environment, if what cannot be read were left out.
+    f"{crn()}/environment",
+    f"{crn()}/environment=",
+    f"{crn()}/=env-1",
+    f"{crn()}/env-1",
+    f"{crn()}//environment=env-1",
+    f"{crn()}/environment:env-1",
+    f"{crn('environment=env-1')}/lkc-1",
+    f"{crn('environment=env-1')}/cloud-cluster",
+]
+
+
+@pytest.mark.parametrize("place", MALFORMED)
+def test_a_malformed_crn_gives_no_authority(place: str) -> None:
+    assert not any(has("OrganizationAdmin", place, resource=resource) for resource in RESOURCES)
+    assert not has("ResourceOwner", place)
+    assert not has("DeveloperRead", place, HER_OWN)
+    assert authority(standing(ERIN, ("OrganizationAdmin", place), table=NEWEST), Target(HER_OWN, KAFKA)) is None
+
+
+@pytest.mark.parametrize("place", MALFORMED)
+def test_not_knowing_the_own_organisation_makes_no_crn_count(place: str) -> None:
+    lost = standing(ERIN, ("OrganizationAdmin", place), organization="", table=NEWEST)
+
+    assert authority(lost, Target(OWNED, KAFKA)) is None
+    assert authority(lost, Target(HER_OWN, KAFKA)) is None
+    assert not reaches(lost, Target(HER_OWN, KAFKA))
+
+
+PIECES = ("crn:", "//", "/", "=", "*", "%", "%2F", "%zz", "?", "organization", "organization=o-1/", "environment", "é")
+
+
+@given(st.one_of(st.text(), st.lists(st.sampled_from((*PIECES, "o-1", "kafka"))).map("".join)))
+@example("crn://confluent.cloud/organization=o-1/%ff=%fe")
+def test_reading_and_weighing_a_crn_never_fails(text: str) -> None:
+    holder = standing(ERIN, ("OrganizationAdmin", text))
+
+    for resource in RESOURCES:
+        weighed = weigh_all(holder, Target(OWNED, resource))
+        assert all(each.why for each in weighed)
+    assert describe(holder.bindings[0]).startswith("OrganizationAdmin of ")
+
+
+def test_no_slip_in_a_crn_makes_it_the_whole_organisation() -> None:
+    place = crn("environment=env-1")
+    start = len(crn())
+    slips = [place[:at] + piece + place[at:] for piece in PIECES for at in range(start, len(place) + 1)]
+    slips += [place[:at] + place[at + 1 :] for at in range(start, len(place))]
+    slips += [place[:at] for at in range(start + 2, len(place))]
+
+    assert [slip for slip in slips if has("OrganizationAdmin", slip, resource=CLOUD)] == []
+
+
+def test_bindings_of_somebody_else_are_not_even_weighed() -> None:
+    holder = standing(ERIN)
+    foreign = Binding(DANA.principal, "OrganizationAdmin", crn())
+
+    assert weigh_all(type(holder)(ERIN, (foreign,), ORGANIZATION), Target(OWNED, KAFKA)) == ()
+
+
+@pytest.mark.parametrize(
+    ("role", "place", "owner", "resource", "said"),
+    [
+        ("EnvironmentAdmin", crn(organization="o-2"), OWNED, KAFKA, "it is bound in another organisation"),
+        ("EnvironmentAdmin", "crn://nonsense", OWNED, KAFKA, "its CRN cannot be read"),
+        ("BillingAdmin", crn(), OWNED, KAFKA, "this role manages no API keys"),
+        ("KsqlAdmin", crn(), OWNED, KAFKA, "this role manages no kafka keys"),
+        ("ResourceKeyAdmin", crn(), HER_OWN, KAFKA, "this role may not make keys for its own holder"),
+        ("Operator", crn(), OWNED, KAFKA, "this role manages only its holder's own keys"),
+        ("ResourceOwner", crn("service-account=sa-owned"), OWNED, KAFKA, "it owns the service account sa-owned"),
+        (
+            "ResourceOwner",
+            crn("service-account=sa-other"),
+            OWNED,
+            KAFKA,
+            "it does not own the service account sa-owned",
+        ),
+        ("EnvironmentAdmin", crn("environment=env-1"), OWNED, KAFKA, "it covers the resource"),
+        ("EnvironmentAdmin", crn("environment=env-2"), OWNED, KAFKA, "it is bound somewhere else"),
+        ("EnvironmentAdmin", crn(f"{TOPIC}=a"), OWNED, KAFKA, "it is bound inside the resource, not to all of it"),
+        ("DeveloperRead", crn(f"{TOPIC}=a"), HER_OWN, KAFKA, "it reaches into the resource: enough for an own key"),
+    ],
+)
+def test_every_binding_says_why_it_counts_or_not(
+    role: str, place: str, owner: Owner, resource: Resource, said: str
+) -> None:
+    assert why(role, place, owner, resource) == said
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (crn(), "DeveloperRead of the organisation"),
+        (crn("environment=env-1"), "DeveloperRead of env-1"),
+        (crn(f"{TOPIC}=orders%3Aall"), "DeveloperRead of env-1 / lkc-1 / orders:all"),
+        ("crn://nonsense", "DeveloperRead of crn://nonsense"),
+    ],
+)
+def test_a_binding_is_described_by_the_names_on_its_path(place: str, words: str) -> None:
+    assert describe(Binding(ERIN.principal, "DeveloperRead", place)) == words
+
+
+@pytest.mark.parametrize(
+    ("place", "resource", "touched"),
+    [
+        (crn(), KAFKA, True),
+        (crn(f"{TOPIC}=orders"), KAFKA, True),
+        (crn("environment=env-2"), KAFKA, False),
+        (crn(f"{SUBJECT}=orders"), KAFKA, False),
+        (crn("environment=env-2"), CLOUD, True),
+        (crn(organization="o-2"), KAFKA, False),
+    ],
+)
+def test_a_key_opens_something_where_any_role_touches_the_resource(
+    place: str, resource: Resource, *, touched: bool
+) -> None:
+    holder = standing(ERIN, ("MetricsViewer", place))
+
+    assert reaches(holder, Target(HER_OWN, resource)) is touched
