@@ -1,4 +1,4 @@
-"""Measure everything that the design sets a budget for: `python -m benchmarks`, about half a minute. See docs/benchmarks.md."""
+"""Measure what the design sets budgets for, in half a minute: `python -m benchmarks`. See docs/benchmarks.md."""
 
 import asyncio
 import logging

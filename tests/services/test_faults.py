@@ -224,6 +224,21 @@ def test_a_key_that_shows_up_seconds_after_its_answer_was_lost_is_deleted_before
     assert isinstance(world.history[-1].after, Confirmed)
 
 
+async def test_the_audit_log_says_what_became_of_an_attempt_before_the_next_one_begins() -> None:
+    async with a_world(Plan({("cloud.create_key", 0): Fault.KILL_BEFORE})) as world:
+        await world.seed(build.approved())
+        await world.settle(timedelta(minutes=2))
+
+        lines = [
+            (line["action"], line["details"].get("marker"), "found" in line["details"]) for line in await world.audit()
+        ]
+        assert lines[1:4] == [
+            ("key:create-intended", "[lk:R1/1]", False),
+            ("key:create-unknown", "[lk:R1/1]", True),
+            ("key:create-intended", "[lk:R1/2]", False),
+        ]
+
+
 @pytest.mark.parametrize("mint", MINTS)
 def test_what_may_not_be_forgotten_is_on_disk_before_it_has_an_effect(mint: Mint) -> None:
     world = asyncio.run(played({}, mint=mint))
