@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.audit import Action
-from bot.domain.errors import LatchkeyError, Unavailable, Unknown
+from bot.domain.errors import Conflict, LatchkeyError, Unavailable, Unknown
 from bot.domain.keys import Secret
 from bot.domain.requests import Approved, Offered, Ready, Request, Revealing, Working
 from bot.services.execution import NOTHING_CHANGED, Execution, new_key
@@ -50,11 +50,14 @@ class Minting:
         ledger, key = self.execution.ledger, ready.key
         until = ledger.clock() + ON_ITS_WAY
         revealing = Revealing(ready.ask, ready.terms, ready.grant, ready.attempt, key, until)
-        written, _ = await ledger.move(
-            Stored(working.value, working.rev),
-            revealing,
+        events = (
             ledger.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
             ledger.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),
-            extra=With(durable=True),
         )
+        before: Stored[Request] = Stored(working.value, working.rev)
+        try:
+            written, _ = await ledger.move(before, revealing, *events, extra=With(durable=True))
+        except Conflict:  # somebody took this attempt for dead; its key must not outlive that
+            await self.execution.leftovers.delete(working.value, [key])
+            raise
         return written

@@ -1,0 +1,359 @@
+"""The policy file at work: how many must approve, who is forbidden what, where cards go, what a change of it does."""
+
+import logging
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.policyfile import PolicySource
+from sandbox.cast import APPROVALS_CHANNEL, BOT_USER, DEV, PROD, Actor, crn
+from sandbox.slack.workspace import Channel
+from tests.support.play import POLICY_FILE, Play, play
+from tests.support.wishes import (
+    IN_DEV,
+    IN_PRODUCTION,
+    OWN_IN_DEV,
+    Wish,
+    ask,
+    buttons,
+    new_policy,
+    posted,
+    review,
+    words_of,
+)
+
+TWO = f"""
+version: 1
+people: [{{slack: U0SECOND, confluent: u-erin01}}]
+rules:
+  - {{name: two for dev, match: {{environment: {DEV}}}, approvals: 2}}
+"""
+NONE_IN_DEV = f"""
+version: 1
+rules:
+  - {{name: dev by oneself, match: {{environment: {DEV}}}, approvals: 0}}
+"""
+FORBIDDEN = f"""
+version: 1
+rules:
+  - name: production is closed
+    match: {{environment: {PROD}}}
+    forbid: "Ask <the platform team> & wait until *January*."
+"""
+OWN_AT_ONCE = "version: 1\nrules:\n  - {name: one's own, match: {owner: me}, approvals: 0}\n"
+MORE_NEEDED = "Your approval counts. 1 more needed."
+
+
+def lose_roles(it: Play, principal: str) -> None:
+    """Take every role binding from somebody."""
+    bindings = it.stage.organization.role_bindings
+    for held in [held for held in bindings.values() if held.principal == principal]:
+        del bindings[held.id]
+
+
+# --- how many ------------------------------------------------------------------------------------------------------
+
+
+async def test_two_distinct_people_must_approve_and_the_card_says_who_did_and_what_is_missing(tmp_path: Path) -> None:
+    async with play(tmp_path, policy=TWO) as it:
+        people, channel = it.stage.slack.workspace.people, it.stage.slack.workspace.channels[APPROVALS_CHANNEL]
+        people["U0SECOND"] = Actor("U0SECOND", "Erin's other account", "", "castellanos@acme.example")
+        channel.members.add("U0SECOND")
+        second, olga = it.person("U0SECOND"), it.person("U0OLGA")
+        card = await ask(it, it.dana, IN_DEV)
+        assert "Needs 2 approvals until" in words_of(card)
+        assert "Rule: two for dev." in words_of(card)
+
+        await it.approve()
+        await it.erin.see(MORE_NEEDED)
+        await it.card_says("Needs 1 more approval until")
+        assert "EnvironmentAdmin of dev" in words_of(it.cards()[-1])
+
+        again = "You have approved this already. Another person has to approve it too."
+        await it.approve()
+        await it.erin.see(again)
+        await second.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await second.see(again)
+        assert "Needs 1 more approval until" in words_of(it.cards()[-1])
+        assert it.our_keys() == []
+
+        await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await olga.see("Approved.")
+        await it.key_is_there()
+        assert [line["actor"] for line in await it.audit("request:approved")] == ["U0ERIN", "U0OLGA"]
+
+
+async def test_an_approval_whose_giver_lost_the_role_is_replaced_by_another_persons(tmp_path: Path) -> None:
+    async with play(tmp_path, policy=TWO) as it:
+        olga, ravi = it.person("U0OLGA"), it.person("U0RAVI")
+        await ask(it, it.dana, IN_DEV)
+        await it.approve()
+        await it.card_says("Needs 1 more approval until")
+        lose_roles(it, "u-erin01")
+
+        await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await olga.see(MORE_NEEDED)
+        await it.card_says("OrganizationAdmin of the organisation")
+        card = words_of(it.cards()[-1])
+        assert "Needs 1 more approval until" in card
+        assert "EnvironmentAdmin of dev" not in card
+
+        await ravi.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await it.key_is_there()
+
+
+async def test_an_approver_who_loses_the_role_before_the_key_is_made_stops_it(tmp_path: Path) -> None:
+    async with play(tmp_path, policy=TWO) as it:
+        olga = it.person("U0OLGA")
+        await ask(it, it.dana, IN_DEV)
+        await it.approve()
+        await it.erin.see(MORE_NEEDED)
+        it.stage.faults.failing = "create"
+        await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await it.card_says("is checking at Confluent")
+        lose_roles(it, "u-olga01")
+        it.stage.faults.failing = "none"
+
+        await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
+        await it.dana.see("An approval no longer counts: who gave it has lost the role since.")
+        assert it.our_keys() == []
+
+
+async def test_no_approval_is_needed_where_the_rule_says_so_and_the_requester_holds_the_authority(
+    tmp_path: Path,
+) -> None:
+    async with play(tmp_path, policy=NONE_IN_DEV) as it:
+        page = await review(it.erin, IN_DEV)
+        assert "Needs no approval." in page
+        assert "Rule: dev by oneself." in page
+        assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, so nobody else has to approve." in page
+        await it.erin.submit()
+        await it.erin.see("Latchkey makes the key now")
+        await it.erin.close()
+        await it.erin.click("Show secret")
+        await it.erin.see("API secret:")
+
+        (key,) = it.our_keys()
+        assert it.erin.sees(it.stage.organization.secrets_issued[key])
+        assert buttons(*it.cards()) == []
+        assert await it.audit("request:approved") == []
+
+
+async def test_no_approval_helps_nobody_without_the_authority_and_it_is_asked_again_before_the_key(
+    tmp_path: Path,
+) -> None:
+    async with play(tmp_path, policy=NONE_IN_DEV) as it:
+        page = await review(it.dana, IN_DEV)
+        assert "This rule needs no approval, but only from somebody who manages such keys." in page
+        assert "(rule: dev by oneself) Nothing was sent." in page
+
+        it.stage.faults.failing = "create"
+        await review(it.erin, IN_DEV)
+        await it.erin.submit()
+        await it.card_says("is checking at Confluent")
+        lose_roles(it, "u-erin01")
+        it.stage.faults.failing = "none"
+        await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
+        await it.erin.see("This rule needs no approval, but only from somebody who manages such keys.")
+        assert it.our_keys() == []
+
+
+# --- what a rule says ----------------------------------------------------------------------------------------------
+
+
+async def test_what_a_rule_forbids_is_refused_on_review_in_the_rules_own_words(tmp_path: Path) -> None:
+    async with play(tmp_path, policy=FORBIDDEN) as it:
+        await review(it.dana, IN_PRODUCTION)
+        await it.dana.see(
+            "Ask &lt;the platform team&gt; &amp; wait until *January*. (rule: production is closed) Nothing was sent."
+        )
+        assert it.dana.front().get("submit") is None
+        assert posted(it, APPROVALS_CHANNEL) == []
+
+
+async def test_what_is_forbidden_after_the_review_is_not_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "latchkey")
+    async with play(tmp_path, policy="version: 1\n") as it:
+        await review(it.dana, IN_PRODUCTION)
+        await new_policy(it, FORBIDDEN, caplog.records)
+        await it.dana.submit()
+        await it.dana.see("wait until *January*. (rule: production is closed) Nothing was sent.")
+        (line,) = await it.audit("request:refused")
+        assert line["actor"] == "U0DANA"
+
+
+async def test_keys_of_ones_own_account_can_be_switched_off(tmp_path: Path) -> None:
+    async with play(tmp_path, policy="version: 1\ndefaults: {user_keys: off}\n") as it:
+        page = await review(it.dana, OWN_IN_DEV)
+        assert "Keys of people's own accounts are switched off here. Use a service account." in page
+        await it.dana.close()
+        await ask(it, it.dana, IN_DEV)
+
+
+async def test_a_rule_sends_its_cards_to_its_own_channel(tmp_path: Path) -> None:
+    policy = f"""
+    version: 1
+    rules:
+      - {{name: production, match: {{environment: {PROD}}}, channel: C0PROD}}
+    """
+    async with play(tmp_path, policy=policy) as it:
+        channels = it.stage.slack.workspace.channels
+        channels["C0PROD"] = Channel("C0PROD", "prod-approvals", {BOT_USER, "U0PAVEL", "U0OMAR"}, is_private=True)
+        pavel, omar = it.person("U0PAVEL"), it.person("U0OMAR")
+        await ask(it, it.dana, IN_PRODUCTION, channel="C0PROD")
+        assert posted(it, APPROVALS_CHANNEL) == []
+
+        await omar.click("Approve", in_channel="C0PROD")
+        await omar.see("Your Confluent roles do not cover this key")
+        await pavel.click("Approve", in_channel="C0PROD")
+        await it.key_is_there()
+        await pavel.wait_for(lambda: "Its secret waits" in str(posted(it, "C0PROD")), "the card to say so")
+        assert len(posted(it, "C0PROD")) == 1
+
+
+# --- who could approve ---------------------------------------------------------------------------------------------
+
+
+async def test_the_review_page_says_who_can_approve_and_by_which_right(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        it.stage.organization.bind("u-omar01", "EnvironmentAdmin", crn(f"environment={DEV}"))
+        page = await review(it.dana, IN_DEV)
+        for line in (
+            "EnvironmentAdmin of dev (env-dev001): two people",
+            "OrganizationAdmin of the organisation: one person",
+            "ResourceKeyAdmin of the organisation: one person",
+            "ResourceOwner of orders-service (sa-orders): one person",
+        ):
+            assert f"• {line}" in page
+
+
+async def test_who_holds_the_role_is_told_so_and_does_not_count_as_an_approver(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        page = await review(it.erin, IN_DEV)
+        assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, and somebody else still has to approve." in page
+        assert "OrganizationAdmin of the organisation: one person" in page
+        assert "EnvironmentAdmin of dev (env-dev001): " not in page
+
+
+async def test_what_nobody_could_approve_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    async with play(
+        tmp_path, policy=f"version: 1\nrules: [{{name: many, match: {{environment: {DEV}}}, approvals: 5}}]"
+    ) as it:
+        page = await review(it.dana, IN_DEV)
+        assert "Nothing was sent, because only 4 of the 5 needed could approve." in page
+        assert "(Rule: many.)" in page
+
+        for principal in ("u-olga01", "u-ravi01", "u-pavel1", "u-chiyo1"):
+            lose_roles(it, principal)
+        page = await review(it.dana, Wish("payments-service", "production", "orders"))
+        assert "Nothing was sent, because nobody else could approve it." in page
+        assert "Ask an OrganizationAdmin to give somebody a role over this resource" in page
+        assert posted(it, APPROVALS_CHANNEL) == []
+
+
+async def test_the_newest_role_table_changes_the_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "latchkey")
+    wish = Wish("me", "production", "payments", "payments reader")
+    async with play(tmp_path, policy=OWN_AT_ONCE) as it:
+        page = await review(it.dana, wish)
+        assert "but only from somebody who manages such keys. (rule: one's own)" in page
+
+        await new_policy(it, f'{OWN_AT_ONCE}roles: {{table: "2026"}}\n', caplog.records)
+        assert "Needs no approval." in await review(it.dana, wish)
+
+
+# --- when the file changes -----------------------------------------------------------------------------------------
+
+
+async def test_a_changed_file_holds_for_the_next_request_and_a_broken_one_does_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "latchkey")
+    opened: list[PolicySource] = []
+    real = PolicySource.open.__func__  # type: ignore[attr-defined]
+
+    def impatient(kind: type[PolicySource], path: Path | None, channel: str) -> PolicySource:
+        source: PolicySource = real(kind, path, channel)
+        source.every = source.settle = 0.05
+        opened.append(source)
+        return source
+
+    monkeypatch.setattr(PolicySource, "open", classmethod(impatient))
+    async with play(tmp_path, policy="version: 1\n") as it:
+        assert "Needs 1 approval." in await review(it.dana, IN_PRODUCTION)
+        await it.dana.close()
+
+        (tmp_path / POLICY_FILE).write_text(FORBIDDEN)
+        await it.until(lambda: "policy reloaded" in caplog.messages, "the new policy")
+        assert "production is closed" in await review(it.dana, IN_PRODUCTION)
+        assert await readiness(caplog) == (200, "ok")
+
+        (tmp_path / POLICY_FILE).write_text("version: 1\nrules: [{name: x, forbid: no, approvals: 7}]\n")
+        await it.until(lambda: any("the old policy holds" in each for each in caplog.messages), "the complaint")
+        status, reason = await readiness(caplog)
+        assert status == 503
+        assert f"{POLICY_FILE}:2" in reason
+        assert "production is closed" in await review(it.dana, IN_PRODUCTION)
+
+        (tmp_path / POLICY_FILE).write_text(NONE_IN_DEV)
+        await it.until(lambda: caplog.messages.count("policy reloaded") == 2, "the corrected policy")
+        assert "Needs 1 approval." in await review(it.dana, IN_PRODUCTION)
+        assert await readiness(caplog) == (200, "ok")
+
+
+async def readiness(caplog: pytest.LogCaptureFixture) -> tuple[int, str]:
+    """The answer of `/readyz`, and what it says about the policy."""
+    ports: list[int] = [vars(record)["port"] for record in caplog.records if record.getMessage() == "ready"]
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{ports[-1]}/readyz")
+    return answer.status_code, answer.json()["checks"]["policy"]
+
+
+async def test_a_stricter_policy_holds_for_requests_that_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "latchkey")
+    async with play(tmp_path, policy="version: 1\n") as it:
+        olga = it.person("U0OLGA")
+        await ask(it, it.dana, IN_DEV)
+        assert "Needs 1 approval until" in words_of(it.cards()[-1])
+        await new_policy(it, TWO, caplog.records)
+
+        await it.approve()
+        await it.erin.see(MORE_NEEDED)
+        await it.card_says("Needs 1 more approval until")
+        assert "Rule: two for dev." in words_of(it.cards()[-1])
+        await new_policy(it, TWO.replace(DEV, PROD), caplog.records)
+        await it.approve()
+        await it.key_is_there()
+        assert olga.ephemerals == []
+
+
+async def test_a_new_rule_stops_a_key_that_was_approved_and_is_not_made_yet(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "latchkey")
+    async with play(tmp_path, policy="version: 1\n") as it:
+        await ask(it, it.dana, IN_DEV)
+        it.stage.faults.failing = "create"
+        await it.approve()
+        await it.card_says("is checking at Confluent")
+        await new_policy(it, FORBIDDEN.replace(PROD, DEV), caplog.records)
+        it.stage.faults.failing = "none"
+
+        await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
+        failed = words_of(it.cards()[-1])
+        assert "Ask <the platform team> & wait until *January*. (rule: production is closed)" in failed
+        await it.dana.see("Nothing was changed at Confluent Cloud.")
+        assert it.our_keys() == []
+
+
+async def test_a_rule_that_forbids_what_waits_is_told_to_who_approves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "latchkey")
+    async with play(tmp_path, policy="version: 1\n") as it:
+        await ask(it, it.dana, IN_DEV)
+        await new_policy(it, FORBIDDEN.replace(PROD, DEV), caplog.records)
+        await it.approve()
+        await it.erin.see("wait until *January*. (rule: production is closed) The request stays as it was.")
+        assert "Needs 1 approval until" in words_of(it.cards()[-1])
