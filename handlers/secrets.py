@@ -13,12 +13,12 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.action(ids.SHOW)
     async def show(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Show(forms.request_id(body)))
+        await desk.button(ack, body, Show(*forms.key_ref(body)))
 
     @app.action(ids.SAVED)
     async def saved(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Saved(forms.request_id(body)))
+        await desk.button(ack, body, Saved(*forms.key_ref(body)))
 
     @app.action(ids.REPLACE)
     async def replace(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Replace(forms.request_id(body)))
+        await desk.button(ack, body, Replace(*forms.key_ref(body)))

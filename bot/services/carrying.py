@@ -96,14 +96,14 @@ class Carrying:
                 return TextPage("Denied", await self.desk.deny(request, reason, click))
             case Cancel(request):
                 return TextPage("Cancelled", await self.desk.cancel(request, click))
-            case Show(request):
-                instead = await self.delivery.show(request, click)
+            case Show(request, attempt):
+                instead = await self.delivery.show(request, attempt, click)
                 return TextPage("Not shown", instead) if instead else None
-            case Saved(request):
-                await self.delivery.saved(request, click)
+            case Saved(request, attempt):
+                await self.delivery.saved(request, attempt, click)
                 return None
-            case Replace(request):
-                return TextPage("Replaced", await self.delivery.replace(request, click))
+            case Replace(request, attempt):
+                return TextPage("Replaced", await self.delivery.replace(request, attempt, click))
             case _:
                 assert_never(deed)
 

@@ -93,6 +93,7 @@ class Show:
     """`Show secret`."""
 
     request: RequestId
+    attempt: int
     kind: Literal["show"] = "show"
 
 
@@ -101,6 +102,7 @@ class Saved:
     """`I saved it`."""
 
     request: RequestId
+    attempt: int
     kind: Literal["saved"] = "saved"
 
 
@@ -109,6 +111,7 @@ class Replace:
     """`Replace key`."""
 
     request: RequestId
+    attempt: int
     kind: Literal["replace"] = "replace"
 
 

@@ -21,6 +21,7 @@ from bot.domain.requests import (
     Shown,
     Unclaimed,
     Undelivered,
+    Working,
 )
 from bot.services.clicks import Click
 from bot.services.directory import Directory
@@ -45,13 +46,15 @@ class Delivery:
     minting: Minting
     notifier: Notifier
 
-    async def show(self, request: RequestId, click: Click) -> str | None:
+    async def show(self, request: RequestId, attempt: int, click: Click) -> str | None:
         """Show the secret in answer to this click. Returns what to say instead, when there is nothing to show."""
-        return await persistently(lambda: self._show(request, click))
+        return await persistently(lambda: self._show(request, attempt, click))
 
-    async def _show(self, request: RequestId, click: Click) -> str | None:
+    async def _show(self, request: RequestId, attempt: int, click: Click) -> str | None:
         stored = await self._of(request, click)
         ready = stored.value
+        if not _is_present(ready, attempt):
+            return _OUTDATED
         now = self.ledger.clock()
         if not isinstance(ready, Ready | Offered):
             return _instead(ready)
@@ -69,22 +72,24 @@ class Delivery:
         await self._reveal(*minted, click)
         return None
 
-    async def saved(self, request: RequestId, click: Click) -> None:
+    async def saved(self, request: RequestId, attempt: int, click: Click) -> None:
         """The requester has the secret: remove the message that shows it."""
-        await persistently(lambda: self._confirm(request, click))
+        await persistently(lambda: self._confirm(request, attempt, click))
         await self.notifier.clear(click.reply)
 
-    async def replace(self, request: RequestId, click: Click) -> str:
+    async def replace(self, request: RequestId, attempt: int, click: Click) -> str:
         """Delete this key and make another under the same approval, while that is fresh."""
-        state = await persistently(lambda: self._give_up(request, click))
+        state = await persistently(lambda: self._give_up(request, attempt, click))
         if click.card is None:  # the click came from the message that shows the secret
             await self.notifier.clear(click.reply)
         key = plain(state.key.id)
         return f"The key `{key}` is being deleted and a new one made. Latchkey writes to you when it is there."
 
-    async def _confirm(self, request: RequestId, click: Click) -> None:
+    async def _confirm(self, request: RequestId, attempt: int, click: Click) -> None:
         stored = await self._of(request, click)
         shown = stored.value
+        if not _is_present(shown, attempt):
+            return  # an earlier key's message: it says nothing about the secret of the present one
         if isinstance(shown, Shown | Revealing):  # a quick click can overtake our own note that Slack took the message
             now = self.ledger.clock()
             at = shown.at if isinstance(shown, Shown) else now
@@ -92,9 +97,11 @@ class Delivery:
             event = self.ledger.event(Action.CONFIRMED, request, click.by, key=shown.key.id)
             await self.ledger.move(stored, confirmed, event)
 
-    async def _give_up(self, request: RequestId, click: Click) -> Keyed:
+    async def _give_up(self, request: RequestId, attempt: int, click: Click) -> Keyed:
         stored = await self._of(request, click)
         state = stored.value
+        if not _is_present(state, attempt):
+            raise Refused(f"{_OUTDATED} Nothing was changed.")
         if not isinstance(state, Revealing | Shown | Confirmed | Undelivered):
             raise Refused(f"{_instead(state)} Nothing was changed.")
         now = self.ledger.clock()
@@ -137,6 +144,7 @@ class Delivery:
             return
         handover = Handover(
             ready.ask.id,
+            ready.attempt,
             ready.key,
             secret,
             ready.ask.owner,
@@ -160,6 +168,14 @@ class Delivery:
         await self.execution.endings.undeliver(stored, ready_as_revealing(stored, ready), why)
 
 
+_OUTDATED = "This button belongs to an earlier key. Only the newest message counts."
+
+
+def _is_present(request: Request, attempt: int) -> bool:
+    """Whether a button of this attempt is about the present key, if there is any."""
+    return getattr(request, "attempt", attempt) == attempt
+
+
 def _must_be(asker: Person, person: Person) -> None:
     if person.slack != asker.slack or person.principal != asker.principal:
         raise Refused("This key is for the person who asked for it, and for nobody else.")
@@ -181,6 +197,8 @@ def _instead(request: Request) -> str:
             return f"This secret was shown to you {when(at)}. It cannot be shown again."
         case Undelivered():
             return f"This secret can no longer be shown: {plain(request.why)} Its key is deleted."
+        case Approved() | Working():
+            return "The key is being made. Latchkey writes to you when its secret can be shown."
         case Unclaimed():
             return "The time to take this secret is over, and its key is deleted. Ask again with `/apikey create`."
         case _:

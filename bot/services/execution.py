@@ -5,15 +5,17 @@ that whoever finds the request after a crash knows what may have happened. Nothi
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain.audit import Action
 from bot.domain.catalog import Endpoints
-from bot.domain.decision import Allowed, Forbidden, decide
-from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown
+from bot.domain.decision import Allowed, Forbidden, counting, decide
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, MyAccount, Owner, Secret
 from bot.domain.requests import (
+    Approval,
     Approved,
     Confirmed,
     Failed,
@@ -125,9 +127,9 @@ class Execution:
         requester = await self.desk.directory.standing(person)
         verdict = decide(self.desk.directory.policy(), ask, requester, approvers)
         if isinstance(verdict, Forbidden):
-            raise Refused(f"{verdict.reason} (rule: {verdict.rule})")
+            raise Refused(f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})")
         if not isinstance(verdict, Allowed):
-            raise Refused("An approval no longer counts: who gave it has lost the role since.")
+            raise Refused(_fewer(approved, counting(ask, approvers)))
         await self._none_left(approved)
         found = await self.desk.directory.cloud.kafka_cluster(ask.resource.environment, ask.resource.id)
         if found is None:
@@ -210,6 +212,13 @@ _FOR_A_CLICK = re.compile(r" ?(Nothing was changed|Try again in [^.]*)\.")
 def _news(error: LatchkeyError) -> str:
     """What is wrong, for a message that says itself what happens next: nobody has to try anything again."""
     return _FOR_A_CLICK.sub("", error.tell)
+
+
+def _fewer(approved: Approved, counted: Sequence[Approval]) -> str:
+    """Why approvals that were enough no longer are."""
+    if len(counted) < len(approved.grant.approvals):
+        return "An approval no longer counts: who gave it has lost the role since."
+    return "The policy asks for more approvals than it did when this was approved."
 
 
 def _next_step(error: CloudRefused, owner: Owner) -> str:

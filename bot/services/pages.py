@@ -16,6 +16,7 @@ class Handover:
     """Everything the one message with the secret holds."""
 
     request: RequestId
+    attempt: int
     key: ApiKey
     secret: Secret
     owner: Owner

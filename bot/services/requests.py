@@ -110,6 +110,7 @@ class Desk:
 
     async def _deny(self, request: RequestId, reason: str, click: Click) -> str:
         stored, pending, standing = await self._deciding(request, click)
+        await self._still_open(stored, pending)  # the look at roles took its time
         denied = Denied(pending.ask, pending.terms, standing.person, reason, self.ledger.clock())
         await self.ledger.move(stored, denied, self.ledger.event(Action.DENIED, request, click.by, reason=reason))
         return f"Denied. <@{pending.ask.requester.slack}> reads your reason."
@@ -185,13 +186,14 @@ class Desk:
         stored, pending, standing = await self._deciding(request, click)
         ask, now = pending.ask, self.ledger.clock()
         # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.
-        again = any(approval.by.is_same_as(standing.person) for approval in pending.approvals)
+        again = any(approval.by.principal == standing.person.principal for approval in pending.approvals)
         target = Target(ask.owner, ask.resource)
         binding = authority(standing, target)
         basis = in_words(binding, names_of(target)) if binding else ""
         mine = [] if again else [(Approval(standing.person, basis, now, ask.digest()), standing)]
         given = [*await self.standings(pending.approvals), *mine]
         verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given)
+        await self._still_open(stored, pending)  # the look at roles took its time
         approvals = counting(ask, given)  # those that lapsed are gone from the card, too
         used = self.directory.policy().digest
         event = self.ledger.event(Action.APPROVED, ask.id, standing.person.slack, basis=basis, policy=used)

@@ -88,7 +88,7 @@ def key(request: Request, attempt: int) -> tuple[list[Block], str]:
         approved: Row = ["Your key for ", Bold(name), f" ({request.ask.name}) was approved."]
         waiting = [lines(approved, making(request, "you"))]
         if isinstance(request, Offered):
-            waiting.append(actions(button("Show secret", ids.SHOW, request.ask.id, "primary")))
+            waiting.append(actions(button("Show secret", ids.SHOW, ids.key_ref(request.ask.id, attempt), "primary")))
         return waiting, f"Your API key for {plain(name)}"
     if isinstance(request, Failed):
         none: Row = ["There is no key for ", Bold(name), f" ({request.ask.name}). The newest message says why."]
@@ -98,11 +98,11 @@ def key(request: Request, attempt: int) -> tuple[list[Block], str]:
         return [lines(*rows)], f"An earlier key for {plain(name)} was deleted"
     blocks = [lines(*_key_rows(request, name))]
     if isinstance(request, Ready):
-        blocks.append(actions(button("Show secret", ids.SHOW, request.ask.id, "primary")))
+        blocks.append(actions(button("Show secret", ids.SHOW, ids.key_ref(request.ask.id, attempt), "primary")))
     if isinstance(request, Ready | Shown):
         blocks.append(context(SOON))
     if isinstance(request, Shown | Undelivered):
-        blocks.append(actions(button("Replace key", ids.REPLACE, request.ask.id)))
+        blocks.append(actions(button("Replace key", ids.REPLACE, ids.key_ref(request.ask.id, attempt))))
     ready = " is there" if isinstance(request, Ready) else ""
     return blocks, f"Your API key for {plain(name)}{ready}"
 

@@ -82,6 +82,12 @@ def request_id(body: Body) -> RequestId:
     return RequestId(str(body["actions"][0].get("value") or ""))
 
 
+def key_ref(body: Body) -> tuple[RequestId, int]:
+    """The request and the attempt whose key a button belongs to; attempt 0, which is none, for anything unreadable."""
+    request, _, attempt = str(body["actions"][0].get("value") or "").partition("/")
+    return RequestId(request), int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 7 else 0  # noqa: PLR2004
+
+
 def click(body: Body, deed: Deed, at: datetime) -> Click:
     """Read a button or a submit as something to be carried out; the same delivery twice gives the same id."""
     return Click(

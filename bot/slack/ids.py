@@ -34,3 +34,8 @@ CLUSTER_BLOCK = "cluster"
 NAME_BLOCK = "name"
 DESCRIPTION_BLOCK = "description"
 REASON_BLOCK = "reason"
+
+
+def key_ref(request: str, attempt: int) -> str:
+    """The value of a button that belongs to one key: a request may have several, one after the other."""
+    return f"{request}/{attempt}"

@@ -21,8 +21,8 @@ def message(handover: Handover) -> list[Block]:
         lines(["API key: ", Code(key.id)], ["API secret: ", Code(handover.secret.reveal())]),
         preformatted(_file(handover)),
         actions(
-            button("I saved it", ids.SAVED, handover.request, "primary"),
-            button("Replace key", ids.REPLACE, handover.request),
+            button("I saved it", ids.SAVED, ids.key_ref(handover.request, handover.attempt), "primary"),
+            button("Replace key", ids.REPLACE, ids.key_ref(handover.request, handover.attempt)),
         ),
         context(Bold("I saved it"), " removes this message. ", Bold("Replace key"),
                 " deletes this key and makes another one, without a new approval until ",

@@ -123,7 +123,9 @@ async def test_a_create_that_arrives_after_it_was_given_up_leaves_no_second_key(
         await it.until(lambda: it.dana.sees("Only the newest message counts."), "a new offer", step=6)
         assert it.our_keys() == []
 
-        gate.opened.set()  # the click is still there: it goes on with the new offer
+        gate.opened.set()  # the click is still there, but it was for the offer that was given up
+        await it.dana.see("This button belongs to an earlier key.")
+        await it.dana.click("Show secret")
         await it.dana.see("the secret was shown to you")
         await it.until(lambda: creates(it.stage) == 2 and len(it.our_keys()) == 1, "the late key to go")
         (key,) = it.our_keys()
@@ -141,7 +143,7 @@ async def test_a_create_that_arrives_when_nobody_waits_for_it_any_more_is_delete
         it.advance(minutes=2)
 
         gate.opened.set()
-        await it.dana.see("Latchkey was away when you clicked, so it shows nothing now.")
+        await it.dana.see("This button belongs to an earlier key.")
         await it.until(lambda: creates(it.stage) == 1 and it.our_keys() == [], "the late key to go")
         assert len(await it.audit("key:deleted")) == 1
 

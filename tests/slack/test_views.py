@@ -198,11 +198,15 @@ def test_the_secret_stands_in_rich_text_and_never_in_the_notification(handover: 
 
 @few
 @given(some.requests, handovers)
-def test_buttons_carry_the_id_of_the_request_and_nothing_else(request: Request, handover: Handover) -> None:
+def test_buttons_carry_the_id_of_the_request_or_of_its_attempt_and_nothing_else(
+    request: Request, handover: Handover
+) -> None:
     drawn = [blocks for blocks, _ in messages(request)]
 
-    assert {each["value"] for each in objects(drawn) if "value" in each} <= {request.ask.id}
-    assert {each["value"] for each in objects(once.message(handover)) if "value" in each} == {handover.request}
+    own = {request.ask.id, f"{request.ask.id}/{getattr(request, 'attempt', 0)}"}
+    key = f"{handover.request}/{handover.attempt}"
+    assert {each["value"] for each in objects(drawn) if "value" in each} <= own
+    assert {each["value"] for each in objects(once.message(handover)) if "value" in each} == {key}
 
 
 @few

@@ -13,7 +13,7 @@ MARKERS = (SECRET.reveal().encode(), RESPONSE_URL.reveal().encode(), b"marker0")
 
 
 async def use_everything(store: Store) -> None:
-    click = Click("C1", ANN.slack, TEAM, NOW, Show(RequestId("R1")), ReplyTo(RESPONSE_URL, "C01"))
+    click = Click("C1", ANN.slack, TEAM, NOW, Show(RequestId("R1"), 1), ReplyTo(RESPONSE_URL, "C01"))
     await store.inbox.put(click, NOW)
     stored, _ = await store.requests.commit(added(states()["working"]))
     ready = replace(changed(stored, states()["ready"]), secret=SECRET, secret_until=NOW + HOUR)
