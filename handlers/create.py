@@ -57,7 +57,8 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
 async def open_form(desk: Reception, asked: Command | Opening) -> None:
     """Open the form before anything else: its trigger lives three seconds. Then look whether it is of any use."""
-    view = await desk.open(asked.trigger, modals.form(FormPage(Draft()), wants_account=False))
+    empty = FormPage(Draft(), own_account=desk.directory.policy().user_keys)
+    view = await desk.open(asked.trigger, modals.form(empty, wants_account=False))
     if desk.directory.catalog_is_stale():
         await desk.agenda.put("catalog", desk.clock())
         desk.bell.ring()
@@ -66,7 +67,7 @@ async def open_form(desk: Reception, asked: Command | Opening) -> None:
 
 async def _redraw(desk: Reception, opening: Opening, body: Body) -> None:
     draft = forms.draft(body)
-    page = form(draft, await _catalog(desk))
+    page = form(draft, await _catalog(desk), desk.directory.policy())
     await desk.redraw(opening, modals.form(page, wants_account=forms.wants_account(body)))
 
 

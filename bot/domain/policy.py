@@ -122,6 +122,11 @@ class Policy:
     digest: str = "built-in"
     """Which version of the file this is, for the audit log."""
 
+    @property
+    def user_keys(self) -> bool:
+        """Whether any rule lets people have keys of their own account."""
+        return any(rule.user_keys and not rule.forbid for rule in self.rules)
+
     def rule(self, operation: Operation, target: Target) -> Rule | None:
         """The first rule that speaks of it; None when none does, which means no."""
         return next((rule for rule in self.rules if rule.match.speaks_of(operation, target)), None)

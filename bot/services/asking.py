@@ -17,6 +17,8 @@ from bot.services.explaining import Explaining
 from bot.services.ledger import Ledger
 from bot.services.ports import Stored
 
+MOST_MET = 30
+"""How many holders of roles are looked up in Slack, which answers 50 such questions a minute."""
 MOST_TOLD = 50
 """How many people one round tells at most."""
 
@@ -25,7 +27,8 @@ MOST_TOLD = 50
 class Candidate:
     """Somebody who could approve, and by what right, in words."""
 
-    slack: SlackUserId
+    slack: SlackUserId | None
+    """None for one of very many, who was not looked for in Slack."""
     principal: Principal
     basis: str
 
@@ -61,9 +64,9 @@ class Asking:
     async def _read(self, target: Target, requester: Person, name: str) -> tuple[Candidate, ...]:
         directory = self.directory
         explaining = Explaining(directory.cloud, directory.people, directory.team, directory.policy())
-        groups = by_basis(await explaining.approvers(target, requester), target)
+        groups = by_basis(await explaining.approvers(target, requester, most=MOST_MET), target)
         found = tuple(
-            Candidate(each.someone.person.slack, each.someone.person.principal, basis)
+            Candidate(each.someone.slack, each.someone.person.principal, basis)
             for basis, people in groups.items()
             for each in people
         )
@@ -74,7 +77,7 @@ class Asking:
         """All who could approve and have not."""
         ask, decided = pending.ask, {approval.by.principal for approval in pending.approvals}
         able = await self.candidates(Target(ask.owner, ask.resource), ask.requester)
-        return [each.slack for each in able if each.principal not in decided]
+        return [each.slack for each in able if each.slack and each.principal not in decided]
 
     async def _notified(self, pending: Pending) -> Sequence[SlackUserId]:
         """Those whom the rule names, as far as they can decide."""

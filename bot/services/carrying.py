@@ -74,7 +74,8 @@ class Carrying:
             case Check(draft):
                 return await self._check(draft, click)
             case Change(draft_id):
-                return form(await self._draft(draft_id, click), await self.desk.directory.catalog())
+                directory = self.desk.directory
+                return form(await self._draft(draft_id, click), await directory.catalog(), directory.policy())
             case Send(draft_id):
                 sent = await self.desk.submit(draft_id, await self._draft(draft_id, click), click)
                 return TextPage("Request sent", sent) if isinstance(sent, str) else sent

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from bot.domain.catalog import Catalog, Endpoints
 from bot.domain.keys import KafkaCluster, MyAccount, Owner, Person, Principal
+from bot.domain.policy import Policy
 from bot.services.clicks import Draft
 from bot.services.directory import Directory
 from bot.services.pages import FormPage
@@ -13,6 +14,9 @@ from bot.services.pages import FormPage
 LIMITS = {"name": 64, "description": 200, "reason": 3000}
 """Characters. Slack takes 3,000 in one input; Confluent sets no limit for names and descriptions of keys."""
 _SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
+_ONE_LINE = frozenset({"name", "description"})
+"""They stand in rows beside our own words: a line of their own, or one turned round, would pass for one of ours."""
+_BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,11 @@ async def check(draft: Draft, person: Person, directory: Directory) -> Checked |
     account = await _account(draft, person, problems, directory)
     found = await _cluster(draft, problems, directory)
     if problems or account is None or found is None:
-        return form(draft, await directory.catalog(), problems)
+        return form(draft, await directory.catalog(), directory.policy(), problems)
     return Checked(account, found[0], found[1])
 
 
-def form(draft: Draft, catalog: Catalog | None, problems: Mapping[str, str] | None = None) -> FormPage:
+def form(draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mapping[str, str] | None = None) -> FormPage:
     """The form as it was filled in, with the names that the catalog knows for what was chosen."""
     problems = problems or {}
     known = catalog or Catalog("", (), (), ())
@@ -47,6 +51,7 @@ def form(draft: Draft, catalog: Catalog | None, problems: Mapping[str, str] | No
         next((each for each in known.environments if each.id == draft.environment), None),
         None if "cluster" in problems else cluster,
         None if "owner" in problems else account,
+        own_account=policy.user_keys,
     )
 
 
@@ -89,6 +94,8 @@ def text_problems(draft: Draft) -> Mapping[str, str]:
             problems[field] = f"Write a {field}."
         elif problem := text_problem(text, limit):
             problems[field] = problem
+        elif field in _ONE_LINE and _BREAKS_ROWS.search(text.strip()):
+            problems[field] = "Write this in one line, without invisible control characters."
     return problems
 
 

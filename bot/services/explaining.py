@@ -153,8 +153,13 @@ class Explaining:
             tuple(approvers),
         )
 
-    async def approvers(self, target: Target, requester: Person, *, thorough: bool = False) -> Sequence[Approver]:
+    async def approvers(
+        self, target: Target, requester: Person, *, thorough: bool = False, most: int | None = None
+    ) -> Sequence[Approver]:
         """Everybody but the requester who has authority over the key, those first who can use it; each once.
+
+        Only the first `most` holders of a role are looked up in Slack, which takes 50 such questions a minute; the
+        rest count as people who can approve, with no Slack id.
 
         Unless `thorough`, which reads all bindings of the organisation, roles bound by a pattern such as
         `environment=*` are not found: these people can approve all the same.
@@ -162,7 +167,7 @@ class Explaining:
         organization, users = await asyncio.gather(self.cloud.organization(), self.cloud.users())
         held = await self._bindings(target, organization, thorough=thorough)
         found = [
-            *await self._bound(target, organization, users, held),
+            *await self._bound(target, organization, users, held, most),
             *await self._mapped(target, organization, users),
         ]
         once: dict[str, Approver] = {}
@@ -173,7 +178,7 @@ class Explaining:
 
     async def _meet(self, user: User, users: Sequence[User]) -> Someone:
         """The Slack side of a Confluent user."""
-        stand_in = Someone(Person(SlackUserId(f"?{user.id}"), self.team, user.name, user.email, user.id), NOT_IN_SLACK)
+        stand_in = Someone(self._unmet(user), NOT_IN_SLACK)
         named = next((slack for slack, principal in self.policy.people.items() if principal == user.id), None)
         if named is not None:
             profile = await self.people.profile(named)
@@ -217,7 +222,12 @@ class Explaining:
         return list(dict.fromkeys(binding for each in found for binding in each))
 
     async def _bound(
-        self, target: Target, organization: str, users: Sequence[User], bindings: Iterable[Binding]
+        self,
+        target: Target,
+        organization: str,
+        users: Sequence[User],
+        bindings: Iterable[Binding],
+        most: int | None,
     ) -> list[Approver]:
         held = defaultdict[Principal, list[Binding]](list)
         for binding in bindings:
@@ -229,8 +239,14 @@ class Explaining:
             async with slots:
                 return Approver(await self._meet(user, users), basis)
 
-        holders = ((user, basis) for user in users if (basis := able.get(user.id)) is not None)
-        return list(await asyncio.gather(*(one(*each) for each in holders)))
+        holders = [(user, basis) for user in users if (basis := able.get(user.id)) is not None]
+        met = await asyncio.gather(*(one(*each) for each in holders[:most]))
+        unmet = [] if most is None else [Approver(Someone(self._unmet(user)), basis) for user, basis in holders[most:]]
+        return [*met, *unmet]
+
+    def _unmet(self, user: User) -> Person:
+        """A Confluent user whom nobody looked for in Slack, or found there."""
+        return Person(SlackUserId(f"?{user.id}"), self.team, user.name, user.email, user.id)
 
     async def _mapped(self, target: Target, organization: str, users: Sequence[User]) -> list[Approver]:
         found: list[Approver] = []

@@ -37,6 +37,8 @@ class FormPage:
     environment: Environment | None = None
     cluster: KafkaCluster | None = None
     account: ServiceAccount | None = None
+    own_account: bool = True
+    """Whether people may choose their own account."""
 
 
 @dataclass(frozen=True, slots=True)

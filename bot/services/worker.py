@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.deadlines import due
-from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Tampered, Unavailable
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Tampered, Unavailable, Undeliverable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
 from bot.services.carrying import Carrying
@@ -31,6 +31,8 @@ STEPS = 4
 AGAIN = timedelta(seconds=5)
 REFUSED = timedelta(minutes=5)
 """When to try again what Confluent refused: a person may have given Latchkey the missing right meanwhile."""
+UNREADABLE = timedelta(minutes=5)
+"""When to look again at what does not open. Dropped, it would outlive its deadlines once the right key is back."""
 CATALOG_EVERY = timedelta(minutes=10)
 log = logging.getLogger("latchkey.worker")
 
@@ -108,9 +110,12 @@ class Worker:
                 next_due = await self._item(lease.item)
         except Conflict:
             next_due = self.clock()
-        except (Tampered, NotFound) as error:
+        except NotFound as error:
             log.error("an item is dropped", extra={"item": lease.item, "code": error.code})  # noqa: TRY400
             next_due = None
+        except Tampered as error:
+            next_due = self.clock() + UNREADABLE
+            log.error("an item cannot be read", extra={"item": lease.item, "why": str(error)})  # noqa: TRY400
         except CloudRefused as error:
             next_due = self.clock() + REFUSED
             log.warning("an item is refused", extra={"item": lease.item, "why": str(error)})
@@ -156,9 +161,16 @@ class Worker:
 
     async def _click(self, name: str) -> None:
         click = await self.inbox.get(name)
-        if click is not None:
+        if click is None:
+            return
+        try:
             await self.carrying.carry_out(click)
-            await self.inbox.done(name)
+        except Undeliverable as error:
+            if not error.lasting:
+                raise
+            # Carried out again, it would be refused, recorded and not told again, each few seconds for an hour.
+            log.warning("nobody could be told", extra={"click": name, "why": error.reason})
+        await self.inbox.done(name)
 
     async def _sweep(self, name: str) -> None:
         request, _, attempt = name.partition("/")

@@ -64,7 +64,8 @@ def _text(content: TextPage) -> Block:
 def form(content: FormPage, *, wants_account: bool) -> Block:
     """The form. Fields keep their ids, so that Slack keeps what was typed when the form is drawn again."""
     draft, problems = content.draft, content.problems
-    blocks = [_owner(draft, wants_account=wants_account)]
+    wants_account = wants_account or not content.own_account
+    blocks = [_owner(content, wants_account=wants_account)]
     if wants_account:
         blocks += _with(problems, "owner", _account(content.account))
     else:
@@ -179,9 +180,10 @@ def accounts(catalog: Catalog | None, typed: str) -> list[Block]:
     return [_account_option(each) for each in found if _hit(typed, each.name, each.id)][:OPTIONS]
 
 
-def _owner(draft: Draft, *, wants_account: bool) -> Block:
-    radio: Block = {"type": "radio_buttons", "action_id": ids.FORM_OWNER, "options": [_ME, _SERVICE_ACCOUNT]}
-    if wants_account or draft.owner:
+def _owner(content: FormPage, *, wants_account: bool) -> Block:
+    options = [_ME, _SERVICE_ACCOUNT] if content.own_account else [_SERVICE_ACCOUNT]
+    radio: Block = {"type": "radio_buttons", "action_id": ids.FORM_OWNER, "options": options}
+    if wants_account or content.draft.owner:
         radio["initial_option"] = _SERVICE_ACCOUNT if wants_account else _ME
     return {**field("Account", ids.OWNER_BLOCK, radio), "dispatch_action": True}
 

@@ -33,7 +33,8 @@ class RedisAgenda:
         with translated():
             args = [floor_ms(now), floor_ms(until), limit, LEASES_TTL_MS]
             items = await self._take(keys=self._keys, args=args)
-        return [Lease(item.decode(), until) for item in cast("list[bytes]", items)]
+        # Others can write here too: what is no text must not stop the worker. It names nothing that is known.
+        return [Lease(item.decode(errors="replace"), until) for item in cast("list[bytes]", items)]
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:
         """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""

@@ -183,8 +183,15 @@ async def test_what_is_forbidden_after_the_review_is_not_sent(tmp_path: Path, ca
         assert line["actor"] == "U0DANA"
 
 
+NO_OWN_IN_DEV = """
+version: 1
+rules:
+  - {name: no own keys in dev, match: {environment: env-dev001}, user_keys: off}
+"""
+
+
 async def test_keys_of_ones_own_account_can_be_switched_off(tmp_path: Path) -> None:
-    async with play(tmp_path, policy="version: 1\ndefaults: {user_keys: off}\n") as it:
+    async with play(tmp_path, policy=NO_OWN_IN_DEV) as it:
         page = await review(it.dana, OWN_IN_DEV)
         assert "Keys of people's own accounts are switched off here. Use a service account." in page
         await it.dana.close()
@@ -357,3 +364,13 @@ async def test_a_rule_that_forbids_what_waits_is_told_to_who_approves(
         await it.approve()
         await it.erin.see("wait until *January*. (rule: production is closed) The request stays as it was.")
         assert "Needs 1 approval until" in words_of(it.cards()[-1])
+
+
+async def test_where_no_rule_allows_them_the_form_does_not_offer_keys_of_ones_own_account(tmp_path: Path) -> None:
+    policy = "version: 1\nchannel: C0APPROVE\ndefaults: {user_keys: off}\n"
+    async with play(tmp_path, policy=policy) as it:
+        await it.dana.command("/apikey create")
+        await it.dana.see("A service account")
+
+        assert not it.dana.sees("My account")
+        assert it.dana.sees("Service account")
