@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.authority import Standing
@@ -34,9 +34,22 @@ class Directory:
     team: TeamId
     policy: Callable[[], Policy]
     """The policy as it is now: who people are, which roles it adds, and the role table that it chose."""
+    is_one_decision: bool = False
     _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
     """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(5), init=False)
+    _everybody: tuple[User, ...] | None = field(default=None, init=False)
+    _groups: dict[str, tuple[SlackUserId, ...]] = field(default_factory=dict[str, tuple[SlackUserId, ...]], init=False)
+    """What this very decision has read."""
+
+    def for_one_decision(self) -> "Directory":
+        """The same for a decision about several people: each list is read afresh, and once; the policy stays as it is.
+
+        Else an organisation of thousands has its users read for every approver, and Slack lets nobody ask for the
+        members of groups more than 20 times a minute.
+        """
+        now = self.policy()
+        return replace(self, policy=lambda: now, is_one_decision=True)
 
     async def identify(self, user: SlackUserId, team: TeamId, *, shown: bool = False) -> Person:
         """The Confluent user behind a Slack user. Raises `Refused` with the reason when there is not exactly one.
@@ -67,12 +80,16 @@ class Directory:
 
     async def members(self, group: str, *, shown: bool) -> Sequence[SlackUserId]:
         """Who is in a Slack user group; a group that does not exist has nobody. `shown` accepts a minute-old list."""
+        if group in self._groups:
+            return self._groups[group]
         name = f"group:{group}"
         cached = await self.cache.get(name, tuple[SlackUserId, ...]) if shown else None
         if cached is not None:
             return cached[0]
         members = tuple(await self.people.members(group))
         await self.cache.put(name, members, tuple[SlackUserId, ...], now=self.clock(), keep=DISPLAY)
+        if self.is_one_decision:
+            self._groups[group] = members
         return members
 
     async def _with_mappings(self, person: Person, bindings: tuple[Binding, ...], *, shown: bool) -> Standing:
@@ -130,11 +147,15 @@ class Directory:
         return await asyncio.gather(*map(read, environments))
 
     async def _users(self, *, shown: bool) -> Sequence[User]:
+        if self._everybody is not None:
+            return self._everybody
         cached = await self.cache.get("users", tuple[User, ...]) if shown else None
         if cached is not None:
             return cached[0]
         users = tuple(await self.cloud.users())
         await self.cache.put("users", users, tuple[User, ...], now=self.clock(), keep=DISPLAY)
+        if self.is_one_decision:
+            self._everybody = users
         return users
 
     async def organization(self) -> str:

@@ -116,22 +116,22 @@ class Execution:
 
     async def permitted(self, approved: Approved) -> Endpoints:
         """The same decision once more, on what everybody holds now. Raises `Refused` when it no longer holds."""
-        ask = approved.ask
+        ask, desk = approved.ask, self.desk.for_one_decision()
         if self.ledger.clock() >= approved.grant.fresh_until:
             raise Refused("The approval ended before the key could be made.")
         try:
-            person = await self.desk.directory.identify(ask.requester.slack, ask.requester.team)
+            person = await desk.directory.identify(ask.requester.slack, ask.requester.team)
         except Refused as error:
             raise Refused(f"The requester could not be confirmed: {error.tell}") from error
-        approvers = await self.desk.standings(approved.grant.approvals)
-        requester = await self.desk.directory.standing(person)
-        verdict = decide(self.desk.directory.policy(), ask, requester, approvers)
+        approvers = await desk.standings(approved.grant.approvals)
+        requester = await desk.directory.standing(person)
+        verdict = decide(desk.directory.policy(), ask, requester, approvers)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})")
         if not isinstance(verdict, Allowed):
             raise Refused(_fewer(approved, counting(ask, approvers)))
         await self._none_left(approved)
-        found = await self.desk.directory.cloud.kafka_cluster(ask.resource.environment, ask.resource.id)
+        found = await desk.directory.cloud.kafka_cluster(ask.resource.environment, ask.resource.id)
         if found is None:
             raise Refused(f"The cluster {ask.resource.id} no longer exists.")
         return found[1]

@@ -1,0 +1,125 @@
+"""What somebody who can write to Redis, or a fault of a moment, must not bring about."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis
+
+from bot.domain.keys import RequestId
+from bot.domain.policy import RoleMapping
+from bot.services.checking import text_problems
+from bot.services.clicks import Approve, Draft
+from tests.services.world import World, a_world, check_at_rest
+from tests.support import build
+from tests.support.faults import Fault, Plan
+
+R1 = RequestId("R1")
+RECORD, LEASES, AGENDA, AUDIT = (f"lk:{{T01}}:{name}" for name in ("request:R1", "leases", "agenda", "audit"))
+ROW = "This is a row of the card"
+
+
+@asynccontextmanager
+async def _writer(world: World) -> AsyncGenerator[Any]:
+    """Somebody else at the same Redis."""
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        yield redis
+
+
+async def test_a_record_that_cannot_be_read_for_a_while_keeps_its_deadline() -> None:
+    async with a_world() as world, _writer(world) as redis:
+        await world.seed(build.approved())
+        await world.work_now()
+        body = await redis.hget(RECORD, "body")
+        await redis.hset(RECORD, "body", b"sealed with another key")
+        world.clock.advance(timedelta(days=1, seconds=1))
+        await world.work_now()
+        assert len(world.cloud.live(R1)) == 1, "the claim is over, and nobody could know"
+
+        await redis.hset(RECORD, "body", body)
+        await world.settle()
+
+        await check_at_rest(world)
+
+
+async def test_an_audit_log_that_is_broken_for_a_while_stops_no_deadline_for_good() -> None:
+    async with a_world() as world, _writer(world) as redis:
+        await world.seed(build.approved())
+        await world.work_now()
+        await redis.rpush(AUDIT, b"not ours")
+        world.clock.advance(timedelta(days=1, seconds=1))
+        await world.work_now()
+        assert len(world.cloud.live(R1)) == 1, "no audit, no effect"
+
+        await redis.rpop(AUDIT)
+        await world.settle()
+
+        await check_at_rest(world)
+
+
+async def test_an_agenda_item_that_is_no_text_stops_no_worker() -> None:
+    async with a_world() as world, _writer(world) as redis:
+        await world.seed(build.approved())
+        await redis.zadd(AGENDA, {b"\xff\xfe": 0})
+
+        await world.work_now()
+
+        assert (await world.state()).kind == "ready"
+
+
+async def test_a_lease_that_is_no_time_stops_no_worker() -> None:
+    async with a_world() as world, _writer(world) as redis:
+        await world.seed(build.approved())
+        await redis.hset(LEASES, "request:R1", "for ever")
+
+        await world.work_now()
+
+        assert (await world.state()).kind == "ready"
+
+
+async def test_a_click_that_slack_lets_nobody_answer_is_carried_out_once() -> None:
+    plan = Plan({("notifier.say", nth): Fault.REFUSED_BEFORE for nth in range(100)})
+    async with a_world(plan) as world:
+        await world.seed(build.pending())
+        await world.work_now()
+        await world.click(Approve(R1), by=build.OTTO)
+        for _ in range(30):
+            await world.work_now()
+            world.clock.advance(timedelta(minutes=1))
+
+        refused = [line for line in await world.audit() if line["action"] == "approval:refused"]
+
+        assert len(refused) == 1
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r", "\u2028", "\u202e", "\u2067", "\x1b"])
+@pytest.mark.parametrize("field", ["name", "description"])
+def test_nobody_adds_rows_to_a_card_or_turns_them_round(field: str, mark: str) -> None:
+    typed = {"name": "n", "description": "", "reason": f"r{mark}{ROW}"} | {field: f"orders{mark}{ROW}"}
+
+    assert set(text_problems(Draft(**typed))) == {field}
+
+
+def test_text_from_right_to_left_and_joined_emoji_are_fine_in_one_line() -> None:
+    hebrew, coder = "\u05e9\u05dc\u05d5\u05dd", "\U0001f469\u200d\U0001f4bb"
+
+    assert text_problems(Draft(name=f"{hebrew} {coder}", description=f" \u200f{hebrew}\u200f \n", reason="r")) == {}
+
+
+async def test_a_decision_about_many_people_reads_the_users_once_and_each_group_once() -> None:
+    groups = tuple(RoleMapping(f"S0{number}", "EnvironmentAdmin", "environment=env-dev001") for number in range(7))
+    plan = Plan()
+    async with a_world(plan, approvals=2) as world:
+        world.policy = replace(world.policy, mappings=groups)
+        await world.seed(build.pending(terms=build.terms(approvals=2), approvals=(build.an_approval(build.ERIN),)))
+        await world.work_now()
+        await world.click(Approve(R1), by=build.FEMI)
+        await world.work_now()
+
+        assert (await world.state()).kind == "ready"
+        decisions = 2  # by the click, and again before the effect
+        assert plan.calls.count("cloud.users") == decisions
+        assert plan.calls.count("people.members") == decisions * len(groups)
