@@ -15,6 +15,10 @@ from handlers.desk import Reception
 
 LOOKED_AT = 50
 """How many pending requests one answer looks through for those that a person can decide."""
+_NOT_ALL = (
+    f"Many requests wait, and the oldest {LOOKED_AT} are not for you to decide. Later ones may be: "
+    "look at the cards in the approvals channel."
+)
 
 
 def register(app: AsyncApp, desk: Reception) -> None:
@@ -64,7 +68,8 @@ async def _waiting(desk: Reception, command: Command) -> tuple[list[Request], st
         standing = await desk.directory.glance(await desk.directory.identify(command.by, command.team, shown=True))
     except LatchkeyError as error:
         return [], error.tell
-    return [request for request in pending if refusal(request.ask, standing) is None], ""
+    found = [request for request in pending if refusal(request.ask, standing) is None]
+    return found, "" if found or len(pending) < LOOKED_AT else _NOT_ALL
 
 
 def _shown(blocks: list[Block], text: str) -> dict[str, Any]:

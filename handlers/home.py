@@ -37,6 +37,14 @@ def register(app: AsyncApp, desk: Reception) -> None:
         )
         await ack()
 
+    @app.shortcut(re.compile(".*"))
+    async def unknown_shortcut(ack: AsyncAck, body: Body) -> None:
+        opening = forms.opening(body)
+        desk.start(
+            desk.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown shortcut", opening.by, opening.reply
+        )
+        await ack()
+
     @app.view(re.compile(".*"))
     async def unknown_view(ack: AsyncAck) -> None:
         await ack(response_action="update", view=modals.page(TextPage("Not done", _NO_LONGER)))
