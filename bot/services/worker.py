@@ -23,6 +23,8 @@ LEASE = timedelta(seconds=60)
 """Longer than `DEADLINE`, so that nobody takes an item that its holder still works on."""
 DEADLINE = 50.0
 """Seconds that one item may take."""
+SHOWN_WITHIN = 20.0
+"""Seconds of these for all messages of a request, of which there may be a hundred; the rest is for the step itself."""
 POLL = 1.0
 """Seconds between looks at the agenda when nothing rings."""
 AT_ONCE = 16
@@ -146,12 +148,20 @@ class Worker:
         retry: datetime | None = None
         for _ in range(STEPS):
             stored = await self._known(RequestId(name))
-            retry = await self.publishing.publish(stored.value)
+            retry = await self._publish(stored.value)
             deadline = due(stored.value)
             if deadline is None or deadline > self.clock():
                 return min((at for at in (deadline, retry) if at), default=None)
             await self.execution.advance(stored)
         return self.clock()
+
+    async def _publish(self, request: Request) -> datetime | None:
+        """Show it, as far as Slack lets us in time: a key whose time is over must go while Slack answers nothing."""
+        try:
+            async with asyncio.timeout(SHOWN_WITHIN):
+                return await self.publishing.publish(request)
+        except TimeoutError:
+            return self.clock() + AGAIN
 
     async def _known(self, request: RequestId) -> Stored[Request]:
         stored = await self.requests.get(request)

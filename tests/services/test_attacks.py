@@ -1,5 +1,6 @@
 """What somebody who can write to Redis, or a fault of a moment, must not bring about."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,10 +12,13 @@ from fakeredis import FakeAsyncRedis
 
 from bot.domain.keys import RequestId
 from bot.domain.policy import RoleMapping
+from bot.domain.requests import Request
 from bot.services.checking import text_problems
 from bot.services.clicks import Approve, Draft
+from bot.services.ports import Post, Surface
 from tests.services.world import World, a_world, check_at_rest
 from tests.support import build
+from tests.support.fakes import FakeSlack
 from tests.support.faults import Fault, Plan
 
 R1 = RequestId("R1")
@@ -78,6 +82,30 @@ async def test_a_lease_that_is_no_time_stops_no_worker() -> None:
         await world.work_now()
 
         assert (await world.state()).kind == "ready"
+
+
+class _SilentSlack(FakeSlack):
+    """Takes calls, and never answers."""
+
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody wakes it")
+
+
+async def test_a_slack_that_never_answers_keeps_no_key_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.services.worker.DEADLINE", 0.2)
+    monkeypatch.setattr("bot.services.worker.SHOWN_WITHIN", 0.02)
+    async with a_world() as world:
+        await world.seed(build.approved())
+        await world.work_now()
+        world.clock.advance(timedelta(days=1, seconds=1))
+        world.slack = _SilentSlack(world.slack.people)
+
+        for _ in range(3):
+            await world.work(world.start())
+            world.clock.advance(timedelta(seconds=10))
+
+        assert world.cloud.live(R1) == []
 
 
 async def test_a_click_that_slack_lets_nobody_answer_is_carried_out_once() -> None:
