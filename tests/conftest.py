@@ -14,7 +14,7 @@ CHROMIUMS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 PRODUCT_VARIABLES = ("SLACK_", "CONFLUENT_", "LATCHKEY_", "REDIS_URL", "LOG_LEVEL", "HOST", "PORT")
-TEST_VARIABLES = {"LATCHKEY_CHROMIUM", "LATCHKEY_REQUIRE_BROWSER"}
+TEST_VARIABLES = {"TEST_CHROMIUM", "TEST_REQUIRE_BROWSER"}
 
 # A deadline per example measures how busy the machine is, not the code.
 settings.register_profile("latchkey", deadline=None, print_blob=True)
@@ -30,12 +30,12 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    """The path of a Chromium; without one the test is skipped, or fails where LATCHKEY_REQUIRE_BROWSER=1."""
-    chosen = os.environ.get("LATCHKEY_CHROMIUM")
+    """The path of a Chromium; without one the test is skipped, or fails where TEST_REQUIRE_BROWSER=1."""
+    chosen = os.environ.get("TEST_CHROMIUM")
     for candidate in (chosen,) if chosen else CHROMIUMS:
         if path := shutil.which(candidate):
             return path
-    reason = "no Chromium found: install it, or set LATCHKEY_CHROMIUM to its path"
-    if os.environ.get("LATCHKEY_REQUIRE_BROWSER") == "1":
+    reason = "no Chromium found: install it, or set TEST_CHROMIUM to its path"
+    if os.environ.get("TEST_REQUIRE_BROWSER") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

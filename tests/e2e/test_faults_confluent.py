@@ -28,7 +28,7 @@ async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_
     cases = {
         "400": quota,
         "402": quota,
-        "403": ("Forbidden Access", "Ask for a key of a service account instead"),
+        "403": ("Forbidden Access", "Tell whoever runs Latchkey: its own service account lacks the right"),
         "409": ("The API key already exists", "Ask for a new key with /apikey create."),
         "422": ("The property spec.resource is not valid", "Ask for a new key with /apikey create."),
     }
