@@ -1,0 +1,57 @@
+"""What is written down is true: settings, the demo, decisions, and what the manifest promises."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.settings import Settings
+from bot.slack import ids
+from sandbox.__main__ import STORY
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    assert [name for name in map(str.upper, Settings.model_fields) if f"`{name}`" not in README] == []
+
+
+def test_the_readme_is_short_and_its_demo_comes_first() -> None:
+    assert len(README.split()) <= 500
+    assert "make sandbox" in "\n".join(README.splitlines()[:30])
+
+
+def test_the_readme_tells_the_story_that_the_sandbox_prints() -> None:
+    steps = [line.strip() for line in STORY.splitlines() if re.match(r" +\d\.", line)]
+
+    assert len(steps) == 3
+    assert [step for step in steps if step not in README] == []
+
+
+def test_links_in_the_readme_lead_somewhere() -> None:
+    linked = [name for name in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in name]
+
+    assert linked
+    assert [name for name in linked if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_is_short_and_names_the_check_that_holds_it(decision: Path) -> None:
+    text = decision.read_text()
+    checks = re.findall(r"`(tests/[\w/.]+)`", text)
+
+    assert len(text.splitlines()) <= 45
+    for part in ("## Context", "## Decision", "## Consequences", "## Alternatives", "## The check that enforces it"):
+        assert part in text
+    assert checks
+    assert [check for check in checks if not (ROOT / check).exists()] == []
+
+
+def test_the_manifest_names_the_command_and_the_shortcut_that_have_listeners() -> None:
+    features = yaml.safe_load((ROOT / "app-manifest.yml").read_text())["features"]
+
+    assert [each["command"] for each in features["slash_commands"]] == [ids.COMMAND]
+    assert [each["callback_id"] for each in features["shortcuts"]] == [ids.SHORTCUT_CREATE]
