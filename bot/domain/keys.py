@@ -253,5 +253,8 @@ _MARKER = re.compile(r"\[lk:(?P<request>[A-Za-z0-9_-]{1,64})/(?P<attempt>[0-9]{1
 
 
 def normal_email(address: str) -> str:
-    """An e-mail address as we compare it: trimmed and case-folded."""
-    return address.strip().casefold()
+    """An e-mail address as we compare it: trimmed, and in lower case as far as it is ASCII.
+
+    More would make one person of two: case-folded, `straße@` is `strasse@`, and a Kelvin sign is a k.
+    """
+    return "".join(letter.lower() if letter.isascii() else letter for letter in address.strip())

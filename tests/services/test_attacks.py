@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.domain.keys import RequestId
+from bot.domain.catalog import User
+from bot.domain.errors import Refused
+from bot.domain.keys import Principal, RequestId, SlackUserId, normal_email
 from bot.domain.policy import RoleMapping
 from bot.domain.requests import Request
 from bot.services.checking import text_problems
 from bot.services.clicks import Approve, Draft
-from bot.services.ports import Post, Surface
+from bot.services.identity import matched
+from bot.services.ports import Post, Profile, Surface
 from tests.services.world import World, a_world, check_at_rest
 from tests.support import build
 from tests.support.fakes import FakeSlack
@@ -121,6 +124,31 @@ async def test_a_click_that_slack_lets_nobody_answer_is_carried_out_once() -> No
         refused = [line for line in await world.audit() if line["action"] == "approval:refused"]
 
         assert len(refused) == 1
+
+
+@pytest.mark.parametrize("lookalike", ["gro\u00df@acme.example", "\u212aim@acme.example", "\ufb01n@acme.example"])
+def test_an_address_that_only_looks_alike_is_nobody(lookalike: str) -> None:
+    users = [
+        User(Principal(f"u-{name}"), normal_email(f"{name}@acme.example"), name) for name in ("gross", "kim", "fin")
+    ]
+    slack = SlackUserId("U0MALLORY")
+    mallory = Profile(
+        slack,
+        build.TEAM,
+        "M",
+        normal_email(lookalike),
+        email_confirmed=True,
+        is_bot=False,
+        is_guest=False,
+        deleted=False,
+    )
+
+    with pytest.raises(Refused, match="No Confluent Cloud user"):
+        matched(mallory, users, {})
+
+
+def test_an_address_in_capitals_is_the_same_address() -> None:
+    assert normal_email(" Kim@ACME.example ") == normal_email("kim@acme.example")
 
 
 @pytest.mark.parametrize("mark", ["\n", "\r", "\u2028", "\u202e", "\u2067", "\x1b"])
