@@ -38,6 +38,7 @@ from bot.slack.people import SlackPeople
 from bot.slack.replies import Replies
 from bot.slack.workspace import channel_problem
 from bot.store.connection import check as redis_problems
+from bot.store.connection import clock_problem
 from bot.store.moments import utc_now
 
 GRACE = 25.0
@@ -78,6 +79,7 @@ async def doctor(settings: Settings) -> int:
                 ("Slack", f"ok: {world.workspace.name} ({world.workspace.team})"),
                 ("channels", await _channel_problems(world, _policy(settings).current())),
                 ("store", " ".join(await redis_problems(world.redis)) or None),
+                ("clock", await clock_problem(world.redis)),
                 ("Confluent Cloud", f"ok: organisation {await world.cloud.organization()}"),
             ]
     except (StartupError, LatchkeyError) as error:
@@ -218,6 +220,9 @@ def _checks(
         await redis_problems(world.redis)
         return None
 
+    async def clock() -> str | None:
+        return await clock_problem(world.redis)
+
     async def looking() -> str | None:
         seen = worker.last_look
         late = seen is None or (world.clock() - seen).total_seconds() > LOOKED_WITHIN
@@ -232,4 +237,11 @@ def _checks(
     async def policy() -> str | None:
         return f"the file does not hold, the former policy stays: {source.problem}" if source.problem else None
 
-    return {"store": store, "worker": looking, "slack": connection, "channels": channels, "policy": policy}
+    return {
+        "store": store,
+        "clock": clock,
+        "worker": looking,
+        "slack": connection,
+        "channels": channels,
+        "policy": policy,
+    }

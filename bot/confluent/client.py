@@ -60,6 +60,7 @@ class Client:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`endpoint` is the base URL; `version` is ours, for the User-Agent."""
+        self.key = key
         self._http = httpx.AsyncClient(
             base_url=endpoint,
             auth=(key, secret.reveal()),

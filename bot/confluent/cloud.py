@@ -10,7 +10,7 @@ from http import HTTPStatus
 from bot.confluent import wire
 from bot.confluent.client import item_path
 from bot.confluent.inventory import ConfluentInventory
-from bot.domain.errors import CloudRefused, Unknown
+from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KeyId, Principal, Resource, Secret
 from bot.services.ports import NewKey
 
@@ -19,6 +19,17 @@ API_KEYS = "/iam/v2/api-keys"
 
 class ConfluentCloud(ConfluentInventory):
     """`bot.services.ports.Cloud` over the public API."""
+
+    async def own_account(self) -> Principal:
+        """The owner of the key that we call with. Raises `Unavailable` when Confluent does not tell."""
+        row = await self._find(API_KEYS, self._client.key, wire.ApiKey)
+        if row is None or not row.spec.owner.id:
+            raise Unavailable(
+                "Confluent Cloud does not say whose key Latchkey uses, so nothing was changed. "
+                "Tell whoever runs Latchkey.",
+                log="the owner of CONFLUENT_CLOUD_API_KEY cannot be read",
+            )
+        return Principal(row.spec.owner.id)
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         """Make a key. Raises `Unknown` also when Confluent made something other than what was asked."""

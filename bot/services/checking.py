@@ -13,6 +13,7 @@ from bot.services.pages import FormPage
 
 LIMITS = {"name": 64, "description": 200, "reason": 3000}
 """Characters. Slack takes 3,000 in one input; Confluent sets no limit for names and descriptions of keys."""
+OWN_ACCOUNT = "This is the account of Latchkey itself. Nobody gets keys of it. Choose another one."
 _SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
 _ONE_LINE = frozenset({"name", "description"})
 """They stand in rows beside our own words: a line of their own, or one turned round, would pass for one of ours."""
@@ -64,6 +65,8 @@ async def _account(draft: Draft, person: Person, problems: dict[str, str], direc
     account = await directory.cloud.service_account(Principal(draft.owner))
     if account is None:
         problems["owner"] = "This service account no longer exists. Choose another one."
+    elif await directory.is_own(account):
+        problems["owner"] = OWN_ACCOUNT
     return account
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.domain.authority import Standing
 from bot.domain.catalog import Catalog, Environment, User
 from bot.domain.errors import Refused
-from bot.domain.keys import KafkaCluster, Person, SlackUserId, TeamId
+from bot.domain.keys import KafkaCluster, Owner, Person, SlackUserId, TeamId
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding
 from bot.services.identity import ELSEWHERE, admitted, matched
@@ -157,6 +157,14 @@ class Directory:
         if self.is_one_decision:
             self._everybody = users
         return users
+
+    async def is_own(self, owner: Owner) -> bool:
+        """Whether this is the account of Latchkey itself, whose rights nobody gets by asking for a key of it."""
+        cached = await self.cache.get("own-account", str)
+        own = cached[0] if cached else await self.cloud.own_account()
+        if cached is None:
+            await self.cache.put("own-account", own, str, now=self.clock(), keep=CATALOG_KEPT)
+        return owner.id == own
 
     async def organization(self) -> str:
         """The id of the organisation; it never changes, so it is kept for a day."""

@@ -130,6 +130,8 @@ class Execution:
             raise Refused(f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})")
         if not isinstance(verdict, Allowed):
             raise Refused(_fewer(approved, counting(ask, approvers)))
+        if await desk.directory.is_own(ask.owner):
+            raise Refused("Nobody gets keys of the account of Latchkey itself.")
         await self._none_left(approved)
         found = await desk.directory.cloud.kafka_cluster(ask.resource.environment, ask.resource.id)
         if found is None:

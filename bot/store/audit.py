@@ -122,8 +122,14 @@ class RedisAudit:
         self._head = linked.after
 
     def moved(self, stored: bytes, length: int) -> None:
-        """Learn from a script's reply where the log ends. Raises `Tampered` when head and log do not fit."""
-        self._head = self._opened(stored, length)
+        """Learn from a script's reply where the log ends.
+
+        Raises `Tampered` when head and log do not fit, or when the log ends before a line that we have seen in it.
+        """
+        head = self._opened(stored, length)
+        if head.seq < self._head.seq:
+            raise not_ours(self._place, f"says {head.seq} lines, but there were {self._head.seq}")
+        self._head = head
 
     async def _tried(self, linked: Linked) -> bool:
         args: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, *linked.lines]

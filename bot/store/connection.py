@@ -1,5 +1,6 @@
 """The connection to Redis or Valkey, and what its errors become."""
 
+import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
@@ -22,6 +23,8 @@ Commands: TypeAlias = Any
 ANSWER_SECONDS = 2
 CONNECTIONS = 32
 SENTINEL_PORT = 26379
+CLOCKS_APART = 5.0
+"""Seconds. Half a minute ahead, a replica would take a secret that is on its way for lost, and delete its key."""
 LOST_ANSWER = (ConnectionFailed, TimedOut)
 """Errors after which a command may or may not have been carried out."""
 
@@ -120,3 +123,16 @@ async def check(redis: Commands) -> list[str]:
     if not persistence.get("aof_enabled"):
         problems.append("The append-only file is off: a restart of Redis loses requests. Set appendonly to yes.")
     return problems
+
+
+async def clock_problem(redis: Commands) -> str | None:
+    """Whether this machine's clock is so far from Redis's that replicas would disagree about deadlines.
+
+    Raises `Unavailable`.
+    """
+    with translated():
+        now: tuple[int, int] = await redis.time()
+    apart = abs(time.time() - now[0] - now[1] / 1e6)
+    if apart <= CLOCKS_APART:
+        return None
+    return f"this clock and that of Redis are {apart:.0f} s apart: set both by NTP"

@@ -15,6 +15,7 @@ from tests.confluent.fake import (
     KEYS,
     NEW_SECRET,
     ORGANIZATION,
+    OWN_KEY,
     FakeConfluent,
     api_key,
     cluster,
@@ -369,3 +370,17 @@ async def test_a_user_key_is_asked_for_by_the_users_id(cloud: ConfluentCloud, fa
     key, _ = await cloud.create_key(NewKey(MyAccount(Principal("u-abc123")), ORDERS, "mine", "for me"))
 
     assert key.owner == "u-abc123"
+
+
+# ---------------------------------------------------------------------------------------------------------- our own key
+
+
+async def test_the_owner_of_our_own_key_is_told(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.collections[KEYS] = [api_key(OWN_KEY, owner="sa-latchk")]
+
+    assert await cloud.own_account() == "sa-latchk"
+
+
+async def test_not_knowing_whose_key_we_use_is_no_answer(cloud: ConfluentCloud) -> None:
+    with pytest.raises(Unavailable, match="owner of CONFLUENT_CLOUD_API_KEY"):
+        await cloud.own_account()

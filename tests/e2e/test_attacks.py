@@ -38,6 +38,17 @@ async def test_a_flood_of_requests_for_others_is_not_called_nothing(tmp_path: Pa
         assert "Nothing waits for you." not in str(it.erin.ephemerals)
 
 
+async def test_nobody_gets_a_key_of_the_account_of_latchkey_itself(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.fill_in()
+        await it.dana.fill({"Service account": "latchkey-bot"})
+        await it.dana.submit()
+
+        await it.dana.see("This is the account of Latchkey itself. Nobody gets keys of it. Choose another one.")
+        assert it.dana.sees("Local tests of the orders flow")
+        assert it.our_keys() == []
+
+
 async def _flood(it: Play, number: int) -> None:
     """So many requests for a cluster in production, which Erin does not administer."""
     production = KafkaCluster("lkc-prod01", "orders", "env-prod01", "production")

@@ -12,7 +12,7 @@ from fakeredis import FakeAsyncRedis
 
 from bot.domain.catalog import User
 from bot.domain.errors import Refused
-from bot.domain.keys import Principal, RequestId, SlackUserId, normal_email
+from bot.domain.keys import Principal, RequestId, ServiceAccount, SlackUserId, normal_email
 from bot.domain.policy import RoleMapping
 from bot.domain.requests import Request
 from bot.services.checking import text_problems
@@ -179,3 +179,13 @@ async def test_a_decision_about_many_people_reads_the_users_once_and_each_group_
         decisions = 2  # by the click, and again before the effect
         assert plan.calls.count("cloud.users") == decisions
         assert plan.calls.count("people.members") == decisions * len(groups)
+
+
+async def test_no_approval_gives_a_key_of_the_account_of_latchkey_itself() -> None:
+    async with a_world() as world:
+        own = ServiceAccount(Principal("sa-latchk"), "latchkey-bot")
+        await world.seed(build.approved(ask=build.an_ask(owner=own)))
+        await world.settle()
+
+        assert (await world.state()).kind == "failed"
+        assert world.effects == []

@@ -131,6 +131,20 @@ async def test_a_log_that_was_cut_takes_no_more_lines(
     assert await store.requests.get(pending().ask.id) is None
 
 
+async def test_an_older_end_put_back_is_noticed_by_who_saw_the_newer_one(
+    store: Store, other: Store, redis: Any, keys: Keyspace
+) -> None:
+    await store.audit.append(event())
+    old = await redis.get(keys.audit_head)
+    await store.audit.append(event())
+    await redis.set(keys.audit_head, old)
+    await redis.rpop(keys.audit)
+
+    with pytest.raises(Tampered):
+        await store.audit.append(event())
+    assert await other.audit.verify() is None, "a process that starts now has seen nothing else"
+
+
 async def test_a_replaced_end_is_found(store: Store, redis: Any, keys: Keyspace) -> None:
     await three(store)
     last = json.loads(await redis.lindex(keys.audit, -1))

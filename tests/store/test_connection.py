@@ -1,10 +1,11 @@
+import time
 from typing import Any
 
 import pytest
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from bot.domain.errors import Unavailable
-from bot.store.connection import check, connect
+from bot.store.connection import check, clock_problem, connect
 
 PASSWORD = "marker0password"
 
@@ -80,3 +81,12 @@ async def test_an_unfit_server_is_told_of(real: Any) -> None:
         await real.config_set("appendonly", "yes")
 
     assert [problem.split(" ")[0] for problem in problems] == ["maxmemory-policy", "The"]
+
+
+async def test_a_clock_that_is_far_from_that_of_redis_is_told(real: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await clock_problem(real) is None
+
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 31)
+
+    assert "31 s apart" in str(await clock_problem(real))

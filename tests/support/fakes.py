@@ -66,6 +66,10 @@ class FakeCloud:
     landing: list[timedelta] = field(default_factory=list[timedelta])
     """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
 
+    async def own_account(self) -> Principal:
+        """Nobody else's."""
+        return Principal("sa-latchk")
+
     def live(self, request: RequestId | None = None) -> list[KeyId]:
         """Keys that open something now."""
         return [
