@@ -60,7 +60,16 @@ class Carrying:
             log.exception("click failed", extra={"click": click.id, "deed": click.deed.kind})
             page = _apology("Something went wrong", _broken(click), click)
         if page is not None:
+            await self._say(click, page)
+
+    async def _say(self, click: Click, page: Page) -> None:
+        try:
             await self._reply(click, page)
+        except Unavailable as error:
+            if not isinstance(click.deed, Act):
+                raise  # a page is drawn again
+            # Done once more, it would be answered with "your click changed nothing". The messages show what it did.
+            log.warning("an answer is lost", extra={"click": click.id, "why": str(error)})
 
     async def _reply(self, click: Click, page: Page) -> None:
         if click.reply.view is not None:
