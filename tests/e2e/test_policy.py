@@ -17,6 +17,7 @@ from tests.support.wishes import (
     Wish,
     ask,
     buttons,
+    later,
     new_policy,
     posted,
     review,
@@ -374,3 +375,26 @@ async def test_where_no_rule_allows_them_the_form_does_not_offer_keys_of_ones_ow
 
         assert not it.dana.sees("My account")
         assert it.dana.sees("Service account")
+
+
+async def test_a_key_is_deleted_when_it_has_lived_as_long_as_its_rule_lets_it(tmp_path: Path) -> None:
+    async with play(tmp_path, policy="version: 1\ndefaults: {lifetime: 30d}\n") as it:
+        await it.fill_in()
+        await it.dana.submit()
+        await it.dana.see("The key is deleted 30 days after it is made.")
+        await it.dana.submit()
+        await it.card_says("Approve")
+        await it.approve()
+        await it.dana.click("Show secret")
+        await it.dana.click("I saved it")
+        await it.dana.see("Whatever uses it stops then.")
+
+        await it.dana.see("You saved its secret")
+        await later(it, days=29)
+        assert len(it.our_keys()) == 1
+        await later(it, days=1, hours=1)
+
+        await it.dana.see("Its lifetime is over.")
+        await it.until(lambda: it.our_keys() == [], "the key to go")
+        await it.card_says("Its lifetime is over.")
+        assert [line["action"] for line in await it.audit("key:retired")] == ["key:retired"]
