@@ -6,7 +6,7 @@ from typing import assert_never
 from bot.domain.authority import Standing
 from bot.domain.keys import MyAccount
 from bot.domain.requests import Pending, Request
-from bot.domain.roles import Binding, Table, Whose
+from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.basis import in_words
 from bot.services.words import KINDS
 from bot.slack import ids
@@ -78,9 +78,7 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble
 def whoami_blocks(standing: Standing, names: Mapping[str, str]) -> list[Block]:
     """Who Latchkey thinks that somebody is; `names` are what ids of environments and clusters stand for."""
     person, held = standing.person, standing.bindings
-    texts = [
-        f"• {in_words(each, names)}: {_allows(each.role, standing.table)} {_source(each)}" for each in held[:ROLES]
-    ]
+    texts = [f"• {in_words(each, names)}: {_allows(each, standing.table)} {_source(each)}" for each in held[:ROLES]]
     if not held:
         texts.append("• None. You can ask for keys, and approve none.")
     if len(held) > ROLES:
@@ -97,20 +95,29 @@ def _line(request: Request) -> Row:
     return [Bold(ask.name), f": a {kind_of(ask.resource)} for {called(ask.resource)}{place}, account {account}"]
 
 
+def _owns_account(binding: Binding) -> bool:
+    path = Scope.parse(binding.crn).path
+    return bool(path) and path[0][0] == "service-account"
+
+
 def _source(binding: Binding) -> str:
     return "From Latchkey’s policy." if binding.source == "mapping" else "A role binding."
 
 
-def _allows(role: str, table: Table) -> str:
-    row = table.rows.get(role)
+def _allows(binding: Binding, table: Table) -> str:
+    row = table.rows.get(binding.role)
     if row is None:
         return "it manages no API keys."
     kinds = ", ".join(name for kind, name in KINDS.items() if kind in row.kinds)
     match row.whose:
-        case Whose.ANYONES | Whose.OTHERS:
+        case Whose.ANYONES:
             return f"you can approve what others ask for ({kinds})."
-        case Whose.OWN_AND_OWNED_ACCOUNTS:
-            return f"it covers your own keys, and you can approve for service accounts that you own ({kinds})."
+        case Whose.OTHERS:
+            return f"you can approve what others ask for, but it covers no keys of your own ({kinds})."
+        case Whose.OWN_AND_OWNED_ACCOUNTS if _owns_account(binding):
+            return f"you can approve for this service account ({kinds})."
+        case Whose.OWN_AND_OWNED_ACCOUNTS:  # of a topic or a group: that makes nobody the owner of an account
+            return f"it covers your own keys; you approve none ({kinds})."
         case Whose.OWN:
             return f"it covers your own keys; you approve none ({kinds})."
         case _:

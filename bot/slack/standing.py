@@ -2,10 +2,8 @@
 
 from typing import assert_never
 
-from bot.domain.keys import ServiceAccount
 from bot.domain.requests import (
     Approved,
-    Ask,
     Cancelled,
     Confirmed,
     Denied,
@@ -121,19 +119,7 @@ def withdrawn(request: Withdrawn, who: str) -> Row:
 
 def _approvals(request: Pending | Approved | Offered | Working | Keyed) -> Rows:
     given = request.approvals if isinstance(request, Pending) else request.grant.approvals
-    return [
-        ["Approved by ", Mention(each.by.slack), f" ({_named(each.basis, request.ask)}) ", each.at, "."]
-        for each in given
-    ]
-
-
-def _named(basis: str, ask: Ask) -> str:
-    """A role with the names of the places that this request names: "EnvironmentAdmin of dev"."""
-    names = {ask.resource.environment: ask.resource.environment_name, ask.resource.id: ask.resource.name}
-    if isinstance(ask.owner, ServiceAccount):
-        names[ask.owner.id] = ask.owner.name
-    role, of, place = basis.partition(" of ")
-    return role + of + " / ".join(names.get(part) or part for part in place.split(" / "))
+    return [["Approved by ", Mention(each.by.slack), f", {each.basis}, ", each.at, "."] for each in given]
 
 
 def _trouble(tell: str) -> Row:
