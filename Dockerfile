@@ -7,7 +7,7 @@ WORKDIR /src
 # The lock first: the layer with the dependencies is built again only when they change.
 COPY requirements.lock ./
 RUN /opt/latchkey/bin/pip install --require-hashes --only-binary :all: -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE app-manifest.yml ./
 COPY bot bot
 COPY handlers handlers
 COPY sandbox sandbox
