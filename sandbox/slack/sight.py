@@ -10,7 +10,7 @@ from sandbox.slack.views import Views
 from sandbox.slack.workspace import Workspace
 
 Place: TypeAlias = Literal["modal", "message", "home"]
-SECONDS = 5.0
+SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,12 +33,12 @@ class SocketMode:
         """How many connections of the bot are open."""
         return len(self._open)
 
-    async def wait_connected(self, count: int = 1, seconds: float = 10.0) -> None:
+    async def wait_connected(self, count: int = 1, seconds: float = 30.0) -> None:
         """Return once at least `count` connections are open. Raises TimeoutError."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self.connections >= count)
 
-    async def wait_disconnected(self, seconds: float = 10.0) -> None:
+    async def wait_disconnected(self, seconds: float = 30.0) -> None:
         """Return once no connection is open. Raises TimeoutError."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: not self._open)

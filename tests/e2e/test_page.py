@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-PATIENCE = 10_000.0
+PATIENCE = 20_000.0
 """Milliseconds that something may take to show up."""
 LEAPS, A_LEAP = 20, 500.0
 REASON = "Not before the audit: *ask* <!channel> & שלום\nThen again."

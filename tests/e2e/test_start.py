@@ -158,7 +158,7 @@ async def test_the_sandbox_leaves_no_server_behind_even_when_its_bot_was_killed(
     pipe = asyncio.subprocess.PIPE
     sandbox = await asyncio.create_subprocess_exec(sys.executable, "-m", "sandbox", "--port", "0", stdout=pipe)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert sandbox.stdout is not None
             story = (await sandbox.stdout.readuntil(b"bot.log")).decode()
         url, log = re.findall(r"sandbox: (\S+)", story)[0], Path(re.findall(r"log to (\S+)", story)[0])

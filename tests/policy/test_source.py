@@ -62,7 +62,7 @@ async def following(source: PolicySource) -> AsyncGenerator[None]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 -- the source tells nobody
             await asyncio.sleep(0.005)
 
@@ -204,5 +204,5 @@ async def test_all_problems_are_logged_and_the_first_is_told(path: Path, caplog:
 
 
 async def test_stopping_does_not_wait_for_the_next_look(path: Path) -> None:
-    async with asyncio.timeout(5), following(opened(path, every=3600)):
+    async with asyncio.timeout(20), following(opened(path, every=3600)):
         pass

@@ -58,7 +58,7 @@ def latchkey(*args: str, stdin: str | None = None) -> Result:
 def spawned(*args: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     base = {name: value for name, value in os.environ.items() if name not in settings.KNOWN}
     return subprocess.run(
-        [sys.executable, *args], cwd=ROOT, env=base | environ, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, *args], cwd=ROOT, env=base | environ, capture_output=True, text=True, timeout=90, check=False
     )
 
 

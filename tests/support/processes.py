@@ -24,7 +24,7 @@ from sandbox.slack.person import PersonAtClient
 from sandbox.stage import MASTER_KEY, BotProcess, Stage, stage
 from tests.support.play import Play, settings_from
 
-SECONDS = 10.0
+SECONDS = 30.0
 PRODUCT = ("-m", "bot", "run")
 
 
