@@ -47,6 +47,9 @@ class Workspace:
     groups: Mapping[str, tuple[SlackUserId, ...]]
 
 
+_UNKNOWN = Principal("")
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The whole file. A field that we do not know is ignored; where that would be wrong, `version` is another."""
@@ -63,6 +66,8 @@ class Snapshot:
     users: tuple[User, ...]
     role_bindings: tuple[Binding, ...]
     slack: Workspace
+    own_account: Principal = _UNKNOWN
+    """Whose key Latchkey itself uses; "" in snapshots from before this was asked."""
 
     def dump(self) -> str:
         """As JSON, for a file."""
@@ -112,6 +117,7 @@ async def take(cloud: Inventory, people: People, policy: Policy, team: TeamId, n
             dict.fromkeys([*await cloud.bindings_at(here), *await cloud.bindings_under(here)]),
         ),
         slack=await _workspace(people, policy, team, users),
+        own_account=await cloud.own_account(),
     )
 
 
@@ -124,6 +130,10 @@ class SnapshotCloud:
     async def organization(self) -> str:
         """The organisation's id, as CRNs carry it."""
         return self.snapshot.organization
+
+    async def own_account(self) -> Principal:
+        """Whose key Latchkey itself uses."""
+        return self.snapshot.own_account
 
     async def environments(self) -> Sequence[Environment]:
         """Environments."""

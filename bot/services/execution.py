@@ -31,6 +31,7 @@ from bot.domain.requests import (
     Working,
 )
 from bot.services.endings import Endings
+from bot.services.explaining import OWN_ACCOUNT
 from bot.services.ledger import ASK_AGAIN, Ledger, With, backoff
 from bot.services.leftovers import Leftovers, attempt_of
 from bot.services.ports import NewKey, Stored
@@ -131,7 +132,7 @@ class Execution:
         if not isinstance(verdict, Allowed):
             raise Refused(_fewer(approved, counting(ask, approvers)))
         if await desk.directory.is_own(ask.owner):
-            raise Refused("Nobody gets keys of the account of Latchkey itself.")
+            raise Refused(OWN_ACCOUNT)
         await self._none_left(approved)
         found = await desk.directory.cloud.kafka_cluster(ask.resource.environment, ask.resource.id)
         if found is None:

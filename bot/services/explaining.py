@@ -34,6 +34,7 @@ from bot.services.ports import People
 
 AT_ONCE = 5
 """Look-ups in Slack at the same time."""
+OWN_ACCOUNT = "Nobody gets keys of the account of Latchkey itself."
 NOT_IN_SLACK = "Nobody in the Slack workspace has the e-mail address of this Confluent user."
 _ANYBODY = Principal("?")
 """No real principal: weighs what a binding gives to somebody who does not own the key."""
@@ -141,7 +142,8 @@ class Explaining:
         person = requester.person
         ask = Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
         standing, via = await self._standing(requester)
-        verdict = Forbidden("", requester.refusal) if requester.refusal else decide(self.policy, ask, standing)
+        never = OWN_ACCOUNT if target.owner.id == (await self.cloud.own_account() or None) else requester.refusal
+        verdict = Forbidden("", never) if never else decide(self.policy, ask, standing)
         approvers = () if isinstance(verdict, Forbidden) else await self.approvers(target, person, thorough=True)
         return Explanation(
             ask,

@@ -15,6 +15,10 @@ class Inventory(Protocol):
         """The organisation's id, as CRNs carry it."""
         ...
 
+    async def own_account(self) -> Principal:
+        """Whose key Latchkey itself uses: nobody gets keys of that account. "" where a snapshot does not tell."""
+        ...
+
     async def environments(self) -> Sequence[Environment]:
         """Environments that our key may see."""
         ...

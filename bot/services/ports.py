@@ -207,10 +207,6 @@ class Cloud(Inventory, Protocol):
         """One service account read afresh; None when it is gone."""
         ...
 
-    async def own_account(self) -> Principal:
-        """Whose key Latchkey itself uses: nobody gets keys of that account."""
-        ...
-
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         """Make a key. Raises `Unknown` when the answer was lost, `Unavailable` when surely nothing was made."""
         ...

@@ -300,3 +300,12 @@ async def test_a_slack_that_does_not_answer_is_2(tmp_path: Path) -> None:
 
     assert (ended.code, ended.out) == (2, "")
     assert "Nothing was changed." in ended.err
+
+
+def test_a_key_of_latchkeys_own_account_is_forbidden_whoever_asks(org: Path, policy: Path) -> None:
+    asked = ("--user", "dana@acme.example", "--kind", "kafka", "--resource", "lkc-dev001", "--owner", "sa-latchk")
+
+    result = run(org, "explain", *asked, "--policy", str(policy))
+
+    assert result.exit_code == 1
+    assert "Nobody gets keys of the account of Latchkey itself." in result.stdout
