@@ -89,7 +89,7 @@ async def doctor(settings: Settings) -> int:
     for name, note in notes:
         fine = note is None or note.startswith("ok")
         bad = bad or not fine
-        print(f"{name}: {note or 'ok'}")  # noqa: T201
+        print(f"{name}: {note or 'ok'}")  # noqa: T201 -- as above
     return 1 if bad else 0
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from http import HTTPStatus
 
 from bot.domain.audit import Action
 from bot.domain.catalog import Endpoints
@@ -225,9 +226,9 @@ def _fewer(approved: Approved, counted: Sequence[Approval]) -> str:
 
 
 def _next_step(error: CloudRefused, owner: Owner) -> str:
-    if error.status == 402 or "limited to" in error.detail:  # noqa: PLR2004 -- HTTP's own number says it best
+    if error.status == HTTPStatus.PAYMENT_REQUIRED or "limited to" in error.detail:
         return "A quota is used up. Delete a key that nobody needs, then ask again with `/apikey create`."
-    if error.status == 403:  # noqa: PLR2004
+    if error.status == HTTPStatus.FORBIDDEN:
         if isinstance(owner, MyAccount):
             return "Ask for a key of a service account instead: Confluent makes no keys of people for Latchkey."
         return "Tell whoever runs Latchkey: its own service account lacks the right to make this key."

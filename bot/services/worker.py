@@ -113,11 +113,11 @@ class Worker:
         except Conflict:
             next_due = self.clock()
         except NotFound as error:
-            log.error("an item is dropped", extra={"item": lease.item, "code": error.code})  # noqa: TRY400
+            log.error("an item is dropped", extra={"item": lease.item, "code": error.code})  # noqa: TRY400 -- the traceback says no more
             next_due = None
         except Tampered as error:
             next_due = self.clock() + UNREADABLE
-            log.error("an item cannot be read", extra={"item": lease.item, "why": str(error)})  # noqa: TRY400
+            log.error("an item cannot be read", extra={"item": lease.item, "why": str(error)})  # noqa: TRY400 -- nor here
         except CloudRefused as error:
             next_due = self.clock() + REFUSED
             log.warning("an item is refused", extra={"item": lease.item, "why": str(error)})

@@ -1,6 +1,7 @@
 """From Slack's JSON to domain values. Nothing in a payload but its signed `user`, `team` and ids is believed."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ _TYPED_OFF = str.maketrans("\u201c\u201d\u2018\u2019\u00a0\u202f", "\"\"''  ")
 """What phones and copied pages put into commands in place of plain quotes and spaces."""
 
 
+_ATTEMPT = re.compile(r"[0-9]{1,6}")
 _NOTHING: Body = {}
 
 
@@ -85,7 +87,7 @@ def request_id(body: Body) -> RequestId:
 def key_ref(body: Body) -> tuple[RequestId, int]:
     """The request and the attempt whose key a button belongs to; attempt 0, which is none, for anything unreadable."""
     request, _, attempt = str(body["actions"][0].get("value") or "").partition("/")
-    return RequestId(request), int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 7 else 0  # noqa: PLR2004
+    return RequestId(request), int(attempt) if _ATTEMPT.fullmatch(attempt) else 0
 
 
 def click(body: Body, deed: Deed, at: datetime) -> Click:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ def translated(error: SlackApiError) -> LatchkeyError:
     said: Any = response.data
     # A failing Slack may answer with a web page in place of JSON.
     code = f"http_{response.status_code}" if isinstance(said, str | bytes) else str(said.get("error"))
-    if code in {"ratelimited", "rate_limited"} or response.status_code == 429:  # noqa: PLR2004
+    if code in {"ratelimited", "rate_limited"} or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         return Throttled(_AWAY, wait=timedelta(seconds=_seconds(response.headers)), log=code)
     if code in _PASSING or response.status_code >= _SERVER:
         return Unavailable(_AWAY, log=code)
