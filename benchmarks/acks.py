@@ -20,7 +20,8 @@ from bot.domain.keys import ApiKey, Principal, RequestId, Secret
 from bot.domain.requests import Pending
 from bot.domain.roles import Binding
 from bot.services.clicks import Draft
-from bot.services.ports import Change, NewKey
+from bot.services.cloud import NewKey
+from bot.services.ports import Change
 from bot.slack import ids
 from bot.store.moments import utc_now
 from tests.support import build

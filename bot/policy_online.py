@@ -12,7 +12,7 @@ from bot.policyfile import Finding, PolicyFile
 from bot.policyfile.findings import of_rule
 from bot.policyfile.tree import Place
 from bot.policyfile.words import shown
-from bot.services.ports import Cloud
+from bot.services.cloud import Cloud
 from bot.settings import Settings
 from bot.slack.people import SlackPeople
 from bot.slack.workspace import channel_problem

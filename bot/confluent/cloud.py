@@ -12,7 +12,7 @@ from bot.confluent.client import item_path
 from bot.confluent.inventory import ConfluentInventory
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KeyId, Principal, Resource, Secret
-from bot.services.ports import NewKey
+from bot.services.cloud import NewKey
 
 API_KEYS = "/iam/v2/api-keys"
 

@@ -35,6 +35,18 @@ class Action(StrEnum):
     RETIRED = "key:retired"
     CONFIRMED = "secret:confirmed"
     REPLACEMENT_ASKED = "key:replacement-asked"
+    EDIT_INTENDED = "key:edit-intended"
+    EDITED = "key:edited"
+    FOUND_GONE = "key:found-gone"
+    EXTENDED = "key:extended"
+    OVERLAP_CHANGED = "key:overlap-changed"
+    KEPT = "key:kept"
+    ACCOUNT_INTENDED = "account:create-intended"
+    ACCOUNT_CREATED = "account:created"
+    ACCOUNT_EDIT_INTENDED = "account:edit-intended"
+    ACCOUNT_EDITED = "account:edited"
+    ACCOUNT_DELETE_INTENDED = "account:delete-intended"
+    ACCOUNT_DELETED = "account:deleted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""What there is to choose from at Confluent: environments, clusters, service accounts, users; read often, cached."""
+"""What there is to choose from at Confluent: environments, resources, service accounts, users; read often, cached."""
 
 from dataclasses import dataclass
 
-from bot.domain.keys import KafkaCluster, Principal, ServiceAccount
+from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, Principal, SchemaRegistry, ServiceAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,47 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where clients find a Kafka cluster; "" when Confluent named no such address."""
+    """Where clients find a resource; "" when Confluent named no such address."""
 
     bootstrap: str
+    """Of a Kafka cluster, without a scheme."""
     rest: str
+    """Where HTTP clients go: Kafka's REST API, Schema Registry, ksqlDB, Flink, or Confluent's own API."""
+    is_private: bool = False
+    """Whether Confluent named no address outside a private network."""
+    organization: str = ""
+    """The organisation's id, which Flink's and Cloud's clients need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A region in which Confluent offers Flink. `id` is `aws.us-east-1`, `cloud` is in capitals."""
+
+    id: str
+    cloud: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A service account with its description, at whose end our marker may stand."""
+
+    id: Principal
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit that Confluent applies; `usage` None where it does not tell."""
+
+    code: str
+    """Such as `iam.max_cloud_api_keys.per_user`."""
+    name: str
+    limit: int
+    usage: int | None
+    of: str = ""
+    """The id of the user, service account, environment or cluster that it limits; "" is the organisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +75,9 @@ class Catalog:
     environments: tuple[Environment, ...]
     clusters: tuple[KafkaCluster, ...]
     service_accounts: tuple[ServiceAccount, ...]
+    registries: tuple[SchemaRegistry, ...] = ()
+    ksql_clusters: tuple[KsqlCluster, ...] = ()
+    flink_regions: tuple[FlinkRegion, ...] = ()
+    """Those in use: with a compute pool in that environment."""
+    regions: tuple[Region, ...] = ()
+    """All that Confluent offers."""

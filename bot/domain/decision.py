@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from bot.domain.asks import Approval, Ask, Terms
 from bot.domain.authority import Standing, Target, authority, describe
 from bot.domain.keys import MyAccount, Principal
 from bot.domain.policy import MAKES, Policy, Rule
-from bot.domain.requests import Approval, Ask, Terms
 
 NAMED = 5
 """How many of somebody's roles a refusal names."""

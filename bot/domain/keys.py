@@ -37,6 +37,7 @@ class Operation(StrEnum):
     EDIT = "edit"
     ROTATE = "rotate"
     DELETE = "delete"
+    EXTEND = "extend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,10 @@ class ApiKey:
     name: str
     description: str
     created_at: datetime | None
+    kind: Kind | None = None
+    """What it opens; None where Confluent does not say, or says something new."""
+    environment: str = ""
+    """The environment of its resource, where Confluent says; it does not for Kafka clusters."""
 
 
 class Secret:
@@ -247,6 +252,11 @@ class Marker:
         """The marker at the very end of a description, or None."""
         found = _MARKER.search(description)
         return cls(RequestId(found["request"]), int(found["attempt"])) if found else None
+
+    @staticmethod
+    def without(description: str) -> str:
+        """A description as people wrote it, without the marker at its end."""
+        return _MARKER.sub("", description).rstrip() if _MARKER.search(description) else description
 
 
 _MARKER = re.compile(r"\[lk:(?P<request>[A-Za-z0-9_-]{1,64})/(?P<attempt>[0-9]{1,6})\]\s*\Z")

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, TypeAlias
 
+from bot.domain.asks import Terms
 from bot.domain.authority import Target
 from bot.domain.keys import Kind, Operation, Owner, Principal, SlackUserId
-from bot.domain.requests import Terms
 from bot.domain.roles import TABLES, Binding, Table
 
 Mint: TypeAlias = Literal["on_approval", "on_claim"]

@@ -4,7 +4,7 @@
        │           ▲  └▶ Failed ◀┘      └─▶ Unclaimed  └─▶ Undelivered ─┐
        ├▶ Denied   └───────────────────────────────────────────────────┘ (issued again while the approval is fresh)
        ├▶ Cancelled                        Shown and Confirmed end as Retired when the key's lifetime is over.
-       └▶ Expired
+       └▶ Expired                          To edit, delete and extend: Approved ─▶ Working ─▶ Done.
 
 What was asked (`Ask`) never changes; approvals carry its digest. Deadlines are fields: whoever looks at a request
 compares them with the clock, so that a late worker never makes a late click valid.
@@ -13,74 +13,14 @@ Stored records outlive the code: add fields with a default at the end, never ren
 JSON per state in `tests/data/states`.
 """
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
+from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import ApiKey, Marker, Operation, Owner, Person, RequestId, Resource
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Who wants which key, for whom, and why. Text is exactly as it was typed."""
-
-    id: RequestId
-    requester: Person
-    operation: Operation
-    owner: Owner
-    resource: Resource
-    name: str
-    description: str
-    reason: str
-    asked_at: datetime
-
-    def digest(self) -> str:
-        """SHA-256 of everything asked, in hexadecimal: an approval holds for this digest alone."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the policy's rule says about this request."""
-
-    rule: str
-    approvals: int
-    """How many distinct people must approve."""
-    channel: str
-    """Id of the Slack channel where the card goes."""
-    pending: timedelta
-    """How long people have to decide."""
-    claim: timedelta
-    """How long the requester has to take the secret, and the approval stays fresh, both from when they began."""
-    remind: tuple[timedelta, ...] = ()
-    notify: tuple[str, ...] = ()
-    lifetime: timedelta | None = None
-    mint: Literal["on_approval", "on_claim"] = "on_approval"
-    table: str = "documented"
-    """The version of the role table, by its name in `roles.TABLES`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """One person's yes to exactly one ask."""
-
-    by: Person
-    basis: str
-    """The role that gave the authority, in words."""
-    at: datetime
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What enough approvals gave: the right to make one key until `fresh_until`."""
-
-    approvals: tuple[Approval, ...]
-    at: datetime
-    fresh_until: datetime
+from bot.domain.keys import ApiKey, Marker, Person
+from bot.domain.life import Life
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +123,7 @@ class Ready(_Granted):
     endpoints: Endpoints
     claim_by: datetime
     kind: Literal["ready"] = "ready"
+    life: Life = Life()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +133,7 @@ class Revealing(_Granted):
     key: ApiKey
     until: datetime
     kind: Literal["revealing"] = "revealing"
+    life: Life = Life()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +143,7 @@ class Shown(_Granted):
     key: ApiKey
     at: datetime
     kind: Literal["shown"] = "shown"
+    life: Life = Life()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +154,7 @@ class Confirmed(_Granted):
     shown_at: datetime
     at: datetime
     kind: Literal["confirmed"] = "confirmed"
+    life: Life = Life()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +188,10 @@ class Unclaimed(_Granted):
 
 @dataclass(frozen=True, slots=True)
 class Retired(_Granted):
-    """The key lived as long as its rule lets it; it is deleted, or about to be."""
+    """The key's life is over, by its rule or because somebody ended it; it is deleted, or about to be.
+
+    `why` is a sentence for people, "" where its lifetime ended; `by` is who ended it, where a person did.
+    """
 
     key: ApiKey
     at: datetime
@@ -252,6 +199,17 @@ class Retired(_Granted):
     retry_at: datetime | None = None
     tries: int = 0
     kind: Literal["retired"] = "retired"
+    why: str = ""
+    by: Person | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done(_Granted):
+    """An edit, a deletion or an extension took effect. `note` is a sentence for people, where there is one to say."""
+
+    at: datetime
+    note: str = ""
+    kind: Literal["done"] = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +222,8 @@ class Failed(_Asked):
     reference: str
     at: datetime
     kind: Literal["failed"] = "failed"
+    offer_account: bool = False
+    """Whether a key of a service account could be made instead: Confluent refused one of a person's own account."""
 
 
 Decided: TypeAlias = Denied | Cancelled | Expired
@@ -271,4 +231,6 @@ Withdrawn: TypeAlias = Undelivered | Unclaimed | Retired
 """The states in which a key is deleted, or about to be."""
 Keyed: TypeAlias = Ready | Revealing | Shown | Confirmed | Withdrawn
 """The states in which a key exists, or did."""
-Request: TypeAlias = Pending | Decided | Approved | Offered | Working | Keyed | Failed
+Living: TypeAlias = Shown | Confirmed
+"""The states in which somebody has the key."""
+Request: TypeAlias = Pending | Decided | Approved | Offered | Working | Keyed | Done | Failed

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.domain.asks import Terms
 from bot.domain.authority import Target
 from bot.domain.decision import refusal
 from bot.domain.errors import Refused
 from bot.domain.keys import Person, Principal, SlackUserId
 from bot.domain.policy import Policy
-from bot.domain.requests import Pending, Request, Terms
+from bot.domain.requests import Pending, Request
 from bot.services.basis import by_basis
 from bot.services.directory import DISPLAY, Directory
 from bot.services.explaining import Explaining

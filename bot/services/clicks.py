@@ -3,16 +3,21 @@
 A process that dies after the answer leaves the click in the store, and another one carries it out.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from bot.domain.keys import RequestId, Secret, SlackUserId, TeamId
+from bot.domain.keys import KeyId, RequestId, Secret, SlackUserId, TeamId
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The form as it stands, nothing checked yet. `owner` is "me" or a service account's id; "" is not chosen."""
+    """The form as it stands, nothing checked yet; "" is not chosen, or not typed.
+
+    `owner` is `me`, `new` or a service account's id; `cluster` is the id of the Kafka cluster, Schema Registry or
+    ksqlDB cluster, or the region of Flink (`aws.us-east-1`).
+    """
 
     owner: str = ""
     environment: str = ""
@@ -20,6 +25,14 @@ class Draft:
     name: str = ""
     description: str = ""
     reason: str = ""
+    kind: str = "kafka"
+    cloud: str = ""
+    """Where Flink's region is: `aws`, `azure`, `gcp`."""
+    account_name: str = ""
+    account_description: str = ""
+    """Of the service account to be made."""
+    lifetime: str = ""
+    """Days that the key should live; "" is as long as the rule lets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +128,102 @@ class Replace:
     kind: Literal["replace"] = "replace"
 
 
-Deed: TypeAlias = Check | Change | Send | Approve | Deny | Cancel | Show | Saved | Replace
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The name and the description of a key were changed. `seen` is `fingerprint` of what the modal opened with."""
+
+    key: KeyId
+    name: str
+    description: str
+    seen: str
+    reason: str = ""
+    kind: Literal["edit"] = "edit"
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """`Delete API key`, with the word that was typed to confirm it."""
+
+    key: KeyId
+    word: str
+    reason: str = ""
+    kind: Literal["delete"] = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """A new key in place of this one, which lives on for `overlap_days`; `lifetime` as in `Draft`."""
+
+    key: KeyId
+    name: str
+    description: str
+    reason: str
+    overlap_days: int
+    lifetime: str = ""
+    kind: Literal["rotate"] = "rotate"
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """A longer life for a key that Latchkey made; `lifetime` as in `Draft`, from now on."""
+
+    key: KeyId
+    reason: str
+    lifetime: str = ""
+    kind: Literal["extend"] = "extend"
+
+
+@dataclass(frozen=True, slots=True)
+class DropFormer:
+    """`Delete old key now`, under the key that replaced it."""
+
+    request: RequestId
+    attempt: int
+    kind: Literal["drop-former"] = "drop-former"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFormer:
+    """`Keep a day longer`, under the key that replaced it."""
+
+    request: RequestId
+    attempt: int
+    kind: Literal["keep-former"] = "keep-former"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A key of the weekly review is to stay, for this reason. `digest` is the message of the review."""
+
+    key: KeyId
+    reason: str
+    digest: CardAt | None = None
+    kind: Literal["keep"] = "keep"
+
+
+Deed: TypeAlias = (
+    Check
+    | Change
+    | Send
+    | Approve
+    | Deny
+    | Cancel
+    | Show
+    | Saved
+    | Replace
+    | Edit
+    | Delete
+    | Rotate
+    | Extend
+    | DropFormer
+    | KeepFormer
+    | Keep
+)
+
+
+def fingerprint(name: str, description: str) -> str:
+    """What two texts were, in 16 characters: to see later whether somebody changed them meanwhile."""
+    return hashlib.sha256(f"{len(name)} {name} {description}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

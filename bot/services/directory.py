@@ -11,8 +11,9 @@ from bot.domain.errors import Refused
 from bot.domain.keys import KafkaCluster, Owner, Person, SlackUserId, TeamId
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding
+from bot.services.cloud import Cloud
 from bot.services.identity import ELSEWHERE, admitted, matched
-from bot.services.ports import Cache, Clock, Cloud, People
+from bot.services.ports import Cache, Clock, People
 
 DISPLAY = timedelta(seconds=60)
 """How old what we read about a person may be when it is only shown."""

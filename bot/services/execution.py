@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
 
+from bot.domain.asks import Approval
 from bot.domain.audit import Action
 from bot.domain.catalog import Endpoints
 from bot.domain.decision import Allowed, Forbidden, counting, decide
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, MyAccount, Owner, Secret
 from bot.domain.requests import (
-    Approval,
     Approved,
     Confirmed,
     Failed,
@@ -31,11 +31,12 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
+from bot.services.cloud import NewKey
 from bot.services.endings import Endings
 from bot.services.explaining import OWN_ACCOUNT
 from bot.services.ledger import ASK_AGAIN, Ledger, With, backoff
 from bot.services.leftovers import Leftovers, attempt_of
-from bot.services.ports import NewKey, Stored
+from bot.services.ports import Stored
 from bot.services.reconciling import Reconciling
 from bot.services.requests import Desk
 

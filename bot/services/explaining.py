@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.domain.asks import Ask
 from bot.domain.authority import Standing, Target, Weighed, authority, weigh_all
 from bot.domain.catalog import User
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
@@ -26,7 +27,6 @@ from bot.domain.keys import (
     normal_email,
 )
 from bot.domain.policy import Policy, Rule
-from bot.domain.requests import Ask
 from bot.domain.roles import Binding
 from bot.services.identity import admitted, matched
 from bot.services.inventory import Inventory

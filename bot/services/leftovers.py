@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from bot.domain.audit import Action
 from bot.domain.keys import ApiKey, KeyId, Marker
 from bot.domain.requests import Request
+from bot.services.cloud import Cloud
 from bot.services.ledger import Ledger
-from bot.services.ports import Cloud
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """What a modal or the one message with the secret has to show, as domain values; `bot.slack` draws them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from bot.domain.asks import Terms
 from bot.domain.catalog import Endpoints, Environment
-from bot.domain.keys import ApiKey, KafkaCluster, Owner, RequestId, Resource, Secret, ServiceAccount
-from bot.domain.requests import Terms
+from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
+from bot.domain.requests import Request
 from bot.services.clicks import Draft
 
 
@@ -35,7 +36,7 @@ class FormPage:
     draft: Draft
     problems: Mapping[str, str] = field(default_factory=dict[str, str])
     environment: Environment | None = None
-    cluster: KafkaCluster | None = None
+    resource: Resource | None = None
     account: ServiceAccount | None = None
     own_account: bool = True
     """Whether people may choose their own account."""
@@ -68,4 +69,103 @@ class TextPage:
     typed: str = ""
 
 
-Page: TypeAlias = FormPage | ReviewPage | TextPage
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """One key, as far as its reader may know it."""
+
+    key: ApiKey
+    """Its description is without our marker."""
+    owner: Owner
+    owner_name: str
+    """What people call the owner; "" where nobody knows."""
+    resource: Resource
+    request: Request | None = None
+    """The request that made it, where Latchkey did."""
+    may: frozenset[Operation] = frozenset()
+    """What the reader may ask for: edit, delete, rotate, extend."""
+    is_own: bool = False
+    """Whether it is the reader's own account."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """All about one key, with buttons for what may be done. `notice` is a sentence (mrkdwn) to be read first."""
+
+    view: KeyView
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list of keys is narrowed to; "" is everything. `owner` is a principal, `text` is as typed."""
+
+    owner: str = ""
+    kind: str = ""
+    environment: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPage:
+    """Some of the keys that somebody may see, sorted by owner and name.
+
+    `next_page` and `previous_page` are where the neighbouring pages begin, opaque; "" where there is none.
+    """
+
+    views: Sequence[KeyView]
+    filters: Filters
+    next_page: str = ""
+    previous_page: str = ""
+    note: str = ""
+    """What this page leaves out, or could not read: mrkdwn."""
+    owner_name: str = ""
+    environment: Environment | None = None
+    """What the filters' ids stand for."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditPage:
+    """Name and description of a key, to be changed; `typed` is what the person typed before, in vain."""
+
+    view: KeyView
+    typed: tuple[str, str] | None = None
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePage:
+    """What is lost with a key, and the field for the word."""
+
+    view: KeyView
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RotatePage:
+    """A new key in place of this one. `overlaps` and `lifetimes` are days to choose from; `terms` what it needs.
+
+    `lifetimes` ends with the longest; `unlimited` says that there is also no end.
+    """
+
+    view: KeyView
+    terms: Terms
+    overlaps: tuple[int, ...]
+    lifetimes: tuple[int, ...] = ()
+    unlimited: bool = False
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendPage:
+    """A longer life for a key that has an end; see `RotatePage`."""
+
+    view: KeyView
+    terms: Terms
+    lifetimes: tuple[int, ...]
+    unlimited: bool = False
+    notice: str = ""
+
+
+Page: TypeAlias = (
+    FormPage | ReviewPage | TextPage | KeyPage | KeysPage | EditPage | DeletePage | RotatePage | ExtendPage
+)

@@ -9,23 +9,9 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from bot.domain.audit import Event
-from bot.domain.catalog import Endpoints
-from bot.domain.keys import (
-    ApiKey,
-    KafkaCluster,
-    KeyId,
-    Owner,
-    Principal,
-    RequestId,
-    Resource,
-    Secret,
-    ServiceAccount,
-    SlackUserId,
-    TeamId,
-)
+from bot.domain.keys import RequestId, Secret, SlackUserId, TeamId
 from bot.domain.requests import Request
 from bot.services.clicks import Click, Draft, ReplyTo
-from bot.services.inventory import Inventory
 from bot.services.pages import Handover, Page
 
 T = TypeVar("T")
@@ -184,39 +170,6 @@ class Cache(Protocol):
 
     async def put(self, name: str, value: object, of: type[object], *, now: datetime, keep: timedelta) -> None:
         """Keep a copy for `keep`."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key to be made. `description` ends with our marker."""
-
-    owner: Owner
-    resource: Resource
-    name: str
-    description: str
-
-
-class Cloud(Inventory, Protocol):
-    """Confluent Cloud. Reads and deletes are retried inside; a create never is. All may raise `CloudRefused`."""
-
-    async def kafka_cluster(self, environment: str, cluster: str) -> tuple[KafkaCluster, Endpoints] | None:
-        """One Kafka cluster read afresh; None when it is gone. `environment_name` is "": ask the catalog."""
-        ...
-
-    async def service_account(self, account: Principal) -> ServiceAccount | None:
-        """One service account read afresh; None when it is gone."""
-        ...
-
-    async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
-        """Make a key. Raises `Unknown` when the answer was lost, `Unavailable` when surely nothing was made."""
-        ...
-
-    async def keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
-        """The keys of one owner for one resource, filtered again on our side."""
-        ...
-
-    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> None:
-        """Delete a key for ever. A key that is gone already counts as deleted, once a list confirms it."""
 
 
 @dataclass(frozen=True, slots=True)

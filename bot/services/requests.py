@@ -9,23 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.audit import Action
 from bot.domain.authority import Standing, Target, authority, reaches
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import MyAccount, Operation, Person, RequestId
-from bot.domain.requests import (
-    Approval,
-    Approved,
-    Ask,
-    Cancelled,
-    Denied,
-    Expired,
-    Grant,
-    Pending,
-    Request,
-    Terms,
-)
+from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request
 from bot.services.asking import Asking, Candidate, first_round, next_round
 from bot.services.basis import in_words, names_of
 from bot.services.checking import Checked, check

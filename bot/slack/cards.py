@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from bot.domain.asks import Ask
 from bot.domain.deadlines import end_of_life
 from bot.domain.errors import plain
 from bot.domain.keys import Kind, MyAccount, NewServiceAccount, Owner, Resource, ServiceAccount
 from bot.domain.requests import (
     Approved,
-    Ask,
     Confirmed,
     Denied,
     Expired,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import assert_never
 
+from bot.domain.asks import Terms
 from bot.domain.catalog import Catalog, Environment
 from bot.domain.keys import KafkaCluster, RequestId, ServiceAccount
-from bot.domain.requests import Terms
 from bot.services.checking import LIMITS
 from bot.services.clicks import Draft
 from bot.services.pages import FormPage, Page, ReviewPage, TextPage

@@ -9,7 +9,7 @@ from bot.domain.catalog import Endpoints, Environment, User
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import KafkaCluster, KeyId, MyAccount, Principal, Secret, ServiceAccount
 from bot.domain.roles import Binding
-from bot.services.ports import NewKey
+from bot.services.cloud import NewKey
 from tests.confluent.fake import (
     CLUSTERS,
     KEYS,

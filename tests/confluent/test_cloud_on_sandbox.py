@@ -11,7 +11,7 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.domain.catalog import Environment
 from bot.domain.errors import CloudRefused, Throttled, Unavailable, Unknown
 from bot.domain.keys import KafkaCluster, KeyId, Principal, Secret, ServiceAccount
-from bot.services.ports import Cloud, NewKey
+from bot.services.cloud import Cloud, NewKey
 from sandbox.cast import CAST, DEV, ORGANIZATION
 from sandbox.confluent import BOT_KEY, Faults, Organization, acme, create_app
 from sandbox.serving import serve

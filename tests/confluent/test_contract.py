@@ -11,7 +11,7 @@ import yaml
 
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.keys import KeyId, MyAccount, Owner, Principal
-from bot.services.ports import NewKey
+from bot.services.cloud import NewKey
 from tests.confluent.fake import KEYS, FakeConfluent, api_key, sample
 from tests.confluent.test_cloud import NEW, ORDERS, OWNER
 

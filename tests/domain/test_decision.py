@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from bot.domain.asks import Approval, Ask
 from bot.domain.authority import Standing
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.keys import Kind, MyAccount, Operation, Owner, Person, Principal, Resource, SlackUserId
 from bot.domain.policy import Match, Policy, Rule, without_a_file
-from bot.domain.requests import Approval, Ask
 from bot.domain.roles import Table
 from tests.domain.given import (
     CHANGING,

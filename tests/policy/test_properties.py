@@ -5,10 +5,10 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bot.domain.asks import Ask
 from bot.domain.authority import Standing
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.keys import Everywhere, Kind, MyAccount, Operation, Person
-from bot.domain.requests import Ask
 from bot.domain.roles import Binding
 from bot.policyfile import PolicyError, check, load, parse
 from tests.policy.written import examples

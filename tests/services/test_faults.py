@@ -14,7 +14,7 @@ from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secre
 from bot.domain.policy import Mint
 from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Retired, Shown, Undelivered
 from bot.services.clicks import Deed, Replace, Saved, Show
-from bot.services.ports import NewKey
+from bot.services.cloud import NewKey
 from tests.services.world import PAUSE, World, a_world, check_at_rest
 from tests.support import build
 from tests.support.fakes import FakeCloud

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
@@ -19,15 +20,12 @@ from bot.domain.keys import (
     TeamId,
 )
 from bot.domain.requests import (
-    Approval,
     Approved,
-    Ask,
     Cancelled,
     Confirmed,
     Denied,
     Expired,
     Failed,
-    Grant,
     Offered,
     Pending,
     Ready,
@@ -35,7 +33,6 @@ from bot.domain.requests import (
     Retired,
     Revealing,
     Shown,
-    Terms,
     Unclaimed,
     Undelivered,
     Working,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
     ApiKey,
@@ -20,15 +21,12 @@ from bot.domain.keys import (
 )
 from bot.domain.policy import Policy, without_a_file
 from bot.domain.requests import (
-    Approval,
     Approved,
-    Ask,
     Cancelled,
     Confirmed,
     Denied,
     Expired,
     Failed,
-    Grant,
     Offered,
     Pending,
     Ready,
@@ -36,7 +34,6 @@ from bot.domain.requests import (
     Retired,
     Revealing,
     Shown,
-    Terms,
     Unclaimed,
     Undelivered,
     Working,

@@ -25,8 +25,9 @@ from bot.domain.keys import (
 from bot.domain.requests import Request
 from bot.domain.roles import Binding
 from bot.services.clicks import ReplyTo
+from bot.services.cloud import NewKey
 from bot.services.pages import Handover, Page
-from bot.services.ports import NewKey, Post, Profile, Surface
+from bot.services.ports import Post, Profile, Surface
 from tests.support import build
 
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
+from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Catalog, Endpoints, Environment
 from bot.domain.keys import (
     ApiKey,
@@ -21,7 +22,7 @@ from bot.domain.keys import (
     SchemaRegistry,
     ServiceAccount,
 )
-from bot.domain.requests import Approval, Ask, Grant, Request, Terms
+from bot.domain.requests import Request
 from bot.domain.roles import DOCUMENTED, TABLES
 from bot.services.clicks import Draft
 
