@@ -1,6 +1,6 @@
 """What is known of a key beside its state, and what is planned for it: whether it works yet, and when it ends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
@@ -62,7 +62,7 @@ class Former:
 class Life:
     """What is known of a key, and planned for it."""
 
-    probe: Probe = Probe()
+    probe: Probe = field(default=Probe())
     ends_at: datetime | None = None
     """Set by an extension; else the lifetime counts from the key's creation."""
     reminded: int = 0

@@ -13,7 +13,7 @@ Stored records outlive the code: add fields with a default at the end, never ren
 JSON per state in `tests/data/states`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -123,7 +123,7 @@ class Ready(_Granted):
     endpoints: Endpoints
     claim_by: datetime
     kind: Literal["ready"] = "ready"
-    life: Life = Life()
+    life: Life = field(default=Life())
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Revealing(_Granted):
     key: ApiKey
     until: datetime
     kind: Literal["revealing"] = "revealing"
-    life: Life = Life()
+    life: Life = field(default=Life())
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Shown(_Granted):
     key: ApiKey
     at: datetime
     kind: Literal["shown"] = "shown"
-    life: Life = Life()
+    life: Life = field(default=Life())
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Confirmed(_Granted):
     shown_at: datetime
     at: datetime
     kind: Literal["confirmed"] = "confirmed"
-    life: Life = Life()
+    life: Life = field(default=Life())
 
 
 @dataclass(frozen=True, slots=True)
