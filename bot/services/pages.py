@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from bot.domain.asks import Terms
@@ -85,6 +85,8 @@ class KeyView:
     """What the reader may ask for: edit, delete, rotate, extend."""
     is_own: bool = False
     """Whether it is the reader's own account."""
+    age: timedelta | None = None
+    """Since its creation; None where Confluent does not say when that was."""
 
 
 @dataclass(frozen=True, slots=True)
