@@ -29,6 +29,11 @@ class Ask:
     overlap: timedelta = timedelta()
     """How long a rotated key lives on once the secret of the new one was shown."""
 
+    @property
+    def makes_key(self) -> bool:
+        """Whether a new key comes of it, with a secret to show; else something happens to `key`."""
+        return self.operation in {Operation.CREATE, Operation.ROTATE}
+
     def digest(self) -> str:
         """SHA-256 of everything asked, in hexadecimal: an approval holds for this digest alone."""
         said = asdict(self)
@@ -62,6 +67,8 @@ class Terms:
     mint: Literal["on_approval", "on_claim"] = "on_approval"
     table: str = "documented"
     """The version of the role table, by its name in `roles.TABLES`."""
+    overlap: timedelta = timedelta(days=7)
+    """The longest that a rotated key may live on once the secret of the new one was shown; 0 is not at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ so that `explain` and a refusal show the same words that decided.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from bot.domain.keys import Owner, Path, Person, Resource, ServiceAccount
+from bot.domain.keys import NewServiceAccount, Owner, Path, Person, Resource, ServiceAccount
 from bot.domain.roles import TABLES, Binding, Scope, Table, Whose
 
 _ELSEWHERE = "it is bound in another organisation"
@@ -41,13 +42,35 @@ class Weighed:
 
 
 def weigh_all(standing: Standing, target: Target) -> tuple[Weighed, ...]:
-    """Weigh every binding of the person, in the order given."""
-    return tuple(Weighed(binding, counts=counts, why=why) for binding, counts, why in _weigh(standing, target))
+    """Weigh every binding of the person, in the order given. Any that counts means authority."""
+    weighed = [Weighed(binding, counts=counts, why=why) for binding, counts, why in _weigh(standing, target)]
+    return tuple(_with_account(standing, weighed) if _is_new(target) else weighed)
 
 
 def authority(standing: Standing, target: Target) -> Binding | None:
-    """The binding that gives this person authority over the target, or None."""
-    return next((binding for binding, counts, _ in _weigh(standing, target) if counts), None)
+    """The binding that gives this person authority over the target, or None. See `bases` for where it takes two."""
+    return next(iter(bases(standing, target)), None)
+
+
+def bases(standing: Standing, target: Target) -> tuple[Binding, ...]:
+    """The bindings that together give this person authority over the target: one, or none.
+
+    A key of a new service account takes a role over the key and one that makes the account. Where no binding is both,
+    there are two: first the one over the key.
+    """
+    covering = (binding for binding, counts, _ in _weigh(standing, target) if counts)
+    if not _is_new(target):
+        return tuple(islice(covering, 1))
+    over_key = list(covering)
+    if over_key and (makers := dict.fromkeys(_makers(standing))):
+        both = next((binding for binding in over_key if binding in makers), None)
+        return (both,) if both else (over_key[0], next(iter(makers)))
+    return ()
+
+
+def lacks_only_the_account(standing: Standing, target: Target) -> bool:
+    """Whether the person has a role over the key, but none that makes the new service account that it is for."""
+    return _is_new(target) and any(counts for _, counts, _ in _weigh(standing, target)) and not any(_makers(standing))
 
 
 def reaches(standing: Standing, target: Target) -> bool:
@@ -65,6 +88,48 @@ def describe(binding: Binding) -> str:
     """A binding in words for people: "EnvironmentAdmin of env-dev001"."""
     path = Scope.parse(binding.crn).path
     return f"{binding.role} of {' / '.join(value for _, value in path) if path else 'the organisation'}"
+
+
+def _is_new(target: Target) -> bool:
+    return isinstance(target.owner, NewServiceAccount)
+
+
+def _makers(standing: Standing) -> Iterator[Binding]:
+    """The bindings that let this person make service accounts."""
+    for binding in standing.bindings:
+        scope = Scope.parse(binding.crn)
+        is_here = scope.organization == standing.organization != "" and binding.principal == standing.person.principal
+        if is_here and standing.table.makes_accounts(binding.role, scope.path):
+            yield binding
+
+
+def _with_account(standing: Standing, over_key: Sequence[Weighed]) -> Iterator[Weighed]:
+    """What bindings give where the owner is made for the key; `over_key` is what they give over the key alone."""
+    makers = frozenset(_makers(standing))
+    is_covered = any(each.counts for each in over_key)
+    is_whole = any(each.counts and each.binding in makers for each in over_key)
+    takes = standing.table.account_makers()
+    for each in over_key:
+        is_helped = bool(makers) if each.counts else is_covered and not is_whole
+        counts, why = _halves(each, takes, makes=each.binding in makers, is_helped=is_helped)
+        yield Weighed(each.binding, counts=counts, why=why)
+
+
+def _halves(over_key: Weighed, takes: str, *, makes: bool, is_helped: bool) -> tuple[bool, str]:
+    """Whether a binding counts, and why: for the key, for the account, or both. `is_helped`: another adds its half."""
+    match over_key.counts, makes, is_helped:
+        case True, True, _:
+            return True, f"{over_key.why}, and this role makes service accounts"
+        case True, False, True:
+            return True, f"{over_key.why}; another role makes the service account"
+        case True, False, False:
+            return False, f"{over_key.why}, but makes no service account: that takes {takes}"
+        case False, True, True:
+            return True, "it makes the service account; another role covers the key"
+        case False, True, False:
+            return False, f"it makes service accounts, but {over_key.why}"
+        case _:
+            return False, over_key.why
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ the people involved hold at that very moment.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from bot.domain.asks import Approval, Ask, Terms
-from bot.domain.authority import Standing, Target, authority, describe
-from bot.domain.keys import MyAccount, Principal
-from bot.domain.policy import MAKES, Policy, Rule
+from bot.domain.authority import Standing, Target, authority, describe, lacks_only_the_account
+from bot.domain.keys import MyAccount, Operation, Principal
+from bot.domain.policy import CHANGES, Policy, Rule
 
 NAMED = 5
 """How many of somebody's roles a refusal names."""
@@ -49,25 +49,37 @@ def decide(
     requester: Standing,
     approvers: Sequence[tuple[Approval, Standing]] = (),
 ) -> Verdict:
-    """Decide about `ask`, from what its requester and its approvers hold right now."""
+    """Decide about `ask`, from what its requester and its approvers hold right now.
+
+    What needs no approval takes the requester's own authority. A key that exists may also be edited and deleted by
+    who owns it, without any role; and by others when one person with authority approves.
+    """
     target = Target(ask.owner, ask.resource)
     rule = policy.rule(ask.operation, target)
     if rule is None:
         return Forbidden("no rule matches", "No rule of the policy allows this.")
     if (reason := _never(rule, ask, requester)) is not None:
         return Forbidden(rule.name, reason)
-    if rule.approvals < 1:
-        if authority(requester, target) is None:
-            return Forbidden(rule.name, "This rule needs no approval, but only from somebody who manages such keys.")
-        return Allowed(rule.terms(policy.table))
-    return _count(rule, rule.terms(policy.table), ask, approvers)
+    terms = rule.terms(policy.table)
+    if rule.approvals >= 1:
+        return _count(terms, ask, approvers)
+    is_change = ask.operation in CHANGES
+    if authority(requester, target) is not None or (is_change and _owns(requester, ask)):
+        return Allowed(terms)
+    if is_change:
+        return _count(replace(terms, approvals=1), ask, approvers)
+    return Forbidden(rule.name, _no_authority(requester, target))
 
 
 def refusal(ask: Ask, approver: Standing) -> str | None:
     """Why this person may not approve or deny this ask: a sentence for that person; None when they may."""
     if approver.person.is_same_as(ask.requester):
         return "You asked for this key, so someone else has to decide."
-    if authority(approver, Target(ask.owner, ask.resource)) is None:
+    target = Target(ask.owner, ask.resource)
+    if lacks_only_the_account(approver, target):
+        takes = f"that takes {approver.table.account_makers()}, and you hold {_held(approver)}"
+        return f"Your Confluent roles cover this key, but make no service account for it ({takes})."
+    if authority(approver, target) is None:
         return f"Your Confluent roles do not cover this key (you hold {_held(approver)})."
     return None
 
@@ -98,13 +110,28 @@ def _never(rule: Rule, ask: Ask, requester: Standing) -> str | None:
     if not person.is_same_as(ask.requester) or person.principal != ask.requester.principal:
         return "The requester is now matched to another Confluent user."
     if isinstance(ask.owner, MyAccount):
-        if ask.operation in MAKES and ask.owner.id != person.principal:
-            return "Nobody makes keys for another person's account."
-        if ask.operation in MAKES and not rule.user_keys:  # those that exist can still be edited, and deleted
+        if ask.operation in CHANGES:  # keys that exist can be edited and deleted, whoever may have new ones
+            return None
+        if ask.owner.id != person.principal:
+            more = ", or makes them live longer" if ask.operation is Operation.EXTEND else ""
+            return f"Nobody makes keys for another person's account{more}."
+        if not rule.user_keys:
             return "Keys of people's own accounts are switched off here. Use a service account."
     return None
 
 
-def _count(rule: Rule, terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> Verdict:
-    missing = rule.approvals - len(counting(ask, approvers))
+def _owns(requester: Standing, ask: Ask) -> bool:
+    return isinstance(ask.owner, MyAccount) and ask.owner.id == requester.person.principal
+
+
+def _no_authority(requester: Standing, target: Target) -> str:
+    """Why the requester alone is not enough."""
+    if lacks_only_the_account(requester, target):
+        who = requester.table.account_makers()
+        return f"This rule needs no approval, but only from somebody who may make service accounts too: {who}."
+    return "This rule needs no approval, but only from somebody who manages such keys."
+
+
+def _count(terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> Verdict:
+    missing = terms.approvals - len(counting(ask, approvers))
     return NeedsApproval(terms, missing) if missing > 0 else Allowed(terms)

@@ -1,7 +1,7 @@
 """The policy: rules that say who must approve what, and on which terms. Pure values; the first match wins."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, TypeAlias
 
@@ -14,6 +14,9 @@ Mint: TypeAlias = Literal["on_approval", "on_claim"]
 """When the key is made: once enough people approved, or by the requester's click on `Show secret`."""
 ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT = "me", "service-account", "new-service-account"
 MOST_APPROVALS = 5
+LONGEST_OVERLAP = timedelta(days=7)
+NEAR_LIMIT = 0.8
+"""The share of a quota from which on the review calls it nearly used up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Rule:
     mint: Mint = "on_approval"
     user_keys: bool = True
     """Whether people may have keys of their own account."""
+    overlap: timedelta = LONGEST_OVERLAP
+    """The longest that a rotated key may live on beside the new one; 0 is not at all."""
 
     def terms(self, table: Table) -> Terms:
         """What holds for a request under this rule from now on."""
@@ -85,6 +90,7 @@ class Rule:
             lifetime=self.lifetime,
             mint=self.mint,
             table=table.name,
+            overlap=self.overlap,
         )
 
 
@@ -110,6 +116,17 @@ class RoleMapping:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """The regular look at keys that nobody may need any more."""
+
+    channel: str
+    """Where it goes for what has no owner to ask."""
+    every: timedelta = timedelta(days=7)
+    older_than: timedelta = timedelta(days=90)
+    """The age from which on a key is asked about."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything a policy file says, or what holds without one."""
 
@@ -121,6 +138,8 @@ class Policy:
     """Who somebody is at Confluent, where the e-mail address does not tell."""
     digest: str = "built-in"
     """Which version of the file this is, for the audit log."""
+    review: Review | None = None
+    """None where no review is wanted."""
 
     @property
     def user_keys(self) -> bool:
@@ -128,17 +147,23 @@ class Policy:
         return any(rule.user_keys and not rule.forbid for rule in self.rules)
 
     def rule(self, operation: Operation, target: Target) -> Rule | None:
-        """The first rule that speaks of it; None when none does, which means no."""
-        return next((rule for rule in self.rules if rule.match.speaks_of(operation, target)), None)
+        """The first rule that speaks of it; None when none does, which means no.
+
+        To extend a key is to be given it once more, so the rule about making it decides that too.
+        """
+        asked = Operation.CREATE if operation is Operation.EXTEND else operation
+        return next((rule for rule in self.rules if rule.match.speaks_of(asked, target)), None)
 
 
 MAKES = frozenset({Operation.CREATE, Operation.ROTATE})
 CHANGES = frozenset({Operation.EDIT, Operation.DELETE})
+RULED = (Operation.CREATE, Operation.EDIT, Operation.ROTATE, Operation.DELETE)
+"""The operations that a rule can speak of; see `Policy.rule` for the other one."""
 
 
 def without_a_file(channel: str) -> Policy:
     """The policy of a Latchkey that was given no policy file."""
-    return Policy(built_in(Rule("", Match(), channel)))
+    return Policy(built_in(Rule("", Match(), channel)), review=Review(channel))
 
 
 def built_in(defaults: Rule) -> tuple[Rule, ...]:
@@ -153,19 +178,7 @@ def built_in(defaults: Rule) -> tuple[Rule, ...]:
 
 
 def _named(defaults: Rule, name: str, match: Match, approvals: int) -> Rule:
-    return Rule(
-        name,
-        match,
-        defaults.channel,
-        approvals,
-        pending=defaults.pending,
-        remind=defaults.remind,
-        notify=defaults.notify,
-        claim=defaults.claim,
-        lifetime=defaults.lifetime,
-        mint=defaults.mint,
-        user_keys=defaults.user_keys,
-    )
+    return replace(defaults, name=name, match=match, approvals=approvals, forbid="")
 
 
 def _approvals(number: int) -> str:

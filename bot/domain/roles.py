@@ -100,6 +100,26 @@ class Table:
     name: str
     rows: Mapping[str, Row]
     own_anywhere: bool
+    creates_accounts: frozenset[str] = frozenset()
+    """The roles that let their holder make service accounts, by themselves or beside one that manages the key."""
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Every role that this table gives a meaning."""
+        return frozenset(self.rows) | self.creates_accounts
+
+    def makes_accounts(self, role: str, place: Path) -> bool:
+        """Whether this role, bound at this place of our organisation, lets its holder make service accounts.
+
+        An account is in no environment: roles of places count wherever they are bound, those of the organisation only
+        when they are bound to all of it.
+        """
+        return role in self.creates_accounts and (role not in OF_THE_ORGANIZATION or place == ())
+
+    def account_makers(self) -> str:
+        """The roles that make service accounts, for a sentence: "AccountAdmin or OrganizationAdmin"."""
+        *others, last = sorted(self.creates_accounts) or ["no role"]
+        return f"{', '.join(others)} or {last}" if others else last
 
     def roles_over(self, kind: Kind) -> tuple[str, ...]:
         """The roles that manage other people's keys of this kind, in the table's order: who could approve at all."""
@@ -107,9 +127,19 @@ class Table:
         return tuple(role for role, row in self.rows.items() if kind in row.kinds and row.whose in wanted)
 
 
+ACCOUNT_ADMIN = "AccountAdmin"
+"""A role that manages no keys, but the accounts that own them."""
+OF_THE_ORGANIZATION = frozenset({"OrganizationAdmin", ACCOUNT_ADMIN})
+_MAKERS = OF_THE_ORGANIZATION | {
+    "EnvironmentAdmin",
+    "CloudClusterAdmin",
+    "KsqlAdmin",
+    "ResourceOwner",
+}
+
 TABLES: Mapping[str, Table] = {
-    "documented": Table("documented", DOCUMENTED, own_anywhere=False),
-    "2026": Table("2026", NEWEST, own_anywhere=True),
+    "documented": Table("documented", DOCUMENTED, own_anywhere=False, creates_accounts=OF_THE_ORGANIZATION),
+    "2026": Table("2026", NEWEST, own_anywhere=True, creates_accounts=_MAKERS),
 }
 
 

@@ -23,6 +23,8 @@ from tests.support.build import DANA, ERIN, ORGANIZATION
 
 DOCUMENTED, NEWEST = TABLES["documented"], TABLES["2026"]
 MAKING = (Operation.CREATE, Operation.ROTATE)
+LENGTHENING = (*MAKING, Operation.EXTEND)
+"""What gives somebody a key for longer than before."""
 CHANGING = (Operation.EDIT, Operation.DELETE)
 
 KAFKA = KafkaCluster("lkc-1", "orders", "env-1", "dev")

@@ -1,12 +1,13 @@
 """The decision: what a rule asks for, who can give it, and which approvals count."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.asks import Approval, Ask
-from bot.domain.authority import Standing
+from bot.domain.authority import Standing, Target, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.keys import Kind, MyAccount, Operation, Owner, Person, Principal, Resource, SlackUserId
 from bot.domain.policy import Match, Policy, Rule, without_a_file
@@ -20,7 +21,7 @@ from tests.domain.given import (
     HERS,
     KAFKA,
     KSQL,
-    MAKING,
+    LENGTHENING,
     NEW,
     NEWEST,
     OTHER,
@@ -123,6 +124,8 @@ def test_a_role_of_the_requester_replaces_no_approval() -> None:
         (Operation.CREATE, GLOBAL, 2),
         (Operation.ROTATE, KAFKA, 1),
         (Operation.ROTATE, CLOUD, 2),
+        (Operation.EXTEND, KAFKA, 1),
+        (Operation.EXTEND, GLOBAL, 2),
         (Operation.EDIT, KAFKA, 0),
         (Operation.EDIT, CLOUD, 0),
         (Operation.DELETE, KAFKA, 0),
@@ -138,8 +141,56 @@ def test_without_a_file_every_new_key_needs_one_approval_and_the_widest_need_two
 
 
 @pytest.mark.parametrize("operation", CHANGING)
-def test_without_a_file_nobody_changes_a_key_that_they_have_no_authority_over(operation: Operation) -> None:
-    assert isinstance(decide(without_a_file("C01"), ask_for(operation=operation), NOBODY), Forbidden)
+def test_without_a_file_who_has_no_authority_over_a_key_needs_one_approval_to_change_it(operation: Operation) -> None:
+    rules, ask = without_a_file("C01"), ask_for(operation=operation)
+    verdict = decide(rules, ask, NOBODY)
+
+    assert isinstance(verdict, NeedsApproval)
+    assert (verdict.missing, verdict.terms.approvals) == (1, 1)
+    assert missing(decide(rules, ask, NOBODY, [yes(ask, ERIN)])) == 1
+    assert missing(decide(rules, ask, NOBODY, [yes(ask, ERIN, ENV_ADMIN)])) == 0
+
+
+@pytest.mark.parametrize("operation", CHANGING)
+@pytest.mark.parametrize("user_keys", [True, False])
+def test_the_owner_of_a_key_edits_and_deletes_it_without_any_role(operation: Operation, *, user_keys: bool) -> None:
+    rules, ask = policy(a_rule(0, user_keys=user_keys)), ask_for(MINE, operation=operation)
+
+    assert isinstance(decide(rules, ask, NOBODY), Allowed)
+    assert isinstance(decide(rules, ask, standing(DANA, KEY_ADMIN)), Allowed)
+    assert missing(decide(rules, ask_for(HERS, operation=operation), NOBODY)) == 1
+
+
+@pytest.mark.parametrize("operation", CHANGING)
+def test_a_rule_that_wants_approvals_wants_them_of_the_owner_of_the_key_too(operation: Operation) -> None:
+    assert missing(decide(policy(a_rule(2)), ask_for(MINE, operation=operation), NOBODY)) == 2
+
+
+def test_an_approval_that_a_change_needed_is_no_longer_needed_by_who_got_the_role_meanwhile() -> None:
+    ask = ask_for(operation=Operation.DELETE)
+    verdict = decide(policy(a_rule(0)), ask, standing(DANA, ENV_ADMIN))
+
+    assert isinstance(verdict, Allowed)
+    assert verdict.terms.approvals == 0
+
+
+def test_the_rule_about_making_a_key_decides_about_extending_it() -> None:
+    create = a_rule(3, Match(operations=frozenset({Operation.CREATE})))
+    ask = ask_for(operation=Operation.EXTEND)
+
+    assert (
+        missing(decide(policy(a_rule(1, Match(operations=frozenset(CHANGING))), create, a_rule(2)), ask, NOBODY)) == 3
+    )
+    rotate = a_rule(1, Match(operations=frozenset({Operation.ROTATE})))
+    assert isinstance(decide(policy(rotate), ask, NOBODY), Forbidden)
+
+
+def test_the_terms_say_how_long_a_rotated_key_may_live_on() -> None:
+    rule = replace(a_rule(1), overlap=timedelta(days=2))
+    verdict = decide(policy(rule), ask_for(operation=Operation.ROTATE), NOBODY)
+
+    assert isinstance(verdict, NeedsApproval)
+    assert verdict.terms.overlap == timedelta(days=2)
 
 
 # --- keys of people ---------------------------------------------------------------------------------------------------
@@ -151,14 +202,14 @@ ROLES = sorted({*DOCUMENTED.rows, *NEWEST.rows})
 @pytest.mark.parametrize("role", ROLES)
 def test_nobody_makes_a_key_for_another_person_whatever_their_role(role: str, table: Table) -> None:
     requester = standing(DANA, *((role, place) for place in PLACES.values()), table=table)
-    for operation in MAKING:
+    for operation in LENGTHENING:
         for resource in RESOURCES:
             ask = ask_for(HERS, resource, operation=operation)
             for approvals in (0, 1):
                 helpers = [yes(ask, person, ORG_ADMIN) for person in (ERIN, FEMI)]
                 verdict = decide(policy(a_rule(approvals)), ask, requester, helpers)
                 assert isinstance(verdict, Forbidden)
-                assert verdict.reason == "Nobody makes keys for another person's account."
+                assert verdict.reason.startswith("Nobody makes keys for another person's account")
 
 
 @pytest.mark.parametrize("operation", CHANGING)
@@ -168,7 +219,7 @@ def test_an_admin_may_edit_and_delete_the_key_of_another_person(operation: Opera
 
     assert isinstance(decide(alone, ask, standing(DANA, ENV_ADMIN)), Allowed)
     assert isinstance(decide(alone, ask, standing(DANA, KEY_ADMIN)), Allowed)
-    assert isinstance(decide(alone, ask, standing(DANA, ("Operator", crn()))), Forbidden)
+    assert missing(decide(alone, ask, standing(DANA, ("Operator", crn())))) == 1
 
 
 def test_who_owns_the_key_may_approve_that_another_person_deletes_it_only_with_a_role() -> None:
@@ -178,7 +229,7 @@ def test_who_owns_the_key_may_approve_that_another_person_deletes_it_only_with_a
     assert missing(decide(policy(a_rule()), ask, NOBODY, [yes(ask, ERIN, ("DeveloperRead", crn()))])) == 0
 
 
-@pytest.mark.parametrize("operation", MAKING)
+@pytest.mark.parametrize("operation", LENGTHENING)
 def test_where_user_keys_are_off_nobody_gets_one(operation: Operation) -> None:
     verdict = decide(policy(a_rule(user_keys=False)), ask_for(MINE, operation=operation), standing(DANA, ORG_ADMIN))
 
@@ -325,6 +376,64 @@ def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
     assert refusal(ask_for(), standing(ERIN, *held)) == (
         "Your Confluent roles do not cover this key (you hold EnvironmentAdmin of env-2, Operator of the organisation)."
     )
+
+
+def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> None:
+    ask, account_admin = ask_for(NEW), ("AccountAdmin", crn())
+
+    assert refusal(ask, standing(ERIN, ENV_ADMIN)) == (
+        "Your Confluent roles cover this key, but make no service account for it "
+        "(that takes AccountAdmin or OrganizationAdmin, and you hold EnvironmentAdmin of env-1)."
+    )
+    assert refusal(ask, standing(ERIN, account_admin)) == (
+        "Your Confluent roles do not cover this key (you hold AccountAdmin of the organisation)."
+    )
+    assert refusal(ask, standing(ERIN, ENV_ADMIN, account_admin)) is None
+
+
+def test_who_would_need_no_approval_is_told_which_role_makes_the_service_account() -> None:
+    verdict = decide(policy(a_rule(0)), ask_for(NEW), standing(DANA, ENV_ADMIN))
+
+    assert isinstance(verdict, Forbidden)
+    assert "make service accounts too: AccountAdmin or OrganizationAdmin." in verdict.reason
+
+
+def test_the_policy_says_which_roles_make_service_accounts() -> None:
+    ask, own = ask_for(NEW), replace(DOCUMENTED, creates_accounts=frozenset({"EnvironmentAdmin"}))
+
+    assert refusal(ask, standing(ERIN, ENV_ADMIN, table=own)) is None
+    assert refusal(ask, standing(ERIN, ENV_ADMIN, table=replace(own, creates_accounts=frozenset()))) == (
+        "Your Confluent roles cover this key, but make no service account for it "
+        "(that takes no role, and you hold EnvironmentAdmin of env-1)."
+    )
+    told = refusal(ask, standing(ERIN, ORG_ADMIN, table=own))
+    assert told is not None
+    assert "that takes EnvironmentAdmin, and" in told
+
+
+def test_each_of_two_bindings_says_what_it_adds() -> None:
+    env, account = standing(DANA, ENV_ADMIN), standing(DANA, ("AccountAdmin", crn()))
+    both = standing(DANA, ENV_ADMIN, ("AccountAdmin", crn()), ("Operator", crn()))
+    whole = standing(DANA, ORG_ADMIN, ("AccountAdmin", crn()), ENV_ADMIN)
+
+    def said(of: Standing) -> list[tuple[bool, str]]:
+        return [(each.counts, each.why) for each in weigh_all(of, Target(NEW, KAFKA))]
+
+    takes = "that takes AccountAdmin or OrganizationAdmin"
+    assert said(env) == [(False, f"it covers the resource, but makes no service account: {takes}")]
+    assert said(account) == [(False, "it makes service accounts, but this role manages no API keys")]
+    assert said(both) == [
+        (True, "it covers the resource; another role makes the service account"),
+        (True, "it makes the service account; another role covers the key"),
+        (False, "this role manages only its holder's own keys"),
+    ]
+    assert said(whole) == [
+        (True, "it covers the resource, and this role makes service accounts"),
+        (False, "it makes service accounts, but this role manages no API keys"),
+        (True, "it covers the resource; another role makes the service account"),
+    ]
+    assert [each.role for each in bases(both, Target(NEW, KAFKA))] == ["EnvironmentAdmin", "AccountAdmin"]
+    assert [each.role for each in bases(whole, Target(NEW, KAFKA))] == ["OrganizationAdmin"]
 
 
 def test_a_refusal_stays_a_sentence_for_who_holds_a_thousand_roles() -> None:

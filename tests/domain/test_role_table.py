@@ -8,19 +8,22 @@ A line reads: who holds this role at that place has authority over the keys of t
 
 A role gives nothing at a place that has no line. `anywhere` stands for every place of our organisation. An admin
 has authority over another person's keys to edit and delete them; nobody makes one, whatever this table says.
+
+A service account that is still to be made takes a role over the key and one that makes service accounts: `n` where one
+binding is both. `PAIRS` has what two bindings are together.
 """
 
 from collections.abc import Mapping
 
 import pytest
 
-from bot.domain.authority import Target, authority
+from bot.domain.authority import Target, authority, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, decide
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.roles import Table
 from tests.domain.given import (
+    CHANGING,
     DOCUMENTED,
-    MAKING,
     NEW,
     NEWEST,
     OTHER,
@@ -43,47 +46,47 @@ PAGE = """
 
 # "Clusters (Kafka, ksqlDB, and Schema Registry) and Flink in the organization and resource management APIs."
 OrganizationAdmin  organisation  muabn   muabn     muabn   muabn   muabn   muabn      muabn
-OrganizationAdmin  environment   muabn   muabn     muabn   muabn   .       .          .
-OrganizationAdmin  cluster       muabn   .         muabn   .       .       .          .
-OrganizationAdmin  registry      .       muabn     .       .       .       .          .
-OrganizationAdmin  ksqldb        m       .         muabn   .       .       .          .
-OrganizationAdmin  region        .       .         .       muabn   .       .          .
+OrganizationAdmin  environment   muab    muab      muab    muab    .       .          .
+OrganizationAdmin  cluster       muab    .         muab    .       .       .          .
+OrganizationAdmin  registry      .       muab      .       .       .       .          .
+OrganizationAdmin  ksqldb        m       .         muab    .       .       .          .
+OrganizationAdmin  region        .       .         .       muab    .       .          .
 OrganizationAdmin  topic         m       .         .       .       .       .          .
 OrganizationAdmin  subject       .       m         .       .       .       .          .
 OrganizationAdmin  pool          .       .         .       m       .       .          .
 
 # "Clusters (Kafka, Schema Registry and ksqlDB) and Flink regions owned by the principal."
-EnvironmentAdmin   organisation  muabn   muabn     muabn   muabn   .       .          .
-EnvironmentAdmin   environment   muabn   muabn     muabn   muabn   .       .          .
-EnvironmentAdmin   cluster       muabn   .         muabn   .       .       .          .
-EnvironmentAdmin   registry      .       muabn     .       .       .       .          .
-EnvironmentAdmin   ksqldb        m       .         muabn   .       .       .          .
-EnvironmentAdmin   region        .       .         .       muabn   .       .          .
+EnvironmentAdmin   organisation  muab    muab      muab    muab    .       .          .
+EnvironmentAdmin   environment   muab    muab      muab    muab    .       .          .
+EnvironmentAdmin   cluster       muab    .         muab    .       .       .          .
+EnvironmentAdmin   registry      .       muab      .       .       .       .          .
+EnvironmentAdmin   ksqldb        m       .         muab    .       .       .          .
+EnvironmentAdmin   region        .       .         .       muab    .       .          .
 EnvironmentAdmin   topic         m       .         .       .       .       .          .
 EnvironmentAdmin   subject       .       m         .       .       .       .          .
 EnvironmentAdmin   pool          .       .         .       m       .       .          .
 
 # "Kafka clusters owned by the principal."
-CloudClusterAdmin  organisation  muabn   .         .       .       .       .          .
-CloudClusterAdmin  environment   muabn   .         .       .       .       .          .
-CloudClusterAdmin  cluster       muabn   .         .       .       .       .          .
+CloudClusterAdmin  organisation  muab    .         .       .       .       .          .
+CloudClusterAdmin  environment   muab    .         .       .       .       .          .
+CloudClusterAdmin  cluster       muab    .         .       .       .       .          .
 CloudClusterAdmin  ksqldb        m       .         .       .       .       .          .
 CloudClusterAdmin  topic         m       .         .       .       .       .          .
 
 # "ksqlDB clusters that the principal has access to."
-KsqlAdmin          organisation  .       .         muabn   .       .       .          .
-KsqlAdmin          environment   .       .         muabn   .       .       .          .
-KsqlAdmin          cluster       .       .         muabn   .       .       .          .
-KsqlAdmin          ksqldb        .       .         muabn   .       .       .          .
+KsqlAdmin          organisation  .       .         muab    .       .       .          .
+KsqlAdmin          environment   .       .         muab    .       .       .          .
+KsqlAdmin          cluster       .       .         muab    .       .       .          .
+KsqlAdmin          ksqldb        .       .         muab    .       .       .          .
 
 # "Clusters (Kafka, ksqlDB, and Schema Registry) and Flink regions the principal has access to,
 #  but cannot create API keys for itself."
-ResourceKeyAdmin   organisation  uabn    uabn      uabn    uabn    .       .          .
-ResourceKeyAdmin   environment   uabn    uabn      uabn    uabn    .       .          .
-ResourceKeyAdmin   cluster       uabn    .         uabn    .       .       .          .
-ResourceKeyAdmin   registry      .       uabn      .       .       .       .          .
-ResourceKeyAdmin   ksqldb        .       .         uabn    .       .       .          .
-ResourceKeyAdmin   region        .       .         .       uabn    .       .          .
+ResourceKeyAdmin   organisation  uab     uab       uab     uab     .       .          .
+ResourceKeyAdmin   environment   uab     uab       uab     uab     .       .          .
+ResourceKeyAdmin   cluster       uab     .         uab     .       .       .          .
+ResourceKeyAdmin   registry      .       uab       .       .       .       .          .
+ResourceKeyAdmin   ksqldb        .       .         uab     .       .       .          .
+ResourceKeyAdmin   region        .       .         .       uab     .       .          .
 
 # "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal."
 # It owns a service account when it is bound to that very account.
@@ -140,17 +143,19 @@ DataDiscovery      subject       .       m         .       .       .       .    
 # The page of 2026: everybody with a role makes keys of their own, of any kind, but for who is only a ResourceKeyAdmin
 # (it separates duties). A service account's keys: OrganizationAdmin, and who owns that account, all seven kinds; the
 # other admins their kinds within their place. No Tableflow for EnvironmentAdmin and no Flink for ResourceKeyAdmin any
-# more; ksqlDB for CloudClusterAdmin and Tableflow for ResourceKeyAdmin are new, and so is FlinkAdmin.
+# more; ksqlDB for CloudClusterAdmin and Tableflow for ResourceKeyAdmin are new, and so is FlinkAdmin. Service accounts
+# are made by OrganizationAdmin and AccountAdmin of the organisation, and by every EnvironmentAdmin, CloudClusterAdmin,
+# KsqlAdmin and ResourceOwner.
 PAGE_2026 = """
                                  kafka   registry  ksqldb  flink   cloud   tableflow  global
 
 OrganizationAdmin  anywhere      m       m         m       m       m       m          m
 OrganizationAdmin  organisation  muabn   muabn     muabn   muabn   muabn   muabn      muabn
-OrganizationAdmin  environment   muabn   muabn     muabn   muabn   m       m          m
-OrganizationAdmin  cluster       muabn   m         muabn   m       m       m          m
-OrganizationAdmin  registry      m       muabn     m       m       m       m          m
-OrganizationAdmin  ksqldb        m       m         muabn   m       m       m          m
-OrganizationAdmin  region        m       m         m       muabn   m       m          m
+OrganizationAdmin  environment   muab    muab      muab    muab    m       m          m
+OrganizationAdmin  cluster       muab    m         muab    m       m       m          m
+OrganizationAdmin  registry      m       muab      m       m       m       m          m
+OrganizationAdmin  ksqldb        m       m         muab    m       m       m          m
+OrganizationAdmin  region        m       m         m       muab    m       m          m
 
 EnvironmentAdmin   anywhere      m       m         m       m       m       m          m
 EnvironmentAdmin   organisation  muabn   muabn     muabn   muabn   m       m          m
@@ -173,15 +178,15 @@ KsqlAdmin          cluster       m       m         muabn   m       m       m    
 KsqlAdmin          ksqldb        m       m         muabn   m       m       m          m
 
 FlinkAdmin         anywhere      m       m         m       m       m       m          m
-FlinkAdmin         organisation  m       m         m       muabn   m       m          m
-FlinkAdmin         environment   m       m         m       muabn   m       m          m
-FlinkAdmin         region        m       m         m       muabn   m       m          m
+FlinkAdmin         organisation  m       m         m       muab    m       m          m
+FlinkAdmin         environment   m       m         m       muab    m       m          m
+FlinkAdmin         region        m       m         m       muab    m       m          m
 
-ResourceKeyAdmin   organisation  uabn    uabn      uabn    .       .       uabn       .
-ResourceKeyAdmin   environment   uabn    uabn      uabn    .       .       .          .
-ResourceKeyAdmin   cluster       uabn    .         uabn    .       .       .          .
-ResourceKeyAdmin   registry      .       uabn      .       .       .       .          .
-ResourceKeyAdmin   ksqldb        .       .         uabn    .       .       .          .
+ResourceKeyAdmin   organisation  uab     uab       uab     .       .       uab        .
+ResourceKeyAdmin   environment   uab     uab       uab     .       .       .          .
+ResourceKeyAdmin   cluster       uab     .         uab     .       .       .          .
+ResourceKeyAdmin   registry      .       uab       .       .       .       .          .
+ResourceKeyAdmin   ksqldb        .       .         uab     .       .       .          .
 
 ResourceOwner      anywhere      m       m         m       m       m       m          m
 ResourceOwner      account       ma      ma        ma      ma      ma      ma         ma
@@ -191,8 +196,36 @@ DeveloperManage    anywhere      m       m         m       m       m       m    
 DeveloperRead      anywhere      m       m         m       m       m       m          m
 DeveloperWrite     anywhere      m       m         m       m       m       m          m
 DataDiscovery      anywhere      m       m         m       m       m       m          m
+AccountAdmin       anywhere      m       m         m       m       m       m          m
 MetricsViewer      anywhere      m       m         m       m       m       m          m
 RoleOfNextYear     anywhere      m       m         m       m       m       m          m
+"""
+
+# What two bindings are together for a key of a new service account: the kinds of key.
+PAIRS = """
+documented  EnvironmentAdmin@environment        AccountAdmin@organisation           kafka registry ksqldb flink
+documented  CloudClusterAdmin@cluster           AccountAdmin@organisation           kafka
+documented  KsqlAdmin@ksqldb                    AccountAdmin@organisation           ksqldb
+documented  ResourceKeyAdmin@organisation       AccountAdmin@organisation           kafka registry ksqldb flink
+documented  EnvironmentAdmin@other-environment  AccountAdmin@organisation           -
+documented  EnvironmentAdmin@environment        AccountAdmin@environment            -
+documented  EnvironmentAdmin@environment        AccountAdmin@other-organisation     -
+documented  EnvironmentAdmin@environment        OrganizationAdmin@environment       -
+documented  EnvironmentAdmin@environment        ResourceOwner@account               -
+documented  EnvironmentAdmin@environment        CloudClusterAdmin@cluster           -
+documented  DeveloperManage@cluster             AccountAdmin@organisation           -
+documented  Operator@organisation               AccountAdmin@organisation           -
+documented  ResourceOwner@account               AccountAdmin@organisation           -
+2026        ResourceKeyAdmin@organisation       AccountAdmin@organisation           kafka registry ksqldb tableflow
+2026        ResourceKeyAdmin@organisation       ResourceOwner@topic                 kafka registry ksqldb tableflow
+2026        ResourceKeyAdmin@organisation       ResourceKeyAdmin@environment        -
+2026        FlinkAdmin@region                   AccountAdmin@organisation           flink
+2026        FlinkAdmin@region                   EnvironmentAdmin@other-environment  flink
+2026        FlinkAdmin@region                   CloudClusterAdmin@other-cluster     flink
+2026        FlinkAdmin@region                   KsqlAdmin@ksqldb                    flink ksqldb
+2026        FlinkAdmin@region                   AccountAdmin@region                 -
+2026        FlinkAdmin@region                   OrganizationAdmin@environment       -
+2026        Operator@organisation               AccountAdmin@organisation           -
 """
 
 ROLES = (
@@ -208,6 +241,7 @@ ROLES = (
     "DeveloperRead",
     "DeveloperWrite",
     "DataDiscovery",
+    "AccountAdmin",
     "MetricsViewer",
     "RoleOfNextYear",
 )
@@ -271,8 +305,12 @@ def test_where_no_approval_is_needed_the_requester_needs_that_authority(
     for kind, (resource, letter, owner) in zip([cell for cell in cells for _ in owners()], CELLS, strict=True):
         for operation in Operation:
             verdict = decide(alone, an_ask(operation=operation, owner=owner, resource=resource), requester)
-            may = letter in kind and not (letter == "u" and operation in MAKING)
-            assert isinstance(verdict, Allowed if may else Forbidden), (operation, resource, owner)
+            if operation in CHANGING:  # what exists: its owner needs no role, and others need somebody's approval
+                may_alone = letter in kind or letter == "m"
+                assert isinstance(verdict, Allowed if may_alone else NeedsApproval), (operation, resource, owner)
+            else:
+                may = letter in kind and letter != "u"
+                assert isinstance(verdict, Allowed if may else Forbidden), (operation, resource, owner)
 
 
 @pytest.mark.parametrize(("table", "role", "place", "cells"), EVERY_LINE)
@@ -287,3 +325,22 @@ def test_where_approval_is_needed_the_approver_needs_that_authority(
             ask = an_ask(owner=owner, resource=resource)
             verdict = decide(policy(a_rule()), ask, requester, [(an_approval(OTTO, ask), approver)])
             assert isinstance(verdict, Allowed if letter in kind else NeedsApproval), (resource, letter)
+
+
+NAMES = dict(zip(("kafka", "registry", "ksqldb", "flink", "cloud", "tableflow", "global"), RESOURCES, strict=True))
+TABLES_BY_NAME = {table.name: table for table in (DOCUMENTED, NEWEST)}
+
+
+@pytest.mark.parametrize("line", PAIRS.strip().splitlines())
+def test_two_bindings_together_make_a_key_of_a_new_service_account(line: str) -> None:
+    name, *two, kinds = line.split(maxsplit=3)
+    held = [(role, PLACES[place]) for role, _, place in (each.partition("@") for each in two)]
+
+    for roles in (held, held[::-1]):
+        holder = standing(DANA, *roles, table=TABLES_BY_NAME[name])
+        targets = {kind: Target(NEW, resource) for kind, resource in NAMES.items()}
+        found = {kind for kind, target in targets.items() if authority(holder, target)}
+        assert found == set(kinds.split()) - {"-"}
+        for kind, target in targets.items():
+            assert any(each.counts for each in weigh_all(holder, target)) is (kind in found)
+            assert bool(bases(holder, target)) is (kind in found)

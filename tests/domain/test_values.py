@@ -123,6 +123,7 @@ def test_an_approval_holds_for_exactly_what_was_asked(field: str) -> None:
         "owner": replace(build.ACCOUNT, name="another"),
         "resource": replace(build.CLUSTER, id="lkc-prod01"),
         "asked_at": NOW + timedelta(microseconds=1),
+        "key": build.a_key(),
     }
     asked = build.an_ask()
 
