@@ -79,7 +79,7 @@ class Viewing:
 
     async def view_of(self, key: ApiKey, standing: Standing, catalog: Known) -> KeyView | None:
         """A key that was just read, as this person may see it; None when it is not theirs to see."""
-        target, request = _target(key, catalog), await self._maker(key)
+        target, request = target_in(catalog, key), await self._maker(key)
         if target is None or not may_see(standing, target, request):
             return None
         own = standing.person.principal
@@ -233,7 +233,7 @@ def lifetimes(limit: timedelta | None) -> tuple[tuple[int, ...], bool]:
     return (*(days for days in LIFETIMES if days < limit.days), *longest), False
 
 
-def _target(key: ApiKey, catalog: Known) -> Target | None:
+def target_in(catalog: Known, key: ApiKey) -> Target | None:
     """Whose key it is and what it opens; None for Confluent's own.
 
     What opens something that we do not know counts as opening everything: only who manages all keys sees it.
