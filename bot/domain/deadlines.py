@@ -1,15 +1,19 @@
 """When a request has to be looked at again: its deadlines, which hold whether or not anybody looks in time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from bot.domain.asks import Ask, Terms
+from bot.domain.life import LEADS
 from bot.domain.requests import (
     Approved,
     Cancelled,
     Confirmed,
     Denied,
+    Done,
     Expired,
     Failed,
     Keyed,
+    Living,
     Offered,
     Pending,
     Ready,
@@ -32,19 +36,58 @@ def due(request: Request) -> datetime | None:
             return request.not_before
         case Working():
             return request.look_at
-        case Ready() | Offered():
+        case Offered():
             return request.claim_by
+        case Ready():
+            return min(request.claim_by, request.life.probe.next_at or request.claim_by)
         case Revealing():
             return request.until
         case Undelivered() | Unclaimed() | Retired():
             return None if request.deleted_at else request.retry_at or request.at
         case Shown() | Confirmed():
-            return end_of_life(request)
-        case Denied() | Cancelled() | Expired() | Failed():
+            moments = (end_of_life(request), next_reminder(request), end_of_overlap(request))
+            return min((each for each in moments if each), default=None)
+        case Denied() | Cancelled() | Expired() | Done() | Failed():
             return None
 
 
+def lifetime(ask: Ask, terms: Terms) -> timedelta | None:
+    """How long a key lives: as long as it was asked for, and at most as long as its rule lets it; None is no limit."""
+    return min((each for each in (ask.lifetime, terms.lifetime) if each is not None), default=None)
+
+
 def end_of_life(request: Keyed) -> datetime | None:
-    """When the key is deleted by its rule; None when it may live for ever. Counted from its creation."""
-    lifetime = request.terms.lifetime
-    return (request.key.created_at or request.grant.at) + lifetime if lifetime else None
+    """When the key is deleted; None when it may live for ever. Counted from its creation, or its extension."""
+    if isinstance(request, Shown | Confirmed) and (request.life.ends_at or request.life.endless):
+        return request.life.ends_at
+    lasts = lifetime(request.ask, request.terms)
+    return (request.key.created_at or request.grant.at) + lasts if lasts else None
+
+
+def next_reminder(request: Living) -> datetime | None:
+    """When to remind the requester next that the key ends; None when there is nothing left to remind of.
+
+    No lead that was over already when the secret was shown: nobody is reminded of a week that a day-long key never had.
+    """
+    end, begun = end_of_life(request), shown_at(request)
+    moments = (end - lead for lead in LEADS[request.life.reminded :]) if end else ()
+    return next((each for each in moments if each > begun), None)
+
+
+def reminders_behind(request: Living, now: datetime) -> int:
+    """How many leads are over at `now`."""
+    end = end_of_life(request)
+    return sum(end - lead <= now for lead in LEADS) if end else 0
+
+
+def end_of_overlap(request: Living) -> datetime | None:
+    """When the key that this one replaced is to be deleted, or its deletion tried again; None when there is none."""
+    former = request.life.former
+    if former is None or former.deleted_at:
+        return None
+    return former.retry_at or former.until
+
+
+def shown_at(request: Living) -> datetime:
+    """When the requester saw the secret."""
+    return request.at if isinstance(request, Shown) else request.shown_at

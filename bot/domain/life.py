@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
+from bot.domain.catalog import Endpoints
+
 LEADS = (timedelta(days=7), timedelta(days=1), timedelta(hours=1))
 """How long before the end of a key's life its requester is reminded."""
 MOST_OVERLAP = timedelta(days=7)
@@ -68,3 +70,9 @@ class Life:
     reminded: int = 0
     """How many of `LEADS` are behind us."""
     former: Former | None = None
+    endpoints: Endpoints = field(default=Endpoints("", ""))
+    """Where to try the key, once its secret was shown."""
+    endless: bool = False
+    """An extension took the end away."""
+    extended_by: str = ""
+    """The id of the request that extended it last."""

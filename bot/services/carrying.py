@@ -10,28 +10,37 @@ from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError, NotFound, Unavailable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Pending, Ready
-from bot.services.checking import form
 from bot.services.clicks import (
     Approve,
     Cancel,
     Change,
     Check,
     Click,
+    Delete,
     Deny,
     Draft,
+    DropFormer,
+    Edit,
+    Extend,
+    Keep,
+    KeepFormer,
     Replace,
+    Rotate,
     Saved,
     Send,
     Show,
 )
 from bot.services.delivery import Delivery
+from bot.services.filling import form
+from bot.services.managing import Managing
 from bot.services.pages import Page, TextPage
 from bot.services.ports import Drafts, Notifier
 from bot.services.publishing import Publishing
 from bot.services.requests import Desk
+from bot.services.reviewing import Reviewing
 
 STALE = timedelta(hours=1)
-Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace
+Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace | DropFormer | KeepFormer
 """What is done to a request that is there."""
 log = logging.getLogger("latchkey.clicks")
 
@@ -45,6 +54,8 @@ class Carrying:
     drafts: Drafts
     notifier: Notifier
     publishing: Publishing
+    managing: Managing
+    reviewing: Reviewing
 
     async def carry_out(self, click: Click) -> None:
         """Do it and answer. Raises only what a person cannot be told, because Slack does not take the answer."""
@@ -88,7 +99,11 @@ class Carrying:
             case Send(draft_id):
                 sent = await self.desk.submit(draft_id, await self._draft(draft_id, click), click)
                 return TextPage("Request sent", sent) if isinstance(sent, str) else sent
-            case Approve() | Deny() | Cancel() | Show() | Saved() | Replace():
+            case Edit() | Delete() | Rotate() | Extend():
+                return await self.managing.carry_out(deed, click)
+            case Keep():
+                return await self.reviewing.keep(deed, click)
+            case Approve() | Deny() | Cancel() | Show() | Saved() | Replace() | DropFormer() | KeepFormer():
                 was_forgotten = await self._remember(deed, click)
                 try:
                     return await self._act(deed, click)
@@ -114,6 +129,10 @@ class Carrying:
                 return None
             case Replace(request, attempt):
                 return TextPage("Replaced", await self.delivery.replace(request, attempt, click))
+            case DropFormer(request, attempt):
+                return TextPage("Old key", await self.delivery.drop_former(request, attempt, click))
+            case KeepFormer(request, attempt):
+                return TextPage("Old key", await self.delivery.keep_former(request, attempt, click))
             case _:
                 assert_never(deed)
 
@@ -127,7 +146,7 @@ class Carrying:
                 surface = "card" if is_card else f"copy:{click.by}:0"
             case Cancel():
                 surface = "asked"
-            case Show() | Saved() | Replace():
+            case Show() | Saved() | Replace() | DropFormer() | KeepFormer():
                 surface = f"key:{getattr(stored.value, 'attempt', 0)}"
             case _:
                 assert_never(deed)
@@ -158,8 +177,10 @@ def _apology(title: str, text: str, click: Click) -> TextPage:
             return TextPage(title, text, back=click.id)
         case Change(draft) | Send(draft):
             return TextPage(title, text, back=draft)
-        case Deny(_, reason):
+        case Deny(_, reason) | Keep(_, reason) | Delete(_, _, reason) | Extend(_, reason):
             return TextPage(title, text, typed=reason)
+        case Edit(_, name, description) | Rotate(_, name, description):
+            return TextPage(title, text, typed="\n".join(filter(None, (name, description, click.deed.reason))))
         case _:
             return TextPage(title, text)
 

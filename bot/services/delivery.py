@@ -4,12 +4,15 @@ The secret leaves the store in the same write that moves the request to Revealin
 a crash loses the secret rather than showing it twice. What is not known to have arrived is deleted at Confluent.
 """
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from bot.domain.asks import Ask, Grant, Terms
 from bot.domain.audit import Action
 from bot.domain.errors import Conflict, LatchkeyError, Refused, plain
-from bot.domain.keys import Person, RequestId, Secret
+from bot.domain.keys import ApiKey, NewServiceAccount, Owner, Person, RequestId, Secret, ServiceAccount
+from bot.domain.life import Life
 from bot.domain.requests import (
     Approved,
     Confirmed,
@@ -23,10 +26,12 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
+from bot.services.accounts import item
 from bot.services.clicks import Click
 from bot.services.directory import Directory
 from bot.services.execution import Execution
 from bot.services.ledger import Ledger, With, persistently
+from bot.services.living import former_of
 from bot.services.minting import ON_ITS_WAY, Minting
 from bot.services.pages import Handover
 from bot.services.ports import Notifier, Stored
@@ -85,6 +90,26 @@ class Delivery:
         key = plain(state.key.id)
         return f"The key `{key}` is being deleted and a new one made. Latchkey writes to you when it is there."
 
+    async def drop_former(self, request: RequestId, attempt: int, click: Click) -> str:
+        """Have the key deleted that this one replaced, before its time."""
+        return await persistently(lambda: self._about_former(self.execution.lives.drop_now, request, attempt, click))
+
+    async def keep_former(self, request: RequestId, attempt: int, click: Click) -> str:
+        """Let the key that this one replaced live a day longer."""
+        return await persistently(lambda: self._about_former(self.execution.lives.longer, request, attempt, click))
+
+    async def _about_former(
+        self,
+        step: Callable[[Stored[Request], str], Awaitable[str]],
+        request: RequestId,
+        attempt: int,
+        click: Click,
+    ) -> str:
+        stored = await self._of(request, click)
+        if not _is_present(stored.value, attempt):
+            raise Refused(f"{_OUTDATED} Nothing was changed.")
+        return await step(stored, click.by)
+
     async def _confirm(self, request: RequestId, attempt: int, click: Click) -> None:
         stored = await self._of(request, click)
         shown = stored.value
@@ -93,7 +118,8 @@ class Delivery:
         if isinstance(shown, Shown | Revealing):  # a quick click can overtake our own note that Slack took the message
             now = self.ledger.clock()
             at = shown.at if isinstance(shown, Shown) else now
-            confirmed = Confirmed(shown.ask, shown.terms, shown.grant, shown.attempt, shown.key, shown_at=at, at=now)
+            life = shown.life if isinstance(shown, Shown) else _begun(Shown(*_of(shown), at, life=shown.life))
+            confirmed = Confirmed(*_of(shown), shown_at=at, at=now, life=life)
             event = self.ledger.event(Action.CONFIRMED, request, click.by, key=shown.key.id)
             await self.ledger.move(stored, confirmed, event)
 
@@ -133,7 +159,9 @@ class Delivery:
         self, stored: Stored[Request], ready: Ready, click: Click
     ) -> tuple[Stored[Request], Secret | None]:
         until = self.ledger.clock() + ON_ITS_WAY
-        revealing = Revealing(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, until)
+        # With the secret goes the means to probe: what is known of the key by now is all that will be.
+        life = replace(ready.life, probe=replace(ready.life.probe, next_at=None), endpoints=ready.endpoints)
+        revealing = Revealing(*_of(ready), until, life=life)
         event = self.ledger.event(Action.SHOW_INTENDED, ready.ask.id, click.by, key=ready.key.id)
         # On disk before it is shown: a store that forgot the claim in a crash would show the secret again.
         return await self.ledger.move(stored, revealing, event, extra=With(take_secret=True, durable=True))
@@ -147,7 +175,7 @@ class Delivery:
             ready.attempt,
             ready.key,
             secret,
-            ready.ask.owner,
+            _owner(ready),
             ready.ask.resource,
             ready.endpoints,
             ready.grant.fresh_until,
@@ -157,10 +185,12 @@ class Delivery:
         except LatchkeyError:
             await self._lost(stored, ready, "Slack did not take the message with the secret.")
             return
-        shown = Shown(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, self.ledger.clock())
+        shown = Shown(*_of(ready), self.ledger.clock(), life=ready_as_revealing(stored, ready).life)
         event = self.ledger.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
+        account = item(shown)
+        also = {account: shown.at} if account else {}
         try:
-            await self.ledger.move(stored, shown, event)
+            await self.ledger.move(stored, replace(shown, life=_begun(shown)), event, extra=With(also=also))
         except Conflict:
             return  # the requester was quicker with the next click, or the lease ended: the record says which
 
@@ -185,7 +215,23 @@ def ready_as_revealing(stored: Stored[Request], ready: Ready) -> Revealing:
     """The state just written, for the next one to be made from."""
     if isinstance(stored.value, Revealing):
         return stored.value
-    return Revealing(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, ready.claim_by)
+    return Revealing(*_of(ready), ready.claim_by)
+
+
+def _of(request: Keyed) -> tuple[Ask, Terms, Grant, int, ApiKey]:
+    """What one state with a key hands to the next."""
+    return request.ask, request.terms, request.grant, request.attempt, request.key
+
+
+def _begun(shown: Shown) -> Life:
+    """A key's life from the moment that its secret was shown: the key that it replaces, if any, has its end now."""
+    return replace(shown.life, former=former_of(shown))
+
+
+def _owner(ready: Ready) -> Owner:
+    """Whose key it is, with the id of an account that was made for it."""
+    owner, made = ready.ask.owner, ready.key.owner
+    return ServiceAccount(made, owner.name) if isinstance(owner, NewServiceAccount) and made else owner
 
 
 def _instead(request: Request) -> str:

@@ -18,6 +18,7 @@ from bot.domain.requests import (
     Undelivered,
     Withdrawn,
 )
+from bot.services.accounts import item
 from bot.services.ledger import Ledger, With, backoff
 from bot.services.leftovers import Leftovers
 from bot.services.ports import Stored
@@ -54,13 +55,15 @@ class Endings:
         """Nobody took the secret in time: it is gone with this write, its key with the next step."""
         late = Unclaimed(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, self.ledger.clock())
         event = self.ledger.event(Action.UNCLAIMED, ready.ask.id, key=ready.key.id)
-        await self.ledger.move(stored, late, event, extra=With(take_secret=True))
+        account = item(late)
+        also = {account: late.at} if account else {}
+        await self.ledger.move(stored, late, event, extra=With(take_secret=True, also=also))
 
     async def withdraw(self, stored: Stored[Request], state: Withdrawn) -> None:
         """Delete the key that nobody has; then, if a new one was asked for and the approval holds, begin again."""
         now = self.ledger.clock()
         try:
-            await self.leftovers.delete_one(state, state.key.id)
+            await self.leftovers.delete_one(state, state.key)
         except (Unavailable, Unknown, CloudRefused):
             await self.ledger.move(stored, replace(state, retry_at=now + backoff(state.tries), tries=state.tries + 1))
             return

@@ -5,17 +5,16 @@ that whoever finds the request after a crash knows what may have happened. Nothi
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
 
-from bot.domain.asks import Approval
 from bot.domain.audit import Action
 from bot.domain.catalog import Endpoints
-from bot.domain.decision import Allowed, Forbidden, counting, decide
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown, plain
-from bot.domain.keys import ApiKey, MyAccount, Owner, Secret
+from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
+from bot.domain.life import Life
+from bot.domain.readiness import begin
 from bot.domain.requests import (
     Approved,
     Confirmed,
@@ -31,12 +30,16 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
+from bot.services.accounts import item
+from bot.services.changing import Changing
 from bot.services.cloud import NewKey
 from bot.services.endings import Endings
-from bot.services.explaining import OWN_ACCOUNT
 from bot.services.ledger import ASK_AGAIN, Ledger, With, backoff
 from bot.services.leftovers import Leftovers, attempt_of
+from bot.services.living import Lives
+from bot.services.permission import Permission
 from bot.services.ports import Stored
+from bot.services.probing import Probing
 from bot.services.reconciling import Reconciling
 from bot.services.requests import Desk
 
@@ -51,6 +54,7 @@ class Execution:
 
     ledger: Ledger
     desk: Desk
+    probing: Probing
 
     @property
     def leftovers(self) -> Leftovers:
@@ -67,32 +71,67 @@ class Execution:
         """The steps that deadlines take."""
         return Endings(self.ledger, self.leftovers)
 
+    @property
+    def permission(self) -> Permission:
+        """The decision, asked once more."""
+        return Permission(self.desk)
+
+    @property
+    def changing(self) -> Changing:
+        """The steps of a request that edits, deletes or extends a key."""
+        return Changing(self.ledger, self.permission)
+
+    @property
+    def lives(self) -> Lives:
+        """The steps of a key that its requester has."""
+        return Lives(self.ledger, self.endings)
+
     async def advance(self, stored: Stored[Request]) -> None:
         """Take the step that is due; at rest, do nothing."""
         match stored.value:
-            case Pending() as pending if self.ledger.clock() < pending.expires_at:
-                await self.desk.asking.tell(stored, pending)
             case Pending() as pending:
-                await self.endings.expire(stored, pending)
+                await self._wait_for_decision(stored, pending)
             case Approved() as approved:
                 await self._make(stored, approved)
             case Working() as working:
-                await self.reconciling.reconcile(stored, working)
+                await self._go_on(stored, working)
             case Offered() as offered:
                 await self.fail(stored, offered, "Nobody asked for the secret in time.", NOTHING_CHANGED, ASK_AGAIN)
             case Ready() as ready:
-                await self.endings.unclaimed(stored, ready)
+                await self._wait_for_claim(stored, ready)
             case Revealing() as revealing:
                 why = "Latchkey stopped while the secret was on its way, so it cannot tell whether the secret was seen."
                 await self.endings.undeliver(stored, revealing, why)
             case Shown() | Confirmed() as living:
-                await self.endings.retire(stored, living)
+                await self.lives.step(stored, living)
             case Undelivered() | Unclaimed() | Retired() as withdrawn if withdrawn.deleted_at is None:
                 await self.endings.withdraw(stored, withdrawn)
             case _:
                 return
 
+    async def _wait_for_decision(self, stored: Stored[Request], pending: Pending) -> None:
+        if self.ledger.clock() < pending.expires_at:
+            await self.desk.asking.tell(stored, pending)
+        else:
+            await self.endings.expire(stored, pending)
+
+    async def _wait_for_claim(self, stored: Stored[Request], ready: Ready) -> None:
+        if self.ledger.clock() < ready.claim_by:
+            await self.probing.probe(stored, ready)
+        else:
+            await self.endings.unclaimed(stored, ready)
+
+    async def _go_on(self, stored: Stored[Request], working: Working) -> None:
+        """Found in Working: what was begun may have happened."""
+        if working.ask.makes_key:
+            await self.reconciling.reconcile(stored, working)
+        else:
+            await self.changing.finish(stored, working)
+
     async def _make(self, stored: Stored[Request], approved: Approved) -> None:
+        if not approved.ask.makes_key:
+            await self.changing.begin(stored, approved)
+            return
         if approved.terms.mint == "on_claim":
             await self.ledger.move(stored, offered(approved))
             return
@@ -111,7 +150,7 @@ class Execution:
             return
         working = await self.intend(stored, approved)
         try:
-            key, secret = await self.desk.directory.cloud.create_key(new_key(working.value))
+            key, secret = await self.create(working.value)
         except LatchkeyError as error:
             await self.not_made(working, approved, error)
             return
@@ -119,27 +158,19 @@ class Execution:
 
     async def permitted(self, approved: Approved) -> Endpoints:
         """The same decision once more, on what everybody holds now. Raises `Refused` when it no longer holds."""
-        ask, desk = approved.ask, self.desk.for_one_decision()
-        if self.ledger.clock() >= approved.grant.fresh_until:
-            raise Refused("The approval ended before the key could be made.")
-        try:
-            person = await desk.directory.identify(ask.requester.slack, ask.requester.team)
-        except Refused as error:
-            raise Refused(f"The requester could not be confirmed: {error.tell}") from error
-        approvers = await desk.standings(approved.grant.approvals)
-        requester = await desk.directory.standing(person)
-        verdict = decide(desk.directory.policy(), ask, requester, approvers)
-        if isinstance(verdict, Forbidden):
-            raise Refused(f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})")
-        if not isinstance(verdict, Allowed):
-            raise Refused(_fewer(approved, counting(ask, approvers)))
-        if await desk.directory.is_own(ask.owner):
-            raise Refused(OWN_ACCOUNT)
+        ask, cloud = approved.ask, self.desk.directory.cloud
+        await self.permission.renew(approved)
+        await self.leftovers.accounts.check(approved)
         await self._none_left(approved)
-        found = await desk.directory.cloud.kafka_cluster(ask.resource.environment, ask.resource.id)
+        found = await cloud.resource(ask.resource.kind, ask.resource.environment, ask.resource.id)
         if found is None:
-            raise Refused(f"The cluster {ask.resource.id} no longer exists.")
+            raise Refused(f"{plain(ask.resource.name or ask.resource.id)} ({ask.resource.id}) no longer exists.")
         return found[1]
+
+    async def create(self, working: Working) -> tuple[ApiKey, Secret]:
+        """Make the key, and before it the account that it needs. Raises as `Cloud.create_key` does."""
+        account = await self.leftovers.accounts.ensure(working)
+        return await self.desk.directory.cloud.create_key(new_key(working, account))
 
     async def _none_left(self, approved: Approved) -> None:
         """One request leaves at most one key, also when somebody put an old record back into the store."""
@@ -156,14 +187,18 @@ class Execution:
         working = Working(approved.ask, approved.terms, approved.grant, approved.attempt, now, now + SENT_FOR)
         used = self.desk.directory.policy().digest
         event = self.ledger.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
-        written, _ = await self.ledger.move(stored, working, event, extra=With(durable=True))
+        # Settled later, whatever becomes of this attempt and of this process.
+        account = item(working)
+        also = {account: approved.grant.fresh_until} if account else {}
+        written, _ = await self.ledger.move(stored, working, event, extra=With(durable=True, also=also))
         return Stored(working, written.rev)
 
     async def _made(self, working: "Stored[Working]", key: ApiKey, secret: Secret, endpoints: Endpoints) -> None:
         """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key."""
         now, state = self.ledger.clock(), working.value
         claim_by = now + state.terms.claim
-        ready = Ready(state.ask, state.terms, state.grant, state.attempt, key, endpoints, claim_by)
+        life = Life(begin(state.ask.resource.kind, now))
+        ready = Ready(state.ask, state.terms, state.grant, state.attempt, key, endpoints, claim_by, life=life)
         event = self.ledger.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))
         extra = With(secret=secret, secret_until=claim_by, durable=True)
         try:
@@ -180,9 +215,10 @@ class Execution:
         match error:
             case CloudRefused():
                 happened = f"Confluent Cloud refused to make the key: {error.detail}"
-                await self.fail(
-                    before, approved, happened, NOTHING_CHANGED, _next_step(error, approved.ask.owner), error.reference
-                )
+                owner = approved.ask.owner
+                offer = error.status == HTTPStatus.FORBIDDEN and isinstance(owner, MyAccount)
+                step, changed = _next_step(error, owner), _unchanged(owner)
+                await self.fail(before, approved, happened, changed, step, error.reference, offer_account=offer)
             case Unknown():
                 doubtful = replace(working.value, look_at=self.ledger.clock(), trouble=error.tell)
                 event = self.ledger.event(Action.CREATE_UNKNOWN, approved.ask.id, marker=str(doubtful.marker))
@@ -204,11 +240,17 @@ class Execution:
         changed: str,
         step: str,
         ref: str = "",
+        *,
+        offer_account: bool = False,
     ) -> None:
         """End the request without a key, with three sentences for people."""
-        failed = Failed(state.ask, state.terms, happened, changed, step, ref or state.ask.id, self.ledger.clock())
+        now = self.ledger.clock()
+        failed = Failed(
+            state.ask, state.terms, happened, changed, step, ref or state.ask.id, now, offer_account=offer_account
+        )
         event = self.ledger.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
-        await self.ledger.move(stored, failed, event)
+        account = item(failed)
+        await self.ledger.move(stored, failed, event, extra=With(also={account: now} if account else {}))
 
 
 _FOR_A_CLICK = re.compile(r" ?(Nothing was changed|Try again in [^.]*)\.")
@@ -217,13 +259,6 @@ _FOR_A_CLICK = re.compile(r" ?(Nothing was changed|Try again in [^.]*)\.")
 def _news(error: LatchkeyError) -> str:
     """What is wrong, for a message that says itself what happens next: nobody has to try anything again."""
     return _FOR_A_CLICK.sub("", error.tell)
-
-
-def _fewer(approved: Approved, counted: Sequence[Approval]) -> str:
-    """Why approvals that were enough no longer are."""
-    if len(counted) < len(approved.grant.approvals):
-        return "An approval no longer counts: who gave it has lost the role since."
-    return "The policy asks for more approvals than it did when this was approved."
 
 
 def _next_step(error: CloudRefused, owner: Owner) -> str:
@@ -236,6 +271,13 @@ def _next_step(error: CloudRefused, owner: Owner) -> str:
     return ASK_AGAIN
 
 
+def _unchanged(owner: Owner) -> str:
+    """What a refusal left at Confluent."""
+    if isinstance(owner, NewServiceAccount):
+        return "There is no key. If the new service account was made, Latchkey removes it again."
+    return NOTHING_CHANGED
+
+
 def offered(approved: Approved) -> Offered:
     """The same, waiting for the requester's click instead of being made."""
     return Offered(
@@ -243,10 +285,10 @@ def offered(approved: Approved) -> Offered:
     )
 
 
-def new_key(working: Working) -> NewKey:
-    """What Confluent is asked to make: its description ends with our marker."""
+def new_key(working: Working, account: ServiceAccount | None) -> NewKey:
+    """What Confluent is asked to make, for `account` if one was made: its description ends with our marker."""
     ask = working.ask
-    return NewKey(ask.owner, ask.resource, ask.name, f"{ask.description} {working.marker}".strip())
+    return NewKey(account or ask.owner, ask.resource, ask.name, f"{ask.description} {working.marker}".strip())
 
 
 def _as_request(stored: "Stored[Working]") -> Stored[Request]:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.audit import Action
-from bot.domain.keys import ApiKey, KeyId, Marker
+from bot.domain.keys import ApiKey, Marker
 from bot.domain.requests import Request
+from bot.services.accounts import Accounts
 from bot.services.cloud import Cloud
 from bot.services.ledger import Ledger
 
@@ -17,21 +18,27 @@ class Leftovers:
     ledger: Ledger
     cloud: Cloud
 
+    @property
+    def accounts(self) -> Accounts:
+        """The service accounts that were made for keys."""
+        return Accounts(self.ledger, self.cloud)
+
     async def of(self, request: Request) -> Sequence[ApiKey]:
         """Keys that carry this request's marker, of any attempt."""
-        keys = await self.cloud.keys(request.ask.owner.id, request.ask.resource)
+        owner = await self.accounts.owner_of(request)
+        keys = await self.cloud.keys(owner, request.ask.resource) if owner else ()
         return [key for key in keys if (found := Marker.find(key.description)) and found.request == request.ask.id]
 
     async def delete(self, request: Request, keys: Sequence[ApiKey]) -> None:
         """Delete these keys, one after the other."""
         for key in keys:
-            await self.delete_one(request, key.id)
+            await self.delete_one(request, key)
 
-    async def delete_one(self, request: Request, key: KeyId) -> None:
+    async def delete_one(self, request: Request, key: ApiKey) -> None:
         """Delete one key of the request's owner and resource."""
-        await self.ledger.record(Action.DELETE_INTENDED, request.ask.id, key=key)
-        await self.cloud.delete_key(key, request.ask.owner.id, request.ask.resource)
-        await self.ledger.record(Action.DELETED, request.ask.id, key=key)
+        await self.ledger.record(Action.DELETE_INTENDED, request.ask.id, key=key.id)
+        await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
+        await self.ledger.record(Action.DELETED, request.ask.id, key=key.id)
 
 
 def attempt_of(key: ApiKey) -> int:

@@ -7,7 +7,7 @@ from bot.domain.audit import Action
 from bot.domain.errors import Conflict, LatchkeyError, Unavailable, Unknown
 from bot.domain.keys import Secret
 from bot.domain.requests import Approved, Offered, Ready, Request, Revealing, Working
-from bot.services.execution import NOTHING_CHANGED, Execution, new_key
+from bot.services.execution import NOTHING_CHANGED, Execution
 from bot.services.ledger import With
 from bot.services.ports import Stored
 
@@ -39,7 +39,7 @@ class Minting:
             return f"{error.tell} {NOTHING_CHANGED}"
         working = await self.execution.intend(stored, approved)
         try:
-            key, secret = await self.execution.desk.directory.cloud.create_key(new_key(working.value))
+            key, secret = await self.execution.create(working.value)
         except LatchkeyError as error:
             await self.execution.not_made(working, approved, error)
             return _NOT_NOW

@@ -4,9 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.domain.deadlines import end_of_life
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import RequestId
-from bot.domain.requests import Denied, Expired, Failed, Keyed, Offered, Pending, Request
+from bot.domain.requests import (
+    Confirmed,
+    Denied,
+    Done,
+    Expired,
+    Failed,
+    Keyed,
+    Offered,
+    Pending,
+    Request,
+    Retired,
+    Shown,
+)
 from bot.services.clicks import CardAt
 from bot.services.ports import Clock, Notifier, Post, Posts, Surface
 
@@ -17,13 +30,28 @@ REPAIRED = timedelta(minutes=5)
 
 def surfaces(request: Request) -> tuple[Surface, ...]:
     """The messages that this request should have by now, in the order in which to write them."""
-    if isinstance(request, Denied | Expired | Failed):
+    if not request.ask.makes_key and not request.terms.approvals:
+        return ("asked",)  # its requester alone has to do with it; whom the key concerns reads it in the key's messages
+    if isinstance(request, Denied | Expired | Failed | Done):
         return ("card", "asked", "outcome")
     if isinstance(request, Keyed | Offered):
-        return (f"key:{request.attempt}", "card", "asked")
+        return (f"key:{request.attempt}", "card", "asked", *_of_its_life(request))
     if isinstance(request, Pending):
         return ("card", "asked", *(f"copy:{told}" for told in request.told))
     return ("card", "asked")
+
+
+def _of_its_life(request: Keyed | Offered) -> tuple[Surface, ...]:
+    """What the requester is told of a key in their hands, each in a message of its own: edited ones ring no bell."""
+    if isinstance(request, Retired):
+        by_requester = request.by is not None and request.by.slack == request.ask.requester.slack
+        return () if by_requester else ("end",)
+    if not isinstance(request, Shown | Confirmed):
+        return ()
+    former, end = request.life.former, end_of_life(request)
+    replaced = ("replaced",) if former and former.deleted_at else ()
+    reminded = (f"reminder:{int(end.timestamp())}:{request.life.reminded}",) if end and request.life.reminded else ()
+    return (*replaced, *reminded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from bot.domain.audit import Action
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import Marker, RequestId
 from bot.domain.requests import Approved, Failed, Keyed, Request, Working
+from bot.services.accounts import item
 from bot.services.ledger import ASK_AGAIN, BACKOFF, Ledger, With
 from bot.services.leftovers import Leftovers, attempt_of
 from bot.services.ports import Stored
@@ -73,7 +74,9 @@ class Reconciling:
                 working.ask, working.terms, happened, "No key is left behind.", ASK_AGAIN, working.ask.id, now
             )
             event = self.ledger.event(Action.FAILED, working.ask.id, happened=happened)
-            await self.ledger.move(stored, failed, found, event, extra=sweep)
+            account = item(failed)
+            extra = replace(sweep, also={**sweep.also, **({account: now} if account else {})})
+            await self.ledger.move(stored, failed, found, event, extra=extra)
             return
         fresh = Approved(working.ask, working.terms, working.grant, working.attempt + 1, now)
         await self.ledger.move(stored, fresh, found, extra=sweep)

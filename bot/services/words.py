@@ -1,6 +1,6 @@
 """Sentences about a request that both a late click and a list of requests need."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.domain.errors import plain
@@ -10,6 +10,7 @@ from bot.domain.requests import (
     Cancelled,
     Confirmed,
     Denied,
+    Done,
     Expired,
     Failed,
     Offered,
@@ -49,6 +50,15 @@ def fallback(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
+def duration(span: timedelta) -> str:
+    """A span of time in the largest unit that says it exactly, but a day in hours."""
+    minutes = max(round(span.total_seconds() / 60), 1)
+    units = (("day", 24 * 60, 2), ("hour", 60, 1), ("minute", 1, 1))
+    unit, size, _ = next(each for each in units if minutes % each[1] == 0 and minutes >= each[1] * each[2])
+    count = minutes // size
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
 def unescaped(text: str) -> str:
     """The opposite of `plain`, for sentences that leave mrkdwn."""
     for mark, sign in _MARKS:
@@ -67,6 +77,8 @@ def decided(request: Request) -> str:
             return f"<@{request.ask.requester.slack}> cancelled this request {when(request.at)}."
         case Expired():
             return f"Nobody decided in time, so this request expired {when(request.at)}."
+        case Done():
+            return f"This request was carried out {when(request.at)}."
         case Failed():
             return f"This request failed {when(request.at)}. {plain(unescaped(request.happened))}"
         case (

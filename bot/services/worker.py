@@ -138,6 +138,9 @@ class Worker:
             "click": self._click,
             "sweep": self._sweep,
             "catalog": self._catalog,
+            "account": self._account,
+            "review": self._review,
+            "home": self._home,
         }
         if kind not in work:
             raise NotFound("an item of no known kind")
@@ -187,6 +190,15 @@ class Worker:
         if not attempt.isdecimal():
             raise NotFound("no such attempt")
         await self.execution.reconciling.sweep(RequestId(request), int(attempt))
+
+    async def _account(self, name: str) -> datetime | None:
+        return await self.execution.leftovers.accounts.settle((await self._known(RequestId(name))).value)
+
+    async def _review(self, name: str) -> datetime | None:
+        return await self.reviewing.step(name)
+
+    async def _home(self, name: str) -> None:
+        await self.homes.publish(SlackUserId(name))
 
     async def _catalog(self, _: str) -> datetime | None:
         await self.directory.refresh_catalog()

@@ -1,44 +1,38 @@
 """A request as messages: the card for approvers, and what its requester reads. Pure; one renderer for every state."""
 
 from collections.abc import Sequence
-from typing import assert_never
+from datetime import timedelta
 
 from bot.domain.asks import Ask
-from bot.domain.deadlines import end_of_life
 from bot.domain.errors import plain
-from bot.domain.keys import Kind, MyAccount, NewServiceAccount, Owner, Resource, ServiceAccount
-from bot.domain.requests import (
-    Approved,
-    Confirmed,
-    Denied,
-    Expired,
-    Failed,
-    Keyed,
-    Offered,
-    Pending,
-    Ready,
-    Request,
-    Retired,
-    Revealing,
-    Shown,
-    Unclaimed,
-    Undelivered,
-    Working,
+from bot.domain.keys import (
+    Everywhere,
+    Kind,
+    Marker,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    Owner,
+    Resource,
+    ServiceAccount,
 )
+from bot.domain.requests import Denied, Expired, Failed, Pending, Request
 from bot.domain.roles import TABLES
-from bot.services.words import KINDS
+from bot.services.words import KINDS, duration
 from bot.slack import ids
 from bot.slack.kit import Block, Bold, Code, Mention, Row, actions, button, context, divider, lines, quote, told
-from bot.slack.standing import Rows, making, progress, withdrawn
+from bot.slack.standing import Rows, progress
+
+SOON = "A new key can take a few minutes to work. If Confluent refuses it, wait a little and try again."
 
 
 def card(request: Request) -> tuple[list[Block], str]:
     """The card in the approvals channel, and its notification text."""
-    ask, kind = request.ask, kind_of(request.ask.resource)
+    ask = request.ask
     blocks = [
-        lines([Mention(ask.requester.slack), " asks for a ", Bold(kind), f" for {called(ask.resource)}."]),
+        lines([Mention(ask.requester.slack), " asks ", *wish(ask), "."]),
         lines(*asked_rows(ask, f"{ask.requester.name}’s own")),
-        quote(ask.reason),
+        *([quote(ask.reason)] if ask.reason.strip() else []),
         divider(),
         *_standing(request, yours=False),
     ]
@@ -52,14 +46,14 @@ def card(request: Request) -> tuple[list[Block], str]:
                 button("Deny", ids.DENY, ask.id, "danger"),
             ),
         ]  # fmt: skip
-    return blocks, f"<@{ask.requester.slack}> asks for a {kind} for {plain(called(ask.resource))}"
+    return blocks, f"<@{ask.requester.slack}> asks {in_a_line(wish(ask))}"
 
 
 def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
     """What the requester asked for and where it stands."""
-    ask, kind = request.ask, kind_of(request.ask.resource)
+    ask = request.ask
     blocks = [
-        lines(["You asked for a ", Bold(kind), f" for {called(ask.resource)}."]),
+        lines(["You asked ", *wish(ask), "."]),
         lines(*asked_rows(ask, "your own")),
         *_standing(request, yours=True),
     ]
@@ -67,50 +61,62 @@ def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
         blocks.append(lines(told(note)))
     if isinstance(request, Pending):
         blocks.append(actions(button("Cancel request", ids.CANCEL, ask.id)))
-    return blocks, f"Your request for a {kind} for {plain(called(ask.resource))}"
+    return blocks, f"Your request {in_a_line(wish(ask))}"
 
 
 def outcome(request: Request) -> tuple[list[Block], str]:
     """How a request ended that gave no key. Only for requests that ended so."""
-    name, kind = called(request.ask.resource), kind_of(request.ask.resource)
-    ended = {"denied": "was denied", "expired": "expired"}.get(request.kind, "failed")
-    blocks = [lines([Bold(request.ask.name), f": your request for a {kind} for {name}."])]
+    ask = request.ask
+    ended = {"denied": "was denied", "expired": "expired", "done": "is carried out"}.get(request.kind, "failed")
+    blocks = [lines([Bold(ask.name or "A key without a name"), ": you asked ", *wish(ask), "."])]
     blocks += _standing(request, yours=True)
-    if isinstance(request, Denied | Expired):
-        blocks.append(lines(["You can ask again with ", Code("/apikey create"), "."]))
-    return blocks, f"Your request for a {kind} for {plain(name)} {ended}"
+    if isinstance(request, Failed) and request.offer_account:
+        blocks.append(actions(button("Use a service account", ids.USE_ACCOUNT, ask.id, "primary")))
+    elif isinstance(request, Denied | Expired | Failed) and ask.operation is Operation.CREATE:
+        blocks.append(actions(button("Ask again", ids.ASK_AGAIN, ask.id)))
+    elif isinstance(request, Denied | Expired | Failed) and ask.key is not None:
+        blocks.append(lines(["You can ask again with ", Code(f"/apikey show {ask.key.id}"), "."]))
+    return blocks, f"Your request {in_a_line(wish(ask))} {ended}"
 
 
-def key(request: Request, attempt: int) -> tuple[list[Block], str]:
-    """The key of one attempt, for its requester: where its secret is, or what became of it. Never the secret."""
-    name = called(request.ask.resource)
-    if isinstance(request, Offered | Working | Approved) and request.attempt == attempt:
-        approved: Row = ["Your key for ", Bold(name), f" ({request.ask.name}) was approved."]
-        waiting = [lines(approved, making(request, "you"))]
-        if isinstance(request, Offered):
-            waiting.append(actions(button("Show secret", ids.SHOW, ids.key_ref(request.ask.id, attempt), "primary")))
-        return waiting, f"Your API key for {plain(name)}"
-    if isinstance(request, Failed):
-        none: Row = ["There is no key for ", Bold(name), f" ({request.ask.name}). The newest message says why."]
-        return [lines(none)], f"There is no key for {plain(name)}"
-    if not isinstance(request, Keyed) or request.attempt != attempt:
-        rows: Rows = [["An earlier key for ", Bold(name), " was deleted. Only the newest message counts."]]
-        return [lines(*rows)], f"An earlier key for {plain(name)} was deleted"
-    blocks = [lines(*_key_rows(request, name))]
-    if isinstance(request, Ready):
-        blocks.append(actions(button("Show secret", ids.SHOW, ids.key_ref(request.ask.id, attempt), "primary")))
-    if isinstance(request, Ready | Shown):
-        blocks.append(context(SOON))
-    if isinstance(request, Shown | Undelivered):
-        blocks.append(actions(button("Replace key", ids.REPLACE, ids.key_ref(request.ask.id, attempt))))
-    ready = " is there" if isinstance(request, Ready) else ""
-    return blocks, f"Your API key for {plain(name)}{ready}"
+def wish(ask: Ask) -> Row:
+    """What somebody asks, to follow "asks": "for a Kafka API key", "to delete Kafka API key K"."""
+    kind, place = kind_of(ask.resource), for_what(ask.resource)
+    if ask.operation is Operation.CREATE or ask.key is None:
+        return ["for a ", Bold(kind), place]
+    verbs = {Operation.EDIT: "change", Operation.DELETE: "delete", Operation.ROTATE: "rotate"}
+    return [f"to {verbs.get(ask.operation, 'extend the life of')} ", Bold(kind), " ", Code(ask.key.id), place]
+
+
+def in_a_line(row: Row) -> str:
+    """A row as mrkdwn without marks, for notifications."""
+    return plain("".join(each if isinstance(each, str) else getattr(each, "text", "") for each in row))
 
 
 def asked_rows(ask: Ask, own: str) -> Rows:
     """What is asked for; `own` says whose "My account" is."""
-    rows: Rows = [owner_row(ask.owner, own), resource_row(ask.resource), ["Name: ", Bold(ask.name)]]
-    return [*rows, ["Description: ", ask.description]] if ask.description else rows
+    rows: Rows = [owner_row(ask.owner, own), resource_row(ask.resource)]
+    if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
+        rows.insert(1, ["The account’s description: ", ask.owner.description])
+    if ask.operation is Operation.EDIT and ask.key is not None:
+        rows.append(_change("Name", ask.key.name, ask.name))
+        rows.append(_change("Description", Marker.without(ask.key.description), ask.description))
+        return rows
+    rows.append(["Name: ", Bold(ask.name or "none")])
+    if ask.description:
+        rows.append(["Description: ", ask.description])
+    if ask.lifetime is not None:
+        rows.append([f"Lives: {duration(ask.lifetime)}" + ("" if ask.makes_key else " from now on")])
+    if ask.operation is Operation.ROTATE and ask.key is not None:
+        stays = f"lives on for {duration(ask.overlap)}" if ask.overlap > timedelta() else "is deleted"
+        rows.append(["Replaces: ", Code(ask.key.id), f", which {stays} once the new secret was shown"])
+    return rows
+
+
+def _change(label: str, old: str, new: str) -> Row:
+    if old == new:
+        return [f"{label}: ", new or "none", " (stays)"]
+    return [f"{label}: ", old or "none", " → ", Bold(new or "none")]
 
 
 def owner_row(owner: Owner, own: str) -> Row:
@@ -124,8 +130,15 @@ def owner_row(owner: Owner, own: str) -> Row:
 
 def resource_row(resource: Resource) -> Row:
     """What it opens."""
+    if isinstance(resource, Everywhere):
+        return ["For: ", Bold(called(resource)), ", in the whole organisation"]
     place: Row = [" in ", Bold(place_of(resource))] if resource.environment else []
     return [f"{_PLACES.get(resource.kind, 'For')}: ", Bold(called(resource)), " (", Code(resource.id), ")", *place]
+
+
+def for_what(resource: Resource) -> str:
+    """Which resource, as "for orders"; nothing for a resource that its kind names already."""
+    return "" if isinstance(resource, Everywhere) else f" for {called(resource)}"
 
 
 def called(resource: Resource) -> str:
@@ -147,51 +160,13 @@ def approvers(who: str, owner: Owner, roles: Sequence[str]) -> str:
     """Who can approve, in words; `who` excludes the requester."""
     either = " or ".join(filter(None, [", ".join(roles[:-1]), *roles[-1:]]))
     account = ", or owns the service account" if isinstance(owner, ServiceAccount) else ""
-    return f"{who} who holds {either} there{account}"
+    makes = ", and may create service accounts" if isinstance(owner, NewServiceAccount) else ""
+    return f"{who} who holds {either} there{account}{makes}"
 
 
 def _standing(request: Request, *, yours: bool) -> list[Block]:
     rows = lines(*progress(request, yours=yours))
     return [rows, quote(request.reason)] if isinstance(request, Denied) else [rows]
-
-
-def _key_rows(request: Keyed, name: str) -> Rows:
-    key_line: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({request.ask.name})"]
-    gone: Row = ["Your key for ", Bold(name), f" ({request.ask.name}) was withdrawn."]
-    match request:
-        case Ready():
-            return [
-                [*key_line, " is there."],
-                ["Its secret is shown once, to you alone. Have a safe place ready, then click. If it is not taken by ",
-                 request.claim_by, ", the key is deleted."],
-            ]  # fmt: skip
-        case Revealing():
-            return [[*key_line, ": the secret is being shown to you."]]
-        case Shown():
-            return [
-                [*key_line, ": the secret was shown to you ", request.at, "."],
-                ["Lost it? Until ", request.grant.fresh_until, " you can replace the key without a new approval."],
-                *_lives(request),
-            ]
-        case Confirmed():
-            return [[*key_line, " is yours. You saved its secret ", request.at, "."], *_lives(request)]
-        case Undelivered():
-            again = () if request.reissue else (_again(request),)
-            return [gone, withdrawn(request, "you"), *again]
-        case Unclaimed() | Retired():
-            return [gone, withdrawn(request, "you"), ["You can ask again with ", Code("/apikey create"), "."]]
-        case _:
-            assert_never(request)
-
-
-def _lives(request: Shown | Confirmed) -> Rows:
-    """Until when the key works, where its rule ends it."""
-    end = end_of_life(request)
-    return [["Latchkey deletes this key ", end, ". Whatever uses it stops then."]] if end else []
-
-
-def _again(request: Undelivered) -> Row:
-    return ["Until ", request.grant.fresh_until, " you can have another one without a new approval."]
 
 
 _PLACES = {
@@ -200,4 +175,3 @@ _PLACES = {
     Kind.KSQLDB: "ksqlDB cluster",
     Kind.FLINK: "Flink region",
 }
-SOON = "A new key can take a few minutes to work. If Confluent refuses it, wait a little and try again."

@@ -11,7 +11,7 @@ from bot.domain.requests import Request
 from bot.services.clicks import ReplyTo
 from bot.services.pages import Handover, Page
 from bot.services.ports import Post, Surface
-from bot.slack import cards, modals, once
+from bot.slack import cards, keymessages, modals, once
 from bot.slack.kit import Block, as_message
 from bot.slack.replies import Replies, call
 
@@ -92,5 +92,18 @@ def _drawn(surface: Surface, request: Request, note: str) -> tuple[Sequence[Bloc
             return cards.asked(request, note)
         case ("outcome", _, _):
             return cards.outcome(request)
-        case (_, _, attempt):
-            return cards.key(request, int(attempt))
+        case _:
+            return _about_key(surface, request)
+
+
+def _about_key(surface: Surface, request: Request) -> tuple[Sequence[Block], str]:
+    """What the requester reads about a key that was made."""
+    match surface.partition(":"):
+        case ("key", _, attempt):
+            return keymessages.key(request, int(attempt))
+        case ("end", _, _):
+            return keymessages.end(request)
+        case ("replaced", _, _):
+            return keymessages.replaced(request)
+        case _:
+            return keymessages.reminder(request)

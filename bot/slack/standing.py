@@ -2,11 +2,14 @@
 
 from typing import assert_never
 
+from bot.domain.deadlines import lifetime
+from bot.domain.keys import Operation
 from bot.domain.requests import (
     Approved,
     Cancelled,
     Confirmed,
     Denied,
+    Done,
     Expired,
     Failed,
     Keyed,
@@ -38,12 +41,14 @@ def progress(request: Request, *, yours: bool) -> Rows:
             needs = f"Needs {missing} {more}approval{'' if missing == 1 else 's'} until "
             return [*_approvals(request), [needs, request.expires_at, "."]]
         case Denied():
-            return [["Denied by ", Mention(request.by.slack), " ", request.at, ". Nothing was created."]]
+            return [["Denied by ", Mention(request.by.slack), " ", request.at, f". {_nothing(request)}"]]
         case Cancelled():
             by: Row = ["you"] if yours else [Mention(request.ask.requester.slack)]
-            return [["Cancelled by ", *by, " ", request.at, ". Nothing was created."]]
+            return [["Cancelled by ", *by, " ", request.at, f". {_nothing(request)}"]]
         case Expired():
-            return [["Expired ", request.at, ": nobody decided in time. Nothing was created."]]
+            return [["Expired ", request.at, f": nobody decided in time. {_nothing(request)}"]]
+        case Done():
+            return [*_approvals(request), *_done(request)]
         case Failed():
             return [
                 ["Failed ", request.at, ". ", *told(request.happened)],
@@ -70,6 +75,8 @@ def progress(request: Request, *, yours: bool) -> Rows:
 def making(request: Approved | Offered | Working | Keyed, who: str) -> Row:
     """How far the making of the key is, or what became of it; `who` is its requester."""
     match request:
+        case Approved() | Working() if not request.ask.makes_key:
+            return _changing(request)
         case Approved() if request.trouble:
             return ["The key is not made yet. ", *_trouble(request.trouble), " Latchkey tries again ",
                     request.not_before, "."]  # fmt: skip
@@ -83,6 +90,33 @@ def making(request: Approved | Offered | Working | Keyed, who: str) -> Row:
             return [*_trouble(request.trouble), _CHECKING] if request.trouble else ["Latchkey is making the key."]
         case _:
             return _with_key(request, who)
+
+
+def _nothing(request: Request) -> str:
+    """What did not happen."""
+    return "Nothing was created." if request.ask.makes_key else "The key stays as it is."
+
+
+def _changing(request: Approved | Working) -> Row:
+    """How far a change of a key is."""
+    doing = {Operation.EDIT: "changes", Operation.DELETE: "deletes"}.get(request.ask.operation, "extends")
+    if isinstance(request, Working) and request.trouble:
+        return [*_trouble(request.trouble), " Latchkey tries again ", request.look_at, "."]
+    return [f"Latchkey {doing} the key."]
+
+
+def _done(request: Done) -> Rows:
+    """What a request did to a key."""
+    note: Row = [" ", *told(request.note)] if request.note else []
+    match request.ask.operation:
+        case Operation.DELETE:
+            return [["The key was deleted ", request.at, ".", *note]]
+        case Operation.EDIT:
+            return [["The key was changed ", request.at, ".", *note]]
+        case _:
+            lasts = lifetime(request.ask, request.terms)
+            until: Row = ["It ends ", request.at + lasts, "."] if lasts else ["It has no end any more."]
+            return [["The key was extended ", request.at, ". ", *until]]
 
 
 def _with_key(request: Keyed, who: str) -> Row:
@@ -106,7 +140,8 @@ def withdrawn(request: Withdrawn, who: str) -> Row:
     code = Code(request.key.id)
     why: Row = ["Nobody took the secret in time."]
     if isinstance(request, Retired):
-        why = ["Its lifetime is over."]
+        by: Row = ["Deleted by ", Mention(request.by.slack), "."] if request.by else []
+        why = by or (told(request.why) if request.why else ["Its lifetime is over."])
     if isinstance(request, Undelivered):
         # Only the requester's own wish is reissued, and its words are for the requester.
         why = [f"{who.capitalize()} asked for another key in its place."] if request.reissue else told(request.why)
@@ -117,7 +152,7 @@ def withdrawn(request: Withdrawn, who: str) -> Row:
     return [*why, " Key ", code, " is being deleted."]
 
 
-def _approvals(request: Pending | Approved | Offered | Working | Keyed) -> Rows:
+def _approvals(request: Pending | Approved | Offered | Working | Keyed | Done) -> Rows:
     given = request.approvals if isinstance(request, Pending) else request.grant.approvals
     return [["Approved by ", Mention(each.by.slack), f", {each.basis}, ", each.at, "."] for each in given]
 

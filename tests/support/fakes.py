@@ -2,17 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.catalog import Endpoints, Environment, User
-from bot.domain.errors import Undeliverable
+from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User
+from bot.domain.errors import CloudRefused, Undeliverable
 from bot.domain.keys import (
     ApiKey,
     FlinkRegion,
     KafkaCluster,
     KeyId,
+    Kind,
     KsqlCluster,
+    Owner,
     Person,
     Principal,
     RequestId,
@@ -22,6 +24,7 @@ from bot.domain.keys import (
     ServiceAccount,
     SlackUserId,
 )
+from bot.domain.life import Answer
 from bot.domain.requests import Request
 from bot.domain.roles import Binding
 from bot.services.clicks import ReplyTo
@@ -57,13 +60,16 @@ class Minted:
 
 @dataclass(slots=True)
 class FakeCloud:
-    """A Confluent Cloud. `watch` is told about every effect, at its moment: ("create" or "delete", key)."""
+    """A Confluent Cloud. `watch` is told about every effect, at its moment: ("create", "edit" or "delete", key)."""
 
     clock: Callable[[], datetime]
     bindings: dict[Principal, list[Binding]] = field(default_factory=dict[Principal, list[Binding]])
     minted: dict[KeyId, Minted] = field(default_factory=dict[KeyId, Minted])
     people: list[Person] = field(default_factory=list[Person])
     watch: Callable[[str, ApiKey], None] = lambda _, __: None
+    accounts: dict[Principal, Account] = field(default_factory=dict[Principal, Account])
+    """Service accounts that were made here."""
+    account_history: list[tuple[str, Account]] = field(default_factory=list[tuple[str, Account]])
     landing: list[timedelta] = field(default_factory=list[timedelta])
     """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
 
@@ -88,14 +94,39 @@ class FakeCloud:
     async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
         return [build.CLUSTER]
 
-    async def kafka_cluster(self, environment: str, cluster: str) -> tuple[KafkaCluster, Endpoints] | None:
-        return (build.CLUSTER, build.ENDPOINTS) if cluster == build.CLUSTER.id else None
+    async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
+        return (build.CLUSTER, build.ENDPOINTS) if id_ == build.CLUSTER.id else None
+
+    async def regions(self) -> Sequence[Region]:
+        return []
+
+    async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
+        return []
+
+    async def accounts_named(self, name: str) -> Sequence[Account]:
+        return [each for each in self.accounts.values() if each.name == name]
+
+    async def create_account(self, name: str, description: str) -> Account:
+        if any(each.name == name for each in self.accounts.values()):
+            raise CloudRefused(status=409, detail="Service name is already in use", reference="R-1")
+        made = Account(Principal(f"sa-new{len(self.accounts) + 1:03}"), name, description)
+        self.accounts[made.id] = made
+        self.account_history.append(("create", made))
+        return made
+
+    async def describe_account(self, account: Principal, description: str) -> None:
+        self.accounts[account] = replace(self.accounts[account], description=description)
+
+    async def delete_account(self, account: Principal) -> None:
+        if (gone := self.accounts.pop(account, None)) is not None:
+            self.account_history.append(("delete", gone))
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
         return [build.ACCOUNT]
 
     async def service_account(self, account: Principal) -> ServiceAccount | None:
-        return build.ACCOUNT if account == build.ACCOUNT.id else None
+        made = self.accounts.get(account)
+        return build.ACCOUNT if account == build.ACCOUNT.id else ServiceAccount(made.id, made.name) if made else None
 
     async def users(self) -> Sequence[User]:
         return [User(person.principal, person.email, person.name) for person in self.people]
@@ -122,7 +153,7 @@ class FakeCloud:
         number = len(self.minted) + 1
         now = self.clock()
         id_, secret = KeyId(f"KEY{number:013}"), f"cfltmarker0secret{number:04}wrong0"
-        key = ApiKey(id_, new.owner.id, new.resource.id, new.name, new.description, now)
+        key = ApiKey(id_, new.owner.id, new.resource.id, new.name, new.description, now, new.resource.kind)
         lands_at = now + self.landing.pop(0) if self.landing else now
         self.minted[id_] = Minted(key, secret, lands_at)
         self.watch("create", key)
@@ -137,11 +168,55 @@ class FakeCloud:
             and (each.key.owner, each.key.resource) == (owner, resource.id)
         ]
 
-    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> None:
+    def _shown(self) -> list[ApiKey]:
+        now = self.clock()
+        return [each.key for each in self.minted.values() if each.deleted_at is None and each.lands_at <= now]
+
+    async def key(self, key: KeyId) -> ApiKey | None:
+        return next((each for each in self._shown() if each.id == key), None)
+
+    async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
+        return [each for each in self._shown() if each.owner == owner]
+
+    async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
+        return self._shown(), ""
+
+    async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
         found = self.minted.get(key)
-        if found is not None and found.deleted_at is None:
-            found.deleted_at = self.clock()
-            self.watch("delete", found.key)
+        if found is None or found.deleted_at is not None:
+            raise CloudRefused(status=403, detail="Forbidden", reference="R-2")
+        found.key = replace(found.key, name=name, description=description)
+        self.watch("edit", found.key)
+        return found.key
+
+    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
+        found = self.minted.get(key)
+        if found is None or found.deleted_at is not None:
+            return False
+        found.deleted_at = self.clock()
+        self.watch("delete", found.key)
+        return True
+
+    def add(self, key: ApiKey) -> ApiKey:
+        """A key that was not made by Latchkey."""
+        self.minted[key.id] = Minted(key, "cfltmarker0secretofothers0wrong0", self.clock())
+        return key
+
+
+@dataclass(slots=True)
+class FakeProber:
+    """Data planes that answer every probe the same way, and remember which keys were tried."""
+
+    status: int = 200
+    reachable: bool = True
+    tried: list[KeyId] = field(default_factory=list[KeyId])
+
+    def can_probe(self, resource: Resource, endpoints: Endpoints) -> bool:
+        return self.reachable
+
+    async def probe(self, resource: Resource, endpoints: Endpoints, key: KeyId, secret: Secret) -> Answer:
+        self.tried.append(key)
+        return Answer(self.status)
 
 
 @dataclass(slots=True)

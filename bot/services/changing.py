@@ -1,0 +1,171 @@
+"""Editing, deleting and extending a key that exists: effects that may be repeated, so that a lost answer is no doubt.
+
+Approved ─▶ Working (the intent, on disk) ─▶ Done, or Failed. Found again in Working, a step first looks whether its
+effect has happened already.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.audit import Action, Event
+from bot.domain.deadlines import lifetime
+from bot.domain.errors import CloudRefused, LatchkeyError, Refused, Throttled, Unavailable, Unknown
+from bot.domain.keys import ApiKey, Marker, Operation, Principal
+from bot.domain.requests import Approved, Done, Failed, Request, Working
+from bot.services.following import Following
+from bot.services.ledger import Ledger, With, backoff
+from bot.services.permission import Permission
+from bot.services.ports import Stored
+
+UNTOUCHED = "Nothing was changed at Confluent Cloud."
+LOOK_AGAIN = "Look at the key with `/apikey show`, then try again."
+_INTENDED = {
+    Operation.EDIT: Action.EDIT_INTENDED,
+    Operation.DELETE: Action.DELETE_INTENDED,
+    Operation.EXTEND: None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """The steps of a request that changes a key. All may raise `Conflict` and `Unavailable`."""
+
+    ledger: Ledger
+    permission: Permission
+
+    @property
+    def following(self) -> Following:
+        """Who tells the request that made the key."""
+        return Following(self.ledger)
+
+    async def begin(self, stored: Stored[Request], approved: Approved) -> None:
+        """Have the intent on disk, then do it."""
+        now = self.ledger.clock()
+        working = Working(approved.ask, approved.terms, approved.grant, approved.attempt, now, now)
+        action = _INTENDED[approved.ask.operation]
+        events = [self._event(action, working)] if action else []
+        written, _ = await self.ledger.move(stored, working, *events, extra=With(durable=True))
+        await self.finish(written, working)
+
+    async def finish(self, stored: Stored[Request], working: Working) -> None:
+        """Do what is not done yet. What goes wrong in passing is tried again, as long as the approval holds."""
+        try:
+            note = await self._done_already(working)
+            if note is None:
+                await self.permission.renew(working)
+                note = await self._do(working)
+        except (Unavailable, Unknown) as error:
+            await self._later(stored, working, error)
+        except CloudRefused as error:
+            happened = f"Confluent Cloud refused: {error.detail}"
+            await self._fail(stored, working, happened, "Tell whoever runs Latchkey.", error.reference)
+        except LatchkeyError as error:
+            await self._fail(stored, working, error.tell, LOOK_AGAIN)
+        else:
+            await self._note(stored, working, note)
+
+    async def _done_already(self, working: Working) -> str | None:
+        """A sentence ("" for none to say) when it has happened, whoever did it; None when it has not."""
+        match working.ask.operation:
+            case Operation.DELETE:
+                return None if await self._present(working) else _GONE
+            case Operation.EDIT:
+                return await self._edited_already(working)
+            case _:
+                return None
+
+    async def _edited_already(self, working: Working) -> str | None:
+        key, present = _key(working), await self._present(working)
+        if present is None:
+            raise Refused(f"The key `{key.id}` no longer exists at Confluent Cloud.")
+        if (present.name, present.description) == _wanted(working):
+            await self.following.edited(present)
+            return ""
+        if (present.name, present.description) != (key.name, key.description):
+            raise Refused("Somebody else changed the key meanwhile, so Latchkey did not write over that.")
+        return None
+
+    async def _do(self, working: Working) -> str:
+        ask, key, cloud = working.ask, _key(working), self.permission.desk.directory.cloud
+        match ask.operation:
+            case Operation.DELETE:
+                await cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
+                return ""
+            case Operation.EDIT:
+                await self.following.edited(await cloud.edit_key(key.id, *_wanted(working)))
+                return ""
+            case _:
+                if not await self.following.extended(key, new_end(working), ask.id):
+                    raise Refused("The key has no longer a life to extend: it was deleted, or replaced.")
+                return ""
+
+    async def _present(self, working: Working) -> ApiKey | None:
+        """The key as it is now. That Confluent does not show it means little: the list of its owner's keys decides."""
+        ask, key, cloud = working.ask, _key(working), self.permission.desk.directory.cloud
+        found = await cloud.key(key.id)
+        if found is not None:
+            return found
+        listed = await cloud.keys(key.owner or Principal(ask.owner.id), ask.resource)
+        return next((each for each in listed if each.id == key.id), None)
+
+    async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
+        ask, now = working.ask, self.ledger.clock()
+        if ask.operation is Operation.DELETE:
+            await self.following.ended(_key(working), note or "It was deleted.", ask.requester)
+        done = Done(ask, working.terms, working.grant, working.attempt, now, note)
+        action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
+        event = self._event(Action.FOUND_GONE if note == _GONE and not working.clean else action, working)
+        await self.ledger.move(stored, done, event)
+
+    async def _later(self, stored: Stored[Request], working: Working, error: LatchkeyError) -> None:
+        now = self.ledger.clock()
+        if now >= working.grant.fresh_until:
+            happened = f"It could not be done in time: {error.tell}"
+            await self._fail(stored, working, happened, LOOK_AGAIN)
+            return
+        wait = error.wait if isinstance(error, Throttled) else backoff(working.clean)
+        again = replace(working, look_at=now + wait, trouble=error.tell, clean=working.clean + 1)
+        await self.ledger.move(stored, again)
+
+    async def _fail(
+        self, stored: Stored[Request], working: Working, happened: str, step: str, reference: str = ""
+    ) -> None:
+        ask = working.ask
+        changed = UNTOUCHED if not working.clean else "Latchkey could not see that anything was changed."
+        failed = Failed(ask, working.terms, happened, changed, step, reference or ask.id, self.ledger.clock())
+        event = self.ledger.event(Action.FAILED, ask.id, happened=happened, reference=reference)
+        await self.ledger.move(stored, failed, event)
+
+    def _event(self, action: Action, working: Working) -> Event:
+        """With old and new, so that the audit log tells alone what was changed."""
+        ask, key, details = working.ask, _key(working), {"key": str(_key(working).id)}
+        if ask.operation is Operation.EDIT:
+            name, description = _wanted(working)
+            details |= {"old_name": key.name, "new_name": name}
+            details |= {"old_description": key.description, "new_description": description}
+        if ask.operation is Operation.EXTEND:
+            details["ends_at"] = str(new_end(working) or "never")
+        return self.ledger.event(action, ask.id, ask.requester.slack, **details)
+
+
+_GONE = "It was gone already: somebody deleted it outside Latchkey."
+
+
+def new_end(working: Working) -> datetime | None:
+    """When an extended key ends: its new life begins with the intent, so that a repeated step gives no more."""
+    lasts = lifetime(working.ask, working.terms)
+    return working.sent_at + lasts if lasts else None
+
+
+def _key(working: Working) -> ApiKey:
+    key = working.ask.key
+    if key is None:
+        raise Refused("This request names no key.")
+    return key
+
+
+def _wanted(working: Working) -> tuple[str, str]:
+    """Name and description as they should be, our marker kept."""
+    marker = Marker.find(_key(working).description)
+    description = f"{working.ask.description} {marker}".strip() if marker else working.ask.description
+    return working.ask.name, description

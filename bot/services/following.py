@@ -1,0 +1,68 @@
+"""Keeping the request that made a key true, when something else changes the key: it was deleted, edited, extended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.audit import Action
+from bot.domain.deadlines import reminders_behind
+from bot.domain.keys import ApiKey, Person, RequestId
+from bot.domain.life import Life
+from bot.domain.requests import Confirmed, Living, Ready, Request, Retired, Revealing, Shown
+from bot.services.finding_keys import managed
+from bot.services.ledger import Ledger, With, persistently
+from bot.services.ports import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Every method does nothing for a key that Latchkey did not make, and nothing the second time."""
+
+    ledger: Ledger
+
+    async def maker(self, key: ApiKey) -> Stored[Request] | None:
+        """The request that made this key: its marker names it, and its record names the key."""
+        return await managed(key, self.ledger.requests)
+
+    async def ended(self, key: ApiKey, why: str, by: Person | None = None) -> None:
+        """The key is deleted at Confluent. `why` is a sentence for people."""
+
+        async def step() -> None:
+            stored = await self.maker(key)
+            state = stored.value if stored else None
+            if stored is None or not isinstance(state, Ready | Revealing | Shown | Confirmed):
+                return
+            now = self.ledger.clock()
+            over = Retired(
+                state.ask, state.terms, state.grant, state.attempt, state.key, now, deleted_at=now, why=why, by=by
+            )
+            event = self.ledger.event(Action.RETIRED, state.ask.id, by.slack if by else "latchkey", key=key.id, why=why)
+            await self.ledger.move(stored, over, event, extra=With(take_secret=isinstance(state, Ready)))
+
+        await persistently(step)
+
+    async def edited(self, key: ApiKey) -> None:
+        """The key has another name or description; `key` is as Confluent reports it now."""
+        await self._change(key, lambda state: state if state.key == key else replace(state, key=key))
+
+    async def extended(self, key: ApiKey, ends_at: datetime | None, by: RequestId) -> bool:
+        """The key ends at another time, or never. Returns whether there is such a key, in somebody's hands."""
+        now = self.ledger.clock()
+
+        def longer(state: Living) -> Living:
+            life: Life = replace(state.life, ends_at=ends_at, endless=ends_at is None, extended_by=by)
+            return replace(state, life=replace(life, reminded=reminders_behind(replace(state, life=life), now)))
+
+        return await self._change(key, longer)
+
+    async def _change(self, key: ApiKey, change: Callable[[Living], Living]) -> bool:
+        async def step() -> bool:
+            stored = await self.maker(key)
+            if stored is None or not isinstance(stored.value, Shown | Confirmed):
+                return False
+            changed = change(stored.value)
+            if changed != stored.value:
+                await self.ledger.move(stored, changed)
+            return True
+
+        return await persistently(step)

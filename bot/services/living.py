@@ -1,0 +1,89 @@
+"""The life of a key that its requester has: reminders of its end, and the key that it replaced."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.audit import Action
+from bot.domain.deadlines import end_of_life, end_of_overlap, reminders_behind, shown_at
+from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
+from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, Former
+from bot.domain.requests import Confirmed, Living, Request, Shown
+from bot.services.endings import Endings
+from bot.services.following import Following
+from bot.services.ledger import Ledger, backoff
+from bot.services.ports import Stored
+from bot.services.words import when
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """The steps of Shown and Confirmed. All may raise `Conflict` and `Unavailable`."""
+
+    ledger: Ledger
+    endings: Endings
+
+    async def step(self, stored: Stored[Request], living: Living) -> None:
+        """What is due: the old key goes before the new one does, and nobody is reminded of an end that is there."""
+        now = self.ledger.clock()
+        overlap, end = end_of_overlap(living), end_of_life(living)
+        if overlap and overlap <= now:
+            await self._drop(stored, living)
+        elif end and end <= now:
+            await self.endings.retire(stored, living)
+        else:
+            life = replace(living.life, reminded=reminders_behind(living, now))
+            await self.ledger.move(stored, replace(living, life=life))
+
+    async def longer(self, stored: Stored[Request], actor: str) -> str:
+        """Let the old key live a day longer. Raises `Refused` when it is gone, or has lived as long as it may."""
+        living, former = _former(stored.value)
+        end, limit = end_of_life(living), shown_at(living) + min(MOST_OVERLAP, living.terms.overlap)
+        last = min(limit, end) if end else limit
+        until = min(former.until + A_DAY_LONGER, last)
+        if until <= former.until or former.until <= self.ledger.clock():
+            raise Refused(f"The old key cannot live longer than until {when(former.until)}. Nothing was changed.")
+        await self._plan(stored, living, until, actor)
+        return f"The old key lives until {when(until)}."
+
+    async def drop_now(self, stored: Stored[Request], actor: str) -> str:
+        """Have the old key deleted at once."""
+        living, former = _former(stored.value)
+        await self._plan(stored, living, min(self.ledger.clock(), former.until), actor)
+        return "The old key is being deleted. Whatever still uses it stops now."
+
+    async def _plan(self, stored: Stored[Request], living: Living, until: datetime, actor: str) -> None:
+        life = replace(living.life, former=Former(until))
+        key = living.ask.key.id if living.ask.key else ""
+        event = self.ledger.event(Action.OVERLAP_CHANGED, living.ask.id, actor, key=key, until=str(until))
+        await self.ledger.move(stored, replace(living, life=life), event)
+
+    async def _drop(self, stored: Stored[Request], living: Living) -> None:
+        """Delete the key that was replaced; its own request, if Latchkey made it, hears of it first."""
+        former, key, now = living.life.former, living.ask.key, self.ledger.clock()
+        if former is None or key is None:
+            return
+        try:
+            await self.endings.leftovers.delete_one(living, key)
+        except (Unavailable, Unknown, CloudRefused):
+            again = replace(former, retry_at=now + backoff(former.tries), tries=former.tries + 1)
+            await self.ledger.move(stored, replace(living, life=replace(living.life, former=again)))
+            return
+        await Following(self.ledger).ended(key, f"Key {plain(living.key.id)} took its place.")
+        gone = replace(former, deleted_at=self.ledger.clock(), retry_at=None)
+        await self.ledger.move(stored, replace(living, life=replace(living.life, former=gone)))
+
+
+def former_of(living: Living) -> Former | None:
+    """The plan for the key that a rotation replaces, from the moment that the new secret was shown."""
+    if living.ask.key is None:
+        return None
+    until, end = shown_at(living) + living.ask.overlap, end_of_life(living)
+    return Former(min(until, end) if end else until)
+
+
+def _former(state: Request) -> tuple[Living, Former]:
+    if not isinstance(state, Shown | Confirmed) or state.life.former is None:
+        raise Refused("There is no old key to speak of any more. Nothing was changed.")
+    if state.life.former.deleted_at:
+        raise Refused(f"The old key was deleted {when(state.life.former.deleted_at)}. Nothing was changed.")
+    return state, state.life.former

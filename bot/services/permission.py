@@ -1,0 +1,44 @@
+"""The decision once more, at the moment of the effect, on what everybody holds now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.asks import Approval
+from bot.domain.decision import Allowed, Forbidden, counting, decide
+from bot.domain.errors import Refused, plain
+from bot.domain.requests import Approved, Working
+from bot.services.explaining import OWN_ACCOUNT
+from bot.services.requests import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Asks the one decision function again, with fresh reads."""
+
+    desk: Desk
+
+    async def renew(self, granted: Approved | Working) -> None:
+        """Nothing, when it may be done now. Raises `Refused` when it no longer may, `Unavailable` for unknown."""
+        ask, desk = granted.ask, self.desk.for_one_decision()
+        if self.desk.ledger.clock() >= granted.grant.fresh_until:
+            raise Refused("The approval ended before Latchkey could do it.")
+        try:
+            person = await desk.directory.identify(ask.requester.slack, ask.requester.team)
+        except Refused as error:
+            raise Refused(f"The requester could not be confirmed: {error.tell}") from error
+        approvers = await desk.standings(granted.grant.approvals)
+        requester = await desk.directory.standing(person)
+        verdict = decide(desk.directory.policy(), ask, requester, approvers)
+        if isinstance(verdict, Forbidden):
+            raise Refused(f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})")
+        if not isinstance(verdict, Allowed):
+            raise Refused(_fewer(granted, counting(ask, approvers)))
+        if await desk.directory.is_own(ask.owner):
+            raise Refused(OWN_ACCOUNT)
+
+
+def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:
+    """Why approvals that were enough no longer are."""
+    if len(counted) < len(granted.grant.approvals):
+        return "An approval no longer counts: who gave it has lost the role since."
+    return "The policy asks for more approvals than it did when this was approved."

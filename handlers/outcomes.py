@@ -1,0 +1,44 @@
+"""Buttons under what became of a request: ask again, take a service account instead, and the old key of a rotation."""
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.domain.errors import Refused
+from bot.domain.keys import RequestId
+from bot.services.clicks import Draft, DropFormer, KeepFormer
+from bot.services.proposing import draft_again
+from bot.slack import forms, ids
+from bot.slack.forms import Body, Opening
+from handlers.create import open_form
+from handlers.desk import Reception
+
+
+def register(app: AsyncApp, desk: Reception) -> None:
+    """Listen to the buttons of a requester's own messages."""
+
+    @app.action(ids.ASK_AGAIN)
+    @app.action(ids.USE_ACCOUNT)
+    async def again(ack: AsyncAck, body: Body) -> None:
+        opening, action = forms.opening(body), body["actions"][0]["action_id"]
+        job = _again(desk, opening, forms.request_id(body), other_account=action == ids.USE_ACCOUNT)
+        desk.start(job, "open the form again", opening.by, opening.reply)
+        await ack()
+
+    @app.action(ids.DROP_FORMER)
+    async def drop_former(ack: AsyncAck, body: Body) -> None:
+        await desk.button(ack, body, DropFormer(*forms.key_ref(body)))
+
+    @app.action(ids.KEEP_FORMER)
+    async def keep_former(ack: AsyncAck, body: Body) -> None:
+        await desk.button(ack, body, KeepFormer(*forms.key_ref(body)))
+
+
+async def _again(desk: Reception, opening: Opening, request: RequestId, *, other_account: bool) -> None:
+    """Open the form as it was filled in for this request, which is its requester's own."""
+    stored = await desk.requests.get(request)
+    if stored is None:
+        await open_form(desk, opening, Draft())
+        return
+    ask = stored.value.ask
+    if (ask.requester.slack, ask.requester.team) != (opening.by, opening.team):
+        raise Refused("This form is of another person's request. Nothing was changed. Ask with `/apikey create`.")
+    await open_form(desk, opening, draft_again(ask, other_account=other_account))
