@@ -15,7 +15,7 @@ from bot.domain.keys import KeyId, RequestId, Secret, SlackUserId, TeamId
 class Draft:
     """The form as it stands, nothing checked yet; "" is not chosen, or not typed.
 
-    `owner` is `me`, `new` or a service account's id; `cluster` is the id of the Kafka cluster, Schema Registry or
+    `owner` is `me`, `new`, a service account's id, or `service-account` while none is chosen; `cluster` is the id of the Kafka cluster, Schema Registry or
     ksqlDB cluster, or the region of Flink (`aws.us-east-1`).
     """
 
@@ -33,6 +33,8 @@ class Draft:
     """Of the service account to be made."""
     lifetime: str = ""
     """Days that the key should live; "" is as long as the rule lets it."""
+    account: str = ""
+    """The service account that was chosen last, to come back to from `me` and `new`."""
 
 
 @dataclass(frozen=True, slots=True)

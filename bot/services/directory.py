@@ -1,18 +1,19 @@
 """Who somebody is at Confluent, what they hold there, and what there is to choose from: reads, some of them cached."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.authority import Standing
-from bot.domain.catalog import Catalog, Environment, User
+from bot.domain.catalog import Catalog, User
 from bot.domain.errors import Refused
-from bot.domain.keys import KafkaCluster, Owner, Person, SlackUserId, TeamId
+from bot.domain.keys import Owner, Person, SlackUserId, TeamId
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding
+from bot.services.cataloguing import Cataloguing
 from bot.services.cloud import Cloud
 from bot.services.identity import ELSEWHERE, admitted, matched
+from bot.services.offers import NOTHING
 from bot.services.ports import Cache, Clock, People
 
 DISPLAY = timedelta(seconds=60)
@@ -20,6 +21,8 @@ DISPLAY = timedelta(seconds=60)
 CATALOG_KEPT = timedelta(days=1)
 CATALOG_STALE = timedelta(minutes=1)
 """Older than this, opening the form starts a refresh; what is there is offered meanwhile."""
+A_LIST_EACH = timedelta(seconds=1)
+"""By how much each environment puts that off: a reading asks Confluent for several lists of every one."""
 MEMO = timedelta(seconds=15)
 """How long a process uses its own decoded catalog before it looks into the store again."""
 
@@ -38,10 +41,13 @@ class Directory:
     is_one_decision: bool = False
     _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
     """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
-    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(5), init=False)
+    _reading: Cataloguing = field(init=False)
     _everybody: tuple[User, ...] | None = field(default=None, init=False)
     _groups: dict[str, tuple[SlackUserId, ...]] = field(default_factory=dict[str, tuple[SlackUserId, ...]], init=False)
     """What this very decision has read."""
+
+    def __post_init__(self) -> None:
+        self._reading = Cataloguing(self.cloud)
 
     def for_one_decision(self) -> "Directory":
         """The same for a decision about several people: each list is read afresh, and once; the policy stays as it is.
@@ -115,37 +121,30 @@ class Directory:
 
     async def names(self) -> Mapping[str, str]:
         """What ids stand for, as far as the catalog knows."""
-        catalog = await self.catalog()
-        parts = (catalog.environments, catalog.clusters, catalog.service_accounts) if catalog else ()
+        catalog = await self.catalog() or NOTHING
+        parts = (
+            catalog.environments,
+            catalog.clusters,
+            catalog.registries,
+            catalog.ksql_clusters,
+            catalog.service_accounts,
+        )
         return {each.id: each.name for part in parts for each in part}
 
     def catalog_is_stale(self) -> bool:
         """Whether the catalog that this process last saw should be read again."""
-        return self._memo is None or self.clock() - self._memo[1] > CATALOG_STALE
+        if self._memo is None:
+            return True
+        catalog, read_at, _ = self._memo
+        return self.clock() - read_at > max(CATALOG_STALE, len(catalog.environments) * A_LIST_EACH)
 
     async def refresh_catalog(self) -> Catalog:
-        """Read everything that the form offers from Confluent and keep it."""
-        organization, environments, accounts = await asyncio.gather(
-            self.cloud.organization(), self.cloud.environments(), self.cloud.service_accounts()
-        )
-        clusters = [cluster for found in await self._clusters(environments) for cluster in found]
-        catalog = Catalog(
-            organization,
-            tuple(sorted(environments, key=lambda each: (each.name.casefold(), each.id))),
-            tuple(sorted(clusters, key=lambda each: (each.name.casefold(), each.id))),
-            tuple(sorted(accounts, key=lambda each: (each.name.casefold(), each.id))),
-        )
+        """Read everything that the form offers from Confluent and keep it; what fails stays as it was known."""
+        catalog = await self._reading.read(await self.catalog())
         now = self.clock()
         await self.cache.put("catalog", catalog, Catalog, now=now, keep=CATALOG_KEPT)
         self._memo = (catalog, now, now)
         return catalog
-
-    async def _clusters(self, environments: Sequence[Environment]) -> Sequence[Sequence[KafkaCluster]]:
-        async def read(environment: Environment) -> Sequence[KafkaCluster]:
-            async with self._reading:
-                return await self.cloud.kafka_clusters(environment)
-
-        return await asyncio.gather(*map(read, environments))
 
     async def _users(self, *, shown: bool) -> Sequence[User]:
         if self._everybody is not None:

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from bot.domain.asks import Terms
-from bot.domain.catalog import Endpoints, Environment
+from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
+from bot.domain.life import Probe
 from bot.domain.requests import Request
 from bot.services.clicks import Draft
 
@@ -24,6 +25,8 @@ class Handover:
     resource: Resource
     endpoints: Endpoints
     replace_until: datetime
+    probe: Probe = field(default=Probe())
+    """What is known of whether the key works, as it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,21 @@ class FormPage:
     account: ServiceAccount | None = None
     own_account: bool = True
     """Whether people may choose their own account."""
+    region: Region | None = None
+    """What the chosen region of Flink is called."""
+    clouds: tuple[str, ...] = ("aws", "azure", "gcp")
+    """Where Flink is offered, as `Draft.cloud` says it."""
+    used_clouds: int = 0
+    """How many of `clouds`, from the first, are in use in the environment."""
+    offered: int | None = None
+    """How many resources there are to choose from; None where there is no catalog, or no place yet."""
+    limit: timedelta | None = None
+    """The longest life that the rule for what is chosen gives a key; None is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewPage:
-    """What will be asked. `warnings` are sentences that the requester should read before sending."""
+    """What will be asked. `warnings` are sentences (mrkdwn) that the requester should read before sending."""
 
     draft_id: str
     draft: Draft
@@ -54,6 +67,8 @@ class ReviewPage:
     approvers: Mapping[str, int]
     """How many people could approve, by what gives them the right."""
     warnings: tuple[str, ...] = ()
+    lifetime: timedelta | None = None
+    """How long the key will live; None is without an end."""
 
 
 @dataclass(frozen=True, slots=True)

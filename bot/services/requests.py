@@ -4,26 +4,31 @@ Every method acts for one person, proves who that is, and returns or raises a se
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from bot.domain.asks import Approval, Ask, Grant, Terms
+from bot.domain.asks import Approval, Ask, Grant
 from bot.domain.audit import Action
-from bot.domain.authority import Standing, Target, authority, reaches
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, counting, decide, refusal
+from bot.domain.authority import Standing, Target, authority
+from bot.domain.deadlines import lifetime
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
-from bot.domain.keys import MyAccount, Operation, Person, RequestId
+from bot.domain.keys import Operation, Person, RequestId
 from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request
-from bot.services.asking import Asking, Candidate, first_round, next_round
+from bot.services.advising import lifetime_problem, warnings_about
+from bot.services.asking import Asking
 from bot.services.basis import in_words, names_of
-from bot.services.checking import Checked, check
+from bot.services.checking import Checked, check, wrong
 from bot.services.clicks import Click, Draft
 from bot.services.directory import Directory
 from bot.services.ledger import Ledger, persistently
 from bot.services.pages import FormPage, ReviewPage
 from bot.services.ports import Stored
+from bot.services.proposing import SENT_ALREADY, Proposing, enough, follows, forbidden
+from bot.services.quota import Room, look
+from bot.services.spans import lifetime_of
 from bot.services.words import decided
 
 
@@ -44,7 +49,10 @@ class Desk:
         return replace(self, directory=self.directory.for_one_decision())
 
     async def review(self, draft_id: str, draft: Draft, click: Click) -> ReviewPage | FormPage:
-        """The review page of a form; or the form again, with what is wrong under each field."""
+        """The review page of a form; or the form again, with what is wrong under each field.
+
+        Raises `Refused` when the policy forbids it, nobody could approve it, or Confluent has no room for it.
+        """
         person = await self.directory.identify(click.by, click.team, shown=True)
         checked = await check(draft, person, self.directory)
         if isinstance(checked, FormPage):
@@ -53,42 +61,53 @@ class Desk:
         standing = await self.directory.glance(person)
         verdict = decide(self.directory.policy(), ask, standing)
         if isinstance(verdict, Forbidden):
-            raise Refused(f"{_forbidden(verdict)} Nothing was sent.")
+            raise Refused(f"{forbidden(verdict)} Nothing was sent.")
+        if problem := lifetime_problem(ask, verdict.terms):
+            return await wrong(draft, {"lifetime": problem}, self.directory)
         target = Target(checked.owner, checked.resource)
         candidates = await self.asking.candidates(target, person) if isinstance(verdict, NeedsApproval) else ()
-        _enough(candidates, verdict)
-        warnings = _warnings(standing, target, verdict)
+        enough(candidates, verdict)
+        room = await self._room(ask)
+        warnings = (*warnings_about(standing, target, verdict), *filter(None, [room.unchecked]))
+        approvers = Counter(each.basis for each in candidates)
+        lasts = lifetime(ask, verdict.terms)
         return ReviewPage(
-            draft_id, draft, checked.owner, checked.resource, verdict.terms, _numbers(candidates), warnings
+            draft_id, draft, checked.owner, checked.resource, verdict.terms, approvers, warnings, lifetime=lasts
         )
 
     async def submit(self, draft_id: str, draft: Draft, click: Click) -> str | FormPage:
-        """Send a reviewed form for approval; the form again, when what it names is gone meanwhile.
+        """Send a reviewed form for approval; the form again, when what it names is gone or taken meanwhile.
 
-        Sending the same draft twice makes one request.
+        Sending the same draft twice makes one request. Raises `Refused` as `review` does.
         """
+        if await self.ledger.requests.get(RequestId(draft_id)) is not None:
+            return SENT_ALREADY  # and what it asked for may exist by now: its new account, its key at the limit
         person = await self.directory.identify(click.by, click.team)
         checked = await check(draft, person, self.directory)
         if isinstance(checked, FormPage):
             return checked
         ask = self._ask(RequestId(draft_id), draft, checked, person)
-        verdict = decide(self.directory.policy(), ask, await self.directory.standing(person))
-        request = self._opened(ask, verdict)
-        if isinstance(verdict, Forbidden) or request is None:
-            reason = _forbidden(verdict) if isinstance(verdict, Forbidden) else "This request cannot be made."
-            await self.ledger.record(Action.REFUSED, ask.id, click.by, reason=reason)
-            raise Refused(f"{reason} Nothing was sent.")
-        used = self.directory.policy().digest
-        event = self.ledger.event(
-            Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule, policy=used
-        )
+        rule = self.directory.policy().rule(ask.operation, Target(ask.owner, ask.resource))
+        if rule and (problem := lifetime_problem(ask, rule.terms(self.directory.policy().table))):
+            return await wrong(draft, {"lifetime": problem}, self.directory)
         try:
-            await self.ledger.move(None, request, event)
-        except Conflict:
-            return "This request was sent already. You find it in your messages from Latchkey."
-        if isinstance(verdict, Allowed):
-            return f"No approval is needed. {_follows(verdict.terms, 'you')}"
+            await self._room(ask)
+        except Refused as error:
+            await self.ledger.record(Action.REFUSED, ask.id, click.by, reason=error.tell)
+            raise
+        request = await Proposing(self.ledger, self.directory).propose(ask, click)
+        if request is None:
+            return SENT_ALREADY
+        if isinstance(request, Approved):
+            return f"No approval is needed. {follows(request.terms, 'you')}"
         return "Your request is on its way. Latchkey writes to you when it is decided."
+
+    async def _room(self, ask: Ask) -> Room:
+        """What Confluent says about its limits. Raises `Refused` when there is no room."""
+        found = await look(self.directory.cloud, ask)
+        if found.full:
+            raise Refused(f"{found.full} Nothing was sent.")
+        return found
 
     async def approve(self, request: RequestId, click: Click) -> str:
         """Add one approval; with the last one needed, the key is made."""
@@ -133,19 +152,8 @@ class Desk:
             description=draft.description.strip(),
             reason=draft.reason,
             asked_at=self.ledger.clock(),
+            lifetime=lifetime_of(draft.lifetime),
         )
-
-    def _opened(self, ask: Ask, verdict: Verdict) -> Pending | Approved | None:
-        now = self.ledger.clock()
-        match verdict:
-            case Forbidden():
-                return None
-            case Allowed(terms):
-                return Approved(ask, terms, Grant((), now, now + terms.claim), 1, now)
-            case NeedsApproval(terms, _):
-                rounds = first_round(terms)
-                due = next_round(terms, now, rounds)
-                return Pending(ask, terms, (), now + terms.pending, rounds=rounds, next_round=due)
 
     async def _deciding(self, request: RequestId, click: Click) -> tuple[Stored[Request], Pending, Standing]:
         """The request and the standing of somebody who may decide about it now. Raises `Refused` otherwise."""
@@ -193,7 +201,7 @@ class Desk:
         event = self.ledger.event(Action.APPROVED, ask.id, standing.person.slack, basis=basis, policy=used)
         match verdict:
             case Forbidden():
-                return await self._refuse(request, click, _forbidden(verdict))
+                return await self._refuse(request, click, forbidden(verdict))
             case NeedsApproval() if again:
                 return "You have approved this already. Another person has to approve it too."
             case NeedsApproval(terms, missing):
@@ -202,7 +210,7 @@ class Desk:
             case Allowed(terms):
                 grant = Grant(approvals, now, now + terms.claim)
                 await self.ledger.move(stored, Approved(ask, terms, grant, 1, now), event)
-                return f"Approved. {_follows(terms, f'<@{ask.requester.slack}>')}"
+                return f"Approved. {follows(terms, f'<@{ask.requester.slack}>')}"
 
     async def _requester(self, pending: Pending, click: Click) -> Standing:
         """What the requester holds right now. Raises `Refused` to whoever clicked when there is no such person."""
@@ -223,61 +231,3 @@ class Desk:
                 continue
             found.append((approval, await self.directory.standing(person)))
         return found
-
-
-def summary(ask: Ask) -> Mapping[str, str]:
-    """What was asked, for the audit log."""
-    return {
-        "operation": ask.operation,
-        "requester": ask.requester.slack,
-        "principal": ask.requester.principal,
-        "owner": ask.owner.id,
-        "resource": ask.resource.id,
-        "name": ask.name,
-        "description": ask.description,
-        "reason": ask.reason,
-        "digest": ask.digest(),
-    }
-
-
-def _enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
-    """Raises `Refused` when too few people could approve: better now than after a day of waiting."""
-    able = len({each.principal for each in candidates})
-    if not isinstance(verdict, NeedsApproval) or able >= verdict.missing:
-        return
-    who = "nobody else could approve it" if able == 0 else f"only {able} of the {verdict.missing} needed could approve"
-    raise Refused(
-        f"Nothing was sent, because {who}. Ask an OrganizationAdmin to give somebody a role over this resource, "
-        f"or choose another account or resource. (Rule: {plain(verdict.terms.rule)}.)"
-    )
-
-
-def _numbers(candidates: Sequence[Candidate]) -> Mapping[str, int]:
-    """How many people could approve, by what gives them the right."""
-    return Counter(each.basis for each in candidates)
-
-
-def _forbidden(verdict: Forbidden) -> str:
-    """Why not, in mrkdwn: both parts are somebody's own words."""
-    return f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})"
-
-
-def _follows(terms: Terms, who: str) -> str:
-    """What comes after the last approval; `who` is the requester."""
-    if terms.mint == "on_claim":
-        return f"The key is made when {who} {'ask' if who == 'you' else 'asks'} for its secret."
-    then = "writes to you." if who == "you" else f"{who} takes it from there."
-    return f"Latchkey makes the key now, and {then}"
-
-
-def _warnings(standing: Standing, target: Target, verdict: Verdict) -> tuple[str, ...]:
-    """What the requester should read before sending."""
-    warnings: list[str] = []
-    if isinstance(target.owner, MyAccount):
-        warnings.append("Keys of your own account are for development and testing; production uses a service account.")
-        if not reaches(standing, target):
-            warnings.append("You hold no role that reaches this resource, so the key may open nothing there.")
-    if (binding := authority(standing, target)) is not None:
-        others = "so nobody else" if isinstance(verdict, Allowed) else "and somebody else still"
-        warnings.append(f"You hold {plain(in_words(binding, names_of(target)))} yourself, {others} has to approve.")
-    return tuple(warnings)
