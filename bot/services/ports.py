@@ -67,6 +67,13 @@ class Requests(Protocol):
         """
         ...
 
+    async def secret(self, stored: Stored[Request]) -> Secret | None:
+        """The sealed secret of a Ready request, which stays where it is; None when it is missing or does not open.
+
+        None for a request in any other state: its secret has left the store, or was never there.
+        """
+        ...
+
     async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
         """The newest requests of one person, newest first."""
         ...

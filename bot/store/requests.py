@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from bot.domain.errors import Conflict, Tampered
 from bot.domain.keys import RequestId, Secret, SlackUserId
-from bot.domain.requests import Approved, Keyed, Pending, Request, Working
+from bot.domain.requests import Approved, Keyed, Pending, Ready, Request, Working
 from bot.services.ports import Change, Clock, Stored
 from bot.store.audit import Linked, RedisAudit, tries
 from bot.store.codec import REQUEST
@@ -60,6 +60,14 @@ class RedisRequests:
             raise unconfirmed("the audit log moved on too often")
         secret = self._opened_secret(change, taken) if change.take_secret else None
         return Stored(change.after, rev), secret
+
+    async def secret(self, stored: Stored[Request]) -> Secret | None:
+        """The sealed secret of a Ready request, which stays where it is; None when it is missing or does not open."""
+        if not isinstance(stored.value, Ready):
+            return None
+        with translated():
+            sealed: bytes | None = await self._redis.get(self._keys.secret(stored.value.ask.id))
+        return self._opened_at(sealed or b"", stored.value)
 
     async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
         """The newest requests of one person, newest first; those that do not open are left out, and logged."""
@@ -137,10 +145,13 @@ class RedisRequests:
         return sealed, lifetime_ms(left + SECRET_KEPT_AFTER_DEADLINE)
 
     def _opened_secret(self, change: Change, sealed: bytes) -> Secret | None:
-        if not sealed or change.before is None:
+        return self._opened_at(sealed, change.before.value) if change.before else None
+
+    def _opened_at(self, sealed: bytes, request: Request) -> Secret | None:
+        if not sealed:
             return None
         try:
-            plain = self._sealer.open(sealed, self._secret_place(change.before.value))
+            plain = self._sealer.open(sealed, self._secret_place(request))
         except Tampered as error:
             log.error("a sealed secret is lost: %s", error)  # noqa: TRY400 -- the traceback says nothing more
             return None

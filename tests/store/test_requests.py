@@ -131,6 +131,71 @@ async def test_a_secret_of_another_attempt_does_not_open(store: Store) -> None:
     assert secret is None
 
 
+async def test_a_secret_is_read_without_being_taken(store: Store, other: Store) -> None:
+    stored = await waiting(store)
+
+    assert [await one.requests.secret(stored) for one in (store, other, store)] == [SECRET] * 3
+    _, taken = await store.requests.commit(taking(stored))
+    assert taken == SECRET
+
+
+async def test_a_secret_that_was_taken_is_not_read_any_more(store: Store) -> None:
+    stored = await waiting(store)
+    revealing, _ = await store.requests.commit(taking(stored))
+
+    assert await store.requests.secret(stored) is None, "by a process that has not heard of it"
+    assert await store.requests.secret(revealing) is None
+
+
+@pytest.mark.parametrize("kind", sorted(states().keys() - {"ready"}))
+async def test_only_a_ready_request_has_a_secret_to_read(store: Store, kind: str) -> None:
+    stored = await waiting(store)
+
+    assert await store.requests.secret(Stored(states()[kind], stored.rev)) is None
+
+
+async def test_a_secret_of_another_attempt_is_not_read(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    stored = await waiting(store)
+    assert isinstance(stored.value, Ready)
+
+    assert await store.requests.secret(Stored(replace(stored.value, attempt=2), stored.rev)) is None
+    assert "a sealed secret is lost" in caplog.text
+    assert SECRET.reveal() not in caplog.text
+
+
+@pytest.mark.parametrize("planted", [b"", b"planted", SECRET.reveal().encode()])
+async def test_a_planted_secret_is_not_read(
+    store: Store, redis: Any, keys: Keyspace, planted: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = await waiting(store)
+    await redis.set(keys.secret(R1), planted, px=100_000)
+
+    assert await store.requests.secret(stored) is None
+    assert SECRET.reveal() not in caplog.text
+
+
+async def test_another_requests_secret_is_not_read(store: Store, redis: Any, keys: Keyspace) -> None:
+    stored = await waiting(store)
+    await redis.set(keys.secret(RequestId("R2")), await redis.get(keys.secret(R1)), px=100_000)
+    other_ask = replace(stored.value.ask, id=RequestId("R2"))
+
+    assert await store.requests.secret(Stored(replace(stored.value, ask=other_ask), 1)) is None
+
+
+async def test_reading_a_secret_of_a_store_that_is_away_is_unavailable(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = await waiting(store)
+
+    async def gone(*_: object) -> bytes:
+        raise ConnectionFailed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.requests._redis, "get", gone)
+        with pytest.raises(Unavailable):
+            await store.requests.secret(stored)
+
+
 async def test_a_secret_outlives_its_deadline_by_a_day_and_no_more(store: Store, redis: Any, keys: Keyspace) -> None:
     await waiting(store)
 

@@ -1,0 +1,124 @@
+"""When a new key works: what one look at it means, and when to look again.
+
+Confluent's data planes hear of a new key within seconds to minutes; until then they refuse it, with the very codes
+that they also use for a wrong key and for an owner without permission. Only time tells these apart.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from bot.domain.keys import Kind
+from bot.domain.life import Answer, Probe, Verdict
+
+STEPS = tuple(timedelta(seconds=each) for each in (5, 10, 15, 20, 30))
+"""How long to wait after the first look, the second and so on; after those that follow, as long as after the last."""
+JITTER = 0.2
+"""Which share of a step is left to chance, either way."""
+KAFKA_APART = timedelta(seconds=20)
+"""Several brokers sit behind one address: Kafka has to accept a key twice in a row, so far apart."""
+SPREADING = timedelta(minutes=2)
+"""While a key is younger, a 403 may only mean that it has not spread."""
+MOST_FORBIDDEN = 3
+MOST_UNREACHABLE = 2
+LONGEST = timedelta(minutes=10)
+"""A refusal that lasts longer is no matter of spreading."""
+LEAST_TRIES = 3
+"""Looks before time alone ends it: a Latchkey that was away for ten minutes still looks properly."""
+DETAIL = 200
+"""Characters of the other side's words that are kept."""
+_FIRST = {Kind.KAFKA: timedelta(seconds=20)}
+_KSQL_OWN_ACCESS = "50321"
+"""What a ksqlDB cluster answers, with 503, when its own access to Kafka is wrong."""
+
+
+def begin(kind: Kind, created_at: datetime) -> Probe:
+    """The plan for a key that was just made."""
+    return Probe(next_at=created_at + _FIRST.get(kind, STEPS[0]))
+
+
+def after(kind: Kind, probe: Probe, answer: Answer, created_at: datetime, now: datetime, jitter: float) -> Probe:
+    """The plan once a look has met `answer` at `now`; `jitter`, from -1 to 1, is chance.
+
+    With a verdict there is no further look. There is a verdict once the key is older than `LONGEST` and was looked at
+    `LEAST_TRIES` times, unless Kafka has just accepted it once: then the next look decides.
+    """
+    seen = _counted(kind, probe, answer, now, created_at)
+    if answer.status == HTTPStatus.OK:
+        if kind is not Kind.KAFKA or (seen.passed_at and now - seen.passed_at >= KAFKA_APART):
+            return _over(seen, "works", now)
+        first = seen.passed_at or now
+        return replace(seen, passed_at=first, next_at=max(first + KAFKA_APART, now + _step(seen, jitter)))
+    seen = replace(seen, passed_at=None)
+    if seen.forbidden >= MOST_FORBIDDEN:
+        return _over(seen, "no-permission", now)
+    if seen.unreachable >= MOST_UNREACHABLE:
+        return _over(seen, "unreachable", now)
+    is_late = now - created_at >= LONGEST and seen.tries >= LEAST_TRIES
+    if is_late or not _is_pending(kind, answer):
+        return _over(seen, "gave-up", now)
+    soon = now + _step(seen, jitter)
+    if now < created_at + LONGEST < soon:
+        soon = created_at + LONGEST  # the last look comes when it was promised
+    return replace(seen, next_at=max(soon, now + (answer.wait or timedelta())))
+
+
+def unreachable(probe: Probe, now: datetime, why: str) -> Probe:
+    """The plan where there is nothing that a look could be sent to; `why` in words for people."""
+    return _over(replace(probe, last=why), "unreachable", now)
+
+
+def abandoned(probe: Probe) -> Probe:
+    """The plan once nobody can look any more, because the secret is gone: what is known stays."""
+    return replace(probe, next_at=None)
+
+
+def met(kind: Kind, answer: Answer) -> str:
+    """What a look met, in words for people and without a full stop; at most `DETAIL` of the other side's."""
+    said = " ".join(answer.detail.split()).removesuffix(".")
+    said = said if len(said) <= DETAIL else f"{said[:DETAIL]}…"
+    if _is_cluster_in_trouble(kind, answer):
+        return f"the ksqlDB cluster’s own access to Kafka is wrong, which is no fault of the key ({said})"
+    if not answer.status:
+        return f"nothing answered ({said})" if said else "nothing answered"
+    if not said.startswith(str(answer.status)):  # where the other side says nothing, its status is all its words
+        said = f"{answer.status}, {said}" if said else str(answer.status)
+    return f"HTTP {said}"
+
+
+def _counted(kind: Kind, probe: Probe, answer: Answer, now: datetime, created_at: datetime) -> Probe:
+    """What was seen so far, this answer included."""
+    is_forbidden = answer.status == HTTPStatus.FORBIDDEN and now - created_at >= SPREADING
+    return replace(
+        probe,
+        tries=probe.tries + 1,
+        forbidden=probe.forbidden + is_forbidden,
+        unreachable=0 if answer.status else probe.unreachable + 1,
+        last=met(kind, answer),
+        reference=answer.reference,
+    )
+
+
+def _is_pending(kind: Kind, answer: Answer) -> bool:
+    """Whether this answer may be another one later."""
+    match answer.status:
+        case 0 | HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN | HTTPStatus.TOO_MANY_REQUESTS:
+            return True
+        case HTTPStatus.BAD_REQUEST | HTTPStatus.NOT_FOUND:
+            return kind is Kind.FLINK
+        case status:
+            is_server = status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
+            return is_server and not _is_cluster_in_trouble(kind, answer)
+
+
+def _is_cluster_in_trouble(kind: Kind, answer: Answer) -> bool:
+    is_unavailable = answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    return is_unavailable and kind is Kind.KSQLDB and _KSQL_OWN_ACCESS in answer.detail
+
+
+def _step(seen: Probe, jitter: float) -> timedelta:
+    return STEPS[min(seen.tries, len(STEPS)) - 1] * (1 + JITTER * jitter)
+
+
+def _over(seen: Probe, verdict: Verdict, now: datetime) -> Probe:
+    return replace(seen, verdict=verdict, at=now, next_at=None)
