@@ -84,7 +84,11 @@ def _named(file: PolicyFile) -> Iterator[Named]:
 
 
 def _in_rules(file: PolicyFile) -> Iterator[Named]:
-    places: list[tuple[Place, str]] = [(("channel",), "the file"), (("defaults", "notify"), "defaults")]
+    places: list[tuple[Place, str]] = [
+        (("channel",), "the file"),
+        (("defaults", "notify"), "defaults"),
+        (("review", "channel"), "review"),
+    ]
     for index, rule in enumerate(file.policy.rules[: file.rules]):
         places += [(("rules", index, *key), f"rule {shown(rule.name)}") for key in _KEYS]
     for place, where in places:

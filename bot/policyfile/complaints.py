@@ -6,7 +6,16 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from bot.policyfile.model import Conditions, FilePart, MappingPart, MatchPart, PersonPart, RolesPart, RulePart
+from bot.policyfile.model import (
+    Conditions,
+    FilePart,
+    MappingPart,
+    MatchPart,
+    PersonPart,
+    ReviewPart,
+    RolesPart,
+    RulePart,
+)
 from bot.policyfile.tree import Place, Problem, Tree, written
 from bot.policyfile.words import shown
 
@@ -19,6 +28,7 @@ _PARTS: dict[Place, type[BaseModel]] = {
     ("defaults",): Conditions,
     ("rules", _ANY): RulePart,
     ("rules", _ANY, "match"): MatchPart,
+    ("review",): ReviewPart,
 }
 _KINDS = {
     "string_type": "is no text (if it is meant so, put it in quotes)",

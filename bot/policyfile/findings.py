@@ -3,15 +3,19 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
-from bot.domain.keys import Kind
+from bot.domain.keys import Kind, Operation
 from bot.domain.policy import MAKES, Match, RoleMapping, Rule
+from bot.domain.roles import ACCOUNT_ADMIN
 from bot.policyfile.reach import Reach
 from bot.policyfile.reading import PolicyFile
 from bot.policyfile.tree import Place
 from bot.policyfile.words import shown
 
 _WIDE_OPEN = frozenset({Kind.CLOUD, Kind.GLOBAL})
+MOST_OFTEN = timedelta(hours=1)
+"""A review that comes more often is one that nobody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Finding:
 
 def check(file: PolicyFile) -> list[Finding]:
     """All findings, in the order of the file."""
-    found = [*_rules(file), *_mappings(file), *_people(file)]
+    found = [*_rules(file), *_mappings(file), *_people(file), *_review(file)]
     return sorted(found, key=lambda each: each.line)
 
 
@@ -60,6 +64,9 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
             yield of_rule(file, index, text, ("match", "kind"))
     if rule.forbid:
         return
+    has_overlap = ("rules", index, "overlap") in file.tree.lines
+    if has_overlap and not reach.decides(index, Match(frozenset({Operation.ROTATE}))):
+        yield of_rule(file, index, "its overlap means nothing: the rule decides about no rotation", ("overlap",))
     if rule.approvals == 0:
         opened = [kind for kind in sorted(_WIDE_OPEN) if reach.decides(index, Match(MAKES, frozenset({kind})))]
         if opened:
@@ -82,6 +89,8 @@ def _mappings(file: PolicyFile) -> Iterator[Finding]:
             yield Finding(line, where, f"line {seen[wider]} gives {mapping.role} there already")
         if mapping.scope.startswith("service-account=") and mapping.role != "ResourceOwner":
             yield Finding(line, where, f"{mapping.role} means nothing at a service account: only ResourceOwner does")
+        if mapping.role == ACCOUNT_ADMIN and mapping.scope:
+            yield Finding(line, where, f"{ACCOUNT_ADMIN} counts for the whole organisation alone: leave `scope` out")
         seen.setdefault(mapping, line)
 
 
@@ -91,6 +100,13 @@ def _people(file: PolicyFile) -> Iterator[Finding]:
         if principal in several:
             text = f"{principal} is several Slack users here: Latchkey takes them for one person"
             yield Finding(file.tree.line(("people", index)), str(user), text, is_warning=True)
+
+
+def _review(file: PolicyFile) -> Iterator[Finding]:
+    review = file.policy.review
+    if review and review.every < MOST_OFTEN:
+        line = file.tree.line(("review", "every"))
+        yield Finding(line, "review", "it comes more often than once an hour, which nobody reads: `every: 7d` is usual")
 
 
 def _gives_all_of(wide: RoleMapping, narrow: RoleMapping) -> bool:

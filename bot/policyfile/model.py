@@ -1,10 +1,10 @@
 """The policy file as it is written. Descriptions end the complaints about a field, and show in editors."""
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bot.domain.keys import Kind, Operation
+from bot.domain.keys import Kind
 from bot.domain.policy import MOST_APPROVALS, Mint
 from bot.policyfile.words import (
     Channel,
@@ -15,6 +15,8 @@ from bot.policyfile.words import (
     Lifetime,
     Name,
     OneOrMany,
+    OrOff,
+    Overlap,
     OwnerWord,
     ScopeText,
     Sentence,
@@ -26,6 +28,10 @@ from bot.policyfile.words import (
 )
 
 _CHANNEL = "The id of a Slack channel, C… or G…: it ends the link to the channel."
+
+
+RuledOperation: TypeAlias = Literal["create", "edit", "rotate", "delete"]
+"""As `bot.domain.policy.RULED`."""
 
 
 def _no_switch(value: object) -> object:
@@ -41,7 +47,9 @@ class Part(BaseModel):
 class MatchPart(Part):
     """What a rule speaks about. What is left out matches everything."""
 
-    operation: OneOrMany[Operation] | None = Field(None, description="One or more of create, edit, rotate, delete.")
+    operation: OneOrMany[RuledOperation] | None = Field(
+        None, description="One or more of create, edit, rotate, delete; create decides about extending too."
+    )
     kind: OneOrMany[Kind] | None = Field(None, description=f"What the key opens, one or more of {', '.join(Kind)}.")
     environment: OneOrMany[EnvironmentId] | None = Field(None, description="Ids of environments, env-….")
     cluster: OneOrMany[ClusterId] | None = Field(
@@ -68,6 +76,9 @@ class Conditions(Part):
     )
     claim: Duration | None = Field(None, description="How long the requester has to take the secret; 24h unless set.")
     lifetime: Lifetime | None = Field(None, description="The longest life of a key, or unlimited.")
+    overlap: Overlap | None = Field(
+        None, description="The longest that a rotated key may live on beside the new one, 0d to 7d; 7d unless set."
+    )
     mint: Mint | None = Field(
         None, description="on_approval, or on_claim: the key is made when the requester presses `Show secret`."
     )
@@ -117,6 +128,11 @@ class RolesPart(Part):
 
     table: TableName = Field("documented", description='Which version of the role table holds: documented or "2026".')
     mappings: tuple[MappingPart, ...] = Field((), description="A list of roles given here.")
+    new_accounts: Annotated[tuple[str, ...], Field(min_length=1, max_length=20)] | None = Field(
+        None,
+        description="A list of roles: who may have new service accounts made, in place of the table's own list. "
+        "So that nobody may, forbid the owner new-service-account in a rule.",
+    )
 
 
 class PersonPart(Part):
@@ -124,6 +140,14 @@ class PersonPart(Part):
 
     slack: SlackUser = Field(description="The id of a Slack user, U….")
     confluent: ConfluentUser = Field(description="The id of a Confluent user, u-….")
+
+
+class ReviewPart(Part):
+    """The regular look at keys that nobody may need any more."""
+
+    every: Duration | None = Field(None, description="How often; 7d unless set.")
+    older_than: Duration | None = Field(None, description="The age from which on a key is asked about; 90d unless set.")
+    channel: Channel | None = Field(None, description=f"{_CHANNEL} The review goes there; else to the file's channel.")
 
 
 class FilePart(Part):
@@ -141,6 +165,10 @@ class FilePart(Part):
         default_factory=lambda: Conditions.model_validate({}), description="What holds where a rule does not say."
     )
     rules: tuple[RulePart, ...] = Field((), description="A list of rules; the first one that matches decides.")
+    review: OrOff[ReviewPart] = Field(
+        default_factory=lambda: ReviewPart.model_validate({}),
+        description="The regular review of old keys, as every, older_than and channel; or off.",
+    )
 
 
 def schema() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from bot.domain.keys import Kind, Operation
-from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, SERVICE_ACCOUNT, Match, Policy
+from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, RULED, SERVICE_ACCOUNT, Match, Policy
 
 Box: TypeAlias = tuple[frozenset[str], ...]
 """A set of asks: every combination of these operations, kinds, environments, clusters and owners."""
@@ -34,7 +34,7 @@ class Reach:
         matches = [rule.match for rule in self.policy.rules]
         owners = _named(match.owners for match in matches) | {ME, NEW_SERVICE_ACCOUNT}
         every = (
-            frozenset[str](Operation),
+            frozenset[str](RULED),
             frozenset[str](Kind),
             _named(match.environments for match in matches),
             _named(match.clusters for match in matches),

@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.domain.keys import Principal, SlackUserId
-from bot.domain.policy import Match, Policy, RoleMapping, Rule, built_in
-from bot.domain.roles import TABLES, Table
+from bot.domain.keys import Operation, Principal, SlackUserId
+from bot.domain.policy import Match, Policy, Review, RoleMapping, Rule, built_in
+from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import problem_of
 from bot.policyfile.model import Conditions, FilePart, MappingPart, MatchPart, RulePart
 from bot.policyfile.tree import MOST_BYTES, Place, Problem, Tree, grow
@@ -123,6 +123,7 @@ class _Build:
             table=self._table(),
             mappings=tuple(_mapping(part) for part in self.file.roles.mappings),
             people=self._people(),
+            review=self._review(),
         )
 
     def _wrong(self, place: Place, text: str) -> None:
@@ -169,11 +170,24 @@ class _Build:
             known.setdefault(part.name, f"the rule in line {self.tree.line(place)}")
 
     def _table(self) -> Table:
-        table = TABLES[self.file.roles.table]
-        for index, part in enumerate(self.file.roles.mappings):
-            if part.role not in table.rows:
-                self._wrong(("roles", "mappings", index, "role"), _unknown_role(part.role, table))
+        roles, table = self.file.roles, TABLES[self.file.roles.table]
+        known = table.roles | {ACCOUNT_ADMIN}
+        for index, role in enumerate(roles.new_accounts or ()):
+            if role not in known:
+                self._wrong(("roles", "new_accounts", index), _unknown_role(role, table, known))
+        if roles.new_accounts is not None:
+            table = replace(table, creates_accounts=frozenset(roles.new_accounts))
+        for index, part in enumerate(roles.mappings):
+            if part.role not in table.roles:
+                self._wrong(("roles", "mappings", index, "role"), _unknown_role(part.role, table, table.roles))
         return table
+
+    def _review(self) -> Review | None:
+        part = self.file.review
+        if part is None:
+            return None
+        usual = Review(part.channel or self.channel)
+        return replace(usual, every=part.every or usual.every, older_than=part.older_than or usual.older_than)
 
     def _people(self) -> dict[SlackUserId, Principal]:
         found = dict[SlackUserId, Principal]()
@@ -194,7 +208,7 @@ def _terms(part: Conditions) -> dict[str, Any]:
 
 def _match(part: MatchPart) -> Match:
     return Match(
-        operations=frozenset(part.operation or ()),
+        operations=frozenset(map(Operation, part.operation or ())),
         kinds=frozenset(part.kind or ()),
         environments=frozenset(part.environment or ()),
         clusters=frozenset(part.cluster or ()),
@@ -206,12 +220,12 @@ def _mapping(part: MappingPart) -> RoleMapping:
     return RoleMapping(part.user or part.group or "", part.role, part.scope)
 
 
-def _unknown_role(role: str, table: Table) -> str:
-    return ": ".join(_about_role(role, table))
+def _unknown_role(role: str, table: Table, known: Iterable[str]) -> str:
+    return ": ".join(_about_role(role, table, sorted(known)))
 
 
-def _about_role(role: str, table: Table) -> Iterator[str]:
+def _about_role(role: str, table: Table, known: Sequence[str]) -> Iterator[str]:
     yield f'{shown(role)} is not in the role table "{table.name}"'
     other = next((each.name for each in TABLES.values() if role in each.rows), None)
-    near = get_close_matches(role, table.rows, n=1, cutoff=0)
+    near = get_close_matches(role, known, n=1, cutoff=0)
     yield f'only in "{other}": set `table`, or take another role' if other else f"did you mean {near[0]}?"

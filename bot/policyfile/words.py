@@ -8,12 +8,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from bot.domain.policy import LONGEST_OVERLAP
+
 T = TypeVar("T")
 
 LONGEST = timedelta(days=365)
 _MOST = 500
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = r"^[0-9]{1,6}[mhdw]$"
+_OVERLAP = r"^(0s|[0-9]{1,6}[mhdw])$"
 _ID = "[A-Za-z0-9-]+"
 _PATHS = (
     f"environment=env-{_ID}",
@@ -35,12 +38,23 @@ _ELEMENTS = {
 }
 
 
-def _duration(value: object) -> timedelta:
+def _span(value: object) -> timedelta:
     if not isinstance(value, str) or not re.fullmatch(_DURATION, value):
         raise ValueError(f"{shown(value)} is no duration: write minutes, hours, days or weeks like 30m, 24h, 90d, 2w")
-    found = timedelta(**{_UNITS[value[-1]]: int(value[:-1])})
+    return timedelta(**{_UNITS[value[-1]]: int(value[:-1])})
+
+
+def _duration(value: object) -> timedelta:
+    found = _span(value)
     if not timedelta(0) < found <= LONGEST:
         raise ValueError(f"{value} is {'nothing' if not found else 'too long'}: more than 0, at most {LONGEST.days}d")
+    return found
+
+
+def _overlap(value: object) -> timedelta:
+    found = timedelta(0) if value == "0s" else _span(value)
+    if found > LONGEST_OVERLAP:
+        raise ValueError(f"{value} is too long: at most {LONGEST_OVERLAP.days}d, and 0d for no overlap")
     return found
 
 
@@ -82,6 +96,13 @@ def _tidy(value: object) -> object:
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
+def _whether(value: object) -> object:
+    """A part of the file that can be switched: on is all of its defaults, and off is none."""
+    if isinstance(value, bool) or value in ("on", "off"):
+        return {} if value in (True, "on") else None
+    return value
+
+
 def _listed(value: object) -> object:
     return value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
 
@@ -98,6 +119,14 @@ class _OneOrMany:
         return {"anyOf": [many["items"], {**many, "minItems": 1, "maxItems": _MOST}]}
 
 
+class _OrOff:
+    """For the JSON Schema: a part of the file, or a switch in its place."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        part, _null = handler(core)["anyOf"]
+        return {"anyOf": [part, {"enum": [True, False, "on", "off"]}]}
+
+
 def shown(value: object) -> str:
     """A value in a message: short, and on one line."""
     text = f'"{value}"' if isinstance(value, str) else str(value)
@@ -108,11 +137,15 @@ def shown(value: object) -> str:
 Duration: TypeAlias = Annotated[
     timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION})
 ]
+Overlap: TypeAlias = Annotated[
+    timedelta, BeforeValidator(_overlap), WithJsonSchema({"type": "string", "pattern": _OVERLAP})
+]
 Lifetime: TypeAlias = Annotated[
     timedelta | Literal["unlimited"],
     BeforeValidator(_lifetime),
     WithJsonSchema({"type": "string", "pattern": f"{_DURATION}|^unlimited$"}),
 ]
+OrOff: TypeAlias = Annotated[T | None, BeforeValidator(_whether), _OrOff()]
 Switch: TypeAlias = Annotated[
     bool, BeforeValidator(_switch), WithJsonSchema({"enum": [True, False, "on", "off"]})
 ]  # an editor that reads YAML 1.2 takes on and off for text

@@ -132,6 +132,7 @@ roles:
 people:
   - {slack: U0NONE, confluent: u-nobody}
 defaults: {notify: [U0XAVI, U0GUS]}
+review: {channel: C0GONE}
 rules:
   - name: a
     channel: C0GENERAL
@@ -177,13 +178,14 @@ async def test_ids_that_are_not_there_or_not_fit_are_found(tmp_path: Path) -> No
         "8: person U0NONE: Slack knows no user U0NONE",
         "9: defaults: U0GUS is deactivated, a bot or a guest: Latchkey does not deal with the",
         "9: defaults: U0XAVI is in another workspace: Latchkey deals only with members of its",
-        '12: rule "a": Latchkey is not in the channel C0GENERAL: invite it with /invite.',
-        '13: rule "a": Confluent Cloud shows Latchkey no env-gone',
-        '13: rule "a": Confluent Cloud shows Latchkey no sa-gone',
-        '15: rule "b": The channel C0PARTNER is shared with another organisation: choose one ',
-        '16: rule "b": lkc-prod01 is in env-prod01, which the rule does not name: it never ma',
-        '17: rule "c": Confluent Cloud shows Latchkey no lkc-gone',
-        '17: rule "c": Confluent Cloud shows Latchkey no lksqlc-gone',
-        '17: rule "c": Confluent Cloud shows Latchkey no lsrc-gone',
+        "10: review: Slack shows Latchkey no channel C0GONE (channel_not_found): correct the ",
+        '13: rule "a": Latchkey is not in the channel C0GENERAL: invite it with /invite.',
+        '14: rule "a": Confluent Cloud shows Latchkey no env-gone',
+        '14: rule "a": Confluent Cloud shows Latchkey no sa-gone',
+        '16: rule "b": The channel C0PARTNER is shared with another organisation: choose one ',
+        '17: rule "b": lkc-prod01 is in env-prod01, which the rule does not name: it never ma',
+        '18: rule "c": Confluent Cloud shows Latchkey no lkc-gone',
+        '18: rule "c": Confluent Cloud shows Latchkey no lksqlc-gone',
+        '18: rule "c": Confluent Cloud shows Latchkey no lsrc-gone',
         "exit code 1",
     ]

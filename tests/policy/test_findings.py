@@ -22,7 +22,7 @@ from bot.domain.keys import (
     SchemaRegistry,
     ServiceAccount,
 )
-from bot.domain.policy import Match, Policy, Rule
+from bot.domain.policy import RULED, Match, Policy, Rule
 from bot.domain.roles import TABLES, Table
 from bot.policyfile import check
 from bot.policyfile.reach import Reach
@@ -159,6 +159,31 @@ def test_mappings_that_add_nothing_are_found() -> None:
     ]
 
 
+def test_an_account_admin_of_less_than_the_organisation_is_found() -> None:
+    mappings = "[{user: U1, role: AccountAdmin}, {user: U2, role: AccountAdmin, scope: env-1}]"
+
+    assert findings(f"roles: {{mappings: {mappings}}}") == [
+        "3: role mapping of U2: AccountAdmin counts for the whole organisation alone: leave `scope` out"
+    ]
+
+
+@pytest.mark.parametrize("match", ["{operation: [create, delete]}", "{owner: new-service-account}"])
+def test_an_overlap_where_nothing_is_rotated_is_found(match: str) -> None:
+    rule = f"- name: a\n  match: {match}\n  overlap: 1d\n"
+
+    assert findings(f"defaults: {{overlap: 2d}}\nrules:\n{rule}") == [
+        '7: rule "a": its overlap means nothing: the rule decides about no rotation'
+    ]
+    assert findings("defaults: {overlap: 2d}\nrules:\n- {name: a, overlap: 1d, match: {operation: rotate}}\n") == []
+
+
+@pytest.mark.parametrize(("every", "is_found"), [("59m", True), ("1h", False), ("1d", False)])
+def test_a_review_that_nobody_could_keep_up_with_is_found(every: str, *, is_found: bool) -> None:
+    found = findings(f"review:\n  older_than: 30d\n  every: {every}\n")
+
+    assert [line.partition(" comes")[0] for line in found] == (["5: review: it"] if is_found else [])
+
+
 def test_two_slack_users_who_are_one_confluent_user_are_a_warning() -> None:
     people = "people:\n- {slack: U1, confluent: u-1}\n- {slack: U2, confluent: u-2}\n- {slack: U3, confluent: u-1}\n"
 
@@ -205,7 +230,7 @@ def some_of(*words: str) -> st.SearchStrategy[frozenset[str]]:
 
 MATCHES = st.builds(
     Match,
-    st.frozensets(st.sampled_from(Operation), max_size=3),
+    st.frozensets(st.sampled_from(RULED), max_size=3),
     st.frozensets(st.sampled_from(Kind), max_size=4),
     some_of("env-1", "env-2"),
     some_of("lkc-1", "lsrc-1", "lksqlc-1", "aws.us-east-1"),

@@ -9,6 +9,7 @@ from bot.domain.asks import Ask
 from bot.domain.authority import Standing
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.keys import Everywhere, Kind, MyAccount, Operation, Person
+from bot.domain.policy import RULED
 from bot.domain.roles import Binding
 from bot.policyfile import PolicyError, check, load, parse
 from tests.policy.written import examples
@@ -68,7 +69,7 @@ def words(*values: str) -> st.SearchStrategy[list[str]]:
 MATCHES = st.fixed_dictionaries(
     {},
     optional={
-        "operation": words(*Operation),
+        "operation": words(*RULED),
         "kind": words(*Kind),
         "environment": words("env-dev001", "env-prod01"),
         "cluster": words("lkc-dev001", "lkc-prod01"),

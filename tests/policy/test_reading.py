@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.keys import Kind, Operation
-from bot.domain.policy import Match, RoleMapping, built_in
+from bot.domain.policy import Match, Review, RoleMapping, built_in, without_a_file
 from bot.domain.roles import TABLES
 from bot.policyfile import PolicyError, load, read
 from bot.policyfile.tree import MOST_BYTES
@@ -29,7 +29,9 @@ def test_everything_that_a_file_can_say() -> None:
     assert no_global.forbid == "Ask the platform team for a Kafka key instead."
     assert no_global.match == Match(kinds=frozenset({Kind.GLOBAL}))
     assert no_global.channel == "C02"
-    assert policy.table is TABLES["documented"]
+    assert policy.table == TABLES["documented"]
+    assert policy.review == Review("C02", 7 * DAY, 90 * DAY)
+    assert (production.overlap, no_global.overlap) == (7 * DAY, 7 * DAY)
     assert policy.mappings == (
         RoleMapping("S01", "OrganizationAdmin", ""),
         RoleMapping("U02", "CloudClusterAdmin", "environment=env-dev001/cloud-cluster=lkc-dev001"),
@@ -96,6 +98,53 @@ def test_scopes_become_paths_of_crns(scope: str, path: str) -> None:
     found = file(f"roles: {{mappings: [{{user: U1, role: ResourceOwner, scope: {scope}}}]}}")
 
     assert found.policy.mappings == (RoleMapping("U1", "ResourceOwner", path),)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("0s", 0 * DAY), ("0d", 0 * DAY), ("0h", 0 * DAY), ("36h", 36 * HOUR), ("1w", 7 * DAY)]
+)
+def test_an_overlap_may_be_nothing_and_a_week_at_most(word: str, meant: timedelta) -> None:
+    (rule, *_) = file(f"defaults: {{overlap: 3d}}\nrules: [{{name: a, overlap: {word}}}, {{name: b}}]").policy.rules
+
+    assert rule.overlap == meant
+    assert {each.overlap for each in file("defaults: {overlap: 3d}").policy.rules} == {3 * DAY}
+    assert {each.overlap for each in file("").policy.rules} == {7 * DAY}
+
+
+@pytest.mark.parametrize(
+    ("text", "review"),
+    [
+        ("", Review("C02", 7 * DAY, 90 * DAY)),
+        ("review: {}", Review("C02", 7 * DAY, 90 * DAY)),
+        ("review: on", Review("C02", 7 * DAY, 90 * DAY)),
+        ("review: {every: 2w}", Review("C02", 14 * DAY, 90 * DAY)),
+        ("review: {older_than: 365d, channel: C07}", Review("C07", 7 * DAY, 365 * DAY)),
+        ("review: off", None),
+        ("review: 'off'", None),
+    ],
+)
+def test_a_review_comes_each_week_unless_the_file_says_otherwise(text: str, review: Review | None) -> None:
+    assert file(text).policy.review == review
+
+
+def test_without_a_file_there_is_a_review_too() -> None:
+    assert without_a_file("C09").review == Review("C09", 7 * DAY, 90 * DAY)
+
+
+@pytest.mark.parametrize("table", ["documented", '"2026"'])
+def test_the_roles_that_make_service_accounts_replace_those_of_the_table(table: str) -> None:
+    usual = file(f"roles: {{table: {table}}}").policy.table
+    own = file(f"roles: {{table: {table}, new_accounts: [EnvironmentAdmin, AccountAdmin]}}").policy.table
+
+    assert usual.creates_accounts >= {"OrganizationAdmin", "AccountAdmin"}
+    assert own.creates_accounts == {"EnvironmentAdmin", "AccountAdmin"}
+    assert (own.name, own.rows, own.own_anywhere) == (usual.name, usual.rows, usual.own_anywhere)
+
+
+def test_a_role_that_makes_service_accounts_can_be_given_here() -> None:
+    given = file("roles: {mappings: [{user: U1, role: AccountAdmin}]}")
+
+    assert given.policy.mappings == (RoleMapping("U1", "AccountAdmin", ""),)
 
 
 def test_match_takes_words_and_lists() -> None:
@@ -166,6 +215,22 @@ def test_the_digest_is_that_of_the_bytes() -> None:
         ("rules: [{name: a, channel: D01}]", '3: rules[0].channel: "D01" does not look right'),
         ("rules: [{name: a, match: {operation: []}}]", "3: rules[0].match.operation: this is empty"),
         ("rules: [{name: a, match: {operation: creat}}]", '3: rules[0].match.operation: "creat" is not known here (di'),
+        ("rules: [{name: a, match: {operation: extend}}]", '3: rules[0].match.operation: "extend" is not known here'),
+        ("defaults: {overlap: 8d}", "3: defaults.overlap: 8d is too long: at most 7d, and 0d for no overlap"),
+        ("defaults: {overlap: 0}", "3: defaults.overlap: 0 is no duration"),
+        ("rules: [{name: a, overlap: unlimited}]", '3: rules[0].overlap: "unlimited" is no duration'),
+        ("rules: [{name: a, forbid: no way, overlap: 1d}]", "3: rules[0].overlap: has no meaning in a rule that"),
+        ("review: {evry: 7d}", "3: review.evry: there is no such key in review: did you mean `every`?"),
+        ("review: {every: 0d}", "3: review.every: 0d is nothing: more than 0, at most 365d"),
+        ("review: {older_than: 90}", "3: review.older_than: 90 is no duration"),
+        ("review: {channel: U1}", '3: review.channel: "U1" does not look right. The id of a Slack channel'),
+        ("review: weekly", '3: review: "weekly" is no mapping of keys to values. The regular review of old keys'),
+        ("roles: {new_accounts: []}", "3: roles.new_accounts: this is empty. A list of roles: who may have new"),
+        ("roles: {new_accounts: AccountAdmin}", '3: roles.new_accounts: "AccountAdmin" is no list'),
+        ("roles: {new_accounts: [AcountAdmin]}", '3: roles.new_accounts[0]: "AcountAdmin" is not in the role table '),
+        ("roles: {new_accounts: [FlinkAdmin]}", '3: roles.new_accounts[0]: "FlinkAdmin" is not in the role table "doc'),
+        ("roles: {new_accounts: [KsqlAdmin], mappings: [{user: U1, role: AccountAdmin}]}",
+         '3: roles.mappings[0].role: "AccountAdmin" is not in the role table "documented"'),
         ("rules: [{name: a, match: {kind: [kafka, sr]}}]", '3: rules[0].match.kind[1]: "sr" is not known here'),
         ("rules: [{name: a, match: {environment: prod}}]", '3: rules[0].match.environment: "prod" does not look right'),
         ("rules: [{name: a, match: {cluster: env-1}}]", '3: rules[0].match.cluster: "env-1" does not look right'),
