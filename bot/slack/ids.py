@@ -1,6 +1,8 @@
 """Every name that Slack sends back to us: commands, callbacks, blocks, actions. `surface:verb`."""
 
 COMMAND = "/apikey"
+LONGEST = 255
+"""Characters that Slack lets an id of ours have."""
 
 SHORTCUT_CREATE = "apikey:create"
 
@@ -13,7 +15,10 @@ PAGE = "page"
 OPEN_FORM = "form:open"
 FORM_OWNER = "form:owner"
 FORM_ENVIRONMENT = "form:environment"
-FORM_CLUSTER = "form:cluster"
+FORM_KIND = "form:kind"
+FORM_CLOUD = "form:cloud"
+FORM_RESOURCE = "form:resource"
+FORM_LIFETIME = "form:lifetime"
 FORM_ACCOUNT = "form:account"
 FORM_TEXT = "form:text"
 REVIEW_BACK = "review:back"
@@ -39,13 +44,46 @@ HELP_WHOAMI = "help:whoami"
 OWNER_BLOCK = "owner"
 ACCOUNT_BLOCK = "account"
 ENVIRONMENT_BLOCK = "environment"
-CLUSTER_BLOCK = "cluster"
-"""The cluster's block id carries the environment, `cluster:env-…`, so that another environment empties the field."""
+ACCOUNT_NAME_BLOCK = "account_name"
+ACCOUNT_DESCRIPTION_BLOCK = "account_description"
+KIND_BLOCK = "kind"
+CLOUD_BLOCK = "cloud"
+RESOURCE_BLOCK = "resource"
+LIFETIME_BLOCK = "lifetime"
+"""The lifetime's block id carries the rule's limit, `lifetime:90d`, so that another limit offers other options."""
 NAME_BLOCK = "name"
 DESCRIPTION_BLOCK = "description"
 REASON_BLOCK = "reason"
 SNIPPET_BLOCK = "snippet"
 """The block id of a choice of client configurations carries the key that it is of: `snippet:REQUEST/ATTEMPT`."""
+
+LIST = "keys"
+EDIT = "edit"
+DELETE = "delete"
+ROTATE = "rotate"
+EXTEND = "extend"
+KEY_SNIPPET = "key:snippet"
+"""A client configuration, chosen on the page of a key, whose private_metadata names the key."""
+HELP_LIST = "help:list"
+LIST_OWNER = "list:owner"
+LIST_KIND = "list:kind"
+LIST_ENVIRONMENT = "list:environment"
+LIST_TEXT = "list:text"
+LIST_NEXT = "list:next"
+LIST_PREVIOUS = "list:previous"
+KEY_LIFETIME = "key:lifetime"
+KEY_OVERLAP = "key:overlap"
+FILTERS_BLOCK = "filters"
+TEXT_BLOCK = "text"
+WORD_BLOCK = "word"
+LASTS_BLOCK = "lasts"
+OVERLAP_BLOCK = "overlap"
+
+
+def resource_block(kind: str, environment: str, cloud: str = "") -> str:
+    """The block id of the field for a resource, `resource:flink:env-…:aws`, so that another place empties it."""
+    block = ":".join(filter(None, (RESOURCE_BLOCK, kind, environment, cloud)))
+    return block if len(block) <= LONGEST else block[:LONGEST]
 
 
 def key_ref(request: str, attempt: int) -> str:

@@ -9,8 +9,19 @@ from bot.domain.catalog import Catalog, Environment
 from bot.domain.keys import KafkaCluster, RequestId, ServiceAccount
 from bot.services.checking import LIMITS
 from bot.services.clicks import Draft
-from bot.services.pages import FormPage, Page, ReviewPage, TextPage
-from bot.slack import ids
+from bot.services.pages import (
+    DeletePage,
+    EditPage,
+    ExtendPage,
+    FormPage,
+    KeyPage,
+    KeysPage,
+    Page,
+    ReviewPage,
+    RotatePage,
+    TextPage,
+)
+from bot.slack import ids, keylist, keypages
 from bot.slack.cards import kind_of, owner_row, resource_row
 from bot.slack.kit import (
     OPTIONS,
@@ -48,6 +59,18 @@ def page(content: Page) -> Block:
             return review(content)
         case TextPage():
             return _text(content)
+        case KeyPage():
+            return keypages.key(content)
+        case KeysPage():
+            return keylist.keys(content)
+        case EditPage():
+            return keypages.edit(content)
+        case DeletePage():
+            return keypages.delete(content)
+        case RotatePage():
+            return keypages.rotate(content)
+        case ExtendPage():
+            return keypages.extend(content)
         case _:
             assert_never(content)
 

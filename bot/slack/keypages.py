@@ -1,0 +1,288 @@
+"""The pages of one key: all about it, and to edit, delete, rotate and extend it. Pure.
+
+A key that was made elsewhere may have a name of any length and with any signs in it: beside our own words it stands in
+one line, cut where it is too long to be read. A description stands in a quote, where nothing passes for ours.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.domain.asks import Terms
+from bot.domain.deadlines import end_of_life
+from bot.domain.keys import Operation
+from bot.domain.requests import Keyed, Withdrawn
+from bot.services.checking import LIMITS
+from bot.services.clicks import fingerprint
+from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
+from bot.services.words import KINDS
+from bot.slack import ids, snippets
+from bot.slack.cards import owner_row, resource_row
+from bot.slack.kit import (
+    Block,
+    Bold,
+    Code,
+    Mention,
+    Row,
+    actions,
+    button,
+    cut,
+    field,
+    lines,
+    modal,
+    mrkdwn,
+    option,
+    quote,
+    text_input,
+)
+from bot.slack.standing import Rows, progress
+
+WORD = "CONFIRM"
+"""What has to be typed to delete a key."""
+RULE = "rule"
+"""The option of a lifetime that the rule decides: Slack takes no empty value."""
+NAME = 200
+"""Characters of a name that are shown beside other words."""
+_BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+_PLAN = (
+    "A new key for the same account and resource takes its place. You get the new secret, change your applications "
+    "over, and then the old key is deleted."
+)
+_LONG = 200
+"""From this many characters on, a description gets a field of several lines."""
+_BUTTONS = (
+    (Operation.EDIT, "Edit", ids.KEY_EDIT),
+    (Operation.ROTATE, "Rotate", ids.KEY_ROTATE),
+    (Operation.EXTEND, "Extend", ids.KEY_EXTEND),
+    (Operation.DELETE, "Delete API key", ids.KEY_DELETE),
+)
+
+
+def key(content: KeyPage) -> Block:
+    """All about one key."""
+    view = content.view
+    blocks = [*_notice(content.notice), lines(title_row(view), *about(view))]
+    if view.key.description.strip():
+        blocks += [lines([Bold("Description")]), quote(view.key.description)]
+    blocks.append(lines([Bold("State")], *_state(view)))
+    if view.may:
+        blocks.append(actions(*buttons(view)))
+    if view.key.kind is not None:
+        blocks.append(snippets.select(view.key.kind, ids.SNIPPET_BLOCK, ids.KEY_SNIPPET))
+    return modal("API key", blocks, callback=ids.PAGE, metadata=view.key.id)
+
+
+def edit(content: EditPage) -> Block:
+    """Name and description, to be changed."""
+    view = content.view
+    now = (view.key.name, view.key.description)
+    name, description = content.typed or now
+    blocks = [*_notice(content.notice), lines(title_row(view), *_what(view))]
+    if content.typed is not None:
+        blocks += [lines([Bold("What it says now")]), quote(f"{now[0] or 'no name'}\n{now[1] or 'no description'}")]
+    stays = "" if view.request is None else "The mark by which Latchkey knows its own keys is not shown, and stays."
+    named = text_input(ids.FORM_TEXT, name, limit=LIMITS["name"])
+    blocks += [
+        field("Name", ids.NAME_BLOCK, named, optional=True),
+        _description(description, stays),
+        _reason(optional=True),
+    ]
+    metadata = f"{view.key.id} {fingerprint(*now)}"
+    return modal("Edit API key", blocks, callback=ids.EDIT, submit="Save", close="Cancel", metadata=metadata)
+
+
+def delete(content: DeletePage) -> Block:
+    """What is lost with a key, and the field for the word."""
+    view = content.view
+    blocks = [
+        *_notice(content.notice),
+        lines(title_row(view), *about(view)),
+        lines(
+            ["⚠️ ", Bold("Every application that uses this API key stops, and this cannot be undone.")],
+            ["Nobody can bring the key or its secret back, Confluent included."],
+        ),
+        field(
+            f"Type {WORD} to delete this API key",
+            ids.WORD_BLOCK,
+            text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=WORD),
+        ),
+        _reason(optional=True),
+    ]
+    return modal(
+        "Delete API key",
+        blocks,
+        callback=ids.DELETE,
+        submit="Delete API key",
+        close="Cancel",
+        metadata=view.key.id,
+    )
+
+
+def rotate(content: RotatePage) -> Block:
+    """A new key in place of this one."""
+    view = content.view
+    name = text_input(ids.FORM_TEXT, view.key.name, limit=LIMITS["name"])
+    blocks = [
+        *_notice(content.notice),
+        lines(
+            title_row(view),
+            *_what(view),
+            [_PLAN],
+            [_needs(content.terms)],
+        ),
+        field("Name of the new key", ids.NAME_BLOCK, name),
+        _description(view.key.description),
+        field(
+            "The old key lives on",
+            ids.OVERLAP_BLOCK,
+            _overlaps(content.overlaps),
+            hint="Counted from when the new secret is shown. You can shorten it or add a day later.",
+        ),
+        field("The new key lives", ids.LASTS_BLOCK, _lifetimes(content.lifetimes, unlimited=content.unlimited)),
+        _reason(),
+    ]
+    return _asking("Rotate API key", blocks, ids.ROTATE, view)
+
+
+def extend(content: ExtendPage) -> Block:
+    """A longer life for a key that has an end."""
+    view = content.view
+    blocks = [
+        *_notice(content.notice),
+        lines(title_row(view), *_what(view), *_end(view), [_needs(content.terms)]),
+        field(
+            "From now on it lives",
+            ids.LASTS_BLOCK,
+            _lifetimes(content.lifetimes, unlimited=content.unlimited),
+        ),
+        _reason(),
+    ]
+    return _asking("Extend API key", blocks, ids.EXTEND, view)
+
+
+def configuration(view: KeyView, drawn: Sequence[Block]) -> Block:
+    """A client configuration for a key."""
+    return modal("Client configuration", drawn, callback=ids.PAGE, close="Back", metadata=view.key.id)
+
+
+def loading(title: str) -> Block:
+    """What stands there while Confluent is asked."""
+    return modal(title, [lines(["Asking Confluent Cloud…"])], callback=ids.PAGE)
+
+
+def about(view: KeyView) -> Rows:
+    """Whose it is, what it opens, how old it is, and when it ends."""
+    return [*_what(view), age_row(view), *_end(view)]
+
+
+def buttons(view: KeyView) -> list[Block]:
+    """What the reader may ask for."""
+    return [
+        button(text, action, view.key.id, "danger" if operation is Operation.DELETE else None)
+        for operation, text, action in _BUTTONS
+        if operation in view.may
+    ]
+
+
+def title_row(view: KeyView) -> Row:
+    """Its name and its id."""
+    return [Bold(flat(view.key.name) or "A key without a name"), "  ", Code(view.key.id)]
+
+
+def age_row(view: KeyView) -> Row:
+    """When it was made, and how long ago that is."""
+    if view.key.created_at is None:
+        return ["Created: Confluent does not say when"]
+    return ["Created: ", view.key.created_at, f" ({age(view)})"]
+
+
+def age(view: KeyView) -> str:
+    """How old it is, in days."""
+    if view.age is None:
+        return "age unknown"
+    if view.age < timedelta(days=1):
+        return "less than a day old"
+    return "1 day old" if view.age.days == 1 else f"{view.age.days:,} days old"
+
+
+def flat(text: str, limit: int = NAME) -> str:
+    """Foreign text as it may stand beside ours: in one line, and cut where it is long."""
+    return cut(" ".join(_BREAKS_ROWS.sub(" ", text).split()), limit)
+
+
+def _what(view: KeyView) -> Rows:
+    own = "your own" if view.is_own else flat(view.owner_name) or view.owner.id
+    if view.key.kind is None:
+        opens: Row = ["Opens: ", Code(view.key.resource or "?"), " (of a kind that Latchkey does not know)"]
+        return [owner_row(view.owner, own), opens]
+    return [owner_row(view.owner, own), ["Kind: ", KINDS[view.key.kind]], resource_row(view.resource)]
+
+
+def _end(view: KeyView) -> Rows:
+    request = view.request
+    if not isinstance(request, Keyed) or isinstance(request, Withdrawn):
+        return []
+    end = end_of_life(request)
+    return [["Ends: ", end, ". Then Latchkey deletes it."] if end else ["Ends: never by itself"]]
+
+
+def _state(view: KeyView) -> Rows:
+    """Where it comes from, and where it stands."""
+    request = view.request
+    if request is None:
+        return [["Not managed by Latchkey: it was made elsewhere, and lives until somebody deletes it."]]
+    asked = request.ask
+    return [
+        ["Managed by Latchkey. Asked for by ", Mention(asked.requester.slack), " ", asked.asked_at, "."],
+        *progress(request, yours=False),
+    ]
+
+
+def _notice(text: str) -> list[Block]:
+    return [mrkdwn(text)] if text else []
+
+
+def _description(text: str, hint: str = "") -> Block:
+    is_long = len(text) > _LONG or "\n" in text
+    typed = text_input(ids.FORM_TEXT, text, limit=LIMITS["description"], lines=is_long)
+    return field("Description", ids.DESCRIPTION_BLOCK, typed, optional=True, hint=hint)
+
+
+def _reason(*, optional: bool = False) -> Block:
+    hint = "If somebody has to approve this, they read it." if optional else "Whoever approves this reads it."
+    typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
+    return field("Reason", ids.REASON_BLOCK, typed, optional=optional, hint=hint)
+
+
+def _asking(title: str, blocks: list[Block], callback: str, view: KeyView) -> Block:
+    return modal(title, blocks, callback=callback, submit="Send request", close="Cancel", metadata=view.key.id)
+
+
+def _needs(terms: Terms) -> str:
+    many = {0: "no approval", 1: "1 approval"}.get(terms.approvals, f"{terms.approvals} approvals by different people")
+    return f"Needs {many}."
+
+
+def _overlaps(days: Sequence[int]) -> Block:
+    texts = {0: "Not at all: it is deleted at once", 1: "1 day"}
+    options = [option(texts.get(each, f"{each} days"), str(each)) for each in days]
+    return _select(ids.KEY_OVERLAP, options, options[min(1, len(options) - 1)])
+
+
+def _lifetimes(days: Sequence[int], *, unlimited: bool) -> Block:
+    """The first option is what the rule says."""
+    if unlimited:
+        first, others = option("Without an end", RULE), days
+    else:
+        longest = f": {_days(days[-1])}" if days else ""
+        first, others = option(f"As long as the rule allows{longest}", RULE), days[:-1]
+    options = [first, *(option(_days(each), str(each)) for each in others)]
+    return _select(ids.KEY_LIFETIME, options, first)
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
+
+
+def _select(action: str, options: list[Block], initial: Block) -> Block:
+    return {"type": "static_select", "action_id": action, "options": options, "initial_option": initial}
