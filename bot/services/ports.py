@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from bot.domain.audit import Event
-from bot.domain.keys import RequestId, Secret, SlackUserId, TeamId
+from bot.domain.keys import KeyId, Principal, RequestId, Secret, SlackUserId, TeamId
 from bot.domain.requests import Request
-from bot.services.clicks import Click, Draft, ReplyTo
+from bot.domain.review import Digest, Kept
+from bot.services.clicks import CardAt, Click, Draft, ReplyTo
 from bot.services.pages import Handover, Page
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ class Lease:
 
 
 class Agenda(Protocol):
-    """Due work: `request:ID`, `click:ID`, `sweep:ID/ATTEMPT`, `catalog`."""
+    """Due work: `request:ID`, `click:ID`, `sweep:ID/ATTEMPT`, `catalog`, `review:…`."""
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
         """Take up to `limit` items that are due, earliest first."""
@@ -155,6 +156,36 @@ class Posts(Protocol):
 
     async def put(self, request: RequestId, post: Post) -> None:
         """Remember a message, or what it shows now; one record per channel and ts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """The last review of one owner's keys: when, and which messages went to whom (a Slack id of a person or channel).
+
+    `complete` is False while there may be people who have none yet.
+    """
+
+    at: datetime
+    sent: tuple[tuple[str, CardAt], ...] = ()
+    complete: bool = False
+
+
+class Keeps(Protocol):
+    """What came of the review: which keys somebody keeps, and the messages that asked."""
+
+    async def keep(self, kept: Kept) -> None:
+        """Remember until `kept.until` that a key stays; the last word counts."""
+
+    async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Kept]:
+        """Those of these keys that somebody keeps now."""
+        ...
+
+    async def reviewed(self, owner: Principal) -> Reviewed | None:
+        """The last review of this owner's keys; None when there was none, or its record does not open."""
+        ...
+
+    async def remember(self, owner: Principal, reviewed: Reviewed) -> None:
+        """Put the last review on record."""
 
 
 class Audit(Protocol):
@@ -222,6 +253,10 @@ class Notifier(Protocol):
 
         `note` is a sentence that the message has to carry besides: what went wrong with another message.
         """
+        ...
+
+    async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
+        """Show a digest of the review to a person or in a channel: in the message `at`, else in a new one."""
         ...
 
     async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:

@@ -10,6 +10,7 @@ from bot.store.agenda import RedisAgenda
 from bot.store.audit import RedisAudit
 from bot.store.cache import RedisCache
 from bot.store.inbox import RedisDrafts, RedisInbox
+from bot.store.keeps import RedisKeeps
 from bot.store.keyspace import Keyspace
 from bot.store.moments import utc_now
 from bot.store.posts import RedisPosts
@@ -28,6 +29,7 @@ class Store:
     posts: RedisPosts
     audit: RedisAudit
     cache: RedisCache
+    keeps: RedisKeeps
 
     @classmethod
     def open(cls, redis: Redis, sealer: Sealer, team: TeamId, clock: Clock = utc_now) -> "Store":
@@ -42,4 +44,5 @@ class Store:
             posts=RedisPosts(redis, keys, sealer),
             audit=audit,
             cache=RedisCache(redis, keys, sealer, clock),
+            keeps=RedisKeeps(redis, keys, sealer, clock),
         )

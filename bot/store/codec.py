@@ -12,8 +12,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.domain.keys import Secret
 from bot.domain.requests import Request
+from bot.domain.review import Kept
 from bot.services.clicks import Click, Draft
-from bot.services.ports import Post
+from bot.services.ports import Post, Reviewed
 from bot.store.sealing import Place, Sealer, not_ours
 
 T = TypeVar("T")
@@ -50,6 +51,8 @@ REQUEST = Codec(REQUEST_JSON)
 CLICK: Codec[ClickRecord] = Codec(TypeAdapter(ClickRecord, config=_CONFIG))
 DRAFT: Codec[DraftRecord] = Codec(TypeAdapter(DraftRecord, config=_CONFIG))
 POST: Codec[tuple[Post]] = Codec(TypeAdapter(tuple[Post], config=_CONFIG))
+KEEP: Codec[tuple[Kept]] = Codec(TypeAdapter(tuple[Kept], config=_CONFIG))
+DIGEST: Codec[tuple[Reviewed]] = Codec(TypeAdapter(tuple[Reviewed], config=_CONFIG))
 # Building one takes milliseconds; the types are those that the code names, so there are few.
 _COPIES: dict[object, Codec[tuple[str, str, Any]]] = {}
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.domain.keys import RequestId, SlackUserId, TeamId
+from bot.domain.keys import KeyId, Principal, RequestId, SlackUserId, TeamId
 
 REQUEST_KEPT = timedelta(days=400)
 """From the last write: a year's review finds every request of that year."""
@@ -17,6 +17,8 @@ SECRET_KEPT_AFTER_DEADLINE = timedelta(days=1)
 CLICK_KEPT = timedelta(hours=1)
 """Slack repeats a delivery within minutes; a click older than this is not worth carrying out."""
 DRAFT_KEPT = timedelta(hours=1)
+DIGEST_KEPT = timedelta(days=400)
+"""From the last write; longer than the time between two reviews."""
 LEASES_TTL_MS = 86_400_000
 """Milliseconds; far longer than any lease."""
 
@@ -60,6 +62,14 @@ class Keyspace:
     def cache(self, name: str) -> str:
         """A sealed copy of what another system said. Kept as long as its writer said."""
         return self._key("cache", name)
+
+    def keep(self, key: KeyId) -> str:
+        """Why somebody keeps a key that the review asked about, sealed. Kept until the review asks again."""
+        return self._key("keep", key)
+
+    def digest(self, owner: Principal) -> str:
+        """Which messages the last review sent about this owner's keys, sealed. Kept `DIGEST_KEPT`."""
+        return self._key("digest", owner)
 
     @property
     def pending(self) -> str:

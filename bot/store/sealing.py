@@ -40,6 +40,8 @@ class Purpose(StrEnum):
     DRAFT = "draft"
     POST = "post"
     CACHE = "cache"
+    KEEP = "keep"
+    DIGEST = "digest"
     AUDIT_HEAD = "audit-head"
     AUDIT_LINE = "audit-line"
 

@@ -1,0 +1,102 @@
+"""The regular review of keys: which ones somebody should look at again, and why. Pure values.
+
+Its reason is the page's tip: keys that nobody needs are a risk, and count against the organisation's limits.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from bot.domain.catalog import Quota
+from bot.domain.keys import ApiKey, KeyId, Owner, Resource, SlackUserId
+from bot.domain.policy import NEAR_LIMIT
+
+
+class Finding(StrEnum):
+    """Why a key is listed. Stored with what was kept: never rename one."""
+
+    ORPHANED = "orphaned"
+    """Its owner is neither a user nor a service account any more."""
+    FOREIGN = "foreign"
+    """No request of Latchkey made it."""
+    OLD = "old"
+    """It is older than the policy's age."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Somebody said that a key is to stay, and why; until then the review does not ask again."""
+
+    key: KeyId
+    by: SlackUserId
+    reason: str
+    at: datetime
+    until: datetime
+    orphaned: bool = False
+    """Whether its owner was gone already: a key whose owner has gone since is asked about again."""
+
+    def answers(self, found: tuple[Finding, ...], now: datetime) -> bool:
+        """Whether this still answers what was found."""
+        return now < self.until and (self.orphaned or Finding.ORPHANED not in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A key to be looked at. Its description is without our marker; `resource` None is one that we do not know."""
+
+    key: ApiKey
+    resource: Resource | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def can_rotate(self) -> bool:
+        """Whether a new key in its place would be of any use, and can be made."""
+        return self.resource is not None and Finding.ORPHANED not in self.findings
+
+
+Audience: TypeAlias = Literal["owner", "account-owner", "requester", "channel"]
+"""Who reads a digest: the user whose keys these are, who owns the service account, who asked for the keys, or the
+review's channel, where nobody of these can be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What one reader is asked about the keys of one owner; `owner` None is the organisation, which has quotas alone."""
+
+    owner: Owner | None
+    audience: Audience
+    at: datetime
+    older_than: timedelta
+    keys: tuple[Listed, ...] = ()
+    more: int = 0
+    """How many keys there are besides."""
+    kept: tuple[Kept, ...] = ()
+    """What was answered since the message was sent."""
+    quotas: tuple[Quota, ...] = ()
+    """Limits that are nearly reached, each with its use."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be done about it."""
+        return not self.keys and not self.quotas
+
+
+def findings(
+    key: ApiKey, *, is_orphaned: bool, is_managed: bool, now: datetime, older_than: timedelta
+) -> tuple[Finding, ...]:
+    """Why somebody should look at this key; nothing where nobody needs to."""
+    is_old = key.created_at is not None and now - key.created_at >= older_than
+    said = ((Finding.ORPHANED, is_orphaned), (Finding.FOREIGN, not is_managed), (Finding.OLD, is_old))
+    return tuple(finding for finding, holds in said if holds)
+
+
+def is_near(quota: Quota) -> bool:
+    """Whether a limit is nearly reached, as far as its use is known. A limit below nothing is none."""
+    return quota.usage is not None and quota.limit >= 0 and quota.usage >= quota.limit * NEAR_LIMIT
+
+
+def urgency(listed: Listed) -> tuple[bool, float, str]:
+    """Sorts keys: those without an owner first, then the oldest."""
+    made = listed.key.created_at
+    return Finding.ORPHANED not in listed.findings, made.timestamp() if made else 0.0, listed.key.id

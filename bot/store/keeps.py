@@ -1,0 +1,81 @@
+"""What came of the review: the keys that somebody keeps, and the messages that asked about them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from redis.asyncio import Redis
+
+from bot.domain.errors import Tampered
+from bot.domain.keys import KeyId, Principal
+from bot.domain.review import Kept
+from bot.services.ports import Clock, Reviewed
+from bot.store.codec import DIGEST, KEEP
+from bot.store.connection import Commands, translated
+from bot.store.keyspace import DIGEST_KEPT, Keyspace
+from bot.store.moments import lifetime_ms
+from bot.store.sealing import Place, Purpose, Sealer
+
+log = logging.getLogger(__name__)
+
+
+class RedisKeeps:
+    """Port `Keeps`."""
+
+    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, clock: Clock) -> None:
+        self._redis: Commands = redis
+        self._keys = keys
+        self._sealer = sealer
+        self._clock = clock
+
+    async def keep(self, kept: Kept) -> None:
+        """Remember until `kept.until` that a key stays. Raises ValueError when that is over."""
+        lifetime = lifetime_ms(kept.until - self._clock())
+        sealed = KEEP.seal(self._sealer, (kept,), self._keep_place(kept.key))
+        with translated():
+            await self._redis.set(self._keys.keep(kept.key), sealed, px=lifetime)
+
+    async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Kept]:
+        """Those of these keys that somebody keeps now; what does not open is left out, and logged."""
+        if not keys:
+            return {}
+        with translated():
+            found: list[bytes | None] = await self._redis.mget([self._keys.keep(key) for key in keys])
+        opened: dict[KeyId, Kept] = {}
+        for key, sealed in zip(keys, found, strict=True):
+            if sealed is None:
+                continue
+            try:
+                (kept,) = KEEP.open(self._sealer, sealed, self._keep_place(key))
+            except Tampered as error:
+                # Asking once more costs a click; a review that stops at one bad record would ask nobody.
+                log.warning("left out of what is kept: %s", error)
+                continue
+            # Whoever writes to Redis can keep a record beyond its TTL, but not beyond what is sealed inside.
+            if self._clock() < kept.until:
+                opened[key] = kept
+        return opened
+
+    async def reviewed(self, owner: Principal) -> Reviewed | None:
+        """The last review of this owner's keys; a record that does not open counts as none, and is logged."""
+        with translated():
+            sealed: bytes | None = await self._redis.get(self._keys.digest(owner))
+        if sealed is None:
+            return None
+        try:
+            (reviewed,) = DIGEST.open(self._sealer, sealed, self._digest_place(owner))
+        except Tampered as error:
+            log.warning("a review counts as not done: %s", error)
+            return None
+        return reviewed
+
+    async def remember(self, owner: Principal, reviewed: Reviewed) -> None:
+        """Put the last review on record."""
+        sealed = DIGEST.seal(self._sealer, (reviewed,), self._digest_place(owner))
+        with translated():
+            await self._redis.set(self._keys.digest(owner), sealed, px=lifetime_ms(DIGEST_KEPT))
+
+    def _keep_place(self, key: KeyId) -> Place:
+        return Place(Purpose.KEEP, self._keys.keep(key))
+
+    def _digest_place(self, owner: Principal) -> Place:
+        return Place(Purpose.DIGEST, self._keys.digest(owner))

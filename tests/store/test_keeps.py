@@ -1,0 +1,85 @@
+"""What the review remembers: keys that are kept, and the messages that asked about them."""
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.keys import KeyId, Principal
+from bot.domain.review import Kept
+from bot.services.clicks import CardAt
+from bot.services.ports import Reviewed
+from bot.store import Store
+from bot.store.keyspace import Keyspace
+from tests.store.conftest import StoppedClock
+from tests.store.given import ANN, BEN, HOUR, NOW
+
+K1, K2, K3 = KeyId("KEY1"), KeyId("KEY2"), KeyId("KEY3")
+KEPT = Kept(K1, ANN.slack, "the billing job needs it: “until May”", NOW, NOW + 24 * HOUR)
+OWNER = Principal("sa-abc001")
+REVIEWED = Reviewed(NOW, (("U01", CardAt("D01", "1700000000.000100")), ("C01", CardAt("C01", "1.2"))), complete=True)
+
+
+async def test_a_kept_key_is_known_until_the_keep_ends(
+    store: Store, other: Store, redis: Any, keys: Keyspace, clock: StoppedClock
+) -> None:
+    await store.keeps.keep(KEPT)
+    await redis.pexpire(keys.keep(K1), timedelta(days=9))  # as who writes to Redis may do
+
+    assert await other.keeps.kept([K2, K1]) == {K1: KEPT}
+    clock.now = KEPT.until
+    assert await other.keeps.kept([K1]) == {}
+
+
+async def test_the_record_of_a_keep_goes_with_it(store: Store, redis: Any, keys: Keyspace) -> None:
+    await store.keeps.keep(KEPT)
+
+    assert 0 < await redis.pttl(keys.keep(K1)) <= 24 * 3_600_000
+
+
+async def test_of_two_keeps_the_last_word_counts(store: Store) -> None:
+    later = replace(KEPT, by=BEN.slack, reason="mine", at=NOW + HOUR)
+    await store.keeps.keep(KEPT)
+    await store.keeps.keep(later)
+
+    assert await store.keeps.kept([K1]) == {K1: later}
+
+
+async def test_a_keep_of_another_key_is_left_out(
+    store: Store, redis: Any, keys: Keyspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.keeps.keep(KEPT)
+    await store.keeps.keep(replace(KEPT, key=K2))
+    await redis.copy(keys.keep(K1), keys.keep(K3))
+
+    with caplog.at_level(logging.WARNING):
+        assert set(await store.keeps.kept([K1, K2, K3])) == {K1, K2}
+    assert "lk:{T01}:keep:KEY3" in caplog.text
+
+
+async def test_nothing_is_kept_of_nothing(store: Store) -> None:
+    assert await store.keeps.kept([]) == {}
+
+
+async def test_the_last_review_of_an_owner_is_on_record(store: Store, other: Store) -> None:
+    assert await store.keeps.reviewed(OWNER) is None
+
+    await store.keeps.remember(OWNER, replace(REVIEWED, complete=False))
+    await store.keeps.remember(OWNER, REVIEWED)
+
+    assert await other.keeps.reviewed(OWNER) == REVIEWED
+
+
+async def test_a_record_of_another_owner_counts_as_none(store: Store, redis: Any, keys: Keyspace) -> None:
+    await store.keeps.remember(OWNER, REVIEWED)
+    await redis.copy(keys.digest(OWNER), keys.digest(Principal("u-ann001")))
+
+    assert await store.keeps.reviewed(Principal("u-ann001")) is None
+
+
+async def test_reasons_are_sealed(store: Store, redis: Any, keys: Keyspace) -> None:
+    await store.keeps.keep(KEPT)
+
+    assert b"billing" not in await redis.get(keys.keep(K1))
