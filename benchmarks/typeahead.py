@@ -46,7 +46,7 @@ async def measure() -> list[Line]:
         environments: list[float] = []
         for number in range(KEYSTROKES):
             clock.advance(timedelta(seconds=1))
-            clusters.append(await _options(it, ids.FORM_CLUSTER, f"{number % IN_EACH}", f"env-{number % 500:05}"))
+            clusters.append(await _options(it, ids.FORM_RESOURCE, f"{number % IN_EACH}", f"env-{number % 500:05}"))
             environments.append(await _options(it, ids.FORM_ENVIRONMENT, f"t {number % 500}", ""))
         return [
             *Latencies(clusters).lines("typeahead over 20,000 clusters", BUDGET),

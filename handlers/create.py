@@ -1,16 +1,20 @@
 """The form: opening it, drawing it again while it is filled in, its searchable fields, and its two submits."""
 
+from collections.abc import Mapping
+
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.catalog import Catalog
 from bot.domain.errors import LatchkeyError
-from bot.services.checking import form, text_problems
+from bot.services.checking import name_taken, text_problems
 from bot.services.clicks import Change, Check, Draft, Send
-from bot.services.pages import FormPage
-from bot.slack import forms, ids, modals
+from bot.services.filling import NEW, form, used
+from bot.slack import choices, forms, ids, modals
 from bot.slack.forms import Body, Command, Opening
 from bot.slack.kit import Block
 from handlers.desk import Reception
+
+_EMPTY = Draft()
 
 
 def register(app: AsyncApp, desk: Reception) -> None:
@@ -24,25 +28,26 @@ def register(app: AsyncApp, desk: Reception) -> None:
         await ack()
 
     @app.action(ids.FORM_OWNER)
+    @app.action(ids.FORM_KIND)
     @app.action(ids.FORM_ENVIRONMENT)
+    @app.action(ids.FORM_CLOUD)
     async def redraw(ack: AsyncAck, body: Body) -> None:
         opening = forms.opening(body)
         desk.start(_redraw(desk, opening, body), "draw the form again", opening.by, opening.reply)
         await ack()
 
     @app.options(ids.FORM_ENVIRONMENT)
-    @app.options(ids.FORM_CLUSTER)
+    @app.options(ids.FORM_RESOURCE)
     @app.options(ids.FORM_ACCOUNT)
     async def suggest(ack: AsyncAck, body: Body) -> None:
-        await ack(options=_options(await _catalog(desk), forms.suggestion(body)))
+        await ack(**_options(await _catalog(desk), forms.suggestion(body)))
 
     @app.view(ids.FORM)
     async def submitted(ack: AsyncAck, body: Body) -> None:
-        draft = forms.draft(body)
-        if problems := text_problems(draft):
-            await ack(
-                response_action="errors", errors={forms.block_of(body, name): problems[name] for name in problems}
-            )
+        draft = used(forms.draft(body))
+        problems = {forms.block_of(body, name): problem for name, problem in (await _problems(desk, draft)).items()}
+        if shown := {block: problems[block] for block in problems if block}:
+            await ack(response_action="errors", errors=shown)
             return
         await desk.submit(ack, body, Check(draft), modals.checking())
 
@@ -55,10 +60,13 @@ def register(app: AsyncApp, desk: Reception) -> None:
         await desk.button(ack, body, Change(forms.request_id(body)))
 
 
-async def open_form(desk: Reception, asked: Command | Opening) -> None:
-    """Open the form before anything else: its trigger lives three seconds. Then look whether it is of any use."""
-    empty = FormPage(Draft(), own_account=desk.directory.policy().user_keys)
-    view = await desk.open(asked.trigger, modals.form(empty, wants_account=False))
+async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _EMPTY) -> None:
+    """Open the form before anything else: its trigger lives three seconds. Then look whether it is of any use.
+
+    `draft` is what it is filled with, to begin with.
+    """
+    catalog = None if draft == _EMPTY else await _catalog(desk)  # for the names of what is chosen already
+    view = await desk.open(asked.trigger, modals.page(form(draft, catalog, desk.directory.policy())))
     if desk.directory.catalog_is_stale():
         await desk.agenda.put("catalog", desk.clock())
         desk.bell.ring()
@@ -66,9 +74,18 @@ async def open_form(desk: Reception, asked: Command | Opening) -> None:
 
 
 async def _redraw(desk: Reception, opening: Opening, body: Body) -> None:
-    draft = forms.draft(body)
-    page = form(draft, await _catalog(desk), desk.directory.policy())
-    await desk.redraw(opening, modals.form(page, wants_account=forms.wants_account(body)))
+    page = form(forms.draft(body), await _catalog(desk), desk.directory.policy())
+    await desk.redraw(opening, modals.page(page))
+
+
+async def _problems(desk: Reception, draft: Draft) -> Mapping[str, str]:
+    """What can be said at once, without asking Confluent."""
+    problems, catalog = dict(text_problems(draft)), await _catalog(desk)
+    name = draft.account_name.strip() if draft.owner == NEW else ""
+    taken = next((each for each in catalog.service_accounts if each.name == name), None) if catalog else None
+    if taken and name:
+        problems["account_name"] = name_taken(taken.id)
+    return problems
 
 
 async def _catalog(desk: Reception) -> Catalog | None:
@@ -79,11 +96,11 @@ async def _catalog(desk: Reception) -> Catalog | None:
         return None
 
 
-def _options(catalog: Catalog | None, asked: forms.Suggestion) -> list[Block]:
+def _options(catalog: Catalog | None, asked: forms.Suggestion) -> Block:
     match asked.action:
         case ids.FORM_ENVIRONMENT:
-            return modals.environments(catalog, asked.typed)
-        case ids.FORM_CLUSTER:
-            return modals.clusters(catalog, asked.environment, asked.typed)
+            return choices.environments(catalog, asked.typed)
+        case ids.FORM_RESOURCE:
+            return choices.resources(catalog, asked.draft, asked.typed)
         case _:
-            return modals.accounts(catalog, asked.typed)
+            return choices.accounts(catalog, asked.typed)

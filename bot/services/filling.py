@@ -40,6 +40,11 @@ def owner_kind(draft: Draft) -> str:
     return draft.owner if draft.owner in {"", ME, NEW} else EXISTING
 
 
+def used(draft: Draft) -> Draft:
+    """The draft without the texts of an account that is not to be made: nothing has looked at them."""
+    return draft if draft.owner == NEW else replace(draft, account_name="", account_description="")
+
+
 def form(draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mapping[str, str] | None = None) -> FormPage:
     """The form as it was filled in, with names for what was chosen; what the catalog does not know goes by its id.
 

@@ -1,21 +1,26 @@
 """From Slack's JSON to domain values. Nothing in a payload but its signed `user`, `team` and ids is believed."""
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from bot.domain.keys import RequestId, Secret, SlackUserId, TeamId
+from bot.domain.keys import Kind, RequestId, Secret, SlackUserId, TeamId
 from bot.services.clicks import CardAt, Click, Deed, Draft, ReplyTo
+from bot.services.filling import EXISTING
 from bot.slack import ids
 
 Body: TypeAlias = Mapping[str, Any]
 _TYPED_OFF = str.maketrans("\u201c\u201d\u2018\u2019\u00a0\u202f", "\"\"''  ")
 """What phones and copied pages put into commands in place of plain quotes and spaces."""
-
-
+BY_RULE = "rule"
+"""The option of a life as long as the rule allows; Slack takes no empty value."""
+METADATA = 3000
+"""Characters that Slack keeps with a view."""
 _ATTEMPT = re.compile(r"[0-9]{1,6}")
 _NOTHING: Body = {}
 
@@ -46,11 +51,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Somebody types into a searchable select."""
+    """Somebody types into a searchable select; `draft` is the form around it, where there is one."""
 
     action: str
     typed: str
-    environment: str
+    draft: Draft
 
 
 def command(body: Body) -> Command:
@@ -112,27 +117,54 @@ def click_id(body: Body) -> str:
 
 
 def draft(body: Body) -> Draft:
-    """The form's fields as they stand. Text is kept exactly as typed."""
-    values = body["view"]["state"]["values"]
-    owner = _chosen(values, ids.OWNER_BLOCK)
+    """The form's fields as they stand. Text is kept exactly as typed; a field not shown now is as it last was."""
+    view = _part(body, "view")
+    values, kept = _part(_part(view, "state"), "values"), _kept(view)
+
+    def chosen(block: str) -> str:
+        return _chosen(values, block) if _shown(values, block) else kept.get(block, "")
+
+    def typed(block: str) -> str:
+        return _typed(values, block) if _shown(values, block) else kept.get(block, "")
+
+    kind, account = chosen(ids.KIND_BLOCK) or Kind.KAFKA, chosen(ids.ACCOUNT_BLOCK)
+    owner, lifetime = chosen(ids.OWNER_BLOCK), chosen(ids.LIFETIME_BLOCK)
+    environment, cloud = chosen(ids.ENVIRONMENT_BLOCK), chosen(ids.CLOUD_BLOCK)
+    # What was chosen in another place is not there in this one, even when the form was not drawn again yet.
+    place = ids.resource_block(kind, environment, cloud if kind == Kind.FLINK else "")
     return Draft(
-        owner="me" if owner == "me" else _chosen(values, ids.ACCOUNT_BLOCK) if owner else "",
-        environment=_chosen(values, ids.ENVIRONMENT_BLOCK),
-        cluster=_chosen(values, ids.CLUSTER_BLOCK),
-        name=_typed(values, ids.NAME_BLOCK),
-        description=_typed(values, ids.DESCRIPTION_BLOCK),
-        reason=_typed(values, ids.REASON_BLOCK),
+        owner=account or owner if owner == EXISTING else owner,
+        environment=environment,
+        cluster=_chosen(values, place) if place in values else "",
+        name=typed(ids.NAME_BLOCK),
+        description=typed(ids.DESCRIPTION_BLOCK),
+        reason=typed(ids.REASON_BLOCK),
+        kind=kind,
+        cloud=cloud,
+        account_name=typed(ids.ACCOUNT_NAME_BLOCK),
+        account_description=typed(ids.ACCOUNT_DESCRIPTION_BLOCK),
+        lifetime="" if lifetime == BY_RULE else lifetime,
+        account=account,
     )
 
 
-def wants_account(body: Body) -> bool:
-    """Whether the form stands on "a service account"."""
-    return _chosen(body["view"]["state"]["values"], ids.OWNER_BLOCK) == "service-account"
+def hidden(draft: Draft, shown: Collection[str]) -> str:
+    """What a form has to keep of fields that it does not show, for its private_metadata."""
+    fields = {
+        ids.ACCOUNT_BLOCK: draft.account,
+        ids.ACCOUNT_NAME_BLOCK: draft.account_name,
+        ids.ACCOUNT_DESCRIPTION_BLOCK: draft.account_description,
+        ids.ENVIRONMENT_BLOCK: draft.environment,
+        ids.CLOUD_BLOCK: draft.cloud,
+    }
+    kept = {block: text for block, text in fields.items() if text and block not in shown}
+    written = json.dumps(kept, ensure_ascii=False) if kept else ""
+    return written if len(written) <= METADATA else ""
 
 
 def block_of(body: Body, block: str) -> str:
-    """The block's id as it stands in this view, with what we appended to it; for errors under a field."""
-    return next((each["block_id"] for each in body["view"]["blocks"] if _is(each.get("block_id", ""), block)), block)
+    """The block's id as it stands in this view, with what we appended to it, for errors under a field; "" if absent."""
+    return next((each["block_id"] for each in body["view"]["blocks"] if _is(each.get("block_id", ""), block)), "")
 
 
 def deny_reason(body: Body) -> str:
@@ -142,8 +174,7 @@ def deny_reason(body: Body) -> str:
 
 def suggestion(body: Body) -> Suggestion:
     """Read a `block_suggestion`."""
-    values = _part(_part(_part(body, "view"), "state"), "values")
-    return Suggestion(body["action_id"], str(body.get("value") or ""), _chosen(values, ids.ENVIRONMENT_BLOCK))
+    return Suggestion(body["action_id"], str(body.get("value") or ""), draft(body))
 
 
 def _part(body: Body, name: str) -> Body:
@@ -178,6 +209,19 @@ def _card(body: Body) -> CardAt | None:
 
 def _is(block_id: str, block: str) -> bool:
     return block_id == block or block_id.startswith(f"{block}:")
+
+
+def _kept(view: Body) -> Mapping[str, str]:
+    """What `hidden` wrote; nothing when it cannot be read."""
+    with suppress(ValueError):
+        kept: object = json.loads(view.get("private_metadata") or "{}")
+        if isinstance(kept, dict):
+            return {str(block): str(text) for block, text in cast("dict[object, object]", kept).items()}
+    return {}
+
+
+def _shown(values: Body, block: str) -> bool:
+    return any(_is(block_id, block) for block_id in values)
 
 
 def _element(values: Body, block: str) -> Body:

@@ -1,0 +1,118 @@
+"""The options that the form's fields offer. Pure; each option is the same wherever it is shown, as Slack wants it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import TypeVar
+
+from bot.domain.catalog import Catalog, Environment, Region
+from bot.domain.keys import Kind, Resource, ServiceAccount
+from bot.services.clicks import Draft
+from bot.services.filling import EXISTING, ME, NEW, kind_of
+from bot.services.offers import NOTHING, placed, regions
+from bot.services.spans import days_allowed, duration
+from bot.slack.forms import BY_RULE
+from bot.slack.kit import OPTION, OPTIONS, Block, option, plain_text
+
+T = TypeVar("T")
+
+SCOPES = {
+    Kind.KAFKA: ("Kafka cluster", "To access the specified Kafka cluster"),
+    Kind.SCHEMA_REGISTRY: ("Schema Registry", "To access the specified Schema Registry"),
+    Kind.KSQLDB: ("ksqlDB cluster", "To access the specified ksqlDB application"),
+    Kind.FLINK: ("Flink region", "To access compute pools and statements in the specified region"),
+    Kind.CLOUD: ("Cloud resource management", "To access the resource management APIs of your organization"),
+    Kind.TABLEFLOW: ("Tableflow", "To read tables through Tableflow in your organization"),
+    Kind.GLOBAL: ("Global", "To access resources of every kind in your organization with one key"),
+}
+"""The resource scopes of the page, with its words as far as an option has room for them."""
+OWNERS = {
+    ME: option("My account", ME, "Recommended for development and testing"),
+    EXISTING: option("Existing service account", EXISTING, "Recommended for production use"),
+    NEW: option("New service account", NEW, "Recommended for production use; made after the approval"),
+}
+CLOUDS = {"aws": "AWS", "azure": "Microsoft Azure", "gcp": "Google Cloud"}
+
+
+def environments(catalog: Catalog | None, typed: str) -> Block:
+    """What Slack is answered about the environments that match what is typed."""
+    found = (catalog or NOTHING).environments
+    return _answer([each for each in found if _hit(typed, each.name, each.id)], environment_option)
+
+
+def accounts(catalog: Catalog | None, typed: str) -> Block:
+    """What Slack is answered about the service accounts."""
+    found = (catalog or NOTHING).service_accounts
+    return _answer([each for each in found if _hit(typed, each.name, each.id)], account_option)
+
+
+def resources(catalog: Catalog | None, draft: Draft, typed: str) -> Block:
+    """What Slack is answered about the resources of the chosen kind in the chosen place."""
+    known, kind = catalog or NOTHING, kind_of(draft)
+    if kind is not Kind.FLINK:
+        found = placed(known, kind, draft.environment)
+        return _answer([each for each in found if _hit(typed, each.name, each.id)], resource_option)
+    used, others = regions(known, draft.environment, draft.cloud)
+    mine = [each for each in used if _hit(typed, each.name, each.id)]
+    rest = [each for each in others if _hit(typed, each.name, each.id)]
+    if not mine:
+        return _answer(rest, region_option)
+    groups = [_group("In use in this environment", map(region_option, mine))]
+    if rest:
+        groups.append(_group("Other regions", map(region_option, rest)))
+    return {"option_groups": groups}
+
+
+def environment_option(environment: Environment) -> Block:
+    """An environment to choose."""
+    return option(environment.name or environment.id, environment.id, environment.id)
+
+
+def account_option(account: ServiceAccount) -> Block:
+    """A service account to choose."""
+    return option(account.name or account.id, account.id, account.id)
+
+
+def resource_option(resource: Resource) -> Block:
+    """A Kafka cluster, a Schema Registry or a ksqlDB cluster to choose."""
+    return option(resource.name or resource.id, resource.id, resource.id)
+
+
+def region_option(region: Region) -> Block:
+    """A region to choose."""
+    return option(region.name or region.id, region.id, region.id)
+
+
+def cloud_options(clouds: Sequence[str], used: int) -> list[Block]:
+    """Where Flink is offered; of the first `used` the environment has compute pools."""
+    notes = ["In use in this environment"] * used + [""] * len(clouds)
+    return [option(CLOUDS.get(each, each), each, note) for each, note in zip(clouds[:OPTIONS], notes, strict=False)]
+
+
+def scope_options() -> list[Block]:
+    """The kinds of key."""
+    return [option(name, kind, words) for kind, (name, words) in SCOPES.items()]
+
+
+def lifetime_options(limit: timedelta | None) -> list[Block]:
+    """How long the key may live; the first option is as long as the rule lets it."""
+    by_rule = "No end" if limit is None else f"As long as the rule allows: {duration(limit)}"
+    days = [option(f"{each} day{'' if each == 1 else 's'}", str(each)) for each in days_allowed(limit)]
+    return [option(by_rule, BY_RULE), *days]
+
+
+def _answer(found: Sequence[T], drawn: Callable[[T], Block]) -> Block:
+    """All of them; or the first, under a line that says how many there are, for Slack lists no more."""
+    options = list(map(drawn, found[:OPTIONS]))
+    if len(found) <= OPTIONS:
+        return {"options": options}
+    return {"option_groups": [_group(f"The first {OPTIONS} of {len(found):,}: type more to see others", options)]}
+
+
+def _group(label: str, options: Iterable[Block]) -> Block:
+    return {"label": plain_text(label, OPTION), "options": list(islice(options, OPTIONS))}
+
+
+def _hit(typed: str, *texts: str) -> bool:
+    wanted = typed.strip().casefold()
+    return any(wanted in text.casefold() for text in texts)
