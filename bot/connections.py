@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
+from bot.confluent.readiness import ConfluentProber
 from bot.domain.errors import LatchkeyError, Undeliverable
 from bot.domain.keys import Secret
 from bot.services.ports import Clock
@@ -39,6 +40,7 @@ class World:
     store: Store
     cloud: ConfluentCloud
     clock: Clock
+    prober: ConfluentProber
 
 
 @asynccontextmanager
@@ -63,9 +65,10 @@ async def connected(settings: Settings, clock: Clock) -> AsyncGenerator[World]:
             )
         )
         cloud = ConfluentCloud(client)
+        prober = await stack.enter_async_context(ConfluentProber(settings.confluent_cloud_endpoint, version=_version()))
         await _look_at_confluent(cloud)
         store = Store.open(redis, sealer, workspace.team, clock)
-        yield World(slack, session, workspace, redis, store, cloud, clock)
+        yield World(slack, session, workspace, redis, store, cloud, clock, prober)
 
 
 async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:

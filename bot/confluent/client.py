@@ -1,7 +1,7 @@
 """One client for Confluent Cloud's API: signing, paging, retries, and errors translated for the domain.
 
-GET and DELETE are repeated, a POST never is. Logs name the call, the status and Confluent's request id; never a body,
-a header or a query.
+GET, PATCH and DELETE are repeated, a POST never is. Logs name the call, the status and Confluent's request id; never
+a body, a header or a query.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ PARALLEL_CALLS = 5
 """Confluent limits concurrency, to a number that it does not publish; 4 to 5 is what it advises."""
 ATTEMPTS = 4
 PATIENCE_SECONDS = 12.0
-"""How long one GET or DELETE may take with all its attempts; somebody is waiting."""
+"""How long one GET, PATCH or DELETE may take with all its attempts; somebody is waiting."""
 POST_SECONDS = 20.0
 """How long a POST may take in all: the timeouts of httpx are per read, and a trickle resets them."""
 LONGEST_PAUSE_SECONDS = 5.0
@@ -61,6 +61,7 @@ class Client:
     ) -> None:
         """`endpoint` is the base URL; `version` is ours, for the User-Agent."""
         self.key = key
+        self.endpoint = endpoint.rstrip("/")
         self._http = httpx.AsyncClient(
             base_url=endpoint,
             auth=(key, secret.reveal()),
@@ -87,21 +88,28 @@ class Client:
     async def list_all(
         self, path: str, model: type[ItemT], filters: Mapping[str, str] | None = None
     ) -> AsyncGenerator[ItemT]:
-        """Every item of a collection, each id once: Confluent pages without a snapshot, so items can show twice."""
-        seen = set[str]()
+        """Every item of a collection, each once: Confluent pages without a snapshot, so items can show twice."""
+        seen = set[tuple[str, ...]]()
         async for page in self._pages(path, filters or {}):
             for row in page.data:
                 item = _parsed(model, row)
                 if isinstance(item, Lost):
                     raise translated("GET", path, item)
-                if item.id not in seen:
-                    seen.add(item.id)
+                if item.identity not in seen:
+                    seen.add(item.identity)
                     yield item
 
     async def post(self, path: str, body: Mapping[str, object], model: type[WireT]) -> WireT:
         """Make something, in one attempt. Raises `Unknown` when it may exist and we cannot tell."""
         outcome = await self._within(POST_SECONDS, partial(self._once, "POST", path, body=body))
         return _value("POST", path, outcome, model)
+
+    async def patch(self, path: str, body: Mapping[str, object], model: type[WireT]) -> WireT:
+        """Change something, and read how it is now. Repeated after a lost answer: the same change twice is one.
+
+        Confluent ignores fields that it does not know: compare the answer with what was asked.
+        """
+        return _value("PATCH", path, await self._reliably("PATCH", path, None, body), model)
 
     async def delete(self, path: str) -> None:
         """Delete something. Repeated after a lost answer, so 403 and 404 can mean that it is done."""
@@ -132,8 +140,10 @@ class Client:
             tokens.add(token)
         raise translated("GET", path, Lost(f"the list did not end after {MOST_PAGES} pages", sent=True))
 
-    async def _reliably(self, method: Method, path: str, query: Mapping[str, str] | None) -> Outcome:
-        return await self._within(PATIENCE_SECONDS, partial(self._repeatedly, method, path, query))
+    async def _reliably(
+        self, method: Method, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None = None
+    ) -> Outcome:
+        return await self._within(PATIENCE_SECONDS, partial(self._repeatedly, method, path, query, body))
 
     async def _within(self, seconds: float, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Wait for a slot, and then at most so long for an outcome.
@@ -147,14 +157,16 @@ class Client:
             except TimeoutError:
                 return Lost(f"no answer in {seconds:.0f} s", sent=True)
 
-    async def _repeatedly(self, method: Method, path: str, query: Mapping[str, str] | None) -> Outcome:
+    async def _repeatedly(
+        self, method: Method, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None
+    ) -> Outcome:
         attempts = stamina.retry_context(
             on=_pause, attempts=ATTEMPTS, timeout=None, wait_initial=0.25, wait_max=4, wait_jitter=1
         )
         try:
             async for attempt in attempts:
                 with attempt:
-                    outcome = await self._once(method, path, query)
+                    outcome = await self._once(method, path, query, body)
                     _raise_to_repeat(outcome)
                     return outcome
         except _AgainError as last:

@@ -7,18 +7,26 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
-from bot.confluent import wire
+from bot.confluent import quotas, wire
+from bot.confluent.accounts import ConfluentAccounts
 from bot.confluent.client import item_path
-from bot.confluent.inventory import ConfluentInventory
+from bot.confluent.places import ConfluentPlaces
+from bot.confluent.references import opens, places_of, reference_to, references_of
+from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
-from bot.domain.keys import ApiKey, KeyId, Principal, Resource, Secret
+from bot.domain.keys import ApiKey, KeyId, Kind, Owner, Principal, Resource, Secret
 from bot.services.cloud import NewKey
 
 API_KEYS = "/iam/v2/api-keys"
 
+_FILTERED_HERE = frozenset({Kind.FLINK, Kind.CLOUD})
+"""A filter would miss some of these: Flink has two forms of ids, and a Cloud key may name no resource at all."""
+_ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+"""Confluent says 403 for a key that is gone, and 404 for one that we may not know."""
 
-class ConfluentCloud(ConfluentInventory):
-    """`bot.services.ports.Cloud` over the public API."""
+
+class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
+    """`bot.services.cloud.Cloud` over the public API."""
 
     async def own_account(self) -> Principal:
         """The owner of the key that we call with. Raises `Unavailable` when Confluent does not tell."""
@@ -40,35 +48,74 @@ class ConfluentCloud(ConfluentInventory):
                 "Confluent Cloud's answer was incomplete. A key may exist; Latchkey is checking.",
                 log=f"POST {API_KEYS}: key {row.id}: {problem or 'no secret'}",
             )
-        return _api_key(row, new), Secret(row.spec.secret.get_secret_value())
+        return _made(row, new), Secret(row.spec.secret.get_secret_value())
+
+    async def key(self, key: KeyId) -> ApiKey | None:
+        """One key read afresh; None when Confluent does not show it, which a list of its owner's keys may."""
+        try:
+            return _api_key(await self._client.get(item_path(API_KEYS, key), wire.ApiKey))
+        except CloudRefused as refused:
+            if refused.status not in _ABSENT:
+                raise
+            return None
 
     async def keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
         """The keys of one owner for one resource. Confluent's internal keys have no owner: they never show."""
-        rows = self._listed(owner, resource)
-        return tuple([_api_key(row) async for row in rows if row.spec.owner.id == owner and _opens(row, resource)])
+        if not owner:  # Confluent takes an empty filter for none
+            return ()
+        rows = self._listed_keys(owner, resource)
+        return tuple([_api_key(row) async for row in rows if row.spec.owner.id == owner and opens(row, resource)])
 
-    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> None:
-        """Delete a key for ever; returns when it is gone, whoever deleted it.
+    async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
+        """All keys of one owner."""
+        if not owner:
+            return ()
+        rows = self._listed_keys(owner)
+        return tuple([_api_key(row) async for row in rows if row.spec.owner.id == owner])
+
+    async def every_key(self) -> AsyncGenerator[ApiKey]:
+        """All keys of the organisation that have an owner, page by page, in no order; each once."""
+        async for row in self._client.list_all(API_KEYS, wire.ApiKey):
+            if row.spec.owner.id:
+                yield _api_key(row)
+
+    async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
+        """Change both texts and return the key as it is now.
+
+        Raises `Unavailable` when Confluent says yes and the key has other texts, `CloudRefused` when it is gone.
+        """
+        path, texts = item_path(API_KEYS, key), {"display_name": name, "description": description}
+        row = await self._client.patch(path, {"spec": texts}, wire.ApiKey)
+        if (row.spec.display_name, row.spec.description) != (name, description):
+            raise Unavailable(
+                "Confluent Cloud accepted the change, but the key does not have the new texts. Look at the key.",
+                log=f"PATCH {path}: the answer has another name or description",
+            )
+        return _api_key(row)
+
+    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
+        """Delete a key for ever; False when it was gone already, or an attempt whose answer was lost deleted it.
 
         Raises `CloudRefused` when it is there and may not be deleted.
         """
         try:
             await self._client.delete(item_path(API_KEYS, key))
         except CloudRefused as refused:
-            # Confluent says 403 for a key that is gone, and 404 for one that we may not know: the list decides.
-            if refused.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+            if refused.status not in _ABSENT or key in {row.id async for row in self._listed_keys(owner, resource)}:
                 raise
-            if key in {row.id async for row in self._listed(owner, resource)}:
-                raise
+            return False
+        return True
 
-    def _listed(self, owner: Principal, resource: Resource) -> AsyncGenerator[wire.ApiKey]:
-        filters = {"spec.owner": owner, "spec.resource": _reference(resource)["id"]}
+    async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
+        """The limits of the organisation, of this owner's account, and of this Kafka cluster."""
+        return await quotas.applied(self._client, owner, cluster, environment)
+
+    def _listed_keys(self, owner: Principal, resource: Resource | None = None) -> AsyncGenerator[wire.ApiKey]:
+        """At least the keys of this owner for this resource."""
+        filters: dict[str, str] = {"spec.owner": owner}
+        if resource is not None and resource.kind not in _FILTERED_HERE:
+            filters["spec.resource"] = resource.id
         return self._client.list_all(API_KEYS, wire.ApiKey, filters)
-
-
-def _reference(resource: Resource) -> dict[str, str]:
-    """The `spec.resource` of a request for a key. Each kind of key has its own form."""
-    return {"id": resource.id}
 
 
 def _spec(new: NewKey) -> dict[str, object]:
@@ -76,44 +123,42 @@ def _spec(new: NewKey) -> dict[str, object]:
         "display_name": new.name,
         "description": new.description,
         "owner": {"id": new.owner.id},
-        "resource": _reference(new.resource),
+        "resource": reference_to(new.resource),
     }
-
-
-def _opened(row: wire.ApiKey) -> list[str]:
-    """Ids of what the key opens; `resources` is how keys for several clusters say it."""
-    return [reference.id for reference in (row.spec.resource, *row.spec.resources) if reference.id]
-
-
-def _opens(row: wire.ApiKey, resource: Resource) -> bool:
-    return resource.id in _opened(row)
 
 
 def _mismatch(row: wire.ApiKey, new: NewKey) -> str:
     """How the key differs from what was asked, for operators; "" when it does not. What is left out is as asked."""
     if row.spec.owner.id not in {"", new.owner.id}:
         return f"made for owner {row.spec.owner.id} in place of {new.owner.id}"
-    if _opened(row) and not _opens(row, new.resource):
-        return f"made for {_opened(row)} in place of {new.resource.id}"
+    if references_of(row) and not opens(row, new.resource):
+        return f"made for {[each.id for each in places_of(row)]} in place of {new.resource.id}"
     return ""
 
 
-def _api_key(row: wire.ApiKey, asked: NewKey | None = None) -> ApiKey:
-    """The key as Confluent reports it; what the answer to a create leaves out is as asked."""
-    key = ApiKey(
+def _api_key(row: wire.ApiKey) -> ApiKey:
+    place = places_of(row)[0]
+    return ApiKey(
         id=KeyId(row.id),
         owner=Principal(row.spec.owner.id) if row.spec.owner.id else None,
-        resource=next(iter(_opened(row)), ""),
+        resource=place.id,
         name=row.spec.display_name,
         description=row.spec.description,
         created_at=row.metadata.created_at,
+        kind=place.kind,
+        environment=place.environment,
     )
-    if asked is None:
-        return key
+
+
+def _made(row: wire.ApiKey, asked: NewKey) -> ApiKey:
+    """The key that a create answered with; what the answer leaves out is as asked."""
+    key = _api_key(row)
     return replace(
         key,
         owner=key.owner or asked.owner.id,
-        resource=key.resource or asked.resource.id,
+        resource=asked.resource.id,
         name=key.name or asked.name,
         description=key.description or asked.description,
+        kind=asked.resource.kind,
+        environment=key.environment or asked.resource.environment,
     )

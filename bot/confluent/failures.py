@@ -9,15 +9,15 @@ import zlib
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
-from bot.confluent.wire import Failure
+from bot.confluent.wire import Text, Wire
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Unavailable, Unknown
 
-Method: TypeAlias = Literal["GET", "POST", "DELETE"]
+Method: TypeAlias = Literal["GET", "POST", "PATCH", "DELETE"]
 
 _WORDS_LENGTH = 500
 _REFERENCE_LENGTH = 100
@@ -30,7 +30,15 @@ _LONGEST_WAIT_SECONDS = 3600.0
 _NO_ANSWER: dict[Method, str] = {
     "GET": "Confluent Cloud did not answer. Nothing was changed. Try again in a minute.",
     "POST": "Confluent Cloud could not be reached. Nothing was changed. Try again in a minute.",
+    "PATCH": "Confluent Cloud did not answer. It may have been changed all the same; changing it again is safe.",
     "DELETE": "Confluent Cloud did not answer. It may have been deleted all the same; deleting again is safe.",
+}
+_TOO_MUCH: dict[Method, str] = {
+    "GET": "Nothing was changed.",
+    "POST": "Nothing was changed.",
+    # It may follow an attempt whose answer was lost.
+    "PATCH": "Changing it again is safe.",
+    "DELETE": "Deleting again is safe.",
 }
 _OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key. Nothing was changed. Tell whoever runs Latchkey."
 
@@ -44,6 +52,44 @@ class Lost:
 
 
 Outcome: TypeAlias = httpx.Response | Lost
+
+
+class ErrorEntry(Wire):
+    """One entry of the documented error list."""
+
+    title: Text = ""
+    detail: Text = ""
+    resolution: Text = ""
+
+
+class GatewayError(Wire):
+    """The `error` object of the gateway, and of the form described since 2026."""
+
+    message: Text = ""
+
+
+def _entries(value: object) -> object:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
+def _gateway_error(value: object) -> object:
+    return value if isinstance(value, dict) else {"message": value}  # pyright: ignore[reportUnknownVariableType]
+
+
+class Failure(Wire):
+    """Every shape of error body that Confluent is known to send."""
+
+    errors: Annotated[tuple[ErrorEntry, ...], BeforeValidator(_entries)] = ()
+    message: Text = ""
+    error: Annotated[GatewayError, BeforeValidator(_gateway_error)] = GatewayError()
+    request_id: Annotated[Text, Field(alias="requestId")] = ""
+
+    @property
+    def words(self) -> str:
+        """What to tell people; "" when the body says nothing."""
+        first = self.errors[0] if self.errors else ErrorEntry()
+        told = f"{first.detail or first.title} {first.resolution}".strip()
+        return told or self.message or self.error.message
 
 
 def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
@@ -62,7 +108,7 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
     if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(words(outcome))):
         return Unavailable(_OWN_KEY_REFUSED, log=log)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return _throttled(outcome, log)
+        return _throttled(method, outcome, log)
     if outcome.is_client_error:
         return CloudRefused(status=status, detail=words(outcome), reference=reference(outcome))
     # A redirect was not followed, so nothing happened behind it.
@@ -111,10 +157,10 @@ def _no_answer(method: Method, log: str, *, sent: bool) -> LatchkeyError:
     return Unavailable(_NO_ANSWER[method], log=log)
 
 
-def _throttled(response: httpx.Response, log: str) -> Throttled:
+def _throttled(method: Method, response: httpx.Response, log: str) -> Throttled:
     asked = asked_to_wait(response)
     wait = max(1.0, _DEFAULT_WAIT_SECONDS if asked is None else asked)
-    tell = f"Confluent Cloud has too much to do. Nothing was changed. Try again in {wait:.0f} seconds."
+    tell = f"Confluent Cloud has too much to do. {_TOO_MUCH[method]} Try again in {wait:.0f} seconds."
     return Throttled(tell, wait=timedelta(seconds=wait), log=log)
 
 

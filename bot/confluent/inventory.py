@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from bot.confluent import wire
 from bot.confluent.client import Client, item_path
-from bot.domain.catalog import Endpoints, Environment, User
+from bot.domain.catalog import Environment, User
 from bot.domain.errors import CloudRefused, Unavailable
 from bot.domain.keys import (
     FlinkRegion,
@@ -68,29 +68,22 @@ class ConfluentInventory:
     async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
         """Kafka clusters of one environment that are neither failed nor being deleted."""
         rows = self._client.list_all(CLUSTERS, wire.Cluster, {"environment": environment.id})
-        return _by_name([_cluster(row, environment) async for row in rows if _is_in_use(row, environment.id)])
-
-    async def kafka_cluster(self, environment: str, cluster: str) -> tuple[KafkaCluster, Endpoints] | None:
-        """One Kafka cluster read afresh, without the environment's name; None when it is gone, or somewhere else."""
-        row = await self._find(CLUSTERS, cluster, wire.Cluster, {"environment": environment})
-        if row is None or not _is_in_use(row, environment):
-            return None
-        return _cluster(row, Environment(environment, "")), _endpoints(row.spec)
+        return _by_name([kafka_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
 
     async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
         """Schema Registries of one environment."""
         rows = self._client.list_all(REGISTRIES, wire.Registry, {"environment": environment.id})
-        return _by_name([_registry(row, environment) async for row in rows if _is_in_use(row, environment.id)])
+        return _by_name([registry_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
 
     async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
         """Clusters of ksqlDB in one environment that are neither failed nor being deleted."""
         rows = self._client.list_all(KSQL_CLUSTERS, wire.KsqlCluster, {"environment": environment.id})
-        return _by_name([_ksql(row, environment) async for row in rows if _is_in_use(row, environment.id)])
+        return _by_name([ksql_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
 
     async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
         """Regions in which one environment has a compute pool."""
         rows = self._client.list_all(COMPUTE_POOLS, wire.ComputePool, {"environment": environment.id})
-        ids = {_region(row.spec) async for row in rows if _is_in_use(row, environment.id)} - {""}
+        ids = {_region(row.spec) async for row in rows if is_in_use(row, environment.id)} - {""}
         return tuple(FlinkRegion(id_, environment.id, environment.name) for id_ in sorted(ids))
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
@@ -180,20 +173,24 @@ class _Cluster(Protocol):
     def status(self) -> wire.ClusterStatus: ...
 
 
-def _is_in_use(row: _Cluster, environment: str) -> bool:
+def is_in_use(row: _Cluster, environment: str) -> bool:
+    """Whether this is in that environment, and neither failed nor on its way out."""
     is_here = row.spec.environment.id in {"", environment}
     return is_here and not row.metadata.deleted_at and row.status.phase not in _USELESS_PHASES
 
 
-def _cluster(row: wire.Cluster, environment: Environment) -> KafkaCluster:
+def kafka_of(row: wire.Cluster, environment: Environment) -> KafkaCluster:
+    """A Kafka cluster; what has no name goes by its id, here and below."""
     return KafkaCluster(row.id, row.spec.display_name or row.id, environment.id, environment.name)
 
 
-def _registry(row: wire.Registry, environment: Environment) -> SchemaRegistry:
+def registry_of(row: wire.Registry, environment: Environment) -> SchemaRegistry:
+    """A Schema Registry."""
     return SchemaRegistry(row.id, row.spec.display_name or row.id, environment.id, environment.name)
 
 
-def _ksql(row: wire.KsqlCluster, environment: Environment) -> KsqlCluster:
+def ksql_of(row: wire.KsqlCluster, environment: Environment) -> KsqlCluster:
+    """A ksqlDB cluster."""
     name, kafka = row.spec.display_name or row.id, row.spec.kafka_cluster.id
     return KsqlCluster(row.id, name, environment.id, environment.name, kafka)
 
@@ -205,14 +202,3 @@ def _region(spec: wire.PoolSpec) -> str:
 
 def _service_account(row: wire.ServiceAccount) -> ServiceAccount:
     return ServiceAccount(Principal(row.id), row.display_name or row.id)
-
-
-def _endpoints(spec: wire.ClusterSpec) -> Endpoints:
-    """The public address; else the deprecated fields; else the first access point that has one, private as it is."""
-    public = spec.endpoints.get("PUBLIC", wire.AccessPoint())
-    others = [spec.endpoints[name] for name in sorted(spec.endpoints)]
-    for point in (public, spec, *others):
-        if point.kafka_bootstrap_endpoint or point.http_endpoint:
-            bootstrap = point.kafka_bootstrap_endpoint.rpartition("://")[2]
-            return Endpoints(bootstrap, point.http_endpoint.rstrip("/"))
-    return Endpoints("", "")

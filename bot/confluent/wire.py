@@ -31,6 +31,14 @@ def _items(value: object) -> object:
     return [] if value is None else value
 
 
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def _time(value: object, read: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 -- what pydantic's handler returns
     try:
         return read(value)
@@ -42,6 +50,8 @@ Id = Annotated[str, Field(min_length=1)]
 Text = Annotated[str, BeforeValidator(_text)]
 Time = Annotated[AwareDatetime | None, WrapValidator(_time)]
 """RFC 3339; None when missing or not readable."""
+Flag = Annotated[bool | None, BeforeValidator(_flag)]
+Number = Annotated[int | None, BeforeValidator(_number)]
 NONE_IS_EMPTY = BeforeValidator(_fields)
 NONE_IS_NO_ITEMS = BeforeValidator(_items)
 
@@ -57,11 +67,20 @@ class Item(Wire):
 
     id: Id
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What is different in different items of one collection."""
+        return (self.id,)
+
 
 class Reference(Wire):
-    """What points to another object; everything but the id may be missing or a plain word."""
+    """What points to another object; anything may be missing, or a plain word where a CRN is expected."""
 
     id: Text = ""
+    environment: Text = ""
+    api_version: Text = ""
+    kind: Text = ""
+    resource_name: Text = ""
 
 
 class Metadata(Wire):
@@ -92,6 +111,7 @@ class ServiceAccount(Item):
     """A service account."""
 
     display_name: Text = ""
+    description: Text = ""
 
 
 class RoleBinding(Item):
@@ -107,6 +127,8 @@ class AccessPoint(Wire):
 
     kafka_bootstrap_endpoint: Text = ""
     http_endpoint: Text = ""
+    connection_type: Text = ""
+    """`PUBLIC`, `PRIVATE_LINK`, `PRIVATE_NETWORK_INTERFACE`; spelt without `_` at times."""
 
 
 class ClusterSpec(AccessPoint):
@@ -114,6 +136,8 @@ class ClusterSpec(AccessPoint):
 
     display_name: Text = ""
     environment: Annotated[Reference, NONE_IS_EMPTY] = Reference()
+    network: Annotated[Reference, NONE_IS_EMPTY] = Reference()
+    """The private network of a Dedicated cluster."""
     endpoints: Annotated[dict[str, Annotated[AccessPoint, NONE_IS_EMPTY]], NONE_IS_EMPTY] = {}
     """By access point; `PUBLIC` and `PRIVATE_LINK` are reserved names."""
 
@@ -132,11 +156,27 @@ class Cluster(Item):
     status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
 
 
-class RegistrySpec(Wire):
-    """What a Schema Registry is."""
+class NamedSpec(Wire):
+    """What has a name and lies in an environment."""
 
     display_name: Text = ""
     environment: Annotated[Reference, NONE_IS_EMPTY] = Reference()
+
+
+class PrivateNetworking(Wire):
+    """How a Schema Registry is reached from private networks: by region."""
+
+    regional_endpoints: Annotated[dict[str, Text], NONE_IS_EMPTY] = {}
+
+
+class RegistrySpec(NamedSpec):
+    """What a Schema Registry is."""
+
+    region: Text = ""
+    http_endpoint: Text = ""
+    private_http_endpoint: Text = ""
+    """Deprecated in favour of `private_networking_config`."""
+    private_networking_config: Annotated[PrivateNetworking, NONE_IS_EMPTY] = PrivateNetworking()
 
 
 class Registry(Item):
@@ -147,10 +187,17 @@ class Registry(Item):
     status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
 
 
-class KsqlSpec(RegistrySpec):
+class KsqlSpec(NamedSpec):
     """What a ksqlDB cluster is: a name, and the Kafka cluster that it stands on."""
 
     kafka_cluster: Annotated[Reference, NONE_IS_EMPTY] = Reference()
+
+
+class KsqlStatus(ClusterStatus):
+    """How a ksqlDB cluster does."""
+
+    http_endpoint: Text = ""
+    is_paused: Flag = None
 
 
 class KsqlCluster(Item):
@@ -158,7 +205,7 @@ class KsqlCluster(Item):
 
     metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
     spec: Annotated[KsqlSpec, NONE_IS_EMPTY] = KsqlSpec()
-    status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
+    status: Annotated[KsqlStatus, NONE_IS_EMPTY] = KsqlStatus()
 
 
 class PoolSpec(Wire):
@@ -175,6 +222,16 @@ class ComputePool(Item):
     metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
     spec: Annotated[PoolSpec, NONE_IS_EMPTY] = PoolSpec()
     status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
+
+
+class FlinkRegion(Item):
+    """A region in which Flink is offered."""
+
+    display_name: Text = ""
+    cloud: Text = ""
+    region_name: Text = ""
+    http_endpoint: Text = ""
+    private_http_endpoint: Text = ""
 
 
 class ApiKeySpec(Wire):
@@ -206,41 +263,3 @@ class Page(Wire):
 
     data: Annotated[list[object], NONE_IS_NO_ITEMS]
     metadata: Annotated[Links, NONE_IS_EMPTY] = Links()
-
-
-class ErrorEntry(Wire):
-    """One entry of the documented error list."""
-
-    title: Text = ""
-    detail: Text = ""
-    resolution: Text = ""
-
-
-class GatewayError(Wire):
-    """The `error` object of the gateway, and of the form described since 2026."""
-
-    message: Text = ""
-
-
-def _entries(value: object) -> object:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
-
-
-def _gateway_error(value: object) -> object:
-    return value if isinstance(value, dict) else {"message": value}  # pyright: ignore[reportUnknownVariableType]
-
-
-class Failure(Wire):
-    """Every shape of error body that Confluent is known to send."""
-
-    errors: Annotated[tuple[ErrorEntry, ...], BeforeValidator(_entries)] = ()
-    message: Text = ""
-    error: Annotated[GatewayError, BeforeValidator(_gateway_error)] = GatewayError()
-    request_id: Annotated[Text, Field(alias="requestId")] = ""
-
-    @property
-    def words(self) -> str:
-        """What to tell people; "" when the body says nothing."""
-        first = self.errors[0] if self.errors else ErrorEntry()
-        told = f"{first.detail or first.title} {first.resolution}".strip()
-        return told or self.message or self.error.message

@@ -25,6 +25,8 @@ class Endpoints:
     """Whether Confluent named no address outside a private network."""
     organization: str = ""
     """The organisation's id, which Flink's and Cloud's clients need."""
+    is_paused: bool = False
+    """Whether nothing answers there until somebody resumes it; ksqlDB clusters can be paused."""
 
 
 @dataclass(frozen=True, slots=True)

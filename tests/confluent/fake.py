@@ -17,6 +17,7 @@ ORGANIZATION = "1111aaaa-11aa-11aa-11aa-111111aaaaaa"
 
 KEYS = "/iam/v2/api-keys"
 CLUSTERS = "/cmk/v2/clusters"
+ACCOUNTS = "/iam/v2/service-accounts"
 
 Json: TypeAlias = dict[str, Any]
 Scripted: TypeAlias = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
@@ -74,7 +75,8 @@ class FakeConfluent:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
         if request.method == "POST":
-            return self._create(json.loads(request.content)["spec"])
+            body = json.loads(request.content)
+            return self._create(body["spec"]) if path == KEYS else self._create_account(body)
         if path in self.collections:
             return self._page(path, request.url.params)
         collection, _, id_ = path.rpartition("/")
@@ -85,6 +87,8 @@ class FakeConfluent:
         if request.method == "DELETE":
             rows.remove(found)
             return httpx.Response(204)
+        if request.method == "PATCH":
+            _update(found, json.loads(request.content))
         return httpx.Response(200, json=found)
 
     def _create(self, spec: Json) -> httpx.Response:
@@ -95,6 +99,13 @@ class FakeConfluent:
         self.collections[KEYS].append(stored)
         return httpx.Response(202, json=made)
 
+    def _create_account(self, body: Json) -> httpx.Response:
+        rows = self.collections.setdefault(ACCOUNTS, [])
+        if any(row["display_name"] == body["display_name"] for row in rows):
+            return refusal(409, "errors/409-service-name")
+        rows.append({"id": f"sa-made{len(rows):02}", **body})
+        return httpx.Response(201, json=rows[-1])
+
     def _page(self, path: str, params: Mapping[str, str]) -> httpx.Response:
         filters = {k: v for k, v in params.items() if k not in {"page_size", "page_token"} | self.ignores}
         rows = [row for row in self.collections[path] if all(_at(row, k) in {v, None} for k, v in filters.items())]
@@ -102,6 +113,14 @@ class FakeConfluent:
         end = start + self.page_length
         link = f"{ENDPOINT}{path}?page_token={end}" if end < len(rows) else ""
         return httpx.Response(200, json={"data": rows[start:end], "metadata": {"next": link}})
+
+
+def _update(row: Json, change: Json) -> None:
+    for name, value in change.items():
+        if isinstance(value, dict):
+            _update(row.setdefault(name, {}), value)
+        else:
+            row[name] = value
 
 
 def _at(row: Json, dotted: str) -> str | None:

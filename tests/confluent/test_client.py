@@ -1,4 +1,5 @@
 import asyncio
+import json
 from datetime import timedelta
 
 import httpx
@@ -32,6 +33,8 @@ async def call(client: Client, method: str) -> object:
         case "DELETE":
             await client.delete(ONE)
             return None
+        case "PATCH":
+            return await client.patch(ONE, {"spec": {}}, Environment)
         case _:
             return await client.post(ENVIRONMENTS, {"spec": {}}, Environment)
 
@@ -241,22 +244,19 @@ def name_of(value: object) -> str | None:
     return type(value).__name__ if isinstance(value, Exception) else None
 
 
+REPEATED = ("GET", "PATCH", "DELETE")
 TABLE: list[tuple[str, int | Exception, int, type[LatchkeyError]]] = [
-    *[(method, lost, ATTEMPTS, Unavailable) for method in ("GET", "DELETE") for lost in (*NEVER_SENT, *SENT)],
-    *[(method, status, ATTEMPTS, Unavailable) for method in ("GET", "DELETE") for status in SERVER],
-    *[(method, 429, ATTEMPTS, Throttled) for method in ("GET", "DELETE")],
-    *[(method, 501, 1, Unavailable) for method in ("GET", "DELETE")],
+    *[(method, lost, ATTEMPTS, Unavailable) for method in REPEATED for lost in (*NEVER_SENT, *SENT)],
+    *[(method, status, ATTEMPTS, Unavailable) for method in REPEATED for status in SERVER],
+    *[(method, 429, ATTEMPTS, Throttled) for method in REPEATED],
+    *[(method, 501, 1, Unavailable) for method in REPEATED],
     *[("POST", lost, 1, Unavailable) for lost in NEVER_SENT],
     *[("POST", lost, 1, Unknown) for lost in SENT],
     *[("POST", status, 1, Unknown) for status in (*SERVER, 501)],
     ("POST", 429, 1, Throttled),
     ("POST", 307, 1, Unavailable),
-    *[(method, 401, 1, Unavailable) for method in ("GET", "DELETE", "POST")],
-    *[
-        (method, status, 1, CloudRefused)
-        for method in ("GET", "DELETE", "POST")
-        for status in (400, 403, 404, 409, 422)
-    ],
+    *[(method, 401, 1, Unavailable) for method in (*REPEATED, "POST")],
+    *[(method, status, 1, CloudRefused) for method in (*REPEATED, "POST") for status in (400, 403, 404, 409, 422)],
 ]
 
 
@@ -273,7 +273,7 @@ async def test_what_is_repeated_and_what_it_means_in_the_end(
     assert len(fake.requests) == attempts
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("method", REPEATED)
 @pytest.mark.parametrize("what", [429, 503, httpx.ReadError(""), httpx.ConnectError("")], ids=str)
 async def test_a_passing_trouble_goes_unnoticed(
     client: Client, fake: FakeConfluent, method: str, what: int | Exception
@@ -330,6 +330,7 @@ def test_other_errors_are_not_repeated() -> None:
     ("method", "limit", "error"),
     [
         ("GET", "PATIENCE_SECONDS", Unavailable),
+        ("PATCH", "PATIENCE_SECONDS", Unavailable),
         ("DELETE", "PATIENCE_SECONDS", Unavailable),
         ("POST", "POST_SECONDS", Unknown),
     ],
@@ -375,6 +376,33 @@ async def test_a_success_that_cannot_be_read_is_a_lost_answer(client: Client, fa
         await client.get(ONE, Item)
     with pytest.raises(Unknown, match="cannot be read"):
         await client.post(ENVIRONMENTS, {}, Item)
+
+
+async def test_every_attempt_of_a_patch_sends_the_same(client: Client, fake: FakeConfluent) -> None:
+    fake.script += [httpx.ReadTimeout(""), httpx.Response(503), httpx.Response(200, json={"id": "env-1"})]
+
+    await client.patch(ONE, {"spec": {"display_name": "né"}}, Environment)
+
+    assert [json.loads(request.content) for request in fake.requests] == [{"spec": {"display_name": "né"}}] * 3
+    assert {request.headers["Content-Type"] for request in fake.requests} == {"application/json"}
+
+
+async def test_a_patch_whose_answer_cannot_be_read_may_have_happened(client: Client, fake: FakeConfluent) -> None:
+    fake.script.append(httpx.Response(200, content=b"<html>"))
+
+    with pytest.raises(Unavailable, match="cannot be read") as caught:
+        await client.patch(ONE, {}, Environment)
+
+    assert "Nothing was changed" not in caught.value.tell
+
+
+async def test_too_much_to_do_after_a_lost_change_promises_nothing(client: Client, fake: FakeConfluent) -> None:
+    fake.script += [httpx.ReadTimeout(""), *[httpx.Response(429)] * 9]
+
+    with pytest.raises(Throttled) as caught:
+        await client.patch(ONE, {}, Environment)
+
+    assert "Nothing was changed" not in caught.value.tell
 
 
 async def test_the_body_of_a_delete_is_not_read(client: Client, fake: FakeConfluent) -> None:

@@ -1,16 +1,17 @@
+import json
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 import pytest
 
 from bot.confluent.cloud import ConfluentCloud
-from bot.domain.catalog import Endpoints, Environment, User
-from bot.domain.errors import CloudRefused, Unavailable, Unknown
-from bot.domain.keys import KafkaCluster, KeyId, MyAccount, Principal, Secret, ServiceAccount
+from bot.domain.catalog import Environment, User
+from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable, Unknown
+from bot.domain.keys import ApiKey, KafkaCluster, KeyId, Kind, MyAccount, Principal, Secret, ServiceAccount
 from bot.domain.roles import Binding
 from bot.services.cloud import NewKey
 from tests.confluent.fake import (
+    ACCOUNTS,
     CLUSTERS,
     KEYS,
     NEW_SECRET,
@@ -27,11 +28,10 @@ DEV = Environment("env-abc123", "dev")
 ORDERS = KafkaCluster("lkc-abc123", "orders", "env-abc123", "dev")
 OWNER = ServiceAccount(Principal("sa-abc123"), "orders-service")
 NEW = NewKey(OWNER, ORDERS, "orders producer", "Asked for in Slack by u-abc123")
-ACCOUNTS = "/iam/v2/service-accounts"
 
 
-async def delete(cloud: ConfluentCloud, key: str) -> None:
-    await cloud.delete_key(KeyId(key), OWNER.id, ORDERS)
+async def delete(cloud: ConfluentCloud, key: str) -> bool:
+    return await cloud.delete_key(KeyId(key), OWNER.id, ORDERS)
 
 
 # --------------------------------------------------------------------------------------------------------------- create
@@ -127,7 +127,7 @@ async def test_the_samples_of_a_list_are_read_to_the_end(cloud: ConfluentCloud, 
 async def test_a_deleted_key_is_gone(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
     fake.collections[KEYS] = [api_key("K1"), api_key("K2")]
 
-    await delete(cloud, "K1")
+    assert await delete(cloud, "K1") is True
 
     assert [row["id"] for row in fake.collections[KEYS]] == ["K2"]
 
@@ -139,7 +139,7 @@ async def test_a_key_that_was_gone_already_counts_as_deleted_once_a_list_says_so
     fake.collections[KEYS] = [api_key("K2")]
     fake.script.append(refusal(status))
 
-    await delete(cloud, "K1")
+    assert await delete(cloud, "K1") is False
 
     assert fake.calls == [f"DELETE {KEYS}/K1", f"GET {KEYS}"]
 
@@ -194,9 +194,174 @@ async def test_our_own_key_being_refused_is_no_proof_of_absence(cloud: Confluent
 
 @pytest.mark.parametrize("odd", ["", ".", ".."])
 async def test_no_odd_id_deletes_something_else(cloud: ConfluentCloud, fake: FakeConfluent, odd: str) -> None:
-    await delete(cloud, odd)
+    assert await delete(cloud, odd) is False
 
     assert fake.calls == [f"GET {KEYS}"]
+
+
+# --------------------------------------------------------------------------------------------------- one key, all keys
+
+
+async def test_a_key_is_read_afresh(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.script.append(httpx.Response(200, json=sample("api-keys/get-response-user-owner")))
+
+    key = await cloud.key(KeyId("EXAMPLEKEY000100"))
+
+    assert key == ApiKey(
+        KeyId("EXAMPLEKEY000100"),
+        Principal("u-abc123"),
+        "lkc-abc123",
+        "orders producer",
+        "Asked for in Slack by u-abc123",
+        datetime(2026, 3, 23, 6, 49, 17, 727825, tzinfo=UTC),
+        Kind.KAFKA,
+    )
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_key_that_confluent_does_not_show_is_none_in_one_call(
+    cloud: ConfluentCloud, fake: FakeConfluent, status: int
+) -> None:
+    fake.script.append(refusal(status))
+
+    assert await cloud.key(KeyId("K1")) is None
+    assert fake.calls == [f"GET {KEYS}/K1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (refusal(400), CloudRefused),
+        (httpx.Response(503), Unavailable),
+        (refusal(403, "errors/403-gateway-invalid-key"), Unavailable),
+    ],
+    ids=str,
+)
+async def test_no_other_trouble_passes_for_a_key_that_is_gone(
+    cloud: ConfluentCloud, fake: FakeConfluent, answer: httpx.Response, error: type[LatchkeyError]
+) -> None:
+    fake.script += [answer] * 9
+
+    with pytest.raises(error):
+        await cloud.key(KeyId("K1"))
+
+
+async def test_all_keys_of_an_owner_are_found_on_all_pages(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.ignores = {"spec.owner"}
+    fake.page_length = 2
+    fake.collections[KEYS] = [
+        api_key("K1"),
+        api_key("K2", owner="sa-other1"),
+        api_key("K3", resource=None),
+        api_key("K4", owner=None),
+        api_key("K5", resource="lsrc-1"),
+    ]
+
+    keys = await cloud.keys_of(OWNER.id)
+
+    assert [(key.id, key.kind) for key in keys] == [
+        ("K1", Kind.KAFKA),
+        ("K3", Kind.CLOUD),
+        ("K5", Kind.SCHEMA_REGISTRY),
+    ]
+    assert len(fake.requests) == 3
+    assert fake.requests[0].url.params["spec.owner"] == OWNER.id
+
+
+async def test_nobodys_keys_are_not_everybodys(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    """Confluent takes an empty filter for none; its own keys have no owner."""
+    fake.collections[KEYS] = [api_key("K1"), api_key("INTERNAL", owner=None)]
+
+    assert await cloud.keys_of(Principal("")) == ()
+    assert await cloud.keys(Principal(""), ORDERS) == ()
+    assert fake.calls == []
+
+
+async def test_every_key_comes_page_by_page_and_once(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.page_length = 2
+    rows = [api_key(f"K{number}", owner=f"sa-{number}") for number in range(5)]
+    fake.collections[KEYS] = [*rows[:3], api_key("INTERNAL", owner=None), rows[1], *rows[3:]]
+
+    keys = cloud.every_key()
+    first = await anext(keys)
+    assert len(fake.requests) == 1
+    rest = [key.id async for key in keys]
+
+    assert [first.id, *rest] == ["K0", "K1", "K2", "K3", "K4"]
+    assert dict(fake.requests[0].url.params) == {"page_size": "100"}
+
+
+# ----------------------------------------------------------------------------------------------------------------- edit
+
+
+async def test_an_edit_sends_both_texts_and_gives_the_key_as_it_is(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.collections[KEYS] = [api_key("K1", display_name="old", description="old")]
+    said = sample("api-keys/patch-request")
+
+    key = await cloud.edit_key(KeyId("K1"), said["spec"]["display_name"], said["spec"]["description"])
+
+    assert json.loads(fake.requests[0].content) == said
+    assert (key.name, key.description) == ("orders producer (old)", "Replaced by EXAMPLEKEY000001 on 2026-06-21")
+    assert (key.owner, key.resource, key.kind) == (OWNER.id, ORDERS.id, Kind.KAFKA)
+    assert fake.calls == [f"PATCH {KEYS}/K1"]
+
+
+async def test_an_edit_can_empty_both_texts(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.collections[KEYS] = [api_key("K1", display_name="old", description="old")]
+
+    await cloud.edit_key(KeyId("K1"), "", "")
+
+    assert fake.collections[KEYS] == [api_key("K1", display_name="", description="")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        api_key("K1", display_name="old", description="old"),
+        api_key("K1", display_name="new", description="old"),
+        api_key("K1", display_name="old", description="new"),
+        api_key("K1"),
+    ],
+)
+async def test_an_edit_that_confluent_ignored_is_not_done(
+    cloud: ConfluentCloud, fake: FakeConfluent, answer: object
+) -> None:
+    fake.script.append(httpx.Response(200, json=answer))
+
+    with pytest.raises(Unavailable, match="another name or description"):
+        await cloud.edit_key(KeyId("K1"), "new", "new")
+
+
+async def test_an_edit_whose_answer_was_lost_is_repeated_and_done(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.collections[KEYS] = [api_key("K1", display_name="old", description="old")]
+    fake.script.append(fake.then_lost)
+
+    key = await cloud.edit_key(KeyId("K1"), "new", "new")
+
+    assert (key.name, key.description) == ("new", "new")
+    assert fake.calls == [f"PATCH {KEYS}/K1"] * 2
+
+
+async def test_an_edit_whose_answers_are_all_lost_may_have_happened(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.collections[KEYS] = [api_key("K1", display_name="old", description="old")]
+    fake.script += [fake.then_lost] * 9
+
+    with pytest.raises(Unavailable) as caught:
+        await cloud.edit_key(KeyId("K1"), "new", "new")
+
+    assert "Nothing was changed" not in caught.value.tell
+    assert fake.collections[KEYS][0]["spec"]["display_name"] == "new"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422])
+async def test_a_refused_edit_is_refused(cloud: ConfluentCloud, fake: FakeConfluent, status: int) -> None:
+    fake.script.append(refusal(status))
+
+    with pytest.raises(CloudRefused) as caught:
+        await cloud.edit_key(KeyId("K1"), "new", "new")
+
+    assert caught.value.status == status
+    assert len(fake.requests) == 1
 
 
 # ------------------------------------------------------------------------------------------------------------- clusters
@@ -219,60 +384,6 @@ async def test_clusters_in_use_are_listed_by_name(cloud: ConfluentCloud, fake: F
     assert [each.name for each in clusters] == ["Ant", "bee", "cat", "lkc-3", "zebra"]
     assert clusters[0] == KafkaCluster("lkc-2", "Ant", "env-abc123", "dev")
     assert fake.requests[0].url.params["environment"] == "env-abc123"
-
-
-PUBLIC = {"kafka_bootstrap_endpoint": "SASL_SSL://pub:9092", "http_endpoint": "https://pub:443/"}
-PRIVATE = {"kafka_bootstrap_endpoint": "priv:9092", "http_endpoint": "https://priv:443", "connection_type": "X"}
-OLD = {"kafka_bootstrap_endpoint": "old:9092", "http_endpoint": "https://old:443"}
-
-
-@pytest.mark.parametrize(
-    ("spec", "endpoints"),
-    [
-        ({"endpoints": {"PRIVATE_LINK": PRIVATE, "PUBLIC": PUBLIC}, **OLD}, Endpoints("pub:9092", "https://pub:443")),
-        ({"endpoints": {"ap1": PRIVATE}, **OLD}, Endpoints("old:9092", "https://old:443")),
-        ({"endpoints": {"ap2": OLD, "ap1": PRIVATE}}, Endpoints("priv:9092", "https://priv:443")),
-        ({"endpoints": {"PUBLIC": None}, **OLD}, Endpoints("old:9092", "https://old:443")),
-        ({"endpoints": None, "kafka_bootstrap_endpoint": "sasl_ssl://old:9092"}, Endpoints("old:9092", "")),
-        ({}, Endpoints("", "")),
-    ],
-)
-async def test_the_public_address_comes_first(
-    cloud: ConfluentCloud, fake: FakeConfluent, spec: Any, endpoints: Endpoints
-) -> None:
-    fake.collections[CLUSTERS] = [cluster("lkc-1", "orders", spec=spec)]
-
-    found = await cloud.kafka_cluster("env-abc123", "lkc-1")
-
-    assert found == (KafkaCluster("lkc-1", "orders", "env-abc123", ""), endpoints)
-    assert fake.requests[0].url.params["environment"] == "env-abc123"
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        cluster("lkc-1", "moved", environment="env-other1"),
-        cluster("lkc-1", "going", metadata={"deleted_at": "2026-03-23T06:49:17Z"}),
-        cluster("lkc-1", "failed", status={"phase": "FAILED"}),
-        cluster("lkc-9", "another"),
-    ],
-)
-async def test_a_cluster_that_is_not_there_any_more_is_none(
-    cloud: ConfluentCloud, fake: FakeConfluent, row: dict[str, Any]
-) -> None:
-    fake.collections[CLUSTERS] = [row]
-
-    assert await cloud.kafka_cluster("env-abc123", "lkc-1") is None
-
-
-async def test_one_403_does_not_make_a_cluster_disappear(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
-    fake.collections[CLUSTERS] = [cluster("lkc-1", "orders")]
-    fake.script.append(refusal(403))
-
-    found = await cloud.kafka_cluster("env-abc123", "lkc-1")
-
-    assert found is not None
-    assert fake.calls == [f"GET {CLUSTERS}/lkc-1", f"GET {CLUSTERS}"]
 
 
 # ---------------------------------------------------------------------------------------------- organisation and people

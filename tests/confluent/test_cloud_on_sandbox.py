@@ -10,7 +10,7 @@ from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.catalog import Environment
 from bot.domain.errors import CloudRefused, Throttled, Unavailable, Unknown
-from bot.domain.keys import KafkaCluster, KeyId, Principal, Secret, ServiceAccount
+from bot.domain.keys import KafkaCluster, KeyId, Kind, Principal, Secret, ServiceAccount
 from bot.services.cloud import Cloud, NewKey
 from sandbox.cast import CAST, DEV, ORGANIZATION
 from sandbox.confluent import BOT_KEY, Faults, Organization, acme, create_app
@@ -63,13 +63,13 @@ async def test_the_catalog(sandbox_cloud: Cloud) -> None:
 
 async def test_a_cluster_has_addresses(sandbox_cloud: Cloud) -> None:
     for cluster in ("lkc-dev001", "lkc-dev003"):
-        found = await sandbox_cloud.kafka_cluster(DEV, cluster)
+        found = await sandbox_cloud.resource(Kind.KAFKA, DEV, cluster)
         assert found is not None
         assert "://" not in found[1].bootstrap
         assert found[1].bootstrap.partition(":")[2]
-        assert found[1].rest.startswith("https://")
-    assert await sandbox_cloud.kafka_cluster(DEV, "lkc-nosuch") is None
-    assert await sandbox_cloud.kafka_cluster(DEV, "lkc-prod01") is None
+        assert found[1].rest.startswith(("https://", "http://127.0.0.1:"))
+    assert await sandbox_cloud.resource(Kind.KAFKA, DEV, "lkc-nosuch") is None
+    assert await sandbox_cloud.resource(Kind.KAFKA, DEV, "lkc-prod01") is None
 
 
 async def test_everybodys_role_bindings(sandbox_cloud: Cloud) -> None:
@@ -85,8 +85,8 @@ async def test_a_key_lives_and_dies(sandbox_cloud: Cloud, organization: Organiza
     assert secret.reveal() == organization.secrets_issued[key.id]
     assert await marked(sandbox_cloud) == [key.id]
 
-    await sandbox_cloud.delete_key(key.id, OWNER.id, ORDERS)
-    await sandbox_cloud.delete_key(key.id, OWNER.id, ORDERS)
+    assert await sandbox_cloud.delete_key(key.id, OWNER.id, ORDERS) is True
+    assert await sandbox_cloud.delete_key(key.id, OWNER.id, ORDERS) is False
 
     assert await marked(sandbox_cloud) == []
 

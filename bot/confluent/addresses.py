@@ -1,0 +1,125 @@
+"""Where clients find a resource, and whether from anywhere: Confluent says it in several fields, old and new.
+
+The order is that of the fields' worth: what Confluent calls public, its deprecated fields, `endpoint/v1`, and last
+what it calls private. No field tells for sure that an old cluster is private; the signs are read together.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from bot.confluent import wire
+from bot.domain.catalog import Endpoints
+
+_PRIVATE_HOST = re.compile(r"\.private\.|\.glb\.|^[^.]*-ap[0-9a-z]+\.")
+
+
+class Listed(wire.Item):
+    """An endpoint as `endpoint/v1` lists it, for all services in one form."""
+
+    id: wire.Text = ""
+    service: wire.Text = ""
+    endpoint: wire.Text = ""
+    endpoint_type: wire.Text = ""
+    """`REST`, `BOOTSTRAP` or `LANGUAGE_SERVICE`."""
+    is_private: wire.Flag = None
+    connection_type: wire.Text = ""
+    cloud: wire.Text = ""
+    region: wire.Text = ""
+    environment: Annotated[wire.Reference, wire.NONE_IS_EMPTY] = wire.Reference()
+    resource: Annotated[wire.Reference, wire.NONE_IS_EMPTY] = wire.Reference()
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Ids may be missing."""
+        return (self.id, self.service, self.endpoint_type, self.endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    rest: str = ""
+    bootstrap: str = ""
+    is_private: bool = False
+
+
+def of_kafka(spec: wire.ClusterSpec, listed: Iterable[Listed] = ()) -> Endpoints:
+    """The addresses of a Kafka cluster. `listed` need not be asked for where these have a `rest` without it."""
+    points = sorted(spec.endpoints.items())
+    public = [_point(point, is_private=False) for name, point in points if _is_public(name, point)]
+    private = [_point(point, is_private=True) for name, point in points if not _is_public(name, point)]
+    old = _point(spec, is_private=not public and _looks_private(spec, among_private=bool(private)))
+    return _first([*public, old, *_listed(listed), *private])
+
+
+def of_registry(spec: wire.RegistrySpec, listed: Iterable[Listed] = ()) -> Endpoints:
+    """The address of a Schema Registry; among the private ones, that of its own region first."""
+    public = _Address(spec.http_endpoint, is_private=_is_private_host(spec.http_endpoint))
+    regional = spec.private_networking_config.regional_endpoints
+    regions = sorted(regional, key=lambda region: (region != spec.region, region))
+    private = [*(regional[region] for region in regions), spec.private_http_endpoint]
+    return _first([public, *(_Address(url, is_private=True) for url in private), *_listed(listed)])
+
+
+def of_ksql(status: wire.KsqlStatus) -> Endpoints:
+    """The address of a ksqlDB cluster; `endpoint/v1` knows none of them."""
+    rest = status.http_endpoint.rstrip("/")
+    return Endpoints("", rest, is_private=_is_private_host(rest), is_paused=status.is_paused is True)
+
+
+def of_flink(region: wire.FlinkRegion, listed: Iterable[Listed] = ()) -> Endpoints:
+    """The address of Flink in a region, without the organisation."""
+    public = _Address(region.http_endpoint, is_private=_is_private_host(region.http_endpoint))
+    return _first([public, _Address(region.private_http_endpoint, is_private=True), *_listed(listed)])
+
+
+def _first(addresses: Sequence[_Address]) -> Endpoints:
+    """The first address of each sort; whether they are private is said of the one for HTTP, where there is one."""
+    rest = next((each for each in addresses if each.rest), None)
+    bootstrap = next((each for each in addresses if each.bootstrap), None)
+    told = rest or bootstrap or next((each for each in addresses if each.is_private), _Address())
+    return Endpoints(
+        bootstrap.bootstrap.rpartition("://")[2] if bootstrap else "",
+        rest.rest.rstrip("/") if rest else "",
+        is_private=told.is_private,
+    )
+
+
+def _listed(listed: Iterable[Listed]) -> list[_Address]:
+    """What `endpoint/v1` lists, public before private."""
+    found = [
+        _Address(
+            rest=each.endpoint if each.endpoint_type == "REST" else "",
+            bootstrap=each.endpoint if each.endpoint_type == "BOOTSTRAP" else "",
+            is_private=_is_listed_private(each),
+        )
+        for each in listed
+    ]
+    return sorted(found, key=lambda each: each.is_private)
+
+
+def _is_listed_private(row: Listed) -> bool:
+    if row.is_private is not None:
+        return row.is_private
+    return _spelt(row.connection_type) not in {"", "PUBLIC"} or _is_private_host(row.endpoint)
+
+
+def _point(point: wire.AccessPoint, *, is_private: bool) -> _Address:
+    return _Address(point.http_endpoint, point.kafka_bootstrap_endpoint, is_private)
+
+
+def _is_public(name: str, point: wire.AccessPoint) -> bool:
+    return (_spelt(point.connection_type) or name) == "PUBLIC"
+
+
+def _spelt(connection_type: str) -> str:
+    return connection_type.replace("_", "").upper()
+
+
+def _looks_private(spec: wire.ClusterSpec, *, among_private: bool) -> bool:
+    return among_private or bool(spec.network.id) or _is_private_host(spec.http_endpoint)
+
+
+def _is_private_host(url: str) -> bool:
+    host = url.rpartition("://")[2].partition("/")[0].lower()
+    return _PRIVATE_HOST.search(host) is not None

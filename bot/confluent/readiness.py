@@ -1,0 +1,200 @@
+"""Whether a new key works yet: one request with it where it is going to be used.
+
+This sends a fresh secret to a host that an API answer named, so only Confluent's own hosts get it, and the one that
+Latchkey's own key goes to; never a host that a redirect names. The bot's own credentials are not in here.
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Self, assert_never
+from urllib.parse import quote
+
+import httpx
+import structlog
+
+from bot.confluent.failures import asked_to_wait, reference, words
+from bot.domain.catalog import Endpoints
+from bot.domain.keys import (
+    Everywhere,
+    FlinkRegion,
+    KafkaCluster,
+    KeyId,
+    Kind,
+    KsqlCluster,
+    Resource,
+    SchemaRegistry,
+    Secret,
+)
+from bot.domain.life import Answer
+
+CONNECT_SECONDS = 3.0
+TOTAL_SECONDS = 10.0
+"""How long one probe may take in all: the timeouts of httpx are per read, and a trickle resets them."""
+_DOMAINS = ("confluent.cloud", "confluentgov.com")
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+_PORTS = {"https": 443, "http": 80}
+_LAST_PORT = 65_535
+_LONGEST_BODY = 64 * 1024
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class ConfluentProber:
+    """`bot.services.cloud.Prober` over HTTP. Use as an async context manager."""
+
+    def __init__(self, endpoint: str, *, version: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """`endpoint` is the base URL of Confluent's API, as configured; `version` is ours, for the User-Agent."""
+        self._own = _origin(httpx.URL(endpoint))
+        self._http = httpx.AsyncClient(
+            headers={"User-Agent": f"latchkey/{version}", "Accept": "application/json", "Accept-Encoding": "identity"},
+            timeout=httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS),
+            # Several brokers sit behind one address, so two successes over one connection would be one.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            # Plain http is for the sandbox on this machine: a proxy of the environment would read the secret.
+            mounts={"http://": None},
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(exc_type, exc, traceback)
+
+    def can_probe(self, resource: Resource, endpoints: Endpoints) -> bool:
+        """Whether there is an address that a secret may be sent to, and somebody there to answer."""
+        return not endpoints.is_paused and self._target(resource, endpoints) is not None
+
+    async def probe(self, resource: Resource, endpoints: Endpoints, key: KeyId, secret: Secret) -> Answer:
+        """Use the key once, as its owner would. Never raises: what went wrong is an answer, too."""
+        target = self._target(resource, endpoints)
+        if target is None or endpoints.is_paused:
+            return Answer(0, "no address that may be tried")
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                answer = await self._ask(target, key, secret)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+            answer = Answer(0, _in_words(error))
+        _log.debug("confluent.probe", key=key, host=target.host, status=answer.status, reference=answer.reference)
+        return answer
+
+    async def _ask(self, target: httpx.URL, key: KeyId, secret: Secret) -> Answer:
+        auth = httpx.BasicAuth(key, secret.reveal())
+        async with self._http.stream("GET", target, auth=auth) as response:
+            # A success is not read: what the key shows, such as the names of all topics, is not ours to see.
+            body = b"" if response.is_success else await _beginning(response)
+        read = httpx.Response(response.status_code, headers=_told(response.headers), content=body)
+        wait = asked_to_wait(read)
+        return Answer(
+            read.status_code,
+            "" if read.is_success else words(read),
+            reference(read),
+            None if wait is None else timedelta(seconds=wait),
+        )
+
+    def _target(self, resource: Resource, endpoints: Endpoints) -> httpx.URL | None:
+        """Where to use the key; None when there is no such place, or a secret may not go there."""
+        path = _path(resource, endpoints)
+        if path is None or not self._is_trusted(endpoints.rest):
+            return None
+        try:
+            return httpx.URL(f"{endpoints.rest.rstrip('/')}{path}")
+        except httpx.InvalidURL:  # too long
+            return None
+
+    def _is_trusted(self, base: str) -> bool:
+        """Whether a secret may go there. The URL is read by who will send it, so that both see the same host."""
+        if any(character in base for character in "@\\?#") or not base.isascii() or not base.isprintable():
+            return False
+        try:
+            url = httpx.URL(base)
+        except httpx.InvalidURL:
+            return False
+        if url.port is not None and not 0 < url.port <= _LAST_PORT:
+            return False
+        if _origin(url) == self._own:
+            return True
+        ends_well = any(url.host == domain or url.host.endswith(f".{domain}") for domain in _DOMAINS)
+        return url.scheme == "https" and ends_well and _HOST.fullmatch(url.host) is not None
+
+
+def _path(resource: Resource, endpoints: Endpoints) -> str | None:
+    """What to ask for, of each kind; None when what is needed for it is not known."""
+    match resource:
+        case KafkaCluster():
+            return f"/kafka/v3/clusters/{_segment(resource.id)}/topics"
+        case SchemaRegistry():
+            return "/subjects"
+        case KsqlCluster():
+            return "/info"
+        case FlinkRegion():
+            if not endpoints.organization or not resource.environment:
+                return None
+            place = f"{_segment(endpoints.organization)}/environments/{_segment(resource.environment)}"
+            return f"/sql/v1/organizations/{place}/statements?page_size=1"
+        case Everywhere(kind=Kind.TABLEFLOW):
+            return "/tableflow/v1/regions?page_size=1"
+        case Everywhere():
+            return "/org/v2/environments?page_size=1"
+    assert_never(resource)
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return (url.scheme, url.host, url.port or _PORTS.get(url.scheme))
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """As much of a body as an error needs, as it came: `words` unpacks it itself, to a limited size."""
+    body = b""
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) >= _LONGEST_BODY:
+            break
+    return body[:_LONGEST_BODY]
+
+
+def _told(headers: httpx.Headers) -> dict[str, str]:
+    """The headers that matter; another one might say that the body is packed, which by now nobody would unpack."""
+    return {name: headers[name] for name in ("X-Request-Id", "Retry-After", "X-RateLimit-Reset") if name in headers}
+
+
+def _in_words(error: Exception) -> str:
+    """What went wrong, for people; holds no part of the request."""
+    for cause in _causes(error):
+        match cause:
+            case socket.gaierror():
+                return "no such host"
+            case ssl.SSLError():
+                return (
+                    "no trust in its certificate" if isinstance(cause, ssl.SSLCertVerificationError) else "TLS failed"
+                )
+            case httpx.ConnectTimeout():
+                return f"no connection in {CONNECT_SECONDS:.0f} s"
+            case TimeoutError() | httpx.TimeoutException():
+                return f"no answer in {TOTAL_SECONDS:.0f} s"
+            case _:
+                pass
+    return "no connection" if isinstance(error, httpx.ConnectError) else "the connection broke"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what led to it."""
+    following: BaseException | None = error
+    while following is not None:
+        yield following
+        following = following.__cause__ or following.__context__

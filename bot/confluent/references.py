@@ -1,0 +1,126 @@
+"""What a key opens, as requests and answers spell it: every kind of key has its own form, and some have two."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from bot.confluent import wire
+from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, Kind, KsqlCluster, Resource, SchemaRegistry
+
+_WORDS = {kind.value: kind for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)}
+"""Ids of what is not one cluster or region."""
+_GROUPS = {
+    "cmk": Kind.KAFKA,
+    "srcm": Kind.SCHEMA_REGISTRY,
+    "ksqldbcm": Kind.KSQLDB,
+    "fcpm": Kind.FLINK,
+    "tableflow": Kind.TABLEFLOW,
+    "global": Kind.GLOBAL,
+}
+"""What stands before the `/` of an `api_version`. `iam` says nothing: Cloud keys have it, and some Global ones."""
+_KINDS = {
+    "schemaregistry": Kind.SCHEMA_REGISTRY,
+    "ksqldb": Kind.KSQLDB,
+    "region": Kind.FLINK,
+    "cloud": Kind.CLOUD,
+    "tableflow": Kind.TABLEFLOW,
+    "global": Kind.GLOBAL,
+}
+"""By `kind` in small letters. `Cluster` says nothing: Kafka, Schema Registry and ksqlDB have it."""
+_PREFIXES = {"lkc-": Kind.KAFKA, "lsrc-": Kind.SCHEMA_REGISTRY, "lksqlc-": Kind.KSQLDB}
+_REGION = re.compile(r"(?:(?P<environment>env-[^.]+)\.)?(?P<cloud>[A-Za-z]+)\.(?P<region>[a-z0-9-]+)")
+_ENVIRONMENT = re.compile(r"(?:^|/)environment=(?P<id>[^/]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a key opens. `kind` None is something new; `environment` "" where Confluent does not say."""
+
+    kind: Kind | None
+    id: str
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionId:
+    """A Flink region: the cloud in small letters; `environment` "" where the id does not hold it."""
+
+    environment: str
+    cloud: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.cloud}.{self.region}"
+
+    @classmethod
+    def parse(cls, id_: str) -> "RegionId | None":
+        """`aws.us-east-1`, or `env-x.aws.us-east-1`; None for anything else."""
+        found = _REGION.fullmatch(id_)
+        return cls(found["environment"] or "", found["cloud"].lower(), found["region"]) if found else None
+
+
+def reference_to(resource: Resource) -> dict[str, str]:
+    """The `spec.resource` of a request for a key."""
+    match resource:
+        case KafkaCluster() | SchemaRegistry() | KsqlCluster():
+            return {"id": resource.id}
+        case FlinkRegion():
+            place = {"id": resource.id, "environment": resource.environment}
+            return {**place, "api_version": "fcpm/v2", "kind": "Region"}
+        case Everywhere(kind=Kind.CLOUD):
+            return {"id": resource.id}
+        case Everywhere(kind=Kind.TABLEFLOW):
+            return {"id": resource.id, "api_version": "tableflow/v1", "kind": "Tableflow"}
+        case Everywhere():
+            return {"id": resource.id, "api_version": "global/v1", "kind": "Global"}
+    assert_never(resource)
+
+
+def references_of(row: wire.ApiKey) -> Sequence[wire.Reference]:
+    """What Confluent says that the key opens; `resources` is how keys for several clusters say it."""
+    return [each for each in (row.spec.resource, *row.spec.resources) if each != wire.Reference()]
+
+
+def places_of(row: wire.ApiKey) -> Sequence[Place]:
+    """Everything that the key opens, the first first. A key that names nothing is a Cloud key."""
+    return [place_of(each) for each in references_of(row)] or [Place(Kind.CLOUD, Kind.CLOUD.value)]
+
+
+def place_of(reference: wire.Reference) -> Place:
+    """One reference, both forms of a Flink region in one: `aws.us-east-1` and its environment."""
+    kind = _kind(reference)
+    if kind is not None and kind.value in _WORDS:
+        return Place(kind, kind.value)
+    environment = reference.environment or _environment_in(reference.resource_name)
+    region = RegionId.parse(reference.id) if kind is Kind.FLINK else None
+    if region is None:
+        return Place(kind, reference.id, environment)
+    return Place(kind, str(region), region.environment or environment)
+
+
+def opens(row: wire.ApiKey, resource: Resource) -> bool:
+    """Whether the key opens this resource. What Confluent leaves out of a reference tells nothing against it."""
+    return any(_is(place, resource) for place in places_of(row))
+
+
+def _is(place: Place, resource: Resource) -> bool:
+    same = place.id == resource.id and place.kind in {None, resource.kind}
+    # Clusters have ids of their own; a region is another resource in each environment.
+    return same and (resource.kind is not Kind.FLINK or place.environment in {"", resource.environment})
+
+
+def _kind(reference: wire.Reference) -> Kind | None:
+    by_prefix = (kind for prefix, kind in _PREFIXES.items() if reference.id.startswith(prefix))
+    return (
+        _WORDS.get(reference.id)
+        or _GROUPS.get(reference.api_version.partition("/")[0].lower())
+        or _KINDS.get(reference.kind.lower())
+        or next(by_prefix, None)
+        or (Kind.FLINK if not (reference.api_version or reference.kind) and RegionId.parse(reference.id) else None)
+    )
+
+
+def _environment_in(crn: str) -> str:
+    found = _ENVIRONMENT.search(crn)
+    return found["id"] if found else ""
