@@ -62,12 +62,14 @@ review's channel, where nobody of these can be found."""
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What one reader is asked about the keys of one owner; `owner` None is the organisation, which has quotas alone."""
+    """What one reader is asked about the keys of one owner; `owner` None is the organisation, with quotas alone."""
 
     owner: Owner | None
     audience: Audience
     at: datetime
     older_than: timedelta
+    owner_name: str = ""
+    """What people call the user whose keys these are; "" where nobody knows."""
     keys: tuple[Listed, ...] = ()
     more: int = 0
     """How many keys there are besides."""

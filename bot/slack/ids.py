@@ -79,6 +79,9 @@ WORD_BLOCK = "word"
 LASTS_BLOCK = "lasts"
 OVERLAP_BLOCK = "overlap"
 
+KEEP = "keep"
+KEY_KEEP = "key:keep"
+
 
 def resource_block(kind: str, environment: str, cloud: str = "") -> str:
     """The block id of the field for a resource, `resource:flink:env-…:aws`, so that another place empties it."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from bot.domain.errors import Undeliverable
 from bot.domain.keys import SlackUserId
 from bot.domain.requests import Request
-from bot.services.clicks import ReplyTo
+from bot.domain.review import Digest
+from bot.services.clicks import CardAt, ReplyTo
 from bot.services.pages import Handover, Page
 from bot.services.ports import Post, Surface
-from bot.slack import cards, keymessages, modals, once
+from bot.slack import cards, digests, keymessages, modals, once
 from bot.slack.kit import Block, as_message
 from bot.slack.replies import Replies, call
 
@@ -38,6 +39,15 @@ class SlackNotifier:
         channel = _place(surface, request)
         answer = await call(client, "chat.postMessage", {"channel": channel, **_QUIET, **message})
         return Post(surface, str(answer["channel"]), str(answer["ts"]), digest)
+
+    async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
+        """See `Notifier.digest`."""
+        message, client = as_message(*digests.message(digest)), self.replies.client
+        if at is not None:
+            await call(client, "chat.update", {"channel": at.channel, "ts": at.ts, **message})
+            return at
+        answer = await call(client, "chat.postMessage", {"channel": to, **_QUIET, **message})
+        return CardAt(str(answer["channel"]), str(answer["ts"]))
 
     async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
         """Answer a click with a sentence that only `to` sees."""
