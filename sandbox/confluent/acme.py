@@ -26,6 +26,8 @@ _ACCOUNTS = (
     ("sa-etl001", "nightly-etl", ""),
     (BOT_PRINCIPAL, "latchkey-bot", "Latchkey's own account"),
 )
+GONE = "sa-gone01"
+"""Owns a key and is in no list, like the account of the audit log."""
 # id, days old, resource, environment, owner, name, description; empty names as the Confluent CLI leaves them
 _KEYS = (
     (BOT_KEY, 200, "cloud", None, BOT_PRINCIPAL, "latchkey", "Latchkey's own key"),
@@ -38,7 +40,19 @@ _KEYS = (
     ("ENRICHMENTKSQL01", 45, "lksqlc-dev01", None, "sa-orders", "", "enrichment"),
     ("DANASLAPTOP00001", 12, "lkc-dev001", None, "u-dana01", "Dana's laptop", ""),
     ("CONFLUENTINTERN1", 500, "lkc-prod01", None, None, "", "internal"),
+    # The other form of a Flink region's id, which the answers repeat.
+    ("ORDERSFLINK00001", 75, f"{DEV}.aws.us-east-1", None, "sa-orders", "orders statements", "SQL workspace"),
+    ("PAYMENTSTABLEFL1", 20, "tableflow", None, "sa-payments", "payments in Iceberg", ""),
+    ("BILLINGPROD00001", 320, "lkc-prod02", None, GONE, "billing", "its owner is in no list"),
+    ("SAMISNOTEBOOK001", 230, "lsrc-prod01", None, "u-sami01", "Sami's notebook", ""),
+    # A script that makes a key each month and deletes none: one more, and nightly-etl may have no more.
+    *(
+        (f"NIGHTLYETLCLOUD{month}", 700 - 30 * month, "cloud", None, "sa-etl001", "nightly-etl", f"run {month}")
+        for month in range(2, 10)
+    ),
 )
+_OLD_STYLE = "NIGHTLYETLCLOUD1"
+"""A Cloud key that is reported without a resource."""
 _QUOTAS = (
     ("iam.max_cloud_api_keys.per_user", "USER_ACCOUNT", "Cloud API Keys Per User", 10, 10),
     ("iam.max_cluster_api_keys.per_user", "USER_ACCOUNT", "Cluster API Keys Per User", 10, 10),
@@ -53,7 +67,30 @@ _QUOTAS = (
     ("iam.max_cloud_api_keys.per_org", "ORGANIZATION", "Cloud API Keys Per Organization", 1000, 1000),
     ("iam.max_service_accounts.per_org", "ORGANIZATION", "Service Accounts Per Organization", 1000, 1000),
     ("iam.max_users.per_org", "ORGANIZATION", "Users Per Organization", 1000, 1000),
+    ("iam.max_environments.per_org", "ORGANIZATION", "Environments Per Organization", 25, 25),
+    ("kafka.max_kafka_clusters.per_env", "ENVIRONMENT", "Kafka Clusters Per Environment", 20, 20),
     ("kafka.max_api_keys.per_cluster", "KAFKA_CLUSTER", "API Keys Per Kafka Cluster", 2000, 2000),
+)
+_OWN_LIMITS = {("iam.max_cloud_api_keys.per_service_account", "sa-etl001"): 10}
+_REGIONS = (
+    ("AWS", "us-east-1", "N. Virginia"),
+    ("AWS", "us-east-2", "Ohio"),
+    ("AWS", "us-west-2", "Oregon"),
+    ("AWS", "eu-central-1", "Frankfurt"),
+    ("AWS", "eu-west-1", "Ireland"),
+    ("AWS", "ap-southeast-2", "Sydney"),
+    ("AZURE", "eastus", "Virginia"),
+    ("AZURE", "westeurope", "Netherlands"),
+    ("AZURE", "southeastasia", "Singapore"),
+    ("GCP", "us-central1", "Iowa"),
+    ("GCP", "europe-west3", "Frankfurt"),
+    ("GCP", "asia-south1", "Mumbai"),
+)
+_POOLS = (
+    ("lfcp-dev001", "dev-pool", DEV, "aws.us-east-1"),
+    ("lfcp-dev002", "dev-azure-pool", DEV, "azure.westeurope"),
+    ("lfcp-prod01", "prod-pool", PROD, "aws.us-east-1"),
+    ("lfcp-prod02", "prod-eu-pool", PROD, "aws.eu-central-1"),
 )
 
 
@@ -65,10 +102,13 @@ def acme(clock: Callable[[], datetime]) -> Organization:
     _add_principals(organization, founded)
     for code, scope, name, limit, default in _QUOTAS:
         organization.quotas[code] = Quota(code, scope, name, limit, default)
+    for (code, holder), limit in _OWN_LIMITS.items():
+        organization.quotas[code].limits[holder] = limit
     for id_, days, resource, environment, owner, name, description in _KEYS:
         made_for = organization.resource(resource, environment)
         at = clock() - timedelta(days=days)
         organization.add_key(id_, made_for, owner, name=name, description=description, at=at)
+    organization.api_keys[_OLD_STYLE].says_resource = False
     return organization
 
 
@@ -76,8 +116,8 @@ def _add_places(organization: Organization, at: datetime) -> None:
     for environment in (Environment(DEV, "dev", "ESSENTIALS", at), Environment(PROD, "production", "ADVANCED", at)):
         organization.environments[environment.id] = environment
     for cluster in (
-        KafkaCluster("lkc-dev001", "orders-dev", DEV, "Standard", _host("pkc-dev01", 443), at),
-        KafkaCluster("lkc-dev002", "payments-dev", DEV, "Basic", _host("pkc-dev02", 443), at),
+        KafkaCluster("lkc-dev001", "orders-dev", DEV, "Standard", _host("pkc-dev01"), at),
+        KafkaCluster("lkc-dev002", "payments-dev", DEV, "Basic", _host("pkc-dev02"), at),
         # Enterprise clusters are private: the readiness of their keys cannot be checked from outside.
         KafkaCluster(
             "lkc-dev003",
@@ -88,33 +128,26 @@ def _add_places(organization: Organization, at: datetime) -> None:
             at,
             is_public=False,
         ),
-        KafkaCluster("lkc-prod01", "orders", PROD, "Dedicated", _host("pkc-prod1", 443), at),
-        KafkaCluster("lkc-prod02", "payments", PROD, "Standard", _host("pkc-prod2", 443), at),
+        KafkaCluster("lkc-prod01", "orders", PROD, "Dedicated", _host("pkc-prod1"), at),
+        KafkaCluster("lkc-prod02", "payments", PROD, "Standard", _host("pkc-prod2"), at),
     ):
         organization.kafka_clusters[cluster.id] = cluster
     for registry in (
-        SchemaRegistry("lsrc-dev01", "Stream Governance Package", DEV, "ESSENTIALS", _host("psrc-dev01"), at),
-        SchemaRegistry("lsrc-prod01", "Stream Governance Package", PROD, "ADVANCED", _host("psrc-prod1"), at),
+        SchemaRegistry("lsrc-dev01", "Stream Governance Package", DEV, "ESSENTIALS", at),
+        SchemaRegistry("lsrc-prod01", "Stream Governance Package", PROD, "ADVANCED", at),
     ):
         organization.schema_registries[registry.id] = registry
-    ksql = KsqlCluster("lksqlc-dev01", "enrichment", DEV, "lkc-dev001", _host("pksqlc-dev01", 443), at)
-    organization.ksql_clusters[ksql.id] = ksql
-    _add_regions(organization, at)
-
-
-def _add_regions(organization: Organization, at: datetime) -> None:
-    virginia, frankfurt = (
-        Region("AWS", "us-east-1", "N. Virginia (us-east-1)"),
-        Region("AWS", "eu-central-1", "Frankfurt (eu-central-1)"),
-    )
-    for region in (virginia, frankfurt, Region("GCP", "us-central1", "Iowa (us-central1)")):
-        organization.regions[region.id] = region
-    for pool in (
-        ComputePool("lfcp-dev001", "dev-pool", DEV, virginia, at),
-        ComputePool("lfcp-prod01", "prod-pool", PROD, virginia, at),
-        ComputePool("lfcp-prod02", "prod-eu-pool", PROD, frankfurt, at),
+    for ksql in (
+        KsqlCluster("lksqlc-dev01", "enrichment", DEV, "lkc-dev001", _host("pksqlc-dev01"), at),
+        KsqlCluster("lksqlc-dev02", "old-joins", DEV, "lkc-dev002", _host("pksqlc-dev02"), at, is_paused=True),
+        KsqlCluster("lksqlc-prod1", "fraud-scoring", PROD, "lkc-prod01", _host("pksqlc-prod1"), at),
     ):
-        organization.compute_pools[pool.id] = pool
+        organization.ksql_clusters[ksql.id] = ksql
+    for cloud, name, place in _REGIONS:
+        region = Region(cloud, name, f"{place} ({name})")
+        organization.regions[region.id] = region
+    for id_, name, environment_id, region_id in _POOLS:
+        organization.compute_pools[id_] = ComputePool(id_, name, environment_id, organization.regions[region_id], at)
 
 
 def _add_principals(organization: Organization, at: datetime) -> None:
@@ -131,6 +164,5 @@ def _add_principals(organization: Organization, at: datetime) -> None:
     organization.bind(BOT_PRINCIPAL, "OrganizationAdmin", ORG_CRN)
 
 
-def _host(name: str, port: int | None = None) -> str:
-    host = f"{name}.us-east-1.aws.confluent.cloud"
-    return host if port is None else f"{host}:{port}"
+def _host(name: str) -> str:
+    return f"{name}.us-east-1.aws.confluent.cloud:443"

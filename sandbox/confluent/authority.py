@@ -57,7 +57,7 @@ class Caller:
 
     def sees_place(self, crn: str) -> bool:
         """Whether an environment or cluster is in the caller's lists: some role is at, above or below it."""
-        return any(crns.touches(binding.crn_pattern, crn) for binding in self.bindings)
+        return self.is_organization_admin or any(crns.touches(held.crn_pattern, crn) for held in self.bindings)
 
     def may_manage_key(self, resource: KeyResource, owner: str | None) -> bool:
         """Whether the caller may create, change and delete keys for `resource` owned by `owner`."""

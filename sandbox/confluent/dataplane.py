@@ -1,6 +1,6 @@
 """The clusters themselves, as far as a probe with a new key can tell: served under `/dataplane/{resource}/…`.
 
-The catalog keeps naming real-looking hosts; `local_paths` says where each of them is found here.
+Those of a private network are not: nobody outside it gets through to them.
 """
 
 from base64 import b64decode
@@ -14,7 +14,7 @@ from starlette.routing import Route
 from sandbox.confluent.faults import Faults
 from sandbox.confluent.model import ApiKey, KeyKind, KeyResource
 from sandbox.confluent.organization import Organization
-from sandbox.confluent.wire import NoAnswer
+from sandbox.confluent.wire import Call, NoAnswer
 
 PREFIX = "/dataplane"
 _HTML_401 = (
@@ -22,13 +22,9 @@ _HTML_401 = (
 )
 
 
-def local_paths(organization: Organization) -> dict[str, str]:
-    """From host (with port where the catalog has one) to the path that stands for it here."""
-    hosts = {each.host: each.id for each in organization.kafka_clusters.values() if each.is_public}
-    hosts |= {each.host: each.id for each in organization.schema_registries.values()}
-    hosts |= {each.host: each.id for each in organization.ksql_clusters.values()}
-    hosts |= {each.flink_host: each.id for each in organization.regions.values()}
-    return {host: f"{PREFIX}/{id_}" for host, id_ in hosts.items()}
+def address(call: Call, resource_id: str) -> str:
+    """The HTTP endpoint of a public resource: right here, at the address the caller found us at."""
+    return f"{call.own_address}{PREFIX}/{resource_id}"
 
 
 def credentials(request: Request) -> tuple[str, str] | None:
@@ -44,9 +40,10 @@ def credentials(request: Request) -> tuple[str, str] | None:
 
 
 def known_key(organization: Organization, faults: Faults, request: Request) -> ApiKey | None:
-    """The key of the request, once it has spread; None when unknown, wrong, deleted or too new."""
+    """The key of the request, once it has spread; None when unknown, wrong, too new, or known to be deleted."""
     given = credentials(request)
-    key = organization.api_keys.get(given[0]) if given else None
+    lingering = timedelta(seconds=faults.lingering)
+    key = organization.key_that_opens(given[0], lingering=lingering) if given else None
     if given is None or key is None or not key.opened_by(given[1]):
         return None
     spread_at = key.created_at + timedelta(seconds=faults.propagation)
@@ -58,11 +55,11 @@ def routes(organization: Organization, faults: Faults) -> list[Route]:
 
     def probe(path: str, kind: KeyKind, refusal: Callable[[int], Response], ready: object) -> Route:
         async def answer(request: Request) -> Response:
-            if faults.data_plane == "unreachable":
-                return NoAnswer()
             wanted = _resource(organization, request)
             if wanted is None or wanted.kind is not kind:
                 return JSONResponse({"error_code": 404, "message": "Not Found"}, 404)
+            if faults.data_plane == "unreachable" or not _is_up(organization, wanted):
+                return NoAnswer()
             key = known_key(organization, faults, request)
             if key is None or not _opens(key, wanted):
                 return refusal(401)
@@ -94,6 +91,14 @@ def _resource(organization: Organization, request: Request) -> KeyResource | Non
         return organization.resource(names["resource"], names.get("environment"))
     except KeyError:
         return None
+
+
+def _is_up(organization: Organization, resource: KeyResource) -> bool:
+    """Whether it can be reached from outside: it is neither private nor paused."""
+    if ksql := organization.ksql_clusters.get(resource.id):
+        return organization.kafka_clusters[ksql.kafka_cluster].is_public and not ksql.is_paused
+    placed = organization.kafka_clusters.get(resource.id) or organization.schema_registries.get(resource.id)
+    return placed is None or placed.is_public
 
 
 def _opens(key: ApiKey, wanted: KeyResource) -> bool:

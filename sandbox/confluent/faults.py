@@ -1,20 +1,60 @@
 """What can be made to go wrong at the sandbox's Confluent Cloud, switchable while it runs."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import Literal, TypedDict, get_args
 
+from sandbox.confluent.model import Quota
 from sandbox.gate import Gate
 
 ErrorShape = Literal["documented", "no code", "gateway", "message", "error_code", "2026", "empty", "gzip"]
-Failing = Literal["none", "all", "create", "create, after the effect"]
-AnswerLost = Literal[
-    "off", "next create", "every create", "next edit", "every edit", "next delete", "every delete", "next account"
+Change = Literal["create", "edit", "delete", "account", "account edit", "account delete"]
+Failing = Literal[
+    "none",
+    "all",
+    "create",
+    "create, after the effect",
+    "edit",
+    "edit, after the effect",
+    "delete",
+    "delete, after the effect",
+    "account",
+    "account, after the effect",
+    "account edit",
+    "account edit, after the effect",
+    "account delete",
+    "account delete, after the effect",
+]
+Lost = Literal[
+    "off",
+    "next create",
+    "every create",
+    "next edit",
+    "every edit",
+    "next delete",
+    "every delete",
+    "next account",
+    "every account",
+    "next account edit",
+    "every account edit",
+    "next account delete",
+    "every account delete",
 ]
 CreateRefused = Literal["no", "400", "402", "403", "409", "422"]
 Paging = Literal["plain", "ends with an empty string", "ends with null", "starts with an empty page"]
 UserKeys = Literal["allowed", "refused"]
 DataPlane = Literal["up", "forbids", "unreachable"]
-Change = Literal["create", "edit", "delete", "account"]
+PageTokens = Literal["last", "expire once", "expire"]
+Quotas = Literal["with their use", "without their use", "refused"]
+QUOTAS = (
+    "iam.max_cluster_api_keys.per_service_account",
+    "iam.max_cloud_api_keys.per_service_account",
+    "iam.max_cluster_api_keys.per_user",
+    "iam.max_cloud_api_keys.per_user",
+    "iam.max_cloud_api_keys.per_org",
+    "kafka.max_api_keys.per_cluster",
+    "iam.max_service_accounts.per_org",
+)
+AS_IT_IS = "none"
 
 EVERY = -1
 _MOST_SECONDS_SLOW = 30.0
@@ -58,13 +98,19 @@ _SWITCHES: dict[str, _Words | _Number] = {
     "slow": _Number("Seconds each answer takes", (0, 2, 5, 30), 0, _MOST_SECONDS_SLOW),
     "rate_limited": _Number("Requests to refuse as too many (429); -1: all", (0, 1, 5, EVERY), EVERY, 1_000_000),
     "failing": _Words("Fail (500)", get_args(Failing)),
-    "answer_lost": _Words("Lose the answer, after doing what was asked", get_args(AnswerLost)),
+    "answer_lost": _Words("Lose the answer, after doing what was asked", get_args(Lost)),
+    "request_lost": _Words("Lose the request, before anything is done", get_args(Lost)),
     "create_refused": _Words("Refuse to create keys, with status", get_args(CreateRefused)),
     "user_keys": _Words("Keys for the accounts of other users", get_args(UserKeys)),
+    "low_quota": _Words("Set this quota low, for everybody", (AS_IT_IS, *QUOTAS)),
+    "low_quota_limit": _Number("…to this many", (0, 1, 5, 20), 0, 1_000_000),
+    "quotas": _Words("Tell the quotas", get_args(Quotas)),
     "propagation": _Number("Seconds until a new key works on its cluster", (0, 5, 60, 600), 0, 86_400),
+    "lingering": _Number("Seconds that a deleted key goes on working", (0, 5, 60, 600), 0, 86_400),
     "data_plane": _Words("Clusters", get_args(DataPlane)),
     "error_shape": _Words("Form of error bodies", get_args(ErrorShape)),
     "paging": _Words("Form of list pages", get_args(Paging)),
+    "page_tokens": _Words("Tokens of list pages", get_args(PageTokens)),
 }
 
 
@@ -72,21 +118,47 @@ _SWITCHES: dict[str, _Words | _Number] = {
 class Faults:
     """The switches. Set the attributes directly in tests, or by name through `set` from a web page.
 
-    `slow` and `propagation` are seconds: the first of real time, the second of the organisation's clock.
+    `slow`, `propagation` and `lingering` are seconds: the first of real time, the others of the organisation's clock.
+    `failing` says before or after which change an error is answered, `request_lost` and `answer_lost` before or after
+    which the connection ends. `hold_before` and `hold_after` hold changes of a kind there.
     """
 
     slow: float = 0
     rate_limited: float = 0
     failing: Failing = "none"
-    answer_lost: AnswerLost = "off"
+    answer_lost: Lost = "off"
+    request_lost: Lost = "off"
     create_refused: CreateRefused = "no"
     user_keys: UserKeys = "allowed"
+    low_quota: str = AS_IT_IS
+    low_quota_limit: float = 1
+    quotas: Quotas = "with their use"
     propagation: float = 5
+    lingering: float = 0
     data_plane: DataPlane = "up"
     error_shape: ErrorShape = "documented"
     paging: Paging = "plain"
-    hold_before_create: Gate | None = None
-    hold_after_create: Gate | None = None
+    page_tokens: PageTokens = "last"
+    hold_before: dict[Change, Gate] = field(default_factory=dict[Change, Gate])
+    hold_after: dict[Change, Gate] = field(default_factory=dict[Change, Gate])
+
+    @property
+    def hold_before_create(self) -> Gate | None:
+        """Holds creates of keys before their effect."""
+        return self.hold_before.get("create")
+
+    @hold_before_create.setter
+    def hold_before_create(self, gate: Gate | None) -> None:
+        _put(self.hold_before, gate)
+
+    @property
+    def hold_after_create(self) -> Gate | None:
+        """Holds creates of keys after their effect."""
+        return self.hold_after.get("create")
+
+    @hold_after_create.setter
+    def hold_after_create(self, gate: Gate | None) -> None:
+        _put(self.hold_after, gate)
 
     def describe(self) -> list[Switch]:
         """Every switch with its present value, for a web page."""
@@ -103,8 +175,10 @@ class Faults:
 
     def reset(self) -> None:
         """Turn everything back to how an organisation starts."""
-        for each in fields(self):
-            setattr(self, each.name, each.default)
+        for name in _SWITCHES:
+            setattr(self, name, getattr(_FRESH, name))
+        self.hold_before.clear()
+        self.hold_after.clear()
 
     def take_rate_limit(self) -> bool:
         """Whether the request at hand is to be refused with 429; counts it."""
@@ -115,7 +189,35 @@ class Faults:
 
     def take_lost_answer(self, change: Change) -> bool:
         """Whether the answer to this change is to be lost; a `next …` switch goes off with it."""
-        if self.answer_lost == f"next {change}":
-            self.answer_lost = "off"
-            return True
-        return self.answer_lost == f"every {change}"
+        lost, self.answer_lost = self.answer_lost, _after(self.answer_lost, change)
+        return lost in (f"next {change}", f"every {change}")
+
+    def take_lost_request(self, change: Change) -> bool:
+        """Whether this change is to be lost before anything is done; a `next …` switch goes off with it."""
+        lost, self.request_lost = self.request_lost, _after(self.request_lost, change)
+        return lost in (f"next {change}", f"every {change}")
+
+    def take_expired_token(self) -> bool:
+        """Whether the page token at hand has expired; `expire once` goes off with it."""
+        expired = self.page_tokens != "last"
+        if self.page_tokens == "expire once":
+            self.page_tokens = "last"
+        return expired
+
+    def limit_for(self, quota: Quota, holder: str) -> int:
+        """How many of a quota's things this holder may have; the organisation is ""."""
+        return int(self.low_quota_limit) if quota.code == self.low_quota else quota.limit_for(holder)
+
+
+def _after(lost: Lost, change: Change) -> Lost:
+    return "off" if lost == f"next {change}" else lost
+
+
+def _put(gates: dict[Change, Gate], gate: Gate | None) -> None:
+    if gate is None:
+        gates.pop("create", None)
+    else:
+        gates["create"] = gate
+
+
+_FRESH = Faults()

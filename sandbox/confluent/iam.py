@@ -5,9 +5,10 @@ import re
 from starlette.responses import JSONResponse, Response
 
 from sandbox.confluent import crns, wire
+from sandbox.confluent.changes import carry_out
 from sandbox.confluent.model import RoleBinding, ServiceAccount, User
 from sandbox.confluent.organization import BindingExists, NameTaken, QuotaReached
-from sandbox.confluent.wire import Call, Json, NoAnswer, Problem, forbidden, invalid
+from sandbox.confluent.wire import Call, Json, Problem, forbidden, invalid
 
 _LONGEST_NAME = 64
 _LONGEST_DESCRIPTION = 128
@@ -65,37 +66,46 @@ async def create_service_account(call: Call) -> Response:
     description = wire.text_field(call.body, "description", "", longest=_LONGEST_DESCRIPTION) or ""
     if not name:
         raise invalid("/display_name", "The property display_name is required")
-    organization = call.organization
     try:
-        account = organization.create_service_account(name, description)
+        account = await carry_out(call.faults, "account", lambda: _make_account(call, name, description))
     except NameTaken as taken:
         raise _name_taken() from taken
     except QuotaReached as reached:
         raise Problem(402, "quota_exceeded", "Quota Exceeded", str(reached)) from reached
+    return JSONResponse(_render_account(account), 201)
+
+
+def _make_account(call: Call, name: str, description: str) -> ServiceAccount:
+    organization = call.organization
+    account = organization.create_service_account(name, description, limit=call.faults.limit_for)
     if owner := call.parameter("assigned_resource_owner"):
         organization.bind(owner, "ResourceOwner", organization.principal_crn(account.id))
-    if call.faults.take_lost_answer("account"):
-        return NoAnswer()
-    return JSONResponse(_render_account(account), 201)
+    return account
 
 
 async def edit_service_account(call: Call) -> Response:
     """Change name and description."""
-    account = _manageable(call)
+    _manageable(call)
     name = wire.text_field(call.body, "display_name", "", longest=_LONGEST_NAME)
     description = wire.text_field(call.body, "description", "", longest=_LONGEST_DESCRIPTION)
-    others = (each for each in call.organization.service_accounts.values() if each is not account)
-    if name and any(other.name == name for other in others):
-        raise _name_taken()
-    account.name = name or account.name
-    account.description = account.description if description is None else description
-    account.updated_at = call.organization.clock()
-    return JSONResponse(_render_account(account))
+
+    def edit() -> ServiceAccount:
+        account = _manageable(call)
+        others = (each for each in call.organization.service_accounts.values() if each is not account)
+        if name and any(other.name == name for other in others):
+            raise _name_taken()
+        account.name = name or account.name
+        account.description = account.description if description is None else description
+        account.updated_at = call.organization.clock()
+        return account
+
+    return JSONResponse(_render_account(await carry_out(call.faults, "account edit", edit)))
 
 
 async def delete_service_account(call: Call) -> Response:
     """Remove a service account with all keys and role bindings."""
-    call.organization.remove_principal(_manageable(call).id)
+    _manageable(call)
+    await carry_out(call.faults, "account delete", lambda: call.organization.remove_principal(_manageable(call).id))
     return Response(status_code=204)
 
 

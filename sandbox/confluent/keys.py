@@ -3,9 +3,10 @@
 from starlette.responses import JSONResponse, Response
 
 from sandbox.confluent import wire
+from sandbox.confluent.changes import carry_out
 from sandbox.confluent.model import ApiKey, KeyKind, KeyResource
 from sandbox.confluent.organization import Organization, QuotaReached
-from sandbox.confluent.wire import PUBLIC_URL, Call, Json, NoAnswer, Problem, forbidden, invalid
+from sandbox.confluent.wire import PUBLIC_URL, Call, Json, Problem, forbidden, invalid
 
 _BASE = "/iam/v2/api-keys"
 _CRN = "crn://api.confluent.cloud/organization="
@@ -25,37 +26,33 @@ async def list_keys(call: Call) -> Response:
     """Keys the caller sees, by owner and resource if asked."""
     owner, resource = call.parameter("spec.owner"), call.parameter("spec.resource")
     everything = call.caller.is_organization_admin
-    found = (
-        key
-        for key in call.organization.api_keys.values()
-        if owner in (None, key.owner)
-        and resource in (None, key.resource.id)
-        and (everything or call.caller.sees_key(key))
-    )
+    found = list(call.organization.api_keys.values())
+    if owner or resource or not everything:
+        found = [
+            key
+            for key in found
+            if owner in (None, key.owner)
+            and resource in (None, key.resource.id)
+            and (everything or call.caller.sees_key(key))
+        ]
     return wire.page(call, "iam/v2", "ApiKeyList", found, lambda key: _render(key, call.organization))
 
 
 async def create_key(call: Call) -> Response:
     """Make a key; the only answer that ever holds its secret."""
-    faults = call.faults
-    if faults.failing.startswith("create") and "after" not in faults.failing:
-        raise server_error()
     owner, resource, name, description = _wanted(call)
-    if faults.create_refused != "no":
-        raise _refusal(int(faults.create_refused))
+    if call.faults.create_refused != "no":
+        raise _refusal(int(call.faults.create_refused))
     _check_allowed(call, owner, resource)
-    if faults.hold_before_create is not None:
-        await faults.hold_before_create.pass_through()
+    more = {"name": name, "description": description}
+
+    def make() -> tuple[ApiKey, str]:
+        return call.organization.create_key(resource, owner, **more, limit=call.faults.limit_for)
+
     try:
-        key, secret = call.organization.create_key(resource, owner, name=name, description=description)
+        key, secret = await carry_out(call.faults, "create", make)
     except QuotaReached as reached:
         raise Problem(402, "quota_exceeded", "Quota Exceeded", str(reached)) from reached
-    if faults.hold_after_create is not None:
-        await faults.hold_after_create.pass_through()
-    if faults.failing == "create, after the effect":
-        raise server_error()
-    if faults.take_lost_answer("create"):
-        return NoAnswer()
     body = _render(key, call.organization, secret=secret)
     return JSONResponse(body, 202, {"Location": f"{PUBLIC_URL}{_BASE}/{key.id}"})
 
@@ -70,28 +67,27 @@ async def get_key(call: Call) -> Response:
 
 async def edit_key(call: Call) -> Response:
     """Change name and description; whatever else the body says is ignored, as Confluent does."""
-    key = _manageable(call)
+    _manageable(call)
     spec = _spec(call)
     name = wire.text_field(spec, "display_name", "/spec")
     description = wire.text_field(spec, "description", "/spec")
-    key.name = key.name if name is None else name
-    key.description = key.description if description is None else description
-    key.updated_at = call.organization.clock()
-    if call.faults.take_lost_answer("edit"):
-        return NoAnswer()
+
+    def edit() -> ApiKey:
+        key = _manageable(call)
+        key.name = key.name if name is None else name
+        key.description = key.description if description is None else description
+        key.updated_at = call.organization.clock()
+        return key
+
+    key = await carry_out(call.faults, "edit", edit)
     return JSONResponse(_render(key, call.organization, secret=""))
 
 
 async def delete_key(call: Call) -> Response:
     """Delete for ever."""
-    key = _manageable(call)
-    del call.organization.api_keys[key.id]
-    return NoAnswer() if call.faults.take_lost_answer("delete") else Response(status_code=204)
-
-
-def server_error() -> Problem:
-    """The answer of a server that broke."""
-    return Problem(500, "internal_server_error", "Internal Server Error", "Oops, something went wrong!")
+    _manageable(call)
+    await carry_out(call.faults, "delete", lambda: call.organization.delete_key(_manageable(call).id))
+    return Response(status_code=204)
 
 
 def _refusal(status: int) -> Problem:
@@ -171,7 +167,8 @@ def _render(key: ApiKey, organization: Organization, secret: str | None = None) 
         holder = f"{holder}/{group}={key.owner}"
         more = {"api_version": "iam/v2", "kind": kind}
         spec["owner"] = wire.reference(key.owner, f"/iam/v2/{path}/{key.owner}", holder, **more)
-    spec["resource"] = _render_resource(key.resource, organization)
+    if key.says_resource:
+        spec["resource"] = _render_resource(key.resource, organization)
     if secret is not None:
         spec["secret"] = secret
     meta = wire.metadata(f"{_BASE}/{key.id}", f"{holder}/api-key={key.id}", key.created_at, key.updated_at)

@@ -6,7 +6,7 @@ import hmac
 import secrets
 import string
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -50,6 +50,11 @@ class KafkaCluster:
     region: str = "us-east-1"
     is_public: bool = True
 
+    @property
+    def bootstrap(self) -> str:
+        """Host and port that Kafka clients begin with."""
+        return f"{self.host.partition(':')[0]}:9092"
+
 
 @dataclass(frozen=True, slots=True)
 class SchemaRegistry:
@@ -59,15 +64,15 @@ class SchemaRegistry:
     name: str
     environment: str
     package: str
-    host: str
     created_at: datetime
     cloud: str = "AWS"
     region: str = "us-east-1"
+    is_public: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class KsqlCluster:
-    """A ksqlDB cluster, `lksqlc-…`, on a Kafka cluster."""
+    """A ksqlDB cluster, `lksqlc-…`, on a Kafka cluster; as public as that one."""
 
     id: str
     name: str
@@ -92,9 +97,9 @@ class Region:
         return f"{self.cloud.lower()}.{self.name}"
 
     @property
-    def flink_host(self) -> str:
-        """The host of the region's Flink SQL endpoint."""
-        return f"flink.{self.name}.{self.cloud.lower()}.confluent.cloud"
+    def private_flink_host(self) -> str:
+        """The host of the region's Flink SQL endpoint in a private network."""
+        return f"flink.{self.name}.{self.cloud.lower()}.private.confluent.cloud"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,10 @@ class KeyResource:
 
 @dataclass(slots=True)
 class ApiKey:
-    """An API key; an owner of None marks Confluent's internal keys. The secret itself is not in here."""
+    """An API key; an owner of None marks Confluent's internal keys. The secret itself is not in here.
+
+    Some old Cloud keys are reported without any resource: `says_resource` is False for these.
+    """
 
     id: str
     name: str
@@ -162,6 +170,7 @@ class ApiKey:
     secret_digest: bytes
     created_at: datetime
     updated_at: datetime
+    says_resource: bool = True
 
     def opened_by(self, secret: str) -> bool:
         """Whether `secret` is the secret of this key."""
@@ -170,13 +179,21 @@ class ApiKey:
 
 @dataclass(slots=True)
 class Quota:
-    """A limit on how many of something may exist; `limit` is the applied one and may be set at any time."""
+    """A limit on how many of something may exist; `limit` is the applied one and may be set at any time.
+
+    `limits` are those that a single user, service account, cluster or environment has in place of it, by id.
+    """
 
     code: str
     scope: str
     name: str
     limit: int
     default: int
+    limits: dict[str, int] = field(default_factory=dict[str, int])
+
+    def limit_for(self, holder: str) -> int:
+        """How many this holder may have; the organisation itself is ""."""
+        return self.limits.get(holder, self.limit)
 
 
 def digest(secret: str) -> bytes:

@@ -4,11 +4,12 @@ Nothing in here awaits, so every change is atomic for the server around it.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypeAlias
 
-from sandbox.confluent import crns
+from sandbox.confluent import crns, usage
 from sandbox.confluent.authority import Caller
 from sandbox.confluent.model import (
     ApiKey,
@@ -31,6 +32,8 @@ from sandbox.confluent.model import (
 )
 
 _JOURNAL_LENGTH = 2000
+Limit: TypeAlias = Callable[[Quota, str], int]
+"""How many of a quota's things a holder may have, by id; "" is the organisation."""
 
 
 class QuotaReached(Exception):
@@ -63,6 +66,7 @@ class Organization:
     """An organisation. Each dict goes from id to object, in order of creation; tests may change them directly.
 
     `secrets_issued` is a ledger for tests alone: the API never reads it, and proves a secret by its digest.
+    `deleted` are the keys that the API deleted, and when: a data plane may not have heard of it yet.
     """
 
     id: str
@@ -79,6 +83,7 @@ class Organization:
     role_bindings: dict[str, RoleBinding] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     quotas: dict[str, Quota] = field(default_factory=dict)
+    deleted: dict[str, tuple[ApiKey, datetime]] = field(default_factory=dict, repr=False)
     secrets_issued: dict[str, str] = field(default_factory=dict, repr=False)
     journal: deque[AnsweredCall] = field(default_factory=lambda: deque(maxlen=_JOURNAL_LENGTH), repr=False)
 
@@ -136,10 +141,17 @@ class Organization:
         )
 
     def create_key(
-        self, resource: KeyResource, owner: str | None, *, name: str = "", description: str = ""
+        self,
+        resource: KeyResource,
+        owner: str | None,
+        *,
+        name: str = "",
+        description: str = "",
+        limit: Limit = Quota.limit_for,
     ) -> tuple[ApiKey, str]:
         """Make a key; returns it with its secret, which is not kept. Raises QuotaReached."""
-        self._check_key_quotas(resource, owner)
+        for code, holder, who in usage.of_new_key(self, resource, owner):
+            self._check(code, holder, who, "API keys", limit)
         return self.add_key(new_key_id(), resource, owner, name=name, description=description, at=self.clock())
 
     def add_key(
@@ -159,11 +171,22 @@ class Organization:
         self.secrets_issued[key.id] = secret
         return key, secret
 
-    def create_service_account(self, name: str, description: str) -> ServiceAccount:
+    def key_that_opens(self, key_id: str, *, lingering: timedelta) -> ApiKey | None:
+        """A key that is there, or that was deleted less than `lingering` ago; None when there is none."""
+        if key_id in self.api_keys:
+            return self.api_keys[key_id]
+        key, at = self.deleted.get(key_id, (None, self.clock()))
+        return key if self.clock() < at + lingering else None
+
+    def delete_key(self, key_id: str) -> None:
+        """Delete a key for ever. Raises KeyError when there is none."""
+        self.deleted[key_id] = (self.api_keys.pop(key_id), self.clock())
+
+    def create_service_account(self, name: str, description: str, *, limit: Limit = Quota.limit_for) -> ServiceAccount:
         """Make a service account. Raises NameTaken and QuotaReached."""
         if any(account.name == name for account in self.service_accounts.values()):
             raise NameTaken(name)
-        self._check("iam.max_service_accounts.per_org", len(self.service_accounts), "Your organization", "accounts")
+        self._check("iam.max_service_accounts.per_org", "", "Your organization", "accounts", limit)
         now = self.clock()
         account = ServiceAccount(new_id("sa"), name, description, now, now)
         self.service_accounts[account.id] = account
@@ -182,43 +205,12 @@ class Organization:
         """Delete a user or service account with all its keys and bindings. Raises KeyError when there is none."""
         del (self.users if principal in self.users else self.service_accounts)[principal]
         for key in [key for key in self.api_keys.values() if key.owner == principal]:
-            del self.api_keys[key.id]
+            self.delete_key(key.id)
         for binding in [held for held in self.role_bindings.values() if held.principal == principal]:
             del self.role_bindings[binding.id]
 
-    def usage(self, code: str) -> int | None:
-        """How much of an organisation-wide quota is used; None for those counted per owner or per cluster."""
-        match code:
-            case "iam.max_cloud_api_keys.per_org":
-                return self._count(key.resource.kind is KeyKind.CLOUD for key in self.api_keys.values())
-            case "iam.max_service_accounts.per_org":
-                return len(self.service_accounts)
-            case "iam.max_users.per_org":
-                return len(self.users)
-            case _:
-                return None
-
-    def _check_key_quotas(self, resource: KeyResource, owner: str | None) -> None:
-        if resource.kind is KeyKind.GLOBAL:
-            return  # their quotas are apart, and not published
-        is_cloud = resource.kind is KeyKind.CLOUD
-        keys = self.api_keys.values()
-        group, holder = ("user", "This user") if owner in self.users else ("service_account", "This service account")
-        owned = self._count(k.owner == owner and (k.resource.kind is KeyKind.CLOUD) == is_cloud for k in keys)
-        self._check(f"iam.max_{'cloud' if is_cloud else 'cluster'}_api_keys.per_{group}", owned, holder)
-        if is_cloud:
-            used = self._count(k.resource.kind is KeyKind.CLOUD for k in keys)
-            self._check("iam.max_cloud_api_keys.per_org", used, "Your organization")
-        if resource.kind is KeyKind.KAFKA:
-            used = self._count(k.resource.id == resource.id for k in keys)
-            self._check("kafka.max_api_keys.per_cluster", used, "This cluster")
-
-    def _check(self, code: str, used: int, holder: str, things: str = "API keys") -> None:
+    def _check(self, code: str, holder: str, who: str, things: str, limit: Limit) -> None:
         quota = self.quotas.get(code)
-        if quota is not None and used >= quota.limit:
-            message = f"{holder} is currently limited to {quota.limit} {things}"
+        if quota is not None and usage.of(self, code)[holder] >= limit(quota, holder):
+            message = f"{who} is currently limited to {limit(quota, holder)} {things}"
             raise QuotaReached(message)
-
-    @staticmethod
-    def _count(hits: Iterable[bool]) -> int:
-        return sum(hits)

@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.confluent import catalog, dataplane, iam, keys
+from sandbox.confluent import catalog, dataplane, endpoints, iam, keys, quotas, regions
+from sandbox.confluent.changes import server_error
 from sandbox.confluent.faults import Faults
 from sandbox.confluent.model import KeyKind
 from sandbox.confluent.organization import AnsweredCall, Organization
-from sandbox.confluent.wire import Call, Handler, Json, NoAnswer, Problem, problem_response
+from sandbox.confluent.wire import Call, Disconnected, Handler, Json, NoAnswer, Problem, problem_response
 
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/org/v2/organizations", catalog.list_organizations),
@@ -28,11 +29,12 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/srcm/v3/clusters/{id}", catalog.get_schema_registry),
     ("GET", "/ksqldbcm/v2/clusters", catalog.list_ksql_clusters),
     ("GET", "/ksqldbcm/v2/clusters/{id}", catalog.get_ksql_cluster),
-    ("GET", "/fcpm/v2/regions", catalog.list_flink_regions),
-    ("GET", "/fcpm/v2/compute-pools", catalog.list_compute_pools),
-    ("GET", "/tableflow/v1/regions", catalog.list_tableflow_regions),
-    ("GET", "/service-quota/v1/applied-quotas", catalog.list_applied_quotas),
-    ("GET", "/service-quota/v1/applied-quotas/{id}", catalog.get_applied_quota),
+    ("GET", "/fcpm/v2/regions", regions.list_flink_regions),
+    ("GET", "/fcpm/v2/compute-pools", regions.list_compute_pools),
+    ("GET", "/endpoint/v1/endpoints", endpoints.list_endpoints),
+    ("GET", "/tableflow/v1/regions", regions.list_tableflow_regions),
+    ("GET", "/service-quota/v1/applied-quotas", quotas.list_applied_quotas),
+    ("GET", "/service-quota/v1/applied-quotas/{id}", quotas.get_applied_quota),
     ("GET", "/iam/v2/users", iam.list_users),
     ("GET", "/iam/v2/users/{id}", iam.get_user),
     ("DELETE", "/iam/v2/users/{id}", iam.delete_user),
@@ -88,6 +90,8 @@ class _Gate:
                 response = await handler(await self._call(request, principal, request_id))
             except Problem as problem:
                 response = self._problem(problem, request, request_id)
+            except Disconnected:
+                response = NoAnswer()
             return self._finish(response, request, request_id, principal)
 
         return answer
@@ -108,7 +112,7 @@ class _Gate:
                 429, "rate_limit_exceeded", "Too Many Requests", "Too many requests", headers={"Retry-After": "1"}
             )
         if faults.failing == "all":
-            raise keys.server_error()
+            raise server_error()
 
     def _authenticate(self, request: Request) -> str:
         """The principal of the caller. Raises Problem."""

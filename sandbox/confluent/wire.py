@@ -39,6 +39,11 @@ class Call:
     request_id: str
 
     @property
+    def own_address(self) -> str:
+        """Where the caller found us, without a slash at the end: `http://127.0.0.1:8091`."""
+        return str(self.request.base_url).rstrip("/")
+
+    @property
     def id(self) -> str:
         """The id in the path."""
         return str(self.request.path_params["id"])
@@ -79,6 +84,10 @@ class Problem(Exception):
         self.detail = detail
         self.source = {k: v for k, v in (("pointer", pointer), ("parameter", parameter)) if v is not None}
         self.headers = dict(headers or {})
+
+
+class Disconnected(Exception):
+    """The connection ends here, and nothing is answered."""
 
 
 class NoAnswer(Response):
@@ -138,11 +147,12 @@ def page(
     items: Iterable[T],
     render: Callable[[T], Json],
     *,
+    usual: int = _DEFAULT_PAGE,
     largest: int = _MAX_PAGE,
 ) -> Response:
     """One page of a list, rendered; `items` is all of it, in order."""
-    everything: Sequence[T] = list(items)
-    size, start, lead_in = _position(call, largest)
+    everything: Sequence[T] = items if isinstance(items, Sequence) else list(items)
+    size, start, lead_in = _position(call, usual, largest)
     end = start if lead_in else start + size
     meta: Json = {"first": f"{PUBLIC_URL}{call.request.url.path}"}
     if end < len(everything):
@@ -159,12 +169,14 @@ def page(
     return JSONResponse({"api_version": api_version, "kind": kind, "metadata": meta, "data": data})
 
 
-def _position(call: Call, largest: int) -> tuple[int, int, bool]:
+def _position(call: Call, usual: int, largest: int) -> tuple[int, int, bool]:
     """Page size, offset, and whether this is the empty page some lists start with."""
     if token := call.parameter("page_token"):
         size, start = _read_token(token)
+        if call.faults.take_expired_token():
+            raise _bad_token("page_token has expired")
         return size, start, False
-    raw = call.parameter("page_size") or str(_DEFAULT_PAGE)
+    raw = call.parameter("page_size") or str(usual)
     if not raw.isdecimal() or not 1 <= int(raw) <= largest:
         detail = f"page_size must be between 1 and {largest}"
         raise Problem(400, "invalid_filter", "Invalid Filter", detail, parameter="page_size")
@@ -180,8 +192,11 @@ def _read_token(token: str) -> tuple[int, int]:
         size, start = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return int(size), int(start)
     except (binascii.Error, ValueError, TypeError):
-        detail = "page_token is not valid"
-        raise Problem(400, "invalid_filter", "Invalid Filter", detail, parameter="page_token") from None
+        raise _bad_token("page_token is not valid") from None
+
+
+def _bad_token(detail: str) -> Problem:
+    return Problem(400, "invalid_filter", "Invalid Filter", detail, parameter="page_token")
 
 
 def problem_response(problem: Problem, shape: ErrorShape, request_id: str, path: str, at: datetime) -> Response:

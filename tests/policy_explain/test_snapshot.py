@@ -18,7 +18,8 @@ from bot.domain.errors import Throttled
 from bot.domain.keys import Kind, Operation, Secret, SlackUserId, TeamId
 from bot.policyfile import load
 from bot.services.basis import by_basis
-from bot.services.explaining import Approver, Explaining
+from bot.services.approvers import Approver
+from bot.services.explaining import Explaining
 from bot.services.finding import find_owner, find_resource
 from bot.services.ports import People, Profile
 from bot.slack.people import SlackPeople
@@ -61,10 +62,13 @@ def test_it_holds_the_organisation_and_whom_slack_knows(org: Path) -> None:
     assert len(content["kafka_clusters"]) == 5
     assert {each["id"] for each in content["schema_registries"]} == {"lsrc-dev01", "lsrc-prod01"}
     assert [(each["id"], each["kafka_cluster"]) for each in content["ksql_clusters"]] == [
-        ("lksqlc-dev01", "lkc-dev001")
+        ("lksqlc-dev01", "lkc-dev001"),
+        ("lksqlc-dev02", "lkc-dev002"),
+        ("lksqlc-prod1", "lkc-prod01"),
     ]
     assert {(each["environment"], each["id"]) for each in content["flink_regions"]} == {
         ("env-dev001", "aws.us-east-1"),
+        ("env-dev001", "azure.westeurope"),
         ("env-prod01", "aws.us-east-1"),
         ("env-prod01", "aws.eu-central-1"),
     }

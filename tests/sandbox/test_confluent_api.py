@@ -3,72 +3,18 @@
 import base64
 import re
 import zlib
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from sandbox.cast import ORG_CRN, ORGANIZATION
-from sandbox.confluent import BOT_KEY, Faults, Organization, acme, create_app
+from sandbox.confluent import Faults, Organization
 from sandbox.confluent.model import Quota, new_secret
+from tests.sandbox.confluent_client import ACCOUNTS, KEYS, Clock, ask, names, sign_in
 
-KEYS = "/iam/v2/api-keys"
 BINDINGS = "/iam/v2/role-bindings"
-ACCOUNTS = "/iam/v2/service-accounts"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = datetime(2026, 3, 23, 12, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def organization(clock: Clock) -> Organization:
-    return acme(clock.now)
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-async def api(organization: Organization, faults: Faults, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(organization, faults, clock=clock.now)
-    transport = httpx.ASGITransport(app)
-    auth = (BOT_KEY, organization.secrets_issued[BOT_KEY])
-    async with httpx.AsyncClient(transport=transport, base_url="http://confluent", auth=auth) as client:
-        yield client
-
-
-def ask(owner: str, resource: dict[str, str] | None, **spec: object) -> dict[str, Any]:
-    wanted = {"owner": {"id": owner}, **spec}
-    return {"spec": wanted if resource is None else {**wanted, "resource": resource}}
-
-
-def sign_in(api: httpx.AsyncClient, organization: Organization, principal: str, resource: str = "cloud") -> None:
-    """From here on the client is this principal, with an old key for `resource`."""
-    key_id = f"SIGNIN{principal.upper().replace('-', '')}"
-    at = organization.clock() - timedelta(days=1)
-    place = organization.resource(resource)
-    _, secret = organization.add_key(key_id, place, principal, name="", description="", at=at)
-    api.auth = httpx.BasicAuth(key_id, secret)
-
-
-async def names(api: httpx.AsyncClient, path: str, **params: str) -> list[str]:
-    answer = await api.get(path, params={"page_size": "100", **params})
-    assert answer.status_code == 200, answer.text
-    return [item["id"] for item in answer.json()["data"]]
 
 
 # ------------------------------------------------------------------------------------------------------ who is calling
@@ -514,30 +460,6 @@ async def test_clusters_need_their_environment_even_one_by_one(api: httpx.AsyncC
     assert (await api.get(f"{path}/{first}")).status_code == 400
     assert (await api.get(f"{path}/{first}", params={"environment": "env-prod01"})).status_code == 403
     assert (await api.get(f"{path}/{first}", params={"environment": "env-dev001"})).json()["id"] == first
-
-
-async def test_a_private_cluster_has_no_public_endpoint(api: httpx.AsyncClient) -> None:
-    params = {"environment": "env-dev001"}
-    public = (await api.get("/cmk/v2/clusters/lkc-dev001", params=params)).json()["spec"]
-    private = (await api.get("/cmk/v2/clusters/lkc-dev003", params=params)).json()["spec"]
-
-    assert public["http_endpoint"] == "https://pkc-dev01.us-east-1.aws.confluent.cloud:443"
-    assert public["kafka_bootstrap_endpoint"] == "SASL_SSL://pkc-dev01.us-east-1.aws.confluent.cloud:9092"
-    assert [point["connection_type"] for point in private["endpoints"].values()] == ["PRIVATE_LINK"]
-
-
-async def test_flink_regions_and_pools(api: httpx.AsyncClient) -> None:
-    assert await names(api, "/fcpm/v2/regions", cloud="AWS", region_name="us-east-1") == ["aws.us-east-1"]
-    assert await names(api, "/fcpm/v2/compute-pools", environment="env-prod01") == ["lfcp-prod01", "lfcp-prod02"]
-
-
-async def test_quotas_are_listed_by_scope_with_their_use(api: httpx.AsyncClient) -> None:
-    path = "/service-quota/v1/applied-quotas"
-    assert (await api.get(path)).status_code == 400
-    assert await names(api, path, scope="KAFKA_CLUSTER") == ["kafka.max_api_keys.per_cluster"]
-
-    quota = (await api.get(f"{path}/iam.max_cloud_api_keys.per_org")).json()
-    assert (quota["applied_limit"], quota["usage"]) == (1000, 2)
 
 
 async def test_every_answer_has_a_request_id_and_success_the_rate_limit(api: httpx.AsyncClient) -> None:

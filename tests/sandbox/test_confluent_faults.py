@@ -4,63 +4,23 @@ import asyncio
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from sandbox.cast import ORGANIZATION
 from sandbox.clock import SandboxClock
-from sandbox.confluent import BOT_KEY, Faults, Gate, Organization, acme, create_app, local_paths
+from sandbox.confluent import Faults, Gate, Organization, create_app
+from sandbox.confluent.faults import Change
 from sandbox.serving import serve
+from tests.sandbox.confluent_client import ACCOUNTS, KEYS, Clock
 
-KEYS = "/iam/v2/api-keys"
 ASK = {"spec": {"owner": {"id": "sa-orders"}, "resource": {"id": "lkc-dev001"}, "description": "[lk:R1/1]"}}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = datetime(2026, 3, 23, 12, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def organization(clock: Clock) -> Organization:
-    return acme(clock.now)
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-async def api(organization: Organization, faults: Faults, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(organization, faults, clock=clock.now)
-    auth = (BOT_KEY, organization.secrets_issued[BOT_KEY])
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://confluent", auth=auth) as client:
-        yield client
-
-
-@pytest.fixture
-async def served(organization: Organization, faults: Faults, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
-    auth = (BOT_KEY, organization.secrets_issued[BOT_KEY])
-    async with (
-        serve(create_app(organization, faults, clock=clock.now)) as base_url,
-        httpx.AsyncClient(base_url=base_url, auth=auth) as client,
-    ):
-        yield client
 
 
 def marked(organization: Organization) -> list[str]:
@@ -94,25 +54,117 @@ async def test_every_create_may_be_lost(served: httpx.AsyncClient, organization:
     assert (await served.get(KEYS)).status_code == 200
 
 
-async def test_lost_edits_deletes_and_accounts_take_effect(
-    served: httpx.AsyncClient, organization: Organization, faults: Faults
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """A change of the organisation, as a client asks for it, and how to tell whether it happened."""
+
+    name: Change
+    call: tuple[str, str, dict[str, Any] | None]
+    happened: Callable[[Organization], bool]
+
+    async def ask(self, client: httpx.AsyncClient) -> httpx.Response:
+        method, path, body = self.call
+        return await client.request(method, path, json=body)
+
+
+def account(organization: Organization, name: str) -> bool:
+    return name in {each.name for each in organization.service_accounts.values()}
+
+
+ORDERS = f"{KEYS}/ORDERSPROD000001"
+RENAME = {"spec": {"display_name": "renamed"}}
+CHANGES = [
+    Changing("create", ("POST", KEYS, ASK), lambda it: len(marked(it)) == 1),
+    Changing("edit", ("PATCH", ORDERS, RENAME), lambda it: it.api_keys["ORDERSPROD000001"].name == "renamed"),
+    Changing("delete", ("DELETE", ORDERS, None), lambda it: "ORDERSPROD000001" not in it.api_keys),
+    Changing("account", ("POST", ACCOUNTS, {"display_name": "new one"}), lambda it: account(it, "new one")),
+    Changing(
+        "account edit",
+        ("PATCH", f"{ACCOUNTS}/sa-etl001", {"description": "new"}),
+        lambda it: it.service_accounts["sa-etl001"].description == "new",
+    ),
+    Changing(
+        "account delete", ("DELETE", f"{ACCOUNTS}/sa-etl001", None), lambda it: "sa-etl001" not in it.service_accounts
+    ),
+]
+OF_EVERY_KIND = pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+
+
+def test_changes_of_every_kind_are_tried() -> None:
+    assert [change.name for change in CHANGES] == list(get_args(Change))
+
+
+@OF_EVERY_KIND
+@pytest.mark.parametrize(("switch", "happens"), [("answer_lost", True), ("request_lost", False)])
+async def test_any_change_can_be_lost_before_or_after_it_happens(
+    served: httpx.AsyncClient,
+    organization: Organization,
+    faults: Faults,
+    change: Changing,
+    switch: str,
+    happens: bool,  # noqa: FBT001
 ) -> None:
-    path = f"{KEYS}/ORDERSPROD000001"
-    faults.answer_lost = "next edit"
-    with pytest.raises(httpx.RemoteProtocolError):
-        await served.patch(path, json={"spec": {"display_name": "renamed"}})
-    assert organization.api_keys["ORDERSPROD000001"].name == "renamed"
+    faults.set(switch, f"next {change.name}")
 
-    faults.answer_lost = "next delete"
     with pytest.raises(httpx.RemoteProtocolError):
-        await served.delete(path)
-    assert "ORDERSPROD000001" not in organization.api_keys
-    assert (await served.delete(path)).status_code == 403
+        await change.ask(served)
 
-    faults.answer_lost = "next account"
-    with pytest.raises(httpx.RemoteProtocolError):
-        await served.post("/iam/v2/service-accounts", json={"display_name": "lost"})
-    assert "lost" in {account.name for account in organization.service_accounts.values()}
+    assert change.happened(organization) is happens
+    assert organization.journal[-1].status is None
+    assert getattr(faults, switch) == "off"
+    if not happens:
+        faults.set(switch, f"every {change.name}")
+        for _ in range(2):
+            with pytest.raises(httpx.RemoteProtocolError):
+                await change.ask(served)
+        faults.set(switch, "off")
+        assert (await change.ask(served)).is_success
+        assert change.happened(organization)
+
+
+@OF_EVERY_KIND
+async def test_any_change_can_fail_before_or_after_it_happens(
+    api: httpx.AsyncClient, organization: Organization, faults: Faults, change: Changing
+) -> None:
+    faults.set("failing", change.name)
+    assert (await change.ask(api)).status_code == 500
+    assert not change.happened(organization)
+
+    faults.set("failing", f"{change.name}, after the effect")
+    assert (await change.ask(api)).status_code == 500
+    assert change.happened(organization)
+
+
+@OF_EVERY_KIND
+@pytest.mark.parametrize("happened", [False, True])
+async def test_any_change_can_be_held_on_either_side_of_its_effect(
+    served: httpx.AsyncClient,
+    organization: Organization,
+    faults: Faults,
+    change: Changing,
+    happened: bool,  # noqa: FBT001
+) -> None:
+    held = Gate()
+    (faults.hold_after if happened else faults.hold_before)[change.name] = held
+    asking = asyncio.create_task(change.ask(served))
+    await asyncio.wait_for(held.reached.wait(), 5)
+
+    assert change.happened(organization) is happened
+    held.opened.set()
+    assert (await asking).is_success
+    assert change.happened(organization)
+
+
+async def test_what_went_away_while_a_change_was_held_is_refused(
+    api: httpx.AsyncClient, organization: Organization, faults: Faults
+) -> None:
+    held = faults.hold_before["edit"] = Gate()
+    editing = asyncio.create_task(api.patch(ORDERS, json=RENAME))
+    await asyncio.wait_for(held.reached.wait(), 5)
+    organization.delete_key("ORDERSPROD000001")
+    held.opened.set()
+
+    assert (await editing).status_code == 403
 
 
 async def test_a_lost_answer_without_a_server_is_a_reset(
@@ -261,6 +313,20 @@ async def test_a_list_may_start_with_an_empty_page(
     assert [key["id"] for key in second["data"]] == list(organization.api_keys)
 
 
+async def test_page_tokens_may_expire_once_or_for_good(api: httpx.AsyncClient, faults: Faults) -> None:
+    first = (await api.get(KEYS, params={"page_size": "3"})).json()
+    again = {"page_token": httpx.URL(first["metadata"]["next"]).params["page_token"]}
+
+    faults.set("page_tokens", "expire once")
+    expired = await api.get(KEYS, params=again)
+    assert (expired.status_code, expired.json()["errors"][0]["source"]) == (400, {"parameter": "page_token"})
+    assert (await api.get(KEYS, params=again)).status_code == 200
+
+    faults.set("page_tokens", "expire")
+    assert [(await api.get(KEYS, params=again)).status_code for _ in range(2)] == [400, 400]
+    assert (await api.get(KEYS, params={"page_size": "3"})).status_code == 200
+
+
 # ---------------------------------------------------------------------------------------------------------- data plane
 
 PROBES = [
@@ -299,6 +365,67 @@ async def test_a_key_works_on_its_cluster_once_it_has_spread(
     assert (await api.get(path, auth=auth)).status_code == 401
 
 
+@pytest.mark.parametrize(("resource", "environment", "path"), PROBES)
+async def test_a_deleted_key_may_go_on_working_for_a_while(
+    api: httpx.AsyncClient,
+    organization: Organization,
+    faults: Faults,
+    clock: Clock,
+    resource: str,
+    environment: str | None,
+    path: str,
+) -> None:
+    faults.propagation, faults.lingering = 0, 60
+    key, secret = organization.create_key(organization.resource(resource, environment), "sa-orders")
+
+    assert (await api.delete(f"{KEYS}/{key.id}")).status_code == 204
+    assert (await api.get(f"{KEYS}/{key.id}")).status_code == 403
+    assert (await api.get(path, auth=(key.id, secret))).status_code == 200
+    clock.time += timedelta(seconds=60)
+    assert (await api.get(path, auth=(key.id, secret))).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("resource", "path"),
+    [
+        ("lkc-dev003", "/dataplane/lkc-dev003/kafka/v3/clusters/lkc-dev003/topics"),
+        ("lksqlc-dev02", "/dataplane/lksqlc-dev02/info"),
+    ],
+)
+async def test_private_and_paused_clusters_do_not_answer(
+    served: httpx.AsyncClient, organization: Organization, faults: Faults, resource: str, path: str
+) -> None:
+    faults.propagation = 0
+    key, secret = organization.create_key(organization.resource(resource), "sa-orders")
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await served.get(path, auth=(key.id, secret))
+
+
+CONTROL_PROBES = [
+    ("cloud", "/org/v2/environments"),
+    ("global", "/org/v2/environments"),
+    ("tableflow", "/tableflow/v1/regions"),
+]
+
+
+@pytest.mark.parametrize(("resource", "path"), CONTROL_PROBES)
+async def test_a_key_without_a_cluster_is_tried_on_the_api_itself(
+    api: httpx.AsyncClient, faults: Faults, clock: Clock, resource: str, path: str
+) -> None:
+    faults.propagation, faults.lingering = 30, 5
+    made = (await api.post(KEYS, json={"spec": {"owner": {"id": "sa-orders"}, "resource": {"id": resource}}})).json()
+    auth = (made["id"], made["spec"]["secret"])
+
+    assert (await api.get(path, params={"page_size": "1"}, auth=auth)).status_code == 401
+    clock.time += timedelta(seconds=30)
+    assert (await api.get(path, params={"page_size": "1"}, auth=auth)).status_code == 200
+    await api.delete(f"{KEYS}/{made['id']}")
+    assert (await api.get(path, auth=auth)).status_code == 200
+    clock.time += timedelta(seconds=5)
+    assert (await api.get(path, auth=auth)).status_code == 401
+
+
 async def test_kafka_refuses_with_a_page_of_html(api: httpx.AsyncClient) -> None:
     answer = await api.get(PROBES[0][2], auth=("NOSUCHKEY0000000", "x"))
 
@@ -326,18 +453,6 @@ async def test_clusters_may_be_unreachable(served: httpx.AsyncClient, faults: Fa
 
     with pytest.raises(httpx.RemoteProtocolError):
         await served.get(PROBES[0][2])
-
-
-async def test_every_public_host_of_the_catalog_has_a_path_here(
-    api: httpx.AsyncClient, organization: Organization
-) -> None:
-    paths = local_paths(organization)
-    clusters = (await api.get("/cmk/v2/clusters", params={"environment": "env-dev001"})).json()["data"]
-    hosts = {c["id"]: c["spec"]["http_endpoint"].removeprefix("https://") for c in clusters}
-
-    assert paths[hosts["lkc-dev001"]] == "/dataplane/lkc-dev001"
-    assert hosts["lkc-dev003"] not in paths
-    assert paths["flink.us-east-1.aws.confluent.cloud"] == "/dataplane/aws.us-east-1"
 
 
 # ------------------------------------------------------------------------------------------------------------ switches
