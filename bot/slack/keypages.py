@@ -14,6 +14,7 @@ from bot.domain.keys import Operation
 from bot.domain.requests import Keyed, Withdrawn
 from bot.services.checking import LIMITS
 from bot.services.clicks import fingerprint
+from bot.services.managing import CONFIRM
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.words import KINDS
 from bot.slack import ids, snippets
@@ -37,8 +38,6 @@ from bot.slack.kit import (
 )
 from bot.slack.standing import Rows, progress
 
-WORD = "CONFIRM"
-"""What has to be typed to delete a key."""
 RULE = "rule"
 """The option of a lifetime that the rule decides: Slack takes no empty value."""
 NAME = 200
@@ -102,9 +101,9 @@ def delete(content: DeletePage) -> Block:
             ["Nobody can bring the key or its secret back, Confluent included."],
         ),
         field(
-            f"Type {WORD} to delete this API key",
+            f"Type {CONFIRM} to delete this API key",
             ids.WORD_BLOCK,
-            text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=WORD),
+            text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=CONFIRM),
         ),
         _reason(optional=True),
     ]

@@ -9,6 +9,7 @@ from bot.services.ports import Clock
 from bot.store.agenda import RedisAgenda
 from bot.store.audit import RedisAudit
 from bot.store.cache import RedisCache
+from bot.store.homes import RedisHomes
 from bot.store.inbox import RedisDrafts, RedisInbox
 from bot.store.keeps import RedisKeeps
 from bot.store.keyspace import Keyspace
@@ -30,6 +31,7 @@ class Store:
     audit: RedisAudit
     cache: RedisCache
     keeps: RedisKeeps
+    homes: RedisHomes
 
     @classmethod
     def open(cls, redis: Redis, sealer: Sealer, team: TeamId, clock: Clock = utc_now) -> "Store":
@@ -45,4 +47,5 @@ class Store:
             audit=audit,
             cache=RedisCache(redis, keys, sealer, clock),
             keeps=RedisKeeps(redis, keys, sealer, clock),
+            homes=RedisHomes(redis, keys),
         )

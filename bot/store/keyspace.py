@@ -17,6 +17,8 @@ SECRET_KEPT_AFTER_DEADLINE = timedelta(days=1)
 CLICK_KEPT = timedelta(hours=1)
 """Slack repeats a delivery within minutes; a click older than this is not worth carrying out."""
 DRAFT_KEPT = timedelta(hours=1)
+HOMES_KEPT = timedelta(days=2)
+"""Longer than Home is kept up to date after a visit."""
 DIGEST_KEPT = timedelta(days=400)
 """From the last write; longer than the time between two reviews."""
 LEASES_TTL_MS = 86_400_000
@@ -70,6 +72,11 @@ class Keyspace:
     def digest(self, owner: Principal) -> str:
         """Which messages the last review sent about this owner's keys, sealed. Kept `DIGEST_KEPT`."""
         return self._key("digest", owner)
+
+    @property
+    def homes(self) -> str:
+        """Sorted set of the people who opened Home by when they last did. Kept `HOMES_KEPT`, and cut to it."""
+        return self._key("homes")
 
     @property
     def pending(self) -> str:

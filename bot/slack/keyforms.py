@@ -1,0 +1,172 @@
+"""From Slack's JSON to what is asked of a key: which one, from which page, and what was typed there.
+
+A key's id comes back in a button's value or a page's private_metadata. Neither proves anything: whoever acts on it
+looks whether the key is there for the person who clicked.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bot.domain.keys import KeyId
+from bot.services.checking import text_problem, text_problems
+from bot.services.clicks import Delete, Draft, Edit, Extend, Rotate
+from bot.services.managing import CONFIRM
+from bot.services.pages import Filters
+from bot.slack import ids
+from bot.slack.forms import Body
+from bot.slack.keylist import ALL, TYPED
+from bot.slack.keypages import RULE
+
+DEEPEST = 3
+"""How many modals stand on one another at most."""
+_ID = re.compile(r"[A-Z0-9]{8,64}")
+_AROUND = "<>`'\"*_~.,;:()[]#@!?| \t\r\n\u2018\u2019\u201c\u201d\u00ab\u00bb\u200b"
+"""What people and Slack put around an id."""
+_WRITTEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NOTHING: Body = {}
+_MOST_DAYS = re.compile(r"[0-9]{1,4}")
+
+
+def key_id(typed: str) -> KeyId | None:
+    """The id of a key, however it was typed: in lower case, in quotes, as code; None for what cannot be one."""
+    words = typed.split()
+    word = words[0].strip(_AROUND).upper() if words else ""
+    return KeyId(word) if _ID.fullmatch(word) else None
+
+
+def pressed(body: Body) -> KeyId:
+    """The key that a button belongs to; "" for anything unreadable, which is no key's id."""
+    return _own(str(body["actions"][0].get("value") or ""))
+
+
+def shown(body: Body) -> KeyId:
+    """The key whose page this is; "" as in `pressed`."""
+    return _own(str(_part(body, "view").get("private_metadata") or ""))
+
+
+def depth(body: Body) -> int:
+    """How many modals stand there, this one on top; 0 for a click in a message, or on Home."""
+    view = _part(body, "view")
+    if view.get("type") != "modal":
+        return 0
+    below, root = view.get("previous_view_id"), view.get("root_view_id")
+    return 1 if not below else 2 if below == root else DEEPEST
+
+
+def filters(body: Body) -> Filters:
+    """What the list is narrowed to, as its fields stand."""
+    place = ids.FILTERS_BLOCK
+    owner, kind = _option(body, place, ids.LIST_OWNER), _option(body, place, ids.LIST_KIND)
+    return Filters(owner, kind, _option(body, place, ids.LIST_ENVIRONMENT), _typed(body, ids.TEXT_BLOCK)[:TYPED])
+
+
+def turn(body: Body) -> str:
+    """Where the next page begins, or the previous one: "" is the first."""
+    action = body["actions"][0]
+    return str(action.get("value") or "") if action.get("action_id") in {ids.LIST_NEXT, ids.LIST_PREVIOUS} else ""
+
+
+def snippet(body: Body) -> str:
+    """Which client configuration was chosen."""
+    return str(_part(body["actions"][0], "selected_option").get("value") or "")
+
+
+def edit(body: Body) -> Edit:
+    """A submitted edit."""
+    key, _, seen = str(_part(body, "view").get("private_metadata") or "").partition(" ")
+    name, description = _typed(body, ids.NAME_BLOCK), _typed(body, ids.DESCRIPTION_BLOCK)
+    return Edit(_own(key), name, description, seen, _typed(body, ids.REASON_BLOCK))
+
+
+def delete(body: Body) -> Delete:
+    """A submitted deletion."""
+    return Delete(shown(body), _typed(body, ids.WORD_BLOCK), _typed(body, ids.REASON_BLOCK))
+
+
+def rotate(body: Body) -> Rotate:
+    """A submitted rotation. An overlap that cannot be read is one that no policy allows."""
+    days = _option(body, ids.OVERLAP_BLOCK, ids.KEY_OVERLAP)
+    return Rotate(
+        shown(body),
+        _typed(body, ids.NAME_BLOCK),
+        _typed(body, ids.DESCRIPTION_BLOCK),
+        _typed(body, ids.REASON_BLOCK),
+        int(days) if _MOST_DAYS.fullmatch(days) else _NO_DAYS,
+        _lifetime(body),
+    )
+
+
+def extend(body: Body) -> Extend:
+    """A submitted extension."""
+    return Extend(shown(body), _typed(body, ids.REASON_BLOCK), _lifetime(body))
+
+
+def problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:
+    """What is wrong with what was typed, by block; the same is asked again when it is carried out."""
+    match deed:
+        case Edit():
+            # What the key says already may stay, whatever it is.
+            typed = Draft(name=deed.name or "-", description=deed.description, reason=deed.reason or "-")
+            found = _texts(typed)
+            return {block: found[block] for block in found if not _is_as_it_was(body, block)}
+        case Delete():
+            wrong = {} if deed.word == CONFIRM else {ids.WORD_BLOCK: f"Type {CONFIRM}, in capitals and nothing else."}
+            return wrong | _reason(deed.reason)
+        case Rotate():
+            return _texts(Draft(name=deed.name, description=deed.description, reason=deed.reason))
+        case Extend():
+            return _texts(Draft(name="-", reason=deed.reason))
+
+
+def _own(written: str) -> KeyId:
+    """An id that we wrote into a view, just as Confluent has it."""
+    return KeyId(written if _WRITTEN.fullmatch(written) else "")
+
+
+def _texts(typed: Draft) -> dict[str, str]:
+    """The form's own checks, by block."""
+    blocks = {"name": ids.NAME_BLOCK, "description": ids.DESCRIPTION_BLOCK, "reason": ids.REASON_BLOCK}
+    return {blocks[field]: problem for field, problem in text_problems(typed).items() if field in blocks}
+
+
+def _reason(text: str) -> dict[str, str]:
+    problem = text_problem(text, _LONGEST)
+    return {ids.REASON_BLOCK: problem} if problem else {}
+
+
+def _is_as_it_was(body: Body, block: str) -> bool:
+    found = next((each for each in _part(body, "view").get("blocks", ()) if each.get("block_id") == block), _NOTHING)
+    return str(_part(found, "element").get("initial_value") or "") == _typed(body, block)
+
+
+def _lifetime(body: Body) -> str:
+    """Days; "" is as long as the rule lets it."""
+    chosen = _option(body, ids.LASTS_BLOCK, ids.KEY_LIFETIME)
+    return "" if chosen == RULE else chosen
+
+
+def _option(body: Body, block: str, action: str) -> str:
+    """The value of a chosen option; "" for none, and for the one that means everything."""
+    value = str(_part(_element(body, block, action), "selected_option").get("value") or "")
+    return "" if value == ALL else value
+
+
+def _typed(body: Body, block: str) -> str:
+    action = ids.LIST_TEXT if block == ids.TEXT_BLOCK else ids.FORM_TEXT
+    typed = str(_element(body, block, action).get("value") or "")
+    return typed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji cannot be stored
+
+
+def _element(body: Body, block: str, action: str) -> Body:
+    return _part(_part(_part(_part(_part(body, "view"), "state"), "values"), block), action)
+
+
+def _part(of: Body, name: str) -> Body:
+    """An object inside an object; empty when it is absent or null."""
+    part: Any = of.get(name)
+    return part if isinstance(part, dict) else _NOTHING
+
+
+_LONGEST = 3000
+_NO_DAYS = 10_000
