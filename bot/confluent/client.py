@@ -5,7 +5,7 @@ a body, a header or a query.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
@@ -91,13 +91,19 @@ class Client:
         """Every item of a collection, each once: Confluent pages without a snapshot, so items can show twice."""
         seen = set[tuple[str, ...]]()
         async for page in self._pages(path, filters or {}):
-            for row in page.data:
-                item = _parsed(model, row)
-                if isinstance(item, Lost):
-                    raise translated("GET", path, item)
+            for item in _items(path, page, model):
                 if item.identity not in seen:
                     seen.add(item.identity)
                     yield item
+
+    async def list_page(self, path: str, model: type[ItemT], token: str) -> tuple[Sequence[ItemT], str]:
+        """One page of a collection, and the token of the next one; "" begins, and ends.
+
+        Raises `CloudRefused` (400) for a token that has expired.
+        """
+        query = {"page_size": str(PAGE_SIZE), **({"page_token": token} if token else {})}
+        page = _value("GET", path, await self._reliably("GET", path, query), Page)
+        return _items(path, page, model), _next_token(path, page)
 
     async def post(self, path: str, body: Mapping[str, object], model: type[WireT]) -> WireT:
         """Make something, in one attempt. Raises `Unknown` when it may exist and we cannot tell."""
@@ -130,12 +136,8 @@ class Client:
                 continue
             page = _value("GET", path, outcome, Page)
             yield page
-            if not page.metadata.next:
-                return
-            token = _page_token(page.metadata.next)
-            if not token:
-                raise translated("GET", path, Lost("the link to the next page has no page_token", sent=True))
-            if token in tokens:
+            token = _next_token(path, page)
+            if not token or token in tokens:
                 return
             tokens.add(token)
         raise translated("GET", path, Lost(f"the list did not end after {MOST_PAGES} pages", sent=True))
@@ -221,6 +223,26 @@ def _pause(error: Exception) -> bool | float:
 
 def _is_bad_request(outcome: Outcome) -> bool:
     return isinstance(outcome, httpx.Response) and outcome.status_code == HTTPStatus.BAD_REQUEST
+
+
+def _items(path: str, page: Page, model: type[ItemT]) -> list[ItemT]:
+    """The items of a page. Raises `Unavailable` when one cannot be read."""
+    items: list[ItemT] = []
+    for row in page.data:
+        item = _parsed(model, row)
+        if isinstance(item, Lost):
+            raise translated("GET", path, item)
+        items.append(item)
+    return items
+
+
+def _next_token(path: str, page: Page) -> str:
+    """The token of the page after this one; "" after the last. Raises `Unavailable` for a link without one."""
+    link = page.metadata.next
+    token = _page_token(link) if link else ""
+    if link and not token:
+        raise translated("GET", path, Lost("the link to the next page has no page_token", sent=True))
+    return token
 
 
 def _page_token(link: str) -> str:

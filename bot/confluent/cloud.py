@@ -13,7 +13,7 @@ from bot.confluent.client import item_path
 from bot.confluent.places import ConfluentPlaces
 from bot.confluent.references import opens, places_of, reference_to, references_of
 from bot.domain.catalog import Quota
-from bot.domain.errors import CloudRefused, Unavailable, Unknown
+from bot.domain.errors import CloudRefused, NotFound, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KeyId, Kind, Owner, Principal, Resource, Secret
 from bot.services.cloud import NewKey
 
@@ -73,11 +73,15 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
         rows = self._listed_keys(owner)
         return tuple([_api_key(row) async for row in rows if row.spec.owner.id == owner])
 
-    async def every_key(self) -> AsyncGenerator[ApiKey]:
-        """All keys of the organisation that have an owner, page by page, in no order; each once."""
-        async for row in self._client.list_all(API_KEYS, wire.ApiKey):
-            if row.spec.owner.id:
-                yield _api_key(row)
+    async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
+        """Some of the organisation's keys that have an owner. Raises `NotFound` when the token has expired."""
+        try:
+            rows, after = await self._client.list_page(API_KEYS, wire.ApiKey, token)
+        except CloudRefused as refused:
+            if not token or refused.status != HTTPStatus.BAD_REQUEST:
+                raise
+            raise NotFound("Confluent Cloud has forgotten how far its keys were read. Begin again.") from None
+        return tuple(_api_key(row) for row in rows if row.spec.owner.id), after
 
     async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
         """Change both texts and return the key as it is now.

@@ -1,6 +1,6 @@
 """What the services need of Confluent Cloud, beyond what an organisation's snapshot can answer."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,8 +72,12 @@ class Cloud(Inventory, Protocol):
         """All keys of one owner."""
         ...
 
-    def every_key(self) -> AsyncIterator[ApiKey]:
-        """All keys of the organisation that have an owner, page by page, in no order; each once."""
+    async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
+        """Some of the organisation's keys that have an owner, and the token of what follows; "" begins, and ends.
+
+        In no order; a key may show twice, and one made meanwhile not at all. Raises `NotFound` when the token has
+        expired.
+        """
         ...
 
     async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.catalog import Environment, User
-from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable, Unknown
+from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KafkaCluster, KeyId, Kind, MyAccount, Principal, Secret, ServiceAccount
 from bot.domain.roles import Binding
 from bot.services.cloud import NewKey
@@ -277,18 +277,30 @@ async def test_nobodys_keys_are_not_everybodys(cloud: ConfluentCloud, fake: Fake
     assert fake.calls == []
 
 
-async def test_every_key_comes_page_by_page_and_once(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+async def test_the_organisations_keys_come_page_by_page(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
     fake.page_length = 2
-    rows = [api_key(f"K{number}", owner=f"sa-{number}") for number in range(5)]
-    fake.collections[KEYS] = [*rows[:3], api_key("INTERNAL", owner=None), rows[1], *rows[3:]]
+    rows = [api_key(f"K{number}", owner=f"sa-{number}") for number in range(4)]
+    fake.collections[KEYS] = [*rows[:3], api_key("INTERNAL", owner=None), rows[3]]
 
-    keys = cloud.every_key()
-    first = await anext(keys)
-    assert len(fake.requests) == 1
-    rest = [key.id async for key in keys]
+    first, then = await cloud.key_page("")
+    second, last = await cloud.key_page(then)
+    third, after = await cloud.key_page(last)
 
-    assert [first.id, *rest] == ["K0", "K1", "K2", "K3", "K4"]
-    assert dict(fake.requests[0].url.params) == {"page_size": "100"}
+    assert [[key.id for key in page] for page in (first, second, third)] == [["K0", "K1"], ["K2"], ["K3"]]
+    assert after == ""
+    assert [dict(request.url.params) for request in fake.requests][:2] == [
+        {"page_size": "100"},
+        {"page_size": "100", "page_token": then},
+    ]
+
+
+async def test_a_page_of_keys_whose_token_has_expired_is_not_found(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.script += [refusal(400, "errors/400-filter"), refusal(400, "errors/400-filter")]
+
+    with pytest.raises(NotFound):
+        await cloud.key_page("expired")
+    with pytest.raises(CloudRefused):  # nothing can have expired here
+        await cloud.key_page("")
 
 
 # ----------------------------------------------------------------------------------------------------------------- edit
