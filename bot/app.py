@@ -6,7 +6,6 @@ import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -16,26 +15,15 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
 from bot import logs, server
+from bot.assembly import Parts, assemble
 from bot.background import Background, background
 from bot.connections import World, connected
 from bot.domain.errors import LatchkeyError
 from bot.domain.policy import Policy
-from bot.metrics import CountedAudit, CountedRequests, events_counter
 from bot.policyfile import PolicyError, PolicySource
-from bot.services.carrying import Carrying
-from bot.services.delivery import Delivery
-from bot.services.directory import Directory
-from bot.services.execution import Execution
-from bot.services.ledger import Ledger
-from bot.services.minting import Minting
 from bot.services.ports import Clock
-from bot.services.publishing import Publishing
-from bot.services.requests import Desk
-from bot.services.worker import Bell, Worker
+from bot.services.worker import Worker
 from bot.settings import Settings, StartupError
-from bot.slack.notifier import SlackNotifier
-from bot.slack.people import SlackPeople
-from bot.slack.replies import Replies
 from bot.slack.workspace import channel_problem
 from bot.store.connection import check as redis_problems
 from bot.store.connection import clock_problem
@@ -43,7 +31,6 @@ from bot.store.moments import utc_now
 
 GRACE = 25.0
 """Seconds for running work when we are asked to stop; orchestrators should wait 30."""
-SLACKS = {"slack.com", "slack-gov.com"}
 CATALOG_SECONDS = 5.0
 """How long the start waits for the first reading of the catalog."""
 LOOKED_WITHIN = 10.0
@@ -56,12 +43,13 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
     async with connected(settings, clock) as world, AsyncExitStack() as stack:
         registry = CollectorRegistry()
         source = _policy(settings)
-        worker, replies = _worker(settings, world, registry, source)
+        parts = assemble(settings, world, registry, source.current)
+        worker = parts.worker
         await _first_catalog(worker)
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
         work = await stack.enter_async_context(background(grace=GRACE))
-        app = _bolt(settings, world, worker, replies, work)
+        app = _bolt(settings, world, parts, work)
         socket = await _socket(stack, settings, app, world) if settings.slack_mode == "socket" else None
         checks = _checks(source, world, worker, socket)
         web = server.create(None if socket else app, checks, registry)
@@ -127,28 +115,6 @@ async def _channel_problems(world: World, policy: Policy) -> str | None:
     return " ".join(filter(None, problems)) or None
 
 
-def _worker(
-    settings: Settings, world: World, registry: CollectorRegistry, source: PolicySource
-) -> tuple[Worker, Replies]:
-    store, clock, bell = world.store, world.clock, Bell()
-    counter = events_counter(registry)
-    requests, audit = CountedRequests(store.requests, counter), CountedAudit(store.audit, counter)
-    slack = urlsplit(settings.slack_api_url).netloc
-    hosts = {f"hooks.{slack}"} if slack in SLACKS else {slack}
-    replies = Replies(world.slack, world.session, frozenset(hosts))
-    notifier = SlackNotifier(replies)
-    ledger = Ledger(requests, audit, clock, bell.ring)
-    people = SlackPeople(world.slack)
-    directory = Directory(world.cloud, people, store.cache, clock, world.workspace.team, source.current)
-    desk = Desk(ledger, directory)
-    execution = Execution(ledger, desk)
-    publishing = Publishing(store.posts, notifier, clock)
-    delivery = Delivery(ledger, directory, execution, Minting(execution), notifier)
-    carrying = Carrying(desk, delivery, store.drafts, notifier, publishing)
-    worker = Worker(store.agenda, store.inbox, requests, execution, publishing, carrying, directory, clock, bell)
-    return worker, replies
-
-
 async def _first_catalog(worker: Worker) -> None:
     """Have something to offer in the form before the first person opens it; but start without, if need be."""
     await worker.agenda.put("catalog", worker.clock())
@@ -175,7 +141,7 @@ async def _working(worker: Worker, stop: asyncio.Event) -> AsyncGenerator[None]:
         await task
 
 
-def _bolt(settings: Settings, world: World, worker: Worker, replies: Replies, work: Background) -> AsyncApp:
+def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> AsyncApp:
     workspace = world.workspace
     known = AuthorizeResult(
         enterprise_id=workspace.enterprise,
@@ -197,8 +163,9 @@ def _bolt(settings: Settings, world: World, worker: Worker, replies: Replies, wo
         process_before_response=True,
         logger=logs.bolt_logger(),
     )
+    worker = parts.worker
     desk = handlers.Reception(
-        worker.inbox, worker.agenda, worker.requests, worker.directory, replies, world.clock, worker.bell, work
+        worker.inbox, worker.agenda, worker.requests, worker.directory, parts.replies, world.clock, worker.bell, work
     )
     handlers.register(app, desk)
     return app

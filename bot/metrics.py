@@ -33,6 +33,10 @@ class CountedRequests:
         _count(self.events, change.events)
         return written
 
+    async def secret(self, stored: Stored[Request]) -> Secret | None:
+        """See `Requests.secret`."""
+        return await self.inner.secret(stored)
+
     async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
         """See `Requests.of_requester`."""
         return await self.inner.of_requester(requester, limit)

@@ -1,6 +1,7 @@
 """Carrying out a stored click, and answering it: whatever happens, the person who clicked reads something."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,7 +38,6 @@ from bot.services.pages import Page, TextPage
 from bot.services.ports import Drafts, Notifier
 from bot.services.publishing import Publishing
 from bot.services.requests import Desk
-from bot.services.reviewing import Reviewing
 
 STALE = timedelta(hours=1)
 Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace | DropFormer | KeepFormer
@@ -55,7 +55,8 @@ class Carrying:
     notifier: Notifier
     publishing: Publishing
     managing: Managing
-    reviewing: Reviewing
+    keep: Callable[[Keep, Click], Awaitable[Page | None]]
+    """See `Reviewing.keep`."""
 
     async def carry_out(self, click: Click) -> None:
         """Do it and answer. Raises only what a person cannot be told, because Slack does not take the answer."""
@@ -102,7 +103,7 @@ class Carrying:
             case Edit() | Delete() | Rotate() | Extend():
                 return await self.managing.carry_out(deed, click)
             case Keep():
-                return await self.reviewing.keep(deed, click)
+                return await self.keep(deed, click)
             case Approve() | Deny() | Cancel() | Show() | Saved() | Replace() | DropFormer() | KeepFormer():
                 was_forgotten = await self._remember(deed, click)
                 try:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.domain.audit import Action, Event
 from bot.domain.deadlines import lifetime
-from bot.domain.errors import CloudRefused, LatchkeyError, Refused, Throttled, Unavailable, Unknown
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown
 from bot.domain.keys import ApiKey, Marker, Operation, Principal
 from bot.domain.requests import Approved, Done, Failed, Request, Working
 from bot.services.following import Following
@@ -115,7 +115,11 @@ class Changing:
         done = Done(ask, working.terms, working.grant, working.attempt, now, note)
         action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
         event = self._event(Action.FOUND_GONE if note == _GONE and not working.clean else action, working)
-        await self.ledger.move(stored, done, event)
+        try:
+            await self.ledger.move(stored, done, event)
+        except Conflict:
+            await self.ledger.audit.append(event)  # we were so slow that another process did it too, and said so
+            raise
 
     async def _later(self, stored: Stored[Request], working: Working, error: LatchkeyError) -> None:
         now = self.ledger.clock()

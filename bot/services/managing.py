@@ -7,14 +7,12 @@ same click twice asks once.
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot.domain.asks import Ask
-from bot.domain.authority import Target
-from bot.domain.deadlines import end_of_life
+from bot.domain.asks import Ask, Terms
+from bot.domain.authority import Standing
 from bot.domain.errors import Refused, plain
-from bot.domain.keys import ApiKey, KeyId, Marker, Operation, Person, RequestId
+from bot.domain.keys import ApiKey, Marker, Operation, RequestId
 from bot.domain.life import MOST_OVERLAP
-from bot.domain.policy import Rule
-from bot.domain.requests import Approved, Confirmed, Shown
+from bot.domain.requests import Approved
 from bot.services.checking import LIMITS, text_problems
 from bot.services.clicks import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.directory import Directory
@@ -22,9 +20,9 @@ from bot.services.pages import EditPage, KeyView, Page, TextPage
 from bot.services.proposing import SENT_ALREADY, Proposing
 from bot.services.quota import room
 from bot.services.viewing import Viewing
+from bot.services.words import duration
 
 CONFIRM = "CONFIRM"
-OWN_KEY = "This is a key of Latchkey itself. It is changed where it was made, not here. Nothing was changed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,8 @@ class Managing:
 
     async def edit(self, deed: Edit, click: Click) -> Page:
         """Change name and description; what somebody else changed meanwhile is shown, and not written over."""
-        person, view = await self._seen(deed.key, click)
+        standing = await self._standing(click)
+        view = (await self.viewing.edit_page(deed.key, standing)).view
         key = view.key
         if fingerprint(key.name, key.description) != deed.seen:
             return EditPage(view, (deed.name, deed.description), _CHANGED)
@@ -61,35 +60,33 @@ class Managing:
         if (name, description) == (key.name, key.description):
             return TextPage("Nothing to change", "Name and description are as they were. Nothing was changed.")
         _check_texts(deed.name, deed.description, deed.reason, key)
-        ask = await self._ask(Operation.EDIT, view, person, click, deed.reason)
+        ask = await self._ask(Operation.EDIT, view, standing, click, deed.reason)
         return await self._propose(replace(ask, name=name, description=description), click, "being changed")
 
     async def delete(self, deed: Delete, click: Click) -> Page:
         """Delete the key for ever, if the word was typed."""
         if deed.word != CONFIRM:
             raise Refused(f"Nothing was deleted, because the word typed was not {CONFIRM}.")
-        person, view = await self._seen(deed.key, click)
+        standing = await self._standing(click)
+        view = (await self.viewing.delete_page(deed.key, standing)).view
         _check_texts("", "", deed.reason, view.key)
-        ask = await self._ask(Operation.DELETE, view, person, click, deed.reason)
+        ask = await self._ask(Operation.DELETE, view, standing, click, deed.reason)
         return await self._propose(ask, click, "being deleted")
 
     async def rotate(self, deed: Rotate, click: Click) -> Page:
         """Make a new key for the same owner and resource; this one is deleted after the overlap."""
-        person, view = await self._seen(deed.key, click)
+        standing = await self._standing(click)
+        page = await self.viewing.rotate_page(deed.key, standing)
         if not deed.name.strip() or not deed.reason.strip():
             raise Refused("A new key needs a name and a reason. Nothing was sent.")
-        _check_texts(deed.name, deed.description, deed.reason, view.key)
-        ask = await self._ask(Operation.ROTATE, view, person, click, deed.reason)
-        rule = self._rule(ask)
-        overlap, most = timedelta(days=max(deed.overlap_days, 0)), min(rule.overlap, MOST_OVERLAP)
-        if overlap > most:
-            raise Refused(f"The old key may live on for {most.days} days at most. Nothing was sent.")
+        _check_texts(deed.name, deed.description, deed.reason, page.view.key)
+        ask = await self._ask(Operation.ROTATE, page.view, standing, click, deed.reason)
         ask = replace(
             ask,
             name=deed.name.strip(),
             description=deed.description.strip(),
-            overlap=overlap,
-            lifetime=chosen(deed.lifetime, rule),
+            overlap=_overlap(deed.overlap_days, page.terms),
+            lifetime=chosen(deed.lifetime, page.terms),
         )
         if (full := await room(self.directory.cloud, ask)) is not None:
             raise Refused(f"{full} Nothing was sent.")
@@ -97,32 +94,27 @@ class Managing:
 
     async def extend(self, deed: Extend, click: Click) -> Page:
         """Give the key a longer life, from now on."""
-        person, view = await self._seen(deed.key, click)
-        state = view.request
-        if not isinstance(state, Shown | Confirmed) or end_of_life(state) is None:
-            raise Refused("Latchkey gave this key no end, so there is nothing to extend. Nothing was changed.")
+        standing = await self._standing(click)
+        page = await self.viewing.extend_page(deed.key, standing)
         if not deed.reason.strip():
             raise Refused("An extension needs a reason. Nothing was sent.")
-        _check_texts("", "", deed.reason, view.key)
-        ask = await self._ask(Operation.EXTEND, view, person, click, deed.reason)
-        ask = replace(ask, lifetime=chosen(deed.lifetime, self._rule(ask)))
+        _check_texts("", "", deed.reason, page.view.key)
+        ask = await self._ask(Operation.EXTEND, page.view, standing, click, deed.reason)
+        ask = replace(ask, lifetime=chosen(deed.lifetime, page.terms))
         return await self._propose(ask, click, "being extended")
 
-    async def _seen(self, key: KeyId, click: Click) -> tuple[Person, KeyView]:
-        person = await self.directory.identify(click.by, click.team)
-        view = await self.viewing.key_view(key, await self.directory.standing(person))
-        if await self.directory.is_own(view.owner):
-            raise Refused(OWN_KEY)
-        return person, view
+    async def _standing(self, click: Click) -> Standing:
+        """Who clicked, with the roles of this very moment."""
+        return await self.directory.standing(await self.directory.identify(click.by, click.team))
 
-    async def _ask(self, operation: Operation, view: KeyView, person: Person, click: Click, reason: str) -> Ask:
+    async def _ask(self, operation: Operation, view: KeyView, standing: Standing, click: Click, reason: str) -> Ask:
         """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""
         key = await self.directory.cloud.key(view.key.id)
         if key is None:
             raise Refused(f"The key `{plain(view.key.id)}` is gone by now. Nothing was changed.")
         return Ask(
             id=RequestId(click.id),
-            requester=person,
+            requester=standing.person,
             operation=operation,
             owner=view.owner,
             resource=view.resource,
@@ -132,12 +124,6 @@ class Managing:
             asked_at=self.proposing.ledger.clock(),
             key=key,
         )
-
-    def _rule(self, ask: Ask) -> Rule:
-        rule = self.directory.policy().rule(ask.operation, Target(ask.owner, ask.resource))
-        if rule is None:
-            raise Refused("No rule of the policy allows this. Nothing was sent.")
-        return rule
 
     async def _propose(self, ask: Ask, click: Click, doing: str) -> Page:
         request = await self.proposing.propose(ask, click)
@@ -149,17 +135,25 @@ class Managing:
         return TextPage("Request sent", "Your request is on its way. Latchkey writes to you when it is decided.")
 
 
-def chosen(days: str, rule: Rule) -> timedelta | None:
+def chosen(days: str, terms: Terms) -> timedelta | None:
     """The lifetime that was chosen; None for the rule's own. Raises `Refused` for more than the rule lets."""
     if not days:
         return None
     if not days.isdecimal() or not 0 < int(days) <= _MOST_DAYS:
         raise Refused("The lifetime could not be read. Nothing was sent. Choose it again.")
-    wanted = timedelta(days=int(days))
-    if rule.lifetime is not None and wanted > rule.lifetime:
+    wanted, most = timedelta(days=int(days)), terms.lifetime
+    if most is not None and wanted > most:
         raise Refused(
-            f"The rule {plain(rule.name)} lets such a key live for {rule.lifetime.days} days at most. Nothing was sent."
+            f"The rule {plain(terms.rule)} lets such a key live for {duration(most)} at most. Nothing was sent."
         )
+    return wanted
+
+
+def _overlap(days: int, terms: Terms) -> timedelta:
+    """How long the old key lives on. Raises `Refused` for longer than it may."""
+    wanted, most = timedelta(days=max(days, 0)), min(terms.overlap, MOST_OVERLAP)
+    if wanted > most:
+        raise Refused(f"The old key may live on for {duration(most)} at most. Nothing was sent.")
     return wanted
 
 

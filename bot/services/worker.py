@@ -5,9 +5,10 @@ Every process runs it. An item is taken with a lease; a process that dies leaves
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from bot.domain.deadlines import due
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Tampered, Unavailable, Undeliverable
@@ -37,6 +38,13 @@ UNREADABLE = timedelta(minutes=5)
 """When to look again at what does not open. Dropped, it would outlive its deadlines once the right key is back."""
 CATALOG_EVERY = timedelta(minutes=10)
 log = logging.getLogger("latchkey.worker")
+
+
+Errand: TypeAlias = Callable[[str], Awaitable[datetime | None]]
+
+
+async def _nobody_watches(_: Request) -> None:
+    return
 
 
 class Bell:
@@ -72,6 +80,10 @@ class Worker:
     directory: Directory
     clock: Clock
     bell: Bell
+    errands: Mapping[str, Errand] = field(default_factory=dict[str, Errand])
+    """Items of other kinds, and who does them; each says when it is due again."""
+    moved: Callable[[Request], Awaitable[None]] = _nobody_watches
+    """Told of every request that somebody moved."""
     last_look: datetime | None = field(default=None, init=False)
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
 
@@ -139,8 +151,7 @@ class Worker:
             "sweep": self._sweep,
             "catalog": self._catalog,
             "account": self._account,
-            "review": self._review,
-            "home": self._home,
+            **self.errands,
         }
         if kind not in work:
             raise NotFound("an item of no known kind")
@@ -152,6 +163,7 @@ class Worker:
         for _ in range(STEPS):
             stored = await self._known(RequestId(name))
             retry = await self._publish(stored.value)
+            await self.moved(stored.value)
             deadline = due(stored.value)
             if deadline is None or deadline > self.clock():
                 return min((at for at in (deadline, retry) if at), default=None)
@@ -193,12 +205,6 @@ class Worker:
 
     async def _account(self, name: str) -> datetime | None:
         return await self.execution.leftovers.accounts.settle((await self._known(RequestId(name))).value)
-
-    async def _review(self, name: str) -> datetime | None:
-        return await self.reviewing.step(name)
-
-    async def _home(self, name: str) -> None:
-        await self.homes.publish(SlackUserId(name))
 
     async def _catalog(self, _: str) -> datetime | None:
         await self.directory.refresh_catalog()

@@ -19,21 +19,26 @@ from bot.domain.keys import ApiKey, KeyId, Marker, Person, RequestId, Secret
 from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Request, Shown
 from bot.services.carrying import Carrying
-from bot.services.clicks import CardAt, Deed, Replace, ReplyTo, Saved
+from bot.services.clicks import CardAt, Click, Deed, Keep, Replace, ReplyTo, Saved
 from bot.services.delivery import Delivery
 from bot.services.directory import Directory
 from bot.services.execution import Execution
 from bot.services.ledger import Ledger
+from bot.services.managing import Managing
 from bot.services.minting import Minting
+from bot.services.pages import Page
 from bot.services.ports import Change, Requests, Stored
+from bot.services.probing import Probing
+from bot.services.proposing import Proposing
 from bot.services.publishing import Publishing
 from bot.services.requests import Desk
+from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, OTTO
-from tests.support.fakes import FakeCloud, FakeSlack, TestClock
+from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
 from tests.support.faults import Faulty, Killed, Life, Plan
 
 ROUNDS = 400
@@ -75,6 +80,7 @@ class World:
     plan: Plan
     policy: Policy
     redis: FakeServer
+    prober: FakeProber
     paused: timedelta
     connections: list[FakeAsyncRedis] = field(default_factory=list[FakeAsyncRedis])
     processes: list[Process] = field(default_factory=list[Process])
@@ -102,11 +108,11 @@ class World:
         assert stored is not None
         return stored.value
 
-    async def click(self, deed: Deed, by: Person = DANA, *, at: datetime | None = None) -> str:
+    async def click(self, deed: Deed, by: Person = DANA, *, at: datetime | None = None, view: str | None = None) -> str:
         """Somebody clicks, and Slack has its answer; returns the click's id."""
         self.clicks += 1
         name = f"click-{self.clicks}"
-        reply = ReplyTo(response_url=Secret(f"https://hooks.slack.example/{name}"), channel="D01")
+        reply = ReplyTo(response_url=Secret(f"https://hooks.slack.example/{name}"), channel="D01", view=view)
         on_card = [place for place, versions in self.slack.messages.items() if versions[0][0] == "card"]
         # What stands under a secret is ephemeral, and such a click names no message.
         card = CardAt(*on_card[0]) if on_card and not isinstance(deed, Saved | Replace) else None
@@ -243,13 +249,19 @@ def _process(world: World) -> Process:
         cloud, port("people", world.slack), port("cache", store.cache), clock, build.TEAM, lambda: world.policy
     )
     desk = Desk(ledger, directory)
-    execution = Execution(ledger, desk)
+    execution = Execution(ledger, desk, Probing(ledger, port("prober", world.prober), jitter=lambda: 0))
     publishing = Publishing(port("posts", store.posts), notifier, clock)
     delivery = Delivery(ledger, directory, execution, Minting(execution), notifier)
-    carrying = Carrying(desk, delivery, port("drafts", store.drafts), notifier, publishing)
+    managing = Managing(Proposing(ledger, directory), Viewing(directory, requests, clock))
+    drafts = port("drafts", store.drafts)
+    carrying = Carrying(desk, delivery, drafts, notifier, publishing, managing, _nobody_keeps)
     agenda, inbox = port("agenda", store.agenda), port("inbox", store.inbox)
     worker = Worker(agenda, inbox, requests, execution, publishing, carrying, directory, clock, bell)
     return Process(life, worker, desk, delivery)
+
+
+async def _nobody_keeps(deed: Keep, click: Click) -> Page | None:
+    raise AssertionError("nothing here is about the review")
 
 
 @asynccontextmanager
@@ -265,7 +277,7 @@ async def a_world(
     first = FakeAsyncRedis(server=redis)
     store = Store.open(first, Sealer([bytes(range(32))]), build.TEAM, clock)
     slack, policy = FakeSlack(list(people)), build.a_policy(approvals)
-    world = World(store, clock, confluent, slack, plan or Plan(), policy, redis, pause, [first])
+    world = World(store, clock, confluent, slack, plan or Plan(), policy, redis, FakeProber(), pause, [first])
     confluent.watch = lambda what, key: world.effects.append(Effect(what, key, world._lines))
     try:
         yield world
@@ -295,21 +307,30 @@ async def check_audit(world: World) -> None:
     written = json.dumps([lines, world.slack.said], default=str)
     assert not any(each.secret in written for each in world.cloud.minted.values())
     for effect in world.effects:
-        before, after = lines[: effect.lines], lines[effect.lines :]
-        marker = str(Marker.find(effect.key.description))
-        if effect.what == "create":
-            assert _has(before, Action.CREATE_INTENDED, marker=marker), f"no intent before {effect}"
-            outcome = _has(after, Action.CREATED, key=effect.key.id) or _has(after, Action.DELETED, key=effect.key.id)
-        else:
-            assert _has(before, Action.DELETE_INTENDED, key=effect.key.id), f"no intent before {effect}"
-            outcome = _has(after, Action.DELETED, key=effect.key.id)
-        recovered = any(
-            line["action"] == Action.CREATE_UNKNOWN
-            and line["details"]["marker"] == marker
-            and "found" in line["details"]
-            for line in after
-        )
-        assert outcome or recovered, f"no outcome after {effect}"
+        _check_effect(effect, lines)
+
+
+def _check_effect(effect: Effect, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Intent before it, outcome after it; or, for a create, what a later look found."""
+    before, after, marker = lines[: effect.lines], lines[effect.lines :], str(Marker.find(effect.key.description))
+    if effect.what == "create":
+        assert _has(before, Action.CREATE_INTENDED, marker=marker), f"no intent before {effect}"
+        outcome = _has(after, Action.CREATED, key=effect.key.id) or _has(after, Action.DELETED, key=effect.key.id)
+    else:
+        intent, done = _CHANGES[effect.what]
+        assert _has(before, intent, key=effect.key.id), f"no intent before {effect}"
+        outcome = any(_has(after, each, key=effect.key.id) for each in done)
+    recovered = any(
+        line["action"] == Action.CREATE_UNKNOWN and line["details"]["marker"] == marker and "found" in line["details"]
+        for line in after
+    )
+    assert outcome or recovered, f"no outcome after {effect}"
+
+
+_CHANGES = {
+    "delete": (Action.DELETE_INTENDED, (Action.DELETED, Action.FOUND_GONE)),
+    "edit": (Action.EDIT_INTENDED, (Action.EDITED,)),
+}
 
 
 def _has(lines: Sequence[Mapping[str, Any]], action: Action, **details: str) -> bool:

@@ -10,6 +10,7 @@ from bot.domain.keys import (
     ApiKey,
     KafkaCluster,
     KeyId,
+    Kind,
     Operation,
     Person,
     Principal,
@@ -19,11 +20,13 @@ from bot.domain.keys import (
     SlackUserId,
     TeamId,
 )
+from bot.domain.life import Former, Life, Probe
 from bot.domain.requests import (
     Approved,
     Cancelled,
     Confirmed,
     Denied,
+    Done,
     Expired,
     Failed,
     Offered,
@@ -89,8 +92,24 @@ def states() -> dict[str, Request]:
         Unclaimed(*made, KEY, NOW, deleted_at=NOW + HOUR),
         Retired(*made, KEY, NOW),
         Failed(asked, TERMS, "Confluent said no.", "Nothing was changed.", "Ask again.", "req-1", NOW),
+        Done(about(Operation.DELETE), TERMS, grant, 1, NOW, "It was gone already."),
     ]
-    return {state.kind: state for state in every}
+    ended = Retired(*made, KEY, NOW, NOW, why="It was deleted.", by=BEN)
+    return {state.kind: state for state in every} | {"rotated": rotated(grant), "ended": ended}
+
+
+def about(operation: Operation) -> Ask:
+    """An ask about a key that exists."""
+    return replace(ask("R2"), operation=operation, key=replace(KEY, kind=Kind.KAFKA, environment="env-dev001"))
+
+
+def rotated(grant: Grant) -> Shown:
+    """A key with all that can be known of it and planned for it."""
+    asked = replace(about(Operation.ROTATE), overlap=48 * HOUR, lifetime=720 * HOUR)
+    probe = Probe("works", NOW, None, 3, NOW, 1, 1, "403", "req-2")
+    endpoints = Endpoints("", "https://psrc-1.example", is_private=True, organization="o-1")
+    life = Life(probe, NOW + 720 * HOUR, 1, Former(NOW + HOUR, None, NOW, 2), endpoints, extended_by="R9")
+    return Shown(asked, replace(TERMS, overlap=72 * HOUR), grant, 1, KEY, NOW, life=life)
 
 
 def event(request: str | None = "R1", action: Action = Action.SUBMITTED) -> Event:

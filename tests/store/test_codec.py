@@ -31,6 +31,11 @@ def test_what_was_stored_once_still_reads(kind: str) -> None:
     assert read.ask.digest() == states()[kind].ask.digest()
 
 
+def test_approvals_given_before_there_were_later_fields_still_hold() -> None:
+    """This digest was in approvals before an ask could name a key, a lifetime and an overlap."""
+    assert states()["pending"].ask.digest() == "a1142a18e908ecaff87e4b84c2237be913c029a09e1473dda40e8cdcc2c6a748"
+
+
 @pytest.mark.parametrize("kind", sorted(states()))
 def test_a_state_round_trips(kind: str) -> None:
     state = states()[kind]

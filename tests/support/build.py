@@ -19,12 +19,14 @@ from bot.domain.keys import (
     SlackUserId,
     TeamId,
 )
+from bot.domain.life import Former, Life, Probe
 from bot.domain.policy import Policy, without_a_file
 from bot.domain.requests import (
     Approved,
     Cancelled,
     Confirmed,
     Denied,
+    Done,
     Expired,
     Failed,
     Offered,
@@ -159,8 +161,28 @@ def states() -> dict[str, Request]:
         Unclaimed(*made, a_key(), NOW),
         Retired(*made, a_key(), NOW),
         Failed(asked, rules, "Confluent said <no>.", "Nothing was changed.", "Ask again.", "req-1", NOW),
+        Done(a_change(Operation.DELETE), rules, a_grant(), 1, NOW, "It was gone already."),
     ]
-    return {state.kind: state for state in every}
+    return {state.kind: state for state in every} | {"rotated": rotated(), "ended": ended()}
+
+
+def rotated() -> Shown:
+    """A key in its requester's hands, with all that can be known and planned for it."""
+    ask = a_change(Operation.ROTATE, overlap=2 * DAY, lifetime=30 * DAY)
+    probe = Probe("works", NOW, None, 3, NOW, 0, 0, "", "req-2")
+    life = Life(probe, NOW + 60 * DAY, 1, Former(NOW + 2 * DAY), ENDPOINTS, extended_by="R9")
+    return Shown(ask, terms(overlap=3 * DAY), a_grant(ask=ask), 1, a_key(), NOW, life=life)
+
+
+def ended() -> Retired:
+    """A key that somebody deleted."""
+    return Retired(an_ask(), terms(), a_grant(), 1, a_key(), NOW, NOW, why="It was deleted.", by=ERIN)
+
+
+def a_change(operation: Operation, **fields: Any) -> Ask:
+    """An ask about a key that exists; the key was not made by Latchkey, unless `key` says otherwise."""
+    usual: dict[str, Any] = {"id": RequestId("R2"), "operation": operation, "key": a_key("KEY0000000000009", marker="")}
+    return an_ask(**(usual | fields))
 
 
 def a_click(deed: Deed, by: Person = DANA, at: datetime = NOW, **fields: Any) -> Click:

@@ -1,0 +1,64 @@
+"""The services, put together over the adapters: what the listeners and the worker of one process use."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry
+
+from bot.connections import World
+from bot.domain.policy import Policy
+from bot.metrics import CountedAudit, CountedRequests, events_counter
+from bot.services.carrying import Carrying
+from bot.services.delivery import Delivery
+from bot.services.directory import Directory
+from bot.services.execution import Execution
+from bot.services.ledger import Ledger
+from bot.services.managing import Managing
+from bot.services.minting import Minting
+from bot.services.probing import Probing
+from bot.services.proposing import Proposing
+from bot.services.publishing import Publishing
+from bot.services.requests import Desk
+from bot.services.viewing import Viewing
+from bot.services.worker import Bell, Worker
+from bot.settings import Settings
+from bot.slack.notifier import SlackNotifier
+from bot.slack.people import SlackPeople
+from bot.slack.replies import Replies
+
+SLACKS = {"slack.com", "slack-gov.com"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the listeners and the worker share."""
+
+    worker: Worker
+    replies: Replies
+    viewing: Viewing
+
+
+def assemble(settings: Settings, world: World, registry: CollectorRegistry, policy: Callable[[], Policy]) -> Parts:
+    """Put one process's services together. `policy` tells the policy as it is at that moment."""
+    store, clock, bell = world.store, world.clock, Bell()
+    counter = events_counter(registry)
+    requests, audit = CountedRequests(store.requests, counter), CountedAudit(store.audit, counter)
+    replies = Replies(world.slack, world.session, frozenset(_hosts(settings)))
+    notifier = SlackNotifier(replies)
+    ledger = Ledger(requests, audit, clock, bell.ring)
+    directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.team, policy)
+    desk, viewing = Desk(ledger, directory), Viewing(directory, requests, clock)
+    execution = Execution(ledger, desk, Probing(ledger, world.prober))
+    publishing = Publishing(store.posts, notifier, clock)
+    delivery = Delivery(ledger, directory, execution, Minting(execution), notifier)
+    managing = Managing(Proposing(ledger, directory), viewing)
+    carrying = Carrying(desk, delivery, store.drafts, notifier, publishing, managing, reviewing.keep)
+    worker = Worker(store.agenda, store.inbox, requests, execution, publishing, carrying, directory, clock, bell)
+    return Parts(worker, replies, viewing)
+
+
+def _hosts(settings: Settings) -> set[str]:
+    """Where answers to clicks may go: to the Slack that we talk to."""
+    slack = urlsplit(settings.slack_api_url).netloc
+    return {f"hooks.{slack}"} if slack in SLACKS else {slack}

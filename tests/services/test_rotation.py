@@ -1,0 +1,151 @@
+"""A new key in place of an old one: both are known at every moment, and the old one goes when its time is over."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.keys import ApiKey, KeyId, Kind, Operation, RequestId
+from bot.domain.requests import Confirmed, Pending, Retired, Shown
+from bot.services.clicks import Approve, DropFormer, KeepFormer, Rotate, Saved, Show
+from tests.services.world import World, a_world, check_audit
+from tests.support import build
+from tests.support.build import DAY, ERIN, HOUR
+
+OLD = KeyId("KEY0000000000099")
+
+
+async def ask(world: World, *, overlap_days: int = 2, by_latchkey: bool = False) -> str:
+    """Dana asks to rotate a key of the service account; returns the id of her request."""
+    old = _old(world)
+    if by_latchkey:
+        await world.seed(Shown(build.an_ask(), build.terms(), build.a_grant(), 1, old, build.NOW))
+    return await world.click(Rotate(old.id, "orders producer 2", "", "It leaked", overlap_days))
+
+
+def _old(world: World) -> ApiKey:
+    return world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
+
+
+async def rotated(world: World, *, overlap_days: int = 2) -> RequestId:
+    """As far as the new secret is shown; returns the id of the request."""
+    world.cloud.bindings[build.DANA.principal] = [build.a_binding(build.DANA)]
+    request = RequestId(await ask(world, overlap_days=overlap_days, by_latchkey=True))
+    await world.work_now()
+    await world.click(Approve(request), by=ERIN)
+    await world.work_now()
+    await world.click(Show(request, 1))
+    await world.work_now()
+    assert isinstance(await world.state(request), Shown), (await world.state(request), world.slack.said)
+    return request
+
+
+async def test_a_rotation_is_asked_for_and_approved_as_a_new_key_is() -> None:
+    async with a_world() as world:
+        world.cloud.bindings[build.DANA.principal] = [build.a_binding(build.DANA)]
+
+        request = await ask(world)
+        await world.work_now()
+
+        state = await world.state(request)
+        assert isinstance(state, Pending)
+        assert state.ask.operation is Operation.ROTATE
+        assert state.ask.overlap == 2 * DAY
+        assert world.cloud.live() == [OLD]
+
+
+async def test_the_old_key_lives_for_the_overlap_and_everybody_concerned_is_told() -> None:
+    async with a_world() as world:
+        request = await rotated(world)
+        assert len(world.cloud.live()) == 2
+
+        await world.settle(2 * DAY - timedelta(minutes=1))
+        assert len(world.cloud.live()) == 2
+        await world.settle(timedelta(minutes=2))
+
+        state, old = await world.state(request), await world.state()
+        assert isinstance(state, Shown)
+        assert world.cloud.live() == [state.key.id]
+        assert state.life.former is not None
+        assert state.life.former.deleted_at is not None
+        assert isinstance(old, Retired)
+        assert state.key.id in old.why
+        assert {"replaced", "end"} <= {versions[0][0] for versions in world.slack.messages.values()}
+        await check_audit(world)
+
+
+@pytest.mark.parametrize(("deed", "ends"), [(DropFormer, timedelta()), (KeepFormer, 3 * DAY)])
+async def test_the_requester_ends_the_overlap_or_makes_it_longer(
+    deed: type[DropFormer | KeepFormer], ends: timedelta
+) -> None:
+    async with a_world() as world:
+        request = await rotated(world)
+
+        await world.click(deed(request, 1))
+        await world.work_now()
+        await world.settle(max(ends - HOUR, timedelta()))
+        alive = OLD in world.cloud.live()
+        await world.settle(2 * HOUR)
+
+        assert alive is (ends > timedelta())
+        assert OLD not in world.cloud.live()
+        assert world.cloud.minted[OLD].deleted_at == build.NOW + ends
+
+
+async def test_the_overlap_never_grows_beyond_a_week() -> None:
+    async with a_world() as world:
+        request = await rotated(world, overlap_days=6)
+
+        for _ in range(3):
+            await world.click(KeepFormer(request, 1))
+            await world.work_now()
+        await world.settle(8 * DAY)
+
+        assert world.cloud.minted[OLD].deleted_at == build.NOW + 7 * DAY
+        assert "cannot live longer" in world.slack.said[-1][1]
+
+
+async def test_nobody_but_the_requester_ends_the_overlap() -> None:
+    async with a_world() as world:
+        request = await rotated(world)
+
+        await world.click(DropFormer(request, 1), by=ERIN)
+        await world.work_now()
+
+        assert OLD in world.cloud.live()
+        assert world.slack.said[-1][0] == ERIN.slack
+
+
+async def test_a_rotation_that_gives_no_key_leaves_the_old_one_alone() -> None:
+    async with a_world() as world:
+        world.cloud.bindings[build.DANA.principal] = [build.a_binding(build.DANA)]
+        await ask(world)
+        await world.work_now()
+
+        await world.settle(10 * DAY)
+
+        assert world.cloud.live() == [OLD]
+
+
+async def test_an_old_key_that_somebody_deleted_elsewhere_ends_the_plan_without_an_error() -> None:
+    async with a_world() as world:
+        request = await rotated(world)
+        world.cloud.minted[OLD].deleted_at = world.clock()
+
+        await world.settle(3 * DAY)
+
+        state = await world.state(request)
+        assert isinstance(state, Shown)
+        assert state.life.former is not None
+        assert state.life.former.deleted_at is not None
+
+
+async def test_what_was_planned_outlives_the_word_that_it_is_saved() -> None:
+    async with a_world() as world:
+        request = await rotated(world)
+        await world.click(Saved(request, 1))
+        await world.work_now()
+        assert isinstance(await world.state(request), Confirmed)
+
+        await world.settle(3 * DAY)
+
+        assert OLD not in world.cloud.live()
