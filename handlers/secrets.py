@@ -1,10 +1,14 @@
-"""The requester's own buttons: show the secret, saved it, replace the key."""
+"""The requester's own buttons: show the secret, saved it, replace the key; and client configurations for it."""
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
+from bot.domain.catalog import Endpoints
+from bot.domain.errors import LatchkeyError, NotFound, Refused
+from bot.domain.keys import ApiKey, RequestId, Resource
+from bot.domain.requests import Confirmed, Ready, Request, Revealing, Shown
 from bot.services.clicks import Replace, Saved, Show
-from bot.slack import forms, ids
-from bot.slack.forms import Body
+from bot.slack import forms, ids, snippets
+from bot.slack.forms import Body, Opening
 from handlers.desk import Reception
 
 
@@ -22,3 +26,47 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.REPLACE)
     async def replace(ack: AsyncAck, body: Body) -> None:
         await desk.button(ack, body, Replace(*forms.key_ref(body)))
+
+    @app.action(ids.SNIPPET)
+    async def configure(ack: AsyncAck, body: Body) -> None:
+        opening, (value, request, attempt) = forms.opening(body), snippets.chosen(body)
+        job = _configure(desk, opening, value, request, attempt)
+        desk.start(job, "show a client configuration", opening.by, opening.reply)
+        await ack()
+
+
+async def _configure(desk: Reception, opening: Opening, value: str, request: RequestId, attempt: int) -> None:
+    """Answer with a client configuration that only the requester sees. There is no secret in it."""
+    if not value:
+        return  # a choice that was taken back
+    stored = await desk.requests.get(request)
+    if stored is None:
+        raise NotFound(_GONE)
+    asker = stored.value.ask.requester
+    person = await desk.directory.identify(opening.by, opening.team)
+    if person.slack != asker.slack or person.principal != asker.principal:
+        raise Refused("This key is for the person who asked for it, and for nobody else. Nothing was changed.")
+    key, resource = _key(stored.value, attempt), stored.value.ask.resource
+    blocks = snippets.drawn(value, key.id, resource, await _endpoints(desk, stored.value, resource))
+    await desk.replies.send(opening.by, opening.reply, "A client configuration for your API key", blocks)
+
+
+def _key(request: Request, attempt: int) -> ApiKey:
+    """The key of this attempt. Raises `NotFound` unless it lives and is in the requester's hands, or about to be."""
+    if isinstance(request, Ready | Revealing | Shown | Confirmed) and request.attempt == attempt:
+        return request.key
+    raise NotFound(_GONE)
+
+
+async def _endpoints(desk: Reception, request: Request, resource: Resource) -> Endpoints:
+    """Where clients find the resource; without Confluent's answer a configuration says what to fill in."""
+    if isinstance(request, Ready):
+        return request.endpoints
+    try:
+        found = await desk.directory.cloud.resource(resource.kind, resource.environment, resource.id)
+    except LatchkeyError:
+        found = None
+    return found[1] if found else Endpoints("", "")
+
+
+_GONE = "This choice belongs to a key that is no longer there. Nothing was changed. `/apikey list` shows your keys."
