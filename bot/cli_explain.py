@@ -165,7 +165,7 @@ async def _answer(question: Question, sources: Sources) -> tuple["Explanation", 
     async with _explaining(sources) as explaining:
         cloud = explaining.cloud
         someone = await explaining.find(question.user)
-        owner = await find_owner(cloud, question.owner, someone.person)
+        owner = await find_owner(cloud, question.owner, someone.person, question.operation)
         resource = await find_resource(cloud, question.kind, question.resource, question.environment)
         explanation = await explaining.explain(someone, question.operation, Target(owner, resource))
         return explanation, await all_names(cloud)

@@ -5,12 +5,13 @@ from datetime import timedelta
 from html import unescape
 from typing import TypeAlias
 
-from bot.domain.authority import Target
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval
 from bot.domain.keys import Everywhere, Kind, MyAccount, NewServiceAccount, Operation, Owner, Resource
-from bot.domain.policy import MAKES, Rule
-from bot.services.basis import in_words, names_of
-from bot.services.explaining import Approver, Explanation, Looked, Someone
+from bot.domain.policy import Rule
+from bot.domain.roles import Binding
+from bot.services.approvers import Approver, Someone
+from bot.services.basis import in_words, names_of, right
+from bot.services.explaining import Explanation, Looked
 
 Names: TypeAlias = Mapping[str, str]
 _KINDS = {
@@ -27,12 +28,13 @@ _VERBS = {
     Operation.EDIT: "edit a {} key",
     Operation.ROTATE: "rotate a {} key",
     Operation.DELETE: "delete a {} key",
+    Operation.EXTEND: "extend a {} key",
 }
 
 
 def as_text(explanation: Explanation, more_names: Names) -> str:
     """The whole explanation. `more_names` are of places other than the target."""
-    names = {**more_names, **names_of(_target(explanation))}
+    names = {**more_names, **names_of(explanation.target)}
     ask = explanation.ask
     return _clean(
         [
@@ -51,13 +53,13 @@ def as_text(explanation: Explanation, more_names: Names) -> str:
 
 def approvers_as_text(explanation: Explanation, more_names: Names) -> str:
     """The people alone, a line for each."""
-    names = {**more_names, **names_of(_target(explanation))}
+    names = {**more_names, **names_of(explanation.target)}
     return _clean(_approver(each, names) for each in explanation.able)
 
 
 def notes(explanation: Explanation, more_names: Names) -> str:
     """What the list of people does not say by itself; "" when there is nothing to add."""
-    names = {**more_names, **names_of(_target(explanation))}
+    names = {**more_names, **names_of(explanation.target)}
     wanted = f"Decision: {_decision(explanation)}"
     return _clean([wanted, *_barred(explanation, names)])
 
@@ -65,14 +67,14 @@ def notes(explanation: Explanation, more_names: Names) -> str:
 def as_json(explanation: Explanation, more_names: Names) -> dict[str, object]:
     """The explanation as an object."""
     ask, verdict = explanation.ask, explanation.verdict
-    names = {**more_names, **names_of(_target(explanation))}
+    names = {**more_names, **names_of(explanation.target)}
     return {
         "decision": _word(explanation),
         "possible": explanation.is_possible,
         "missing": verdict.missing if isinstance(verdict, NeedsApproval) else 0,
         "reason": unescape(verdict.reason) if isinstance(verdict, Forbidden) else "",
         "rule": explanation.rule.name if explanation.rule else None,
-        "terms": _terms(explanation.rule) if explanation.rule else None,
+        "terms": _terms(explanation.rule, explanation.approvals) if explanation.rule else None,
         "table": explanation.table,
         "requester": _person(explanation.requester),
         "operation": ask.operation.value,
@@ -91,7 +93,7 @@ def as_json(explanation: Explanation, more_names: Names) -> dict[str, object]:
 
 def approver_as_json(approver: Approver, names: Names) -> dict[str, object]:
     """One person, with what gives the authority."""
-    return {**_person(approver.someone), "basis": in_words(approver.basis, names), **_source(approver)}
+    return {**_person(approver.someone), "basis": right(approver.bindings, names), **_source(approver)}
 
 
 def _barred_as_json(approver: Approver, names: Names) -> dict[str, object]:
@@ -99,12 +101,15 @@ def _barred_as_json(approver: Approver, names: Names) -> dict[str, object]:
 
 
 def _source(approver: Approver) -> dict[str, object]:
+    account = approver.account
     return {
-        "role": approver.basis.role,
-        "crn": approver.basis.crn,
-        "source": approver.basis.source,
-        "mapping": approver.via or None,
+        **_binding(approver.basis, approver.via),
+        "new_account": _binding(account, approver.account_via) if account else None,
     }
+
+
+def _binding(binding: Binding, via: str) -> dict[str, object]:
+    return {"role": binding.role, "crn": binding.crn, "source": binding.source, "mapping": via or None}
 
 
 def _role(looked: Looked, names: Names) -> dict[str, object]:
@@ -125,20 +130,17 @@ def _person(someone: Someone) -> dict[str, object]:
     return {"name": person.name, "email": person.email, "principal": someone.principal, "slack": someone.slack}
 
 
-def _terms(rule: Rule) -> dict[str, object]:
+def _terms(rule: Rule, approvals: int) -> dict[str, object]:
     return {
-        "approvals": rule.approvals,
+        "approvals": approvals,
         "channel": rule.channel or None,
         "pending_seconds": int(rule.pending.total_seconds()),
         "claim_seconds": int(rule.claim.total_seconds()),
         "lifetime_seconds": None if rule.lifetime is None else int(rule.lifetime.total_seconds()),
+        "overlap_seconds": int(rule.overlap.total_seconds()),
         "mint": rule.mint,
         "user_keys": rule.user_keys,
     }
-
-
-def _target(explanation: Explanation) -> Target:
-    return Target(explanation.ask.owner, explanation.ask.resource)
 
 
 def _word(explanation: Explanation) -> str:
@@ -173,26 +175,43 @@ def _rule(explanation: Explanation) -> Iterator[str]:
     yield f'Rule:     "{rule.name}"'
     if isinstance(explanation.verdict, Forbidden):
         return
-    if rule.approvals:
+    if explanation.approvals:
         place = rule.channel or "no channel"
-        yield f"          {_approvals(rule.approvals)} within {_long(rule.pending)}, asked for in {place}"
-    if explanation.ask.operation in MAKES:
-        life = f"at most {_long(rule.lifetime)}" if rule.lifetime else "for ever"
-        made = "when its requester clicks to see it" if rule.mint == "on_claim" else "as soon as that is settled"
-        yield f"          the key is made {made}, has to be seen within {_long(rule.claim)},"
-        yield f"          and may live {life}"
+        yield f"          {_approvals(explanation.approvals)} within {_long(rule.pending)}, asked for in {place}"
+    if explanation.approvals > rule.approvals:
+        yield "          (none from who manages such a key, or owns it)"
+    life = f"at most {_long(rule.lifetime)}" if rule.lifetime else "for ever"
+    match explanation.ask.operation:
+        case Operation.CREATE | Operation.ROTATE as operation:
+            made = "when its requester clicks to see it" if rule.mint == "on_claim" else "as soon as that is settled"
+            yield f"          the key is made {made}, has to be seen within {_long(rule.claim)},"
+            yield f"          and may live {life}"
+            if operation is Operation.ROTATE:
+                yield f"          {_overlap(rule)}"
+        case Operation.EXTEND:
+            yield f"          from then on the key may live {life}"
+        case Operation.EDIT | Operation.DELETE:
+            pass
+
+
+def _overlap(rule: Rule) -> str:
+    if not rule.overlap:
+        return "the key that it replaces is deleted as soon as the new secret was seen"
+    return f"the key that it replaces may live on for at most {_long(rule.overlap)}"
 
 
 def _roles(explanation: Explanation, names: Names) -> Iterator[str]:
     who = explanation.requester.person.name or "the requester"
-    if not explanation.roles:
+    if explanation.roles:
+        yield f'What {who} holds, by the role table "{explanation.table}":'
+    else:
         yield f"{who} holds no role: neither bound at Confluent Cloud nor given by the policy."
-        return
-    yield f'What {who} holds, by the role table "{explanation.table}":'
     for each in explanation.roles:
         counts = "counts" if each.weighed.counts else "does not count"
         yield f"  {in_words(each.weighed.binding, names)}{_via(each.via)}"
         yield f"      {counts}: {each.weighed.why}"
+    if explanation.is_by_ownership:
+        yield f"{who} owns this key, and needs no role to edit or delete it."
     if isinstance(explanation.verdict, NeedsApproval) and any(each.weighed.counts for each in explanation.roles):
         yield f"{who} has authority over this key; the rule asks for somebody else's approval all the same."
 
@@ -216,7 +235,10 @@ def _barred(explanation: Explanation, names: Names) -> Iterator[str]:
 
 
 def _approver(approver: Approver, names: Names) -> str:
-    return f"{_who(approver.someone)}: {in_words(approver.basis, names)}{_via(approver.via)}"
+    roles = [f"{in_words(approver.basis, names)}{_via(approver.via)}"]
+    if approver.account:
+        roles.append(f"{in_words(approver.account, names)}{_via(approver.account_via)}")
+    return f"{_who(approver.someone)}: {' and '.join(roles)}"
 
 
 def _via(subject: str) -> str:

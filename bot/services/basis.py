@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bot.domain.authority import Target
 from bot.domain.keys import ServiceAccount
 from bot.domain.roles import Binding, Scope
-from bot.services.explaining import Approver
+from bot.services.approvers import Approver
 
 _NAMED = frozenset({"environment", "cloud-cluster", "schema-registry", "ksql", "flink-region", "service-account"})
 
@@ -16,8 +16,13 @@ def by_basis(approvers: Iterable[Approver], target: Target) -> Mapping[str, Sequ
     names, groups = names_of(target), defaultdict[str, list[Approver]](list)
     for each in approvers:
         if not each.someone.refusal:
-            groups[in_words(each.basis, names)].append(each)
+            groups[right(each.bindings, names)].append(each)
     return groups
+
+
+def right(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
+    """What `authority.bases` found, in words: "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the …"."""
+    return " and ".join(in_words(each, names) for each in bindings)
 
 
 def names_of(target: Target) -> dict[str, str]:

@@ -1,15 +1,28 @@
 """From the ids and names that a platform engineer types to domain values: a resource, an owner."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from bot.domain.catalog import Environment
 from bot.domain.errors import NotFound, plain
-from bot.domain.keys import Everywhere, Kind, MyAccount, NewServiceAccount, Owner, Person, Principal, Resource
+from bot.domain.keys import (
+    Everywhere,
+    FlinkRegion,
+    Kind,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    Owner,
+    Person,
+    Principal,
+    Resource,
+)
 from bot.services.inventory import Inventory
 
 Reader: TypeAlias = Callable[[Environment], Awaitable[Sequence[Resource]]]
+_REGION = re.compile(r"(aws|azure|gcp)\.[a-z0-9-]+")
 AT_ONCE = 5
 """Environments that are looked through at the same time."""
 
@@ -17,7 +30,8 @@ AT_ONCE = 5
 async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: str = "") -> Resource:
     """The resource with this id or name, looked for in one environment, or in all. Raises `NotFound` unless just one.
 
-    Cloud, Tableflow and Global keys open no single resource: `word` may be "" for them.
+    Cloud, Tableflow and Global keys open no single resource: `word` may be "" for them. A Flink region in which nothing
+    runs yet is found where its environment is named.
     """
     if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
         if word not in {"", kind.value}:
@@ -27,6 +41,8 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
         raise NotFound(f"Say which resource the {kind} key is for.")
     environments = await _environments(cloud, environment)
     found = [each for each in await _all(_readers(cloud)[kind], environments) if word in {each.id, each.name}]
+    if not found and kind is Kind.FLINK and environment and _REGION.fullmatch(word):
+        return FlinkRegion(word, environments[0].id, environments[0].name)
     if not found:
         places = ", ".join(each.id for each in environments) or "no environment that Latchkey sees"
         raise NotFound(f"There is no {kind} resource {plain(word)} in {places}.")
@@ -36,11 +52,16 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
     return found[0]
 
 
-async def find_owner(cloud: Inventory, word: str, requester: Person) -> Owner:
-    """`me`, `new`, a service account by id or name, or another person's `u-…`. Raises `NotFound`."""
+async def find_owner(cloud: Inventory, word: str, requester: Person, operation: Operation = Operation.CREATE) -> Owner:
+    """`me`, `new`, a service account by id or name, or another person's `u-…`. Raises `NotFound`.
+
+    Only what is created can have an owner that does not exist yet.
+    """
     if word in {"me", requester.principal}:
         return MyAccount(requester.principal)
     if word == "new":
+        if operation is not Operation.CREATE:
+            raise NotFound(f"A new service account has no key to {operation} yet. Say whose key it is.")
         return NewServiceAccount("new", "")
     accounts = await cloud.service_accounts()
     account = next((each for each in accounts if each.id == word), None)
@@ -55,9 +76,9 @@ async def find_owner(cloud: Inventory, word: str, requester: Person) -> Owner:
 
 
 async def all_names(cloud: Inventory) -> dict[str, str]:
-    """What environments, Kafka clusters and service accounts are called, by id."""
-    environments = await cloud.environments()
-    clusters = await _all(cloud.kafka_clusters, environments)
+    """What environments, clusters of every kind and service accounts are called, by id."""
+    environments, readers = await cloud.environments(), _readers(cloud).values()
+    clusters = [each for read in readers for each in await _all(read, environments)]
     return {each.id: each.name for each in (*environments, *clusters, *await cloud.service_accounts())}
 
 

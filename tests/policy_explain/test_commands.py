@@ -8,6 +8,7 @@ from inline_snapshot import snapshot
 from typer.testing import CliRunner, Result
 
 from bot.cli import app
+from bot.domain.keys import Kind, Operation
 from tests.policy_explain.given import acme
 from tests.support.processes import latchkey
 
@@ -141,6 +142,19 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001",
             "source": "binding",
             "mapping": None,
+            "new_account": None,
+        }
+    )
+    assert answer["terms"] == snapshot(
+        {
+            "approvals": 1,
+            "channel": "C0APPROVE",
+            "pending_seconds": 86400,
+            "claim_seconds": 86400,
+            "lifetime_seconds": None,
+            "overlap_seconds": 604800,
+            "mint": "on_approval",
+            "user_keys": True,
         }
     )
     assert answer["barred"] == snapshot(
@@ -155,6 +169,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
                 "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001",
                 "source": "mapping",
                 "mapping": "U0GUS",
+                "new_account": None,
                 "reason": "Guests of this Slack workspace can neither ask for keys nor decide about them.",
             }
         ]
@@ -170,6 +185,16 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         (1, "forbidden. Ask the platform team for a Kafka key instead.", (*NEW, "--kind", "global")),
         (1, "needs 5 approvals, and only 1 person could approve", (*NEW, "--kind", "cloud")),
         (1, "forbidden. Nobody makes keys for another person's account.", (*MY_DEV, "--owner", "u-mona01")),
+        (1, "forbidden. Nobody makes keys for another person's account.",
+         (*MY_DEV, "--owner", "u-mona01", "--operation", "rotate")),
+        (1, "forbidden. Nobody makes keys for another person's account, or makes them live longer.",
+         (*MY_DEV, "--owner", "u-mona01", "--operation", "extend")),
+        (0, "needs 2 approvals", (*PROD, "--operation", "rotate")),
+        (0, "needs 2 approvals", (*PROD, "--operation", "extend")),
+        (0, "needs 1 approval", (*PROD, "--operation", "edit")),
+        (0, "needs 1 approval", (*PROD, "--operation", "delete")),
+        (0, "allowed, without anybody's approval", (*PROD, "--operation", "delete", "--user", "pavel@acme.example")),
+        (0, "allowed, without anybody's approval", (*MY_DEV, "--operation", "delete", "--user", "pavel@acme.example")),
         (1, "forbidden. This rule needs no approval, but only from somebody who manages such keys.",
          (*MY_DEV, "--user", "pavel@acme.example")),
         (1, "forbidden. Several Confluent Cloud users (u-tess01, u-tess02) have the e-mail address tess@acme.example",
@@ -186,6 +211,109 @@ def test_the_decision_and_its_exit_code(
 
     assert f"Decision: {decision}" in result.stdout
     assert result.exit_code == code
+
+
+RESOURCES = {
+    "kafka": ("lkc-dev001",),
+    "schema-registry": ("lsrc-dev01",),
+    "ksqldb": ("lksqlc-dev01",),
+    "flink": ("aws.us-east-1", "--environment", "env-dev001"),
+    "cloud": ("",),
+    "tableflow": ("",),
+    "global": ("",),
+}
+
+
+@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("kind", Kind)
+def test_every_operation_on_every_kind_of_key_of_every_owner_is_answered(
+    org: Path, kind: Kind, operation: Operation
+) -> None:
+    owners = ["me", "sa-orders", "orders-service", "u-mona01", *(["new"] if operation is Operation.CREATE else [])]
+    for owner in owners:
+        asked = ("--user", "dana@acme.example", "--operation", operation, "--kind", kind, "--owner", owner)
+        result = run(org, "explain", *asked, "--resource", *RESOURCES[kind])
+
+        assert result.exit_code in (0, 1), result.output
+        assert f") wants to {operation} a " in result.stdout
+        assert "Decision: " in result.stdout
+
+
+def test_a_flink_region_where_nothing_runs_yet_is_answered_where_its_environment_is_named(org: Path) -> None:
+    asked = ("--user", "dana@acme.example", "--kind", "flink", "--owner", "sa-orders", "--resource")
+
+    result = run(org, "explain", *asked, "gcp.europe-west1", "--environment", "dev")
+
+    assert result.exit_code == 0
+    assert "for     gcp.europe-west1 in dev (env-dev001)" in result.stdout
+
+
+def test_a_deletion_by_somebody_who_does_not_manage_the_key_is_explained(org: Path, policy: Path) -> None:
+    text = run(org, "explain", *PROD, "--operation", "delete", "--policy", str(policy)).stdout
+
+    assert text.partition("\n\nWhat")[0] == snapshot("""\
+Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to delete a Kafka key
+  for     orders (lkc-prod01) in production (env-prod01)
+  owner   orders-service (sa-orders)
+
+Decision: needs 1 approval
+Rule:     "no approval to edit or delete what one manages"
+          1 approval within 1 day, asked for in C0APPROVE
+          (none from who manages such a key, or owns it)\
+""")
+
+
+def test_a_rotation_and_an_extension_say_what_becomes_of_the_keys(org: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+
+    def told(operation: str, defaults: str) -> str:
+        policy.write_text(f"{{version: 1, channel: C0APPROVE, defaults: {{lifetime: 90d, {defaults}}}}}")
+        text = run(org, "explain", *DEV, "--operation", operation, "--policy", str(policy)).stdout
+        return text.partition("Rule: ")[2].partition("\n\nWhat")[0]
+
+    assert told("rotate", "overlap: 2d") == snapshot("""\
+    "one approval for every new key"
+          1 approval within 1 day, asked for in C0APPROVE
+          the key is made as soon as that is settled, has to be seen within 1 day,
+          and may live at most 90 days
+          the key that it replaces may live on for at most 2 days\
+""")
+    assert told("rotate", "overlap: 0d").splitlines()[-1] == snapshot(
+        "          the key that it replaces is deleted as soon as the new secret was seen"
+    )
+    assert told("extend", "overlap: 2d") == snapshot("""\
+    "one approval for every new key"
+          1 approval within 1 day, asked for in C0APPROVE
+          from then on the key may live at most 90 days\
+""")
+
+
+def test_the_owner_of_a_key_is_told_that_no_role_is_needed(org: Path, policy: Path) -> None:
+    asked = (*MY_DEV, "--user", "pavel@acme.example", "--operation", "edit", "--policy", str(policy))
+
+    assert "Pavel Novák owns this key, and needs no role to edit or delete it." in run(org, "explain", *asked).stdout
+
+
+def test_a_new_service_account_is_explained_with_both_halves(org: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("{version: 1, channel: C0APPROVE, roles: {mappings: [{user: U0ERIN, role: AccountAdmin}]}}")
+    asked = (*NEW, "--kind", "kafka", "--resource", "lkc-dev001", "--policy", str(policy))
+
+    erins = run(org, "explain", *asked, "--user", "erin@acme.example").stdout
+    listed = run(org, "who-can-approve", *asked)
+
+    assert erins.partition("What Erin")[2].partition("\n\nWho")[0] == snapshot("""\
+ Castellanos holds, by the role table "documented":
+  EnvironmentAdmin of dev (env-dev001)
+      counts: it covers the resource; another role makes the service account
+  AccountAdmin of the organisation (the policy gives it to U0ERIN)
+      counts: it makes the service account; another role covers the key
+Erin Castellanos has authority over this key; the rule asks for somebody else's approval all the same.\
+""")
+    assert listed.stdout == snapshot("""\
+Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organisation (the policy gives it to U0ERIN)
+Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
+""")  # noqa: E501 -- as it is printed
 
 
 def test_nobody_to_approve_is_1_and_nobody_printed(org: Path, policy: Path) -> None:
@@ -226,6 +354,9 @@ def test_members_of_a_mapped_group_can_approve(org: Path, policy: Path) -> None:
         ("Say which resource the kafka key is for.", KAFKA[:-1]),
         ("opens no single resource", (*DEV, "--kind", "cloud")),
         ("aws.us-east-1 in env-dev001, aws.us-east-1 in env-prod01", (*KAFKA, "aws.us-east-1", "--kind", "flink")),
+        ("A new service account has no key to rotate yet.", (*DEV, "--owner", "new", "--operation", "rotate")),
+        ("There is no flink resource nowhere in env-dev001.",
+         (*KAFKA, "nowhere", "--kind", "flink", "--environment", "env-dev001")),
         ("'flag' is not one of 'kafka'", (*DEV, "--kind", "flag")),
         ("no such file", (*DEV, "--policy", "no-such-policy.yaml")),
     ],

@@ -15,16 +15,19 @@ DEV_SUBJECTS = "schema-registry lsrc-dev01"
 PROD_SUBJECTS = "schema-registry lsrc-prod01"
 ENRICHMENT = "ksqldb lksqlc-dev01"
 DEV_FLINK = "flink aws.us-east-1 env-dev001"
+MAKES = "it covers the resource, and this role makes service accounts"
+TAKES = "it covers the resource, but makes no service account: that takes AccountAdmin or OrganizationAdmin"
 COVERS, INSIDE = "it covers the resource", "it reaches into the resource: enough for an own key"
 ELSEWHERE, OWN_ONLY = "it is bound somewhere else", "this role manages only its holder's own keys"
 
 # who, their role, what for, whose key, whether it counts, and why; from the page's table and the cast's bindings
 ROLES = [
     ("olga", "OrganizationAdmin", ORDERS, "sa-orders", True, COVERS),
-    ("olga", "OrganizationAdmin", "cloud", "new", True, COVERS),
+    ("olga", "OrganizationAdmin", "cloud", "new", True, MAKES),
     ("olga", "OrganizationAdmin", "tableflow", "sa-payments", True, COVERS),
     ("erin", "EnvironmentAdmin", DEV_ORDERS, "sa-orders", True, COVERS),
-    ("erin", "EnvironmentAdmin", DEV_FLINK, "new", True, COVERS),
+    ("erin", "EnvironmentAdmin", DEV_FLINK, "sa-orders", True, COVERS),
+    ("erin", "EnvironmentAdmin", DEV_FLINK, "new", False, TAKES),
     ("erin", "EnvironmentAdmin", ORDERS, "sa-orders", False, ELSEWHERE),
     ("erin", "EnvironmentAdmin", "cloud", "sa-orders", False, "this role manages no cloud keys"),
     ("chiyo", "CloudClusterAdmin", ORDERS, "sa-payments", True, COVERS),
@@ -101,9 +104,81 @@ def test_the_newest_table_is_explained_too(org: Path, tmp_path: Path) -> None:
 def test_a_role_bound_by_a_pattern_counts_wherever_the_pattern_reaches(org: Path) -> None:
     for cluster in ("lkc-prod01", "lkc-prod02"):
         basis = {
-            each["email"]: each["basis"] for each in explained(org, "mona", f"kafka {cluster}", "new")["approvers"]
+            each["email"]: each["basis"]
+            for each in explained(org, "mona", f"kafka {cluster}", "sa-etl001")["approvers"]
         }
 
         assert basis["omar@acme.example"] == "CloudClusterAdmin of every environment / lkc-prod*"
-    approvers = explained(org, "mona", DEV_ORDERS, "new")["approvers"]
+    approvers = explained(org, "mona", DEV_ORDERS, "sa-etl001")["approvers"]
     assert "omar@acme.example" not in {each["email"] for each in approvers}
+
+
+# --- a new service account: a role over the key, and one that makes accounts ----------------------------------------
+
+POLICY = """\
+version: 1
+channel: C0APPROVE
+roles:
+  table: "TABLE"
+  mappings:
+    - {user: U0ERIN, role: AccountAdmin}
+    - {user: U0REED, role: AccountAdmin}
+    - {user: U0REED, role: KsqlAdmin, scope: env-dev001/lkc-dev001}
+    - {group: S0PLATFORM, role: ResourceOwner, scope: sa-orders}
+"""
+
+
+def by_name(found: list[dict[str, Any]]) -> dict[str, str]:
+    return {each["principal"]: each["basis"] for each in found}
+
+
+@pytest.mark.parametrize(
+    ("table", "what", "approvers"),
+    [
+        ("documented", DEV_FLINK, {
+            "u-olga01": "OrganizationAdmin of the organisation",
+            "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organisation",
+        }),
+        ("documented", ENRICHMENT, {
+            "u-olga01": "OrganizationAdmin of the organisation",
+            "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organisation",
+            "u-reed01": "KsqlAdmin of dev (env-dev001) / orders-dev (lkc-dev001) and AccountAdmin of the organisation",
+        }),
+        ("documented", "cloud", {"u-olga01": "OrganizationAdmin of the organisation"}),
+        ("2026", "tableflow", {
+            "u-olga01": "OrganizationAdmin of the organisation",
+            "u-ravi01": "ResourceKeyAdmin of the organisation and ResourceOwner of orders-service (sa-orders)",
+        }),
+        ("2026", DEV_SUBJECTS, {
+            "u-olga01": "OrganizationAdmin of the organisation",
+            "u-erin01": "EnvironmentAdmin of dev (env-dev001)",
+            "u-ravi01": "ResourceKeyAdmin of the organisation and ResourceOwner of orders-service (sa-orders)",
+        }),
+    ],
+)  # fmt: skip
+def test_two_roles_of_one_person_approve_a_new_service_account_together(
+    org: Path, tmp_path: Path, table: str, what: str, approvers: dict[str, str]
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY.replace("TABLE", table))
+
+    answer = explained(org, "mona", what, "new", "--policy", str(policy))
+
+    assert by_name(answer["approvers"]) == approvers
+    for each in answer["approvers"]:
+        assert bool(each["new_account"]) is (" and " in each["basis"])
+
+
+def test_the_policy_names_the_roles_that_make_service_accounts(org: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("{version: 1, channel: C0APPROVE, roles: {new_accounts: [EnvironmentAdmin]}}")
+
+    answer = explained(org, "erin", DEV_FLINK, "new", "--policy", str(policy))
+    olgas = explained(org, "olga", DEV_FLINK, "new", "--policy", str(policy))
+
+    assert (answer["roles"][0]["counts"], answer["roles"][0]["why"]) == (True, MAKES)
+    assert answer["approvers"] == []
+    assert by_name(olgas["approvers"]) == {"u-erin01": "EnvironmentAdmin of dev (env-dev001)"}
+    assert olgas["roles"][0]["why"] == (
+        "it covers the resource, but makes no service account: that takes EnvironmentAdmin"
+    )
