@@ -39,7 +39,7 @@ _AWAY = "It did not answer."
 
 def error_before(port: str, method: str) -> LatchkeyError:
     """What a call without effect may raise."""
-    if (port, method) == ("cloud", "create_key"):
+    if port == "cloud" and method in {"create_key", "create_account"}:
         return Unknown(_AWAY)  # a request that never arrived looks like one whose answer was lost
     if (port, method) in {("notifier", "hand_over"), ("notifier", "clear")}:
         return Undeliverable("timeout", lasting=False)
@@ -51,7 +51,7 @@ def refused_before(port: str, method: str) -> LatchkeyError:
     match port:
         case "requests" if method == "commit":
             return Conflict("Somebody was faster.")
-        case "cloud" if method == "create_key":
+        case "cloud" if method in {"create_key", "create_account", "edit_key"}:
             return CloudRefused(status=403, detail="not authorised", reference="req-1")
         case "cloud" | "people":
             return Throttled(_AWAY, wait=timedelta(seconds=40))
@@ -63,7 +63,7 @@ def refused_before(port: str, method: str) -> LatchkeyError:
 
 def error_after(port: str, method: str) -> LatchkeyError:
     """What a call raises that had its effect, and whose answer was lost."""
-    if port == "cloud" and method in {"create_key", "delete_key"}:
+    if port == "cloud" and method in {"delete_key", "edit_key", "describe_account", "delete_account"}:
         return Unknown(_AWAY)
     return error_before(port, method)
 
