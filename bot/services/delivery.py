@@ -179,6 +179,7 @@ class Delivery:
             ready.ask.resource,
             ready.endpoints,
             ready.grant.fresh_until,
+            probe=ready.life.probe,
         )
         try:
             await self.notifier.hand_over(click.reply, handover)

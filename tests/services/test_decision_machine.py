@@ -37,11 +37,12 @@ from bot.services.clicks import Approve, Cancel, Click, Deny, Draft, Send
 from bot.services.directory import Directory
 from bot.services.execution import Execution
 from bot.services.ledger import Ledger
+from bot.services.probing import Probing
 from bot.services.requests import Desk
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM
-from tests.support.fakes import FakeCloud, FakeSlack, TestClock
+from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
 
 DOUBLE = replace(ERIN, slack=SlackUserId("U0ERIN2"), email="erin.two@example.com")
 """Erin's second Slack account, which the policy says is her."""
@@ -144,7 +145,7 @@ class Interleaving(RuleBasedStateMachine):
         directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, TEAM, lambda: self.policy)
         ledger = Ledger(self.store.requests, self.store.audit, self.clock, lambda: None)
         self.desk = Desk(ledger, directory)
-        self.execution = Execution(ledger, self.desk)
+        self.execution = Execution(ledger, self.desk, Probing(ledger, FakeProber()))
         self.clicks = 0
         self.roles_changed()
         for number, mine in enumerate(owners, start=1):
