@@ -165,7 +165,16 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
     )
     worker = parts.worker
     desk = handlers.Reception(
-        worker.inbox, worker.agenda, worker.requests, worker.directory, parts.replies, world.clock, worker.bell, work
+        worker.inbox,
+        worker.agenda,
+        worker.requests,
+        worker.directory,
+        parts.replies,
+        world.clock,
+        worker.bell,
+        work,
+        parts.viewing,
+        parts.homes,
     )
     handlers.register(app, desk)
     return app

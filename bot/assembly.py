@@ -9,10 +9,12 @@ from prometheus_client import CollectorRegistry
 from bot.connections import World
 from bot.domain.policy import Policy
 from bot.metrics import CountedAudit, CountedRequests, events_counter
+from bot.services.asking import Asking
 from bot.services.carrying import Carrying
 from bot.services.delivery import Delivery
 from bot.services.directory import Directory
 from bot.services.execution import Execution
+from bot.services.homes import Homes
 from bot.services.ledger import Ledger
 from bot.services.managing import Managing
 from bot.services.minting import Minting
@@ -23,6 +25,7 @@ from bot.services.requests import Desk
 from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
+from bot.slack.home import SlackHomes
 from bot.slack.notifier import SlackNotifier
 from bot.slack.people import SlackPeople
 from bot.slack.replies import Replies
@@ -37,6 +40,7 @@ class Parts:
     worker: Worker
     replies: Replies
     viewing: Viewing
+    homes: Homes
 
 
 def assemble(settings: Settings, world: World, registry: CollectorRegistry, policy: Callable[[], Policy]) -> Parts:
@@ -54,8 +58,22 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     delivery = Delivery(ledger, directory, execution, Minting(execution), notifier)
     managing = Managing(Proposing(ledger, directory), viewing)
     carrying = Carrying(desk, delivery, store.drafts, notifier, publishing, managing, reviewing.keep)
-    worker = Worker(store.agenda, store.inbox, requests, execution, publishing, carrying, directory, clock, bell)
-    return Parts(worker, replies, viewing)
+    asking, draw = Asking(ledger, directory), SlackHomes(replies).show
+    homes = Homes(viewing, store.homes, store.agenda, asking, draw, bell.ring)
+    worker = Worker(
+        store.agenda,
+        store.inbox,
+        requests,
+        execution,
+        publishing,
+        carrying,
+        directory,
+        clock,
+        bell,
+        errands={"home": homes.errand},
+        moved=homes.changed,
+    )
+    return Parts(worker, replies, viewing, homes)
 
 
 def _hosts(settings: Settings) -> set[str]:

@@ -1,24 +1,22 @@
 """`/apikey` and what its words do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.domain.decision import refusal
 from bot.domain.errors import LatchkeyError
 from bot.domain.requests import Request
+from bot.services.homes import waiting_for
 from bot.slack import answers, forms, ids
 from bot.slack.forms import Body, Command
 from bot.slack.kit import Block
+from handlers import keys
 from handlers.create import open_form
 from handlers.desk import Reception
 
-LOOKED_AT = 50
-"""How many pending requests one answer looks through for those that a person can decide."""
-_NOT_ALL = (
-    f"Many requests wait, and the oldest {LOOKED_AT} are not for you to decide. Later ones may be: "
-    "look at the cards in the approvals channel."
-)
+_VERBS = {ids.HELP: "help", ids.HELP_REQUESTS: "requests", ids.HELP_WHOAMI: "whoami"}
+"""What the buttons stand for."""
 
 
 def register(app: AsyncApp, desk: Reception) -> None:
@@ -36,20 +34,27 @@ def register(app: AsyncApp, desk: Reception) -> None:
             case "requests" | "whoami":
                 desk.start(_answer(desk, command), command.verb, command.by, command.reply)
                 await ack()
+            case "list" | "show" | "edit" | "rotate" | "delete":
+                desk.start(keys.of_command(desk, command), command.verb, command.by, command.reply)
+                await ack()
             case _:
                 await ack(**_shown(answers.unknown_blocks(command.verb), "There is no such command"))
 
+    @app.action(ids.HELP)
     @app.action(ids.HELP_REQUESTS)
     @app.action(ids.HELP_WHOAMI)
     async def help_button(ack: AsyncAck, body: Body) -> None:
         opening = forms.opening(body)
-        verb = "requests" if body["actions"][0]["action_id"] == ids.HELP_REQUESTS else "whoami"
+        verb = _VERBS[body["actions"][0]["action_id"]]
         command = Command(verb, "", opening.by, opening.team, opening.trigger, opening.reply)
         desk.start(_answer(desk, command), verb, command.by, command.reply)
         await ack()
 
 
 async def _answer(desk: Reception, command: Command) -> None:
+    if command.verb == "help":
+        await desk.replies.send(command.by, command.reply, "Latchkey", answers.help_blocks())
+        return
     if command.verb == "whoami":
         person = await desk.directory.identify(command.by, command.team, shown=True)
         names = await desk.directory.names()
@@ -61,15 +66,12 @@ async def _answer(desk: Reception, command: Command) -> None:
     await desk.replies.send(command.by, command.reply, "Requests", answers.requests_blocks(mine, waiting, trouble))
 
 
-async def _waiting(desk: Reception, command: Command) -> tuple[list[Request], str]:
+async def _waiting(desk: Reception, command: Command) -> tuple[Sequence[Request], str]:
     """What waits for this person's decision; or why that cannot be told, which must not hide their own requests."""
-    pending = [stored.value for stored in await desk.requests.pending(LOOKED_AT)]
     try:
-        standing = await desk.directory.glance(await desk.directory.identify(command.by, command.team, shown=True))
+        return await waiting_for(desk.requests, await desk.viewing.reader(command.by, command.team))
     except LatchkeyError as error:
         return [], error.tell
-    found = [request for request in pending if refusal(request.ask, standing) is None]
-    return found, "" if found or len(pending) < LOOKED_AT else _NOT_ALL
 
 
 def _shown(blocks: list[Block], text: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What every listener needs, and the three things that listeners do: store a click, open a modal, answer."""
 
 import asyncio
-from collections.abc import Coroutine
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,17 +13,22 @@ from bot.domain.errors import LatchkeyError, Refused, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId, TeamId
 from bot.services.clicks import Deed, ReplyTo
 from bot.services.directory import Directory
+from bot.services.homes import Homes
 from bot.services.pages import TextPage
 from bot.services.ports import Agenda, Clock, Inbox, Requests
+from bot.services.viewing import Viewing
+from bot.services.words import unescaped
 from bot.services.worker import Bell
 from bot.slack import forms, modals
-from bot.slack.forms import Body
+from bot.slack.forms import Body, Command, Opening
+from bot.slack.keyforms import DEEPEST
 from bot.slack.kit import Block
 from bot.slack.replies import Replies, call
 from handlers.errors import reporter, tell
 
 STORED_WITHIN = 2.0
 """Seconds: Slack waits three for the answer."""
+log = logging.getLogger("latchkey.handlers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Reception:
     clock: Clock
     bell: Bell
     work: Background
+    viewing: Viewing
+    homes: Homes
     redrawing: dict[str, str] = field(default_factory=dict[str, str], init=False)
     """The newest click, by its trigger, that each modal is being drawn again for."""
 
@@ -63,12 +71,18 @@ class Reception:
             self.start(self._complain(opening, error), "complain", opening.by, opening.reply)
         await ack()
 
-    async def submit(self, ack: AsyncAck, body: Body, deed: Deed, then: Block) -> None:
-        """Store a submitted modal and show `then`; if it cannot be stored, keep the modal as it is below a notice."""
+    async def submit(self, ack: AsyncAck, body: Body, deed: Deed, then: Block, *, field: str = "") -> None:
+        """Store a submitted modal and show `then`; if it cannot be stored, keep the modal as it is, and say so.
+
+        It is said on a page above; or under `field`, for a modal that may be the third, above which there is no room.
+        """
         try:
             await self.receive(body, deed)
         except LatchkeyError as error:
-            await ack(response_action="push", view=modals.page(TextPage("Not done", tell(error))))
+            if field:
+                await ack(response_action="errors", errors={field: unescaped(tell(error))})
+            else:
+                await ack(response_action="push", view=modals.page(TextPage("Not done", tell(error))))
         else:
             await ack(response_action="update", view=then)
 
@@ -77,7 +91,46 @@ class Reception:
         answer = await call(self.replies.client, "views.open", {"trigger_id": trigger, "view": view})
         return str(answer["view"]["id"])
 
-    async def redraw(self, opening: forms.Opening, view: Block) -> None:
+    async def stack(self, asked: Command | Opening, view: Block, depth: int) -> str:
+        """Show a modal above the `depth` ones that stand there, or in place of the third one; returns its id."""
+        if depth >= DEEPEST and isinstance(asked, Opening) and asked.view:
+            await self._drawn({"view_id": asked.view, "view": view})
+            return asked.view
+        method = "views.push" if depth else "views.open"
+        answer = await call(self.replies.client, method, {"trigger_id": asked.trigger, "view": view})
+        return str(answer["view"]["id"])
+
+    async def fill(self, view: str, load: Callable[[], Awaitable[Block]]) -> None:
+        """Put what was waited for into an open modal, or why there is nothing."""
+        try:
+            loaded = await load()
+        except LatchkeyError as error:
+            log.info("refused", extra={"code": error.code, "why": str(error)})
+            loaded = modals.page(TextPage("Not possible", tell(error)))
+        except Exception as error:
+            log.exception("failed")
+            loaded = modals.page(TextPage("Something went wrong", tell(error)))
+        await self._drawn({"view_id": view, "view": loaded})
+
+    async def redraw_with(self, opening: Opening, load: Callable[[], Awaitable[Block]]) -> None:
+        """Replace the modal that a click came from with what takes a while to load, unless it was clicked again.
+
+        Call `claim` in the listener: clicks are in order there, and here no longer.
+        """
+        shown = str(opening.view)
+        try:
+            loaded = await load()
+            if self.redrawing.get(shown) == opening.trigger:
+                await self.redraw(opening, loaded)
+        finally:
+            if self.redrawing.get(shown) == opening.trigger:
+                del self.redrawing[shown]
+
+    def claim(self, opening: Opening) -> None:
+        """From now on this is the newest click in its modal."""
+        self.redrawing[str(opening.view)] = opening.trigger
+
+    async def redraw(self, opening: Opening, view: Block) -> None:
         """Replace the modal that a click came from, unless it is closed. Of two clicks in a row the later one wins."""
         shown = str(opening.view)
         self.redrawing[shown] = opening.trigger
@@ -110,7 +163,7 @@ class Reception:
         except Unavailable:
             return  # the review page asks again, and says so
 
-    async def _complain(self, opening: forms.Opening, error: LatchkeyError) -> None:
+    async def _complain(self, opening: Opening, error: LatchkeyError) -> None:
         if opening.view is not None:
             page = modals.page(TextPage("Not done", tell(error)))
             await call(self.replies.client, "views.push", {"trigger_id": opening.trigger, "view": page})

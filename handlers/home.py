@@ -7,9 +7,8 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.domain.keys import SlackUserId
 from bot.services.clicks import ReplyTo
 from bot.services.pages import TextPage
-from bot.slack import answers, forms, modals
+from bot.slack import forms, modals
 from bot.slack.forms import Body
-from bot.slack.replies import call
 from handlers.desk import Reception
 
 _NO_LONGER = "This button is from an older Latchkey and does nothing any more. Nothing was changed. Try `/apikey help`."
@@ -23,7 +22,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
         event = body["event"]
         if event.get("tab") == "home":
             user = SlackUserId(event["user"])
-            desk.start(_publish(desk, user), "show Home", user, ReplyTo())
+            desk.start(desk.homes.visited(user), "show Home", user, ReplyTo())
 
     @app.event(re.compile(".*"))
     async def other_event() -> None:
@@ -52,8 +51,3 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.options(re.compile(".*"))
     async def unknown_options(ack: AsyncAck) -> None:
         await ack(options=[])
-
-
-async def _publish(desk: Reception, user: SlackUserId) -> None:
-    view = {"type": "home", "blocks": answers.help_blocks()}
-    await call(desk.replies.client, "views.publish", {"user_id": user, "view": view})

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from bot.domain.authority import Standing
-from bot.domain.keys import MyAccount
+from bot.domain.keys import MyAccount, Operation
 from bot.domain.requests import Pending, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.basis import in_words
 from bot.services.words import KINDS
 from bot.slack import ids
-from bot.slack.cards import called, kind_of, place_of
+from bot.slack.cards import for_what, kind_of, place_of, wish
 from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, cut, lines, mrkdwn
 from bot.slack.standing import progress
 
@@ -30,12 +30,16 @@ def help_blocks() -> list[Block]:
         ),
         lines(
             [Code("/apikey create"), "  ask for a key"],
+            [Code("/apikey list"), "  your keys, and those of service accounts that you manage"],
+            [Code("/apikey show KEY"), "  all about one key; also ", Code("edit KEY"), ", ", Code("rotate KEY"), ", ",
+             Code("delete KEY")],
             [Code("/apikey requests"), "  your requests, and what waits for you to decide"],
             [Code("/apikey whoami"), "  who you are at Confluent Cloud, and what you may approve"],
             [Code("/apikey help"), "  this page"],
         ),
         actions(
             button("Create API key", ids.OPEN_FORM, style="primary"),
+            button("List API keys", ids.HELP_LIST),
             button("My requests", ids.HELP_REQUESTS),
             button("Who am I", ids.HELP_WHOAMI),
         ),
@@ -49,6 +53,11 @@ def unknown_blocks(verb: str) -> list[Block]:
 
 def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble: str = "") -> list[Block]:
     """The newest requests of a person, and those that this person can decide, or why these cannot be told."""
+    return [*waiting_blocks(waiting, trouble), *own_blocks(mine)]
+
+
+def waiting_blocks(waiting: Sequence[Request], trouble: str = "") -> list[Block]:
+    """What waits for somebody's decision, or why that cannot be told."""
     blocks: list[Block] = [lines([Bold("Waiting for your decision")])]
     for request in waiting[:SHOWN]:
         ask = request.ask
@@ -65,7 +74,12 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble
         blocks.append(context(f"And {len(waiting) - SHOWN} more, on their cards in the approvals channel."))
     if not waiting:
         blocks.append(mrkdwn(trouble) if trouble else context("Nothing waits for you."))
-    blocks.append(lines([Bold("Your requests")]))
+    return blocks
+
+
+def own_blocks(mine: Sequence[Request]) -> list[Block]:
+    """The newest requests of a person."""
+    blocks: list[Block] = [lines([Bold("Your requests")])]
     for request in mine[:SHOWN]:
         blocks.append(lines(_line(request), *progress(request, yours=True)))
         if isinstance(request, Pending):
@@ -92,7 +106,10 @@ def _line(request: Request) -> Row:
     ask = request.ask
     account = "own account" if isinstance(ask.owner, MyAccount) else ask.owner.name or ask.owner.id
     place = f" in {place_of(ask.resource)}" if ask.resource.environment else ""
-    return [Bold(ask.name), f": a {kind_of(ask.resource)} for {called(ask.resource)}{place}, account {account}"]
+    if ask.operation is not Operation.CREATE and ask.key is not None:
+        return [Bold(ask.name or "A key without a name"), ": ", *wish(ask), f"{place}, account {account}"]
+    what = f"a {kind_of(ask.resource)}{for_what(ask.resource)}"
+    return [Bold(ask.name), f": {what}{place}, account {account}"]
 
 
 def _owns_account(binding: Binding) -> bool:

@@ -1,0 +1,54 @@
+"""App Home: keys, requests and what waits, as a view; and publishing it."""
+
+from dataclasses import dataclass
+
+from bot.domain.keys import SlackUserId
+from bot.services.homes import HomePage
+from bot.slack import answers, ids
+from bot.slack.keylist import key_rows
+from bot.slack.kit import Block, Bold, Code, actions, button, context, divider, lines, mrkdwn
+from bot.slack.replies import Replies, call
+
+
+@dataclass(frozen=True, slots=True)
+class SlackHomes:
+    """Publishes Home on Slack's Web API."""
+
+    replies: Replies
+
+    async def show(self, user: SlackUserId, page: HomePage) -> None:
+        """Set somebody's Home. Raises `Throttled`, `Unavailable` or `Undeliverable`."""
+        await call(self.replies.client, "views.publish", {"user_id": user, "view": home(page)})
+
+
+def home(page: HomePage) -> Block:
+    """The view. It holds no secret, and nothing that its reader could not ask for anyway: Slack keeps it."""
+    blocks = [
+        lines([Bold("Latchkey"), ": API keys for Confluent Cloud"]),
+        actions(
+            button("Create API key", ids.OPEN_FORM, style="primary"),
+            button("List API keys", ids.HELP_LIST),
+            button("My requests", ids.HELP_REQUESTS),
+            button("Who am I", ids.HELP_WHOAMI),
+            button("Help", ids.HELP),
+        ),
+        *(mrkdwn(f"⚠️ {note}") for note in page.notes),
+        divider(),
+        *_keys(page),
+        divider(),
+        *answers.waiting_blocks(page.waiting, page.trouble),
+        divider(),
+        *answers.own_blocks(page.requests),
+    ]
+    return {"type": "home", "blocks": blocks}
+
+
+def _keys(page: HomePage) -> list[Block]:
+    blocks: list[Block] = [lines([Bold("Your API keys")])]
+    for view in page.keys:
+        blocks += key_rows(view)
+    if page.more_keys:
+        blocks.append(context(f"And {page.more_keys} more: ", Code("/apikey list"), " shows them all."))
+    if not page.keys:
+        blocks.append(context("None yet. Ask with ", Code("/apikey create"), "."))
+    return blocks

@@ -1,0 +1,216 @@
+"""Keys that exist: the list, one key's page, and the pages to edit, rotate, extend and delete it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.domain.authority import Standing
+from bot.domain.catalog import Catalog, Endpoints
+from bot.domain.errors import LatchkeyError, plain
+from bot.domain.keys import KeyId
+from bot.services.clicks import Delete, Edit, Extend, Rotate
+from bot.services.listing import Listing
+from bot.services.pages import Filters, Page
+from bot.slack import forms, ids, keyforms, keylist, keypages, modals, snippets
+from bot.slack.forms import Body, Command, Opening
+from bot.slack.kit import Block, cut
+from handlers.desk import Reception
+
+Deed: TypeAlias = Edit | Delete | Rotate | Extend
+
+
+@dataclass(frozen=True, slots=True)
+class _Submit:
+    """How one page's submit is read, what its working page is called, and where its last word on failure stands."""
+
+    read: Callable[[Body], Deed]
+    title: str
+    field: str
+
+
+_PAGES = {
+    ids.KEY_DETAILS: "show",
+    ids.KEY_EDIT: "edit",
+    ids.KEY_ROTATE: "rotate",
+    ids.KEY_EXTEND: "extend",
+    ids.KEY_DELETE: "delete",
+}
+"""What the buttons under a key open, wherever they stand."""
+_TITLES = {
+    "show": "API key",
+    "edit": "Edit API key",
+    "rotate": "Rotate API key",
+    "extend": "Extend API key",
+    "delete": "Delete API key",
+}
+_SUBMITS: Mapping[str, _Submit] = {
+    ids.EDIT: _Submit(keyforms.edit, "Edit API key", ids.NAME_BLOCK),
+    ids.ROTATE: _Submit(keyforms.rotate, "Rotate API key", ids.NAME_BLOCK),
+    ids.EXTEND: _Submit(keyforms.extend, "Extend API key", ids.REASON_BLOCK),
+    ids.DELETE: _Submit(keyforms.delete, "Delete API key", ids.WORD_BLOCK),
+}
+TYPED = 40
+"""Characters of a mistyped id that are repeated to whoever typed it."""
+
+
+def register(app: AsyncApp, desk: Reception) -> None:
+    """Listen to the list and to everything around one key."""
+    _listen_to_list(app, desk)
+    _listen_to_keys(app, desk)
+
+
+def _listen_to_keys(app: AsyncApp, desk: Reception) -> None:
+    @app.action(ids.KEY_DETAILS)
+    @app.action(ids.KEY_EDIT)
+    @app.action(ids.KEY_ROTATE)
+    @app.action(ids.KEY_EXTEND)
+    @app.action(ids.KEY_DELETE)
+    async def key_button(ack: AsyncAck, body: Body) -> None:
+        opening, verb = forms.opening(body), _PAGES[body["actions"][0]["action_id"]]
+        job = _open_key(desk, opening, verb, keyforms.pressed(body), keyforms.depth(body))
+        desk.start(job, f"{verb} a key", opening.by, opening.reply)
+        await ack()
+
+    @app.action(ids.KEY_SNIPPET)
+    async def configure(ack: AsyncAck, body: Body) -> None:
+        opening = forms.opening(body)
+        job = _configure(desk, opening, body)
+        desk.start(job, "show a client configuration", opening.by, opening.reply)
+        await ack()
+
+    @app.view(ids.EDIT)
+    @app.view(ids.ROTATE)
+    @app.view(ids.EXTEND)
+    @app.view(ids.DELETE)
+    async def submitted(ack: AsyncAck, body: Body) -> None:
+        submit = _SUBMITS[body["view"]["callback_id"]]
+        deed = submit.read(body)
+        if problems := keyforms.problems(body, deed):
+            await ack(response_action="errors", errors=dict(problems))
+            return
+        await desk.submit(ack, body, deed, modals.working(submit.title), field=submit.field)
+
+
+def _listen_to_list(app: AsyncApp, desk: Reception) -> None:
+    @app.action(ids.HELP_LIST)
+    async def open_it(ack: AsyncAck, body: Body) -> None:
+        opening = forms.opening(body)
+        job = open_list(desk, opening, depth=keyforms.depth(body))
+        desk.start(job, "list the keys", opening.by, opening.reply)
+        await ack()
+
+    @app.action(ids.LIST_OWNER)
+    @app.action(ids.LIST_KIND)
+    @app.action(ids.LIST_ENVIRONMENT)
+    @app.action(ids.LIST_TEXT)
+    @app.action(ids.LIST_NEXT)
+    @app.action(ids.LIST_PREVIOUS)
+    async def turn(ack: AsyncAck, body: Body) -> None:
+        opening, filters, cursor = forms.opening(body), keyforms.filters(body), keyforms.turn(body)
+        desk.claim(opening)
+        job = desk.redraw_with(opening, lambda: _list(desk, opening, filters, cursor))
+        desk.start(job, "turn the list", opening.by, opening.reply)
+        await ack()
+
+    @app.view(ids.LIST)
+    async def search(ack: AsyncAck, body: Body) -> None:
+        opening, filters = forms.opening(body), keyforms.filters(body)
+        job = desk.fill(str(opening.view), lambda: _list(desk, opening, filters))
+        desk.start(job, "search the list", opening.by, opening.reply)
+        await ack(response_action="update", view=keypages.loading("API keys"))
+
+    @app.options(ids.LIST_OWNER)
+    @app.options(ids.LIST_ENVIRONMENT)
+    async def suggest(ack: AsyncAck, body: Body) -> None:
+        typed, catalog = str(body.get("value") or ""), await _catalog(desk)
+        if body["action_id"] == ids.LIST_OWNER:
+            await ack(options=keylist.owners(catalog.service_accounts, typed))
+        else:
+            await ack(options=keylist.environments(catalog.environments, typed))
+
+
+async def of_command(desk: Reception, command: Command) -> None:
+    """`/apikey list`; and `show`, `edit`, `rotate` and `delete` with the id of a key, else the list to choose from."""
+    if command.verb == "list":
+        await open_list(desk, command, text=command.rest)
+        return
+    key = keyforms.key_id(command.rest)
+    if key is None:
+        await open_list(desk, command, _hint(command))
+    else:
+        await _open_key(desk, command, command.verb, key, 0)
+
+
+async def open_list(
+    desk: Reception, asked: Command | Opening, hint: str = "", *, text: str = "", depth: int = 0
+) -> None:
+    """Open the list: first the modal, for its trigger lives three seconds, then what is in it."""
+    view = await desk.stack(asked, keypages.loading("API keys"), depth)
+    await desk.fill(view, lambda: _list(desk, asked, Filters(text=text[: keylist.TYPED]), hint=hint))
+
+
+async def _list(
+    desk: Reception, asked: Command | Opening, filters: Filters, cursor: str = "", *, hint: str = ""
+) -> Block:
+    standing = await desk.viewing.reader(asked.by, asked.team)
+    page = await Listing(desk.viewing).page(standing, filters, cursor)
+    return modals.page(replace(page, note=" ".join(filter(None, [hint, page.note]))))
+
+
+async def _open_key(desk: Reception, asked: Command | Opening, verb: str, key: KeyId, depth: int) -> None:
+    """Open a page of one key, above what stands there."""
+    viewing = desk.viewing
+    pages: Mapping[str, Callable[[KeyId, Standing], Awaitable[Page]]] = {
+        "show": viewing.key_page,
+        "edit": viewing.edit_page,
+        "rotate": viewing.rotate_page,
+        "extend": viewing.extend_page,
+        "delete": viewing.delete_page,
+    }
+
+    async def loaded() -> Block:
+        return modals.page(await pages[verb](key, await viewing.reader(asked.by, asked.team)))
+
+    await desk.fill(await desk.stack(asked, keypages.loading(_TITLES[verb]), depth), loaded)
+
+
+async def _configure(desk: Reception, opening: Opening, body: Body) -> None:
+    """A client configuration above the page of its key. There is no secret in it."""
+    chosen, key, viewing = keyforms.snippet(body), keyforms.shown(body), desk.viewing
+    if not chosen:
+        return  # a choice that was taken back
+
+    async def loaded() -> Block:
+        view = await viewing.key_view(key, await viewing.reader(opening.by, opening.team))
+        try:
+            endpoints = await viewing.endpoints(view)
+        except LatchkeyError:
+            endpoints = None  # a configuration says what to fill in
+        drawn = snippets.drawn(chosen, view.key.id, view.resource, endpoints or Endpoints("", ""))
+        return keypages.configuration(view, drawn)
+
+    view = await desk.stack(opening, keypages.loading("Client configuration"), keyforms.depth(body))
+    await desk.fill(view, loaded)
+
+
+async def _catalog(desk: Reception) -> Catalog:
+    """The catalog; without a store, an empty one: no options are better than a field that hangs."""
+    try:
+        return await desk.directory.catalog() or _EMPTY
+    except LatchkeyError:
+        return _EMPTY
+
+
+def _hint(command: Command) -> str:
+    typed = cut(" ".join(command.rest.replace("`", "").split()), TYPED)
+    if not typed:
+        return f"Say which key: `/apikey {command.verb} KEY`. Or choose one here."
+    return (
+        f"`{plain(typed)}` is not the id of an API key, which is letters and digits, such as `ABCD1234EFGH5678`. "
+        "Choose one here."
+    )
+
+
+_EMPTY = Catalog("", (), (), ())
