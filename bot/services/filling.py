@@ -56,6 +56,8 @@ def form(draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mappin
     chosen = _resource(draft, known, environment)
     account = _account(draft, known)
     offered, used = clouds(known, draft.environment)
+    if draft.cloud and draft.cloud not in offered:
+        offered = (*offered, draft.cloud)
     return FormPage(
         draft,
         problems,
@@ -74,9 +76,9 @@ def form(draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mappin
 def _settled(draft: Draft, catalog: Catalog, policy: Policy, problems: Mapping[str, str]) -> Draft:
     """The draft with what follows from the rest of it."""
     kind = kind_of(draft)
-    if not policy.user_keys and draft.owner in {"", ME}:
+    if draft.owner == EXISTING or (not policy.user_keys and draft.owner in {"", ME}):
         draft = replace(draft, owner=draft.account or EXISTING)
-    if owner_kind(draft) == EXISTING and draft.owner != EXISTING:
+    if draft.owner not in {"", ME, NEW, EXISTING}:
         draft = replace(draft, account=draft.owner)
     if kind is Kind.FLINK and not draft.cloud:
         draft = replace(draft, cloud=cloud_of(draft.cluster))

@@ -57,7 +57,7 @@ async def test_keys_of_users_that_confluent_refuses_lead_to_a_service_account(tm
         it.stage.faults.user_keys = "refused"
         await it.dana.command("/apikey create")
         await it.dana.fill({"Account": "me", "Environment": "dev"})
-        await it.dana.wait_for(lambda: "cluster:env-dev001" in str(it.dana.modal), "the clusters")
+        await it.dana.wait_for(lambda: "resource:kafka:env-dev001" in str(it.dana.modal), "the clusters")
         await it.dana.fill({"Kafka cluster": "orders-dev", "Name": "laptop", "Reason": "Trying out"})
         await it.dana.submit()
         await it.dana.see("Review your request")

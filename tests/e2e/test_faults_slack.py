@@ -79,7 +79,7 @@ async def test_a_form_that_changed_meanwhile_is_drawn_all_the_same(tmp_path: Pat
         await it.dana.fill({"Service account": "orders-service"})
         it.stage.slack.faults.hash_conflict = "next"
         await it.dana.fill({"Environment": "dev"})
-        await it.dana.wait_for(lambda: "cluster:env-dev001" in str(it.dana.modal), "the clusters")
+        await it.dana.wait_for(lambda: "resource:kafka:env-dev001" in str(it.dana.modal), "the clusters")
         await it.dana.fill({"Kafka cluster": "orders-dev", "Name": "n", "Reason": "r"})
         await it.dana.submit()
         await it.dana.see("Review your request")
@@ -93,7 +93,7 @@ async def test_of_two_choices_in_a_row_both_are_drawn(tmp_path: Path) -> None:
         it.stage.slack.faults.slow = 0.2
         await it.dana.fill({"Account": "service-account", "Environment": "dev"})
         it.stage.slack.faults.slow = 0
-        await it.dana.wait_for(lambda: "cluster:env-dev001" in str(it.dana.modal), "the clusters")
+        await it.dana.wait_for(lambda: "resource:kafka:env-dev001" in str(it.dana.modal), "the clusters")
         await it.dana.wait_for(lambda: "Service account" in str(it.dana.modal), "the account")
         assert it.dana.ephemerals == []
 

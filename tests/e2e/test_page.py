@@ -68,7 +68,7 @@ class Person:
         """Ask for a key of orders-service for orders-dev, up to the card."""
         await self.go("general")
         await self.say("/apikey create")
-        await self.page.get_by_label("A service account").check()
+        await self.page.get_by_label("Existing service account").check()
         await self.choose("Service account", "orders-service")
         await self.choose("Environment", "dev")
         await self.choose("Kafka cluster", "orders-dev")
@@ -294,7 +294,7 @@ async def test_what_was_typed_survives_a_redraw_and_is_gone_after_escape(it: Pla
     await name.fill("orders producer")
     await page.get_by_label("Reason").fill("half a rea")
 
-    await page.get_by_label("A service account").check()
+    await page.get_by_label("Existing service account").check()
     await it.dana.choose("Environment", "dev")
     await expect(page.get_by_text("Choose the environment first.")).to_have_count(0)
 

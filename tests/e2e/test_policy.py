@@ -371,7 +371,7 @@ async def test_where_no_rule_allows_them_the_form_does_not_offer_keys_of_ones_ow
     policy = "version: 1\nchannel: C0APPROVE\ndefaults: {user_keys: off}\n"
     async with play(tmp_path, policy=policy) as it:
         await it.dana.command("/apikey create")
-        await it.dana.see("A service account")
+        await it.dana.see("Existing service account")
 
         assert not it.dana.sees("My account")
         assert it.dana.sees("Service account")

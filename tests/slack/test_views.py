@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from inspect import signature
 from typing import Any, cast
 
@@ -16,22 +17,48 @@ from slack_bolt.response import BoltResponse
 
 import handlers
 from bot.domain.authority import Standing
-from bot.domain.keys import RequestId, Secret
-from bot.domain.requests import Denied, Pending, Request
+from bot.domain.catalog import Catalog, Environment, Region
+from bot.domain.keys import (
+    Everywhere,
+    FlinkRegion,
+    KafkaCluster,
+    Kind,
+    KsqlCluster,
+    RequestId,
+    SchemaRegistry,
+    Secret,
+    ServiceAccount,
+)
+from bot.domain.requests import Denied, Pending, Request, Retired
 from bot.domain.roles import DOCUMENTED, Binding
 from bot.services.clicks import Draft
+from bot.services.filling import form
 from bot.services.pages import FormPage, Handover, ReviewPage, TextPage
 from bot.services.words import decided
-from bot.slack import answers, cards, ids, modals, once
+from bot.slack import answers, cards, choices, forms, ids, keymessages, modals, once
 from bot.slack.kit import Block, as_message
-from sandbox.slack.blocks import interactive
+from sandbox.slack.blocks import interactive, settle
 from sandbox.slack.limits import block_problems, check_options, check_view
+from tests.support import build
 from tests.support import given as some
 
 few, fewer = settings(max_examples=20), settings(max_examples=8)
 """Each view is drawn in every state, and each state by several tests."""
 SECRET = "cflt" + "marker0secret" * 4 + "54" + "wrong0"
-FIELDS = ("owner", "environment", "cluster", "name", "description", "reason")
+FIELDS = (
+    "owner",
+    "account_name",
+    "account_description",
+    "kind",
+    "environment",
+    "cloud",
+    "resource",
+    "name",
+    "description",
+    "reason",
+    "lifetime",
+)
+PLACED = (Kind.KAFKA, Kind.SCHEMA_REGISTRY, Kind.KSQLDB)
 
 bindings = st.builds(
     Binding,
@@ -52,14 +79,55 @@ review_pages = st.builds(
     terms=some.terms,
     approvers=st.dictionaries(some.bases, st.integers(0, 300), max_size=12),
     warnings=st.lists(some.sentences, max_size=3).map(tuple),
+    lifetime=st.none() | some.spans,
+)
+_environments = st.sampled_from(["env-1", "env-2"])
+_clouds = st.sampled_from(["aws", "azure", "gcp"])
+_regions = st.builds("{}.{}".format, _clouds, st.sampled_from(["one-1", "two-2", "three-3"]))
+catalogs = st.builds(
+    Catalog,
+    organization=some.ids,
+    environments=st.lists(st.builds(Environment, _environments | some.ids, some.texts), max_size=120).map(tuple),
+    clusters=st.lists(st.builds(KafkaCluster, some.ids, some.texts, _environments, some.texts), max_size=120).map(
+        tuple
+    ),
+    service_accounts=st.lists(st.builds(ServiceAccount, some.ids, some.texts), max_size=120).map(tuple),
+    registries=st.lists(st.builds(SchemaRegistry, some.ids, some.texts, _environments, some.texts), max_size=2).map(
+        tuple
+    ),
+    ksql_clusters=st.lists(
+        st.builds(KsqlCluster, some.ids, some.texts, _environments, some.texts, some.ids), max_size=3
+    ).map(tuple),
+    flink_regions=st.lists(st.builds(FlinkRegion, _regions, _environments, some.texts), max_size=3).map(tuple),
+    regions=st.lists(
+        st.builds(Region, _regions | some.ids, _clouds.map(str.upper), some.texts), max_size=4, unique_by=lambda r: r.id
+    ).map(tuple),
+)
+drafts = st.builds(
+    Draft,
+    owner=st.sampled_from(["", "me", "new", "service-account"]) | some.ids,
+    environment=st.just("") | _environments | some.ids,
+    cluster=st.just("") | _regions | some.ids,
+    name=some.texts,
+    description=some.texts,
+    reason=some.texts,
+    kind=st.sampled_from(Kind),
+    cloud=st.just("") | _clouds,
+    account_name=some.texts,
+    account_description=some.texts,
+    lifetime=st.sampled_from(["", "1", "90", "365", "12"]),
+    account=st.just("") | some.ids,
+)
+policies = st.builds(
+    lambda longest, own: replace(
+        build.a_policy(),
+        rules=tuple(replace(rule, lifetime=longest, user_keys=own) for rule in build.a_policy().rules),
+    ),
+    st.none() | some.spans,
+    st.booleans(),
 )
 form_pages = st.builds(
-    FormPage,
-    draft=some.drafts,
-    problems=st.dictionaries(st.sampled_from(FIELDS), some.texts),
-    environment=st.none() | some.catalogs.map(lambda found: next(iter(found.environments), None)),
-    cluster=st.none() | some.clusters,
-    account=st.none() | some.catalogs.map(lambda found: next(iter(found.service_accounts), None)),
+    form, drafts, st.none() | catalogs, policies, st.dictionaries(st.sampled_from(FIELDS), some.texts)
 )
 text_pages = st.builds(TextPage, title=some.texts, text=some.texts, back=st.just("") | some.ids, typed=some.texts)
 handovers = st.builds(
@@ -80,7 +148,7 @@ def messages(request: Request) -> Iterator[tuple[list[Block], str]]:
     yield cards.asked(request)
     yield cards.asked(request, "The card could not be posted (`channel_not_found`).")
     yield cards.outcome(request)
-    yield from (cards.key(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
+    yield from (keymessages.key(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
     yield answers.requests_blocks([request], [request]), "Requests"
 
 
@@ -149,13 +217,44 @@ def test_a_list_says_how_many_it_leaves_out(pending: Request) -> None:
 
 
 @few
-@given(some.catalogs, some.texts)
-def test_slack_takes_what_the_searchable_fields_offer(catalog: Any, typed: str) -> None:
-    environment = catalog.clusters[0].environment if catalog.clusters else ""
-    check_options({"options": modals.environments(catalog, "")})
-    check_options({"options": modals.environments(catalog, typed)})
-    check_options({"options": modals.clusters(catalog, environment, "")})
-    check_options({"options": modals.accounts(catalog, "")})
+@given(catalogs, drafts, some.texts)
+def test_slack_takes_what_the_searchable_fields_offer(catalog: Catalog, draft: Draft, typed: str) -> None:
+    for each in ("", typed):
+        check_options(choices.environments(catalog, each))
+        check_options(choices.accounts(catalog, each))
+        check_options(choices.resources(catalog, draft, each))
+
+
+@few
+@given(form_pages)
+def test_the_form_has_exactly_the_fields_that_account_and_scope_need(page: FormPage) -> None:
+    view = modals.page(page)
+    blocks = {each["block_id"].partition(":")[0] for each in view["blocks"] if "block_id" in each}
+    texts, owner, kind = {"name", "description", "reason", "lifetime"}, page.draft.owner, page.draft.kind
+    account = {"account_name", "account_description"} if owner == "new" else {"account"}
+    places = {"environment", "resource"} if kind in PLACED else {"environment", "cloud", "resource"}
+
+    assert blocks == {"owner", "kind"} | texts | (account if owner not in {"", "me"} else set()) | (
+        set() if kind in {Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL} else places
+    )
+
+
+@few
+@given(form_pages)
+def test_a_form_comes_back_as_it_was_drawn_with_what_it_did_not_show(page: FormPage) -> None:
+    short = {name: getattr(page.draft, name)[:60] for name in ("name", "description", "reason")}
+    account = {name: getattr(page.draft, name)[:60] for name in ("account_name", "account_description")}
+    page = replace(page, draft=replace(page.draft, **short, **account))
+    view = modals.page(page)
+    drawn = page.draft
+    if page.resource is None or isinstance(page.resource, Everywhere):
+        drawn = replace(drawn, cluster="")  # it has a problem, or there is nothing to choose
+    if page.account is None and drawn.owner not in {"", "me", "new"}:
+        drawn = replace(drawn, owner="service-account", account="")
+    if drawn.lifetime not in {each["value"] for each in choices.lifetime_options(page.limit)}:
+        drawn = replace(drawn, lifetime="")
+
+    assert forms.draft({"view": {**view, "state": {"values": settle(view["blocks"])}}}) == drawn
 
 
 @few
@@ -182,7 +281,7 @@ def test_rich_text_mentions_only_people_of_the_request(request: Request, handove
 def people_of(request: Request) -> set[str]:
     grant = getattr(request, "grant", None)
     given_by = request.approvals if isinstance(request, Pending) else grant.approvals if grant else ()
-    deciders = [request.by] if isinstance(request, Denied) else []
+    deciders = [request.by] if isinstance(request, Denied | Retired) and request.by else []
     return {person.slack for person in (request.ask.requester, *deciders, *(each.by for each in given_by))}
 
 
@@ -198,21 +297,22 @@ def test_the_secret_stands_in_rich_text_and_never_in_the_notification(handover: 
 
 @few
 @given(some.requests, handovers)
-def test_buttons_carry_the_id_of_the_request_or_of_its_attempt_and_nothing_else(
+def test_buttons_carry_the_id_of_the_request_of_its_attempt_or_of_its_key_and_nothing_else(
     request: Request, handover: Handover
 ) -> None:
     drawn = [blocks for blocks, _ in messages(request)]
 
     own = {request.ask.id, f"{request.ask.id}/{getattr(request, 'attempt', 0)}"}
+    own |= {key.id for key in (request.ask.key, getattr(request, "key", None)) if key}
     key = f"{handover.request}/{handover.attempt}"
     assert {each["value"] for each in objects(drawn) if "value" in each} <= own
-    assert {each["value"] for each in objects(once.message(handover)) if "value" in each} == {key}
+    assert {each["value"] for each in objects(once.message(handover)) if each.get("type") == "button"} == {key}
 
 
 @few
 @given(some.requests, st.integers(1, 9))
 def test_a_secret_is_offered_only_where_there_is_one(request: Request, attempt: int) -> None:
-    blocks, _ = cards.key(request, attempt)
+    blocks, _ = keymessages.key(request, attempt)
     offered = any(each.get("action_id") == ids.SHOW for each in objects(blocks))
 
     assert offered == (request.kind in {"ready", "offered"} and getattr(request, "attempt", 0) == attempt)
@@ -247,9 +347,11 @@ async def listener(app: AsyncApp, payload: Block) -> str:
 
 def drawn_views() -> Iterator[Block]:
     """Modals and Home with everything that they can hold."""
-    draft = Draft("sa-1", "env-1", "lkc-1", "name", "description", "reason")
-    for wants_account in (True, False):
-        yield modals.form(FormPage(draft, dict.fromkeys(("owner", "cluster"), "?")), wants_account=wants_account)
+    wrong = dict.fromkeys(FIELDS, "?")
+    for owner in ("me", "sa-1", "service-account", "new"):
+        for kind in Kind:
+            draft = Draft(owner, "env-1", "aws.one-1", "name", "description", "reason", kind, "aws", "account", "")
+            yield modals.page(form(draft, None, build.a_policy(), wrong))
     yield modals.deny(RequestId("r1"))
     yield modals.page(TextPage("Not done", "Sorry.", back="d1", typed="typed"))
     yield {"type": "home", "blocks": answers.help_blocks()}

@@ -72,7 +72,7 @@ class Play:
         await self.dana.fill({"Account": "service-account"})
         await self.dana.fill({"Service account": "orders-service", "Environment": "dev"})
         await self.dana.wait_for(
-            lambda: "cluster:env-dev001" in str(self.dana.modal), "the clusters of that environment"
+            lambda: "resource:kafka:env-dev001" in str(self.dana.modal), "the clusters of that environment"
         )
         await self.dana.fill({"Kafka cluster": "orders-dev", "Name": name, "Reason": reason})
 

@@ -14,18 +14,33 @@ from sandbox.slack.blocks import Json, interactive, plain_words
 from sandbox.slack.person import PersonAtClient
 from tests.support.play import POLICY_FILE, SECONDS, Play
 
-OWN = "me"
+OWN, NEW = "me", "new"
+FIELDS = {
+    "kafka": "Kafka cluster",
+    "schema-registry": "Schema Registry",
+    "ksqldb": "ksqlDB cluster",
+    "flink": "Region",
+}
+"""The labels of the fields for a resource, by the kind of key; the other kinds have none."""
 SENT = "Your request is on its way."
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody asks for; `account` is the name of a service account, or `OWN`."""
+    """What somebody asks for.
+
+    `account` is the name of a service account, `OWN`, or `NEW`, which makes one called `account_name`; `cluster` is
+    the name or the id of what is in the environment, or the id of a region; "" leaves what the form chose by itself.
+    """
 
     account: str = "orders-service"
     environment: str = "dev"
     cluster: str = "orders-dev"
     name: str = "orders producer"
+    kind: str = "kafka"
+    cloud: str = "aws"
+    account_name: str = "clicks-service"
+    lifetime: str = ""
 
 
 IN_DEV = Wish()
@@ -36,12 +51,39 @@ OWN_IN_DEV = Wish(OWN)
 async def fill_in(person: PersonAtClient, wish: Wish) -> None:
     """Open the form and fill in everything."""
     await person.command("/apikey create")
-    await person.fill({"Account": wish.account if wish.account == OWN else "service-account"})
-    if wish.account != OWN:
+    await choose_account(person, wish)
+    await choose_scope(person, wish)
+    await person.fill({"Name": wish.name, "Reason": "Local tests of the orders flow"})
+    if wish.lifetime:
+        await person.fill({"Lifetime": wish.lifetime})
+
+
+async def choose_account(person: PersonAtClient, wish: Wish) -> None:
+    """Choose whose key it will be, in a form that is open."""
+    if wish.account in {OWN, NEW}:
+        await person.fill({"Account": wish.account})
+    else:
+        await person.fill({"Account": "service-account"})
         await person.fill({"Service account": wish.account})
+    if wish.account == NEW:
+        await person.fill({"Service account name": wish.account_name})
+
+
+async def choose_scope(person: PersonAtClient, wish: Wish) -> None:
+    """Choose what the key will open, in a form that is open."""
+    if wish.kind != "kafka":
+        await person.fill({"Resource scope": wish.kind})
+    if wish.kind not in FIELDS:
+        await person.wait_for(lambda: "'environment'" not in str(person.modal), "a form without places")
+        return
+    place = f"resource:{wish.kind}:env-"
     await person.fill({"Environment": wish.environment})
-    await person.wait_for(lambda: "cluster:env-" in str(person.modal), "the clusters of that environment")
-    await person.fill({"Kafka cluster": wish.cluster, "Name": wish.name, "Reason": "Local tests of the orders flow"})
+    await person.wait_for(lambda: place in str(person.modal), "what there is in that environment")
+    if wish.kind == "flink":
+        await person.fill({"Cloud provider": wish.cloud})
+        await person.wait_for(lambda: f":{wish.cloud}'" in str(person.modal), "the regions of that cloud")
+    if wish.cluster:
+        await person.fill({FIELDS[wish.kind]: wish.cluster})
 
 
 async def review(person: PersonAtClient, wish: Wish) -> str:
