@@ -8,13 +8,13 @@ from typing import Literal, TypeAlias
 from bot.domain.asks import Terms
 from bot.domain.authority import Target
 from bot.domain.keys import Kind, Operation, Owner, Principal, SlackUserId
+from bot.domain.life import MOST_OVERLAP
 from bot.domain.roles import TABLES, Binding, Table
 
 Mint: TypeAlias = Literal["on_approval", "on_claim"]
 """When the key is made: once enough people approved, or by the requester's click on `Show secret`."""
 ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT = "me", "service-account", "new-service-account"
 MOST_APPROVALS = 5
-LONGEST_OVERLAP = timedelta(days=7)
 NEAR_LIMIT = 0.8
 """The share of a quota from which on the review calls it nearly used up."""
 
@@ -74,7 +74,7 @@ class Rule:
     mint: Mint = "on_approval"
     user_keys: bool = True
     """Whether people may have keys of their own account."""
-    overlap: timedelta = LONGEST_OVERLAP
+    overlap: timedelta = MOST_OVERLAP
     """The longest that a rotated key may live on beside the new one; 0 is not at all."""
 
     def terms(self, table: Table) -> Terms:

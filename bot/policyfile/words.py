@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from bot.domain.policy import LONGEST_OVERLAP
+from bot.domain.life import MOST_OVERLAP
 
 T = TypeVar("T")
 
@@ -53,8 +53,8 @@ def _duration(value: object) -> timedelta:
 
 def _overlap(value: object) -> timedelta:
     found = timedelta(0) if value == "0s" else _span(value)
-    if found > LONGEST_OVERLAP:
-        raise ValueError(f"{value} is too long: at most {LONGEST_OVERLAP.days}d, and 0d for no overlap")
+    if found > MOST_OVERLAP:
+        raise ValueError(f"{value} is too long: at most {MOST_OVERLAP.days}d, and 0d for no overlap")
     return found
 
 

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import errors
-from bot.domain.deadlines import due
+from bot.domain.deadlines import due, end_of_life
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Undeliverable, plain
 from bot.domain.keys import Marker, RequestId, Secret, normal_email
+from bot.domain.life import LEADS, Life
 from bot.domain.requests import Request, Undelivered
 from bot.services.clicks import ReplyTo
 from tests.support import build
@@ -141,6 +142,8 @@ def test_a_state_is_due_at_its_own_deadline_or_at_rest() -> None:
         "denied",
         "cancelled",
         "expired",
+        "done",
+        "ended",
         "failed",
         "shown",
         "confirmed",
@@ -158,7 +161,8 @@ def test_a_key_with_a_lifetime_is_due_when_that_ends_counted_from_its_creation()
 
     for kind in ("shown", "confirmed"):
         state: Any = build.states()[kind]
-        assert due(replace(state, terms=limited, key=key)) == NOW + 2 * DAY - HOUR
+        reminded = replace(state, terms=limited, key=key, life=Life(reminded=len(LEADS)))
+        assert due(reminded) == end_of_life(reminded) == NOW + 2 * DAY - HOUR
 
 
 def test_the_builders_know_every_state() -> None:

@@ -17,8 +17,8 @@ from bot.domain.authority import Target
 from bot.domain.errors import Throttled
 from bot.domain.keys import Kind, Operation, Secret, SlackUserId, TeamId
 from bot.policyfile import load
-from bot.services.basis import by_basis
 from bot.services.approvers import Approver
+from bot.services.basis import by_basis
 from bot.services.explaining import Explaining
 from bot.services.finding import find_owner, find_resource
 from bot.services.ports import People, Profile
