@@ -5,7 +5,7 @@ import logging
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 
-from handlers import commands, create, decisions, home, keys, outcomes, secrets
+from handlers import commands, create, decisions, home, keys, outcomes, review, secrets
 from handlers.desk import Reception
 
 __all__ = ["Reception", "register"]
@@ -14,7 +14,7 @@ log = logging.getLogger("latchkey.handlers")
 
 def register(app: AsyncApp, desk: Reception) -> None:
     """Add every listener, the catch-alls last."""
-    for surface in (commands, create, keys, decisions, secrets, outcomes, home):
+    for surface in (commands, create, keys, decisions, secrets, outcomes, review, home):
         surface.register(app, desk)
 
     @app.error

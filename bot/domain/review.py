@@ -71,8 +71,7 @@ class Digest:
     owner_name: str = ""
     """What people call the user whose keys these are; "" where nobody knows."""
     keys: tuple[Listed, ...] = ()
-    more: int = 0
-    """How many keys there are besides."""
+    """Those to look at first, first."""
     kept: tuple[Kept, ...] = ()
     """What was answered since the message was sent."""
     quotas: tuple[Quota, ...] = ()

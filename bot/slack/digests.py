@@ -54,7 +54,7 @@ def message(digest: Digest) -> tuple[list[Block], str]:
     blocks = [header("API keys to review"), lines(_about(digest)), context(TIP)]
     for listed in digest.keys[:SHOWN]:
         blocks += [lines(*_key(listed, digest)), actions(*_buttons(listed))]
-    if more := digest.more + len(digest.keys[SHOWN:]):
+    if more := len(digest.keys[SHOWN:]):
         blocks.append(lines([f"And {more:,} more: see ", Code("/apikey list"), "."]))
     blocks += [*_quotas(digest), *_kept(digest.kept)]
     if digest.keys:
@@ -188,7 +188,7 @@ def _quota(quota: Quota) -> Row:
 
 
 def _notification(digest: Digest) -> str:
-    count = len(digest.keys) + digest.more
+    count = len(digest.keys)
     if not count:
         return "Limits of Confluent Cloud are nearly reached"
     return f"{count:,} API key{'' if count == 1 else 's'} to review"

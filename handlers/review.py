@@ -1,0 +1,40 @@
+"""The review's digests: keeping a key, with a reason. To rotate and to delete one is offered by `handlers.keys`."""
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.domain.keys import KeyId
+from bot.services.checking import LIMITS, text_problem
+from bot.services.clicks import CardAt, Keep
+from bot.slack import digests, forms, ids, modals
+from bot.slack.forms import Body, Opening
+from handlers.desk import Reception
+
+
+def register(app: AsyncApp, desk: Reception) -> None:
+    """Listen to `Keep`. Whether the key is theirs to see is asked when the reason is carried out, not here."""
+
+    @app.action(ids.KEY_KEEP)
+    async def keep(ack: AsyncAck, body: Body) -> None:
+        opening, key = forms.opening(body), KeyId(forms.request_id(body))
+        at = forms.click(body, Keep(key, ""), desk.clock()).card
+        desk.start(_ask_why(desk, opening, key, at), "ask why to keep it", opening.by, opening.reply)
+        await ack()
+
+    @app.view(ids.KEEP)
+    async def kept(ack: AsyncAck, body: Body) -> None:
+        reason = forms.deny_reason(body)
+        if problem := _problem(reason):
+            await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
+            return
+        key, at = digests.kept_key(body["view"]["private_metadata"])
+        await desk.submit(ack, body, Keep(key, reason, at), modals.working("Keep this API key"))
+
+
+def _problem(reason: str) -> str | None:
+    if not reason.strip():
+        return "Write a reason: whoever looks at this key later reads it."
+    return text_problem(reason, LIMITS["reason"])
+
+
+async def _ask_why(desk: Reception, opening: Opening, key: KeyId, at: CardAt | None) -> None:
+    await desk.open(opening.trigger, digests.keep_form(key, at))
