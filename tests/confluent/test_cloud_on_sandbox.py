@@ -8,11 +8,12 @@ import pytest
 
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
-from bot.domain.catalog import Environment
+from bot.confluent.readiness import ConfluentProber
+from bot.domain.catalog import Account, Endpoints, Environment
 from bot.domain.errors import CloudRefused, Throttled, Unavailable, Unknown
-from bot.domain.keys import KafkaCluster, KeyId, Kind, Principal, Secret, ServiceAccount
+from bot.domain.keys import ApiKey, KafkaCluster, KeyId, Kind, MyAccount, Principal, Resource, Secret, ServiceAccount
 from bot.services.cloud import Cloud, NewKey
-from sandbox.cast import CAST, DEV, ORGANIZATION
+from sandbox.cast import CAST, DEV, ORGANIZATION, PROD
 from sandbox.confluent import BOT_KEY, Faults, Organization, acme, create_app
 from sandbox.serving import serve
 
@@ -41,6 +42,12 @@ async def sandbox_cloud(organization: Organization, faults: Faults) -> AsyncIter
     app = create_app(organization, faults, clock=now)
     async with serve(app) as endpoint, Client(endpoint, BOT_KEY, secret, version="0") as client:
         yield ConfluentCloud(client)
+
+
+@pytest.fixture
+async def sandbox_prober(sandbox_cloud: ConfluentCloud) -> AsyncIterator[ConfluentProber]:
+    async with ConfluentProber(sandbox_cloud._client.endpoint, version="0") as prober:
+        yield prober
 
 
 async def marked(cloud: Cloud) -> list[str]:
@@ -151,6 +158,278 @@ async def test_every_form_of_paging(
     keys = await sandbox_cloud.keys(OWNER.id, ORDERS)
 
     assert sum(key.description == "many" for key in keys) == 250
+
+
+# ------------------------------------------------------------------------------------------------- every kind of key
+
+RESOURCES: dict[Kind, tuple[str, str]] = {
+    Kind.KAFKA: (DEV, "lkc-dev001"),
+    Kind.SCHEMA_REGISTRY: (DEV, "lsrc-dev01"),
+    Kind.KSQLDB: (DEV, "lksqlc-dev01"),
+    Kind.FLINK: (DEV, "aws.us-east-1"),
+    Kind.CLOUD: ("", ""),
+    Kind.TABLEFLOW: ("", ""),
+    Kind.GLOBAL: ("", ""),
+}
+
+
+async def resource_of(cloud: Cloud, kind: Kind) -> tuple[Resource, Endpoints]:
+    found = await cloud.resource(kind, *RESOURCES[kind])
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_a_key_of_every_kind_lives_is_edited_and_dies(sandbox_cloud: Cloud, kind: Kind) -> None:
+    resource, _ = await resource_of(sandbox_cloud, kind)
+    others = {key.id for key in await sandbox_cloud.keys(OWNER.id, resource)}
+
+    key, _ = await sandbox_cloud.create_key(NewKey(OWNER, resource, "name", "why [lk:R/1]"))
+    edited = await sandbox_cloud.edit_key(key.id, "new name", "new why [lk:R/1]")
+
+    assert (key.kind, key.resource, key.environment) == (kind, resource.id, resource.environment)
+    assert (edited.name, edited.description) == ("new name", "new why [lk:R/1]")
+    assert (edited.kind, edited.resource, edited.created_at) == (kind, resource.id, key.created_at)
+    assert await sandbox_cloud.key(key.id) == edited
+    assert {each.id for each in await sandbox_cloud.keys(OWNER.id, resource)} == {*others, key.id}
+    assert edited in await sandbox_cloud.keys_of(OWNER.id)
+
+    assert await sandbox_cloud.delete_key(key.id, OWNER.id, resource) is True
+    assert await sandbox_cloud.delete_key(key.id, OWNER.id, resource) is False
+    assert await sandbox_cloud.key(key.id) is None
+    assert {each.id for each in await sandbox_cloud.keys(OWNER.id, resource)} == others
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_a_new_key_of_every_kind_is_refused_until_it_has_spread(
+    sandbox_cloud: Cloud, sandbox_prober: ConfluentProber, faults: Faults, kind: Kind
+) -> None:
+    resource, endpoints = await resource_of(sandbox_cloud, kind)
+    key, secret = await sandbox_cloud.create_key(NewKey(OWNER, resource, "name", "why"))
+    assert sandbox_prober.can_probe(resource, endpoints)
+
+    faults.propagation = 60
+    early = await sandbox_prober.probe(resource, endpoints, key.id, secret)
+    faults.propagation = 0
+    ready = await sandbox_prober.probe(resource, endpoints, key.id, secret)
+    wrong = await sandbox_prober.probe(resource, endpoints, key.id, Secret("wrong"))
+
+    assert (early.status, ready.status, wrong.status) == (401, 200, 401)
+    assert "Unauthorized" in early.detail
+    assert ready.detail == ""
+
+
+@pytest.mark.parametrize(("data_plane", "status"), [("forbids", 403), ("unreachable", 0)])
+async def test_clusters_that_forbid_or_are_away(
+    sandbox_cloud: Cloud, sandbox_prober: ConfluentProber, faults: Faults, data_plane: str, status: int
+) -> None:
+    faults.propagation = 0
+    resource, endpoints = await resource_of(sandbox_cloud, Kind.KAFKA)
+    key, secret = await sandbox_cloud.create_key(NewKey(OWNER, resource, "name", "why"))
+    faults.set("data_plane", data_plane)
+
+    answer = await sandbox_prober.probe(resource, endpoints, key.id, secret)
+
+    assert answer.status == status
+    assert answer.detail
+
+
+async def test_a_private_cluster_and_a_paused_one(sandbox_cloud: Cloud, sandbox_prober: ConfluentProber) -> None:
+    private = await sandbox_cloud.resource(Kind.KAFKA, DEV, "lkc-dev003")
+    paused = await sandbox_cloud.resource(Kind.KSQLDB, DEV, "lksqlc-dev02")
+
+    assert private is not None
+    assert private[1].is_private
+    assert private[1].rest.startswith("https://lkc-dev003.")
+    assert paused is not None
+    assert paused[1].is_paused
+    assert not sandbox_prober.can_probe(*paused)
+
+
+async def test_what_is_elsewhere_or_nowhere_is_none(sandbox_cloud: Cloud) -> None:
+    for kind, (environment, id_) in RESOURCES.items():
+        if environment:
+            assert await sandbox_cloud.resource(kind, environment, f"{id_}x") is None
+    for kind, id_ in ((Kind.SCHEMA_REGISTRY, "lsrc-dev01"), (Kind.KSQLDB, "lksqlc-dev01")):
+        assert await sandbox_cloud.resource(kind, PROD, id_) is None
+
+
+async def test_all_regions_are_more_than_those_in_use(sandbox_cloud: Cloud) -> None:
+    regions = await sandbox_cloud.regions()
+    used = {each.id for each in await sandbox_cloud.flink_regions(Environment(DEV, "dev"))}
+
+    assert used < {each.id for each in regions}
+    assert {each.cloud for each in regions} == {"AWS", "AZURE", "GCP"}
+    assert [each.id for each in regions] == sorted(each.id for each in regions)
+
+
+async def test_keys_that_were_there_before(sandbox_cloud: Cloud, organization: Organization) -> None:
+    found = [key async for key in every_key(sandbox_cloud)]
+
+    assert {key.id for key in found} == {key.id for key in organization.api_keys.values() if key.owner}
+    assert {key.kind for key in found} >= {*Kind} - {Kind.GLOBAL}
+    for key in found:
+        made_for = organization.api_keys[key.id].resource
+        assert key.kind == made_for.kind.value
+        if key.kind is Kind.FLINK:
+            assert key.resource == "aws.us-east-1"
+            assert key.environment in {DEV, PROD}
+
+
+async def every_key(cloud: Cloud) -> AsyncIterator[ApiKey]:
+    token, is_more = "", True
+    while is_more:
+        keys, token = await cloud.key_page(token)
+        is_more = bool(token)
+        for key in keys:
+            yield key
+
+
+# ------------------------------------------------------------------------------------ what can be lost on the way there
+
+
+@pytest.mark.parametrize("fault", ["answer_lost", "request_lost"])
+async def test_a_really_lost_edit(sandbox_cloud: Cloud, faults: Faults, fault: str) -> None:
+    key, _ = await sandbox_cloud.create_key(NEW)
+    faults.set(fault, "next edit")
+
+    edited = await sandbox_cloud.edit_key(key.id, "new", "new")
+
+    assert (edited.name, edited.description) == ("new", "new")
+
+
+async def test_edits_whose_answers_are_all_lost(sandbox_cloud: Cloud, faults: Faults) -> None:
+    key, _ = await sandbox_cloud.create_key(NEW)
+    faults.answer_lost = "every edit"
+
+    with pytest.raises(Unavailable, match="PATCH"):
+        await sandbox_cloud.edit_key(key.id, "new", "new")
+
+    found = await sandbox_cloud.key(key.id)
+    assert found is not None
+    assert found.name == "new"
+
+
+async def test_an_edit_of_a_key_that_is_gone(sandbox_cloud: Cloud) -> None:
+    with pytest.raises(CloudRefused) as caught:
+        await sandbox_cloud.edit_key(KeyId("NOSUCHKEY0000000"), "new", "new")
+
+    assert caught.value.status == 403
+
+
+@pytest.mark.parametrize("fault", ["answer_lost", "request_lost"])
+async def test_a_really_lost_delete_ends_with_no_key(sandbox_cloud: Cloud, faults: Faults, fault: str) -> None:
+    key, _ = await sandbox_cloud.create_key(NEW)
+    faults.set(fault, "next delete")
+
+    is_ours = await sandbox_cloud.delete_key(key.id, OWNER.id, ORDERS)
+
+    assert is_ours is (fault == "request_lost")
+    assert await marked(sandbox_cloud) == []
+
+
+async def test_a_key_for_somebody_may_be_refused(sandbox_cloud: Cloud, faults: Faults) -> None:
+    faults.user_keys = "refused"
+
+    with pytest.raises(CloudRefused) as caught:
+        await sandbox_cloud.create_key(NewKey(MyAccount(Principal("u-dana01")), ORDERS, "mine", "why"))
+
+    assert caught.value.status == 403
+
+
+# ---------------------------------------------------------------------------------------------------------- accounts
+
+
+async def test_an_account_lives_and_dies_with_its_keys(sandbox_cloud: Cloud, organization: Organization) -> None:
+    made = await sandbox_cloud.create_account("web shop", "why [lk:R/0]")
+    await sandbox_cloud.describe_account(made.id, "because [lk:R/0]")
+    owner = ServiceAccount(made.id, made.name)
+    key, _ = await sandbox_cloud.create_key(NewKey(owner, ORDERS, "name", "why"))
+
+    assert await sandbox_cloud.accounts_named("web shop") == (Account(made.id, "web shop", "because [lk:R/0]"),)
+    assert await sandbox_cloud.accounts_named("web") == ()
+    assert await sandbox_cloud.service_account(made.id) == owner
+    with pytest.raises(CloudRefused, match="already in use") as caught:
+        await sandbox_cloud.create_account("web shop", "")
+    assert caught.value.status == 409
+
+    await sandbox_cloud.delete_account(made.id)
+    await sandbox_cloud.delete_account(made.id)
+
+    assert await sandbox_cloud.accounts_named("web shop") == ()
+    assert await sandbox_cloud.key(key.id) is None
+    assert key.id not in organization.api_keys
+
+
+@pytest.mark.parametrize(("name", "description"), [("x" * 65, ""), ("fine", "x" * 129), ("", "")])
+async def test_an_account_that_cannot_be_is_refused(sandbox_cloud: Cloud, name: str, description: str) -> None:
+    with pytest.raises(CloudRefused) as caught:
+        await sandbox_cloud.create_account(name, description)
+
+    assert caught.value.status in {400, 422}
+
+
+async def test_a_really_lost_account_is_found_by_its_name(sandbox_cloud: Cloud, faults: Faults) -> None:
+    faults.answer_lost = "next account"
+
+    with pytest.raises(Unknown):
+        await sandbox_cloud.create_account("web shop", "[lk:R/0]")
+
+    assert [each.description for each in await sandbox_cloud.accounts_named("web shop")] == ["[lk:R/0]"]
+
+
+@pytest.mark.parametrize("fault", ["answer_lost", "request_lost"])
+async def test_an_account_whose_changes_are_lost(sandbox_cloud: Cloud, faults: Faults, fault: str) -> None:
+    made = await sandbox_cloud.create_account("web shop", "")
+
+    faults.set(fault, "next account edit")
+    await sandbox_cloud.describe_account(made.id, "new")
+    [found] = await sandbox_cloud.accounts_named("web shop")
+    faults.set(fault, "next account delete")
+    await sandbox_cloud.delete_account(made.id)
+
+    assert found.description == "new"
+    assert await sandbox_cloud.accounts_named("web shop") == ()
+
+
+# ------------------------------------------------------------------------------------------------------------- quotas
+
+
+async def test_quotas_count_what_there_is(sandbox_cloud: Cloud) -> None:
+    code = "iam.max_cluster_api_keys.per_service_account"
+
+    async def used() -> dict[tuple[str, str], int | None]:
+        return {(each.code, each.of): each.usage for each in await sandbox_cloud.quotas(OWNER, ORDERS.id, DEV)}
+
+    before = await used()
+    await sandbox_cloud.create_key(NEW)
+    after = await used()
+
+    changed = {quota: (before[quota], count) for quota, count in after.items() if before[quota] != count}
+    assert changed.keys() == {(code, OWNER.id), ("kafka.max_api_keys.per_cluster", ORDERS.id)}
+    assert all(earlier is not None and later == earlier + 1 for earlier, later in changed.values())
+    assert {of for _, of in after} == {"", OWNER.id, ORDERS.id}
+
+
+async def test_quotas_of_a_user_are_their_own(sandbox_cloud: Cloud) -> None:
+    dana = MyAccount(Principal("u-dana01"))
+
+    found = {each.code: each for each in await sandbox_cloud.quotas(dana) if each.of}
+
+    assert {each.of for each in found.values()} == {dana.id}
+    assert found["iam.max_cluster_api_keys.per_user"].usage == 1
+
+
+@pytest.mark.parametrize(("told", "expected"), [("without their use", {None}), ("refused", set())])
+async def test_quotas_without_use_or_refused(
+    sandbox_cloud: Cloud, faults: Faults, told: str, expected: set[int | None]
+) -> None:
+    faults.set("quotas", told)
+
+    assert {each.usage for each in await sandbox_cloud.quotas(OWNER, ORDERS.id, DEV)} == expected
+
+
+# ------------------------------------------------------------------------------------------------------------ our own
 
 
 async def test_a_refused_own_key(organization: Organization, faults: Faults) -> None:
