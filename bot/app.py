@@ -46,6 +46,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         parts = assemble(settings, world, registry, source.current)
         worker = parts.worker
         await _first_catalog(worker)
+        await parts.reviewing.begin()
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
         work = await stack.enter_async_context(background(grace=GRACE))
@@ -110,8 +111,9 @@ async def _reloading(source: PolicySource) -> AsyncGenerator[None]:
 
 
 async def _channel_problems(world: World, policy: Policy) -> str | None:
-    """What keeps cards out of the channels that the policy's rules name; None when nothing does."""
-    problems = [await channel_problem(world.slack, channel) for channel in sorted({r.channel for r in policy.rules})]
+    """What keeps cards and reviews out of the channels that the policy names; None when nothing does."""
+    channels = {rule.channel for rule in policy.rules} | ({policy.review.channel} if policy.review else set())
+    problems = [await channel_problem(world.slack, channel) for channel in sorted(channels)]
     return " ".join(filter(None, problems)) or None
 
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from bot.connections import World
 from bot.domain.policy import Policy
+from bot.domain.requests import Request
 from bot.metrics import CountedAudit, CountedRequests, events_counter
 from bot.services.asking import Asking
 from bot.services.carrying import Carrying
@@ -22,6 +23,7 @@ from bot.services.probing import Probing
 from bot.services.proposing import Proposing
 from bot.services.publishing import Publishing
 from bot.services.requests import Desk
+from bot.services.reviewing import Reviewing
 from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
@@ -41,6 +43,7 @@ class Parts:
     replies: Replies
     viewing: Viewing
     homes: Homes
+    reviewing: Reviewing
 
 
 def assemble(settings: Settings, world: World, registry: CollectorRegistry, policy: Callable[[], Policy]) -> Parts:
@@ -57,9 +60,15 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     publishing = Publishing(store.posts, notifier, clock)
     delivery = Delivery(ledger, directory, execution, Minting(execution), notifier)
     managing = Managing(Proposing(ledger, directory), viewing)
+    reviewing = Reviewing(ledger, directory, store.agenda, store.keeps, notifier, viewing.key_view)
     carrying = Carrying(desk, delivery, store.drafts, notifier, publishing, managing, reviewing.keep)
     asking, draw = Asking(ledger, directory), SlackHomes(replies).show
     homes = Homes(viewing, store.homes, store.agenda, asking, draw, bell.ring)
+
+    async def moved(request: Request) -> None:
+        await homes.changed(request)
+        await reviewing.moved(request)
+
     worker = Worker(
         store.agenda,
         store.inbox,
@@ -70,10 +79,10 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         directory,
         clock,
         bell,
-        errands={"home": homes.errand},
-        moved=homes.changed,
+        errands={"home": homes.errand, "review": reviewing.step},
+        moved=moved,
     )
-    return Parts(worker, replies, viewing, homes)
+    return Parts(worker, replies, viewing, homes, reviewing)
 
 
 def _hosts(settings: Settings) -> set[str]:

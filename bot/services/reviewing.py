@@ -18,6 +18,7 @@ from bot.domain.authority import Standing
 from bot.domain.errors import NotFound, Refused, Throttled, Unavailable, Undeliverable, plain
 from bot.domain.keys import KeyId, Principal
 from bot.domain.policy import Review
+from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
 from bot.domain.review import Audience, Digest, Kept
 from bot.services.addressing import Addressing
 from bot.services.checking import LIMITS, text_problem
@@ -111,6 +112,17 @@ class Reviewing:
         """Something happened to keys of this owner: the messages that ask about them are drawn again soon."""
         await self.agenda.put(f"review:~{owner}", self.ledger.clock())
         self.ledger.wake()
+
+    async def moved(self, request: Request) -> None:
+        """A request has moved on: where that changed a key of a reviewed owner, what asks about it is drawn again."""
+        former = request.life.former if isinstance(request, Living) else None
+        gone = request if isinstance(request, Withdrawn) else former
+        if not isinstance(request, Done) and (gone is None or gone.deleted_at is None):
+            return
+        owner = request.key.owner if isinstance(request, Keyed) else request.ask.owner.id
+        last = await self.keeps.reviewed(owner) if owner else None
+        if owner and last and last.sent:
+            await self.changed(owner)
 
     async def _kept(self, deed: Keep, click: Click, view: KeyView) -> Kept:
         review = self.directory.policy().review or Review(channel="")
