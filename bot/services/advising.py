@@ -1,11 +1,11 @@
 """What the requester should know before a request is sent."""
 
 from bot.domain.asks import Ask, Terms
-from bot.domain.authority import Standing, Target, authority, reaches
+from bot.domain.authority import Standing, Target, bases, reaches
 from bot.domain.decision import Allowed, Verdict
 from bot.domain.errors import plain
 from bot.domain.keys import MyAccount
-from bot.services.basis import in_words, names_of
+from bot.services.basis import names_of, right
 from bot.services.spans import duration
 
 FOR_DEVELOPMENT = (
@@ -28,7 +28,7 @@ def warnings_about(standing: Standing, target: Target, verdict: Verdict) -> tupl
         warnings.append(FOR_DEVELOPMENT)
         if not reaches(standing, target):
             warnings.append("You hold no role that reaches this resource, so the key may open nothing there.")
-    if (binding := authority(standing, target)) is not None:
+    if held := bases(standing, target):
         others = "so nobody else" if isinstance(verdict, Allowed) else "and somebody else still"
-        warnings.append(f"You hold {plain(in_words(binding, names_of(target)))} yourself, {others} has to approve.")
+        warnings.append(f"You hold {plain(right(held, names_of(target)))} yourself, {others} has to approve.")
     return tuple(warnings)

@@ -101,7 +101,8 @@ class Asking:
 
 def _version(policy: Policy) -> str:
     """Changes with whatever the policy says about people and roles."""
-    said = (policy.table.name, policy.mappings, sorted(policy.people.items()))
+    table = (policy.table.name, sorted(policy.table.creates_accounts))
+    said = (table, policy.mappings, sorted(policy.people.items()))
     return hashlib.sha256(repr(said).encode()).hexdigest()[:12]
 
 

@@ -15,8 +15,8 @@ from bot.domain.keys import KeyId, RequestId, Secret, SlackUserId, TeamId
 class Draft:
     """The form as it stands, nothing checked yet; "" is not chosen, or not typed.
 
-    `owner` is `me`, `new`, a service account's id, or `service-account` while none is chosen; `cluster` is the id of the Kafka cluster, Schema Registry or
-    ksqlDB cluster, or the region of Flink (`aws.us-east-1`).
+    `owner` is `me`, `new`, a service account's id, or `service-account` while none is chosen; `cluster` is the id of
+    the Kafka cluster, Schema Registry or ksqlDB cluster, or the region of Flink (`aws.us-east-1`).
     """
 
     owner: str = ""

@@ -77,7 +77,8 @@ def former_of(living: Living) -> Former | None:
     """The plan for the key that a rotation replaces, from the moment that the new secret was shown."""
     if living.ask.key is None:
         return None
-    until, end = shown_at(living) + living.ask.overlap, end_of_life(living)
+    overlap = min(living.ask.overlap, living.terms.overlap, MOST_OVERLAP)
+    until, end = shown_at(living) + overlap, end_of_life(living)
     return Former(min(until, end) if end else until)
 
 

@@ -41,4 +41,6 @@ def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:
     """Why approvals that were enough no longer are."""
     if len(counted) < len(granted.grant.approvals):
         return "An approval no longer counts: who gave it has lost the role since."
+    if not granted.grant.approvals:
+        return "It needed no approval when it was asked for, and needs one now: a role or the policy has changed since."
     return "The policy asks for more approvals than it did when this was approved."

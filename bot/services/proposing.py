@@ -8,7 +8,7 @@ from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import Conflict, Refused, plain
-from bot.domain.keys import Everywhere, Kind, NewServiceAccount
+from bot.domain.keys import Everywhere, Kind, NewServiceAccount, Operation
 from bot.domain.requests import Approved, Pending
 from bot.services.asking import Asking, Candidate, first_round, next_round
 from bot.services.clicks import Click, Draft
@@ -96,8 +96,11 @@ def forbidden(verdict: Forbidden) -> str:
     return f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})"
 
 
-def follows(terms: Terms, who: str) -> str:
-    """What comes after the last approval of a key to be made; `who` is the requester."""
+def follows(ask: Ask, terms: Terms, who: str) -> str:
+    """What comes after the last approval; `who` is the requester."""
+    if not ask.makes_key:
+        doing = {Operation.EDIT: "changes", Operation.DELETE: "deletes"}.get(ask.operation, "extends the life of")
+        return f"Latchkey {doing} the key now, and writes to {who}."
     if terms.mint == "on_claim":
         return f"The key is made when {who} {'ask' if who == 'you' else 'asks'} for its secret."
     then = "writes to you." if who == "you" else f"{who} takes it from there."

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from bot.domain.asks import Approval, Ask, Grant
 from bot.domain.audit import Action
-from bot.domain.authority import Standing, Target, authority
+from bot.domain.authority import Standing, Target, bases
 from bot.domain.deadlines import lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
@@ -19,7 +19,7 @@ from bot.domain.keys import Operation, Person, RequestId
 from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request
 from bot.services.advising import lifetime_problem, warnings_about
 from bot.services.asking import Asking
-from bot.services.basis import in_words, names_of
+from bot.services.basis import names_of, right
 from bot.services.checking import Checked, check, wrong
 from bot.services.clicks import Click, Draft
 from bot.services.directory import Directory
@@ -99,7 +99,7 @@ class Desk:
         if request is None:
             return SENT_ALREADY
         if isinstance(request, Approved):
-            return f"No approval is needed. {follows(request.terms, 'you')}"
+            return f"No approval is needed. {follows(ask, request.terms, 'you')}"
         return "Your request is on its way. Latchkey writes to you when it is decided."
 
     async def _room(self, ask: Ask) -> Room:
@@ -190,8 +190,7 @@ class Desk:
         # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.
         again = any(approval.by.principal == standing.person.principal for approval in pending.approvals)
         target = Target(ask.owner, ask.resource)
-        binding = authority(standing, target)
-        basis = in_words(binding, names_of(target)) if binding else ""
+        basis = right(bases(standing, target), names_of(target))
         mine = [] if again else [(Approval(standing.person, basis, now, ask.digest()), standing)]
         given = [*await self.standings(pending.approvals), *mine]
         verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given)
@@ -210,7 +209,7 @@ class Desk:
             case Allowed(terms):
                 grant = Grant(approvals, now, now + terms.claim)
                 await self.ledger.move(stored, Approved(ask, terms, grant, 1, now), event)
-                return f"Approved. {follows(terms, f'<@{ask.requester.slack}>')}"
+                return f"Approved. {follows(ask, terms, f'<@{ask.requester.slack}>')}"
 
     async def _requester(self, pending: Pending, click: Click) -> Standing:
         """What the requester holds right now. Raises `Refused` to whoever clicked when there is no such person."""

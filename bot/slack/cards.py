@@ -160,7 +160,7 @@ def approvers(who: str, owner: Owner, roles: Sequence[str]) -> str:
     """Who can approve, in words; `who` excludes the requester."""
     either = " or ".join(filter(None, [", ".join(roles[:-1]), *roles[-1:]]))
     account = ", or owns the service account" if isinstance(owner, ServiceAccount) else ""
-    makes = ", and may create service accounts" if isinstance(owner, NewServiceAccount) else ""
+    makes = ", with a role that creates service accounts" if isinstance(owner, NewServiceAccount) else ""
     return f"{who} who holds {either} there{account}{makes}"
 
 
