@@ -13,8 +13,8 @@ from bot.domain.keys import ApiKey, Kind, MyAccount, NewServiceAccount, Owner, R
 
 Counted: TypeAlias = Literal["keys", "accounts", ""]
 """What can be counted where Confluent does not tell the use: the owner's keys, all service accounts, or nothing."""
-RESOURCE_KINDS = frozenset({Kind.KAFKA, Kind.SCHEMA_REGISTRY, Kind.KSQLDB, Kind.FLINK})
-"""What the limit for "cluster API keys" counts. Which one Tableflow's and Global keys meet, nobody has written down."""
+RESOURCE_KINDS = frozenset({Kind.KAFKA, Kind.SCHEMA_REGISTRY, Kind.KSQLDB, Kind.FLINK, Kind.TABLEFLOW})
+"""What the limit for "cluster API keys" counts. Global keys have limits of their own, of unknown codes."""
 
 
 @dataclass(frozen=True, slots=True)
