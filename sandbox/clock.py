@@ -27,6 +27,10 @@ class SandboxClock:
         draft.write_text(f"{offset.total_seconds()}\n")
         draft.replace(self._path)
 
+    def advance_to(self, moment: datetime) -> None:
+        """Move the time forward to this moment, aware. Raises ValueError when it has passed."""
+        self.advance(moment - self.now())
+
     def offset(self) -> timedelta:
         """How far the sandbox is ahead of real time."""
         return self._read_offset()

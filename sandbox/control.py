@@ -1,11 +1,15 @@
-"""The sandbox panel's API: fault switches, the clock, and the bot's process. Guarded like the rest of the page."""
+"""The sandbox panel's API: fault switches, the clock, the bot's process, and Confluent's Console.
 
-from datetime import timedelta
+Guarded like the rest of the page.
+"""
+
+from datetime import datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.confluent import console
 from sandbox.stage import BotProcess, Stage
 
 
@@ -25,8 +29,11 @@ class Control:
         return [
             Route("/control", self.show, methods=["GET"]),
             Route("/control/fault", self.fault, methods=["POST"]),
+            Route("/control/reset", self.reset, methods=["POST"]),
             Route("/control/clock", self.clock, methods=["POST"]),
             Route("/control/bot", self.bot, methods=["POST"]),
+            Route("/control/console", self.console, methods=["GET"]),
+            Route("/control/console", self.act_in_console, methods=["POST"]),
         ]
 
     async def show(self, _: Request) -> Response:
@@ -56,14 +63,26 @@ class Control:
             return JSONResponse({"error": str(error)}, status_code=400)
         return await self.show(request)
 
+    async def reset(self, request: Request) -> Response:
+        """Turn every switch back: nothing goes wrong any more."""
+        if self._stage is None:
+            return Response(status_code=404)
+        self._stage.faults.reset()
+        self._stage.slack.faults.reset()
+        return await self.show(request)
+
     async def clock(self, request: Request) -> Response:
-        """Move the clock forward: `{advance: seconds}`."""
+        """Move the clock forward: `{advance: seconds}`, or `{to: moment, lead: seconds}` to so long before it."""
         asked = await request.json()
         if self._stage is None:
             return Response(status_code=404)
+        clock = self._stage.clock
         try:
-            self._stage.clock.advance(timedelta(seconds=float(asked["advance"])))
-        except (KeyError, TypeError, ValueError) as error:
+            if "to" in asked:
+                clock.advance_to(datetime.fromisoformat(asked["to"]) - timedelta(seconds=float(asked.get("lead", 0))))
+            else:
+                clock.advance(timedelta(seconds=float(asked["advance"])))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             return JSONResponse({"error": str(error)}, status_code=400)
         return await self.show(request)
 
@@ -77,3 +96,21 @@ class Control:
         elif asked.get("do") == "start" and not self._bot.is_alive:
             await self._bot.start()
         return await self.show(request)
+
+    async def console(self, request: Request) -> Response:
+        """The keys at Confluent that `q` is found in, newest first."""
+        if self._stage is None:
+            return Response(status_code=404)
+        query = request.query_params.get("q", "")
+        return JSONResponse(console.listing(self._stage.organization, query))
+
+    async def act_in_console(self, request: Request) -> Response:
+        """Do something behind Latchkey's back: `{do: "delete" | "rename" | "delete owner", key, name?}`."""
+        asked = await request.json()
+        if self._stage is None:
+            return Response(status_code=404)
+        try:
+            console.act(self._stage.organization, asked["do"], asked["key"], str(asked.get("name", "")))
+        except (KeyError, TypeError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        return await self.console(request)

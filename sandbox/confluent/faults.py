@@ -61,11 +61,15 @@ _MOST_SECONDS_SLOW = 30.0
 
 
 class Switch(TypedDict):
-    """One fault as a web page shows it; `choices` are suggestions for a number and all there is for a word."""
+    """One fault as a web page shows it; `choices` are suggestions for a number and all there is for a word.
+
+    `usual` is the value when nothing goes wrong.
+    """
 
     name: str
     label: str
     value: str | float
+    usual: str | float
     choices: list[str | float]
 
 
@@ -163,7 +167,13 @@ class Faults:
     def describe(self) -> list[Switch]:
         """Every switch with its present value, for a web page."""
         return [
-            Switch(name=name, label=switch.label, value=getattr(self, name), choices=list(switch.choices))
+            Switch(
+                name=name,
+                label=switch.label,
+                value=getattr(self, name),
+                usual=getattr(_FRESH, name),
+                choices=list(switch.choices),
+            )
             for name, switch in _SWITCHES.items()
         ]
 

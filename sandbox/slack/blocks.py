@@ -34,12 +34,18 @@ def interactive(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
                 yield block, element
 
 
-def find_element(blocks: list[Json], block_id: object, action_id: object) -> Json | None:
-    """The element with these ids, or None."""
+def find_spot(blocks: list[Json], block_id: object, action_id: object) -> tuple[Json, Json] | None:
+    """The (block, element) with these ids, or None."""
     for block, element in interactive(blocks):
         if (block["block_id"], element["action_id"]) == (block_id, action_id):
-            return element
+            return block, element
     return None
+
+
+def find_element(blocks: list[Json], block_id: object, action_id: object) -> Json | None:
+    """The element with these ids, or None."""
+    spot = find_spot(blocks, block_id, action_id)
+    return spot[1] if spot else None
 
 
 def fill_ids(blocks: list[Json]) -> list[Json]:
@@ -58,6 +64,13 @@ def options_of(element: Json) -> list[Json]:
     """The options an element offers, those of groups included; none when the bot supplies them."""
     grouped = [option for group in element.get("option_groups", ()) for option in group["options"]]
     return [*element.get("options", ()), *grouped]
+
+
+def is_offered(element: Json, given: Json) -> bool:
+    """Whether what was chosen is among what the element offers; true where the bot supplies the options."""
+    offered = {option["value"] for option in options_of(element)}
+    chosen = [each for each in (given.get("selected_option"), *(given.get("selected_options") or ())) if each]
+    return not offered or all(option["value"] in offered for option in chosen)
 
 
 def untouched(element: Json) -> Json | None:
@@ -89,11 +102,7 @@ def settle(blocks: list[Json], *known: Values) -> Values:
 
 
 def _still_fits(element: Json, given: Json) -> bool:
-    if given.get("type") != element["type"]:
-        return False
-    offered = {option["value"] for option in options_of(element)}
-    chosen = [each for each in (given.get("selected_option"), *(given.get("selected_options") or ())) if each]
-    return not offered or all(option["value"] in offered for option in chosen)
+    return given.get("type") == element["type"] and is_offered(element, given)
 
 
 def missing_or_wrong(blocks: list[Json], values: Values) -> dict[str, str]:

@@ -15,11 +15,15 @@ _MOST_SECONDS_SLOW = 30.0
 
 
 class Switch(TypedDict):
-    """One fault as a web page shows it; `choices` are suggestions for a number and all there is for a word."""
+    """One fault as a web page shows it; `choices` are suggestions for a number and all there is for a word.
+
+    `usual` is the value when nothing goes wrong.
+    """
 
     name: str
     label: str
     value: str | float
+    usual: str | float
     choices: list[str | float]
 
 
@@ -60,7 +64,13 @@ class Faults:
     def describe(self) -> list[Switch]:
         """Every switch with its present value, for a web page."""
         return [
-            Switch(name=name, label=label, value=getattr(self, name, "stay"), choices=list(choices))
+            Switch(
+                name=name,
+                label=label,
+                value=getattr(self, name, "stay"),
+                usual=getattr(_FRESH, name, "stay"),
+                choices=list(choices),
+            )
             for name, (label, choices) in _LABELS.items()
         ]
 
@@ -107,6 +117,9 @@ class Faults:
         if left != EVERY:
             setattr(self, name, left - 1)
         return True
+
+
+_FRESH = Faults()
 
 
 def _number(name: str, value: str | float) -> float:

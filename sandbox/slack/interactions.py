@@ -1,10 +1,20 @@
 """What a person does in their Slack client, up to the bot's answer and what it changes before their eyes."""
 
 import copy
+from typing import Literal
 
 from sandbox.cast import TEAM, Actor
 from sandbox.slack import payloads
-from sandbox.slack.blocks import FROM_PERSON, Json, Values, find_element, missing_or_wrong, settle
+from sandbox.slack.blocks import (
+    FROM_PERSON,
+    Json,
+    Values,
+    find_element,
+    find_spot,
+    is_offered,
+    missing_or_wrong,
+    settle,
+)
 from sandbox.slack.delivery import Delivery, Envelope, NoAnswer
 from sandbox.slack.errors import NotPossible, SlackError
 from sandbox.slack.limits import check_message_blocks, check_options
@@ -59,10 +69,7 @@ class Interactions:
     ) -> None:
         """Click or choose something in a stored message, which anyone who sees it can do any number of times."""
         person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
-        try:
-            message = copy.deepcopy(self._workspace.message(channel.id, ts))
-        except SlackError:
-            raise NotPossible("That message is gone.") from None
+        message = self._stored(channel, ts)
         blocks = message.get("blocks", [])
         message["state"] = {"values": settle(blocks, sent or {})}
         payload = payloads.message_action(
@@ -80,8 +87,7 @@ class Interactions:
     ) -> None:
         """Click something in an ephemeral message that an open client of this person shows."""
         person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
-        if not self._workspace.is_shown(user, channel.id, ts):
-            raise NotPossible("That message is gone.")
+        self._check_shown(user, channel, ts)
         stamped = {**action, "action_ts": self._workspace.next_ts()}
         payload = payloads.ephemeral_action(
             person,
@@ -105,19 +111,31 @@ class Interactions:
     async def suggest(
         self, user: str, view_id: str, block_id: str, action_id: str, value: str, sent: Values | None = None
     ) -> Json:
-        """Type into an external menu; returns `{"options": …}` or `{"option_groups": …}`, no options on failure."""
+        """Type into an external menu of a view.
+
+        Returns `{"options": …}` or `{"option_groups": …}`, no options on failure.
+        """
         person, view = self._who(user), self._views.seen_by(user, view_id)
         if find_element(view["blocks"], block_id, action_id) is None:
             raise NotPossible(f"There is no menu {action_id} in this view.")
         self._views.keep_state(view, sent or {})
-        payload = payloads.block_suggestion(person, copy.deepcopy(view), block_id, action_id, value)
-        try:
-            answer = await self._delivery.send(Envelope("interactive", payload, takes_answer=True), user)
-            check_options(answer)
-        except (NoAnswer, SlackError) as failure:
-            self._failed(user, "The options did not load", failure)
-            return {"options": []}
-        return answer
+        return await self._suggestions(
+            user, payloads.block_suggestion(person, copy.deepcopy(view), block_id, action_id, value)
+        )
+
+    async def suggest_in_message(
+        self, user: str, channel_id: str, ts: str, query: tuple[str, str, str], *, is_ephemeral: bool = False
+    ) -> Json:
+        """Type into an external menu of a message, as `suggest`; `query` is block_id, action_id and what is typed."""
+        person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
+        message: Json = {"ts": ts, "ephemeral": True}
+        if is_ephemeral:
+            self._check_shown(user, channel, ts)
+        else:
+            message = self._stored(channel, ts)
+            if find_element(message.get("blocks", []), *query[:2]) is None:
+                raise NotPossible(f"There is no menu {query[1]} in this message.")
+        return await self._suggestions(user, payloads.message_suggestion(person, channel, message, *query))
 
     async def submit(self, user: str, view_id: str, sent: Values | None = None) -> dict[str, str]:
         """Press the submit button of a modal; returns what stands under which field, empty when the form went.
@@ -156,19 +174,38 @@ class Interactions:
         trigger, ts = self._views.new_trigger(user), self._workspace.next_ts()
         await self._interact(user, payloads.global_shortcut(person, callback_id, trigger=trigger, ts=ts))
 
-    async def home(self, user: str) -> None:
-        """Visit the app's Home tab."""
+    async def home(self, user: str, tab: Literal["home", "messages"] = "home") -> None:
+        """Visit a tab of the app; Slack tells the app of either."""
         person, ts = self._who(user), self._workspace.next_ts()
         if person.team != TEAM:
             raise NotPossible("The app is not installed in your workspace.")
-        view = copy.deepcopy(self._views.home(user))
-        await self._delivery.send_event(payloads.app_home_opened(person, self._workspace.dm(user), view, ts))
+        view = copy.deepcopy(self._views.home(user)) if tab == "home" else None
+        await self._delivery.send_event(payloads.app_home_opened(person, self._workspace.dm(user), tab, view, ts))
 
     def _who(self, user: str) -> Actor:
         person = self._workspace.people.get(user)
         if person is None or person.deleted:
             raise NotPossible(f"Nobody called {user} can use this workspace.")
         return person
+
+    def _stored(self, channel: Channel, ts: str) -> Json:
+        try:
+            return copy.deepcopy(self._workspace.message(channel.id, ts))
+        except SlackError:
+            raise NotPossible("That message is gone.") from None
+
+    def _check_shown(self, user: str, channel: Channel, ts: str) -> None:
+        if not self._workspace.is_shown(user, channel.id, ts):
+            raise NotPossible("That message is gone.")
+
+    async def _suggestions(self, user: str, payload: Json) -> Json:
+        try:
+            answer = await self._delivery.send(Envelope("interactive", payload, takes_answer=True), user)
+            check_options(answer)
+        except (NoAnswer, SlackError) as failure:
+            self._failed(user, "The options did not load", failure)
+            return {"options": []}
+        return answer
 
     async def _interact(self, user: str, payload: Json) -> None:
         try:
@@ -184,9 +221,14 @@ class Interactions:
     def _completed(self, blocks: list[Json], action: Json) -> Json:
         """The action as Slack sends it: what stands in the message or view, and of the client's only the choice."""
         block_id, action_id = action.get("block_id"), action.get("action_id")
-        element = find_element(blocks, block_id, action_id)
-        if element is None:
+        spot = find_spot(blocks, block_id, action_id)
+        if spot is None:
             raise NotPossible(f"There is no {action_id} in block {block_id}.")
+        block, element = spot
+        if block["type"] == "input" and not block.get("dispatch_action"):
+            raise NotPossible(f"{action_id} tells the app nothing before the form is submitted.")
+        if not is_offered(element, action):
+            raise NotPossible(f"{action_id} does not offer that.")
         names = ("type", "action_id", "text", "value", "style", "placeholder", "url")
         own = {name: element[name] for name in names if name in element}
         chosen = {name: action[name] for name in FROM_PERSON if name in action and element["type"] != "button"}

@@ -14,7 +14,7 @@ from sandbox.slack.socket_mode import SocketMode
 from sandbox.slack.views import Views
 from sandbox.slack.workspace import Channel, Workspace
 
-LONGEST_UPDATE = 4000
+LONGEST_UPDATE, LONGEST_TEXT = 4000, 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Call:
             raise SlackError("no_text")
         if blocks is not None:
             check_message_blocks(blocks)
-        return {"text": text, "blocks": blocks}
+        return {"text": text[:LONGEST_TEXT], "blocks": blocks}
 
 
 def auth_test(call: Call) -> Json:

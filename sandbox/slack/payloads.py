@@ -103,13 +103,28 @@ def view_action(person: Actor, view: Json, action: Json, *, trigger: str) -> Jso
 def block_suggestion(person: Actor, view: Json, block_id: str, action_id: str, value: str) -> Json:
     """What is typed into an external menu of a view."""
     return {
-        **_interaction("block_suggestion", person),
+        **_suggestion(person, block_id, action_id, value),
         "container": {"type": "view", "view_id": view["id"]},
-        "action_id": action_id,
-        "block_id": block_id,
-        "value": value,
         "view": view,
     }
+
+
+def message_suggestion(
+    person: Actor, channel: Channel, message: Json, block_id: str, action_id: str, value: str
+) -> Json:
+    """What is typed into an external menu of a message; an ephemeral one (`ephemeral`) does not come along."""
+    is_ephemeral = bool(message.get("ephemeral"))
+    return {
+        **_suggestion(person, block_id, action_id, value),
+        "container": _in_message(channel, message["ts"], is_ephemeral=is_ephemeral),
+        "channel": {"id": channel.id, "name": channel.name_in_payloads},
+        **({} if is_ephemeral else {"message": message}),
+    }
+
+
+def _suggestion(person: Actor, block_id: str, action_id: str, value: str) -> Json:
+    typed = {"action_id": action_id, "block_id": block_id, "value": value}
+    return {**_interaction("block_suggestion", person), **typed}
 
 
 def view_submission(person: Actor, view: Json, *, trigger: str) -> Json:
@@ -138,9 +153,9 @@ def global_shortcut(person: Actor, callback_id: str, *, trigger: str, ts: str) -
     }
 
 
-def app_home_opened(person: Actor, channel: Channel, view: Json | None, ts: str) -> Json:
-    """A visit to the Home tab; `view` is there once one was published."""
-    event = {"type": "app_home_opened", "user": person.slack, "channel": channel.id, "event_ts": ts, "tab": "home"}
+def app_home_opened(person: Actor, channel: Channel, tab: str, view: Json | None, ts: str) -> Json:
+    """A visit to a tab of the app, `home` or `messages`; `view` is the Home tab, once one was published."""
+    event = {"type": "app_home_opened", "user": person.slack, "channel": channel.id, "event_ts": ts, "tab": tab}
     return {
         "token": LEGACY_TOKEN,
         "team_id": cast.TEAM,

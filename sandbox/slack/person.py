@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from sandbox import cast
 from sandbox.slack.blocks import (
@@ -14,6 +14,7 @@ from sandbox.slack.blocks import (
     Values,
     interactive,
     options_of,
+    settle,
 )
 from sandbox.slack.interactions import Interactions
 from sandbox.slack.sight import Place, Sight, Spot
@@ -43,9 +44,9 @@ class PersonAtClient(Sight):
         """Choose a global shortcut."""
         await self._does.shortcut(self.user, callback_id)
 
-    async def open_home(self) -> None:
-        """Visit the Home tab."""
-        await self._does.home(self.user)
+    async def open_home(self, tab: Literal["home", "messages"] = "home") -> None:
+        """Visit the Home tab, or that with the messages."""
+        await self._does.home(self.user, tab)
 
     async def click(
         self, text: str, *, beside: str = "", in_channel: str | None = None, place: Place | None = None
@@ -80,10 +81,10 @@ class PersonAtClient(Sight):
         await self._act(spot.where, {**given, **ids})
 
     async def fill(self, answers: Mapping[str, Choice]) -> None:
-        """Fill fields of the modal in front, in order; each is named by its label, block_id or action_id.
+        """Fill fields of the modal in front, else of Home, in order; each named by its label, block_id or action_id.
 
         A text is typed; an option is chosen by its text or value, for an external menu out of what the bot suggests
-        for it; None clears. A field with `dispatch_action` tells the bot at once, as leaving the field does.
+        for it; None clears. A field with `dispatch_action` tells the bot at once: in a text, Enter is pressed.
         """
         for name, choice in answers.items():
             await self.wait_for(lambda name=name: self._field(name) is not None, f"a field {name!r}")  # type: ignore[misc]
@@ -91,11 +92,25 @@ class PersonAtClient(Sight):
             assert field is not None  # noqa: S101 - as above
             await self._fill_one(*field, choice)
 
-    async def options(self, name: str, typed: str = "") -> list[str]:
-        """The texts a menu of the modal in front offers, for an external one after typing this."""
+    async def type(self, name: str, text: str) -> None:
+        """Type into a text field as `fill` does, but press no Enter: the bot hears nothing of it yet."""
         await self.wait_for(lambda: self._field(name) is not None, f"a field {name!r}")
-        view, block, element = self._field(name) or ({}, {}, {})
-        return [each["text"]["text"] for each in await self._offered(view, block, element, typed)]
+        field = self._field(name)
+        assert field is not None  # noqa: S101 - as above
+        where, block, element = field
+        self._note(where, block, element, await self._given(where, block, element, text))
+
+    async def options(self, name: str, typed: str = "", *, place: Place | None = None) -> list[str]:
+        """The texts a menu offers, for an external one after typing this: of the modal in front, else of Home.
+
+        With a `place` it is the newest menu with this action_id there, e.g. in a message.
+        """
+        if place is not None:
+            spot = await self._find(lambda one: one["action_id"] == name, f"a menu {name!r}", "", None, place)
+            return [each["text"]["text"] for each in await self._offered(spot.where, spot.block, spot.element, typed)]
+        await self.wait_for(lambda: self._field(name) is not None, f"a field {name!r}")
+        where, block, element = self._field(name) or ({}, {}, {})
+        return [each["text"]["text"] for each in await self._offered(where, block, element, typed)]
 
     async def submit(self) -> dict[str, str]:
         """Press the submit button of the modal in front; returns and keeps the `errors`, empty when the form went."""
@@ -133,12 +148,13 @@ class PersonAtClient(Sight):
         if "channel" not in where:
             await self._does.act_in_view(self.user, where["id"], action, values)
         elif where.get("ephemeral"):
-            await self._does.act_in_ephemeral(self.user, where["channel"], where["ts"], action, values)
+            form = settle(where.get("blocks", []), values)
+            await self._does.act_in_ephemeral(self.user, where["channel"], where["ts"], action, form)
         else:
             await self._does.act_in_message(self.user, where["channel"], where["ts"], action, values)
 
     def _field(self, name: str) -> tuple[Json, Json, Json] | None:
-        view = self.modal
+        view = self.modal or self.home
         for block, element in interactive(view["blocks"]) if view else ():
             label = (block.get("label") or {}).get("text")
             if view and element["type"] != "button" and name in (label, block["block_id"], element["action_id"]):
@@ -181,8 +197,11 @@ class PersonAtClient(Sight):
     async def _offered(self, view: Json, block: Json, element: Json, typed: str) -> list[Json]:
         if "external" not in element["type"]:
             return options_of(element)
-        ids = (view["id"], block["block_id"], element["action_id"])
-        return options_of(await self._does.suggest(self.user, *ids, typed, self._values(view)))
+        query = (block["block_id"], element["action_id"], typed)
+        if "channel" not in view:
+            return options_of(await self._does.suggest(self.user, view["id"], *query, self._values(view)))
+        place, is_ephemeral = (view["channel"], view["ts"]), bool(view.get("ephemeral"))
+        return options_of(await self._does.suggest_in_message(self.user, *place, query, is_ephemeral=is_ephemeral))
 
     def _values(self, where: Json) -> Values:
         return copy.deepcopy(self.typed.get(_key(where), {}))

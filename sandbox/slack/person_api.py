@@ -65,16 +65,23 @@ class PersonApi:
         if user not in self._workspace.people:
             return JSONResponse({"error": "No such person."}, 404)
         channels = self._workspace.channels_of(user)
+        session = self._workspace.session(user, request.query_params.get("session", ""))
         return JSONResponse(
             {
                 "me": _about(self._workspace.people[user]),
                 "channels": [
-                    {"id": each.id, "name": each.name, "kind": each.kind, "members": len(each.members)}
+                    {
+                        "id": each.id,
+                        "name": each.name,
+                        "kind": each.kind,
+                        "members": len(each.members),
+                        "topic": each.topic,
+                    }
                     for each in channels
                 ],
                 "messages": {each.id: self._workspace.messages(each.id) for each in channels},
                 "home": self._views.home(user),
-                "views": self._views.stack(user),
+                "views": self._views.stack_before(session) if session else self._views.stack(user),
                 "commands": self._workspace.app.commands,
                 "shortcuts": self._workspace.app.shortcuts,
             }
@@ -122,8 +129,13 @@ class PersonApi:
         return {}
 
     async def _suggest(self, user: str, body: Json) -> Json:
-        ids = (body["view_id"], body["block_id"], body["action_id"])
-        return await self._interactions.suggest(user, *ids, body["value"], _values(body))
+        query = (body["block_id"], body["action_id"], body["value"])
+        if "container" not in body:
+            return await self._interactions.suggest(user, body["view_id"], *query, _values(body))
+        where = body["container"]
+        is_ephemeral = bool(where.get("ephemeral"))
+        place = (where["channel"], where["ts"])
+        return await self._interactions.suggest_in_message(user, *place, query, is_ephemeral=is_ephemeral)
 
     async def _submit(self, user: str, body: Json) -> Json:
         errors = await self._interactions.submit(user, body["view_id"], _values(body))
@@ -137,8 +149,8 @@ class PersonApi:
         await self._interactions.shortcut(user, body["callback_id"])
         return {}
 
-    async def _home(self, user: str, _body: Json) -> Json:
-        await self._interactions.home(user)
+    async def _home(self, user: str, body: Json) -> Json:
+        await self._interactions.home(user, "messages" if body.get("tab") == "messages" else "home")
         return {}
 
 
@@ -148,7 +160,7 @@ def _endpoint(deed: Deed) -> Callable[[Request], Awaitable[Response]]:
             return JSONResponse(await deed(request.path_params["user"], await request.json()))
         except NotPossible as reason:
             return JSONResponse({"error": str(reason)}, 409)
-        except (ValueError, KeyError, TypeError) as wrong:
+        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
             return JSONResponse({"error": f"This request cannot be read: {wrong!r}"}, 400)
 
     return endpoint

@@ -41,7 +41,7 @@ class Sight:
         self._session = workspace.connect(user, self._take)
 
     def reload(self) -> None:
-        """Load the page anew: ephemeral messages and unsent input are gone."""
+        """Load the page anew: ephemeral messages, open modals and unsent input are gone."""
         self.leave()
         self.ephemerals, self.notices, self.errors, self.typed = [], [], {}, {}
         self._session = self._workspace.connect(self.user, self._take)
@@ -58,7 +58,7 @@ class Sight:
     @property
     def modal(self) -> Json | None:
         """The modal in front, as Slack's view object."""
-        stack = self._views.stack(self.user)
+        stack = self._views.stack_before(self._session)
         return stack[-1] if stack else None
 
     @property

@@ -1,6 +1,5 @@
 """Modals and Home tabs: triggers, the stack of three, hashes."""
 
-import itertools
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from sandbox import cast
 from sandbox.slack.blocks import Json, Values, fill_ids, settle
 from sandbox.slack.errors import NotPossible, SlackError
 from sandbox.slack.limits import check_view
-from sandbox.slack.workspace import Workspace
+from sandbox.slack.workspace import Session, Workspace
 
 TRIGGER_LIFE = timedelta(seconds=3)
 DEEPEST_STACK = 3
@@ -31,19 +30,23 @@ class Views:
         self._stacks: dict[str, list[Json]] = {}
         self._homes: dict[str, Json] = {}
         self._triggers: dict[str, _Trigger] = {}
-        self._ids = itertools.count(1)
+        self._opened: dict[str, int] = {}
 
     # What the person's side needs
 
     def new_trigger(self, user: str) -> str:
         """A trigger_id for something this person just did."""
-        trigger_id = f"{next(self._ids)}.{cast.TEAM}.{secrets.token_hex(16)}"
+        trigger_id = f"{next(self._workspace.serial)}.{cast.TEAM}.{secrets.token_hex(16)}"
         self._triggers[trigger_id] = _Trigger(user, self._workspace.now())
         return trigger_id
 
     def stack(self, user: str) -> list[Json]:
         """The open modals of this person, the visible one last."""
         return list(self._stacks.get(user, ()))
+
+    def stack_before(self, session: Session) -> list[Json]:
+        """The open modals that this client shows: those opened since it is there. A reload leaves none of them."""
+        return [view for view in self.stack(session.user) if self._opened[view["id"]] > session.since]
 
     def home(self, user: str) -> Json | None:
         """The Home tab published for this person."""
@@ -160,6 +163,7 @@ class Views:
     def _show(self, user: str, view: Json) -> Json:
         stack = self._stacks.setdefault(user, [])
         fresh = self._completed(user, view, None)
+        self._opened[fresh["id"]] = next(self._workspace.serial)
         if stack:
             fresh |= {"previous_view_id": stack[-1]["id"], "root_view_id": stack[0]["id"]}
         stack.append(fresh)
@@ -168,7 +172,7 @@ class Views:
 
     def _completed(self, user: str, view: Json, old: Json | None) -> Json:
         blocks = fill_ids(view["blocks"])
-        view_id = old["id"] if old else f"V0{next(self._ids):06d}"
+        view_id = old["id"] if old else f"V0{next(self._workspace.serial):06d}"
         return {
             "id": view_id,
             "team_id": self._workspace.person(user).team,

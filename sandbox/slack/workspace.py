@@ -1,5 +1,6 @@
 """The workspace itself: people, channels, messages, who is looking, and everything the bot ever sent."""
 
+import itertools
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ Clock: TypeAlias = Callable[[], datetime]
 """Tells the sandbox's time, aware UTC."""
 
 PLATFORM_GROUP = "S0PLATFORM"
+HINT = "For an API key, type /apikey create. For everything else, /apikey."
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Channel:
     is_ext_shared: bool = False
     is_archived: bool = False
     dm_of: str | None = None
+    topic: str = ""
 
     @property
     def kind(self) -> Literal["channel", "dm"]:
@@ -70,11 +73,13 @@ class Outgoing:
 class Session:
     """One Slack client of a person, e.g. one load of the page; `deliver` is None while its connection is down.
 
-    Ephemeral messages exist here alone, and only as (channel, ts) of what it was `shown`.
+    Ephemeral messages exist here alone, and only as (channel, ts) of what it was `shown`. A client shows no modal that
+    was opened before it was there; `since` counts both, and grows.
     """
 
     user: str
     id: str
+    since: int
     deliver: Callable[[Json], None] | None = None
     shown: set[tuple[str, str]] = field(default_factory=set)
 
@@ -87,8 +92,10 @@ class Session:
 def _channels(people: Iterable[Actor]) -> dict[str, Channel]:
     # The bot is not in #general: a command works there all the same, a post or an ephemeral message does not.
     channels = {
-        cast.GENERAL_CHANNEL: Channel(cast.GENERAL_CHANNEL, "general"),
-        cast.APPROVALS_CHANNEL: Channel(cast.APPROVALS_CHANNEL, "key-approvals", {cast.BOT_USER}, is_private=True),
+        cast.GENERAL_CHANNEL: Channel(cast.GENERAL_CHANNEL, "general", topic=HINT),
+        cast.APPROVALS_CHANNEL: Channel(
+            cast.APPROVALS_CHANNEL, "key-approvals", {cast.BOT_USER}, is_private=True, topic="Requests for API keys"
+        ),
         cast.PARTNER_CHANNEL: Channel(cast.PARTNER_CHANNEL, "partner", {cast.BOT_USER}, is_ext_shared=True),
     }
     for person in people:
@@ -111,6 +118,7 @@ class Workspace:
         }
         self.base_url = ""
         self.outgoing: list[Outgoing] = []
+        self.serial = itertools.count(1)
         self._messages: dict[str, list[Json]] = {}
         self._sessions: dict[tuple[str, str], Session] = {}
         self._last_ts = 0
@@ -151,9 +159,13 @@ class Workspace:
         nothing was shown yet.
         """
         name = (user, session_id or secrets.token_hex(8))
-        session = self._sessions.setdefault(name, Session(*name))
+        session = self._sessions.setdefault(name, Session(*name, since=next(self.serial)))
         session.deliver = deliver
         return session
+
+    def session(self, user: str, session_id: str) -> Session | None:
+        """A client of this person by its id, connected or not."""
+        return self._sessions.get((user, session_id))
 
     def sessions_of(self, user: str) -> list[Session]:
         """The clients of this person that are connected now."""

@@ -1,6 +1,5 @@
 """What answers of a bot do before a person's eyes, with a bot made of scripted answers."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,22 +11,8 @@ from sandbox.slack.delivery import Envelope, NoAnswer, RequestUrl
 from sandbox.slack.errors import NotPossible, SlackError
 from sandbox.slack.person import PersonAtClient
 from sandbox.slack.server import Slack
+from tests.sandbox.scripted import Scripted, workspace_of
 from tests.sandbox.slack_bot import actions, button, form, modal, plain, section, text_input
-
-
-class Scripted:
-    """A bot that gives one answer to everything."""
-
-    def __init__(self) -> None:
-        self.answer: dict[str, Any] | NoAnswer = {}
-        self.received: list[Envelope] = []
-
-    async def carry(self, envelope: Envelope) -> dict[str, Any]:
-        json.dumps(envelope.payload)
-        self.received.append(envelope)
-        if isinstance(self.answer, NoAnswer):
-            raise self.answer
-        return self.answer
 
 
 @pytest.fixture
@@ -37,9 +22,7 @@ def bot() -> Scripted:
 
 @pytest.fixture
 def slack(bot: Scripted) -> Slack:
-    slack = Slack(lambda: datetime.now(UTC), retry_after=(0, 0, 0))
-    slack.use_request_url(bot)
-    return slack
+    return workspace_of(bot)
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ def rich(*parts: dict[str, Any]) -> dict[str, Any]:
 
 CODE = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": "key"}], "border": 0}
 
+CONFIRM: dict[str, Any] = {"title": plain("t"), "text": plain("x"), "confirm": plain("y"), "deny": plain("n")}
+
 FINE: list[dict[str, Any]] = [
     section("x" * 3000),
     header("x" * 150),
@@ -78,6 +80,25 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (text_input("Name", placeholder=plain("x" * 151)), "[json-pointer:/blocks/0/element/placeholder/text]"),
     (text_input("Name", max_length=3001), "must be an integer from 1 to 3000"),
     ({"type": "markdown", "text": "x" * 12_001}, "must be less than 12001 characters"),
+    (actions(select(options=[option("a")], placeholder=plain("x" * 151))), "elements/0/placeholder/text]"),
+    (actions(select(option_groups=[{"label": plain("x" * 76), "options": [option("a")]}])), "/0/label/text]"),
+    (actions(select(option_groups=[{"label": plain("g"), "options": [option("a")]}] * 101)), "no more than 100 items"),
+    (actions(select(options=[{**option("a"), "description": plain("x" * 76)}])), "options/0/description/text]"),
+    (actions({"type": "external_select", "action_id": "e", "placeholder": plain("x" * 151)}), "/placeholder/text]"),
+    (actions({"type": "external_select", "action_id": "e", "options": [option("a")]}), "additional property: options"),
+    (actions({"type": "overflow", "action_id": "o", "options": [option("a")] * 6}), "no more than 5 items"),
+    (actions({"type": "overflow", "action_id": "o", "options": [option("x" * 76)]}), "options/0/text/text]"),
+    (actions({"type": "radio_buttons", "action_id": "r", "options": [option("a")] * 11}), "no more than 10 items"),
+    (actions({**button("x", "a"), "url": "u" * 3001}), "elements/0/url]"),
+    (actions({**button("x", "a"), "accessibility_label": "u" * 76}), "elements/0/accessibility_label]"),
+    (actions({**button("x", "a"), "confirm": CONFIRM | {"title": plain("x" * 101)}}), "confirm/title/text]"),
+    (actions({**button("x", "a"), "confirm": CONFIRM | {"text": plain("x" * 301)}}), "confirm/text/text]"),
+    (actions({**button("x", "a"), "confirm": CONFIRM | {"confirm": plain("x" * 31)}}), "confirm/confirm/text]"),
+    ({**text_input("Name"), "hint": plain("x" * 2001)}, "[json-pointer:/blocks/0/hint/text]"),
+    (text_input("Name", initial_value="x" * 3001), "[json-pointer:/blocks/0/element/initial_value]"),
+    (text_input("Name", dispatch_action_config={"trigger_actions_on": ["on_paste"]}), "must be a valid enum value"),
+    ({"type": "section", "fields": [plain("x")] * 11}, "no more than 10 items allowed"),
+    ({"type": "image", "image_url": "u" * 3001, "alt_text": "x"}, "[json-pointer:/blocks/0/image_url]"),
 ]
 
 
@@ -124,6 +145,8 @@ def test_only_one_table_a_message() -> None:
             "invalid_arguments",
             "only one element can have focus_on_load",
         ),
+        (modal(section("x"), callback_id="x" * 256), "invalid_arguments", "/view/callback_id]"),
+        (modal(section("x"), external_id="x" * 256), "invalid_arguments", "/view/external_id]"),
         ({"type": "home", "blocks": []}, "invalid_arguments", "unsupported type: home"),
         ("nonsense", "invalid_arguments", "must be an object"),
     ],
@@ -137,12 +160,20 @@ def test_a_view_beyond_a_limit_is_refused(view: object, code: str, problem: str)
 
 def test_a_view_within_the_limits_passes() -> None:
     check_view(form(), "modal")
+    check_view(modal(*[section("x")] * 100, private_metadata="x" * 3000), "modal")
     check_view({"type": "home", "blocks": [section("x")]}, "home")
 
 
 @pytest.mark.parametrize(
     "answer",
-    [{}, {"options": [option("x")] * 101}, {"options": [], "option_groups": []}, {"options": [{"text": "x"}]}],
+    [
+        {},
+        {"options": [option("x")] * 101},
+        {"options": [option("x" * 76)]},
+        {"options": [option("x", "v" * 151)]},
+        {"options": [], "option_groups": []},
+        {"options": [{"text": "x"}]},
+    ],
 )
 def test_options_beyond_a_limit_are_refused(answer: dict[str, Any]) -> None:
     with pytest.raises(SlackError, match="invalid_options"):

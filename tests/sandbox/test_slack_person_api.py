@@ -141,7 +141,9 @@ async def test_state_shows_what_this_person_may_see(slack: Slack, http: httpx.As
         ("U0DANA", "submit", {"view_id": "V1"}, 409),
         ("U0DANA", "shortcut", {"callback_id": "none"}, 409),
         ("U0DANA", "command", {}, 400),
-        ("U0DANA", "home", "nonsense", 200),
+        ("U0DANA", "home", "nonsense", 400),
+        ("U0DANA", "home", {}, 200),
+        ("U0DANA", "home", {"tab": "messages"}, 200),
     ],
 )
 async def test_what_a_client_would_not_offer_is_refused(

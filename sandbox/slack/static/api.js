@@ -17,8 +17,8 @@ export class ApiError extends Error {
   }
 }
 
-async function request(method, path, body) {
-  const init = { method, headers: { ...HEADERS } };
+async function request(method, path, body, keepalive = false) {
+  const init = { method, headers: { ...HEADERS }, keepalive };
   if (body !== undefined) {
     init.headers["Content-Type"] = "application/json";
     init.body = JSON.stringify(body);
@@ -43,6 +43,9 @@ async function request(method, path, body) {
 export const get = (path) => request("GET", path);
 export const post = (path, body) => request("POST", path, body);
 
+/** As `post`, and it arrives even when the page goes away right after it. */
+const lastPost = (path, body) => request("POST", path, body, true);
+
 /** What person `user` can do, as functions that take the request body. */
 export function personApi(user) {
   const base = `/person/${encodeURIComponent(user)}`;
@@ -57,7 +60,7 @@ export function personApi(user) {
     action: send("action"),
     suggest: send("suggest"),
     submit: send("submit"),
-    close: send("close"),
+    close: (body) => lastPost(`${base}/close`, { session: SESSION, ...body }),
     shortcut: send("shortcut"),
     home: send("home"),
     events: (signal, handlers) => listen(`${base}/events?session=${SESSION}`, signal, handlers),

@@ -32,7 +32,8 @@ class Visit {
     this.#api = personApi(user);
     this.#marks = new ReadMarks(user);
     names.me = user;
-    for (const id of ["#modals", "#messages", "#home", "#places", "#title", "#members"]) $(id).replaceChildren();
+    for (const id of ["#modals", "#messages", "#home", "#places", "#title", "#members", "#topic"])
+      $(id).replaceChildren();
     for (const id of ["#composer", "#tabs"]) $(id).hidden = true;
     this.#list = new MessageList($("#messages"), this.#api);
     this.#modals = new Modals($("#modals"), this.#api, (open) => ($("#workspace").inert = open));
@@ -176,8 +177,15 @@ class Visit {
     if (!this.#loaded) return;
     const known = this.#where === HOME ? this.#dm() : this.#channels.some((channel) => channel.id === this.#where);
     if (!known) this.#where = (this.#dm() ?? this.#channels[0])?.id ?? null;
-    if (this.#where === HOME) this.#api.home().catch((error) => toast(error.message, "error"));
+    const atApp = this.#where === HOME || this.#where === this.#dm()?.id;
+    const tab = this.#where === HOME ? "home" : "messages";
+    if (atApp && this.#dm()) this.#api.home({ tab }).catch((error) => this.#complain(tab, error));
     this.#draw();
+  }
+
+  /** Somebody of another workspace has no Home, and is told so when they want it; the messages are there for all. */
+  #complain(tab, error) {
+    if (tab === "home") toast(error.message, "error");
   }
 
   #draw() {
@@ -188,12 +196,13 @@ class Visit {
     if (!atHome && messages.length > 0) this.#marks.read(channel.id, messages.at(-1).ts);
     $("#title").textContent = isDm ? channel.name : `# ${channel.name}`;
     $("#members").textContent = isDm ? "App" : `${channel.members} members`;
+    $("#topic").textContent = channel.topic ?? "";
     this.#drawTabs(atHome, isDm);
     $("#home").hidden = !atHome;
     $("#messages").hidden = atHome;
     $("#composer").hidden = atHome;
     this.#composer.address(isDm ? `Message ${channel.name}` : `Message #${channel.name}`);
-    if (!atHome) this.#list.show(channel.id, messages);
+    if (!atHome) this.#list.show(channel.id, messages, channel.topic || "Nothing was said here yet.");
     drawPlaces($("#places"), this.#channels, (one) => ({
       current: one.id === channel.id,
       unread: (atHome || one.id !== channel.id) && this.#marks.isUnread(one.id, this.#sorted(one.id)),

@@ -32,7 +32,8 @@ export class Composer {
 
   /** Write to this conversation from now on. */
   address(label) {
-    this.#nodes.input.placeholder = label;
+    const [first] = this.#commands;
+    this.#nodes.input.placeholder = first ? `${label}, or type ${first.command}` : label;
     this.#nodes.input.setAttribute("aria-label", label);
   }
 

@@ -38,13 +38,17 @@ export class MessageList {
     this.#api = api;
   }
 
-  /** Show the messages of a channel, oldest first. Stays at the bottom if it was there, or when the channel changes. */
-  show(channel, messages) {
+  /**
+   * Show the messages of a channel, oldest first, or `hint` when there are none. Stays at the bottom if it was there,
+   * or when the channel changes.
+   */
+  show(channel, messages, hint) {
     const scroller = this.#node.parentElement;
     const atBottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_BOTTOM_PX;
     const follow = atBottom || channel !== this.#channel;
     this.#channel = channel;
-    place(this.#node, this.#rows(channel, messages));
+    const rows = messages.length > 0 ? this.#rows(channel, messages) : [h("p", { class: "empty", dir: "auto" }, hint)];
+    place(this.#node, rows);
     if (follow) scroller.scrollTop = scroller.scrollHeight;
   }
 

@@ -21,10 +21,11 @@ export class Modals {
     this.#onChange = onChange;
   }
 
-  /** A view that was opened or pushed. */
+  /** A view that was opened or pushed. One that stands on no other begins a new stack. */
   open(view) {
     let sheet = this.#stack.find((other) => other.view.id === view.id);
     if (!sheet) {
+      if (!view.previous_view_id) this.#stack = [];
       if (this.#stack.length === 0) this.#returnTo = document.activeElement;
       sheet = new Sheet(view.id, this.#api, (all) => this.#close(sheet, all));
       this.#stack.push(sheet);

@@ -1,6 +1,7 @@
 /** The “Sandbox” panel: make Slack or Confluent Cloud misbehave, move the clock, kill the bot. */
 
 import { get, post } from "./api.js";
+import { Console } from "./console.js";
 import { h, uid } from "./dom.js";
 import { setClockOffset } from "./names.js";
 import { toast } from "./overlay.js";
@@ -11,6 +12,14 @@ const STEPS = [
   ["+5 min", 300],
   ["+1 h", 3600],
   ["+1 day", 86400],
+  ["+1 week", 604800],
+];
+const LEADS = [
+  ["just then", 0],
+  ["1 h before", 3600],
+  ["1 day before", 86400],
+  ["7 days before", 604800],
+  ["1 min after", -60],
 ];
 const SIDES = [
   ["confluent", "Confluent Cloud"],
@@ -21,7 +30,9 @@ function faultControl(side, fault) {
   const id = uid("fault");
   const apply = (value) => change("/control/fault", { side, name: fault.name, value });
   const isSwitch = fault.choices?.length === 2 && fault.choices.every((choice) => typeof choice === "boolean");
-  const row = (control) => h("div", { class: "fault" }, h("label", { for: id }, fault.label ?? fault.name), control);
+  const isTurned = fault.usual !== undefined && fault.value !== fault.usual;
+  const row = (control) =>
+    h("div", { class: isTurned ? "fault turned" : "fault" }, h("label", { for: id }, fault.label ?? fault.name), control);
   if (isSwitch)
     return row(
       h("input", {
@@ -45,6 +56,7 @@ function faultControl(side, fault) {
 }
 
 let shown = "";
+const kept = {}; // what is not drawn anew: somebody may be at it
 
 async function change(path, body) {
   try {
@@ -71,7 +83,29 @@ function span(seconds) {
     .join(" ");
 }
 
-function clockPart(control) {
+/** Moves the clock to a moment, or to so long before it: of a deadline, say, that a message tells. */
+function moveTo() {
+  const [moment, lead] = [uid("moment"), uid("lead")];
+  const when = h("input", { id: moment, type: "datetime-local" });
+  const before = h(
+    "select",
+    { id: lead },
+    LEADS.map(([label, seconds]) => h("option", { value: seconds }, label)),
+  );
+  const go = () => {
+    if (!when.value) return when.focus();
+    return change("/control/clock", { to: new Date(when.value).toISOString(), lead: Number(before.value) });
+  };
+  return h(
+    "div",
+    { class: "move" },
+    h("div", { class: "fault" }, h("label", { for: moment }, "Go to the moment"), when),
+    h("div", { class: "fault" }, h("label", { for: lead }, "…or near it"), before),
+    h("button", { type: "button", class: "btn", onclick: go }, "Go there"),
+  );
+}
+
+function clockPart(control, move) {
   const buttons = STEPS.map(([label, seconds]) =>
     h("button", { type: "button", class: "btn", onclick: () => change("/control/clock", { advance: seconds }) }, label),
   );
@@ -83,6 +117,20 @@ function clockPart(control) {
     h("h3", {}, "Clock"),
     h("p", { class: "now" }, `${when}${ahead}`),
     h("div", { class: "buttons" }, buttons),
+    move,
+  );
+}
+
+/** Something is broken on purpose: one button mends it all. */
+function mendPart({ faults }) {
+  const turned = SIDES.flatMap(([side]) => faults?.[side] ?? []).filter(({ value, usual }) => value !== usual);
+  if (turned.length === 0) return null;
+  const words = turned.length === 1 ? "1 switch is turned." : `${turned.length} switches are turned.`;
+  return h(
+    "section",
+    { class: "mend" },
+    h("p", {}, words),
+    h("button", { type: "button", class: "btn", onclick: () => change("/control/reset", {}) }, "Let everything work"),
   );
 }
 
@@ -135,9 +183,14 @@ async function refresh() {
   setClockOffset(control.offset ?? 0);
   const state = JSON.stringify([control.faults, control.bot, control.now.slice(0, 16)]);
   const body = document.querySelector("#panel-body");
+  kept.console?.refresh();
   if (state === shown || typing(body)) return true;
   shown = state;
-  const parts = [botPart(control), clockPart(control), ...SIDES.map((side) => faultsPart(control, side))];
+  kept.console ??= new Console();
+  kept.move ??= moveTo();
+  const clock = clockPart(control, kept.move);
+  const sides = SIDES.map((side) => faultsPart(control, side));
+  const parts = [botPart(control), clock, mendPart(control), ...sides, kept.console.node];
   body.replaceChildren(...parts.filter(Boolean));
   return true;
 }

@@ -1,0 +1,77 @@
+"""Confluent's Console, as far as the sandbox needs it: what somebody sees and does there behind Latchkey's back."""
+
+from typing import TypedDict
+
+from sandbox.confluent.model import ApiKey
+from sandbox.confluent.organization import Organization
+
+MOST = 25
+
+
+class Row(TypedDict):
+    """One key as the Console lists it; `owner` and `resource` are names, or ids where there is no name."""
+
+    id: str
+    name: str
+    description: str
+    owner: str
+    owner_id: str
+    resource: str
+    days: int
+
+
+class Listing(TypedDict):
+    """The newest keys that were found, and how many there are of them in all."""
+
+    keys: list[Row]
+    found: int
+
+
+def listing(organization: Organization, query: str = "") -> Listing:
+    """Keys in which each word of `query` is found, whatever its case. Confluent's own keys are left out."""
+    words = query.casefold().split()
+    rows = [_row(organization, key) for key in reversed(organization.api_keys.values()) if key.owner]
+    found = [row for row in rows if all(word in " ".join(map(str, row.values())).casefold() for word in words)]
+    newest = sorted(found, key=lambda row: row["days"])
+    return Listing(keys=newest[:MOST], found=len(found))
+
+
+def act(organization: Organization, do: str, key_id: str, name: str = "") -> None:
+    """Delete a key, rename it, or delete its owner with all its keys. Raises ValueError when that cannot be."""
+    key = organization.api_keys.get(key_id)
+    if key is None:
+        raise ValueError(f"There is no key {key_id} any more.")
+    match do:
+        case "delete":
+            organization.delete_key(key.id)
+        case "rename":
+            key.name, key.updated_at = name, organization.clock()
+        case "delete owner" if key.owner in {**organization.users, **organization.service_accounts}:
+            organization.remove_principal(str(key.owner))
+        case _:
+            raise ValueError(f"Nobody can do this to {key_id}: {do}.")
+
+
+def _row(organization: Organization, key: ApiKey) -> Row:
+    return Row(
+        id=key.id,
+        name=key.name,
+        description=key.description,
+        owner=_owner(organization, str(key.owner)),
+        owner_id=str(key.owner),
+        resource=_resource(organization, key),
+        days=(organization.clock() - key.created_at).days,
+    )
+
+
+def _owner(organization: Organization, id_: str) -> str:
+    if user := organization.users.get(id_):
+        return user.full_name
+    account = organization.service_accounts.get(id_)
+    return account.name if account else id_
+
+
+def _resource(organization: Organization, key: ApiKey) -> str:
+    id_ = key.resource.id
+    cluster = organization.kafka_clusters.get(id_) or organization.ksql_clusters.get(id_)
+    return cluster.name if cluster else id_
