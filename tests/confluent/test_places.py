@@ -60,6 +60,10 @@ async def endpoints(cloud: ConfluentCloud, kind: Kind, id_: str) -> Endpoints:
             Endpoints("old:9092", "https://old:443", is_private=True),
         ),
         ({"endpoints": {"PUBLIC": None}, **OLD}, Endpoints("old:9092", "https://old:443")),
+        (
+            {"endpoints": {"PUBLIC": {}, "ap1": PRIVATE}, **OLD, "network": {"id": "n-1"}},
+            Endpoints("old:9092", "https://old:443"),
+        ),
         (OLD, Endpoints("old:9092", "https://old:443")),
         ({**OLD, "network": {"id": "n-1"}}, Endpoints("old:9092", "https://old:443", is_private=True)),
         (

@@ -122,6 +122,7 @@ async def test_one_get_with_the_new_key_for_every_kind(
     assert (request.method, request.url) == ("GET", httpx.URL(asked))
     assert request.headers["Authorization"] == httpx.BasicAuth(KEY, NEW_SECRET)._auth_header
     assert request.headers["User-Agent"] == "latchkey/1.2.3"
+    assert request.headers["Accept-Encoding"] == "identity"
     assert request.content == b""
 
 
