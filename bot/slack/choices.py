@@ -79,8 +79,11 @@ def resource_option(resource: Resource) -> Block:
 
 
 def region_option(region: Region) -> Block:
-    """A region to choose."""
-    return option(region.name or region.id, region.id, region.id)
+    """A region to choose: "Frankfurt (eu-central-1)"."""
+    short = region.id.partition(".")[2] or region.id
+    if not region.name:
+        return option(short, region.id, region.id)
+    return option(region.name if short in region.name else f"{region.name} ({short})", region.id, region.id)
 
 
 def cloud_options(clouds: Sequence[str], used: int) -> list[Block]:

@@ -118,7 +118,7 @@ def test_regions_in_use_in_the_environment_come_first_and_are_marked() -> None:
 
     assert used["label"]["text"] == "In use in this environment"
     assert [each["value"] for each in used["options"]] == ["aws.eu-west-9"]
-    assert texts(others["options"]) == ["N. Virginia"]
+    assert texts([*used["options"], *others["options"]]) == ["eu-west-9", "N. Virginia (us-east-1)"]
     assert choices.resources(CATALOG, draft, "virginia") == {"options": others["options"]}
     assert choices.resources(CATALOG, draft, "US-EAST") == {"options": others["options"]}
     elsewhere = choices.resources(CATALOG, replace(draft, environment=PROD.id), "")

@@ -347,7 +347,7 @@ async def listener(app: AsyncApp, payload: Block) -> str:
 
 def drawn_views() -> Iterator[Block]:
     """Modals and Home with everything that they can hold."""
-    wrong = dict.fromkeys(FIELDS, "?")
+    wrong: dict[str, str] = dict.fromkeys(FIELDS, "?")
     for owner in ("me", "sa-1", "service-account", "new"):
         for kind in Kind:
             draft = Draft(owner, "env-1", "aws.one-1", "name", "description", "reason", kind, "aws", "account", "")
