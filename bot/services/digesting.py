@@ -101,8 +101,10 @@ class Digesting:
                     pile.keys.append(each.listed)
                 elif each.kept.at >= since:
                     pile.kept.append(each.kept)
-        for pile in of(people) if near else ():
-            pile.quotas = near
+        if near:
+            others = [pile for to, pile in piles.items() if to == channel]  # keys that these people do not manage
+            for pile in (*of(people), *others):
+                pile.quotas = near
         return piles
 
     async def _found(self, keys: Sequence[ApiKey], whose: Known, review: Review) -> list[_Found]:

@@ -568,6 +568,21 @@ async def test_the_limit_of_a_cluster_is_told_to_those_who_have_keys_for_it() ->
         assert {to: digest.quotas for to, digest in digests.items()} == {f"D{ERIN.slack}": (full,)}
 
 
+async def test_a_limit_is_told_wherever_the_keys_are_that_use_it_up() -> None:
+    """Who owns an account manages no Cloud keys, by the documented table."""
+    async with an_office() as office:
+        office.add("CLOUD", kind=Kind.CLOUD, resource="cloud")
+        near = a_quota(9, code="iam.max_cloud_api_keys.per_service_account")
+        office.cloud.limits = [near]
+
+        digests = await office.a_week()
+
+        assert {to: (listed(digest), digest.quotas) for to, digest in digests.items()} == {
+            CHANNEL: (["CLOUD"], (near,)),
+            f"D{ERIN.slack}": ([], (near,)),
+        }
+
+
 async def test_limits_of_the_organisation_that_keys_use_up_are_told_in_the_channel() -> None:
     async with an_office() as office:
         near = a_quota(995, "", "iam.max_cloud_api_keys.per_org", 1000)
