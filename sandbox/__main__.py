@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from sandbox.confluent import add_crowd
 from sandbox.control import Control
 from sandbox.stage import BotProcess, Stage, stage
 
@@ -33,18 +34,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=PORT, help=f"of the page (default {PORT}; 0: any free one)")
     parser.add_argument("--log-level", default="INFO", help="of the bot")
+    parser.add_argument("--large", action="store_true", help="500 environments, 20,000 clusters, 100,000 keys")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="latchkey-sandbox-") as folder:
-        return asyncio.run(_run(Path(folder), asked.port, asked.log_level))
+        return asyncio.run(_run(Path(folder), asked.port, asked.log_level, is_large=asked.large))
 
 
-async def _run(folder: Path, port: int, log_level: str) -> int:
+async def _run(folder: Path, port: int, log_level: str, *, is_large: bool) -> int:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     control = Control()
     try:
         async with stage(folder, port=port, extra=control.routes()) as here:
+            if is_large:
+                add_crowd(here.organization)
             settings = here.environment() | {"LOG_LEVEL": log_level}
             bot = BotProcess(settings, folder / "clock", folder / "bot.log")
             control.attach(here, bot)

@@ -1,5 +1,6 @@
 """A bot made of scripted answers, behind a Slack that delivers to it."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -15,10 +16,12 @@ class Scripted:
         self.answer: dict[str, Any] | NoAnswer = {}
         self.answers: dict[str, dict[str, Any]] = {}
         self.received: list[Envelope] = []
+        self._arrived = asyncio.Event()
 
     async def carry(self, envelope: Envelope) -> dict[str, Any]:
         json.dumps(envelope.payload)
         self.received.append(envelope)
+        self._arrived.set()
         answer = self.answers.get(envelope.payload.get("type", ""), self.answer)
         if isinstance(answer, NoAnswer):
             raise answer
@@ -35,3 +38,15 @@ def workspace_of(bot: Scripted) -> Slack:
     slack = Slack(lambda: datetime.now(UTC), retry_after=(0, 0, 0))
     slack.use_request_url(bot)
     return slack
+
+
+async def hears(bot: Scripted, action_id: str) -> dict[str, Any]:
+    """Wait until the bot was told of this action; what it was told, with the action alone under `actions`."""
+    async with asyncio.timeout(20):
+        while True:
+            for envelope in reversed(bot.received):
+                for action in envelope.payload.get("actions", ()):
+                    if action["action_id"] == action_id:
+                        return {**envelope.payload, "actions": [action]}
+            bot._arrived.clear()
+            await bot._arrived.wait()

@@ -69,7 +69,7 @@ export class Console {
         { class: "buttons" },
         deed("Rename", `Rename ${what}`, () => this.#rename(row, key)),
         deed("Delete", `Delete ${what}`, () => this.#act({ do: "delete", key: key.id })),
-        deed("Delete its owner", `Delete the owner of ${what}`, () => this.#act({ do: "delete owner", key: key.id })),
+        deed("Delete owner", `Delete the owner of ${what}`, () => this.#act({ do: "delete owner", key: key.id })),
       ),
     );
     return row;

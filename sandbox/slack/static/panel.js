@@ -190,7 +190,7 @@ async function refresh() {
   kept.move ??= moveTo();
   const clock = clockPart(control, kept.move);
   const sides = SIDES.map((side) => faultsPart(control, side));
-  const parts = [botPart(control), clock, mendPart(control), ...sides, kept.console.node];
+  const parts = [botPart(control), clock, kept.console.node, mendPart(control), ...sides];
   body.replaceChildren(...parts.filter(Boolean));
   return true;
 }

@@ -1,0 +1,229 @@
+"""The sandbox's page in a real browser, before a bot of scripted answers: every surface can be used by a person."""
+
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from sandbox.cast import GENERAL_CHANNEL
+from sandbox.control import Control
+from sandbox.stage import BotProcess, Stage, stage
+from tests.sandbox.scripted import Scripted, hears
+from tests.sandbox.slack_bot import actions, button, modal, plain, section, text_input
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run")
+KINDS = [{"text": plain(each), "value": each.lower()} for each in ("Kafka", "Flink")]
+STATIC = {"type": "static_select", "action_id": "kind", "placeholder": plain("Kind of key"), "options": KINDS}
+EXTERNAL = {"type": "external_select", "action_id": "owner", "min_query_length": 0, "placeholder": plain("Owner")}
+OVERFLOW = {"type": "overflow", "action_id": "more", "options": KINDS}
+ON_ENTER = {"trigger_actions_on": ["on_enter_pressed"]}
+FILTER = {**text_input("Text", dispatch_action_config=ON_ENTER), "dispatch_action": True}
+MENUS = [section("Your keys"), actions(STATIC, EXTERNAL, OVERFLOW, block_id="menus")]
+expect.set_options(timeout=20_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Dana at a browser, in the DM with the bot."""
+
+    page: Page
+    here: Stage
+    bot: Scripted
+
+    def open(self, view: dict[str, Any]) -> dict[str, Any]:
+        """The bot opens a modal before her."""
+        views = self.here.slack.views
+        return views.open(views.new_trigger("U0DANA"), view)
+
+    async def choose(self, label: str, option: str) -> None:
+        """Choose in the newest menu of this name."""
+        await self.page.get_by_role("combobox", name=label).last.click()
+        await self.page.locator(".popup:visible").get_by_role("option", name=option).click()
+
+    async def uses_the_menus(self) -> list[dict[str, Any]]:
+        """Choose in all three menus; what the bot was told of each."""
+        await self.choose("Kind of key", "Flink")
+        told = [await hears(self.bot, "kind")]
+        await self.choose("Owner", "orders-service")
+        told.append(await hears(self.bot, "owner"))
+        await self.page.get_by_role("button", name="More actions").last.click()
+        await self.page.get_by_role("menuitem", name="Kafka").click()
+        told.append(await hears(self.bot, "more"))
+        chosen = [each["actions"][0]["selected_option"]["text"]["text"] for each in told]
+        assert chosen == ["Flink", "orders-service", "Kafka"]
+        return told
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(chromium_path: str) -> AsyncGenerator[Browser]:
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
+        yield chromium
+        await chromium.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def it(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Play]:
+    folder, control, bot = tmp_path_factory.mktemp("page"), Control(), Scripted()
+    bot.answers["block_suggestion"] = {"options": [{"text": plain("orders-service"), "value": "sa-orders"}]}
+    async with stage(folder, extra=control.routes()) as here:
+        control.attach(here, BotProcess({}, folder / "clock", folder / "bot.log"))
+        here.slack.use_request_url(bot)
+        context = await browser.new_context(viewport={"width": 1280, "height": 900})
+        page = await context.new_page()
+        await page.goto(f"{here.slack_url}/#U0DANA/D0DANA")
+        await expect(page.locator("#title")).to_have_text("Latchkey")
+        yield Play(page, here, bot)
+        await context.close()
+
+
+async def test_menus_of_a_message_and_of_an_ephemeral_one(it: Play) -> None:
+    workspace = it.here.slack.workspace
+    workspace.post(workspace.dm("U0DANA"), {"text": "x", "blocks": MENUS})
+    assert [each["container"]["is_ephemeral"] for each in await it.uses_the_menus()] == [False] * 3
+
+    it.bot.received.clear()
+    workspace.show_ephemeral("U0DANA", "D0DANA", {"text": "x", "blocks": MENUS})
+    await expect(it.page.get_by_text("Only visible to you")).to_be_visible()
+
+    assert [each["container"]["is_ephemeral"] for each in await it.uses_the_menus()] == [True] * 3
+
+
+async def test_menus_filters_and_buttons_of_a_modal(it: Play) -> None:
+    it.open(modal(FILTER, *MENUS, actions(button("Details", "details"), block_id="more")))
+    await it.uses_the_menus()
+
+    field = it.page.get_by_label("Text")
+    await field.fill("orders")
+    assert not any(
+        action["action_id"] == "text" for each in it.bot.received for action in each.payload.get("actions", ())
+    )
+    await field.press("Enter")
+
+    assert (await hears(it.bot, "text"))["actions"][0]["value"] == "orders"
+    await it.page.get_by_role("button", name="Details").click()
+    trigger = (await hears(it.bot, "details"))["trigger_id"]
+    it.here.slack.views.push(trigger, modal(section("A key"), title=plain("Details")))
+    await expect(it.page.get_by_role("dialog", name="Details")).to_be_visible()
+    await it.page.get_by_role("button", name="Back").locator("visible=true").click()
+    await expect(field).to_have_value("orders")
+
+
+async def test_menus_filters_and_buttons_of_home(it: Play) -> None:
+    blocks = [FILTER, *MENUS, actions(button("Create API key", "new"), block_id="more")]
+    it.here.slack.views.publish("U0DANA", {"type": "home", "blocks": blocks})
+    await it.page.get_by_role("tab", name="Home").click()
+    await it.uses_the_menus()
+
+    await it.page.get_by_label("Text").fill("orders")
+    await it.page.get_by_label("Text").press("Enter")
+    assert (await hears(it.bot, "text"))["actions"][0]["value"] == "orders"
+    await it.page.get_by_role("button", name="Create API key").click()
+
+    told = await hears(it.bot, "new")
+    assert told["view"]["type"] == "home"
+    it.here.slack.views.open(told["trigger_id"], modal(text_input("Name")))
+    await expect(it.page.get_by_role("dialog")).to_be_visible()
+    tabs = [each.payload["event"]["tab"] for each in it.bot.received if each.payload["type"] == "event_callback"]
+    assert tabs[-1] == "home"
+
+
+async def test_the_shortcut_is_in_the_lightning_menu(it: Play) -> None:
+    await it.page.get_by_role("button", name="Shortcuts").click()
+    async with it.page.expect_response("**/shortcut"):
+        await it.page.get_by_role("menuitem", name="Create an API key").click()
+
+    assert it.bot.last["callback_id"] == "apikey:create"
+
+
+async def test_a_modal_does_not_come_back_with_a_reload(it: Play) -> None:
+    it.open(modal(text_input("Name")))
+    await expect(it.page.get_by_role("dialog")).to_be_visible()
+    await it.page.keyboard.press("Escape")
+    await it.page.reload()
+    await expect(it.page.locator("#title")).to_have_text("Latchkey")
+    await expect(it.page.get_by_role("dialog")).to_have_count(0)
+    assert it.here.slack.views.stack("U0DANA") == []
+
+    it.open(modal(text_input("Name")))
+    await expect(it.page.get_by_role("dialog")).to_be_visible()
+    await it.page.reload()
+    await expect(it.page.locator("#title")).to_have_text("Latchkey")
+    await expect(it.page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_a_modal_survives_the_change_to_another_person_and_back(it: Play) -> None:
+    it.open(modal(text_input("Name")))
+    await expect(it.page.get_by_role("dialog")).to_be_visible()
+
+    await it.page.goto(f"{it.here.slack_url}/#U0ERIN")
+    await expect(it.page.get_by_role("dialog")).to_have_count(0)
+    await it.page.goto(f"{it.here.slack_url}/#U0DANA")
+
+    await expect(it.page.get_by_role("dialog")).to_be_visible()
+
+
+async def test_a_new_root_takes_the_place_of_what_was_open(it: Play) -> None:
+    it.open(modal(section("the first"), submit=None))
+    await expect(it.page.get_by_role("dialog")).to_contain_text("the first")
+    it.open(modal(section("the second"), submit=None))
+    await expect(it.page.get_by_role("dialog")).to_contain_text("the second")
+
+    await it.page.keyboard.press("Escape")
+
+    await expect(it.page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_general_says_what_to_type(it: Play) -> None:
+    await it.page.get_by_role("navigation").get_by_role("button", name="general").click()
+
+    await expect(it.page.locator("#topic")).to_contain_text("/apikey create")
+    await expect(it.page.locator("#messages")).to_contain_text("/apikey create")
+    await expect(it.page.locator("#composer-input")).to_have_attribute("placeholder", re.compile("/apikey"))
+    it.here.slack.workspace.post(it.here.slack.workspace.channels[GENERAL_CHANNEL], {"text": "hello"}, user="U0ERIN")
+    await expect(it.page.locator("#messages")).to_contain_text("hello")
+    await expect(it.page.locator("#messages")).not_to_contain_text("/apikey create")
+
+
+async def test_the_clock_goes_a_week_on_and_to_a_day_before_a_moment(it: Play) -> None:
+    await it.page.get_by_role("button", name="+1 week").click()
+    await expect(it.page.locator("#panel .now")).to_contain_text("7 days ahead")
+
+    await it.page.get_by_label("Go to the moment").fill("2100-06-15T12:00")
+    await it.page.get_by_label("…or near it").select_option("1 day before")
+    async with it.page.expect_response("**/control/clock"):
+        await it.page.get_by_role("button", name="Go there").click()
+
+    await expect(it.page.locator("#panel .now")).to_contain_text("2100")
+    assert (it.here.clock.now().year, it.here.clock.now().month, it.here.clock.now().day) == (2100, 6, 14)
+
+
+async def test_turned_switches_stand_out_and_are_turned_back_together(it: Play) -> None:
+    await it.page.get_by_label("Set this quota low, for everybody").select_option("kafka.max_api_keys.per_cluster")
+    await it.page.get_by_label("Seconds that a deleted key goes on working").select_option("60")
+    await expect(it.page.locator(".fault.turned")).to_have_count(2)
+
+    await it.page.get_by_role("button", name="Let everything work").click()
+
+    await expect(it.page.locator(".fault.turned")).to_have_count(0)
+    assert (it.here.faults.low_quota, it.here.faults.lingering) == ("none", 0)
+
+
+async def test_keys_are_renamed_and_deleted_behind_the_bots_back(it: Play) -> None:
+    await it.page.get_by_text("API keys at Confluent").click()
+    await it.page.get_by_label("Find keys").fill("orders-service dev")
+    await it.page.get_by_role("button", name="Rename ORDERSDEV0000001").click()
+    await it.page.get_by_label("New name of ORDERSDEV0000001").fill("orders-service, renamed for dev")
+    await it.page.get_by_label("New name of ORDERSDEV0000001").press("Enter")
+    await expect(it.page.locator(".console")).to_contain_text("renamed for dev")
+    assert it.here.organization.api_keys["ORDERSDEV0000001"].name == "orders-service, renamed for dev"
+
+    await it.page.get_by_role("button", name="Delete ORDERSDEV0000001 at Confluent").click()
+
+    await expect(it.page.locator(".console")).not_to_contain_text("ORDERSDEV0000001")
+    assert "ORDERSDEV0000001" not in it.here.organization.api_keys
