@@ -76,6 +76,14 @@ def _gateway_error(value: object) -> object:
     return value if isinstance(value, dict) else {"message": value}  # pyright: ignore[reportUnknownVariableType]
 
 
+_LAST_STATUS = 599
+"""An `error_code` that only repeats the status says nothing more."""
+
+
+def _number(value: object) -> str:
+    return str(value) if isinstance(value, int) and value > _LAST_STATUS else ""
+
+
 class Failure(Wire):
     """Every shape of error body that Confluent is known to send."""
 
@@ -83,6 +91,8 @@ class Failure(Wire):
     message: Text = ""
     error: Annotated[GatewayError, BeforeValidator(_gateway_error)] = GatewayError()
     request_id: Annotated[Text, Field(alias="requestId")] = ""
+    error_code: Annotated[str, BeforeValidator(_number)] = ""
+    """A data plane's own code, such as 50321 of ksqlDB."""
 
     @property
     def words(self) -> str:
@@ -119,6 +129,12 @@ def words(response: httpx.Response) -> str:
     """What Confluent says about a refusal, on one line and at most 500 characters; the status when it says nothing."""
     said = _SECRET.sub("[removed]", _failure(response).words)
     return _clean(said, _WORDS_LENGTH) or _status_line(response.status_code)
+
+
+def coded_words(response: httpx.Response) -> str:
+    """The same, with the data plane's own code behind it, where it sent one: some refusals differ by nothing else."""
+    code = _failure(response).error_code
+    return f"{words(response)} ({code})" if code else words(response)
 
 
 def reference(response: httpx.Response) -> str:

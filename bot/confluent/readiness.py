@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 import structlog
 
-from bot.confluent.failures import asked_to_wait, reference, words
+from bot.confluent.failures import asked_to_wait, coded_words, reference
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
     Everywhere,
@@ -98,7 +98,7 @@ class ConfluentProber:
         wait = asked_to_wait(read)
         return Answer(
             read.status_code,
-            "" if read.is_success else words(read),
+            "" if read.is_success else coded_words(read),
             reference(read),
             None if wait is None else timedelta(seconds=wait),
         )
