@@ -6,7 +6,6 @@ looks whether the key is there for the person who clicked.
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from bot.domain.keys import KeyId
 from bot.services.checking import text_problem, text_problems
@@ -164,8 +163,8 @@ def _element(body: Body, block: str, action: str) -> Body:
 
 def _part(of: Body, name: str) -> Body:
     """An object inside an object; empty when it is absent or null."""
-    part: Any = of.get(name)
-    return part if isinstance(part, dict) else _NOTHING
+    part: Body | None = of.get(name)
+    return _NOTHING if part is None else part
 
 
 _LONGEST = 3000
