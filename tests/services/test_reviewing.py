@@ -230,6 +230,14 @@ async def test_the_policys_people_go_before_the_address() -> None:
         assert list(await office.a_week()) == [f"D{OTTO.slack}"]
 
 
+async def test_whoever_is_somebody_else_by_the_policy_is_not_asked_by_address() -> None:
+    async with an_office() as office:
+        office.policy = replace(office.policy, people={DANA.slack: OTTO.principal})
+        office.add("OLDER", DANA.principal)
+
+        assert list(await office.a_week()) == [CHANNEL]
+
+
 async def test_whoever_owns_a_service_account_is_asked_about_the_kinds_of_keys_that_this_covers() -> None:
     """By the documented table a ResourceOwner manages no Cloud keys, so that they are not theirs to see."""
     async with an_office() as office:
@@ -259,6 +267,7 @@ async def test_the_policy_can_say_who_owns_a_service_account() -> None:
             ),
         )
         office.add("KAFKA")
+        office.cloud.limits = [a_quota(9)]
 
         assert set(await office.a_week()) == {f"D{DANA.slack}", f"D{FEMI.slack}"}
 
@@ -587,6 +596,7 @@ async def test_limits_of_the_organisation_that_keys_use_up_are_told_in_the_chann
     async with an_office() as office:
         near = a_quota(995, "", "iam.max_cloud_api_keys.per_org", 1000)
         office.cloud.limits = [near, a_quota(24, "", "iam.max_environments.per_org", 25)]
+        await office.made("OURS", at=NOW, kind=Kind.CLOUD, resource="cloud")
 
         digests = await office.a_week()
 
