@@ -112,7 +112,8 @@ async def _reloading(source: PolicySource) -> AsyncGenerator[None]:
 
 async def _channel_problems(world: World, policy: Policy) -> str | None:
     """What keeps cards and reviews out of the channels that the policy names; None when nothing does."""
-    channels = {rule.channel for rule in policy.rules} | ({policy.review.channel} if policy.review else set())
+    reviewed = [policy.review.channel] if policy.review else []
+    channels = {*(rule.channel for rule in policy.rules), *reviewed}
     problems = [await channel_problem(world.slack, channel) for channel in sorted(channels)]
     return " ".join(filter(None, problems)) or None
 
