@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.confluent.model import ServiceAccount
 from sandbox.slack.blocks import Json, interactive, plain_words
 from tests.support.play import Play, play
@@ -288,6 +289,25 @@ async def test_kinds_that_a_rule_forbids_are_refused_on_the_review_page_alone(tm
         assert "Global" in await it.dana.options("Resource scope")
         await it.dana.close()
         assert "Take another. (rule: none) Nothing was sent." in await review(it.dana, Wish(kind="global"))
+
+
+async def test_a_form_can_be_opened_as_it_was_filled_in_before(tmp_path: Path) -> None:
+    async with play(tmp_path, policy=ONE_APPROVAL) as it:
+        wish = Wish(NEW, kind="flink", cluster="aws.us-east-2", lifetime="90")
+        await ask(it, it.dana, wish)
+        olga = it.person("U0OLGA")
+        await olga.click("Deny", in_channel=APPROVALS_CHANNEL)
+        await olga.fill({"Reason": "Not yet"})
+        await olga.submit()
+        await it.dana.click("Ask again")
+        await _drawn(it, "'resource:flink:env-dev001:aws'")
+        assert _chosen(it, "resource")["text"]["text"] == "Ohio (us-east-2)"
+        assert _chosen(it, "lifetime")["text"]["text"] == "90 days"
+        await it.dana.submit()
+        await it.dana.see("Review your request")
+        said = " ".join(plain_words(it.dana.front()))
+        for text in ("clicks-service", "aws.us-east-2", "orders producer", "90 days after it is made"):
+            assert text in said
 
 
 async def _drawn(it: Play, text: str) -> None:

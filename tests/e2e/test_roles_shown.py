@@ -27,7 +27,13 @@ HELD = {
         ("DeveloperWrite of dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*", OWN, f"{CLUSTERS})"),
         ("DeveloperRead of production (env-prod01) / orders (lkc-prod01) / topic orders", OWN, f"{CLUSTERS})"),
     ],
-    "U0REED": [("DeveloperRead of dev (env-dev001) / lsrc-dev01 / subject orders-value", OWN, f"{CLUSTERS})")],
+    "U0REED": [
+        (
+            "DeveloperRead of dev (env-dev001) / Stream Governance Package (lsrc-dev01) / subject orders-value",
+            OWN,
+            f"{CLUSTERS})",
+        ),
+    ],
     "U0DISHA": [("DataDiscovery of dev (env-dev001)", OWN, "Schema Registry)")],
 }  # fmt: skip
 
