@@ -64,22 +64,20 @@ def key_rows(view: KeyView) -> list[Block]:
 
 def owners(accounts: Iterable[ServiceAccount], typed: str) -> list[Block]:
     """The options of the filter by account that match what is typed."""
-    found = [_EVERY_OWNER, _MINE] if not typed.strip() else [each for each in (_MINE,) if _hit(typed, "My account")]
+    found = [each for each in (_EVERY_OWNER, _MINE) if _hit(typed, each["text"]["text"])]
     for each in accounts:
+        if len(found) == OPTIONS:
+            break
         if _hit(typed, each.name, each.id):
             found.append(option(each.name or each.id, each.id, each.id))
-            if len(found) == OPTIONS:
-                break
     return found
 
 
 def environments(known: Iterable[Environment], typed: str) -> list[Block]:
     """The options of the filter by environment that match what is typed."""
-    found = [] if typed.strip() else [_EVERY_ENVIRONMENT]
-    return [
-        *found,
-        *(option(each.name or each.id, each.id, each.id) for each in known if _hit(typed, each.name, each.id)),
-    ][:OPTIONS]
+    found = [each for each in (_EVERY_ENVIRONMENT,) if _hit(typed, each["text"]["text"])]
+    found += [option(each.name or each.id, each.id, each.id) for each in known if _hit(typed, each.name, each.id)]
+    return found[:OPTIONS]
 
 
 def _filters(content: KeysPage) -> Block:
