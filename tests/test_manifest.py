@@ -1,6 +1,7 @@
 """The manifest is one that Slack takes, in both modes, and asks for no more than it must."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,22 @@ def test_names_that_others_rely_on() -> None:
     assert [(shortcut["name"], shortcut["callback_id"]) for shortcut in features["shortcuts"]] == [
         ("Create an API key", "apikey:create")
     ]
+
+
+def test_the_hint_names_every_subcommand_that_is_answered() -> None:
+    (command,) = printed()["features"]["slash_commands"]
+    hinted = {each.split()[0] for each in command["usage_hint"].strip("[]").split(" | ")}
+    listener = (ROOT / "handlers" / "commands.py").read_text("utf-8")
+    cases = re.findall(r"^ *case (.+):$", listener, flags=re.MULTILINE)
+
+    assert hinted == {verb for case in cases for verb in re.findall(r'"(\w+)"', case)}
+
+
+def test_everything_that_slack_sends_has_its_place_in_the_manifest() -> None:
+    code = "\n".join(each.read_text("utf-8") for each in (ROOT / "handlers").glob("*.py"))
+    events = set(re.findall(r'@app\.event\("(\w+)"\)', code))
+
+    assert events == set(printed()["settings"]["event_subscriptions"]["bot_events"])
 
 
 def test_socket_mode_has_no_address() -> None:
