@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.domain.keys import KafkaCluster, RequestId, TeamId
+from bot.services.homes import LOOKED_AT
 from bot.services.ports import Change
 from bot.store import Store
 from bot.store.connection import connect
 from bot.store.sealing import Sealer, parse_master_keys
-from handlers.commands import LOOKED_AT
 from sandbox.cast import TEAM
 from sandbox.slack import payloads
 from sandbox.slack.delivery import Envelope

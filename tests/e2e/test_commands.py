@@ -160,7 +160,7 @@ async def test_a_key_of_ones_own_account_is_made_after_a_word_of_advice(tmp_path
 async def _ask_for_own(it: Play) -> None:
     await it.dana.command("/apikey create")
     await it.dana.fill({"Account": "me", "Environment": "dev"})
-    await it.dana.wait_for(lambda: "resource:kafka:env-dev001" in str(it.dana.modal), "the clusters of that environment")
+    await it.dana.wait_for(lambda: "resource:kafka:env-dev001" in str(it.dana.modal), "the clusters there")
     await it.dana.fill({"Kafka cluster": "orders-dev", "Name": "laptop", "Reason": "Trying out the new client"})
     await it.dana.submit()
     await it.dana.see("Review your request")

@@ -100,7 +100,7 @@ def states() -> dict[str, Request]:
 
 def about(operation: Operation) -> Ask:
     """An ask about a key that exists."""
-    return replace(ask("R2"), operation=operation, key=replace(KEY, kind=Kind.KAFKA, environment="env-dev001"))
+    return replace(ask(), operation=operation, key=replace(KEY, kind=Kind.KAFKA, environment="env-dev001"))
 
 
 def rotated(grant: Grant) -> Shown:
