@@ -1,0 +1,254 @@
+"""Whose Home is drawn again when, and what stands on it when something cannot be read."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
+
+from bot.domain.catalog import User
+from bot.domain.errors import LatchkeyError, Throttled, Unavailable, Undeliverable
+from bot.domain.keys import ApiKey, Kind, Principal, RequestId, SlackUserId
+from bot.domain.requests import Denied, Request, Shown
+from bot.domain.roles import Binding
+from bot.services.asking import Asking
+from bot.services.directory import Directory
+from bot.services.homes import AGAIN, KEYS, RECENT, HomePage, Homes
+from bot.services.ledger import Ledger
+from bot.services.ports import Change
+from bot.services.viewing import Viewing
+from bot.store import Store
+from bot.store.sealing import Sealer
+from tests.support import build
+from tests.support.build import DANA, ERIN, FEMI, NOW, OTTO, a_grant, a_key, an_ask, pending, terms
+from tests.support.fakes import FakeCloud, FakeSlack, TestClock
+
+AWAY = Unavailable("Confluent Cloud did not answer. Nothing was changed. Try again in a minute.")
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class Cloud(FakeCloud):
+    """A Confluent Cloud that may be away."""
+
+    trouble: LatchkeyError | None = None
+
+    async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
+        if self.trouble:
+            raise self.trouble
+        return [each for each in self._shown() if each.owner == owner]
+
+    async def users(self) -> Sequence[User]:
+        if self.trouble:
+            raise self.trouble
+        return [User(each.principal, each.email, each.name) for each in self.people]
+
+    async def bindings_at(self, crn: str) -> Sequence[Binding]:
+        if self.trouble:
+            raise self.trouble
+        return [each for held in self.bindings.values() for each in held if each.crn == crn]
+
+
+@dataclass(slots=True)
+class House:
+    """Homes over a store of their own; `drawn` is what Slack was told, `refusal` what it answers instead."""
+
+    store: Store
+    cloud: Cloud
+    clock: TestClock
+    drawn: list[tuple[SlackUserId, HomePage]] = field(default_factory=list[tuple[SlackUserId, HomePage]])
+    refusal: LatchkeyError | None = None
+    rings: int = 0
+    homes: Homes = field(init=False)
+
+    async def show(self, user: SlackUserId, page: HomePage) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.drawn.append((user, page))
+
+    def ring(self) -> None:
+        self.rings += 1
+
+    async def due(self) -> set[str]:
+        """The agenda items that are due now."""
+        return {lease.item for lease in await self.store.agenda.take(self.clock(), MINUTE, 100)}
+
+    async def keep(self, request: Request) -> Request:
+        await self.store.requests.commit(Change(None, request, None, ()))
+        return request
+
+
+@asynccontextmanager
+async def a_house() -> AsyncGenerator[House]:
+    clock, people = TestClock(), [DANA, ERIN, FEMI, OTTO]
+    cloud = Cloud(clock, people=people)
+    for approver in (ERIN, FEMI):
+        cloud.bindings[approver.principal] = [build.a_binding(approver)]
+    redis = FakeAsyncRedis(server=FakeServer())
+    store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+    policy, house = build.a_policy(), House(store, cloud, clock)
+    directory = Directory(cloud, FakeSlack(people), store.cache, clock, build.TEAM, lambda: policy)
+    asking = Asking(Ledger(store.requests, store.audit, clock, house.ring), directory)
+    viewing = Viewing(directory, store.requests, clock)
+    house.homes = Homes(viewing, store.homes, store.agenda, asking, house.show, house.ring)
+    try:
+        yield house
+    finally:
+        await redis.aclose()
+
+
+def living(request: str = "R1", key: str = "KEY0000000000001", **fields: Any) -> Shown:
+    ask = an_ask(id=RequestId(request))
+    made = a_key(key, marker=f"[lk:{request}/1]", kind=Kind.KAFKA, **fields)
+    return Shown(ask, terms(), a_grant(ask=ask), 1, made, NOW)
+
+
+# --- whose --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_request_that_begins_to_wait_is_drawn_for_its_requester_and_for_who_can_decide() -> None:
+    async with a_house() as house:
+        for person in (DANA, ERIN, OTTO):
+            await house.store.homes.came(person.slack, NOW)
+
+        await house.homes.changed(pending())
+
+        assert await house.due() == {"home:U0DANA", "home:U0ERIN"}
+        assert house.rings == 1
+
+
+async def test_one_that_ends_is_drawn_for_them_too_and_a_step_between_only_for_its_requester() -> None:
+    async with a_house() as house:
+        for person in (DANA, ERIN):
+            await house.store.homes.came(person.slack, NOW)
+        await house.homes.changed(Denied(an_ask(), terms(), ERIN, "no", NOW))
+        assert await house.due() == {"home:U0DANA", "home:U0ERIN"}
+
+    async with a_house() as house:
+        for person in (DANA, ERIN):
+            await house.store.homes.came(person.slack, NOW)
+        await house.homes.changed(living())
+        assert await house.due() == {"home:U0DANA"}
+
+
+async def test_who_opened_home_long_ago_is_left_alone() -> None:
+    async with a_house() as house:
+        await house.store.homes.came(DANA.slack, NOW)
+        house.clock.advance(RECENT + MINUTE)
+
+        await house.homes.changed(pending())
+
+        assert (await house.due(), house.rings) == (set(), 0)
+
+
+async def test_while_nobody_knows_who_can_decide_all_who_look_are_drawn() -> None:
+    async with a_house() as house:
+        for person in (ERIN, OTTO):
+            await house.store.homes.came(person.slack, NOW)
+        house.cloud.trouble = AWAY
+        await house.homes.changed(pending())
+
+        assert await house.due() == {"home:U0ERIN", "home:U0OTTO"}
+
+
+async def test_a_store_that_is_away_stops_no_request() -> None:
+    class Away:
+        async def came(self, user: SlackUserId, at: Any) -> None:
+            raise AWAY
+
+        async def since(self, moment: Any) -> frozenset[SlackUserId]:
+            raise AWAY
+
+    async with a_house() as house:
+        homes = replace(house.homes, visitors=Away())
+        await homes.changed(pending())
+        await homes.visited(DANA.slack)
+
+        assert [user for user, _ in house.drawn] == [DANA.slack]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "again"),
+    [
+        (None, None),
+        (Throttled("Slack asks to wait.", wait=timedelta(seconds=7)), timedelta(seconds=7)),
+        (AWAY, AGAIN),
+        (Undeliverable("user_not_found", lasting=True), None),
+    ],
+)
+async def test_a_home_that_slack_does_not_take_is_drawn_later_or_never(
+    refusal: LatchkeyError | None, again: timedelta | None
+) -> None:
+    async with a_house() as house:
+        house.refusal = refusal
+
+        due = await house.homes.errand("U0DANA")
+
+        assert due == (NOW + again if again else None)
+
+
+# --- what ---------------------------------------------------------------------------------------------------------
+
+
+async def test_home_has_keys_of_ones_own_account_and_those_asked_for_and_no_others() -> None:
+    async with a_house() as house:
+        mine, others = a_key("KEY0000000000002", marker="", owner=DANA.principal, name="laptop", kind=Kind.KAFKA), "U"
+        house.cloud.add(mine)
+        house.cloud.add(a_key("KEY0000000000003", marker="", owner=OTTO.principal, name=others, kind=Kind.KAFKA))
+        await house.keep(living())
+
+        page = await house.homes.page(DANA.slack)
+
+        assert [view.key.id for view in page.keys] == ["KEY0000000000002", "KEY0000000000001"]
+        assert [view.is_own for view in page.keys] == [True, False]
+        assert page.keys[1].key.description == "reads orders"
+        assert (page.notes, page.more_keys) == ((), 0)
+
+
+async def test_what_waits_for_me_is_what_i_may_decide() -> None:
+    async with a_house() as house:
+        await house.keep(pending())
+
+        assert [len((await house.homes.page(each.slack)).waiting) for each in (ERIN, OTTO, DANA)] == [1, 0, 0]
+        assert len((await house.homes.page(DANA.slack)).requests) == 1
+
+
+async def test_of_many_keys_the_first_are_shown_and_the_rest_counted() -> None:
+    async with a_house() as house:
+        for number in range(KEYS + 3):
+            key = a_key(f"KEY{number:013}", marker="", owner=DANA.principal, name=f"{number:02}", kind=Kind.KAFKA)
+            house.cloud.add(key)
+
+        page = await house.homes.page(DANA.slack)
+
+        assert [view.key.name for view in page.keys] == [f"{number:02}" for number in range(KEYS)]
+        assert page.more_keys == 3
+
+
+async def test_a_confluent_that_is_away_is_said_and_what_is_on_record_is_shown() -> None:
+    async with a_house() as house:
+        await house.keep(living())
+        house.cloud.trouble = AWAY
+
+        page = await house.homes.page(DANA.slack)
+
+        assert [view.key.id for view in page.keys] == ["KEY0000000000001"]
+        assert "did not answer" in page.notes[0]
+        assert "shows only what Latchkey itself knows" in page.notes[0]
+        assert page.trouble
+
+
+async def test_own_keys_that_cannot_be_read_hide_nothing_else() -> None:
+    async with a_house() as house:
+        await house.keep(living())
+        await house.homes.page(DANA.slack)  # who is who is read, and good for a minute
+        house.cloud.trouble = AWAY
+
+        page = await house.homes.page(DANA.slack)
+
+        assert [view.key.id for view in page.keys] == ["KEY0000000000001"]
+        assert "shows only what Latchkey itself knows" in page.notes[0]
+        assert page.trouble == ""
