@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import Everywhere, Kind, MyAccount, NewServiceAccount, Owner, Person, Principal, Resource
+from bot.domain.keys import Everywhere, Kind, Marker, MyAccount, NewServiceAccount, Owner, Person, Principal, Resource
 from bot.services.clicks import Draft
 from bot.services.directory import Directory
 from bot.services.filling import NEW, form, kind_of
@@ -136,6 +136,8 @@ def text_problems(draft: Draft) -> Mapping[str, str]:
             problems[field] = problem
         elif field in _ONE_LINE and _BREAKS_ROWS.search(text.strip()):
             problems[field] = "Write this in one line, without invisible control characters."
+        elif field in _ONE_LINE and Marker.find(text):
+            problems[field] = "Take out the mark at its end: Latchkey knows its own keys by such marks."
     if not is_lifetime(draft.lifetime):
         problems["lifetime"] = "Choose a lifetime from the list."
     return problems

@@ -159,6 +159,15 @@ def test_nobody_adds_rows_to_a_card_or_turns_them_round(field: str, mark: str) -
     assert set(text_problems(Draft(**typed))) == {field}
 
 
+@pytest.mark.parametrize("field", ["name", "description", "account_name", "account_description"])
+def test_nobody_marks_a_key_or_an_account_as_that_of_another_request(field: str) -> None:
+    """What carries a request's mark may be deleted with what that request left behind."""
+    named = Draft(owner="new", account_name="n", name="n", reason="r")
+
+    assert set(text_problems(replace(named, **{field: "orders [lk:R1/1] "}))) == {field}
+    assert text_problems(replace(named, **{field: "orders [lk:R1/1] and more"})) == {}
+
+
 def test_text_from_right_to_left_and_joined_emoji_are_fine_in_one_line() -> None:
     hebrew, coder = "\u05e9\u05dc\u05d5\u05dd", "\U0001f469\u200d\U0001f4bb"
 
