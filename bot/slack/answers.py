@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
+from bot.domain.asks import Ask
 from bot.domain.authority import Standing
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.requests import Pending, Request
@@ -10,15 +11,31 @@ from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.basis import in_words
 from bot.services.words import KINDS
 from bot.slack import ids
-from bot.slack.cards import for_what, kind_of, place_of, wish
-from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, cut, lines, mrkdwn
+from bot.slack.cards import asked_rows, for_what, kind_of, place_of, wish
+from bot.slack.kit import (
+    Block,
+    Bold,
+    Code,
+    Piece,
+    Row,
+    actions,
+    as_many,
+    button,
+    context,
+    cut,
+    fits_a_message,
+    lines,
+    mrkdwn,
+)
 from bot.slack.standing import progress
 
 ROLES = 20
 SHOWN = 10
-"""How many requests each of the two lists has: two blocks a request, so that both fit into Slack's 50 blocks."""
+"""How many requests each of the two lists has at most: two blocks a request, for Slack takes 50 in a message."""
 REASON = 300
 """Characters of a reason that a list shows; the card has all of them."""
+PIECE = 200
+"""Characters of any other piece of text in a list: Slack takes 250 kB a view, in which twenty requests may stand."""
 
 
 def help_blocks() -> list[Block]:
@@ -53,35 +70,40 @@ def unknown_blocks(verb: str) -> list[Block]:
 
 def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble: str = "") -> list[Block]:
     """The newest requests of a person, and those that this person can decide, or why these cannot be told."""
-    return [*waiting_blocks(waiting, trouble), *own_blocks(mine)]
+
+    def both(shown: int) -> list[Block]:
+        return [*waiting_blocks(waiting, trouble, shown), *own_blocks(mine, shown)]
+
+    return as_many(SHOWN, both, fits_a_message)
 
 
-def waiting_blocks(waiting: Sequence[Request], trouble: str = "") -> list[Block]:
+def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = SHOWN) -> list[Block]:
     """What waits for somebody's decision, or why that cannot be told."""
     blocks: list[Block] = [lines([Bold("Waiting for your decision")])]
-    for request in waiting[:SHOWN]:
+    for request in waiting[:shown]:
         ask = request.ask
-        why: Row = ["Why: ", cut(" ".join(ask.reason.split()), REASON)]
+        reason = cut(" ".join(ask.reason.split()), REASON)
         who: Row = ["Asked by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
-        blocks.append(lines(_line(request), [*who, *progress(request, yours=False)[-1]], why))
+        rows = [_line(request), *_details(ask), [*who, *progress(request, yours=False)[-1]]]
+        blocks.append(lines(*map(_short, rows), *([["Why: ", reason]] if reason else [])))
         blocks.append(
             actions(
                 button("Approve", ids.APPROVE, request.ask.id, "primary"),
                 button("Deny", ids.DENY, request.ask.id, "danger"),
             )
         )
-    if len(waiting) > SHOWN:
-        blocks.append(context(f"And {len(waiting) - SHOWN} more, on their cards in the approvals channel."))
+    if len(waiting) > shown:
+        blocks.append(context(f"And {len(waiting) - shown} more, on their cards in the approvals channel."))
     if not waiting:
         blocks.append(mrkdwn(trouble) if trouble else context("Nothing waits for you."))
     return blocks
 
 
-def own_blocks(mine: Sequence[Request]) -> list[Block]:
+def own_blocks(mine: Sequence[Request], shown: int = SHOWN) -> list[Block]:
     """The newest requests of a person."""
     blocks: list[Block] = [lines([Bold("Your requests")])]
-    for request in mine[:SHOWN]:
-        blocks.append(lines(_line(request), *progress(request, yours=True)))
+    for request in mine[:shown]:
+        blocks.append(lines(*map(_short, [_line(request), *progress(request, yours=True)])))
         if isinstance(request, Pending):
             blocks.append(actions(button("Cancel request", ids.CANCEL, request.ask.id)))
     if not mine:
@@ -105,11 +127,33 @@ def whoami_blocks(standing: Standing, names: Mapping[str, str]) -> list[Block]:
 def _line(request: Request) -> Row:
     ask = request.ask
     account = "own account" if isinstance(ask.owner, MyAccount) else ask.owner.name or ask.owner.id
-    place = f" in {place_of(ask.resource)}" if ask.resource.environment else ""
+    where: Row = [" in ", place_of(ask.resource)] if ask.resource.environment else []
     if ask.operation is not Operation.CREATE and ask.key is not None:
-        return [Bold(ask.name or "A key without a name"), ": ", *wish(ask), f"{place}, account {account}"]
-    what = f"a {kind_of(ask.resource)}{for_what(ask.resource)}"
-    return [Bold(ask.name), f": {what}{place}, account {account}"]
+        return [Bold(ask.name or "A key without a name"), ": ", *wish(ask), *where, ", account ", account]
+    return [Bold(ask.name), f": a {kind_of(ask.resource)}", for_what(ask.resource), *where, ", account ", account]
+
+
+def _details(ask: Ask) -> Sequence[Row]:
+    """What an approver has to know besides: how an existing key would change."""
+    rows = asked_rows(ask, "") if ask.operation is not Operation.CREATE else []
+    return rows[2:]  # the account and the resource stand in the line above
+
+
+def _short(row: Row) -> Row:
+    """A row in which no text is so long that many rows would be too much."""
+    return [_cut(piece) for piece in row]
+
+
+def _cut(piece: Piece) -> Piece:
+    match piece:
+        case Bold(text):
+            return Bold(cut(text, PIECE))
+        case Code(text):
+            return Code(cut(text, PIECE))
+        case str():
+            return cut(piece, PIECE)
+        case _:
+            return piece
 
 
 def _owns_account(binding: Binding) -> bool:

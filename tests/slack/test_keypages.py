@@ -20,7 +20,8 @@ from bot.domain.catalog import Endpoints, Environment
 from bot.domain.keys import Everywhere, FlinkRegion, Kind, KsqlCluster, Operation, SchemaRegistry
 from bot.domain.requests import Keyed
 from bot.services.clicks import Delete, Edit, Extend, Rotate, fingerprint
-from bot.services.homes import HomePage
+from bot.services.homes import KEYS, LOOKED_AT, HomePage
+from bot.services.listing import PAGE
 from bot.services.pages import (
     DeletePage,
     EditPage,
@@ -74,7 +75,7 @@ filters = st.builds(
 )
 lists = st.builds(
     KeysPage,
-    views=views.map(lambda view: (view,) * 8),
+    views=st.tuples(views),
     filters=filters,
     next_page=st.just("") | some.ids,
     previous_page=st.just("") | some.ids,
@@ -110,10 +111,10 @@ pages: st.SearchStrategy[Page] = st.one_of(
 )
 homes = st.builds(
     HomePage,
-    keys=views.map(lambda view: (view,) * 10),
+    keys=st.tuples(views),
     more_keys=st.integers(0, 500),
-    requests=some.requests.map(lambda request: (request,) * 12),
-    waiting=some.requests.map(lambda request: (request,) * 12),
+    requests=st.tuples(some.requests),
+    waiting=st.tuples(some.requests),
     trouble=notices,
     notes=st.sampled_from([(), ("Confluent Cloud did not answer.",)]),
 )
@@ -148,13 +149,27 @@ def objects(of: object) -> Iterator[dict[str, Any]]:
 @few
 @given(pages)
 def test_slack_takes_every_page_about_keys(page: Page) -> None:
-    check_view(modals.page(page), "modal")
+    full = replace(page, views=[*page.views] * PAGE) if isinstance(page, KeysPage) else page
+    check_view(modals.page(full), "modal")
 
 
 @fewer
 @given(homes)
 def test_slack_takes_home(page: HomePage) -> None:
-    check_view(home.home(page), "home")
+    full = replace(page, keys=[*page.keys] * KEYS, requests=[*page.requests] * LOOKED_AT, waiting=[*page.waiting] * 50)
+    check_view(home.home(full), "home")
+
+
+@fewer
+@given(homes, pages)
+def test_no_length_of_any_field_makes_a_view_too_large(page: HomePage, other: Page) -> None:
+    long = some.everywhere(page, "鍵" * 4000)
+    full = replace(long, keys=[*long.keys] * KEYS, requests=[*long.requests] * LOOKED_AT, waiting=[*long.waiting] * 50)
+    check_view(home.home(replace(full, trouble="", notes=())), "home")
+    other = some.everywhere(other, "鍵" * 4000)
+    check_view(
+        modals.page(replace(other, views=[*other.views] * PAGE) if isinstance(other, KeysPage) else other), "modal"
+    )
 
 
 @few
