@@ -23,6 +23,7 @@ from bot.domain.requests import (
     Shown,
     Unclaimed,
     Undelivered,
+    Withdrawn,
     Working,
 )
 
@@ -42,18 +43,28 @@ def due(request: Request) -> datetime | None:
             return min(request.claim_by, request.life.probe.next_at or request.claim_by)
         case Revealing():
             return request.until
-        case Undelivered() | Unclaimed() | Retired():
-            return None if request.deleted_at else request.retry_at or request.at
-        case Shown() | Confirmed():
-            moments = (end_of_life(request), next_reminder(request), end_of_overlap(request))
-            return min((each for each in moments if each), default=None)
+        case Shown() | Confirmed() | Retired() | Undelivered() | Unclaimed():
+            return min((each for each in _moments(request) if each), default=None)
         case Denied() | Cancelled() | Expired() | Done() | Failed():
             return None
+
+
+def _moments(request: Living | Withdrawn) -> tuple[datetime | None, ...]:
+    """When a key that somebody has, or that is given up, is to be looked at; None for what is not planned."""
+    if isinstance(request, Shown | Confirmed):
+        return end_of_life(request), next_reminder(request), end_of_overlap(request)
+    own = None if request.deleted_at else request.retry_at or request.at
+    return own, end_of_overlap(request) if isinstance(request, Retired) else None
 
 
 def lifetime(ask: Ask, terms: Terms) -> timedelta | None:
     """How long a key lives: as long as it was asked for, and at most as long as its rule lets it; None is no limit."""
     return min((each for each in (ask.lifetime, terms.lifetime) if each is not None), default=None)
+
+
+def to_claim(ask: Ask, terms: Terms) -> timedelta:
+    """How long a new key's secret waits: no longer than the key is to live."""
+    return min(each for each in (terms.claim, lifetime(ask, terms)) if each is not None)
 
 
 def end_of_life(request: Keyed) -> datetime | None:
@@ -67,11 +78,18 @@ def end_of_life(request: Keyed) -> datetime | None:
 def next_reminder(request: Living) -> datetime | None:
     """When to remind the requester next that the key ends; None when there is nothing left to remind of.
 
-    No lead that was over already when the secret was shown: nobody is reminded of a week that a day-long key never had.
+    No lead that was over already when the secret was shown, or the end was set: nobody is reminded of a week that a
+    day-long key never had.
     """
-    end, begun = end_of_life(request), shown_at(request)
+    end, begun = end_of_life(request), _end_known_at(request)
     moments = (end - lead for lead in LEADS[request.life.reminded :]) if end else ()
     return next((each for each in moments if each > begun), None)
+
+
+def is_reminded(request: Living) -> bool:
+    """Whether the requester was to be reminded of the key's end by now, and not only knows it anyway."""
+    end, begun = end_of_life(request), _end_known_at(request)
+    return end is not None and any(end - lead > begun for lead in LEADS[: request.life.reminded])
 
 
 def reminders_behind(request: Living, now: datetime) -> int:
@@ -80,7 +98,7 @@ def reminders_behind(request: Living, now: datetime) -> int:
     return sum(end - lead <= now for lead in LEADS) if end else 0
 
 
-def end_of_overlap(request: Living) -> datetime | None:
+def end_of_overlap(request: Living | Retired) -> datetime | None:
     """When the key that this one replaced is to be deleted, or its deletion tried again; None when there is none."""
     former = request.life.former
     if former is None or former.deleted_at:
@@ -91,3 +109,8 @@ def end_of_overlap(request: Living) -> datetime | None:
 def shown_at(request: Living) -> datetime:
     """When the requester saw the secret."""
     return request.at if isinstance(request, Shown) else request.shown_at
+
+
+def _end_known_at(request: Living) -> datetime:
+    """When the requester learned of the present end."""
+    return max(shown_at(request), request.life.extended_at or shown_at(request))

@@ -201,6 +201,8 @@ class Retired(_Granted):
     kind: Literal["retired"] = "retired"
     why: str = ""
     by: Person | None = None
+    life: Life = field(default=Life())
+    """What is left to do: the key that this one replaced goes when it was to go, whatever became of this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.domain.audit import Action, Event
 from bot.domain.deadlines import lifetime
-from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, Marker, Operation, Principal
 from bot.domain.requests import Approved, Done, Failed, Request, Working
 from bot.services.following import Following
@@ -45,12 +45,15 @@ class Changing:
         action = _INTENDED[approved.ask.operation]
         events = [self._event(action, working)] if action else []
         written, _ = await self.ledger.move(stored, working, *events, extra=With(durable=True))
-        await self.finish(written, working)
+        await self.finish(written, working, is_first=True)
 
-    async def finish(self, stored: Stored[Request], working: Working) -> None:
-        """Do what is not done yet. What goes wrong in passing is tried again, as long as the approval holds."""
+    async def finish(self, stored: Stored[Request], working: Working, *, is_first: bool = False) -> None:
+        """Do what is not done yet. What goes wrong in passing is tried again, as long as the approval holds.
+
+        `is_first`: nobody has tried before, so that what is done already was done by somebody else.
+        """
         try:
-            note = await self._done_already(working)
+            note = await self._done_already(working, is_first=is_first)
             if note is None:
                 await self.permission.renew(working)
                 note = await self._do(working)
@@ -64,20 +67,32 @@ class Changing:
         else:
             await self._note(stored, working, note)
 
-    async def _done_already(self, working: Working) -> str | None:
-        """A sentence ("" for none to say) when it has happened, whoever did it; None when it has not."""
+    async def _done_already(self, working: Working, *, is_first: bool) -> str | None:
+        """A sentence ("" for none to say) when it has happened, whoever did it; None when it has not.
+
+        Raises `Refused` when it can no longer happen.
+        """
+        present = await self._present(working)
         match working.ask.operation:
+            case Operation.DELETE if present is None:
+                return _GONE if is_first else ""
             case Operation.DELETE:
-                return None if await self._present(working) else _GONE
+                return None
+            case _ if present is None:
+                raise await self._gone(working)
             case Operation.EDIT:
-                return await self._edited_already(working)
+                return await self._edited_already(working, present)
             case _:
                 return None
 
-    async def _edited_already(self, working: Working) -> str | None:
-        key, present = _key(working), await self._present(working)
-        if present is None:
-            raise Refused(f"The key `{key.id}` no longer exists at Confluent Cloud.")
+    async def _gone(self, working: Working) -> Refused:
+        """What to say of a key that somebody deleted behind our back; the request that made it hears of it, too."""
+        key = _key(working)
+        await self.following.ended(key, "Somebody deleted it outside Latchkey.")
+        return Refused(f"The key `{plain(key.id)}` no longer exists at Confluent Cloud.")
+
+    async def _edited_already(self, working: Working, present: ApiKey) -> str | None:
+        key = _key(working)
         if (present.name, present.description) == _wanted(working):
             await self.following.edited(present)
             return ""
@@ -92,12 +107,21 @@ class Changing:
                 await cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
                 return ""
             case Operation.EDIT:
-                await self.following.edited(await cloud.edit_key(key.id, *_wanted(working)))
+                await self._edit(working)
                 return ""
             case _:
                 if not await self.following.extended(key, new_end(working), ask.id):
                     raise Refused("The key has no longer a life to extend: it was deleted, or replaced.")
                 return ""
+
+    async def _edit(self, working: Working) -> None:
+        try:
+            edited = await self.permission.desk.directory.cloud.edit_key(_key(working).id, *_wanted(working))
+        except CloudRefused:
+            if await self._present(working) is None:  # it went in this very moment, of which Confluent says 403, too
+                raise await self._gone(working) from None
+            raise
+        await self.following.edited(edited)
 
     async def _present(self, working: Working) -> ApiKey | None:
         """The key as it is now. That Confluent does not show it means little: the list of its owner's keys decides."""
@@ -111,10 +135,11 @@ class Changing:
     async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
         ask, now = working.ask, self.ledger.clock()
         if ask.operation is Operation.DELETE:
-            await self.following.ended(_key(working), note or "It was deleted.", ask.requester)
+            by = None if note == _GONE else ask.requester
+            await self.following.ended(_key(working), note or "It was deleted.", by)
         done = Done(ask, working.terms, working.grant, working.attempt, now, note)
         action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
-        event = self._event(Action.FOUND_GONE if note == _GONE and not working.clean else action, working)
+        event = self._event(Action.FOUND_GONE if note == _GONE else action, working)
         try:
             await self.ledger.move(stored, done, event)
         except Conflict:

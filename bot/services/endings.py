@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from bot.domain.audit import Action, Event
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
+from bot.domain.life import Life
 from bot.domain.requests import (
     Approved,
     Confirmed,
@@ -48,7 +49,8 @@ class Endings:
 
     async def retire(self, stored: Stored[Request], living: Shown | Confirmed) -> None:
         """The key has lived as long as its rule lets it."""
-        over = Retired(living.ask, living.terms, living.grant, living.attempt, living.key, self.ledger.clock())
+        life, now = Life(former=living.life.former), self.ledger.clock()
+        over = Retired(living.ask, living.terms, living.grant, living.attempt, living.key, now, life=life)
         await self.ledger.move(stored, over, self.ledger.event(Action.RETIRED, living.ask.id, key=living.key.id))
 
     async def unclaimed(self, stored: Stored[Request], ready: Ready) -> None:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from bot.domain.audit import Action
 from bot.domain.catalog import Endpoints
+from bot.domain.deadlines import to_claim
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
 from bot.domain.life import Life
@@ -104,7 +105,9 @@ class Execution:
                 await self.endings.undeliver(stored, revealing, why)
             case Shown() | Confirmed() as living:
                 await self.lives.step(stored, living)
-            case Undelivered() | Unclaimed() | Retired() as withdrawn if withdrawn.deleted_at is None:
+            case Retired() as retired:
+                await self.lives.wind_up(stored, retired)
+            case Undelivered() | Unclaimed() as withdrawn if withdrawn.deleted_at is None:
                 await self.endings.withdraw(stored, withdrawn)
             case _:
                 return
@@ -196,7 +199,7 @@ class Execution:
     async def _made(self, working: "Stored[Working]", key: ApiKey, secret: Secret, endpoints: Endpoints) -> None:
         """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key."""
         now, state = self.ledger.clock(), working.value
-        claim_by = now + state.terms.claim
+        claim_by = now + to_claim(state.ask, state.terms)
         life = Life(begin(state.ask.resource.kind, now))
         ready = Ready(state.ask, state.terms, state.grant, state.attempt, key, endpoints, claim_by, life=life)
         event = self.ledger.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))

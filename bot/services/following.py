@@ -32,10 +32,9 @@ class Following:
             state = stored.value if stored else None
             if stored is None or not isinstance(state, Ready | Revealing | Shown | Confirmed):
                 return
-            now = self.ledger.clock()
-            over = Retired(
-                state.ask, state.terms, state.grant, state.attempt, state.key, now, deleted_at=now, why=why, by=by
-            )
+            now, life = self.ledger.clock(), Life(former=state.life.former)
+            made = (state.ask, state.terms, state.grant, state.attempt, state.key)
+            over = Retired(*made, now, deleted_at=now, why=why, by=by, life=life)
             event = self.ledger.event(Action.RETIRED, state.ask.id, by.slack if by else "latchkey", key=key.id, why=why)
             await self.ledger.move(stored, over, event, extra=With(take_secret=isinstance(state, Ready)))
 
@@ -50,7 +49,9 @@ class Following:
         now = self.ledger.clock()
 
         def longer(state: Living) -> Living:
-            life: Life = replace(state.life, ends_at=ends_at, endless=ends_at is None, extended_by=by)
+            if (state.life.ends_at, state.life.extended_by) == (ends_at, by):
+                return state
+            life = replace(state.life, ends_at=ends_at, endless=ends_at is None, extended_by=by, extended_at=now)
             return replace(state, life=replace(life, reminded=reminders_behind(replace(state, life=life), now)))
 
         return await self._change(key, longer)

@@ -7,7 +7,7 @@ from bot.domain.audit import Action
 from bot.domain.deadlines import end_of_life, end_of_overlap, reminders_behind, shown_at
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
 from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, Former
-from bot.domain.requests import Confirmed, Living, Request, Shown
+from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
 from bot.services.endings import Endings
 from bot.services.following import Following
 from bot.services.ledger import Ledger, backoff
@@ -34,10 +34,20 @@ class Lives:
             life = replace(living.life, reminded=reminders_behind(living, now))
             await self.ledger.move(stored, replace(living, life=life))
 
+    async def wind_up(self, stored: Stored[Request], retired: Retired) -> None:
+        """What is left when the key's life is over: the key that it replaced, if that lives on, and the key itself."""
+        overlap = end_of_overlap(retired)
+        if overlap and overlap <= self.ledger.clock():
+            await self._drop(stored, retired)
+        elif retired.deleted_at is None:
+            await self.endings.withdraw(stored, retired)
+
     async def longer(self, stored: Stored[Request], actor: str) -> str:
         """Let the old key live a day longer. Raises `Refused` when it is gone, or has lived as long as it may."""
         living, former = _former(stored.value)
-        end, limit = end_of_life(living), shown_at(living) + min(MOST_OVERLAP, living.terms.overlap)
+        # Nobody knows any more when the secret of a retired key was shown; it was approved before that.
+        begun = living.grant.at if isinstance(living, Retired) else shown_at(living)
+        end, limit = end_of_life(living), begun + min(MOST_OVERLAP, living.terms.overlap)
         last = min(limit, end) if end else limit
         until = min(former.until + A_DAY_LONGER, last)
         if until <= former.until or former.until <= self.ledger.clock():
@@ -51,13 +61,13 @@ class Lives:
         await self._plan(stored, living, min(self.ledger.clock(), former.until), actor)
         return "The old key is being deleted. Whatever still uses it stops now."
 
-    async def _plan(self, stored: Stored[Request], living: Living, until: datetime, actor: str) -> None:
+    async def _plan(self, stored: Stored[Request], living: Living | Retired, until: datetime, actor: str) -> None:
         life = replace(living.life, former=Former(until))
         key = living.ask.key.id if living.ask.key else ""
         event = self.ledger.event(Action.OVERLAP_CHANGED, living.ask.id, actor, key=key, until=str(until))
         await self.ledger.move(stored, replace(living, life=life), event)
 
-    async def _drop(self, stored: Stored[Request], living: Living) -> None:
+    async def _drop(self, stored: Stored[Request], living: Living | Retired) -> None:
         """Delete the key that was replaced; its own request, if Latchkey made it, hears of it first."""
         former, key, now = living.life.former, living.ask.key, self.ledger.clock()
         if former is None or key is None:
@@ -82,8 +92,8 @@ def former_of(living: Living) -> Former | None:
     return Former(min(until, end) if end else until)
 
 
-def _former(state: Request) -> tuple[Living, Former]:
-    if not isinstance(state, Shown | Confirmed) or state.life.former is None:
+def _former(state: Request) -> tuple[Living | Retired, Former]:
+    if not isinstance(state, Shown | Confirmed | Retired) or state.life.former is None:
         raise Refused("There is no old key to speak of any more. Nothing was changed.")
     if state.life.former.deleted_at:
         raise Refused(f"The old key was deleted {when(state.life.former.deleted_at)}. Nothing was changed.")

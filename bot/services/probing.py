@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bot.domain.catalog import Endpoints
+from bot.domain.deadlines import to_claim
 from bot.domain.keys import Secret
 from bot.domain.life import Probe
 from bot.domain.readiness import abandoned, after, unreachable
@@ -56,7 +57,7 @@ class Probing:
         resource = ready.ask.resource
         answer = await self.prober.probe(resource, ready.endpoints, ready.key.id, secret)
         # By our own clock: the key was made when the time to claim it began.
-        made_at, now = ready.claim_by - ready.terms.claim, self.ledger.clock()
+        made_at, now = ready.claim_by - to_claim(ready.ask, ready.terms), self.ledger.clock()
         return after(resource.kind, ready.life.probe, answer, made_at, now, self.jitter())
 
 

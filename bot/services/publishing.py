@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain.deadlines import end_of_life
+from bot.domain.deadlines import end_of_life, is_reminded
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import RequestId
 from bot.domain.requests import (
@@ -43,15 +43,17 @@ def surfaces(request: Request) -> tuple[Surface, ...]:
 
 def _of_its_life(request: Keyed | Offered) -> tuple[Surface, ...]:
     """What the requester is told of a key in their hands, each in a message of its own: edited ones ring no bell."""
+    if not isinstance(request, Shown | Confirmed | Retired):
+        return ()
+    former = request.life.former
+    replaced = ("replaced",) if former and former.deleted_at else ()
     if isinstance(request, Retired):
         by_requester = request.by is not None and request.by.slack == request.ask.requester.slack
-        return () if by_requester else ("end",)
-    if not isinstance(request, Shown | Confirmed):
-        return ()
-    former, end = request.life.former, end_of_life(request)
-    replaced = ("replaced",) if former and former.deleted_at else ()
-    reminded = (f"reminder:{int(end.timestamp())}:{request.life.reminded}",) if end and request.life.reminded else ()
-    return (*replaced, *reminded)
+        return replaced if by_requester else (*replaced, "end")
+    end = end_of_life(request)
+    if end is None or not is_reminded(request):
+        return replaced
+    return (*replaced, f"reminder:{int(end.timestamp())}:{request.life.reminded}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,14 +54,15 @@ def end(request: Request) -> tuple[list[Block], str]:
         return [lines(["This message is outdated."])], "A message about an API key"
     gone: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({request.ask.name}) is no more."]
     again: Row = ["Whatever used it has stopped. You can ask for another one with ", Code("/apikey create"), "."]
-    return [lines(gone, withdrawn(request, "you"), again)], f"Your API key for {plain(name)} is no more"
+    rows: Rows = [gone, withdrawn(request, "you"), again, *_former_rows(request)]
+    return [lines(*rows)], f"Your API key for {plain(name)} is no more"
 
 
 def replaced(request: Request) -> tuple[list[Block], str]:
     """That the key which this one replaced is deleted."""
     name, old = called(request.ask.resource), request.ask.key
     gone: Row = ["The old key ", Code(old.id if old else KeyId("")), " for ", Bold(name), " is deleted."]
-    new: Row = ["The new one is ", Code(request.key.id), "."] if isinstance(request, Keyed) else []
+    new: Row = ["The new one is ", Code(request.key.id), "."] if isinstance(request, Shown | Confirmed) else []
     return [lines(gone, new)], f"The old API key for {plain(name)} is deleted"
 
 
@@ -87,7 +88,7 @@ def _keyed(request: Keyed, name: str) -> list[Block]:
         blocks.append(actions(button("Show secret", ids.SHOW, ref, "primary")))
     if isinstance(request, Ready | Shown | Confirmed):
         blocks += _readiness(request)
-    if isinstance(request, Shown | Confirmed) and request.life.former and not request.life.former.deleted_at:
+    if isinstance(request, Shown | Confirmed | Retired) and _former_rows(request):
         blocks += [
             lines(*_former_rows(request)),
             actions(
@@ -123,9 +124,10 @@ def _life_buttons(request: Living) -> Block:
     )
 
 
-def _former_rows(request: Living) -> Rows:
+def _former_rows(request: Living | Retired) -> Rows:
+    """Until when the key lives that this one replaced; nothing when there is none, or none any more."""
     former, old = request.life.former, request.ask.key
-    if former is None or old is None:
+    if former is None or old is None or former.deleted_at:
         return []
     if former.tries:
         return [["The old key ", Code(old.id), " could not be deleted yet. Latchkey keeps trying."]]
