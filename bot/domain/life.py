@@ -76,3 +76,5 @@ class Life:
     """An extension took the end away."""
     extended_by: str = ""
     """The id of the request that extended it last."""
+    extended_at: datetime | None = None
+    """When that was."""
