@@ -5,6 +5,7 @@ import { words } from "./mrkdwn.js";
 
 const SUGGEST_DEBOUNCE_MS = 200;
 const LIST_MAX_PX = 280;
+const LIST_MIN_WIDTH_PX = 300; // a menu among buttons is narrower than what it offers
 
 /**
  * `field`: {id, label, describedby, placeholder, multi, optional, max, minQuery, load, selected, change}.
@@ -129,7 +130,8 @@ class Combo {
     const up = below < Math.min(LIST_MAX_PX, this.popup.scrollHeight) && box.top > below;
     const style = this.popup.style;
     style.left = `${box.left}px`;
-    style.width = `${box.width}px`;
+    const room = window.innerWidth - box.left - 8;
+    style.width = `${Math.min(Math.max(box.width, LIST_MIN_WIDTH_PX), room)}px`;
     style.maxHeight = `${Math.min(LIST_MAX_PX, up ? box.top - 8 : below)}px`;
     style.top = up ? "auto" : `${box.bottom + 4}px`;
     style.bottom = up ? `${window.innerHeight - box.top + 4}px` : "auto";

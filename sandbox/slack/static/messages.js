@@ -40,12 +40,14 @@ export class MessageList {
 
   /**
    * Show the messages of a channel, oldest first, or `hint` when there are none. Stays at the bottom if it was there,
-   * or when the channel changes.
+   * and goes there when the channel changes or something new is only visible to you: it answers your own click.
    */
   show(channel, messages, hint) {
     const scroller = this.#node.parentElement;
     const atBottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_BOTTOM_PX;
-    const follow = atBottom || channel !== this.#channel;
+    const last = messages.at(-1);
+    const isAnswer = Boolean(last?.ephemeral) && !this.#drawn.has(`${channel} ${last.ts}`);
+    const follow = atBottom || isAnswer || channel !== this.#channel;
     this.#channel = channel;
     const rows = messages.length > 0 ? this.#rows(channel, messages) : [h("p", { class: "empty", dir: "auto" }, hint)];
     place(this.#node, rows);

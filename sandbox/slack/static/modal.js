@@ -76,7 +76,7 @@ export class Modals {
     if (!top) {
       if (this.#returnTo?.isConnected) this.#returnTo.focus();
       this.#returnTo = null;
-    } else if (!wasFront || (changed === top && !top.node.contains(document.activeElement))) {
+    } else if (!wasFront || (changed === top && (top.hadNoField || !top.node.contains(document.activeElement)))) {
       top.focus();
     }
   }
@@ -87,6 +87,7 @@ class Sheet {
   #api;
   #close;
   #surface;
+  #stopgap = null; // what has the focus for want of a field, as on a page that is still being loaded
 
   constructor(viewId, api, close) {
     this.#api = api;
@@ -136,12 +137,18 @@ class Sheet {
     this.back.hidden = !visible;
   }
 
+  /** Whether the focus still is where we put it when there was no field, so that a field may have it now. */
+  get hadNoField() {
+    return this.#stopgap !== null && this.#stopgap === document.activeElement;
+  }
+
   focus() {
     const wanted = this.view.blocks.find((block) => block.element?.focus_on_load);
     const block = wanted && [...this.body.children].find((node) => node.dataset.block === wanted.block_id);
-    const target =
-      block?.querySelector("[data-focus]") ?? this.body.querySelector("[data-focus]") ?? focusables(this.form)[0];
-    (target ?? this.form).focus();
+    const field = block?.querySelector("[data-focus]") ?? this.body.querySelector("[data-focus]");
+    const target = field ?? focusables(this.form)[0] ?? this.form;
+    this.#stopgap = field ? null : target;
+    target.focus();
   }
 
   complain(message) {
