@@ -136,7 +136,7 @@ class Changing:
         ask, now = working.ask, self.ledger.clock()
         if ask.operation is Operation.DELETE:
             by = None if note == _GONE else ask.requester
-            await self.following.ended(_key(working), note or "It was deleted.", by)
+            await self.following.ended(_key(working), note, by)
         done = Done(ask, working.terms, working.grant, working.attempt, now, note)
         action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
         event = self._event(Action.FOUND_GONE if note == _GONE else action, working)

@@ -78,7 +78,7 @@ class Lives:
             again = replace(former, retry_at=now + backoff(former.tries), tries=former.tries + 1)
             await self.ledger.move(stored, replace(living, life=replace(living.life, former=again)))
             return
-        await Following(self.ledger).ended(key, f"Key {plain(living.key.id)} took its place.")
+        await Following(self.ledger).ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
         gone = replace(former, deleted_at=self.ledger.clock(), retry_at=None)
         await self.ledger.move(stored, replace(living, life=replace(living.life, former=gone)))
 

@@ -15,22 +15,23 @@ from bot.services.pages import FormPage
 from bot.slack import choices, forms, ids
 from bot.slack.kit import OPTIONS, Block, context, field, modal, search, text_input
 
-_SERVICE = "Creates an API key credential for a service account. Recommended for production use."
 _OF_OWNER = {
-    ME: "Creates an API key credential for the current user account. Recommended for development and testing. "
+    ME: "Creates an API key credential for the current user account. "
     "Anyone with this credential can access the resources associated with this account.",
-    EXISTING: _SERVICE,
-    NEW: f"{_SERVICE} The account is made together with the key, after the approval.",
+    EXISTING: "Creates an API key credential for a service account.",
+    NEW: "Creates an API key credential for a service account. The account is made together with the key, "
+    "after the approval.",
 }
+"""What stands under the account that is chosen; what each is recommended for stands beside it."""
 _OF_SCOPE = {
     Kind.KAFKA: "Use to access the specified Kafka cluster. Select the environment and the cluster.",
     Kind.SCHEMA_REGISTRY: "Use to access the specified Schema Registry. Select the environment and Schema Registry.",
     Kind.KSQLDB: "Use to access the specified ksqlDB application. Select the environment and the ksqlDB cluster.",
     Kind.FLINK: "Use to access the Flink compute pools and statements in the specified Flink region. "
     "Select the environment, the cloud provider and the region.",
-    Kind.CLOUD: "Use to access resource management APIs for Confluent Cloud resources in your organization. "
+    Kind.CLOUD: "Use to access resource management APIs for Confluent Cloud resources in your organisation. "
     "No additional action required.",
-    Kind.TABLEFLOW: "Use to access the tables that Tableflow makes of topics in your organization. "
+    Kind.TABLEFLOW: "Use to access the tables that Tableflow makes of topics in your organisation. "
     "No additional action required.",
     Kind.GLOBAL: "One key for the APIs of Confluent Cloud and for resources of every kind that its owner may use. "
     "No additional action required.",

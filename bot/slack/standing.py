@@ -115,8 +115,8 @@ def _done(request: Done) -> Rows:
             return [["The key was changed ", request.at, ".", *note]]
         case _:
             lasts = lifetime(request.ask, request.terms)
-            until: Row = ["It ends ", request.at + lasts, "."] if lasts else ["It has no end any more."]
-            return [["The key was extended ", request.at, ". ", *until]]
+            until: Row = [", and lives until ", request.at + lasts, "."] if lasts else [". It has no end any more."]
+            return [["The key was extended ", request.at, *until]]
 
 
 def _with_key(request: Keyed, who: str) -> Row:
@@ -141,7 +141,8 @@ def withdrawn(request: Withdrawn, who: str) -> Row:
     why: Row = ["Nobody took the secret in time."]
     if isinstance(request, Retired):
         by: Row = ["Deleted by ", Mention(request.by.slack), "."] if request.by else []
-        why = by or (told(request.why) if request.why else ["Its lifetime is over."])
+        said = [" " if by else "", *told(request.why)] if request.why else []
+        why = [*by, *said] or ["Its lifetime is over."]
     if isinstance(request, Undelivered):
         # Only the requester's own wish is reissued, and its words are for the requester.
         why = [f"{who.capitalize()} asked for another key in its place."] if request.reissue else told(request.why)

@@ -65,12 +65,12 @@ async def test_the_scopes_and_accounts_are_described_in_the_words_of_the_page(tm
 
         await it.dana.fill({"Account": "My account"})
         await it.dana.see(
-            "Creates an API key credential for the current user account. Recommended for development and testing. "
+            "Creates an API key credential for the current user account. "
             "Anyone with this credential can access the resources associated with this account."
         )
         await it.dana.fill({"Resource scope": "Cloud resource management"})
         await it.dana.see(
-            "Use to access resource management APIs for Confluent Cloud resources in your organization. "
+            "Use to access resource management APIs for Confluent Cloud resources in your organisation. "
             "No additional action required."
         )
 

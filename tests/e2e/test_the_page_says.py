@@ -190,7 +190,7 @@ async def test_my_account_is_for_development_and_makes_a_key_of_the_requester(tm
     async with play(tmp_path) as it:
         await it.dana.command("/apikey create")
         await it.dana.fill({"Account": "My account"})
-        await it.dana.see("Recommended for development and testing.")
+        await it.dana.see("Recommended for development and testing")
         await it.dana.see("Anyone with this credential can access the resources associated with this account.")
         await it.dana.close()
 
@@ -205,7 +205,7 @@ async def test_an_existing_service_account_is_for_production_and_found_by_typing
     async with play(tmp_path) as it:
         await it.dana.command("/apikey create")
         await it.dana.fill({"Account": "Existing service account"})
-        await it.dana.see("Recommended for production use.")
+        await it.dana.see("Recommended for production use")
         assert await it.dana.options("Service account", "pay") == ["payments-service"]
         assert await it.dana.options("Service account", "sa-ord") == ["orders-service"]
         await it.dana.close()

@@ -4,21 +4,21 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.keys import ApiKey, KeyId, Kind, Operation, RequestId
+from bot.domain.keys import ApiKey, KeyId, Kind, Operation, Person, RequestId
 from bot.domain.requests import Confirmed, Pending, Retired, Shown
 from bot.services.clicks import Approve, DropFormer, KeepFormer, Rotate, Saved, Show
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
-from tests.support.build import DAY, ERIN, HOUR
+from tests.support.build import DANA, DAY, ERIN, HOUR
 
 OLD = KeyId("KEY0000000000099")
 
 
-async def ask(world: World, *, overlap_days: int = 2, by_latchkey: bool = False) -> str:
-    """Dana asks to rotate a key of the service account; returns the id of her request."""
+async def ask(world: World, *, overlap_days: int = 2, made_for: Person | None = None) -> str:
+    """Dana asks to rotate a key of the service account, which Latchkey made for somebody; the id of her request."""
     old = _old(world)
-    if by_latchkey:
-        await world.seed(Shown(build.an_ask(), build.terms(), build.a_grant(), 1, old, build.NOW))
+    if made_for is not None:
+        await world.seed(Shown(build.an_ask(requester=made_for), build.terms(), build.a_grant(), 1, old, build.NOW))
     return await world.click(Rotate(old.id, "orders producer 2", "", "It leaked", overlap_days))
 
 
@@ -26,10 +26,10 @@ def _old(world: World) -> ApiKey:
     return world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
 
 
-async def rotated(world: World, *, overlap_days: int = 2) -> RequestId:
+async def rotated(world: World, *, overlap_days: int = 2, made_for: Person = DANA) -> RequestId:
     """As far as the new secret is shown; returns the id of the request."""
     world.cloud.bindings[build.DANA.principal] = [build.a_binding(build.DANA)]
-    request = RequestId(await ask(world, overlap_days=overlap_days, by_latchkey=True))
+    request = RequestId(await ask(world, overlap_days=overlap_days, made_for=made_for))
     await world.work_now()
     await world.click(Approve(request), by=ERIN)
     await world.work_now()
@@ -69,8 +69,18 @@ async def test_the_old_key_lives_for_the_overlap_and_everybody_concerned_is_told
         assert state.life.former.deleted_at is not None
         assert isinstance(old, Retired)
         assert state.key.id in old.why
-        assert {"replaced", "end"} <= {versions[0][0] for versions in world.slack.messages.values()}
+        told = [versions[0][0] for versions in world.slack.messages.values()]
+        assert "replaced" in told
+        assert "end" not in told  # the same person, who knows why
         await check_audit(world)
+
+
+async def test_who_asked_for_a_key_hears_that_somebody_else_had_it_replaced() -> None:
+    async with a_world() as world:
+        await rotated(world, overlap_days=0, made_for=ERIN)
+        await world.work_now()
+
+        assert {"replaced", "end"} <= {versions[0][0] for versions in world.slack.messages.values()}
 
 
 @pytest.mark.parametrize(("deed", "ends"), [(DropFormer, timedelta()), (KeepFormer, 3 * DAY)])

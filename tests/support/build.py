@@ -176,7 +176,7 @@ def rotated() -> Shown:
 
 def ended() -> Retired:
     """A key that somebody deleted."""
-    return Retired(an_ask(), terms(), a_grant(), 1, a_key(), NOW, NOW, why="It was deleted.", by=ERIN)
+    return Retired(an_ask(), terms(), a_grant(), 1, a_key(), NOW, NOW, by=ERIN)
 
 
 def a_change(operation: Operation, **fields: Any) -> Ask:
