@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from bot.domain.asks import Ask
 from bot.domain.authority import Standing
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.requests import Pending, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.basis import in_words
 from bot.services.words import KINDS
-from bot.slack import ids
+from bot.slack import fitting, ids
 from bot.slack.cards import asked_rows, for_what, kind_of, place_of, wish
 from bot.slack.kit import (
     Block,
@@ -19,11 +18,9 @@ from bot.slack.kit import (
     Piece,
     Row,
     actions,
-    as_many,
     button,
     context,
     cut,
-    fits_a_message,
     lines,
     mrkdwn,
 )
@@ -74,7 +71,7 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble
     def both(shown: int) -> list[Block]:
         return [*waiting_blocks(waiting, trouble, shown), *own_blocks(mine, shown)]
 
-    return as_many(SHOWN, both, fits_a_message)
+    return fitting.as_many(SHOWN, both, fitting.fits_a_message)
 
 
 def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = SHOWN) -> list[Block]:
@@ -84,7 +81,7 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         ask = request.ask
         reason = cut(" ".join(ask.reason.split()), REASON)
         who: Row = ["Asked by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
-        rows = [_line(request), *_details(ask), [*who, *progress(request, yours=False)[-1]]]
+        rows = [_line(request), *_details(request), [*who, *progress(request, yours=False)[-1]]]
         blocks.append(lines(*map(_short, rows), *([["Why: ", reason]] if reason else [])))
         blocks.append(
             actions(
@@ -133,9 +130,9 @@ def _line(request: Request) -> Row:
     return [Bold(ask.name), f": a {kind_of(ask.resource)}", for_what(ask.resource), *where, ", account ", account]
 
 
-def _details(ask: Ask) -> Sequence[Row]:
+def _details(request: Request) -> Sequence[Row]:
     """What an approver has to know besides: how an existing key would change."""
-    rows = asked_rows(ask, "") if ask.operation is not Operation.CREATE else []
+    rows = asked_rows(request, "") if request.ask.operation is not Operation.CREATE else []
     return rows[2:]  # the account and the resource stand in the line above
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain.asks import Ask
+from bot.domain.deadlines import lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
     Everywhere,
@@ -20,7 +21,7 @@ from bot.domain.requests import Denied, Expired, Failed, Pending, Request
 from bot.domain.roles import TABLES
 from bot.services.words import KINDS, duration
 from bot.slack import ids
-from bot.slack.kit import Block, Bold, Code, Mention, Row, actions, button, context, divider, lines, quote, told
+from bot.slack.kit import Block, Bold, Code, Mention, Row, actions, button, context, divider, flat, lines, quote, told
 from bot.slack.standing import Rows, progress
 
 SOON = "A new key can take a few minutes to work. If Confluent refuses it, wait a little and try again."
@@ -31,7 +32,7 @@ def card(request: Request) -> tuple[list[Block], str]:
     ask = request.ask
     blocks = [
         lines([Mention(ask.requester.slack), " asks ", *wish(ask), "."]),
-        lines(*asked_rows(ask, f"{ask.requester.name}’s own")),
+        lines(*asked_rows(request, f"{ask.requester.name}’s own")),
         *([quote(ask.reason)] if ask.reason.strip() else []),
         divider(),
         *_standing(request, yours=False),
@@ -54,7 +55,7 @@ def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
     ask = request.ask
     blocks = [
         lines(["You asked ", *wish(ask), "."]),
-        lines(*asked_rows(ask, "your own")),
+        lines(*asked_rows(request, "your own")),
         *_standing(request, yours=True),
     ]
     if note:
@@ -93,8 +94,9 @@ def in_a_line(row: Row) -> str:
     return plain("".join(each if isinstance(each, str) else getattr(each, "text", "") for each in row))
 
 
-def asked_rows(ask: Ask, own: str) -> Rows:
+def asked_rows(request: Request, own: str) -> Rows:
     """What is asked for; `own` says whose "My account" is."""
+    ask = request.ask
     rows: Rows = [owner_row(ask.owner, own), resource_row(ask.resource)]
     if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
         rows.insert(1, ["The account’s description: ", ask.owner.description])
@@ -105,12 +107,19 @@ def asked_rows(ask: Ask, own: str) -> Rows:
     rows.append(["Name: ", Bold(ask.name or "none")])
     if ask.description:
         rows.append(["Description: ", ask.description])
-    if ask.lifetime is not None:
-        rows.append([f"Lives: {duration(ask.lifetime)}" + ("" if ask.makes_key else " from now on")])
+    rows += _lasting(request)
     if ask.operation is Operation.ROTATE and ask.key is not None:
         stays = f"lives on for {duration(ask.overlap)}" if ask.overlap > timedelta() else "is deleted"
         rows.append(["Replaces: ", Code(ask.key.id), f", which {stays} once the new secret was shown"])
     return rows
+
+
+def _lasting(request: Request) -> Rows:
+    """How long the key is to live; of an extension also that it is to have no end, which is what is asked for."""
+    lasts = lifetime(request.ask, request.terms)
+    if request.ask.operation is Operation.EXTEND:
+        return [[f"Lives on: for {duration(lasts)} from the approval" if lasts else "Lives on: without an end"]]
+    return [[f"Lives: {duration(lasts)}"]] if lasts and request.ask.makes_key else []
 
 
 def _change(label: str, old: str, new: str) -> Row:
@@ -124,8 +133,8 @@ def owner_row(owner: Owner, own: str) -> Row:
     if isinstance(owner, MyAccount):
         return ["Account: ", Bold(own), " (", Code(owner.id), ")"]
     if isinstance(owner, NewServiceAccount):
-        return ["Account: ", Bold(owner.name), " (a new service account)"]
-    return ["Account: ", Bold(owner.name or owner.id), " (service account ", Code(owner.id), ")"]
+        return ["Account: ", Bold(flat(owner.name)), " (a new service account)"]
+    return ["Account: ", Bold(flat(owner.name) or owner.id), " (service account ", Code(owner.id), ")"]
 
 
 def resource_row(resource: Resource) -> Row:
@@ -133,7 +142,8 @@ def resource_row(resource: Resource) -> Row:
     if isinstance(resource, Everywhere):
         return ["For: ", Bold(called(resource)), ", in the whole organisation"]
     place: Row = [" in ", Bold(place_of(resource))] if resource.environment else []
-    return [f"{_PLACES.get(resource.kind, 'For')}: ", Bold(called(resource)), " (", Code(resource.id), ")", *place]
+    id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
+    return [f"{_PLACES.get(resource.kind, 'For')}: ", Bold(called(resource)), *id_, *place]
 
 
 def for_what(resource: Resource) -> str:
@@ -143,12 +153,12 @@ def for_what(resource: Resource) -> str:
 
 def called(resource: Resource) -> str:
     """What people call a resource: its name, where it has one."""
-    return resource.name or resource.id
+    return flat(resource.name) or resource.id
 
 
 def place_of(resource: Resource) -> str:
     """What people call its environment."""
-    return resource.environment_name or resource.environment
+    return flat(resource.environment_name) or resource.environment
 
 
 def kind_of(resource: Resource) -> str:

@@ -12,7 +12,7 @@ from bot.services.filling import EXISTING, ME, NEW, kind_of
 from bot.services.offers import NOTHING, placed, regions
 from bot.services.spans import days_allowed, duration
 from bot.slack.forms import BY_RULE
-from bot.slack.kit import OPTION, OPTIONS, Block, option, plain_text
+from bot.slack.kit import OPTION, OPTIONS, VALUE, Block, option, plain_text
 
 T = TypeVar("T")
 
@@ -37,13 +37,13 @@ CLOUDS = {"aws": "AWS", "azure": "Microsoft Azure", "gcp": "Google Cloud"}
 def environments(catalog: Catalog | None, typed: str) -> Block:
     """What Slack is answered about the environments that match what is typed."""
     found = (catalog or NOTHING).environments
-    return _answer([each for each in found if _hit(typed, each.name, each.id)], environment_option)
+    return _answer([each for each in found if hit(typed, each.name, each.id)], environment_option)
 
 
 def accounts(catalog: Catalog | None, typed: str) -> Block:
     """What Slack is answered about the service accounts."""
     found = (catalog or NOTHING).service_accounts
-    return _answer([each for each in found if _hit(typed, each.name, each.id)], account_option)
+    return _answer([each for each in found if hit(typed, each.name, each.id)], account_option)
 
 
 def resources(catalog: Catalog | None, draft: Draft, typed: str) -> Block:
@@ -51,10 +51,10 @@ def resources(catalog: Catalog | None, draft: Draft, typed: str) -> Block:
     known, kind = catalog or NOTHING, kind_of(draft)
     if kind is not Kind.FLINK:
         found = placed(known, kind, draft.environment)
-        return _answer([each for each in found if _hit(typed, each.name, each.id)], resource_option)
+        return _answer([each for each in found if hit(typed, each.name, each.id)], resource_option)
     used, others = regions(known, draft.environment, draft.cloud)
-    mine = [each for each in used if _hit(typed, each.name, each.id)]
-    rest = [each for each in others if _hit(typed, each.name, each.id)]
+    mine = [each for each in used if hit(typed, each.name, each.id)]
+    rest = [each for each in others if hit(typed, each.name, each.id)]
     if not mine:
         return _answer(rest, region_option)
     groups = [_group("In use in this environment", map(region_option, mine))]
@@ -104,6 +104,12 @@ def lifetime_options(limit: timedelta | None) -> list[Block]:
     return [option(by_rule, BY_RULE), *days]
 
 
+def hit(typed: str, name: str, id_: str) -> bool:
+    """Whether something is offered to who typed this. What Slack could not send back is not."""
+    wanted = typed.strip().casefold()
+    return len(id_) <= VALUE and (wanted in name.casefold() or wanted in id_.casefold())
+
+
 def _answer(found: Sequence[T], drawn: Callable[[T], Block]) -> Block:
     """All of them; or the first, under a line that says how many there are, for Slack lists no more."""
     options = list(map(drawn, found[:OPTIONS]))
@@ -114,8 +120,3 @@ def _answer(found: Sequence[T], drawn: Callable[[T], Block]) -> Block:
 
 def _group(label: str, options: Iterable[Block]) -> Block:
     return {"label": plain_text(label, OPTION), "options": list(islice(options, OPTIONS))}
-
-
-def _hit(typed: str, *texts: str) -> bool:
-    wanted = typed.strip().casefold()
-    return any(wanted in text.casefold() for text in texts)

@@ -13,9 +13,8 @@ from bot.domain.review import Digest, Finding, Kept, Listed
 from bot.services.checking import LIMITS
 from bot.services.clicks import CardAt
 from bot.services.words import duration
-from bot.slack import ids
+from bot.slack import fitting, ids
 from bot.slack.cards import called, kind_of, place_of
-from bot.slack.keypages import flat
 from bot.slack.kit import (
     Block,
     Bold,
@@ -27,6 +26,7 @@ from bot.slack.kit import (
     context,
     divider,
     field,
+    flat,
     header,
     lines,
     modal,
@@ -35,7 +35,7 @@ from bot.slack.kit import (
 from bot.slack.standing import Rows
 
 SHOWN = 15
-"""Keys in one message: two blocks each, of Slack's fifty."""
+"""Keys in one message, as far as they fit: two blocks each, of Slack's fifty."""
 LIMITS_SHOWN = 10
 LIMIT_NAME = 100
 REASON = 150
@@ -51,16 +51,21 @@ def message(digest: Digest) -> tuple[list[Block], str]:
     if digest.is_empty:
         nothing: Row = ["Nothing is left to do here until the next review. Thank you."]
         return [header("API keys to review"), lines(_about(digest), nothing), *_kept(digest.kept)], "API keys: all done"
+    return fitting.as_many(SHOWN, lambda shown: _blocks(digest, shown), fitting.fits_a_message), _notification(digest)
+
+
+def _blocks(digest: Digest, shown: int) -> list[Block]:
+    """The digest with the first keys alone."""
     blocks = [header("API keys to review"), lines(_about(digest)), context(TIP)]
-    for listed in digest.keys[:SHOWN]:
+    for listed in digest.keys[:shown]:
         blocks += [lines(*_key(listed, digest)), actions(*_buttons(listed))]
-    if more := len(digest.keys[SHOWN:]):
+    if more := len(digest.keys[shown:]):
         blocks.append(lines([f"And {more:,} more: see ", Code("/apikey list"), "."]))
     blocks += [*_quotas(digest), *_kept(digest.kept)]
     if digest.keys:
         span = duration(digest.older_than)
         blocks.append(context(f"“Keep” asks for a reason, and then nobody is asked about the key for {span}."))
-    return blocks, _notification(digest)
+    return blocks
 
 
 def keep_form(key: KeyId, at: CardAt | None) -> Block:

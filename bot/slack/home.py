@@ -4,9 +4,19 @@ from dataclasses import dataclass
 
 from bot.domain.keys import SlackUserId
 from bot.services.homes import HomePage
-from bot.slack import answers, ids
+from bot.slack import answers, fitting, ids
 from bot.slack.keylist import key_rows
-from bot.slack.kit import Block, Bold, Code, actions, button, context, divider, lines, mrkdwn
+from bot.slack.kit import (
+    Block,
+    Bold,
+    Code,
+    actions,
+    button,
+    context,
+    divider,
+    lines,
+    mrkdwn,
+)
 from bot.slack.replies import Replies, call
 
 
@@ -23,7 +33,13 @@ class SlackHomes:
 
 def home(page: HomePage) -> Block:
     """The view. It holds no secret, and nothing that its reader could not ask for anyway: Slack keeps it."""
-    blocks = [
+    blocks = fitting.as_many(answers.SHOWN, lambda shown: _blocks(page, shown), fitting.fits_a_view)
+    return {"type": "home", "blocks": fitting.view(blocks)}
+
+
+def _blocks(page: HomePage, shown: int) -> list[Block]:
+    """Home with so many requests in each list."""
+    return [
         lines([Bold("Latchkey"), ": API keys for Confluent Cloud"]),
         actions(
             button("Create API key", ids.OPEN_FORM, style="primary"),
@@ -36,11 +52,10 @@ def home(page: HomePage) -> Block:
         divider(),
         *_keys(page),
         divider(),
-        *answers.waiting_blocks(page.waiting, page.trouble),
+        *answers.waiting_blocks(page.waiting, page.trouble, shown),
         divider(),
-        *answers.own_blocks(page.requests),
+        *answers.own_blocks(page.requests, shown),
     ]
-    return {"type": "home", "blocks": blocks}
 
 
 def _keys(page: HomePage) -> list[Block]:

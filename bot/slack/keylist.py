@@ -9,7 +9,8 @@ from bot.services.pages import KeysPage, KeyView
 from bot.services.words import KINDS
 from bot.slack import ids
 from bot.slack.cards import called, place_of
-from bot.slack.keypages import age, flat, title_row
+from bot.slack.choices import hit
+from bot.slack.keypages import age, title_row
 from bot.slack.kit import (
     OPTIONS,
     Block,
@@ -19,6 +20,7 @@ from bot.slack.kit import (
     context,
     divider,
     field,
+    flat,
     lines,
     modal,
     mrkdwn,
@@ -64,19 +66,19 @@ def key_rows(view: KeyView) -> list[Block]:
 
 def owners(accounts: Iterable[ServiceAccount], typed: str) -> list[Block]:
     """The options of the filter by account that match what is typed."""
-    found = [each for each in (_EVERY_OWNER, _MINE) if _hit(typed, each["text"]["text"])]
+    found = [each for each in (_EVERY_OWNER, _MINE) if hit(typed, each["text"]["text"], "")]
     for each in accounts:
         if len(found) == OPTIONS:
             break
-        if _hit(typed, each.name, each.id):
+        if hit(typed, each.name, each.id):
             found.append(option(each.name or each.id, each.id, each.id))
     return found
 
 
 def environments(known: Iterable[Environment], typed: str) -> list[Block]:
     """The options of the filter by environment that match what is typed."""
-    found = [each for each in (_EVERY_ENVIRONMENT,) if _hit(typed, each["text"]["text"])]
-    found += [option(each.name or each.id, each.id, each.id) for each in known if _hit(typed, each.name, each.id)]
+    found = [each for each in (_EVERY_ENVIRONMENT,) if hit(typed, each["text"]["text"], "")]
+    found += [option(each.name or each.id, each.id, each.id) for each in known if hit(typed, each.name, each.id)]
     return found[:OPTIONS]
 
 
@@ -128,8 +130,3 @@ def _place(view: KeyView) -> str:
 
 def _owner(view: KeyView) -> str:
     return "your own account" if view.is_own else flat(view.owner_name) or view.owner.id
-
-
-def _hit(typed: str, *texts: str) -> bool:
-    wanted = typed.strip().casefold()
-    return any(wanted in text.casefold() for text in texts)

@@ -4,7 +4,6 @@ A key that was made elsewhere may have a name of any length and with any signs i
 one line, cut where it is too long to be read. A description stands in a quote, where nothing passes for ours.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -27,8 +26,8 @@ from bot.slack.kit import (
     Row,
     actions,
     button,
-    cut,
     field,
+    flat,
     lines,
     modal,
     mrkdwn,
@@ -40,9 +39,6 @@ from bot.slack.standing import Rows, progress
 
 RULE = "rule"
 """The option of a lifetime that the rule decides: Slack takes no empty value."""
-NAME = 200
-"""Characters of a name that are shown beside other words."""
-_BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 _PLAN = (
     "A new key for the same account and resource takes its place. You get the new secret, change your applications "
     "over, and then the old key is deleted."
@@ -202,11 +198,6 @@ def age(view: KeyView) -> str:
     if view.age < timedelta(days=1):
         return "less than a day old"
     return "1 day old" if view.age.days == 1 else f"{view.age.days:,} days old"
-
-
-def flat(text: str, limit: int = NAME) -> str:
-    """Foreign text as it may stand beside ours: in one line, and cut where it is long."""
-    return cut(" ".join(_BREAKS_ROWS.sub(" ", text).split()), limit)
 
 
 def _what(view: KeyView) -> Rows:

@@ -12,13 +12,21 @@ from typing import Any, Literal, TypeAlias
 from bot.domain.errors import plain
 from bot.domain.keys import SlackUserId
 from bot.services.words import DATE, fallback, unescaped, when
+from bot.slack import fitting
 
 Block: TypeAlias = dict[str, Any]
 Row: TypeAlias = "Sequence[Piece]"
 TEXT, OPTION, HEADER, TITLE, LABEL, BUTTON, OPTIONS = 3000, 75, 150, 24, 2000, 75, 100
+VALUE = 150
+"""Characters of an option's value; an id that is longer cannot be offered."""
+NAME = 200
+"""Characters of a name that are shown beside other words."""
 CODES = 20
 """How many pieces of code one sentence may have: Slack counts the pieces of a text."""
 _CODE = re.compile(r"`([^`\n]+)`")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Signs that nobody sees; each takes six characters of JSON."""
+_BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +85,12 @@ def context(*pieces: Piece) -> Block:
 
 
 def lines(*rows: Sequence[Piece]) -> Block:
-    """Rows of rich text, one below the other."""
+    """Rows of rich text, one below the other. What is in a row cannot begin another one, nor turn it round."""
     elements: list[Block] = []
     for row in rows:
         if elements:
             elements.append({"type": "text", "text": "\n"})
-        elements += [_piece(piece) for piece in row if piece != ""]
+        elements += [_in_a_row(_piece(piece)) for piece in row if piece != ""]
     return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}
 
 
@@ -94,7 +102,8 @@ def told(sentence: str) -> list[Piece]:
 
 def quote(text: str) -> Block:
     """Foreign text exactly as it was typed."""
-    return {"type": "rich_text", "elements": [{"type": "rich_text_quote", "elements": [_piece(text or " ")]}]}
+    shown = _CONTROLS.sub("", text) or " "
+    return {"type": "rich_text", "elements": [{"type": "rich_text_quote", "elements": [_piece(shown)]}]}
 
 
 def preformatted(text: str) -> Block:
@@ -178,13 +187,26 @@ def modal(
         "type": "modal",
         "callback_id": callback,
         "title": plain_text(title, TITLE),
-        "blocks": list(blocks),
+        "blocks": fitting.view(blocks),
         "close": plain_text(close, TITLE),
         "private_metadata": metadata,
     }
     if submit:
         view["submit"] = plain_text(submit, TITLE)
     return view
+
+
+def flat(text: str, limit: int = NAME) -> str:
+    """Foreign text as it may stand beside ours: in one line, and cut where it is long."""
+    return cut(" ".join(_in_line(text).split()), limit)
+
+
+def _in_line(text: str) -> str:
+    return _BREAKS_ROWS.sub(" ", text)
+
+
+def _in_a_row(leaf: Block) -> Block:
+    return {**leaf, "text": _in_line(leaf["text"])} if leaf["type"] == "text" else leaf
 
 
 def _piece(piece: Piece) -> Block:
@@ -213,13 +235,13 @@ def _small(piece: Piece) -> str:
         case datetime():
             return when(piece)
         case Bold(text):
-            return f"*{plain(text)}*"
+            return f"*{plain(_in_line(text))}*"
         case Code(text):
-            return f"`{plain(text)}`"
+            return f"`{plain(_in_line(text))}`"
         case str():
-            return plain(piece)
+            return plain(_in_line(piece))
 
 
 def as_message(blocks: Sequence[Block], text: str) -> Mapping[str, Any]:
     """What `chat.postMessage` and `chat.update` take besides channel and ts; `text` is for notifications."""
-    return {"blocks": list(blocks), "text": cut(text, TEXT)}
+    return {"blocks": fitting.message(blocks), "text": cut(text, TEXT)}

@@ -4,12 +4,12 @@ from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, Kind, KsqlClu
 from bot.services.pages import Handover
 from bot.slack import ids, snippets
 from bot.slack.cards import SOON, called, place_of
-from bot.slack.kit import Block, Bold, Code, actions, button, context, cut, lines, preformatted
+from bot.slack.kit import Block, Bold, Code, actions, button, context, flat, lines, preformatted
 from bot.slack.readiness import readiness_rows
 
 FALLBACK = "Your API key. Its secret is in the message itself, never in this notification."
-_NAME, _ADDRESS = 200, 400
-"""How much of a name or an address stands in the file, so that it is never cut at its end."""
+_ADDRESS = 400
+"""How much of an address stands in the file, so that it is never cut at its end."""
 
 
 def message(handover: Handover) -> list[Block]:
@@ -47,13 +47,13 @@ def _whether_it_works(handover: Handover) -> list[Block]:
 
 def _file(handover: Handover) -> str:
     """Short by construction: Slack takes 3,000 characters."""
-    owner = "own account" if isinstance(handover.owner, MyAccount) else cut(handover.owner.name, _NAME)
+    owner = "own account" if isinstance(handover.owner, MyAccount) else flat(handover.owner.name)
     rows = [
         ("API key", handover.key.id),
         ("API secret", handover.secret.reveal()),
-        ("Resource", cut(handover.resource.id, _NAME)),
-        *((label, cut(value, _ADDRESS)) for label, value in _places(handover) if value),
-        ("Owner", f"{cut(handover.owner.id, _NAME)} ({owner})"),
+        ("Resource", flat(handover.resource.id)),
+        *((label, flat(value, _ADDRESS)) for label, value in _places(handover) if flat(value)),
+        ("Owner", f"{flat(handover.owner.id)} ({owner})"),
     ]
     return "\n\n".join(["=== Confluent Cloud API key ===", *(f"{label}:\n{value}" for label, value in rows)])
 

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.errors import LatchkeyError, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import Secret, SlackUserId
 from bot.services.clicks import ReplyTo
+from bot.slack import fitting
 from bot.slack.kit import Block, mrkdwn
 
 _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
@@ -61,7 +62,7 @@ class Replies:
 
     async def send(self, to: SlackUserId, reply: ReplyTo, text: str, blocks: Sequence[Block] = ()) -> None:
         """Say something that only `to` sees: by response_url, else in the channel, else in the DM with Latchkey."""
-        shown = list(blocks) or [mrkdwn(text)]
+        shown = fitting.message(blocks) or [mrkdwn(text)]
         body = {"response_type": "ephemeral", "replace_original": False, "text": text, "blocks": shown}
         if reply.response_url is not None:
             try:

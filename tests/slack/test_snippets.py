@@ -222,7 +222,7 @@ hostile_endpoints = st.builds(Endpoints, bootstrap=HOSTILE, rest=HOSTILE, organi
 @given(st.data(), HOSTILE, hostile_endpoints)
 def test_nothing_that_is_named_can_break_out(data: st.DataObject, key: str, endpoints: Endpoints) -> None:
     kind, value = data.draw(st.sampled_from(EVERY))
-    named = data.draw(some.resources.filter(lambda resource: resource.kind is kind))
+    named = data.draw(some.RESOURCES[kind])
     hostile = some.everywhere(named, data.draw(HOSTILE)) if kind in {Kind.KAFKA, Kind.FLINK} else named
     text = snippets.snippet(value, key, hostile, endpoints)
 

@@ -22,6 +22,7 @@ from bot.domain.keys import (
     SchemaRegistry,
     ServiceAccount,
 )
+from bot.domain.life import Former, Life, Probe
 from bot.domain.requests import Request
 from bot.domain.roles import DOCUMENTED, TABLES
 from bot.services.clicks import Draft
@@ -52,12 +53,23 @@ owners = st.one_of(
     st.builds(MyAccount, ids), st.builds(ServiceAccount, ids, texts), st.builds(NewServiceAccount, texts, texts)
 )
 clusters = st.builds(KafkaCluster, ids, texts, ids, texts)
-resources = st.one_of(
-    clusters,
-    st.builds(SchemaRegistry, ids, texts, ids, texts),
-    st.builds(KsqlCluster, ids, texts, ids, texts, ids),
-    st.builds(FlinkRegion, ids, ids, texts),
-    st.builds(Everywhere, st.sampled_from([Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL])),
+RESOURCES: dict[Kind, st.SearchStrategy[Any]] = {
+    Kind.KAFKA: clusters,
+    Kind.SCHEMA_REGISTRY: st.builds(SchemaRegistry, ids, texts, ids, texts),
+    Kind.KSQLDB: st.builds(KsqlCluster, ids, texts, ids, texts, ids),
+    Kind.FLINK: st.builds(FlinkRegion, ids, ids, texts),
+    **{kind: st.just(Everywhere(kind)) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)},
+}
+resources = st.one_of(*RESOURCES.values())
+keys = st.builds(
+    ApiKey,
+    id=ids,
+    owner=ids,
+    resource=ids,
+    name=texts,
+    description=texts,
+    created_at=st.none() | moments,
+    kind=st.none() | st.sampled_from(Kind),
 )
 asks = st.builds(
     Ask,
@@ -70,6 +82,9 @@ asks = st.builds(
     description=texts,
     reason=texts,
     asked_at=moments,
+    key=st.none() | keys,
+    lifetime=st.none() | spans,
+    overlap=spans,
 )
 terms = st.builds(
     Terms,
@@ -79,12 +94,36 @@ terms = st.builds(
     pending=spans,
     claim=spans,
     table=st.sampled_from(sorted(TABLES)),
+    lifetime=st.none() | spans,
+    mint=st.sampled_from(["on_approval", "on_claim"]),
+    overlap=spans,
 )
 _places = st.one_of(texts, st.lists(ids, min_size=1, max_size=4).map(" / ".join))
 bases = st.builds("{} of {}".format, st.sampled_from(sorted(DOCUMENTED)), _places)
 approvals = st.lists(st.builds(Approval, by=people, basis=bases, at=moments, digest=ids), max_size=5).map(tuple)
-keys = st.builds(ApiKey, id=ids, owner=ids, resource=ids, name=texts, description=texts, created_at=st.none() | moments)
-endpoints = st.builds(Endpoints, bootstrap=texts, rest=texts)
+endpoints = st.builds(
+    Endpoints, bootstrap=texts, rest=texts, is_private=st.booleans(), organization=texts, is_paused=st.booleans()
+)
+probes = st.builds(
+    Probe,
+    verdict=st.sampled_from(["", "works", "no-permission", "unreachable", "gave-up"]),
+    at=st.none() | moments,
+    next_at=st.none() | moments,
+    tries=st.integers(0, 99),
+    last=texts,
+    reference=texts,
+)
+formers = st.builds(Former, until=moments, deleted_at=st.none() | moments, tries=st.integers(0, 9))
+lives = st.builds(
+    Life,
+    probe=probes,
+    ends_at=st.none() | moments,
+    reminded=st.integers(0, 3),
+    former=st.none() | formers,
+    endpoints=endpoints,
+    endless=st.booleans(),
+    extended_by=st.just("") | ids,
+)
 sentences = st.one_of(
     texts,
     st.sampled_from(
@@ -101,11 +140,13 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "key": keys,
     "endpoints": endpoints,
     "by": people,
+    "life": lives,
+    "offer_account": st.booleans(),
     "reissue": st.booleans(),
     "deleted_at": st.none() | moments,
     "reason": texts,
     "reference": texts,
-    **dict.fromkeys(("trouble", "why", "happened", "changed", "next"), sentences),
+    **dict.fromkeys(("trouble", "why", "happened", "changed", "next", "note"), sentences),
     **dict.fromkeys(
         ("at", "expires_at", "not_before", "sent_at", "look_at", "claim_by", "until", "shown_at"),
         moments,
@@ -116,8 +157,12 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
 
 def _state(state: type[Request]) -> st.SearchStrategy[Request]:
     """Requests in one state; what has a default and no line in `_FIELDS` keeps its default."""
-    given = {each.name: _FIELDS[each.name] for each in fields(state) if each.name in _FIELDS or _is_needed(each)}
+    given = {each.name: _field(each) for each in fields(state) if each.name in _FIELDS or _is_needed(each)}
     return st.builds(state, **given)
+
+
+def _field(field: Any) -> st.SearchStrategy[Any]:
+    return st.none() | _FIELDS[field.name] if field.default is None else _FIELDS[field.name]
 
 
 def _is_needed(field: Any) -> bool:
@@ -156,13 +201,24 @@ FOREIGN = {
     "why",
     "trouble",
     "reference",
+    "changed",
+    "next",
+    "last",
+    "bootstrap",
+    "rest",
+    "organization",
+    "email",
+    "owner_name",
+    "account_name",
+    "account_description",
 }
+"""Fields with text from outside: typed by people, or said by Confluent or Slack."""
 
 
 def everywhere(value: Any, text: str) -> Any:
     """A copy of a domain value with this text in every field that holds what came from outside."""
-    if isinstance(value, tuple):
-        return tuple(everywhere(each, text) for each in value)
+    if isinstance(value, list | tuple):
+        return type(value)(everywhere(each, text) for each in value)
     if not is_dataclass(value) or isinstance(value, type):
         return value
     parts = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
