@@ -4,95 +4,21 @@ All tests share one sandbox, because starting it takes longer than a story: each
 """
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, expect
 from playwright.async_api import TimeoutError as Late
 
-from sandbox.control import Control
 from sandbox.gate import Gate
-from sandbox.stage import BotProcess, Stage, stage
+from sandbox.stage import Stage
+from tests.support.browsing import PATIENCE, Person, a_browser, a_person, a_sandbox
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-PATIENCE = 20_000.0
-"""Milliseconds that something may take to show up."""
 LEAPS, A_LEAP = 20, 500.0
 REASON = "Not before the audit: *ask* <!channel> & שלום\nThen again."
-expect.set_options(timeout=PATIENCE)
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody at a browser."""
-
-    page: Page
-
-    async def go(self, place: str) -> None:
-        """Open a conversation of the list on the left."""
-        await self.page.get_by_role("navigation").get_by_role("button", name=place).click()
-
-    async def say(self, text: str) -> None:
-        """Type into the box at the bottom and send it."""
-        await self.page.locator("#composer-input").fill(text)
-        await self.page.locator("#composer-input").press("Enter")
-
-    async def choose(self, label: str, option: str) -> None:
-        """Choose in a searchable field, by typing."""
-        field = self.page.get_by_role("combobox", name=label)
-        await field.click()
-        await field.fill(option)
-        await self.page.locator(".popup:visible").get_by_role("option", name=re.compile(f"^{option}")).click()
-        await expect(field).to_have_value(option)
-
-    async def press(self, name: str) -> None:
-        """Press the newest button of this name."""
-        await self.page.get_by_role("button", name=name, exact=True).last.click()
-
-    async def break_(self, label: str, value: str) -> None:
-        """Set a switch of the panel."""
-        await self.page.get_by_label(label).select_option(label=value)
-
-    async def ask(self, name: str) -> None:
-        """Ask for a key of orders-service for orders-dev, up to the card."""
-        await self.go("general")
-        await self.say("/apikey create")
-        await self.page.get_by_label("Existing service account").check()
-        await self.choose("Service account", "orders-service")
-        await self.choose("Environment", "dev")
-        await self.choose("Kafka cluster", "orders-dev")
-        await self.page.get_by_label("Name", exact=True).fill(name)
-        await self.page.get_by_label("Reason").fill("Local tests of the orders flow")
-        await self.press("Review")
-        await self.press("Send request")
-        await expect(self.dialog).to_contain_text("Your request is on its way.")
-        await self.press("Close")
-        await expect(self.dialog).to_be_hidden()
-
-    def message(self, text: str) -> Locator:
-        """The newest message that says this."""
-        return self.page.get_by_role("article").filter(has_text=text).last
-
-    @property
-    def file(self) -> Locator:
-        """The file in the newest message with a secret."""
-        return self.page.locator("#messages pre").last
-
-    @property
-    def dialog(self) -> Locator:
-        """The modal in front."""
-        return self.page.get_by_role("dialog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,44 +70,24 @@ class Play:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stage]:
-    """A sandbox as `make sandbox` starts it, with a bot in a process of its own."""
-    folder, control = tmp_path_factory.mktemp("sandbox"), Control()
-    async with stage(folder, extra=control.routes()) as here:
-        bot = BotProcess(here.environment(), folder / "clock", folder / "bot.log")
-        control.attach(here, bot)
-        await bot.start()
-        try:
-            await here.slack.sockets.wait_connected()
-            yield here
-        finally:
-            await bot.stop()
+    async with a_sandbox(tmp_path_factory.mktemp("sandbox")) as here:
+        yield here
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(chromium_path: str) -> AsyncGenerator[Browser]:
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
+    async with a_browser(chromium_path) as chromium:
         yield chromium
-        await chromium.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def it(browser: Browser, sandbox: Stage) -> AsyncGenerator[Play]:
     """Dana in #general and Erin in #key-approvals, with nothing open and nothing broken."""
-    pages = [await a_client(browser, sandbox, place) for place in ("U0DANA/C0GENERAL", "U0ERIN/C0APPROVE")]
-    yield Play(sandbox, *map(Person, pages))
+    people = [await a_person(browser, sandbox, place) for place in ("U0DANA/C0GENERAL", "U0ERIN/C0APPROVE")]
+    yield Play(sandbox, *people)
     sandbox.faults.reset()
-    for page in pages:
-        await page.context.close()
-
-
-async def a_client(browser: Browser, sandbox: Stage, place: str) -> Page:
-    """A page in a browser context that shares nothing with the others."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE)
-    page = await context.new_page()
-    await page.goto(f"{sandbox.slack_url}/#{place}")
-    return page
+    for person in people:
+        await person.page.context.close()
 
 
 async def test_two_people_walk_the_story_and_one_of_them_sees_the_secret(it: Play) -> None:
