@@ -10,7 +10,7 @@ from datetime import timedelta
 from bot.domain.asks import Ask, Terms
 from bot.domain.authority import Standing
 from bot.domain.errors import Refused, plain
-from bot.domain.keys import ApiKey, Marker, Operation, RequestId
+from bot.domain.keys import ApiKey, Everywhere, KeyId, Marker, Operation, RequestId
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.requests import Approved
 from bot.services.checking import LIMITS, text_problems
@@ -51,7 +51,7 @@ class Managing:
 
     async def edit(self, deed: Edit, click: Click) -> Page:
         """Change name and description; what somebody else changed meanwhile is shown, and not written over."""
-        standing = await self._standing(click)
+        standing = await self._standing(deed.key, click)
         view = (await self.viewing.edit_page(deed.key, standing)).view
         key = view.key
         if fingerprint(key.name, key.description) != deed.seen:
@@ -67,7 +67,7 @@ class Managing:
         """Delete the key for ever, if the word was typed."""
         if deed.word != CONFIRM:
             raise Refused(f"Nothing was deleted, because the word typed was not {CONFIRM}.")
-        standing = await self._standing(click)
+        standing = await self._standing(deed.key, click)
         view = (await self.viewing.delete_page(deed.key, standing)).view
         _check_texts("", "", deed.reason, view.key)
         ask = await self._ask(Operation.DELETE, view, standing, click, deed.reason)
@@ -75,7 +75,7 @@ class Managing:
 
     async def rotate(self, deed: Rotate, click: Click) -> Page:
         """Make a new key for the same owner and resource; this one is deleted after the overlap."""
-        standing = await self._standing(click)
+        standing = await self._standing(deed.key, click)
         page = await self.viewing.rotate_page(deed.key, standing)
         if not deed.name.strip() or not deed.reason.strip():
             raise Refused("A new key needs a name and a reason. Nothing was sent.")
@@ -94,7 +94,7 @@ class Managing:
 
     async def extend(self, deed: Extend, click: Click) -> Page:
         """Give the key a longer life, from now on."""
-        standing = await self._standing(click)
+        standing = await self._standing(deed.key, click)
         page = await self.viewing.extend_page(deed.key, standing)
         if not deed.reason.strip():
             raise Refused("An extension needs a reason. Nothing was sent.")
@@ -103,9 +103,15 @@ class Managing:
         ask = replace(ask, lifetime=chosen(deed.lifetime, page.terms))
         return await self._propose(ask, click, "being extended")
 
-    async def _standing(self, click: Click) -> Standing:
-        """Who clicked, with the roles of this very moment."""
-        return await self.directory.standing(await self.directory.identify(click.by, click.team))
+    async def _standing(self, key: KeyId, click: Click) -> Standing:
+        """Who clicked, with the roles of this very moment; and the catalog as it has to be to know where a key is."""
+        standing = await self.directory.standing(await self.directory.identify(click.by, click.team))
+        resource = (await self.viewing.key_view(key, standing)).resource
+        is_unplaced = not isinstance(resource, Everywhere) and not resource.environment
+        if is_unplaced and self.directory.catalog_is_stale():
+            # The policy may have a rule for its environment, which nobody can apply without knowing that.
+            await self.directory.refresh_catalog()
+        return standing
 
     async def _ask(self, operation: Operation, view: KeyView, standing: Standing, click: Click, reason: str) -> Ask:
         """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.domain.catalog import Catalog
 from bot.domain.deadlines import end_of_life
 from bot.domain.keys import ApiKey, KeyId, Kind, Operation, RequestId
-from bot.domain.policy import without_a_file
+from bot.domain.policy import Match, Rule, without_a_file
 from bot.domain.requests import Done, Failed, Pending, Request, Retired, Shown
 from bot.services.clicks import Approve, Deed, Delete, Edit, Extend, fingerprint
 from bot.services.pages import EditPage, TextPage
@@ -304,3 +305,20 @@ async def test_an_edit_that_changes_nothing_asks_for_nothing() -> None:
         (page,) = world.slack.pages
         assert isinstance(page, TextPage)
         assert "Nothing was changed" in page.text
+
+
+async def test_a_key_of_a_cluster_that_the_catalog_does_not_know_yet_is_looked_up_before_its_rule_is() -> None:
+    async with a_world() as world:
+        await a_key(world)
+        process = world.start()
+        catalog = await process.worker.directory.refresh_catalog()
+        await world.store.cache.put("catalog", replace(catalog, clusters=()), Catalog, now=world.clock(), keep=DAY)
+        forbidden = Rule("no deletions", Match(environments=frozenset({"env-dev001"})), "C01", forbid="Not here.")
+        world.policy = replace(world.policy, rules=(forbidden, *world.policy.rules))
+        world.clock.advance(HOUR)
+
+        await world.click(Delete(KEY, "CONFIRM"))
+        await world.work_now()
+
+        assert world.cloud.live() == [KEY]
+        assert "Not here." in world.slack.said[-1][1]
