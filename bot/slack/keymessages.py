@@ -23,7 +23,7 @@ from bot.domain.requests import (
 )
 from bot.slack import ids
 from bot.slack.cards import SOON, called
-from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, lines
+from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, flat, lines
 from bot.slack.readiness import readiness_rows
 from bot.slack.standing import Rows, making, withdrawn
 
@@ -52,7 +52,7 @@ def end(request: Request) -> tuple[list[Block], str]:
     name = called(request.ask.resource)
     if not isinstance(request, Retired):
         return [lines(["This message is outdated."])], "A message about an API key"
-    gone: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({request.ask.name}) is no more."]
+    gone: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) is no more."]
     again: Row = ["Whatever used it has stopped. You can ask for another one with ", Code("/apikey create"), "."]
     rows: Rows = [gone, withdrawn(request, "you"), again, *_former_rows(request)]
     return [lines(*rows)], f"Your API key for {plain(name)} is no more"
@@ -75,7 +75,7 @@ def reminder(request: Request) -> tuple[list[Block], str]:
     if ends is None:
         return [lines(["Your key ", Code(request.key.id), " has no end any more."])], "Your API key was extended"
     rows: Rows = [
-        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({request.ask.name}) is deleted ", ends, "."],
+        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) is deleted ", ends, "."],
         ["Whatever still uses it stops then. Extend it, or rotate it: a new key, and time to change over."],
     ]
     return [lines(*rows), _life_buttons(request)], f"Your API key for {plain(name)} ends soon"
@@ -135,8 +135,8 @@ def _former_rows(request: Living | Retired) -> Rows:
 
 
 def _key_rows(request: Keyed, name: str) -> Rows:
-    key_line: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({request.ask.name})"]
-    gone: Row = ["Your key for ", Bold(name), f" ({request.ask.name}) was withdrawn."]
+    key_line: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)})"]
+    gone: Row = ["Your key for ", Bold(name), f" ({_named(request)}) was withdrawn."]
     match request:
         case Ready():
             return [
@@ -161,6 +161,11 @@ def _key_rows(request: Keyed, name: str) -> Rows:
             return [gone, withdrawn(request, "you"), ["You can ask again with ", Code("/apikey create"), "."]]
         case _:
             assert_never(request)
+
+
+def _named(request: Keyed) -> str:
+    """What the key is called by now: it may have been renamed since it was asked for."""
+    return flat(request.key.name) or request.ask.name
 
 
 def _lives(request: Living) -> Rows:

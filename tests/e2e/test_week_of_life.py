@@ -139,6 +139,7 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     assert week.made_at_confluent("clicks schemas").startswith("reads what clicks look like [lk:")
     await week.all_agree(key, shows=("clicks subjects", "reads what clicks look like"))
     assert "[lk:" not in await page_of(week.dana, key)
+    assert told(week.dana, f"Your key {key}", "(clicks subjects) is yours.")
 
     await later(it, hours=1, minutes=10)
     await reads(it, week.dana, short, "is deleted", "Whatever still uses it stops then.")
@@ -197,9 +198,11 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     await week.dana.see("From now on it lives")
     await week.dana.fill({"Reason": "the tests go on"})
     await sent(week.dana, "Your request is on its way.")
+    await it.erin.wait_for(lambda: "Lives on: for 7 days from the approval" in says(it.cards()[-1]), "the card")
     await week.approved("the tests go on")
     await reads(it, week.dana, "The key was extended")
     await later(it, hours=24)  # past its former end
+    assert sum("Whatever still uses it stops then." in says(each) for each in week.dana.messages()) == 1
     await week.all_agree(key, shows=("Ends: ",))
 
 
