@@ -14,7 +14,7 @@ from bot.services.checking import LIMITS
 from bot.services.clicks import CardAt
 from bot.services.words import duration
 from bot.slack import fitting, ids
-from bot.slack.cards import called, kind_of, place_of
+from bot.slack.cards import for_what, kind_of, place_of
 from bot.slack.kit import (
     Block,
     Bold,
@@ -134,7 +134,7 @@ def _key(listed: Listed, digest: Digest) -> Rows:
         what: Row = ["For something that Latchkey does not know"]
     else:
         place = f" in {flat(place_of(resource))}" if resource.environment else ""
-        what = [f"{kind_of(resource)} for {flat(called(resource))}{place}"]
+        what = [f"{kind_of(resource)}{for_what(resource)}{place}"]
     return [title, [*what, *_made(key, digest)], ["Listed because ", _because(listed, digest), "."]]
 
 

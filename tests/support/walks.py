@@ -97,8 +97,8 @@ async def reads(it: Play, person: PersonAtClient, *texts: str, step: float = STE
     return told(person, *texts)
 
 
-def says(view: Json | None) -> str:
-    """All that a view or a message says."""
+def says(view: Json | list[Json] | None) -> str:
+    """All that a view, a message or several of them say."""
     return " ".join(plain_words(view))
 
 
