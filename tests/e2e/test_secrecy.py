@@ -1,20 +1,28 @@
 """A secret is in one outgoing payload and nowhere else: played through with every way that a showing can end."""
 
+import asyncio
 import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
+from bot import logs
+from bot.domain.keys import Kind
+from bot.slack import ids, snippets
 from bot.store.connection import connect
+from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.blocks import Json
 from sandbox.slack.delivery import Envelope, Transport
-from sandbox.stage import MASTER_KEY
-from tests.support.play import Play
+from sandbox.stage import MASTER_KEY, BotProcess
+from tests.support.play import POLICY_FILE, Play, policy_of
 from tests.support.processes import audit_of, creates, crew, everything_in, in_time, payloads_with, take_secret, until
+from tests.support.walks import STEP, home_of, is_made, listed, made, opened, sent, take, told
+from tests.support.wishes import NEW, OWN, Wish
 
 
 @dataclass(slots=True)
@@ -58,25 +66,11 @@ async def played(tmp_path: Path) -> Traces:
         await it.dana.click("I saved it")
         unclaimed = await never_claimed(it)
 
-        port = re.findall(r'"port": (\d+)', bot.log.read_text())[-1]
-        async with httpx.AsyncClient() as client:
-            metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).content
-        async with connect(f"unix://{tmp_path}/data/valkey.sock") as redis:
-            stored = await everything_in(redis)
-        audit = json.dumps(await audit_of(it.stage)).encode()
-        assert await bot.stop() == 0
+        places = await left_behind(it, bot)
         made = [secret for key, secret in it.stage.organization.secrets_issued.items() if key not in before]
         assert sorted(made) == sorted([*shown, refused, unclaimed])
         return Traces(
-            {
-                "log": bot.log.read_bytes(),
-                "Redis": stored,
-                "append-only file": append_only_file(tmp_path / "data"),
-                "audit": audit,
-                "metrics": metrics,
-                "messages": json.dumps(all_messages(it), ensure_ascii=False).encode(),
-                "views": json.dumps([it.dana.modal, it.dana.home, it.erin.modal, it.erin.home]).encode(),
-            },
+            places,
             shown,
             refused,
             unclaimed,
@@ -84,6 +78,26 @@ async def played(tmp_path: Path) -> Traces:
             overhearing.urls,
             it.stage.environment(),
         )
+
+
+async def left_behind(it: Play, bot: BotProcess) -> dict[str, bytes]:
+    """All that there is when the story is over, by the name of the place; ends the bot."""
+    port = re.findall(r'"port": (\d+)', bot.log.read_text())[-1]
+    async with httpx.AsyncClient() as client:
+        metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).content
+    async with connect(f"unix://{it.stage.folder}/data/valkey.sock") as redis:
+        stored = await everything_in(redis)
+    audit = json.dumps(await audit_of(it.stage)).encode()
+    assert await bot.stop() == 0
+    return {
+        "log": bot.log.read_bytes(),
+        "Redis": stored,
+        "append-only file": append_only_file(it.stage.folder / "data"),
+        "audit": audit,
+        "metrics": metrics,
+        "messages": json.dumps(all_messages(it), ensure_ascii=False).encode(),
+        "views": json.dumps([it.dana.modal, it.dana.home, it.erin.modal, it.erin.home]).encode(),
+    }
 
 
 async def test_a_secret_is_in_one_payload_and_nowhere_else(tmp_path: Path) -> None:
@@ -111,6 +125,160 @@ async def test_a_secret_is_in_one_payload_and_nowhere_else(tmp_path: Path) -> No
     for hidden in [*(urlsplit(url).path for url in traces.urls), *own, MASTER_KEY]:
         held_by = [place for place in ("log", "Redis", "append-only file") if hidden.encode() in traces.places[place]]
         assert held_by == [], hidden
+
+
+# --- every kind of key, and all that can be done with it --------------------------------------------------------------
+
+POLICY = """
+version: 1
+channel: C0APPROVE
+review: {every: 7d, older_than: 90d}
+rules:
+  - {name: one approval, match: {}, approvals: 1}
+"""
+FOREIGN = "data.evil.example"
+"""Where one cluster says that it is: Confluent's answers are believed, but no secret follows them everywhere."""
+WISHES = (
+    Wish(name="orders key"),
+    Wish(OWN, cluster="clicks-dev", name="private key"),
+    Wish(cluster="payments-dev", name="foreign key"),
+    Wish(NEW, kind="schema-registry", cluster="lsrc-dev01", name="schemas key"),
+    Wish(kind="ksqldb", cluster="enrichment", name="joins key"),
+    Wish(kind="flink", cluster="aws.us-east-1", name="statements key"),
+    Wish("payments-service", kind="cloud", name="cloud key"),
+    Wish(kind="tableflow", name="tableflow key"),
+    Wish("payments-service", kind="global", name="global key"),
+)
+BY_OLGA = {NEW, "cloud", "tableflow", "global"}
+"""The accounts and scopes that take an OrganizationAdmin's approval."""
+TRIED = ("It works", "It cannot be checked from here")
+
+
+@dataclass(slots=True)
+class Proxy:
+    """Sees which hosts are asked for over TLS, lets nobody through, and keeps all that it was sent."""
+
+    heard: bytearray = field(default_factory=bytearray)
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.heard += await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    @property
+    def hosts(self) -> set[str]:
+        return {line.split()[1] for line in self.heard.decode().splitlines() if line.startswith("CONNECT ")}
+
+
+async def test_the_secret_of_every_kind_of_key_is_in_one_payload_through_all_that_happens_to_it(tmp_path: Path) -> None:
+    proxy = Proxy()
+    async with await asyncio.start_server(proxy.carry, "127.0.0.1", 0) as server, crew(tmp_path) as (it, bots):
+        here = it.stage.organization
+        before, abroad = set(here.secrets_issued), here.kafka_clusters["lkc-dev002"]
+        here.kafka_clusters["lkc-dev002"] = replace(abroad, host=f"{FOREIGN}:443", is_public=False)
+        (tmp_path / POLICY_FILE).write_text(POLICY)
+        where = server.sockets[0].getsockname()
+        by_proxy = {"ALL_PROXY": f"http://127.0.0.1:{where[1]}", "NO_PROXY": "127.0.0.1"}
+        bot = await bots.start(LOG_LEVEL="DEBUG", **by_proxy, **policy_of(it.stage))
+        keys = {wish.name: await made_and_tried(it, wish) for wish in WISHES}
+        for wish in WISHES:
+            await taken_with_its_configurations(it, wish, keys[wish.name])
+        keys["new orders key"] = await rotated(it, keys["orders key"])
+        await looked_at_everywhere(it, keys["new orders key"])
+        await changed_and_deleted(it, keys["joins key"])
+        await reviewed(it)
+        assert set(here.secrets_issued) - before == set(keys.values())
+        places = await left_behind(it, bot)
+
+    secrets = {name: here.secrets_issued[key] for name, key in keys.items()}
+    assert {name: payloads_with(it.stage, secret) for name, secret in secrets.items()} == dict.fromkeys(keys, 1)
+    for place, content in {**places, "the proxy": bytes(proxy.heard)}.items():
+        found = [name for name, key in keys.items() for form in forms(key, secrets[name]) if form in content]
+        assert found == [], place
+    for name, key in keys.items():
+        held = [each for each in forms(key, secrets[name]) if payloads_with(it.stage, each.decode()) > 1]
+        assert held == [], name
+
+    # What was tried is what may be tried, and the places are the right ones.
+    assert proxy.hosts == {"lkc-dev003.us-east-1.aws.private.confluent.cloud:443"}
+    tried = {json.loads(line)["host"] for line in places["log"].splitlines() if b'"confluent.probe"' in line}
+    assert tried == {"127.0.0.1", "lkc-dev003.us-east-1.aws.private.confluent.cloud"}
+    assert places["log"].count(b'"confluent.probe"') >= len(WISHES) - 1
+    assert FOREIGN not in places["log"].decode()
+    libraries = {json.loads(line)["logger"].partition(".")[0] for line in places["log"].splitlines()}
+    assert not libraries & logs.CHATTY, "these write down headers and bodies"
+    done = {line["action"] for line in json.loads(places["audit"])}
+    assert {"key:created", "secret:shown", "secret:confirmed", "account:created", "key:edited", "key:deleted"} <= done
+
+
+def forms(key: str, secret: str) -> list[bytes]:
+    """A secret as it may be met: in pieces, in a URL, and as HTTP sends it."""
+    pieces = [secret[start : start + 20] for start in (4, 24, 40)]
+    pair = b64encode(f"{key}:{secret}".encode())
+    return [*(each.encode() for each in (*pieces, quote(secret, safe=""))), pair, b64encode(secret.encode())]
+
+
+async def made_and_tried(it: Play, wish: Wish) -> str:
+    """Asked for, approved, and tried while its secret is sealed."""
+    approver = it.person("U0OLGA") if {wish.account, wish.kind} & BY_OLGA else it.erin
+    key = await made(it, wish, approver)
+    await it.until(lambda: any(told(it.dana, key, words) for words in TRIED), f"a verdict on {wish.name}", step=STEP)
+    return key
+
+
+async def taken_with_its_configurations(it: Play, wish: Wish, key: str) -> None:
+    """The secret is shown, each client configuration is chosen under it, and it is saved."""
+    await it.dana.click("Show secret", beside=f"({wish.name})", in_channel=it.dana.dm)
+    await it.dana.see(f"API key: {key}")
+    for value, label in snippets.names(Kind(wish.kind)):
+        await it.dana.choose(ids.SNIPPET, value, beside=f"API key: {key}")
+        await it.dana.see(f"{label}, for key {key}. The secret is not in it.")
+    await it.dana.click("I saved it", beside=f"API key: {key}")
+    await it.dana.wait_for(lambda: "You saved its secret" in told(it.dana, key), f"that {key} is hers")
+
+
+async def rotated(it: Play, key: str) -> str:
+    """A new key in place of this one, which lives on; the new one."""
+    await opened(it.dana, "rotate", key)
+    await it.dana.fill({"Name of the new key": "new orders key", "Reason": "Rotated every quarter"})
+    await sent(it.dana, "Your request is on its way.")
+    await it.erin.click("Approve", beside="new orders key", in_channel=APPROVALS_CHANNEL)
+    new = await is_made(it, "new orders key")
+    await take(it, "new orders key", new)
+    return new
+
+
+async def looked_at_everywhere(it: Play, key: str) -> None:
+    """In the list, on its page with a client configuration, and on Home."""
+    assert key in await listed(it.dana)
+    assert "Managed by Latchkey" in await opened(it.dana, "show", key)
+    await it.dana.choose(ids.KEY_SNIPPET, "python")
+    await it.dana.see("The secret is not in it.")
+    await it.dana.close(everything=True)
+    assert "new orders key" in await home_of(it.dana)
+
+
+async def changed_and_deleted(it: Play, key: str) -> None:
+    await opened(it.dana, "edit", key)
+    await it.dana.fill({"Name": "renamed key", "Reason": "A better name"})
+    await sent(it.dana, "Your request is on its way.")
+    await it.erin.click("Approve", beside="renamed key", in_channel=APPROVALS_CHANNEL)
+    await it.until(lambda: it.stage.organization.api_keys[key].name == "renamed key", "the new name", step=STEP)
+    await opened(it.dana, "delete", key)
+    await it.dana.fill({"word": "CONFIRM", "Reason": "Not used any more"})
+    await sent(it.dana, "Your request is on its way.")
+    await it.erin.click("Approve", beside=key, in_channel=APPROVALS_CHANNEL)
+    await it.until(lambda: key not in it.stage.organization.api_keys, "the deletion", step=STEP)
+
+
+async def reviewed(it: Play) -> None:
+    """A quarter passes, and Dana is asked about her keys."""
+    it.advance(days=91)
+    await it.until(lambda: "older than 90 days" in json.dumps(it.dana.messages()), "a review", step=STEP)
+
+
+# --- every way that a showing can end ---------------------------------------------------------------------------------
 
 
 async def saved(it: Play) -> str:
