@@ -68,7 +68,11 @@ class Accounts:
         owner = working.ask.owner
         if not isinstance(owner, NewServiceAccount):
             return None
-        made = await self._ours(working) or await self._make(owner, working)
+        made = await self._ours(working)
+        if made is None:
+            made = await self._make(owner, working)
+        else:  # by an attempt whose answer may have been lost, and its outcome with it
+            await self._made(made, working, found="it was there already")
         return ServiceAccount(made.id, made.name)
 
     async def settle(self, request: Request) -> datetime | None:
@@ -104,8 +108,12 @@ class Accounts:
             if ours is None:
                 raise
             made = ours
-        await self.ledger.record(Action.ACCOUNT_CREATED, request, account=made.id, name=owner.name, marker=marker)
+        await self._made(made, working)
         return made
+
+    async def _made(self, made: Account, working: Working, **found: str) -> None:
+        about = {"account": str(made.id), "name": made.name, "marker": str(Marker(working.ask.id, 0))}
+        await self.ledger.record(Action.ACCOUNT_CREATED, working.ask.id, **about, **found)
 
     async def _describe(self, owner: NewServiceAccount, account: Account, request: RequestId) -> None:
         await self.ledger.record(Action.ACCOUNT_EDIT_INTENDED, request, account=account.id)

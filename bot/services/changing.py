@@ -61,9 +61,10 @@ class Changing:
             await self._later(stored, working, error)
         except CloudRefused as error:
             happened = f"Confluent Cloud refused: {error.detail}"
-            await self._fail(stored, working, happened, "Tell whoever runs Latchkey.", error.reference)
+            changed, step = _left(is_first=is_first), "Tell whoever runs Latchkey."
+            await self._fail(stored, working, happened, changed, step, error.reference)
         except LatchkeyError as error:
-            await self._fail(stored, working, error.tell, LOOK_AGAIN)
+            await self._fail(stored, working, error.tell, _left(is_first=is_first), LOOK_AGAIN)
         else:
             await self._note(stored, working, note)
 
@@ -150,17 +151,16 @@ class Changing:
         now = self.ledger.clock()
         if now >= working.grant.fresh_until:
             happened = f"It could not be done in time: {error.tell}"
-            await self._fail(stored, working, happened, LOOK_AGAIN)
+            await self._fail(stored, working, happened, _left(is_first=False), LOOK_AGAIN)
             return
         wait = error.wait if isinstance(error, Throttled) else backoff(working.clean)
         again = replace(working, look_at=now + wait, trouble=error.tell, clean=working.clean + 1)
         await self.ledger.move(stored, again)
 
     async def _fail(
-        self, stored: Stored[Request], working: Working, happened: str, step: str, reference: str = ""
+        self, stored: Stored[Request], working: Working, happened: str, changed: str, step: str, reference: str = ""
     ) -> None:
         ask = working.ask
-        changed = UNTOUCHED if not working.clean else "Latchkey could not see that anything was changed."
         failed = Failed(ask, working.terms, happened, changed, step, reference or ask.id, self.ledger.clock())
         event = self.ledger.event(Action.FAILED, ask.id, happened=happened, reference=reference)
         await self.ledger.move(stored, failed, event)
@@ -178,6 +178,11 @@ class Changing:
 
 
 _GONE = "It was gone already: somebody deleted it outside Latchkey."
+
+
+def _left(*, is_first: bool) -> str:
+    """What a failure left at Confluent: an earlier try may have had its effect, and its answer been lost."""
+    return UNTOUCHED if is_first else "Latchkey could not see that anything was changed."
 
 
 def new_end(working: Working) -> datetime | None:

@@ -263,3 +263,21 @@ async def test_a_key_whose_secret_nobody_takes_does_not_outlive_its_lifetime() -
         assert len(world.effects) == 2
         assert world.cloud.live() == []
         assert isinstance(await world.state(), Unclaimed)
+
+
+async def test_an_edit_that_nobody_heard_of_is_not_said_to_have_changed_nothing() -> None:
+    async with a_world(Plan({("cloud.edit_key", 0): Fault.KILL_AFTER})) as world:
+        key = await a_key(world)
+        request = RequestId(await world.click(Edit(OLD, "orders v2", "", fingerprint(key.name, "reads orders"))))
+        await world.work_now()
+        await world.click(Approve(request), by=ERIN)
+        await world.work_now()
+        assert world.cloud.minted[OLD].key.name == "orders v2"
+        delete_elsewhere(world)
+
+        await world.settle(5 * MINUTE)
+
+        state = await world.state(request)
+        assert isinstance(state, Failed)
+        assert "could not see" in state.changed
+        await check_audit(world)

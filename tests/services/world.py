@@ -205,6 +205,10 @@ class _Watched:
         found: Stored[Request] | None = await self.inner.get(request)
         return found
 
+    async def secret(self, stored: Stored[Request]) -> Secret | None:
+        found: Secret | None = await self.inner.secret(stored)
+        return found
+
     async def of_requester(self, requester: Any, limit: int) -> Sequence[Stored[Request]]:
         found: Sequence[Stored[Request]] = await self.inner.of_requester(requester, limit)
         return found
@@ -319,7 +323,7 @@ def _check_effect(effect: Effect, lines: Sequence[Mapping[str, Any]]) -> None:
     else:
         intent, done = _CHANGES[effect.what]
         assert _has(before, intent, key=effect.key.id), f"no intent before {effect}"
-        outcome = any(_has(after, each, key=effect.key.id) for each in done)
+        outcome = any(_has(after, each, key=effect.key.id) for each in done) or _is_given_up(before, after, effect)
     recovered = any(
         line["action"] == Action.CREATE_UNKNOWN and line["details"]["marker"] == marker and "found" in line["details"]
         for line in after
@@ -331,6 +335,16 @@ _CHANGES = {
     "delete": (Action.DELETE_INTENDED, (Action.DELETED, Action.FOUND_GONE)),
     "edit": (Action.EDIT_INTENDED, (Action.EDITED,)),
 }
+
+
+def _is_given_up(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], effect: Effect) -> bool:
+    """Whether nobody heard of an edit, and its request failed: somebody changed or deleted the key after that."""
+    asked = {
+        line["request"]
+        for line in before
+        if line["action"] == Action.EDIT_INTENDED and line["details"]["key"] == effect.key.id
+    }
+    return effect.what == "edit" and any(line["action"] == Action.FAILED and line["request"] in asked for line in after)
 
 
 def _has(lines: Sequence[Mapping[str, Any]], action: Action, **details: str) -> bool:
