@@ -11,6 +11,9 @@ from sandbox.slack.shapes import Check, Shape, anything, boolean, by_type, fault
 
 MOST_BLOCKS: dict[Surface, int] = {"message": 50, "modal": 100, "home": 100}
 VIEW_BYTES = 250_000
+POSTED = 13_200
+"""Characters of JSON of all blocks of a posted message. Undocumented, and as measured by others; an answer through a
+response_url may be longer."""
 MARKDOWN = 12_000
 
 
@@ -62,6 +65,13 @@ def check_message_blocks(blocks: object) -> None:
         raise SlackError("invalid_blocks_format")
     if problems := block_problems(blocks, "message"):
         raise SlackError("invalid_blocks", messages=problems)
+
+
+def check_posted_blocks(blocks: object) -> None:
+    """Refuse the blocks of a message that is posted or updated: as above, and `msg_blocks_too_long`."""
+    check_message_blocks(blocks)
+    if len(json.dumps(blocks, ensure_ascii=False)) > POSTED:
+        raise SlackError("msg_blocks_too_long")
 
 
 ABOUT_VIEW: dict[str, Check] = {

@@ -8,7 +8,7 @@ from sandbox import cast
 from sandbox.cast import Actor
 from sandbox.slack.blocks import Json
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import check_message_blocks
+from sandbox.slack.limits import check_posted_blocks
 from sandbox.slack.payloads import username
 from sandbox.slack.socket_mode import SocketMode
 from sandbox.slack.views import Views
@@ -40,12 +40,12 @@ class Call:
         return found
 
     def content(self) -> Json:
-        """Text and blocks of a message. Raises SlackError `no_text`, `invalid_blocks` or `invalid_blocks_format`."""
+        """Text and blocks of a message. Raises SlackError `no_text`, and as `check_posted_blocks`."""
         text, blocks = self.args.get("text") or "", self.args.get("blocks")
         if not text and not blocks:
             raise SlackError("no_text")
         if blocks is not None:
-            check_message_blocks(blocks)
+            check_posted_blocks(blocks)
         return {"text": text[:LONGEST_TEXT], "blocks": blocks}
 
 

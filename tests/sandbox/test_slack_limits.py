@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox.slack.errors import SlackError
-from sandbox.slack.limits import block_problems, check_message_blocks, check_options, check_view
+from sandbox.slack.limits import block_problems, check_message_blocks, check_options, check_posted_blocks, check_view
 from tests.sandbox.slack_bot import actions, button, form, modal, plain, section, text_input
 
 
@@ -115,6 +115,13 @@ def test_a_message_takes_50_blocks_with_ids_of_their_own() -> None:
     assert "no more than 50 items" in block_problems([section("x")] * 51, "message")[0]
     twice = [{**section("x"), "block_id": "b"}] * 2
     assert "block_id 'b' already exists" in block_problems(twice, "message")[0]
+
+
+def test_a_posted_message_takes_only_so_much_in_all() -> None:
+    check_posted_blocks([section("x" * 3000)] * 4)
+    check_message_blocks([section("x" * 3000)] * 5)
+    with pytest.raises(SlackError, match="msg_blocks_too_long"):
+        check_posted_blocks([section("x" * 3000)] * 5)
 
 
 @pytest.mark.parametrize(
