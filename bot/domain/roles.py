@@ -126,6 +126,10 @@ class Table:
         wanted = (Whose.ANYONES, Whose.OTHERS)
         return tuple(role for role, row in self.rows.items() if kind in row.kinds and row.whose in wanted)
 
+    def has_owners_of_accounts(self, kind: Kind) -> bool:
+        """Whether owning a service account is enough to manage its keys of this kind."""
+        return any(kind in row.kinds and row.whose is Whose.OWN_AND_OWNED_ACCOUNTS for row in self.rows.values())
+
 
 ACCOUNT_ADMIN = "AccountAdmin"
 """A role that manages no keys, but the accounts that own them."""

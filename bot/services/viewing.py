@@ -21,6 +21,7 @@ from bot.domain.keys import (
     Kind,
     Marker,
     MyAccount,
+    NewServiceAccount,
     Operation,
     RequestId,
     SlackUserId,
@@ -86,7 +87,7 @@ class Viewing:
         return KeyView(
             key=replace(key, description=Marker.without(key.description)),
             owner=target.owner,
-            owner_name=standing.person.name if target.owner.id == own else await self._name(target),
+            owner_name=standing.person.name if target.owner.id == own else await self._name(target, request),
             resource=target.resource,
             request=request,
             may=(await self._case(key, target, request, standing)).may(),
@@ -146,10 +147,11 @@ class Viewing:
             return None
         return stored.value if stored else None
 
-    async def _name(self, target: Target) -> str:
+    async def _name(self, target: Target, request: Request | None) -> str:
         """What people call the owner. Whoever looks was matched among all users just now, so that the list is there."""
         if not isinstance(target.owner, MyAccount):
-            return target.owner.name
+            made = request.ask.owner if request else None  # an account made with its key is not in the catalog yet
+            return target.owner.name or (made.name if isinstance(made, NewServiceAccount) else "")
         cached = await self.directory.cache.get("users", tuple[User, ...])
         return next((each.name for each in cached[0] if each.id == target.owner.id), "") if cached else ""
 

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from bot.domain.authority import Standing
 from bot.domain.keys import MyAccount, Operation
-from bot.domain.requests import Pending, Request
+from bot.domain.requests import Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.basis import in_words
 from bot.services.words import KINDS
@@ -81,7 +81,8 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         ask = request.ask
         reason = cut(" ".join(ask.reason.split()), REASON)
         who: Row = ["Asked by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
-        rows = [_line(request), *_details(request), [*who, *progress(request, yours=False)[-1]]]
+        line = _line(request, f"{ask.requester.name}’s own account")
+        rows = [line, *_details(request), [*who, *progress(request, yours=False)[-1]]]
         blocks.append(lines(*map(_short, rows), *([["Why: ", reason]] if reason else [])))
         blocks.append(
             actions(
@@ -100,11 +101,14 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN) -> list[Block]:
     """The newest requests of a person."""
     blocks: list[Block] = [lines([Bold("Your requests")])]
     for request in mine[:shown]:
-        blocks.append(lines(*map(_short, [_line(request), *progress(request, yours=True)])))
+        rows = [_line(request, "your own account"), *progress(request, yours=True)]
+        if isinstance(request, Ready | Offered):
+            rows.append(["The button that shows it is in your messages with Latchkey."])
+        blocks.append(lines(*map(_short, rows)))
         if isinstance(request, Pending):
             blocks.append(actions(button("Cancel request", ids.CANCEL, request.ask.id)))
     if not mine:
-        blocks.append(context("None yet. Ask with ", Code("/apikey create"), "."))
+        blocks.append(context("You asked for nothing yet."))
     return blocks
 
 
@@ -121,13 +125,14 @@ def whoami_blocks(standing: Standing, names: Mapping[str, str]) -> list[Block]:
     return [lines(you, [Bold("Your roles")], *roles)]
 
 
-def _line(request: Request) -> Row:
+def _line(request: Request, own: str) -> Row:
+    """What it is about; `own` says whose "My account" is."""
     ask = request.ask
-    account = "own account" if isinstance(ask.owner, MyAccount) else ask.owner.name or ask.owner.id
+    account: Row = [own] if isinstance(ask.owner, MyAccount) else ["account ", ask.owner.name or ask.owner.id]
     where: Row = [" in ", place_of(ask.resource)] if ask.resource.environment else []
     if ask.operation is not Operation.CREATE and ask.key is not None:
-        return [Bold(ask.name or "A key without a name"), ": ", *wish(ask), *where, ", account ", account]
-    return [Bold(ask.name), f": a {kind_of(ask.resource)}", for_what(ask.resource), *where, ", account ", account]
+        return [Bold(ask.name or "A key without a name"), ": ", *wish(ask), *where, ", ", *account]
+    return [Bold(ask.name), f": a {kind_of(ask.resource)}", for_what(ask.resource), *where, ", ", *account]
 
 
 def _details(request: Request) -> Sequence[Row]:

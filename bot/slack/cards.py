@@ -1,6 +1,5 @@
 """A request as messages: the card for approvers, and what its requester reads. Pure; one renderer for every state."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain.asks import Ask
@@ -18,7 +17,7 @@ from bot.domain.keys import (
     ServiceAccount,
 )
 from bot.domain.requests import Denied, Expired, Failed, Pending, Request
-from bot.domain.roles import TABLES
+from bot.domain.roles import TABLES, Table
 from bot.services.words import KINDS, duration
 from bot.slack import ids
 from bot.slack.kit import Block, Bold, Code, Mention, Row, actions, button, context, divider, flat, lines, quote, told
@@ -38,9 +37,9 @@ def card(request: Request) -> tuple[list[Block], str]:
         *_standing(request, yours=False),
     ]
     if isinstance(request, Pending):
-        roles = TABLES[request.terms.table].roles_over(ask.resource.kind)
+        table = TABLES[request.terms.table]
         blocks += [
-            context("Who can approve: ", approvers("anyone but the requester", ask.owner, roles), ". Rule: ",
+            context("Who can approve: ", approvers("anyone but the requester", ask, table), ". Rule: ",
                     request.terms.rule, "."),
             actions(
                 button("Approve", ids.APPROVE, ask.id, "primary"),
@@ -166,11 +165,13 @@ def kind_of(resource: Resource) -> str:
     return f"{KINDS[resource.kind]} API key"
 
 
-def approvers(who: str, owner: Owner, roles: Sequence[str]) -> str:
+def approvers(who: str, ask: Ask, table: Table) -> str:
     """Who can approve, in words; `who` excludes the requester."""
+    kind, roles = ask.resource.kind, table.roles_over(ask.resource.kind)
     either = " or ".join(filter(None, [", ".join(roles[:-1]), *roles[-1:]]))
-    account = ", or owns the service account" if isinstance(owner, ServiceAccount) else ""
-    makes = ", with a role that creates service accounts" if isinstance(owner, NewServiceAccount) else ""
+    owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind)
+    account = ", or owns the service account" if owned else ""
+    makes = ", with a role that creates service accounts" if isinstance(ask.owner, NewServiceAccount) else ""
     return f"{who} who holds {either} there{account}{makes}"
 
 
@@ -180,7 +181,7 @@ def _standing(request: Request, *, yours: bool) -> list[Block]:
 
 
 _PLACES = {
-    Kind.KAFKA: "Cluster",
+    Kind.KAFKA: "Kafka cluster",
     Kind.SCHEMA_REGISTRY: "Schema Registry",
     Kind.KSQLDB: "ksqlDB cluster",
     Kind.FLINK: "Flink region",

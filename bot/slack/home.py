@@ -38,7 +38,9 @@ def home(page: HomePage) -> Block:
 
 
 def _blocks(page: HomePage, shown: int) -> list[Block]:
-    """Home with so many requests in each list."""
+    """Home with so many requests in each list. What waits for its reader comes first."""
+    waiting = [divider(), *answers.waiting_blocks(page.waiting, page.trouble, shown)]
+    keys = [divider(), *_keys(page)]
     return [
         lines([Bold("Latchkey"), ": API keys for Confluent Cloud"]),
         actions(
@@ -49,10 +51,7 @@ def _blocks(page: HomePage, shown: int) -> list[Block]:
             button("Help", ids.HELP),
         ),
         *(mrkdwn(f"⚠️ {note}") for note in page.notes),
-        divider(),
-        *_keys(page),
-        divider(),
-        *answers.waiting_blocks(page.waiting, page.trouble, shown),
+        *(waiting + keys if page.waiting else keys + waiting),
         divider(),
         *answers.own_blocks(page.requests, shown),
     ]

@@ -23,7 +23,7 @@ from bot.domain.requests import (
 )
 from bot.slack import ids
 from bot.slack.cards import SOON, called
-from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, flat, lines
+from bot.slack.kit import Block, Bold, Code, Row, actions, button, context, flat, lines, plain_text
 from bot.slack.readiness import readiness_rows
 from bot.slack.standing import Rows, making, withdrawn
 
@@ -78,22 +78,25 @@ def reminder(request: Request) -> tuple[list[Block], str]:
         ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) is deleted ", ends, "."],
         ["Whatever still uses it stops then. Extend it, or rotate it: a new key, and time to change over."],
     ]
-    return [lines(*rows), _life_buttons(request)], f"Your API key for {plain(name)} ends soon"
+    id_ = str(request.key.id)
+    choice = (button("Extend", ids.KEY_EXTEND, id_, "primary"), button("Rotate", ids.KEY_ROTATE, id_))
+    delete = button("Delete API key", ids.KEY_DELETE, id_, "danger")
+    return [lines(*rows), actions(*choice, delete)], f"Your API key for {plain(name)} ends soon"
 
 
 def _keyed(request: Keyed, name: str) -> list[Block]:
     blocks = [lines(*_key_rows(request, name))]
     ref = ids.key_ref(request.ask.id, request.attempt)
-    if isinstance(request, Ready):
-        blocks.append(actions(button("Show secret", ids.SHOW, ref, "primary")))
     if isinstance(request, Ready | Shown | Confirmed):
         blocks += _readiness(request)
+    if isinstance(request, Ready):
+        blocks.append(actions(button("Show secret", ids.SHOW, ref, "primary")))
     if isinstance(request, Shown | Confirmed | Retired) and _former_rows(request):
         blocks += [
             lines(*_former_rows(request)),
             actions(
-                button("Delete old key now", ids.DROP_FORMER, ref, "danger"),
                 button("Keep a day longer", ids.KEEP_FORMER, ref),
+                {**button("Delete old key now", ids.DROP_FORMER, ref, "danger"), "confirm": _DROPPING},
             ),
         ]
     if isinstance(request, Shown | Undelivered):
@@ -117,9 +120,9 @@ def _life_buttons(request: Living) -> Block:
     id_ = str(request.key.id)
     extend = [button("Extend", ids.KEY_EXTEND, id_)] if end_of_life(request) else []
     return actions(
-        *extend,
-        button("Rotate", ids.KEY_ROTATE, id_),
         button("Edit", ids.KEY_EDIT, id_),
+        button("Rotate", ids.KEY_ROTATE, id_),
+        *extend,
         button("Delete API key", ids.KEY_DELETE, id_, "danger"),
     )
 
@@ -176,3 +179,13 @@ def _lives(request: Living) -> Rows:
 
 def _again(request: Undelivered) -> Row:
     return ["Until ", request.grant.fresh_until, " you can have another one without a new approval."]
+
+
+_DROPPING: Block = {
+    "title": plain_text("Delete the old key now?"),
+    "text": plain_text("Whatever still uses it stops at once. This cannot be undone."),
+    "confirm": plain_text("Delete old key now"),
+    "deny": plain_text("Cancel"),
+    "style": "danger",
+}
+"""What Slack asks before the click is told."""

@@ -15,7 +15,6 @@ from bot.services.checking import LIMITS
 from bot.services.clicks import fingerprint
 from bot.services.managing import CONFIRM
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
-from bot.services.words import KINDS
 from bot.slack import ids, snippets
 from bot.slack.cards import owner_row, resource_row
 from bot.slack.kit import (
@@ -60,10 +59,10 @@ def key(content: KeyPage) -> Block:
     if view.key.description.strip():
         blocks += [lines([Bold("Description")]), quote(view.key.description)]
     blocks.append(lines([Bold("State")], *_state(view)))
-    if view.may:
-        blocks.append(actions(*buttons(view)))
     if view.key.kind is not None:
         blocks.append(snippets.select(view.key.kind, ids.SNIPPET_BLOCK, ids.KEY_SNIPPET))
+    if view.may:
+        blocks.append(actions(*buttons(view)))
     return modal("API key", blocks, callback=ids.PAGE, metadata=view.key.id)
 
 
@@ -119,12 +118,8 @@ def rotate(content: RotatePage) -> Block:
     name = text_input(ids.FORM_TEXT, view.key.name, limit=LIMITS["name"])
     blocks = [
         *_notice(content.notice),
-        lines(
-            title_row(view),
-            *_what(view),
-            [_PLAN],
-            [_needs(content.terms)],
-        ),
+        lines(title_row(view), *_what(view)),
+        lines([_PLAN], [_needs(content.terms)]),
         field("Name of the new key", ids.NAME_BLOCK, name),
         _description(view.key.description),
         field(
@@ -205,7 +200,7 @@ def _what(view: KeyView) -> Rows:
     if view.key.kind is None:
         opens: Row = ["Opens: ", Code(view.key.resource or "?"), " (of a kind that Latchkey does not know)"]
         return [owner_row(view.owner, own), opens]
-    return [owner_row(view.owner, own), ["Kind: ", KINDS[view.key.kind]], resource_row(view.resource)]
+    return [owner_row(view.owner, own), resource_row(view.resource)]
 
 
 def _end(view: KeyView) -> Rows:

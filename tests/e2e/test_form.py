@@ -19,7 +19,7 @@ rules:
   - {name: one approval, match: {}, approvals: 1}
 """
 EVERY_SCOPE = {
-    "kafka": (Wish(), "Cluster: orders-dev (lkc-dev001) in dev"),
+    "kafka": (Wish(), "Kafka cluster: orders-dev (lkc-dev001) in dev"),
     "schema-registry": (
         Wish(kind="schema-registry", cluster="lsrc-dev01"),
         "Schema Registry: Stream Governance Package (lsrc-dev01) in dev",

@@ -19,6 +19,7 @@ from bot.domain.keys import (
     Kind,
     Marker,
     MyAccount,
+    NewServiceAccount,
     Operation,
     Person,
     Principal,
@@ -516,3 +517,15 @@ async def test_an_account_that_cannot_be_read_is_named_and_the_others_are_shown(
         house.cloud.away = True
         with pytest.raises(Unavailable):
             await house.list(FEMI)
+
+
+async def test_an_account_that_was_made_with_its_key_goes_by_its_name_at_once() -> None:
+    async with a_house() as house:
+        ask = an_ask(owner=NewServiceAccount("clicks-service", ""))
+        key = a_key(marker=str(Marker(ask.id, 1)), kind=Kind.KAFKA, owner=Principal("sa-new001"))
+        await house.keep(Shown(ask, terms(), a_grant(ask=ask), 1, key, NOW))
+        house.cloud.add(key)
+
+        view = await house.viewing.key_view(key.id, await house.reader(DANA))
+
+        assert (view.owner.id, view.owner_name) == ("sa-new001", "clicks-service")

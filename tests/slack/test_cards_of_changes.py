@@ -66,7 +66,7 @@ def test_a_renamed_key_goes_by_its_new_name() -> None:
     ("resource", "said"),
     [
         (FlinkRegion("aws.us-east-1", "env-dev001", "dev"), "Flink region: aws.us-east-1 in dev"),
-        (build.CLUSTER, "Cluster: orders-dev (lkc-dev001) in dev"),
+        (build.CLUSTER, "Kafka cluster: orders-dev (lkc-dev001) in dev"),
         (Everywhere(Kind.CLOUD), "For: Cloud resource management, in the whole organisation"),
     ],
 )

@@ -107,7 +107,7 @@ export function askConfirm(confirm) {
     );
     const shade = h("div", { class: "shade front" }, dialog);
     document.querySelector("#modals").append(shade);
-    agree.focus();
+    (style === "danger" ? deny : agree).focus(); // one Enter too many must not delete anything
   });
 }
 

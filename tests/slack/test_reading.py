@@ -1,0 +1,96 @@
+"""What people read is true, said once, and begins with what they have to do."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.keys import Everywhere, FlinkRegion, Kind, MyAccount, Resource
+from bot.domain.requests import Ready
+from bot.services.homes import HomePage
+from bot.slack import answers, cards, home, ids, keymessages
+from bot.slack.kit import Block
+from sandbox.slack.blocks import interactive, plain_words
+from tests.support import build
+from tests.support.build import ACCOUNT, DANA
+
+FLINK = FlinkRegion("aws.us-east-1", "env-dev001", "dev")
+
+
+def words(blocks: Sequence[Block]) -> str:
+    return " ".join(plain_words(list(blocks)))
+
+
+def buttons(blocks: Sequence[Block]) -> list[str]:
+    return [each["text"]["text"] for _, each in interactive(list(blocks)) if each["type"] == "button"]
+
+
+@pytest.mark.parametrize(
+    ("resource", "table", "counts"),
+    [
+        (build.CLUSTER, "documented", True),
+        (FLINK, "documented", False),
+        (Everywhere(Kind.CLOUD), "documented", False),
+        (FLINK, "2026", True),
+    ],
+)
+def test_the_owner_of_an_account_is_named_as_an_approver_only_where_owning_it_is_enough(
+    resource: Resource, table: str, *, counts: bool
+) -> None:
+    ask = build.an_ask(owner=ACCOUNT, resource=resource)
+    request = build.pending(ask=ask, terms=build.terms(table=table))
+
+    assert ("owns the service account" in words(cards.card(request)[0])) is counts
+
+
+def test_a_key_of_ones_own_account_says_whose_it_is_to_whoever_reads() -> None:
+    request = build.pending(ask=build.an_ask(owner=MyAccount(DANA.principal)))
+
+    assert "in dev, Dana’s own account" in words(answers.waiting_blocks([request]))
+    assert "in dev, your own account" in words(answers.own_blocks([request]))
+
+
+def test_a_secret_that_waits_is_to_be_found() -> None:
+    ready, shown = build.states()["ready"], build.states()["shown"]
+    assert isinstance(ready, Ready)
+
+    assert "The button that shows it is in your messages with Latchkey." in words(answers.own_blocks([ready]))
+    assert "The button" not in words(answers.own_blocks([shown]))
+
+
+def test_home_begins_with_what_waits_for_its_reader() -> None:
+    idle, busy = home.home(HomePage()), home.home(HomePage(waiting=[build.pending()]))
+
+    for page, first in ((idle, "Your API keys"), (busy, "Waiting for your decision")):
+        said = words(page["blocks"])
+        headings = [said.index(each) for each in ("Your API keys", "Waiting for your decision", "Your requests")]
+        assert said.index(first) == min(headings)
+        assert max(headings) == headings[-1]
+
+
+def test_whether_a_key_works_is_said_above_the_button_that_shows_its_secret() -> None:
+    blocks = keymessages.key(build.ready(), 1)[0]
+
+    assert blocks[-1]["type"] == "actions"
+    assert buttons(blocks) == ["Show secret"]
+
+
+def test_an_old_key_is_kept_with_one_click_and_deleted_with_two() -> None:
+    blocks = keymessages.key(build.rotated(), 1)[0]
+
+    keep, drop = (
+        each for _, each in interactive(list(blocks)) if each["action_id"] in {ids.KEEP_FORMER, ids.DROP_FORMER}
+    )
+    assert [keep["text"]["text"], drop["text"]["text"]] == ["Keep a day longer", "Delete old key now"]
+    assert "confirm" not in keep
+    assert drop["confirm"]["text"]["text"] == "Whatever still uses it stops at once. This cannot be undone."
+
+
+def test_a_deleted_key_says_who_deleted_it_and_why() -> None:
+    ended, place = build.ended(), "Key `KEY0000000000002` took its place."
+
+    assert "Deleted by <@U0ERIN>. Key" in words(keymessages.end(ended)[0])
+    assert "Deleted by <@U0ERIN>. Key KEY0000000000002 took its place. Key" in words(
+        keymessages.end(replace(ended, why=place))[0]
+    )
+    assert "Its lifetime is over. Key" in words(keymessages.end(replace(ended, by=None))[0])
