@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar, cast
 
 from bot.domain.authority import Standing
 from bot.domain.catalog import Catalog, User
@@ -25,6 +26,7 @@ A_LIST_EACH = timedelta(seconds=1)
 """By how much each environment puts that off: a reading asks Confluent for several lists of every one."""
 MEMO = timedelta(seconds=15)
 """How long a process uses its own decoded catalog before it looks into the store again."""
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Directory:
     is_one_decision: bool = False
     _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
     """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
+    _index: tuple[Catalog, object] | None = field(default=None, init=False)
     _reading: Cataloguing = field(init=False)
     _everybody: tuple[User, ...] | None = field(default=None, init=False)
     _groups: dict[str, tuple[SlackUserId, ...]] = field(default_factory=dict[str, tuple[SlackUserId, ...]], init=False)
@@ -118,6 +121,12 @@ class Directory:
             cached = await self.cache.get("catalog", Catalog)
             self._memo = (*cached, now) if cached else None
         return self._memo[0] if self._memo else None
+
+    def indexed(self, catalog: Catalog, index: Callable[[Catalog], T]) -> T:
+        """What the one `index` there is makes of a catalog: once for each, for 20,000 clusters take a while."""
+        if self._index is None or self._index[0] is not catalog:
+            self._index = (catalog, index(catalog))
+        return cast("T", self._index[1])
 
     async def names(self) -> Mapping[str, str]:
         """What ids stand for, as far as the catalog knows."""

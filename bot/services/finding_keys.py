@@ -27,6 +27,7 @@ from bot.domain.keys import (
     ServiceAccount,
 )
 from bot.domain.requests import Keyed, Request
+from bot.services.cloud import Cloud
 from bot.services.directory import Directory
 from bot.services.ports import Requests, Stored
 
@@ -89,7 +90,7 @@ class Known:
 
 async def known(directory: Directory) -> Known:
     """The catalog's index; where there is no catalog yet, it is read first. Raises `Unavailable`, `CloudRefused`."""
-    return Known.of(await directory.catalog() or await directory.refresh_catalog())
+    return directory.indexed(await directory.catalog() or await directory.refresh_catalog(), Known.of)
 
 
 async def target_of(key: ApiKey, directory: Directory) -> Target:
@@ -101,6 +102,15 @@ async def target_of(key: ApiKey, directory: Directory) -> Target:
     if target is None:
         raise NotFound(NO_SUCH_KEY)
     return target
+
+
+async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:
+    """The key as it is now. That Confluent does not show it means little: the list of its owner's keys decides."""
+    found = await cloud.key(key.id)
+    if found is not None:
+        return found
+    listed = await cloud.keys(key.owner or target.owner.id, target.resource)
+    return next((each for each in listed if each.id == key.id), None)
 
 
 async def managed(key: ApiKey, requests: Requests) -> Stored[Request] | None:

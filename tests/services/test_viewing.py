@@ -31,7 +31,7 @@ from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.domain.requests import Request, Retired, Shown
 from bot.domain.roles import Binding
 from bot.services.directory import Directory
-from bot.services.finding_keys import target_of
+from bot.services.finding_keys import known, target_of
 from bot.services.listing import MOST_OWNERS, PAGE, Listing
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports import Change
@@ -529,3 +529,16 @@ async def test_an_account_that_was_made_with_its_key_goes_by_its_name_at_once() 
         view = await house.viewing.key_view(key.id, await house.reader(DANA))
 
         assert (view.owner.id, view.owner_name) == ("sa-new001", "clicks-service")
+
+
+async def test_a_catalog_is_indexed_once_for_each_time_that_it_is_read() -> None:
+    """For 20,000 clusters it takes a while, and a review looks keys up for thousands of owners."""
+    async with a_house() as house:
+        first = await known(house.viewing.directory)
+        again = await known(house.viewing.directory)
+        house.grow(1)
+        await house.viewing.directory.refresh_catalog()
+        after = await known(house.viewing.directory)
+
+        assert again is first
+        assert "sa-0000" in after.accounts.keys() - first.accounts.keys()
