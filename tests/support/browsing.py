@@ -138,7 +138,7 @@ async def a_person(browser: Browser, sandbox: Stage, place: str) -> Person:
 
     def note(said: ConsoleMessage) -> None:
         if said.type == "error":
-            person.errors.append(said.text)
+            person.errors.append(f"{said.text} {said.location}")
 
     person.page.on("console", note)
     person.page.on("pageerror", lambda error: person.errors.append(str(error)))

@@ -138,6 +138,7 @@ class Combo {
   }
 
   async #ask(query) {
+    if (!this.#isOpen) return; // chosen meanwhile from what was there
     this.#request += 1;
     const mine = this.#request;
     let answer;
