@@ -29,7 +29,7 @@ SCOPES = {
 OWNERS = {
     ME: option("My account", ME, "Recommended for development and testing"),
     EXISTING: option("Existing service account", EXISTING, "Recommended for production use"),
-    NEW: option("New service account", NEW, "Recommended for production use; made after the approval"),
+    NEW: option("New service account", NEW, "Recommended for production use"),
 }
 CLOUDS = {"aws": "AWS", "azure": "Microsoft Azure", "gcp": "Google Cloud"}
 

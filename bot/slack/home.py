@@ -60,7 +60,7 @@ def _blocks(page: HomePage, shown: int) -> list[Block]:
 def _keys(page: HomePage) -> list[Block]:
     blocks: list[Block] = [lines([Bold("Your API keys")])]
     for view in page.keys:
-        blocks += key_rows(view)
+        blocks += [*([divider()] if view is not page.keys[0] else []), *key_rows(view)]
     if page.more_keys:
         blocks.append(context(f"And {page.more_keys} more: ", Code("/apikey list"), " shows them all."))
     if not page.keys:

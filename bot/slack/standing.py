@@ -51,7 +51,7 @@ def progress(request: Request, *, yours: bool) -> Rows:
             return [*_approvals(request), *_done(request)]
         case Failed():
             return [
-                ["Failed ", request.at, ". ", *told(request.happened)],
+                ["Failed ", request.at, ". ", *told(_ended(request.happened))],
                 [*told(request.changed), " ", *told(request.next)],
                 ["Reference: ", Code(request.reference)],
             ]
@@ -156,6 +156,11 @@ def withdrawn(request: Withdrawn, who: str) -> Row:
 def _approvals(request: Pending | Approved | Offered | Working | Keyed | Done) -> Rows:
     given = request.approvals if isinstance(request, Pending) else request.grant.approvals
     return [["Approved by ", Mention(each.by.slack), f", {each.basis}, ", each.at, "."] for each in given]
+
+
+def _ended(sentence: str) -> str:
+    """Confluent's own words often lack the full stop, and ours go on after them."""
+    return sentence if sentence.rstrip().endswith((".", "!", "?", "…")) else f"{sentence}."
 
 
 def _trouble(tell: str) -> Row:

@@ -257,7 +257,7 @@ Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to delete a Kafka
   owner   orders-service (sa-orders)
 
 Decision: needs 1 approval
-Rule:     "no approval to edit or delete what one manages"
+Rule:     "whoever manages a key may edit and delete it"
           1 approval within 1 day, asked for in C0APPROVE
           (none from who manages such a key, or owns it)\
 """)
