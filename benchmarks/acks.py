@@ -137,7 +137,7 @@ def _submit(number: int) -> dict[str, Any]:
         ids.OWNER_BLOCK: "service-account",
         ids.ACCOUNT_BLOCK: draft.owner,
         ids.ENVIRONMENT_BLOCK: draft.environment,
-        f"{ids.CLUSTER_BLOCK}:{draft.environment}": draft.cluster,
+        ids.resource_block(draft.kind, draft.environment): draft.cluster,
     }
     typed = {ids.NAME_BLOCK: draft.name, ids.DESCRIPTION_BLOCK: None, ids.REASON_BLOCK: draft.reason}
     values: dict[str, Any] = {block: {"a": {"selected_option": {"value": value}}} for block, value in chosen.items()}

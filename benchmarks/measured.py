@@ -1,12 +1,16 @@
-"""How a measurement is written down, and what several of them need: a store, services, a Bolt app."""
+"""How a measurement is written down, and what several of them need: a store, services, a Bolt app, a mute Slack."""
 
+import asyncio
 import math
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 from slack_bolt.async_app import AsyncApp
@@ -16,16 +20,28 @@ from slack_sdk.web.async_client import AsyncWebClient
 import handlers
 from bot import logs
 from bot.background import background
+from bot.domain.policy import Review
+from bot.services.asking import Asking
 from bot.services.carrying import Carrying
+from bot.services.clicks import Click, Keep
 from bot.services.delivery import Delivery
 from bot.services.directory import Directory
 from bot.services.execution import Execution
+from bot.services.homes import Homes
 from bot.services.ledger import Ledger
+from bot.services.managing import Managing
 from bot.services.minting import Minting
+from bot.services.pages import Page
 from bot.services.ports import Clock
+from bot.services.probing import Probing
+from bot.services.proposing import Proposing
 from bot.services.publishing import Publishing
 from bot.services.requests import Desk
+from bot.services.reviewing import Reviewing
+from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
+from bot.slack.home import SlackHomes
+from bot.slack.notifier import SlackNotifier
 from bot.slack.replies import Replies
 from bot.store import Store
 from bot.store.connection import connect
@@ -33,7 +49,7 @@ from bot.store.embedded import embedded
 from bot.store.moments import utc_now
 from bot.store.sealing import Sealer
 from tests.support import build
-from tests.support.fakes import FakeCloud, FakeSlack
+from tests.support.fakes import FakeCloud, FakeProber, FakeSlack
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +81,57 @@ class Latencies:
         return [Line(f"{what}, p50", self.at(50), "ms"), Line(f"{what}, p99", self.at(99), "ms", budget)]
 
 
+class MuteSlack(AsyncWebClient):
+    """Takes every call at once, and notes when it came; `came` rings for each."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        super().__init__(session=session)
+        self.calls: list[tuple[str, float]] = []
+        self.came = asyncio.Event()
+
+    async def api_call(self, api_method: str, **_: Any) -> Any:  # noqa: ANN401 -- as in the SDK
+        """Nothing is sent."""
+        self.calls.append((api_method, perf_counter()))
+        self.came.set()
+        return SimpleNamespace(data={"ok": True, "view": {"id": "V1"}, "channel": "C01", "ts": f"{len(self.calls)}.0"})
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What listeners and worker do their work with."""
+
+    worker: Worker
+    viewing: Viewing
+    homes: Homes
+    reviewing: Reviewing
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """The product without its connections to Slack and Confluent: those are fakes that answer at once."""
 
     store: Store
-    worker: Worker
+    services: Services
     app: AsyncApp
     cloud: FakeCloud
+    slack: MuteSlack
+    directory: Directory = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", self.services.viewing.directory)
+
+    @property
+    def worker(self) -> Worker:
+        """Carries out what is due."""
+        return self.services.worker
+
+    async def sent(self, method: str) -> float:
+        """Wait until Slack gets the next call of this method; when that was."""
+        while True:
+            self.slack.came.clear()
+            if self.slack.calls and self.slack.calls[-1][0] == method:
+                return self.slack.calls.pop()[1]
+            await self.slack.came.wait()
 
 
 @asynccontextmanager
@@ -84,28 +143,48 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
         stack.push_async_callback(redis.aclose)
         store = Store.open(redis, Sealer([bytes(32)]), build.TEAM, clock)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        replies = Replies(AsyncWebClient(session=session), session, frozenset())
-        worker = _worker(store, cloud, clock)
+        client = MuteSlack(session)
+        replies = Replies(client, session, frozenset())
+        services = _services(store, cloud, clock, replies)
+        worker, viewing = services.worker, services.viewing
         work = await stack.enter_async_context(background(grace=1))
-        app = _bolt(replies.client)
+        app = _bolt(client)
         desk = handlers.Reception(
-            worker.inbox, worker.agenda, worker.requests, worker.directory, replies, clock, worker.bell, work
+            worker.inbox,
+            worker.agenda,
+            worker.requests,
+            worker.directory,
+            replies,
+            clock,
+            worker.bell,
+            work,
+            viewing,
+            services.homes,
         )
         handlers.register(app, desk)
-        yield Bench(store, worker, app, cloud)
+        yield Bench(store, services, app, cloud, client)
 
 
-def _worker(store: Store, cloud: FakeCloud, clock: Clock) -> Worker:
+def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) -> Services:
     slack, bell = FakeSlack(list(cloud.people)), Bell()
     ledger = Ledger(store.requests, store.audit, clock, bell.ring)
-    policy = build.a_policy()
+    policy = replace(build.a_policy(), review=Review(channel="C01"))
     directory = Directory(cloud, slack, store.cache, clock, build.TEAM, lambda: policy)
     desk = Desk(ledger, directory)
-    execution = Execution(ledger, desk)
+    execution = Execution(ledger, desk, Probing(ledger, FakeProber()))
     publishing = Publishing(store.posts, slack, clock)
     delivery = Delivery(ledger, directory, execution, Minting(execution), slack)
-    carrying = Carrying(desk, delivery, store.drafts, slack, publishing)
-    return Worker(store.agenda, store.inbox, store.requests, execution, publishing, carrying, directory, clock, bell)
+    viewing = Viewing(directory, store.requests, clock)
+    managing = Managing(Proposing(ledger, directory), viewing)
+    carrying = Carrying(desk, delivery, store.drafts, slack, publishing, managing, _nobody_keeps)
+    worker = Worker(store.agenda, store.inbox, store.requests, execution, publishing, carrying, directory, clock, bell)
+    homes = Homes(viewing, store.homes, store.agenda, Asking(ledger, directory), SlackHomes(replies).show, bell.ring)
+    reviewing = Reviewing(ledger, directory, store.agenda, store.keeps, SlackNotifier(replies), viewing.key_view)
+    return Services(worker, viewing, homes, reviewing)
+
+
+async def _nobody_keeps(_deed: Keep, _click: Click) -> Page | None:
+    return None
 
 
 def _bolt(client: AsyncWebClient) -> AsyncApp:

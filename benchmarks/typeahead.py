@@ -4,49 +4,34 @@ A second passes between two keystrokes here, so that every fifteenth meets a pro
 is too old, and which reads the sealed one from the store.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
 from typing import Any
 
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from benchmarks.crowd import CLUSTERS_EACH, ENVIRONMENTS, CrowdedCloud
 from benchmarks.measured import Bench, Latencies, Line, bench
-from bot.domain.catalog import Environment
-from bot.domain.keys import KafkaCluster
 from bot.slack import ids
 from tests.support import build
 from tests.support.build import DANA
-from tests.support.fakes import FakeCloud, TestClock
+from tests.support.fakes import TestClock
 
-ENVIRONMENTS, IN_EACH, KEYSTROKES, BUDGET = 500, 40, 600, 50.0
-
-
-@dataclass(slots=True)
-class WideCloud(FakeCloud):
-    """An organisation with very much in it."""
-
-    async def environments(self) -> Sequence[Environment]:
-        return [Environment(f"env-{number:05}", f"environment {number}") for number in range(ENVIRONMENTS)]
-
-    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
-        return [
-            KafkaCluster(f"lkc-{environment.id[4:]}{n:02}", f"orders {n}", environment.id, environment.name)
-            for n in range(IN_EACH)
-        ]
+KEYSTROKES, BUDGET = 600, 50.0
 
 
 async def measure() -> list[Line]:
     clock = TestClock()
-    async with bench(WideCloud(clock, people=[DANA]), clock) as it:
+    async with bench(CrowdedCloud(clock, people=[DANA]), clock) as it:
         catalog = await it.worker.directory.refresh_catalog()
-        assert len(catalog.clusters) == ENVIRONMENTS * IN_EACH
+        assert len(catalog.clusters) == ENVIRONMENTS * CLUSTERS_EACH
         clusters: list[float] = []
         environments: list[float] = []
         for number in range(KEYSTROKES):
             clock.advance(timedelta(seconds=1))
-            clusters.append(await _options(it, ids.FORM_RESOURCE, f"{number % IN_EACH}", f"env-{number % 500:05}"))
+            clusters.append(
+                await _options(it, ids.FORM_RESOURCE, f"{number % CLUSTERS_EACH}", f"env-{number % 500:05}")
+            )
             environments.append(await _options(it, ids.FORM_ENVIRONMENT, f"t {number % 500}", ""))
         return [
             *Latencies(clusters).lines("typeahead over 20,000 clusters", BUDGET),

@@ -26,8 +26,9 @@ from bot.domain.keys import (
 )
 from bot.domain.life import Answer
 from bot.domain.requests import Request
+from bot.domain.review import Digest
 from bot.domain.roles import Binding
-from bot.services.clicks import ReplyTo
+from bot.services.clicks import CardAt, ReplyTo
 from bot.services.cloud import NewKey
 from bot.services.pages import Handover, Page
 from bot.services.ports import Post, Profile, Surface
@@ -232,6 +233,7 @@ class FakeSlack:
     pages: list[Page] = field(default_factory=list[Page])
     handed: list[tuple[ReplyTo, Handover]] = field(default_factory=list[tuple[ReplyTo, Handover]])
     cleared: list[ReplyTo] = field(default_factory=list[ReplyTo])
+    digested: list[tuple[str, Digest]] = field(default_factory=list[tuple[str, Digest]])
 
     async def profile(self, user: SlackUserId) -> Profile | None:
         person = next((each for each in self.people if each.slack == user), None)
@@ -264,6 +266,10 @@ class FakeSlack:
             raise Undeliverable("message_not_found", lasting=True)
         self.messages[place].append((surface, request))
         return Post(surface, *place, digest)
+
+    async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
+        self.digested.append((to, digest))
+        return at or CardAt(to, f"{len(self.digested)}.0")
 
     async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
         self.said.append((to, text))
