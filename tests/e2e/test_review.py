@@ -20,7 +20,7 @@ def digests(person: PersonAtClient, channel: str | None = None) -> list[str]:
 async def a_week(it: Play, person: PersonAtClient, number: int = 1, channel: str | None = None) -> None:
     """A week passes, and this person has so many digests."""
     it.advance(days=7)
-    await it.until(lambda: len(digests(person, channel)) == number, f"{number} digests", step=5)
+    await it.until(lambda: len(digests(person, channel)) >= number, f"{number} digests", step=5)
 
 
 async def sami_is_asked(it: Play) -> PersonAtClient:
