@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.domain.keys import KeyId, Principal, RequestId, SlackUserId, TeamId
 
 REQUEST_KEPT = timedelta(days=400)
-"""From the last write: a year's review finds every request of that year."""
+"""From the last write, or what is planned next: a year's review finds every request of that year."""
 SECRET_KEPT_AFTER_DEADLINE = timedelta(days=1)
 """Longer than the claim deadline, because the step that ends the claim is what removes the secret."""
 CLICK_KEPT = timedelta(hours=1)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
+from bot.domain.deadlines import due
 from bot.domain.errors import Conflict, Tampered
 from bot.domain.keys import RequestId, Secret, SlackUserId
 from bot.domain.requests import Approved, Keyed, Pending, Ready, Request, Working
@@ -123,7 +124,7 @@ class RedisRequests:
             rev - 1,
             rev,
             body,
-            lifetime_ms(REQUEST_KEPT),
+            lifetime_ms(REQUEST_KEPT + self._until_due(change.after)),
             f"request:{ask.id}",
             ceil_ms(change.due) if change.due else b"",
             secret,
@@ -134,6 +135,10 @@ class RedisRequests:
             floor_ms(ask.asked_at - REQUEST_KEPT),
             int(isinstance(change.after, Pending)),
         ]
+
+    def _until_due(self, request: Request) -> timedelta:
+        """How long until something is planned: a key may be given years, and its record has to see its end."""
+        return max((due(request) or self._clock()) - self._clock(), timedelta())
 
     def _sealed_secret(self, change: Change) -> tuple[bytes, int]:
         if change.secret is None:
