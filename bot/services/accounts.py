@@ -1,7 +1,8 @@
 """Service accounts that are made for a key: found again by name and marker, and removed if they stay without one.
 
-An account carries `Marker(request, 0)` at the end of its description until its key's secret was shown; then it gets
-the description that was typed. Its deletion and this clean-up are one agenda item, `account:REQUEST`.
+An account carries `Marker(request, 0)` at the end of its description until its key is in use and can no longer be
+replaced, for its replacement has to find the account; then it gets the description that was typed. Its deletion and
+this clean-up are one agenda item, `account:REQUEST`.
 """
 
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ def _waits(request: Request, now: datetime) -> datetime | None:
     match request:
         case Approved() | Offered() | Working() | Ready() | Revealing():
             return now + LATER
-        case Undelivered() if now < request.grant.fresh_until:
+        case Shown() | Confirmed() | Undelivered() if now < request.grant.fresh_until:
             return request.grant.fresh_until
         case Undelivered() | Unclaimed() if request.deleted_at is None:
             return now + LATER

@@ -74,6 +74,8 @@ async def test_the_account_is_made_after_the_approval_and_gets_its_own_descripti
         assert len(account.description) <= 128
         await world.click(Show(R1, 1))
         await world.work_now()
+        assert Marker.find(world.cloud.accounts[account.id].description), "the key can still be replaced"
+        await world.settle(timedelta(days=1))
 
         _check_account(world, is_used=True)
         (_, handover), *_ = world.slack.handed
