@@ -10,6 +10,7 @@ from bot.confluent import addresses, wire
 from bot.confluent.addresses import Listed
 from bot.confluent.inventory import (
     CLUSTERS,
+    ENVIRONMENTS,
     KSQL_CLUSTERS,
     REGISTRIES,
     ConfluentInventory,
@@ -92,7 +93,14 @@ class ConfluentPlaces(ConfluentInventory):
         if not found.rest:
             listed = await self._listed("FLINK", environment, cloud=cloud, region=wanted.region)
             found = addresses.of_flink(row, listed)
+        if not await self._is_environment(environment):
+            return None
         return FlinkRegion(str(wanted), environment, ""), replace(found, organization=await self.organization())
+
+    async def _is_environment(self, id_: str) -> bool:
+        """Whether it exists, spelt just so: a region is offered in any, and the policy's rules go by its id."""
+        row = await self._find(ENVIRONMENTS, id_, wire.Environment)
+        return row is not None and row.id == id_
 
     async def _listed(self, service: str, environment: str, **filters: str) -> Sequence[Listed]:
         """What `endpoint/v1` knows, filtered again here; nothing when it fails: an address is not worth the rest."""

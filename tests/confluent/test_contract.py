@@ -13,7 +13,7 @@ import yaml
 from bot.confluent import wire
 from bot.confluent.addresses import Listed
 from bot.confluent.cloud import ConfluentCloud
-from bot.confluent.inventory import KSQL_CLUSTERS, REGISTRIES
+from bot.confluent.inventory import ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
 from bot.confluent.places import ENDPOINTS, FLINK_REGIONS
 from bot.confluent.quotas import APPLIED_QUOTAS, AppliedQuota
 from bot.domain.keys import KeyId, Kind, MyAccount, Owner, Principal
@@ -147,6 +147,7 @@ DESCRIBED = {
 async def test_every_filter_is_one_that_the_specification_knows(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
     """A filter that Confluent does not know it ignores silently."""
     fake.collections |= {path: [] for path in DESCRIBED}
+    fake.collections[ENVIRONMENTS] = [{"id": "env-abc123"}]
     fake.collections[FLINK_REGIONS] = [{"id": "aws.us-east-1", "cloud": "AWS", "region_name": "us-east-1"}]
     for path in (CLUSTERS, REGISTRIES):
         fake.collections[path] = [{"id": "x", "spec": {}, "status": {}}]

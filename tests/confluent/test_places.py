@@ -7,7 +7,7 @@ import pytest
 
 from bot.confluent.addresses import Listed
 from bot.confluent.cloud import ConfluentCloud
-from bot.confluent.inventory import KSQL_CLUSTERS, REGISTRIES
+from bot.confluent.inventory import ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
 from bot.confluent.places import ENDPOINTS, FLINK_REGIONS
 from bot.domain.catalog import Endpoints, Region
 from bot.domain.errors import Unavailable
@@ -332,6 +332,7 @@ async def test_a_flink_region_is_there_while_confluent_offers_it(
     cloud: ConfluentCloud, fake: FakeConfluent, id_: str, more: Any, expected: Endpoints
 ) -> None:
     fake.ignores = {"cloud", "region_name"}
+    fake.collections[ENVIRONMENTS] = [{"id": ENV}]
     fake.collections[FLINK_REGIONS] = [region("GCP"), region(name="us-east-2"), region(**more)]
 
     found = await cloud.resource(Kind.FLINK, ENV, id_)
@@ -343,6 +344,17 @@ async def test_a_flink_region_is_there_while_confluent_offers_it(
     assert dict(fake.requests[0].url.params) == {"page_size": "100", "cloud": "AWS", "region_name": "us-east-1"}
 
 
+@pytest.mark.parametrize("environment", ["", ".", "env-gone", ENV.upper(), f"{ENV} ", f"x/../{ENV}"])
+async def test_a_flink_region_is_in_no_environment_that_is_not_there(
+    cloud: ConfluentCloud, fake: FakeConfluent, environment: str
+) -> None:
+    """Regions are offered everywhere: for an id made up, the policy's rule about the true one would not hold."""
+    fake.collections[ENVIRONMENTS] = [{"id": ENV}]
+    fake.collections[FLINK_REGIONS] = [region()]
+
+    assert await cloud.resource(Kind.FLINK, environment, "aws.us-east-1") is None
+
+
 @pytest.mark.parametrize("id_", ["aws.eu-north-9", "us-east-1", "", "aws", "lkc-1"])
 async def test_a_flink_region_that_is_not_offered_is_none(cloud: ConfluentCloud, fake: FakeConfluent, id_: str) -> None:
     fake.collections[FLINK_REGIONS] = [region()]
@@ -351,6 +363,7 @@ async def test_a_flink_region_that_is_not_offered_is_none(cloud: ConfluentCloud,
 
 
 async def test_a_flink_region_without_an_address_is_looked_up(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.collections[ENVIRONMENTS] = [{"id": ENV}]
     fake.collections[FLINK_REGIONS] = [region()]
     here = {"service": "FLINK", "cloud": "AWS", "region": "us-east-1"}
     fake.ignores = {"region"}
