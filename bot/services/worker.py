@@ -162,8 +162,8 @@ class Worker:
         retry: datetime | None = None
         for _ in range(STEPS):
             stored = await self._known(RequestId(name))
-            retry = await self._publish(stored.value)
-            await self.moved(stored.value)
+            told = (await self._publish(stored.value), await self._tell(stored.value))
+            retry = min((at for at in told if at), default=None)
             deadline = due(stored.value)
             if deadline is None or deadline > self.clock():
                 return min((at for at in (deadline, retry) if at), default=None)
@@ -177,6 +177,15 @@ class Worker:
                 return await self.publishing.publish(request)
         except TimeoutError:
             return self.clock() + AGAIN
+
+    async def _tell(self, request: Request) -> datetime | None:
+        """Tell who watches requests; what they cannot do must not keep a step from being taken."""
+        try:
+            await self.moved(request)
+        except LatchkeyError as error:
+            log.warning("who watches a request is not told", extra={"request": request.ask.id, "why": str(error)})
+            return self.clock() + AGAIN
+        return None
 
     async def _known(self, request: RequestId) -> Stored[Request]:
         stored = await self.requests.get(request)
