@@ -89,3 +89,5 @@ class Grant:
     approvals: tuple[Approval, ...]
     at: datetime
     fresh_until: datetime
+    replaced_at: datetime | None = None
+    """When the key that a rotation replaces was deleted, if it was before the present one was made."""

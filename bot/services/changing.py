@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.audit import Action, Event
+from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown, plain
-from bot.domain.keys import ApiKey, Marker, Operation, Principal
+from bot.domain.keys import ApiKey, Marker, Operation
 from bot.domain.requests import Approved, Done, Failed, Request, Working
+from bot.services.finding_keys import present
 from bot.services.following import Following
 from bot.services.ledger import Ledger, With, backoff
 from bot.services.permission import Permission
@@ -73,16 +75,16 @@ class Changing:
 
         Raises `Refused` when it can no longer happen.
         """
-        present = await self._present(working)
+        found = await self._present(working)
         match working.ask.operation:
-            case Operation.DELETE if present is None:
+            case Operation.DELETE if found is None:
                 return _GONE if is_first else ""
             case Operation.DELETE:
                 return None
-            case _ if present is None:
+            case _ if found is None:
                 raise await self._gone(working)
             case Operation.EDIT:
-                return await self._edited_already(working, present)
+                return await self._edited_already(working, found)
             case _:
                 return None
 
@@ -125,13 +127,9 @@ class Changing:
         await self.following.edited(edited)
 
     async def _present(self, working: Working) -> ApiKey | None:
-        """The key as it is now. That Confluent does not show it means little: the list of its owner's keys decides."""
-        ask, key, cloud = working.ask, _key(working), self.permission.desk.directory.cloud
-        found = await cloud.key(key.id)
-        if found is not None:
-            return found
-        listed = await cloud.keys(key.owner or Principal(ask.owner.id), ask.resource)
-        return next((each for each in listed if each.id == key.id), None)
+        """The key as it is now; None when it is gone."""
+        ask = working.ask
+        return await present(_key(working), Target(ask.owner, ask.resource), self.permission.desk.directory.cloud)
 
     async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
         ask, now = working.ask, self.ledger.clock()

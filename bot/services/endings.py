@@ -36,9 +36,10 @@ class Endings:
         self, stored: Stored[Request], state: Keyed, why: str, *events: Event, reissue: bool = False
     ) -> None:
         """Give a key up: from now on it is to be deleted, and with `reissue` replaced at once."""
-        lost = Undelivered(
-            state.ask, state.terms, state.grant, state.attempt, state.key, why, self.ledger.clock(), reissue
-        )
+        former = state.life.former if isinstance(state, Shown | Confirmed) else None
+        gone_at = former.deleted_at if former else state.grant.replaced_at
+        grant = replace(state.grant, replaced_at=gone_at)
+        lost = Undelivered(state.ask, state.terms, grant, state.attempt, state.key, why, self.ledger.clock(), reissue)
         event = self.ledger.event(Action.UNDELIVERED, state.ask.id, key=state.key.id, why=why)
         await self.ledger.move(stored, lost, *events, event, extra=With(take_secret=isinstance(state, Ready)))
 

@@ -1,17 +1,22 @@
 """Keeping the request that made a key true, when something else changes the key: it was deleted, edited, extended."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.audit import Action
-from bot.domain.deadlines import reminders_behind
+from bot.domain.deadlines import end_of_life, reminders_behind
+from bot.domain.errors import Refused, Tampered
 from bot.domain.keys import ApiKey, Person, RequestId
 from bot.domain.life import Life
 from bot.domain.requests import Confirmed, Living, Ready, Request, Retired, Revealing, Shown
 from bot.services.finding_keys import managed
 from bot.services.ledger import Ledger, With, persistently
 from bot.services.ports import Stored
+from bot.services.words import when
+
+log = logging.getLogger("latchkey.following")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,12 @@ class Following:
 
     async def maker(self, key: ApiKey) -> Stored[Request] | None:
         """The request that made this key: its marker names it, and its record names the key."""
-        return await managed(key, self.ledger.requests)
+        try:
+            return await managed(key, self.ledger.requests)
+        except Tampered as error:
+            # What was done to the key is done, and has to be said: one bad record must not hide that.
+            log.warning("the record of a key cannot be read", extra={"key": key.id, "why": str(error)})
+            return None
 
     async def ended(self, key: ApiKey, why: str, by: Person | None = None) -> None:
         """The key is deleted at Confluent. `why` is a sentence for people."""
@@ -42,15 +52,25 @@ class Following:
 
     async def edited(self, key: ApiKey) -> None:
         """The key has another name or description; `key` is as Confluent reports it now."""
-        await self._change(key, lambda state: state if state.key == key else replace(state, key=key))
+
+        def renamed(state: Living) -> Living:
+            # Nothing else: what an answer leaves out, or has wrong, must not move the key's end.
+            return replace(state, key=replace(state.key, name=key.name, description=key.description))
+
+        await self._change(key, renamed)
 
     async def extended(self, key: ApiKey, ends_at: datetime | None, by: RequestId) -> bool:
-        """The key ends at another time, or never. Returns whether there is such a key, in somebody's hands."""
+        """The key ends later, or never. Returns whether there is such a key, in somebody's hands.
+
+        Raises `Refused` when it would end earlier: who approves an extension does not approve an end.
+        """
         now = self.ledger.clock()
 
         def longer(state: Living) -> Living:
-            if (state.life.ends_at, state.life.extended_by) == (ends_at, by):
+            if state.life.extended_by == by:
                 return state
+            if is_shorter(ends_at, end_of_life(state)):
+                raise Refused(shorter(end_of_life(state)))
             life = replace(state.life, ends_at=ends_at, endless=ends_at is None, extended_by=by, extended_at=now)
             return replace(state, life=replace(life, reminded=reminders_behind(replace(state, life=life), now)))
 
@@ -67,3 +87,14 @@ class Following:
             return True
 
         return await persistently(step)
+
+
+def is_shorter(wanted: datetime | None, present: datetime | None) -> bool:
+    """Whether one end is before another; None is no end."""
+    return wanted is not None and (present is None or wanted < present)
+
+
+def shorter(present: datetime | None) -> str:
+    """The sentence for an extension that would end a key earlier."""
+    until = f"until {when(present)}" if present else "without an end"
+    return f"The key lives {until} already, and that would end it earlier."

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from bot.domain.audit import Action
 from bot.domain.keys import ApiKey, Marker
@@ -9,6 +10,9 @@ from bot.domain.requests import Request
 from bot.services.accounts import Accounts
 from bot.services.cloud import Cloud
 from bot.services.ledger import Ledger
+
+CLOCKS_APART = timedelta(hours=1)
+"""How far Confluent's clock may be behind ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,15 @@ class Leftovers:
         return Accounts(self.ledger, self.cloud)
 
     async def of(self, request: Request) -> Sequence[ApiKey]:
-        """Keys that carry this request's marker, of any attempt."""
+        """Keys that carry this request's marker, of any attempt.
+
+        A marker is text that anybody may write into another key: one that is older than the request is none of its own.
+        """
         owner = await self.accounts.owner_of(request)
         keys = await self.cloud.keys(owner, request.ask.resource) if owner else ()
-        return [key for key in keys if (found := Marker.find(key.description)) and found.request == request.ask.id]
+        since = request.ask.asked_at - CLOCKS_APART
+        marked = (key for key in keys if (found := Marker.find(key.description)) and found.request == request.ask.id)
+        return [key for key in marked if key.created_at is None or key.created_at >= since]
 
     async def delete(self, request: Request, keys: Sequence[ApiKey]) -> None:
         """Delete these keys, one after the other."""

@@ -87,6 +87,8 @@ def former_of(living: Living) -> Former | None:
     """The plan for the key that a rotation replaces, from the moment that the new secret was shown."""
     if living.ask.key is None:
         return None
+    if gone_at := living.grant.replaced_at:
+        return Former(gone_at, deleted_at=gone_at)
     overlap = min(living.ask.overlap, living.terms.overlap, MOST_OVERLAP)
     until, end = shown_at(living) + overlap, end_of_life(living)
     return Former(min(until, end) if end else until)

@@ -9,13 +9,15 @@ from datetime import timedelta
 
 from bot.domain.asks import Ask, Terms
 from bot.domain.authority import Standing
+from bot.domain.deadlines import end_of_life, lifetime
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, Everywhere, KeyId, Marker, Operation, RequestId
 from bot.domain.life import MOST_OVERLAP
-from bot.domain.requests import Approved
+from bot.domain.requests import Approved, Confirmed, Shown
 from bot.services.checking import LIMITS, text_problems
 from bot.services.clicks import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.directory import Directory
+from bot.services.following import is_shorter, shorter
 from bot.services.pages import EditPage, KeyView, Page, TextPage
 from bot.services.proposing import SENT_ALREADY, Proposing
 from bot.services.quota import room
@@ -101,6 +103,10 @@ class Managing:
         _check_texts("", "", deed.reason, page.view.key)
         ask = await self._ask(Operation.EXTEND, page.view, standing, click, deed.reason)
         ask = replace(ask, lifetime=chosen(deed.lifetime, page.terms))
+        made, lasts = page.view.request, lifetime(ask, page.terms)
+        end = end_of_life(made) if isinstance(made, Shown | Confirmed) else None
+        if is_shorter(ask.asked_at + lasts if lasts else None, end):
+            raise Refused(f"{shorter(end)} Nothing was sent.")
         return await self._propose(ask, click, "being extended")
 
     async def _standing(self, key: KeyId, click: Click) -> Standing:
@@ -118,6 +124,8 @@ class Managing:
         key = await self.directory.cloud.key(view.key.id)
         if key is None:
             raise Refused(f"The key `{plain(view.key.id)}` is gone by now. Nothing was changed.")
+        if (key.name, Marker.without(key.description)) != (view.key.name, view.key.description):
+            raise Refused("Somebody changed this key in this very moment, so nothing was changed here. Open it again.")
         return Ask(
             id=RequestId(click.id),
             requester=standing.person,

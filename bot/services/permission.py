@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.asks import Approval
+from bot.domain.authority import Target
 from bot.domain.decision import Allowed, Forbidden, counting, decide
 from bot.domain.errors import Refused, plain
+from bot.domain.keys import Operation
 from bot.domain.requests import Approved, Working
 from bot.services.explaining import OWN_ACCOUNT
+from bot.services.finding_keys import present
 from bot.services.requests import Desk
 
 
@@ -35,6 +38,15 @@ class Permission:
             raise Refused(_fewer(granted, counting(ask, approvers)))
         if await desk.directory.is_own(ask.owner):
             raise Refused(OWN_ACCOUNT)
+        await self._still_replaces(granted)
+
+    async def _still_replaces(self, granted: Approved | Working) -> None:
+        """Raises `Refused` for the rotation of a key that is gone: that would be a new key, which nobody approved."""
+        ask = granted.ask
+        if ask.operation is not Operation.ROTATE or ask.key is None or granted.attempt > 1:
+            return  # another attempt may follow a key that took its place already
+        if await present(ask.key, Target(ask.owner, ask.resource), self.desk.directory.cloud) is None:
+            raise Refused(f"The key `{plain(ask.key.id)}` was deleted meanwhile, so nothing takes its place.")
 
 
 def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:
