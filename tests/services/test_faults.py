@@ -327,11 +327,12 @@ class Meeting(FakeCloud):
             await self.deleting.wait()
         return made
 
-    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> None:
-        await FakeCloud.delete_key(self, key, owner, resource)
+    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
+        was_there = await FakeCloud.delete_key(self, key, owner, resource)
         if not self.deleting.is_set():
             self.deleting.set()
             await self.recorded.wait()
+        return was_there
 
 
 async def test_a_slow_maker_records_no_key_that_is_being_deleted() -> None:
