@@ -11,7 +11,7 @@ from bot.confluent import quotas, wire
 from bot.confluent.accounts import ConfluentAccounts
 from bot.confluent.client import item_path
 from bot.confluent.places import ConfluentPlaces
-from bot.confluent.references import opens, places_of, reference_to, references_of
+from bot.confluent.references import main_place, opens, places_of, reference_to, references_of
 from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, NotFound, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KeyId, Kind, Owner, Principal, Resource, Secret
@@ -141,7 +141,7 @@ def _mismatch(row: wire.ApiKey, new: NewKey) -> str:
 
 
 def _api_key(row: wire.ApiKey) -> ApiKey:
-    place = places_of(row)[0]
+    place = main_place(row)
     return ApiKey(
         id=KeyId(row.id),
         owner=Principal(row.spec.owner.id) if row.spec.owner.id else None,

@@ -87,6 +87,14 @@ def places_of(row: wire.ApiKey) -> Sequence[Place]:
     return [place_of(each) for each in references_of(row)] or [Place(Kind.CLOUD, Kind.CLOUD.value)]
 
 
+def main_place(row: wire.ApiKey) -> Place:
+    """What the key opens; of no kind that we know for a key of several clusters: who manages one may not manage all."""
+    first, *others = places_of(row)
+    environments = {each.environment for each in (first, *others)} - {""}
+    is_one = all(each.id == first.id for each in others) and len(environments) <= 1
+    return first if is_one else Place(None, first.id)
+
+
 def place_of(reference: wire.Reference) -> Place:
     """One reference, both forms of a Flink region in one: `aws.us-east-1` and its environment."""
     kind = _kind(reference)

@@ -146,6 +146,28 @@ async def test_a_key_without_a_resource_is_a_cloud_key(spec: Json, kinds: list[K
     assert [place.kind for place in places_of(row)] == kinds
 
 
+@pytest.mark.parametrize(
+    ("resources", "kind"),
+    [
+        ([{"id": "lkc-abc123"}], Kind.KAFKA),
+        ([{"id": "lkc-abc123", "kind": "Cluster", "api_version": "cmk/v2"}], Kind.KAFKA),
+        ([{"id": "lkc-abc123", "environment": "env-abc123"}], Kind.KAFKA),
+        ([{"id": "lkc-abc123"}, {"id": "lkc-prod01"}], None),
+        ([{"id": "lkc-prod01"}], None),
+    ],
+    ids=str,
+)
+async def test_a_key_of_several_clusters_is_of_no_kind_that_somebody_manages_by_one_of_them(
+    cloud: ConfluentCloud, fake: FakeConfluent, resources: list[Json], kind: Kind | None
+) -> None:
+    fake.collections[KEYS] = [api_key("K1", resource="lkc-abc123", resources=resources)]
+
+    key = await cloud.key(KeyId("K1"))
+
+    assert key is not None
+    assert key.kind is kind
+
+
 async def test_a_new_kind_of_key_is_listed_and_its_kind_is_not_known(
     cloud: ConfluentCloud, fake: FakeConfluent
 ) -> None:
