@@ -22,7 +22,7 @@ from bot.domain.errors import LatchkeyError
 from bot.domain.policy import Policy
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports import Clock
-from bot.services.worker import Worker
+from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
 from bot.slack.workspace import channel_problem
 from bot.store.connection import check as redis_problems
@@ -120,14 +120,15 @@ async def _channel_problems(world: World, policy: Policy) -> str | None:
 
 async def _first_catalog(worker: Worker) -> None:
     """Have something to offer in the form before the first person opens it; but start without, if need be."""
-    await worker.agenda.put("catalog", worker.clock())
-    if await worker.directory.catalog() is not None:
-        return
-    try:
-        async with asyncio.timeout(CATALOG_SECONDS):
-            await worker.directory.refresh_catalog()
-    except (LatchkeyError, TimeoutError) as error:
-        log.warning("no catalog yet: %s", error)
+    next_due = worker.clock()
+    if await worker.directory.catalog() is None:
+        try:
+            async with asyncio.timeout(CATALOG_SECONDS):
+                await worker.directory.refresh_catalog()
+            next_due += CATALOG_EVERY  # it takes several calls for each environment, and Confluent counts them
+        except (LatchkeyError, TimeoutError) as error:
+            log.warning("no catalog yet: %s", error)
+    await worker.agenda.put("catalog", next_due)
 
 
 @asynccontextmanager
