@@ -6,7 +6,7 @@ it within the last day. Whoever opens it later gets it drawn then.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
@@ -84,6 +84,8 @@ class Homes:
     asking: Asking
     show: Drawn
     wake: Callable[[], None]
+    drawing: set[SlackUserId] = field(default_factory=set[SlackUserId], init=False)
+    """Whose Home is being drawn for a visit, by this process."""
 
     async def visited(self, user: SlackUserId) -> None:
         """Somebody opens Home: draw it, and keep it up to date from now on."""
@@ -91,7 +93,15 @@ class Homes:
             await self.visitors.came(user, self.viewing.clock())
         except Unavailable as error:
             log.warning("a visit is not on record", extra={"why": str(error)})
-        await self.publish(user)
+        if user in self.drawing:  # opened over and over, it must not take all of Confluent's answers
+            await self.agenda.put(f"home:{user}", self.viewing.clock())
+            self.wake()
+            return
+        self.drawing.add(user)
+        try:
+            await self.publish(user)
+        finally:
+            self.drawing.discard(user)
 
     async def publish(self, user: SlackUserId) -> None:
         """Draw somebody's Home. What cannot be read is said on it. Raises what Slack raises."""

@@ -1,5 +1,6 @@
 """Whose Home is drawn again when, and what stands on it when something cannot be read."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -35,10 +36,14 @@ class Cloud(FakeCloud):
     """A Confluent Cloud that may be away."""
 
     trouble: LatchkeyError | None = None
+    waits: asyncio.Event | None = None
+    """Nobody is told any keys before this."""
 
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         if self.trouble:
             raise self.trouble
+        if self.waits:
+            await self.waits.wait()
         return [each for each in self._shown() if each.owner == owner]
 
     async def users(self) -> Sequence[User]:
@@ -252,3 +257,17 @@ async def test_own_keys_that_cannot_be_read_hide_nothing_else() -> None:
         assert [view.key.id for view in page.keys] == ["KEY0000000000001"]
         assert "shows only what Latchkey itself knows" in page.notes[0]
         assert page.trouble == ""
+
+
+async def test_a_home_that_is_opened_over_and_over_is_drawn_once_at_a_time_and_once_more_after_that() -> None:
+    async with a_house() as house:
+        go_on = asyncio.Event()
+        house.cloud.waits = go_on
+
+        visits = [asyncio.create_task(house.homes.visited(DANA.slack)) for _ in range(20)]
+        await asyncio.wait(visits, return_when=asyncio.FIRST_COMPLETED)
+        go_on.set()
+        await asyncio.gather(*visits)
+
+        assert len(house.drawn) == 1
+        assert await house.due() == {"home:U0DANA"}
