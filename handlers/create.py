@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.catalog import Catalog
-from bot.domain.errors import LatchkeyError
 from bot.services.checking import name_taken, text_problems
 from bot.services.clicks import Change, Check, Draft, Send
 from bot.services.filling import NEW, form, used
@@ -40,7 +39,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.options(ids.FORM_RESOURCE)
     @app.options(ids.FORM_ACCOUNT)
     async def suggest(ack: AsyncAck, body: Body) -> None:
-        await ack(**_options(await _catalog(desk), forms.suggestion(body)))
+        await ack(**_options(await desk.catalog(), forms.suggestion(body)))
 
     @app.view(ids.FORM)
     async def submitted(ack: AsyncAck, body: Body) -> None:
@@ -65,7 +64,7 @@ async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _E
 
     `draft` is what it is filled with, to begin with.
     """
-    catalog = None if draft == _EMPTY else await _catalog(desk)  # for the names of what is chosen already
+    catalog = None if draft == _EMPTY else await desk.catalog()  # for the names of what is chosen already
     view = await desk.open(asked.trigger, modals.page(form(draft, catalog, desk.directory.policy())))
     if desk.directory.catalog_is_stale():
         await desk.agenda.put("catalog", desk.clock())
@@ -74,26 +73,18 @@ async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _E
 
 
 async def _redraw(desk: Reception, opening: Opening, body: Body) -> None:
-    page = form(forms.draft(body), await _catalog(desk), desk.directory.policy())
+    page = form(forms.draft(body), await desk.catalog(), desk.directory.policy())
     await desk.redraw(opening, modals.page(page))
 
 
 async def _problems(desk: Reception, draft: Draft) -> Mapping[str, str]:
     """What can be said at once, without asking Confluent."""
-    problems, catalog = dict(text_problems(draft)), await _catalog(desk)
+    problems, catalog = dict(text_problems(draft)), await desk.catalog()
     name = draft.account_name.strip() if draft.owner == NEW else ""
     taken = next((each for each in catalog.service_accounts if each.name == name), None) if catalog else None
     if taken and name:
         problems["account_name"] = name_taken(taken.id)
     return problems
-
-
-async def _catalog(desk: Reception) -> Catalog | None:
-    """The catalog; without a store, none: an empty list is better than a field that hangs."""
-    try:
-        return await desk.directory.catalog()
-    except LatchkeyError:
-        return None
 
 
 def _options(catalog: Catalog | None, asked: forms.Suggestion) -> Block:

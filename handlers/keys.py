@@ -124,7 +124,7 @@ def _listen_to_list(app: AsyncApp, desk: Reception) -> None:
     @app.options(ids.LIST_OWNER)
     @app.options(ids.LIST_ENVIRONMENT)
     async def suggest(ack: AsyncAck, body: Body) -> None:
-        typed, catalog = str(body.get("value") or ""), await _catalog(desk)
+        typed, catalog = str(body.get("value") or ""), await desk.catalog() or _EMPTY
         if body["action_id"] == ids.LIST_OWNER:
             await ack(options=keylist.owners(catalog.service_accounts, typed))
         else:
@@ -193,14 +193,6 @@ async def _configure(desk: Reception, opening: Opening, body: Body) -> None:
 
     view = await desk.stack(opening, keypages.loading("Client configuration"), keyforms.depth(body))
     await desk.fill(view, loaded)
-
-
-async def _catalog(desk: Reception) -> Catalog:
-    """The catalog; without a store, an empty one: no options are better than a field that hangs."""
-    try:
-        return await desk.directory.catalog() or _EMPTY
-    except LatchkeyError:
-        return _EMPTY
 
 
 def _hint(command: Command) -> str:

@@ -128,7 +128,11 @@ class Viewing:
         """A longer life for a key that has an end. Raises `Refused` when it may have none."""
         view = await self.key_view(key, standing)
         terms = await self._asking(Operation.EXTEND, view, standing)
-        return ExtendPage(view, terms, *lifetimes(terms.lifetime))
+        days, unlimited = lifetimes(terms.lifetime)
+        ends = end_of_life(view.request) if isinstance(view.request, Shown | Confirmed) else None
+        left = ends - self.clock() if ends else timedelta()
+        longer = tuple(each for each in days if timedelta(days=each) > left or each == days[-1])
+        return ExtendPage(view, terms, longer, unlimited)
 
     async def endpoints(self, view: KeyView) -> Endpoints | None:
         """Where clients find what a key opens, read afresh; None when it is gone, or not known to us."""

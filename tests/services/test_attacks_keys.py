@@ -1,5 +1,6 @@
 """What a developer, who writes to Redis, who edits in the Console, or bad luck must not do to keys that exist."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,13 +10,16 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis
 
+from bot.background import background
 from bot.domain.audit import Action
 from bot.domain.deadlines import end_of_life
 from bot.domain.errors import Unavailable
 from bot.domain.keys import ApiKey, KeyId, Kind, NewServiceAccount, Operation, RequestId
 from bot.domain.life import Former
 from bot.domain.requests import Approved, Done, Failed, Ready, Request, Shown
-from bot.services.clicks import Approve, Deed, Delete, Edit, Extend, Replace, Rotate, Show, fingerprint
+from bot.services.clicks import Approve, Deed, Delete, Edit, Extend, Keep, Replace, Rotate, Show, fingerprint
+from bot.services.worker import Bell
+from handlers.desk import KNOWN_WITHIN, STORED_WITHIN, Reception
 from tests.services.world import World, a_world, check_at_rest, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, FEMI, HERE, HOUR
@@ -314,3 +318,37 @@ async def test_somebody_who_watches_requests_and_fails_stops_no_deadline() -> No
         await world.work_now()
 
         assert world.cloud.live() == []
+
+
+async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert KNOWN_WITHIN + STORED_WITHIN < 3, "Slack waits so many seconds"
+    monkeypatch.setattr("handlers.desk.KNOWN_WITHIN", 0.01)
+    monkeypatch.setattr("handlers.desk.STORED_WITHIN", 0.01)
+
+    class Hanging:
+        """A store that takes questions, and answers none."""
+
+        async def catalog(self) -> None:
+            await asyncio.Event().wait()
+
+        async def put(self, *_: object) -> None:
+            await asyncio.Event().wait()
+
+    hanging: Any = Hanging()
+    async with a_world() as world, background(grace=1) as work:
+        rest: Any = None
+        desk = Reception(hanging, rest, rest, hanging, rest, world.clock, Bell(), work, rest, rest)
+        answers: list[dict[str, Any]] = []
+
+        async def ack(**answer: Any) -> None:
+            answers.append(answer)
+
+        acknowledge: Any = ack
+        async with asyncio.timeout(3):
+            assert await desk.catalog() is None
+            await desk.submit(acknowledge, SUBMITTED, Keep(OLD, "r"), {}, field="reason")
+
+        assert list(answers[0]["errors"]) == ["reason"]
+
+
+SUBMITTED = {"user": {"id": DANA.slack, "team_id": DANA.team}, "trigger_id": "1.2", "view": {"id": "V1"}}
