@@ -39,7 +39,12 @@ async def test_home_has_my_keys_my_requests_and_a_button_for_every_command(tmp_p
     async with play(tmp_path) as it:
         await visit(it, it.dana)
 
-        for words in ("Your API keys", "Dana's laptop  DANASLAPTOP00001", "Nothing waits for you.", "You asked for nothing yet."):
+        for words in (
+            "Your API keys",
+            "Dana's laptop  DANASLAPTOP00001",
+            "Nothing waits for you.",
+            "You asked for nothing yet.",
+        ):
             assert words in home(it.dana)
         assert buttons(view_of(it.dana))[:5] == ["Create API key", "List API keys", "My requests", "Who am I", "Help"]
         await it.dana.click("Details", place="home")
