@@ -5,6 +5,7 @@ Names that were given outside Latchkey stand in one line beside our own words, c
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import assert_never
 
 from bot.domain.catalog import Quota
@@ -81,10 +82,11 @@ def keep_form(key: KeyId, at: CardAt | None) -> Block:
 
 
 def kept_key(metadata: str) -> tuple[KeyId, CardAt | None]:
-    """What `keep_form` wrote down: the key, and the message of the review."""
-    said: Mapping[str, str] = json.loads(metadata)
-    at = CardAt(said["channel"], said["ts"]) if "channel" in said else None
-    return KeyId(said["key"]), at
+    """What `keep_form` wrote down: the key, and the message of the review; "" for anything unreadable."""
+    with suppress(ValueError, KeyError, TypeError):
+        said: Mapping[str, str] = json.loads(metadata)
+        return KeyId(str(said["key"])), CardAt(said["channel"], said["ts"]) if "channel" in said else None
+    return KeyId(""), None
 
 
 def _about(digest: Digest) -> Row:
