@@ -29,7 +29,8 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.action(ids.KEEP_FORMER)
     async def keep_former(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, KeepFormer(*forms.key_ref(body)))
+        request, attempt, until = forms.key_until(body)
+        await desk.button(ack, body, KeepFormer(request, attempt, until=until))
 
 
 async def _again(desk: Reception, opening: Opening, request: RequestId, *, other_account: bool) -> None:

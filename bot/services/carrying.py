@@ -133,7 +133,7 @@ class Carrying:
             case DropFormer(request, attempt):
                 return TextPage("Old key", await self.delivery.drop_former(request, attempt, click))
             case KeepFormer(request, attempt):
-                return TextPage("Old key", await self.delivery.keep_former(request, attempt, click))
+                return TextPage("Old key", await self.delivery.keep_former(request, attempt, click, deed.until))
             case _:
                 assert_never(deed)
 

@@ -191,6 +191,8 @@ class KeepFormer:
     request: RequestId
     attempt: int
     kind: Literal["keep-former"] = "keep-former"
+    until: int = 0
+    """Until when the button said that the old key lives, in seconds since 1970; 0 where it did not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ a crash loses the secret rather than showing it twice. What is not known to have
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from bot.domain.asks import Ask, Grant, Terms
 from bot.domain.audit import Action
@@ -94,9 +95,10 @@ class Delivery:
         """Have the key deleted that this one replaced, before its time."""
         return await persistently(lambda: self._about_former(self.execution.lives.drop_now, request, attempt, click))
 
-    async def keep_former(self, request: RequestId, attempt: int, click: Click) -> str:
-        """Let the key that this one replaced live a day longer."""
-        return await persistently(lambda: self._about_former(self.execution.lives.longer, request, attempt, click))
+    async def keep_former(self, request: RequestId, attempt: int, click: Click, until: int = 0) -> str:
+        """Let the key that this one replaced live a day longer than `until`; see `KeepFormer`."""
+        longer = partial(self.execution.lives.longer, seen=until)
+        return await persistently(lambda: self._about_former(longer, request, attempt, click))
 
     async def _about_former(
         self,

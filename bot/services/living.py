@@ -42,9 +42,14 @@ class Lives:
         elif retired.deleted_at is None:
             await self.endings.withdraw(stored, retired)
 
-    async def longer(self, stored: Stored[Request], actor: str) -> str:
-        """Let the old key live a day longer. Raises `Refused` when it is gone, or has lived as long as it may."""
+    async def longer(self, stored: Stored[Request], actor: str, *, seen: int = 0) -> str:
+        """Let the old key live a day longer. Raises `Refused` when it is gone, or has lived as long as it may.
+
+        Nothing happens when its end is no longer the one that was `seen`: the same button was pressed twice.
+        """
         living, former = _former(stored.value)
+        if seen and seen != int(former.until.timestamp()):
+            return f"The old key lives until {when(former.until)} already."
         # Nobody knows any more when the secret of a retired key was shown; it was approved before that.
         begun = living.grant.at if isinstance(living, Retired) else shown_at(living)
         end, limit = end_of_life(living), begun + min(MOST_OVERLAP, living.terms.overlap)
@@ -58,6 +63,8 @@ class Lives:
     async def drop_now(self, stored: Stored[Request], actor: str) -> str:
         """Have the old key deleted at once."""
         living, former = _former(stored.value)
+        if former.until <= self.ledger.clock() and not former.tries:
+            return "The old key is being deleted already."
         await self._plan(stored, living, min(self.ledger.clock(), former.until), actor)
         return "The old key is being deleted. Whatever still uses it stops now."
 

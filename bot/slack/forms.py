@@ -22,6 +22,7 @@ BY_RULE = "rule"
 METADATA = 3000
 """Characters that Slack keeps with a view."""
 _ATTEMPT = re.compile(r"[0-9]{1,6}")
+_SECONDS = re.compile(r"[0-9]{1,12}")
 _NOTHING: Body = {}
 
 
@@ -95,6 +96,17 @@ def key_ref(body: Body) -> tuple[RequestId, int]:
     return RequestId(request), int(attempt) if _ATTEMPT.fullmatch(attempt) else 0
 
 
+def key_until(body: Body) -> tuple[RequestId, int, int]:
+    """As `key_ref`, and until when the button says that the old key lives: in seconds, 0 where it does not."""
+    request, _, rest = str(body["actions"][0].get("value") or "").partition("/")
+    attempt, _, until = rest.partition("/")
+    return RequestId(request), _number(attempt, _ATTEMPT), _number(until, _SECONDS)
+
+
+def _number(text: str, shape: re.Pattern[str]) -> int:
+    return int(text) if shape.fullmatch(text) else 0
+
+
 def click(body: Body, deed: Deed, at: datetime) -> Click:
     """Read a button or a submit as something to be carried out; the same delivery twice gives the same id."""
     return Click(
@@ -109,10 +121,17 @@ def click(body: Body, deed: Deed, at: datetime) -> Click:
 
 
 def click_id(body: Body) -> str:
-    """An id that only this delivery of this click has: 20 hexadecimal characters."""
+    """An id that only this delivery of this click has: 20 hexadecimal characters.
+
+    A modal that is submitted twice as it stands, as by a double click, is submitted once.
+    """
     actions: Sequence[Body] = body.get("actions") or ()
     action = actions[0] if actions else _NOTHING
     marks = (body["user"]["id"], body.get("trigger_id"), action.get("action_ts"), action.get("action_id"))
+    if body.get("type") == "view_submission":
+        view = _part(body, "view")
+        typed = json.dumps(_part(_part(view, "state"), "values"), sort_keys=True)
+        marks = (body["user"]["id"], view.get("id"), view.get("hash"), typed)
     return hashlib.sha256("\n".join(str(mark) for mark in marks).encode()).hexdigest()[:20]
 
 

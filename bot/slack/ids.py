@@ -1,5 +1,7 @@
 """Every name that Slack sends back to us: commands, callbacks, blocks, actions. `surface:verb`."""
 
+from datetime import datetime
+
 COMMAND = "/apikey"
 LONGEST = 255
 """Characters that Slack lets an id of ours have."""
@@ -93,3 +95,8 @@ def resource_block(kind: str, environment: str, cloud: str = "") -> str:
 def key_ref(request: str, attempt: int) -> str:
     """The value of a button that belongs to one key: a request may have several, one after the other."""
     return f"{request}/{attempt}"
+
+
+def key_until(request: str, attempt: int, until: datetime) -> str:
+    """The value of a button that moves the moment `until`: pressed twice as it stands, it moves it once."""
+    return f"{key_ref(request, attempt)}/{int(until.timestamp())}"

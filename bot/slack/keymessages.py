@@ -91,14 +91,13 @@ def _keyed(request: Keyed, name: str) -> list[Block]:
         blocks += _readiness(request)
     if isinstance(request, Ready):
         blocks.append(actions(button("Show secret", ids.SHOW, ref, "primary")))
-    if isinstance(request, Shown | Confirmed | Retired) and _former_rows(request):
-        blocks += [
-            lines(*_former_rows(request)),
-            actions(
-                button("Keep a day longer", ids.KEEP_FORMER, ref),
-                {**button("Delete old key now", ids.DROP_FORMER, ref, "danger"), "confirm": _DROPPING},
-            ),
-        ]
+    former = request.life.former if isinstance(request, Shown | Confirmed | Retired) else None
+    if isinstance(request, Shown | Confirmed | Retired) and former and (rows := _former_rows(request)):
+        longer = button(
+            "Keep a day longer", ids.KEEP_FORMER, ids.key_until(request.ask.id, request.attempt, former.until)
+        )
+        now = {**button("Delete old key now", ids.DROP_FORMER, ref, "danger"), "confirm": _DROPPING}
+        blocks += [lines(*rows), actions(longer, now)]
     if isinstance(request, Shown | Undelivered):
         blocks.append(actions(button("Replace key", ids.REPLACE, ref)))
     if isinstance(request, Shown | Confirmed):

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionFailed
@@ -24,6 +24,7 @@ from sandbox.slack.person import PersonAtClient
 from sandbox.stage import MASTER_KEY, BotProcess, Stage, stage
 from tests.support.play import Play, settings_from
 
+NameT = TypeVar("NameT", bound=str)
 SECONDS = 30.0
 PRODUCT = ("-m", "bot", "run")
 
@@ -87,7 +88,7 @@ async def crew(folder: Path) -> AsyncGenerator[tuple[Play, Bots]]:
 
 
 @asynccontextmanager
-async def held(gates: dict[str, Gate], name: str) -> AsyncGenerator[Gate]:
+async def held(gates: dict[NameT, Gate], name: NameT) -> AsyncGenerator[Gate]:
     """Hold the calls of this name, as long as the gate stands among `gates`; at the end all of them go on."""
     gate = gates[name] = Gate()
     try:
