@@ -27,6 +27,9 @@ from bot.domain.requests import (
     Working,
 )
 
+CLOCKS_APART = timedelta(hours=1)
+"""How far Confluent's clock may be behind ours."""
+
 
 def due(request: Request) -> datetime | None:
     """When somebody has to look at this request again, by its own deadlines; None when it is at rest."""
@@ -72,7 +75,13 @@ def end_of_life(request: Keyed) -> datetime | None:
     if isinstance(request, Shown | Confirmed) and (request.life.ends_at or request.life.endless):
         return request.life.ends_at
     lasts = lifetime(request.ask, request.terms)
-    return (request.key.created_at or request.grant.at) + lasts if lasts else None
+    return _made_at(request) + lasts if lasts else None
+
+
+def _made_at(request: Keyed) -> datetime:
+    """When the key was made: after the approval, and before its secret was shown, whatever Confluent says."""
+    said = max(request.key.created_at or request.grant.at, request.grant.at - CLOCKS_APART)
+    return min(said, shown_at(request)) if isinstance(request, Shown | Confirmed) else said
 
 
 def next_reminder(request: Living) -> datetime | None:

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from bot.domain.audit import Action
+from bot.domain.deadlines import CLOCKS_APART
 from bot.domain.keys import ApiKey, Marker
 from bot.domain.requests import Request
 from bot.services.accounts import Accounts
 from bot.services.cloud import Cloud
 from bot.services.ledger import Ledger
-
-CLOCKS_APART = timedelta(hours=1)
-"""How far Confluent's clock may be behind ours."""
 
 
 @dataclass(frozen=True, slots=True)

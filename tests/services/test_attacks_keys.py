@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +14,11 @@ from bot.background import background
 from bot.domain.audit import Action
 from bot.domain.deadlines import end_of_life
 from bot.domain.errors import Unavailable
-from bot.domain.keys import ApiKey, KeyId, Kind, NewServiceAccount, Operation, RequestId
+from bot.domain.keys import ApiKey, KeyId, Kind, NewServiceAccount, Operation, RequestId, Secret
 from bot.domain.life import Former
 from bot.domain.requests import Approved, Done, Failed, Ready, Request, Shown
 from bot.services.clicks import Approve, Deed, Delete, Edit, Extend, Keep, Replace, Rotate, Show, fingerprint
+from bot.services.cloud import NewKey
 from bot.services.worker import Bell
 from handlers.desk import KNOWN_WITHIN, STORED_WITHIN, Reception
 from tests.services.world import World, a_world, check_at_rest, check_audit
@@ -145,6 +146,28 @@ async def _at_work(world: World, redis: Any, request: RequestId) -> dict[bytes, 
         assert await world.work()
     assert approved
     return approved
+
+
+@pytest.mark.parametrize("said", [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)])
+async def test_a_time_of_creation_that_cannot_be_true_moves_no_end(said: datetime) -> None:
+    class Elsewhen(FakeCloud):
+        """Says of each new key that it was made at another time."""
+
+        async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
+            key, secret = await super().create_key(new)
+            return replace(key, created_at=said), secret
+
+    async with a_world(cloud=Elsewhen) as world:
+        await world.seed(build.approved(ask=build.an_ask(lifetime=2 * DAY)))
+        await world.work_now()
+        await world.click(Show(R1, 1))
+        await world.work_now()
+
+        state = await world.state()
+        assert isinstance(state, Shown), state
+        end = end_of_life(state)
+        assert end is not None
+        assert build.NOW + 2 * DAY - HOUR <= end <= build.NOW + 2 * DAY
 
 
 # --- records that cannot be read -------------------------------------------------------------------------------------
