@@ -47,6 +47,10 @@ NOT_ALL = (
     f"Many requests wait, and the oldest {LOOKED_AT} are not for you to decide. Later ones may be: "
     "look at the cards in the approvals channel."
 )
+PERHAPS_MORE = (
+    f"Many requests wait, and only the oldest {LOOKED_AT} were looked at. Later ones may be for you to decide, too: "
+    "look at the cards in the approvals channel."
+)
 
 
 class Visitors(Protocol):
@@ -201,7 +205,9 @@ async def waiting_for(requests: Requests, standing: Standing) -> tuple[Sequence[
     """What waits for this person's decision, oldest first; and what to say when there may be more."""
     pending = [stored.value for stored in await requests.pending(LOOKED_AT)]
     found = [request for request in pending if refusal(request.ask, standing) is None]
-    return found, "" if found or len(pending) < LOOKED_AT else NOT_ALL
+    if len(pending) < LOOKED_AT:
+        return found, ""
+    return found, PERHAPS_MORE if found else NOT_ALL
 
 
 def _made(requests: Sequence[Request]) -> Sequence[Living]:

@@ -75,7 +75,7 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble
 
 
 def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = SHOWN) -> list[Block]:
-    """What waits for somebody's decision, or why that cannot be told."""
+    """What waits for somebody's decision; and why that cannot be told, or not all of it."""
     blocks: list[Block] = [lines([Bold("Waiting for your decision")])]
     for request in waiting[:shown]:
         ask = request.ask
@@ -92,8 +92,10 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         )
     if len(waiting) > shown:
         blocks.append(context(f"And {len(waiting) - shown} more, on their cards in the approvals channel."))
-    if not waiting:
-        blocks.append(mrkdwn(trouble) if trouble else context("Nothing waits for you."))
+    if trouble:
+        blocks.append(mrkdwn(trouble))
+    elif not waiting:
+        blocks.append(context("Nothing waits for you."))
     return blocks
 
 

@@ -17,10 +17,11 @@ from bot.domain.requests import Denied, Request, Shown
 from bot.domain.roles import Binding
 from bot.services.asking import Asking
 from bot.services.directory import Directory
-from bot.services.homes import AGAIN, KEYS, RECENT, HomePage, Homes
+from bot.services.homes import AGAIN, KEYS, LOOKED_AT, RECENT, HomePage, Homes
 from bot.services.ledger import Ledger
 from bot.services.ports import Change
 from bot.services.viewing import Viewing
+from bot.slack import answers
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
@@ -271,3 +272,20 @@ async def test_a_home_that_is_opened_over_and_over_is_drawn_once_at_a_time_and_o
 
         assert len(house.drawn) == 1
         assert await house.due() == {"home:U0DANA"}
+
+
+@pytest.mark.parametrize(("others", "is_said"), [(LOOKED_AT - 2, False), (LOOKED_AT - 1, True), (LOOKED_AT, True)])
+async def test_a_flood_of_requests_hides_no_other_one_without_a_word(others: int, *, is_said: bool) -> None:
+    elsewhere = replace(build.CLUSTER, id="lkc-prod01", environment="env-prod01")
+    async with a_house() as house:
+        await house.keep(pending())
+        for number in range(others):
+            asked_at = NOW + timedelta(seconds=number + 1)
+            ask = an_ask(id=RequestId(f"F{number}"), resource=elsewhere, asked_at=asked_at)
+            await house.keep(pending(ask=ask))
+
+        page = await house.homes.page(ERIN.slack)
+
+        assert [each.ask.id for each in page.waiting] == ["R1"]
+        shown = str(answers.waiting_blocks(page.waiting, page.trouble))
+        assert ("look at the cards in the approvals channel" in shown) is is_said
