@@ -127,8 +127,7 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
 
 def words(response: httpx.Response) -> str:
     """What Confluent says about a refusal, on one line and at most 500 characters; the status when it says nothing."""
-    said = _SECRET.sub("[removed]", _failure(response).words)
-    return _clean(said, _WORDS_LENGTH) or _status_line(response.status_code)
+    return _clean(_failure(response).words, _WORDS_LENGTH) or _status_line(response.status_code)
 
 
 def coded_words(response: httpx.Response) -> str:
@@ -203,7 +202,8 @@ def _unpacked(body: bytes) -> bytes:
 
 
 def _clean(text: str, length: int) -> str:
-    printable = "".join(character if character.isprintable() else " " for character in text)
+    """Foreign text on one line, cut, and without what may be a secret sent back to us."""
+    printable = "".join(character if character.isprintable() else " " for character in _SECRET.sub("[removed]", text))
     return " ".join(printable.split())[:length]
 
 

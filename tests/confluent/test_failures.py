@@ -4,7 +4,7 @@ import json
 import httpx
 import pytest
 
-from bot.confluent.failures import Lost, asked_to_wait, reference, translated, words
+from bot.confluent.failures import Lost, asked_to_wait, coded_words, describe, reference, translated, words
 from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable, Unknown
 from tests.confluent.fake import DATA, NEW_SECRET
 
@@ -84,6 +84,19 @@ def test_confluents_words_are_cleaned_and_cut() -> None:
     assert cleaned.startswith("line one line two [31mred x x")
     assert cleaned.isprintable()
     assert len(cleaned) == 500
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(403, headers={"X-Request-Id": NEW_SECRET}),
+        httpx.Response(403, json={"requestId": f"for {NEW_SECRET}"}),
+    ],
+    ids=["header", "body"],
+)
+def test_a_secret_in_place_of_a_reference_is_removed(answer: httpx.Response) -> None:
+    assert "[removed]" in reference(answer)
+    assert NEW_SECRET not in f"{reference(answer)} {describe(answer)} {coded_words(answer)}"
 
 
 def test_a_secret_in_confluents_words_is_removed() -> None:
