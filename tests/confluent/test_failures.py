@@ -110,10 +110,10 @@ def test_a_packed_bomb_is_not_unpacked() -> None:
 
 
 def test_the_reference_is_confluents_request_id() -> None:
-    in_body = {"requestId": "b" * 300}
+    in_body = {"requestId": "b-" * 150}
 
     assert reference(httpx.Response(400, headers={"X-Request-Id": "a"}, json=in_body)) == "a"
-    assert reference(httpx.Response(400, json=in_body)) == "b" * 100
+    assert reference(httpx.Response(400, json=in_body)) == "b-" * 50
     assert reference(httpx.Response(400)) == ""
 
 
