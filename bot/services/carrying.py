@@ -10,10 +10,11 @@ from typing import TypeAlias, assert_never
 from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError, NotFound, Unavailable
 from bot.domain.keys import RequestId
-from bot.domain.requests import Pending, Ready
+from bot.domain.requests import Pending, Ready, Request
 from bot.services.clicks import (
     Approve,
     Cancel,
+    CardAt,
     Change,
     Check,
     Click,
@@ -141,17 +142,8 @@ class Carrying:
         """Put the clicked message on record. Returns whether it was not there, as after a crash."""
         if click.card is None or (stored := await self.desk.ledger.requests.get(deed.request)) is None:
             return False
-        match deed:
-            case Approve() | Deny():
-                is_card = click.card.channel == stored.value.terms.channel
-                surface = "card" if is_card else f"copy:{click.by}:0"
-            case Cancel():
-                surface = "asked"
-            case Show() | Saved() | Replace() | DropFormer() | KeepFormer():
-                surface = f"key:{getattr(stored.value, 'attempt', 0)}"
-            case _:
-                assert_never(deed)
-        return await self.publishing.found(deed.request, surface, click.card)
+        surface = _surface(deed, click.by, click.card, stored.value)
+        return await self.publishing.found(deed.request, surface, click.card) if surface else False
 
     async def _bring_up_to_date(self, request: RequestId) -> None:
         """Have the worker show a request again that nothing else would move; what is in flight shows itself."""
@@ -169,6 +161,22 @@ class Carrying:
         if draft is None:
             raise NotFound("This form is too old. Nothing was sent. Start again with `/apikey create`.")
         return draft
+
+
+def _surface(deed: Act, by: str, card: CardAt, request: Request) -> str:
+    """Which of a request's messages this is; "" for one that whoever clicked would not have been sent."""
+    match deed:
+        case Approve() | Deny():
+            is_told = isinstance(request, Pending) and any(told.startswith(f"{by}:") for told in request.told)
+            return "card" if card.channel == request.terms.channel else f"copy:{by}:0" if is_told else ""
+        case _ if by != request.ask.requester.slack:
+            return ""
+        case Cancel():
+            return "asked"
+        case Show() | Saved() | Replace() | DropFormer() | KeepFormer():
+            return f"key:{getattr(request, 'attempt', 0)}"
+        case _:
+            assert_never(deed)
 
 
 def _apology(title: str, text: str, click: Click) -> TextPage:

@@ -17,13 +17,28 @@ from bot.domain.errors import Unavailable
 from bot.domain.keys import ApiKey, KeyId, Kind, NewServiceAccount, Operation, RequestId, Secret
 from bot.domain.life import Former
 from bot.domain.requests import Approved, Done, Failed, Ready, Request, Shown
-from bot.services.clicks import Approve, Deed, Delete, Edit, Extend, Keep, Replace, Rotate, Show, fingerprint
+from bot.services.clicks import (
+    Approve,
+    Cancel,
+    CardAt,
+    Deed,
+    Delete,
+    Deny,
+    Edit,
+    Extend,
+    Keep,
+    Replace,
+    Rotate,
+    Saved,
+    Show,
+    fingerprint,
+)
 from bot.services.cloud import NewKey
 from bot.services.worker import Bell
 from handlers.desk import KNOWN_WITHIN, STORED_WITHIN, Reception
 from tests.services.world import World, a_world, check_at_rest, check_audit
 from tests.support import build
-from tests.support.build import DANA, DAY, ERIN, FEMI, HERE, HOUR
+from tests.support.build import DANA, DAY, ERIN, FEMI, HERE, HOUR, OTTO
 from tests.support.fakes import FakeCloud
 
 R1 = RequestId("R1")
@@ -323,6 +338,25 @@ async def test_an_older_key_that_somebody_marked_stops_no_request() -> None:
 
         assert isinstance(await world.state(), Ready)
         assert older.id in world.cloud.live()
+
+
+# --- messages of others ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deed", [Cancel(R1), Show(R1, 1), Saved(R1, 1), Replace(R1, 1), Approve(R1), Deny(R1, "r")])
+@pytest.mark.parametrize("is_decided", [False, True])
+async def test_nobody_has_the_request_of_another_shown_in_their_own_messages(deed: Deed, *, is_decided: bool) -> None:
+    """A forged value names another request than the message that the button stood on."""
+    async with a_world() as world:
+        await world.seed(build.ready() if is_decided else build.pending())
+        await world.work_now()
+        mine = CardAt("D0OTTO", "1.1")
+        world.slack.messages[mine.channel, mine.ts].append(("asked", build.pending(ask=build.an_ask(requester=OTTO))))
+        await world.store.inbox.put(build.a_click(deed, OTTO, id="forged", card=mine), world.clock())
+        await world.work_now()
+
+        assert len(world.slack.messages[mine.channel, mine.ts]) == 1
+        assert OTTO.slack in {to for to, _ in world.slack.said}
 
 
 # --- what only shows something must not keep a key alive --------------------------------------------------------------
