@@ -20,6 +20,8 @@ from bot.services.ports import Cache, Clock, People
 DISPLAY = timedelta(seconds=60)
 """How old what we read about a person may be when it is only shown."""
 CATALOG_KEPT = timedelta(days=1)
+OWN_KEPT = timedelta(minutes=10)
+"""Whoever runs Latchkey may give it another account, and that one is protected soon."""
 CATALOG_STALE = timedelta(minutes=1)
 """Older than this, opening the form starts a refresh; what is there is offered meanwhile."""
 A_LIST_EACH = timedelta(seconds=1)
@@ -172,7 +174,7 @@ class Directory:
         cached = await self.cache.get("own-account", str)
         own = cached[0] if cached else await self.cloud.own_account()
         if cached is None:
-            await self.cache.put("own-account", own, str, now=self.clock(), keep=CATALOG_KEPT)
+            await self.cache.put("own-account", own, str, now=self.clock(), keep=OWN_KEPT)
         return owner.id == own
 
     async def organization(self) -> str:

@@ -14,7 +14,7 @@ from bot.background import background
 from bot.domain.audit import Action
 from bot.domain.deadlines import end_of_life
 from bot.domain.errors import Unavailable
-from bot.domain.keys import ApiKey, KeyId, Kind, NewServiceAccount, Operation, RequestId, Secret
+from bot.domain.keys import ApiKey, KeyId, Kind, NewServiceAccount, Operation, Principal, RequestId, Secret
 from bot.domain.life import Former
 from bot.domain.requests import Approved, Done, Failed, Ready, Request, Shown
 from bot.services.clicks import (
@@ -357,6 +357,29 @@ async def test_nobody_has_the_request_of_another_shown_in_their_own_messages(dee
 
         assert len(world.slack.messages[mine.channel, mine.ts]) == 1
         assert OTTO.slack in {to for to, _ in world.slack.said}
+
+
+async def test_an_account_that_latchkey_was_given_lately_is_its_own_too() -> None:
+    class Moved(FakeCloud):
+        """Latchkey is given a key of another account."""
+
+        own = Principal("sa-latchk")
+
+        async def own_account(self) -> Principal:
+            return Moved.own
+
+    async with a_world(cloud=Moved) as world:
+        await a_key(world)
+        await world.click(Delete(OLD, "another word"))
+        await world.click(Edit(OLD, "another name", "reads orders", "looked at"))
+        await world.work_now()
+        Moved.own = build.ACCOUNT.id
+        world.clock.advance(timedelta(minutes=11))
+        request = await world.click(Delete(OLD, "CONFIRM"), by=ERIN)
+        await world.work_now()
+
+        assert await world.store.requests.get(RequestId(request)) is None
+        assert "Latchkey’s own account" in world.slack.said[-1][1]
 
 
 # --- what only shows something must not keep a key alive --------------------------------------------------------------
