@@ -6,6 +6,9 @@ PYTHONS := python3.11 python3.12 python3.13 python3.14 python3.15 python3
 LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group build --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
+# Most tests wait rather than compute; those of a file share their servers (PARALLEL= for one after the other).
+PARALLEL := --numprocesses=3 --dist=loadfile
+
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # or pyright asks for its newest version at every run
 
 .DEFAULT_GOAL := help
@@ -18,7 +21,7 @@ sandbox: $(VENV)/.sandbox-ready ## the whole product on this machine: bot, a Sla
 	@$(BIN)/python -m sandbox $(ARGS)
 
 test: $(VENV)/.dev-ready ## the tests (ARGS="-k create"); those in a browser are skipped where there is no Chromium
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: lint types imports test ## all that CI asks for
 
