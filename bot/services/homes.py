@@ -4,8 +4,9 @@ Slack keeps what was published for ever, and tells nobody who looks at it: so Ho
 it within the last day. Whoever opens it later gets it drawn then.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
@@ -38,6 +39,8 @@ RECENT = timedelta(days=1)
 LOOKED_AT = 50
 """How many of somebody's requests, and of those that wait, one drawing looks through."""
 KEYS = 10
+AT_ONCE = 4
+"""How many owners' keys are read at the same time."""
 AGAIN = timedelta(seconds=30)
 """When to draw again what could not be drawn."""
 Living: TypeAlias = Ready | Revealing | Shown | Confirmed
@@ -158,7 +161,8 @@ class Homes:
             return replace(self._with_keys(page, _made(mine), {}), notes=(note,), trouble=_NOT_TOLD)
         own, note = await self._own_keys(standing)
         waiting, trouble = await waiting_for(viewing.requests, standing)
-        whole = self._with_keys(page, _made(mine), own)
+        made = await self._not_gone(_made(mine), {} if note else {standing.person.principal: own.keys()})
+        whole = self._with_keys(page, made, own)
         return replace(whole, waiting=waiting, trouble=trouble, notes=(note,) if note else ())
 
     def _with_keys(self, page: HomePage, made: Sequence[Living], own: Mapping[KeyId, KeyView]) -> HomePage:
@@ -176,6 +180,24 @@ class Homes:
         except LatchkeyError as error:
             return {}, f"{error.tell} {_PARTLY}"
         return {view.key.id: view for view in views if view is not None}, ""
+
+    async def _not_gone(self, made: Sequence[Living], read: Mapping[str, Collection[KeyId]]) -> Sequence[Living]:
+        """Those whose key is there: Confluent tells nobody of one that is deleted in its Console.
+
+        `read` has the keys of some owners. Where those of others cannot be read, a key counts as there; so does one
+        that was made just now, which a list may not have yet.
+        """
+        owners = sorted({each.key.owner for each in made if each.key.owner} - read.keys())
+        there = dict(read)
+        for low in range(0, len(owners), AT_ONCE):
+            some = owners[low : low + AT_ONCE]
+            reads = (self.viewing.directory.cloud.keys_of(owner) for owner in some)
+            for owner, keys in zip(some, await asyncio.gather(*reads, return_exceptions=True), strict=True):
+                if not isinstance(keys, BaseException):
+                    there[owner] = {key.id for key in keys}
+                elif not isinstance(keys, LatchkeyError):
+                    raise keys
+        return [each for each in made if isinstance(each, Ready | Revealing) or _is_there(each, there)]
 
     def _recorded(self, made: Living) -> KeyView:
         """A key as its request has it: nobody has to be asked for that."""
@@ -212,6 +234,11 @@ async def waiting_for(requests: Requests, standing: Standing) -> tuple[Sequence[
 
 def _made(requests: Sequence[Request]) -> Sequence[Living]:
     return [each for each in requests if isinstance(each, Living)]
+
+
+def _is_there(made: Living, there: Mapping[str, Collection[KeyId]]) -> bool:
+    owner = made.key.owner
+    return owner is None or owner not in there or made.key.id in there[owner]
 
 
 def _starts_or_ends_waiting(request: Request) -> bool:

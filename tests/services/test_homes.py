@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
@@ -28,6 +28,7 @@ from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, NOW, OTTO, a_grant, a_key, an_ask, pending, terms
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
+_Request = TypeVar("_Request", bound=Request)
 AWAY = Unavailable("Confluent Cloud did not answer. Nothing was changed. Try again in a minute.")
 MINUTE = timedelta(minutes=1)
 
@@ -82,7 +83,7 @@ class House:
         """The agenda items that are due now."""
         return {lease.item for lease in await self.store.agenda.take(self.clock(), MINUTE, 100)}
 
-    async def keep(self, request: Request) -> Request:
+    async def keep(self, request: _Request) -> _Request:
         await self.store.requests.commit(Change(None, request, None, ()))
         return request
 
@@ -204,7 +205,7 @@ async def test_home_has_keys_of_ones_own_account_and_those_asked_for_and_no_othe
         mine, others = a_key("KEY0000000000002", marker="", owner=DANA.principal, name="laptop", kind=Kind.KAFKA), "U"
         house.cloud.add(mine)
         house.cloud.add(a_key("KEY0000000000003", marker="", owner=OTTO.principal, name=others, kind=Kind.KAFKA))
-        await house.keep(living())
+        house.cloud.add((await house.keep(living())).key)
 
         page = await house.homes.page(DANA.slack)
 
@@ -212,6 +213,16 @@ async def test_home_has_keys_of_ones_own_account_and_those_asked_for_and_no_othe
         assert [view.is_own for view in page.keys] == [True, False]
         assert page.keys[1].key.description == "reads orders"
         assert (page.notes, page.more_keys) == ((), 0)
+
+
+@pytest.mark.parametrize("owner", [build.ACCOUNT.id, DANA.principal])
+async def test_a_key_that_somebody_deleted_in_the_console_is_not_on_home(owner: Principal) -> None:
+    async with a_house() as house:
+        kept = await house.keep(living("R1", "KEY0000000000001", owner=owner))
+        await house.keep(living("R2", "KEY0000000000002", owner=owner))
+        house.cloud.add(kept.key)
+
+        assert [view.key.id for view in (await house.homes.page(DANA.slack)).keys] == ["KEY0000000000001"]
 
 
 async def test_what_waits_for_me_is_what_i_may_decide() -> None:
