@@ -21,8 +21,8 @@ from bot.services.following import is_shorter, shorter
 from bot.services.pages import EditPage, KeyView, Page, TextPage
 from bot.services.proposing import SENT_ALREADY, Proposing
 from bot.services.quota import room
+from bot.services.spans import duration, is_lifetime, lifetime_of
 from bot.services.viewing import Viewing
-from bot.services.words import duration
 
 CONFIRM = "CONFIRM"
 
@@ -151,12 +151,10 @@ class Managing:
 
 def chosen(days: str, terms: Terms) -> timedelta | None:
     """The lifetime that was chosen; None for the rule's own. Raises `Refused` for more than the rule lets."""
-    if not days:
-        return None
-    if not days.isdecimal() or not 0 < int(days) <= _MOST_DAYS:
+    if not is_lifetime(days):
         raise Refused("The lifetime could not be read. Nothing was sent. Choose it again.")
-    wanted, most = timedelta(days=int(days)), terms.lifetime
-    if most is not None and wanted > most:
+    wanted, most = lifetime_of(days), terms.lifetime
+    if wanted is not None and most is not None and wanted > most:
         raise Refused(
             f"The rule {plain(terms.rule)} lets such a key live for {duration(most)} at most. Nothing was sent."
         )
@@ -181,7 +179,6 @@ def _check_texts(name: str, description: str, reason: str, key: ApiKey) -> None:
             raise Refused(f"{field.capitalize()}: {problems[field]} Nothing was sent.")
 
 
-_MOST_DAYS = 3650
 _CHANGED = (
     "Somebody changed this key while you were writing, so nothing was changed yet. "
     "The fields hold what you wrote; above them is what the key says now."

@@ -35,11 +35,10 @@ from bot.services.directory import Directory
 from bot.services.finding_keys import NO_SUCH_KEY, Known, known, managed
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.ports import Clock, Requests
+from bot.services.spans import LIFETIMES
 
 CHANGES = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
 """What can be asked for a key that exists."""
-LIFETIMES = (1, 7, 30, 90, 180, 365)
-"""Days to choose from, as far as a rule lets them."""
 FIELD = 3000
 """Characters that one of Slack's text fields holds."""
 NOT_OURS = "This is a key of Latchkey’s own account. It is changed where it was made, not here. Nothing was changed."

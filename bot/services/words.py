@@ -1,6 +1,6 @@
 """Sentences about a request that both a late click and a list of requests need."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from bot.domain.errors import plain
@@ -48,15 +48,6 @@ def when(moment: datetime) -> str:
 def fallback(moment: datetime) -> str:
     """A moment for clients that cannot show it in the reader's own time zone."""
     return moment.strftime("%Y-%m-%d %H:%M UTC")
-
-
-def duration(span: timedelta) -> str:
-    """A span of time in the largest unit that says it exactly, but a day in hours."""
-    minutes = max(round(span.total_seconds() / 60), 1)
-    units = (("day", 24 * 60, 2), ("hour", 60, 1), ("minute", 1, 1))
-    unit, size, _ = next(each for each in units if minutes % each[1] == 0 and minutes >= each[1] * each[2])
-    count = minutes // size
-    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def unescaped(text: str) -> str:

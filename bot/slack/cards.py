@@ -18,7 +18,8 @@ from bot.domain.keys import (
 )
 from bot.domain.requests import Denied, Expired, Failed, Pending, Request
 from bot.domain.roles import TABLES, Table
-from bot.services.words import KINDS, duration
+from bot.services.spans import duration
+from bot.services.words import KINDS
 from bot.slack import ids
 from bot.slack.kit import Block, Bold, Code, Mention, Row, actions, button, context, divider, flat, lines, quote, told
 from bot.slack.standing import Rows, progress
@@ -31,7 +32,7 @@ def card(request: Request) -> tuple[list[Block], str]:
     ask = request.ask
     blocks = [
         lines([Mention(ask.requester.slack), " asks ", *wish(ask), "."]),
-        lines(*asked_rows(request, f"{ask.requester.name}’s own")),
+        lines(*asked_rows(request, own_account(ask, f"{ask.requester.name}’s own"))),
         *([quote(ask.reason)] if ask.reason.strip() else []),
         divider(),
         *_standing(request, yours=False),
@@ -54,7 +55,7 @@ def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
     ask = request.ask
     blocks = [
         lines(["You asked ", *wish(ask), "."]),
-        lines(*asked_rows(request, "your own")),
+        lines(*asked_rows(request, own_account(ask, "your own"))),
         *_standing(request, yours=True),
     ]
     if note:
@@ -125,6 +126,11 @@ def _change(label: str, old: str, new: str) -> Row:
     if old == new:
         return [f"{label}: ", new or "none", " (stays)"]
     return [f"{label}: ", old or "none", " → ", Bold(new or "none")]
+
+
+def own_account(ask: Ask, own: str) -> str:
+    """Whose own account it is: `own` is its requester's, and who manages keys may change those of somebody else."""
+    return own if ask.owner.id == ask.requester.principal else "another person’s"
 
 
 def owner_row(owner: Owner, own: str) -> Row:
