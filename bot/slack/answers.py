@@ -10,7 +10,7 @@ from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.basis import in_words
 from bot.services.words import KINDS
 from bot.slack import fitting, ids
-from bot.slack.cards import asked_rows, for_what, kind_of, place_of, wish
+from bot.slack.cards import asked_rows, for_what, kind_of, own_account, place_of, wish
 from bot.slack.kit import (
     Block,
     Bold,
@@ -31,6 +31,8 @@ SHOWN = 10
 """How many requests each of the two lists has at most: two blocks a request, for Slack takes 50 in a message."""
 REASON = 300
 """Characters of a reason that a list shows; the card has all of them."""
+WORD = 40
+"""Characters of a command that does not exist."""
 PIECE = 200
 """Characters of any other piece of text in a list: Slack takes 250 kB a view, in which twenty requests may stand."""
 
@@ -62,7 +64,7 @@ def help_blocks() -> list[Block]:
 
 def unknown_blocks(verb: str) -> list[Block]:
     """The answer to a subcommand that does not exist."""
-    return [lines(["There is no ", Code(f"/apikey {verb}"), ". Nothing was changed."]), *help_blocks()]
+    return [lines(["There is no ", Code(f"/apikey {cut(verb, WORD)}"), ". Nothing was changed."]), *help_blocks()]
 
 
 def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble: str = "") -> list[Block]:
@@ -81,7 +83,7 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         ask = request.ask
         reason = cut(" ".join(ask.reason.split()), REASON)
         who: Row = ["Asked by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
-        line = _line(request, f"{ask.requester.name}’s own account")
+        line = _line(request, f"{own_account(ask, f'{ask.requester.name}’s own')} account")
         rows = [line, *_details(request), [*who, *progress(request, yours=False)[-1]]]
         blocks.append(lines(*map(_short, rows), *([["Why: ", reason]] if reason else [])))
         blocks.append(
@@ -103,7 +105,7 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN) -> list[Block]:
     """The newest requests of a person."""
     blocks: list[Block] = [lines([Bold("Your requests")])]
     for request in mine[:shown]:
-        rows = [_line(request, "your own account"), *progress(request, yours=True)]
+        rows = [_line(request, f"{own_account(request.ask, 'your own')} account"), *progress(request, yours=True)]
         if isinstance(request, Ready | Offered):
             rows.append(["The button that shows it is in your messages with Latchkey."])
         blocks.append(lines(*map(_short, rows)))

@@ -75,7 +75,7 @@ def reminder(request: Request) -> tuple[list[Block], str]:
     if ends is None:
         return [lines(["Your key ", Code(request.key.id), " has no end any more."])], "Your API key was extended"
     rows: Rows = [
-        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) is deleted ", ends, "."],
+        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) will be deleted ", ends, "."],
         ["Whatever still uses it stops then. Extend it, or rotate it: a new key, and time to change over."],
     ]
     id_ = str(request.key.id)

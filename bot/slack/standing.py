@@ -107,12 +107,14 @@ def _changing(request: Approved | Working) -> Row:
 
 def _done(request: Done) -> Rows:
     """What a request did to a key."""
-    note: Row = [" ", *told(request.note)] if request.note else []
+    note: Row = told(request.note) if request.note else []
     match request.ask.operation:
+        case Operation.DELETE if note:
+            return [note]  # it was not this request that deleted it
         case Operation.DELETE:
-            return [["The key was deleted ", request.at, ".", *note]]
+            return [["The key was deleted ", request.at, "."]]
         case Operation.EDIT:
-            return [["The key was changed ", request.at, ".", *note]]
+            return [["The key was changed ", request.at, "."], *([note] if note else [])]
         case _:
             lasts = lifetime(request.ask, request.terms)
             until: Row = [", and lives until ", request.at + lasts, "."] if lasts else [". It has no end any more."]

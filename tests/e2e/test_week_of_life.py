@@ -142,7 +142,7 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     assert told(week.dana, f"Your key {key}", "(clicks subjects) is yours.")
 
     await later(it, hours=1, minutes=10)
-    await reads(it, week.dana, short, "is deleted", "Whatever still uses it stops then.")
+    await reads(it, week.dana, short, "will be deleted", "Whatever still uses it stops then.")
     assert "Extend" in buttons_beside(week.dana, short, "Whatever still uses it stops then.")
     await later(it, hours=1)
     await reads(it, week.dana, short, "is no more", "Its lifetime is over. Key", "was deleted")
@@ -193,7 +193,7 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     it, key = week.it, week.keys["laptop"]
     made = it.stage.organization.api_keys[key].created_at
     await later(it, seconds=(made + timedelta(days=6, hours=1) - it.stage.clock.now()).total_seconds())
-    await reads(it, week.dana, key, "is deleted", "Whatever still uses it stops then.")
+    await reads(it, week.dana, key, "will be deleted", "Whatever still uses it stops then.")
     await week.dana.click("Extend", beside="Whatever still uses it stops then.", in_channel=week.dana.dm)
     await week.dana.see("From now on it lives")
     await week.dana.fill({"Reason": "the tests go on"})

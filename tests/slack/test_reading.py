@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.keys import Everywhere, FlinkRegion, Kind, MyAccount, Resource
-from bot.domain.requests import Ready
+from bot.domain.keys import Everywhere, FlinkRegion, Kind, MyAccount, Operation, Resource
+from bot.domain.requests import Done, Ready
 from bot.services.homes import HomePage
 from bot.slack import answers, cards, home, ids, keymessages
 from bot.slack.kit import Block
 from sandbox.slack.blocks import interactive, plain_words
 from tests.support import build
-from tests.support.build import ACCOUNT, DANA
+from tests.support.build import ACCOUNT, DANA, ERIN
 
 FLINK = FlinkRegion("aws.us-east-1", "env-dev001", "dev")
 
@@ -48,6 +48,29 @@ def test_a_key_of_ones_own_account_says_whose_it_is_to_whoever_reads() -> None:
 
     assert "in dev, Dana’s own account" in words(answers.waiting_blocks([request]))
     assert "in dev, your own account" in words(answers.own_blocks([request]))
+
+
+def test_a_change_of_somebody_elses_key_does_not_call_the_account_that_of_who_asked() -> None:
+    ask = build.an_ask(requester=ERIN, operation=Operation.DELETE, owner=MyAccount(DANA.principal), key=build.a_key())
+    request = build.pending(ask=ask)
+
+    for shown in (cards.card(request)[0], cards.asked(request)[0]):
+        assert f"Account: another person’s ({DANA.principal})" in words(shown)
+    for shown in (answers.waiting_blocks([request]), answers.own_blocks([request])):
+        assert "in dev, another person’s account" in words(shown)
+
+
+def test_a_key_that_was_gone_already_is_not_said_to_be_deleted_by_the_request() -> None:
+    ask = build.an_ask(operation=Operation.DELETE, key=build.a_key())
+    done = Done(ask, build.terms(), build.a_grant(ask=ask), 1, build.NOW, "It was gone already: somebody deleted it.")
+
+    said = words(cards.asked(done)[0])
+    assert "It was gone already" in said
+    assert "was deleted" not in said
+
+
+def test_a_command_that_does_not_exist_is_not_repeated_at_length() -> None:
+    assert len(words(answers.unknown_blocks("x" * 3000))) - len(words(answers.help_blocks())) < 100
 
 
 def test_a_secret_that_waits_is_to_be_found() -> None:
