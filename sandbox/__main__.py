@@ -6,6 +6,7 @@ import errno
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.confluent import add_crowd
@@ -35,12 +36,16 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=PORT, help=f"of the page (default {PORT}; 0: any free one)")
     parser.add_argument("--log-level", default="INFO", help="of the bot")
     parser.add_argument("--large", action="store_true", help="500 environments, 20,000 clusters, 100,000 keys")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="the policy file; the bot follows its changes")
     asked = parser.parse_args()
+    settings = {"LOG_LEVEL": asked.log_level}
+    if asked.policy:
+        settings["LATCHKEY_POLICY"] = str(asked.policy.resolve())
     with tempfile.TemporaryDirectory(prefix="latchkey-sandbox-") as folder:
-        return asyncio.run(_run(Path(folder), asked.port, asked.log_level, is_large=asked.large))
+        return asyncio.run(_run(Path(folder), asked.port, settings, is_large=asked.large))
 
 
-async def _run(folder: Path, port: int, log_level: str, *, is_large: bool) -> int:
+async def _run(folder: Path, port: int, settings: Mapping[str, str], *, is_large: bool) -> int:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -49,8 +54,7 @@ async def _run(folder: Path, port: int, log_level: str, *, is_large: bool) -> in
         async with stage(folder, port=port, extra=control.routes()) as here:
             if is_large:
                 add_crowd(here.organization)
-            settings = here.environment() | {"LOG_LEVEL": log_level}
-            bot = BotProcess(settings, folder / "clock", folder / "bot.log")
+            bot = BotProcess({**here.environment(), **settings}, folder / "clock", folder / "bot.log")
             control.attach(here, bot)
             await bot.start()
             try:

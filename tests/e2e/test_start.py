@@ -180,6 +180,23 @@ async def test_the_sandbox_leaves_no_server_behind_even_when_its_bot_was_killed(
     assert not log.parent.exists()
 
 
+async def test_the_sandbox_follows_the_policy_that_it_is_given(tmp_path: Path) -> None:
+    policy, pipe = tmp_path / "policy.yml", asyncio.subprocess.PIPE
+    policy.write_text("version: 1\nchannel: C0APPROVE\nrules: [{name: none, match: {}, approvals: 6}]\n")
+    asked = ("-m", "sandbox", "--port", "0", "--policy", str(policy))
+    sandbox = await asyncio.create_subprocess_exec(sys.executable, *asked, stdout=pipe, stderr=pipe)
+    try:
+        async with asyncio.timeout(60):
+            _, said = await sandbox.communicate()
+    finally:
+        if sandbox.returncode is None:
+            sandbox.kill()
+            await sandbox.wait()
+
+    assert sandbox.returncode == 1
+    assert f"{policy}:3: rules[0].approvals: 6 is too much." in said.decode()
+
+
 async def test_the_doctor_says_what_is_well_and_what_is_not(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
         well, ill = await asyncio.gather(
