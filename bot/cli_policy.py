@@ -43,7 +43,8 @@ def check(
     if any(not each.is_warning for each in findings):
         raise typer.Exit(1)
     looked = "; Slack and Confluent Cloud know its ids" if online else ""
-    typer.echo(f"{read.name}: reads well ({read.rules} rules of its own, digest {read.digest}){looked}.")
+    rules = "1 rule" if read.rules == 1 else f"{read.rules} rules"
+    typer.echo(f"{read.name}: reads well ({rules} of its own, digest {read.digest}){looked}.")
 
 
 @app.command()

@@ -42,7 +42,7 @@ def test_a_file_that_is_fine_needs_no_settings_and_no_network(path: Path) -> Non
     result = latchkey("check", path)
 
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith(f"{path}: reads well (1 rules of its own, digest ")
+    assert result.stdout.startswith(f"{path}: reads well (1 rule of its own, digest ")
 
 
 def test_without_an_argument_it_is_the_file_of_the_settings(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
