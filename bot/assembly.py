@@ -19,6 +19,7 @@ from bot.services.homes import Homes
 from bot.services.ledger import Ledger
 from bot.services.managing import Managing
 from bot.services.minting import Minting
+from bot.services.missing import Missing
 from bot.services.probing import Probing
 from bot.services.proposing import Proposing
 from bot.services.publishing import Publishing
@@ -79,7 +80,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         directory,
         clock,
         bell,
-        errands={"home": homes.errand, "review": reviewing.step},
+        errands={"home": homes.errand, "review": reviewing.step, "gone": Missing(ledger, world.cloud).look},
         moved=moved,
     )
     return Parts(worker, replies, viewing, homes, reviewing)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from bot.domain.asks import Ask, Terms
-from bot.domain.life import LEADS
+from bot.domain.life import LEADS, MOST_OVERLAP
 from bot.domain.requests import (
     Approved,
     Cancelled,
@@ -113,6 +113,14 @@ def end_of_overlap(request: Living | Retired) -> datetime | None:
     if former is None or former.deleted_at:
         return None
     return former.retry_at or former.until
+
+
+def longest_overlap(request: Living | Retired) -> datetime:
+    """Until when the key that this one replaced may live at most; never longer than this one."""
+    # Nobody knows any more when the secret of a retired key was shown; it was approved before that.
+    begun = request.grant.at if isinstance(request, Retired) else shown_at(request)
+    end, limit = end_of_life(request), begun + min(MOST_OVERLAP, request.terms.overlap)
+    return min(limit, end) if end else limit
 
 
 def shown_at(request: Living) -> datetime:

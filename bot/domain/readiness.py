@@ -50,11 +50,11 @@ def after(kind: Kind, probe: Probe, answer: Answer, created_at: datetime, now: d
         first = seen.passed_at or now
         return replace(seen, passed_at=first, next_at=max(first + KAFKA_APART, now + _step(seen, jitter)))
     seen = replace(seen, passed_at=None)
-    if seen.forbidden >= MOST_FORBIDDEN:
+    is_late = now - created_at >= LONGEST and seen.tries >= LEAST_TRIES
+    if seen.forbidden >= MOST_FORBIDDEN or (is_late and answer.status == HTTPStatus.FORBIDDEN):
         return _over(seen, "no-permission", now)
     if seen.unreachable >= MOST_UNREACHABLE:
         return _over(seen, "unreachable", now)
-    is_late = now - created_at >= LONGEST and seen.tries >= LEAST_TRIES
     if is_late or not _is_pending(kind, answer):
         return _over(seen, "gave-up", now)
     soon = now + _step(seen, jitter)

@@ -197,7 +197,10 @@ class Homes:
                     there[owner] = {key.id for key in keys}
                 elif not isinstance(keys, LatchkeyError):
                     raise keys
-        return [each for each in made if isinstance(each, Ready | Revealing) or _is_there(each, there)]
+        gone = [each for each in made if isinstance(each, Shown | Confirmed) and not _is_there(each, there)]
+        for each in gone:  # its requester is told, once somebody has made sure of it
+            await self.agenda.put(f"gone:{each.ask.id}", self.viewing.clock())
+        return [each for each in made if each not in gone]
 
     def _recorded(self, made: Living) -> KeyView:
         """A key as its request has it: nobody has to be asked for that."""

@@ -17,15 +17,13 @@ from bot.domain.requests import Keyed
 from bot.domain.visibility import accounts_in_sight, may_see
 from bot.services.finding_keys import Known, known
 from bot.services.pages import Filters, KeysPage
-from bot.services.viewing import Viewing, target_in
+from bot.services.viewing import MOST_ASKED, Viewing, target_in
 
 PAGE = 8
 """Keys on one page."""
 MOST_OWNERS = 24
 """How many accounts one page looks through."""
 AT_ONCE = 4
-MOST_ASKED = 50
-"""How many of the reader's newest requests are looked at for keys that the reader asked for."""
 ME = "me"
 """Stands for the reader's own account in a filter."""
 Place: TypeAlias = tuple[int, int]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.audit import Action
-from bot.domain.deadlines import end_of_life, end_of_overlap, reminders_behind, shown_at
+from bot.domain.deadlines import end_of_life, end_of_overlap, longest_overlap, reminders_behind, shown_at
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
 from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, Former
 from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
@@ -50,11 +50,7 @@ class Lives:
         living, former = _former(stored.value)
         if seen and seen != int(former.until.timestamp()):
             return f"The old key lives until {when(former.until)} already."
-        # Nobody knows any more when the secret of a retired key was shown; it was approved before that.
-        begun = living.grant.at if isinstance(living, Retired) else shown_at(living)
-        end, limit = end_of_life(living), begun + min(MOST_OVERLAP, living.terms.overlap)
-        last = min(limit, end) if end else limit
-        until = min(former.until + A_DAY_LONGER, last)
+        until = min(former.until + A_DAY_LONGER, longest_overlap(living))
         if until <= former.until or former.until <= self.ledger.clock():
             raise Refused(f"The old key cannot live longer than until {when(former.until)}. Nothing was changed.")
         await self._plan(stored, living, until, actor)

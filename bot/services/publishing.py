@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.domain.asks import Ask
 from bot.domain.deadlines import end_of_life, is_reminded
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
-from bot.domain.keys import RequestId
+from bot.domain.keys import MyAccount, RequestId
 from bot.domain.requests import (
     Confirmed,
     Denied,
@@ -31,7 +32,9 @@ REPAIRED = timedelta(minutes=5)
 def surfaces(request: Request) -> tuple[Surface, ...]:
     """The messages that this request should have by now, in the order in which to write them."""
     if not request.ask.makes_key and not request.terms.approvals:
-        return ("asked",)  # its requester alone has to do with it; whom the key concerns reads it in the key's messages
+        # Its requester alone has to do with it, and whom the key concerns reads it in the key's messages. A key of
+        # another person's account may have none: then the channel reads it.
+        return ("card", "asked") if _is_of_another_person(request.ask) else ("asked",)
     if isinstance(request, Denied | Expired | Failed | Done):
         return ("card", "asked", "outcome")
     if isinstance(request, Keyed | Offered):
@@ -39,6 +42,10 @@ def surfaces(request: Request) -> tuple[Surface, ...]:
     if isinstance(request, Pending):
         return ("card", "asked", *(f"copy:{told}" for told in request.told))
     return ("card", "asked")
+
+
+def _is_of_another_person(ask: Ask) -> bool:
+    return isinstance(ask.owner, MyAccount) and ask.owner.id != ask.requester.principal
 
 
 def _of_its_life(request: Keyed | Offered) -> tuple[Surface, ...]:

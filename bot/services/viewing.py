@@ -29,7 +29,7 @@ from bot.domain.keys import (
 )
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.policy import Policy
-from bot.domain.requests import Confirmed, Ready, Request, Revealing, Shown, Withdrawn
+from bot.domain.requests import Confirmed, Keyed, Ready, Request, Revealing, Shown, Withdrawn
 from bot.domain.visibility import may_see
 from bot.services.directory import Directory
 from bot.services.finding_keys import NO_SUCH_KEY, Known, known, managed
@@ -39,6 +39,8 @@ from bot.services.spans import LIFETIMES
 
 CHANGES = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
 """What can be asked for a key that exists."""
+MOST_ASKED = 50
+"""How many of the reader's newest requests are looked at for a key that the reader asked for."""
 FIELD = 3000
 """Characters that one of Slack's text fields holds."""
 NOT_OURS = "This is a key of Latchkey’s own account. It is changed where it was made, not here. Nothing was changed."
@@ -71,11 +73,18 @@ class Viewing:
         """One key. Raises `NotFound`, in the same words, for one that is gone and one that is not theirs to see."""
         found = await self.directory.cloud.key(key)
         if found is None:
-            raise NotFound(NO_SUCH_KEY)
+            raise NotFound(await self._no_key(key, standing))
         view = await self.view_of(found, standing, await known(self.directory))
         if view is None:
             raise NotFound(NO_SUCH_KEY)
         return view
+
+    async def _no_key(self, key: KeyId, standing: Standing) -> str:
+        """Why there is nothing to see; who asked for the key may read that it is gone."""
+        mine = await self.requests.of_requester(standing.person.slack, MOST_ASKED)
+        if any(isinstance(each.value, Keyed) and each.value.key.id == key for each in mine):
+            return f"Confluent Cloud has no key `{plain(key)}` any more: it was deleted. Nothing was changed."
+        return NO_SUCH_KEY
 
     async def view_of(self, key: ApiKey, standing: Standing, catalog: Known) -> KeyView | None:
         """A key that was just read, as this person may see it; None when it is not theirs to see."""

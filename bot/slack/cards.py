@@ -119,7 +119,7 @@ def _lasting(request: Request) -> Rows:
     lasts = lifetime(request.ask, request.terms)
     if request.ask.operation is Operation.EXTEND:
         return [[f"Lives on: for {duration(lasts)} from the approval" if lasts else "Lives on: without an end"]]
-    return [[f"Lives: {duration(lasts)}"]] if lasts and request.ask.makes_key else []
+    return [[f"Lives: {duration(lasts)}" if lasts else "Lives: without an end"]] if request.ask.makes_key else []
 
 
 def _change(label: str, old: str, new: str) -> Row:

@@ -99,7 +99,7 @@ def scope_options() -> list[Block]:
 
 def lifetime_options(limit: timedelta | None) -> list[Block]:
     """How long the key may live; the first option is as long as the rule lets it."""
-    by_rule = "No end" if limit is None else f"As long as the rule allows: {duration(limit)}"
+    by_rule = "Without an end" if limit is None else f"As long as the rule allows: {duration(limit)}"
     days = [option(f"{each} day{'' if each == 1 else 's'}", str(each)) for each in days_allowed(limit)]
     return [option(by_rule, BY_RULE), *days]
 

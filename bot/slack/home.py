@@ -10,6 +10,7 @@ from bot.slack.kit import (
     Block,
     Bold,
     Code,
+    Piece,
     actions,
     button,
     context,
@@ -64,5 +65,7 @@ def _keys(page: HomePage) -> list[Block]:
     if page.more_keys:
         blocks.append(context(f"And {page.more_keys} more: ", Code("/apikey list"), " shows them all."))
     if not page.keys:
-        blocks.append(context("None yet. Ask with ", Code("/apikey create"), "."))
+        # Whoever can have none reads why in a note.
+        ask: tuple[Piece, ...] = () if page.notes else (" Ask with ", Code("/apikey create"), ".")
+        blocks.append(context("None yet.", *ask))
     return blocks

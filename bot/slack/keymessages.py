@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from bot.domain.deadlines import end_of_life
+from bot.domain.deadlines import end_of_life, longest_overlap
 from bot.domain.errors import plain
 from bot.domain.keys import KeyId
 from bot.domain.requests import (
@@ -97,7 +97,8 @@ def _keyed(request: Keyed, name: str) -> list[Block]:
             "Keep a day longer", ids.KEEP_FORMER, ids.key_until(request.ask.id, request.attempt, former.until)
         )
         now = {**button("Delete old key now", ids.DROP_FORMER, ref, "danger"), "confirm": _DROPPING}
-        blocks += [lines(*rows), actions(longer, now)]
+        may_stay = former.until < longest_overlap(request)
+        blocks += [lines(*rows), actions(*([longer] if may_stay else []), now)]
     if isinstance(request, Shown | Undelivered):
         blocks.append(actions(button("Replace key", ids.REPLACE, ref)))
     if isinstance(request, Shown | Confirmed):

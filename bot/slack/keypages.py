@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain.asks import Terms
-from bot.domain.deadlines import end_of_life
+from bot.domain.deadlines import end_of_life, lifetime
 from bot.domain.keys import Operation
 from bot.domain.requests import Keyed, Withdrawn
 from bot.services.checking import LIMITS
@@ -128,7 +128,11 @@ def rotate(content: RotatePage) -> Block:
             _overlaps(content.overlaps),
             hint="Counted from when the new secret is shown. You can shorten it or add a day later.",
         ),
-        field("The new key lives", ids.LASTS_BLOCK, _lifetimes(content.lifetimes, unlimited=content.unlimited)),
+        field(
+            "The new key lives",
+            ids.LASTS_BLOCK,
+            _lifetimes(content.view, content.lifetimes, unlimited=content.unlimited),
+        ),
         _reason(),
     ]
     return _asking("Rotate API key", blocks, ids.ROTATE, view)
@@ -143,7 +147,7 @@ def extend(content: ExtendPage) -> Block:
         field(
             "From now on it lives",
             ids.LASTS_BLOCK,
-            _lifetimes(content.lifetimes, unlimited=content.unlimited),
+            _lifetimes(content.view, content.lifetimes, unlimited=content.unlimited),
         ),
         _reason(),
     ]
@@ -254,15 +258,18 @@ def _overlaps(days: Sequence[int]) -> Block:
     return _select(ids.KEY_OVERLAP, options, options[min(1, len(options) - 1)])
 
 
-def _lifetimes(days: Sequence[int], *, unlimited: bool) -> Block:
-    """The first option is what the rule says."""
+def _lifetimes(view: KeyView, days: Sequence[int], *, unlimited: bool) -> Block:
+    """The first option is what the rule says; as long as the key was to live before is what stands there."""
     if unlimited:
         first, others = option("Without an end", RULE), days
     else:
         longest = f": {_days(days[-1])}" if days else ""
         first, others = option(f"As long as the rule allows{longest}", RULE), days[:-1]
     options = [first, *(option(_days(each), str(each)) for each in others)]
-    return _select(ids.KEY_LIFETIME, options, first)
+    made = view.request
+    before = lifetime(made.ask, made.terms) if made else None
+    usual = str(before.days) if before else RULE
+    return _select(ids.KEY_LIFETIME, options, next((each for each in options if each["value"] == usual), first))
 
 
 def _days(number: int) -> str:

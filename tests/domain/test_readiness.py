@@ -261,3 +261,12 @@ def test_works_is_said_only_of_a_key_that_was_accepted(kind: Kind, run: list[tup
         assert [status for status, when in met if when - MADE >= 2 * MINUTE].count(403) == 3
     if probe.verdict == "unreachable":
         assert [status for status, _ in met[-2:]] == [0, 0]
+
+
+def test_a_refusal_of_permission_that_lasts_ten_minutes_is_no_matter_of_spreading() -> None:
+    """A Latchkey that was away meanwhile has not seen three of them, and need not."""
+    probe = at(Kind.SCHEMA_REGISTRY, 5 * SECOND, 401)
+    probe = at(Kind.SCHEMA_REGISTRY, 11 * MINUTE, 403, probe)
+    assert probe.verdict == ""
+
+    assert at(Kind.SCHEMA_REGISTRY, 12 * MINUTE, 403, probe).verdict == "no-permission"

@@ -322,3 +322,14 @@ async def test_a_key_of_a_cluster_that_the_catalog_does_not_know_yet_is_looked_u
 
         assert world.cloud.live() == [KEY]
         assert "Not here." in world.slack.said[-1][1]
+
+
+async def test_who_deletes_a_key_of_another_persons_account_is_seen_in_the_channel() -> None:
+    async with a_world() as world:
+        await a_key(world)
+        world.cloud.add(build.a_key("KEY0000000000055", marker="", owner=ERIN.principal, kind=Kind.KAFKA))
+
+        await done(world, Delete(KeyId("KEY0000000000055"), "CONFIRM"))
+
+        cards = [versions[-1][1] for versions in world.slack.messages.values() if versions[0][0] == "card"]
+        assert [type(each) for each in cards if each.ask.operation is Operation.DELETE] == [Done]

@@ -17,6 +17,7 @@ from slack_bolt.response import BoltResponse
 
 import handlers
 from bot.domain.catalog import Endpoints, Environment
+from bot.domain.deadlines import lifetime
 from bot.domain.keys import Everywhere, FlinkRegion, Kind, KsqlCluster, Operation, SchemaRegistry
 from bot.domain.requests import Keyed
 from bot.services.clicks import Delete, Edit, Extend, Rotate, fingerprint
@@ -310,6 +311,19 @@ def test_lifetimes_are_offered_up_to_the_rules(days: tuple[int, ...], unlimited:
 # --- reading them back ------------------------------------------------------------------------------------------------
 
 
+def test_what_a_key_was_to_live_stands_in_the_page_that_gives_it_a_new_life() -> None:
+    """Else a hasty click on an extension makes a key that ends tomorrow live without an end."""
+    made = build.states()["shown"]
+    view = a_view(request=replace(made, terms=build.terms(lifetime=30 * build.DAY)))
+
+    for page in (
+        keypages.extend(ExtendPage(view, build.terms(), (7, 30, 90), unlimited=True)),
+        keypages.rotate(RotatePage(view, build.terms(), (0, 1), (7, 30, 90), unlimited=True)),
+    ):
+        chosen = [each["initial_option"] for each in objects(page) if each.get("action_id") == ids.KEY_LIFETIME]
+        assert [each["value"] for each in chosen] == ["30"]
+
+
 def sent(view: Block, **filled: dict[str, Any]) -> Block:
     """What Slack sends of this view; `filled` by block_id is what stands in its element."""
     blocks = fill_ids(view["blocks"])
@@ -365,7 +379,9 @@ def test_an_untouched_rotation_is_read_as_it_was_offered(page: RotatePage) -> No
 
     assert deed.key == page.view.key.id
     assert deed.overlap_days == (1 if 1 in page.overlaps else 0)
-    assert deed.lifetime == ""
+    made = page.view.request
+    before = lifetime(made.ask, made.terms) if made else None
+    assert deed.lifetime in {"", str(before.days) if before else ""}
     assert keyforms.problems(body, replace(deed, name="n", description="d")) == {}
 
 

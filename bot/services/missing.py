@@ -1,0 +1,38 @@
+"""Keys that somebody deleted outside Latchkey: Confluent tells nobody, so whoever misses one has it looked for."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.audit import Action
+from bot.domain.deadlines import shown_at
+from bot.domain.keys import RequestId
+from bot.domain.requests import Confirmed, Shown
+from bot.services.cloud import Cloud
+from bot.services.following import Following
+from bot.services.ledger import Ledger
+
+SETTLED = timedelta(minutes=10)
+"""While a key is newer in its requester's hands, a list without it may only be slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Makes sure that a key is gone, and has its request say so."""
+
+    ledger: Ledger
+    cloud: Cloud
+
+    async def look(self, name: str) -> datetime | None:
+        """Carry out the agenda item `gone:REQUEST`. May raise `Unavailable` and `CloudRefused`."""
+        stored = await self.ledger.requests.get(RequestId(name))
+        state = stored.value if stored else None
+        if not isinstance(state, Shown | Confirmed) or self.ledger.clock() - shown_at(state) < SETTLED:
+            return None
+        key, owner = state.key, state.key.owner or state.ask.owner.id
+        if await self.cloud.key(key.id) is not None:
+            return None
+        if any(each.id == key.id for each in await self.cloud.keys(owner, state.ask.resource)):
+            return None
+        await self.ledger.record(Action.FOUND_GONE, state.ask.id, key=key.id)
+        await Following(self.ledger).ended(key, "Somebody deleted it outside Latchkey.")
+        return None
