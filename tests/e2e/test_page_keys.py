@@ -193,7 +193,7 @@ async def delete(it: Play, key: str) -> None:
     await it.approve("asks to delete")
     await expect(dana.message("more clicks: you asked to delete")).to_contain_text("The key was deleted today at")
     await dana.say(f"/apikey show {key}")
-    await dana.done("There is no such key, or it is not yours to see.")
+    await dana.done("any more: it was deleted")
 
 
 async def test_the_form_shows_what_each_scope_needs_and_keeps_what_was_typed(it: Play) -> None:

@@ -154,7 +154,7 @@ async def test_what_used_a_deleted_key_stops_and_nothing_brings_it_back(tmp_path
 
         assert key not in live(it)
         assert key not in await listed(it.dana)
-        assert "There is no such key" in await page_of(it.dana, key)
+        assert "any more: it was deleted" in await page_of(it.dana, key)
         newest = next(each for each in reversed(it.dana.messages()) if key in says(each) and "Your key" in says(each))
         assert not {"Show secret", "Replace key", "Extend", "Rotate", "Edit", "Delete API key"} & set(
             buttons_of(newest)

@@ -148,7 +148,7 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     await reads(it, week.dana, short, "is no more", "Its lifetime is over. Key", "was deleted")
     week.gone.add(short)
     await week.all_agree(week.keys["joins"], shows=("Ends: never by itself",))
-    assert "There is no such key" in await page_of(week.dana, short)
+    assert "any more: it was deleted" in await page_of(week.dana, short)
 
 
 async def wednesday_two_are_rotated(week: Week) -> None:
