@@ -10,7 +10,7 @@ from bot.services.spans import duration
 
 FOR_DEVELOPMENT = (
     "Keys of your own account are for development and testing; production uses a service account. "
-    "Anyone with this credential can access the resources associated with your account."
+    "Whoever has this key can use what you can use."
 )
 
 

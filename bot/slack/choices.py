@@ -17,15 +17,15 @@ from bot.slack.kit import OPTION, OPTIONS, VALUE, Block, option, plain_text
 T = TypeVar("T")
 
 SCOPES = {
-    Kind.KAFKA: ("Kafka cluster", "To access the specified Kafka cluster"),
-    Kind.SCHEMA_REGISTRY: ("Schema Registry", "To access the specified Schema Registry"),
-    Kind.KSQLDB: ("ksqlDB cluster", "To access the specified ksqlDB application"),
-    Kind.FLINK: ("Flink region", "To access compute pools and statements in the specified region"),
-    Kind.CLOUD: ("Cloud resource management", "To access the resource management APIs of your organization"),
-    Kind.TABLEFLOW: ("Tableflow", "To read tables through Tableflow in your organization"),
-    Kind.GLOBAL: ("Global", "To access resources of every kind in your organization with one key"),
+    Kind.KAFKA: ("Kafka cluster", "One cluster of an environment"),
+    Kind.SCHEMA_REGISTRY: ("Schema Registry", "The schemas of an environment"),
+    Kind.KSQLDB: ("ksqlDB cluster", "One application of an environment"),
+    Kind.FLINK: ("Flink region", "Statements and compute pools in one region"),
+    Kind.CLOUD: ("Cloud resource management", "The APIs that manage your organisation"),
+    Kind.TABLEFLOW: ("Tableflow", "Tables made of topics, in your organisation"),
+    Kind.GLOBAL: ("Global", "One key for resources of every kind"),
 }
-"""The resource scopes of the page, with its words as far as an option has room for them."""
+"""The resource scopes of the page, by its names."""
 OWNERS = {
     ME: option("My account", ME, "Recommended for development and testing"),
     EXISTING: option("Existing service account", EXISTING, "Recommended for production use"),

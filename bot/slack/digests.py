@@ -41,10 +41,7 @@ LIMITS_SHOWN = 10
 LIMIT_NAME = 100
 REASON = 150
 """Characters of a reason that the message repeats."""
-TIP = (
-    "Delete API keys that you no longer need to reduce the risk of unauthorized access and to stay below the "
-    "maximum number of API keys."
-)
+TIP = "A key that nobody needs is a risk, and counts against the most keys that Confluent lets you have. Delete it."
 
 
 def message(digest: Digest) -> tuple[list[Block], str]:

@@ -16,25 +16,21 @@ from bot.slack import choices, forms, ids
 from bot.slack.kit import OPTIONS, Block, context, field, modal, search, text_input
 
 _OF_OWNER = {
-    ME: "Creates an API key credential for the current user account. "
-    "Anyone with this credential can access the resources associated with this account.",
-    EXISTING: "Creates an API key credential for a service account.",
-    NEW: "Creates an API key credential for a service account. The account is made together with the key, "
-    "after the approval.",
+    ME: "The key acts as your own Confluent user: whoever has it can use what you can use.",
+    EXISTING: "The key acts as this service account, with the roles that it has.",
+    NEW: "The account is made together with the key, after the approval. It may do nothing until it is given a role.",
 }
 """What stands under the account that is chosen; what each is recommended for stands beside it."""
+_ALL = "There is nothing more to choose."
 _OF_SCOPE = {
-    Kind.KAFKA: "Use to access the specified Kafka cluster. Select the environment and the cluster.",
-    Kind.SCHEMA_REGISTRY: "Use to access the specified Schema Registry. Select the environment and Schema Registry.",
-    Kind.KSQLDB: "Use to access the specified ksqlDB application. Select the environment and the ksqlDB cluster.",
-    Kind.FLINK: "Use to access the Flink compute pools and statements in the specified Flink region. "
-    "Select the environment, the cloud provider and the region.",
-    Kind.CLOUD: "Use to access resource management APIs for Confluent Cloud resources in your organisation. "
-    "No additional action required.",
-    Kind.TABLEFLOW: "Use to access the tables that Tableflow makes of topics in your organisation. "
-    "No additional action required.",
+    Kind.KAFKA: "Lets clients into one Kafka cluster.",
+    Kind.SCHEMA_REGISTRY: "Lets clients into one Schema Registry.",
+    Kind.KSQLDB: "Lets applications into one ksqlDB cluster.",
+    Kind.FLINK: "Runs statements in the compute pools of one environment, in one region.",
+    Kind.CLOUD: f"Manages Confluent Cloud in your organisation through its APIs. {_ALL}",
+    Kind.TABLEFLOW: f"Reads the tables that Tableflow makes of topics in your organisation. {_ALL}",
     Kind.GLOBAL: "One key for the APIs of Confluent Cloud and for resources of every kind that its owner may use. "
-    "No additional action required.",
+    f"{_ALL}",
 }
 _LABELS = {
     Kind.KAFKA: "Kafka cluster",

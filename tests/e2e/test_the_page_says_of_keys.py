@@ -46,7 +46,7 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
     async with play(tmp_path) as it:
         it.advance(days=7)
         digest = await reads(it, it.dana, "API keys to review", LAPTOP)
-        assert "Delete API keys that you no longer need to reduce the risk of unauthorized access" in digest
+        assert "A key that nobody needs is a risk" in digest
 
         await it.dana.click("Delete API key", beside=LAPTOP, in_channel=it.dana.dm)
         await it.dana.see("CONFIRM")
