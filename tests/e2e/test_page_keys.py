@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from sandbox.stage import Stage
 from tests.support.browsing import Person, a_browser, a_person, a_sandbox
+from tests.support.processes import held, reached
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 SCOPES = {
@@ -242,6 +243,22 @@ async def test_the_form_follows_whoever_clicks_faster_than_it_is_drawn(it: Play)
 
     await expect(dana.dialog).to_contain_text("fast-service (a new service account)")
     await expect(dana.dialog).to_contain_text("aws.us-east-1")
+    await dana.close()
+
+
+async def test_a_menu_that_was_opened_meanwhile_stays_open_when_the_form_is_drawn_again(it: Play) -> None:
+    dana, page = it.dana, it.dana.page
+    await dana.say("/apikey create")
+    await expect(dana.dialog.get_by_label("My account")).to_be_visible()
+    async with held(it.stage.slack.faults.hold_before, "views.update") as gate:
+        await dana.pick("Resource scope", "Flink region")
+        await reached(gate)
+        await page.get_by_role("combobox", name="Resource scope").click()
+        await expect(dana.option("Global")).to_be_visible()
+
+    await expect(page.get_by_role("combobox", name="Cloud provider")).to_be_visible()
+    await dana.option("Global").click()
+    await expect(page.get_by_role("combobox", name="Cloud provider")).to_have_count(0)
     await dana.close()
 
 

@@ -41,7 +41,7 @@ async def test_a_week_on_everybody_is_asked_about_the_keys_that_they_answer_for(
         assert "You own this account." in account
         assert "older than 90 days" in account
         assert OTHER in account
-        assert "stay below the maximum number of API keys" in account
+        assert "counts against the most keys that Confluent lets you have" in account
         assert "SAMISNOTEBOOK001" not in account
         await it.until(lambda: ORPHAN in str(digests(it.erin, APPROVALS_CHANNEL)), "the orphan", step=5)
         orphan = next(each for each in digests(it.erin, APPROVALS_CHANNEL) if ORPHAN in each)

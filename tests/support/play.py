@@ -24,6 +24,8 @@ SECONDS = 20.0
 """How long something may take that nobody sees."""
 LOOK_EVERY = 0.05
 """Seconds: the bot sees within this time that the sandbox's clock was moved."""
+NEVER_OVER = timedelta(days=400)
+"""The lease of an item. Its minute would be over in a moment while a test moves the clock, and the work begun twice."""
 POLICY_FILE = "policy.yml"
 """In the stage's folder. Where there is one when a bot starts, it is that bot's policy."""
 
@@ -189,7 +191,7 @@ async def play(
     """A stage with one bot, and Dana and Erin at their clients. `policy` is the text of a policy file."""
     if policy:
         (folder / POLICY_FILE).write_text(policy)
-    with mock.patch("bot.services.worker.POLL", LOOK_EVERY):
+    with mock.patch("bot.services.worker.POLL", LOOK_EVERY), mock.patch("bot.services.worker.LEASE", NEVER_OVER):
         async with stage(folder) as here, bot_of(here, mode=mode, redis_url=redis_url):
             yield Play(here, here.slack.person("U0DANA"), here.slack.person("U0ERIN"))
 

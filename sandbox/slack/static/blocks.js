@@ -225,6 +225,7 @@ export class Surface {
       index,
       start: held.selectionStart ?? null,
       end: held.selectionEnd ?? null,
+      isOpen: held.getAttribute("aria-expanded") === "true",
       held,
     };
   }
@@ -234,5 +235,6 @@ export class Surface {
     const next = this.#block(focus.block)?.querySelectorAll("[data-focus]")[focus.index];
     next?.focus();
     if (next && focus.start !== null && "setSelectionRange" in next) next.setSelectionRange(focus.start, focus.end);
+    if (next && focus.isOpen) next.click(); // a menu that was opened before its field was drawn again stays open
   }
 }
