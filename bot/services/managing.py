@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain.asks import Ask, Terms
-from bot.domain.authority import Standing
+from bot.domain.authority import Standing, Target
 from bot.domain.deadlines import end_of_life, lifetime
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, Everywhere, KeyId, Marker, Operation, RequestId
@@ -17,6 +17,7 @@ from bot.domain.requests import Approved, Confirmed, Shown
 from bot.services.checking import LIMITS, text_problems
 from bot.services.clicks import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.directory import Directory
+from bot.services.finding_keys import present
 from bot.services.following import is_shorter, shorter
 from bot.services.pages import EditPage, KeyView, Page, TextPage
 from bot.services.proposing import SENT_ALREADY, Proposing
@@ -121,7 +122,7 @@ class Managing:
 
     async def _ask(self, operation: Operation, view: KeyView, standing: Standing, click: Click, reason: str) -> Ask:
         """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""
-        key = await self.directory.cloud.key(view.key.id)
+        key = await present(view.key, Target(view.owner, view.resource), self.directory.cloud)
         if key is None:
             raise Refused(f"The key `{plain(view.key.id)}` is gone by now. Nothing was changed.")
         if (key.name, Marker.without(key.description)) != (view.key.name, view.key.description):

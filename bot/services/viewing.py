@@ -71,20 +71,26 @@ class Viewing:
 
     async def key_view(self, key: KeyId, standing: Standing) -> KeyView:
         """One key. Raises `NotFound`, in the same words, for one that is gone and one that is not theirs to see."""
-        found = await self.directory.cloud.key(key)
-        if found is None:
-            raise NotFound(await self._no_key(key, standing))
+        found = await self.directory.cloud.key(key) or await self._listed(key, standing)
         view = await self.view_of(found, standing, await known(self.directory))
         if view is None:
             raise NotFound(NO_SUCH_KEY)
         return view
 
-    async def _no_key(self, key: KeyId, standing: Standing) -> str:
-        """Why there is nothing to see; who asked for the key may read that it is gone."""
+    async def _listed(self, key: KeyId, standing: Standing) -> ApiKey:
+        """A key that Confluent does not show by its id, which means little: the lists of its reader's keys decide.
+
+        Raises `NotFound`; who asked for the key may read that it is gone.
+        """
         mine = await self.requests.of_requester(standing.person.slack, MOST_ASKED)
-        if any(isinstance(each.value, Keyed) and each.value.key.id == key for each in mine):
-            return f"Confluent Cloud has no key `{plain(key)}` any more: it was deleted. Nothing was changed."
-        return NO_SUCH_KEY
+        asked_for = [each.value.key for each in mine if isinstance(each.value, Keyed) and each.value.key.id == key]
+        for owner in dict.fromkeys([standing.person.principal, *(each.owner for each in asked_for if each.owner)]):
+            listed = await self.directory.cloud.keys_of(owner)
+            if found := next((each for each in listed if each.id == key), None):
+                return found
+        if asked_for:
+            raise NotFound(f"Confluent Cloud has no key `{plain(key)}` any more: it was deleted. Nothing was changed.")
+        raise NotFound(NO_SUCH_KEY)
 
     async def view_of(self, key: ApiKey, standing: Standing, catalog: Known) -> KeyView | None:
         """A key that was just read, as this person may see it; None when it is not theirs to see."""

@@ -5,15 +5,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.confluent import add_crowd
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import stage
-from tests.support.play import LOOK_EVERY, Play, bot_of
+from tests.support.play import LOOK_EVERY, STARTED_WITHIN, Play, bot_of
 from tests.support.walks import home_of, ids_on, is_drawn, is_made, opened, says, take
 
-READ_WITHIN = 35.0
-"""Seconds that the start waits for the first reading of 2,000 lists, so that it is read once."""
+pytestmark = pytest.mark.timeout(400)
+READ_WITHIN = 100.0
+"""Seconds that the start waits for the first reading of 2,000 lists, on a busy machine, too: so it is read once."""
 ENVIRONMENT, CLUSTER, ACCOUNT = "stock staging 346", "fraud-12345", "fraud-service-345"
 """Three that belong together: 40 clusters stand in the environment, and 10 keys of the account open this one."""
 ON_CLUSTER = [f"CROWD{number:011}" for number in range(12_344, 100_000, 20_000)]
@@ -25,7 +28,7 @@ async def a_crowd(folder: Path) -> AsyncGenerator[Play]:
     with mock.patch("bot.services.worker.POLL", LOOK_EVERY), mock.patch("bot.app.CATALOG_SECONDS", READ_WITHIN):
         async with stage(folder) as here:
             add_crowd(here.organization)
-            async with bot_of(here):
+            async with bot_of(here, within=READ_WITHIN + STARTED_WITHIN):
                 yield Play(here, here.slack.person("U0DANA"), here.slack.person("U0OLGA"))
 
 

@@ -63,6 +63,17 @@ async def done(world: World, deed: Deed) -> Request:
     return stored.value
 
 
+async def test_a_key_that_is_listed_can_be_changed_though_confluent_refuses_it_by_its_id() -> None:
+    async with a_world() as world:
+        key = await a_key(world)
+        world.cloud.unshown.add(KEY)
+
+        state = await done(world, an_edit(key))
+
+        assert isinstance(state, Done)
+        assert world.cloud.minted[KEY].key.name == "orders v2"
+
+
 async def test_an_edit_changes_both_texts_and_keeps_the_marker_out_of_sight() -> None:
     async with a_world() as world:
         key = await a_key(world)

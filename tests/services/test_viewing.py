@@ -190,6 +190,24 @@ async def test_who_asked_for_a_key_sees_it_and_who_copied_its_marker_does_not_he
         assert not await house.sees(OTTO)
 
 
+async def test_that_confluent_refuses_a_key_means_little_where_its_owners_keys_are_listed_with_it() -> None:
+    """`confluent-api`: nothing counts as deleted for a single 403."""
+    async with a_house() as house:
+        await house.keep(made())
+        asked_for = a_key(marker="[lk:R1/1]", kind=Kind.KAFKA)
+        own = other_key("KEY0000000000002", owner=DANA.principal)
+        for key in (asked_for, own):
+            house.cloud.add(key)
+            house.cloud.unshown.add(key.id)
+
+        assert [await house.sees(DANA, each.id) for each in (asked_for, own)] == [True, True]
+        assert [await house.sees(OTTO, each.id) for each in (asked_for, own)] == [False, False]
+
+        house.cloud.minted.clear()
+        with pytest.raises(NotFound, match="it was deleted"):
+            await house.viewing.key_view(asked_for.id, await house.reader(DANA))
+
+
 async def test_a_key_that_is_not_there_and_one_that_is_not_theirs_are_told_in_the_same_words() -> None:
     async with a_house() as house:
         house.cloud.add(other_key())

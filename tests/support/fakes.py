@@ -71,6 +71,8 @@ class FakeCloud:
     accounts: dict[Principal, Account] = field(default_factory=dict[Principal, Account])
     """Service accounts that were made here."""
     account_history: list[tuple[str, Account]] = field(default_factory=list[tuple[str, Account]])
+    unshown: set[KeyId] = field(default_factory=set[KeyId])
+    """Keys that are refused by their id, as those that are gone are, and listed all the same."""
     landing: list[timedelta] = field(default_factory=list[timedelta])
     """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
 
@@ -174,7 +176,7 @@ class FakeCloud:
         return [each.key for each in self.minted.values() if each.deleted_at is None and each.lands_at <= now]
 
     async def key(self, key: KeyId) -> ApiKey | None:
-        return next((each for each in self._shown() if each.id == key), None)
+        return next((each for each in self._shown() if each.id == key and key not in self.unshown), None)
 
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         return [each for each in self._shown() if each.owner == owner]

@@ -163,15 +163,21 @@ class Play:
 
 @asynccontextmanager
 async def bot_of(
-    here: Stage, *, data: str = "data", mode: str = "socket", redis_url: str | None = None, connections: int = 1
+    here: Stage,
+    *,
+    data: str = "data",
+    mode: str = "socket",
+    redis_url: str | None = None,
+    connections: int = 1,
+    within: float = STARTED_WITHIN,
 ) -> AsyncGenerator[None]:
-    """A bot in this process, listening. In HTTP mode, Slack delivers to it from then on."""
+    """A bot in this process, listening `within` seconds. In HTTP mode, Slack delivers to it from then on."""
     stop, port = asyncio.Event(), here.free_port() if mode == "http" else 0
     environment = here.environment(data=data, mode=mode, redis_url=redis_url) | {"PORT": str(port)} | policy_of(here)
     task = asyncio.create_task(run(settings_from(environment), stop, clock=here.clock.now), name="bot")
-    listening = asyncio.create_task(_listening(here, mode, port, connections))
+    listening = asyncio.create_task(_listening(here, mode, port, connections, within))
     try:
-        await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED, timeout=STARTED_WITHIN)
+        await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED, timeout=within)
         if task.done():
             await task
         await listening
@@ -202,8 +208,8 @@ def policy_of(here: Stage) -> dict[str, str]:
     return {"LATCHKEY_POLICY": str(file)} if file.exists() else {}
 
 
-async def _listening(here: Stage, mode: str, port: int, connections: int) -> None:
+async def _listening(here: Stage, mode: str, port: int, connections: int, within: float) -> None:
     if mode == "socket":
-        await here.slack.sockets.wait_connected(connections)
+        await here.slack.sockets.wait_connected(connections, within)
     else:
         await here.deliver_by_http(port)

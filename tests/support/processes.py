@@ -255,6 +255,8 @@ async def everything_in(redis: Redis) -> bytes:
                 found = await commands.lrange(key, 0, -1)
             case "zset":
                 found = await commands.zrange(key, 0, -1)
+            case "none":
+                continue  # its time was over between the two looks
             case kind:
                 raise AssertionError(f"Latchkey keeps no {kind}")
         parts += [key, *cast("list[bytes]", found)]
