@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from bot.domain.asks import Ask, Terms
-from bot.domain.life import LEADS, MOST_OVERLAP
+from bot.domain.life import LEADS, LOOK_EVERY, MOST_OVERLAP
 from bot.domain.requests import (
     Approved,
     Cancelled,
@@ -52,10 +52,17 @@ def due(request: Request) -> datetime | None:
             return None
 
 
+def last_due(request: Request) -> datetime | None:
+    """The last of what is planned for this request; None when it is at rest."""
+    if isinstance(request, Living | Withdrawn):
+        return max((each for each in _moments(request) if each), default=None)
+    return due(request)
+
+
 def _moments(request: Living | Withdrawn) -> tuple[datetime | None, ...]:
     """When a key that somebody has, or that is given up, is to be looked at; None for what is not planned."""
     if isinstance(request, Shown | Confirmed):
-        return end_of_life(request), next_reminder(request), end_of_overlap(request)
+        return end_of_life(request), next_reminder(request), end_of_overlap(request), next_look(request)
     own = None if request.deleted_at else request.retry_at or request.at
     return own, end_of_overlap(request) if isinstance(request, Retired) else None
 
@@ -105,6 +112,11 @@ def reminders_behind(request: Living, now: datetime) -> int:
     """How many leads are over at `now`."""
     end = end_of_life(request)
     return sum(end - lead <= now for lead in LEADS) if end else 0
+
+
+def next_look(request: Living) -> datetime:
+    """When to look next whether the key is still there: it may be deleted at Confluent, which tells nobody."""
+    return (request.life.looked_at or shown_at(request)) + LOOK_EVERY
 
 
 def end_of_overlap(request: Living | Retired) -> datetime | None:

@@ -10,6 +10,9 @@ LEADS = (timedelta(days=7), timedelta(days=1), timedelta(hours=1))
 """How long before the end of a key's life its requester is reminded."""
 MOST_OVERLAP = timedelta(days=7)
 """How long, at most, the key that a rotation replaces lives on."""
+LOOK_EVERY = timedelta(days=30)
+"""How often it is looked whether a key that somebody has is still there; its record is written anew then, so that it
+lives as long as the key does, sealed with the master key of the day."""
 A_DAY_LONGER = timedelta(days=1)
 """What one press of `Keep a day longer` adds."""
 
@@ -78,3 +81,5 @@ class Life:
     """The id of the request that extended it last."""
     extended_at: datetime | None = None
     """When that was."""
+    looked_at: datetime | None = None
+    """When it was last looked whether the key is still there."""

@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError, NotFound, Unavailable
 from bot.domain.keys import RequestId
-from bot.domain.requests import Pending, Ready, Request
+from bot.domain.requests import Living, Pending, Ready, Request
 from bot.services.clicks import (
     Approve,
     Cancel,
@@ -149,7 +149,7 @@ class Carrying:
         """Have the worker show a request again that nothing else would move; what is in flight shows itself."""
         with suppress(LatchkeyError):  # the click has its answer, and the message is on record for the next time
             stored = await self.desk.ledger.get(request)
-            if isinstance(stored.value, Pending | Ready) or due(stored.value) is None:
+            if isinstance(stored.value, Pending | Ready | Living) or due(stored.value) is None:
                 await self.desk.ledger.move(stored, stored.value)
 
     async def _check(self, draft: Draft, click: Click) -> Page:

@@ -28,6 +28,7 @@ from bot.domain.requests import (
     Revealing,
     Shown,
 )
+from bot.services import missing
 from bot.services.asking import Asking
 from bot.services.finding_keys import known
 from bot.services.pages import KeyView
@@ -199,7 +200,7 @@ class Homes:
                     raise keys
         gone = [each for each in made if isinstance(each, Shown | Confirmed) and not _is_there(each, there)]
         for each in gone:  # its requester is told, once somebody has made sure of it
-            await self.agenda.put(f"gone:{each.ask.id}", self.viewing.clock())
+            await self.agenda.put(missing.item(each.ask.id), self.viewing.clock())
         return [each for each in made if each not in gone]
 
     def _recorded(self, made: Living) -> KeyView:

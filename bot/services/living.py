@@ -4,13 +4,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.audit import Action
-from bot.domain.deadlines import end_of_life, end_of_overlap, longest_overlap, reminders_behind, shown_at
+from bot.domain.deadlines import (
+    end_of_life,
+    end_of_overlap,
+    longest_overlap,
+    next_look,
+    reminders_behind,
+    shown_at,
+)
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
 from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, Former
 from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
 from bot.services.endings import Endings
 from bot.services.following import Following
-from bot.services.ledger import Ledger, backoff
+from bot.services.ledger import Ledger, With, backoff
+from bot.services.missing import item
 from bot.services.ports import Stored
 from bot.services.words import when
 
@@ -23,7 +31,10 @@ class Lives:
     endings: Endings
 
     async def step(self, stored: Stored[Request], living: Living) -> None:
-        """What is due: the old key goes before the new one does, and nobody is reminded of an end that is there."""
+        """What is due: the old key goes before the new one does, and nobody is reminded of an end that is there.
+
+        Now and then it is also looked whether the key is still there.
+        """
         now = self.ledger.clock()
         overlap, end = end_of_overlap(living), end_of_life(living)
         if overlap and overlap <= now:
@@ -31,8 +42,11 @@ class Lives:
         elif end and end <= now:
             await self.endings.retire(stored, living)
         else:
-            life = replace(living.life, reminded=reminders_behind(living, now))
-            await self.ledger.move(stored, replace(living, life=life))
+            looks = next_look(living) <= now
+            looked_at = now if looks else living.life.looked_at
+            life = replace(living.life, reminded=reminders_behind(living, now), looked_at=looked_at)
+            extra = With(also={item(living.ask.id): now} if looks else {})
+            await self.ledger.move(stored, replace(living, life=life), extra=extra)
 
     async def wind_up(self, stored: Stored[Request], retired: Retired) -> None:
         """What is left when the key's life is over: the key that it replaced, if that lives on, and the key itself."""

@@ -2,7 +2,7 @@
 -- KEYS: 1 record, 2 sealed secret, 3 agenda, 4 requests of the requester, 5 pending, 6 audit log, 7 audit head
 -- ARGV: 1 expected revision (0: must not exist), 2 new revision, 3 body, 4 TTL of the record in ms,
 --       5 agenda item, 6 due in ms or '', 7 secret or '', 8 TTL of the secret in ms, 9 '1': take the secret,
---       10 request id, 11 asked at in ms, 12 index entries up to this ms are dropped, 13 '1': is pending,
+--       10 request id, 11 asked at in ms, 12 how many of these requests are kept, 13 '1': is pending,
 --       14 expected audit head, 15 expected audit length, 16 new audit head, 17 number of audit lines n,
 --       18… n lines, then pairs of a further agenda item and when it is due
 -- Reply: ok SECRET-OR-'' | conflict | moved HEAD LENGTH | planted KEY
@@ -50,7 +50,7 @@ if ARGV[7] ~= '' then
 end
 
 redis.call('ZADD', KEYS[4], ARGV[11], ARGV[10])
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[12])
+redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - ARGV[12])
 redis.call('PEXPIRE', KEYS[4], ARGV[4])
 if ARGV[13] == '1' then
   redis.call('ZADD', KEYS[5], ARGV[11], ARGV[10])

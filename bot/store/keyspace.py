@@ -12,6 +12,8 @@ from bot.domain.keys import KeyId, Principal, RequestId, SlackUserId, TeamId
 
 REQUEST_KEPT = timedelta(days=400)
 """From the last write, or what is planned next: a year's review finds every request of that year."""
+MOST_OF_ONE = 1000
+"""Requests of one person that are listed, newest first: those of keys that live for years, too."""
 SECRET_KEPT_AFTER_DEADLINE = timedelta(days=1)
 """Longer than the claim deadline, because the step that ends the claim is what removes the secret."""
 CLICK_KEPT = timedelta(hours=1)
@@ -46,11 +48,11 @@ class Keyspace:
         return self._key("secret", request)
 
     def posts(self, request: RequestId) -> str:
-        """Hash of `channel|ts` to a sealed record of the message. Kept `REQUEST_KEPT`."""
+        """Hash of `channel|ts` to a sealed record of the message. Kept `REQUEST_KEPT` after the last look."""
         return self._key("posts", request)
 
     def requests_of(self, requester: SlackUserId) -> str:
-        """Sorted set of request ids by the time they were asked. Kept `REQUEST_KEPT`, and cut to it."""
+        """Sorted set of request ids by the time they were asked: the newest `MOST_OF_ONE`. Kept `REQUEST_KEPT`."""
         return self._key("requests-of", requester)
 
     def click(self, click: str) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import cast
 
 from redis.asyncio import Redis
 
@@ -25,9 +26,16 @@ class RedisPosts:
         self._sealer = sealer
 
     async def get(self, request: RequestId) -> Sequence[Post]:
-        """All messages on record; those that do not open are left out, and logged."""
+        """All messages on record; those that do not open are left out, and logged.
+
+        A request that is still looked at keeps them: forgotten, they would all be posted once more.
+        """
+        key = self._keys.posts(request)
         with translated():
-            found: dict[bytes, bytes] = await self._redis.hgetall(self._keys.posts(request))
+            async with self._redis.pipeline(transaction=True) as both:
+                both.hgetall(key)
+                both.pexpire(key, REQUEST_KEPT)
+                found, _ = cast("tuple[dict[bytes, bytes], object]", tuple(await both.execute()))
         posts: list[Post] = []
         for field, sealed in sorted(found.items()):
             try:

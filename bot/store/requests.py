@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from bot.domain.deadlines import due
+from bot.domain.deadlines import last_due
 from bot.domain.errors import Conflict, Tampered
 from bot.domain.keys import RequestId, Secret, SlackUserId
 from bot.domain.requests import Approved, Keyed, Pending, Ready, Request, Working
@@ -16,7 +16,7 @@ from bot.store.audit import Linked, RedisAudit, tries
 from bot.store.codec import REQUEST
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
-from bot.store.keyspace import REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
+from bot.store.keyspace import MOST_OF_ONE, REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
 from bot.store.scripts import Argument, load
 from bot.store.sealing import Place, Purpose, Sealer, not_ours
@@ -124,7 +124,7 @@ class RedisRequests:
             rev - 1,
             rev,
             body,
-            lifetime_ms(REQUEST_KEPT + self._until_due(change.after)),
+            lifetime_ms(REQUEST_KEPT + self._planned_for(change.after)),
             f"request:{ask.id}",
             ceil_ms(change.due) if change.due else b"",
             secret,
@@ -132,13 +132,13 @@ class RedisRequests:
             int(change.take_secret),
             ask.id,
             floor_ms(ask.asked_at),
-            floor_ms(ask.asked_at - REQUEST_KEPT),
+            MOST_OF_ONE,
             int(isinstance(change.after, Pending)),
         ]
 
-    def _until_due(self, request: Request) -> timedelta:
-        """How long until something is planned: a key may be given years, and its record has to see its end."""
-        return max((due(request) or self._clock()) - self._clock(), timedelta())
+    def _planned_for(self, request: Request) -> timedelta:
+        """How long until the last that is planned: a key may be given years, and its record has to see its end."""
+        return max((last_due(request) or self._clock()) - self._clock(), timedelta())
 
     def _sealed_secret(self, change: Change) -> tuple[bytes, int]:
         if change.secret is None:

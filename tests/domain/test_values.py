@@ -18,7 +18,7 @@ from bot.domain import errors
 from bot.domain.deadlines import due, end_of_life
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Undeliverable, plain
 from bot.domain.keys import Marker, RequestId, Secret, normal_email
-from bot.domain.life import LEADS, Life
+from bot.domain.life import LEADS, LOOK_EVERY, Life
 from bot.domain.requests import Request, Undelivered
 from bot.services.clicks import ReplyTo
 from tests.support import build
@@ -145,9 +145,8 @@ def test_a_state_is_due_at_its_own_deadline_or_at_rest() -> None:
         "done",
         "ended",
         "failed",
-        "shown",
-        "confirmed",
     }
+    assert deadlines["shown"] == deadlines["confirmed"] == NOW + LOOK_EVERY
     assert deadlines["pending"] == deadlines["offered"] == deadlines["ready"] == NOW + DAY
     assert deadlines["revealing"] == NOW + HOUR
     assert deadlines["working"] == NOW + HOUR

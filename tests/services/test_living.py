@@ -9,6 +9,7 @@ from bot.domain.keys import ApiKey, KeyId, Kind, RequestId
 from bot.domain.requests import Done, Failed, Ready, Request, Retired, Shown, Unclaimed
 from bot.services.clicks import (
     Approve,
+    CardAt,
     Deed,
     Delete,
     DropFormer,
@@ -60,6 +61,22 @@ async def after(world: World, deed: Deed) -> Request | None:
     await world.work_now()
     stored = await world.store.requests.get(request)
     return stored.value if stored else None
+
+
+@pytest.mark.parametrize("lifetime", [None, 30 * DAY])
+async def test_a_card_that_a_crash_kept_us_from_remembering_shows_what_became_of_its_key_once_it_is_clicked(
+    lifetime: timedelta | None,
+) -> None:
+    async with a_world() as world:
+        await a_key(world, lifetime)
+        card = CardAt(build.terms().channel, "99.0")
+        world.slack.messages[card.channel, card.ts].append(("card", build.pending()))
+
+        late = build.a_click(Approve(RequestId("R1")), ERIN, world.clock(), id="late", card=card)
+        await world.store.inbox.put(late, world.clock())
+        await world.work_now()
+
+        assert [state.kind for _, state in world.slack.messages[card.channel, card.ts]] == ["pending", "shown"]
 
 
 # --- the key that was replaced goes, whatever becomes of the one that replaced it ------------------------------------

@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.errors import NotFound
 from bot.domain.keys import Kind
+from bot.domain.life import LOOK_EVERY
 from bot.domain.requests import Retired, Shown
 from bot.services.missing import Missing
 from bot.services.viewing import Viewing
@@ -41,6 +42,30 @@ async def test_a_key_deleted_elsewhere_is_said_to_be_gone_in_a_message_of_its_ow
         assert state.why == "Somebody deleted it outside Latchkey."
         assert "end" in {versions[0][0] for versions in world.slack.messages.values()}
         assert [line["action"] for line in await world.audit()][-2:] == ["key:found-gone", "key:retired"]
+
+
+async def test_a_key_without_an_end_is_looked_for_each_month_though_nobody_misses_it() -> None:
+    """Confluent tells nobody of a key that is deleted; and a record must not be forgotten while its key lives."""
+    async with a_world() as world:
+        await with_a_key(world)
+        posted = len(world.slack.messages)
+
+        await world.settle(13 * LOOK_EVERY)
+
+        state = await world.state()
+        assert isinstance(state, Shown)
+        assert state.life.looked_at is not None
+        assert world.clock() - state.life.looked_at < LOOK_EVERY
+        assert len(world.slack.messages) == posted
+
+        (minted,) = world.cloud.minted.values()
+        minted.deleted_at = world.clock()
+        await world.settle(LOOK_EVERY)
+
+        gone = await world.state()
+        assert isinstance(gone, Retired)
+        assert gone.why == "Somebody deleted it outside Latchkey."
+        assert len(world.slack.messages) == posted + 1
 
 
 async def test_a_key_that_is_there_stays_as_it_is() -> None:

@@ -26,6 +26,7 @@ from bot.services.execution import Execution
 from bot.services.ledger import Ledger
 from bot.services.managing import Managing
 from bot.services.minting import Minting
+from bot.services.missing import Missing
 from bot.services.pages import Page
 from bot.services.ports import Change, Requests, Stored
 from bot.services.probing import Probing
@@ -260,7 +261,8 @@ def _process(world: World) -> Process:
     drafts = port("drafts", store.drafts)
     carrying = Carrying(desk, delivery, drafts, notifier, publishing, managing, _nobody_keeps)
     agenda, inbox = port("agenda", store.agenda), port("inbox", store.inbox)
-    worker = Worker(agenda, inbox, requests, execution, publishing, carrying, directory, clock, bell)
+    errands = {"gone": Missing(ledger, cloud).look}
+    worker = Worker(agenda, inbox, requests, execution, publishing, carrying, directory, clock, bell, errands)
     return Process(life, worker, desk, delivery)
 
 

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from bot.domain.errors import Conflict, Tampered, Unavailable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Ready, Request
-from bot.services.ports import Change, Stored
+from bot.services.ports import Change, Post, Stored
 from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
 from tests.store.given import ANN, BEN, HOUR, NOW, SECRET, added, changed, event, pending, states
@@ -243,11 +243,27 @@ async def test_lists_are_in_order_and_hold_what_they_should(store: Store) -> Non
     assert [one.value.ask.id for one in await store.requests.pending(9)] == ["R0", "R1", "R3"]
 
 
-async def test_old_requests_leave_the_list(store: Store, redis: Any, keys: Keyspace) -> None:
-    await store.requests.commit(added(pending("R1")))
-    await store.requests.commit(added(pending("R2", at=NOW + timedelta(days=401))))
+async def test_the_oldest_of_very_many_requests_leave_the_list(
+    store: Store, redis: Any, keys: Keyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.requests.MOST_OF_ONE", 2)
+    for number in (1, 2, 3):
+        await store.requests.commit(added(pending(f"R{number}", at=NOW + timedelta(days=401 * number))))
 
-    assert await redis.zrange(keys.requests_of(ANN.slack), 0, -1) == [b"R2"]
+    assert await redis.zrange(keys.requests_of(ANN.slack), 0, -1) == [b"R2", b"R3"]
+
+
+async def test_messages_are_remembered_as_long_as_their_request_is_looked_at(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    await store.posts.put(R1, Post("card", "C01", "1.0", "digest"))
+    await redis.pexpire(keys.posts(R1), 1000)
+
+    (post,) = await store.posts.get(R1)
+
+    assert post.ts == "1.0"
+    assert await redis.pttl(keys.posts(R1)) > timedelta(days=399) / timedelta(milliseconds=1)
+    assert await store.posts.get(RequestId("R9")) == []
 
 
 async def test_a_planted_index_entry_shows_nobody_elses_request(store: Store, redis: Any, keys: Keyspace) -> None:
