@@ -159,27 +159,21 @@ class DeletePage:
 
 @dataclass(frozen=True, slots=True)
 class RotatePage:
-    """A new key in place of this one. `overlaps` and `lifetimes` are days to choose from; `terms` what it needs.
-
-    `lifetimes` ends with the longest; `unlimited` says that there is also no end.
-    """
+    """A new key in place of this one. `overlaps` are days to choose from; `terms` what it needs."""
 
     view: KeyView
     terms: Terms
     overlaps: tuple[int, ...]
-    lifetimes: tuple[int, ...] = ()
-    unlimited: bool = False
     notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ExtendPage:
-    """A longer life for a key that has an end; see `RotatePage`."""
+    """A longer life for a key that has an end, and `left` to live; `terms` is what that needs."""
 
     view: KeyView
     terms: Terms
-    lifetimes: tuple[int, ...]
-    unlimited: bool = False
+    left: timedelta = timedelta()
     notice: str = ""
 
 

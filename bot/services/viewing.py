@@ -35,7 +35,6 @@ from bot.services.directory import Directory
 from bot.services.finding_keys import NO_SUCH_KEY, Known, known, managed
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.ports import Clock, Requests
-from bot.services.spans import LIFETIMES
 
 CHANGES = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
 """What can be asked for a key that exists."""
@@ -136,17 +135,14 @@ class Viewing:
         view = await self.key_view(key, standing)
         terms = await self._asking(Operation.ROTATE, view, standing)
         overlaps = tuple(range(min(terms.overlap, MOST_OVERLAP).days + 1))
-        return RotatePage(view, terms, overlaps, *lifetimes(terms.lifetime))
+        return RotatePage(view, terms, overlaps)
 
     async def extend_page(self, key: KeyId, standing: Standing) -> ExtendPage:
         """A longer life for a key that has an end. Raises `Refused` when it may have none."""
         view = await self.key_view(key, standing)
         terms = await self._asking(Operation.EXTEND, view, standing)
-        days, unlimited = lifetimes(terms.lifetime)
         ends = end_of_life(view.request) if isinstance(view.request, Shown | Confirmed) else None
-        left = ends - self.clock() if ends else timedelta()
-        longer = tuple(each for each in days if timedelta(days=each) > left or each == days[-1])
-        return ExtendPage(view, terms, longer, unlimited)
+        return ExtendPage(view, terms, ends - self.clock() if ends else timedelta())
 
     async def endpoints(self, view: KeyView) -> Endpoints | None:
         """Where clients find what a key opens, read afresh; None when it is gone, or not known to us."""
@@ -243,14 +239,6 @@ class _Case:
             asked_at=self.now,
             key=key,
         )
-
-
-def lifetimes(limit: timedelta | None) -> tuple[tuple[int, ...], bool]:
-    """The lifetimes in days that one may choose from, the longest last, and whether no end is possible too."""
-    if limit is None:
-        return LIFETIMES, True
-    longest = (limit.days,) if limit.days else ()
-    return (*(days for days in LIFETIMES if days < limit.days), *longest), False
 
 
 def target_in(catalog: Known, key: ApiKey) -> Target | None:

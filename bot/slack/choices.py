@@ -97,11 +97,11 @@ def scope_options() -> list[Block]:
     return [option(name, kind, words) for kind, (name, words) in SCOPES.items()]
 
 
-def lifetime_options(limit: timedelta | None) -> list[Block]:
-    """How long the key may live; the first option is as long as the rule lets it."""
+def lifetime_options(limit: timedelta | None, left: timedelta = timedelta()) -> list[Block]:
+    """How long the key may live; the first option is as long as the rule lets it, the others are longer than `left`."""
     by_rule = "Without an end" if limit is None else f"As long as the rule allows: {duration(limit)}"
-    days = [option(f"{each} day{'' if each == 1 else 's'}", str(each)) for each in days_allowed(limit)]
-    return [option(by_rule, BY_RULE), *days]
+    longer = (each for each in days_allowed(limit) if timedelta(days=each) > left)
+    return [option(by_rule, BY_RULE), *(option(f"{each} day{'' if each == 1 else 's'}", str(each)) for each in longer)]
 
 
 def hit(typed: str, name: str, id_: str) -> bool:

@@ -13,9 +13,8 @@ from bot.services.clicks import Delete, Draft, Edit, Extend, Rotate
 from bot.services.managing import CONFIRM
 from bot.services.pages import Filters
 from bot.slack import ids
-from bot.slack.forms import Body
+from bot.slack.forms import BY_RULE, Body
 from bot.slack.keylist import ALL, TYPED
-from bot.slack.keypages import RULE
 
 DEEPEST = 3
 """How many modals stand on one another at most."""
@@ -142,7 +141,7 @@ def _is_as_it_was(body: Body, block: str) -> bool:
 def _lifetime(body: Body) -> str:
     """Days; "" is as long as the rule lets it."""
     chosen = _option(body, ids.LASTS_BLOCK, ids.KEY_LIFETIME)
-    return "" if chosen == RULE else chosen
+    return "" if chosen == BY_RULE else chosen
 
 
 def _option(body: Body, block: str, action: str) -> str:

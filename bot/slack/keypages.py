@@ -17,6 +17,8 @@ from bot.services.managing import CONFIRM
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.slack import ids, snippets
 from bot.slack.cards import owner_row, resource_row
+from bot.slack.choices import lifetime_options
+from bot.slack.forms import BY_RULE
 from bot.slack.kit import (
     Block,
     Bold,
@@ -36,8 +38,6 @@ from bot.slack.kit import (
 )
 from bot.slack.standing import Rows, progress
 
-RULE = "rule"
-"""The option of a lifetime that the rule decides: Slack takes no empty value."""
 _PLAN = (
     "A new key for the same account and resource takes its place. You get the new secret, change your applications "
     "over, and then the old key is deleted."
@@ -131,7 +131,7 @@ def rotate(content: RotatePage) -> Block:
         field(
             "The new key lives",
             ids.LASTS_BLOCK,
-            _lifetimes(content.view, content.lifetimes, unlimited=content.unlimited),
+            _lifetimes(content.view, lifetime_options(content.terms.lifetime)),
         ),
         _reason(),
     ]
@@ -147,7 +147,7 @@ def extend(content: ExtendPage) -> Block:
         field(
             "From now on it lives",
             ids.LASTS_BLOCK,
-            _lifetimes(content.view, content.lifetimes, unlimited=content.unlimited),
+            _lifetimes(content.view, lifetime_options(content.terms.lifetime, content.left)),
         ),
         _reason(),
     ]
@@ -258,22 +258,12 @@ def _overlaps(days: Sequence[int]) -> Block:
     return _select(ids.KEY_OVERLAP, options, options[min(1, len(options) - 1)])
 
 
-def _lifetimes(view: KeyView, days: Sequence[int], *, unlimited: bool) -> Block:
-    """The first option is what the rule says; as long as the key was to live before is what stands there."""
-    if unlimited:
-        first, others = option("Without an end", RULE), days
-    else:
-        longest = f": {_days(days[-1])}" if days else ""
-        first, others = option(f"As long as the rule allows{longest}", RULE), days[:-1]
-    options = [first, *(option(_days(each), str(each)) for each in others)]
+def _lifetimes(view: KeyView, options: list[Block]) -> Block:
+    """As long as the key was to live before is what stands there, where it can."""
     made = view.request
     before = lifetime(made.ask, made.terms) if made else None
-    usual = str(before.days) if before else RULE
-    return _select(ids.KEY_LIFETIME, options, next((each for each in options if each["value"] == usual), first))
-
-
-def _days(number: int) -> str:
-    return "1 day" if number == 1 else f"{number} days"
+    usual = str(before.days) if before else BY_RULE
+    return _select(ids.KEY_LIFETIME, options, next((each for each in options if each["value"] == usual), options[0]))
 
 
 def _select(action: str, options: list[Block], initial: Block) -> Block:

@@ -35,7 +35,7 @@ from bot.services.finding_keys import known, target_of
 from bot.services.listing import MOST_OWNERS, PAGE, Listing
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports import Change
-from bot.services.viewing import FIELD, Viewing, lifetimes
+from bot.services.viewing import FIELD, Viewing
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
@@ -344,13 +344,7 @@ async def test_the_page_to_rotate_offers_what_the_rule_allows() -> None:
 
         page = await house.viewing.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
 
-        assert (page.overlaps, page.lifetimes, page.unlimited) == ((0, 1, 2), (1, 7, 30, 45), False)
-
-
-def test_lifetimes_end_with_the_longest() -> None:
-    assert lifetimes(None) == ((1, 7, 30, 90, 180, 365), True)
-    assert lifetimes(30 * DAY) == ((1, 7, 30), False)
-    assert lifetimes(timedelta(hours=12)) == ((), False)
+        assert (page.overlaps, page.terms.lifetime) == ((0, 1, 2), 45 * DAY)
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------

@@ -66,7 +66,6 @@ views = st.builds(
     age=st.none() | some.spans,
 )
 notices = st.sampled_from(["", "Somebody changed this key meanwhile.", "`x` is not the id of an API key."])
-days = st.sets(st.integers(1, 3650), max_size=8).map(sorted).map(tuple)
 filters = st.builds(
     Filters,
     owner=st.just("") | some.ids,
@@ -95,12 +94,14 @@ rotations = st.builds(
     view=views,
     terms=some.terms,
     overlaps=st.integers(0, 7).map(lambda most: tuple(range(most + 1))),
-    lifetimes=days,
-    unlimited=st.booleans(),
     notice=notices,
 )
 extensions = st.builds(
-    ExtendPage, view=views, terms=some.terms, lifetimes=days, unlimited=st.booleans(), notice=notices
+    ExtendPage,
+    view=views,
+    terms=some.terms,
+    left=st.integers(0, 500).map(lambda each: each * build.DAY),
+    notice=notices,
 )
 pages: st.SearchStrategy[Page] = st.one_of(
     st.builds(KeyPage, view=views, notice=notices),
@@ -294,15 +295,19 @@ def test_the_page_to_edit_shows_what_it_says_now_when_somebody_was_quicker() -> 
 
 
 @pytest.mark.parametrize(
-    ("days", "unlimited", "texts"),
+    ("limit", "left", "texts"),
     [
-        ((1, 7, 30), False, ["As long as the rule allows: 30 days", "1 day", "7 days"]),
-        ((1, 7), True, ["Without an end", "1 day", "7 days"]),
-        ((), False, ["As long as the rule allows"]),
+        (30 * build.DAY, 0 * build.DAY, ["As long as the rule allows: 30 days", "1 day", "7 days", "30 days"]),
+        (36 * build.HOUR, 0 * build.DAY, ["As long as the rule allows: 36 hours", "1 day"]),
+        (12 * build.HOUR, 0 * build.DAY, ["As long as the rule allows: 12 hours"]),
+        (None, 7 * build.DAY, ["Without an end", "30 days", "90 days", "180 days", "365 days"]),
+        (30 * build.DAY, 30 * build.DAY, ["As long as the rule allows: 30 days"]),
     ],
 )
-def test_lifetimes_are_offered_up_to_the_rules(days: tuple[int, ...], unlimited: bool, texts: list[str]) -> None:  # noqa: FBT001 -- a row of the table
-    view = keypages.extend(ExtendPage(a_view(), build.terms(), days, unlimited))
+def test_lifetimes_are_offered_up_to_the_rules_and_from_what_is_left(
+    limit: timedelta | None, left: timedelta, texts: list[str]
+) -> None:
+    view = keypages.extend(ExtendPage(a_view(), build.terms(lifetime=limit), left))
     (menu,) = [element for _, element in interactive(view["blocks"]) if element["type"] == "static_select"]
 
     assert [each["text"]["text"] for each in menu["options"]] == texts
@@ -317,8 +322,8 @@ def test_what_a_key_was_to_live_stands_in_the_page_that_gives_it_a_new_life() ->
     view = a_view(request=replace(made, terms=build.terms(lifetime=30 * build.DAY)))
 
     for page in (
-        keypages.extend(ExtendPage(view, build.terms(), (7, 30, 90), unlimited=True)),
-        keypages.rotate(RotatePage(view, build.terms(), (0, 1), (7, 30, 90), unlimited=True)),
+        keypages.extend(ExtendPage(view, build.terms())),
+        keypages.rotate(RotatePage(view, build.terms(), (0, 1))),
     ):
         chosen = [each["initial_option"] for each in objects(page) if each.get("action_id") == ids.KEY_LIFETIME]
         assert [each["value"] for each in chosen] == ["30"]
@@ -387,7 +392,7 @@ def test_an_untouched_rotation_is_read_as_it_was_offered(page: RotatePage) -> No
 
 def test_a_rotation_and_an_extension_need_what_an_approver_reads() -> None:
     rotation = sent(keypages.rotate(RotatePage(a_view(key=build.a_key(name="", marker="")), build.terms(), (0,))))
-    extension = sent(keypages.extend(ExtendPage(a_view(), build.terms(), (1,))))
+    extension = sent(keypages.extend(ExtendPage(a_view(), build.terms())))
 
     assert set(keyforms.problems(rotation, keyforms.rotate(rotation))) == {"name", "reason"}
     assert set(keyforms.problems(extension, keyforms.extend(extension))) == {"reason"}
@@ -396,12 +401,12 @@ def test_a_rotation_and_an_extension_need_what_an_approver_reads() -> None:
 def test_what_is_chosen_is_read() -> None:
     seven = {"selected_option": {"value": "7"}}
     rotation = sent(
-        keypages.rotate(RotatePage(a_view(), build.terms(), (0, 1, 7), (7,))),
+        keypages.rotate(RotatePage(a_view(), build.terms(), (0, 1, 7))),
         overlap=seven,
         lasts=seven,
         reason={"value": "r"},
     )
-    extension = sent(keypages.extend(ExtendPage(a_view(), build.terms(), (7, 30))), lasts=seven, reason={"value": "r"})
+    extension = sent(keypages.extend(ExtendPage(a_view(), build.terms())), lasts=seven, reason={"value": "r"})
 
     assert keyforms.rotate(rotation) == Rotate(a_view().key.id, "orders producer", "reads orders", "r", 7, "7")
     assert keyforms.extend(extension) == Extend(a_view().key.id, "r", "7")
@@ -519,8 +524,8 @@ async def test_whatever_is_pressed_or_submitted_leads_to_a_listener(app: AsyncAp
         "key": keypages.key(KeyPage(view)),
         "edit": keypages.edit(EditPage(view)),
         "delete": keypages.delete(DeletePage(view)),
-        "rotate": keypages.rotate(RotatePage(view, build.terms(), (0, 1), (7,))),
-        "extend": keypages.extend(ExtendPage(view, build.terms(), (7,))),
+        "rotate": keypages.rotate(RotatePage(view, build.terms(), (0, 1))),
+        "extend": keypages.extend(ExtendPage(view, build.terms())),
         "keys": keylist.keys(KeysPage([view], Filters(), "a|0|sa-1", "b|0|sa-1")),
         "home": home.home(HomePage([view], requests=[build.pending()], waiting=[build.pending()])),
         "help": {"blocks": answers.help_blocks()},

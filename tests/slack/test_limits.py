@@ -143,14 +143,14 @@ def view(request: Request | None = None, resource: Resource = build.CLUSTER, own
 def pages() -> Iterator[Page]:
     """Every page about a key, with everything on it."""
     made = [each for each in REQUESTS if isinstance(each, Keyed)]
-    terms, days = build.terms(lifetime=timedelta(days=90)), (1, 7, 30, 90)
+    terms = build.terms(lifetime=timedelta(days=90))
     for resource, owner, request in zip(RESOURCES.values(), OWNERS * 3, made[::5], strict=False):
         of = view(request, resource, owner)
         yield KeyPage(of, "Look at this.")
         yield EditPage(of, notice="Look at this.")
         yield DeletePage(of, "Look at this.")
-        yield RotatePage(of, terms, tuple(range(8)), days, notice="Look at this.")
-        yield ExtendPage(of, terms, days, notice="Look at this.")
+        yield RotatePage(of, terms, tuple(range(8)), notice="Look at this.")
+        yield ExtendPage(of, terms, notice="Look at this.")
         yield KeysPage([of] * PAGE, Filters("sa-1", "kafka", "env-1"), "a|1|sa-1", "b|1|sa-1", "Note.", "orders",
                        Environment("env-1", "dev"))  # fmt: skip
     unknown = build.a_key(kind=None, resource="lnew-1", marker="")
