@@ -78,7 +78,7 @@ def _places(handover: Handover) -> list[tuple[str, str]]:
 
 
 _FOR = {
-    Kind.CLOUD: "the resource management APIs of the organization",
+    Kind.CLOUD: "the resource management APIs of the organisation",
     Kind.TABLEFLOW: "Tableflow",
     Kind.GLOBAL: "the resource management APIs, Kafka, Schema Registry, ksqlDB, Flink and Tableflow",
 }

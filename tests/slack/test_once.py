@@ -97,7 +97,7 @@ EVERYTHING = "the resource management APIs, Kafka, Schema Registry, ksqlDB, Flin
                 "Organization": "o-1",
             },
         ),
-        (Everywhere(Kind.CLOUD), REST, {"For": "the resource management APIs of the organization", **API}),
+        (Everywhere(Kind.CLOUD), REST, {"For": "the resource management APIs of the organisation", **API}),
         (Everywhere(Kind.TABLEFLOW), REST, {"For": "Tableflow", **API}),
         (Everywhere(Kind.GLOBAL), REST, {"For": EVERYTHING, **API}),
     ],
