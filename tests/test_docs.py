@@ -50,6 +50,16 @@ def test_a_decision_is_short_and_names_the_check_that_holds_it(decision: Path) -
     assert [check for check in checks if not (ROOT / check).exists()] == []
 
 
+def test_every_failure_of_others_names_a_test_that_is_there() -> None:
+    rows = [line for line in (ROOT / "docs" / "failures.md").read_text().splitlines() if re.match(r"\| F\d+ ", line)]
+    named = [set(re.findall(r"`(test_\w+)`", row)) for row in rows]
+    written = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert len(rows) == len({row.split()[1] for row in rows}) == 44
+    assert all(named)
+    assert sorted(set().union(*named) - set(re.findall(r"def (test_\w+)", written))) == []
+
+
 def test_the_manifest_names_the_command_and_the_shortcut_that_have_listeners() -> None:
     features = yaml.safe_load((ROOT / "app-manifest.yml").read_text())["features"]
 

@@ -6,6 +6,7 @@ from typing import get_args
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.faults import ResponseUrl
 from tests.support.play import Play, play
+from tests.support.processes import held, reached
 
 
 async def test_a_card_that_slack_does_not_take_at_first_is_posted_later(tmp_path: Path) -> None:
@@ -51,6 +52,18 @@ async def test_a_page_that_slack_does_not_show_at_first_is_shown_later(tmp_path:
             await it.card_says(fault)
         assert len(it.cards()) == 2
         assert len(await it.audit("request:submitted")) == 2
+
+
+async def test_a_modal_that_is_closed_while_it_is_loaded_is_no_error(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        async with held(it.stage.slack.faults.hold_before, "views.update") as gate:
+            await it.dana.command("/apikey list")
+            await reached(gate)
+            await it.dana.close()
+        await it.dana.command("/apikey list")
+
+        await it.dana.see("DANASLAPTOP00001")
+        assert it.dana.ephemerals == it.dana.notices == []
 
 
 async def test_a_form_that_cannot_open_in_time_is_explained(tmp_path: Path) -> None:

@@ -218,6 +218,19 @@ async def test_a_denied_request_stays_denied_and_its_reason_is_read(tmp_path: Pa
         assert it.our_keys() == []
 
 
+async def test_a_reason_for_a_denial_that_is_never_sent_decides_nothing(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        await it.erin.click("Deny", in_channel=APPROVALS_CHANNEL)
+        await it.erin.fill({"Reason": "Not this week."})
+        await it.erin.close()
+
+        await it.approve()
+
+        await it.key_is_there()
+        assert await it.audit("request:denied") == []
+
+
 async def test_only_the_requester_cancels(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         await it.ask()
