@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import errors
-from bot.domain.deadlines import due, end_of_life
+from bot.domain.deadlines import due, end_of_life, longest_overlap
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Undeliverable, plain
 from bot.domain.keys import Marker, RequestId, Secret, normal_email
-from bot.domain.life import LEADS, LOOK_EVERY, Life
+from bot.domain.life import LEADS, LOOK_EVERY, MOST_OVERLAP, Life, Probe
 from bot.domain.requests import Request, Undelivered
 from bot.services.clicks import ReplyTo
 from tests.support import build
@@ -162,6 +162,32 @@ def test_a_key_with_a_lifetime_is_due_when_that_ends_counted_from_its_creation()
         state: Any = build.states()[kind]
         reminded = replace(state, terms=limited, key=key, life=Life(reminded=len(LEADS)))
         assert due(reminded) == end_of_life(reminded) == NOW + 2 * DAY - HOUR
+
+
+@pytest.mark.parametrize(
+    ("lives", "lets", "most"),
+    [
+        (2 * DAY, 7 * DAY, 2 * DAY),
+        (9 * DAY, 3 * DAY, 3 * DAY),
+        (None, 30 * DAY, MOST_OVERLAP),
+        (None, 0 * DAY, 0 * DAY),
+    ],
+)
+def test_a_replaced_key_lives_on_no_longer_than_the_new_one_nor_than_its_rule_lets_it(
+    lives: timedelta | None, lets: timedelta, most: timedelta
+) -> None:
+    state: Any = build.states()["shown"]
+    rotated = replace(state, terms=build.terms(lifetime=lives, overlap=lets), key=build.a_key(created_at=state.at))
+
+    assert longest_overlap(rotated) == state.at + most
+
+
+def test_a_secret_that_waits_is_looked_at_when_its_key_is_to_be_tried_next() -> None:
+    state: Any = build.states()["ready"]
+    soon = state.claim_by - HOUR
+
+    assert due(replace(state, life=Life(probe=Probe(next_at=soon)))) == soon
+    assert due(replace(state, life=Life(probe=Probe(next_at=state.claim_by + HOUR)))) == state.claim_by
 
 
 def test_the_builders_know_every_state() -> None:
