@@ -179,6 +179,18 @@ async def test_an_operator_sees_what_others_own_in_reach_and_no_cloud_keys() -> 
         assert seen == [[True, False, False], [True, True, False]]
 
 
+@pytest.mark.parametrize("crn", ["crn://confluent.cloud/organization=another", "no crn at all"])
+async def test_a_role_of_another_organisation_shows_nothing_here(crn: str) -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key())
+        house.cloud.bindings[OTTO.principal] = [
+            Binding(OTTO.principal, role, crn) for role in ("Operator", "OrganizationAdmin")
+        ]
+
+        assert not await house.sees(OTTO)
+        assert (await house.list(OTTO)).views == []
+
+
 async def test_who_asked_for_a_key_sees_it_and_who_copied_its_marker_does_not_help_anybody() -> None:
     async with a_house() as house:
         await house.keep(made())
