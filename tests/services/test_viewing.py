@@ -191,6 +191,18 @@ async def test_a_role_of_another_organisation_shows_nothing_here(crn: str) -> No
         assert (await house.list(OTTO)).views == []
 
 
+async def test_who_may_use_an_account_sees_none_of_its_keys() -> None:
+    """An Assigner is bound to the account as its owner is, and manages no key of it."""
+    async with a_house() as house:
+        house.cloud.add(other_key())
+        house.roles(OTTO, ("Assigner", f"/service-account={ACCOUNT.id}"))
+        house.roles(FEMI, ("ResourceOwner", f"/service-account={ACCOUNT.id}"))
+
+        assert [await house.sees(each) for each in (OTTO, FEMI)] == [False, True]
+        assert [len((await house.list(each)).views) for each in (OTTO, FEMI)] == [0, 1]
+        assert house.cloud.read.count(ACCOUNT.id) == 1
+
+
 async def test_who_asked_for_a_key_sees_it_and_who_copied_its_marker_does_not_help_anybody() -> None:
     async with a_house() as house:
         await house.keep(made())
