@@ -1,7 +1,8 @@
 """The keys that somebody may see, page by page, read owner by owner: a page costs the same however many keys there are.
 
-The reader's own keys come first, then those of service accounts by name. A page ends when it is full, or when many
-accounts had nothing to show: then it says so, and the next page goes on from there.
+The reader's own keys come first, then those of service accounts by name; of a search, those first whose name or id is
+searched for. A page ends when it is full, or when many accounts had nothing to show: then it says so, and the next page
+goes on from there.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ class Listing:
             if request.key.owner:
                 owners[request.key.owner] = catalog.owner(request.key.owner)
         owners.pop(person.principal, None)
-        ordered = [MyAccount(person.principal), *sorted(owners.values(), key=lambda each: (_name(each), each.id))]
+        ordered = [MyAccount(person.principal), *sorted(owners.values(), key=lambda each: _order(each, filters.text))]
         wanted = person.principal if filters.owner == ME else filters.owner
         chosen = tuple(each for each in ordered if wanted in {"", each.id})
         return _Look(self.viewing, standing, replace(filters, owner=wanted), catalog, chosen, asked)
@@ -183,7 +184,8 @@ class _Look:
 
     def _says(self, key: ApiKey, target: Target) -> bool:
         wanted, resource = self.filters.text.strip().casefold(), target.resource
-        said = (key.name, key.id, Marker.without(key.description), _shown(target.owner, self.standing))
+        owner = (_shown(target.owner, self.standing), target.owner.id)
+        said = (key.name, key.id, Marker.without(key.description), *owner)
         return not wanted or any(wanted in each.casefold() for each in (*said, resource.name, resource.id))
 
 
@@ -198,8 +200,10 @@ def _shown(owner: Owner, standing: Standing) -> str:
     return owner.id if isinstance(owner, MyAccount) else owner.name or owner.id
 
 
-def _name(owner: Owner) -> str:
-    return "" if isinstance(owner, MyAccount) else owner.name.casefold()
+def _order(owner: Owner, text: str) -> tuple[bool, str, str]:
+    """Sorts owners: those who are searched for first, then by name."""
+    name, wanted = "" if isinstance(owner, MyAccount) else owner.name.casefold(), text.strip().casefold()
+    return bool(wanted) and wanted not in name and wanted not in owner.id.casefold(), name, owner.id
 
 
 _AHEAD, _BACK = "a", "b"

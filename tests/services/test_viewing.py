@@ -464,6 +464,18 @@ async def test_every_key_is_on_exactly_one_page_forwards_and_backwards() -> None
         assert back == pages
 
 
+@pytest.mark.parametrize("text", ["team 0077", "SA-0077"])
+async def test_the_keys_of_an_account_that_is_searched_for_are_found_among_thousands_of_accounts(text: str) -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(1000, 1)
+
+        page = await house.list(FEMI, text=text)
+
+        assert ids(page)[:1] == ["K0077N0000000000"]
+        assert len(house.cloud.read) <= MOST_OWNERS
+
+
 async def test_a_page_that_looked_at_many_accounts_in_vain_says_so_and_goes_on() -> None:
     async with a_house() as house:
         house.roles(FEMI, ("OrganizationAdmin", ""))
