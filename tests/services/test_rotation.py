@@ -114,6 +114,39 @@ async def test_the_overlap_never_grows_beyond_a_week() -> None:
         assert "cannot live longer" in world.slack.said[-1][1]
 
 
+async def test_a_button_that_names_the_end_moves_that_end_once_however_often_it_is_pressed() -> None:
+    async with a_world() as world:
+        request = await rotated(world)
+        seen = int((build.NOW + 2 * DAY).timestamp())
+
+        for _ in range(2):
+            await world.click(KeepFormer(request, 1, until=seen))
+            await world.work_now()
+        await world.settle(8 * DAY)
+
+        assert world.cloud.minted[OLD].deleted_at == build.NOW + 3 * DAY
+        answers = [text for _, text in world.slack.said[-2:]]
+        assert ["already" in text for text in answers] == [False, True]
+
+
+@pytest.mark.parametrize("deed", [DropFormer, KeepFormer])
+async def test_where_there_is_no_old_key_any_more_it_is_said_that_nothing_was_changed(
+    deed: type[DropFormer | KeepFormer],
+) -> None:
+    async with a_world() as world:
+        request = await rotated(world)
+        await world.click(deed(RequestId("R1"), 1))  # the request of the old key, which replaced none
+        await world.work_now()
+        assert "There is no old key to speak of any more. Nothing was changed." in world.slack.said[-1][1]
+
+        await world.settle(3 * DAY)
+        await world.click(deed(request, 1))
+        await world.work_now()
+
+        assert world.slack.said[-1][1].startswith("The old key was deleted <!date^")
+        assert world.cloud.minted[OLD].deleted_at == build.NOW + 2 * DAY
+
+
 async def test_nobody_but_the_requester_ends_the_overlap() -> None:
     async with a_world() as world:
         request = await rotated(world)

@@ -360,6 +360,19 @@ async def test_a_text_longer_than_a_field_is_refused_rather_than_cut() -> None:
         assert len(page.view.key.description) == FIELD
 
 
+async def test_the_page_to_extend_knows_what_is_left_of_the_present_life() -> None:
+    async with a_house() as house:
+        house.roles(DANA, ("EnvironmentAdmin", "/environment=env-dev001"))
+        key = a_key(marker="[lk:R1/1]", kind=Kind.KAFKA, created_at=NOW)
+        await house.keep(made(terms=terms(lifetime=30 * DAY), key=key))
+        house.cloud.add(key)
+        house.clock.advance(10 * DAY)
+
+        page = await house.viewing.extend_page(key.id, await house.reader(DANA))
+
+        assert page.left == 20 * DAY
+
+
 async def test_the_page_to_rotate_offers_what_the_rule_allows() -> None:
     async with a_house() as house:
         house.cloud.add(other_key(owner=DANA.principal))
