@@ -18,7 +18,7 @@ from bot import logs, server
 from bot.assembly import Parts, assemble
 from bot.background import Background, background
 from bot.connections import World, connected
-from bot.domain.errors import LatchkeyError
+from bot.domain.errors import LatchkeyError, Throttled
 from bot.domain.policy import Policy
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports import Clock
@@ -70,6 +70,7 @@ async def doctor(settings: Settings) -> int:
                 ("store", " ".join(await redis_problems(world.redis)) or None),
                 ("clock", await clock_problem(world.redis)),
                 ("Confluent Cloud", f"ok: organisation {await world.cloud.organization()}"),
+                ("rights at Confluent", await _rights_problem(world)),
             ]
     except (StartupError, LatchkeyError) as error:
         print(f"failed: {error}")  # noqa: T201 -- this is what a doctor is for
@@ -108,6 +109,15 @@ async def _reloading(source: PolicySource) -> AsyncGenerator[None]:
         loop.remove_signal_handler(signal.SIGHUP)
         done.set()
         await task
+
+
+async def _rights_problem(world: World) -> str | None:
+    """What keeps Confluent from showing us everything; None when nothing does."""
+    try:
+        await world.cloud.must_see_all()
+    except Throttled as error:
+        return f"{error}. Give the owner of CONFLUENT_CLOUD_API_KEY the role OrganizationAdmin."
+    return None
 
 
 async def _channel_problems(world: World, policy: Policy) -> str | None:

@@ -57,6 +57,7 @@ class ConfluentAccounts(ConfluentInventory):
                 raise
             if account in {row.id async for row in self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount)}:
                 raise
+            await self.must_see_all()
 
 
 def _account(row: wire.ServiceAccount) -> Account:

@@ -10,14 +10,13 @@ from http import HTTPStatus
 from bot.confluent import quotas, wire
 from bot.confluent.accounts import ConfluentAccounts
 from bot.confluent.client import item_path
+from bot.confluent.inventory import API_KEYS
 from bot.confluent.places import ConfluentPlaces
 from bot.confluent.references import main_place, opens, places_of, reference_to, references_of
 from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, NotFound, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KeyId, Kind, Owner, Principal, Resource, Secret
 from bot.services.cloud import NewKey
-
-API_KEYS = "/iam/v2/api-keys"
 
 _FILTERED_HERE = frozenset({Kind.FLINK, Kind.CLOUD})
 """A filter would miss some of these: Flink has two forms of ids, and a Cloud key may name no resource at all."""
@@ -27,17 +26,6 @@ _ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
     """`bot.services.cloud.Cloud` over the public API."""
-
-    async def own_account(self) -> Principal:
-        """The owner of the key that we call with. Raises `Unavailable` when Confluent does not tell."""
-        row = await self._find(API_KEYS, self._client.key, wire.ApiKey)
-        if row is None or not row.spec.owner.id:
-            raise Unavailable(
-                "Confluent Cloud does not say whose key Latchkey uses, so nothing was changed. "
-                "Tell whoever runs Latchkey.",
-                log="the owner of CONFLUENT_CLOUD_API_KEY cannot be read",
-            )
-        return Principal(row.spec.owner.id)
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         """Make a key. Raises `Unknown` also when Confluent made something other than what was asked."""
@@ -107,6 +95,7 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
         except CloudRefused as refused:
             if refused.status not in _ABSENT or key in {row.id async for row in self._listed_keys(owner, resource)}:
                 raise
+            await self.must_see_all()
             return False
         return True
 

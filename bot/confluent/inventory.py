@@ -4,13 +4,14 @@ What Confluent filters for us is checked again here: it ignores parameters that 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 
 from bot.confluent import wire
 from bot.confluent.client import Client, item_path
 from bot.domain.catalog import Environment, User
-from bot.domain.errors import CloudRefused, Unavailable
+from bot.domain.errors import CloudRefused, Throttled, Unavailable
 from bot.domain.keys import (
     FlinkRegion,
     KafkaCluster,
@@ -20,7 +21,7 @@ from bot.domain.keys import (
     ServiceAccount,
     normal_email,
 )
-from bot.domain.roles import Binding, Scope
+from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
 
 ORGANIZATIONS = "/org/v2/organizations"
 ENVIRONMENTS = "/org/v2/environments"
@@ -31,7 +32,14 @@ COMPUTE_POOLS = "/fcpm/v2/compute-pools"
 USERS = "/iam/v2/users"
 SERVICE_ACCOUNTS = "/iam/v2/service-accounts"
 ROLE_BINDINGS = "/iam/v2/role-bindings"
+API_KEYS = "/iam/v2/api-keys"
+RIGHTS_BACK = timedelta(minutes=5)
+"""When to look again whether our account has its rights back."""
 
+_PART = (
+    "Confluent Cloud may show Latchkey only a part of what there is, so nobody can tell here what is gone. "
+    "Nothing was changed. Tell whoever runs Latchkey that its account needs OrganizationAdmin."
+)
 _CRN = "crn://confluent.cloud/organization="
 _PRINCIPAL = "User:"
 """Stands before users, service accounts, identity pools and group mappings alike."""
@@ -59,6 +67,29 @@ class ConfluentInventory:
                 )
             self._organization = found[0]
         return self._organization
+
+    async def own_account(self) -> Principal:
+        """The owner of the key that we call with. Raises `Unavailable` when Confluent does not tell."""
+        row = await self._find(API_KEYS, self._client.key, wire.ApiKey)
+        if row is None or not row.spec.owner.id:
+            raise Unavailable(
+                "Confluent Cloud does not say whose key Latchkey uses, so nothing was changed. "
+                "Tell whoever runs Latchkey.",
+                log="the owner of CONFLUENT_CLOUD_API_KEY cannot be read",
+            )
+        return Principal(row.spec.owner.id)
+
+    async def must_see_all(self) -> None:
+        """Return when our account administers the organisation: to any other, lists leave out what it may not see.
+
+        Look after the list, not before: who lost its rights in between has not got them now.
+        """
+        try:
+            held = await self.role_bindings(await self.own_account())
+        except CloudRefused as refused:
+            raise Throttled(_PART, wait=RIGHTS_BACK, log=f"our own roles cannot be read: {refused}") from None
+        if not any(each.role == ORGANIZATION_ADMIN and Scope.parse(each.crn).path == () for each in held):
+            raise Throttled(_PART, wait=RIGHTS_BACK, log="our own account is no OrganizationAdmin")
 
     async def environments(self) -> Sequence[Environment]:
         """Environments that our key may see."""

@@ -131,9 +131,11 @@ class Table:
         return any(kind in row.kinds and row.whose is Whose.OWN_AND_OWNED_ACCOUNTS for row in self.rows.values())
 
 
+ORGANIZATION_ADMIN = "OrganizationAdmin"
+"""The one role to whose holder Confluent shows everything."""
 ACCOUNT_ADMIN = "AccountAdmin"
 """A role that manages no keys, but the accounts that own them."""
-OF_THE_ORGANIZATION = frozenset({"OrganizationAdmin", ACCOUNT_ADMIN})
+OF_THE_ORGANIZATION = frozenset({ORGANIZATION_ADMIN, ACCOUNT_ADMIN})
 _MAKERS = OF_THE_ORGANIZATION | {
     "EnvironmentAdmin",
     "CloudClusterAdmin",

@@ -85,6 +85,7 @@ class Accounts:
             return again
         account = await self._ours(request)
         if account is None:
+            await self.cloud.must_see_all()
             return None
         if isinstance(request, Shown | Confirmed | Retired):
             await self._describe(request.ask.owner, account, request.ask.id)

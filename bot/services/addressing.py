@@ -51,10 +51,12 @@ class Addressing:
         user = next((each for each in await self._users() if each.id == principal), None)
         if user is not None:
             return Known(MyAccount(principal), user.name, is_gone=False)
-        if not principal.startswith("sa-"):
-            return Known(MyAccount(principal), "", is_gone=True)
-        account = await self.directory.cloud.service_account(principal)
-        return Known(account or ServiceAccount(principal, ""), "", is_gone=account is None)
+        is_account = principal.startswith("sa-")
+        account = await self.directory.cloud.service_account(principal) if is_account else None
+        if account is not None:
+            return Known(account, "", is_gone=False)
+        await self.directory.cloud.must_see_all()
+        return Known(ServiceAccount(principal, "") if is_account else MyAccount(principal), "", is_gone=True)
 
     async def people(self, known: Known) -> Sequence[Reader]:
         """Who answers for all of an owner's keys: the user, or those who own the service account."""

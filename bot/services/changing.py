@@ -10,7 +10,7 @@ from datetime import datetime
 from bot.domain.audit import Action, Event
 from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
-from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown, plain
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, Marker, Operation
 from bot.domain.requests import Approved, Done, Failed, Request, Working
 from bot.services.finding_keys import present
@@ -151,8 +151,8 @@ class Changing:
             happened = f"It could not be done in time: {error.tell}"
             await self._fail(stored, working, happened, _left(is_first=False), LOOK_AGAIN)
             return
-        wait = error.wait if isinstance(error, Throttled) else backoff(working.clean)
-        again = replace(working, look_at=now + wait, trouble=error.tell, clean=working.clean + 1)
+        look_at = now + backoff(working.clean, error)
+        again = replace(working, look_at=look_at, trouble=error.tell, clean=working.clean + 1)
         await self.ledger.move(stored, again)
 
     async def _fail(

@@ -60,6 +60,12 @@ class Cloud(Inventory, Protocol):
         """Make a key. Raises `Unknown` when the answer was lost, `Unavailable` when surely nothing was made."""
         ...
 
+    async def must_see_all(self) -> None:
+        """Return when Confluent shows us everything: then what it does not list is not there.
+
+        Raises `Throttled` when it may show less, which it does without a sign.
+        """
+
     async def key(self, key: KeyId) -> ApiKey | None:
         """One key read afresh. None says that Confluent does not show it: it is gone, or it is not ours to see."""
         ...

@@ -67,8 +67,9 @@ class Endings:
         now = self.ledger.clock()
         try:
             await self.leftovers.delete_one(state, state.key)
-        except (Unavailable, Unknown, CloudRefused):
-            await self.ledger.move(stored, replace(state, retry_at=now + backoff(state.tries), tries=state.tries + 1))
+        except (Unavailable, Unknown, CloudRefused) as error:
+            retry_at = now + backoff(state.tries, error)
+            await self.ledger.move(stored, replace(state, retry_at=retry_at, tries=state.tries + 1))
             return
         gone = replace(state, deleted_at=self.ledger.clock())
         if isinstance(gone, Undelivered) and gone.reissue and now < gone.grant.fresh_until:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from bot.domain.audit import Action
 from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import to_claim
-from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Throttled, Unavailable, Unknown, plain
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
 from bot.domain.life import Life
 from bot.domain.readiness import begin
@@ -231,8 +231,8 @@ class Execution:
 
     async def _later(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
         now = self.ledger.clock()
-        wait = error.wait if isinstance(error, Throttled) else backoff(approved.tries)
-        waiting = replace(approved, not_before=now + wait, trouble=_news(error), tries=approved.tries + 1)
+        again = now + backoff(approved.tries, error)
+        waiting = replace(approved, not_before=again, trouble=_news(error), tries=approved.tries + 1)
         await self.ledger.move(stored, waiting)
 
     async def fail(

@@ -105,12 +105,18 @@ async def target_of(key: ApiKey, directory: Directory) -> Target:
 
 
 async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:
-    """The key as it is now. That Confluent does not show it means little: the list of its owner's keys decides."""
+    """The key as it is now. That Confluent does not show it means little: the list of its owner's keys decides.
+
+    Raises `Throttled` where a list may leave out what is there.
+    """
     found = await cloud.key(key.id)
     if found is not None:
         return found
-    listed = await cloud.keys(key.owner or target.owner.id, target.resource)
-    return next((each for each in listed if each.id == key.id), None)
+    for each in await cloud.keys(key.owner or target.owner.id, target.resource):
+        if each.id == key.id:
+            return each
+    await cloud.must_see_all()
+    return None
 
 
 async def managed(key: ApiKey, requests: Requests) -> Stored[Request] | None:

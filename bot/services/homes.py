@@ -199,9 +199,19 @@ class Homes:
                 elif not isinstance(keys, LatchkeyError):
                     raise keys
         gone = [each for each in made if isinstance(each, Shown | Confirmed) and not _is_there(each, there)]
+        if gone and not await self._sees_all():
+            return made
         for each in gone:  # its requester is told, once somebody has made sure of it
             await self.agenda.put(missing.item(each.ask.id), self.viewing.clock())
         return [each for each in made if each not in gone]
+
+    async def _sees_all(self) -> bool:
+        """Whether what Confluent does not list is gone."""
+        try:
+            await self.viewing.directory.cloud.must_see_all()
+        except LatchkeyError:
+            return False
+        return True
 
     def _recorded(self, made: Living) -> KeyView:
         """A key as its request has it: nobody has to be asked for that."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain.audit import SYSTEM, Action, Event
-from bot.domain.errors import Conflict, NotFound, Refused
+from bot.domain.errors import Conflict, LatchkeyError, NotFound, Refused, Throttled
 from bot.domain.keys import RequestId, Secret
 from bot.domain.requests import Request
 from bot.services.ports import Audit, Change, Clock, Requests, Stored
@@ -86,6 +86,6 @@ class Ledger:
         await self.audit.append(self.event(action, request, actor, **details))
 
 
-def backoff(tries: int) -> timedelta:
-    """How long to wait after so many tries in vain."""
-    return BACKOFF[min(tries, len(BACKOFF) - 1)]
+def backoff(tries: int, error: LatchkeyError | None = None) -> timedelta:
+    """How long to wait after so many tries in vain: as long as the last error says, if it does."""
+    return error.wait if isinstance(error, Throttled) else BACKOFF[min(tries, len(BACKOFF) - 1)]

@@ -91,8 +91,8 @@ class Lives:
             return
         try:
             await self.endings.leftovers.delete_one(living, key)
-        except (Unavailable, Unknown, CloudRefused):
-            again = replace(former, retry_at=now + backoff(former.tries), tries=former.tries + 1)
+        except (Unavailable, Unknown, CloudRefused) as error:
+            again = replace(former, retry_at=now + backoff(former.tries, error), tries=former.tries + 1)
             await self.ledger.move(stored, replace(living, life=replace(living.life, former=again)))
             return
         await Following(self.ledger).ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)

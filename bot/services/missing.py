@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.audit import Action
+from bot.domain.authority import Target
 from bot.domain.deadlines import shown_at
 from bot.domain.keys import RequestId
 from bot.domain.requests import Confirmed, Shown
 from bot.services.cloud import Cloud
+from bot.services.finding_keys import present
 from bot.services.following import Following
 from bot.services.ledger import Ledger
 
@@ -33,10 +35,8 @@ class Missing:
         state = stored.value if stored else None
         if not isinstance(state, Shown | Confirmed) or self.ledger.clock() - shown_at(state) < SETTLED:
             return None
-        key, owner = state.key, state.key.owner or state.ask.owner.id
-        if await self.cloud.key(key.id) is not None:
-            return None
-        if any(each.id == key.id for each in await self.cloud.keys(owner, state.ask.resource)):
+        key = state.key
+        if await present(key, Target(state.ask.owner, state.ask.resource), self.cloud) is not None:
             return None
         await self.ledger.record(Action.FOUND_GONE, state.ask.id, key=key.id)
         await Following(self.ledger).ended(key, "Somebody deleted it outside Latchkey.")

@@ -41,6 +41,7 @@ class Reconciling:
             if key.id != kept and (present is None or attempt_of(key) < present)
         ]
         await self.leftovers.delete(stored.value, keys)
+        await self.leftovers.cloud.must_see_all()
         await self.ledger.record(Action.CREATE_UNKNOWN, request, marker=str(Marker(request, attempt)), found=_NOTHING)
 
     async def reconcile(self, stored: Stored[Request], working: Working) -> None:
@@ -54,6 +55,8 @@ class Reconciling:
                 # Claimed before it is deleted: whoever makes this key and is merely slow can no longer record it.
                 held, _ = await self.ledger.move(stored, replace(again, clean=0))
                 await self.leftovers.delete(working, ours)
+            else:
+                await self.leftovers.cloud.must_see_all()
         except (Unavailable, Unknown, CloudRefused):
             waiting = replace(working, look_at=now + BACKOFF[2], trouble=trouble, clean=0)
             await self.ledger.move(held, waiting)

@@ -88,6 +88,7 @@ class Viewing:
             if found := next((each for each in listed if each.id == key), None):
                 return found
         if asked_for:
+            await self.directory.cloud.must_see_all()
             raise NotFound(f"Confluent Cloud has no key `{plain(key)}` any more: it was deleted. Nothing was changed.")
         raise NotFound(NO_SUCH_KEY)
 

@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from bot.domain.deadlines import due
-from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Tampered, Unavailable, Undeliverable
+from bot.domain.errors import (
+    CloudRefused,
+    Conflict,
+    LatchkeyError,
+    NotFound,
+    Tampered,
+    Throttled,
+    Unavailable,
+    Undeliverable,
+)
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
 from bot.services.carrying import Carrying
@@ -130,6 +139,9 @@ class Worker:
         except Tampered as error:
             next_due = self.clock() + UNREADABLE
             log.error("an item cannot be read", extra={"item": lease.item, "why": str(error)})  # noqa: TRY400 -- nor here
+        except Throttled as error:
+            next_due = self.clock() + error.wait
+            log.warning("an item waits", extra={"item": lease.item, "why": str(error)})
         except CloudRefused as error:
             next_due = self.clock() + REFUSED
             log.warning("an item is refused", extra={"item": lease.item, "why": str(error)})

@@ -18,6 +18,10 @@ ORGANIZATION = "1111aaaa-11aa-11aa-11aa-111111aaaaaa"
 KEYS = "/iam/v2/api-keys"
 CLUSTERS = "/cmk/v2/clusters"
 ACCOUNTS = "/iam/v2/service-accounts"
+ORGANIZATIONS = "/org/v2/organizations"
+BINDINGS = "/iam/v2/role-bindings"
+OWN_RIGHTS = [f"GET {KEYS}/{OWN_KEY}", f"GET {ORGANIZATIONS}", *[f"GET {BINDINGS}"] * 2]
+"""The calls by which Latchkey sees that its own account is shown everything."""
 
 Json: TypeAlias = dict[str, Any]
 Scripted: TypeAlias = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
@@ -44,11 +48,13 @@ def cluster(id_: str, name: str, environment: str = "env-abc123", **more: Any) -
 class FakeConfluent:
     """Answers from `script` first, one per request; then from `collections`, path → items in order.
 
-    `ignores` names query parameters that it does not know, as the real one ignores misspelt filters.
+    `ignores` names query parameters that it does not know, as the real one ignores misspelt filters. `own_owner` is the
+    owner of our own key, and `own_role` what it holds in the organisation.
     """
 
     def __init__(self) -> None:
-        self.collections: dict[str, list[Json]] = {KEYS: [], "/org/v2/organizations": [{"id": ORGANIZATION}]}
+        self.own_owner, self.own_role = "sa-latchkey", "OrganizationAdmin"
+        self.collections: dict[str, list[Json]] = {KEYS: [], ORGANIZATIONS: [{"id": ORGANIZATION}]}
         self.script: deque[Scripted] = deque()
         self.requests: list[httpx.Request] = []
         self.ignores: set[str] = set()
@@ -77,6 +83,10 @@ class FakeConfluent:
         if request.method == "POST":
             body = json.loads(request.content)
             return self._create(body["spec"]) if path == KEYS else self._create_account(body)
+        if path == f"{KEYS}/{OWN_KEY}" and self.own_owner:
+            return httpx.Response(200, json=api_key(OWN_KEY, self.own_owner, None))
+        if path == BINDINGS and path not in self.collections:
+            return httpx.Response(200, json={"data": [self._own_binding()], "metadata": {}})
         if path in self.collections:
             return self._page(path, request.url.params)
         collection, _, id_ = path.rpartition("/")
@@ -90,6 +100,10 @@ class FakeConfluent:
         if request.method == "PATCH":
             _update(found, json.loads(request.content))
         return httpx.Response(200, json=found)
+
+    def _own_binding(self) -> Json:
+        crn = f"crn://confluent.cloud/organization={ORGANIZATION}"
+        return {"id": "rb-own", "principal": f"User:{self.own_owner}", "role_name": self.own_role, "crn_pattern": crn}
 
     def _create(self, spec: Json) -> httpx.Response:
         made: Json = sample("api-keys/create-response-kafka")

@@ -9,7 +9,7 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.domain.catalog import Account
 from bot.domain.errors import CloudRefused, Throttled, Unavailable, Unknown
 from bot.domain.keys import Principal
-from tests.confluent.fake import ACCOUNTS, FakeConfluent, Json, refusal
+from tests.confluent.fake import ACCOUNTS, OWN_RIGHTS, FakeConfluent, Json, refusal
 
 ONE = Principal("sa-1")
 
@@ -173,7 +173,18 @@ async def test_an_account_that_was_gone_already_counts_as_deleted_once_a_list_sa
 
     await cloud.delete_account(ONE)
 
-    assert fake.calls == [f"DELETE {ACCOUNTS}/sa-1", *[f"GET {ACCOUNTS}"] * 2]
+    assert fake.calls == [f"DELETE {ACCOUNTS}/sa-1", *[f"GET {ACCOUNTS}"] * 2, *OWN_RIGHTS]
+
+
+async def test_an_account_that_a_list_may_leave_out_is_not_said_to_be_gone(
+    cloud: ConfluentCloud, fake: FakeConfluent
+) -> None:
+    fake.own_role = "AccountAdmin"
+    fake.collections[ACCOUNTS] = []
+    fake.script.append(refusal(403))
+
+    with pytest.raises(Throttled):
+        await cloud.delete_account(ONE)
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -223,4 +234,4 @@ async def test_no_odd_id_deletes_other_accounts(cloud: ConfluentCloud, fake: Fak
 
     await cloud.delete_account(Principal(odd))
 
-    assert fake.calls == [f"GET {ACCOUNTS}"]
+    assert fake.calls == [f"GET {ACCOUNTS}", *OWN_RIGHTS]

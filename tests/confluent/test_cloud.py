@@ -6,7 +6,7 @@ import pytest
 
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.catalog import Environment, User
-from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Unavailable, Unknown
+from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Throttled, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KafkaCluster, KeyId, Kind, MyAccount, Principal, Secret, ServiceAccount
 from bot.domain.roles import Binding
 from bot.services.cloud import NewKey
@@ -16,7 +16,7 @@ from tests.confluent.fake import (
     KEYS,
     NEW_SECRET,
     ORGANIZATION,
-    OWN_KEY,
+    OWN_RIGHTS,
     FakeConfluent,
     api_key,
     cluster,
@@ -141,7 +141,29 @@ async def test_a_key_that_was_gone_already_counts_as_deleted_once_a_list_says_so
 
     assert await delete(cloud, "K1") is False
 
-    assert fake.calls == [f"DELETE {KEYS}/K1", f"GET {KEYS}"]
+    assert fake.calls == [f"DELETE {KEYS}/K1", f"GET {KEYS}", *OWN_RIGHTS]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_list_that_may_leave_out_what_is_there_proves_nothing(
+    cloud: ConfluentCloud, fake: FakeConfluent, status: int
+) -> None:
+    fake.own_role = "EnvironmentAdmin"
+    fake.script.append(refusal(status))
+
+    with pytest.raises(Throttled, match="OrganizationAdmin") as caught:
+        await delete(cloud, "K1")
+
+    assert "nobody can tell here what is gone. Nothing was changed." in caught.value.tell
+
+
+async def test_who_may_not_read_the_own_roles_is_not_shown_everything(
+    cloud: ConfluentCloud, fake: FakeConfluent
+) -> None:
+    fake.script += [refusal(403), httpx.Response(200, json={"data": []}), *[refusal(403)] * 3]
+
+    with pytest.raises(Throttled, match="our own roles cannot be read"):
+        await delete(cloud, "K1")
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -180,7 +202,7 @@ async def test_a_delete_whose_answer_was_lost_is_repeated_and_done(cloud: Conflu
     await delete(cloud, "K1")
 
     assert fake.collections[KEYS] == []
-    assert fake.calls == [f"DELETE {KEYS}/K1", f"DELETE {KEYS}/K1", f"GET {KEYS}"]
+    assert fake.calls == [f"DELETE {KEYS}/K1", f"DELETE {KEYS}/K1", f"GET {KEYS}", *OWN_RIGHTS]
 
 
 async def test_our_own_key_being_refused_is_no_proof_of_absence(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
@@ -196,7 +218,7 @@ async def test_our_own_key_being_refused_is_no_proof_of_absence(cloud: Confluent
 async def test_no_odd_id_deletes_something_else(cloud: ConfluentCloud, fake: FakeConfluent, odd: str) -> None:
     assert await delete(cloud, odd) is False
 
-    assert fake.calls == [f"GET {KEYS}"]
+    assert fake.calls == [f"GET {KEYS}", *OWN_RIGHTS]
 
 
 # --------------------------------------------------------------------------------------------------- one key, all keys
@@ -499,11 +521,13 @@ async def test_a_user_key_is_asked_for_by_the_users_id(cloud: ConfluentCloud, fa
 
 
 async def test_the_owner_of_our_own_key_is_told(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
-    fake.collections[KEYS] = [api_key(OWN_KEY, owner="sa-latchk")]
+    fake.own_owner = "sa-latchk"
 
     assert await cloud.own_account() == "sa-latchk"
 
 
-async def test_not_knowing_whose_key_we_use_is_no_answer(cloud: ConfluentCloud) -> None:
+async def test_not_knowing_whose_key_we_use_is_no_answer(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+    fake.own_owner = ""
+
     with pytest.raises(Unavailable, match="owner of CONFLUENT_CLOUD_API_KEY"):
         await cloud.own_account()

@@ -63,7 +63,7 @@ async def test_a_modal_that_is_closed_while_it_is_loaded_is_no_error(tmp_path: P
         await it.dana.command("/apikey list")
 
         await it.dana.see("DANASLAPTOP00001")
-        assert it.dana.ephemerals == it.dana.notices == []
+        assert (it.dana.ephemerals, it.dana.notices) == ([], [])
 
 
 async def test_a_form_that_cannot_open_in_time_is_explained(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from redis.exceptions import ConnectionError as ConnectionFailed
 
 from bot.store.connection import Commands, connect
+from sandbox.cast import BOT_PRINCIPAL
 from sandbox.gate import Gate
 from sandbox.stage import stage
 from tests.support.processes import PRODUCT, Ended, creates, crew, latchkey, own_redis, reached, take_secret
@@ -205,11 +206,24 @@ async def test_the_doctor_says_what_is_well_and_what_is_not(tmp_path: Path) -> N
         )
 
     assert well.code == 0, well.err
-    assert {"Slack: ok: Acme (T0ACME)", "store: ok"} < set(well.out.splitlines())
+    assert {"Slack: ok: Acme (T0ACME)", "store: ok", "rights at Confluent: ok"} < set(well.out.splitlines())
     assert "Confluent Cloud: ok: organisation" in well.out
     assert ill.code == 1
     assert "Slack shows Latchkey no channel C0NOSUCH (channel_not_found)" in ill.out
     assert "Traceback" not in ill.err
+
+
+async def test_the_doctor_says_that_latchkeys_own_account_lacks_its_role(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        bindings = here.organization.role_bindings
+        for id_ in [id_ for id_, each in bindings.items() if each.principal == BOT_PRINCIPAL]:
+            del bindings[id_]
+
+        ill = await latchkey("doctor", **here.environment())
+
+    assert ill.code == 1
+    (line,) = (line for line in (ill.out + ill.err).splitlines() if "rights" in line or "failed" in line)
+    assert "OrganizationAdmin" in line, line
 
 
 async def test_the_audit_log_of_a_running_bot_is_exported_and_verified(tmp_path: Path) -> None:

@@ -225,6 +225,14 @@ async def test_a_key_that_somebody_deleted_in_the_console_is_not_on_home(owner: 
         assert [view.key.id for view in (await house.homes.page(DANA.slack)).keys] == ["KEY0000000000001"]
 
 
+async def test_a_key_that_confluent_does_not_show_for_want_of_rights_stays_on_home() -> None:
+    async with a_house() as house:
+        await house.keep(living("R1", "KEY0000000000001", owner=build.ACCOUNT.id))
+        house.cloud.is_partial = True
+
+        assert [view.key.id for view in (await house.homes.page(DANA.slack)).keys] == ["KEY0000000000001"]
+
+
 async def test_what_waits_for_me_is_what_i_may_decide() -> None:
     async with a_house() as house:
         await house.keep(pending())

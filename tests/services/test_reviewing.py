@@ -26,6 +26,7 @@ from bot.domain.policy import Policy, Review, RoleMapping
 from bot.domain.requests import Done, Request, Retired, Shown
 from bot.domain.review import Digest, Finding
 from bot.services import reviewing
+from bot.services.addressing import Addressing
 from bot.services.clicks import CardAt, Keep
 from bot.services.directory import Directory
 from bot.services.ledger import Ledger
@@ -296,6 +297,17 @@ async def test_a_requester_who_is_another_confluent_user_now_is_not_shown_the_ke
         office.policy = replace(office.policy, people={DANA.slack: OTTO.principal})
 
         assert list(await office.a_week()) == [CHANNEL]
+
+
+@pytest.mark.parametrize("owner", [GONE, Principal("sa-gone01")])
+async def test_no_owner_is_said_to_be_gone_while_confluent_may_show_only_a_part(owner: Principal) -> None:
+    async with an_office() as office:
+        known = Addressing(office.review.directory).known
+        assert (await known(owner)).is_gone
+        office.cloud.is_partial = True
+
+        with pytest.raises(Throttled):
+            await known(owner)
 
 
 @pytest.mark.parametrize("owner", [GONE, Principal("sa-gone01")])

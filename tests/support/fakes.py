@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User
-from bot.domain.errors import CloudRefused, Undeliverable
+from bot.domain.errors import CloudRefused, Throttled, Undeliverable
 from bot.domain.keys import (
     ApiKey,
     FlinkRegion,
@@ -73,6 +73,8 @@ class FakeCloud:
     account_history: list[tuple[str, Account]] = field(default_factory=list[tuple[str, Account]])
     unshown: set[KeyId] = field(default_factory=set[KeyId])
     """Keys that are refused by their id, as those that are gone are, and listed all the same."""
+    is_partial: bool = False
+    """Whether Confluent shows no key any more, as to who has lost all rights."""
     landing: list[timedelta] = field(default_factory=list[timedelta])
     """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
 
@@ -107,7 +109,7 @@ class FakeCloud:
         return []
 
     async def accounts_named(self, name: str) -> Sequence[Account]:
-        return [each for each in self.accounts.values() if each.name == name]
+        return [each for each in self.accounts.values() if each.name == name and not self.is_partial]
 
     async def create_account(self, name: str, description: str) -> Account:
         if any(each.name == name for each in self.accounts.values()):
@@ -169,11 +171,17 @@ class FakeCloud:
             if each.deleted_at is None
             and each.lands_at <= self.clock()
             and (each.key.owner, each.key.resource) == (owner, resource.id)
+            and not self.is_partial
         ]
 
     def _shown(self) -> list[ApiKey]:
         now = self.clock()
-        return [each.key for each in self.minted.values() if each.deleted_at is None and each.lands_at <= now]
+        shown = [] if self.is_partial else self.minted.values()
+        return [each.key for each in shown if each.deleted_at is None and each.lands_at <= now]
+
+    async def must_see_all(self) -> None:
+        if self.is_partial:
+            raise Throttled("Confluent shows a part.", wait=timedelta(minutes=5))
 
     async def key(self, key: KeyId) -> ApiKey | None:
         return next((each for each in self._shown() if each.id == key and key not in self.unshown), None)
@@ -194,7 +202,8 @@ class FakeCloud:
 
     async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
         found = self.minted.get(key)
-        if found is None or found.deleted_at is not None:
+        if found is None or found.deleted_at is not None or self.is_partial:
+            await self.must_see_all()
             return False
         found.deleted_at = self.clock()
         self.watch("delete", found.key)

@@ -1,0 +1,33 @@
+"""Latchkey's own account loses its rights: Confluent then shows it less, without a sign, and nothing counts as gone."""
+
+from pathlib import Path
+
+from sandbox.cast import BOT_PRINCIPAL, crn
+from tests.support.play import Play, play
+from tests.support.walks import live, obtain, reads
+from tests.support.wishes import Wish
+
+
+def demote(it: Play) -> None:
+    """From now on the bot administers one environment, in which there are none of the keys here."""
+    organization = it.stage.organization
+    held = [id_ for id_, each in organization.role_bindings.items() if each.principal == BOT_PRINCIPAL]
+    for id_ in held:
+        del organization.role_bindings[id_]
+    organization.bind(BOT_PRINCIPAL, "EnvironmentAdmin", crn("environment=env-prod01"))
+
+
+async def test_a_key_that_confluent_does_not_show_to_a_latchkey_without_rights_is_not_said_to_be_deleted(
+    tmp_path: Path,
+) -> None:
+    async with play(tmp_path) as it:
+        key = await obtain(it, Wish(name="short", lifetime="1 day"))
+        demote(it)
+        it.advance(hours=25)
+
+        await reads(it, it.dana, key, "could not be deleted yet")
+        assert key in live(it)
+
+        it.stage.organization.bind(BOT_PRINCIPAL, "OrganizationAdmin", crn(""))
+        await reads(it, it.dana, key, "was deleted", step=30)
+        assert key not in live(it)

@@ -1,0 +1,111 @@
+"""Confluent shows Latchkey only a part of what there is, without a sign: nothing counts as gone until that is over."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.errors import Throttled
+from bot.domain.keys import KeyId, Kind, RequestId
+from bot.domain.requests import Done, Retired, Shown, Working
+from bot.services.clicks import Approve, Delete
+from bot.services.missing import item
+from bot.services.viewing import Viewing
+from tests.services.world import World, a_world, check_at_rest, check_audit
+from tests.support import build
+from tests.support.build import DANA, DAY, ERIN, HOUR
+from tests.support.faults import Fault, Plan
+
+KEY = KeyId("KEY0000000000001")
+
+
+async def with_a_key(world: World, lifetime: timedelta | None = None) -> None:
+    """Dana has a key, and administers its environment."""
+    world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
+    key = world.cloud.add(build.a_key(KEY, kind=Kind.KAFKA))
+    await world.seed(Shown(build.an_ask(), build.terms(lifetime=lifetime), build.a_grant(), 1, key, build.NOW))
+    await world.work_now()
+
+
+async def test_a_key_whose_answer_was_lost_is_looked_for_until_all_keys_are_shown_again() -> None:
+    async with a_world(Plan({("cloud.create_key", 0): Fault.ERROR_AFTER})) as world:
+        await world.seed(build.approved())
+        await world.work_now()
+        world.cloud.is_partial = True
+        await world.settle(HOUR)
+
+        assert isinstance(await world.state(), Working)
+        assert len(world.cloud.minted) == 1
+
+        world.cloud.is_partial = False
+        await world.settle()
+
+        await check_at_rest(world)
+
+
+async def test_a_key_whose_life_is_over_is_not_said_to_be_deleted() -> None:
+    async with a_world() as world:
+        await with_a_key(world, DAY)
+        await world.settle(DAY - HOUR)
+        world.cloud.is_partial = True
+        await world.settle(4 * HOUR)
+
+        state = await world.state()
+        assert isinstance(state, Retired)
+        assert state.deleted_at is None
+        assert world.cloud.minted[KEY].deleted_at is None
+
+        world.cloud.is_partial = False
+        await world.settle(HOUR)
+
+        assert world.cloud.minted[KEY].deleted_at is not None
+        await check_audit(world)
+
+
+async def test_a_deletion_that_was_asked_for_waits() -> None:
+    async with a_world() as world:
+        await with_a_key(world)
+        request = RequestId(await world.click(Delete(KEY, "CONFIRM")))
+        await world.work_now()
+        await world.click(Approve(request), by=ERIN)
+        world.cloud.is_partial = True
+        await world.settle(HOUR)
+
+        waiting = await world.state(request)
+        assert isinstance(waiting, Working)
+        assert waiting.trouble
+        assert isinstance(await world.state(), Shown)
+
+        world.cloud.is_partial = False
+        await world.settle(HOUR)
+
+        done = await world.state(request)
+        assert isinstance(done, Done)
+        assert done.note == ""
+        assert world.cloud.minted[KEY].deleted_at is not None
+
+
+async def test_nobody_misses_a_key_that_is_not_shown_and_looks_again_in_minutes() -> None:
+    async with a_world() as world:
+        await with_a_key(world)
+        world.clock.advance(HOUR)
+        world.cloud.is_partial = True
+        await world.store.agenda.put(item(RequestId("R1")), world.clock())
+        await world.work_now()
+
+        assert isinstance(await world.state(), Shown)
+        assert await world.store.agenda.next_due() == world.clock() + timedelta(minutes=5)
+
+        world.cloud.is_partial = False
+        await world.settle(HOUR)
+
+        assert isinstance(await world.state(), Shown)
+
+
+async def test_who_asked_for_a_key_that_is_not_shown_does_not_read_that_it_was_deleted() -> None:
+    async with a_world() as world:
+        await with_a_key(world)
+        world.cloud.is_partial = True
+        directory = world.start().worker.directory
+
+        with pytest.raises(Throttled):
+            await Viewing(directory, world.store.requests, world.clock).key_view(KEY, await directory.standing(DANA))
