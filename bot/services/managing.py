@@ -42,6 +42,8 @@ class Managing:
 
     async def carry_out(self, deed: Edit | Delete | Rotate | Extend, click: Click) -> Page:
         """Ask for what the deed says; returns the page that answers the modal."""
+        if await self.proposing.ledger.requests.get(RequestId(click.id)) is not None:
+            return TextPage("Request sent", SENT_ALREADY)  # and what it asked for may have happened by now
         match deed:
             case Edit():
                 return await self.edit(deed, click)

@@ -1,16 +1,23 @@
-"""Sending a form that was sent already: after a crash between the deed and its answer, the deed is done again."""
+"""Sending a form or a change that was sent already: after a crash between the deed and its answer, the deed is done again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
 
 from bot.domain.catalog import Account
 from bot.domain.keys import Principal
-from bot.services.clicks import Draft, Send
+from bot.domain.requests import Done
+from bot.services.clicks import Deed, Delete, Draft, Send
+from bot.services.pages import TextPage
 from bot.services.proposing import SENT_ALREADY
+from tests.services.test_changes import KEY, a_key, an_edit
 from tests.services.world import a_world
 from tests.support import build
 from tests.support.build import CLUSTER, ERIN, HERE
 from tests.support.fakes import FakeCloud
+from tests.support.faults import Fault
 
 DRAFT = Draft("new", CLUSTER.environment, CLUSTER.id, "n", "", "r", account_name="clicks-service")
 
@@ -35,3 +42,22 @@ async def test_a_form_sent_twice_makes_one_request_also_when_its_account_exists_
 
         assert await desk.submit("D1", DRAFT, click) == SENT_ALREADY
         assert len(await world.store.requests.of_requester(click.by, 9)) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.KILL_BEFORE])
+@pytest.mark.parametrize("which", range(2))
+async def test_a_change_whose_answer_slack_did_not_take_is_not_said_to_have_changed_nothing(
+    fault: Fault, which: int
+) -> None:
+    async with a_world() as world:
+        key = await a_key(world)
+        deed: Deed = (an_edit(key), Delete(KEY, "CONFIRM"))[which]
+        world.plan.faults, world.plan.calls = {("notifier.show_page", 0): fault}, []
+
+        request = await world.click(deed, view="V1")
+        await world.settle(timedelta(minutes=2))
+
+        assert isinstance(await world.state(request), Done)
+        (page,) = world.slack.pages
+        assert isinstance(page, TextPage), page
+        assert page.text == SENT_ALREADY
