@@ -89,15 +89,17 @@ class Lives:
         former, key, now = living.life.former, living.ask.key, self.ledger.clock()
         if former is None or key is None:
             return
+        # Claimed first: who was told meanwhile that it lives a day longer must not lose it to an outdated record.
+        held, _ = await self.ledger.move(stored, living)
         try:
             await self.endings.leftovers.delete_one(living, key)
         except (Unavailable, Unknown, CloudRefused) as error:
             again = replace(former, retry_at=now + backoff(former.tries, error), tries=former.tries + 1)
-            await self.ledger.move(stored, replace(living, life=replace(living.life, former=again)))
+            await self.ledger.move(held, replace(living, life=replace(living.life, former=again)))
             return
         await Following(self.ledger).ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
         gone = replace(former, deleted_at=self.ledger.clock(), retry_at=None)
-        await self.ledger.move(stored, replace(living, life=replace(living.life, former=gone)))
+        await self.ledger.move(held, replace(living, life=replace(living.life, former=gone)))
 
 
 def former_of(living: Living) -> Former | None:

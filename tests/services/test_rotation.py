@@ -1,17 +1,21 @@
 """A new key in place of an old one: both are known at every moment, and the old one goes when its time is over."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 
 from bot.domain.keys import ApiKey, KeyId, Kind, Operation, Person, RequestId
-from bot.domain.requests import Confirmed, Pending, Retired, Shown
+from bot.domain.requests import Confirmed, Pending, Request, Retired, Shown
 from bot.services.clicks import Approve, DropFormer, KeepFormer, Rotate, Saved, Show
+from bot.services.ports import Post, Surface
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
+from tests.support.fakes import FakeSlack
 
 OLD = KeyId("KEY0000000000099")
+SECOND = timedelta(seconds=1)
 
 
 async def ask(world: World, *, overlap_days: int = 2, made_for: Person | None = None) -> str:
@@ -191,4 +195,36 @@ async def test_what_was_planned_outlives_the_word_that_it_is_saved() -> None:
 
         await world.settle(3 * DAY)
 
+        assert OLD not in world.cloud.live()
+
+
+@dataclass(slots=True)
+class _Slow(FakeSlack):
+    """A Slack in which something happens while a message is written."""
+
+    world: World | None = None
+
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        if self.world is not None:
+            world, self.world = self.world, None
+            await world.click(KeepFormer(request.ask.id, 1))
+            await world.work(world.start())
+            world.clock.advance(2 * SECOND)
+        return await FakeSlack.publish(self, surface, request, post, note)
+
+
+async def test_an_old_key_that_was_kept_a_day_longer_in_the_last_second_is_not_deleted() -> None:
+    async with a_world() as world:
+        request = await rotated(world)
+        world.clock.now = build.NOW + 2 * DAY - SECOND
+        slow = _Slow(world.slack.people, world.slack.messages, world=world)
+        world.slack = slow
+        await world.store.agenda.put(f"request:{request}", world.clock())
+
+        await world.work(world.start())
+        await world.work_now()
+
+        assert "lives until" in slow.said[-1][1]
+        assert OLD in world.cloud.live()
+        await world.settle(DAY)
         assert OLD not in world.cloud.live()
