@@ -75,8 +75,11 @@ class Changing:
 
         Raises `Refused` when it can no longer happen.
         """
+        ask = working.ask
+        if ask.operation is Operation.EXTEND and await self.following.was_extended(_key(working), ask.id):
+            return ""
         found = await self._present(working)
-        match working.ask.operation:
+        match ask.operation:
             case Operation.DELETE if found is None:
                 return _GONE if is_first else ""
             case Operation.DELETE:

@@ -76,6 +76,11 @@ class Following:
 
         return await self._change(key, longer)
 
+    async def was_extended(self, key: ApiKey, by: RequestId) -> bool:
+        """Whether this request was the last to extend the key."""
+        stored = await self.maker(key)
+        return stored is not None and isinstance(stored.value, Living) and stored.value.life.extended_by == by
+
     async def _change(self, key: ApiKey, change: Callable[[Living], Living]) -> bool:
         async def step() -> bool:
             stored = await self.maker(key)

@@ -1,4 +1,4 @@
-"""Sending a form or a change that was sent already: after a crash between the deed and its answer, the deed is done again."""
+"""Sending what was sent already: after a crash between the deed and its answer, the deed is done again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -344,3 +344,23 @@ async def test_who_deletes_a_key_of_another_persons_account_is_seen_in_the_chann
 
         cards = [versions[-1][1] for versions in world.slack.messages.values() if versions[0][0] == "card"]
         assert [type(each) for each in cards if each.ask.operation is Operation.DELETE] == [Done]
+
+
+async def test_an_extension_that_happened_is_said_to_have_happened_though_its_approver_lost_the_role_since() -> None:
+    async with a_world() as world:
+        await a_key(world, lifetime=10 * DAY)
+        commits = len([each for each in world.plan.calls if each == "requests.commit"])
+        # Proposed, begun, extended; and then the process is gone.
+        world.plan.faults = {("requests.commit", commits + 2): Fault.KILL_AFTER}
+        request = await world.click(Extend(KEY, "It goes on", "20"))
+        await world.work()
+        await world.work()
+        made = await world.state()
+        assert isinstance(made, Shown)
+        assert made.life.extended_by == request
+        world.cloud.bindings[DANA.principal] = []
+
+        await world.settle(HOUR)
+
+        assert isinstance(await world.state(request), Done)
+        assert [line["request"] for line in await world.audit() if line["action"] == "key:extended"] == [request]
