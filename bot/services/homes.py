@@ -42,6 +42,8 @@ LOOKED_AT = 50
 KEYS = 10
 AT_ONCE = 4
 """How many owners' keys are read at the same time."""
+KNOWN_WITHIN = 5.0
+"""Seconds to find out who could decide: the request itself, whose next step may be due, waits for it."""
 AGAIN = timedelta(seconds=30)
 """When to draw again what could not be drawn."""
 Living: TypeAlias = Ready | Revealing | Shown | Confirmed
@@ -230,8 +232,9 @@ class Homes:
         """Those of the recent visitors who could decide about it; all of them, where that is not known of everybody."""
         target = Target(request.ask.owner, request.ask.resource)
         try:
-            able = await self.asking.candidates(target, request.ask.requester)
-        except LatchkeyError:
+            async with asyncio.timeout(KNOWN_WITHIN):
+                able = await self.asking.candidates(target, request.ask.requester)
+        except (LatchkeyError, TimeoutError):
             return recent
         found = frozenset(each.slack for each in able if each.slack is not None)
         return recent & found if len(found) == len(able) else recent

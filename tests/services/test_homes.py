@@ -40,6 +40,8 @@ class Cloud(FakeCloud):
     trouble: LatchkeyError | None = None
     waits: asyncio.Event | None = None
     """Nobody is told any keys before this."""
+    hangs: bool = False
+    """Whether nobody is ever told who holds which role."""
 
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         if self.trouble:
@@ -56,6 +58,8 @@ class Cloud(FakeCloud):
     async def bindings_at(self, crn: str) -> Sequence[Binding]:
         if self.trouble:
             raise self.trouble
+        if self.hangs:
+            await asyncio.Event().wait()
         return [each for held in self.bindings.values() for each in held if each.crn == crn]
 
 
@@ -156,6 +160,17 @@ async def test_while_nobody_knows_who_can_decide_all_who_look_are_drawn() -> Non
         for person in (ERIN, OTTO):
             await house.store.homes.came(person.slack, NOW)
         house.cloud.trouble = AWAY
+        await house.homes.changed(pending())
+
+        assert await house.due() == {"home:U0ERIN", "home:U0OTTO"}
+
+
+async def test_a_request_does_not_wait_for_who_can_decide_about_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.services.homes.KNOWN_WITHIN", 0.01)
+    async with a_house() as house, asyncio.timeout(2):
+        for person in (ERIN, OTTO):
+            await house.store.homes.came(person.slack, NOW)
+        house.cloud.hangs = True
         await house.homes.changed(pending())
 
         assert await house.due() == {"home:U0ERIN", "home:U0OTTO"}
