@@ -8,6 +8,7 @@ from bot.domain.asks import Ask
 from bot.domain.deadlines import end_of_life, is_reminded
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import MyAccount, RequestId
+from bot.domain.life import LEADS
 from bot.domain.requests import (
     Confirmed,
     Denied,
@@ -15,6 +16,7 @@ from bot.domain.requests import (
     Expired,
     Failed,
     Keyed,
+    Living,
     Offered,
     Pending,
     Request,
@@ -27,6 +29,8 @@ from bot.services.ports import Clock, Notifier, Post, Posts, Surface
 AGAIN = timedelta(seconds=5)
 REPAIRED = timedelta(minutes=5)
 """How long until a message that Slack refused for good is tried again: a person may have invited the bot meanwhile."""
+EVER_LESS = 10
+"""Later it is tried once more for each tenth of its age: whoever left the company does not come back to read it."""
 
 
 def surfaces(request: Request) -> tuple[Surface, ...]:
@@ -77,7 +81,7 @@ class Publishing:
         retry: list[datetime] = []
         note = ""
         for surface in _all(request, known):
-            copies: list[Post | None] = [post for post in known if post.surface == surface]
+            copies: list[Post | None] = [post for post in known if post.surface == surface and not post.broken]
             for post in copies or [None]:
                 again, trouble = await self._one(surface, request, post, note if surface == "asked" else "")
                 retry += [again] if again else []
@@ -110,7 +114,8 @@ class Publishing:
             if post is not None and error.lasting:
                 await self.posts.put(request.ask.id, _given_up(post, error.reason))
                 return None, ""
-            return now + (REPAIRED if error.lasting else AGAIN), f"{_TROUBLE} ({error.reason})."
+            wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else AGAIN
+            return now + wait, f"{_TROUBLE} ({error.reason})."
         if written != post:
             await self.posts.put(request.ask.id, written)
         return None, ""
@@ -122,9 +127,17 @@ _TROUBLE = "The card for approvers could not be posted. Tell whoever runs Latchk
 def _all(request: Request, known: Sequence[Post]) -> Sequence[Surface]:
     """What there should be, then what is there besides; messages that Slack lets nobody change are left alone."""
     wanted = surfaces(request)
-    gone = {post.surface for post in known if post.broken}
+    gone = {post.surface for post in known if post.broken} - {post.surface for post in known if not post.broken}
     others = sorted({post.surface for post in known} - set(wanted))
     return [surface for surface in (*wanted, *others) if surface not in gone]
+
+
+def _news_of(request: Request, now: datetime) -> datetime:
+    """Since when there is what its newest message says; now, where a deadline of its own is to come soon."""
+    at: datetime = getattr(request, "at", now)
+    if isinstance(request, Living) and is_reminded(request) and (end := end_of_life(request)):
+        return max(at, end - LEADS[request.life.reminded - 1])
+    return at
 
 
 def _given_up(post: Post, reason: str) -> Post:

@@ -1,0 +1,72 @@
+"""Messages that Slack does not take: how often they are tried again, and what that means for the others."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.errors import Undeliverable
+from bot.domain.keys import RequestId
+from bot.domain.requests import Confirmed, Done, Request, Retired
+from bot.services.ports import Post, Surface
+from bot.services.publishing import Publishing
+from tests.services.world import a_world
+from tests.support import build
+from tests.support.build import DAY, HOUR
+from tests.support.fakes import FakeSlack, TestClock
+
+
+@dataclass(slots=True)
+class _Refusing(FakeSlack):
+    """A Slack that takes no new messages of some surfaces, as where somebody left or a channel is archived."""
+
+    refused: frozenset[Surface] = frozenset()
+    tries: list[Surface] = field(default_factory=list[Surface])
+
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        self.tries.append(surface)
+        if surface in self.refused:
+            raise Undeliverable("is_archived", lasting=True)
+        return await FakeSlack.publish(self, surface, request, post, note)
+
+
+async def _tried(request: Request, surface: Surface, horizon: timedelta) -> int:
+    """How often a message that nobody takes is tried within the horizon."""
+    async with a_world() as world:
+        slack, clock = _Refusing(refused=frozenset({surface})), TestClock()
+        publishing = Publishing(world.store.posts, slack, clock)
+        while (again := await publishing.publish(request)) is not None and again < build.NOW + horizon:
+            clock.now = again
+        return slack.tries.count(surface)
+
+
+@pytest.mark.parametrize(
+    ("request_", "surface"),
+    [
+        (build.states()["done"], "outcome"),
+        (build.states()["confirmed"], "card"),
+        (replace(build.states()["retired"], deleted_at=build.NOW), "end"),
+    ],
+)
+async def test_a_message_that_nobody_takes_is_tried_ever_less_often(request_: Request, surface: Surface) -> None:
+    assert isinstance(request_, Done | Confirmed | Retired)
+    assert await _tried(request_, surface, HOUR) >= 8
+    assert await _tried(request_, surface, 400 * DAY) < 200
+
+
+async def test_a_card_that_somebody_has_to_decide_on_is_tried_every_few_minutes() -> None:
+    assert await _tried(build.pending(), "card", DAY) > 200
+
+
+async def test_a_copy_that_is_gone_does_not_keep_the_other_one_from_being_updated() -> None:
+    async with a_world() as world:
+        slack, posts = FakeSlack(), world.store.posts
+        publishing = Publishing(posts, slack, TestClock())
+        await publishing.publish(build.pending())
+        known = {post.ts: post for post in await posts.get(RequestId("R1")) if post.surface == "card"}
+        await posts.put(RequestId("R1"), Post("card", "C01", "9.9", "", broken="message_not_found"))
+
+        await publishing.publish(build.approved())
+
+        (card,) = known.values()
+        assert [type(each).__name__ for _, each in slack.messages[card.channel, card.ts]] == ["Pending", "Approved"]
