@@ -138,7 +138,7 @@ class Drafts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A message of ours that shows a request. `digest` says what it shows; `broken` is Slack's lasting refusal."""
+    """A message that shows a request. `digest` says what it shows; `broken` why nobody can change it any more."""
 
     surface: str
     channel: str

@@ -111,7 +111,7 @@ class Publishing:
         except Unavailable:
             return now + AGAIN, ""
         except Undeliverable as error:
-            if post is not None and error.lasting:
+            if post is not None and error.reason in _GONE:
                 await self.posts.put(request.ask.id, _given_up(post, error.reason))
                 return None, ""
             wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else AGAIN
@@ -122,6 +122,10 @@ class Publishing:
 
 
 _TROUBLE = "The card for approvers could not be posted. Tell whoever runs Latchkey; it is tried again every few minutes"
+
+
+_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+"""Of these Slack says that nobody will ever change the message. What else is wrong, a person may repair."""
 
 
 def _all(request: Request, known: Sequence[Post]) -> Sequence[Surface]:

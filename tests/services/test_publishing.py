@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.errors import Undeliverable
 from bot.domain.keys import RequestId
-from bot.domain.requests import Confirmed, Done, Request, Retired
+from bot.domain.requests import Approved, Confirmed, Done, Request, Retired
 from bot.services.ports import Post, Surface
 from bot.services.publishing import Publishing
 from tests.services.world import a_world
@@ -70,3 +70,42 @@ async def test_a_copy_that_is_gone_does_not_keep_the_other_one_from_being_update
 
         (card,) = known.values()
         assert [type(each).__name__ for _, each in slack.messages[card.channel, card.ts]] == ["Pending", "Approved"]
+
+
+@dataclass(slots=True)
+class _Locked(FakeSlack):
+    """A Slack that takes nothing while `reason` stands, as while Latchkey's token is changed."""
+
+    reason: str = ""
+
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        if self.reason:
+            raise Undeliverable(self.reason, lasting=True)
+        return await FakeSlack.publish(self, surface, request, post, note)
+
+
+@pytest.mark.parametrize("reason", ["token_revoked", "invalid_auth", "missing_scope", "is_archived", "not_in_channel"])
+async def test_a_message_outlives_what_somebody_repairs(reason: str) -> None:
+    async with a_world() as world:
+        slack, clock = _Locked(), TestClock()
+        publishing = Publishing(world.store.posts, slack, clock)
+        await publishing.publish(build.pending())
+
+        slack.reason = reason
+        again = await publishing.publish(build.approved())
+        assert again is not None
+        slack.reason, clock.now = "", again
+
+        assert await publishing.publish(build.approved()) is None
+        assert all(isinstance(versions[-1][1], Approved) for versions in slack.messages.values())
+
+
+async def test_a_message_that_is_gone_is_left_alone() -> None:
+    async with a_world() as world:
+        slack = FakeSlack()
+        publishing = Publishing(world.store.posts, slack, TestClock())
+        await publishing.publish(build.pending())
+        slack.messages.clear()
+
+        assert await publishing.publish(build.approved()) is None
+        assert slack.messages == {}
