@@ -12,10 +12,11 @@ from http import HTTPStatus
 from bot.domain.audit import Action
 from bot.domain.catalog import Account
 from bot.domain.errors import CloudRefused, Refused, plain
-from bot.domain.keys import Marker, NewServiceAccount, Principal, RequestId, ServiceAccount
+from bot.domain.keys import ApiKey, Marker, NewServiceAccount, Principal, RequestId, ServiceAccount
 from bot.domain.requests import (
     Approved,
     Confirmed,
+    Failed,
     Keyed,
     Offered,
     Ready,
@@ -28,7 +29,7 @@ from bot.domain.requests import (
     Working,
 )
 from bot.services.cloud import Cloud
-from bot.services.ledger import Ledger
+from bot.services.ledger import STRAGGLER, Ledger
 
 MOST = 128
 """Characters of a description that Confluent takes."""
@@ -86,10 +87,14 @@ class Accounts:
         account = await self._ours(request)
         if account is None:
             await self.cloud.must_see_all()
-            return None
+            return _last_look(request, now)
         if isinstance(request, Shown | Confirmed | Retired):
             await self._describe(request.ask.owner, account, request.ask.id)
-        elif not await self.cloud.keys_of(account.id):  # a key that somebody made for it meanwhile keeps it
+            return None
+        keys = await self.cloud.keys_of(account.id)
+        if any(_is_of(key, request) for key in keys):
+            return now + LATER  # it is given up, and goes first
+        if not keys:  # a key that somebody made for it meanwhile keeps it
             await self._remove(account, request.ask.id)
         return None
 
@@ -139,6 +144,17 @@ def _is_new(request: Request) -> bool:
 
 def _is_ours(account: Account, request: Request) -> bool:
     return Marker.find(account.description) == Marker(request.ask.id, 0)
+
+
+def _is_of(key: ApiKey, request: Request) -> bool:
+    marker = Marker.find(key.description)
+    return marker is not None and marker.request == request.ask.id
+
+
+def _last_look(request: Request, now: datetime) -> datetime | None:
+    """When to look once more for an account that is not there: one whose answer was lost may show late."""
+    last = request.at + STRAGGLER if isinstance(request, Failed) else now
+    return last if last > now else None
 
 
 def _waits(request: Request, now: datetime) -> datetime | None:

@@ -12,6 +12,8 @@ from bot.domain.requests import Request
 from bot.services.ports import Audit, Change, Clock, Requests, Stored
 
 BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2))
+STRAGGLER = timedelta(minutes=3)
+"""When to look once more for a key or an account that turned up after its attempt was given up."""
 ASK_AGAIN = "Ask for a new key with `/apikey create`."
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import Marker, RequestId
 from bot.domain.requests import Approved, Failed, Keyed, Request, Working
 from bot.services.accounts import item
-from bot.services.ledger import ASK_AGAIN, BACKOFF, Ledger, With
+from bot.services.ledger import ASK_AGAIN, BACKOFF, STRAGGLER, Ledger, With
 from bot.services.leftovers import Leftovers, attempt_of
 from bot.services.ports import Stored
 
@@ -17,8 +17,6 @@ SECOND_LOOK = timedelta(seconds=5)
 CLEAN_LISTS = 2
 ATTEMPTS = 5
 """How many answers Confluent may lose before the request fails."""
-STRAGGLER = timedelta(minutes=3)
-"""When to look once more for a key that turned up after its attempt was given up."""
 _NOTHING = "nothing is left of it"
 """What the audit log says of an attempt whose outcome nobody heard, once it was looked for."""
 

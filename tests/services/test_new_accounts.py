@@ -129,6 +129,39 @@ def test_an_account_made_by_a_process_that_died_or_lost_the_answer_is_found_and_
     assert [what for what, _ in world.cloud.account_history] == ["create", "delete"]
 
 
+@pytest.mark.parametrize("late", [timedelta(), timedelta(seconds=4), timedelta(seconds=100)])
+async def test_an_account_whose_answer_was_lost_and_that_shows_late_is_removed_when_its_request_has_failed(
+    late: timedelta,
+) -> None:
+    faults = {("cloud.create_account", 0): Fault.ERROR_AFTER, ("cloud.role_bindings", 2): Fault.REFUSED_BEFORE}
+    async with a_world(Plan(faults)) as world:
+        world.cloud.accounts_land = late
+        await seed(world)
+        world.cloud.bindings[ERIN.principal] = []
+
+        await world.settle()
+
+        assert isinstance(await world.state(), Failed)
+        assert [what for what, _ in world.cloud.account_history] == ["create", "delete"]
+
+
+async def test_an_account_is_removed_though_a_key_that_was_given_up_shows_just_before_that() -> None:
+    faults = {
+        ("cloud.create_key", 0): Fault.ERROR_AFTER,
+        ("cloud.keys_of", 0): Fault.REFUSED_BEFORE,
+    }
+    async with a_world(Plan(faults)) as world:
+        world.cloud.landing = [timedelta(seconds=20)]
+        await seed(world)
+        world.cloud.bindings[ERIN.principal] = []
+
+        await world.settle()
+
+        assert isinstance(await world.state(), Failed)
+        assert world.cloud.live() == []
+        assert [what for what, _ in world.cloud.account_history] == ["create", "delete"]
+
+
 @given(faults=FAULTS, claims=st.booleans(), mint=st.sampled_from(["on_approval", "on_claim"]))
 @settings(max_examples=60)
 def test_at_rest_there_is_one_account_with_its_key_or_neither(faults: Faults, mint: Mint, *, claims: bool) -> None:

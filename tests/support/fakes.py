@@ -70,6 +70,8 @@ class FakeCloud:
     watch: Callable[[str, ApiKey], None] = lambda _, __: None
     accounts: dict[Principal, Account] = field(default_factory=dict[Principal, Account])
     """Service accounts that were made here."""
+    accounts_land: timedelta = timedelta()
+    """How long after the call a new service account shows."""
     account_history: list[tuple[str, Account]] = field(default_factory=list[tuple[str, Account]])
     unshown: set[KeyId] = field(default_factory=set[KeyId])
     """Keys that are refused by their id, as those that are gone are, and listed all the same."""
@@ -109,6 +111,8 @@ class FakeCloud:
         return []
 
     async def accounts_named(self, name: str) -> Sequence[Account]:
+        if self.clock() < build.NOW + self.accounts_land:
+            return []
         return [each for each in self.accounts.values() if each.name == name and not self.is_partial]
 
     async def create_account(self, name: str, description: str) -> Account:
