@@ -283,8 +283,9 @@ async def test_killed_around_the_making_of_an_account_there_is_one_account_with_
         lines = await audit_of(it.stage)
 
     assert it.stage.organization.api_keys[key].owner == account.id
-    assert actions(lines)[-1] == "account:edited"
-    assert "account:created" in actions(lines)
+    of_account = [each for each in actions(lines) if each.startswith("account:")]
+    assert of_account[-1] == "account:edited"  # the last look for what was given up may come before it, or after
+    assert "account:created" in of_account
 
 
 async def test_killed_after_an_account_was_made_for_a_key_that_nobody_takes_both_go(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_an_account_made_by_a_process_that_died_or_lost_the_answer_is_found_and_
 async def test_an_account_whose_answer_was_lost_and_that_shows_late_is_removed_when_its_request_has_failed(
     late: timedelta,
 ) -> None:
-    faults = {("cloud.create_account", 0): Fault.ERROR_AFTER, ("cloud.role_bindings", 2): Fault.REFUSED_BEFORE}
+    faults: Faults = {("cloud.create_account", 0): Fault.ERROR_AFTER, ("cloud.role_bindings", 2): Fault.REFUSED_BEFORE}
     async with a_world(Plan(faults)) as world:
         world.cloud.accounts_land = late
         await seed(world)
@@ -146,7 +146,7 @@ async def test_an_account_whose_answer_was_lost_and_that_shows_late_is_removed_w
 
 
 async def test_an_account_is_removed_though_a_key_that_was_given_up_shows_just_before_that() -> None:
-    faults = {
+    faults: Faults = {
         ("cloud.create_key", 0): Fault.ERROR_AFTER,
         ("cloud.keys_of", 0): Fault.REFUSED_BEFORE,
     }

@@ -45,7 +45,7 @@ async def _tried(request: Request, surface: Surface, horizon: timedelta) -> int:
     [
         (build.states()["done"], "outcome"),
         (build.states()["confirmed"], "card"),
-        (replace(build.states()["retired"], deleted_at=build.NOW), "end"),
+        (replace(build.ended(), by=None), "end"),
     ],
 )
 async def test_a_message_that_nobody_takes_is_tried_ever_less_often(request_: Request, surface: Surface) -> None:
