@@ -283,6 +283,13 @@ async def _check(world: World, request: RequestId, which: int) -> None:
     await check_audit(world)
 
 
+@pytest.mark.parametrize("which", range(3))
+def test_what_is_to_be_changed_is_on_disk_before_it_is(which: int) -> None:
+    world = asyncio.run(played({}, which))
+
+    assert {change.after.kind for change in world.history if change.durable} == {"working"}
+
+
 @given(FAULTS, st.integers(0, 2))
 @settings(max_examples=60)
 def test_at_rest_a_change_is_done_and_told_or_not_done_and_told(faults: Faults, which: int) -> None:
