@@ -129,7 +129,7 @@ async def test_a_key_of_latchkeys_is_rotated_and_extended_from_its_own_page(tmp_
         await it.dana.click("Rotate")
         await page(it.dana, title="Rotate API key", says="Needs 1 approval.")
         assert await it.dana.options("overlap") == ["Not at all: it is deleted at once", "1 day", "2 days"]
-        assert await it.dana.options("lasts") == ["As long as the rule allows: 30 days", "1 day", "7 days"]
+        assert await it.dana.options("lasts") == ["As long as the rule allows: 30 days", "1 day", "7 days", "30 days"]
         assert list(await it.dana.submit()) == ["reason"]
         await it.dana.close()
         await it.dana.click("Extend")
