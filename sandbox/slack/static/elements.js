@@ -35,7 +35,8 @@ function changed(use, change) {
   if (use.block.type !== "input" || use.block.dispatch_action) act(use, change);
 }
 
-const current = (use) => use.surface.state.get(use.block.block_id, use.element.action_id);
+const NOTHING = { selected_option: null, selected_options: [] }; // of a field that was just taken away
+const current = (use) => use.surface.state.get(use.block.block_id, use.element.action_id) ?? NOTHING;
 const nameOf = (use) =>
   use.element.accessibility_label ?? (use.labelId ? null : words(use.element.placeholder) || null);
 
