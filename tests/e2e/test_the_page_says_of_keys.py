@@ -63,8 +63,8 @@ async def test_who_nears_a_limit_reads_so_and_nobody_is_asked_beyond_it(tmp_path
         lena = it.person("U0LENA")  # owns nightly-etl, which has 9 of its 10 Cloud keys
         it.advance(days=7)
         assert "9 of 10 used" in await reads(it, lena, "Limits that are nearly reached")
-        await it.until(lambda: "NIGHTLYETLCLOUD2" in says(it.cards()), "the question about its keys", step=5)
-        assert "Cloud resource management API key, made " in says(it.cards())
+        await it.until(lambda: "NIGHTLYETLCLOUD2" in says(it.reviews()), "the question about its keys", step=5)
+        assert "Cloud resource management API key, made " in says(it.reviews())
 
         wish = Wish("nightly-etl", kind="cloud")
         assert "Send request" in await review(it.dana, wish)

@@ -83,8 +83,12 @@ class Play:
         await self.erin.click("Approve", in_channel=APPROVALS_CHANNEL)
 
     def cards(self) -> list[Json]:
-        """The messages in the approvals channel."""
-        return self.erin.messages(APPROVALS_CHANNEL)
+        """The messages about requests in the approvals channel, where a review may ask about keys in between."""
+        return [each for each in self.erin.messages(APPROVALS_CHANNEL) if not _asks_to_review(each)]
+
+    def reviews(self) -> list[Json]:
+        """The messages in the approvals channel that ask about keys whose owner nobody in Slack answers for."""
+        return [each for each in self.erin.messages(APPROVALS_CHANNEL) if _asks_to_review(each)]
 
     async def card_says(self, text: str) -> None:
         """Wait until the newest card says this."""
@@ -159,6 +163,10 @@ class Play:
     def our_keys(self) -> list[str]:
         """Ids of the live keys at Confluent that Latchkey made."""
         return [id_ for id_, key in self.stage.organization.api_keys.items() if "[lk:" in key.description]
+
+
+def _asks_to_review(message: Json) -> bool:
+    return "API keys to review" in str(message.get("blocks", [])[:1])
 
 
 @asynccontextmanager
