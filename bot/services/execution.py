@@ -207,9 +207,7 @@ class Execution:
         try:
             await self.ledger.move(_as_request(working), ready, event, extra=extra)
         except Conflict:
-            await self.leftovers.delete(
-                state, [key]
-            )  # somebody took this attempt for dead; its key must not outlive that
+            await self.leftovers.disown(state, key)
             raise
 
     async def not_made(self, working: "Stored[Working]", approved: Approved, error: LatchkeyError) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.domain.audit import Action
 from bot.domain.deadlines import CLOCKS_APART
 from bot.domain.keys import ApiKey, Marker
-from bot.domain.requests import Request
+from bot.domain.requests import Keyed, Request
 from bot.services.accounts import Accounts
 from bot.services.cloud import Cloud
 from bot.services.ledger import Ledger
@@ -45,6 +45,15 @@ class Leftovers:
         await self.ledger.record(Action.DELETE_INTENDED, request.ask.id, key=key.id)
         await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
         await self.ledger.record(Action.DELETED, request.ask.id, key=key.id)
+
+    async def disown(self, request: Request, key: ApiKey) -> None:
+        """Delete a key that could not be recorded: somebody took its attempt for dead, and it must not outlive that.
+
+        Or it was recorded, the answer was lost, and others went on from there: then its requester may have it.
+        """
+        recorded = (await self.ledger.get(request.ask.id)).value
+        if not (isinstance(recorded, Keyed) and recorded.key.id == key.id):
+            await self.delete_one(request, key)
 
 
 def attempt_of(key: ApiKey) -> int:

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.domain.errors import Conflict
 from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret
 from bot.domain.policy import Mint
-from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Retired, Shown, Undelivered
+from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
 from bot.services.clicks import Deed, Replace, Saved, Show
 from bot.services.cloud import NewKey
-from tests.services.world import PAUSE, World, a_world, check_at_rest
+from bot.services.ports import Change, Stored
+from tests.services.world import PAUSE, Watched, World, a_world, check_at_rest
 from tests.support import build
 from tests.support.fakes import FakeCloud
 from tests.support.faults import Fault, Plan
@@ -192,6 +194,30 @@ def test_a_slow_process_does_not_delete_the_key_that_a_faster_one_made(nth: int)
 @pytest.mark.parametrize("mint", MINTS)
 def test_a_key_made_by_a_process_long_given_up_is_deleted_by_that_process(mint: Mint) -> None:
     asyncio.run(played({("cloud.create_key", 0): Fault.PAUSE_BEFORE}, mint=mint, pause=timedelta(minutes=6)))
+
+
+async def test_a_key_is_not_deleted_because_its_requester_was_quicker_than_the_answer_to_its_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_world() as world:
+        commit = Watched.commit
+
+        async def answered_late(self: Watched, change: Change) -> tuple[Stored[Request], Secret | None]:
+            """The write lands, its answer is lost, and it is sent again when others have gone on from it."""
+            written = await commit(self, change)
+            if isinstance(change.after, Ready):
+                monkeypatch.undo()
+                await world.click(Show(R1, 1))
+                await world.work(world.start())
+                raise Conflict("Somebody was faster.")
+            return written
+
+        monkeypatch.setattr(Watched, "commit", answered_late)
+        await world.seed(build.approved())
+        await world.work_now()
+
+        assert isinstance(await world.state(), Shown)
+        assert world.shown() == world.cloud.live(R1)
 
 
 def test_every_lost_attempt_is_looked_for_once_more_after_it_was_given_up() -> None:

@@ -177,7 +177,7 @@ class World:
             self._pausing = False
 
     def _watched(self) -> Requests:
-        return _Watched(self.store.requests, self)
+        return Watched(self.store.requests, self)
 
     def _bury(self) -> None:
         self.processes = [each for each in self.processes if each.life.is_alive]
@@ -193,7 +193,7 @@ class World:
 
 
 @dataclass(slots=True)
-class _Watched:
+class Watched:
     """`Requests` that writes down what was truly written."""
 
     inner: Any
@@ -247,7 +247,7 @@ def _process(world: World) -> Process:
     def port(name: str, system: object) -> Any:
         return Faulty(name, system, life)
 
-    requests = port("requests", _Watched(store.requests, world))
+    requests = port("requests", Watched(store.requests, world))
     notifier, cloud = port("notifier", world.slack), port("cloud", world.cloud)
     ledger = Ledger(requests, port("audit", _WatchedAudit(store.audit, world)), clock, bell.ring)
     directory = Directory(
