@@ -160,7 +160,10 @@ class Desk:
         stored = await self.ledger.get(request)
         pending = stored.value
         if not isinstance(pending, Pending):
-            raise Refused(f"{decided(pending)} Your click changed nothing.")
+            outcome = decided(pending)
+            # Whose decision it was may be told of it by the same click, carried out once more after a crash.
+            more = " more" if f"<@{click.by}>" in outcome else ""
+            raise Refused(f"{outcome} Your click changed nothing{more}.")
         await self._still_open(stored, pending)
         try:
             standing = await self.directory.standing(await self.directory.identify(click.by, click.team))

@@ -170,7 +170,7 @@ async def test_a_double_click_approves_once(tmp_path: Path) -> None:
         await asyncio.gather(*(it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve") for _ in range(3)))
         await it.key_is_there()
         await it.erin.wait_for(lambda: len(it.erin.ephemerals) == 3, "three answers")
-        assert sum("Your click changed nothing." in str(each) for each in it.erin.ephemerals) == 2
+        assert sum("Your click changed nothing more." in str(each) for each in it.erin.ephemerals) == 2
         assert len(await it.audit("request:approved")) == len(await it.audit("key:created")) == 1
 
 
@@ -190,7 +190,7 @@ async def test_a_late_decision_about_an_approved_request_changes_nothing(tmp_pat
         await olga.see("<@U0ERIN> approved this request <!date^")
         await olga.see("Your click changed nothing.")
         await it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve")
-        await it.erin.see("Your click changed nothing.")
+        await it.erin.see("Your click changed nothing more.")
         await it.press("U0DANA", it.dana.dm, asked, "Cancel request")
         await it.dana.see("It can no longer be cancelled.")
         assert it.our_keys() == [key]
