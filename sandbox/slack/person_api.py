@@ -131,7 +131,10 @@ class PersonApi:
     async def _suggest(self, user: str, body: Json) -> Json:
         query = (body["block_id"], body["action_id"], body["value"])
         if "container" not in body:
-            return await self._interactions.suggest(user, body["view_id"], *query, _values(body))
+            try:
+                return await self._interactions.suggest(user, body["view_id"], *query, _values(body))
+            except NotPossible:
+                return {"options": []}  # the view was drawn again while somebody typed; the page is about to hear of it
         where = body["container"]
         is_ephemeral = bool(where.get("ephemeral"))
         place = (where["channel"], where["ts"])

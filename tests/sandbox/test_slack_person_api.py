@@ -89,6 +89,8 @@ async def test_the_page_goes_from_command_to_secret(http: httpx.AsyncClient, bot
             state=state,
         )
         view = (await dana.next("view_updated"))["view"]
+        gone = {**ids, "block_id": "drawn-away"}
+        assert await act(http, "U0DANA", "suggest", **gone, value="dev", state={"values": {}}) == {"options": []}
         refused = await act(http, "U0DANA", "submit", view_id=view["id"], state=state)
         assert refused == {"errors": {"name": "Please complete this required field."}}
         state["values"]["name"] = {"name": {"type": "plain_text_input", "value": "orders"}}
