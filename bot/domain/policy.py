@@ -42,16 +42,6 @@ class Match:
             and (not self.owners or not self.owners.isdisjoint(_names(target.owner)))
         )
 
-    def includes(self, other: "Match") -> bool:
-        """Whether everything that `other` speaks of is spoken of by this one too."""
-        return (
-            _includes(self.operations, other.operations)
-            and _includes(self.kinds, other.kinds)
-            and _includes(self.environments, other.environments)
-            and _includes(self.clusters, other.clusters)
-            and _includes_owners(self.owners, other.owners)
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -193,15 +183,3 @@ def _names(owner: Owner) -> frozenset[str]:
 
 def _fits(wanted: frozenset[str], found: str) -> bool:
     return not wanted or found in wanted
-
-
-def _includes(wide: frozenset[str], narrow: frozenset[str]) -> bool:
-    return not wide or (bool(narrow) and narrow <= wide)
-
-
-def _includes_owners(wide: frozenset[str], narrow: frozenset[str]) -> bool:
-    """As `_includes`, where `service-account` also includes each single one."""
-    if not wide:
-        return True
-    kinds = {ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT}
-    return bool(narrow) and all(name in wide or (name not in kinds and SERVICE_ACCOUNT in wide) for name in narrow)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from bot.domain.authority import Target
 from bot.domain.catalog import Catalog
-from bot.domain.errors import NotFound
 from bot.domain.keys import (
     ApiKey,
     Everywhere,
@@ -91,17 +90,6 @@ class Known:
 async def known(directory: Directory) -> Known:
     """The catalog's index; where there is no catalog yet, it is read first. Raises `Unavailable`, `CloudRefused`."""
     return directory.indexed(await directory.catalog() or await directory.refresh_catalog(), Known.of)
-
-
-async def target_of(key: ApiKey, directory: Directory) -> Target:
-    """Whose key it is and what it opens. Raises as `known`.
-
-    Raises `NotFound` for a key without an owner, which is Confluent's own, and for one of a kind that we do not know.
-    """
-    target = (await known(directory)).target(key)
-    if target is None:
-        raise NotFound(NO_SUCH_KEY)
-    return target
 
 
 async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:

@@ -31,7 +31,7 @@ from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.domain.requests import Request, Retired, Shown
 from bot.domain.roles import Binding
 from bot.services.directory import Directory
-from bot.services.finding_keys import known, target_of
+from bot.services.finding_keys import known
 from bot.services.listing import MOST_OWNERS, PAGE, Listing
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports import Change
@@ -281,16 +281,17 @@ async def test_a_key_of_a_kind_that_nobody_knows_is_shown_to_who_manages_all_and
         assert await house.may(FEMI) == set()
         with pytest.raises(Refused, match="does not know what this key opens"):
             await house.viewing.delete_page(KeyId("KEY0000000000001"), await house.reader(FEMI))
-        with pytest.raises(NotFound):
-            await target_of(other_key(kind=None), house.viewing.directory)
+        assert (await known(house.viewing.directory)).target(other_key(kind=None)) is None
 
 
 async def test_a_user_who_owns_a_key_is_told_apart_from_a_service_account_that_nobody_lists() -> None:
     async with a_house() as house:
-        directory = house.viewing.directory
-        owners = [(await target_of(other_key(owner=Principal(each)), directory)).owner for each in ("u-x", "sa-x")]
+        index = await known(house.viewing.directory)
 
-        assert owners == [MyAccount(Principal("u-x")), ServiceAccount(Principal("sa-x"), "")]
+        assert [index.owner(Principal(each)) for each in ("u-x", "sa-x")] == [
+            MyAccount(Principal("u-x")),
+            ServiceAccount(Principal("sa-x"), ""),
+        ]
 
 
 # --- what may be asked for --------------------------------------------------------------------------------------------
