@@ -82,6 +82,14 @@ CAST: tuple[Actor, ...] = (
         (("OrganizationAdmin", ORG_CRN),),
     ),
     Actor(
+        "U0INES",
+        "Ines Carvalho",
+        "OrganizationAdmin",
+        "ines@acme.example",
+        "u-ines01",
+        (("OrganizationAdmin", ORG_CRN),),
+    ),
+    Actor(
         "U0RAVI", "Ravi Menon", "ResourceKeyAdmin", "ravi@acme.example", "u-ravi01", (("ResourceKeyAdmin", ORG_CRN),)
     ),
     Actor(

@@ -229,7 +229,7 @@ async def test_the_review_page_says_who_can_approve_and_by_which_right(tmp_path:
         page = await review(it.dana, IN_DEV)
         for line in (
             "EnvironmentAdmin of dev (env-dev001): two people",
-            "OrganizationAdmin of the organisation: one person",
+            "OrganizationAdmin of the organisation: two people",
             "ResourceKeyAdmin of the organisation: one person",
             "ResourceOwner of orders-service (sa-orders): one person",
         ):
@@ -240,7 +240,7 @@ async def test_who_holds_the_role_is_told_so_and_does_not_count_as_an_approver(t
     async with play(tmp_path) as it:
         page = await review(it.erin, IN_DEV)
         assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, and somebody else still has to approve." in page
-        assert "OrganizationAdmin of the organisation: one person" in page
+        assert "OrganizationAdmin of the organisation: two people" in page
         assert "EnvironmentAdmin of dev (env-dev001): " not in page
 
 
@@ -248,6 +248,7 @@ async def test_what_nobody_could_approve_is_refused_before_it_is_sent(tmp_path: 
     async with play(
         tmp_path, policy=f"version: 1\nrules: [{{name: many, match: {{environment: {DEV}}}, approvals: 5}}]"
     ) as it:
+        lose_roles(it, "u-ines01")
         page = await review(it.dana, IN_DEV)
         assert "Nothing was sent, because only 4 of the 5 needed could approve." in page
         assert "(Rule: many.)" in page

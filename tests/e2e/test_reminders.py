@@ -80,31 +80,27 @@ async def test_reminders_go_at_growing_intervals_to_those_who_can_decide_and_hav
     async with play(tmp_path, policy=POLICY) as it:
         olga, sami = it.person("U0OLGA"), it.person("U0SAMI")
         await ask(it, it.dana, IN_DEV)
-        await told(it, U0ERIN=1, U0OLGA=1, U0RAVI=1, U0SAMI=0)
+        await told(it, U0ERIN=1, U0OLGA=1, U0RAVI=1, U0SAMI=0, U0INES=0)
         await it.erin.click("Approve", in_channel=it.erin.dm)
         await it.card_says("Needs 1 more approval")
 
-        # Sami owns the service account: the rule does not name him, but he could decide.
+        # Sami owns the service account, and Ines has every right: the rule does not name them, but they could decide.
         for hours, so_far in ((2, 1), (8, 2)):
             await later(it, hours=hours - 1 if so_far == 1 else 5)
             sami.reload()
             await sami.command("/apikey requests")
             await sami.see("Waiting for your decision")
             await later(it, hours=1)
-            await told(it, U0ERIN=1, U0OLGA=so_far + 1, U0RAVI=so_far + 1, U0SAMI=so_far)
+            await told(it, U0ERIN=1, U0OLGA=so_far + 1, U0RAVI=so_far + 1, U0SAMI=so_far, U0INES=so_far)
             assert gap(it, olga) >= timedelta(hours=hours)
             assert gap(it, sami) >= timedelta(hours=hours)
 
         await later(it, hours=24)
         await it.card_says("nobody decided in time")
         await olga.wait_for(lambda: words_of(*posted(it, olga.dm)).count("nobody decided in time") == 3, "all copies")
-        assert copies(it, "U0ERIN", "U0OLGA", "U0RAVI", "U0SAMI") == {
-            "U0ERIN": 1,
-            "U0OLGA": 3,
-            "U0RAVI": 3,
-            "U0SAMI": 2,
-        }
-        nobody_else(it, "U0ERIN", "U0OLGA", "U0RAVI", "U0SAMI")
+        expected = {"U0ERIN": 1, "U0OLGA": 3, "U0RAVI": 3, "U0SAMI": 2, "U0INES": 2}
+        assert copies(it, *expected) == expected
+        nobody_else(it, *expected)
 
 
 async def test_nobody_is_reminded_of_what_is_decided(tmp_path: Path) -> None:
