@@ -13,13 +13,14 @@ from bot.domain.catalog import Catalog
 from bot.domain.deadlines import end_of_life
 from bot.domain.keys import ApiKey, KeyId, Kind, Operation, RequestId
 from bot.domain.policy import Match, Rule, without_a_file
-from bot.domain.requests import Done, Failed, Pending, Request, Retired, Shown
+from bot.domain.requests import Done, Failed, Pending, Request, Retired, Shown, Working
 from bot.services.clicks import Approve, Deed, Delete, Edit, Extend, fingerprint
 from bot.services.pages import EditPage, TextPage
 from bot.services.ports import Stored
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
+from tests.support.fakes import FakeCloud
 from tests.support.faults import Fault, Plan
 
 KEY = KeyId("KEY0000000000099")
@@ -97,6 +98,75 @@ async def test_an_edit_is_audited_with_what_was_and_what_is() -> None:
         for action in ("key:edit-intended", "key:edited"):
             assert lines[action]["old_name"] == "orders producer"
             assert lines[action]["new_name"] == "orders v2"
+            assert "ends_at" not in lines[action]
+
+
+@pytest.mark.parametrize(
+    ("faults", "changed"),
+    [
+        ([Fault.REFUSED_BEFORE], "Nothing was changed at Confluent Cloud."),
+        # The first try may have had its effect, so the second can no longer say that.
+        ([Fault.ERROR_BEFORE, Fault.REFUSED_BEFORE], "Latchkey could not see that anything was changed."),
+    ],
+)
+async def test_a_change_that_confluent_refuses_ends_and_says_what_it_left(faults: list[Fault], changed: str) -> None:
+    async with a_world(Plan({("cloud.edit_key", nth): fault for nth, fault in enumerate(faults)})) as world:
+        request = await world.click(an_edit(await a_key(world)))
+        await world.settle(HOUR)
+
+        state = await world.state(request)
+        assert isinstance(state, Failed)
+        assert "Confluent Cloud refused" in state.happened
+        assert state.changed == changed
+        assert world.effects == []
+        failed = [line["details"] for line in await world.audit() if line["action"] == "request:failed"]
+        assert [line["happened"] for line in failed] == [state.happened]
+
+
+@pytest.mark.parametrize(
+    ("call", "happened"),
+    [
+        ("cloud.edit_key", "The approval ended before Latchkey could do it."),
+        ("cloud.key", "It could not be done in time: It did not answer."),  # not even looked at
+    ],
+)
+async def test_a_change_that_cannot_be_done_while_its_approval_holds_ends_then_and_not_before(
+    call: str, happened: str
+) -> None:
+    async with a_world(Plan({("cloud.edit_key", 0): Fault.ERROR_BEFORE})) as world:
+        request = await world.click(an_edit(await a_key(world)))
+        await world.work_now()
+        working = await world.state(request)
+        assert isinstance(working, Working)
+
+        world.plan.faults = {(call, nth): Fault.ERROR_BEFORE for nth in range(2000)}
+        world.clock.now = working.grant.fresh_until - timedelta(seconds=1)
+        await world.work_now()
+        assert isinstance(await world.state(request), Working)
+        await world.settle(HOUR)
+
+        state = await world.state(request)
+        assert isinstance(state, Failed)
+        assert state.happened == happened
+        assert state.changed == "Latchkey could not see that anything was changed."
+        assert state.next == "Look at the key with `/apikey show`, then try again."
+
+
+class Vanishing(FakeCloud):
+    """A Confluent where somebody deletes a key in the very moment of its edit."""
+
+    async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
+        self.minted[key].deleted_at = self.clock()
+        return await FakeCloud.edit_key(self, key, name, description)
+
+
+async def test_a_key_that_goes_in_the_moment_of_its_edit_is_said_to_be_gone() -> None:
+    async with a_world(cloud=Vanishing) as world:
+        state = await done(world, an_edit(await a_key(world)))
+
+        assert isinstance(state, Failed)
+        assert "no longer exists at Confluent Cloud" in state.happened
+        assert isinstance(await world.state(), Retired)
 
 
 async def test_what_changed_since_the_modal_opened_is_shown_and_not_written_over() -> None:
@@ -220,6 +290,8 @@ async def test_an_extension_counts_from_its_effect_and_comes_back_with_reminders
         assert isinstance(state, Done)
         assert isinstance(made, Shown)
         assert end_of_life(made) == world.clock() + 20 * DAY
+        (extended,) = [line["details"] for line in await world.audit() if line["action"] == "key:extended"]
+        assert extended["ends_at"] == str(end_of_life(made))
         await world.settle(20 * DAY + HOUR)
         assert isinstance(await world.state(), Retired)
         reminders = {versions[0][0] for versions in world.slack.messages.values() if "reminder" in versions[0][0]}
