@@ -66,7 +66,7 @@ class Endings:
         """Delete the key that nobody has; then, if a new one was asked for and the approval holds, begin again."""
         now = self.ledger.clock()
         try:
-            await self.leftovers.delete_one(state, state.key)
+            await self.leftovers.delete_one(state, state.key, again=state.tries > 0)
         except (Unavailable, Unknown, CloudRefused) as error:
             retry_at = now + backoff(state.tries, error)
             await self.ledger.move(stored, replace(state, retry_at=retry_at, tries=state.tries + 1))

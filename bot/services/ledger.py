@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain.audit import SYSTEM, Action, Event
-from bot.domain.errors import Conflict, LatchkeyError, NotFound, Refused, Throttled
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Refused, Throttled
 from bot.domain.keys import RequestId, Secret
 from bot.domain.requests import Request
 from bot.services.ports import Audit, Change, Clock, Requests, Stored
 
 BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2))
+REFUSED = timedelta(minutes=5)
+"""When to try again what Confluent refused: a person may have given Latchkey the missing right meanwhile."""
 STRAGGLER = timedelta(minutes=3)
 """When to look once more for a key or an account that turned up after its attempt was given up."""
 ASK_AGAIN = "Ask for a new key with `/apikey create`."
@@ -90,4 +92,6 @@ class Ledger:
 
 def backoff(tries: int, error: LatchkeyError | None = None) -> timedelta:
     """How long to wait after so many tries in vain: as long as the last error says, if it does."""
-    return error.wait if isinstance(error, Throttled) else BACKOFF[min(tries, len(BACKOFF) - 1)]
+    if isinstance(error, Throttled):
+        return error.wait
+    return REFUSED if isinstance(error, CloudRefused) else BACKOFF[min(tries, len(BACKOFF) - 1)]

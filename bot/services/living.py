@@ -92,7 +92,7 @@ class Lives:
         # Claimed first: who was told meanwhile that it lives a day longer must not lose it to an outdated record.
         held, _ = await self.ledger.move(stored, living)
         try:
-            await self.endings.leftovers.delete_one(living, key)
+            await self.endings.leftovers.delete_one(living, key, again=former.tries > 0)
         except (Unavailable, Unknown, CloudRefused) as error:
             again = replace(former, retry_at=now + backoff(former.tries, error), tries=former.tries + 1)
             await self.ledger.move(held, replace(living, life=replace(living.life, former=again)))

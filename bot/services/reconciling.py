@@ -8,7 +8,7 @@ from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import Marker, RequestId
 from bot.domain.requests import Approved, Failed, Keyed, Request, Working
 from bot.services.accounts import item
-from bot.services.ledger import ASK_AGAIN, BACKOFF, STRAGGLER, Ledger, With
+from bot.services.ledger import ASK_AGAIN, STRAGGLER, Ledger, With, backoff
 from bot.services.leftovers import Leftovers, attempt_of
 from bot.services.ports import Stored
 
@@ -55,8 +55,8 @@ class Reconciling:
                 await self.leftovers.delete(working, ours)
             else:
                 await self.leftovers.cloud.must_see_all()
-        except (Unavailable, Unknown, CloudRefused):
-            waiting = replace(working, look_at=now + BACKOFF[2], trouble=trouble, clean=0)
+        except (Unavailable, Unknown, CloudRefused) as error:
+            waiting = replace(working, look_at=now + backoff(2, error), trouble=trouble, clean=0)
             await self.ledger.move(held, waiting)
             return
         if again.clean >= CLEAN_LISTS and not ours:

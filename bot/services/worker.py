@@ -26,6 +26,7 @@ from bot.domain.requests import Request
 from bot.services.carrying import Carrying
 from bot.services.directory import Directory
 from bot.services.execution import Execution
+from bot.services.ledger import REFUSED
 from bot.services.ports import Agenda, Clock, Inbox, Lease, Requests, Stored
 from bot.services.publishing import Publishing
 
@@ -41,8 +42,6 @@ AT_ONCE = 16
 STEPS = 4
 """Steps of one request in a row before others get their turn."""
 AGAIN = timedelta(seconds=5)
-REFUSED = timedelta(minutes=5)
-"""When to try again what Confluent refused: a person may have given Latchkey the missing right meanwhile."""
 UNREADABLE = timedelta(minutes=5)
 """When to look again at what does not open. Dropped, it would outlive its deadlines once the right key is back."""
 CATALOG_EVERY = timedelta(minutes=10)

@@ -20,7 +20,6 @@ from bot.services.ports import Stored
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
-from tests.support.fakes import FakeCloud
 from tests.support.faults import Fault, Plan
 
 KEY = KeyId("KEY0000000000099")
@@ -150,23 +149,6 @@ async def test_a_change_that_cannot_be_done_while_its_approval_holds_ends_then_a
         assert state.happened == happened
         assert state.changed == "Latchkey could not see that anything was changed."
         assert state.next == "Look at the key with `/apikey show`, then try again."
-
-
-class Vanishing(FakeCloud):
-    """A Confluent where somebody deletes a key in the very moment of its edit."""
-
-    async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
-        self.minted[key].deleted_at = self.clock()
-        return await FakeCloud.edit_key(self, key, name, description)
-
-
-async def test_a_key_that_goes_in_the_moment_of_its_edit_is_said_to_be_gone() -> None:
-    async with a_world(cloud=Vanishing) as world:
-        state = await done(world, an_edit(await a_key(world)))
-
-        assert isinstance(state, Failed)
-        assert "no longer exists at Confluent Cloud" in state.happened
-        assert isinstance(await world.state(), Retired)
 
 
 async def test_what_changed_since_the_modal_opened_is_shown_and_not_written_over() -> None:

@@ -97,6 +97,20 @@ async def test_the_old_key_goes_though_its_deletion_fails_at_the_very_end_of_the
         await check_audit(world)
 
 
+async def test_a_deletion_that_takes_many_tries_is_in_the_audit_log_once() -> None:
+    vain = Plan({("cloud.delete_key", nth): Fault.ERROR_BEFORE for nth in range(40) if nth != 20})
+    async with a_world(vain) as world:
+        await a_key(world)
+        await rotated(world, overlap_days=0, lifetime="1")
+        await world.settle(3 * DAY)
+
+        assert world.cloud.live() == []
+        assert world.plan.calls.count("cloud.delete_key") == 41  # twenty in vain for each
+        lines = [(line["action"], line["details"]["key"]) for line in await world.audit() if "delet" in line["action"]]
+        assert len(lines) == len(set(lines)) == 4  # intent and outcome, of the old key and of the new one
+        await check_audit(world)
+
+
 async def test_of_two_rotations_in_a_row_the_first_key_goes_when_it_was_to_go() -> None:
     async with a_world() as world:
         await a_key(world)
