@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.keys import ApiKey, KeyId, Kind, Operation, Person, RequestId
 from bot.domain.requests import Confirmed, Pending, Request, Retired, Shown
-from bot.services.clicks import Approve, DropFormer, KeepFormer, Rotate, Saved, Show
+from bot.services.clicks import Approve, DropFormer, KeepFormer, Replace, Rotate, Saved, Show
 from bot.services.ports import Post, Surface
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
@@ -77,6 +77,29 @@ async def test_the_old_key_lives_for_the_overlap_and_everybody_concerned_is_told
         assert "replaced" in told
         assert "end" not in told  # the same person, who knows why
         await check_audit(world)
+
+
+@pytest.mark.parametrize("overlap_days", [0, 2])
+async def test_a_secret_that_is_issued_again_leaves_the_old_key_as_it_is(overlap_days: int) -> None:
+    async with a_world() as world:
+        request = await rotated(world, overlap_days=overlap_days)
+        gone_at = world.cloud.minted[OLD].deleted_at
+        world.clock.advance(HOUR)
+        await world.click(Replace(request, 1))
+        await world.work_now()
+        await world.click(Show(request, 2))
+        await world.work_now()
+        await world.settle(3 * DAY)
+
+        state = await world.state(request)
+        assert isinstance(state, Shown)
+        assert world.cloud.live() == [state.key.id]
+        # It goes once: at once, or when the overlap is over, which begins with the secret that replaced the first.
+        assert world.cloud.minted[OLD].deleted_at == (gone_at or build.NOW + HOUR + 2 * DAY)
+        assert state.life.former is not None
+        assert state.life.former.deleted_at == world.cloud.minted[OLD].deleted_at
+        deleted = [line["details"]["key"] for line in await world.audit() if line["action"] == "key:deleted"]
+        assert deleted.count(OLD) == 1
 
 
 async def test_who_asked_for_a_key_hears_that_somebody_else_had_it_replaced() -> None:
