@@ -96,7 +96,7 @@ def _about(digest: Digest) -> Row:
         return ["This is about the API keys of ", *whose, "."]
     match digest.audience:
         case "owner":
-            return ["Does anybody still need these API keys of your own account?"]
+            return ["Do you still need these API keys of your own account?"]
         case "account-owner":
             return ["Does anybody still need these API keys of ", *_called(owner, ""), "? You own this account."]
         case "requester":
