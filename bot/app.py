@@ -30,7 +30,7 @@ from bot.store.connection import clock_problem
 from bot.store.moments import utc_now
 
 GRACE = 25.0
-"""Seconds for running work when we are asked to stop; orchestrators should wait 30."""
+"""Seconds for running work when we are asked to stop, the worker's included; orchestrators should wait 30."""
 CATALOG_SECONDS = 5.0
 """How long the start waits for the first reading of the catalog."""
 LOOKED_WITHIN = 10.0
@@ -143,14 +143,13 @@ async def _first_catalog(worker: Worker) -> None:
 
 @asynccontextmanager
 async def _working(worker: Worker, stop: asyncio.Event) -> AsyncGenerator[None]:
-    """The worker, until we leave; should it ever fail, the whole process stops, for another one to take over."""
-    done = asyncio.Event()
-    task = asyncio.create_task(worker.run(done), name="worker")
+    """The worker, until `stop`; should it ever fail, the whole process stops, for another one to take over."""
+    task = asyncio.create_task(worker.run(stop), name="worker")
     task.add_done_callback(lambda _: stop.set())
     try:
         yield
     finally:
-        done.set()
+        stop.set()
         worker.bell.ring()
         await task
 

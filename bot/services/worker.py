@@ -36,6 +36,8 @@ DEADLINE = 50.0
 """Seconds that one item may take."""
 SHOWN_WITHIN = 20.0
 """Seconds of these for all messages of a request, of which there may be a hundred; the rest is for the step itself."""
+STOPS_WITHIN = 20.0
+"""Seconds for what was begun when we are asked to stop; others take up what is left once its lease has run out."""
 POLL = 1.0
 """Seconds between looks at the agenda when nothing rings."""
 AT_ONCE = 16
@@ -96,12 +98,17 @@ class Worker:
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`, then finish what was begun."""
+        """Work until `stop`, then finish what was begun, as far as `STOPS_WITHIN` lets it."""
         while not stop.is_set():
             if not await self._round():
                 await self.bell.wait(POLL)
-        if self._running:
-            await asyncio.wait(self._running)
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=STOPS_WITHIN)
+        for task in late:
+            log.warning("an item is left to others", extra={"item": task.get_name()})
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _round(self) -> bool:
         """Start what is due, as far as there is room. Returns whether anything was started."""

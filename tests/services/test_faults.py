@@ -14,6 +14,7 @@ from bot.domain.errors import Conflict
 from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret
 from bot.domain.policy import Mint
 from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
+from bot.services import worker
 from bot.services.clicks import Deed, Replace, Saved, Show
 from bot.services.cloud import NewKey
 from bot.services.ports import Change, Stored
@@ -288,6 +289,37 @@ def test_a_key_whose_secret_nobody_takes_is_deleted_when_its_time_is_over() -> N
     assert [effect.what for effect in world.effects] == ["create", "delete"]
     assert world.effects[-1].key.id == "KEY0000000000001"
     assert world.slack.handed == []
+
+
+@dataclass(slots=True)
+class Silent(FakeCloud):
+    """A Confluent that never answers the first create, and makes no key then."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
+        if not self.asked.is_set():
+            self.asked.set()
+            await asyncio.Event().wait()
+        return await FakeCloud.create_key(self, new)
+
+
+async def test_who_is_told_to_stop_leaves_what_takes_too_long_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "STOPS_WITHIN", 0.01)
+    async with a_world(cloud=Silent) as world:
+        assert isinstance(world.cloud, Silent)
+        await world.seed(build.approved())
+        first, stop = world.start(), asyncio.Event()
+        running = asyncio.create_task(first.worker.run(stop))
+        await world.cloud.asked.wait()
+
+        stop.set()
+        await asyncio.wait_for(running, 5)
+
+        world.processes = [world.start()]
+        await world.settle(timedelta(minutes=5))
+        assert isinstance(await world.state(), Ready)
+        assert [effect.what for effect in world.effects] == ["create"]
 
 
 async def test_an_approval_withdrawn_before_the_effect_makes_no_key() -> None:
