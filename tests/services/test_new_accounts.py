@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -9,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Account
-from bot.domain.keys import Marker, NewServiceAccount, Principal, RequestId
+from bot.domain.errors import CloudRefused
+from bot.domain.keys import ApiKey, Marker, NewServiceAccount, Principal, RequestId, Secret
 from bot.domain.policy import Mint
-from bot.domain.requests import Confirmed, Failed, Shown
+from bot.domain.requests import Confirmed, Failed, Ready, Shown
 from bot.services.clicks import Saved, Show
+from bot.services.cloud import NewKey
 from tests.services.world import World, a_world, check_at_rest
 from tests.support import build
 from tests.support.build import ERIN, FEMI, HERE
+from tests.support.fakes import FakeCloud
 from tests.support.faults import Fault, Plan
 
 R1 = RequestId("R1")
@@ -160,6 +164,74 @@ async def test_an_account_is_removed_though_a_key_that_was_given_up_shows_just_b
         assert isinstance(await world.state(), Failed)
         assert world.cloud.live() == []
         assert [what for what, _ in world.cloud.account_history] == ["create", "delete"]
+
+
+async def told_of_accounts(world: World) -> list[str]:
+    """What the audit log says of service accounts, each line about the very one."""
+    (_, made), *_ = world.cloud.account_history
+    lines = [line for line in await world.audit() if str(line["action"]).startswith("account:")]
+    assert {line["details"]["name"] for line in lines if "name" in line["details"]} == {NEW.name}
+    assert {line["details"]["account"] for line in lines if "account" in line["details"]} == {made.id}
+    return [str(line["action"]).removeprefix("account:") for line in lines]
+
+
+@pytest.mark.parametrize("claims", [False, True])
+async def test_the_audit_log_has_what_was_meant_and_what_happened_to_the_account(*, claims: bool) -> None:
+    async with a_world() as world:
+        await seed(world)
+        if claims:
+            await world.click(Show(R1, 1))
+        await world.settle()
+
+        last = ["edit-intended", "edited"] if claims else ["delete-intended", "deleted"]
+        assert await told_of_accounts(world) == ["create-intended", "created", *last]
+
+
+@dataclass(slots=True)
+class Landing(FakeCloud):
+    """A Confluent where an account whose answer was lost does not show until its name is wanted once more."""
+
+    async def create_account(self, name: str, description: str) -> Account:
+        try:
+            return await FakeCloud.create_account(self, name, description)
+        except CloudRefused:
+            self.accounts_land = timedelta()
+            raise
+
+
+async def test_an_account_that_lands_in_the_moment_in_which_it_is_made_again_is_used() -> None:
+    async with a_world(Plan({("cloud.create_account", 0): Fault.ERROR_AFTER}), cloud=Landing) as world:
+        world.cloud.accounts_land = timedelta(days=1)
+        await seed(world)
+        await world.settle(timedelta(minutes=10))
+
+        state = await world.state()
+        assert isinstance(state, Ready)
+        assert world.cloud.live() == [state.key.id]
+        assert list(world.cloud.accounts) == [state.key.owner]
+        assert (await told_of_accounts(world))[-1] == "created"
+
+
+@dataclass(slots=True)
+class Closing(FakeCloud):
+    """A Confluent that refuses to make keys, and from then on shows nothing of what there is."""
+
+    async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
+        self.is_partial = True
+        raise CloudRefused(status=403, detail="not authorised", reference="R-3")
+
+
+async def test_an_account_that_is_not_shown_is_not_taken_for_gone_while_rights_are_missing() -> None:
+    async with a_world(cloud=Closing) as world:
+        await seed(world)
+        await world.settle(timedelta(hours=1))
+        assert isinstance(await world.state(), Failed)
+        assert len(world.cloud.accounts) == 1
+
+        world.cloud.is_partial = False
+        await world.settle(timedelta(hours=1))
+
+        assert world.cloud.accounts == {}
 
 
 @given(faults=FAULTS, claims=st.booleans(), mint=st.sampled_from(["on_approval", "on_claim"]))
