@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.errors import Conflict
-from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret
+from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret, SlackUserId
 from bot.domain.policy import Mint
 from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
 from bot.services import worker
@@ -20,6 +20,7 @@ from bot.services.cloud import NewKey
 from bot.services.ports import Change, Stored
 from tests.services.world import PAUSE, Watched, World, a_world, check_at_rest
 from tests.support import build
+from tests.support.build import DANA
 from tests.support.fakes import FakeCloud
 from tests.support.faults import Fault, Plan
 
@@ -185,6 +186,79 @@ async def test_nobody_but_the_requester_is_shown_the_secret() -> None:
         assert world.slack.handed == []
         assert world.slack.said[-1][0] == build.ERIN.slack
         assert (await world.audit())[-1]["action"] == "secret:show-refused"
+
+
+@pytest.mark.parametrize("is_other_slack", [True, False])
+async def test_nobody_is_shown_the_secret_who_is_the_requester_at_one_side_only(*, is_other_slack: bool) -> None:
+    async with a_world() as world:
+        await world.seed(build.approved())
+        await world.work_now()
+        if is_other_slack:  # with the same address, and so the same Confluent user
+            impostor = replace(DANA, slack=SlackUserId("U9"))
+            world.slack.people.append(impostor)
+        else:  # in Dana's Slack account, whose address another Confluent user has by now
+            impostor = replace(DANA, principal=Principal("u-other"))
+            world.cloud.people[:] = [impostor if each == DANA else each for each in world.cloud.people]
+
+        await world.click(Show(R1, 1), by=impostor)
+        await world.work_now()
+
+        assert isinstance(await world.state(), Ready)
+        assert world.slack.handed == []
+        assert "for the person who asked for it" in world.slack.said[-1][1]
+        assert (await world.audit())[-1]["action"] == "secret:show-refused"
+
+
+async def test_a_sealed_secret_that_does_not_open_costs_its_key_and_says_so() -> None:
+    async with a_world() as world:
+        redis: Any = world.connections[0]
+        await world.seed(build.approved())
+        await world.work_now()
+        await redis.set(b"lk:{T01}:secret:R1", b"damaged")
+
+        await world.click(Show(R1, 1))
+        await world.work_now()
+
+        state = await world.state()
+        assert isinstance(state, Undelivered)
+        assert state.why == "The sealed secret could not be opened."
+        assert world.slack.handed == []
+        assert world.cloud.live(R1) == []
+
+
+async def test_who_says_that_it_is_saved_changes_neither_when_it_was_shown_nor_what_is_planned() -> None:
+    async with a_world() as world:
+        await world.seed(build.approved(terms=build.terms(lifetime=30 * build.DAY)))
+        await world.work_now()
+        await world.click(Show(R1, 1))
+        await world.work_now()
+        shown = await world.state()
+        assert isinstance(shown, Shown)
+        world.clock.advance(build.HOUR)
+        await world.click(Saved(R1, 1))
+        await world.work_now()
+
+        confirmed = await world.state()
+        assert isinstance(confirmed, Confirmed)
+        assert (confirmed.shown_at, confirmed.at) == (shown.at, shown.at + build.HOUR)
+        assert confirmed.life == shown.life
+
+
+async def test_another_key_is_made_until_the_approval_ends_and_not_then() -> None:
+    async with a_world() as world:
+        await world.seed(build.approved())
+        await world.work_now()
+        await world.click(Show(R1, 1))
+        await world.work_now()
+        shown = await world.state()
+        assert isinstance(shown, Shown)
+
+        world.clock.now = shown.grant.fresh_until
+        await world.click(Replace(R1, 1))
+        await world.work_now()
+
+        assert "this key stays as it is" in world.slack.said[-1][1]
+        assert world.cloud.live(R1) == [shown.key.id]
 
 
 @pytest.mark.parametrize("nth", range(4, 12))
