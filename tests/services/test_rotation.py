@@ -212,13 +212,16 @@ async def test_an_old_key_that_somebody_deleted_elsewhere_ends_the_plan_without_
 async def test_what_was_planned_outlives_the_word_that_it_is_saved() -> None:
     async with a_world() as world:
         request = await rotated(world)
+        await world.click(KeepFormer(request, 1))
+        await world.work_now()
+        world.clock.advance(HOUR)
         await world.click(Saved(request, 1))
         await world.work_now()
         assert isinstance(await world.state(request), Confirmed)
 
-        await world.settle(3 * DAY)
+        await world.settle(4 * DAY)
 
-        assert OLD not in world.cloud.live()
+        assert world.cloud.minted[OLD].deleted_at == build.NOW + 3 * DAY
 
 
 @dataclass(slots=True)
