@@ -65,8 +65,10 @@ class Endings:
     async def withdraw(self, stored: Stored[Request], state: Withdrawn) -> None:
         """Delete the key that nobody has; then, if a new one was asked for and the approval holds, begin again."""
         now = self.ledger.clock()
+        if not state.tries:
+            await self.leftovers.intend(state, state.key)
         try:
-            await self.leftovers.delete_one(state, state.key, again=state.tries > 0)
+            await self.leftovers.delete_intended(state, state.key)
         except (Unavailable, Unknown, CloudRefused) as error:
             retry_at = now + backoff(state.tries, error)
             await self.ledger.move(stored, replace(state, retry_at=retry_at, tries=state.tries + 1))

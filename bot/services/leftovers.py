@@ -40,13 +40,20 @@ class Leftovers:
         for key in keys:
             await self.delete_one(request, key)
 
-    async def delete_one(self, request: Request, key: ApiKey, *, again: bool = False) -> None:
-        """Delete one key of the request's owner and resource; `again` when the intent is on record from a try before.
+    async def delete_one(self, request: Request, key: ApiKey) -> None:
+        """Delete one key of the request's owner and resource."""
+        await self.intend(request, key)
+        await self.delete_intended(request, key)
 
-        A key that Confluent does not let us delete is tried for days, and the audit log is kept for ever.
+    async def intend(self, request: Request, key: ApiKey) -> None:
+        """Have it on record that this key is to be deleted.
+
+        Once for all tries: one that Confluent does not let us delete is tried for days, and the audit log is kept.
         """
-        if not again:
-            await self.ledger.record(Action.DELETE_INTENDED, request.ask.id, key=key.id)
+        await self.ledger.record(Action.DELETE_INTENDED, request.ask.id, key=key.id)
+
+    async def delete_intended(self, request: Request, key: ApiKey) -> None:
+        """Delete a key of which `intend` has spoken."""
         await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
         await self.ledger.record(Action.DELETED, request.ask.id, key=key.id)
 

@@ -91,8 +91,11 @@ class Lives:
             return
         # Claimed first: who was told meanwhile that it lives a day longer must not lose it to an outdated record.
         held, _ = await self.ledger.move(stored, living)
+        leftovers = self.endings.leftovers
+        if not former.tries:
+            await leftovers.intend(living, key)
         try:
-            await self.endings.leftovers.delete_one(living, key, again=former.tries > 0)
+            await leftovers.delete_intended(living, key)
         except (Unavailable, Unknown, CloudRefused) as error:
             again = replace(former, retry_at=now + backoff(former.tries, error), tries=former.tries + 1)
             await self.ledger.move(held, replace(living, life=replace(living.life, former=again)))

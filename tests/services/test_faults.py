@@ -349,6 +349,11 @@ def test_what_may_not_be_forgotten_is_on_disk_before_it_has_an_effect(mint: Mint
     assert durable == {"working", "revealing"} | ({"ready"} if mint == "on_approval" else set())
 
 
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.ERROR_AFTER])
+def test_a_key_is_deleted_after_its_intent_is_on_record_and_not_before(fault: Fault) -> None:
+    asyncio.run(played({("audit.append", 0): fault, ("cloud.delete_key", 0): Fault.ERROR_BEFORE}, ()))
+
+
 def test_a_key_is_deleted_when_its_life_is_over() -> None:
     world = asyncio.run(played({}, lifetime=2 * build.DAY))
 
