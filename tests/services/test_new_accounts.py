@@ -187,6 +187,17 @@ async def test_the_audit_log_has_what_was_meant_and_what_happened_to_the_account
         assert await told_of_accounts(world) == ["create-intended", "created", *last]
 
 
+@pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_AFTER])
+async def test_the_audit_log_says_that_an_account_was_made_whose_answer_was_lost(fault: Fault) -> None:
+    async with a_world(Plan({("cloud.create_account", 0): fault})) as world:
+        await seed(world)
+        await world.settle(timedelta(minutes=10))
+
+        assert await told_of_accounts(world) == ["create-intended", "created"]
+        created = next(line for line in await world.audit() if line["action"] == "account:created")
+        assert created["details"]["found"] == "it was there already"
+
+
 @dataclass(slots=True)
 class Landing(FakeCloud):
     """A Confluent where an account whose answer was lost does not show until its name is wanted once more."""
