@@ -244,6 +244,22 @@ async def test_who_says_that_it_is_saved_changes_neither_when_it_was_shown_nor_w
         assert confirmed.life == shown.life
 
 
+async def test_what_is_known_of_a_key_stays_known_once_its_secret_is_shown() -> None:
+    async with a_world() as world:
+        await world.seed(build.approved())
+        await world.settle(timedelta(minutes=10))
+        ready = await world.state()
+        assert isinstance(ready, Ready)
+        assert ready.life.probe.verdict
+        await world.click(Show(R1, 1))
+        await world.work_now()
+
+        shown = await world.state()
+        assert isinstance(shown, Shown)
+        assert shown.life.endpoints == ready.endpoints == build.ENDPOINTS
+        assert shown.life.probe == replace(ready.life.probe, next_at=None)
+
+
 async def test_another_key_is_made_until_the_approval_ends_and_not_then() -> None:
     async with a_world() as world:
         await world.seed(build.approved())
