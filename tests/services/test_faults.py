@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.errors import Conflict
-from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret, SlackUserId
+from bot.domain.catalog import Endpoints
+from bot.domain.errors import CloudRefused, Conflict
+from bot.domain.keys import ApiKey, KeyId, Kind, Principal, RequestId, Resource, Secret, SlackUserId
 from bot.domain.policy import Mint
 from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
 from bot.services import worker
@@ -428,6 +429,41 @@ async def test_an_approval_withdrawn_before_the_effect_makes_no_key() -> None:
         assert isinstance(state, Failed)
         assert "lost the role" in state.happened
         assert world.effects == []
+
+
+@dataclass(slots=True)
+class Forbidding(FakeCloud):
+    """A Confluent that does not let us look at the resource."""
+
+    async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
+        raise CloudRefused(status=403, detail="not authorised", reference="R-9")
+
+
+async def test_what_confluent_does_not_let_us_look_at_before_the_effect_ends_the_request() -> None:
+    async with a_world(cloud=Forbidding) as world:
+        await world.seed(build.approved())
+        await world.work_now()
+
+        state = await world.state()
+        assert isinstance(state, Failed)
+        assert (state.happened, state.changed) == ("not authorised", "Nothing was changed at Confluent Cloud.")
+        assert state.reference == "R-9"
+        assert world.effects == []
+
+
+async def test_what_an_earlier_attempt_left_goes_before_the_next_key_is_made() -> None:
+    async with a_world() as world:
+        left = world.cloud.add(build.a_key("KEY0000000000077", marker="[lk:R1/1]", kind=Kind.KAFKA))
+        await world.seed(build.approved(attempt=2))
+        await world.work_now()
+
+        state = await world.state()
+        assert isinstance(state, Ready)
+        assert world.cloud.live(R1) == [state.key.id]
+        assert [(effect.what, effect.key.id) for effect in world.effects] == [
+            ("delete", left.id),
+            ("create", state.key.id),
+        ]
 
 
 async def test_an_old_record_put_back_into_the_store_makes_no_second_key() -> None:
