@@ -43,8 +43,9 @@ What Dana Okafor holds, by the role table "documented":
   DeveloperRead of production (env-prod01) / orders (lkc-prod01) / topic orders
       does not count: this role manages only its holder's own keys
 
-Who could approve (4 people):
+Who could approve (5 people):
   Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001)
+  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organisation
   Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
   Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organisation
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
@@ -75,7 +76,8 @@ What Erin Castellanos holds, by the role table "documented":
       counts: it covers the resource
 Erin Castellanos has authority over this key; the rule asks for somebody else's approval all the same.
 
-Who could approve (3 people):
+Who could approve (4 people):
+  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organisation
   Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
   Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organisation
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
@@ -88,6 +90,7 @@ def test_the_list_of_approvers_is_a_line_each(org: Path, policy: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout == snapshot("""\
 Chiyo Tanaka <chiyo@acme.example> (u-chiyo1, Slack U0CHIYO): CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)
+Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organisation
 Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
 Omar Bello <omar@acme.example> (u-omar01, Slack U0OMAR): CloudClusterAdmin of every environment / lkc-prod*
 Pavel Novák <pavel@acme.example> (u-pavel1, Slack U0PAVEL): EnvironmentAdmin of production (env-prod01)
@@ -183,7 +186,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         (0, "allowed, without anybody's approval", MY_DEV),
         (0, "needs 2 approvals", PROD),
         (1, "forbidden. Ask the platform team for a Kafka key instead.", (*NEW, "--kind", "global")),
-        (1, "needs 5 approvals, and only 1 person could approve", (*NEW, "--kind", "cloud")),
+        (1, "needs 5 approvals, and only 2 people could approve", (*NEW, "--kind", "cloud")),
         (1, "forbidden. Nobody makes keys for another person's account.", (*MY_DEV, "--owner", "u-mona01")),
         (1, "forbidden. Nobody makes keys for another person's account.",
          (*MY_DEV, "--owner", "u-mona01", "--operation", "rotate")),
@@ -312,6 +315,7 @@ Erin Castellanos has authority over this key; the rule asks for somebody else's 
 """)
     assert listed.stdout == snapshot("""\
 Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organisation (the policy gives it to U0ERIN)
+Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organisation
 Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
 """)  # noqa: E501 -- as it is printed
 

@@ -126,6 +126,7 @@ roles:
     - {user: U0REED, role: KsqlAdmin, scope: env-dev001/lkc-dev001}
     - {group: S0PLATFORM, role: ResourceOwner, scope: sa-orders}
 """
+ADMINS = dict.fromkeys(("u-olga01", "u-ines01"), "OrganizationAdmin of the organisation")
 
 
 def by_name(found: list[dict[str, Any]]) -> dict[str, str]:
@@ -136,21 +137,21 @@ def by_name(found: list[dict[str, Any]]) -> dict[str, str]:
     ("table", "what", "approvers"),
     [
         ("documented", DEV_FLINK, {
-            "u-olga01": "OrganizationAdmin of the organisation",
+            **ADMINS,
             "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organisation",
         }),
         ("documented", ENRICHMENT, {
-            "u-olga01": "OrganizationAdmin of the organisation",
+            **ADMINS,
             "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organisation",
             "u-reed01": "KsqlAdmin of dev (env-dev001) / orders-dev (lkc-dev001) and AccountAdmin of the organisation",
         }),
-        ("documented", "cloud", {"u-olga01": "OrganizationAdmin of the organisation"}),
+        ("documented", "cloud", ADMINS),
         ("2026", "tableflow", {
-            "u-olga01": "OrganizationAdmin of the organisation",
+            **ADMINS,
             "u-ravi01": "ResourceKeyAdmin of the organisation and ResourceOwner of orders-service (sa-orders)",
         }),
         ("2026", DEV_SUBJECTS, {
-            "u-olga01": "OrganizationAdmin of the organisation",
+            **ADMINS,
             "u-erin01": "EnvironmentAdmin of dev (env-dev001)",
             "u-ravi01": "ResourceKeyAdmin of the organisation and ResourceOwner of orders-service (sa-orders)",
         }),

@@ -174,7 +174,7 @@ async def test_approvers_are_told_by_what_gives_them_the_right(live: Explaining)
     assert {basis: [each.someone.person.name for each in people] for basis, people in groups.items()} == {
         "CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)": ["Chiyo Tanaka"],
         "EnvironmentAdmin of production (env-prod01)": ["Pavel Novák"],
-        "OrganizationAdmin of the organisation": ["Olga Lindqvist"],
+        "OrganizationAdmin of the organisation": ["Ines Carvalho", "Olga Lindqvist"],
         "ResourceKeyAdmin of the organisation": ["Ravi Menon"],
         "ResourceOwner of orders-service (sa-orders)": ["Sami Haddad"],
     }
