@@ -58,12 +58,12 @@ class Leftovers:
         await self.ledger.record(Action.DELETED, request.ask.id, key=key.id)
 
     async def disown(self, request: Request, key: ApiKey) -> None:
-        """Delete a key that could not be recorded: somebody took its attempt for dead, and it must not outlive that.
+        """Delete a key that could not be recorded: its attempt was taken for dead, or its request is gone altogether.
 
         Or it was recorded, the answer was lost, and others went on from there: then its requester may have it.
         """
-        recorded = (await self.ledger.get(request.ask.id)).value
-        if not (isinstance(recorded, Keyed) and recorded.key.id == key.id):
+        stored = await self.ledger.requests.get(request.ask.id)
+        if not (stored and isinstance(stored.value, Keyed) and stored.value.key.id == key.id):
             await self.delete_one(request, key)
 
 

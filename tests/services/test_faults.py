@@ -1,7 +1,7 @@
 """Whatever fails, and wherever: one approved request leaves at most one live key, whose secret was shown once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -310,6 +310,31 @@ async def test_a_key_is_not_deleted_because_its_requester_was_quicker_than_the_a
 
         assert isinstance(await world.state(), Shown)
         assert world.shown() == world.cloud.live(R1)
+
+
+@dataclass(slots=True)
+class Emptied(FakeCloud):
+    """A Confluent that makes a key while the store forgets the request for it."""
+
+    forget: Callable[[], Awaitable[Any]] | None = None
+
+    async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
+        made = await FakeCloud.create_key(self, new)
+        assert self.forget is not None
+        await self.forget()
+        return made
+
+
+async def test_a_key_whose_request_the_store_has_forgotten_is_deleted() -> None:
+    async with a_world(cloud=Emptied) as world:
+        assert isinstance(world.cloud, Emptied)
+        redis: Any = world.connections[0]
+        world.cloud.forget = lambda: redis.delete(b"lk:{T01}:request:R1")
+        await world.seed(build.approved())
+        await world.work_now()
+
+        assert [effect.what for effect in world.effects] == ["create", "delete"]
+        assert world.cloud.live() == []
 
 
 def test_every_lost_attempt_is_looked_for_once_more_after_it_was_given_up() -> None:
