@@ -29,7 +29,7 @@ from bot.services.ports import Stored
 from bot.services.proposing import SENT_ALREADY, Proposing, enough, follows, forbidden
 from bot.services.quota import Room, look
 from bot.services.spans import lifetime_of
-from bot.services.words import decided
+from bot.services.words import decided, deciders
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +160,9 @@ class Desk:
         stored = await self.ledger.get(request)
         pending = stored.value
         if not isinstance(pending, Pending):
-            outcome = decided(pending)
             # Whose decision it was may be told of it by the same click, carried out once more after a crash.
-            more = " more" if f"<@{click.by}>" in outcome else ""
-            raise Refused(f"{outcome} Your click changed nothing{more}.")
+            more = " more" if click.by in deciders(pending) else ""
+            raise Refused(f"{decided(pending)} Your click changed nothing{more}.")
         await self._still_open(stored, pending)
         try:
             standing = await self.directory.standing(await self.directory.identify(click.by, click.team))

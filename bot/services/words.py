@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import assert_never
 
 from bot.domain.errors import plain
-from bot.domain.keys import Kind
+from bot.domain.keys import Kind, SlackUserId
 from bot.domain.requests import (
     Approved,
     Cancelled,
@@ -55,6 +55,17 @@ def unescaped(text: str) -> str:
     for mark, sign in _MARKS:
         text = text.replace(mark, sign)
     return text
+
+
+def deciders(request: Request) -> frozenset[SlackUserId]:
+    """Who approved or denied a request; nobody where it is open, or ended without a decision that is on record."""
+    match request:
+        case Denied():
+            return frozenset({request.by.slack})
+        case Pending() | Cancelled() | Expired() | Failed():
+            return frozenset()
+        case _:
+            return frozenset(approval.by.slack for approval in request.grant.approvals)
 
 
 def decided(request: Request) -> str:

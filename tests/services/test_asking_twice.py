@@ -1,21 +1,22 @@
 """Sending what was sent already: after a crash between the deed and its answer, the deed is done again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from bot.domain.catalog import Account
-from bot.domain.keys import Principal
-from bot.domain.requests import Done
-from bot.services.clicks import Deed, Delete, Draft, Send
+from bot.domain.keys import Principal, RequestId
+from bot.domain.requests import Done, Pending
+from bot.services.clicks import Approve, Deed, Delete, Deny, Draft, Send
 from bot.services.pages import TextPage
 from bot.services.proposing import SENT_ALREADY
 from tests.services.test_changes import KEY, a_key, an_edit
 from tests.services.world import a_world
 from tests.support import build
-from tests.support.build import CLUSTER, ERIN, HERE
+from tests.support.build import CLUSTER, DANA, ERIN, HERE
 from tests.support.fakes import FakeCloud
 from tests.support.faults import Fault
 
@@ -61,3 +62,28 @@ async def test_a_change_whose_answer_slack_did_not_take_is_not_said_to_have_chan
         (page,) = world.slack.pages
         assert isinstance(page, TextPage), page
         assert page.text == SENT_ALREADY
+
+
+@pytest.mark.parametrize("deed", [Approve, partial(Deny, reason="Not now")])
+@pytest.mark.parametrize("changes", [False, True])
+async def test_a_decision_whose_answer_a_crash_kept_back_is_not_said_to_have_changed_nothing(
+    deed: Callable[[RequestId], Approve | Deny], *, changes: bool
+) -> None:
+    async with a_world() as world:
+        request = RequestId("R1")
+        if changes:  # by somebody who no longer manages the key; carried out before the click is, once more
+            await a_key(world)
+            world.cloud.bindings[DANA.principal] = []
+            request = RequestId(await world.click(Delete(KEY, "CONFIRM")))
+        else:
+            await world.seed(build.pending())
+        await world.work_now()
+        world.plan.faults, world.plan.calls = {("notifier.say", 0): Fault.KILL_BEFORE}, []
+        world.start()
+
+        await world.click(deed(request), by=ERIN)
+        await world.settle(timedelta(minutes=5))
+
+        assert not isinstance(await world.state(request), Pending)
+        (said,) = [text for who, text in world.slack.said if who == ERIN.slack]
+        assert said.endswith("Your click changed nothing more.")
