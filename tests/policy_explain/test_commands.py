@@ -187,6 +187,8 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         (0, "needs 2 approvals", PROD),
         (1, "forbidden. Ask the platform team for a Kafka key instead.", (*NEW, "--kind", "global")),
         (1, "needs 5 approvals, and only 2 people could approve", (*NEW, "--kind", "cloud")),
+        (1, "needs 5 approvals, and only 1 person could approve",
+         (*NEW, "--kind", "cloud", "--user", "olga@acme.example")),
         (1, "forbidden. Nobody makes keys for another person's account.", (*MY_DEV, "--owner", "u-mona01")),
         (1, "forbidden. Nobody makes keys for another person's account.",
          (*MY_DEV, "--owner", "u-mona01", "--operation", "rotate")),
