@@ -52,10 +52,19 @@ def end(request: Request) -> tuple[list[Block], str]:
     name = called(request.ask.resource)
     if not isinstance(request, Retired):
         return [lines(["This message is outdated."])], "A message about an API key"
-    gone: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) is no more."]
-    again: Row = ["Whatever used it has stopped. You can ask for another one with ", Code("/apikey create"), "."]
+    state, stops = _ended(request), "Whatever used it has stopped."
+    if request.deleted_at is None:
+        stops = "Whatever uses it stops once it is deleted."
+    gone: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) {state}."]
+    again: Row = [f"{stops} You can ask for another one with ", Code("/apikey create"), "."]
     rows: Rows = [gone, withdrawn(request, "you"), again, *_former_rows(request)]
-    return [lines(*rows)], f"Your API key for {plain(name)} is no more"
+    return [lines(*rows)], f"Your API key for {plain(name)} {state}"
+
+
+def _ended(request: Request) -> str:
+    """What became of a key that nobody has any more: one that Confluent does not let us delete still works."""
+    is_there = isinstance(request, Undelivered | Unclaimed | Retired) and request.deleted_at is None
+    return "has come to its end" if is_there else "is no more"
 
 
 def replaced(request: Request) -> tuple[list[Block], str]:
@@ -70,7 +79,8 @@ def reminder(request: Request) -> tuple[list[Block], str]:
     """That a key ends soon; later, what became of that."""
     name = called(request.ask.resource)
     if not isinstance(request, Shown | Confirmed):
-        return [lines(["The key for ", Bold(name), f" ({request.ask.name}) is no more."])], "An API key is no more"
+        state = _ended(request)
+        return [lines(["The key for ", Bold(name), f" ({request.ask.name}) {state}."])], f"An API key {state}"
     ends = end_of_life(request)
     if ends is None:
         return [lines(["Your key ", Code(request.key.id), " has no end any more."])], "Your API key was extended"

@@ -1,12 +1,12 @@
 """What people read is true, said once, and begins with what they have to do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from bot.domain.keys import Everywhere, FlinkRegion, Kind, MyAccount, Operation, Resource
-from bot.domain.requests import Done, Ready
+from bot.domain.requests import Done, Ready, Request
 from bot.services.homes import HomePage
 from bot.slack import answers, cards, home, ids, keymessages
 from bot.slack.kit import Block
@@ -117,3 +117,18 @@ def test_a_deleted_key_says_who_deleted_it_and_why() -> None:
         keymessages.end(replace(ended, why=place))[0]
     )
     assert "Its lifetime is over. Key" in words(keymessages.end(replace(ended, by=None))[0])
+
+
+@pytest.mark.parametrize("message", [keymessages.end, keymessages.reminder])
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_of_a_key_that_is_not_deleted_yet_nobody_reads_that_it_is_gone(
+    message: Callable[[Request], tuple[list[Block], str]], *, is_gone: bool
+) -> None:
+    ended = replace(build.ended(), deleted_at=build.NOW if is_gone else None, tries=3)
+
+    blocks, notification = message(ended)
+
+    text = f"{words(blocks)} {notification}"
+    assert ("is no more" in text) is is_gone
+    assert ("has come to its end" in words(blocks)) is not is_gone
+    assert "has stopped" not in text or is_gone
