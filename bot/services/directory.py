@@ -66,13 +66,18 @@ class Directory:
     async def identify(self, user: SlackUserId, team: TeamId, *, shown: bool = False) -> Person:
         """The Confluent user behind a Slack user. Raises `Refused` with the reason when there is not exactly one.
 
+        Raises `Throttled` instead while Confluent may show us a part of its users only.
         `shown` accepts a list of users up to `DISPLAY` old: for pages, never for decisions.
         """
         if team != self.team:
             raise Refused(ELSEWHERE)
         profile = admitted(await self.people.profile(user), self.team)
         users = await self._users(shown=shown)
-        return matched(profile, users, self.policy().people)
+        try:
+            return matched(profile, users, self.policy().people)
+        except Refused:
+            await self.cloud.must_see_all()
+            raise
 
     async def standing(self, person: Person) -> Standing:
         """What a person holds right now, at Confluent and by the policy: read afresh, for a decision."""

@@ -21,7 +21,10 @@ class Permission:
     desk: Desk
 
     async def renew(self, granted: Approved | Working) -> None:
-        """Nothing, when it may be done now. Raises `Refused` when it no longer may, `Unavailable` for unknown."""
+        """Nothing, when it may be done now. Raises `Refused` when it no longer may, `Unavailable` for unknown.
+
+        To a Latchkey that lost its rights everybody seems to have lost theirs: that is unknown, too.
+        """
         ask, desk = granted.ask, self.desk.for_one_decision()
         if self.desk.ledger.clock() >= granted.grant.fresh_until:
             raise Refused("The approval ended before Latchkey could do it.")
@@ -32,6 +35,8 @@ class Permission:
         approvers = await desk.standings(granted.grant.approvals)
         requester = await desk.directory.standing(person)
         verdict = decide(desk.directory.policy(), ask, requester, approvers)
+        if not isinstance(verdict, Allowed):
+            await desk.directory.cloud.must_see_all()
         if isinstance(verdict, Forbidden):
             raise Refused(f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})")
         if not isinstance(verdict, Allowed):

@@ -173,6 +173,7 @@ class Desk:
         return stored, pending, standing
 
     async def _refuse(self, request: RequestId, click: Click, reason: str) -> NoReturn:
+        await self.directory.cloud.must_see_all()  # else roles may only not be shown to us
         await self.ledger.record(Action.APPROVAL_REFUSED, request, click.by, tried=click.deed.kind, reason=reason)
         raise Refused(f"{reason} The request stays as it was.")
 

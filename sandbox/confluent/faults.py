@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict, get_args
 
+from sandbox.cast import BOT_PRINCIPAL, CAST
 from sandbox.confluent.model import Quota
 from sandbox.gate import Gate
 
@@ -55,6 +56,9 @@ QUOTAS = (
     "iam.max_service_accounts.per_org",
 )
 AS_IT_IS = "none"
+NOBODY = "nobody"
+HOLDERS = {"Latchkey": BOT_PRINCIPAL} | {each.name: each.principal for each in CAST if each.principal and each.bindings}
+"""Who holds roles, by name."""
 
 EVERY = -1
 _MOST_SECONDS_SLOW = 30.0
@@ -106,6 +110,7 @@ _SWITCHES: dict[str, _Words | _Number] = {
     "request_lost": _Words("Lose the request, before anything is done", get_args(Lost)),
     "create_refused": _Words("Refuse to create keys, with status", get_args(CreateRefused)),
     "user_keys": _Words("Keys for the accounts of other users", get_args(UserKeys)),
+    "roles_lost": _Words("Take all roles from", (NOBODY, *HOLDERS)),
     "low_quota": _Words("Set this quota low, for everybody", (AS_IT_IS, *QUOTAS)),
     "low_quota_limit": _Number("…to this many", (0, 1, 5, 20), 0, 1_000_000),
     "quotas": _Words("Tell the quotas", get_args(Quotas)),
@@ -134,6 +139,7 @@ class Faults:
     request_lost: Lost = "off"
     create_refused: CreateRefused = "no"
     user_keys: UserKeys = "allowed"
+    roles_lost: str = NOBODY
     low_quota: str = AS_IT_IS
     low_quota_limit: float = 1
     quotas: Quotas = "with their use"
@@ -189,6 +195,11 @@ class Faults:
             setattr(self, name, getattr(_FRESH, name))
         self.hold_before.clear()
         self.hold_after.clear()
+
+    @property
+    def without_roles(self) -> str:
+        """The principal whose role bindings count for nothing; "" for nobody."""
+        return HOLDERS.get(self.roles_lost, "")
 
     def take_rate_limit(self) -> bool:
         """Whether the request at hand is to be refused with 429; counts it."""

@@ -118,7 +118,7 @@ async def list_role_bindings(call: Call) -> Response:
     principal, role = call.parameter("principal"), call.parameter("role_name")
     found = (
         binding
-        for binding in call.organization.role_bindings.values()
+        for binding in call.organization.bindings(call.faults.without_roles)
         if principal in (None, _PRINCIPAL + binding.principal)
         and role in (None, binding.role)
         and crns.selects(pattern, binding.crn_pattern)

@@ -92,9 +92,13 @@ class Organization:
         """The CRN of the organisation."""
         return f"crn://confluent.cloud/organization={self.id}"
 
-    def caller(self, principal: str) -> Caller:
-        """The principal with its bindings of this moment."""
-        held = tuple(binding for binding in self.role_bindings.values() if binding.principal == principal)
+    def bindings(self, without: str = "") -> tuple[RoleBinding, ...]:
+        """The role bindings of this moment, but those of the principal `without`."""
+        return tuple(binding for binding in self.role_bindings.values() if binding.principal != without)
+
+    def caller(self, principal: str, without: str = "") -> Caller:
+        """The principal with its bindings of this moment, or without any."""
+        held = tuple(binding for binding in self.bindings(without) if binding.principal == principal)
         return Caller(principal, held, self.crn)
 
     def place(self, *parts: str) -> str:

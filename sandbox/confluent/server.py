@@ -126,7 +126,7 @@ class _Gate:
         return key.owner
 
     async def _call(self, request: Request, principal: str, request_id: str) -> Call:
-        caller = self._organization.caller(principal)
+        caller = self._organization.caller(principal, self._faults.without_roles)
         return Call(request, await _body(request), caller, self._organization, self._faults, request_id)
 
     def _problem(self, problem: Problem, request: Request, request_id: str) -> Response:

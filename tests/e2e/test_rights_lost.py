@@ -8,6 +8,28 @@ from tests.support.walks import live, obtain, reads
 from tests.support.wishes import Wish
 
 
+async def test_a_panel_takes_the_roles_of_latchkey_and_of_people_and_gives_them_back(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        key = await obtain(it, Wish(name="short", lifetime="1 day"))
+        await it.ask("not hers to decide")
+        it.stage.faults.set("roles_lost", "Erin Castellanos")
+        await it.approve()
+        await it.erin.see("Your Confluent roles do not cover this key (you hold no role). The request stays as it was.")
+
+        it.stage.faults.set("roles_lost", "Latchkey")
+        await it.approve()
+        await it.erin.see("Confluent Cloud may show Latchkey only a part of what there is")
+        it.advance(hours=25)
+        await reads(it, it.dana, key, "could not be deleted yet")
+        await it.dana.command(f"/apikey show {key}")
+        await it.dana.see("Tell whoever runs Latchkey that its account needs OrganizationAdmin.")
+        await it.dana.close(everything=True)
+
+        it.stage.faults.reset()
+        await reads(it, it.dana, key, "was deleted", step=30)
+        assert key not in live(it)
+
+
 def demote(it: Play) -> None:
     """From now on the bot administers one environment, in which there are none of the keys here."""
     organization = it.stage.organization

@@ -9,6 +9,7 @@ from sandbox.confluent import Organization
 
 KEYS = "/iam/v2/api-keys"
 ACCOUNTS = "/iam/v2/service-accounts"
+BINDINGS = "/iam/v2/role-bindings"
 QUOTAS = "/service-quota/v1/applied-quotas"
 
 

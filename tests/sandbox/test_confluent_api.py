@@ -12,10 +12,7 @@ import pytest
 from sandbox.cast import ORG_CRN, ORGANIZATION
 from sandbox.confluent import Faults, Organization
 from sandbox.confluent.model import Quota, new_secret
-from tests.sandbox.confluent_client import ACCOUNTS, KEYS, Clock, ask, names, sign_in
-
-BINDINGS = "/iam/v2/role-bindings"
-
+from tests.sandbox.confluent_client import ACCOUNTS, BINDINGS, KEYS, Clock, ask, names, sign_in
 
 # ------------------------------------------------------------------------------------------------------ who is calling
 

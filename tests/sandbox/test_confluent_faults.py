@@ -13,12 +13,12 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from sandbox.cast import ORGANIZATION
+from sandbox.cast import BOT_PRINCIPAL, ORG_CRN, ORGANIZATION
 from sandbox.clock import SandboxClock
 from sandbox.confluent import Faults, Gate, Organization, create_app
 from sandbox.confluent.faults import Change
 from sandbox.serving import serve
-from tests.sandbox.confluent_client import ACCOUNTS, KEYS, Clock
+from tests.sandbox.confluent_client import ACCOUNTS, BINDINGS, KEYS, Clock
 
 ASK = {"spec": {"owner": {"id": "sa-orders"}, "resource": {"id": "lkc-dev001"}, "description": "[lk:R1/1]"}}
 
@@ -453,6 +453,30 @@ async def test_clusters_may_be_unreachable(served: httpx.AsyncClient, faults: Fa
 
     with pytest.raises(httpx.RemoteProtocolError):
         await served.get(PROBES[0][2])
+
+
+# --------------------------------------------------------------------------------------------------------------- roles
+
+
+async def test_somebody_without_roles_is_in_no_list_of_them(served: httpx.AsyncClient, faults: Faults) -> None:
+    held = {"crn_pattern": f"{ORG_CRN}/*", "principal": "User:u-erin01"}
+    assert len((await served.get(BINDINGS, params=held)).json()["data"]) == 1
+
+    faults.roles_lost = "Erin Castellanos"
+
+    assert (await served.get(BINDINGS, params=held)).json()["data"] == []
+
+
+async def test_a_bot_without_roles_sees_its_own_key_alone_and_makes_none(
+    served: httpx.AsyncClient, faults: Faults
+) -> None:
+    faults.roles_lost = "Latchkey"
+
+    assert {key["spec"]["owner"]["id"] for key in (await served.get(KEYS)).json()["data"]} == {BOT_PRINCIPAL}
+    assert (await served.post(KEYS, json=ASK)).status_code == 403
+
+    faults.reset()
+    assert (await served.post(KEYS, json=ASK)).status_code == 202
 
 
 # ------------------------------------------------------------------------------------------------------------ switches

@@ -1,18 +1,21 @@
 """Confluent shows Latchkey only a part of what there is, without a sign: nothing counts as gone until that is over."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
+from bot.domain.catalog import User
 from bot.domain.errors import Throttled
 from bot.domain.keys import KeyId, Kind, RequestId
-from bot.domain.requests import Done, Retired, Shown, Working
+from bot.domain.requests import Approved, Done, Pending, Ready, Retired, Shown, Working
 from bot.services.clicks import Approve, Delete
 from bot.services.missing import item
 from bot.services.viewing import Viewing
 from tests.services.world import World, a_world, check_at_rest, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
+from tests.support.fakes import FakeCloud
 from tests.support.faults import Fault, Plan
 
 KEY = KeyId("KEY0000000000001")
@@ -62,11 +65,12 @@ async def test_a_key_whose_life_is_over_is_not_said_to_be_deleted() -> None:
 
 
 async def test_a_deletion_that_was_asked_for_waits() -> None:
-    async with a_world() as world:
+    async with a_world(Plan({("cloud.delete_key", 0): Fault.ERROR_BEFORE})) as world:
         await with_a_key(world)
         request = RequestId(await world.click(Delete(KEY, "CONFIRM")))
         await world.work_now()
         await world.click(Approve(request), by=ERIN)
+        await world.work_now()
         world.cloud.is_partial = True
         await world.settle(HOUR)
 
@@ -109,3 +113,38 @@ async def test_who_asked_for_a_key_that_is_not_shown_does_not_read_that_it_was_d
 
         with pytest.raises(Throttled):
             await Viewing(directory, world.store.requests, world.clock).key_view(KEY, await directory.standing(DANA))
+
+
+class Blind(FakeCloud):
+    """A Confluent that shows users, but no roles: a Latchkey without rights may still be told some of it."""
+
+    async def users(self) -> Sequence[User]:
+        return [User(person.principal, person.email, person.name) for person in self.people]
+
+
+@pytest.mark.parametrize("cloud", [FakeCloud, Blind])
+async def test_an_approval_outlives_the_rights_of_latchkey(cloud: type[FakeCloud]) -> None:
+    async with a_world(cloud=cloud) as world:
+        world.cloud.is_partial = True
+        await world.seed(build.approved())
+        await world.settle(HOUR)
+        assert isinstance(await world.state(), Approved)
+
+        world.cloud.is_partial = False
+        await world.settle(HOUR)
+
+        assert isinstance(await world.state(), Ready)
+
+
+@pytest.mark.parametrize("cloud", [FakeCloud, Blind])
+async def test_nobody_reads_that_they_may_not_decide_while_nobody_can_tell(cloud: type[FakeCloud]) -> None:
+    async with a_world(cloud=cloud) as world:
+        await world.seed(build.pending())
+        world.cloud.is_partial = True
+
+        await world.click(Approve(RequestId("R1")), by=ERIN)
+        await world.work_now()
+
+        assert isinstance(await world.state(), Pending)
+        assert world.slack.said == [(ERIN.slack, "Confluent shows a part.")]
+        assert [line["action"] for line in await world.audit()] == ["request:submitted"]

@@ -76,7 +76,7 @@ class FakeCloud:
     unshown: set[KeyId] = field(default_factory=set[KeyId])
     """Keys that are refused by their id, as those that are gone are, and listed all the same."""
     is_partial: bool = False
-    """Whether Confluent shows no key any more, as to who has lost all rights."""
+    """Whether Confluent shows no key, account, user or role any more, as to who has lost all rights."""
     landing: list[timedelta] = field(default_factory=list[timedelta])
     """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
 
@@ -138,10 +138,11 @@ class FakeCloud:
         return build.ACCOUNT if account == build.ACCOUNT.id else ServiceAccount(made.id, made.name) if made else None
 
     async def users(self) -> Sequence[User]:
-        return [User(person.principal, person.email, person.name) for person in self.people]
+        people = [] if self.is_partial else self.people
+        return [User(person.principal, person.email, person.name) for person in people]
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
-        return tuple(self.bindings.get(principal, ()))
+        return () if self.is_partial else tuple(self.bindings.get(principal, ()))
 
     async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
         return []
