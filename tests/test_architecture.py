@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-MODULE_LINES = 300
+MODULE_LINES = 500
 FUNCTION_LINES_P90 = 30
 LISTENER_LINES = 20
 
