@@ -21,6 +21,7 @@ from sandbox.clock import SandboxClock
 from sandbox.confluent import BOT_KEY, Organization
 from sandbox.serving import serve
 from sandbox.slack.delivery import SIGNING_SECRET, RequestUrl
+from sandbox.slack.manners import Manners
 from sandbox.slack.server import Slack, running
 from sandbox.slack.web_api import APP_TOKEN, BOT_TOKEN
 
@@ -92,10 +93,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, port: int = 0, extra: Sequence[BaseRoute] = ()) -> AsyncGenerator[Stage, None]:
+async def stage(
+    folder: Path, *, port: int = 0, extra: Sequence[BaseRoute] = (), manners: Manners | None = None
+) -> AsyncGenerator[Stage, None]:
     """Start both servers, writing into `folder`, which exists. Raises OSError when `port`, Slack's, is taken."""
     clock = SandboxClock(folder / "clock")
-    slack, faults = Slack(clock.now), confluent.Faults()
+    slack = Slack(clock.now, manners=manners or Manners.from_environment(folder.name))
+    faults = confluent.Faults()
     organization = confluent.acme(clock.now)
     app = confluent.create_app(organization, faults, clock=clock.now)
     async with AsyncExitStack() as stack:

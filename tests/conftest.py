@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
+
+from sandbox.slack.manners import new_seed
 
 CHROMIUMS = (
     "chromium",
@@ -15,6 +18,7 @@ CHROMIUMS = (
 )
 PRODUCT_VARIABLES = ("SLACK_", "CONFLUENT_", "LATCHKEY_", "REDIS_URL", "LOG_LEVEL", "HOST", "PORT")
 TEST_VARIABLES = {"TEST_CHROMIUM", "TEST_REQUIRE_BROWSER"}
+SEED, STREAM = "SANDBOX_SEED", "SANDBOX_STREAM"
 
 # A deadline per example measures how busy the machine is, not the code.
 settings.register_profile("latchkey", deadline=None, print_blob=True)
@@ -26,6 +30,26 @@ def pytest_configure() -> None:
     for name in os.environ.keys() - TEST_VARIABLES:
         if name.startswith(PRODUCT_VARIABLES):
             del os.environ[name]
+    os.environ.setdefault(SEED, str(new_seed()))
+
+
+def pytest_report_header() -> str:
+    """Say how this run can be repeated."""
+    return f"sandbox: {SEED}={os.environ[SEED]}"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give each test random numbers of its own, so that it can be repeated alone."""
+    os.environ[STREAM] = item.nodeid
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say it again under what failed."""
+    report = yield
+    if report.failed:
+        report.sections.append(("To repeat it", f"{SEED}={os.environ[SEED]} python -m pytest '{item.nodeid}'"))
+    return report
 
 
 @pytest.fixture(scope="session")

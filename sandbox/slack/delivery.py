@@ -6,7 +6,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 from urllib.parse import urlencode
 
@@ -62,7 +62,10 @@ class Delivery:
 
     async def send(self, envelope: Envelope, audience: str) -> Json:
         """The bot's answer to something a person did; `audience` is who would see it. Raises NoAnswer."""
-        answer = await self.transport.carry(envelope)
+        payload = envelope.payload
+        if envelope.kind == "interactive":
+            payload = self._workspace.manners.sent_payload(payload)
+        answer = await self.transport.carry(replace(envelope, payload=payload))
         if answer:
             self._workspace.record("ack", audience, answer)
         return answer

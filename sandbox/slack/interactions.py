@@ -75,7 +75,7 @@ class Interactions:
         payload = payloads.message_action(
             person,
             channel,
-            message,
+            self._workspace.manners.sent_blocks(message),
             self._completed(blocks, action),
             trigger=self._views.new_trigger(user),
             url=self._urls.new(user, channel.id, ts=ts),
@@ -105,7 +105,9 @@ class Interactions:
         person, view = self._who(user), self._views.seen_by(user, view_id)
         self._views.keep_state(view, sent or {})
         completed = self._completed(view["blocks"], action)
-        payload = payloads.view_action(person, copy.deepcopy(view), completed, trigger=self._views.new_trigger(user))
+        payload = payloads.view_action(
+            person, self._views.as_sent(view), completed, trigger=self._views.new_trigger(user)
+        )
         await self._interact(user, payload)
 
     async def suggest(
@@ -120,7 +122,7 @@ class Interactions:
             raise NotPossible(f"There is no menu {action_id} in this view.")
         self._views.keep_state(view, sent or {})
         return await self._suggestions(
-            user, payloads.block_suggestion(person, copy.deepcopy(view), block_id, action_id, value)
+            user, payloads.block_suggestion(person, self._views.as_suggested_for(view), block_id, action_id, value)
         )
 
     async def suggest_in_message(
@@ -146,9 +148,11 @@ class Interactions:
         self._views.keep_state(view, sent or {})
         if errors := missing_or_wrong(view["blocks"], view["state"]["values"]):
             return errors
-        payload = payloads.view_submission(person, copy.deepcopy(view), trigger=self._views.new_trigger(user))
+        payload = payloads.view_submission(person, self._views.as_sent(view), trigger=self._views.new_trigger(user))
         try:
             answer = await self._delivery.send(Envelope("interactive", payload, takes_answer=True), user)
+            if answer.get("response_action") != "errors":
+                await self._views.wait_to_apply(view)
             return self._take_submit_answer(user, view, answer)
         except (NoAnswer, SlackError) as failure:
             self._failed(user, TROUBLE, failure)
@@ -164,7 +168,7 @@ class Interactions:
         else:
             self._views.close(user, view_id)
         if told["notify_on_close"]:
-            await self._interact(user, payloads.view_closed(person, told, is_cleared=is_cleared))
+            await self._interact(user, payloads.view_closed(person, self._views.as_sent(told), is_cleared=is_cleared))
 
     async def shortcut(self, user: str, callback_id: str) -> None:
         """Choose a global shortcut of the app."""
@@ -232,7 +236,8 @@ class Interactions:
         names = ("type", "action_id", "text", "value", "style", "placeholder", "url")
         own = {name: element[name] for name in names if name in element}
         chosen = {name: action[name] for name in FROM_PERSON if name in action and element["type"] != "button"}
-        return {**own, **chosen, "block_id": block_id, "action_ts": self._workspace.next_ts()}
+        echoed = self._workspace.manners.sent_blocks({**own, **chosen})
+        return {**echoed, "block_id": block_id, "action_ts": self._workspace.next_ts()}
 
     def _show_command_answer(self, user: str, channel: Channel, answer: Json) -> None:
         if not answer.get("text") and not answer.get("blocks"):
@@ -249,14 +254,16 @@ class Interactions:
 
     def _take_submit_answer(self, user: str, view: Json, answer: Json) -> dict[str, str]:
         action = answer.get("response_action")
+        if not self._views.is_open(user, view["id"]):
+            return {}  # closed while the answer was on its way
         if not answer:
             self._views.close(user, view["id"])
         elif action == "clear":
             self._views.close_all(user)
         elif action == "update":
-            self._views.update(answer.get("view") or {}, view_id=view["id"])
+            self._views.update(self._views.answered(answer.get("view") or {}, view), view_id=view["id"])
         elif action == "push":
-            self._views.push_on(user, answer.get("view") or {})
+            self._views.push_on(user, self._views.answered(answer.get("view") or {}, None))
         elif action == "errors":
             return _checked_errors(view, answer.get("errors"))
         else:

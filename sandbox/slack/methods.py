@@ -137,6 +137,7 @@ def conversations_info(call: Call) -> Json:
     channel = call.channel()
     if channel.dm_of:
         return {"channel": {"id": channel.id, "is_im": True, "user": channel.dm_of, "is_archived": False}}
+    is_told = call.workspace.manners.draw("is_member") == "there"
     return {
         "channel": {
             "id": channel.id,
@@ -148,7 +149,7 @@ def conversations_info(call: Call) -> Json:
             "is_ext_shared": channel.is_ext_shared,
             "is_general": False,
             "is_shared": channel.is_ext_shared,
-            "is_member": cast.BOT_USER in channel.members,
+            **({"is_member": cast.BOT_USER in channel.members} if is_told else {}),
         }
     }
 
@@ -214,7 +215,11 @@ def views_push(call: Call) -> Json:
 def views_update(call: Call) -> Json:
     """Replace a modal."""
     ids = {name: str(call.args.get(name) or "") for name in ("view_id", "external_id")}
-    return {"view": call.views.update(call.need("view"), seen_hash=call.args.get("hash"), **ids)}
+    if all(ids.values()):
+        raise SlackError("invalid_arguments", messages=["[ERROR] only one of view_id and external_id"])
+    fresh = call.views.update(call.need("view"), seen_hash=call.args.get("hash"), **ids)
+    call.views.note_update(fresh["id"])
+    return {"view": fresh}
 
 
 def views_publish(call: Call) -> Json:
@@ -257,12 +262,17 @@ def _profile(workspace: Workspace, person: Actor) -> Json:
         "is_admin": False,
         "is_owner": False,
         "is_primary_owner": False,
-        "is_email_confirmed": True,
+        **_confirmed(workspace, person),
         "tz": "Etc/UTC",
         "tz_offset": 0,
         "updated": 0,
         "profile": profile if hides_email else {**profile, "email": person.email},
     }
+
+
+def _confirmed(workspace: Workspace, person: Actor) -> Json:
+    how = workspace.manners.unconfirmed.get(person.slack)
+    return {} if how == "absent" else {"is_email_confirmed": how is None}
 
 
 Token: TypeAlias = Literal["bot", "app"]

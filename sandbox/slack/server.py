@@ -16,6 +16,7 @@ from sandbox.slack.faults import Faults
 from sandbox.slack.guard import Guard
 from sandbox.slack.installed_app import InstalledApp
 from sandbox.slack.interactions import Interactions
+from sandbox.slack.manners import Manners
 from sandbox.slack.person import PersonAtClient
 from sandbox.slack.person_api import PersonApi
 from sandbox.slack.response_urls import ResponseUrls
@@ -36,9 +37,10 @@ class Slack:
         *,
         people: Iterable[Actor] = CAST,
         app: InstalledApp | None = None,
+        manners: Manners | None = None,
         retry_after: Sequence[float] = RETRY_SECONDS,
     ) -> None:
-        self.workspace = Workspace(clock, people=people, app=app)
+        self.workspace = Workspace(clock, people=people, app=app, manners=manners)
         self.views = Views(self.workspace)
         self.response_urls = ResponseUrls(self.workspace)
         self.sockets = SocketMode(self.workspace)
@@ -46,6 +48,11 @@ class Slack:
         self.delivery = Delivery(self.workspace, self.sockets, retry_after)
         self.interactions = Interactions(self.workspace, self.views, self.response_urls, self.delivery)
         self.person_api = PersonApi(self.workspace, self.views, self.interactions)
+
+    @property
+    def manners(self) -> Manners:
+        """Its habits."""
+        return self.workspace.manners
 
     def use_request_url(self, transport: RequestUrl | Transport) -> None:
         """Deliver over HTTP from now on; the caller closes the transport."""

@@ -1,14 +1,16 @@
 """Modals and Home tabs: triggers, the stack of three, hashes."""
 
+import copy
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 from sandbox import cast
-from sandbox.slack.blocks import Json, Values, fill_ids, settle
+from sandbox.slack.blocks import Json, Values, fill_ids, interactive, settle
 from sandbox.slack.errors import NotPossible, SlackError
 from sandbox.slack.limits import check_view
+from sandbox.slack.manners import Ack
 from sandbox.slack.workspace import Session, Workspace
 
 TRIGGER_LIFE = timedelta(seconds=3)
@@ -31,6 +33,9 @@ class Views:
         self._homes: dict[str, Json] = {}
         self._triggers: dict[str, _Trigger] = {}
         self._opened: dict[str, int] = {}
+        self._touched: dict[str, Values] = {}
+        self._drawn: dict[str, Values] = {}
+        self._acks: dict[str, Ack] = {}
 
     # What the person's side needs
 
@@ -61,7 +66,51 @@ class Views:
 
     def keep_state(self, view: Json, sent: Values) -> None:
         """Take over what the person's client says is typed and chosen in a view."""
+        touched = self._touched.setdefault(view["id"], {})
+        for block, element in interactive(view["blocks"]):
+            block_id, action_id = block["block_id"], element["action_id"]
+            given = sent.get(block_id, {}).get(action_id)
+            was_touched = action_id in touched.get(block_id, {})
+            if given and (was_touched or given != view["state"]["values"].get(block_id, {}).get(action_id)):
+                touched.setdefault(block_id, {})[action_id] = given
         view["state"] = {"values": settle(view["blocks"], sent, view["state"]["values"])}
+
+    def as_sent(self, view: Json) -> Json:
+        """A view as the bot gets it back with a click or a submit."""
+        return self._workspace.manners.sent_view(view, self._touched.get(view["id"], {}))
+
+    def as_suggested_for(self, view: Json) -> Json:
+        """A view as the bot gets it with a `block_suggestion`: Slack does not know the state of the form then."""
+        sent, habit = self.as_sent(view), self._workspace.manners.draw("suggestion_state")
+        if habit == "empty":
+            sent["state"] = {"values": {}}
+        elif habit == "stale":
+            sent["state"] = {"values": self._drawn[view["id"]]}
+        return sent
+
+    async def wait_to_apply(self, view: Json) -> None:
+        """Return when the answer to a submit of this view is to be applied."""
+        ack = self._acks[view["id"]] = self._workspace.manners.ack()
+        try:
+            await ack.wait()
+        finally:
+            if self._acks.get(view["id"]) is ack:
+                del self._acks[view["id"]]
+
+    def answered(self, view: Json, old: Json | None) -> Json:
+        """A view of an ack as Slack takes it: its external_id may never be adopted."""
+        if not view.get("external_id") or self._workspace.manners.draw("acked_external_id") == "adopted":
+            return view
+        return {**view, "external_id": old["external_id"] if old else ""}
+
+    def is_open(self, user: str, view_id: str) -> bool:
+        """Whether this modal is still there."""
+        return any(each["id"] == view_id for each in self.stack(user))
+
+    def note_update(self, view_id: str) -> None:
+        """The bot updated a view by itself: an answer to a submit may have waited for that."""
+        if view_id in self._acks:
+            self._acks[view_id].note_update()
 
     def close(self, user: str, view_id: str) -> None:
         """Close one modal; the one below shows again."""
@@ -173,6 +222,10 @@ class Views:
     def _completed(self, user: str, view: Json, old: Json | None) -> Json:
         blocks = fill_ids(view["blocks"])
         view_id = old["id"] if old else f"V0{next(self._workspace.serial):06d}"
+        sticks = self._workspace.manners.draw("input") == "sticks"
+        known = [self._touched.get(view_id, {})] if sticks else []
+        state = settle(blocks, *known, old["state"]["values"] if old else {})
+        self._drawn[view_id] = copy.deepcopy(state)
         return {
             "id": view_id,
             "team_id": self._workspace.person(user).team,
@@ -180,7 +233,7 @@ class Views:
             "blocks": blocks,
             "private_metadata": view.get("private_metadata") or "",
             "callback_id": view.get("callback_id") or "",
-            "state": {"values": settle(blocks, old["state"]["values"] if old else {})},
+            "state": {"values": state},
             "hash": f"{int(self._workspace.now().timestamp())}.{secrets.token_hex(4)}",
             "title": view.get("title"),
             "clear_on_close": view.get("clear_on_close") or False,

@@ -72,7 +72,10 @@ class WebApi:
             await self._pass(self._faults.hold_after, RESPONSE_URL)
         except SlackError as refusal:
             return JSONResponse(refusal.as_json(), 404 if refusal.code in ("expired_url", "used_url") else 400)
-        return _Dropped() if fault == "answer lost" else PlainTextResponse("ok")
+        if fault == "answer lost":
+            return _Dropped()
+        in_words = self._workspace.manners.draw("response_url") == "ok"
+        return PlainTextResponse("ok") if in_words else JSONResponse({"ok": True})
 
     async def _pass(self, gates: Mapping[str, Gate], name: str) -> None:
         if name in gates:

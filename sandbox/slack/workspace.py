@@ -12,6 +12,7 @@ from sandbox.cast import CAST, Actor
 from sandbox.slack.blocks import Json, fill_ids
 from sandbox.slack.errors import NotPossible, SlackError
 from sandbox.slack.installed_app import InstalledApp
+from sandbox.slack.manners import Manners
 
 Clock: TypeAlias = Callable[[], datetime]
 """Tells the sandbox's time, aware UTC."""
@@ -108,8 +109,16 @@ def _channels(people: Iterable[Actor]) -> dict[str, Channel]:
 class Workspace:
     """People, channels, messages and open clients, in memory. Tests may change `people`, `channels` and `groups`."""
 
-    def __init__(self, clock: Clock, *, people: Iterable[Actor] = CAST, app: InstalledApp | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        people: Iterable[Actor] = CAST,
+        app: InstalledApp | None = None,
+        manners: Manners | None = None,
+    ) -> None:
         self.now = clock
+        self.manners = manners or Manners()
         self.app = app or InstalledApp()
         self.people = {person.slack: person for person in people}
         self.channels = _channels(self.people.values())

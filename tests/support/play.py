@@ -16,6 +16,7 @@ from sandbox.cast import APPROVALS_CHANNEL, TEAM
 from sandbox.slack import payloads
 from sandbox.slack.blocks import Json, interactive
 from sandbox.slack.delivery import Envelope
+from sandbox.slack.manners import Manners
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import Stage, stage
 
@@ -200,13 +201,18 @@ async def bot_of(
 
 @asynccontextmanager
 async def play(
-    folder: Path, *, mode: str = "socket", redis_url: str | None = None, policy: str = ""
+    folder: Path,
+    *,
+    mode: str = "socket",
+    redis_url: str | None = None,
+    policy: str = "",
+    manners: Manners | None = None,
 ) -> AsyncGenerator[Play]:
     """A stage with one bot, and Dana and Erin at their clients. `policy` is the text of a policy file."""
     if policy:
         (folder / POLICY_FILE).write_text(policy)
     with mock.patch("bot.services.worker.POLL", LOOK_EVERY), mock.patch("bot.services.worker.LEASE", NEVER_OVER):
-        async with stage(folder) as here, bot_of(here, mode=mode, redis_url=redis_url):
+        async with stage(folder, manners=manners) as here, bot_of(here, mode=mode, redis_url=redis_url):
             yield Play(here, here.slack.person("U0DANA"), here.slack.person("U0ERIN"))
 
 

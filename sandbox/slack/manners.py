@@ -1,0 +1,234 @@
+"""Slack's manners: what the real one does that nobody would build so, each habit to be turned on and off.
+
+Everything random is drawn from one seed, in a stream of its own for each habit, so that a run can be repeated.
+"""
+
+import asyncio
+import copy
+import os
+import random
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, Self, TypeAlias, TypedDict
+
+from sandbox.slack.blocks import Json, Values, interactive
+
+DRAWN: Final = "drawn each time"
+LONGEST_ACK = 3.0
+"""Seconds after which an ack is applied at the latest."""
+
+
+class _Habit(TypedDict):
+    label: str
+    choices: tuple[str, ...]
+    unkind: str
+
+
+def _habit(label: str, kind: str, *unkind: str, usual: str = "") -> _Habit:
+    """One habit: its choices, the kind one first, and which the unkind Slack has (default: the last)."""
+    return {"label": label, "choices": (kind, *unkind), "unkind": usual or unkind[-1]}
+
+
+HABITS: Final[Mapping[str, _Habit]] = {
+    "suggestion_state": _habit("State of the form in a block_suggestion", "whole", "empty", "stale", DRAWN),
+    "acks": _habit("The answer to a submit is applied", "at once", "late"),
+    "acked_external_id": _habit("external_id of an acked view", "adopted", "ignored", DRAWN),
+    "input": _habit("Input of a page drawn again under old ids", "as shown", "sticks"),
+    "untouched_menu": _habit("Untouched menu of an actions block", "in the state", "absent"),
+    "echo": _habit("Texts that Slack sends back", "as sent", "escaped"),
+    "metadata": _habit("private_metadata that Slack sends back", "as sent", "escaped", usual="as sent"),
+    "optional_fields": _habit("Optional fields of payloads", "there", "absent", DRAWN),
+    "team": _habit("team of an interaction", "there", "null", DRAWN, usual="there"),
+    "response_url": _habit("Answer of a response_url", "ok", "JSON", DRAWN),
+    "is_member": _habit("is_member in conversations.info", "there", "absent", DRAWN),
+}
+
+
+@dataclass(slots=True)
+class Ack:
+    """When one answer to a submit is applied: after so many updates of its view, or after so many seconds."""
+
+    updates: int = 0
+    seconds: float = 0.0
+    _applied: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    async def wait(self) -> None:
+        """Return when it is to be applied."""
+        if self.seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(self.seconds):
+                await self._applied.wait()
+        except TimeoutError:
+            return
+
+    def note_update(self) -> None:
+        """The bot updated the view meanwhile."""
+        self.updates -= 1
+        if self.updates == 0:
+            self._applied.set()
+
+
+AFTER_NEXT_UPDATE: Final = (1, 30.0)
+"""For `next_acks`: applied once the bot has updated the view by itself, which must come."""
+Plan: TypeAlias = tuple[int, float]
+
+
+class Manners:
+    """The habits of one Slack, kind unless told otherwise. `next_acks` says when the next acks are applied.
+
+    `unconfirmed` are the people of whom Slack does not say that their e-mail address is confirmed.
+    """
+
+    def __init__(self, seed: int = 0, stream: str = "", **habits: str) -> None:
+        self.seed, self.stream = seed, stream
+        self.next_acks: list[Plan] = []
+        self.unconfirmed: dict[str, Literal["absent", "false"]] = {}
+        self._habits = {name: habit["choices"][0] for name, habit in HABITS.items()}
+        self._random: dict[str, random.Random] = {}
+        for name, value in habits.items():
+            self.set(name, value)
+
+    @classmethod
+    def unkind(cls, seed: int, stream: str = "") -> Self:
+        """As the real Slack is, or may be."""
+        return cls(seed, stream, **{name: habit["unkind"] for name, habit in HABITS.items()})
+
+    @classmethod
+    def from_environment(cls, stream: str = "") -> Self:
+        """As SANDBOX_MANNERS (`kind`, `unkind`), SANDBOX_SEED and SANDBOX_STREAM say."""
+        seed = int(os.environ.get("SANDBOX_SEED") or new_seed())
+        make = cls.unkind if os.environ.get("SANDBOX_MANNERS", "kind") == "unkind" else cls
+        return make(seed, os.environ.get("SANDBOX_STREAM") or stream)
+
+    def value(self, name: str) -> str:
+        """What a habit is set to."""
+        return self._habits[name]
+
+    def set(self, name: str, value: str) -> None:
+        """Turn one habit. Raises ValueError for a name or a value there is none of."""
+        if name not in HABITS:
+            raise ValueError(f"there is no habit named {name!r}")
+        if value not in HABITS[name]["choices"]:
+            raise ValueError(f"{name}: one of {', '.join(HABITS[name]['choices'])}, not {value!r}")
+        self._habits[name] = value
+
+    def set_all(self, manners: Literal["kind", "unkind"]) -> None:
+        """Turn all habits at once."""
+        for name, habit in HABITS.items():
+            self._habits[name] = habit["unkind"] if manners == "unkind" else habit["choices"][0]
+
+    def describe(self) -> list[Json]:
+        """Every habit with its present value, for a web page; `usual` is the kind one."""
+        return [
+            {
+                "name": name,
+                "label": habit["label"],
+                "value": self._habits[name],
+                "usual": habit["unkind"],
+                "choices": list(habit["choices"]),
+            }
+            for name, habit in HABITS.items()
+        ]
+
+    def draw(self, name: str) -> str:
+        """What this habit does this time."""
+        value = self._habits[name]
+        if value != DRAWN:
+            return value
+        choices = [each for each in HABITS[name]["choices"] if each != DRAWN]
+        return self.stream_of(name).choice(choices[1:] if len(choices) > 2 else choices)  # noqa: PLR2004
+
+    def stream_of(self, name: str) -> random.Random:
+        """The random numbers of one habit."""
+        return self._random.setdefault(name, random.Random(f"{self.seed}/{self.stream}/{name}"))  # noqa: S311
+
+    def ack(self) -> Ack:
+        """When the next answer to a submit is applied: mostly soon, one in ten after up to three seconds."""
+        if self.next_acks:
+            return Ack(*self.next_acks.pop(0))
+        if self._habits["acks"] == "at once":
+            return Ack()
+        numbers = self.stream_of("acks")
+        if numbers.random() < 0.1:  # noqa: PLR2004
+            return Ack(numbers.choice((1, 2)), numbers.uniform(0, LONGEST_ACK))
+        return Ack(1, numbers.choice((0, numbers.uniform(0, 0.4))))
+
+    # What the bot is sent
+
+    def sent_view(self, view: Json, touched: Values) -> Json:
+        """A view as the bot gets it back."""
+        sent = copy.deepcopy(view)
+        if self.draw("untouched_menu") == "absent":
+            sent["state"] = {"values": _without_untouched(view, touched)}
+        if self.draw("echo") == "escaped":
+            sent |= {name: echoed(sent[name]) for name in ("blocks", "title", "close", "submit") if sent.get(name)}
+            sent["state"] = {"values": {block: echoed(each) for block, each in sent["state"]["values"].items()}}
+        if self.draw("metadata") == "escaped":
+            sent["private_metadata"] = escaped(sent["private_metadata"])
+        return sent
+
+    def sent_blocks(self, part: Json) -> Json:
+        """A message or an action as the bot gets it back."""
+        return {name: echoed(each) if name in _ECHOED else each for name, each in part.items()} if self.echoes else part
+
+    @property
+    def echoes(self) -> bool:
+        """Whether texts come back escaped."""
+        return self._habits["echo"] == "escaped"
+
+    def sent_payload(self, payload: Json) -> Json:
+        """An interaction as the bot gets it, less what recorded ones do not always have."""
+        kept = dict(payload)
+        for name in ("enterprise", "is_enterprise_install"):
+            if name in kept and self.draw("optional_fields") == "absent":
+                del kept[name]
+        if "team" in kept and self.draw("team") == "null":
+            kept["team"] = None
+        return kept
+
+
+_ECHOED = ("blocks", "text", "selected_option", "selected_options", "placeholder")
+
+
+def new_seed() -> int:
+    """A fresh seed, short enough to be typed."""
+    return secrets.randbelow(1_000_000)
+
+
+def escaped(text: str) -> str:
+    """Text as Slack sends it back; what is already escaped, and a link or a mention, stays."""
+    text = re.sub(r"&(?!amp;|lt;|gt;)", "&amp;", text)
+    return text.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _escaped_mrkdwn(text: str) -> str:
+    pieces = re.split(r"(<[@#!][^<>\n]*>|<(?:https?|mailto):[^<>\n]*>|^>)", text, flags=re.MULTILINE)
+    return "".join(each if index % 2 else escaped(each) for index, each in enumerate(pieces))
+
+
+def echoed(part: object) -> object:
+    """Blocks or a part of them as Slack sends them back: texts escaped, `emoji` and `verbatim` filled in."""
+    if isinstance(part, list):
+        return [echoed(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    kind, text = part.get("type"), part.get("text")
+    if kind == "plain_text" and isinstance(text, str):
+        return {"emoji": True, **part, "text": escaped(text)}
+    if kind == "mrkdwn" and isinstance(text, str):
+        return {"verbatim": False, **part, "text": _escaped_mrkdwn(text)}
+    typed = {"initial_value": escaped(part["initial_value"])} if part.get("initial_value") else {}
+    return {name: echoed(each) for name, each in part.items()} | typed
+
+
+def _without_untouched(view: Json, touched: Values) -> Values:
+    kept: Values = copy.deepcopy(view["state"]["values"])
+    for block, element in interactive(view["blocks"]):
+        block_id, action_id = block["block_id"], element["action_id"]
+        if block["type"] == "input" or action_id in touched.get(block_id, {}):
+            continue
+        kept.get(block_id, {}).pop(action_id, None)
+    return {block_id: fields for block_id, fields in kept.items() if fields}
