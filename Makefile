@@ -46,7 +46,7 @@ lock: $(VENV)/.dev-ready ## write the locks anew, keeping versions (ARGS="--upgr
 
 clean: ## delete what the tools left behind (not .venv, not latchkey-data)
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find bot handlers sandbox tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find bot handlers sandbox tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # pip appears only once a venv is whole, so a half-made one is made again.
 $(BIN)/pip:

@@ -17,7 +17,7 @@ CHROMIUMS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 PRODUCT_VARIABLES = ("SLACK_", "CONFLUENT_", "LATCHKEY_", "REDIS_URL", "LOG_LEVEL", "HOST", "PORT")
-TEST_VARIABLES = {"TEST_CHROMIUM", "TEST_REQUIRE_BROWSER"}
+TEST_VARIABLES = {"TEST_CHROMIUM", "TEST_REQUIRE_BROWSER", "TEST_REQUIRE_SHARED"}
 SEED, STREAM = "SANDBOX_SEED", "SANDBOX_STREAM"
 
 # A deadline per example measures how busy the machine is, not the code.
