@@ -82,8 +82,10 @@ async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
         raise StartupError(
             f"Slack does not take SLACK_BOT_TOKEN ({error.reason}). Copy it again from the Slack app."
         ) from None
-    except LatchkeyError:
-        raise StartupError("Slack did not answer. Check the network, and SLACK_API_URL if it is set.") from None
+    except LatchkeyError as error:
+        raise StartupError(
+            f"Slack did not answer ({error}). Check the network, HTTPS_PROXY, and SLACK_API_URL if it is set."
+        ) from None
     return workspace
 
 

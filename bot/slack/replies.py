@@ -1,10 +1,13 @@
 """Saying something to Slack: Web API calls and response_urls, with Slack's errors translated once."""
 
+import json
+import re
+from asyncio import IncompleteReadError
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,24 +22,38 @@ from bot.slack.kit import Block, mrkdwn
 
 _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _AWAY = "Slack did not answer. Nothing was changed. Try again in a minute."
-_OK = 200
-_SERVER = 500
+_UNREADABLE = "Slack's answer cannot be read"
+_LONGEST = 1024 * 1024
+"""Bytes that are read of an answer to a response_url."""
+_CODE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+|ratelimited")
+"""What Slack's error codes look like (`no_service`, `used_url`): nothing else that it says is one word like that."""
+
+
+class Answer(dict[str, Any]):
+    """What a Web API method answers. What should be in it and is not makes it unreadable, which is `Unavailable`."""
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401 - Slack's JSON
+        raise Unavailable(_AWAY, log=f"{_UNREADABLE}: it has no {name}")
 
 
 def translated(error: SlackApiError) -> LatchkeyError:
     """One of ours for Slack's error; its text names Slack's code and nothing of the payload."""
+    # Where the body is no JSON at all, this is aiohttp's response in place of the SDK's.
     response: Any = error.response
-    said: Any = response.data
-    # A failing Slack may answer with a web page in place of JSON.
-    code = f"http_{response.status_code}" if isinstance(said, str | bytes) else str(said.get("error"))
-    if code in {"ratelimited", "rate_limited"} or response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        return Throttled(_AWAY, wait=timedelta(seconds=_seconds(response.headers)), log=code)
-    if code in _PASSING or response.status_code >= _SERVER:
+    status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0) or 0)
+    said: object = getattr(response, "data", None)
+    code = cast("dict[str, object]", said).get("error") if isinstance(said, dict) else None
+    if code in {"ratelimited", "rate_limited"} or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Throttled(_AWAY, wait=timedelta(seconds=_seconds(response.headers)), log=str(code or f"http_{status}"))
+    if not isinstance(code, str):
+        # A web page of a proxy, nothing, half an answer: it says nothing about us, our token or our message.
+        return Unavailable(_AWAY, log=f"{_UNREADABLE} (HTTP {status})")
+    if code in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(_AWAY, log=code)
     return Undeliverable(code, lasting=True)
 
 
-async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, form: bool = False) -> dict[str, Any]:
+async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, form: bool = False) -> Answer:
     """Call a Web API method. Raises `Throttled`, `Unavailable` or `Undeliverable` in place of the SDK's errors.
 
     `form` is for the methods that take no JSON (`users.info` is one).
@@ -48,8 +65,13 @@ async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, 
         raise translated(error) from None  # the SDK's error carries Slack's whole answer
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unavailable(_AWAY, log=f"{method}: {type(error).__name__}") from None
-    data: dict[str, Any] = answer.data
-    return data
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        # The SDK takes whatever was answered for an object: a list, a string, another encoding break it.
+        raise Unavailable(_AWAY, log=f"{method}: {_UNREADABLE} ({type(error).__name__})") from None
+    said: object = answer.data
+    if not isinstance(said, dict):
+        raise Unavailable(_AWAY, log=f"{method}: {_UNREADABLE}")
+    return Answer(cast("dict[str, Any]", said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +104,55 @@ class Replies:
         await call(self.client, "chat.postMessage", {"channel": to, "text": text, "blocks": shown})
 
     async def post(self, url: Secret, body: Mapping[str, Any]) -> None:
-        """Post to a response_url once, with no retry. Raises `Undeliverable` unless Slack says `ok`."""
+        """Post to a response_url once, with no retry. Raises `Undeliverable` unless Slack takes it; see `_refusal`."""
         address = url.reveal()
         if urlsplit(address).netloc not in self.hosts:
             raise Undeliverable("foreign_response_url", lasting=True)
         try:
             async with self.session.post(address, json=body, allow_redirects=False) as answer:
-                said = (await answer.text())[:100].strip()
-                status = answer.status
+                status, said = answer.status, await _head(answer)
+                refusal = _refusal(status, answer.content_type, said)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Undeliverable(type(error).__name__, lasting=False) from None
-        if status != _OK or said != "ok":
-            raise Undeliverable(f"response_url_{status}", lasting=status < _SERVER)
+        if refusal is not None:
+            is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+            raise Undeliverable(refusal, lasting=not is_passing)
+
+
+async def _head(answer: aiohttp.ClientResponse) -> bytes:
+    """The body, as far as it matters."""
+    try:
+        return await answer.content.readexactly(_LONGEST)
+    except IncompleteReadError as all_of_it:
+        return all_of_it.partial
+
+
+def _refusal(status: int, content_type: str, body: bytes) -> str | None:
+    """Why this answer of a response_url is not a yes; None when it is one.
+
+    Slack documents neither `ok` nor JSON for it, so any success is a yes that does not say no: with `ok: false`, with
+    an error code, or as a web page, which is never Slack's.
+    """
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return f"response_url_{status}"
+    text = body.decode("utf-8-sig", "replace").strip()
+    if content_type in {"text/html", "application/xhtml+xml"} or text.startswith("<"):
+        return "response_url_web_page"
+    try:
+        said: object = json.loads(text)
+    except (ValueError, RecursionError):
+        said = text
+    if isinstance(said, dict):
+        found = cast("dict[str, object]", said)
+        error = found.get("error")
+        says_no = found.get("ok") is False or (error and not found.get("ok"))
+        return _named(error) if says_no else None
+    return said if isinstance(said, str) and _CODE.fullmatch(said) else None
+
+
+def _named(error: object) -> str:
+    """Slack's code, and nothing else that an answer may hold."""
+    return error if isinstance(error, str) and _CODE.fullmatch(error) else "response_url_refused"
 
 
 def _seconds(headers: Mapping[str, str]) -> int:

@@ -54,6 +54,7 @@ async def channel_problem(client: AsyncWebClient, channel: str) -> str | None:
         return f"The channel {channel} is shared with another organisation: choose one that only your own people see."
     if found.get("is_archived"):
         return f"The channel {channel} is archived: choose another one."
-    if not found.get("is_member"):
+    # Slack may leave it out; a private channel that the bot is not in is "not found" before that.
+    if found.get("is_member") is False:
         return f"Latchkey is not in the channel {channel}: invite it with /invite."
     return None
