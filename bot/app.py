@@ -64,23 +64,20 @@ async def doctor(settings: Settings) -> int:
     """Try everything that the settings name; print a line for each. Returns the exit code."""
     try:
         async with connected(settings, utc_now) as world:
-            notes = [
-                ("Slack", f"ok: {world.workspace.name} ({world.workspace.team})"),
-                ("channels", await _channel_problems(world, _policy(settings).current())),
-                ("store", " ".join(await redis_problems(world.redis)) or None),
-                ("clock", await clock_problem(world.redis)),
-                ("Confluent Cloud", f"ok: organisation {await world.cloud.organization()}"),
-                ("rights at Confluent", await _rights_problem(world)),
+            found = [
+                ("Slack", None, f": {world.workspace.name} ({world.workspace.team})"),
+                ("channels", await _channel_problems(world, _policy(settings).current()), ""),
+                ("store", " ".join(await redis_problems(world.redis)) or None, ""),
+                ("clock", await clock_problem(world.redis), ""),
+                ("Confluent Cloud", None, f": organisation {await world.cloud.organization()}"),
+                ("rights at Confluent", await _rights_problem(world), ""),
             ]
     except (StartupError, LatchkeyError) as error:
         print(f"failed: {error}")  # noqa: T201 -- this is what a doctor is for
         return 1
-    bad = False
-    for name, note in notes:
-        fine = note is None or note.startswith("ok")
-        bad = bad or not fine
-        print(f"{name}: {note or 'ok'}")  # noqa: T201 -- as above
-    return 1 if bad else 0
+    for name, problem, seen in found:
+        print(f"{name}: {problem or f'ok{seen}'}")  # noqa: T201 -- as above
+    return 1 if any(problem for _, problem, _ in found) else 0
 
 
 async def audit_lines(settings: Settings) -> AsyncIterator[Mapping[str, object]]:

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
-from bot.domain.errors import LatchkeyError, Undeliverable
+from bot.domain.errors import KeyRefused, LatchkeyError, Undeliverable
 from bot.domain.keys import Secret
 from bot.services.ports import Clock
 from bot.settings import Settings, StartupError
@@ -66,7 +66,7 @@ async def connected(settings: Settings, clock: Clock) -> AsyncGenerator[World]:
         )
         cloud = ConfluentCloud(client)
         prober = await stack.enter_async_context(ConfluentProber(settings.confluent_cloud_endpoint, version=_version()))
-        await _look_at_confluent(cloud)
+        await look_at_confluent(cloud)
         store = Store.open(redis, sealer, workspace.team, clock)
         yield World(slack, session, workspace, redis, store, cloud, clock, prober)
 
@@ -107,16 +107,16 @@ async def _redis(stack: AsyncExitStack, settings: Settings) -> Redis:
     return redis
 
 
-async def _look_at_confluent(cloud: ConfluentCloud) -> None:
+async def look_at_confluent(cloud: ConfluentCloud) -> None:
     """A key that Confluent refuses ends the start; a Confluent that is away does not."""
     try:
         await cloud.organization()
+    except KeyRefused:
+        raise StartupError(
+            "Confluent Cloud refuses CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET. "
+            "Use a Cloud API key (not one of a cluster) that still exists."
+        ) from None
     except LatchkeyError as error:
-        if "401" in str(error):
-            raise StartupError(
-                "Confluent Cloud refuses CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET. "
-                "Use a Cloud API key (not one of a cluster) that still exists."
-            ) from None
         log.warning("Confluent Cloud did not answer at the start: %s", error)
 
 

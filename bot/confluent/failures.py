@@ -14,8 +14,8 @@ from typing import Annotated, Literal, TypeAlias
 import httpx
 from pydantic import BeforeValidator, Field, ValidationError
 
-from bot.confluent.wire import Text, Wire
-from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Unavailable, Unknown
+from bot.confluent.wire import Number, Text, Wire
+from bot.domain.errors import CloudRefused, KeyRefused, LatchkeyError, Throttled, Unavailable, Unknown
 
 Method: TypeAlias = Literal["GET", "POST", "PATCH", "DELETE"]
 
@@ -55,16 +55,18 @@ Outcome: TypeAlias = httpx.Response | Lost
 
 
 class ErrorEntry(Wire):
-    """One entry of the documented error list."""
+    """One entry of the documented error list. Its `status` may differ from that of the answer."""
 
+    status: Text = ""
     title: Text = ""
     detail: Text = ""
     resolution: Text = ""
 
 
 class GatewayError(Wire):
-    """The `error` object of the gateway, and of the form described since 2026."""
+    """The `error` object of the gateway, whose `code` is a number, and of the form described since 2026."""
 
+    code: Number = None
     message: Text = ""
 
 
@@ -105,7 +107,7 @@ class Failure(Wire):
 def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
     """The error that an outcome other than success means: the first line that fits.
 
-    any         401, or 403 about the key that we sign with   Unavailable, for operators
+    any         401, or 403 about the key that we sign with   KeyRefused, for operators
     any         429                                           Throttled
     any         other 4xx                                     CloudRefused
     POST        5xx, or no readable answer once sent          Unknown
@@ -115,8 +117,8 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
     if isinstance(outcome, Lost):
         return _no_answer(method, log, sent=outcome.sent)
     status = outcome.status_code
-    if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(words(outcome))):
-        return Unavailable(_OWN_KEY_REFUSED, log=log)
+    if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(outcome)):
+        return KeyRefused(_OWN_KEY_REFUSED, log=log)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _throttled(method, outcome, log)
     if outcome.is_client_error:
@@ -179,9 +181,15 @@ def _throttled(method: Method, response: httpx.Response, log: str) -> Throttled:
     return Throttled(tell, wait=timedelta(seconds=wait), log=log)
 
 
-def _is_about_our_key(said: str) -> bool:
-    # Other refusals are 403 too; only these words are about the caller's key.
-    return "invalid api key" in said.casefold()
+def _is_about_our_key(response: httpx.Response) -> bool:
+    """Whether a 403 came from the gateway, which knows nothing but keys, or carries the error of a 401.
+
+    Behind the gateway, what one may not do and what is gone are 403 too: their bodies list documented errors.
+    """
+    failure = _failure(response)
+    if failure.errors:
+        return failure.errors[0].status == str(HTTPStatus.UNAUTHORIZED.value)
+    return failure.error.code == HTTPStatus.FORBIDDEN
 
 
 def _failure(response: httpx.Response) -> Failure:

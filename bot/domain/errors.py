@@ -5,7 +5,8 @@
     ├── Conflict           someone else was first; the caller reads again
     ├── NotFound           no such request, key or draft
     ├── Unavailable        a system we need did not answer; nothing was changed; trying again is safe
-    │   └── Throttled      the same, and it said when
+    │   ├── Throttled      the same, and it said when
+    │   └── KeyRefused     Confluent refuses Latchkey's own key, until an operator changes it
     ├── Unknown            the answer was lost: the effect may or may not have happened; reconcile before repeating
     ├── CloudRefused       Confluent understood and said no, for good; nothing was changed
     ├── Tampered           what the store holds is not what Latchkey wrote
@@ -68,6 +69,12 @@ class Throttled(Unavailable):
     def __init__(self, tell: str, *, wait: timedelta, log: str = "") -> None:
         super().__init__(tell, log=log)
         self.wait = wait
+
+
+class KeyRefused(Unavailable):
+    """Confluent refuses the key that Latchkey itself signs with. Nothing was changed."""
+
+    code = "key_refused"
 
 
 class Unknown(LatchkeyError):

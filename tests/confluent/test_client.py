@@ -9,7 +9,7 @@ from bot.confluent import client as client_module
 from bot.confluent.client import PARALLEL_CALLS, Client, item_path
 from bot.confluent.failures import Lost
 from bot.confluent.wire import ApiKey, Environment, Item
-from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Unavailable, Unknown
+from bot.domain.errors import CloudRefused, KeyRefused, LatchkeyError, Throttled, Unavailable, Unknown
 from bot.domain.keys import Secret
 from tests.confluent.fake import ENDPOINT, OWN_KEY, OWN_SECRET, FakeConfluent, refusal
 
@@ -255,7 +255,7 @@ TABLE: list[tuple[str, int | Exception, int, type[LatchkeyError]]] = [
     *[("POST", status, 1, Unknown) for status in (*SERVER, 501)],
     ("POST", 429, 1, Throttled),
     ("POST", 307, 1, Unavailable),
-    *[(method, 401, 1, Unavailable) for method in (*REPEATED, "POST")],
+    *[(method, 401, 1, KeyRefused) for method in (*REPEATED, "POST")],
     *[(method, status, 1, CloudRefused) for method in (*REPEATED, "POST") for status in (400, 403, 404, 409, 422)],
 ]
 

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from bot.confluent.failures import Lost, asked_to_wait, coded_words, describe, reference, translated, words
-from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable, Unknown
+from bot.domain.errors import CloudRefused, KeyRefused, LatchkeyError, Unavailable, Unknown
 from tests.confluent.fake import DATA, NEW_SECRET
 
 WORDS = {
@@ -123,15 +123,34 @@ def test_the_reference_is_confluents_request_id() -> None:
         httpx.Response(401),
         httpx.Response(401, content=(DATA / "errors" / "401-observed-no-code.json").read_bytes()),
         httpx.Response(403, content=(DATA / "errors" / "403-gateway-invalid-key.json").read_bytes()),
+        httpx.Response(403, json={"error": {"code": 403, "message": "key is not known here"}}),
+        httpx.Response(403, content=(DATA / "errors" / "401-spec.json").read_bytes()),
     ],
 )
 def test_a_refusal_of_our_own_key_is_for_operators(response: httpx.Response) -> None:
     error = translated("POST", "/iam/v2/api-keys", response)
 
+    assert isinstance(error, KeyRefused)
     assert isinstance(error, Unavailable)
     assert error.tell == (
         "Confluent Cloud refuses Latchkey's own key. Nothing was changed. Tell whoever runs Latchkey."
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (DATA / "errors" / "403-observed.json").read_bytes(),
+        b'{"errors": [{"status": "403", "detail": "Refer to invalid API key 401 elsewhere"}]}',
+        b'{"status": 403, "error": {"code": "FORBIDDEN", "message": "invalid API key"}, "requestId": "b"}',
+        b'{"message": "invalid API key"}',
+        b"",
+    ],
+)
+def test_other_refusals_are_not_about_our_key_whatever_their_words_and_ids_say(body: bytes) -> None:
+    response = httpx.Response(403, headers={"X-Request-Id": "r-401"}, content=body)
+
+    assert isinstance(translated("GET", "/org/v2/organizations", response), CloudRefused)
 
 
 def test_a_refusal_keeps_what_confluent_said() -> None:
