@@ -9,21 +9,25 @@ LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 
 # Most tests wait rather than compute; those of a file share their servers (PARALLEL= for one after the other).
 PARALLEL := --numprocesses=3 --dist=loadfile
 
+# What the bot sent to the sandbox's Slack during the tests.
+OUTGOING := $(CURDIR)/build/outgoing
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # or pyright asks for its newest version at every run
 
+.NOTPARALLEL: # slack-types reads what test wrote
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check lint types imports format lock clean
+.PHONY: help sandbox test check lint types imports slack-types format lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 sandbox: $(VENV)/.sandbox-ready ## the whole product on this machine: bot, a Slack, a Confluent Cloud (ARGS="--help")
 	@$(BIN)/python -m sandbox $(ARGS)
 
 test: $(VENV)/.dev-ready ## the tests (ARGS="-k create"); those in a browser are skipped where there is no Chromium
-	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	@rm -rf $(OUTGOING)
+	@SANDBOX_OUTGOING=$(OUTGOING) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: lint types imports test ## all that CI asks for
+check: lint types imports test slack-types ## all that CI asks for
 
 lint: $(VENV)/.dev-ready ## ruff, and the format
 	@$(BIN)/ruff check
@@ -35,6 +39,9 @@ types: $(VENV)/.dev-ready ## mypy and pyright
 
 imports: $(VENV)/.dev-ready ## who may import whom
 	@$(BIN)/lint-imports
+
+slack-types: $(VENV)/.dev-ready ## whether Slack's own types take what the last `make test` sent
+	@$(BIN)/python tools/slack_types.py $(OUTGOING)
 
 format: $(VENV)/.dev-ready ## put the code in order
 	@$(BIN)/ruff check --fix

@@ -99,6 +99,9 @@ async def stage(
     """Start both servers, writing into `folder`, which exists. Raises OSError when `port`, Slack's, is taken."""
     clock = SandboxClock(folder / "clock")
     slack = Slack(clock.now, manners=manners or Manners.from_environment(folder.name))
+    if outgoing := os.environ.get("SANDBOX_OUTGOING"):
+        slack.workspace.written_to = Path(outgoing) / f"{os.getpid()}.jsonl"
+        slack.workspace.written_to.parent.mkdir(parents=True, exist_ok=True)
     faults = confluent.Faults()
     organization = confluent.acme(clock.now)
     app = confluent.create_app(organization, faults, clock=clock.now)

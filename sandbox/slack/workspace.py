@@ -1,10 +1,12 @@
 """The workspace itself: people, channels, messages, who is looking, and everything the bot ever sent."""
 
 import itertools
+import json
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from sandbox import cast
@@ -127,6 +129,8 @@ class Workspace:
         }
         self.base_url = ""
         self.outgoing: list[Outgoing] = []
+        self.written_to: Path | None = None
+        """A file that gets what the bot sends as well, one JSON object a line."""
         self.serial = itertools.count(1)
         self._messages: dict[str, list[Json]] = {}
         self._sessions: dict[tuple[str, str], Session] = {}
@@ -278,6 +282,9 @@ class Workspace:
     def record(self, kind: str, audience: str, payload: Json) -> None:
         """Note what the bot sent, before anything is checked, so that a test can search all of it for secrets."""
         self.outgoing.append(Outgoing(kind, audience, payload))
+        if self.written_to is not None:
+            with self.written_to.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"kind": kind, "payload": payload}) + "\n")
 
 
 def _content(content: Json) -> Json:
