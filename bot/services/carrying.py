@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeAlias, assert_never
 
 from bot.domain.deadlines import due
-from bot.domain.errors import LatchkeyError, NotFound, Unavailable
+from bot.domain.errors import LatchkeyError, NotFound, Unavailable, Undeliverable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Living, Pending, Ready, Request
 from bot.services.clicks import (
@@ -78,11 +78,15 @@ class Carrying:
     async def _say(self, click: Click, page: Page) -> None:
         try:
             await self._reply(click, page)
-        except Unavailable as error:
-            if not isinstance(click.deed, Act):
+        except Undeliverable:
+            raise
+        except Exception as error:
+            is_ours = isinstance(error, LatchkeyError)
+            if is_ours and not isinstance(click.deed, Act):
                 raise  # a page is drawn again
             # Done once more, it would be answered with "your click changed nothing". The messages show what it did.
-            log.warning("an answer is lost", extra={"click": click.id, "why": str(error)})
+            why = str(error) if is_ours else type(error).__name__
+            log.warning("an answer is lost", extra={"click": click.id, "why": why}, exc_info=None if is_ours else error)
 
     async def _reply(self, click: Click, page: Page) -> None:
         if click.reply.view is not None:

@@ -1,5 +1,6 @@
 """Keeping every message about a request true: which there should be, and bringing each up to date."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from bot.domain.requests import (
 from bot.services.clicks import CardAt
 from bot.services.ports import Clock, Notifier, Post, Posts, Surface
 
+log = logging.getLogger("latchkey.publishing")
 AGAIN = timedelta(seconds=5)
 REPAIRED = timedelta(minutes=5)
 """How long until a message that Slack refused for good is tried again: a person may have invited the bot meanwhile."""
@@ -116,6 +118,9 @@ class Publishing:
                 return None, ""
             wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else AGAIN
             return now + wait, f"{_TROUBLE} ({error.reason})."
+        except Exception:  # one message that cannot be written keeps neither the others nor the next step back
+            log.exception("a message failed", extra={"request": request.ask.id, "surface": surface.partition(":")[0]})
+            return now + AGAIN, ""
         if written != post:
             await self.posts.put(request.ask.id, written)
         return None, ""

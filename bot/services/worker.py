@@ -195,15 +195,27 @@ class Worker:
                 return await self.publishing.publish(request)
         except TimeoutError:
             return self.clock() + AGAIN
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong in telling people keeps no step from being taken
+            return self._untold(request, "the messages of a request are not up to date", error)
 
     async def _tell(self, request: Request) -> datetime | None:
         """Tell who watches requests; what they cannot do must not keep a step from being taken."""
         try:
             await self.moved(request)
-        except LatchkeyError as error:
-            log.warning("who watches a request is not told", extra={"request": request.ask.id, "why": str(error)})
-            return self.clock() + AGAIN
+        except Exception as error:  # noqa: BLE001 - as for messages
+            return self._untold(request, "who watches a request is not told", error)
         return None
+
+    def _untold(self, request: Request, what: str, error: Exception) -> datetime:
+        """Log it; returns when to try again."""
+        is_ours = isinstance(error, LatchkeyError)
+        log.log(
+            logging.WARNING if is_ours else logging.ERROR,
+            what,
+            extra={"request": request.ask.id, "why": str(error) if is_ours else type(error).__name__},
+            exc_info=None if is_ours else error,
+        )
+        return self.clock() + AGAIN
 
     async def _known(self, request: RequestId) -> Stored[Request]:
         stored = await self.requests.get(request)

@@ -9,6 +9,12 @@ from sandbox.slack.methods import METHODS
 
 Once = Literal["off", "next"]
 ResponseUrl = Literal["works", "500", "404", "dropped", "answer lost"]
+Answers = Literal[
+    "works", "web page", "nothing", "broken JSON", "null", "a list", "a string", "403, web page", "token revoked"
+]
+"""What the Web API answers in place of its own answer. The call itself has no effect."""
+Links = Literal["work", "too_many_websockets", "link_disabled"]
+"""Whether a new Socket Mode connection is greeted, or sent away with this reason."""
 ANY_METHOD = "any"
 EVERY = -1
 _MOST_SECONDS_SLOW = 30.0
@@ -31,11 +37,13 @@ _LABELS: dict[str, tuple[str, tuple[str | float, ...]]] = {
     "slow": ("Seconds each Web API call takes", (0, 2, 5, 30)),
     "rate_limited": ("Web API calls to refuse as too many (429); -1: all", (0, 1, 5, EVERY)),
     "failing": ("Web API calls to fail (500); -1: all", (0, 1, 5, EVERY)),
+    "answers": ("What the Web API answers", get_args(Answers)),
     "method": ("The Web API method that this is for", (ANY_METHOD, *METHODS)),
     "expired_trigger": ("Opening a modal: expired_trigger_id", get_args(Once)),
     "hash_conflict": ("Updating a modal or Home with a hash: hash_conflict", get_args(Once)),
     "channel_not_found": ("Posting to a channel: channel_not_found", ("off", "on")),
     "response_url": ("Answering a click (response_url)", get_args(ResponseUrl)),
+    "links": ("New Socket Mode connections", get_args(Links)),
     "connections": ("Socket Mode connections", ("stay", "drop now")),
 }
 
@@ -52,11 +60,13 @@ class Faults:
     slow: float = 0
     rate_limited: float = 0
     failing: float = 0
+    answers: Answers = "works"
     method: str = ANY_METHOD
     expired_trigger: Once = "off"
     hash_conflict: Once = "off"
     channel_not_found: Literal["off", "on"] = "off"
     response_url: ResponseUrl = "works"
+    links: Links = "work"
     drop: Callable[[], None] = field(default=lambda: None, repr=False)
     hold_before: dict[str, Gate] = field(default_factory=dict[str, Gate], repr=False)
     hold_after: dict[str, Gate] = field(default_factory=dict[str, Gate], repr=False)

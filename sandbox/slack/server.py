@@ -45,6 +45,7 @@ class Slack:
         self.response_urls = ResponseUrls(self.workspace)
         self.sockets = SocketMode(self.workspace)
         self.faults = Faults(drop=self.sockets.drop)
+        self.sockets.refusal = lambda: None if self.faults.links == "work" else self.faults.links
         self.delivery = Delivery(self.workspace, self.sockets, retry_after)
         self.interactions = Interactions(self.workspace, self.views, self.response_urls, self.delivery)
         self.person_api = PersonApi(self.workspace, self.views, self.interactions)

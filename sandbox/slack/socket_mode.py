@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import secrets
+from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -27,6 +28,9 @@ class SocketMode:
         self._turn = itertools.count()
         self._waiting: dict[str, tuple[WebSocket, asyncio.Future[Json]]] = {}
         self._changed = asyncio.Condition()
+        self.refusal: Callable[[], str | None] = lambda: None
+        """Why new connections are sent away just now."""
+        self.sent_away = 0
 
     @property
     def connections(self) -> int:
@@ -57,8 +61,10 @@ class SocketMode:
             return
         self._tickets.discard(ticket)
         await socket.accept()
-        if self.connections >= MOST_CONNECTIONS:
-            await socket.send_json(_goodbye("too_many_websockets"))
+        full = "too_many_websockets" if self.connections >= MOST_CONNECTIONS else None
+        if reason := self.refusal() or full:
+            self.sent_away += 1
+            await socket.send_json(_goodbye(reason))
             await socket.close()
             return
         reader = self._open[socket] = asyncio.create_task(self._read(socket))

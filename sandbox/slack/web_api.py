@@ -13,7 +13,7 @@ from sandbox.gate import Gate
 from sandbox.serving import drop_connection
 from sandbox.slack.blocks import Json
 from sandbox.slack.errors import SlackError
-from sandbox.slack.faults import Faults
+from sandbox.slack.faults import ANY_METHOD, Answers, Faults
 from sandbox.slack.methods import METHODS, Call, Method, Token
 from sandbox.slack.response_urls import ResponseUrls
 from sandbox.slack.socket_mode import SocketMode
@@ -25,6 +25,19 @@ APP_TOKEN = "xapp-sandbox-app"
 TOKENS: dict[str, Token] = {BOT_TOKEN: "bot", APP_TOKEN: "app"}
 RESPONSE_URL = "response_url"
 APP_SCOPES = frozenset({"connections:write"})
+
+_PAGE = b"<html><title>Blocked</title></html>"
+_WEB, _JSON = {"Content-Type": "text/html"}, {"Content-Type": "application/json; charset=utf-8"}
+_ANSWERS: Mapping[Answers, tuple[bytes, int, Mapping[str, str]]] = {
+    "web page": (_PAGE, 200, _WEB),
+    "nothing": (b"", 200, _JSON),
+    "broken JSON": (b'{"ok": tru', 200, _JSON),
+    "null": (b"null", 200, _JSON),
+    "a list": (b"[]", 200, _JSON),
+    "a string": (b'"ok"', 200, _JSON),
+    "403, web page": (_PAGE, 403, _WEB),
+    "token revoked": (b'{"ok": false, "error": "token_revoked"}', 200, _JSON),
+}
 
 
 class WebApi:
@@ -50,6 +63,8 @@ class WebApi:
                 return JSONResponse({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": "1"})
             if self._faults.take_failure(name):
                 return PlainTextResponse("Internal Server Error", 500)
+            if (unreadable := _ANSWERS.get(self._faults.answers)) and self._faults.method in (ANY_METHOD, name):
+                return Response(*unreadable)
             await self._pass(self._faults.hold_before, name)
             answer = self._answer(name, args, _token(request, args))
             await self._pass(self._faults.hold_after, name)

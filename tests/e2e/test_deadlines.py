@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.blocks import Json
+from sandbox.slack.faults import Answers
 from tests.support.play import play
 
 
@@ -51,6 +54,26 @@ async def test_a_secret_that_nobody_takes_is_deleted_with_its_key(tmp_path: Path
         assert not it.dana.sees(secret)
         lines = [line["action"] for line in await it.audit()]
         assert lines.index("secret:unclaimed") < lines.index("key:delete-intended") < lines.index("key:deleted")
+
+
+UNREADABLE: list[Answers] = ["web page", "broken JSON", "null", "a list", "403, web page", "token revoked"]
+
+
+@pytest.mark.parametrize("answers", UNREADABLE)
+async def test_a_key_whose_secret_nobody_takes_goes_in_time_whatever_slack_answers(
+    tmp_path: Path, answers: Answers
+) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        await it.approve()
+        await it.key_is_there()
+        it.stage.slack.faults.answers = answers
+        it.advance(hours=25)
+        await it.until(lambda: it.our_keys() == [], "the key to go")
+
+        it.stage.slack.faults.answers = "works"
+        it.advance(minutes=10)
+        await it.dana.see("Nobody took the secret in time.")
 
 
 async def test_a_click_on_show_secret_counts_by_the_clock_and_not_by_the_worker(tmp_path: Path) -> None:

@@ -109,3 +109,60 @@ async def test_a_message_that_is_gone_is_left_alone() -> None:
 
         assert await publishing.publish(build.approved()) is None
         assert slack.messages == {}
+
+
+@dataclass(slots=True)
+class _Breaking(FakeSlack):
+    """A Slack at which whatever is told breaks, in a way that nobody thought of."""
+
+    error: type[Exception] = AttributeError
+
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        raise self.error("'str' object has no attribute 'get'")
+
+
+@pytest.mark.parametrize("error", [AttributeError, KeyError, RecursionError])
+async def test_a_deadline_is_kept_whatever_goes_wrong_in_telling_people(error: type[Exception]) -> None:
+    async with a_world() as world:
+        await world.seed(build.approved())
+        process = world.start()
+        await world.work_now()
+        assert len(world.cloud.live(RequestId("R1"))) == 1
+        breaking = _Breaking(people=world.slack.people, error=error)
+        process.worker.publishing = replace(process.worker.publishing, notifier=breaking)
+        world.clock.advance(2 * DAY)
+        await world.work_now()
+        assert world.cloud.live(RequestId("R1")) == []
+        assert (await world.state()).kind == "unclaimed"
+
+
+async def test_a_deadline_is_kept_whatever_befalls_those_who_watch_requests_and_the_record_of_the_messages() -> None:
+    async def broken(*_: object) -> None:
+        raise AttributeError
+
+    async with a_world() as world:
+        await world.seed(build.approved())
+        process = world.start()
+        await world.work_now()
+        process.worker.moved = broken
+        posts = type("Broken", (), {"get": broken, "put": broken})()
+        process.worker.publishing = replace(process.worker.publishing, posts=posts)
+        world.clock.advance(2 * DAY)
+        await world.work_now()
+        assert world.cloud.live(RequestId("R1")) == []
+
+
+async def test_one_message_that_breaks_keeps_no_other_back() -> None:
+    @dataclass(slots=True)
+    class Half(FakeSlack):
+        async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+            if surface == "card":
+                raise AttributeError
+            return await FakeSlack.publish(self, surface, request, post, note)
+
+    async with a_world() as world:
+        slack, clock = Half(), TestClock()
+        again = await Publishing(world.store.posts, slack, clock).publish(build.states()["done"])
+        told = {versions[0][0] for versions in slack.messages.values()}
+        assert {"asked", "outcome"} <= told
+        assert again is not None
