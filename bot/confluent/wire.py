@@ -235,7 +235,10 @@ class FlinkRegion(Item):
 
 
 class ApiKeySpec(Wire):
-    """What an API key is. Confluent's internal keys have no owner; the secret is in the answer to a create only."""
+    """What an API key is. Confluent's internal keys have no owner; the secret is in the answer to a create only.
+
+    Not every organization's keys have `expires_at`: it is given at their creation, and nothing changes it.
+    """
 
     display_name: Text = ""
     description: Text = ""
@@ -243,6 +246,7 @@ class ApiKeySpec(Wire):
     resource: Annotated[Reference, NONE_IS_EMPTY] = Reference()
     resources: Annotated[tuple[Reference, ...], NONE_IS_NO_ITEMS] = ()
     secret: SecretStr | None = None
+    expires_at: Time = None
 
 
 class ApiKey(Item):

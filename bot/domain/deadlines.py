@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from bot.domain.asks import Ask, Terms
+from bot.domain.keys import ApiKey
 from bot.domain.life import LEADS, LOOK_EVERY, MOST_OVERLAP
 from bot.domain.requests import (
     Approved,
@@ -77,8 +78,29 @@ def to_claim(ask: Ask, terms: Terms) -> timedelta:
     return min(each for each in (terms.claim, lifetime(ask, terms)) if each is not None)
 
 
+def earliest(*moments: datetime | None) -> datetime | None:
+    """The first of these; None where none of them is set."""
+    return min((each for each in moments if each), default=None)
+
+
 def end_of_life(request: Keyed) -> datetime | None:
-    """When the key is deleted; None when it may live for ever. Counted from its creation, or its extension."""
+    """When the key ends: by Latchkey's own deadline, or at Confluent, if that is earlier. None is never."""
+    return earliest(own_end(request), request.key.expires_at)
+
+
+def ends_at_confluent(request: Keyed) -> bool:
+    """Whether Confluent ends the key no later than Latchkey would: then nothing can make it last longer."""
+    expires, own = request.key.expires_at, own_end(request)
+    return expires is not None and (own is None or expires <= own)
+
+
+def has_expired(key: ApiKey, now: datetime) -> bool:
+    """Whether a key that is gone has expired, by a clock that may not be ours, so that nobody has deleted it."""
+    return key.expires_at is not None and key.expires_at <= now + CLOCKS_APART
+
+
+def own_end(request: Keyed) -> datetime | None:
+    """When Latchkey deletes the key; None is never. Counted from its creation, or its extension."""
     if isinstance(request, Shown | Confirmed) and (request.life.ends_at or request.life.endless):
         return request.life.ends_at
     lasts = lifetime(request.ask, request.terms)
@@ -131,8 +153,14 @@ def longest_overlap(request: Living | Retired) -> datetime:
     """Until when the key that this one replaced may live at most; never longer than this one."""
     # Nobody knows any more when the secret of a retired key was shown; it was approved before that.
     begun = request.grant.at if isinstance(request, Retired) else shown_at(request)
-    end, limit = end_of_life(request), begun + min(MOST_OVERLAP, request.terms.overlap)
-    return min(limit, end) if end else limit
+    limit = begun + min(MOST_OVERLAP, request.terms.overlap)
+    return capped(limit, request)
+
+
+def capped(until: datetime, request: Living | Retired) -> datetime:
+    """How long the key that this one replaced may live, if until then: no longer than either of them can."""
+    old = request.ask.key
+    return earliest(until, end_of_life(request), old.expires_at if old else None) or until
 
 
 def shown_at(request: Living) -> datetime:

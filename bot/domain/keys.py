@@ -208,6 +208,8 @@ class ApiKey:
     """What it opens; None where Confluent does not say, or says something new."""
     environment: str = ""
     """The environment of its resource, where Confluent says; it does not for Kafka clusters."""
+    expires_at: datetime | None = None
+    """When Confluent itself ends it, which nothing can change; None is never, or an organization without the field."""
 
 
 class Secret:

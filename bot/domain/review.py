@@ -48,6 +48,8 @@ class Listed:
     key: ApiKey
     resource: Resource | None
     findings: tuple[Finding, ...]
+    ends_at: datetime | None = None
+    """When it ends, by Latchkey's deadline or at Confluent; None is never."""
 
     @property
     def can_rotate(self) -> bool:

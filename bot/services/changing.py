@@ -9,12 +9,13 @@ from datetime import datetime
 
 from bot.domain.audit import Action, Event
 from bot.domain.authority import Target
-from bot.domain.deadlines import lifetime
+from bot.domain.deadlines import earliest, has_expired, lifetime
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, Marker, Operation
 from bot.domain.requests import Approved, Done, Failed, Request, Working
+from bot.services.endings import EXPIRED
 from bot.services.finding_keys import present
-from bot.services.following import Following
+from bot.services.following import Following, why_gone
 from bot.services.ledger import Ledger, With, backoff
 from bot.services.permission import Permission
 from bot.services.ports import Stored
@@ -80,6 +81,8 @@ class Changing:
             return ""
         found = await self._present(working)
         match ask.operation:
+            case Operation.DELETE if found is None and has_expired(_key(working), self.ledger.clock()):
+                return EXPIRED if is_first else ""
             case Operation.DELETE if found is None:
                 return _GONE if is_first else ""
             case Operation.DELETE:
@@ -94,7 +97,7 @@ class Changing:
     async def _gone(self, working: Working) -> Refused:
         """What to say of a key that somebody deleted behind our back; the request that made it hears of it, too."""
         key = _key(working)
-        await self.following.ended(key, "Somebody deleted it outside Latchkey.")
+        await self.following.ended(key, why_gone(key, self.ledger.clock()))
         return Refused(f"The key `{plain(key.id)}` no longer exists at Confluent Cloud.")
 
     async def _edited_already(self, working: Working, present: ApiKey) -> str | None:
@@ -137,11 +140,12 @@ class Changing:
     async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
         ask, now = working.ask, self.ledger.clock()
         if ask.operation is Operation.DELETE:
-            by = None if note == _GONE else ask.requester
+            by = None if note else ask.requester
             await self.following.ended(_key(working), note, by)
         done = Done(ask, working.terms, working.grant, working.attempt, now, note)
         action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
-        event = self._event(Action.FOUND_GONE if note == _GONE else action, working)
+        is_gone = ask.operation is Operation.DELETE and note
+        event = self._event(Action.FOUND_GONE if is_gone else action, working)
         try:
             await self.ledger.move(stored, done, event)
         except Conflict:
@@ -189,7 +193,7 @@ def _left(*, is_first: bool) -> str:
 def new_end(working: Working) -> datetime | None:
     """When an extended key ends: its new life begins with the intent, so that a repeated step gives no more."""
     lasts = lifetime(working.ask, working.terms)
-    return working.sent_at + lasts if lasts else None
+    return earliest(working.sent_at + lasts if lasts else None, _key(working).expires_at)
 
 
 def _key(working: Working) -> ApiKey:

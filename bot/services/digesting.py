@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.catalog import Quota
+from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.errors import CloudRefused, Tampered, Unavailable
 from bot.domain.keys import ApiKey, KafkaCluster, Marker, Principal
 from bot.domain.policy import Review
 from bot.domain.quota import concerns, counted
-from bot.domain.requests import Request, Withdrawn
+from bot.domain.requests import Keyed, Request, Withdrawn
 from bot.domain.review import Audience, Digest, Kept, Listed, findings, is_near, urgency
 from bot.services.addressing import Addressing, Known, Reader
 from bot.services.directory import Directory
@@ -119,8 +120,10 @@ class Digesting:
                 continue
             resource, answer = catalog.resource(key), kept.get(key.id)
             shown = replace(key, description=Marker.without(key.description))
+            planned = end_of_life(maker) if isinstance(maker, Keyed) else None
+            listed = Listed(shown, resource, why, earliest(planned, key.expires_at))
             is_answered = answer is not None and answer.answers(why, now)
-            found.append(_Found(Listed(shown, resource, why), maker, answer if is_answered else None))
+            found.append(_Found(listed, maker, answer if is_answered else None))
         return found
 
     async def _maker(self, key: ApiKey) -> tuple[Request | None, bool]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from bot.domain.audit import Action, Event
+from bot.domain.deadlines import ends_at_confluent
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.life import Life
 from bot.domain.requests import (
@@ -23,6 +24,9 @@ from bot.services.accounts import item
 from bot.services.ledger import Ledger, With, backoff
 from bot.services.leftovers import Leftovers
 from bot.services.ports import Stored
+
+EXPIRED = "It expired at Confluent Cloud."
+"""What became of a key whose end Confluent keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,10 @@ class Endings:
         await self.ledger.move(stored, expired, self.ledger.event(Action.EXPIRED, pending.ask.id))
 
     async def retire(self, stored: Stored[Request], living: Shown | Confirmed) -> None:
-        """The key has lived as long as its rule lets it."""
+        """The key has lived as long as its rule, or Confluent, lets it."""
         life, now = Life(former=living.life.former), self.ledger.clock()
-        over = Retired(living.ask, living.terms, living.grant, living.attempt, living.key, now, life=life)
+        why = EXPIRED if ends_at_confluent(living) else ""
+        over = Retired(living.ask, living.terms, living.grant, living.attempt, living.key, now, why=why, life=life)
         await self.ledger.move(stored, over, self.ledger.event(Action.RETIRED, living.ask.id, key=living.key.id))
 
     async def unclaimed(self, stored: Stored[Request], ready: Ready) -> None:

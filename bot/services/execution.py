@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from bot.domain.audit import Action
 from bot.domain.catalog import Endpoints
-from bot.domain.deadlines import to_claim
+from bot.domain.deadlines import earliest, to_claim
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
 from bot.domain.life import Life
@@ -199,7 +199,7 @@ class Execution:
     async def _made(self, working: "Stored[Working]", key: ApiKey, secret: Secret, endpoints: Endpoints) -> None:
         """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key."""
         now, state = self.ledger.clock(), working.value
-        claim_by = now + to_claim(state.ask, state.terms)
+        claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at) or now
         life = Life(begin(state.ask.resource.kind, now))
         ready = Ready(state.ask, state.terms, state.grant, state.attempt, key, endpoints, claim_by, life=life)
         event = self.ledger.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))

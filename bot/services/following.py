@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.audit import Action
-from bot.domain.deadlines import end_of_life, reminders_behind
+from bot.domain.deadlines import earliest, end_of_life, has_expired, reminders_behind
 from bot.domain.errors import Refused, Tampered
 from bot.domain.keys import ApiKey, Person, RequestId
 from bot.domain.life import Life
 from bot.domain.requests import Confirmed, Living, Ready, Request, Retired, Revealing, Shown
+from bot.services.endings import EXPIRED
 from bot.services.finding_keys import managed
 from bot.services.ledger import Ledger, With, persistently
 from bot.services.ports import Stored
@@ -59,6 +60,16 @@ class Following:
 
         await self._change(key, renamed)
 
+    async def expires(self, key: ApiKey) -> None:
+        """Confluent says when it ends this key, of which its answer to the create may have said nothing."""
+
+        def learned(state: Living) -> Living:
+            expires = earliest(state.key.expires_at, key.expires_at)
+            return replace(state, key=replace(state.key, expires_at=expires))
+
+        if key.expires_at is not None:
+            await self._change(key, learned)
+
     async def extended(self, key: ApiKey, ends_at: datetime | None, by: RequestId) -> bool:
         """The key ends later, or never. Returns whether there is such a key, in somebody's hands.
 
@@ -69,9 +80,10 @@ class Following:
         def longer(state: Living) -> Living:
             if state.life.extended_by == by:
                 return state
-            if is_shorter(ends_at, end_of_life(state)):
-                raise Refused(shorter(end_of_life(state)))
-            life = replace(state.life, ends_at=ends_at, endless=ends_at is None, extended_by=by, extended_at=now)
+            until, end = earliest(ends_at, state.key.expires_at), end_of_life(state)
+            if is_shorter(until, end):
+                raise Refused(shorter(end))
+            life = replace(state.life, ends_at=until, endless=until is None, extended_by=by, extended_at=now)
             return replace(state, life=replace(life, reminded=reminders_behind(replace(state, life=life), now)))
 
         return await self._change(key, longer)
@@ -94,6 +106,11 @@ class Following:
         return await persistently(step)
 
 
+def why_gone(key: ApiKey, now: datetime) -> str:
+    """What became of a key that Confluent no longer has: a sentence for people."""
+    return EXPIRED if has_expired(key, now) else "Somebody deleted it outside Latchkey."
+
+
 def is_shorter(wanted: datetime | None, present: datetime | None) -> bool:
     """Whether one end is before another; None is no end."""
     return wanted is not None and (present is None or wanted < present)
@@ -101,5 +118,5 @@ def is_shorter(wanted: datetime | None, present: datetime | None) -> bool:
 
 def shorter(present: datetime | None) -> str:
     """The sentence for an extension that would end a key earlier."""
-    until = f"until {when(present)}" if present else "without an end"
-    return f"The key lives {until} already, and that would end it earlier."
+    expires = f"expires {when(present)}" if present else "never expires"
+    return f"The key {expires}, and that would end it earlier."

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bot.domain.audit import Action
 from bot.domain.deadlines import (
+    capped,
     end_of_life,
     end_of_overlap,
     longest_overlap,
@@ -112,8 +113,7 @@ def former_of(living: Living) -> Former | None:
     if gone_at := living.grant.replaced_at:
         return Former(gone_at, deleted_at=gone_at)
     overlap = min(living.ask.overlap, living.terms.overlap, MOST_OVERLAP)
-    until, end = shown_at(living) + overlap, end_of_life(living)
-    return Former(min(until, end) if end else until)
+    return Former(capped(shown_at(living) + overlap, living))
 
 
 def _former(state: Request) -> tuple[Living | Retired, Former]:

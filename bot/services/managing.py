@@ -9,11 +9,11 @@ from datetime import timedelta
 
 from bot.domain.asks import Ask, Terms
 from bot.domain.authority import Standing, Target
-from bot.domain.deadlines import end_of_life, lifetime
+from bot.domain.deadlines import earliest, lifetime
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, Everywhere, KeyId, Marker, Operation, RequestId
 from bot.domain.life import MOST_OVERLAP
-from bot.domain.requests import Approved, Confirmed, Shown
+from bot.domain.requests import Approved
 from bot.services.checking import LIMITS, text_problems
 from bot.services.clicks import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.directory import Directory
@@ -106,9 +106,8 @@ class Managing:
         _check_texts("", "", deed.reason, page.view.key)
         ask = await self._ask(Operation.EXTEND, page.view, standing, click, deed.reason)
         ask = replace(ask, lifetime=chosen(deed.lifetime, page.terms))
-        made, lasts = page.view.request, lifetime(ask, page.terms)
-        end = end_of_life(made) if isinstance(made, Shown | Confirmed) else None
-        if is_shorter(ask.asked_at + lasts if lasts else None, end):
+        lasts, end = lifetime(ask, page.terms), page.view.ends_at
+        if is_shorter(earliest(ask.asked_at + lasts if lasts else None, page.view.key.expires_at), end):
             raise Refused(f"{shorter(end)} Nothing was sent.")
         return await self._propose(ask, click, "being extended")
 

@@ -10,7 +10,7 @@ from bot.domain.keys import RequestId
 from bot.domain.requests import Confirmed, Shown
 from bot.services.cloud import Cloud
 from bot.services.finding_keys import present
-from bot.services.following import Following
+from bot.services.following import Following, why_gone
 from bot.services.ledger import Ledger
 
 SETTLED = timedelta(minutes=10)
@@ -36,8 +36,11 @@ class Missing:
         if not isinstance(state, Shown | Confirmed) or self.ledger.clock() - shown_at(state) < SETTLED:
             return None
         key = state.key
-        if await present(key, Target(state.ask.owner, state.ask.resource), self.cloud) is not None:
+        following = Following(self.ledger)
+        found = await present(key, Target(state.ask.owner, state.ask.resource), self.cloud)
+        if found is not None:
+            await following.expires(found)
             return None
         await self.ledger.record(Action.FOUND_GONE, state.ask.id, key=key.id)
-        await Following(self.ledger).ended(key, "Somebody deleted it outside Latchkey.")
+        await following.ended(key, why_gone(key, self.ledger.clock()))
         return None

@@ -7,9 +7,10 @@ from typing import TypeAlias
 
 from bot.domain.asks import Terms
 from bot.domain.catalog import Endpoints, Environment, Region
+from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
 from bot.domain.life import Probe
-from bot.domain.requests import Request
+from bot.domain.requests import Keyed, Request, Withdrawn
 from bot.services.clicks import Draft
 
 
@@ -103,6 +104,18 @@ class KeyView:
     age: timedelta | None = None
     """Since its creation; None where Confluent does not say when that was."""
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it ends, by Latchkey's deadline or at Confluent, whichever is earlier; None is never."""
+        made = self.request
+        planned = end_of_life(made) if isinstance(made, Keyed) and not isinstance(made, Withdrawn) else None
+        return earliest(planned, self.key.expires_at)
+
+    @property
+    def ends_at_confluent(self) -> bool:
+        """Whether Confluent ends it no later than Latchkey would: then nothing can make it last longer."""
+        return self.ends_at is not None and self.ends_at == self.key.expires_at
+
 
 @dataclass(frozen=True, slots=True)
 class KeyPage:
@@ -169,12 +182,16 @@ class RotatePage:
 
 @dataclass(frozen=True, slots=True)
 class ExtendPage:
-    """A longer life for a key that has an end, and `left` to live; `terms` is what that needs."""
+    """A longer life for a key that has an end, and `left` to live; `terms` is what that needs.
+
+    `most` is how long Confluent lets it live from now on; None is for ever.
+    """
 
     view: KeyView
     terms: Terms
     left: timedelta = timedelta()
     notice: str = ""
+    most: timedelta | None = None
 
 
 Page: TypeAlias = (

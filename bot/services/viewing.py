@@ -35,6 +35,7 @@ from bot.services.directory import Directory
 from bot.services.finding_keys import NO_SUCH_KEY, Known, known, managed
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.ports import Clock, Requests
+from bot.services.words import when
 
 CHANGES = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
 """What can be asked for a key that exists."""
@@ -54,6 +55,14 @@ _NO_PLACE = (
     "Latchkey does not find what this key opens, so it cannot make another one for it. Nothing was changed. "
     "If it is new, try again in ten minutes."
 )
+
+
+def nothing_left(expires_at: datetime) -> str:
+    """The sentence for a key that only a new one can outlast."""
+    return (
+        f"Confluent Cloud ends this key {when(expires_at)}, and nobody can change that. Nothing was changed. "
+        "Rotate it instead: you get a new key, and time to switch."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +144,20 @@ class Viewing:
         """A new key in place of this one. Raises `Refused` when there may be none."""
         view = await self.key_view(key, standing)
         terms = await self._asking(Operation.ROTATE, view, standing)
-        overlaps = tuple(range(min(terms.overlap, MOST_OVERLAP).days + 1))
+        most = min(each for each in (terms.overlap, MOST_OVERLAP, self._left_at_confluent(view)) if each is not None)
+        overlaps = tuple(range(max(most.days, 0) + 1))
         return RotatePage(view, terms, overlaps)
 
     async def extend_page(self, key: KeyId, standing: Standing) -> ExtendPage:
         """A longer life for a key that has an end. Raises `Refused` when it may have none."""
         view = await self.key_view(key, standing)
         terms = await self._asking(Operation.EXTEND, view, standing)
-        ends = end_of_life(view.request) if isinstance(view.request, Shown | Confirmed) else None
-        return ExtendPage(view, terms, ends - self.clock() if ends else timedelta())
+        left = view.ends_at - self.clock() if view.ends_at else timedelta()
+        return ExtendPage(view, terms, left, most=self._left_at_confluent(view))
+
+    def _left_at_confluent(self, view: KeyView) -> timedelta | None:
+        """How long Confluent lets this key live from now on; None is for ever."""
+        return view.key.expires_at - self.clock() if view.key.expires_at else None
 
     async def endpoints(self, view: KeyView) -> Endpoints | None:
         """Where clients find what a key opens, read afresh; None when it is gone, or not known to us."""
@@ -224,7 +238,10 @@ class _Case:
             return _NO_PLACE
         if operation is not Operation.EXTEND:
             return ""
-        return "" if isinstance(made, Shown | Confirmed) and end_of_life(made) else _NO_END
+        end = end_of_life(made) if isinstance(made, Shown | Confirmed) else None
+        if end is not None and self.key.expires_at is not None and self.key.expires_at <= end:
+            return nothing_left(self.key.expires_at)
+        return "" if end else _NO_END
 
     def _ask(self, operation: Operation) -> Ask:
         key, target = self.key, self.target

@@ -6,6 +6,7 @@ from bot.domain.asks import Ask
 from bot.domain.deadlines import lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
+    ApiKey,
     Everywhere,
     Kind,
     Marker,
@@ -111,6 +112,7 @@ def asked_rows(request: Request, own: str) -> Rows:
     if ask.operation is Operation.ROTATE and ask.key is not None:
         stays = f"lives on for {duration(ask.overlap)}" if ask.overlap > timedelta() else "is deleted"
         rows.append(["Replaces: ", Code(ask.key.id), f", which {stays} once the new secret was shown"])
+        rows += _at_confluent(ask.key, "The old key expires ")
     return rows
 
 
@@ -118,8 +120,17 @@ def _lasting(request: Request) -> Rows:
     """How long the key is to live; of an extension also that it is to have no end, which is what is asked for."""
     lasts = lifetime(request.ask, request.terms)
     if request.ask.operation is Operation.EXTEND:
-        return [[f"Lives on: for {duration(lasts)} from the approval" if lasts else "Lives on: without an end"]]
-    return [[f"Lives: {duration(lasts)}" if lasts else "Lives: without an end"]] if request.ask.makes_key else []
+        wanted = f"{duration(lasts)} after approval" if lasts else "never"
+        most = _at_confluent(request.ask.key, "It expires no later than ") if request.ask.key else []
+        return [[f"New expiration: {wanted}"], *most]
+    return (
+        [[f"Expires: {duration(lasts)} after creation" if lasts else "Expires: never"]] if request.ask.makes_key else []
+    )
+
+
+def _at_confluent(key: ApiKey, says: str) -> Rows:
+    """When Confluent ends a key, whatever is asked for it; nothing where it does not."""
+    return [[says, key.expires_at, ", when Confluent Cloud ends it."]] if key.expires_at else []
 
 
 def _change(label: str, old: str, new: str) -> Row:

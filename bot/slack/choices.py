@@ -97,9 +97,16 @@ def scope_options() -> list[Block]:
     return [option(name, kind, words) for kind, (name, words) in SCOPES.items()]
 
 
-def lifetime_options(limit: timedelta | None, left: timedelta = timedelta()) -> list[Block]:
-    """How long the key may live; the first option is as long as the rule lets it, the others are longer than `left`."""
-    by_rule = "Without an end" if limit is None else f"As long as the rule allows: {duration(limit)}"
+def lifetime_options(
+    limit: timedelta | None, left: timedelta = timedelta(), most: timedelta | None = None
+) -> list[Block]:
+    """How long the key may live; the first option is as long as the rule lets it, the others are longer than `left`.
+
+    `most` is how long Confluent lets it live: where that is less than the rule does, it takes the rule's place.
+    """
+    by_rule = "No expiration" if limit is None else f"As long as the rule allows: {duration(limit)}"
+    if most is not None and (limit is None or most < limit):
+        by_rule, limit = "Until it expires at Confluent Cloud", most
     longer = (each for each in days_allowed(limit) if timedelta(days=each) > left)
     return [option(by_rule, BY_RULE), *(option(f"{each} day{'' if each == 1 else 's'}", str(each)) for each in longer)]
 

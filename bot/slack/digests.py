@@ -134,7 +134,8 @@ def _key(listed: Listed, digest: Digest) -> Rows:
     else:
         place = f" in {flat(place_of(resource))}" if resource.environment else ""
         what = [f"{kind_of(resource)}{for_what(resource)}{place}"]
-    return [title, [*what, *_made(key, digest)], ["Listed because ", _because(listed, digest), "."]]
+    end: Row = [" Expires ", listed.ends_at, "."] if listed.ends_at else []
+    return [title, [*what, *_made(key, digest), *end], ["Listed because ", _because(listed, digest), "."]]
 
 
 def _made(key: ApiKey, digest: Digest) -> Row:

@@ -142,7 +142,7 @@ def _lifetime(content: FormPage) -> list[Block]:
     options = choices.lifetime_options(limit)
     chosen = next((each for each in options if each["value"] == content.draft.lifetime), options[0])
     block = f"{ids.LIFETIME_BLOCK}:{'none' if limit is None else int(limit.total_seconds())}"
-    hint = "Latchkey deletes the key then, and reminds you before. Confluent itself knows no end of a key."
+    hint = "Latchkey deletes the key when this time is up and reminds you beforehand."
     menu = _select(ids.FORM_LIFETIME, options, chosen)
     return _with(content.problems, "lifetime", field("Lifetime", block, menu, hint=hint))
 

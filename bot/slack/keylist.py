@@ -57,9 +57,10 @@ def keys(content: KeysPage) -> Block:
 def key_rows(view: KeyView) -> list[Block]:
     """One key among others, with the button to its page."""
     what: Row = [KINDS[view.key.kind] if view.key.kind else "Unknown kind", _place(view), " · ", _owner(view)]
-    end = "managed by Latchkey" if view.request else "not made by Latchkey"
+    maker = "managed by Latchkey" if view.request else "not made by Latchkey"
+    end: Row = [" · expires ", view.ends_at] if view.ends_at else []
     return [
-        lines(title_row(view), what, [f"{age(view).capitalize()} · {end}"]),
+        lines(title_row(view), what, [f"{age(view).capitalize()} · {maker}", *end]),
         actions(button("Details", ids.KEY_DETAILS, view.key.id)),
     ]
 

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from bot.domain.deadlines import end_of_life, longest_overlap
+from bot.domain.deadlines import end_of_life, ends_at_confluent, longest_overlap
 from bot.domain.errors import plain
 from bot.domain.keys import KeyId
 from bot.domain.requests import (
@@ -83,15 +83,32 @@ def reminder(request: Request) -> tuple[list[Block], str]:
         return [lines(["The key for ", Bold(name), f" ({request.ask.name}) {state}."])], f"An API key {state}"
     ends = end_of_life(request)
     if ends is None:
-        return [lines(["Your key ", Code(request.key.id), " has no end any more."])], "Your API key was extended"
+        return [lines(["Your key ", Code(request.key.id), " never expires now."])], "Your API key was extended"
     rows: Rows = [
-        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) will be deleted ", ends, "."],
-        ["Whatever still uses it stops then. Extend it, or rotate it: a new key, and time to change over."],
+        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) {_ends(request)} ", ends, "."],
+        [f"Whatever still uses it stops then. {_ADVICE[ends_at_confluent(request)]}"],
     ]
     id_ = str(request.key.id)
-    choice = (button("Extend", ids.KEY_EXTEND, id_, "primary"), button("Rotate", ids.KEY_ROTATE, id_))
+    extend = [button("Extend", ids.KEY_EXTEND, id_, "primary")] if _can_extend(request) else []
+    choice = (*extend, button("Rotate", ids.KEY_ROTATE, id_, None if extend else "primary"))
     delete = button("Delete API key", ids.KEY_DELETE, id_, "danger")
-    return [lines(*rows), actions(*choice, delete)], f"Your API key for {plain(name)} ends soon"
+    return [lines(*rows), actions(*choice, delete)], f"Your API key for {plain(name)} expires soon"
+
+
+_ADVICE = {
+    False: "Extend it, or rotate it: a new key, and time to change over.",
+    True: "Confluent Cloud ends it then, so it cannot be extended. Rotate it: a new key, and time to change over.",
+}
+"""By whether Confluent ends the key."""
+
+
+def _ends(request: Keyed) -> str:
+    return "expires at Confluent Cloud" if ends_at_confluent(request) else "will be deleted"
+
+
+def _can_extend(request: Keyed) -> bool:
+    """Whether the key has an end, and one that Latchkey can move."""
+    return end_of_life(request) is not None and not ends_at_confluent(request)
 
 
 def _keyed(request: Keyed, name: str) -> list[Block]:
@@ -128,7 +145,7 @@ def _readiness(request: Ready | Shown | Confirmed) -> list[Block]:
 
 def _life_buttons(request: Living) -> Block:
     id_ = str(request.key.id)
-    extend = [button("Extend", ids.KEY_EXTEND, id_)] if end_of_life(request) else []
+    extend = [button("Extend", ids.KEY_EXTEND, id_)] if _can_extend(request) else []
     return actions(
         button("Edit", ids.KEY_EDIT, id_),
         button("Rotate", ids.KEY_ROTATE, id_),
@@ -184,7 +201,8 @@ def _named(request: Keyed) -> str:
 def _lives(request: Living) -> Rows:
     """Until when the key works, where it has an end."""
     ends = end_of_life(request)
-    return [["Latchkey deletes this key ", ends, ". Whatever uses it stops then."]] if ends else []
+    how = "Confluent Cloud ends" if ends_at_confluent(request) else "Latchkey deletes"
+    return [[f"{how} this key ", ends, ". Whatever uses it stops then."]] if ends else []
 
 
 def _again(request: Undelivered) -> Row:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain.asks import Terms
-from bot.domain.deadlines import end_of_life, lifetime
+from bot.domain.deadlines import lifetime
 from bot.domain.keys import Operation
-from bot.domain.requests import Keyed, Withdrawn
+from bot.domain.requests import Withdrawn
 from bot.services.checking import LIMITS
 from bot.services.clicks import fingerprint
 from bot.services.managing import CONFIRM
@@ -42,6 +42,7 @@ _PLAN = (
     "A new key for the same account and resource takes its place. You get the new secret, change your applications "
     "over, and then the old key is deleted."
 )
+_BY_LATCHKEY = "Latchkey deletes it then."
 _LONG = 200
 """From this many characters on, a description gets a field of several lines."""
 _BUTTONS = (
@@ -147,7 +148,7 @@ def extend(content: ExtendPage) -> Block:
         field(
             "From now on it lives",
             ids.LASTS_BLOCK,
-            _lifetimes(content.view, lifetime_options(content.terms.lifetime, content.left)),
+            _lifetimes(content.view, lifetime_options(content.terms.lifetime, content.left, content.most)),
         ),
         _reason(),
     ]
@@ -208,18 +209,19 @@ def _what(view: KeyView) -> Rows:
 
 
 def _end(view: KeyView) -> Rows:
-    request = view.request
-    if not isinstance(request, Keyed) or isinstance(request, Withdrawn):
+    if isinstance(view.request, Withdrawn):
         return []
-    end = end_of_life(request)
-    return [["Ends: ", end, ". Then Latchkey deletes it."] if end else ["Ends: never by itself"]]
+    if view.ends_at is None:
+        return [["Expires: never"]]
+    by = "Confluent Cloud ends it then, and nobody can change that." if view.ends_at_confluent else _BY_LATCHKEY
+    return [["Expires: ", view.ends_at, f". {by}"]]
 
 
 def _state(view: KeyView) -> Rows:
     """Where it comes from, and where it stands."""
     request = view.request
     if request is None:
-        return [["Not managed by Latchkey: it was made elsewhere, and lives until somebody deletes it."]]
+        return [["Not managed by Latchkey: it was created elsewhere."]]
     asked = request.ask
     return [
         ["Managed by Latchkey. Asked for by ", Mention(asked.requester.slack), " ", asked.asked_at, "."],

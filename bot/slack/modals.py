@@ -152,7 +152,7 @@ def _then(terms: Terms) -> str:
 
 def _ends(content: ReviewPage) -> str:
     if content.lifetime is None:
-        return "The key has no end: it works until somebody deletes it."
+        return "This key doesn’t expire. It works until someone deletes it."
     return f"The key is deleted {duration(content.lifetime)} after it is made."
 
 

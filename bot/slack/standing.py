@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from bot.domain.deadlines import lifetime
+from bot.domain.deadlines import earliest, lifetime
 from bot.domain.keys import Operation
 from bot.domain.requests import (
     Approved,
@@ -117,7 +117,9 @@ def _done(request: Done) -> Rows:
             return [["The key was changed ", request.at, "."], *([note] if note else [])]
         case _:
             lasts = lifetime(request.ask, request.terms)
-            until: Row = [", and lives until ", request.at + lasts, "."] if lasts else [". It has no end any more."]
+            expires = request.ask.key.expires_at if request.ask.key else None
+            end = earliest(request.at + lasts if lasts else None, expires)
+            until: Row = [", and expires ", end, "."] if end else [", and never expires."]
             return [["The key was extended ", request.at, *until]]
 
 

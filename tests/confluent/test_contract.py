@@ -142,7 +142,7 @@ async def test_every_filter_is_one_that_the_specification_knows(cloud: Confluent
 
 
 MODELS: list[tuple[str, str, type[wire.Wire], set[str]]] = [
-    (KEYS, "data[].spec", wire.ApiKeySpec, set()),
+    (KEYS, "data[].spec", wire.ApiKeySpec, {"expires_at"}),
     (ACCOUNTS, "data[]", wire.ServiceAccount, set()),
     (CLUSTERS, "data[].spec", wire.ClusterSpec, {"connection_type"}),
     (CLUSTERS, "data[].spec.endpoints{}", wire.AccessPoint, set()),

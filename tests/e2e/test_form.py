@@ -238,7 +238,7 @@ async def test_a_lifetime_beyond_the_rule_is_answered_under_its_field(tmp_path: 
 
 async def test_without_a_limit_a_key_has_no_end_unless_one_is_chosen(tmp_path: Path) -> None:
     async with play(tmp_path, policy=ONE_APPROVAL) as it:
-        assert "The key has no end: it works until somebody deletes it." in await review(it.dana, Wish())
+        assert "This key doesn’t expire. It works until someone deletes it." in await review(it.dana, Wish())
 
 
 async def test_nobody_is_asked_to_approve_what_confluent_has_no_room_for(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ async def test_a_key_of_latchkeys_is_rotated_and_extended_from_its_own_page(tmp_
 
         await it.dana.command(f"/apikey show {key}")
         await page(it.dana, title="API key", says="Managed by Latchkey. Asked for by <@U0DANA>")
-        for said in ("Approved by <@U0ERIN>", "Ends: ", "orders producer"):
+        for said in ("Approved by <@U0ERIN>", "Expires: ", "orders producer"):
             assert said in words(it.dana.front())
         assert "[lk:" not in str(it.dana.front())
         await it.dana.click("Rotate")
@@ -133,7 +133,7 @@ async def test_a_key_of_latchkeys_is_rotated_and_extended_from_its_own_page(tmp_
         assert list(await it.dana.submit()) == ["reason"]
         await it.dana.close()
         await it.dana.click("Extend")
-        await page(it.dana, title="Extend API key", says="Ends: ")
+        await page(it.dana, title="Extend API key", says="Expires: ")
         # Nothing that would end it earlier than it ends now.
         assert await it.dana.options("lasts") == ["As long as the rule allows: 30 days", "30 days"]
         await it.dana.fill({"Reason": "The migration takes longer"})

@@ -123,7 +123,7 @@ async def monday_every_scope_and_every_account(week: Week) -> None:
     owners = {name: it.stage.organization.api_keys[key].owner for name, key in week.keys.items()}
     assert owners["laptop"] == "u-dana01"
     assert it.stage.organization.service_accounts[str(owners["clicks schemas"])].name == "clicks-service"
-    await week.all_agree(week.keys["laptop"], shows=("Account: your own", "Ends: ", "Managed by Latchkey"))
+    await week.all_agree(week.keys["laptop"], shows=("Account: your own", "Expires: ", "Managed by Latchkey"))
 
 
 async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
@@ -147,7 +147,7 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     await later(it, hours=1)
     await reads(it, week.dana, short, "is no more", "Its lifetime is over. Key", "was deleted")
     week.gone.add(short)
-    await week.all_agree(week.keys["joins"], shows=("Ends: never by itself",))
+    await week.all_agree(week.keys["joins"], shows=("Expires: never",))
     assert "any more: it was deleted" in await page_of(week.dana, short)
 
 
@@ -198,12 +198,12 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     await week.dana.see("From now on it lives")
     await week.dana.fill({"Reason": "the tests go on"})
     await sent(week.dana, "Your request is on its way.")
-    await it.erin.wait_for(lambda: "Lives on: for 7 days from the approval" in says(it.cards()[-1]), "the card")
+    await it.erin.wait_for(lambda: "New expiration: 7 days after approval" in says(it.cards()[-1]), "the card")
     await week.approved("the tests go on")
     await reads(it, week.dana, "The key was extended")
     await later(it, hours=24)  # past its former end
     assert sum("Whatever still uses it stops then." in says(each) for each in week.dana.messages()) == 1
-    await week.all_agree(key, shows=("Ends: ",))
+    await week.all_agree(key, shows=("Expires: ",))
 
 
 async def monday_again_the_review_and_a_deletion(week: Week) -> None:

@@ -183,7 +183,7 @@ def test_lifetimes_go_as_far_as_the_rule_for_what_is_chosen(chosen: dict[str, st
 @pytest.mark.parametrize(
     ("limit", "offered"),
     [
-        (None, ["Without an end", "1 day", "7 days", "30 days", "90 days", "180 days", "365 days"]),
+        (None, ["No expiration", "1 day", "7 days", "30 days", "90 days", "180 days", "365 days"]),
         (90 * DAYS, ["As long as the rule allows: 90 days", "1 day", "7 days", "30 days", "90 days"]),
         (45 * DAYS, ["As long as the rule allows: 45 days", "1 day", "7 days", "30 days"]),
         (DAYS / 2, ["As long as the rule allows: 12 hours"]),

@@ -23,10 +23,10 @@ def rows(blocks: Sequence[Block]) -> list[str]:
 @pytest.mark.parametrize(
     ("asked", "most", "said"),
     [
-        (7 * DAY, None, "Lives on: for 7 days from the approval"),
-        (None, 30 * DAY, "Lives on: for 30 days from the approval"),
-        (90 * DAY, 30 * DAY, "Lives on: for 30 days from the approval"),
-        (None, None, "Lives on: without an end"),
+        (7 * DAY, None, "New expiration: 7 days after approval"),
+        (None, 30 * DAY, "New expiration: 30 days after approval"),
+        (90 * DAY, 30 * DAY, "New expiration: 30 days after approval"),
+        (None, None, "New expiration: never"),
     ],
 )
 def test_who_approves_an_extension_reads_how_long_it_is(
@@ -40,8 +40,8 @@ def test_who_approves_an_extension_reads_how_long_it_is(
 def test_who_approves_a_new_key_reads_how_long_it_lives_where_the_rule_alone_says_so() -> None:
     limited = build.pending(terms=build.terms(lifetime=30 * DAY))
 
-    assert "Lives: 30 days" in rows(cards.card(limited)[0])
-    assert "Lives: without an end" in rows(cards.card(build.pending())[0])
+    assert "Expires: 30 days after creation" in rows(cards.card(limited)[0])
+    assert "Expires: never" in rows(cards.card(build.pending())[0])
 
 
 @pytest.mark.parametrize("operation", [Operation.EDIT, Operation.DELETE])

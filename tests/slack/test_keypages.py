@@ -19,7 +19,7 @@ import handlers
 from bot.domain.catalog import Endpoints, Environment
 from bot.domain.deadlines import lifetime
 from bot.domain.keys import Everywhere, FlinkRegion, Kind, KsqlCluster, Operation, SchemaRegistry
-from bot.domain.requests import Keyed
+from bot.domain.requests import Keyed, Shown
 from bot.services.clicks import Delete, Edit, Extend, Rotate, fingerprint
 from bot.services.homes import KEYS, LOOKED_AT, HomePage
 from bot.services.listing import PAGE
@@ -235,7 +235,7 @@ def test_a_keys_page_says_all_about_it() -> None:
         "Account: orders-service (service account sa-abc001)",
         "Kafka cluster: orders-dev (lkc-dev001) in dev",
         "Created: 2026-03-04 05:06 UTC (12 days old)",
-        "Ends: 2026-04-03 05:06 UTC",
+        "Expires: 2026-04-03 05:06 UTC",
         "reads orders",
         "Asked for by <@U0DANA>",
         "Approved by <@U0ERIN>, EnvironmentAdmin of env-dev001",
@@ -300,7 +300,7 @@ def test_the_page_to_edit_shows_what_it_says_now_when_somebody_was_quicker() -> 
         (30 * build.DAY, 0 * build.DAY, ["As long as the rule allows: 30 days", "1 day", "7 days", "30 days"]),
         (36 * build.HOUR, 0 * build.DAY, ["As long as the rule allows: 36 hours", "1 day"]),
         (12 * build.HOUR, 0 * build.DAY, ["As long as the rule allows: 12 hours"]),
-        (None, 7 * build.DAY, ["Without an end", "30 days", "90 days", "180 days", "365 days"]),
+        (None, 7 * build.DAY, ["No expiration", "30 days", "90 days", "180 days", "365 days"]),
         (30 * build.DAY, 30 * build.DAY, ["As long as the rule allows: 30 days"]),
     ],
 )
@@ -314,6 +314,39 @@ def test_lifetimes_are_offered_up_to_the_rules_and_from_what_is_left(
 
 
 # --- reading them back ------------------------------------------------------------------------------------------------
+
+
+def test_an_extension_offers_nothing_beyond_confluents_own_end() -> None:
+    page = ExtendPage(a_view(), build.terms(), 2 * build.DAY, most=10 * build.DAY)
+    (menu,) = [each for _, each in interactive(keypages.extend(page)["blocks"]) if each["type"] == "static_select"]
+
+    assert [each["text"]["text"] for each in menu["options"]] == ["Until it expires at Confluent Cloud", "7 days"]
+
+
+@pytest.mark.parametrize(
+    ("lasts", "expires", "says"),
+    [
+        (7 * build.DAY, None, "Latchkey deletes it then."),
+        (7 * build.DAY, 30 * build.DAY, "Latchkey deletes it then."),
+        (7 * build.DAY, 3 * build.DAY, "Confluent Cloud ends it then"),
+        (None, 3 * build.DAY, "Confluent Cloud ends it then"),
+        (None, None, "Expires: never"),
+    ],
+)
+def test_page_and_list_say_the_earlier_of_both_ends(
+    lasts: timedelta | None, expires: timedelta | None, says: str
+) -> None:
+    key = build.a_key(expires_at=build.NOW + expires if expires else None)
+    made = build.states()["shown"]
+    assert isinstance(made, Shown)
+    view = a_view(request=replace(made, terms=build.terms(lifetime=lasts), key=key), key=key)
+
+    assert says in said(keypages.key(KeyPage(view)))
+    first = min(filter(None, (lasts, expires)), default=None)
+    listed = said({"blocks": keylist.key_rows(view)})
+    assert ("expires" in listed) == (first is not None)
+    if first:
+        assert str(build.NOW + first)[:16] in listed
 
 
 def test_what_a_key_was_to_live_stands_in_the_page_that_gives_it_a_new_life() -> None:

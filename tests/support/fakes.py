@@ -89,7 +89,7 @@ class FakeCloud:
         return [
             id_
             for id_, each in self.minted.items()
-            if each.deleted_at is None and (request is None or f"[lk:{request}/" in each.key.description)
+            if self._is_there(each) and (request is None or f"[lk:{request}/" in each.key.description)
         ]
 
     async def organization(self) -> str:
@@ -173,7 +173,7 @@ class FakeCloud:
         return [
             each.key
             for each in self.minted.values()
-            if each.deleted_at is None
+            if self._is_there(each)
             and each.lands_at <= self.clock()
             and (each.key.owner, each.key.resource) == (owner, resource.id)
             and not self.is_partial
@@ -182,7 +182,11 @@ class FakeCloud:
     def _shown(self) -> list[ApiKey]:
         now = self.clock()
         shown = [] if self.is_partial else self.minted.values()
-        return [each.key for each in shown if each.deleted_at is None and each.lands_at <= now]
+        return [each.key for each in shown if self._is_there(each) and each.lands_at <= now]
+
+    def _is_there(self, minted: Minted) -> bool:
+        expires = minted.key.expires_at
+        return minted.deleted_at is None and (expires is None or self.clock() < expires)
 
     async def must_see_all(self) -> None:
         if self.is_partial:
@@ -199,7 +203,7 @@ class FakeCloud:
 
     async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
         found = self.minted.get(key)
-        if found is None or found.deleted_at is not None:
+        if found is None or not self._is_there(found):
             raise CloudRefused(status=403, detail="Forbidden", reference="R-2")
         found.key = replace(found.key, name=name, description=description)
         self.watch("edit", found.key)
@@ -207,7 +211,7 @@ class FakeCloud:
 
     async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
         found = self.minted.get(key)
-        if found is None or found.deleted_at is not None or self.is_partial:
+        if found is None or not self._is_there(found) or self.is_partial:
             await self.must_see_all()
             return False
         found.deleted_at = self.clock()

@@ -1,0 +1,73 @@
+"""A key's end is the earlier of Latchkey's own and Confluent's, and nothing promises more."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.domain.deadlines import (
+    capped,
+    due,
+    end_of_life,
+    ends_at_confluent,
+    has_expired,
+    longest_overlap,
+    next_reminder,
+)
+from bot.domain.life import Former, Life
+from bot.domain.requests import Shown
+from tests.support import build
+from tests.support.build import DAY, HOUR, NOW
+
+
+def shown(lasts: timedelta | None, expires: timedelta | None, life: Life | None = None) -> Shown:
+    """A key with Latchkey's own lifetime, and Confluent's end."""
+    key = build.a_key(expires_at=NOW + expires if expires else None)
+    return Shown(build.an_ask(), build.terms(lifetime=lasts), build.a_grant(), 1, key, NOW, life=life or Life())
+
+
+@pytest.mark.parametrize(
+    ("lasts", "expires", "life", "end", "at_confluent"),
+    [
+        (None, None, Life(), None, False),
+        (7 * DAY, None, Life(), 7 * DAY, False),
+        (7 * DAY, 8 * DAY, Life(), 7 * DAY, False),
+        (7 * DAY, 7 * DAY, Life(), 7 * DAY, True),
+        (7 * DAY, 5 * DAY, Life(), 5 * DAY, True),
+        (None, 5 * DAY, Life(), 5 * DAY, True),
+        (7 * DAY, 8 * DAY, Life(ends_at=NOW + 30 * DAY), 8 * DAY, True),
+        (7 * DAY, 8 * DAY, Life(endless=True), 8 * DAY, True),
+    ],
+)
+def test_the_earlier_end_counts(
+    *, lasts: timedelta | None, expires: timedelta | None, life: Life, end: timedelta | None, at_confluent: bool
+) -> None:
+    key = shown(lasts, expires, life)
+
+    assert end_of_life(key) == (NOW + end if end else None)
+    assert ends_at_confluent(key) is at_confluent
+
+
+def test_reminders_count_back_from_confluents_end() -> None:
+    key = shown(90 * DAY, 30 * DAY)
+
+    assert next_reminder(key) == NOW + 23 * DAY
+    assert due(key) == NOW + 23 * DAY
+
+
+@pytest.mark.parametrize(("old_expires", "most"), [(None, 7 * DAY), (NOW + 2 * DAY, 2 * DAY), (NOW + 9 * DAY, 7 * DAY)])
+def test_a_replaced_key_is_promised_no_longer_than_confluent_keeps_it(
+    old_expires: datetime | None, most: timedelta
+) -> None:
+    old = build.a_key("OLD0000000000001", expires_at=old_expires)
+    key = replace(shown(None, None, Life(former=Former(NOW + DAY))), ask=build.an_ask(key=old))
+
+    assert longest_overlap(key) == NOW + most
+    assert capped(NOW + 3 * DAY, key) == NOW + min(3 * DAY, most)
+
+
+@pytest.mark.parametrize(
+    ("expires", "gone"), [(None, False), (NOW + DAY, False), (NOW + HOUR / 2, True), (NOW, True), (NOW - DAY, True)]
+)
+def test_a_key_that_is_gone_has_expired_if_it_was_to(*, expires: datetime | None, gone: bool) -> None:
+    assert has_expired(build.a_key(expires_at=expires), NOW) is gone
