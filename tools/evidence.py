@@ -1,0 +1,71 @@
+"""docs/evidence.md, made of docs/evidence.toml: what is taken for granted about Slack and Confluent Cloud, and why."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TypeAlias
+
+ROOT = Path(__file__).parents[1]
+ENTRIES, PAGE = ROOT / "docs" / "evidence.toml", ROOT / "docs" / "evidence.md"
+Entry: TypeAlias = dict[str, str]
+
+ALWAYS = ("id", "claim", "where", "source", "verdict")
+UNTIL_SETTLED = ("either", "settled_by")
+VERDICTS = ("TRUE", "UNKNOWN")
+TITLES = {"slack": "Slack", "confluent": "Confluent Cloud"}
+HEADER = """\
+<!-- made by `python tools/evidence.py` of evidence.toml: change it there -->
+# Evidence
+
+What Latchkey and its sandbox take for granted about Slack and Confluent Cloud, where in the code, and what it rests on.
+**TRUE**: the source shows it. **UNKNOWN**: nobody could show it either way, so Latchkey works whichever is so; the step
+named tells on a real workspace or organization.
+"""
+
+
+def entries() -> list[Entry]:
+    """Every entry, as it was written."""
+    found: list[Entry] = tomllib.loads(ENTRIES.read_text("utf-8"))["entry"]
+    return found
+
+
+def problems(entry: Entry, root: Path = ROOT) -> list[str]:
+    """What is wrong with an entry."""
+    needed = ALWAYS + (UNTIL_SETTLED if entry.get("verdict") == "UNKNOWN" else ())
+    found = [f"no {name}" for name in needed if not entry.get(name, "").strip()]
+    found += [f"nobody asked for {name}" for name in sorted(entry.keys() - set(needed))]
+    if entry.get("verdict") not in VERDICTS:
+        found.append(f"the verdict is one of {', '.join(VERDICTS)}")
+    for name in ("id", "settled_by"):
+        if name in entry and not re.fullmatch(r"(slack|confluent)\.[a-z0-9]+(-[a-z0-9]+)*", entry[name]):
+            found.append(f"{name} is like slack.some-words")
+    file, _, text = entry.get("where", "").partition(": ")
+    path = root / file
+    if not text or not path.is_file() or text not in path.read_text("utf-8"):
+        found.append(f"its place is gone: {entry.get('where', '')}")
+    return found
+
+
+def page(found: list[Entry]) -> str:
+    """The page."""
+    return "\n".join([HEADER, *(_table(found, about) for about in TITLES)])
+
+
+def _table(found: list[Entry], about: str) -> str:
+    rows = [each for each in found if each["id"].startswith(f"{about}.")]
+    return "\n".join(
+        [f"## {TITLES[about]}\n", "| Entry | Claim | Where | Source | |", "|---|---|---|---|---|", *map(_row, rows), ""]
+    )
+
+
+def _row(entry: Entry) -> str:
+    file, _, text = entry["where"].partition(": ")
+    verdict = entry["verdict"]
+    if verdict == "UNKNOWN":
+        verdict = f"UNKNOWN: {entry['either']} Step `{entry['settled_by']}`"
+    cells = (f"`{entry['id']}`", entry["claim"], f"`{file}`: `{text}`", entry["source"], verdict)
+    return f"| {' | '.join(each.replace('|', chr(92) + '|') for each in cells)} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(entries()), "utf-8")
