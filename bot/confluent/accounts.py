@@ -10,7 +10,8 @@ from bot.domain.catalog import Account
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import Principal
 
-_LOST = "Confluent Cloud's answer was lost. The service account may or may not exist; Latchkey is checking."
+_LOST = "Confluent Cloud's answer was lost."
+_MAY_BE = "The service account may or may not exist; Latchkey is checking."
 
 
 class ConfluentAccounts(ConfluentInventory):
@@ -29,9 +30,10 @@ class ConfluentAccounts(ConfluentInventory):
         try:
             row = await self._client.post(SERVICE_ACCOUNTS, body, wire.ServiceAccount)
         except Unknown as lost:
-            raise Unknown(_LOST, log=str(lost)) from None
+            raise Unknown(_LOST, changed=_MAY_BE, log=str(lost)) from None
         if row.display_name not in {"", name}:
-            raise Unknown(_LOST, log=f"POST {SERVICE_ACCOUNTS}: {row.id} has another name than was asked for")
+            log = f"POST {SERVICE_ACCOUNTS}: {row.id} has another name than was asked for"
+            raise Unknown(_LOST, changed=_MAY_BE, log=log)
         return Account(Principal(row.id), name, row.description or description)
 
     async def describe_account(self, account: Principal, description: str) -> None:

@@ -33,7 +33,8 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
         problem = _mismatch(row, new)
         if problem or not row.spec.secret:
             raise Unknown(
-                "Confluent Cloud's answer was incomplete. A key may exist; Latchkey is checking.",
+                "Confluent Cloud's answer was incomplete.",
+                changed="A key may exist; Latchkey is checking.",
                 log=f"POST {API_KEYS}: key {row.id}: {problem or 'no secret'}",
             )
         return _made(row, new), Secret(row.spec.secret.get_secret_value())
@@ -80,7 +81,8 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
         row = await self._client.patch(path, {"spec": texts}, wire.ApiKey)
         if (row.spec.display_name, row.spec.description) != (name, description):
             raise Unavailable(
-                "Confluent Cloud accepted the change, but the key does not have the new texts. Look at the key.",
+                "Confluent Cloud accepted the change, but the key does not have the new texts.",
+                again="Look at the key.",
                 log=f"PATCH {path}: the answer has another name or description",
             )
         return _api_key(row)

@@ -28,10 +28,22 @@ _DEFAULT_WAIT_SECONDS = 30.0
 _LONGEST_WAIT_SECONDS = 3600.0
 
 _NO_ANSWER: dict[Method, str] = {
-    "GET": "Confluent Cloud did not answer. Nothing was changed. Try again in a minute.",
-    "POST": "Confluent Cloud could not be reached. Nothing was changed. Try again in a minute.",
-    "PATCH": "Confluent Cloud did not answer. It may have been changed all the same; changing it again is safe.",
-    "DELETE": "Confluent Cloud did not answer. It may have been deleted all the same; deleting again is safe.",
+    "GET": "Confluent Cloud did not answer.",
+    "POST": "Confluent Cloud could not be reached.",
+    "PATCH": "Confluent Cloud did not answer.",
+    "DELETE": "Confluent Cloud did not answer.",
+}
+_DONE: dict[Method, str] = {
+    "GET": "Nothing was changed.",
+    "POST": "Nothing was changed.",
+    "PATCH": "It may have been changed all the same; changing it again is safe.",
+    "DELETE": "It may have been deleted all the same; deleting again is safe.",
+}
+_AGAIN: dict[Method, str] = {
+    "GET": "Try again in a minute.",
+    "POST": "Try again in a minute.",
+    "PATCH": "",
+    "DELETE": "",
 }
 _TOO_MUCH: dict[Method, str] = {
     "GET": "Nothing was changed.",
@@ -40,7 +52,8 @@ _TOO_MUCH: dict[Method, str] = {
     "PATCH": "Changing it again is safe.",
     "DELETE": "Deleting again is safe.",
 }
-_OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key. Nothing was changed. Tell whoever runs Latchkey."
+_OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key."
+_LOST = "Confluent Cloud's answer was lost."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ class ErrorEntry(Wire):
     """One entry of the documented error list. Its `status` may differ from that of the answer."""
 
     status: Text = ""
+    code: Text = ""
     title: Text = ""
     detail: Text = ""
     resolution: Text = ""
@@ -97,6 +111,11 @@ class Failure(Wire):
     """A data plane's own code, such as 50321 of ksqlDB."""
 
     @property
+    def reason(self) -> str:
+        """The code of the error, such as `quota_exceeded`; "" when there is none."""
+        return self.errors[0].code if self.errors else ""
+
+    @property
     def words(self) -> str:
         """What to tell people; "" when the body says nothing."""
         first = self.errors[0] if self.errors else ErrorEntry()
@@ -118,11 +137,15 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
         return _no_answer(method, log, sent=outcome.sent)
     status = outcome.status_code
     if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(outcome)):
-        return KeyRefused(_OWN_KEY_REFUSED, log=log)
+        return KeyRefused(
+            _OWN_KEY_REFUSED, changed="Nothing was changed.", advice="Tell whoever runs Latchkey.", log=log
+        )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _throttled(method, outcome, log)
     if outcome.is_client_error:
-        return CloudRefused(status=status, detail=words(outcome), reference=reference(outcome))
+        return CloudRefused(
+            status=status, detail=words(outcome), reference=reference(outcome), reason=_failure(outcome).reason
+        )
     # A redirect was not followed, so nothing happened behind it.
     return _no_answer(method, log, sent=not outcome.is_redirect)
 
@@ -130,6 +153,11 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
 def words(response: httpx.Response) -> str:
     """What Confluent says about a refusal, on one line and at most 500 characters; the status when it says nothing."""
     return _clean(_failure(response).words, _WORDS_LENGTH) or _status_line(response.status_code)
+
+
+def own_code(response: httpx.Response) -> str:
+    """The data plane's own code of the error, such as 50321 of ksqlDB; "" when there is none."""
+    return _failure(response).error_code
 
 
 def coded_words(response: httpx.Response) -> str:
@@ -168,17 +196,20 @@ def asked_to_wait(response: httpx.Response) -> float | None:
 
 def _no_answer(method: Method, log: str, *, sent: bool) -> LatchkeyError:
     if method == "POST" and sent:
-        return Unknown(
-            "Confluent Cloud's answer was lost. The key may or may not exist; Latchkey is checking.", log=log
-        )
-    return Unavailable(_NO_ANSWER[method], log=log)
+        return Unknown(_LOST, changed="The key may or may not exist; Latchkey is checking.", log=log)
+    return Unavailable(_NO_ANSWER[method], changed=_DONE[method], again=_AGAIN[method], log=log)
 
 
 def _throttled(method: Method, response: httpx.Response, log: str) -> Throttled:
     asked = asked_to_wait(response)
     wait = max(1.0, _DEFAULT_WAIT_SECONDS if asked is None else asked)
-    tell = f"Confluent Cloud has too much to do. {_TOO_MUCH[method]} Try again in {wait:.0f} seconds."
-    return Throttled(tell, wait=timedelta(seconds=wait), log=log)
+    return Throttled(
+        "Confluent Cloud has too much to do.",
+        wait=timedelta(seconds=wait),
+        changed=_TOO_MUCH[method],
+        again=f"Try again in {wait:.0f} seconds.",
+        log=log,
+    )
 
 
 def _is_about_our_key(response: httpx.Response) -> bool:

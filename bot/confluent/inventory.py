@@ -36,10 +36,9 @@ API_KEYS = "/iam/v2/api-keys"
 RIGHTS_BACK = timedelta(minutes=5)
 """When to look again whether our account has its rights back."""
 
-_PART = (
-    "Confluent Cloud may show Latchkey only a part of what there is, so nobody can tell here what is gone. "
-    "Nothing was changed. Tell whoever runs Latchkey that its account needs OrganizationAdmin."
-)
+_PART = "Confluent Cloud may show Latchkey only a part of what there is, so nobody can tell here what is gone."
+_UNCHANGED = "Nothing was changed."
+_TELL = "Tell whoever runs Latchkey."
 _CRN = "crn://confluent.cloud/organization="
 _PRINCIPAL = "User:"
 """Stands before users, service accounts, identity pools and group mappings alike."""
@@ -62,7 +61,9 @@ class ConfluentInventory:
             found = [row.id async for row in self._client.list_all(ORGANIZATIONS, wire.Organization)]
             if not found:
                 raise Unavailable(
-                    "Confluent Cloud shows Latchkey no organization. Nothing was changed. Tell whoever runs Latchkey.",
+                    "Confluent Cloud shows Latchkey no organization.",
+                    changed=_UNCHANGED,
+                    advice=_TELL,
                     log=f"GET {ORGANIZATIONS}: an empty list",
                 )
             self._organization = found[0]
@@ -73,8 +74,8 @@ class ConfluentInventory:
         row = await self._find(API_KEYS, self._client.key, wire.ApiKey)
         if row is None or not row.spec.owner.id:
             raise Unavailable(
-                "Confluent Cloud does not say whose key Latchkey uses, so nothing was changed. "
-                "Tell whoever runs Latchkey.",
+                "Confluent Cloud does not say whose key Latchkey uses, so nothing was changed.",
+                advice=_TELL,
                 log="the owner of CONFLUENT_CLOUD_API_KEY cannot be read",
             )
         return Principal(row.spec.owner.id)
@@ -87,9 +88,9 @@ class ConfluentInventory:
         try:
             held = await self.role_bindings(await self.own_account())
         except CloudRefused as refused:
-            raise Throttled(_PART, wait=RIGHTS_BACK, log=f"our own roles cannot be read: {refused}") from None
+            raise _a_part(f"our own roles cannot be read: {refused}") from None
         if not any(each.role == ORGANIZATION_ADMIN and Scope.parse(each.crn).path == () for each in held):
-            raise Throttled(_PART, wait=RIGHTS_BACK, log="our own account is no OrganizationAdmin")
+            raise _a_part("our own account is no OrganizationAdmin")
 
     async def environments(self) -> Sequence[Environment]:
         """Environments that our key may see."""
@@ -174,6 +175,11 @@ class ConfluentInventory:
                 raise
         rows = self._client.list_all(collection, model, filters)
         return {row.id: row async for row in rows}.get(id_)
+
+
+def _a_part(log: str) -> Throttled:
+    advice = "Tell whoever runs Latchkey that its account needs OrganizationAdmin."
+    return Throttled(_PART, wait=RIGHTS_BACK, changed=_UNCHANGED, advice=advice, log=log)
 
 
 class _Named(Protocol):

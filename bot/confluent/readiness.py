@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 import structlog
 
-from bot.confluent.failures import asked_to_wait, coded_words, reference
+from bot.confluent.failures import asked_to_wait, coded_words, own_code, reference
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
     Everywhere,
@@ -101,6 +101,7 @@ class ConfluentProber:
             "" if read.is_success else coded_words(read),
             reference(read),
             None if wait is None else timedelta(seconds=wait),
+            own_code(read),
         )
 
     def _target(self, resource: Resource, endpoints: Endpoints) -> httpx.URL | None:

@@ -27,14 +27,18 @@ def plain(text: str) -> str:
 class LatchkeyError(Exception):
     """Root of everything raised on purpose. `code` names the class in logs, metrics and the audit log.
 
-    `tell` is mrkdwn: whoever raises puts foreign text through `plain`.
+    `happened`, whether anything `changed`, and what to do next: `advice` that holds until somebody follows it, `again`
+    for whoever clicked. All are mrkdwn: whoever raises puts foreign text through `plain`.
     """
 
     code: ClassVar[str] = "error"
 
-    def __init__(self, tell: str, *, log: str = "") -> None:
-        super().__init__(log or tell)
-        self.tell = tell
+    def __init__(self, happened: str, *, changed: str = "", advice: str = "", again: str = "", log: str = "") -> None:
+        self.tell = " ".join(filter(None, (happened, changed, advice, again)))
+        """All of it, for whoever clicked."""
+        self.trouble = " ".join(filter(None, (happened, advice)))
+        """The same, for a message that says itself what changed and that Latchkey tries again."""
+        super().__init__(log or self.tell)
 
 
 class Refused(LatchkeyError):
@@ -66,8 +70,10 @@ class Throttled(Unavailable):
 
     code = "throttled"
 
-    def __init__(self, tell: str, *, wait: timedelta, log: str = "") -> None:
-        super().__init__(tell, log=log)
+    def __init__(
+        self, happened: str, *, wait: timedelta, changed: str = "", advice: str = "", again: str = "", log: str = ""
+    ) -> None:
+        super().__init__(happened, changed=changed, advice=advice, again=again, log=log)
         self.wait = wait
 
 
@@ -88,14 +94,15 @@ class CloudRefused(LatchkeyError):
 
     code = "cloud_refused"
 
-    def __init__(self, *, status: int, detail: str, reference: str) -> None:
-        """`detail` is Confluent's own sentence, `reference` its X-Request-Id."""
+    def __init__(self, *, status: int, detail: str, reference: str, reason: str = "") -> None:
+        """`detail` is Confluent's own sentence, `reference` its X-Request-Id, `reason` its code, if any."""
         super().__init__(
             f"Confluent Cloud refused: {plain(detail)}", log=f"{status} {detail} (X-Request-Id {reference})"
         )
         self.status = status
         self.detail = detail
         self.reference = reference
+        self.reason = reason
 
 
 class Tampered(LatchkeyError):

@@ -32,6 +32,8 @@ class Answer:
     """Confluent's X-Request-Id."""
     wait: timedelta | None = None
     """What `Retry-After` asked for."""
+    code: str = ""
+    """The data plane's own code of an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def _is_pending(kind: Kind, answer: Answer) -> bool:
 
 def _is_cluster_in_trouble(kind: Kind, answer: Answer) -> bool:
     is_unavailable = answer.status == HTTPStatus.SERVICE_UNAVAILABLE
-    return is_unavailable and kind is Kind.KSQLDB and _KSQL_OWN_ACCESS in answer.detail
+    return is_unavailable and kind is Kind.KSQLDB and answer.code == _KSQL_OWN_ACCESS
 
 
 def _step(seen: Probe, jitter: float) -> timedelta:

@@ -155,11 +155,11 @@ class Changing:
     async def _later(self, stored: Stored[Request], working: Working, error: LatchkeyError) -> None:
         now = self.ledger.clock()
         if now >= working.grant.fresh_until:
-            happened = f"It could not be done in time: {error.tell}"
+            happened = f"It could not be done in time: {error.trouble}"
             await self._fail(stored, working, happened, _left(is_first=False), LOOK_AGAIN)
             return
         look_at = now + backoff(working.clean, error)
-        again = replace(working, look_at=look_at, trouble=error.tell, clean=working.clean + 1)
+        again = replace(working, look_at=look_at, trouble=error.trouble, clean=working.clean + 1)
         await self.ledger.move(stored, again)
 
     async def _fail(

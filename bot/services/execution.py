@@ -4,7 +4,6 @@ A worker calls `advance` on a request whose deadline has come. Every step first 
 that whoever finds the request after a crash knows what may have happened. Nothing here is kept in memory.
 """
 
-import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
@@ -221,7 +220,7 @@ class Execution:
                 step, changed = _next_step(error, owner), _unchanged(owner)
                 await self.fail(before, approved, happened, changed, step, error.reference, offer_account=offer)
             case Unknown():
-                doubtful = replace(working.value, look_at=self.ledger.clock(), trouble=error.tell)
+                doubtful = replace(working.value, look_at=self.ledger.clock(), trouble=error.trouble)
                 event = self.ledger.event(Action.CREATE_UNKNOWN, approved.ask.id, marker=str(doubtful.marker))
                 await self.ledger.move(before, doubtful, event)
             case _:
@@ -230,7 +229,7 @@ class Execution:
     async def _later(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
         now = self.ledger.clock()
         again = now + backoff(approved.tries, error)
-        waiting = replace(approved, not_before=again, trouble=_news(error), tries=approved.tries + 1)
+        waiting = replace(approved, not_before=again, trouble=error.trouble, tries=approved.tries + 1)
         await self.ledger.move(stored, waiting)
 
     async def fail(
@@ -254,17 +253,14 @@ class Execution:
         await self.ledger.move(stored, failed, event, extra=With(also={account: now} if account else {}))
 
 
-_FOR_A_CLICK = re.compile(r" ?(Nothing was changed|Try again in [^.]*)\.")
-
-
-def _news(error: LatchkeyError) -> str:
-    """What is wrong, for a message that says itself what happens next: nobody has to try anything again."""
-    return _FOR_A_CLICK.sub("", error.tell)
+_QUOTA_CODE = "quota_exceeded"
 
 
 def _next_step(error: CloudRefused, owner: Owner) -> str:
-    if error.status == HTTPStatus.PAYMENT_REQUIRED or "limited to" in error.detail:
+    if error.status == HTTPStatus.PAYMENT_REQUIRED or error.reason == _QUOTA_CODE:
         return "A quota is used up. Delete a key that nobody needs, then ask again with `/apikey create`."
+    if error.status == HTTPStatus.BAD_REQUEST and not error.reason:  # some refusals over quota are such, too
+        return f"A quota may be used up: then delete a key that nobody needs. {ASK_AGAIN}"
     if error.status == HTTPStatus.FORBIDDEN:
         if isinstance(owner, MyAccount):
             return "Ask for a key of a service account instead: Confluent makes no keys of people for Latchkey."

@@ -14,8 +14,9 @@ from bot.slack.replies import call
 _ABSENT = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 _NO_GROUP = frozenset({"no_such_subteam", "plan_upgrade_required"})
 """A disabled group is "no such subteam" too; a workspace on a free plan has none."""
-_AWAY = "Slack does not tell who is who right now. Nothing was changed. Try again in a minute."
-_GROUPS_AWAY = "Slack does not tell who is in a user group right now. Nothing was changed. Try again in a minute."
+_AWAY = "Slack does not tell who is who right now."
+_GROUPS_AWAY = "Slack does not tell who is in a user group right now."
+_UNCHANGED, _SOON = "Nothing was changed.", "Try again in a minute."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,12 @@ class SlackPeople:
         except Undeliverable as error:
             if error.reason in absent:
                 return None
-            raise Unavailable(tell, log=f"{method}: {error.reason}") from None
+            raise Unavailable(tell, changed=_UNCHANGED, again=_SOON, log=f"{method}: {error.reason}") from None
         except Throttled as error:
-            raise Throttled(tell, wait=error.wait, log=f"{method}: {error}") from None
+            log = f"{method}: {error}"
+            raise Throttled(tell, wait=error.wait, changed=_UNCHANGED, again=_SOON, log=log) from None
         except Unavailable as error:
-            raise Unavailable(tell, log=f"{method}: {error}") from None
+            raise Unavailable(tell, changed=_UNCHANGED, again=_SOON, log=f"{method}: {error}") from None
 
 
 def _profile(found: dict[str, Any]) -> Profile:

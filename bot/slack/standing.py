@@ -28,7 +28,6 @@ from bot.domain.requests import (
 from bot.slack.kit import Code, Mention, Row, told
 
 Rows = list[Row]
-_ADVICE = ("Nothing was changed", "Try again", "The key may or may not exist")
 _CHECKING = " Latchkey is checking at Confluent whether a key was made, deletes it if so, and then tries again."
 
 
@@ -78,16 +77,16 @@ def making(request: Approved | Offered | Working | Keyed, who: str) -> Row:
         case Approved() | Working() if not request.ask.makes_key:
             return _changing(request)
         case Approved() if request.trouble:
-            return ["The key is not made yet. ", *_trouble(request.trouble), " Latchkey tries again ",
+            return ["The key is not made yet. ", *told(request.trouble), " Latchkey tries again ",
                     request.not_before, "."]  # fmt: skip
         case Approved():
             return ["Latchkey makes the key."]
         case Offered():
-            trouble = [*_trouble(request.trouble), " "] if request.trouble else []
+            trouble = [*told(request.trouble), " "] if request.trouble else []
             asks = "ask" if who == "you" else "asks"
             return [*trouble, f"The key is made when {who} {asks} for its secret, until ", request.claim_by, "."]
         case Working():
-            return [*_trouble(request.trouble), _CHECKING] if request.trouble else ["Latchkey is making the key."]
+            return [*told(request.trouble), _CHECKING] if request.trouble else ["Latchkey is making the key."]
         case _:
             return _with_key(request, who)
 
@@ -101,7 +100,7 @@ def _changing(request: Approved | Working) -> Row:
     """How far a change of a key is."""
     doing = {Operation.EDIT: "changes", Operation.DELETE: "deletes"}.get(request.ask.operation, "extends")
     if isinstance(request, Working) and request.trouble:
-        return [*_trouble(request.trouble), " Latchkey tries again ", request.look_at, "."]
+        return [*told(request.trouble), " Latchkey tries again ", request.look_at, "."]
     return [f"Latchkey {doing} the key."]
 
 
@@ -165,9 +164,3 @@ def _approvals(request: Pending | Approved | Offered | Working | Keyed | Done) -
 def _ended(sentence: str) -> str:
     """Confluent's own words often lack the full stop, and ours go on after them."""
     return sentence if sentence.rstrip().endswith((".", "!", "?", "…")) else f"{sentence}."
-
-
-def _trouble(tell: str) -> Row:
-    """What went wrong, without the advice: it was for a person, and here Latchkey itself goes on."""
-    said = [each for each in tell.removesuffix(".").split(". ") if not each.startswith(_ADVICE)]
-    return told(f"{'. '.join(said)}.")

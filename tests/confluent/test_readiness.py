@@ -312,7 +312,7 @@ def sent(name: str) -> bytes:
         ),
         (
             httpx.Response(503, json={"error_code": 50321, "message": "ACLs are wrong"}),
-            Answer(503, "ACLs are wrong (50321)"),
+            Answer(503, "ACLs are wrong (50321)", code="50321"),
         ),
         (httpx.Response(404, content=b""), Answer(404, "404 Not Found")),
         (

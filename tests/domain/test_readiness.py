@@ -170,8 +170,16 @@ def test_a_late_first_success_of_kafka_is_looked_at_again() -> None:
     assert at(Kind.KAFKA, 31 * MINUTE, 401, once).verdict == "gave-up"
 
 
+def test_a_number_in_the_words_of_an_answer_decides_nothing() -> None:
+    words = Answer(503, "Request 50321 came while the server starts.")
+
+    probe = after(Kind.KSQLDB, begin(Kind.KSQLDB, MADE), words, MADE, MADE + timedelta(seconds=5), 0)
+
+    assert probe.verdict == ""
+
+
 def test_a_ksqldb_cluster_in_trouble_of_its_own_is_not_held_against_the_key() -> None:
-    answer = Answer(503, "50321: the server cannot read its own topics.")
+    answer = Answer(503, "50321: the server cannot read its own topics.", code="50321")
 
     probe = after(Kind.KSQLDB, begin(Kind.KSQLDB, MADE), answer, MADE, MADE + MINUTE, 0)
 

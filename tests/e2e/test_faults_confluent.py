@@ -27,7 +27,7 @@ def _no_pauses() -> Generator[None]:
 async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_approvers(tmp_path: Path) -> None:
     quota = ("Your organization is currently limited to 1000 API keys", "A quota is used up.")
     cases = {
-        "400": quota,
+        "400": (quota[0], "A quota may be used up: then delete a key that nobody needs."),
         "402": quota,
         "403": ("Forbidden Access", "Tell whoever runs Latchkey: its own service account lacks the right"),
         "409": ("The API key already exists", "Ask for a new key with /apikey create."),
