@@ -1,11 +1,10 @@
 """Service accounts that Latchkey makes, describes and removes."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 
 from bot.confluent import wire
 from bot.confluent.client import item_path
-from bot.confluent.inventory import SERVICE_ACCOUNTS, ConfluentInventory
+from bot.confluent.inventory import ABSENT, SERVICE_ACCOUNTS, ConfluentInventory
 from bot.domain.catalog import Account
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import Principal
@@ -55,7 +54,7 @@ class ConfluentAccounts(ConfluentInventory):
             await self._client.delete(item_path(SERVICE_ACCOUNTS, account))
         except CloudRefused as refused:
             # Confluent says 403 for what is gone, and 404 for what we may not know: the list decides.
-            if refused.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+            if refused.status not in ABSENT:
                 raise
             if account in {row.id async for row in self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount)}:
                 raise

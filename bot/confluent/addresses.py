@@ -117,7 +117,9 @@ def _spelt(connection_type: str) -> str:
 
 
 def _looks_private(spec: wire.ClusterSpec, *, among_private: bool) -> bool:
-    return among_private or bool(spec.network.id) or _is_private_host(spec.http_endpoint)
+    # Not by its network: a Basic cluster with a public host has one, too. Without a host it is the only sign.
+    host = spec.http_endpoint or spec.kafka_bootstrap_endpoint
+    return among_private or (_is_private_host(host) if host else bool(spec.network.id))
 
 
 def _is_private_host(url: str) -> bool:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from bot.confluent import quotas, wire
 from bot.confluent.accounts import ConfluentAccounts
 from bot.confluent.client import item_path
-from bot.confluent.inventory import API_KEYS
+from bot.confluent.inventory import ABSENT, API_KEYS
 from bot.confluent.places import ConfluentPlaces
 from bot.confluent.references import main_place, opens, places_of, reference_to, references_of
 from bot.domain.catalog import Quota
@@ -20,8 +20,6 @@ from bot.services.cloud import NewKey
 
 _FILTERED_HERE = frozenset({Kind.FLINK, Kind.CLOUD})
 """A filter would miss some of these: Flink has two forms of ids, and a Cloud key may name no resource at all."""
-_ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
-"""Confluent says 403 for a key that is gone, and 404 for one that we may not know."""
 
 
 class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
@@ -44,7 +42,7 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
         try:
             return _api_key(await self._client.get(item_path(API_KEYS, key), wire.ApiKey))
         except CloudRefused as refused:
-            if refused.status not in _ABSENT:
+            if refused.status not in ABSENT:
                 raise
             return None
 
@@ -95,7 +93,7 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
         try:
             await self._client.delete(item_path(API_KEYS, key))
         except CloudRefused as refused:
-            if refused.status not in _ABSENT or key in {row.id async for row in self._listed_keys(owner, resource)}:
+            if refused.status not in ABSENT or key in {row.id async for row in self._listed_keys(owner, resource)}:
                 raise
             await self.must_see_all()
             return False

@@ -33,6 +33,8 @@ USERS = "/iam/v2/users"
 SERVICE_ACCOUNTS = "/iam/v2/service-accounts"
 ROLE_BINDINGS = "/iam/v2/role-bindings"
 API_KEYS = "/iam/v2/api-keys"
+ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+"""Confluent says either for what is gone, and either for what we may not know."""
 RIGHTS_BACK = timedelta(minutes=5)
 """When to look again whether our account has its rights back."""
 
@@ -165,13 +167,14 @@ class ConfluentInventory:
     async def _find(
         self, collection: str, id_: str, model: type[ItemT], filters: Mapping[str, str] | None = None
     ) -> ItemT | None:
-        """One item; None when it is gone. A 403 can mean just that, so the list decides then."""
+        """One item; None when it is gone. Both 403 and 404 say that, and also that one may not know: the list decides.
+
+        Reading one is stricter than listing, for some callers.
+        """
         try:
             return await self._client.get(item_path(collection, id_), model, filters)
         except CloudRefused as refused:
-            if refused.status == HTTPStatus.NOT_FOUND:
-                return None
-            if refused.status != HTTPStatus.FORBIDDEN:
+            if refused.status not in ABSENT:
                 raise
         rows = self._client.list_all(collection, model, filters)
         return {row.id: row async for row in rows}.get(id_)

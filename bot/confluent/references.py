@@ -9,7 +9,7 @@ from bot.confluent import wire
 from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, Kind, KsqlCluster, Resource, SchemaRegistry
 
 _WORDS = {kind.value: kind for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)}
-"""Ids of what is not one cluster or region."""
+"""Ids of what is not one cluster or region, in any case of letters."""
 _GROUPS = {
     "cmk": Kind.KAFKA,
     "srcm": Kind.SCHEMA_REGISTRY,
@@ -121,7 +121,7 @@ def _is(place: Place, resource: Resource) -> bool:
 def _kind(reference: wire.Reference) -> Kind | None:
     by_prefix = (kind for prefix, kind in _PREFIXES.items() if reference.id.startswith(prefix))
     return (
-        _WORDS.get(reference.id)
+        _WORDS.get(reference.id.lower())
         or _GROUPS.get(reference.api_version.partition("/")[0].lower())
         or _KINDS.get(reference.kind.lower())
         or next(by_prefix, None)

@@ -23,7 +23,7 @@ SCOPES = {
     Kind.FLINK: ("Flink region", "Statements and compute pools in one region"),
     Kind.CLOUD: ("Cloud resource management", "The APIs that manage your organisation"),
     Kind.TABLEFLOW: ("Tableflow", "Tables made of topics, in your organisation"),
-    Kind.GLOBAL: ("Global", "One key for resources of every kind"),
+    Kind.GLOBAL: ("Global", "One key for many resources; not for Basic and Standard clusters"),
 }
 """The resource scopes of the page, by its names."""
 OWNERS = {

@@ -21,16 +21,17 @@ _OF_OWNER = {
     NEW: "The account is made together with the key, after the approval. It may do nothing until it is given a role.",
 }
 """What stands under the account that is chosen; what each is recommended for stands beside it."""
-_ALL = "There is nothing more to choose."
+_ALL = "Nothing else to select."
 _OF_SCOPE = {
-    Kind.KAFKA: "Lets clients into one Kafka cluster.",
-    Kind.SCHEMA_REGISTRY: "Lets clients into one Schema Registry.",
-    Kind.KSQLDB: "Lets applications into one ksqlDB cluster.",
+    Kind.KAFKA: "Gives clients access to one Kafka cluster.",
+    Kind.SCHEMA_REGISTRY: "Gives clients access to one Schema Registry.",
+    Kind.KSQLDB: "Gives applications access to one ksqlDB cluster.",
     Kind.FLINK: "Runs statements in the compute pools of one environment, in one region.",
-    Kind.CLOUD: f"Manages Confluent Cloud in your organisation through its APIs. {_ALL}",
-    Kind.TABLEFLOW: f"Reads the tables that Tableflow makes of topics in your organisation. {_ALL}",
-    Kind.GLOBAL: "One key for the APIs of Confluent Cloud and for resources of every kind that its owner may use. "
-    f"{_ALL}",
+    Kind.CLOUD: f"For managing Confluent Cloud resources through its APIs. {_ALL}",
+    Kind.TABLEFLOW: f"Reads the tables Tableflow creates from your topics. {_ALL}",
+    Kind.GLOBAL: "Opens what its owner can use: Dedicated, private Enterprise and Freight clusters, private Schema "
+    "Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic and Standard clusters. It has its own quota. "
+    "For one resource, choose that resource instead.",
 }
 _LABELS = {
     Kind.KAFKA: "Kafka cluster",

@@ -65,7 +65,7 @@ async def endpoints(cloud: ConfluentCloud, kind: Kind, id_: str) -> Endpoints:
             Endpoints("old:9092", "https://old:443"),
         ),
         (OLD, Endpoints("old:9092", "https://old:443")),
-        ({**OLD, "network": {"id": "n-1"}}, Endpoints("old:9092", "https://old:443", is_private=True)),
+        ({**OLD, "network": {"id": "n-1"}}, Endpoints("old:9092", "https://old:443")),
         (
             {"http_endpoint": "https://lkc-1.us-central1.gcp.private.confluent.cloud:443"},
             Endpoints("", "https://lkc-1.us-central1.gcp.private.confluent.cloud:443", is_private=True),

@@ -262,3 +262,10 @@ async def test_a_key_made_in_the_other_form_is_the_one_asked_for(cloud: Confluen
     key, _ = await cloud.create_key(NewKey(OWNER, FLINK, "n", "d"))
 
     assert (key.kind, key.resource, key.environment) == (Kind.FLINK, "aws.us-east-1", "env-abc123")
+
+
+@pytest.mark.parametrize("kind", [Kind.CLOUD, Kind.GLOBAL, Kind.TABLEFLOW])
+def test_the_words_for_what_is_no_cluster_come_in_any_case(kind: Kind) -> None:
+    for id_ in (kind.value, kind.value.upper(), kind.value.title()):
+        assert classified(id=id_) == Place(kind, kind.value)
+        assert classified(id=id_, api_version="iam/v2") == Place(kind, kind.value)
