@@ -40,6 +40,7 @@ from bot.services.requests import Desk
 from bot.services.reviewing import Reviewing
 from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
+from bot.slack.acked import AckedViews
 from bot.slack.home import SlackHomes
 from bot.slack.notifier import SlackNotifier
 from bot.slack.replies import Replies
@@ -160,6 +161,7 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
             work,
             viewing,
             services.homes,
+            AckedViews(client),
         )
         handlers.register(app, desk)
         yield Bench(store, services, app, cloud, client)
@@ -179,7 +181,14 @@ def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) ->
     carrying = Carrying(desk, delivery, store.drafts, slack, publishing, managing, _nobody_keeps)
     worker = Worker(store.agenda, store.inbox, store.requests, execution, publishing, carrying, directory, clock, bell)
     homes = Homes(viewing, store.homes, store.agenda, Asking(ledger, directory), SlackHomes(replies).show, bell.ring)
-    reviewing = Reviewing(ledger, directory, store.agenda, store.keeps, SlackNotifier(replies), viewing.key_view)
+    reviewing = Reviewing(
+        ledger,
+        directory,
+        store.agenda,
+        store.keeps,
+        SlackNotifier(replies, AckedViews(replies.client)),
+        viewing.key_view,
+    )
     return Services(worker, viewing, homes, reviewing)
 
 

@@ -185,6 +185,7 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
         work,
         parts.viewing,
         parts.homes,
+        parts.views,
     )
     handlers.register(app, desk)
     return app

@@ -28,6 +28,7 @@ from bot.services.reviewing import Reviewing
 from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
+from bot.slack.acked import AckedViews
 from bot.slack.home import SlackHomes
 from bot.slack.notifier import SlackNotifier
 from bot.slack.people import SlackPeople
@@ -42,6 +43,7 @@ class Parts:
 
     worker: Worker
     replies: Replies
+    views: AckedViews
     viewing: Viewing
     homes: Homes
     reviewing: Reviewing
@@ -53,7 +55,8 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     counter = events_counter(registry)
     requests, audit = CountedRequests(store.requests, counter), CountedAudit(store.audit, counter)
     replies = Replies(world.slack, world.session, frozenset(_hosts(settings)))
-    notifier = SlackNotifier(replies)
+    views = AckedViews(world.slack)
+    notifier = SlackNotifier(replies, views)
     ledger = Ledger(requests, audit, clock, bell.ring)
     directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.team, policy)
     desk, viewing = Desk(ledger, directory), Viewing(directory, requests, clock)
@@ -83,7 +86,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         errands={"home": homes.errand, "review": reviewing.step, "gone": Missing(ledger, world.cloud).look},
         moved=moved,
     )
-    return Parts(worker, replies, viewing, homes, reviewing)
+    return Parts(worker, replies, views, viewing, homes, reviewing)
 
 
 def _hosts(settings: Settings) -> set[str]:

@@ -1,6 +1,7 @@
 """The form: opening it, drawing it again while it is filled in, its searchable fields, and its two submits."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
@@ -9,6 +10,7 @@ from bot.services.checking import name_taken, text_problems
 from bot.services.clicks import Change, Check, Draft, Send
 from bot.services.filling import NEW, form, used
 from bot.slack import choices, forms, ids, modals
+from bot.slack.form import form as draw
 from bot.slack.forms import Body, Command, Opening
 from bot.slack.kit import Block
 from handlers.desk import Reception
@@ -44,8 +46,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.view(ids.FORM)
     async def submitted(ack: AsyncAck, body: Body) -> None:
         draft = used(forms.draft(body))
-        problems = {forms.block_of(body, name): problem for name, problem in (await _problems(desk, draft)).items()}
-        if shown := {block: problems[block] for block in problems if block}:
+        if shown := forms.under(body, await _problems(desk, draft)):
             await ack(response_action="errors", errors=shown)
             return
         await desk.submit(ack, body, Check(draft), modals.checking())
@@ -74,7 +75,8 @@ async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _E
 
 async def _redraw(desk: Reception, opening: Opening, body: Body) -> None:
     page = form(forms.draft(body), await desk.catalog(), desk.directory.policy())
-    await desk.redraw(opening, modals.page(page))
+    page = replace(page, drawing=ids.drawing(forms.click_id(body)))
+    await desk.redraw(opening, draw(page, forms.standing(body)))
 
 
 async def _problems(desk: Reception, draft: Draft) -> Mapping[str, str]:
@@ -92,6 +94,6 @@ def _options(catalog: Catalog | None, asked: forms.Suggestion) -> Block:
         case ids.FORM_ENVIRONMENT:
             return choices.environments(catalog, asked.typed)
         case ids.FORM_RESOURCE:
-            return choices.resources(catalog, asked.draft, asked.typed)
+            return choices.resources(catalog, asked.place, asked.typed)
         case _:
             return choices.accounts(catalog, asked.typed)

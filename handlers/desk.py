@@ -21,6 +21,7 @@ from bot.services.viewing import Viewing
 from bot.services.words import unescaped
 from bot.services.worker import Bell
 from bot.slack import forms, modals
+from bot.slack.acked import AckedViews, waiting
 from bot.slack.forms import Body, Command, Opening
 from bot.slack.keyforms import DEEPEST
 from bot.slack.kit import Block
@@ -48,6 +49,7 @@ class Reception:
     work: Background
     viewing: Viewing
     homes: Homes
+    views: AckedViews
     redrawing: dict[str, str] = field(default_factory=dict[str, str], init=False)
     """The newest click, by its trigger, that each modal is being drawn again for."""
 
@@ -86,16 +88,17 @@ class Reception:
         """Store a submitted modal and show `then`; if it cannot be stored, keep the modal as it is, and say so.
 
         It is said on a page above; or under `field`, for a modal that may be the third, above which there is no room.
+        The page that the click leads to follows `then`, however late Slack shows that.
         """
         try:
             await self.receive(body, deed)
         except LatchkeyError as error:
             if field:
-                await ack(response_action="errors", errors={field: unescaped(tell(error))})
+                await ack(response_action="errors", errors=forms.under(body, {field: unescaped(tell(error))}))
             else:
                 await ack(response_action="push", view=modals.page(TextPage("Not done", tell(error))))
         else:
-            await ack(response_action="update", view=then)
+            await ack(response_action="update", view=waiting(then, forms.click_id(body)))
 
     async def open(self, trigger: str, view: Block) -> str:
         """Open a modal within the three seconds of its trigger; returns its id."""
@@ -113,15 +116,21 @@ class Reception:
 
     async def fill(self, view: str, load: Callable[[], Awaitable[Block]]) -> None:
         """Put what was waited for into an open modal, or why there is nothing."""
+        await self._drawn({"view_id": view, "view": await self._loaded(load)})
+
+    async def follow(self, opening: Opening, load: Callable[[], Awaitable[Block]]) -> None:
+        """The same for a modal whose submit was answered with `waiting`."""
+        await self.views.put(str(opening.view), await self._loaded(load), opening.reply.waiting)
+
+    async def _loaded(self, load: Callable[[], Awaitable[Block]]) -> Block:
         try:
-            loaded = await load()
+            return await load()
         except LatchkeyError as error:
             log.info("refused", extra={"code": error.code, "why": str(error)})
-            loaded = modals.page(TextPage("Not possible", tell(error)))
+            return modals.page(TextPage("Not possible", tell(error)))
         except Exception as error:
             log.exception("failed")
-            loaded = modals.page(TextPage("Something went wrong", tell(error)))
-        await self._drawn({"view_id": view, "view": loaded})
+            return modals.page(TextPage("Something went wrong", tell(error)))
 
     async def redraw_with(self, opening: Opening, load: Callable[[], Awaitable[Block]]) -> None:
         """Replace the modal that a click came from with what takes a while to load, unless it was clicked again.

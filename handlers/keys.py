@@ -14,6 +14,7 @@ from bot.services.clicks import Delete, Edit, Extend, Rotate
 from bot.services.listing import Listing
 from bot.services.pages import Filters, Page
 from bot.slack import forms, ids, keyforms, keylist, keypages, modals, snippets
+from bot.slack.acked import waiting
 from bot.slack.forms import Body, Command, Opening
 from bot.slack.kit import Block, cut
 from handlers.desk import Reception
@@ -117,9 +118,9 @@ def _listen_to_list(app: AsyncApp, desk: Reception) -> None:
     @app.view(ids.LIST)
     async def search(ack: AsyncAck, body: Body) -> None:
         opening, filters = forms.opening(body), keyforms.filters(body)
-        job = desk.fill(str(opening.view), lambda: _list(desk, opening, filters))
+        job = desk.follow(opening, lambda: _list(desk, opening, filters))
         desk.start(job, "search the list", opening.by, opening.reply)
-        await ack(response_action="update", view=keypages.loading("API keys"))
+        await ack(response_action="update", view=waiting(keypages.loading("API keys"), opening.reply.waiting))
 
     @app.options(ids.LIST_OWNER)
     @app.options(ids.LIST_ENVIRONMENT)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias, assert_never
 
@@ -35,7 +35,7 @@ from bot.services.clicks import (
 from bot.services.delivery import Delivery
 from bot.services.filling import form
 from bot.services.managing import Managing
-from bot.services.pages import Page, TextPage
+from bot.services.pages import EditPage, FormPage, Page, TextPage
 from bot.services.ports import Drafts, Notifier
 from bot.services.publishing import Publishing
 from bot.services.requests import Desk
@@ -90,7 +90,7 @@ class Carrying:
 
     async def _reply(self, click: Click, page: Page) -> None:
         if click.reply.view is not None:
-            await self.notifier.show_page(click.reply.view, page)
+            await self.notifier.show_page(click.reply.view, _drawn(page, click), click.reply.waiting)
         elif isinstance(page, TextPage):
             await self.notifier.say(click.by, click.reply, page.text)
 
@@ -165,6 +165,11 @@ class Carrying:
         if draft is None:
             raise NotFound("This form is too old. Nothing was sent. Start again with `/apikey create`.")
         return draft
+
+
+def _drawn(page: Page, click: Click) -> Page:
+    """The page as the answer to this click: a form has fields that are new to the modal, whatever stood there."""
+    return replace(page, drawing=click.id[:8]) if isinstance(page, FormPage | EditPage) else page
 
 
 def _surface(deed: Act, by: str, card: CardAt, request: Request) -> str:

@@ -44,6 +44,8 @@ class ReplyTo:
     response_url: Secret | None = None
     channel: str | None = None
     view: str | None = None
+    waiting: str = ""
+    """Names the page that answered the submit of `view`, which what comes of it has to follow; "" for a button."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ class FormPage:
     """How many resources there are to choose from; None where there is no catalog, or no place yet."""
     limit: timedelta | None = None
     """The longest life that the rule for what is chosen gives a key; None is no limit."""
+    drawing: str = ""
+    """Tells this drawing of the form from all others in the same modal; "" where there was none before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ class EditPage:
     view: KeyView
     typed: tuple[str, str] | None = None
     notice: str = ""
+    drawing: str = ""
+    """As in `FormPage`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,8 +262,11 @@ class Notifier(Protocol):
     async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
         """Answer a click, so that only the person who clicked sees it."""
 
-    async def show_page(self, view: str, page: Page) -> None:
-        """Put a page into an open modal; a modal that was closed meanwhile is not an error."""
+    async def show_page(self, view: str, page: Page, waiting: str = "") -> None:
+        """Put a page into an open modal, after the one that `ReplyTo.waiting` names, however late Slack shows that.
+
+        A modal that was closed meanwhile is not an error.
+        """
 
     async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
         """Show the secret through the click's own response_url, once, with no retry."""

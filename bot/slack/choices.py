@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.keys import Kind, Resource, ServiceAccount
-from bot.services.clicks import Draft
-from bot.services.filling import EXISTING, ME, NEW, kind_of
+from bot.services.filling import EXISTING, ME, NEW
 from bot.services.offers import NOTHING, placed, regions
 from bot.services.spans import days_allowed, duration
 from bot.slack.forms import BY_RULE
+from bot.slack.ids import Place
 from bot.slack.kit import OPTION, OPTIONS, VALUE, Block, option, plain_text
 
 T = TypeVar("T")
@@ -46,13 +46,15 @@ def accounts(catalog: Catalog | None, typed: str) -> Block:
     return _answer([each for each in found if hit(typed, each.name, each.id)], account_option)
 
 
-def resources(catalog: Catalog | None, draft: Draft, typed: str) -> Block:
-    """What Slack is answered about the resources of the chosen kind in the chosen place."""
-    known, kind = catalog or NOTHING, kind_of(draft)
-    if kind is not Kind.FLINK:
-        found = placed(known, kind, draft.environment)
+def resources(catalog: Catalog | None, place: Place, typed: str) -> Block:
+    """What Slack is answered about the resources of a kind in a place; nothing for a kind that there is not."""
+    known = catalog or NOTHING
+    if place.kind not in set(Kind):
+        return {"options": []}
+    if place.kind != Kind.FLINK:
+        found = placed(known, Kind(place.kind), place.environment)
         return _answer([each for each in found if hit(typed, each.name, each.id)], resource_option)
-    used, others = regions(known, draft.environment, draft.cloud)
+    used, others = regions(known, place.environment, place.cloud)
     mine = [each for each in used if hit(typed, each.name, each.id)]
     rest = [each for each in others if hit(typed, each.name, each.id)]
     if not mine:

@@ -1,10 +1,11 @@
 """The form: account, resource scope and what that needs, texts, lifetime. Pure.
 
-Fields keep their ids, so that Slack keeps what was typed and chosen when the form is drawn again; what a choice takes
-out of sight is kept in private_metadata until it is shown again.
+Drawn again after a choice in it, the form keeps the ids of the fields that stand in it, so that Slack keeps what was
+typed and chosen there; a field that comes in gets a new one, and so do all of a form that is drawn from what we stored.
+What a choice takes out of sight is kept in private_metadata until it is shown again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bot.domain.keys import Kind
 from bot.services.checking import LIMITS
@@ -13,7 +14,7 @@ from bot.services.filling import EXISTING, ME, NEW, kind_of, owner_kind
 from bot.services.offers import ORGANIZATION_WIDE
 from bot.services.pages import FormPage
 from bot.slack import choices, forms, ids
-from bot.slack.kit import OPTIONS, Block, context, field, modal, search, text_input
+from bot.slack.kit import OPTIONS, Block, context, field, modal, redrawn, search, text_input
 
 _OF_OWNER = {
     ME: "The key acts as your own Confluent user: whoever has it can use what you can use.",
@@ -42,9 +43,13 @@ _LABELS = {
 _TYPE = "Type a name or id"
 
 
-def form(content: FormPage) -> Block:
-    """The form with exactly the fields that the account and the scope need."""
-    fields = [*_account(content), *_scope(content), *_texts(content), *_lifetime(content)]
+def form(content: FormPage, standing: Iterable[str] = ()) -> Block:
+    """The form with exactly the fields that the account and the scope need.
+
+    `standing` are the block ids of the view that this is drawn into, when it answers a choice in that view.
+    """
+    drawn = [*_account(content), *_scope(content), *_texts(content), *_lifetime(content)]
+    fields = redrawn(drawn, content.drawing, standing)
     shown = {each["block_id"] for each in fields if "block_id" in each}
     kept = forms.hidden(content.draft, shown)
     return modal("Create an API key", fields, callback=ids.FORM, submit="Review", close="Cancel", metadata=kept)

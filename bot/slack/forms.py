@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,9 @@ METADATA = 3000
 _ATTEMPT = re.compile(r"[0-9]{1,6}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _NOTHING: Body = {}
+_PLACE = ("place:kind", "place:environment", "place:cloud")
+"""Where private_metadata holds the place of a field whose block id is too short for it."""
+_ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Somebody types into a searchable select; `draft` is the form around it, where there is one."""
+    """Somebody types into a searchable select; `place` is what a field for a resource offers."""
 
     action: str
     typed: str
-    draft: Draft
+    place: ids.Place
 
 
 def command(body: Body) -> Command:
@@ -138,7 +141,7 @@ def click_id(body: Body) -> str:
 def draft(body: Body) -> Draft:
     """The form's fields as they stand. Text is kept exactly as typed; a field not shown now is as it last was."""
     view = _part(body, "view")
-    values, kept = _part(_part(view, "state"), "values"), _kept(view)
+    values, kept = form_state(body), _kept(view)
 
     def chosen(block: str) -> str:
         return _chosen(values, block) if _shown(values, block) else kept.get(block, "")
@@ -154,7 +157,7 @@ def draft(body: Body) -> Draft:
     return Draft(
         owner=account or owner if owner == EXISTING else owner,
         environment=environment,
-        cluster=_chosen(values, place) if place in values else "",
+        cluster=_chosen(values, place, exactly=True),
         name=typed(ids.NAME_BLOCK),
         description=typed(ids.DESCRIPTION_BLOCK),
         reason=typed(ids.REASON_BLOCK),
@@ -168,7 +171,8 @@ def draft(body: Body) -> Draft:
 
 
 def hidden(draft: Draft, shown: Collection[str]) -> str:
-    """What a form has to keep of fields that it does not show, for its private_metadata."""
+    """What a form has to keep of fields that it does not show, for its private_metadata; `shown` are block ids."""
+    place = ids.Place(draft.kind, draft.environment, draft.cloud if draft.kind == Kind.FLINK else "")
     fields = {
         ids.ACCOUNT_BLOCK: draft.account,
         ids.ACCOUNT_NAME_BLOCK: draft.account_name,
@@ -176,24 +180,75 @@ def hidden(draft: Draft, shown: Collection[str]) -> str:
         ids.ENVIRONMENT_BLOCK: draft.environment,
         ids.CLOUD_BLOCK: draft.cloud,
     }
-    kept = {block: text for block, text in fields.items() if text and block not in shown}
-    written = json.dumps(kept, ensure_ascii=False) if kept else ""
+    names = {ids.field(each) for each in shown}
+    kept = {block: text for block, text in fields.items() if text and block not in names}
+    if ids.place_of(ids.resource_block(*place)) is None:
+        kept |= dict(zip(_PLACE, place, strict=True))
+    written = as_metadata(kept) if kept else ""
     return written if len(written) <= METADATA else ""
+
+
+def as_metadata(kept: Mapping[str, str]) -> str:
+    """JSON for a view's private_metadata, in which nothing is left that Slack might send back escaped."""
+    written = json.dumps(kept, ensure_ascii=False)
+    return written.translate(_ESCAPED)
 
 
 def block_of(body: Body, block: str) -> str:
     """The block's id as it stands in this view, with what we appended to it, for errors under a field; "" if absent."""
-    return next((each["block_id"] for each in body["view"]["blocks"] if _is(each.get("block_id", ""), block)), "")
+    blocks: Sequence[Body] = _part(body, "view").get("blocks") or ()
+    return next((each["block_id"] for each in blocks if ids.is_field(each.get("block_id", ""), block)), "")
+
+
+def under(body: Body, problems: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong, by the ids that the fields have in this view. A field that it does not show has no place there."""
+    placed = {block_of(body, name): problem for name, problem in problems.items()}
+    return {block: problem for block, problem in placed.items() if block}
+
+
+def standing(body: Body) -> tuple[str, ...]:
+    """The ids of the blocks of the view that a click came from."""
+    blocks: Sequence[Body] = _part(body, "view").get("blocks") or ()
+    return tuple(str(each["block_id"]) for each in blocks if each.get("block_id"))
 
 
 def deny_reason(body: Body) -> str:
     """The reason typed into the Deny modal."""
-    return _typed(body["view"]["state"]["values"], ids.REASON_BLOCK)
+    return _typed(form_state(body), ids.REASON_BLOCK)
 
 
 def suggestion(body: Body) -> Suggestion:
-    """Read a `block_suggestion`."""
-    return Suggestion(body["action_id"], str(body.get("value") or ""), draft(body))
+    """Read a `block_suggestion`. Slack sends the form's state along empty or outdated there: only ids are read."""
+    kept = _kept(_part(body, "view"))
+    place = ids.place_of(str(body.get("block_id") or ""))
+    return Suggestion(
+        str(body["action_id"]),
+        str(body.get("value") or ""),
+        ids.Place(*(kept.get(each, "") for each in _PLACE)) if place is None else place,
+    )
+
+
+def form_state(body: Body) -> Body:
+    """What is typed and chosen, by block id: of the fields that this view has, not of those of an earlier page.
+
+    A menu that Slack says nothing of stands as it was drawn.
+    """
+    view = _part(body, "view")
+    values = _part(_part(view, "state"), "values")
+    blocks: Sequence[Body] | None = view.get("blocks")
+    if blocks is None:
+        return values
+    return {
+        **{block: menu for each in blocks for block, menu in _as_drawn(each)},
+        **{block: values[block] for block in standing(body) if block in values},
+    }
+
+
+def _as_drawn(block: Body) -> Iterable[tuple[str, Body]]:
+    element = _part(block, "element")
+    if block.get("type") == "input" and "initial_option" in element:
+        chosen = {"type": element.get("type"), "selected_option": element["initial_option"]}
+        yield str(block.get("block_id")), {str(element.get("action_id")): chosen}
 
 
 def _part(body: Body, name: str) -> Body:
@@ -211,7 +266,8 @@ def _team(body: Body) -> TeamId:
 def _reply(body: Body) -> ReplyTo:
     view = _part(body, "view")
     is_modal = view.get("type") == "modal"
-    return ReplyTo(_url(body), _part(body, "channel").get("id"), view.get("id") if is_modal else None)
+    waiting = click_id(body) if body.get("type") == "view_submission" else ""
+    return ReplyTo(_url(body), _part(body, "channel").get("id"), view.get("id") if is_modal else None, waiting)
 
 
 def _url(body: Body) -> Secret | None:
@@ -226,10 +282,6 @@ def _card(body: Body) -> CardAt | None:
     return CardAt(container["channel_id"], container["message_ts"])
 
 
-def _is(block_id: str, block: str) -> bool:
-    return block_id == block or block_id.startswith(f"{block}:")
-
-
 def _kept(view: Body) -> Mapping[str, str]:
     """What `hidden` wrote; nothing when it cannot be read."""
     with suppress(ValueError):
@@ -240,17 +292,17 @@ def _kept(view: Body) -> Mapping[str, str]:
 
 
 def _shown(values: Body, block: str) -> bool:
-    return any(_is(block_id, block) for block_id in values)
+    return any(ids.is_field(block_id, block) for block_id in values)
 
 
-def _element(values: Body, block: str) -> Body:
-    found = next((block_id for block_id in values if _is(block_id, block)), "")
-    elements = _part(values, found)
+def _element(values: Body, block: str, *, exactly: bool = False) -> Body:
+    found = (each for each in values if (ids.field(each) == block if exactly else ids.is_field(each, block)))
+    elements = _part(values, next(found, ""))
     return _part(elements, next(iter(elements), ""))
 
 
-def _chosen(values: Body, block: str) -> str:
-    option = _part(_element(values, block), "selected_option")
+def _chosen(values: Body, block: str, *, exactly: bool = False) -> str:
+    option = _part(_element(values, block, exactly=exactly), "selected_option")
     return str(option.get("value") or "")
 
 

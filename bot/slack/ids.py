@@ -1,6 +1,15 @@
-"""Every name that Slack sends back to us: commands, callbacks, blocks, actions. `surface:verb`."""
+"""Every name that Slack sends back to us: commands, callbacks, blocks, actions. `surface:verb`.
 
+A block id is a field's name, then what the field depends on (`resource:kafka:env-1`), then which drawing of the page
+brought the field in (`~0f3a9c12`). Slack may keep what a person chose in a field for as long as a view has that id,
+even where a later page shows something else there: a field that is drawn anew from what we know gets a new id.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 COMMAND = "/apikey"
 LONGEST = 255
@@ -86,10 +95,64 @@ KEEP = "keep"
 KEY_KEEP = "key:keep"
 
 
+class Place(NamedTuple):
+    """What the field for a resource offers: those of one kind, in one environment, for Flink in one cloud."""
+
+    kind: str
+    environment: str = ""
+    cloud: str = ""
+
+
+_DRAWING = re.compile(r"~[0-9a-f]{8}\Z")
+_ROOM = LONGEST - 9
+"""Characters of a block id that stand before its drawing."""
+_SHORT = "#"
+
+
+def drawing(of: str) -> str:
+    """Eight characters that tell one drawing of a page from all others; `of` is the click that it answers."""
+    return hashlib.sha256(of.encode()).hexdigest()[:8]
+
+
+def drawn(block: str, drawing: str, standing: Iterable[str] = ()) -> str:
+    """The id of a field in this drawing of its page; a field that stands in the view already keeps the id it has."""
+    kept = next((each for each in standing if field(each) == block), "")
+    return kept or (f"{block}~{drawing}" if drawing else block)
+
+
+def field(block_id: str) -> str:
+    """The block id without its drawing."""
+    return _DRAWING.sub("", block_id)
+
+
+def is_field(block_id: str, name: str) -> bool:
+    """Whether this is the block of the field of this name, whatever it depends on."""
+    known = field(block_id)
+    return known == name or known.startswith(f"{name}:")
+
+
 def resource_block(kind: str, environment: str, cloud: str = "") -> str:
-    """The block id of the field for a resource, `resource:flink:env-…:aws`, so that another place empties it."""
-    block = ":".join(filter(None, (RESOURCE_BLOCK, kind, environment, cloud)))
-    return block if len(block) <= LONGEST else block[:LONGEST]
+    """The block id of the field for a resource, `resource:flink:env-…:aws`: another place is another field.
+
+    Where that is too long for Slack, or could be misread, it names the place by a hash, and the view's private_metadata
+    has to hold it.
+    """
+    parts = (RESOURCE_BLOCK, kind, environment, *((cloud,) if cloud else ()))
+    block = ":".join(parts) if environment else f"{RESOURCE_BLOCK}:{kind}"
+    is_clear = len(block) <= _ROOM and ":" not in environment
+    return block if is_clear else f"{RESOURCE_BLOCK}:{_SHORT}{drawing(block)}"
+
+
+def place_of(block_id: str) -> Place | None:
+    """The place that the block id of a field for a resource names; None where it could only name it by a hash."""
+    _, _, rest = field(block_id).partition(":")
+    if rest.startswith(_SHORT):
+        return None
+    kind, _, where = rest.partition(":")
+    if kind != "flink":
+        return Place(kind, where)
+    environment, _, cloud = where.partition(":")
+    return Place(kind, environment, cloud)
 
 
 def key_ref(request: str, attempt: int) -> str:

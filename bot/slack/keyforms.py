@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from bot.domain.keys import KeyId
 from bot.services.checking import text_problem, text_problems
-from bot.services.clicks import Delete, Draft, Edit, Extend, Rotate
+from bot.services.clicks import Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.managing import CONFIRM
 from bot.services.pages import Filters
-from bot.slack import ids
+from bot.slack import forms, ids, keylist
 from bot.slack.forms import BY_RULE, Body
 from bot.slack.keylist import ALL, TYPED
 
@@ -53,10 +53,27 @@ def depth(body: Body) -> int:
 
 
 def filters(body: Body) -> Filters:
-    """What the list is narrowed to, as its fields stand."""
-    place = ids.FILTERS_BLOCK
-    owner, kind = _option(body, place, ids.LIST_OWNER), _option(body, place, ids.LIST_KIND)
-    return Filters(owner, kind, _option(body, place, ids.LIST_ENVIRONMENT), _typed(body, ids.TEXT_BLOCK)[:TYPED])
+    """What the list is narrowed to: as it was drawn, and what was chosen and typed since.
+
+    Slack may say nothing of a menu that nobody touched, so the page itself holds what it shows.
+    """
+    shown = keylist.shown(str(_part(body, "view").get("private_metadata") or ""))
+    said = forms.form_state(body)
+    menus = _part(said, ids.FILTERS_BLOCK)
+    pressed: Body = next(iter(body.get("actions") or ()), _NOTHING)
+
+    def chosen(action: str, drawn: str) -> str:
+        touched = (pressed if pressed.get("action_id") == action else _NOTHING, _part(menus, action))
+        option = next((str(_part(each, "selected_option").get("value") or "") for each in touched if each), "")
+        return "" if option == ALL else option or drawn
+
+    text = _typed(body, ids.TEXT_BLOCK) if ids.TEXT_BLOCK in said else shown.text
+    return Filters(
+        chosen(ids.LIST_OWNER, shown.owner),
+        chosen(ids.LIST_KIND, shown.kind),
+        chosen(ids.LIST_ENVIRONMENT, shown.environment),
+        text[:TYPED],
+    )
 
 
 def turn(body: Body) -> str:
@@ -72,7 +89,7 @@ def snippet(body: Body) -> str:
 
 def edit(body: Body) -> Edit:
     """A submitted edit."""
-    key, _, seen = str(_part(body, "view").get("private_metadata") or "").partition(" ")
+    key, seen, *_ = *_metadata(body), "", ""
     name, description = _typed(body, ids.NAME_BLOCK), _typed(body, ids.DESCRIPTION_BLOCK)
     return Edit(_own(key), name, description, seen, _typed(body, ids.REASON_BLOCK))
 
@@ -102,6 +119,10 @@ def extend(body: Body) -> Extend:
 
 def problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:
     """What is wrong with what was typed, by block; the same is asked again when it is carried out."""
+    return forms.under(body, _problems(body, deed))
+
+
+def _problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:
     match deed:
         case Edit():
             # What the key says already may stay, whatever it is.
@@ -134,8 +155,14 @@ def _reason(text: str) -> dict[str, str]:
 
 
 def _is_as_it_was(body: Body, block: str) -> bool:
-    found = next((each for each in _part(body, "view").get("blocks", ()) if each.get("block_id") == block), _NOTHING)
-    return str(_part(found, "element").get("initial_value") or "") == _typed(body, block)
+    """Whether a field holds what the key said when the page was opened."""
+    typed, held = _typed(body, block), _metadata(body)
+    marks = {ids.NAME_BLOCK: fingerprint(typed, ""), ids.DESCRIPTION_BLOCK: fingerprint("", typed)}
+    return block in marks and marks[block] in held[_SEEN:]
+
+
+def _metadata(body: Body) -> list[str]:
+    return str(_part(body, "view").get("private_metadata") or "").split(" ")
 
 
 def _lifetime(body: Body) -> str:
@@ -145,9 +172,8 @@ def _lifetime(body: Body) -> str:
 
 
 def _option(body: Body, block: str, action: str) -> str:
-    """The value of a chosen option; "" for none, and for the one that means everything."""
-    value = str(_part(_element(body, block, action), "selected_option").get("value") or "")
-    return "" if value == ALL else value
+    """The value of a chosen option; "" for none."""
+    return str(_part(_element(body, block, action), "selected_option").get("value") or "")
 
 
 def _typed(body: Body, block: str) -> str:
@@ -157,7 +183,7 @@ def _typed(body: Body, block: str) -> str:
 
 
 def _element(body: Body, block: str, action: str) -> Body:
-    return _part(_part(_part(_part(_part(body, "view"), "state"), "values"), block), action)
+    return _part(_part(forms.form_state(body), forms.block_of(body, block) or block), action)
 
 
 def _part(of: Body, name: str) -> Body:
@@ -166,5 +192,7 @@ def _part(of: Body, name: str) -> Body:
     return _NOTHING if part is None else part
 
 
+_SEEN = 2
+"""What an edit page's private_metadata holds before the marks of its two texts: the key, and that of both together."""
 _LONGEST = 3000
 _NO_DAYS = 10_000

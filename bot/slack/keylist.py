@@ -1,15 +1,19 @@
 """The list of keys as a modal, with its filters. Pure."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, fields
 
 from bot.domain.catalog import Environment
 from bot.domain.keys import Everywhere, ServiceAccount
 from bot.services.listing import ME
-from bot.services.pages import KeysPage, KeyView
+from bot.services.pages import Filters, KeysPage, KeyView
 from bot.services.words import KINDS
 from bot.slack import ids
 from bot.slack.cards import called, place_of
 from bot.slack.choices import hit
+from bot.slack.forms import as_metadata
 from bot.slack.keypages import age, title_row
 from bot.slack.kit import (
     OPTIONS,
@@ -51,7 +55,16 @@ def keys(content: KeysPage) -> Block:
         blocks += [divider(), context(_nothing(content))]
     if turns := _turns(content):
         blocks += [divider(), actions(*turns)]
-    return modal("API keys", blocks, callback=ids.LIST, submit="Search")
+    kept = as_metadata({name: text for name, text in asdict(content.filters).items() if text})
+    return modal("API keys", blocks, callback=ids.LIST, submit="Search", metadata=kept)
+
+
+def shown(metadata: str) -> Filters:
+    """The filters that a list was drawn with, from its private_metadata; none where it cannot be read."""
+    with suppress(ValueError, AttributeError):
+        kept: Mapping[str, object] = json.loads(metadata)
+        return Filters(**{each.name: str(kept.get(each.name) or "") for each in fields(Filters)})
+    return Filters()
 
 
 def key_rows(view: KeyView) -> list[Block]:
@@ -86,7 +99,8 @@ def environments(known: Iterable[Environment], typed: str) -> list[Block]:
 def _filters(content: KeysPage) -> Block:
     chosen, environment = content.filters, content.environment
     owner = option(flat(content.owner_name) or chosen.owner, chosen.owner) if chosen.owner else None
-    place = option(flat(environment.name) or environment.id, environment.id) if environment else None
+    named = flat(environment.name) if environment else ""
+    place = option(named or chosen.environment, chosen.environment) if chosen.environment else None
     kinds = [_EVERY_KIND, *(option(text, kind) for kind, text in KINDS.items())]
     initial = next((each for each in kinds if each["value"] == chosen.kind), None)
     kind: Block = {

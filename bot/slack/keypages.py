@@ -34,6 +34,7 @@ from bot.slack.kit import (
     mrkdwn,
     option,
     quote,
+    redrawn,
     text_input,
 )
 from bot.slack.standing import Rows, progress
@@ -82,7 +83,9 @@ def edit(content: EditPage) -> Block:
         _description(description, stays),
         _reason(optional=True),
     ]
-    metadata = f"{view.key.id} {fingerprint(*now)}"
+    blocks = redrawn(blocks, content.drawing)
+    # Slack sends back its own copy of what a field was drawn with, escaped: what it held is told by these.
+    metadata = f"{view.key.id} {fingerprint(*now)} {fingerprint(now[0], '')} {fingerprint('', now[1])}"
     return modal("Edit API key", blocks, callback=ids.EDIT, submit="Save", close="Cancel", metadata=metadata)
 
 

@@ -4,7 +4,7 @@ Foreign text goes into rich_text or plain_text, where nothing links, mentions or
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from bot.domain.errors import plain
 from bot.domain.keys import SlackUserId
 from bot.services.words import DATE, fallback, unescaped, when
-from bot.slack import fitting
+from bot.slack import fitting, ids
 
 Block: TypeAlias = dict[str, Any]
 Row: TypeAlias = "Sequence[Piece]"
@@ -194,6 +194,15 @@ def modal(
     if submit:
         view["submit"] = plain_text(submit, TITLE)
     return view
+
+
+def redrawn(blocks: Iterable[Block], drawing: str, standing: Iterable[str] = ()) -> list[Block]:
+    """The blocks with their ids for this drawing, so that no field shows one thing and submits another: see `ids`."""
+    there = tuple(standing)
+    return [
+        {**each, "block_id": ids.drawn(each["block_id"], drawing, there)} if "block_id" in each else each
+        for each in blocks
+    ]
 
 
 def flat(text: str, limit: int = NAME) -> str:

@@ -13,6 +13,7 @@ from bot.services.clicks import CardAt, ReplyTo
 from bot.services.pages import Handover, Page
 from bot.services.ports import Post, Surface
 from bot.slack import cards, digests, keymessages, modals, once
+from bot.slack.acked import AckedViews
 from bot.slack.kit import Block, as_message
 from bot.slack.replies import Replies, call
 
@@ -24,6 +25,7 @@ class SlackNotifier:
     """Posts, updates and answers. Cards are views of the record: losing one loses nothing."""
 
     replies: Replies
+    views: AckedViews
 
     async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
         """See `Notifier.publish`. Slack's posting is not idempotent: a crash right after it can leave a second copy."""
@@ -53,13 +55,9 @@ class SlackNotifier:
         """Answer a click with a sentence that only `to` sees."""
         await self.replies.send(to, reply, text)
 
-    async def show_page(self, view: str, page: Page) -> None:
-        """Put a page into an open modal."""
-        try:
-            await call(self.replies.client, "views.update", {"view_id": view, "view": modals.page(page)})
-        except Undeliverable as error:
-            if error.reason != "not_found":  # closed meanwhile: nobody waits for this page
-                raise
+    async def show_page(self, view: str, page: Page, waiting: str = "") -> None:
+        """See `Notifier.show_page`."""
+        await self.views.put(view, modals.page(page), waiting)
 
     async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
         """Show the secret in answer to the click that asked for it. Never retried; unsure counts as not shown."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.blocks import Json
-from tests.support.play import Play, play
+from tests.support.play import Play, fields, play
 
 LOOKS_SECRET = "cflt" + "A1b2C3d4E5" * 6
 HOSTILE = (
@@ -181,9 +181,9 @@ async def _form_says(it: Play, under: str, problem: str) -> None:
     """The form is back; this stands right under the field, and the reason is still what was typed."""
     await it.dana.see(problem)
     form = it.dana.front()
-    ids = [block["block_id"] for block in form["blocks"]]
+    ids = fields(form)
     assert problem in str(form["blocks"][ids.index(under) + 1])
-    (reason,) = (block for block in form["blocks"] if block["block_id"] == "reason")
+    reason = form["blocks"][ids.index("reason")]
     assert reason["element"]["initial_value"] == HOSTILE
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.slack import ids
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.confluent.model import ServiceAccount
-from sandbox.slack.blocks import Json, interactive, plain_words
-from tests.support.play import Play, play
+from sandbox.slack.blocks import Json, plain_words
+from tests.support.play import Play, block_of, fields, play
 from tests.support.wishes import FIELDS, NEW, OWN, Wish, ask, choose_scope, fill_in, review, words_of
 
 ONE_APPROVAL = """
@@ -82,9 +83,8 @@ async def test_a_key_of_ones_own_account_is_advised_against_for_production(tmp_p
 async def test_a_new_service_account_has_a_name_that_nobody_has_and_is_made_after_the_approval(tmp_path: Path) -> None:
     async with play(tmp_path, policy=ONE_APPROVAL) as it:
         await fill_in(it.dana, Wish(NEW, account_name="orders-service"))
-        assert (await it.dana.submit())["account_name"].startswith(
-            "There is a service account of this name already (sa-orders)."
-        )
+        (problem,) = (await it.dana.submit()).values()
+        assert problem.startswith("There is a service account of this name already (sa-orders).")
         accounts = it.stage.organization.service_accounts
         taken = accounts["sa-orders"]
         accounts["sa-new001"] = ServiceAccount("sa-new001", "clicks", "", taken.created_at, taken.updated_at)
@@ -108,7 +108,7 @@ async def test_texts_of_a_new_account_that_are_too_long_are_answered_under_their
         await fill_in(it.dana, Wish(NEW))
         errors = await it.submit_past_the_client(account_name="a" * 65, account_description="d" * 129)
 
-        assert errors == {
+        assert {ids.field(block): problem for block, problem in errors.items()} == {
             "account_name": "At most 64 characters; this has 65.",
             "account_description": "At most 128 characters; this has 129.",
         }
@@ -125,14 +125,14 @@ async def test_what_was_typed_and_chosen_survives_every_change_of_account_and_sc
         await _without(it, "account")
         for kind in ("cloud", "flink", "global", "schema-registry"):
             await it.dana.fill({"Resource scope": kind})
-            await _drawn(it, f"'resource:{kind}:env-dev001" if kind in FIELDS else f"'{kind}'")
+            await _drawn(it, f"resource:{kind}:env-dev001" if kind in FIELDS else kind)
         assert _chosen(it, "resource")["value"] == "lsrc-dev01"
 
         await it.dana.fill({"Account": "service-account"})
-        await _drawn(it, "'account'")
+        await _drawn(it, "account")
         assert _chosen(it, "account")["text"]["text"] == "payments-service"
         await it.dana.fill({"Account": "new"})
-        await _drawn(it, "'account_name'")
+        await _drawn(it, "account_name")
         await it.dana.submit()
         await it.dana.see("Review your request")
         said = " ".join(plain_words(it.dana.front()))
@@ -146,7 +146,7 @@ async def test_another_place_empties_the_resource(tmp_path: Path) -> None:
         await choose_scope(it.dana, Wish())
         assert await it.dana.options("Kafka cluster") == ["clicks-dev", "orders-dev", "payments-dev"]
         await it.dana.fill({"Environment": "production"})
-        await _drawn(it, "'resource:kafka:env-prod01'")
+        await _drawn(it, "resource:kafka:env-prod01")
 
         assert _chosen(it, "resource") is None
         assert await it.dana.options("Kafka cluster") == ["orders", "payments"]
@@ -177,7 +177,7 @@ async def test_quick_changes_of_the_scope_end_with_the_last_one(tmp_path: Path) 
             await it.dana.fill({"Resource scope": kind})
         await it.dana.fill({"Reason": "typed meanwhile"})
 
-        await _drawn(it, "'resource:flink:env-dev001'")
+        await _drawn(it, "resource:flink:env-dev001")
         values = it.dana.front()["state"]["values"]
         assert values["kind"]["form:kind"]["selected_option"]["value"] == "flink"
         assert it.dana.typed[it.dana.front()["id"]]["name"]["form:text"]["value"] == "typed before"
@@ -202,7 +202,7 @@ async def test_flink_offers_the_clouds_and_regions_in_use_first(tmp_path: Path) 
         assert regions[:3] == ["Frankfurt (eu-central-1)", "N. Virginia (us-east-1)", "Sydney (ap-southeast-2)"]
         assert await it.dana.options("Region", "ohio") == ["Ohio (us-east-2)"]
         await it.dana.fill({"Cloud provider": "azure"})
-        await _drawn(it, ":env-prod01:azure'")
+        await _drawn(it, "resource:flink:env-prod01:azure")
         assert await it.dana.options("Region", "virginia") == ["Virginia (eastus)"]
 
 
@@ -296,7 +296,7 @@ async def test_a_form_can_be_opened_as_it_was_filled_in_before(tmp_path: Path) -
         await olga.fill({"Reason": "Not yet"})
         await olga.submit()
         await it.dana.click("Ask again")
-        await _drawn(it, "'resource:flink:env-dev001:aws'")
+        await _drawn(it, "resource:flink:env-dev001:aws")
         assert _chosen(it, "resource")["text"]["text"] == "Ohio (us-east-2)"
         assert _chosen(it, "lifetime")["text"]["text"] == "90 days"
         await it.dana.submit()
@@ -307,19 +307,21 @@ async def test_a_form_can_be_opened_as_it_was_filled_in_before(tmp_path: Path) -
 
 
 async def _drawn(it: Play, text: str) -> None:
-    """Wait until the form holds this."""
-    await it.dana.wait_for(lambda: text in str(it.dana.modal), f"a form with {text}")
+    """Wait until the form has this field, or a choice of this value."""
+    await it.dana.wait_for(
+        lambda: any(ids.is_field(each, text) for each in fields(it.dana.modal)) or f"'{text}'" in str(it.dana.modal),
+        f"a form with {text}",
+    )
 
 
 async def _without(it: Play, block: str) -> None:
     """Wait until the form has no such field."""
-    await it.dana.wait_for(lambda: all(each["block_id"] != block for each in it.dana.front()["blocks"]), f"no {block}")
+    await it.dana.wait_for(lambda: block not in fields(it.dana.modal), f"no {block}")
 
 
 def _chosen(it: Play, block: str) -> Json:
     """What stands in a field of the form, as Slack would send it."""
     view = it.dana.front()
-    (found,) = (each for each, _ in interactive(view["blocks"]) if each["block_id"].partition(":")[0] == block)
-    (value,) = view["state"]["values"][found["block_id"]].values()
+    (value,) = view["state"]["values"][block_of(view, block)].values()
     chosen: Json = value["selected_option"]
     return chosen

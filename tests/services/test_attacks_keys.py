@@ -417,7 +417,7 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
     hanging: Any = Hanging()
     async with a_world() as world, background(grace=1) as work:
         rest: Any = None
-        desk = Reception(hanging, rest, rest, hanging, rest, world.clock, Bell(), work, rest, rest)
+        desk = Reception(hanging, rest, rest, hanging, rest, world.clock, Bell(), work, rest, rest, rest)
         answers: list[dict[str, Any]] = []
 
         async def ack(**answer: Any) -> None:
@@ -431,4 +431,8 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
         assert list(answers[0]["errors"]) == ["reason"]
 
 
-SUBMITTED = {"user": {"id": DANA.slack, "team_id": DANA.team}, "trigger_id": "1.2", "view": {"id": "V1"}}
+SUBMITTED = {
+    "user": {"id": DANA.slack, "team_id": DANA.team},
+    "trigger_id": "1.2",
+    "view": {"id": "V1", "blocks": [{"block_id": "reason"}]},
+}

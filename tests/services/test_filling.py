@@ -23,6 +23,7 @@ from bot.services.clicks import Draft
 from bot.services.filling import form, used
 from bot.services.pages import FormPage
 from bot.slack import choices
+from bot.slack.ids import Place
 from bot.slack.kit import Block
 
 DEV, PROD = Environment("env-dev", "dev"), Environment("env-prod", "production")
@@ -113,15 +114,15 @@ def test_clouds_in_use_in_the_environment_come_first() -> None:
 
 
 def test_regions_in_use_in_the_environment_come_first_and_are_marked() -> None:
-    draft = Draft(kind="flink", environment=DEV.id, cloud="aws")
-    used, others = choices.resources(CATALOG, draft, "")["option_groups"]
+    place = Place("flink", DEV.id, "aws")
+    used, others = choices.resources(CATALOG, place, "")["option_groups"]
 
     assert used["label"]["text"] == "In use in this environment"
     assert [each["value"] for each in used["options"]] == ["aws.eu-west-9"]
     assert texts([*used["options"], *others["options"]]) == ["eu-west-9", "N. Virginia (us-east-1)"]
-    assert choices.resources(CATALOG, draft, "virginia") == {"options": others["options"]}
-    assert choices.resources(CATALOG, draft, "US-EAST") == {"options": others["options"]}
-    elsewhere = choices.resources(CATALOG, replace(draft, environment=PROD.id), "")
+    assert choices.resources(CATALOG, place, "virginia") == {"options": others["options"]}
+    assert choices.resources(CATALOG, place, "US-EAST") == {"options": others["options"]}
+    elsewhere = choices.resources(CATALOG, place._replace(environment=PROD.id), "")
     assert elsewhere == {"options": others["options"]}
 
 
@@ -135,15 +136,15 @@ def test_the_cloud_of_a_region_that_is_given_need_not_be_chosen() -> None:
 def test_a_longer_list_than_slack_shows_says_how_long_it_is() -> None:
     many = tuple(KafkaCluster(f"lkc-{number:05}", f"orders {number}", DEV.id, DEV.name) for number in range(20_000))
     catalog = replace(CATALOG, clusters=many)
-    draft = Draft(environment=DEV.id)
+    place = Place("kafka", DEV.id)
 
-    (group,) = choices.resources(catalog, draft, "orders")["option_groups"]
+    (group,) = choices.resources(catalog, place, "orders")["option_groups"]
     assert group["label"]["text"] == "The first 100 of 20,000: type more to see others"
     assert len(group["options"]) == 100
-    assert texts(choices.resources(catalog, draft, "lkc-19999")["options"]) == ["orders 19999"]
-    assert form(draft, catalog, POLICY).offered == 20_000
+    assert texts(choices.resources(catalog, place, "lkc-19999")["options"]) == ["orders 19999"]
+    assert form(Draft(environment=DEV.id), catalog, POLICY).offered == 20_000
     exactly = replace(CATALOG, clusters=many[:100])
-    assert len(choices.resources(exactly, draft, "")["options"]) == 100
+    assert len(choices.resources(exactly, place, "")["options"]) == 100
 
 
 def rule(name: str, days: int | None, **match: frozenset[str]) -> Rule:

@@ -57,6 +57,7 @@ from bot.services.pages import (
     TextPage,
 )
 from bot.slack import answers, choices, digests, fitting, home, keylist, keypages, kit, modals, notifier, once, snippets
+from bot.slack.ids import Place
 from bot.slack.kit import Block
 from sandbox.slack.limits import block_problems, check_options, check_view
 from tests.support import build
@@ -323,7 +324,7 @@ def test_what_searchable_fields_offer(text: str, length: int) -> None:
     )
     for typed in ("", "1", text):
         for kind in RESOURCES:
-            check_options(choices.resources(catalog, Draft(environment="env-1", kind=kind, cloud="aws"), typed))
+            check_options(choices.resources(catalog, Place(kind, "env-1", "aws"), typed))
         for answer in (choices.environments(catalog, typed), choices.accounts(catalog, typed)):
             check_options(answer)
         check_options({"options": keylist.owners(catalog.service_accounts, typed)})

@@ -229,7 +229,7 @@ def test_slack_takes_what_the_searchable_fields_offer(catalog: Catalog, draft: D
     for each in ("", typed):
         check_options(choices.environments(catalog, each))
         check_options(choices.accounts(catalog, each))
-        check_options(choices.resources(catalog, draft, each))
+        check_options(choices.resources(catalog, ids.Place(draft.kind, draft.environment, draft.cloud), each))
 
 
 @few

@@ -294,7 +294,7 @@ class FakeSlack:
     async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
         self.said.append((to, text))
 
-    async def show_page(self, view: str, page: Page) -> None:
+    async def show_page(self, view: str, page: Page, waiting: str = "") -> None:
         self.pages.append(page)
 
     async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:

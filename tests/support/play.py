@@ -11,6 +11,7 @@ from unittest import mock
 
 from bot.app import audit_lines, run
 from bot.settings import Settings, load
+from bot.slack import ids
 from bot.store.connection import connect
 from sandbox.cast import APPROVALS_CHANNEL, TEAM
 from sandbox.slack import payloads
@@ -138,11 +139,11 @@ class Play:
         await slack.delivery.send(Envelope("interactive", payload), user)
 
     async def submit_past_the_client(self, **typed: str) -> dict[str, str]:
-        """Submit Dana's modal with these texts, by block_id, as if her client checked nothing; returns the errors."""
+        """Submit Dana's modal with these texts, by field, as if her client checked nothing; returns the errors."""
         slack, view = self.stage.slack, self.dana.front()
         slack.views.keep_state(view, self.dana.typed.get(view["id"], {}))
-        for block_id, text in typed.items():
-            (element,) = view["state"]["values"][block_id].values()
+        for name, text in typed.items():
+            (element,) = view["state"]["values"][block_of(view, name)].values()
             element["value"] = text
         person = slack.workspace.people[self.dana.user]
         payload = payloads.view_submission(person, view, trigger=slack.views.new_trigger(person.slack))
@@ -168,6 +169,17 @@ class Play:
 
 def _asks_to_review(message: Json) -> bool:
     return "API keys to review" in str(message.get("blocks", [])[:1])
+
+
+def fields(view: Json | None) -> list[str]:
+    """The block ids of a view, without the drawing that each came in with."""
+    return [ids.field(block["block_id"]) for block in view["blocks"]] if view else []
+
+
+def block_of(view: Json, name: str) -> str:
+    """The block id that a field has now."""
+    (found,) = (block["block_id"] for block in view["blocks"] if ids.is_field(block["block_id"], name))
+    return str(found)
 
 
 @asynccontextmanager

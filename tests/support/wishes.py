@@ -12,7 +12,7 @@ from bot.store.keyspace import Keyspace
 from sandbox.cast import APPROVALS_CHANNEL, TEAM
 from sandbox.slack.blocks import Json, interactive, plain_words
 from sandbox.slack.person import PersonAtClient
-from tests.support.play import POLICY_FILE, SECONDS, Play
+from tests.support.play import POLICY_FILE, SECONDS, Play, fields
 
 OWN, NEW = "me", "new"
 FIELDS = {
@@ -74,14 +74,16 @@ async def choose_scope(person: PersonAtClient, wish: Wish) -> None:
     if wish.kind != "kafka":
         await person.fill({"Resource scope": wish.kind})
     if wish.kind not in FIELDS:
-        await person.wait_for(lambda: "'environment'" not in str(person.modal), "a form without places")
+        await person.wait_for(lambda: "environment" not in fields(person.modal), "a form without places")
         return
     place = f"resource:{wish.kind}:env-"
     await person.fill({"Environment": wish.environment})
-    await person.wait_for(lambda: place in str(person.modal), "what there is in that environment")
+    await person.wait_for(lambda: place in " ".join(fields(person.modal)), "what there is in that environment")
     if wish.kind == "flink":
         await person.fill({"Cloud provider": wish.cloud})
-        await person.wait_for(lambda: f":{wish.cloud}'" in str(person.modal), "the regions of that cloud")
+        await person.wait_for(
+            lambda: any(each.endswith(f":{wish.cloud}") for each in fields(person.modal)), "the regions of that cloud"
+        )
     if wish.cluster:
         await person.fill({FIELDS[wish.kind]: wish.cluster})
 

@@ -1,0 +1,90 @@
+"""S4: whenever Slack applies the answer to a submit, the page that comes of it is what stays."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.slack.blocks import plain_words
+from sandbox.slack.manners import Plan
+from tests.support.play import Play, play
+from tests.support.walks import obtain
+from tests.support.wishes import Wish
+
+AFTER_AN_UPDATE: Plan = (1, 2.0)
+"""Once the bot has updated the view meanwhile; but two seconds late at most, for Slack waits for nobody."""
+ACKS: dict[str, Plan] = {"at once": (0, 0.0), "after an update": AFTER_AN_UPDATE, "a second late": (0, 1.0)}
+
+
+def shows(it: Play, text: str) -> bool:
+    return any(text in words for words in plain_words(it.dana.front()))
+
+
+def is_waiting(it: Play) -> bool:
+    return shows(it, "One moment") or shows(it, "Checking with") or shows(it, "Asking Confluent")
+
+
+def plan(it: Play, ack: Plan, external_id: str = "adopted") -> None:
+    it.stage.slack.manners.set("acks", "late")
+    it.stage.slack.manners.set("acked_external_id", external_id)
+    it.stage.slack.manners.next_acks.append(ack)
+
+
+@pytest.mark.parametrize("ack", ACKS)
+async def test_the_review_page_and_the_word_that_it_was_sent_stay(tmp_path: Path, ack: str) -> None:
+    async with play(tmp_path) as it:
+        await it.fill_in()
+        plan(it, ACKS[ack])
+        await it.dana.submit()
+        await it.dana.see("Review your request")
+        assert not is_waiting(it)
+
+        plan(it, ACKS[ack])
+        await it.dana.submit()
+        await it.dana.see("Request sent")
+        assert not is_waiting(it)
+
+
+async def test_a_slack_that_takes_no_external_id_over_gets_the_page_when_the_answer_is_surely_there(
+    tmp_path: Path,
+) -> None:
+    async with play(tmp_path) as it:
+        await it.fill_in()
+        for page in ("Review your request", "Request sent"):  # the second time it is known
+            plan(it, (0, 0.5), "ignored")
+            await it.dana.submit()
+            await it.dana.see(page)
+            assert not is_waiting(it)
+
+
+async def test_a_list_that_was_searched_stays(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        key = await obtain(it, Wish(name="short"))
+        await it.dana.command("/apikey list")
+        await it.dana.see(key)
+        await it.dana.type("Search", "nothing of that name")
+        plan(it, AFTER_AN_UPDATE)
+        await it.dana.submit()
+        await it.dana.see("No key matches.")
+        assert not is_waiting(it)
+
+
+async def test_a_denial_stays_denied_on_its_page(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        await it.erin.click("Deny", in_channel=APPROVALS_CHANNEL)
+        await it.erin.fill({"Reason": "Not yet"})
+        plan(it, AFTER_AN_UPDATE)
+        await it.erin.submit()
+        await it.erin.see("reads your reason")
+
+
+async def test_a_modal_that_is_closed_before_its_answer_came_is_not_missed(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.fill_in()
+        plan(it, (0, 0.3))
+        await it.dana.submit()
+        await it.dana.close()
+        await it.dana.command("/apikey create")
+        await it.dana.see("Resource scope")
+        assert it.dana.notices == []
