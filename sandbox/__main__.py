@@ -11,11 +11,12 @@ from pathlib import Path
 
 from sandbox.confluent import add_crowd
 from sandbox.control import Control
+from sandbox.slack.manners import Manners, new_seed
 from sandbox.stage import BotProcess, Stage, stage
 
 PORT = 8090
 STORY = """
-  Latchkey sandbox: {url}
+  Latchkey sandbox: {url} (the same again: --seed {seed})
 
   1. As Dana Okafor type /apikey create, fill the form, review it, send it.
   2. Become Erin Castellanos (“You are”, top left), open #key-approvals, press Approve.
@@ -37,21 +38,26 @@ def main() -> int:
     parser.add_argument("--log-level", default="INFO", help="of the bot")
     parser.add_argument("--large", action="store_true", help="500 environments, 20,000 clusters, 100,000 keys")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the policy file; the bot follows its changes")
+    parser.add_argument("--seed", type=int, help="of everything random (default: a new one, which is printed)")
+    parser.add_argument("--manners", choices=("kind", "unkind"), default="kind", help="of Slack (default kind)")
     asked = parser.parse_args()
+    seed = asked.seed if asked.seed is not None else new_seed()
+    manners = Manners.unkind(seed) if asked.manners == "unkind" else Manners(seed)
     settings = {"LOG_LEVEL": asked.log_level}
     if asked.policy:
         settings["LATCHKEY_POLICY"] = str(asked.policy.resolve())
     with tempfile.TemporaryDirectory(prefix="latchkey-sandbox-") as folder:
-        return asyncio.run(_run(Path(folder), asked.port, settings, is_large=asked.large))
+        return asyncio.run(_run(Path(folder), asked.port, settings, manners, is_large=asked.large))
 
 
-async def _run(folder: Path, port: int, settings: Mapping[str, str], *, is_large: bool) -> int:
+async def _run(folder: Path, port: int, settings: Mapping[str, str], manners: Manners, *, is_large: bool) -> int:
+    sys.stdout.write(f"seed {manners.seed}\n")
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     control = Control()
     try:
-        async with stage(folder, port=port, extra=control.routes()) as here:
+        async with stage(folder, port=port, extra=control.routes(), manners=manners) as here:
             if is_large:
                 add_crowd(here.organization)
             bot = BotProcess({**here.environment(), **settings}, folder / "clock", folder / "bot.log")
@@ -78,7 +84,7 @@ async def _play(here: Stage, bot: BotProcess, stop: asyncio.Event) -> int:
         stopped.cancel()
         return 1
     if ready.done():
-        sys.stdout.write(STORY.format(url=here.slack_url, log=bot.log))
+        sys.stdout.write(STORY.format(url=here.slack_url, seed=here.slack.manners.seed, log=bot.log))
         sys.stdout.flush()
     await stopped
     return 0

@@ -29,6 +29,7 @@ class Control:
         return [
             Route("/control", self.show, methods=["GET"]),
             Route("/control/fault", self.fault, methods=["POST"]),
+            Route("/control/manners", self.manners, methods=["POST"]),
             Route("/control/reset", self.reset, methods=["POST"]),
             Route("/control/clock", self.clock, methods=["POST"]),
             Route("/control/bot", self.bot, methods=["POST"]),
@@ -45,6 +46,7 @@ class Control:
         return JSONResponse(
             {
                 "faults": {"slack": stage.slack.faults.describe(), "confluent": stage.faults.describe()},
+                "manners": {"seed": stage.slack.manners.seed, "habits": stage.slack.manners.describe()},
                 "now": now.isoformat(),
                 "offset": offset.total_seconds(),
                 "bot": {"alive": bot.is_alive, "pid": bot.pid, "restarts": max(bot.starts - 1, 0)},
@@ -59,6 +61,21 @@ class Control:
         faults = self._stage.slack.faults if asked.get("side") == "slack" else self._stage.faults
         try:
             faults.set(asked["name"], asked["value"])
+        except (KeyError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        return await self.show(request)
+
+    async def manners(self, request: Request) -> Response:
+        """Set one of Slack's habits, `{name, value}`, or all of them, `{all: "kind" | "unkind"}`."""
+        asked = await request.json()
+        if self._stage is None:
+            return Response(status_code=404)
+        manners = self._stage.slack.manners
+        try:
+            if "all" in asked:
+                manners.set_all(asked["all"])
+            else:
+                manners.set(asked["name"], asked["value"])
         except (KeyError, ValueError) as error:
             return JSONResponse({"error": str(error)}, status_code=400)
         return await self.show(request)

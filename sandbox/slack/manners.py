@@ -37,7 +37,7 @@ HABITS: Final[Mapping[str, _Habit]] = {
     "acked_external_id": _habit("external_id of an acked view", "adopted", "ignored", DRAWN),
     "input": _habit("Input of a page drawn again under old ids", "as shown", "sticks"),
     "untouched_menu": _habit("Untouched menu of an actions block", "in the state", "absent"),
-    "echo": _habit("Texts that Slack sends back", "as sent", "escaped"),
+    "echo": _habit("Words that Slack sends back", "as sent", "escaped"),
     "metadata": _habit("private_metadata that Slack sends back", "as sent", "escaped", usual="as sent"),
     "optional_fields": _habit("Optional fields of payloads", "there", "absent", DRAWN),
     "team": _habit("team of an interaction", "there", "null", DRAWN, usual="there"),
@@ -115,19 +115,20 @@ class Manners:
             raise ValueError(f"{name}: one of {', '.join(HABITS[name]['choices'])}, not {value!r}")
         self._habits[name] = value
 
-    def set_all(self, manners: Literal["kind", "unkind"]) -> None:
-        """Turn all habits at once."""
+    def set_all(self, manners: str) -> None:
+        """Turn all habits at once. Raises ValueError for a word that is neither."""
+        if manners not in ("kind", "unkind"):
+            raise ValueError(f"kind or unkind, not {manners!r}")
         for name, habit in HABITS.items():
             self._habits[name] = habit["unkind"] if manners == "unkind" else habit["choices"][0]
 
     def describe(self) -> list[Json]:
-        """Every habit with its present value, for a web page; `usual` is the kind one."""
+        """Every habit with its present value and its choices, for a web page."""
         return [
             {
                 "name": name,
                 "label": habit["label"],
                 "value": self._habits[name],
-                "usual": habit["unkind"],
                 "choices": list(habit["choices"]),
             }
             for name, habit in HABITS.items()

@@ -280,11 +280,15 @@ Token: TypeAlias = Literal["bot", "app"]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method; the token needs one of `scopes` (none: any token of its kind will do)."""
+    """One method; the token needs one of `scopes` (none: any token of its kind will do).
+
+    Methods that only read take no JSON (`takes_json`): Slack does not look into such a body.
+    """
 
     run: Callable[[Call], Json]
     scopes: tuple[str, ...] = ()
     token: Token = "bot"
+    takes_json: bool = True
 
 
 _READ_CHANNEL = ("channels:read", "groups:read", "im:read")
@@ -297,12 +301,12 @@ METHODS: Mapping[str, Method] = {
     "chat.delete": Method(chat_delete, ("chat:write",)),
     "chat.postEphemeral": Method(chat_post_ephemeral, ("chat:write",)),
     "conversations.open": Method(conversations_open, ("im:write",)),
-    "conversations.info": Method(conversations_info, _READ_CHANNEL),
-    "conversations.members": Method(conversations_members, _READ_CHANNEL),
-    "users.info": Method(users_info, ("users:read",)),
-    "users.lookupByEmail": Method(users_lookup_by_email, ("users:read.email",)),
-    "usergroups.list": Method(usergroups_list, ("usergroups:read",)),
-    "usergroups.users.list": Method(usergroups_users_list, ("usergroups:read",)),
+    "conversations.info": Method(conversations_info, _READ_CHANNEL, takes_json=False),
+    "conversations.members": Method(conversations_members, _READ_CHANNEL, takes_json=False),
+    "users.info": Method(users_info, ("users:read",), takes_json=False),
+    "users.lookupByEmail": Method(users_lookup_by_email, ("users:read.email",), takes_json=False),
+    "usergroups.list": Method(usergroups_list, ("usergroups:read",), takes_json=False),
+    "usergroups.users.list": Method(usergroups_users_list, ("usergroups:read",), takes_json=False),
     "views.open": Method(views_open),
     "views.push": Method(views_push),
     "views.update": Method(views_update),

@@ -121,6 +121,7 @@ class PersonApi:
     async def _action(self, user: str, body: Json) -> Json:
         where, action, sent = body["container"], body["action"], _values(body)
         if where["type"] == "view":
+            sent = self._in_view(user, where["view_id"], sent)
             await self._interactions.act_in_view(user, where["view_id"], action, sent)
         elif where.get("ephemeral"):
             await self._interactions.act_in_ephemeral(user, where["channel"], where["ts"], action, sent)
@@ -132,7 +133,8 @@ class PersonApi:
         query = (body["block_id"], body["action_id"], body["value"])
         if "container" not in body:
             try:
-                return await self._interactions.suggest(user, body["view_id"], *query, _values(body))
+                sent = self._in_view(user, body["view_id"], _values(body))
+                return await self._interactions.suggest(user, body["view_id"], *query, sent)
             except NotPossible:
                 return {"options": []}  # the view was drawn again while somebody typed; the page is about to hear of it
         where = body["container"]
@@ -141,12 +143,16 @@ class PersonApi:
         return await self._interactions.suggest_in_message(user, *place, query, is_ephemeral=is_ephemeral)
 
     async def _submit(self, user: str, body: Json) -> Json:
-        errors = await self._interactions.submit(user, body["view_id"], _values(body))
+        sent = self._in_view(user, body["view_id"], _values(body))
+        errors = await self._interactions.submit(user, body["view_id"], sent)
         return {"errors": errors} if errors else {}
 
     async def _close(self, user: str, body: Json) -> Json:
         await self._interactions.close(user, body["view_id"], everything=bool(body.get("all")))
         return {}
+
+    def _in_view(self, user: str, view_id: str, sent: Values) -> Values:
+        return self._views.less_drawn(self._views.seen_by(user, view_id), sent)
 
     async def _shortcut(self, user: str, body: Json) -> Json:
         await self._interactions.shortcut(user, body["callback_id"])

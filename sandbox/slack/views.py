@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from sandbox import cast
-from sandbox.slack.blocks import Json, Values, fill_ids, interactive, settle
+from sandbox.slack.blocks import Json, Values, fill_ids, interactive, settle, untouched
 from sandbox.slack.errors import NotPossible, SlackError
 from sandbox.slack.limits import check_view
 from sandbox.slack.manners import Ack
@@ -74,6 +74,18 @@ class Views:
             if given and (was_touched or given != view["state"]["values"].get(block_id, {}).get(action_id)):
                 touched.setdefault(block_id, {})[action_id] = given
         view["state"] = {"values": settle(view["blocks"], sent, view["state"]["values"])}
+
+    def less_drawn(self, view: Json, sent: Values) -> Values:
+        """What a page in a browser says of a form, less fields it shows as drawn, where older input sticks to them."""
+        if self._workspace.manners.value("input") != "sticks":
+            return sent
+        drawn, kept = self._drawn[view["id"]], copy.deepcopy(sent)
+        for block, element in interactive(view["blocks"]):
+            block_id, action_id = block["block_id"], element["action_id"]
+            shown, stuck = untouched(element), drawn.get(block_id, {}).get(action_id)
+            if stuck != shown and kept.get(block_id, {}).get(action_id) == shown:
+                del kept[block_id][action_id]
+        return kept
 
     def as_sent(self, view: Json) -> Json:
         """A view as the bot gets it back with a click or a submit."""

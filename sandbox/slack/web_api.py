@@ -56,7 +56,7 @@ class WebApi:
         """One Web API call."""
         name = request.path_params["method"]
         try:
-            args = await _arguments(request)
+            args = await _arguments(request, takes_json=name not in METHODS or METHODS[name].takes_json)
             self._workspace.record(name, self._audience(args), args)
             await asyncio.sleep(self._faults.slow)
             if self._faults.take_rate_limit(name):
@@ -146,11 +146,11 @@ def _token(request: Request, args: Json) -> str:
     return token.strip() if scheme.lower() == "bearer" else str(args.get("token") or "")
 
 
-async def _arguments(request: Request) -> Json:
+async def _arguments(request: Request, *, takes_json: bool) -> Json:
     # A token in the address is not taken: a link on any web page could hold one.
     args: Json = {name: value for name, value in request.query_params.items() if name != "token"}
     if request.headers.get("Content-Type", "").startswith("application/json"):
-        args |= _object(await request.body() or b"{}", "invalid_json")
+        args |= _object(await request.body() or b"{}", "invalid_json") if takes_json else {}
     else:
         args |= dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
     for name, error in (("blocks", "invalid_blocks_format"), ("view", "invalid_arguments")):

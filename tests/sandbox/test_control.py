@@ -130,3 +130,19 @@ def test_the_console_shows_the_newest_of_very_many(here: Stage) -> None:
 
     assert (len(listing["keys"]), listing["found"]) == (console.MOST, 200)
     assert [key["days"] for key in listing["keys"]] == sorted(key["days"] for key in listing["keys"])
+
+
+async def test_slacks_manners_are_turned_one_by_one_and_all_at_once(here: Stage, http: httpx.AsyncClient) -> None:
+    shown = (await http.get("/control")).json()["manners"]
+    assert shown["seed"] == here.slack.manners.seed
+
+    assert (await http.post("/control/manners", json={"name": "input", "value": "sticks"})).status_code == 200
+    assert here.slack.manners.value("input") == "sticks"
+
+    await http.post("/control/manners", json={"all": "unkind"})
+    assert here.slack.manners.value("acks") == "late"
+    await http.post("/control/manners", json={"all": "kind"})
+    assert here.slack.manners.value("suggestion_state") == "whole"
+
+    for wrong in ({"name": "acks", "value": "never"}, {"all": "nonsense"}, {}):
+        assert (await http.post("/control/manners", json=wrong)).status_code == 400

@@ -3,13 +3,16 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from sandbox.slack.errors import SlackError
 from sandbox.slack.manners import AFTER_NEXT_UPDATE, DRAWN, HABITS, Manners, echoed
 from sandbox.slack.methods import METHODS, Call
 from sandbox.slack.person import PersonAtClient
-from sandbox.slack.server import Slack
+from sandbox.slack.server import Slack, running
+from sandbox.slack.web_api import BOT_TOKEN
+from sandbox.slack.workspace import PLATFORM_GROUP
 from tests.sandbox.scripted import Scripted, workspace_of
 from tests.sandbox.slack_bot import modal, plain, section, text_input
 
@@ -206,3 +209,53 @@ async def test_optional_fields_may_be_absent_or_null(slack: Slack, dana: PersonA
     await dana.submit()
     assert not bot.last.keys() & {"enterprise", "is_enterprise_install"}
     assert bot.last["team"] is None
+
+
+async def test_a_browser_that_shows_the_new_value_submits_what_was_typed_before(
+    slack: Slack, dana: PersonAtClient, bot: Scripted
+) -> None:
+    view = opened(slack, *named()["blocks"])
+    slack.manners.set("input", "sticks")
+    slack.views.keep_state(view, {"name": {"name": {"type": "plain_text_input", "value": "typed"}}})
+    slack.views.update(modal(section("Review")), view_id=view["id"])
+    slack.views.update(named("new"), view_id=view["id"])
+    async with running(slack) as url, httpx.AsyncClient(base_url=url, headers={"X-Sandbox": "1"}) as browser:
+        shown = {"name": {"name": {"type": "plain_text_input", "value": "new"}}}
+        await browser.post("/person/U0DANA/submit", json={"view_id": view["id"], "state": {"values": shown}})
+    assert submitted(bot)["name"]["name"]["value"] == "typed"
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if not method.takes_json])
+async def test_a_method_that_takes_no_json_does_not_look_into_it(slack: Slack, method: str) -> None:
+    args = {"user": "U0DANA", "channel": "C0APPROVE", "email": "dana@acme.example", "usergroup": PLATFORM_GROUP}
+    headers = {"Authorization": f"Bearer {BOT_TOKEN}"}
+    async with running(slack) as url, httpx.AsyncClient(base_url=f"{url}/api", headers=headers) as bot:
+        as_form = (await bot.post(f"/{method}", data={**args, "include_users": "1"})).json()
+        as_json = (await bot.post(f"/{method}", json={**args, "include_users": True})).json()
+    assert as_form["ok"]
+    assert as_json != as_form
+
+
+@pytest.mark.parametrize(("habit", "body"), [("ok", "ok"), ("JSON", '{"ok":true}')])
+async def test_a_response_url_answers_in_one_of_two_ways(slack: Slack, habit: str, body: str) -> None:
+    slack.manners.set("response_url", habit)
+    async with running(slack) as url, httpx.AsyncClient() as bot:
+        assert url
+        answer = await bot.post(slack.response_urls.new("U0DANA", "C0GENERAL"), json={"text": "hello"})
+    assert answer.text == body
+
+
+@pytest.mark.parametrize(("habit", "told"), [("there", True), ("absent", None)])
+def test_conversations_info_may_not_say_whether_the_bot_is_a_member(slack: Slack, habit: str, told: object) -> None:
+    slack.manners.set("is_member", habit)
+    args = {"channel": "C0APPROVE"}
+    answer = METHODS["conversations.info"].run(Call(args, slack.workspace, slack.views, slack.sockets))
+    assert answer["channel"].get("is_member") == told
+
+
+@pytest.mark.parametrize(("how", "told"), [("absent", None), ("false", False), (None, True)])
+def test_one_persons_address_may_not_be_confirmed(slack: Slack, how: Any, told: object) -> None:
+    if how:
+        slack.manners.unconfirmed["U0DANA"] = how
+    answer = METHODS["users.info"].run(Call({"user": "U0DANA"}, slack.workspace, slack.views, slack.sockets))
+    assert answer["user"].get("is_email_confirmed") == told

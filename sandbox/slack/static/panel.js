@@ -26,9 +26,10 @@ const SIDES = [
   ["slack", "Slack"],
 ];
 
-function faultControl(side, fault) {
+/** A switch, which posts its new value to `path` together with `more`. */
+function faultControl(fault, path, more = {}) {
   const id = uid("fault");
-  const apply = (value) => change("/control/fault", { side, name: fault.name, value });
+  const apply = (value) => change(path, { ...more, name: fault.name, value });
   const isSwitch = fault.choices?.length === 2 && fault.choices.every((choice) => typeof choice === "boolean");
   const isTurned = fault.usual !== undefined && fault.value !== fault.usual;
   const row = (control) =>
@@ -161,8 +162,27 @@ function faultsPart(control, [side, title]) {
       "section",
       {},
       h("h3", {}, title),
-      faults.map((fault) => faultControl(side, fault)),
+      faults.map((fault) => faultControl(fault, "/control/fault", { side })),
     )
+  );
+}
+
+/** What the real Slack does that nobody expects; the seed repeats what is drawn. */
+function mannersPart({ manners }) {
+  if (!manners) return null;
+  const all = (which) => () => change("/control/manners", { all: which });
+  return h(
+    "section",
+    {},
+    h("h3", {}, "Slack’s manners"),
+    h("p", { class: "seed" }, `Seed ${manners.seed}`),
+    h(
+      "div",
+      { class: "buttons" },
+      h("button", { type: "button", class: "btn", onclick: all("unkind") }, "As the real Slack"),
+      h("button", { type: "button", class: "btn", onclick: all("kind") }, "All kind"),
+    ),
+    manners.habits.map((habit) => faultControl(habit, "/control/manners")),
   );
 }
 
@@ -181,7 +201,7 @@ async function refresh() {
     return error.status !== 404;
   }
   setClockOffset(control.offset ?? 0);
-  const state = JSON.stringify([control.faults, control.bot, control.now.slice(0, 16)]);
+  const state = JSON.stringify([control.faults, control.manners, control.bot, control.now.slice(0, 16)]);
   const body = document.querySelector("#panel-body");
   kept.console?.refresh();
   if (state === shown || typing(body)) return true;
@@ -190,7 +210,7 @@ async function refresh() {
   kept.move ??= moveTo();
   const clock = clockPart(control, kept.move);
   const sides = SIDES.map((side) => faultsPart(control, side));
-  const parts = [botPart(control), clock, kept.console.node, mendPart(control), ...sides];
+  const parts = [botPart(control), clock, kept.console.node, mendPart(control), ...sides, mannersPart(control)];
   body.replaceChildren(...parts.filter(Boolean));
   return true;
 }
