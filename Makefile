@@ -15,7 +15,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # or pyright asks for its newest vers
 
 .NOTPARALLEL: # slack-types reads what test wrote
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check lint types imports slack-types format lock clean
+.PHONY: help sandbox test check lint types imports slack-types format lock clean test-seeds
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ sandbox: $(VENV)/.sandbox-ready ## the whole product on this machine: bot, a Sla
 test: $(VENV)/.dev-ready ## the tests (ARGS="-k create"); those in a browser are skipped where there is no Chromium
 	@rm -rf $(OUTGOING)
 	@SANDBOX_OUTGOING=$(OUTGOING) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-seeds: $(VENV)/.dev-ready ## the stories over many seeds of an unkind Slack (ARGS="--seeds 20")
+	@$(BIN)/python tools/seeds.py $(PARALLEL) $(ARGS)
 
 check: lint types imports test slack-types ## all that CI asks for
 
