@@ -17,8 +17,9 @@ A_DAY_LONGER = timedelta(days=1)
 """What one press of `Keep a day longer` adds."""
 
 Verdict: TypeAlias = Literal["", "works", "no-permission", "unreachable", "gave-up"]
-"""`works`: accepted. `no-permission`: the key is accepted and its owner may do nothing yet. `unreachable`: not from
-here, as in a private network. `gave-up`: still refused after ten minutes. "": not known yet, or no longer asked."""
+"""`works`: accepted. `no-permission`: refused with 403: its owner may do nothing yet, or an IP filter keeps us out, and
+nobody could show that the two answers differ. `unreachable`: not from here, as in a private network. `gave-up`: still
+refused after ten minutes. "": not known yet, or no longer asked."""
 
 
 @dataclass(frozen=True, slots=True)

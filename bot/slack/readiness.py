@@ -24,8 +24,15 @@ def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_i
             return [_works(resource, probe)]
         case "no-permission":
             return [
-                ["The key is accepted, but its owner has no permission yet", *_at(probe), "."],
-                ["Give the owner a role there. Until then, what the key is used for is refused: ", *_last(probe)],
+                [
+                    "Refused from here: its owner has no permission yet, or an IP filter keeps Latchkey out",
+                    *_at(probe),
+                    ".",
+                ],
+                [
+                    "Give the owner a role there. If it has one, try the key where your clients run. Last answer: ",
+                    *_last(probe),
+                ],
             ]
         case "unreachable":
             return _unreachable(resource, probe, endpoints, key_id)

@@ -81,8 +81,8 @@ def test_where_nobody_looks_nothing_is_promised() -> None:
 def test_a_key_without_permission_says_what_to_do() -> None:
     first, second = told(Probe("no-permission", AT, last="HTTP 403, Not authorized", reference="req-9"))
 
-    assert first == "The key is accepted, but its owner has no permission yet, 10:42."
-    assert second.startswith("Give the owner a role there.")
+    assert first == "Refused from here: its owner has no permission yet, or an IP filter keeps Latchkey out, 10:42."
+    assert second.startswith("Give the owner a role there. If it has one, try the key where your clients run.")
     assert second.endswith("HTTP 403, Not authorized (reference `req-9`).")
 
 
