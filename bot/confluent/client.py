@@ -86,24 +86,28 @@ class Client:
         return _value("GET", path, await self._reliably("GET", path, filters), model)
 
     async def list_all(
-        self, path: str, model: type[ItemT], filters: Mapping[str, str] | None = None
+        self, path: str, model: type[ItemT], filters: Mapping[str, str] | None = None, skipped: list[Lost] | None = None
     ) -> AsyncGenerator[ItemT]:
-        """Every item of a collection, each once: Confluent pages without a snapshot, so items can show twice."""
+        """Every item of a collection, each once: Confluent pages without a snapshot, so items can show twice.
+
+        Rows that cannot be read go to `skipped`, for lists that people are shown; without it they are `Unavailable`,
+        for what decides by what is not there.
+        """
         seen = set[tuple[str, ...]]()
         async for page in self._pages(path, filters or {}):
-            for item in _items(path, page, model):
+            for item in _items(path, page, model, skipped):
                 if item.identity not in seen:
                     seen.add(item.identity)
                     yield item
 
     async def list_page(self, path: str, model: type[ItemT], token: str) -> tuple[Sequence[ItemT], str]:
-        """One page of a collection, and the token of the next one; "" begins, and ends.
+        """The rows of one page that can be read, and the token of the next one; "" begins, and ends.
 
         Raises `CloudRefused` (400) for a token that has expired.
         """
         query = {"page_size": str(PAGE_SIZE), **({"page_token": token} if token else {})}
         page = _value("GET", path, await self._reliably("GET", path, query), Page)
-        return _items(path, page, model), _next_token(path, page)
+        return _items(path, page, model, []), _next_token(path, page)
 
     async def post(self, path: str, body: Mapping[str, object], model: type[WireT]) -> WireT:
         """Make something, in one attempt. Raises `Unknown` when it may exist and we cannot tell."""
@@ -225,14 +229,18 @@ def _is_bad_request(outcome: Outcome) -> bool:
     return isinstance(outcome, httpx.Response) and outcome.status_code == HTTPStatus.BAD_REQUEST
 
 
-def _items(path: str, page: Page, model: type[ItemT]) -> list[ItemT]:
-    """The items of a page. Raises `Unavailable` when one cannot be read."""
+def _items(path: str, page: Page, model: type[ItemT], skipped: list[Lost] | None) -> list[ItemT]:
+    """The items of a page. One that cannot be read goes to `skipped`; without that, raises `Unavailable`."""
     items: list[ItemT] = []
     for row in page.data:
         item = _parsed(model, row)
-        if isinstance(item, Lost):
+        if not isinstance(item, Lost):
+            items.append(item)
+        elif skipped is None:
             raise translated("GET", path, item)
-        items.append(item)
+        else:
+            skipped.append(item)
+            _log.warning("confluent.row_skipped", path=path, why=item.why)
     return items
 
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from bot.confluent import quotas, wire
 from bot.confluent.accounts import ConfluentAccounts
 from bot.confluent.client import item_path
+from bot.confluent.failures import Lost
 from bot.confluent.inventory import ABSENT, API_KEYS
 from bot.confluent.places import ConfluentPlaces
 from bot.confluent.references import main_place, opens, places_of, reference_to, references_of
@@ -59,6 +60,14 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
             return ()
         rows = self._listed_keys(owner)
         return tuple([_api_key(row) async for row in rows if row.spec.owner.id == owner])
+
+    async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
+        """The keys of one owner that can be read, and how many rows cannot."""
+        if not owner:
+            return (), 0
+        skipped: list[Lost] = []
+        rows = self._client.list_all(API_KEYS, wire.ApiKey, {"spec.owner": owner}, skipped)
+        return tuple([_api_key(row) async for row in rows if row.spec.owner.id == owner]), len(skipped)
 
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
         """Some of the organisation's keys that have an owner. Raises `NotFound` when the token has expired."""

@@ -51,7 +51,11 @@ ItemT = TypeVar("ItemT", bound=wire.Item)
 
 
 class ConfluentInventory:
-    """`bot.services.inventory.Inventory` over the public API. Lists with names are sorted by name."""
+    """`bot.services.inventory.Inventory` over the public API. Lists with names are sorted by name.
+
+    A row that cannot be read is left out of what people choose from. Who somebody is and what they hold, it makes
+    unavailable.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -96,33 +100,33 @@ class ConfluentInventory:
 
     async def environments(self) -> Sequence[Environment]:
         """Environments that our key may see."""
-        rows = self._client.list_all(ENVIRONMENTS, wire.Environment)
+        rows = self._client.list_all(ENVIRONMENTS, wire.Environment, skipped=[])
         return _by_name([Environment(row.id, row.display_name or row.id) async for row in rows])
 
     async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
         """Kafka clusters of one environment that are neither failed nor being deleted."""
-        rows = self._client.list_all(CLUSTERS, wire.Cluster, {"environment": environment.id})
+        rows = self._client.list_all(CLUSTERS, wire.Cluster, {"environment": environment.id}, [])
         return _by_name([kafka_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
 
     async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
         """Schema Registries of one environment."""
-        rows = self._client.list_all(REGISTRIES, wire.Registry, {"environment": environment.id})
+        rows = self._client.list_all(REGISTRIES, wire.Registry, {"environment": environment.id}, [])
         return _by_name([registry_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
 
     async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
         """Clusters of ksqlDB in one environment that are neither failed nor being deleted."""
-        rows = self._client.list_all(KSQL_CLUSTERS, wire.KsqlCluster, {"environment": environment.id})
+        rows = self._client.list_all(KSQL_CLUSTERS, wire.KsqlCluster, {"environment": environment.id}, [])
         return _by_name([ksql_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
 
     async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
         """Regions in which one environment has a compute pool."""
-        rows = self._client.list_all(COMPUTE_POOLS, wire.ComputePool, {"environment": environment.id})
+        rows = self._client.list_all(COMPUTE_POOLS, wire.ComputePool, {"environment": environment.id}, [])
         ids = {_region(row.spec) async for row in rows if is_in_use(row, environment.id)} - {""}
         return tuple(FlinkRegion(id_, environment.id, environment.name) for id_ in sorted(ids))
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
         """All service accounts."""
-        rows = self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount)
+        rows = self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount, skipped=[])
         return _by_name([_service_account(row) async for row in rows])
 
     async def service_account(self, account: Principal) -> ServiceAccount | None:

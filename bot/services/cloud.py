@@ -78,11 +78,18 @@ class Cloud(Inventory, Protocol):
         """All keys of one owner."""
         ...
 
+    async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
+        """The same for people to look at: without rows that cannot be read, and how many these are.
+
+        What is missing here may be there all the same.
+        """
+        ...
+
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
         """Some of the organisation's keys that have an owner, and the token of what follows; "" begins, and ends.
 
-        In no order; a key may show twice, and one made meanwhile not at all. Raises `NotFound` when the token has
-        expired.
+        Without rows that cannot be read. In no order; a key may show twice, and one made meanwhile not at all. Raises
+        `NotFound` when the token has expired.
         """
         ...
 

@@ -67,7 +67,7 @@ class Digesting:
         whose = await self.addressing.known(owner)
         if await self.directory.is_own(whose.owner):
             return {}
-        keys = await self.directory.cloud.keys_of(owner)
+        keys, _ = await self.directory.cloud.keys_shown(owner)
         found, near = await self._found(keys, whose, review), await self._near(keys, whose)
         if not found and not near:
             return {}

@@ -178,11 +178,12 @@ class Homes:
         viewing = self.viewing
         try:
             catalog = await known(viewing.directory)
-            keys = await viewing.directory.cloud.keys_of(standing.person.principal)
+            keys, left_out = await viewing.directory.cloud.keys_shown(standing.person.principal)
             views = [await viewing.view_of(each, standing, catalog) for each in keys]
         except LatchkeyError as error:
             return {}, f"{error.tell} {_PARTLY}"
-        return {view.key.id: view for view in views if view is not None}, ""
+        note = "Some of your keys cannot be read and are left out here." if left_out else ""
+        return {view.key.id: view for view in views if view is not None}, note
 
     async def _not_gone(self, made: Sequence[Living], read: Mapping[str, Collection[KeyId]]) -> Sequence[Living]:
         """Those whose key is there: Confluent tells nobody of one that is deleted in its Console.

@@ -72,6 +72,8 @@ class _Found:
     unread: Sequence[Owner]
     pause: str = ""
     """The sentence about a page that ended before it was full."""
+    partly: Sequence[Owner] = ()
+    """Of whose keys some cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +90,30 @@ class _Look:
     async def after(self, start: Place) -> _Found:
         """The page that begins here."""
         found: list[tuple[Place, ApiKey]] = []
-        unread: list[Owner] = []
+        unread, partly = list[Owner](), list[Owner]()
         owner = start[0]
         while owner < len(self.owners) and len(found) <= PAGE and owner - start[0] < MOST_OWNERS:
-            found += [each for each in await self._batch(owner, owner + AT_ONCE, unread) if each[0] >= start]
+            found += [each for each in await self._batch(owner, owner + AT_ONCE, unread, partly) if each[0] >= start]
             owner += AT_ONCE
         rest = found[PAGE][0] if len(found) > PAGE else (owner, 0) if owner < len(self.owners) else None
         pause = _pause(owner - start[0], "Next") if rest and len(found) < PAGE else ""
-        return _Found([key for _, key in found[:PAGE]], rest, start, unread, pause)
+        return _Found([key for _, key in found[:PAGE]], rest, start, unread, pause, partly)
 
     async def before(self, end: Place) -> _Found:
         """The page that ends before here; the first page, when there is too little before."""
         found: list[tuple[Place, ApiKey]] = []
-        unread: list[Owner] = []
+        unread, partly = list[Owner](), list[Owner]()
         owner = end[0] + 1
         while owner > 0 and len(found) < PAGE and end[0] - owner < MOST_OWNERS:
             low = max(owner - AT_ONCE, 0)
-            found = [each for each in await self._batch(low, owner, unread) if each[0] < end] + found
+            found = [each for each in await self._batch(low, owner, unread, partly) if each[0] < end] + found
             owner = low
         if len(found) < PAGE and owner == 0:
             return await self.after(START)
         is_full = len(found) >= PAGE
         pause = "" if is_full else _pause(end[0] + 1 - owner, "Previous")
         start = found[-PAGE][0] if is_full else (owner, 0)
-        return _Found([key for _, key in found[-PAGE:]], end, start, unread, pause)
+        return _Found([key for _, key in found[-PAGE:]], end, start, unread, pause, partly)
 
     def place(self, cursor: str) -> tuple[bool, Place]:
         """Where a cursor points, and whether it means what comes before; what cannot be read is the beginning."""
@@ -144,12 +146,18 @@ class _Look:
         if not self.owners:
             notes.append("You see no keys of this account.")
         if found.unread:
-            names = ", ".join(plain(_shown(each, self.standing))[:_NAME] for each in found.unread[:_NAMED])
-            more = f" and {len(found.unread) - _NAMED} more" if len(found.unread) > _NAMED else ""
-            notes.append(f"Confluent Cloud did not show the keys of {names}{more}. Try again in a minute.")
+            notes.append(
+                f"Confluent Cloud did not show the keys of {self._named(found.unread)}. Try again in a minute."
+            )
+        if found.partly:
+            notes.append(f"Some keys of {self._named(found.partly)} cannot be read and are left out here.")
         return " ".join(notes)
 
-    async def _batch(self, low: int, high: int, unread: list[Owner]) -> list[tuple[Place, ApiKey]]:
+    def _named(self, owners: Sequence[Owner]) -> str:
+        names = ", ".join(plain(_shown(each, self.standing))[:_NAME] for each in owners[:_NAMED])
+        return f"{names} and {len(owners) - _NAMED} more" if len(owners) > _NAMED else names
+
+    async def _batch(self, low: int, high: int, unread: list[Owner], partly: list[Owner]) -> list[tuple[Place, ApiKey]]:
         """The keys of some owners, each with its place. Raises when none of them can be read."""
         batch = self.owners[low:high]
         answers = await asyncio.gather(*(self._keys(owner) for owner in batch))
@@ -161,16 +169,19 @@ class _Look:
             if isinstance(keys, Exception):
                 unread.append(owner)
             else:
-                found += [((number, index), key) for index, key in enumerate(keys)]
+                shown, left_out = keys
+                found += [((number, index), key) for index, key in enumerate(shown)]
+                if left_out:
+                    partly.append(owner)
         return found
 
-    async def _keys(self, owner: Owner) -> Sequence[ApiKey] | Unavailable | CloudRefused:
-        """The keys of one owner that the reader may see and wants to, by name."""
+    async def _keys(self, owner: Owner) -> tuple[Sequence[ApiKey], int] | Unavailable | CloudRefused:
+        """The keys of one owner that the reader may see and wants to, by name; and how many cannot be read."""
         try:
-            keys = await self.viewing.directory.cloud.keys_of(owner.id)
+            keys, left_out = await self.viewing.directory.cloud.keys_shown(owner.id)
         except (Unavailable, CloudRefused) as error:
             return error
-        return sorted(filter(self._passes, keys), key=lambda each: (each.name.casefold(), each.id))
+        return sorted(filter(self._passes, keys), key=lambda each: (each.name.casefold(), each.id)), left_out
 
     def _passes(self, key: ApiKey) -> bool:
         target = target_in(self.catalog, key)

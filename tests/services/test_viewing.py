@@ -55,6 +55,8 @@ class Organization(FakeCloud):
     others: list[ServiceAccount] = field(default_factory=list[ServiceAccount])
     read: list[Principal] = field(default_factory=list[Principal])
     refusing: set[Principal] = field(default_factory=set[Principal])
+    garbled: set[Principal] = field(default_factory=set[Principal])
+    """Accounts of which one key cannot be read."""
     away: bool = False
 
     async def environments(self) -> Sequence[Environment]:
@@ -65,6 +67,9 @@ class Organization(FakeCloud):
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
         return [ACCOUNT, LATCHKEY, *self.others]
+
+    async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
+        return await self.keys_of(owner), int(owner in self.garbled)
 
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         self.read.append(owner)
@@ -564,6 +569,18 @@ async def test_a_cursor_beyond_the_keys_that_are_left_shows_what_is_there(way: s
         expected = {"a": ["K0002N0000000000", "K0002N0000000001"], "b": ids(await house.list(FEMI))}[way]
 
         assert ids(await house.list(FEMI, f"{way}|900|sa-0001")) == expected
+
+
+async def test_a_key_that_cannot_be_read_is_left_out_and_its_account_named() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(3, 1)
+        house.cloud.garbled = {Principal("sa-0001")}
+
+        page = await house.list(FEMI)
+
+        assert ids(page) == ["K0000N0000000000", "K0001N0000000000", "K0002N0000000000"]
+        assert page.note == "Some keys of team 0001 cannot be read and are left out here."
 
 
 async def test_an_account_that_cannot_be_read_is_named_and_the_others_are_shown() -> None:

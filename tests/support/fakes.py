@@ -195,6 +195,9 @@ class FakeCloud:
     async def key(self, key: KeyId) -> ApiKey | None:
         return next((each for each in self._shown() if each.id == key and key not in self.unshown), None)
 
+    async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
+        return await self.keys_of(owner), 0
+
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         return [each for each in self._shown() if each.owner == owner]
 

@@ -1,0 +1,77 @@
+"""R14: one row of a list that cannot be read. People's lists skip it and say so; what decides by absence does not."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from bot.confluent.cloud import ConfluentCloud
+from bot.confluent.inventory import COMPUTE_POOLS, ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
+from bot.domain.catalog import Environment
+from bot.domain.errors import Unavailable
+from bot.domain.keys import KafkaCluster, KeyId, Principal
+from tests.confluent.fake import ACCOUNTS, BINDINGS, CLUSTERS, KEYS, FakeConfluent, Json, api_key
+
+HERE = Environment("env-abc123", "dev")
+OWNER = Principal("sa-abc123")
+ORDERS = KafkaCluster("lkc-abc123", "orders", HERE.id, HERE.name)
+UNREADABLE: Json = {"id": None, "spec": {"owner": {"id": OWNER}, "resource": {"id": ORDERS.id}}}
+
+
+@pytest.fixture(autouse=True)
+def rows(fake: FakeConfluent) -> None:
+    fake.collections[KEYS] = [api_key("KEY1"), UNREADABLE, api_key("KEY2")]
+
+
+async def test_a_list_for_people_skips_it_and_tells_how_many(
+    cloud: ConfluentCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown, left_out = await cloud.keys_shown(OWNER)
+
+    assert ([key.id for key in shown], left_out) == (["KEY1", "KEY2"], 1)
+    assert "confluent.row_skipped" in capsys.readouterr().out
+    page, _ = await cloud.key_page("")
+    assert [key.id for key in page] == ["KEY1", "KEY2"]
+
+
+STRICT: list[Callable[[ConfluentCloud], Awaitable[object]]] = [
+    lambda cloud: cloud.keys_of(OWNER),
+    lambda cloud: cloud.keys(OWNER, ORDERS),
+    lambda cloud: cloud.delete_key(KeyId("GONE"), OWNER, ORDERS),
+    lambda cloud: cloud.users(),
+    lambda cloud: cloud.bindings_at("crn://confluent.cloud/organization=1"),
+    lambda cloud: cloud.delete_account(OWNER),
+    lambda cloud: cloud.accounts_named("orders"),
+]
+
+
+@pytest.mark.parametrize("read", STRICT)
+async def test_what_decides_by_what_is_not_there_does_not_go_on_without_it(
+    cloud: ConfluentCloud, fake: FakeConfluent, read: Callable[[ConfluentCloud], Awaitable[object]]
+) -> None:
+    fake.collections |= {path: [{"id": 7}] for path in ("/iam/v2/users", BINDINGS, ACCOUNTS)}
+
+    with pytest.raises(Unavailable, match="cannot be read"):
+        await read(cloud)
+
+
+CATALOG: list[tuple[str, Callable[[ConfluentCloud], Awaitable[object]]]] = [
+    (ENVIRONMENTS, lambda cloud: cloud.environments()),
+    (CLUSTERS, lambda cloud: cloud.kafka_clusters(HERE)),
+    (REGISTRIES, lambda cloud: cloud.schema_registries(HERE)),
+    (KSQL_CLUSTERS, lambda cloud: cloud.ksql_clusters(HERE)),
+    (COMPUTE_POOLS, lambda cloud: cloud.flink_regions(HERE)),
+    (ACCOUNTS, lambda cloud: cloud.service_accounts()),
+]
+
+
+@pytest.mark.parametrize(("path", "read"), CATALOG)
+async def test_what_people_choose_from_goes_on_without_it(
+    cloud: ConfluentCloud, fake: FakeConfluent, path: str, read: Callable[[ConfluentCloud], Awaitable[object]]
+) -> None:
+    good = {"id": "good-1", "spec": {"cloud": "AWS", "region": "us-east-1", "environment": {"id": HERE.id}}}
+    fake.collections[path] = [good, {"spec": "broken"}]
+
+    found = await read(cloud)
+
+    assert isinstance(found, tuple)
+    assert len(found) == 1
