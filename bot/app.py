@@ -21,6 +21,7 @@ from bot.connections import World, connected
 from bot.domain.errors import LatchkeyError, Throttled
 from bot.domain.policy import Policy
 from bot.policyfile import PolicyError, PolicySource
+from bot.services.backstop import Backstop, Known
 from bot.services.ports import Clock
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
@@ -71,6 +72,7 @@ async def doctor(settings: Settings) -> int:
                 ("clock", await clock_problem(world.redis), ""),
                 ("Confluent Cloud", None, f": organisation {await world.cloud.organization()}"),
                 ("rights at Confluent", await _rights_problem(world), ""),
+                ("expiry at Confluent", None, f": {_EXPIRY[await Backstop(world.store.cache, utc_now).known()]}"),
             ]
     except (StartupError, LatchkeyError) as error:
         print(f"failed: {error}")  # noqa: T201 -- this is what a doctor is for
@@ -78,6 +80,15 @@ async def doctor(settings: Settings) -> int:
     for name, problem, seen in found:
         print(f"{name}: {problem or f'ok{seen}'}")  # noqa: T201 -- as above
     return 1 if any(problem for _, problem, _ in found) else 0
+
+
+_EXPIRY: Mapping[Known, str] = {
+    "": "not known yet, no key with a lifetime was created in the last 30 days",
+    "honored": "honored, Confluent ends a key by itself some time after Latchkey should have deleted it",
+    "ignored": "ignored, only Latchkey ends keys",
+    "refused": "refused, only Latchkey ends keys",
+}
+"""What Confluent's API does with `expires_at`, as the last create met it: `doctor` creates nothing."""
 
 
 async def audit_lines(settings: Settings) -> AsyncIterator[Mapping[str, object]]:

@@ -5,6 +5,7 @@ What Confluent filters for us is checked again here: it ignores parameters that 
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from datetime import UTC
 from http import HTTPStatus
 
 from bot.confluent import quotas, wire
@@ -121,12 +122,15 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
 
 
 def _spec(new: NewKey) -> dict[str, object]:
-    return {
+    spec: dict[str, object] = {
         "display_name": new.name,
         "description": new.description,
         "owner": {"id": new.owner.id},
         "resource": reference_to(new.resource),
     }
+    if new.expires_at is not None:
+        spec["expires_at"] = new.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return spec
 
 
 def _mismatch(row: wire.ApiKey, new: NewKey) -> str:

@@ -24,6 +24,7 @@ class Action(StrEnum):
     FAILED = "request:failed"
     CREATE_INTENDED = "key:create-intended"
     CREATE_UNKNOWN = "key:create-unknown"
+    CREATE_REFUSED = "key:create-refused"
     CREATED = "key:created"
     DELETE_INTENDED = "key:delete-intended"
     DELETED = "key:deleted"

@@ -99,6 +99,8 @@ class Working(_Granted):
     clean: int = 0
     trouble: str = ""
     kind: Literal["working"] = "working"
+    expires_at: datetime | None = None
+    """When Confluent is asked to end the key."""
 
     @property
     def marker(self) -> Marker:

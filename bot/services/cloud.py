@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from bot.domain.catalog import Account, Endpoints, Quota, Region
@@ -12,12 +13,16 @@ from bot.services.inventory import Inventory
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key to be made. `description` ends with our marker; `owner` exists."""
+    """A key to be made. `description` ends with our marker; `owner` exists.
+
+    `expires_at` is when Confluent is asked to end it, which it may ignore, or refuse the create for.
+    """
 
     owner: Owner
     resource: Resource
     name: str
     description: str
+    expires_at: datetime | None = None
 
 
 class Cloud(Inventory, Protocol):

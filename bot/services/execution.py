@@ -5,10 +5,10 @@ that whoever finds the request after a crash knows what may have happened. Nothi
 """
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from bot.domain.audit import Action
+from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import earliest, to_claim
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
@@ -31,6 +31,7 @@ from bot.domain.requests import (
     Working,
 )
 from bot.services.accounts import item
+from bot.services.backstop import Backstop, Known, may_be_to_blame, met
 from bot.services.changing import Changing
 from bot.services.cloud import NewKey
 from bot.services.endings import Endings
@@ -46,6 +47,16 @@ from bot.services.requests import Desk
 SENT_FOR = timedelta(seconds=30)
 """After this, a create that nobody heard of again is looked for. Longer than the client waits for an answer."""
 NOTHING_CHANGED = "Nothing was changed at Confluent Cloud."
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A key that is not on record yet, with the intent that made it, and what that tells of Confluent's API."""
+
+    working: "Stored[Working]"
+    key: ApiKey
+    secret: Secret
+    said: Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +161,8 @@ class Execution:
         except LatchkeyError as error:
             await self.fail(stored, approved, error.tell, NOTHING_CHANGED, ASK_AGAIN)
             return
-        working = await self.intend(stored, approved)
-        try:
-            key, secret = await self.create(working.value)
-        except LatchkeyError as error:
-            await self.not_made(working, approved, error)
-            return
-        await self._made(working, key, secret, endpoints)
+        if made := await self.create(stored, approved):
+            await self._made(made, endpoints)
 
     async def permitted(self, approved: Approved) -> Endpoints:
         """The same decision once more, on what everybody holds now. Raises `Refused` when it no longer holds."""
@@ -169,7 +175,38 @@ class Execution:
             raise Refused(f"{plain(ask.resource.name or ask.resource.id)} ({ask.resource.id}) no longer exists.")
         return found[1]
 
-    async def create(self, working: Working) -> tuple[ApiKey, Secret]:
+    @property
+    def backstop(self) -> Backstop:
+        """Confluent's own end of a key."""
+        return Backstop(self.desk.directory.cache, self.ledger.clock)
+
+    async def create(self, stored: Stored[Request], approved: Approved) -> "Made | None":
+        """Make the key, with the intent on record; None when none was made, and the record says why."""
+        working = await self._intend(stored, approved, await self.backstop.wanted(approved))
+        try:
+            key, secret = await self._create(working.value)
+        except LatchkeyError as error:
+            if may_be_to_blame(working.value, error):
+                return await self._without_end(working, approved, error)
+            await self._not_made(working, approved, error)
+            return None
+        return Made(working, key, secret, met(working.value, key, was_refused=False))
+
+    async def _without_end(self, refused: "Stored[Working]", approved: Approved, why: LatchkeyError) -> "Made | None":
+        """The next attempt, with a marker and an intent of its own, without what may have been refused."""
+        event = self.ledger.event(
+            Action.CREATE_REFUSED, approved.ask.id, marker=str(refused.value.marker), why=str(why)
+        )
+        again = replace(approved, attempt=approved.attempt + 1)
+        working = await self._intend(_as_request(refused), again, None, event)
+        try:
+            key, secret = await self._create(working.value)
+        except LatchkeyError as error:
+            await self._not_made(working, again, error)
+            return None
+        return Made(working, key, secret, met(working.value, key, was_refused=True))
+
+    async def _create(self, working: Working) -> tuple[ApiKey, Secret]:
         """Make the key, and before it the account that it needs. Raises as `Cloud.create_key` does."""
         account = await self.leftovers.accounts.ensure(working)
         return await self.desk.directory.cloud.create_key(new_key(working, account))
@@ -183,33 +220,37 @@ class Execution:
             raise Refused(f"A key of this request exists already ({present[0].id}).")
         await self.leftovers.delete(approved, leftovers)
 
-    async def intend(self, stored: Stored[Request], approved: Approved) -> "Stored[Working]":
+    async def _intend(
+        self, stored: Stored[Request], approved: Approved, expires_at: datetime | None, *before: Event
+    ) -> "Stored[Working]":
         """Have it on disk that a key of this attempt may exist from now on."""
         now = self.ledger.clock()
-        working = Working(approved.ask, approved.terms, approved.grant, approved.attempt, now, now + SENT_FOR)
+        attempt = (approved.ask, approved.terms, approved.grant, approved.attempt)
+        working = Working(*attempt, now, now + SENT_FOR, expires_at=expires_at)
         used = self.desk.directory.policy().digest
         event = self.ledger.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
         # Settled later, whatever becomes of this attempt and of this process.
         account = item(working)
         also = {account: approved.grant.fresh_until} if account else {}
-        written, _ = await self.ledger.move(stored, working, event, extra=With(durable=True, also=also))
+        written, _ = await self.ledger.move(stored, working, *before, event, extra=With(durable=True, also=also))
         return Stored(working, written.rev)
 
-    async def _made(self, working: "Stored[Working]", key: ApiKey, secret: Secret, endpoints: Endpoints) -> None:
+    async def _made(self, made: "Made", endpoints: Endpoints) -> None:
         """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key."""
-        now, state = self.ledger.clock(), working.value
+        now, state, key = self.ledger.clock(), made.working.value, made.key
         claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at) or now
         life = Life(begin(state.ask.resource.kind, now))
         ready = Ready(state.ask, state.terms, state.grant, state.attempt, key, endpoints, claim_by, life=life)
         event = self.ledger.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))
-        extra = With(secret=secret, secret_until=claim_by, durable=True)
+        extra = With(secret=made.secret, secret_until=claim_by, durable=True)
         try:
-            await self.ledger.move(_as_request(working), ready, event, extra=extra)
+            await self.ledger.move(_as_request(made.working), ready, event, extra=extra)
         except Conflict:
             await self.leftovers.disown(state, key)
             raise
+        await self.backstop.learn(made.said)
 
-    async def not_made(self, working: "Stored[Working]", approved: Approved, error: LatchkeyError) -> None:
+    async def _not_made(self, working: "Stored[Working]", approved: Approved, error: LatchkeyError) -> None:
         """What follows when the create failed: it ends, is looked into, or is tried again later."""
         before = _as_request(working)
         match error:
@@ -285,7 +326,8 @@ def offered(approved: Approved) -> Offered:
 def new_key(working: Working, account: ServiceAccount | None) -> NewKey:
     """What Confluent is asked to make, for `account` if one was made: its description ends with our marker."""
     ask = working.ask
-    return NewKey(account or ask.owner, ask.resource, ask.name, f"{ask.description} {working.marker}".strip())
+    described = f"{ask.description} {working.marker}".strip()
+    return NewKey(account or ask.owner, ask.resource, ask.name, described, working.expires_at)
 
 
 def _as_request(stored: "Stored[Working]") -> Stored[Request]:

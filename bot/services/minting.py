@@ -37,14 +37,15 @@ class Minting:
         except LatchkeyError as error:
             await self.execution.fail(stored, offered, error.tell, NOTHING_CHANGED, "Ask again with `/apikey create`.")
             return f"{error.tell} {NOTHING_CHANGED}"
-        working = await self.execution.intend(stored, approved)
-        try:
-            key, secret = await self.execution.create(working.value)
-        except LatchkeyError as error:
-            await self.execution.not_made(working, approved, error)
+        made = await self.execution.create(stored, approved)
+        if made is None:
             return _NOT_NOW
-        ready = Ready(offered.ask, offered.terms, offered.grant, offered.attempt, key, endpoints, offered.claim_by)
-        return await self._claimed(working, ready, actor), ready, secret
+        working = made.working
+        attempt = (offered.ask, offered.terms, offered.grant, working.value.attempt)
+        ready = Ready(*attempt, made.key, endpoints, offered.claim_by)
+        claimed = await self._claimed(working, ready, actor)
+        await self.execution.backstop.learn(made.said)
+        return claimed, ready, made.secret
 
     async def _claimed(self, working: "Stored[Working]", ready: Ready, actor: str) -> Stored[Request]:
         ledger, key = self.execution.ledger, ready.key

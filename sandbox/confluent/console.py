@@ -30,6 +30,7 @@ class Listing(TypedDict):
 def listing(organization: Organization, query: str = "") -> Listing:
     """Keys in which each word of `query` is found, whatever its case. Confluent's own keys are left out."""
     words = query.casefold().split()
+    organization.expire_keys()
     rows = [_row(organization, key) for key in reversed(organization.api_keys.values()) if key.owner]
     found = [row for row in rows if all(word in " ".join(map(str, row.values())).casefold() for word in words)]
     newest = sorted(found, key=lambda row: row["days"])
@@ -38,6 +39,7 @@ def listing(organization: Organization, query: str = "") -> Listing:
 
 def act(organization: Organization, do: str, key_id: str, name: str = "") -> None:
     """Delete a key, rename it, or delete its owner with all its keys. Raises ValueError when that cannot be."""
+    organization.expire_keys()
     key = organization.api_keys.get(key_id)
     if key is None:
         raise ValueError(f"There is no key {key_id} any more.")

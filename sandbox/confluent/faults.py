@@ -43,6 +43,7 @@ Lost = Literal[
 CreateRefused = Literal["no", "400", "402", "403", "409", "422"]
 Paging = Literal["plain", "ends with an empty string", "ends with null", "starts with an empty page"]
 UserKeys = Literal["allowed", "refused"]
+Expiry = Literal["honored", "ignored", "refused"]
 DataPlane = Literal["up", "forbids", "unreachable"]
 PageTokens = Literal["last", "expire once", "expire"]
 Quotas = Literal["with their use", "without their use", "refused"]
@@ -110,6 +111,7 @@ _SWITCHES: dict[str, _Words | _Number] = {
     "request_lost": _Words("Lose the request, before anything is done", get_args(Lost)),
     "create_refused": _Words("Refuse to create keys, with status", get_args(CreateRefused)),
     "user_keys": _Words("Keys for the accounts of other users", get_args(UserKeys)),
+    "expires_at": _Words("End of a key that its create asks for", get_args(Expiry)),
     "roles_lost": _Words("Take all roles from", (NOBODY, *HOLDERS)),
     "low_quota": _Words("Set this quota low, for everybody", (AS_IT_IS, *QUOTAS)),
     "low_quota_limit": _Number("…to this many", (0, 1, 5, 20), 0, 1_000_000),
@@ -139,6 +141,7 @@ class Faults:
     request_lost: Lost = "off"
     create_refused: CreateRefused = "no"
     user_keys: UserKeys = "allowed"
+    expires_at: Expiry = "ignored"
     roles_lost: str = NOBODY
     low_quota: str = AS_IT_IS
     low_quota_limit: float = 1

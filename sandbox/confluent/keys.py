@@ -1,5 +1,7 @@
 """`/iam/v2/api-keys`: list, create, read, change, delete."""
 
+from datetime import UTC, datetime
+
 from starlette.responses import JSONResponse, Response
 
 from sandbox.confluent import wire
@@ -41,13 +43,15 @@ async def list_keys(call: Call) -> Response:
 async def create_key(call: Call) -> Response:
     """Make a key; the only answer that ever holds its secret."""
     owner, resource, name, description = _wanted(call)
+    expires_at = _wanted_end(call)
     if call.faults.create_refused != "no":
         raise _refusal(int(call.faults.create_refused))
     _check_allowed(call, owner, resource)
-    more = {"name": name, "description": description}
 
     def make() -> tuple[ApiKey, str]:
-        return call.organization.create_key(resource, owner, **more, limit=call.faults.limit_for)
+        return call.organization.create_key(
+            resource, owner, name=name, description=description, limit=call.faults.limit_for, expires_at=expires_at
+        )
 
     try:
         key, secret = await carry_out(call.faults, "create", make)
@@ -142,6 +146,22 @@ def _wanted(call: Call) -> tuple[str, KeyResource, str, str]:
     return str(owner_id), _wanted_resource(call, spec.get("resource")), name, description
 
 
+def _wanted_end(call: Call) -> datetime | None:
+    """When the key is to end, where the organization has that. Raises Problem."""
+    asked = _spec(call).get("expires_at")
+    if asked is None or call.faults.expires_at == "ignored":
+        return None
+    if call.faults.expires_at == "refused":
+        raise invalid("/spec/expires_at", "The property spec.expires_at is not valid", 400)
+    try:
+        end = datetime.fromisoformat(str(asked))
+    except ValueError:
+        end = call.organization.clock()
+    if end.tzinfo is None or end <= call.organization.clock():
+        raise invalid("/spec/expires_at", "The property spec.expires_at must be a moment to come")
+    return end
+
+
 def _wanted_resource(call: Call, resource: object) -> KeyResource:
     if resource is None:
         return call.organization.resource(KeyKind.CLOUD)
@@ -169,6 +189,8 @@ def _render(key: ApiKey, organization: Organization, secret: str | None = None) 
         spec["owner"] = wire.reference(key.owner, f"/iam/v2/{path}/{key.owner}", holder, **more)
     if key.says_resource:
         spec["resource"] = _render_resource(key.resource, organization)
+    if key.expires_at is not None:
+        spec["expires_at"] = wire.timestamp(key.expires_at.astimezone(UTC))
     if secret is not None:
         spec["secret"] = secret
     meta = wire.metadata(f"{_BASE}/{key.id}", f"{holder}/api-key={key.id}", key.created_at, key.updated_at)

@@ -159,6 +159,8 @@ class KeyResource:
 class ApiKey:
     """An API key; an owner of None marks Confluent's internal keys. The secret itself is not in here.
 
+    It is gone from `expires_at` on, which only its create sets.
+
     Some old Cloud keys are reported without any resource: `says_resource` is False for these.
     """
 
@@ -171,6 +173,7 @@ class ApiKey:
     created_at: datetime
     updated_at: datetime
     says_resource: bool = True
+    expires_at: datetime | None = None
 
     def opened_by(self, secret: str) -> bool:
         """Whether `secret` is the secret of this key."""

@@ -152,11 +152,14 @@ class Organization:
         name: str = "",
         description: str = "",
         limit: Limit = Quota.limit_for,
+        expires_at: datetime | None = None,
     ) -> tuple[ApiKey, str]:
         """Make a key; returns it with its secret, which is not kept. Raises QuotaReached."""
         for code, holder, who in usage.of_new_key(self, resource, owner):
             self._check(code, holder, who, "API keys", limit)
-        return self.add_key(new_key_id(), resource, owner, name=name, description=description, at=self.clock())
+        made = self.add_key(new_key_id(), resource, owner, name=name, description=description, at=self.clock())
+        made[0].expires_at = expires_at
+        return made
 
     def add_key(
         self,
@@ -175,8 +178,14 @@ class Organization:
         self.secrets_issued[key.id] = secret
         return key, secret
 
+    def expire_keys(self) -> None:
+        """End the keys whose time is over."""
+        for key in [key for key in self.api_keys.values() if key.expires_at and key.expires_at <= self.clock()]:
+            self.deleted[key.id] = (self.api_keys.pop(key.id), key.expires_at or self.clock())
+
     def key_that_opens(self, key_id: str, *, lingering: timedelta) -> ApiKey | None:
         """A key that is there, or that was deleted less than `lingering` ago; None when there is none."""
+        self.expire_keys()
         if key_id in self.api_keys:
             return self.api_keys[key_id]
         key, at = self.deleted.get(key_id, (None, self.clock()))

@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
-from bot.domain.keys import ApiKey, KeyId, Kind, RequestId
+from bot.domain.deadlines import end_of_life
+from bot.domain.keys import ApiKey, KeyId, Kind, Marker, RequestId
 from bot.domain.life import LOOK_EVERY
-from bot.domain.requests import Done, Failed, Retired, Shown
+from bot.domain.requests import Approved, Done, Failed, Keyed, Ready, Retired, Shown
+from bot.services.backstop import Backstop
 from bot.services.clicks import Approve, Delete, Edit, Extend, Rotate, Show, fingerprint
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
+from tests.support.faults import Fault, Plan
 
 OLD = KeyId("KEY0000000000099")
 
@@ -131,3 +135,112 @@ async def test_a_rotated_key_is_promised_no_longer_than_it_lasts_at_confluent() 
         assert isinstance(state, Shown), world.slack.said
         assert state.life.former is not None
         assert state.life.former.until == build.NOW + 2 * DAY
+
+
+LIMITED = build.terms(lifetime=7 * DAY)
+
+
+async def created(world: World, *, mint: str = "on_approval") -> Keyed:
+    """A key with a lifetime, from its approval until it is there."""
+    world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
+    terms = replace(LIMITED, mint="on_claim" if mint == "on_claim" else "on_approval")
+    await world.seed(Approved(build.an_ask(), terms, build.a_grant(), 1, build.NOW))
+    await world.work_now()
+    if mint == "on_claim":
+        await world.click(Show(RequestId("R1"), 1))
+        await world.work_now()
+    state = await world.state()
+    assert isinstance(state, Keyed), (state, world.slack.said)
+    return state
+
+
+async def known(world: World) -> str:
+    return await Backstop(world.store.cache, world.clock).known()
+
+
+@pytest.mark.parametrize("mint", ["on_approval", "on_claim"])
+@pytest.mark.parametrize("answer", ["honored", "ignored", "refused"])
+async def test_a_key_with_a_lifetime_is_created_whatever_the_api_does_with_an_expiry(
+    answer: Literal["honored", "ignored", "refused"], mint: str
+) -> None:
+    async with a_world() as world:
+        world.cloud.expiry = answer
+
+        state = await created(world, mint=mint)
+
+        expires = build.NOW + 14 * DAY if answer == "honored" else None
+        assert state.key.expires_at == expires
+        assert len(world.cloud.minted) == 1
+        assert end_of_life(state) == build.NOW + 7 * DAY
+        assert await known(world) == answer
+        await check_audit(world)
+
+
+async def test_a_refused_create_is_repeated_once_under_a_marker_of_its_own_and_not_provoked_again() -> None:
+    async with a_world() as world:
+        world.cloud.expiry = "refused"
+
+        state = await created(world)
+
+        assert state.attempt == 2
+        assert Marker.find(state.key.description) == Marker(RequestId("R1"), 2)
+        markers = [
+            (line["action"], line["details"]["marker"]) for line in await world.audit() if "marker" in line["details"]
+        ]
+        assert markers == [
+            ("key:create-intended", "[lk:R1/1]"),
+            ("key:create-refused", "[lk:R1/1]"),
+            ("key:create-intended", "[lk:R1/2]"),
+            ("key:created", "[lk:R1/2]"),
+        ]
+
+        another = build.an_ask(id=RequestId("R2"))
+        await world.seed(Approved(another, LIMITED, build.a_grant(ask=another), 1, build.NOW))
+        await world.work_now()
+        second = await world.state("R2")
+        assert isinstance(second, Ready)
+        assert second.attempt == 1
+
+
+async def test_a_create_that_is_refused_for_something_else_blames_nothing_on_the_expiry() -> None:
+    refused: dict[int | tuple[str, int], Fault] = {("cloud.create_key", nth): Fault.REFUSED_BEFORE for nth in (0, 1)}
+    async with a_world(Plan(refused)) as world:
+        world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
+        await world.seed(Approved(build.an_ask(), LIMITED, build.a_grant(), 1, build.NOW))
+        await world.work_now()
+
+        assert isinstance(await world.state(), Failed)
+        assert await known(world) == ""
+
+
+async def test_a_key_without_a_lifetime_asks_confluent_for_no_end() -> None:
+    async with a_world() as world:
+        world.cloud.expiry = "honored"
+        world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
+        await world.seed(Approved(build.an_ask(), build.terms(), build.a_grant(), 1, build.NOW))
+        await world.work_now()
+
+        state = await world.state()
+        assert isinstance(state, Ready)
+        assert state.key.expires_at is None
+        assert await known(world) == ""
+
+
+@pytest.mark.parametrize("answer", ["honored", "ignored", "refused"])
+@pytest.mark.parametrize("nth", [0, 1])
+@pytest.mark.parametrize("call", ["cloud.create_key", "requests.commit", "cache.put"])
+@pytest.mark.parametrize("fault", [Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.ERROR_BEFORE, Fault.ERROR_AFTER])
+async def test_one_key_at_most_comes_of_it_whatever_crashes(
+    answer: Literal["honored", "ignored", "refused"], nth: int, call: str, fault: Fault
+) -> None:
+    async with a_world(Plan({(call, nth): fault})) as world:
+        world.cloud.expiry = answer
+        world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
+        await world.seed(Approved(build.an_ask(), LIMITED, build.a_grant(), 1, build.NOW))
+
+        await world.settle(2 * HOUR)
+
+        state = await world.state()
+        assert isinstance(state, Ready), state
+        assert world.cloud.live() == [state.key.id]
+        await check_audit(world)

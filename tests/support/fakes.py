@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
 from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User
 from bot.domain.errors import CloudRefused, Throttled, Undeliverable
@@ -79,6 +80,8 @@ class FakeCloud:
     """Whether Confluent shows no key, account, user or role any more, as to who has lost all rights."""
     landing: list[timedelta] = field(default_factory=list[timedelta])
     """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
+    expiry: Literal["honored", "ignored", "refused"] = "ignored"
+    """What becomes of the `expires_at` of a create."""
 
     async def own_account(self) -> Principal:
         """Nobody else's."""
@@ -163,7 +166,11 @@ class FakeCloud:
         number = len(self.minted) + 1
         now = self.clock()
         id_, secret = KeyId(f"KEY{number:013}"), f"cfltmarker0secret{number:04}wrong0"
+        if new.expires_at and self.expiry == "refused":
+            raise CloudRefused(status=400, detail="unknown field", reference="R-3")
         key = ApiKey(id_, new.owner.id, new.resource.id, new.name, new.description, now, new.resource.kind)
+        if self.expiry == "honored":
+            key = replace(key, expires_at=new.expires_at)
         lands_at = now + self.landing.pop(0) if self.landing else now
         self.minted[id_] = Minted(key, secret, lands_at)
         self.watch("create", key)

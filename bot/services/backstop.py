@@ -1,0 +1,83 @@
+"""Confluent's own end of a key, asked for a while after Latchkey's: a key ends even where Latchkey no longer runs.
+
+Not every organization has it: its API may take `expires_at`, ignore it, or refuse the create because of it. Which it
+is, nobody says: what the last create with a lifetime met is remembered, so that the next one is spared the refusal.
+"""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Literal, TypeAlias
+
+from bot.domain.deadlines import lifetime
+from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable
+from bot.domain.keys import ApiKey
+from bot.domain.requests import Approved, Working
+from bot.services.ports import Cache, Clock
+
+Known: TypeAlias = Literal["", "honored", "ignored", "refused"]
+"""What the organization's API does with the field; "" is not known yet."""
+LEAST, MOST = timedelta(days=1), timedelta(days=30)
+REMEMBERED = timedelta(days=30)
+"""Then the organization may have the field, too."""
+_NAME = "expires_at"
+_REFUSALS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+log = logging.getLogger("latchkey.backstop")
+
+
+def margin(lasts: timedelta) -> timedelta:
+    """How long after Latchkey's own end Confluent is to end a key.
+
+    As long again as it was to live, at least a day and at most 30: Latchkey's own deletion, with its reminders and its
+    audit, stays the ordinary end, and one extension is possible, for nobody can move Confluent's end.
+    """
+    return min(max(lasts, LEAST), MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Backstop:
+    """Every method may raise `Unavailable`."""
+
+    cache: Cache
+    clock: Clock
+
+    async def known(self) -> Known:
+        """What is remembered of the organization's API."""
+        cached = await self.cache.get(_NAME, str)
+        match cached[0] if cached else "":
+            case "honored" | "ignored" | "refused" as said:
+                return said
+            case _:
+                return ""
+
+    async def wanted(self, approved: Approved) -> datetime | None:
+        """When Confluent is to end the key; None where it has no lifetime, or the API is known to refuse that."""
+        lasts = lifetime(approved.ask, approved.terms)
+        if lasts is None or await self.known() == "refused":
+            return None
+        return (self.clock() + lasts + margin(lasts)).replace(microsecond=0)
+
+    async def learn(self, said: Known) -> None:
+        """Remember what a create met. The key is made and on record: this must not fail any more."""
+        if said:
+            with suppress(Unavailable):
+                await self.cache.put(_NAME, said, str, now=self.clock(), keep=REMEMBERED)
+
+
+def may_be_to_blame(working: Working, error: LatchkeyError) -> bool:
+    """Whether a create may have been refused because of the field: only a try without it can tell.
+
+    Such a refusal is definite, so that nothing was made.
+    """
+    return working.expires_at is not None and isinstance(error, CloudRefused) and error.status in _REFUSALS
+
+
+def met(working: Working, key: ApiKey, *, was_refused: bool) -> Known:
+    """What a create tells about the API."""
+    if was_refused:
+        return "refused"
+    if working.expires_at is None:
+        return ""
+    return "honored" if key.expires_at else "ignored"
