@@ -171,7 +171,7 @@ def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) ->
     slack, bell = FakeSlack(list(cloud.people)), Bell()
     ledger = Ledger(store.requests, store.audit, clock, bell.ring)
     policy = replace(build.a_policy(), review=Review(channel="C01"))
-    directory = Directory(cloud, slack, store.cache, clock, build.TEAM, lambda: policy)
+    directory = Directory(cloud, slack, store.cache, clock, build.TENANT, lambda: policy)
     desk = Desk(ledger, directory)
     execution = Execution(ledger, desk, Probing(ledger, FakeProber()))
     publishing = Publishing(store.posts, slack, clock)

@@ -165,7 +165,7 @@ async def _working(worker: Worker, stop: asyncio.Event) -> AsyncGenerator[None]:
 def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> AsyncApp:
     workspace = world.workspace
     known = AuthorizeResult(
-        enterprise_id=workspace.enterprise,
+        enterprise_id=workspace.enterprise or None,
         team_id=workspace.team,
         bot_user_id=workspace.bot_user,
         bot_id=workspace.bot_id,

@@ -58,7 +58,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     views = AckedViews(world.slack)
     notifier = SlackNotifier(replies, views)
     ledger = Ledger(requests, audit, clock, bell.ring)
-    directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.team, policy)
+    directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.tenant, policy)
     desk, viewing = Desk(ledger, directory), Viewing(directory, requests, clock)
     execution = Execution(ledger, desk, Probing(ledger, world.prober))
     publishing = Publishing(store.posts, notifier, clock)

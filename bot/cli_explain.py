@@ -177,7 +177,7 @@ async def _taken(sources: Sources) -> "Snapshot":
     from bot.snapshot import take
 
     async with _explaining(sources) as live:
-        return await take(live.cloud, live.people, live.policy, live.team, datetime.now(UTC))
+        return await take(live.cloud, live.people, live.policy, live.tenant, datetime.now(UTC))
 
 
 @asynccontextmanager
@@ -190,7 +190,7 @@ async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
 
         found = read(sources.snapshot or Path())
         people, policy = SnapshotPeople(found.slack), _policy(sources.policy, sources.channel)
-        yield Explaining(SnapshotCloud(found), people, found.slack.team, policy)
+        yield Explaining(SnapshotCloud(found), people, found.slack.tenant, policy)
         return
 
     from bot.connections import connected
@@ -199,7 +199,7 @@ async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
 
     policy = _policy(sources.policy or sources.live.latchkey_policy, sources.live.latchkey_channel)
     async with connected(sources.live, utc_now) as world:
-        yield Explaining(world.cloud, SlackPeople(world.slack), world.workspace.team, policy)
+        yield Explaining(world.cloud, SlackPeople(world.slack), world.workspace.tenant, policy)
 
 
 def _policy(file: Path | None, channel: str) -> "Policy":

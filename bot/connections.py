@@ -86,6 +86,11 @@ async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
         raise StartupError(
             f"Slack did not answer ({error}). Check the network, HTTPS_PROXY, and SLACK_API_URL if it is set."
         ) from None
+    if workspace.is_whole_organization:
+        raise StartupError(
+            "SLACK_BOT_TOKEN is of an app installed for a whole Enterprise Grid organization, which Latchkey does not "
+            "support yet: install the app in one workspace of the Grid, and use the bot token of that installation."
+        )
     return workspace
 
 

@@ -13,6 +13,7 @@ from bot.policyfile.findings import of_rule
 from bot.policyfile.tree import Place
 from bot.policyfile.words import shown
 from bot.services.cloud import Cloud
+from bot.services.identity import belongs
 from bot.settings import Settings
 from bot.slack.people import SlackPeople
 from bot.slack.workspace import channel_problem
@@ -125,7 +126,7 @@ async def _at_slack(id_: str, world: World) -> str | None:
     profile = await people.profile(SlackUserId(id_))
     if profile is None:
         return f"Slack knows no user {id_}"
-    if profile.team != world.workspace.team:
+    if not belongs(world.workspace.tenant, profile.team, profile.enterprise, profile.teams):
         return f"{id_} is in another workspace: Latchkey deals only with members of its own"
     if profile.deleted or profile.is_bot or profile.is_guest:
         return f"{id_} is deactivated, a bot or a guest: Latchkey does not deal with them"

@@ -28,6 +28,7 @@ from bot.domain.keys import (
 )
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding, Scope
+from bot.services.identity import Tenant
 from bot.services.inventory import Inventory
 from bot.services.ports import People, Profile
 
@@ -45,6 +46,13 @@ class Workspace:
     team: TeamId
     people: tuple[Profile, ...]
     groups: Mapping[str, tuple[SlackUserId, ...]]
+    enterprise: str = ""
+    """The organization in an Enterprise Grid; "" without one, and in snapshots from before this was kept."""
+
+    @property
+    def tenant(self) -> Tenant:
+        """Whose members Latchkey deals with."""
+        return Tenant(self.team, self.enterprise)
 
 
 _UNKNOWN = Principal("")
@@ -97,7 +105,7 @@ def read(path: Path) -> Snapshot:
         raise SnapshotError(f"{path}: {error}") from None
 
 
-async def take(cloud: Inventory, people: People, policy: Policy, team: TeamId, now: datetime) -> Snapshot:
+async def take(cloud: Inventory, people: People, policy: Policy, tenant: Tenant, now: datetime) -> Snapshot:
     """Read everything that a decision can depend on. Takes its time where Slack or Confluent ask for patience."""
     organization = await cloud.organization()
     here = f"crn://confluent.cloud/organization={organization}"
@@ -116,7 +124,7 @@ async def take(cloud: Inventory, people: People, policy: Policy, team: TeamId, n
         role_bindings=tuple(
             dict.fromkeys([*await cloud.bindings_at(here), *await cloud.bindings_under(here)]),
         ),
-        slack=await _workspace(people, policy, team, users),
+        slack=await _workspace(people, policy, tenant, users),
         own_account=await cloud.own_account(),
     )
 
@@ -206,7 +214,7 @@ async def _each(
     return tuple([each for environment in environments for each in await read(environment)])
 
 
-async def _workspace(people: People, policy: Policy, team: TeamId, users: Sequence[User]) -> Workspace:
+async def _workspace(people: People, policy: Policy, tenant: Tenant, users: Sequence[User]) -> Workspace:
     """Those who are Confluent users, and those whom the policy names, directly or in a group."""
     named = {mapping.subject for mapping in policy.mappings if not mapping.is_group}
     groups: dict[str, tuple[SlackUserId, ...]] = {}
@@ -215,7 +223,8 @@ async def _workspace(people: People, policy: Policy, team: TeamId, users: Sequen
     ids = {*map(SlackUserId, named), *policy.people, *(user for members in groups.values() for user in members)}
     found = [await _patiently(people.by_email, email) for email in sorted({each.email for each in users} - {""})]
     found += [await _patiently(people.profile, user) for user in sorted(ids - {each.id for each in found if each})]
-    return Workspace(team, tuple(dict.fromkeys(each for each in found if each is not None)), groups)
+    profiles = tuple(dict.fromkeys(each for each in found if each is not None))
+    return Workspace(tenant.team, profiles, groups, tenant.enterprise)
 
 
 async def _patiently(ask: Callable[[str], Awaitable[T]] | Callable[[SlackUserId], Awaitable[T]], what: str) -> T:

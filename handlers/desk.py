@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
@@ -15,6 +15,7 @@ from bot.domain.keys import SlackUserId, TeamId
 from bot.services.clicks import Deed, ReplyTo
 from bot.services.directory import Directory
 from bot.services.homes import Homes
+from bot.services.identity import seat
 from bot.services.pages import TextPage
 from bot.services.ports import Agenda, Clock, Inbox, Requests
 from bot.services.viewing import Viewing
@@ -68,6 +69,7 @@ class Reception:
     async def receive(self, body: Body, deed: Deed) -> None:
         """Store a click for the worker. Raises `Unavailable` when the store does not take it in time."""
         click = forms.click(body, deed, self.clock())
+        click = replace(click, team=seat(self.directory.tenant, click.team))
         try:
             async with asyncio.timeout(STORED_WITHIN):
                 await self.inbox.put(click, self.clock())

@@ -5,6 +5,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.domain.errors import Refused
 from bot.domain.keys import RequestId
 from bot.services.clicks import Draft, DropFormer, KeepFormer
+from bot.services.identity import seat
 from bot.services.proposing import draft_again
 from bot.slack import forms, ids
 from bot.slack.forms import Body, Opening
@@ -40,6 +41,6 @@ async def _again(desk: Reception, opening: Opening, request: RequestId, *, other
         await open_form(desk, opening, Draft())
         return
     ask = stored.value.ask
-    if (ask.requester.slack, ask.requester.team) != (opening.by, opening.team):
+    if (ask.requester.slack, ask.requester.team) != (opening.by, seat(desk.directory.tenant, opening.team)):
         raise Refused("This form is of another person's request. Nothing was changed. Ask with `/apikey create`.")
     await open_form(desk, opening, draft_again(ask, other_account=other_account))

@@ -1,9 +1,16 @@
-"""Who is who in the sandbox: one small company, the same people in Slack and at Confluent Cloud."""
+"""Who is who in the sandbox: one small company, the same people in Slack and at Confluent Cloud.
+
+In Slack its workspace is part of an Enterprise Grid organization, Acme Group.
+"""
 
 from dataclasses import dataclass, field
 
 TEAM = "T0ACME"
 TEAM_NAME = "Acme"
+ENTERPRISE = "E0ACME"
+ENTERPRISE_NAME = "Acme Group"
+LABS_TEAM = "T0LABS"
+"""Another workspace of the same Enterprise Grid organization; the app is not installed there."""
 PARTNER_TEAM = "T0PARTNER"
 APPROVALS_CHANNEL = "C0APPROVE"
 GENERAL_CHANNEL = "C0GENERAL"
@@ -42,6 +49,28 @@ class Actor:
     is_bot: bool = False
     deleted: bool = False
     channels: tuple[str, ...] = field(default=(GENERAL_CHANNEL, APPROVALS_CHANNEL))
+    also_in: tuple[str, ...] = ()
+    """Workspaces of the organization besides `team`, the home that Slack names wherever this person clicks."""
+
+    @property
+    def workspaces(self) -> tuple[str, ...]:
+        """Every workspace that this person is a member of."""
+        return (self.team, *self.also_in)
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the person is in the workspace that the app is installed in."""
+        return TEAM in self.workspaces
+
+    @property
+    def enterprise(self) -> str | None:
+        """The Enterprise Grid organization that the person is of."""
+        return None if self.team == PARTNER_TEAM else ENTERPRISE
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether this person's home is the app's workspace; Slack is less clear about the others of a Grid."""
+        return self.team == TEAM
 
 
 CAST: tuple[Actor, ...] = (
@@ -168,6 +197,25 @@ CAST: tuple[Actor, ...] = (
         "Works at Partner Ltd (Slack Connect)",
         "xavi@partner.example",
         team=PARTNER_TEAM,
+        channels=(PARTNER_CHANNEL,),
+    ),
+    Actor(
+        "U0GRETA",
+        "Greta Holm",
+        "CloudClusterAdmin of payments-dev, at home in Acme Labs (Grid)",
+        "greta@acme.example",
+        "u-greta1",
+        (("CloudClusterAdmin", crn("environment=env-dev001", "cloud-cluster=lkc-dev002")),),
+        team=LABS_TEAM,
+        also_in=(TEAM,),
+    ),
+    Actor(
+        "U0IVO",
+        "Ivo Brandt",
+        "In Acme Labs only (Grid)",
+        "ivo@acme.example",
+        "u-ivo001",
+        team=LABS_TEAM,
         channels=(PARTNER_CHANNEL,),
     ),
     Actor("U0LEFT", "Lee Vance", "Left the company", "lee@acme.example", "u-lee001", deleted=True),

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from bot.domain.authority import Standing, Target, bases, lacks_only_the_account
 from bot.domain.catalog import User
 from bot.domain.errors import Refused
-from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId, TeamId
+from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
 from bot.domain.policy import Policy, RoleMapping
 from bot.domain.roles import Binding, Scope
-from bot.services.identity import admitted, matched
+from bot.services.identity import Tenant, admitted, matched
 from bot.services.inventory import Inventory
 from bot.services.ports import People
 
@@ -78,7 +78,7 @@ class Approvers:
 
     cloud: Inventory
     people: People
-    team: TeamId
+    tenant: Tenant
     policy: Policy
 
     async def of(
@@ -119,9 +119,9 @@ class Approvers:
             profile = await self.people.by_email(user.email) if user.email else None
         if profile is None:
             return stand_in
-        known = Person(profile.id, self.team, profile.name, user.email, user.id)
+        known = Person(profile.id, self.tenant.team, profile.name, user.email, user.id)
         try:
-            person = matched(admitted(profile, self.team), users, self.policy.people)
+            person = matched(admitted(profile, self.tenant), users, self.policy.people)
         except Refused as refused:
             return Someone(known, refused.tell)
         if person.principal != user.id:
@@ -187,7 +187,7 @@ class Approvers:
 
     def _unmet(self, user: User) -> Person:
         """A Confluent user whom nobody looked for in Slack, or found there."""
-        return Person(SlackUserId(f"?{user.id}"), self.team, user.name, user.email, user.id)
+        return Person(SlackUserId(f"?{user.id}"), self.tenant.team, user.name, user.email, user.id)
 
     async def _mapped(self, target: Target, organization: str, users: Sequence[User]) -> Sequence[_Mapped]:
         """Whom the policy gives a role that matters here, each with all such roles."""
@@ -229,16 +229,16 @@ class Approvers:
 
     def _holding(self, holder: Principal, bindings: Sequence[Binding], organization: str) -> Standing:
         """Somebody of whom only these bindings are known."""
-        person = Person(SlackUserId(f"?{holder}"), self.team, "", "", holder)
+        person = Person(SlackUserId(f"?{holder}"), self.tenant.team, "", "", holder)
         return Standing(person, tuple(bindings), organization, self.policy.table)
 
     async def _member(self, slack: SlackUserId, users: Sequence[User]) -> Someone:
         profile = await self.people.profile(slack)
         name, email = (profile.name, profile.email) if profile else (str(slack), "")
         try:
-            return Someone(matched(admitted(profile, self.team), users, self.policy.people))
+            return Someone(matched(admitted(profile, self.tenant), users, self.policy.people))
         except Refused as refused:
-            return Someone(Person(slack, self.team, name, email, Principal(f"?{slack}")), refused.tell)
+            return Someone(Person(slack, self.tenant.team, name, email, Principal(f"?{slack}")), refused.tell)
 
 
 def _approver(someone: Someone, roles: Sequence[Binding], via: Mapping[Binding, str]) -> Approver:

@@ -64,7 +64,7 @@ class Asking:
 
     async def _read(self, target: Target, requester: Person, name: str) -> tuple[Candidate, ...]:
         directory = self.directory
-        explaining = Explaining(directory.cloud, directory.people, directory.team, directory.policy())
+        explaining = Explaining(directory.cloud, directory.people, directory.tenant, directory.policy())
         groups = by_basis(await explaining.approvers(target, requester, most=MOST_MET), target)
         found = tuple(
             Candidate(each.someone.slack, each.someone.person.principal, basis)

@@ -13,7 +13,7 @@ from bot.domain.policy import Policy
 from bot.domain.roles import Binding
 from bot.services.cataloguing import Cataloguing
 from bot.services.cloud import Cloud
-from bot.services.identity import ELSEWHERE, admitted, matched
+from bot.services.identity import ELSEWHERE, Tenant, admitted, matched, seat
 from bot.services.offers import NOTHING
 from bot.services.ports import Cache, Clock, People
 
@@ -33,13 +33,13 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Directory:
-    """People, roles and the catalog. `team` is the one workspace that this Latchkey serves."""
+    """People, roles and the catalog, for the members of one workspace."""
 
     cloud: Cloud
     people: People
     cache: Cache
     clock: Clock
-    team: TeamId
+    tenant: Tenant
     policy: Callable[[], Policy]
     """The policy as it is now: who people are, which roles it adds, and the role table that it chose."""
     is_one_decision: bool = False
@@ -54,6 +54,11 @@ class Directory:
     def __post_init__(self) -> None:
         self._reading = Cataloguing(self.cloud)
 
+    @property
+    def team(self) -> TeamId:
+        """The one workspace that this Latchkey serves."""
+        return self.tenant.team
+
     def for_one_decision(self) -> "Directory":
         """The same for a decision about several people: each list is read afresh, and once; the policy stays as it is.
 
@@ -67,11 +72,12 @@ class Directory:
         """The Confluent user behind a Slack user. Raises `Refused` with the reason when there is not exactly one.
 
         Raises `Throttled` instead while Confluent may show us a part of its users only.
+        `team` is what a click or a record says, which only a refusal believes: `users.info` decides who belongs.
         `shown` accepts a list of users up to `DISPLAY` old: for pages, never for decisions.
         """
-        if team != self.team:
+        if seat(self.tenant, team) != self.team:
             raise Refused(ELSEWHERE)
-        profile = admitted(await self.people.profile(user), self.team)
+        profile = admitted(await self.people.profile(user), self.tenant)
         users = await self._users(shown=shown)
         try:
             return matched(profile, users, self.policy().people)

@@ -19,13 +19,12 @@ from bot.domain.keys import (
     Principal,
     RequestId,
     SlackUserId,
-    TeamId,
     normal_email,
 )
 from bot.domain.policy import CHANGES, Policy, Rule
 from bot.domain.roles import Binding
 from bot.services.approvers import Approver, Approvers, Someone
-from bot.services.identity import admitted, matched
+from bot.services.identity import Tenant, admitted, matched
 from bot.services.inventory import Inventory
 from bot.services.ports import People
 
@@ -96,7 +95,7 @@ class Explaining:
 
     cloud: Inventory
     people: People
-    team: TeamId
+    tenant: Tenant
     policy: Policy
 
     async def find(self, word: str) -> Someone:
@@ -110,12 +109,12 @@ class Explaining:
         if profile is not None:
             person = Person(profile.id, profile.team, profile.name, profile.email, stand_in)
             try:
-                return Someone(matched(admitted(profile, self.team), users, self.policy.people))
+                return Someone(matched(admitted(profile, self.tenant), users, self.policy.people))
             except Refused as refused:
                 return Someone(person, refused.tell)
         if not found:
             raise NotFound(f"There is nobody with the e-mail address or the id {plain(word)}.")
-        person = Person(SlackUserId(f"?{word}"), self.team, found[0].name, email, stand_in)
+        person = Person(SlackUserId(f"?{word}"), self.tenant.team, found[0].name, email, stand_in)
         return Someone(person, f"Several Confluent Cloud users ({', '.join(each.id for each in found)}) have it.")
 
     async def explain(self, requester: Someone, operation: Operation, target: Target) -> Explanation:
@@ -143,7 +142,7 @@ class Explaining:
         return await self._approvers().of(target, requester, thorough=thorough, most=most)
 
     def _approvers(self) -> Approvers:
-        return Approvers(self.cloud, self.people, self.team, self.policy)
+        return Approvers(self.cloud, self.people, self.tenant, self.policy)
 
     async def _standing(self, someone: Someone) -> tuple[Standing, Mapping[Binding, str]]:
         """What somebody holds, and whom the policy names where it gives a role."""

@@ -1,6 +1,7 @@
 """Which Confluent user a Slack user is: pure, from what both sides say right now. Not knowing is a refusal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bot.domain.catalog import User
 from bot.domain.errors import Refused, plain
@@ -10,11 +11,45 @@ from bot.services.ports import Profile
 ELSEWHERE = "This Slack account belongs to another workspace, and Latchkey deals only with members of its own."
 
 
-def admitted(profile: Profile | None, team: TeamId) -> Profile:
-    """Somebody whom Latchkey deals with. Raises `Refused` for everybody else."""
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The workspace that the app is installed in, and the Enterprise Grid organization around it, "" without one."""
+
+    team: TeamId
+    enterprise: str = ""
+
+
+def belongs(tenant: Tenant, team: str, enterprise: str = "", teams: Collection[str] = ()) -> bool | None:
+    """Whether somebody is a member of our workspace; None where what Slack says of them leaves it open.
+
+    `team` is their own `team_id`: a workspace, or the organization (`E…`). In a Grid it names any one of a person's
+    workspaces, wherever they click, and may be missing. `enterprise` and `teams` are their organization and all of
+    their workspaces there, which `users.info` tells and no click does.
+    """
+    if team == tenant.team:
+        return True
+    if enterprise:
+        if enterprise != tenant.enterprise:
+            return False
+        return tenant.team in teams if teams else None
+    if not team or team == tenant.enterprise:
+        return None
+    return None if tenant.enterprise and not team.startswith("E") else False
+
+
+def seat(tenant: Tenant, claimed: TeamId) -> TeamId:
+    """What a click is stored with: our workspace, unless what it says rules out that its user belongs there.
+
+    Who is let in this way is still asked about at `users.info`, which decides.
+    """
+    return claimed if belongs(tenant, claimed) is False else tenant.team
+
+
+def admitted(profile: Profile | None, tenant: Tenant) -> Profile:
+    """Somebody whom Latchkey deals with, as a member of our workspace. Raises `Refused` for everybody else."""
     if profile is None:
         raise Refused("Slack does not show this account to Latchkey.")
-    if profile.team != team:
+    if not belongs(tenant, profile.team, profile.enterprise, profile.teams):
         raise Refused(ELSEWHERE)
     if profile.deleted:
         raise Refused("This Slack account is deactivated.")
@@ -22,7 +57,7 @@ def admitted(profile: Profile | None, team: TeamId) -> Profile:
         raise Refused("Bots can neither ask for keys nor decide about them.")
     if profile.is_guest:
         raise Refused("Guests of this Slack workspace can neither ask for keys nor decide about them.")
-    return profile
+    return replace(profile, team=tenant.team)
 
 
 def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId, Principal]) -> Person:

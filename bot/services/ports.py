@@ -212,7 +212,10 @@ class Cache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A Slack user as `users.info` says now. `email` is normalised, "" when Slack does not tell."""
+    """A Slack user as `users.info` says now. `email` is normalised, "" when Slack does not tell.
+
+    `team` is "" for some members of an Enterprise Grid: their organization and all their workspaces there say more.
+    """
 
     id: SlackUserId
     team: TeamId
@@ -222,6 +225,8 @@ class Profile:
     is_bot: bool
     is_guest: bool
     deleted: bool
+    enterprise: str = ""
+    teams: tuple[TeamId, ...] = ()
 
 
 class People(Protocol):

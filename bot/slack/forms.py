@@ -31,7 +31,7 @@ _ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>"}
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`/apikey VERB REST`. `verb` is lower-case, "" when nothing was typed."""
+    """`/apikey VERB REST`. `verb` is lower-case, "" when nothing was typed; `team` is as in `Opening`."""
 
     verb: str
     rest: str
@@ -43,7 +43,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Somebody pressed something that opens a modal."""
+    """Somebody pressed something that opens a modal. `team` is only claimed: see `identity.belongs`."""
 
     by: SlackUserId
     team: TeamId
@@ -258,9 +258,8 @@ def _part(body: Body, name: str) -> Body:
 
 
 def _team(body: Body) -> TeamId:
-    """The workspace of the person, which in a shared channel is not the workspace of the app."""
-    user, team = _part(body, "user"), _part(body, "team")
-    return TeamId(user.get("team_id") or team.get("id") or "")
+    """Where the payload says that the person belongs, "" if it does not: never `team`, which is where they clicked."""
+    return TeamId(_part(body, "user").get("team_id") or "")
 
 
 def _reply(body: Body) -> ReplyTo:

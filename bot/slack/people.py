@@ -61,6 +61,7 @@ class SlackPeople:
 
 def _profile(found: dict[str, Any]) -> Profile:
     profile: dict[str, Any] = found.get("profile") or {}
+    grid: dict[str, Any] = found.get("enterprise_user") or {}
     return Profile(
         id=SlackUserId(found["id"]),
         team=TeamId(found.get("team_id") or profile.get("team") or ""),
@@ -71,4 +72,6 @@ def _profile(found: dict[str, Any]) -> Profile:
         is_bot=bool(found.get("is_bot")) or found["id"] == "USLACKBOT",
         is_guest=any(found.get(flag) for flag in ("is_restricted", "is_ultra_restricted", "is_stranger")),
         deleted=bool(found.get("deleted")),
+        enterprise=str(grid.get("enterprise_id") or ""),
+        teams=tuple(TeamId(team) for team in grid.get("teams") or ()),
     )

@@ -7,6 +7,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Undeliverable
 from bot.domain.keys import TeamId
+from bot.services.identity import Tenant
 from bot.slack.replies import call
 
 
@@ -16,20 +17,29 @@ class Workspace:
 
     team: TeamId
     name: str
-    enterprise: str | None
+    enterprise: str
     bot_user: str
     bot_id: str
+    is_whole_organization: bool = False
+    """Whether the app is installed for a whole Enterprise Grid organization, and not in one workspace."""
+
+    @property
+    def tenant(self) -> Tenant:
+        """Whose members Latchkey deals with."""
+        return Tenant(self.team, self.enterprise)
 
 
 async def introduce(client: AsyncWebClient) -> Workspace:
     """Ask Slack who we are. Raises `Undeliverable` with Slack's code for a bad token, `Unavailable` for no answer."""
     answer = await call(client, "auth.test", {})
+    team = str(answer.get("team_id") or "")
     return Workspace(
-        TeamId(answer["team_id"]),
+        TeamId(team),
         str(answer.get("team") or ""),
-        answer.get("enterprise_id"),
+        str(answer.get("enterprise_id") or ""),
         str(answer["user_id"]),
         str(answer.get("bot_id") or ""),
+        is_whole_organization=bool(answer.get("is_enterprise_install")) or not team or team.startswith("E"),
     )
 
 

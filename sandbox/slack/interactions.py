@@ -3,7 +3,7 @@
 import copy
 from typing import Literal
 
-from sandbox.cast import TEAM, Actor
+from sandbox.cast import Actor
 from sandbox.slack import payloads
 from sandbox.slack.blocks import (
     FROM_PERSON,
@@ -41,7 +41,7 @@ class Interactions:
         """Run a slash command, e.g. `/apikey create`."""
         person, channel = self._who(user), self._workspace.channel_seen_by(user, channel_id)
         command, _, text = line.strip().partition(" ")
-        if person.team != TEAM or all(each["command"] != command for each in self._workspace.app.commands):
+        if not person.is_member or all(each["command"] != command for each in self._workspace.app.commands):
             self._workspace.notice(user, f"{command} is not a valid command.", "warning")
             return
         payload = payloads.slash_command(
@@ -173,7 +173,7 @@ class Interactions:
     async def shortcut(self, user: str, callback_id: str) -> None:
         """Choose a global shortcut of the app."""
         person = self._who(user)
-        if person.team != TEAM or all(each["callback_id"] != callback_id for each in self._workspace.app.shortcuts):
+        if not person.is_member or all(each["callback_id"] != callback_id for each in self._workspace.app.shortcuts):
             raise NotPossible(f"There is no shortcut {callback_id}.")
         trigger, ts = self._views.new_trigger(user), self._workspace.next_ts()
         await self._interact(user, payloads.global_shortcut(person, callback_id, trigger=trigger, ts=ts))
@@ -181,7 +181,7 @@ class Interactions:
     async def home(self, user: str, tab: Literal["home", "messages"] = "home") -> None:
         """Visit a tab of the app; Slack tells the app of either."""
         person, ts = self._who(user), self._workspace.next_ts()
-        if person.team != TEAM:
+        if not person.is_member:
             raise NotPossible("The app is not installed in your workspace.")
         view = copy.deepcopy(self._views.home(user)) if tab == "home" else None
         await self._delivery.send_event(payloads.app_home_opened(person, self._workspace.dm(user), tab, view, ts))

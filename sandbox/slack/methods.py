@@ -55,6 +55,7 @@ def auth_test(call: Call) -> Json:
         "url": call.workspace.base_url + "/",
         "team": cast.TEAM_NAME,
         "team_id": cast.TEAM,
+        "enterprise_id": cast.ENTERPRISE,
         "user": "latchkey",
         "user_id": cast.BOT_USER,
         "bot_id": cast.BOT_ID,
@@ -168,7 +169,7 @@ def users_lookup_by_email(call: Call) -> Json:
     """The person with an e-mail address, compared without case."""
     email = str(call.need("email")).casefold()
     for person in call.workspace.people.values():
-        if person.email.casefold() == email and person.team == cast.TEAM and not person.deleted:
+        if person.email.casefold() == email and person.is_member and not person.deleted:
             return {"user": _profile(call.workspace, person)}
     raise SlackError("users_not_found")
 
@@ -246,12 +247,11 @@ def _page(call: Call, name: str, items: list[str]) -> Json:
 
 
 def _profile(workspace: Workspace, person: Actor) -> Json:
-    is_outsider = person.team != cast.TEAM
-    hides_email = is_outsider or person.is_bot or "users:read.email" not in workspace.app.scopes
-    profile = {"real_name": person.name, "display_name": username(person), "title": person.title, "team": person.team}
+    hides_email = person.enterprise is None or person.is_bot or "users:read.email" not in workspace.app.scopes
+    profile = {"real_name": person.name, "display_name": username(person), "title": person.title}
     return {
         "id": person.slack,
-        "team_id": person.team,
+        **_membership(person),
         "name": username(person),
         "real_name": person.name,
         "deleted": person.deleted,
@@ -268,6 +268,20 @@ def _profile(workspace: Workspace, person: Actor) -> Json:
         "updated": 0,
         "profile": profile if hides_email else {**profile, "email": person.email},
     }
+
+
+def _membership(person: Actor) -> Json:
+    """Where the person belongs; a Grid may leave out `team_id` of somebody whose home is another workspace."""
+    grid = {
+        "id": person.slack,
+        "enterprise_id": cast.ENTERPRISE,
+        "enterprise_name": cast.ENTERPRISE_NAME,
+        "is_admin": False,
+        "is_owner": False,
+        "teams": list(person.workspaces),
+    }
+    in_grid = {"enterprise_user": grid} if person.enterprise else {}
+    return in_grid if person.enterprise and not person.is_at_home else {"team_id": person.team, **in_grid}
 
 
 def _confirmed(workspace: Workspace, person: Actor) -> Json:

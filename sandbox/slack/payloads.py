@@ -8,7 +8,7 @@ from sandbox.slack.blocks import Json
 from sandbox.slack.workspace import Channel
 
 LEGACY_TOKEN = "verification-token"
-_DOMAINS = {cast.TEAM: "acme", cast.PARTNER_TEAM: "partner"}
+_DOMAINS = {cast.TEAM: "acme", cast.LABS_TEAM: "acme-labs", cast.PARTNER_TEAM: "partner"}
 
 
 def username(person: Actor) -> str:
@@ -20,8 +20,18 @@ def _user(person: Actor) -> Json:
     return {"id": person.slack, "username": username(person), "name": username(person), "team_id": person.team}
 
 
+def _place(person: Actor) -> str:
+    """The workspace in which somebody clicks: the app's, for all its members."""
+    return cast.TEAM if person.is_member else person.team
+
+
 def _team(person: Actor) -> Json:
-    return {"id": person.team, "domain": _DOMAINS[person.team]}
+    team = _place(person)
+    return {"id": team, "domain": _DOMAINS[team], **_organization(person)}
+
+
+def _organization(person: Actor) -> Json:
+    return {"enterprise_id": cast.ENTERPRISE, "enterprise_name": cast.ENTERPRISE_NAME} if person.enterprise else {}
 
 
 def _interaction(kind: str, person: Actor) -> Json:
@@ -30,18 +40,25 @@ def _interaction(kind: str, person: Actor) -> Json:
         "user": _user(person),
         "api_app_id": cast.APP_ID,
         "token": LEGACY_TOKEN,
-        "team": _team(person),
-        "enterprise": None,
+        **_where(person),
         "is_enterprise_install": False,
     }
+
+
+def _where(person: Actor) -> Json:
+    """`team`, which for somebody who is not at home may be null beside the organization."""
+    if person.is_at_home or not person.enterprise:
+        return {"team": _team(person), "enterprise": None}
+    return {"team": None, "enterprise": {"id": cast.ENTERPRISE, "name": cast.ENTERPRISE_NAME}}
 
 
 def slash_command(person: Actor, channel: Channel, command: str, text: str, *, trigger: str, url: str) -> Json:
     """The form fields of a slash command."""
     return {
         "token": LEGACY_TOKEN,
-        "team_id": person.team,
-        "team_domain": _DOMAINS[person.team],
+        "team_id": _place(person),
+        "team_domain": _DOMAINS[_place(person)],
+        **_organization(person),
         "channel_id": channel.id,
         "channel_name": channel.name_in_payloads,
         "user_id": person.slack,
@@ -124,7 +141,13 @@ def message_suggestion(
 
 def _suggestion(person: Actor, block_id: str, action_id: str, value: str) -> Json:
     typed = {"action_id": action_id, "block_id": block_id, "value": value}
-    return {**_interaction("block_suggestion", person), **typed}
+    user = _user(person) if person.is_at_home or not person.enterprise else _of_organization(person)
+    return {**_interaction("block_suggestion", person), **typed, "user": user}
+
+
+def _of_organization(person: Actor) -> Json:
+    """Slack's reference of a suggestion names a Grid's organization in place of a workspace."""
+    return {**_user(person), "team_id": person.enterprise}
 
 
 def view_submission(person: Actor, view: Json, *, trigger: str) -> Json:
@@ -144,10 +167,9 @@ def global_shortcut(person: Actor, callback_id: str, *, trigger: str, ts: str) -
         "type": "shortcut",
         "token": LEGACY_TOKEN,
         "action_ts": ts,
-        "team": _team(person),
+        **_where(person),
         "user": {"id": person.slack, "username": username(person), "team_id": person.team},
         "is_enterprise_install": False,
-        "enterprise": None,
         "callback_id": callback_id,
         "trigger_id": trigger,
     }
@@ -159,6 +181,7 @@ def app_home_opened(person: Actor, channel: Channel, tab: str, view: Json | None
     return {
         "token": LEGACY_TOKEN,
         "team_id": cast.TEAM,
+        "enterprise_id": cast.ENTERPRISE,
         "api_app_id": cast.APP_ID,
         "event": {**event, **({"view": view} if view else {})},
         "type": "event_callback",
@@ -166,7 +189,7 @@ def app_home_opened(person: Actor, channel: Channel, tab: str, view: Json | None
         "event_time": int(float(ts)),
         "authorizations": [
             {
-                "enterprise_id": None,
+                "enterprise_id": cast.ENTERPRISE,
                 "team_id": cast.TEAM,
                 "user_id": cast.BOT_USER,
                 "is_bot": True,

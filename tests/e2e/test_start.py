@@ -13,11 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 from redis.exceptions import ConnectionError as ConnectionFailed
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from bot.store.connection import Commands, connect
 from sandbox.cast import BOT_PRINCIPAL
 from sandbox.gate import Gate
+from sandbox.serving import serve
 from sandbox.stage import stage
+from tests.support.listening import app_of
 from tests.support.processes import PRODUCT, Ended, creates, crew, latchkey, own_redis, reached, take_secret
 
 REQUIRED = (
@@ -104,6 +108,30 @@ async def test_a_slack_that_is_away_is_one_line(tmp_path: Path) -> None:
         ended = await latchkey("run", **here.environment() | {"SLACK_API_URL": f"http://127.0.0.1:{here.free_port()}/"})
 
     is_one_line_about(ended, "Slack did not answer", "SLACK_API_URL")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"enterprise_id": "E01", "is_enterprise_install": True},
+        {"team_id": None, "enterprise_id": "E01"},
+        {"team_id": "E01", "team": "Acme Group"},
+        {"team_id": "T01", "enterprise_id": "E01", "is_enterprise_install": True},
+    ],
+)
+async def test_an_installation_for_a_whole_grid_organization_is_one_line(
+    tmp_path: Path, said: Mapping[str, object]
+) -> None:
+    async def answer(request: Request) -> Response:
+        return JSONResponse({"ok": True, "url": "", "user_id": "U0LATCHKEY", **said})
+
+    async with stage(tmp_path) as here, serve(app_of(answer)) as url:
+        environment = here.environment() | {"SLACK_API_URL": f"{url}/api/"}
+        ended, ill = await asyncio.gather(latchkey("run", **environment), latchkey("doctor", **environment))
+
+    is_one_line_about(ended, "SLACK_BOT_TOKEN", "Enterprise Grid", "install the app in one workspace")
+    assert ill.code == 1
+    assert "install the app in one workspace of the Grid" in ill.out
 
 
 async def test_a_taken_port_is_one_line_and_leaves_no_server_behind(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from bot.services.approvers import Approver
 from bot.services.basis import by_basis
 from bot.services.explaining import Explaining
 from bot.services.finding import find_owner, find_resource
+from bot.services.identity import Tenant
 from bot.services.ports import People, Profile
 from bot.slack.people import SlackPeople
 from bot.snapshot import SnapshotCloud, SnapshotPeople, parse, read, take
@@ -41,13 +42,13 @@ async def live(tmp_path: Path) -> AsyncIterator[Explaining]:
         slack = AsyncWebClient(BOT_TOKEN, base_url=environment["SLACK_API_URL"])
         async with Client(here.confluent_url, BOT_KEY, secret, version="0") as client:
             policy = load(POLICY, default_channel="")
-            yield Explaining(ConfluentCloud(client), SlackPeople(slack), TeamId(TEAM), policy)
+            yield Explaining(ConfluentCloud(client), SlackPeople(slack), Tenant(TeamId(TEAM)), policy)
 
 
 def offline(org: Path) -> Explaining:
     found = read(org)
     policy = load(POLICY, default_channel="")
-    return Explaining(SnapshotCloud(found), SnapshotPeople(found.slack), found.slack.team, policy)
+    return Explaining(SnapshotCloud(found), SnapshotPeople(found.slack), found.slack.tenant, policy)
 
 
 # --- what is in it ------------------------------------------------------------------------------------------------
@@ -230,7 +231,7 @@ async def test_taking_one_waits_when_slack_asks_to(org: Path) -> None:
     busy = BusySlack(calm.people)
 
     async with asyncio.timeout(20):
-        taken = await take(calm.cloud, busy, calm.policy, calm.team, NOW)
+        taken = await take(calm.cloud, busy, calm.policy, calm.tenant, NOW)
 
     assert {"dana@acme.example", "S0PLATFORM", "U0GUS"} <= busy.asked
     assert taken.slack == read(org).slack

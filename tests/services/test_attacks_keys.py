@@ -408,6 +408,8 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
     class Hanging:
         """A store that takes questions, and answers none."""
 
+        tenant = build.TENANT
+
         async def catalog(self) -> None:
             await asyncio.Event().wait()
 

@@ -41,7 +41,7 @@ from bot.services.probing import Probing
 from bot.services.requests import Desk
 from bot.store import Store
 from bot.store.sealing import Sealer
-from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM
+from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM, TENANT
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
 
 DOUBLE = replace(ERIN, slack=SlackUserId("U0ERIN2"), email="erin.two@example.com")
@@ -142,7 +142,7 @@ class Interleaving(RuleBasedStateMachine):
         self.cloud = FakeCloud(self.clock, people=list(PEOPLE[:-1]), watch=self.effect)
         self.redis = FakeAsyncRedis(server=FakeServer())
         self.store = Store.open(self.redis, Sealer([bytes(32)]), TEAM, self.clock)
-        directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, TEAM, lambda: self.policy)
+        directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, TENANT, lambda: self.policy)
         ledger = Ledger(self.store.requests, self.store.audit, self.clock, lambda: None)
         self.desk = Desk(ledger, directory)
         self.execution = Execution(ledger, self.desk, Probing(ledger, FakeProber()))

@@ -101,7 +101,7 @@ async def a_house() -> AsyncGenerator[House]:
     redis = FakeAsyncRedis(server=FakeServer())
     store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
     policy, house = build.a_policy(), House(store, cloud, clock)
-    directory = Directory(cloud, FakeSlack(people), store.cache, clock, build.TEAM, lambda: policy)
+    directory = Directory(cloud, FakeSlack(people), store.cache, clock, build.TENANT, lambda: policy)
     asking = Asking(Ledger(store.requests, store.audit, clock, house.ring), directory)
     viewing = Viewing(directory, store.requests, clock)
     house.homes = Homes(viewing, store.homes, store.agenda, asking, house.show, house.ring)

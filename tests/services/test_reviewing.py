@@ -115,7 +115,7 @@ class Office:
 
     def __post_init__(self) -> None:
         ledger = Ledger(self.store.requests, self.store.audit, self.clock, lambda: None)
-        directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, build.TEAM, lambda: self.policy)
+        directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, build.TENANT, lambda: self.policy)
         sees = Viewing(directory, self.store.requests, self.clock).key_view
         self.review = Reviewing(ledger, directory, self.store.agenda, self.store.keeps, self.slack, sees)
 

@@ -128,7 +128,7 @@ async def a_house() -> AsyncGenerator[House]:
     redis = FakeAsyncRedis(server=FakeServer())
     store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
     houses: list[House] = []
-    directory = Directory(cloud, slack, store.cache, clock, build.TEAM, lambda: houses[0].policy)
+    directory = Directory(cloud, slack, store.cache, clock, build.TENANT, lambda: houses[0].policy)
     house = House(cloud, store, Viewing(directory, store.requests, clock), clock)
     houses.append(house)
     try:

@@ -251,7 +251,7 @@ def _process(world: World) -> Process:
     notifier, cloud = port("notifier", world.slack), port("cloud", world.cloud)
     ledger = Ledger(requests, port("audit", _WatchedAudit(store.audit, world)), clock, bell.ring)
     directory = Directory(
-        cloud, port("people", world.slack), port("cache", store.cache), clock, build.TEAM, lambda: world.policy
+        cloud, port("people", world.slack), port("cache", store.cache), clock, build.TENANT, lambda: world.policy
     )
     desk = Desk(ledger, directory)
     execution = Execution(ledger, desk, Probing(ledger, port("prober", world.prober), jitter=lambda: 0))

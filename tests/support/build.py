@@ -42,8 +42,10 @@ from bot.domain.requests import (
 )
 from bot.domain.roles import Binding
 from bot.services.clicks import Click, Deed, ReplyTo
+from bot.services.identity import Tenant
 
 TEAM = TeamId("T01")
+TENANT = Tenant(TEAM)
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ORGANIZATION = "o-1"
