@@ -5,17 +5,15 @@ import logging
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 from prometheus_client import CollectorRegistry
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
 from bot import logs, server
-from bot.assembly import Parts, assemble
+from bot.assembly import Parts, assemble, response_url_bases
 from bot.background import Background, background
 from bot.connections import World, connected
 from bot.domain.errors import LatchkeyError, Throttled
@@ -25,6 +23,8 @@ from bot.services.backstop import Backstop, Known
 from bot.services.ports import Clock
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
+from bot.slack.replies import unreachable
+from bot.slack.sockets import Sockets
 from bot.slack.workspace import channel_problem
 from bot.store.connection import check as redis_problems
 from bot.store.connection import clock_problem
@@ -68,6 +68,7 @@ async def doctor(settings: Settings) -> int:
             found = [
                 ("Slack", None, f": {world.workspace.name} ({world.workspace.team})"),
                 ("channels", await _channel_problems(world, _policy(settings).current()), ""),
+                ("answers to clicks", await unreachable(world.session, response_url_bases(settings)), ""),
                 ("store", " ".join(await redis_problems(world.redis)) or None, ""),
                 ("clock", await clock_problem(world.redis), ""),
                 ("Confluent Cloud", None, f": organisation {await world.cloud.organization()}"),
@@ -202,18 +203,15 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
     return app
 
 
-async def _socket(stack: AsyncExitStack, settings: Settings, app: AsyncApp, world: World) -> AsyncSocketModeHandler:
+async def _socket(stack: AsyncExitStack, settings: Settings, app: AsyncApp, world: World) -> Sockets:
     token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
-    handler = AsyncSocketModeHandler(app, token, web_client=world.slack, ping_interval=10, logger=logs.bolt_logger())
-    stack.push_async_callback(handler.close_async)
-    untyped: Any = handler
-    await untyped.connect_async()
+    handler = Sockets(app, token, world.slack, logs.bolt_logger())
+    stack.push_async_callback(handler.close)
+    await handler.connect()
     return handler
 
 
-def _checks(
-    source: PolicySource, world: World, worker: Worker, socket: AsyncSocketModeHandler | None
-) -> Mapping[str, server.Check]:
+def _checks(source: PolicySource, world: World, worker: Worker, socket: Sockets | None) -> Mapping[str, server.Check]:
     async def store() -> str | None:
         await redis_problems(world.redis)
         return None
@@ -227,7 +225,7 @@ def _checks(
         return "the worker does not read its agenda" if late else None
 
     async def connection() -> str | None:
-        return None if socket is None or await socket.client.is_connected() else "no connection to Slack"
+        return await socket.problem() if socket else None
 
     async def channels() -> str | None:
         return await _channel_problems(world, source.current())

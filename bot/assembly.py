@@ -1,6 +1,6 @@
 """The services, put together over the adapters: what the listeners and the worker of one process use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -54,8 +54,8 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     store, clock, bell = world.store, world.clock, Bell()
     counter = events_counter(registry)
     requests, audit = CountedRequests(store.requests, counter), CountedAudit(store.audit, counter)
-    replies = Replies(world.slack, world.session, frozenset(_hosts(settings)))
-    views = AckedViews(world.slack)
+    hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
+    replies, views = Replies(world.slack, world.session, hosts), AckedViews(world.slack)
     notifier = SlackNotifier(replies, views)
     ledger = Ledger(requests, audit, clock, bell.ring)
     directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.tenant, policy)
@@ -89,7 +89,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     return Parts(worker, replies, views, viewing, homes, reviewing)
 
 
-def _hosts(settings: Settings) -> set[str]:
+def response_url_bases(settings: Settings) -> Sequence[str]:
     """Where answers to clicks may go: to the Slack that we talk to."""
-    slack = urlsplit(settings.slack_api_url).netloc
-    return {f"hooks.{slack}"} if slack in SLACKS else {slack}
+    slack = urlsplit(settings.slack_api_url)
+    return [f"{slack.scheme}://{f'hooks.{slack.netloc}' if slack.netloc in SLACKS else slack.netloc}/"]

@@ -17,6 +17,7 @@ from bot.domain.errors import KeyRefused, LatchkeyError, Undeliverable
 from bot.domain.keys import Secret
 from bot.services.ports import Clock
 from bot.settings import Settings, StartupError
+from bot.slack.proxies import routed
 from bot.slack.workspace import Workspace, app_token_problem, introduce
 from bot.store import Store
 from bot.store.connection import check as redis_problems
@@ -49,9 +50,8 @@ async def connected(settings: Settings, clock: Clock) -> AsyncGenerator[World]:
     async with AsyncExitStack() as stack:
         timeout = aiohttp.ClientTimeout(total=SLACK_SECONDS)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        slack = AsyncWebClient(
-            token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url, session=session
-        )
+        token = settings.slack_bot_token.get_secret_value()
+        slack = routed(AsyncWebClient(token=token, base_url=settings.slack_api_url, session=session))
         slack.retry_handlers.clear()  # a repeated post is a second post; what may be repeated, the worker repeats
         workspace = await _introduced(settings, slack)
         redis = await _redis(stack, settings)

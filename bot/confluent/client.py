@@ -38,6 +38,8 @@ PAGE_SIZE = 100
 MOST_PAGES = 10_000
 
 _TIMEOUT = httpx.Timeout(10, connect=3)
+_LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+"""Never by a proxy of the environment, like our calls of Slack."""
 _REPEATED = {429, 500, 502, 503, 504}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
@@ -69,6 +71,7 @@ class Client:
             timeout=_TIMEOUT,
             follow_redirects=False,
             transport=transport,
+            mounts=dict.fromkeys(_LOOPBACK),
         )
         self._slots = asyncio.Semaphore(PARALLEL_CALLS)
 

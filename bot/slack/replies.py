@@ -19,6 +19,7 @@ from bot.domain.keys import Secret, SlackUserId
 from bot.services.clicks import ReplyTo
 from bot.slack import fitting
 from bot.slack.kit import Block, mrkdwn
+from bot.slack.proxies import proxy_for
 
 _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _AWAY = "Slack did not answer. Nothing was changed. Try again in a minute."
@@ -109,7 +110,8 @@ class Replies:
         if urlsplit(address).netloc not in self.hosts:
             raise Undeliverable("foreign_response_url", lasting=True)
         try:
-            async with self.session.post(address, json=body, allow_redirects=False) as answer:
+            way = proxy_for(address)
+            async with self.session.post(address, json=body, allow_redirects=False, proxy=way) as answer:
                 status, said = answer.status, await _head(answer)
                 refusal = _refusal(status, answer.content_type, said)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -117,6 +119,27 @@ class Replies:
         if refusal is not None:
             is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
             raise Undeliverable(refusal, lasting=not is_passing)
+
+
+async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> str | None:
+    """Why answers to clicks, and so secrets, do not reach Slack; None when they do. Changes nothing there."""
+    for base in bases:
+        way = proxy_for(base)
+        through = " through the proxy of the environment" if way else ""
+        try:
+            async with session.get(base, allow_redirects=False, proxy=way) as answer:
+                refused = answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            why = type(error).__name__
+        else:
+            if not refused:
+                continue
+            why = "the proxy wants a password"
+        return (
+            f"{urlsplit(base).netloc} does not answer{through} ({why}), so `Show secret` cannot work: "
+            "let the firewall or the proxy reach it, or correct HTTPS_PROXY and NO_PROXY."
+        )
+    return None
 
 
 async def _head(answer: aiohttp.ClientResponse) -> bytes:

@@ -8,6 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.errors import Undeliverable
 from bot.domain.keys import TeamId
 from bot.services.identity import Tenant
+from bot.slack.proxies import routed
 from bot.slack.replies import call
 
 
@@ -45,7 +46,7 @@ async def introduce(client: AsyncWebClient) -> Workspace:
 
 async def app_token_problem(client: AsyncWebClient, token: str) -> str | None:
     """What is wrong with the app-level token; None when Slack takes it. Bolt itself would try a bad one for ever."""
-    bearer = AsyncWebClient(token=token, base_url=client.base_url, session=client.session)
+    bearer = routed(AsyncWebClient(token=token, base_url=client.base_url, session=client.session))
     try:
         await call(bearer, "apps.connections.open", {}, form=True)
     except Undeliverable as error:
