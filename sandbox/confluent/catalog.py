@@ -144,5 +144,5 @@ def _render_ksql(call: Call, cluster: KsqlCluster) -> Json:
         "is_paused": cluster.is_paused,
         "storage": 125,
     }
-    meta = wire.metadata(f"/ksqldbcm/v2/clusters/{cluster.id}", f"{crn}/ksql={cluster.id}", cluster.created_at)
+    meta = wire.metadata(f"/ksqldbcm/v2/clusters/{cluster.id}", f"{crn}/ksql={cluster.name}", cluster.created_at)
     return thing("ksqldbcm/v2", "Cluster", cluster.id, meta, spec=spec, status=status)

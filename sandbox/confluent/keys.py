@@ -188,7 +188,7 @@ def _render(key: ApiKey, organization: Organization, secret: str | None = None) 
         more = {"api_version": "iam/v2", "kind": kind}
         spec["owner"] = wire.reference(key.owner, f"/iam/v2/{path}/{key.owner}", holder, **more)
     if key.says_resource:
-        spec["resource"] = _render_resource(key.resource, organization)
+        spec["resource"] = _render_resource(key.resource, organization, is_old=sum(key.id.encode()) % 2 == 1)
     if key.expires_at is not None:
         spec["expires_at"] = wire.timestamp(key.expires_at.astimezone(UTC))
     if secret is not None:
@@ -197,8 +197,11 @@ def _render(key: ApiKey, organization: Organization, secret: str | None = None) 
     return {"api_version": "iam/v2", "kind": "ApiKey", "id": key.id, "metadata": meta, "spec": spec}
 
 
-def _render_resource(resource: KeyResource, organization: Organization) -> Json:
+def _render_resource(resource: KeyResource, organization: Organization, *, is_old: bool) -> Json:
+    """What a key opens; `is_old`: in the form that some keys of a Schema Registry have."""
     kind, api_version, path = _REFERENCES[resource.kind]
+    if is_old and resource.kind is KeyKind.SCHEMA_REGISTRY:
+        kind, api_version = "SchemaRegistry", "srcm/v2"
     more = {"api_version": api_version, "kind": kind}
     if resource.environment is not None:
         more["environment"] = resource.environment

@@ -142,9 +142,20 @@ async def test_every_kind_of_key_can_be_made(
     body = answer.json()
     assert answer.headers["Location"] == f"https://api.confluent.cloud{KEYS}/{body['id']}"
     made_for = body["spec"]["resource"]
-    assert (made_for["kind"], made_for["api_version"], made_for["id"]) == expected
+    forms = {expected} | ({("SchemaRegistry", "srcm/v2", expected[2])} if expected[1] == "srcm/v3" else set())
+    assert (made_for["kind"], made_for["api_version"], made_for["id"]) in forms
     assert made_for.get("environment") == (resource or {}).get("environment")
     assert (body["spec"]["display_name"], body["spec"]["description"]) == ("n", "d")
+
+
+async def test_a_schema_registrys_keys_come_in_both_recorded_forms(api: httpx.AsyncClient) -> None:
+    made = [(await api.post(KEYS, json=ask("sa-orders", {"id": "lsrc-dev01"}))).json() for _ in range(40)]
+
+    resources = [each["spec"]["resource"] for each in made]
+    assert {(each["kind"], each["api_version"]) for each in resources} == {
+        ("Cluster", "srcm/v3"),
+        ("SchemaRegistry", "srcm/v2"),
+    }
 
 
 async def test_a_secret_is_given_once_and_only_its_digest_is_kept(
