@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--large", action="store_true", help="500 environments, 20,000 clusters, 100,000 keys")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the policy file; the bot follows its changes")
     parser.add_argument("--seed", type=int, help="of everything random (default: a new one, which is printed)")
-    parser.add_argument("--manners", choices=("kind", "unkind"), default="kind", help="of Slack (default kind)")
+    parser.add_argument("--manners", choices=("kind", "unkind"), default="unkind", help="of Slack (default unkind)")
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else new_seed()
     manners = Manners.unkind(seed) if asked.manners == "unkind" else Manners(seed)

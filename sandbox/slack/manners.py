@@ -98,9 +98,9 @@ class Manners:
 
     @classmethod
     def from_environment(cls, stream: str = "") -> Self:
-        """As SANDBOX_MANNERS (`kind`, `unkind`), SANDBOX_SEED and SANDBOX_STREAM say."""
+        """As SANDBOX_MANNERS (`unkind` unless `kind`), SANDBOX_SEED and SANDBOX_STREAM say."""
         seed = int(os.environ.get("SANDBOX_SEED") or new_seed())
-        make = cls.unkind if os.environ.get("SANDBOX_MANNERS", "kind") == "unkind" else cls
+        make = cls.unkind if os.environ.get("SANDBOX_MANNERS", "unkind") == "unkind" else cls
         return make(seed, os.environ.get("SANDBOX_STREAM") or stream)
 
     def value(self, name: str) -> str:
