@@ -33,11 +33,15 @@ def touches(pattern: str, crn: str) -> bool:
     return covers(pattern, crn) or covers(crn, pattern)
 
 
-def selects(query: str, pattern: str) -> bool:
+def selects(query: str, pattern: str, *, with_all_below: bool = False) -> bool:
     """Whether a role-binding list with `crn_pattern=query` holds a binding stored at `pattern`.
 
-    `…/*` selects what is strictly below the scope, anything else exactly that scope.
+    `…/*` selects what is strictly below the scope, anything else exactly that scope; `with_all_below`, the other
+    reading of what is public, both select the scope and everything below it.
     """
+    if with_all_below:
+        scope = elements(query.removesuffix("/*"))
+        return elements(pattern)[: len(scope)] == scope
     if query.endswith("/*"):
         scope = elements(query.removesuffix("/*"))
         stored = elements(pattern)

@@ -46,6 +46,7 @@ UserKeys = Literal["allowed", "refused"]
 Expiry = Literal["honored", "ignored", "refused"]
 DataPlane = Literal["up", "forbids", "unreachable"]
 PageTokens = Literal["last", "expire once", "expire"]
+CrnPatterns = Literal["exact, or below", "with all below"]
 Quotas = Literal["with their use", "without their use", "refused"]
 QUOTAS = (
     "iam.max_cluster_api_keys.per_service_account",
@@ -119,6 +120,7 @@ _SWITCHES: dict[str, _Words | _Number] = {
     "propagation": _Number("Seconds until a new key works on its cluster", (0, 5, 60, 600), 0, 86_400),
     "lingering": _Number("Seconds that a deleted key goes on working", (0, 5, 60, 600), 0, 86_400),
     "data_plane": _Words("Clusters", get_args(DataPlane)),
+    "crn_patterns": _Words("Lists of role bindings", get_args(CrnPatterns)),
     "error_shape": _Words("Form of error bodies", get_args(ErrorShape)),
     "paging": _Words("Form of list pages", get_args(Paging)),
     "page_tokens": _Words("Tokens of list pages", get_args(PageTokens)),
@@ -149,6 +151,7 @@ class Faults:
     propagation: float = 5
     lingering: float = 0
     data_plane: DataPlane = "up"
+    crn_patterns: CrnPatterns = "exact, or below"
     error_shape: ErrorShape = "documented"
     paging: Paging = "plain"
     page_tokens: PageTokens = "last"

@@ -121,7 +121,7 @@ async def list_role_bindings(call: Call) -> Response:
         for binding in call.organization.bindings(call.faults.without_roles)
         if principal in (None, _PRINCIPAL + binding.principal)
         and role in (None, binding.role)
-        and crns.selects(pattern, binding.crn_pattern)
+        and crns.selects(pattern, binding.crn_pattern, with_all_below=call.faults.crn_patterns == "with all below")
         and call.caller.sees_binding(binding)
     )
     return wire.page(call, "iam/v2", "RoleBindingList", found, lambda each: _render_binding(call, each))

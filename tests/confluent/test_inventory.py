@@ -144,10 +144,10 @@ def organization() -> Organization:
     return acme(now)
 
 
-@pytest.fixture
-async def sandbox_cloud(organization: Organization) -> AsyncIterator[ConfluentCloud]:
+@pytest.fixture(params=["exact, or below", "with all below"])
+async def sandbox_cloud(organization: Organization, request: pytest.FixtureRequest) -> AsyncIterator[ConfluentCloud]:
     secret = Secret(organization.secrets_issued[BOT_KEY])
-    app = create_app(organization, Faults(), clock=now)
+    app = create_app(organization, Faults(crn_patterns=request.param), clock=now)
     async with serve(app) as endpoint, Client(endpoint, BOT_KEY, secret, version="0") as client:
         yield ConfluentCloud(client)
 
@@ -170,3 +170,14 @@ async def test_at_and_under_the_organisation_is_everybody(
     assert sorted((each.principal, each.role, each.crn) for each in (*at, *under)) == sorted(
         (each.principal, each.role, each.crn_pattern) for each in organization.role_bindings.values()
     )
+
+
+async def test_everything_bound_to_somebody_is_found_once(
+    sandbox_cloud: ConfluentCloud, organization: Organization
+) -> None:
+    for who in {each.principal for each in organization.role_bindings.values()}:
+        held = await sandbox_cloud.role_bindings(Principal(who))
+
+        assert sorted((each.role, each.crn) for each in held) == sorted(
+            (each.role, each.crn_pattern) for each in organization.role_bindings.values() if each.principal == who
+        )
