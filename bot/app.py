@@ -25,6 +25,7 @@ from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
 from bot.slack.replies import unreachable
 from bot.slack.sockets import Sockets
+from bot.slack.watch import Watch
 from bot.slack.workspace import channel_problem
 from bot.store.connection import check as redis_problems
 from bot.store.connection import clock_problem
@@ -50,11 +51,13 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         await parts.reviewing.begin()
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
+        watch = Watch(world.slack, lambda: _channel_problems(world, source.current()), world.clock)
+        await stack.enter_async_context(_watching(watch))
         work = await stack.enter_async_context(background(grace=GRACE))
         app = _bolt(settings, world, parts, work)
         socket = await _socket(stack, settings, app, world) if settings.slack_mode == "socket" else None
-        checks = _checks(source, world, worker, socket)
-        web = server.create(None if socket else app, checks, registry)
+        checks = _checks(source, world, worker, socket, watch)
+        web = server.create(None if socket else app, checks, registry, warnings=frozenset({"channels"}))
         port = await stack.enter_async_context(server.serving(web, settings.host, settings.port))
         log.info("ready", extra={"team": world.workspace.team, "mode": settings.slack_mode, "port": port})
         await stop.wait()
@@ -118,6 +121,18 @@ async def _reloading(source: PolicySource) -> AsyncGenerator[None]:
         loop.remove_signal_handler(signal.SIGHUP)
         done.set()
         await task
+
+
+@asynccontextmanager
+async def _watching(watch: Watch) -> AsyncGenerator[None]:
+    """Look at token and channels until we leave."""
+    await watch.look()
+    task = asyncio.create_task(watch.run(), name="watch")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def _rights_problem(world: World) -> str | None:
@@ -211,7 +226,9 @@ async def _socket(stack: AsyncExitStack, settings: Settings, app: AsyncApp, worl
     return handler
 
 
-def _checks(source: PolicySource, world: World, worker: Worker, socket: Sockets | None) -> Mapping[str, server.Check]:
+def _checks(
+    source: PolicySource, world: World, worker: Worker, socket: Sockets | None, watch: Watch
+) -> Mapping[str, server.Check]:
     async def store() -> str | None:
         await redis_problems(world.redis)
         return None
@@ -227,8 +244,11 @@ def _checks(source: PolicySource, world: World, worker: Worker, socket: Sockets 
     async def connection() -> str | None:
         return await socket.problem() if socket else None
 
+    async def token() -> str | None:
+        return watch.aged(watch.token)
+
     async def channels() -> str | None:
-        return await _channel_problems(world, source.current())
+        return watch.aged(watch.channels)
 
     async def policy() -> str | None:
         return f"the file does not hold, the former policy stays: {source.problem}" if source.problem else None
@@ -238,6 +258,7 @@ def _checks(source: PolicySource, world: World, worker: Worker, socket: Sockets 
         "clock": clock,
         "worker": looking,
         "slack": connection,
+        "token": token,
         "channels": channels,
         "policy": policy,
     }

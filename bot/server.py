@@ -30,15 +30,24 @@ class CannotListen(Exception):
     """The address cannot be bound. `str` is one line that says which setting to change."""
 
 
-def create(slack: AsyncApp | None, checks: Mapping[str, Check], registry: CollectorRegistry) -> Starlette:
-    """The app: `/healthz`, `/readyz`, `/metrics`, and `/slack/events` if `slack` is given (HTTP mode)."""
+def create(
+    slack: AsyncApp | None,
+    checks: Mapping[str, Check],
+    registry: CollectorRegistry,
+    *,
+    warnings: frozenset[str] = frozenset(),
+) -> Starlette:
+    """The app: `/healthz`, `/readyz`, `/metrics`, and `/slack/events` if `slack` is given (HTTP mode).
+
+    Checks among `warnings` are shown by `/readyz`, and leave it ready.
+    """
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
         reasons = await asyncio.gather(*(_reason(check) for check in checks.values()))
-        ready = not any(reasons)
+        ready = not any(reason for name, reason in zip(checks, reasons, strict=True) if name not in warnings)
         said = {name: reason or "ok" for name, reason in zip(checks, reasons, strict=True)}
         return JSONResponse({"ready": ready, "checks": said}, status_code=200 if ready else 503)
 

@@ -15,8 +15,10 @@ from starlette.responses import Response
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import Secret
 from bot.slack.replies import Replies, call
+from bot.slack.watch import Watch
 from bot.slack.workspace import channel_problem, introduce
 from sandbox.serving import serve
+from tests.support.fakes import TestClock
 from tests.support.listening import app_of
 
 HTML = b"<html><head><title>ok</title></head><body>Access denied by policy</body></html>"
@@ -227,3 +229,24 @@ async def test_a_channel_of_which_slack_does_not_say_whether_we_are_in_it_will_d
     async with talking(Answering(200, MEMBER % said, JSON)) as there:
         found = await channel_problem(there.replies.client, "C1")
     assert (found is None) if problem is None else (found and problem in found)
+
+
+async def test_a_revoked_token_is_noticed_and_a_slack_that_cannot_be_read_changes_no_verdict() -> None:
+    async def channels() -> str | None:
+        return "Latchkey is not in the channel C1"
+
+    answering = Answering(200, b'{"ok": true}', JSON)
+    async with talking(answering) as there:
+        watch = Watch(there.replies.client, channels, TestClock())
+        await watch.look()
+        assert (watch.token, watch.aged(watch.channels)) == (
+            None,
+            "Latchkey is not in the channel C1 (looked at 0 s ago)",
+        )
+        answering.body = b'{"ok": false, "error": "token_revoked"}'
+        await watch.look()
+        assert watch.token is not None
+        assert "token_revoked" in watch.token
+        answering.body = b"null"
+        await watch.look()
+        assert watch.token is not None
