@@ -53,7 +53,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.view(ids.REVIEW)
     async def sent(ack: AsyncAck, body: Body) -> None:
-        await desk.submit(ack, body, Send(body["view"]["private_metadata"]), modals.working("Sending"))
+        await desk.submit(ack, body, Send(forms.metadata(body)), modals.working("Sending"))
 
     @app.action(ids.REVIEW_BACK)
     async def back(ack: AsyncAck, body: Body) -> None:

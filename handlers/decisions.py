@@ -29,7 +29,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
         if problem := _problem(reason):
             await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
             return
-        deed = Deny(RequestId(body["view"]["private_metadata"]), reason)
+        deed = Deny(RequestId(forms.metadata(body)), reason)
         await desk.submit(ack, body, deed, modals.working("Deny this request"))
 
     @app.action(ids.CANCEL)

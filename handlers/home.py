@@ -48,6 +48,10 @@ def register(app: AsyncApp, desk: Reception) -> None:
     async def unknown_view(ack: AsyncAck) -> None:
         await ack(response_action="update", view=modals.page(TextPage("Not done", _NO_LONGER)))
 
+    @app.view_closed(re.compile(".*"))
+    async def closed(ack: AsyncAck) -> None:
+        await ack()  # no view of ours asks to be told, but an answer costs nothing
+
     @app.options(re.compile(".*"))
     async def unknown_options(ack: AsyncAck) -> None:
         await ack(options=[])

@@ -26,7 +26,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
         if problem := _problem(reason):
             await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
             return
-        key, at = digests.kept_key(body["view"]["private_metadata"])
+        key, at = digests.kept_key(forms.metadata(body))
         await desk.submit(ack, body, Keep(key, reason, at), modals.working("Keep this API key"))
 
 

@@ -70,7 +70,7 @@ def command(body: Body) -> Command:
         rest=words[1].strip() if len(words) > 1 else "",
         by=SlackUserId(body["user_id"]),
         team=TeamId(body.get("team_id") or ""),
-        trigger=body["trigger_id"],
+        trigger=str(body.get("trigger_id") or ""),  # a click in a workflow has none
         reply=ReplyTo(_url(body), body.get("channel_id")),
     )
 
@@ -81,7 +81,7 @@ def opening(body: Body) -> Opening:
     return Opening(
         by=SlackUserId(body["user"]["id"]),
         team=_team(body),
-        trigger=body["trigger_id"],
+        trigger=str(body.get("trigger_id") or ""),  # a click in a workflow has none
         view=view.get("id"),
         view_hash=view.get("hash"),
         reply=_reply(body),
@@ -210,6 +210,11 @@ def standing(body: Body) -> tuple[str, ...]:
     """The ids of the blocks of the view that a click came from."""
     blocks: Sequence[Body] = _part(body, "view").get("blocks") or ()
     return tuple(str(each["block_id"]) for each in blocks if each.get("block_id"))
+
+
+def metadata(body: Body) -> str:
+    """What the view of a payload keeps for us; Slack may leave it out where it is empty."""
+    return str(_part(body, "view").get("private_metadata") or "")
 
 
 def deny_reason(body: Body) -> str:
