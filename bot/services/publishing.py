@@ -116,6 +116,8 @@ class Publishing:
             if post is not None and error.reason in _GONE:
                 await self.posts.put(request.ask.id, _given_up(post, error.reason))
                 return None, ""
+            about = {"request": request.ask.id, "surface": surface.partition(":")[0], "code": error.reason}
+            log.warning("a message is refused", extra=about)
             wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else AGAIN
             return now + wait, f"{_TROUBLE} ({error.reason})."
         except Exception:  # one message that cannot be written keeps neither the others nor the next step back

@@ -166,3 +166,13 @@ async def test_one_message_that_breaks_keeps_no_other_back() -> None:
         told = {versions[0][0] for versions in slack.messages.values()}
         assert {"asked", "outcome"} <= told
         assert again is not None
+
+
+async def test_a_message_that_slack_refuses_is_logged_with_its_surface_and_code(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with a_world() as world:
+        slack = _Refusing(refused=frozenset({"asked"}))
+        await Publishing(world.store.posts, slack, TestClock()).publish(build.states()["done"])
+    (record,) = [each for each in caplog.records if each.message == "a message is refused"]
+    assert (record.levelname, vars(record)["surface"], vars(record)["code"]) == ("WARNING", "asked", "is_archived")

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
-from bot.domain.keys import Secret
+from bot.domain.keys import Secret, SlackUserId
+from bot.slack.people import SlackPeople
 from bot.slack.replies import Replies, call
 from bot.slack.watch import Watch
 from bot.slack.workspace import channel_problem, introduce
@@ -250,3 +251,12 @@ async def test_a_revoked_token_is_noticed_and_a_slack_that_cannot_be_read_change
         answering.body = b"null"
         await watch.look()
         assert watch.token is not None
+
+
+@pytest.mark.parametrize("code", ["token_revoked", "account_inactive", "invalid_auth"])
+async def test_people_are_sent_to_the_administrator_when_the_token_is_refused(code: str) -> None:
+    async with talking(Answering(200, b'{"ok": false, "error": "%s"}' % code.encode(), JSON)) as there:
+        with pytest.raises(Unavailable) as raised:
+            await SlackPeople(there.replies.client).profile(SlackUserId("U1"))
+    assert "Ask your Latchkey administrator" in raised.value.tell
+    assert "Try again" not in raised.value.tell
