@@ -183,7 +183,7 @@ def app_home_opened(person: Actor, channel: Channel, tab: str, view: Json | None
         "team_id": cast.TEAM,
         "enterprise_id": cast.ENTERPRISE,
         "api_app_id": cast.APP_ID,
-        "event": {**event, **({"view": view} if view else {})},
+        "event": {**event, **({"view": _seen_home(view)} if view else {})},
         "type": "event_callback",
         "event_id": f"Ev{secrets.token_hex(6).upper()}",
         "event_time": int(float(ts)),
@@ -198,3 +198,9 @@ def app_home_opened(person: Actor, channel: Channel, tab: str, view: Json | None
         ],
         "is_ext_shared_channel": False,
     }
+
+
+def _seen_home(view: Json) -> Json:
+    """The Home tab as an event has it: without what only a modal has, and without its state."""
+    left_out = {"state", "title", "close", "submit", "previous_view_id"}
+    return {name: value for name, value in view.items() if name not in left_out}
