@@ -40,7 +40,7 @@ HABITS: Final[Mapping[str, _Habit]] = {
     "echo": _habit("Words that Slack sends back", "as sent", "escaped"),
     "metadata": _habit("private_metadata that Slack sends back", "as sent", "escaped", usual="as sent"),
     "optional_fields": _habit("Optional fields of payloads", "there", "absent", DRAWN),
-    "team": _habit("team of an interaction", "there", "null", DRAWN, usual="there"),
+    "team": _habit("team of an interaction", "there", "null", DRAWN),
     "response_url": _habit("Answer of a response_url", "ok", "JSON", DRAWN),
     "is_member": _habit("is_member in conversations.info", "there", "absent", DRAWN),
 }
