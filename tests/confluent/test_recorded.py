@@ -11,9 +11,10 @@ from bot.confluent import wire
 from bot.confluent.addresses import Listed
 from bot.confluent.failures import translated, words
 from bot.domain.errors import CloudRefused, KeyRefused, Unavailable
+from tests.support.shared import shared
+from tools.contract import SHARED
 
-RECORDED = Path(__file__).parents[3] / "shared" / "recorded" / "terraform"
-FILES = sorted(RECORDED.rglob("*.json"))
+FILES = sorted((SHARED / "recorded" / "terraform").rglob("*.json"))
 MODELS: dict[tuple[str, str], type[wire.Item]] = {
     ("apikey", "ApiKey"): wire.ApiKey,
     ("apikey", "Cluster"): wire.Cluster,
@@ -42,7 +43,12 @@ def status_of(said: dict[str, Any]) -> int:
     return int(said["errors"][0]["status"]) if "errors" in said else int(str(said["error_code"])[:3])
 
 
-@pytest.mark.skipif(not FILES, reason="the recorded answers are not part of the project: ../shared is missing")
+def test_the_recorded_answers_are_there() -> None:
+    shared("recorded/terraform")
+
+    assert len(FILES) > 90, "an empty folder would be read without a mistake"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_recorded_answer_is_read(path: Path) -> None:
     said = json.loads(path.read_text("utf-8"))
