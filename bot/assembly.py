@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from bot.connections import World
 from bot.domain.policy import Policy
 from bot.domain.requests import Request
-from bot.metrics import CountedAudit, CountedRequests, events_counter
+from bot.metrics import CountedAudit, CountedRequests, events_counter, refusals_counter
 from bot.services.asking import Asking
 from bot.services.carrying import Carrying
 from bot.services.delivery import Delivery
@@ -56,7 +56,8 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     requests, audit = CountedRequests(store.requests, counter), CountedAudit(store.audit, counter)
     hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
     replies, views = Replies(world.slack, world.session, hosts), AckedViews(world.slack)
-    notifier = SlackNotifier(replies, views)
+    refusals = refusals_counter(registry)
+    notifier = SlackNotifier(replies, views, refused=lambda surface, code: refusals.labels(surface, code).inc())
     ledger = Ledger(requests, audit, clock, bell.ring)
     directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.tenant, policy)
     desk, viewing = Desk(ledger, directory), Viewing(directory, requests, clock)

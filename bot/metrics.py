@@ -1,4 +1,4 @@
-"""What `/metrics` counts: every audit event by its action, as it is written. Nothing about people or keys."""
+"""What `/metrics` counts: audit events by action, and messages that Slack refused. Nothing about people or keys."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,12 @@ from bot.services.ports import Audit, Change, Requests, Stored
 def events_counter(registry: CollectorRegistry) -> Counter:
     """`latchkey_events_total{action="key:created"}`."""
     return Counter("latchkey_events", "Audit events by action.", ["action"], registry=registry)
+
+
+def refusals_counter(registry: CollectorRegistry) -> Counter:
+    """`latchkey_messages_refused_total{surface="key",code="messages_tab_disabled"}`."""
+    says = "Messages that Slack refused, by what they are and by Slack's code."
+    return Counter("latchkey_messages_refused", says, ["surface", "code"], registry=registry)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ async def _answer(desk: Reception, command: Command) -> None:
         blocks = answers.whoami_blocks(await desk.directory.glance(person), names)
         await desk.replies.send(command.by, command.reply, "Who you are", blocks)
         return
-    mine = [stored.value for stored in await desk.requests.of_requester(command.by, answers.SHOWN)]
+    mine = [stored.value for stored in await desk.requests.of_requester(command.by, answers.LOOKED_AT)]
     waiting, trouble = await _waiting(desk, command)
     await desk.replies.send(command.by, command.reply, "Requests", answers.requests_blocks(mine, waiting, trouble))
 

@@ -68,6 +68,8 @@ class Delivery:
             return "The time to take this secret is over. No key is left. Ask again with `/apikey create`."
         if now - click.at > PRESENT:
             return "Latchkey was away when you clicked, so it shows nothing now. Click `Show secret` again."
+        if click.reply.response_url is None:  # the one way that a secret takes
+            return "Slack lets nobody show it from here. Run `/apikey requests` and select `Show secret`."
         if isinstance(ready, Ready):
             revealing, secret = await self._claim(stored, ready, click)
             await self._reveal(revealing, ready, secret, click)

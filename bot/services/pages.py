@@ -105,6 +105,8 @@ class KeyView:
     """Whether it is the reader's own account."""
     age: timedelta | None = None
     """Since its creation; None where Confluent does not say when that was."""
+    secret_waits: bool = False
+    """Whether its reader asked for it, and can still see its secret."""
 
     @property
     def ends_at(self) -> datetime | None:

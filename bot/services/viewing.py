@@ -116,6 +116,7 @@ class Viewing:
             may=(await self._case(key, target, request, standing)).may(),
             is_own=target.owner.id == own,
             age=self.clock() - key.created_at if key.created_at else None,
+            secret_waits=isinstance(request, Ready) and request.ask.requester.slack == standing.person.slack,
         )
 
     async def key_page(self, key: KeyId, standing: Standing, notice: str = "") -> KeyPage:

@@ -24,7 +24,7 @@ from bot.slack.kit import (
     lines,
     mrkdwn,
 )
-from bot.slack.standing import progress
+from bot.slack.standing import WAITS, progress
 
 ROLES = 20
 SHOWN = 10
@@ -35,6 +35,8 @@ WORD = 40
 """Characters of a command that does not exist."""
 PIECE = 200
 """Characters of any other piece of text in a list: Slack takes 250 kB a view, in which twenty requests may stand."""
+LOOKED_AT = 50
+"""How many of a person's newest requests are looked at for one whose secret waits."""
 
 
 def help_blocks() -> list[Block]:
@@ -71,7 +73,7 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble
     """The newest requests of a person, and those that this person can decide, or why these cannot be told."""
 
     def both(shown: int) -> list[Block]:
-        return [*waiting_blocks(waiting, trouble, shown), *own_blocks(mine, shown)]
+        return [*waiting_blocks(waiting, trouble, shown), *own_blocks(mine, shown, in_message=True)]
 
     return fitting.as_many(SHOWN, both, fitting.fits_a_message)
 
@@ -79,7 +81,7 @@ def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble
 def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = SHOWN) -> list[Block]:
     """What waits for somebody's decision; and why that cannot be told, or not all of it."""
     blocks: list[Block] = [lines([Bold("Waiting for your decision")])]
-    for request in waiting[:shown]:
+    for number, request in enumerate(waiting[:shown]):
         ask = request.ask
         reason = cut(" ".join(ask.reason.split()), REASON)
         who: Row = ["Asked by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
@@ -90,6 +92,7 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
             actions(
                 button("Approve", ids.APPROVE, request.ask.id, "primary"),
                 button("Deny", ids.DENY, request.ask.id, "danger"),
+                block=f"{ids.LISTED_BLOCK}:waiting:{number}",
             )
         )
     if len(waiting) > shown:
@@ -101,16 +104,24 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
     return blocks
 
 
-def own_blocks(mine: Sequence[Request], shown: int = SHOWN) -> list[Block]:
-    """The newest requests of a person."""
+def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool = False) -> list[Block]:
+    """The newest requests of a person, after those whose secret waits.
+
+    A secret is the ephemeral answer to a click, and only a click in a message can have one.
+    """
     blocks: list[Block] = [lines([Bold("Your requests")])]
-    for request in mine[:shown]:
+    for number, request in enumerate(sorted(mine, key=_no_secret_waits)[:shown]):
         rows = [_line(request, f"{own_account(request.ask, 'your own')} account"), *progress(request, yours=True)]
-        if isinstance(request, Ready | Offered):
-            rows.append(["The button that shows it is in your messages with Latchkey."])
-        blocks.append(lines(*map(_short, rows)))
+        row = f"{ids.LISTED_BLOCK}:own:{number}"
+        buttons: list[Block] = []
         if isinstance(request, Pending):
-            blocks.append(actions(button("Cancel request", ids.CANCEL, request.ask.id)))
+            buttons = [actions(button("Cancel request", ids.CANCEL, request.ask.id), block=row)]
+        elif isinstance(request, Ready | Offered) and in_message:
+            ref = ids.key_ref(request.ask.id, request.attempt)
+            buttons = [actions(button("Show secret", ids.SHOW, ref, "primary"), block=row)]
+        elif isinstance(request, Ready | Offered):
+            rows.append(WAITS)
+        blocks += [lines(*map(_short, rows)), *buttons]
     if not mine:
         blocks.append(context("You asked for nothing yet."))
     return blocks
@@ -127,6 +138,10 @@ def whoami_blocks(standing: Standing, names: Mapping[str, str]) -> list[Block]:
     you: Row = ["You are ", Bold(person.name), " at Confluent Cloud: ", Code(person.principal), f" ({person.email})."]
     roles: list[Row] = [[text] for text in texts]
     return [lines(you, [Bold("Your roles")], *roles)]
+
+
+def _no_secret_waits(request: Request) -> bool:
+    return not isinstance(request, Ready | Offered)
 
 
 def _line(request: Request, own: str) -> Row:

@@ -281,9 +281,14 @@ def _url(body: Body) -> Secret | None:
 
 def _card(body: Body) -> CardAt | None:
     container = _part(body, "container")
-    if container.get("type") != "message" or container.get("is_ephemeral"):
+    if container.get("type") != "message" or container.get("is_ephemeral") or _is_listed(body):
         return None
     return CardAt(container["channel_id"], container["message_ts"])
+
+
+def _is_listed(body: Body) -> bool:
+    """Whether the button stood in a list of requests, which comes as a DM where it cannot come as an ephemeral one."""
+    return any(ids.is_field(str(each.get("block_id")), ids.LISTED_BLOCK) for each in body.get("actions") or ())
 
 
 def _kept(view: Body) -> Mapping[str, str]:

@@ -65,6 +65,8 @@ LIFETIME_BLOCK = "lifetime"
 NAME_BLOCK = "name"
 DESCRIPTION_BLOCK = "description"
 REASON_BLOCK = "reason"
+LISTED_BLOCK = "listed"
+"""Begins the block id of buttons in a list of requests: the message around them is about many, and is nobody's card."""
 SNIPPET_BLOCK = "snippet"
 """The block id of a choice of client configurations carries the key that it is of: `snippet:REQUEST/ATTEMPT`."""
 

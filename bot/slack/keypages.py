@@ -37,7 +37,7 @@ from bot.slack.kit import (
     redrawn,
     text_input,
 )
-from bot.slack.standing import Rows, progress
+from bot.slack.standing import WAITS, Rows, progress
 
 _PLAN = (
     "A new key for the same account and resource takes its place. You get the new secret, change your applications "
@@ -229,6 +229,7 @@ def _state(view: KeyView) -> Rows:
     return [
         ["Managed by Latchkey. Asked for by ", Mention(asked.requester.slack), " ", asked.asked_at, "."],
         *progress(request, yours=False),
+        *([WAITS] if view.secret_waits else []),
     ]
 
 

@@ -121,9 +121,9 @@ def button(text: str, action: str, value: str = "", style: Literal["primary", "d
     return block
 
 
-def actions(*buttons: Block) -> Block:
-    """A row of buttons."""
-    return {"type": "actions", "elements": list(buttons)}
+def actions(*buttons: Block, block: str = "") -> Block:
+    """A row of buttons; `block` is its block id, where somebody reads it."""
+    return {"type": "actions", "elements": list(buttons), **({"block_id": block} if block else {})}
 
 
 def option(text: str, value: str, description: str = "") -> Block:

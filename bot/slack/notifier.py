@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.domain.errors import Undeliverable
 from bot.domain.keys import SlackUserId
@@ -26,6 +28,8 @@ class SlackNotifier:
 
     replies: Replies
     views: AckedViews
+    refused: Callable[[str, str], None] = lambda _surface, _code: None
+    """Told of each message that Slack refuses: what it is, and Slack's code."""
 
     async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
         """See `Notifier.publish`. Slack's posting is not idempotent: a crash right after it can leave a second copy."""
@@ -33,22 +37,22 @@ class SlackNotifier:
         digest = hashlib.sha256(json.dumps([blocks, text], sort_keys=True).encode()).hexdigest()[:16]
         if post is not None and post.digest == digest:
             return post
-        message = as_message(blocks, text)
-        client = self.replies.client
-        if post is not None:
-            await call(client, "chat.update", {"channel": post.channel, "ts": post.ts, **message})
-            return replace(post, digest=digest)
-        channel = _place(surface, request)
-        answer = await call(client, "chat.postMessage", {"channel": channel, **_QUIET, **message})
-        return Post(surface, str(answer["channel"]), str(answer["ts"]), digest)
+        at = CardAt(post.channel, post.ts) if post else None
+        at = await self._put(surface.partition(":")[0], _place(surface, request), as_message(blocks, text), at)
+        return replace(post, digest=digest) if post else Post(surface, at.channel, at.ts, digest)
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
         """See `Notifier.digest`."""
-        message, client = as_message(*digests.message(digest)), self.replies.client
-        if at is not None:
-            await call(client, "chat.update", {"channel": at.channel, "ts": at.ts, **message})
-            return at
-        answer = await call(client, "chat.postMessage", {"channel": to, **_QUIET, **message})
+        return await self._put("review", to, as_message(*digests.message(digest)), at)
+
+    async def _put(self, what: str, to: str, message: Mapping[str, Any], at: CardAt | None) -> CardAt:
+        """Update the message that is there, or post a new one."""
+        client = self.replies.client
+        with self._counting(what):
+            if at is not None:
+                await call(client, "chat.update", {"channel": at.channel, "ts": at.ts, **message})
+                return at
+            answer = await call(client, "chat.postMessage", {"channel": to, **_QUIET, **message})
         return CardAt(str(answer["channel"]), str(answer["ts"]))
 
     async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
@@ -69,7 +73,8 @@ class SlackNotifier:
             "text": once.FALLBACK,
             "blocks": once.message(handover),
         }
-        await self.replies.post(reply.response_url, body)
+        with self._counting("secret"):
+            await self.replies.post(reply.response_url, body)
 
     async def clear(self, reply: ReplyTo) -> None:
         """Remove the ephemeral message that a click came from; that it is gone already is no error."""
@@ -79,6 +84,14 @@ class SlackNotifier:
             await self.replies.post(reply.response_url, {"delete_original": True})
         except Undeliverable:
             return  # ephemeral messages go away by themselves on reload
+
+    @contextmanager
+    def _counting(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except Undeliverable as error:
+            self.refused(what, error.reason)
+            raise
 
 
 def _place(surface: Surface, request: Request) -> str:

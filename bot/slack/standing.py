@@ -25,9 +25,11 @@ from bot.domain.requests import (
     Withdrawn,
     Working,
 )
-from bot.slack.kit import Code, Mention, Row, told
+from bot.slack.kit import Bold, Code, Mention, Row, told
 
 Rows = list[Row]
+WAITS: Row = ["Its secret is waiting: run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
+"""Where no button can show it."""
 _CHECKING = " Latchkey is checking at Confluent whether a key was made, deletes it if so, and then tries again."
 
 

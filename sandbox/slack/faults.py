@@ -13,6 +13,9 @@ Answers = Literal[
     "works", "web page", "nothing", "broken JSON", "null", "a list", "a string", "403, web page", "token revoked"
 ]
 """What the Web API answers in place of its own answer. The call itself has no effect."""
+Refused = Literal["none", "direct messages", "channels"]
+"""Where `chat.postMessage` is refused with one of `Refusal`."""
+Refusal = Literal["messages_tab_disabled", "is_archived", "restricted_action", "cannot_dm_bot", "user_disabled"]
 Links = Literal["work", "too_many_websockets", "link_disabled"]
 """Whether a new Socket Mode connection is greeted, or sent away with this reason."""
 ANY_METHOD = "any"
@@ -42,6 +45,8 @@ _LABELS: dict[str, tuple[str, tuple[str | float, ...]]] = {
     "expired_trigger": ("Opening a modal: expired_trigger_id", get_args(Once)),
     "hash_conflict": ("Updating a modal or Home with a hash: hash_conflict", get_args(Once)),
     "channel_not_found": ("Posting to a channel: channel_not_found", ("off", "on")),
+    "messages_refused": ("Posting to these", get_args(Refused)),
+    "messages_refused_with": ("Refused with", get_args(Refusal)),
     "response_url": ("Answering a click (response_url)", get_args(ResponseUrl)),
     "links": ("New Socket Mode connections", get_args(Links)),
     "connections": ("Socket Mode connections", ("stay", "drop now")),
@@ -65,6 +70,8 @@ class Faults:
     expired_trigger: Once = "off"
     hash_conflict: Once = "off"
     channel_not_found: Literal["off", "on"] = "off"
+    messages_refused: Refused = "none"
+    messages_refused_with: Refusal = "messages_tab_disabled"
     response_url: ResponseUrl = "works"
     links: Links = "work"
     drop: Callable[[], None] = field(default=lambda: None, repr=False)

@@ -129,9 +129,11 @@ class WebApi:
             raise SlackError("expired_trigger_id")
         if name in ("views.update", "views.publish") and args.get("hash") and faults.take_once("hash_conflict"):
             raise SlackError("hash_conflict")
-        is_channel = args.get("channel") not in self._workspace.people
+        is_channel = args.get("channel") not in self._workspace.people and not str(args.get("channel")).startswith("D")
         if name == "chat.postMessage" and faults.channel_not_found == "on" and is_channel:
             raise SlackError("channel_not_found")
+        if name == "chat.postMessage" and faults.messages_refused == ("channels" if is_channel else "direct messages"):
+            raise SlackError(faults.messages_refused_with)
 
 
 class _Dropped(Response):

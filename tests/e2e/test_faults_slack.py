@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import get_args
 
+import httpx
+import pytest
+
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.faults import ResponseUrl
 from tests.support.play import Play, play
@@ -128,6 +131,61 @@ async def test_without_a_channel_for_the_card_the_requester_is_told_until_it_is_
         await it.dana.wait_for(lambda: "could not be posted" not in str(it.dana.messages()), "the note to go")
         await it.approve()
         await it.key_is_there()
+
+
+async def test_without_messages_from_latchkey_the_secret_is_in_the_list_of_requests(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "latchkey")
+    async with play(tmp_path) as it:
+        faults = it.stage.slack.faults
+        faults.messages_refused, faults.messages_refused_with = "direct messages", "messages_tab_disabled"
+        await it.send()
+        await it.approve()
+        await it.until(it.our_keys, "the key")
+        (key,) = it.our_keys()
+        await it.dana.command(f"/apikey show {key}")
+        await it.dana.see("Its secret is waiting: run")
+        await it.dana.close()
+        await it.erin.command(f"/apikey show {key}")
+        await it.erin.wait_for(lambda: key in str(it.erin.modal), "the page of the key")
+        assert "Its secret is waiting" not in str(it.erin.modal)
+        await it.erin.close()
+        assert it.dana.messages() == []
+
+        await it.dana.command("/apikey requests")
+        await it.dana.click("Show secret")
+        await it.dana.see("API secret:")
+        assert len(await it.audit("secret:shown")) == 1
+        await it.dana.click("Show secret")
+        await it.dana.see("It cannot be shown again.")
+
+        faults.messages_refused = "none"
+        it.advance(minutes=6)
+        await it.dana.wait_for(lambda: key in str(it.dana.messages()), "the message about the key")
+        assert "Show secret" not in str(it.dana.messages())
+        assert it.our_keys() == [key]
+
+        (port,) = (vars(record)["port"] for record in caplog.records if record.message == "ready")
+        async with httpx.AsyncClient() as client:
+            counted = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        assert 'latchkey_messages_refused_total{code="messages_tab_disabled",surface="key"}' in counted
+
+
+async def test_a_list_of_requests_that_came_as_a_message_stays_a_list(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        await it.approve()
+        await it.key_is_there()
+        known = len(it.dana.messages())
+        it.stage.slack.faults.response_url = "404"
+        await it.dana.command("/apikey requests")
+        await it.dana.wait_for(lambda: len(it.dana.messages()) > known, "the list")
+        it.stage.slack.faults.response_url = "works"
+        await it.dana.click("Show secret", beside="Your requests")
+        await it.dana.see("API secret:")
+        await it.dana.wait_for(lambda: "was shown to you" in str(it.dana.messages()[:known]), "the message of the key")
+        assert "Your requests" in str(it.dana.messages()[known])
 
 
 async def test_a_card_that_was_deleted_in_slack_does_not_hold_up_the_key(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.keys import Everywhere, FlinkRegion, Kind, MyAccount, Operation, Resource
+from bot.domain.keys import Everywhere, FlinkRegion, Kind, MyAccount, Operation, RequestId, Resource
 from bot.domain.requests import Done, Ready, Request
+from bot.services.clicks import Cancel
 from bot.services.homes import HomePage
-from bot.slack import answers, cards, home, ids, keymessages
+from bot.services.pages import KeyPage, KeyView
+from bot.slack import answers, cards, forms, home, ids, keymessages, keypages
 from bot.slack.kit import Block
 from sandbox.slack.blocks import interactive, plain_words
 from tests.support import build
@@ -77,8 +79,37 @@ def test_a_secret_that_waits_is_to_be_found() -> None:
     ready, shown = build.states()["ready"], build.states()["shown"]
     assert isinstance(ready, Ready)
 
-    assert "The button that shows it is in your messages with Latchkey." in words(answers.own_blocks([ready]))
-    assert "The button" not in words(answers.own_blocks([shown]))
+    at_home, listed = answers.own_blocks([shown, ready]), answers.requests_blocks([shown, ready], [])
+
+    assert "Its secret is waiting: run /apikey requests and select Show secret." in words(at_home)
+    assert "run /apikey requests" not in words(answers.own_blocks([shown]))
+    assert ids.SHOW not in str(at_home)  # a click at Home has no answer that only its reader sees
+    assert str(listed).count(ids.SHOW) == 1
+    assert ids.SHOW in str(listed[:5])  # before the others, for the list may be cut
+
+
+def test_a_button_in_a_list_is_on_nobodys_card_though_the_list_is_a_direct_message() -> None:
+    ready, pending = build.states()["ready"], build.pending()
+    for row in answers.requests_blocks([ready, pending], [pending]):
+        if row["type"] == "actions":
+            body = {
+                "type": "block_actions",
+                "user": {"id": "U01", "team_id": "T01"},
+                "container": {"type": "message", "channel_id": "D01", "message_ts": "1.1"},
+                "actions": [{**row["elements"][0], "block_id": row["block_id"], "action_ts": "1.2"}],
+            }
+            assert forms.click(body, Cancel(RequestId("R1")), build.NOW).card is None
+            body["actions"] = [{"action_id": ids.SHOW, "block_id": "b1", "action_ts": "1.2"}]
+            assert forms.click(body, Cancel(RequestId("R1")), build.NOW).card is not None
+
+
+def test_the_page_of_a_key_says_where_its_secret_is_to_whoever_asked_for_it_alone() -> None:
+    view = KeyView(build.a_key(), build.ACCOUNT, "orders-service", build.CLUSTER, build.states()["ready"])
+
+    assert "Its secret is waiting" not in words(keypages.key(KeyPage(view))["blocks"])
+    mine = keypages.key(KeyPage(replace(view, secret_waits=True)))
+    assert "Its secret is waiting: run /apikey requests and select Show secret." in words(mine["blocks"])
+    assert ids.SHOW not in str(mine)
 
 
 def test_home_begins_with_what_waits_for_its_reader() -> None:
