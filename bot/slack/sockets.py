@@ -5,8 +5,10 @@ import json
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
+import aiohttp
 from aiohttp import ClientWebSocketResponse, WSMessage, WSMsgType
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
@@ -46,6 +48,7 @@ class PatientClient(SocketModeClient):
             ping_interval=PING_SECONDS,
             on_message_listeners=[self._heard],
         )
+        self.aiohttp_client_session = cast("aiohttp.ClientSession", _OneTry(self, self.aiohttp_client_session))
         self.trouble: str | None = "Slack has not greeted this connection yet"
         self._draw = draw
         self._greeted: ClientWebSocketResponse | None = None
@@ -58,7 +61,8 @@ class PatientClient(SocketModeClient):
         return await self.is_connected() and self._is_greeted()
 
     async def issue_new_wss_url(self) -> str:
-        """A new address; the proxy is that of its host."""
+        """A new address, after a wait where the last one led nowhere; the proxy is that of its host."""
+        await self._rest()
         url = await super().issue_new_wss_url()
         self.proxy = proxy_for(url)
         return url
@@ -68,7 +72,7 @@ class PatientClient(SocketModeClient):
         before = self.current_session
         if not self._is_greeted():
             self._blame("the connection ended before Slack greeted it")
-        await asyncio.sleep(max(self._not_before - asyncio.get_running_loop().time(), 0))
+        await self._rest()
         if before is self.current_session and not self.closed:  # else another task has connected meanwhile
             await super().connect_to_new_endpoint(force)
 
@@ -87,14 +91,48 @@ class PatientClient(SocketModeClient):
         if self._blamed is not None and self._blamed is self.current_session:
             return
         self._blamed = self.current_session
+        self.wait_longer(why, advice)
+
+    def wait_longer(self, why: str, advice: str = "") -> None:
+        """The next connection has to wait, longer than the last one had to."""
         wait = min(FIRST_WAIT * 2**self._in_a_row, LONGEST_WAIT) * self._draw(0.5, 1.5)
         self._in_a_row = min(self._in_a_row + 1, 10)
         self._not_before = asyncio.get_running_loop().time() + wait
         self.trouble = f"{why}: {advice}" if advice else why
         log.warning("no connection to Slack", extra={"why": self.trouble, "again_in": round(wait, 1)})
 
+    async def _rest(self) -> None:
+        await asyncio.sleep(max(self._not_before - asyncio.get_running_loop().time(), 0))
+
     def _is_greeted(self) -> bool:
         return self._greeted is not None and self._greeted is self.current_session
+
+
+@dataclass(frozen=True, slots=True)
+class _OneTry:
+    """The SDK's HTTP session, which makes its client take a new address for each try.
+
+    Slack takes an address once, and the SDK's loop would try the same one for ever after a handshake that failed.
+    """
+
+    client: PatientClient
+    session: aiohttp.ClientSession
+
+    @property
+    def closed(self) -> bool:
+        return self.session.closed
+
+    async def close(self) -> None:
+        await self.session.close()
+
+    async def ws_connect(self, url: str, **options: Any) -> ClientWebSocketResponse:  # noqa: ANN401 - the SDK's
+        self.client.wss_uri = None
+        session: Any = self.session
+        try:
+            return cast("ClientWebSocketResponse", await session.ws_connect(url, **options))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self.client.wait_longer(f"the connection to Slack failed ({type(error).__name__})")
+            raise
 
 
 class Sockets(AsyncSocketModeHandler):

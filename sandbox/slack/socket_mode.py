@@ -15,6 +15,7 @@ from sandbox.slack.workspace import Workspace
 
 MOST_CONNECTIONS = 10
 HOST = "sandbox"
+HANDSHAKE_FAILS = "handshake fails"
 LATE = "late"
 
 
@@ -31,6 +32,8 @@ class SocketMode:
         self.refusal: Callable[[], str | None] = lambda: None
         """Why new connections are sent away just now."""
         self.sent_away = 0
+        self.refused_tickets = 0
+        """How often somebody came with an address that was used before."""
 
     @property
     def connections(self) -> int:
@@ -57,9 +60,14 @@ class SocketMode:
         """Serve one connection until either side ends it."""
         ticket = socket.query_params.get("ticket", "")
         if ticket not in self._tickets:
+            self.refused_tickets += 1
             await socket.close(4401)
             return
         self._tickets.discard(ticket)
+        if self.refusal() == HANDSHAKE_FAILS:
+            self.sent_away += 1
+            await socket.close()
+            return
         await socket.accept()
         full = "too_many_websockets" if self.connections >= MOST_CONNECTIONS else None
         if reason := self.refusal() or full:

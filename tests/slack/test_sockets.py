@@ -67,6 +67,23 @@ async def test_a_process_is_ready_once_slack_greets_it_and_after_each_refresh() 
         assert slack.sockets.sent_away == 0
 
 
+async def test_after_a_handshake_that_failed_a_new_address_is_tried() -> None:
+    slack = Slack(lambda: datetime.now(UTC))
+    with mock.patch.object(sockets, "FIRST_WAIT", 0.1), mock.patch.object(sockets, "PING_SECONDS", 0.5):
+        async with socket_mode(slack) as socket:
+            await _ready(socket)
+            slack.faults.links = "handshake fails"
+            await slack.sockets.disconnect()
+            await until(lambda: slack.sockets.sent_away >= 2, "two tries")
+            said = await socket.problem()
+            assert said is not None
+            assert "the connection to Slack failed (WSServerHandshakeError)" in said
+            slack.faults.links = "work"
+            await slack.sockets.wait_connected()
+            await _ready(socket)
+        assert slack.sockets.refused_tickets == 0
+
+
 async def _ready(socket: Sockets) -> None:
     async with asyncio.timeout(30):
         while await socket.problem() is not None:  # noqa: ASYNC110 - it tells nobody
