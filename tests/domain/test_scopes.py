@@ -1,5 +1,6 @@
 """Which place a CRN names, and whether a role bound there reaches a resource."""
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 
 from bot.domain.authority import Target, authority, describe, reaches, weigh_all
 from bot.domain.keys import Owner, Resource, ServiceAccount
-from bot.domain.roles import Binding, Scope
+from bot.domain.roles import Binding, Scope, Table
 from tests.domain.given import (
     CLOUD,
+    DOCUMENTED,
     FLINK,
     KAFKA,
     KSQL,
@@ -87,6 +89,21 @@ def test_a_pattern_covers_what_it_is_an_element_wise_prefix_of(
     pattern: str, resource: Resource, *, covers: bool
 ) -> None:
     assert has("OrganizationAdmin", crn(pattern), resource=resource) is covers
+
+
+@pytest.mark.parametrize(("owner", "table"), [(OWNED, DOCUMENTED), (OWNED, NEWEST), (HER_OWN, DOCUMENTED)])
+@pytest.mark.parametrize("called", [KSQL.name, KSQL.id])
+def test_a_ksqldb_cluster_is_named_by_its_name_or_by_its_id(called: str, owner: Owner, table: Table) -> None:
+    """Confluent's own CRN of it ends in its name; some bindings name it by its id."""
+    erin = standing(ERIN, ("KsqlAdmin", crn(f"{CLUSTER}/ksql={called}")), table=table)
+
+    def holds(resource: Resource) -> bool:
+        return authority(erin, Target(owner, resource)) is not None
+
+    assert holds(KSQL)
+    assert not holds(replace(KSQL, id="lksqlc-2", name="app-2"))
+    assert not holds(replace(KSQL, kafka_cluster="lkc-2"))
+    assert not holds(replace(KSQL, environment="env-2"))
 
 
 @pytest.mark.parametrize(
