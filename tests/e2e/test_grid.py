@@ -6,10 +6,21 @@ from pathlib import Path
 import pytest
 
 from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.slack.workspace import PLATFORM_GROUP
 from tests.support.play import play
-from tests.support.wishes import IN_DEV, ask
+from tests.support.wishes import IN_DEV, IN_PRODUCTION, OWN_IN_DEV, ask
 
 ELSEWHERE = "This Slack account belongs to another workspace"
+GRETA_IS_KNOWN = """
+version: 1
+channel: C0APPROVE
+people: [{slack: U0GRETA, confluent: u-greta1}]
+"""
+BY_GROUP = f"""
+version: 1
+channel: C0APPROVE
+roles: {{mappings: [{{group: {PLATFORM_GROUP}, role: EnvironmentAdmin, scope: env-prod01}}]}}
+"""
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
@@ -39,6 +50,52 @@ async def test_a_member_whose_home_is_another_workspace_approves(tmp_path: Path,
         await ask(it, it.dana, replace(IN_DEV, cluster="payments-dev"))
         await greta.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_the_policy_says_who_a_member_from_another_workspace_is_at_confluent(tmp_path: Path, mode: str) -> None:
+    async with play(tmp_path, mode=mode, policy=GRETA_IS_KNOWN) as it:
+        people = it.stage.slack.workspace.people
+        people["U0GRETA"] = replace(people["U0GRETA"], email="greta@labs.example")  # no Confluent user has it
+        greta = it.person("U0GRETA")
+        await greta.command("/apikey whoami")
+        await greta.see("u-greta1")
+        await ask(it, greta, OWN_IN_DEV)
+        await it.approve()
+        await greta.click("Show secret")
+        await greta.see("I saved it")
+        (key,) = it.our_keys()
+        assert it.stage.organization.api_keys[key].owner == "u-greta1"
+
+        # She decides about others' keys as that user, too.
+        await ask(it, it.dana, replace(IN_DEV, cluster="payments-dev"))
+        await greta.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await it.card_says("CloudClusterAdmin of dev (env-dev001) / payments-dev (lkc-dev002)")
+        await it.dana.see("Show secret")
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_a_user_group_gives_a_role_to_a_member_from_another_workspace_and_to_no_outsider(
+    tmp_path: Path, mode: str
+) -> None:
+    async with play(tmp_path, mode=mode, policy=BY_GROUP) as it:
+        group = it.stage.slack.workspace.groups[PLATFORM_GROUP]
+        group.members = ["U0OMAR"]
+        it.stage.slack.workspace.channels[APPROVALS_CHANNEL].members.add("U0IVO")
+        greta, ivo = it.person("U0GRETA"), it.person("U0IVO")
+        card = await ask(it, it.dana, IN_PRODUCTION)
+        await greta.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await greta.see("Your Confluent roles do not cover this key")
+
+        group.members = ["U0GRETA", "U0IVO"]
+        await it.press("U0IVO", APPROVALS_CHANNEL, card, "Approve")
+        await ivo.see(ELSEWHERE)
+        assert it.cards() == [card]
+        await greta.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await it.card_says("EnvironmentAdmin of production (env-prod01)")
+        await it.key_is_there()
+        (line,) = await it.audit("request:approved")
+        assert line["actor"] == "U0GRETA"
 
 
 async def test_a_member_of_the_grid_who_is_not_in_our_workspace_is_refused(tmp_path: Path) -> None:
