@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sandbox.confluent.model import ApiKey
 from sandbox.confluent.organization import AnsweredCall
 from sandbox.slack.blocks import plain_words
 from tests.support.play import Play, play
-from tests.support.wishes import buttons
+from tests.support.wishes import OWN_IN_DEV, ask, buttons
 
 CHECKING = "is checking at Confluent"
 KEYS = "/iam/v2/api-keys"
@@ -56,18 +57,34 @@ async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_
 async def test_keys_of_users_that_confluent_refuses_lead_to_a_service_account(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         it.stage.faults.user_keys = "refused"
-        await it.dana.command("/apikey create")
-        await it.dana.fill({"Account": "me", "Environment": "dev"})
-        await it.dana.wait_for(lambda: "resource:kafka:env-dev001" in str(it.dana.modal), "the clusters")
-        await it.dana.fill({"Kafka cluster": "orders-dev", "Name": "laptop", "Reason": "Trying out"})
-        await it.dana.submit()
+        before = set(it.stage.organization.api_keys)
+        await ask(it, it.dana, replace(OWN_IN_DEV, name="laptop"))
+        await it.approve()
+        await it.until(lambda: _failed_in_the_dm(it, "laptop"), "both messages to say so")
+        await it.card_says("Failed")
+
+        (call,) = _calls(it, "POST", KEYS)
+        assert call.status == 403
+        assert set(it.stage.organization.api_keys) == before
+        assert it.stage.organization.deleted == {}
+        assert await it.audit("key:created") == []
+        for message in (it.cards()[-1], *it.dana.messages()[-2:]):
+            said = "".join(plain_words(message))
+            for text in ("Nothing was changed at Confluent Cloud.", "Ask for a key of a service account instead"):
+                assert text in said
+        assert [each for each in it.dana.messages() if "Show secret" in buttons(each)] == []
+
+        await it.dana.click("Use a service account")
+        await it.dana.wait_for(lambda: it.dana.modal and "laptop" in str(it.dana.modal), "the form as it was")
+        await it.dana.fill({"Service account": "orders-service"})
+        assert await it.dana.submit() == {}
         await it.dana.see("Review your request")
         await it.dana.submit()
-        await it.card_says("Approve")
+        await it.card_says("orders-service")
         await it.approve()
-
-        await it.dana.see("Ask for a key of a service account instead")
-        await it.card_says("Nothing was changed at Confluent Cloud.")
+        made = it.stage.organization.api_keys[await it.key_is_there()]
+        assert (made.name, made.owner) == ("laptop", "sa-orders")
+        assert set(it.stage.organization.api_keys) == {*before, made.id}
 
 
 async def test_a_create_that_nobody_knows_about_is_looked_for_deleted_and_tried_again(tmp_path: Path) -> None:
