@@ -47,6 +47,24 @@ def doctor() -> None:
 
 
 @app.command()
+def rehearse(
+    confluent: Annotated[
+        str,
+        typer.Option(
+            metavar="ENV/CLUSTER", help="Also create and delete one key of your own account, after a question."
+        ),
+    ] = "",
+    report: Annotated[Path, typer.Option(metavar="FILE", help="Where the report goes.")] = Path("rehearsal.json"),
+    wait: Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long each step waits for you.")] = 300,
+) -> None:
+    """Check step by step how your Slack and Confluent Cloud behave.
+
+    It runs in place of the bot, and takes everything back.
+    """
+    raise typer.Exit(complete(_rehearsed(terminal.settings(), report, confluent, wait)))
+
+
+@app.command()
 def keygen() -> None:
     """Print a fresh master key for LATCHKEY_MASTER_KEYS."""
     from bot.store.sealing import new_master_key
@@ -120,6 +138,13 @@ async def _examined(settings: "Settings") -> int:
     from bot.app import doctor as examine
 
     return await examine(settings)
+
+
+async def _rehearsed(settings: "Settings", report: Path, confluent: str, wait: float) -> int:
+    from bot.rehearsal.console import Terminal
+    from bot.rehearsal.run import Plan, rehearse
+
+    return await rehearse(settings, Plan(report, confluent, wait), Terminal())
 
 
 async def _audit_lines(settings: "Settings") -> list[dict[str, object]]:

@@ -106,19 +106,37 @@ class Replies:
 
     async def post(self, url: Secret, body: Mapping[str, Any]) -> None:
         """Post to a response_url once, with no retry. Raises `Undeliverable` unless Slack takes it; see `_refusal`."""
+        answer = await self.exchange(url, body)
+        if answer.refusal is not None:
+            passing = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS
+            raise Undeliverable(answer.refusal, lasting=not passing)
+
+    async def exchange(self, url: Secret, body: Mapping[str, Any]) -> "UrlAnswer":
+        """Post to a response_url once, and say what it answered. Raises `Undeliverable` where there is no answer."""
         address = url.reveal()
         if urlsplit(address).netloc not in self.hosts:
             raise Undeliverable("foreign_response_url", lasting=True)
         try:
             way = proxy_for(address)
             async with self.session.post(address, json=body, allow_redirects=False, proxy=way) as answer:
-                status, said = answer.status, await _head(answer)
-                refusal = _refusal(status, answer.content_type, said)
+                said = await _head(answer)
+                return UrlAnswer(answer.status, answer.content_type, said)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Undeliverable(type(error).__name__, lasting=False) from None
-        if refusal is not None:
-            is_passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
-            raise Undeliverable(refusal, lasting=not is_passing)
+
+
+@dataclass(frozen=True, slots=True)
+class UrlAnswer:
+    """What a response_url answered."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+    @property
+    def refusal(self) -> str | None:
+        """Why this is not a yes; None when it is one."""
+        return _refusal(self.status, self.content_type, self.body)
 
 
 async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> str | None:

@@ -1,0 +1,239 @@
+"""The steps of a rehearsal at Confluent Cloud: one key of the operator's own account, which is deleted again."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http import HTTPStatus
+
+from bot.confluent import wire
+from bot.confluent.client import Client, item_path
+from bot.confluent.cloud import ConfluentCloud
+from bot.confluent.inventory import API_KEYS, ROLE_BINDINGS
+from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Refused, Unavailable, Unknown
+from bot.domain.keys import ApiKey, KafkaCluster, KeyId, MyAccount, Principal, SlackUserId
+from bot.rehearsal.console import Console, ask
+from bot.rehearsal.findings import Findings
+from bot.services.cloud import NewKey
+from bot.services.identity import Tenant, admitted, matched
+from bot.services.ports import Clock, People
+
+LASTS = timedelta(days=1)
+"""How long the key is to live at most, where Confluent takes that."""
+CREATED_WITHIN = 25.0
+"""Seconds in which an interrupted create answers, or never will."""
+SPREADS = (0.0, 1.0, 2.0, 4.0)
+"""Seconds before each look for a key whose create may have worked."""
+NAME = "latchkey-rehearsal"
+_MARKER = re.compile(r"\[lk-rehearsal:[0-9a-f]{16}\]\s*\Z")
+_REFUSES_FIELDS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+
+
+@dataclass(slots=True)
+class ConfluentSteps:
+    """Steps in their order. `leave_nothing` is to be called at the end, whatever happened."""
+
+    cloud: ConfluentCloud
+    client: Client
+    people: People
+    tenant: Tenant
+    named: Mapping[SlackUserId, Principal]
+    clock: Clock
+    console: Console
+    findings: Findings
+    seconds: float
+    cluster: KafkaCluster
+    mark: str
+    """What makes this run's key recognizable."""
+    _owner: Principal | None = None
+    _creating: "asyncio.Task[ApiKey] | None" = None
+    _key: KeyId | None = None
+    failures: list[str] = field(default_factory=list[str])
+
+    @property
+    def marker(self) -> str:
+        """The end of the key's description."""
+        return f"[lk-rehearsal:{self.mark}]"
+
+    def all(self, operator: Callable[[], str]) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Every step with its title, in order."""
+        return [
+            ("Latchkey's own key", self.own_key),
+            ("Lists of role bindings", self.bindings),
+            ("One key for your own account", lambda: self.key_of(operator())),
+        ]
+
+    async def own_key(self) -> None:
+        """Read the key that Latchkey signs with."""
+        by_id = await self.cloud.key(KeyId(self.client.key)) is not None
+        self.findings.note("confluent.own-key", by_id=by_id)
+        try:
+            await self.cloud.own_account()
+        except Unavailable:
+            self.findings.judge("confluent.own-account", claim_holds=False, handled=False)
+        else:
+            self.findings.judge("confluent.own-account", claim_holds=True)
+
+    async def bindings(self) -> None:
+        """See whether a pattern for what is below a place lists the place itself, too."""
+        crn = f"crn://confluent.cloud/organization={await self.cloud.organization()}"
+        who = {"principal": f"User:{await self.cloud.own_account()}"}
+        at = [row async for row in self.client.list_all(ROLE_BINDINGS, wire.RoleBinding, {"crn_pattern": crn, **who})]
+        below = self.client.list_all(ROLE_BINDINGS, wire.RoleBinding, {"crn_pattern": f"{crn}/*", **who})
+        places = [row.crn_pattern async for row in below]
+        self.findings.note("confluent.bindings", at=len(at), below=len(places))
+        if any(row.crn_pattern == crn for row in at):  # else there is nothing that could be listed twice
+            self.findings.judge("confluent.bindings-below", crn in places)
+
+    async def key_of(self, operator: str) -> None:
+        """Create a key of this person's account, read it, list it, and delete it."""
+        try:
+            owner = await self._account(operator)
+        except Refused as refused:
+            self.console.say(f"No Confluent user is matched to you, so no key is created. {refused}")
+            return
+        place = f"{self.cluster.name} ({self.cluster.environment}/{self.cluster.id})"
+        question = f"Create an API key for your own account {owner} on {place}, and delete it right away?"
+        if not await ask(self.console, question, self.seconds):
+            self.console.say("  No key is created.")
+            return
+        self._owner = owner
+        key = await self._created()
+        if key is None:
+            return
+        await self._read_back(key)
+        await self._deleted(key.id)
+
+    async def leave_nothing(self) -> None:
+        """Delete the key of this run, found by its marker where its create had no clear answer."""
+        if self._owner is None:
+            return
+        if self._creating is not None:
+            await asyncio.wait({self._creating}, timeout=CREATED_WITHIN)
+        found = {self._key} if self._key else set[KeyId]()
+        try:
+            found |= {each.id for each in await self._listed()} if self._key else await self._lost()
+            for key in found:
+                await self._delete(key)
+        except LatchkeyError:
+            self._tell_how(*found)
+
+    async def _account(self, operator: str) -> Principal:
+        profile = admitted(await self.people.profile(SlackUserId(operator)), self.tenant)
+        return matched(profile, await self.cloud.users(), self.named).principal
+
+    async def _created(self) -> ApiKey | None:
+        """The new key; None where Confluent refuses to create it."""
+        refuses_end = False
+        try:
+            try:
+                key = await self._create(with_end=True)
+            except CloudRefused as refused:
+                if refused.status not in _REFUSES_FIELDS:
+                    raise
+                key, refuses_end = await self._create(with_end=False), True
+        except CloudRefused as refused:
+            self._owner = None  # a refusal is definite: nothing was created
+            self.findings.note("confluent.key-for-user", status=refused.status)
+            if refused.status == HTTPStatus.FORBIDDEN:
+                self.findings.judge("confluent.keys-for-users", claim_holds=False)
+            self.console.say(f"  Confluent refused to create the key ({refused.status}). Nothing was created.")
+            return None
+        self.findings.judge("confluent.keys-for-users", claim_holds=True)
+        answer = "refused" if refuses_end else "honored" if key.expires_at else "ignored"
+        self.findings.note("confluent.expires-at", answer=answer)
+        self.findings.judge("confluent.expires-at", answer == "honored")
+        return key
+
+    async def _create(self, *, with_end: bool) -> ApiKey:
+        end = (self.clock() + LASTS).replace(microsecond=0) if with_end else None
+        description = f"Created by latchkey rehearse, safe to delete {self.marker}"
+        new = NewKey(MyAccount(self._owner or Principal("")), self.cluster, NAME, description, end)
+        self._creating = asyncio.create_task(self._post(new))
+        return await asyncio.shield(self._creating)  # an interruption must not lose the answer
+
+    async def _post(self, new: NewKey) -> ApiKey:
+        key, _ = await self.cloud.create_key(new)
+        self._key = key.id
+        return key
+
+    async def _read_back(self, key: ApiKey) -> None:
+        read = await self.cloud.key(key.id)
+        listed = key.id in {each.id for each in await self._listed()}
+        self.findings.note("confluent.key-for-user", by_id=read is not None, listed=listed)
+        self.findings.judge("confluent.key-reads-back", read is not None and listed, handled=listed)
+        if read is not None:
+            self.findings.note("confluent.expires-at", read_back=read.expires_at is not None)
+
+    async def _deleted(self, key: KeyId) -> None:
+        await self._delete(key)
+        try:
+            await self.client.get(item_path(API_KEYS, key), wire.ApiKey)
+        except CloudRefused as refused:
+            self.findings.note("confluent.key-absent", status=refused.status)
+            self.findings.judge("confluent.gone-is-403", refused.status == HTTPStatus.FORBIDDEN)
+        else:
+            self.findings.note("confluent.key-absent", status=HTTPStatus.OK.value)
+
+    async def _delete(self, key: KeyId) -> None:
+        """Delete a key, and see that it is gone."""
+        await self.cloud.delete_key(key, self._owner or Principal(""), self.cluster)
+        if key in {each.id for each in await self.cloud.keys(self._owner or Principal(""), self.cluster)}:
+            self._tell_how(key)
+            return
+        self._key = None
+        self.console.say(f"  The test key {key} is deleted, and no longer in the list.")
+
+    async def _listed(self) -> list[ApiKey]:
+        keys = await self.cloud.keys(self._owner or Principal(""), self.cluster)
+        return [each for each in keys if each.description.rstrip().endswith(self.marker)]
+
+    async def _lost(self) -> set[KeyId]:
+        """Keys of this run; a key whose create had no answer may show up late."""
+        creating = self._creating
+        is_unclear = creating is not None and (not creating.done() or isinstance(creating.exception(), Unknown))
+        for pause in SPREADS if is_unclear else SPREADS[:1]:
+            await asyncio.sleep(pause)
+            if found := await self._listed():
+                return {each.id for each in found}
+        return set()
+
+    def _tell_how(self, *keys: KeyId) -> None:
+        which = ", ".join(keys) or f"the one whose description ends with {self.marker}, if there is one"
+        self.failures.append("key")
+        self.console.say(
+            f"The test key couldn't be deleted: {which}. Delete it yourself: `confluent api-key delete KEY`, or in the "
+            "Confluent Cloud Console under API keys. The next `latchkey rehearse` offers it, too."
+        )
+
+
+async def sweep(cloud: ConfluentCloud, console: Console, seconds: float) -> None:
+    """Offer to delete the keys that earlier rehearsals left behind."""
+    try:
+        found = await _left_behind(cloud)
+    except LatchkeyError:
+        console.say("Confluent Cloud didn't list its keys, so keys of earlier rehearsals were not looked for.")
+        return
+    for key in found:
+        if key.owner is None or not await ask(console, f"Key {key.id} is left from a rehearsal. Delete it?", seconds):
+            continue
+        try:
+            await cloud.delete_key(key.id, key.owner, KafkaCluster(key.resource, "", key.environment, ""))
+        except LatchkeyError:
+            console.say(f"Key {key.id} couldn't be deleted. Delete it in the Confluent Cloud Console.")
+        else:
+            console.say(f"  Key {key.id} is deleted.")
+
+
+async def _left_behind(cloud: ConfluentCloud) -> list[ApiKey]:
+    found, token = dict[KeyId, ApiKey](), ""
+    while True:
+        try:
+            keys, token = await cloud.key_page(token)
+        except NotFound:  # the token has expired: what was found until now is offered
+            break
+        found |= {each.id: each for each in keys if each.name == NAME and _MARKER.search(each.description)}
+        if not token:
+            break
+    return list(found.values())

@@ -1,0 +1,133 @@
+"""What Slack sends while a rehearsal listens in place of the bot: the operator's clicks, not other people's."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import logs
+from bot.slack import ids
+from bot.slack.kit import Block, option
+from bot.slack.workspace import Workspace
+
+Kind: TypeAlias = Literal["command", "action", "options", "submit", "closed"]
+BUSY = "Latchkey is being tested right now. Nothing was changed. Try again later."
+HARD = "Fish & <chips>"
+"""What an option and a menu show: Slack may send it back escaped."""
+_ANY = re.compile(r".*", re.DOTALL)
+log = logging.getLogger("latchkey.rehearsal")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One thing that the operator did, as Slack told it."""
+
+    kind: Kind
+    body: dict[str, Any]
+
+    @property
+    def action(self) -> dict[str, Any]:
+        """The first action of a click."""
+        actions: list[dict[str, Any]] = self.body.get("actions") or [{}]
+        return actions[0]
+
+
+@dataclass(slots=True)
+class Ears:
+    """Listeners of a Bolt app. The operator is whoever types the code that only their terminal shows."""
+
+    code: str
+    operator: str = ""
+    answer: Block | None = None
+    """The page that answers the next submit."""
+    asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """The requests for options so far."""
+    _heard: "asyncio.Queue[Heard]" = field(default_factory=lambda: asyncio.Queue())  # noqa: PLW0108 - generic
+
+    async def wait(self, is_it: Callable[[Heard], bool]) -> Heard:
+        """The next thing of this kind; what comes before it is forgotten."""
+        while True:
+            heard = await self._heard.get()
+            if is_it(heard):
+                return heard
+
+    def listen(self, app: AsyncApp) -> None:
+        """Register for everything that the manifest of the bot lets Slack send."""
+        untyped: Any = app
+        untyped.command(ids.COMMAND)(self._command)
+        untyped.action(_ANY)(self._action)
+        untyped.options(_ANY)(self._options)
+        untyped.view(_ANY)(self._submit)
+        untyped.view_closed(_ANY)(self._closed)
+        untyped.shortcut(_ANY)(_nothing)
+        untyped.event(_ANY)(_nothing)
+        untyped.error(_failed)
+
+    async def _command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        if str(body.get("text", "")).strip() != self.code or self.operator not in {"", body["user_id"]}:
+            await ack(text=BUSY, response_type="ephemeral")
+            return
+        self.operator = body["user_id"]
+        await ack()
+        self._tell("command", body)
+
+    async def _action(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        self._tell("action", body)
+
+    async def _options(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack(options=[option(HARD, "hard"), option("Soup", "soup")])
+        if self._is_operator(body):
+            self.asked.append(body)
+
+    async def _submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        if self._is_operator(body) and self.answer is not None:
+            page, self.answer = self.answer, None
+            await ack(response_action="update", view=page)
+        else:
+            await ack()
+        self._tell("submit", body)
+
+    async def _closed(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        self._tell("closed", body)
+
+    def _is_operator(self, body: dict[str, Any]) -> bool:
+        user: dict[str, Any] = body.get("user") or {}
+        return bool(self.operator) and user.get("id") == self.operator
+
+    def _tell(self, kind: Kind, body: dict[str, Any]) -> None:
+        if kind == "command" or self._is_operator(body):
+            self._heard.put_nowait(Heard(kind, body))
+
+
+def bolt(client: AsyncWebClient, workspace: Workspace, token: str, secret: str | None, ears: Ears) -> AsyncApp:
+    """A Bolt app that only has these ears."""
+    known = AuthorizeResult(
+        enterprise_id=workspace.enterprise or None,
+        team_id=workspace.team,
+        bot_user_id=workspace.bot_user,
+        bot_id=workspace.bot_id,
+        bot_token=token,
+    )
+
+    async def authorize() -> AuthorizeResult:
+        return known
+
+    app = AsyncApp(client=client, signing_secret=secret, authorize=authorize, logger=logs.bolt_logger())
+    ears.listen(app)
+    return app
+
+
+async def _nothing(ack: AsyncAck) -> None:
+    await ack()
+
+
+async def _failed(error: Exception) -> None:
+    log.error("a listener of the rehearsal failed", exc_info=error)

@@ -1,0 +1,129 @@
+"""What a rehearsal looks for and what it found: a verdict for each line of the evidence, and shapes, never values."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+Verdict: TypeAlias = Literal["TRUE", "FALSE", "not seen"]
+Shape: TypeAlias = str | int | float | bool | None
+"""A word from this code, a count or a truth. Never text that Slack, Confluent or a person wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of docs/evidence.toml, by its id: the step that settles it, and what it claims."""
+
+    entry: str
+    step: str
+    claim: str
+
+
+LINES: Final = (
+    Line("slack.suggestion-state", "slack.suggestion-state", "A request for options carries an empty or old state."),
+    Line("slack.block-id-echo", "slack.suggestion-state", "A request for options names the block as it was sent."),
+    Line("slack.untouched-menu", "slack.untouched-menu", "The state leaves out a menu that nobody touched."),
+    Line("slack.echo-escaped", "slack.echo", "Slack sends &, < and > back escaped in blocks."),
+    Line("slack.metadata-escaped", "slack.echo", "Slack sends &, < and > back escaped in private_metadata."),
+    Line(
+        "slack.redrawn-input",
+        "slack.redrawn-input",
+        "A field that returns under its old block id keeps what was typed.",
+    ),
+    Line("slack.new-ids-are-fresh", "slack.redrawn-input", "A field under a new block id shows its new text."),
+    Line("slack.acked-external-id", "slack.acked-external-id", "Slack adopts the external_id of an answer's page."),
+    Line("slack.late-ack", "slack.late-ack", "The page in an answer can land after a later views.update."),
+    Line("slack.response-url-answer", "slack.response-url-answer", "A response_url answers success with text or JSON."),
+    Line("slack.response-url-html", "slack.response-url-answer", "A proxy answers with a web page in place of Slack."),
+    Line("slack.delete-ephemeral", "slack.ephemeral-delete", "delete_original removes an ephemeral message."),
+    Line("slack.grid-user", "slack.users-info", "users.info has another team_id than this workspace's, or none."),
+    Line("slack.email-confirmed", "slack.users-info", "users.info says is_email_confirmed: true."),
+    Line("slack.is-member", "slack.channel-info", "conversations.info leaves out is_member, or hides the channel."),
+    Line("confluent.own-account", "confluent.own-key", "Latchkey's own key can be read by its id, or in the list."),
+    Line("confluent.bindings-below", "confluent.bindings", "A pattern ending in /* also lists bindings at the place."),
+    Line("confluent.keys-for-users", "confluent.key-for-user", "Latchkey's key can create keys for other users."),
+    Line("confluent.key-reads-back", "confluent.key-for-user", "A new key can be read by id and is in the list."),
+    Line("confluent.expires-at", "confluent.expires-at", "Confluent takes expires_at when a key is created."),
+    Line("confluent.gone-is-403", "confluent.key-absent", "Reading a deleted key answers 403."),
+    Line("confluent.forbidden-is-not-pending", "confluent.probe", "A lasting 403 means that the owner has no right."),
+    Line("confluent.ip-filter", "confluent.probe", "An IP filter can reject a good key."),
+)
+NOT_SETTLED: Final[Mapping[str, str]] = {
+    "confluent.probe": "not settled by rehearse: it takes an owner without rights, or an IP filter, and many minutes",
+}
+"""Steps of the evidence that a rehearsal can't take, and why."""
+STEPS: Final = frozenset(line.step for line in LINES) - NOT_SETTLED.keys()
+
+
+@dataclass(slots=True)
+class Findings:
+    """Verdicts by entry, shapes by step, and what the product can't handle."""
+
+    verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
+    seen: dict[str, dict[str, Shape]] = field(default_factory=dict[str, dict[str, Shape]])
+    unhandled: set[str] = field(default_factory=set[str])
+    failed: list[str] = field(default_factory=list[str])
+    """The kinds of errors that ended a step."""
+    is_interrupted: bool = False
+
+    def judge(self, entry: str, claim_holds: bool, *, handled: bool = True) -> None:  # noqa: FBT001 - it is the verdict
+        """Give a verdict on one entry; `handled` is whether Latchkey works all the same."""
+        self.verdicts[entry] = "TRUE" if claim_holds else "FALSE"
+        if handled:
+            self.unhandled.discard(entry)
+        else:
+            self.unhandled.add(entry)
+
+    def note(self, step: str, **shapes: Shape) -> None:
+        """Keep shapes that a step saw."""
+        self.seen.setdefault(step, {}).update(shapes)
+
+    def lines(self) -> list[str]:
+        """The verdict on each line, for the terminal."""
+        return [self._line(each) for each in LINES]
+
+    def write(self, file: Path) -> None:
+        """Write the report, readable by nobody else."""
+        report = {
+            "format": 1,
+            "interrupted": self.is_interrupted,
+            "verdicts": {each.entry: self.verdicts.get(each.entry, "not seen") for each in LINES},
+            "unhandled": sorted(self.unhandled),
+            "failed": self.failed,
+            "seen": self.seen,
+            "not_settled": dict(NOT_SETTLED),
+        }
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as target:
+            os.fchmod(descriptor, 0o600)
+            json.dump(report, target, indent=2)
+            target.write("\n")
+
+    def _line(self, line: Line) -> str:
+        verdict = self.verdicts.get(line.entry, "not seen")
+        why = f" ({NOT_SETTLED[line.step]})" if line.step in NOT_SETTLED else ""
+        trouble = " Latchkey can't handle this: please report it." if line.entry in self.unhandled else ""
+        return f"{verdict:8}  {line.entry}: {line.claim}{why}{trouble}"
+
+
+def shapes(found: Mapping[str, object], names: Iterable[str]) -> dict[str, Shape]:
+    """What the named fields look like; no other name and no value gets out."""
+    return {name: _shape(found[name]) if name in found else "absent" for name in names}
+
+
+def _shape(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return f"boolean {str(value).lower()}"
+        case str():
+            return "string" if value else "empty string"
+        case int() | float():
+            return "number"
+        case list():
+            return f"list of {len(value)}"  # pyright: ignore[reportUnknownArgumentType]
+        case _:
+            return "object"

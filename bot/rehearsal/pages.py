@@ -1,0 +1,122 @@
+"""The pages that an operator clicks through, and the message that is deleted again. None holds anything real."""
+
+from typing import Final
+
+from bot.rehearsal.ears import HARD
+from bot.slack import kit
+from bot.slack.kit import Block
+
+TITLE: Final = "Latchkey rehearsal"
+FIRST, SECOND, MENU, TYPED, DRAW, DELETE = (
+    f"rehearsal:{name}" for name in ["first", "second", "menu", "typed", "draw", "delete"]
+)
+SECOND_BLOCK: Final = "second:hard"
+OLD_BLOCK, FRESH_BLOCK, NEW_BLOCK = "kept", "fresh~1", "fresh~2"
+METADATA: Final = '{"rehearsal": "a & b < c > d"}'
+SHOWN_NEW: Final = "new text"
+DUMMY: Final = "This is a dummy text of `latchkey rehearse`. It is no secret. Select Delete to remove it."
+
+
+def _page(text: str, *blocks: Block, submit: str = "", external_id: str = "") -> Block:
+    view: Block = {
+        "type": "modal",
+        "callback_id": "rehearsal",
+        "title": kit.plain_text(TITLE),
+        "close": kit.plain_text("Close"),
+        "notify_on_close": True,
+        "private_metadata": METADATA,
+        "blocks": [kit.mrkdwn(text), *blocks],
+    }
+    view |= {"submit": kit.plain_text(submit)} if submit else {}
+    return view | ({"external_id": external_id} if external_id else {})
+
+
+def _search(label: str, block_id: str, action: str) -> Block:
+    element = {
+        "type": "external_select",
+        "action_id": action,
+        "placeholder": kit.plain_text("Search"),
+        "min_query_length": 0,
+    }
+    return {
+        "type": "input",
+        "block_id": block_id,
+        "dispatch_action": True,
+        "label": kit.plain_text(label),
+        "element": element,
+    }
+
+
+def _text(label: str, block_id: str, text: str = "") -> Block:
+    element: Block = {"type": "plain_text_input", "action_id": TYPED}
+    element |= {"initial_value": text} if text else {}
+    return {"type": "input", "block_id": block_id, "label": kit.plain_text(label), "element": element}
+
+
+def dependent() -> Block:
+    """Two searchable fields, and a menu to leave alone."""
+    soup, hard = kit.option("Soup", "soup"), kit.option(HARD, "hard")
+    menu: Block = {"type": "static_select", "action_id": MENU, "options": [soup, hard], "initial_option": hard}
+    return _page(
+        "Choose anything in *First field*, then anything in *Second field*. Leave the menu at the end as it is.",
+        _search("First field", "first", FIRST),
+        _search("Second field", SECOND_BLOCK, SECOND),
+        {"type": "actions", "block_id": "untouched", "elements": [menu]},
+        submit="Skip",
+    )
+
+
+def typing() -> Block:
+    """Two texts to be typed over, and a button that draws the page again."""
+    return _page(
+        "Type `old` into both fields. Then select *Draw again*.",
+        _text("Kept field", OLD_BLOCK),
+        _text("Fresh field", FRESH_BLOCK),
+        {"type": "actions", "block_id": "draw", "elements": [kit.button("Draw again", DRAW)]},
+        submit="Skip",
+    )
+
+
+def between() -> Block:
+    """A page without the fields."""
+    return _page("One moment.")
+
+
+def redrawn() -> Block:
+    """The same page with other texts, one under its old block id and one under a new one."""
+    return _page(
+        "The page was drawn again. Don't type anything. Select *Submit*.",
+        _text("Kept field", OLD_BLOCK, SHOWN_NEW),
+        _text("Fresh field", NEW_BLOCK, SHOWN_NEW),
+        submit="Submit",
+    )
+
+
+def submitting() -> Block:
+    """A page whose submit is answered."""
+    return _page("Select *Submit* once more.", submit="Submit")
+
+
+def waiting(external_id: str = "") -> Block:
+    """The page that answers a submit."""
+    return _page("One moment.", external_id=external_id)
+
+
+def landed(external_id: str = "") -> Block:
+    """The page that comes after the answer."""
+    return _page("One moment more.", external_id=external_id)
+
+
+def over(text: str = "The rehearsal of the form is over. You can close this window.") -> Block:
+    """What stays when a rehearsal is over: nothing to fill in."""
+    return _page(text)
+
+
+def dummy() -> Block:
+    """The message that is shown and deleted."""
+    return {
+        "response_type": "ephemeral",
+        "replace_original": False,
+        "text": DUMMY,
+        "blocks": [kit.mrkdwn(DUMMY), kit.actions(kit.button("Delete", DELETE))],
+    }

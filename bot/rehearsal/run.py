@@ -1,0 +1,226 @@
+"""`latchkey rehearse`: composition, order, and taking everything back."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import randbelow, token_hex
+from urllib.parse import urlsplit
+
+from prometheus_client import CollectorRegistry
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import logs, server
+from bot.assembly import response_url_bases
+from bot.confluent.client import Client
+from bot.connections import World, connected
+from bot.domain.errors import LatchkeyError
+from bot.domain.keys import KafkaCluster, Kind, Secret
+from bot.domain.policy import Policy
+from bot.policyfile import PolicyError, PolicySource
+from bot.rehearsal.confluent import ConfluentSteps, sweep
+from bot.rehearsal.console import Console, Skipped
+from bot.rehearsal.ears import Ears, bolt
+from bot.rehearsal.findings import Findings
+from bot.rehearsal.slack import GRACE, SETTLED, SlackSteps
+from bot.services.ports import Clock
+from bot.settings import Settings, StartupError
+from bot.slack.people import SlackPeople
+from bot.slack.replies import Replies
+from bot.slack.sockets import Sockets
+from bot.store.moments import utc_now
+
+STEP_SECONDS = 300.0
+"""How long a step waits for the operator."""
+
+log = logging.getLogger("latchkey.rehearsal")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the operator wants. `confluent` is ENVIRONMENT/CLUSTER, or "" for nothing at Confluent."""
+
+    report: Path
+    confluent: str = ""
+    seconds: float = STEP_SECONDS
+    grace: float = GRACE
+    settled: float = SETTLED
+
+
+async def rehearse(settings: Settings, plan: Plan, console: Console, *, clock: Clock = utc_now) -> int:
+    """Take every step, print a verdict for each line of the evidence, and write the report. Returns the exit code.
+
+    Raises `StartupError`. Whatever happens, an interruption too, nothing is left behind; see `Rehearsal.run`.
+    """
+    async with connected(settings, clock) as world, AsyncExitStack() as stack:
+        policy = _policy(settings)
+        ears = Ears(f"{randbelow(9000) + 1000}")
+        await sweep(world.cloud, console, plan.seconds)
+        rehearsal = Rehearsal(settings, plan, console, world, policy, ears)
+        await rehearsal.prepare(stack)
+        await stack.enter_async_context(_listening(settings, world, ears))
+        return await rehearsal.run()
+
+
+class Rehearsal:
+    """One run."""
+
+    def __init__(
+        self, settings: Settings, plan: Plan, console: Console, world: World, policy: Policy, ears: Ears
+    ) -> None:
+        self._settings, self._plan, self._console, self._world, self._policy = settings, plan, console, world, policy
+        self._ears, self._findings = ears, Findings()
+        hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
+        replies = Replies(world.slack, world.session, hosts)
+        whose, waits = world.workspace.tenant, (plan.seconds, plan.grace, plan.settled)
+        self.slack = SlackSteps(world.slack, replies, whose, ears, console, self._findings, *waits)
+        self.confluent: ConfluentSteps | None = None
+
+    async def prepare(self, stack: AsyncExitStack) -> None:
+        """Find what --confluent names. Raises `StartupError` where there is no such cluster."""
+        if not self._plan.confluent:
+            return
+        environment, _, id_ = self._plan.confluent.partition("/")
+        try:
+            found = await self._world.cloud.resource(Kind.KAFKA, environment, id_)
+        except LatchkeyError as error:
+            raise StartupError(f"Confluent Cloud didn't show the cluster of --confluent. {error}") from None
+        if found is None or not isinstance(found[0], KafkaCluster):
+            raise StartupError("Confluent Cloud has no Kafka cluster that --confluent names. Use ENVIRONMENT/CLUSTER.")
+        settings, world = self._settings, self._world
+        secret = Secret(settings.confluent_cloud_api_secret.get_secret_value())
+        made = Client(settings.confluent_cloud_endpoint, settings.confluent_cloud_api_key, secret, version="rehearsal")
+        client = await stack.enter_async_context(made)
+        self.confluent = ConfluentSteps(
+            world.cloud,
+            client,
+            SlackPeople(world.slack),
+            world.workspace.tenant,
+            self._policy.people,
+            world.clock,
+            self._console,
+            self._findings,
+            self._plan.seconds,
+            found[0],
+            token_hex(8),
+        )
+
+    async def run(self) -> int:
+        """Take the steps, and everything back."""
+        self._console.say("Rehearsal on a real workspace. The bot must not run meanwhile. Ctrl-C stops and cleans up.")
+        work = asyncio.create_task(self._steps())
+        try:
+            with _signals(lambda: self._interrupt(work)):
+                await asyncio.wait({work})
+                await self._finish(work)
+        finally:
+            work.cancel()
+        found = self._findings
+        return 1 if found.is_interrupted or found.unhandled or found.failed or self._has_failures else 0
+
+    @property
+    def _has_failures(self) -> bool:
+        return self.confluent is not None and bool(self.confluent.failures)
+
+    def _interrupt(self, work: "asyncio.Task[None]") -> None:
+        if self._findings.is_interrupted or work.done():
+            self.slack.hurry()
+            return
+        self._findings.is_interrupted = True
+        self._console.say("Stopping. Taking everything back…")
+        work.cancel()
+
+    async def _steps(self) -> None:
+        steps = self.slack.all(_channels(self._policy))
+        if self.confluent is not None:
+            steps += self.confluent.all(lambda: self._ears.operator)
+        for number, (title, step) in enumerate(steps, 1):
+            self._console.say(f"\n[{number}/{len(steps)}] {title}")
+            await self._step(step)
+
+    async def _step(self, step: Callable[[], Awaitable[None]]) -> None:
+        """A step that fails leaves the others to be taken; its lines stay as they were seen."""
+        try:
+            await step()
+        except Skipped:
+            pass
+        except LatchkeyError as error:
+            self._console.say(f"  This step failed: {error}")
+            self._findings.failed.append(type(error).__name__)
+        except Exception as error:
+            log.exception("a step failed")
+            self._console.say("  This step failed in a way that nobody expected: see the log line above.")
+            self._findings.failed.append(type(error).__name__)
+
+    async def _finish(self, work: "asyncio.Task[None]") -> None:
+        """Everything back, then the verdicts and the report, and then whatever error nobody expected."""
+        try:
+            await self.slack.leave_nothing()
+        finally:
+            try:
+                if self.confluent is not None:
+                    await self.confluent.leave_nothing()
+            finally:
+                self._report()
+        if not work.cancelled() and (error := work.exception()) is not None:
+            raise error
+
+    def _report(self) -> None:
+        self._console.say("")
+        for line in self._findings.lines():
+            self._console.say(line)
+        try:
+            self._findings.write(self._plan.report)
+        except OSError as error:
+            self._console.say(f"The report couldn't be written to {self._plan.report}: {error.strerror}.")
+        else:
+            self._console.say(f"Report: {self._plan.report}. It holds no names, ids, addresses or secrets.")
+
+
+@contextmanager
+def _signals(interrupt: Callable[[], None]) -> Generator[None]:
+    """Call this at SIGINT and SIGTERM in place of ending the program."""
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _listening(settings: Settings, world: World, ears: Ears) -> AsyncGenerator[None]:
+    """Hear what Slack sends, in the way that the bot would."""
+    secret = settings.slack_signing_secret
+    client = AsyncWebClient(base_url=settings.slack_api_url, session=world.session)
+    token = settings.slack_bot_token.get_secret_value()
+    app = bolt(client, world.workspace, token, secret.get_secret_value() if secret else None, ears)
+    if settings.slack_mode == "http":
+        web = server.create(app, {}, CollectorRegistry())
+        async with server.serving(web, settings.host, settings.port):
+            yield
+        return
+    app_token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
+    socket = Sockets(app, app_token, world.slack, logs.bolt_logger())
+    try:
+        await socket.connect()
+        yield
+    finally:
+        await socket.close()
+
+
+def _policy(settings: Settings) -> Policy:
+    try:
+        return PolicySource.open(settings.latchkey_policy, settings.latchkey_channel).current()
+    except PolicyError as error:
+        raise StartupError(f"The policy file does not hold:\n{error}") from None
+
+
+def _channels(policy: Policy) -> Sequence[str]:
+    reviewed = [policy.review.channel] if policy.review else []
+    return sorted({*(rule.channel for rule in policy.rules), *reviewed})

@@ -1,0 +1,346 @@
+"""The steps of a rehearsal at Slack, each complete in itself: any of them may be skipped."""
+
+import asyncio
+import html
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Any, cast
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.errors import LatchkeyError, Undeliverable
+from bot.domain.keys import Secret
+from bot.rehearsal import pages
+from bot.rehearsal.console import Console, Skipped, ask, wait_or_skip
+from bot.rehearsal.ears import HARD, Ears, Heard
+from bot.rehearsal.findings import Findings, Shape, shapes
+from bot.services.identity import Tenant
+from bot.slack.kit import Block
+from bot.slack.replies import Replies, UrlAnswer, call
+
+SETTLED = 4.0
+"""Seconds: the answer to a submit has landed by then."""
+EARLY = 0.1
+"""Seconds after an answer at which the product puts its own page."""
+GRACE = 30.0
+"""Seconds in which the operator can still delete the message when a rehearsal is interrupted."""
+_PROFILE = ("team_id", "enterprise_user", "is_email_confirmed", "is_restricted", "deleted", "profile")
+_TYPES = ("application/json", "text/html", "text/plain")
+
+
+@dataclass(slots=True)
+class SlackSteps:
+    """Steps in their order. `leave_nothing` is to be called at the end, whatever happened."""
+
+    client: AsyncWebClient
+    replies: Replies
+    tenant: Tenant
+    ears: Ears
+    console: Console
+    findings: Findings
+    seconds: float
+    grace: float = GRACE
+    settled: float = SETTLED
+    _view: str = ""
+    _opening: str = ""
+    _answered_at: float = -SETTLED
+    _url: Secret | None = None
+    _shown: bool = False
+    _hurry: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def all(self, channels: Sequence[str]) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Every step with its title, in order."""
+        return [
+            ("Two dependent fields", self.dependent_fields),
+            ("A page drawn again", self.redrawn),
+            ("The answer to a submit, by external_id", self.acked_external_id),
+            ("The answer to a submit and a later update", self.late_ack),
+            ("A message that only you see, and its deletion", self.ephemeral),
+            ("Your Slack profile", self.profile),
+            ("The approvals channels", lambda: self.channels(channels)),
+        ]
+
+    def hurry(self) -> None:
+        """Wait for nobody any more."""
+        self._hurry.set()
+
+    async def dependent_fields(self) -> None:
+        """Watch what a request for options carries, and what a page carries back."""
+        await self._show(pages.dependent())
+        await self._did("In the window, choose anything in First field", _acts(pages.FIRST))
+        heard = await self._did("Choose anything in Second field", _acts(pages.SECOND))
+        self._judge_echo(heard.body.get("view") or {})
+        asked = next((each for each in self.ears.asked if each.get("action_id") == pages.SECOND), None)
+        if asked is None:
+            return
+        chosen = _values(asked).get("first", {}).get(pages.FIRST, {}).get("selected_option")
+        self.findings.judge("slack.suggestion-state", not chosen)
+        is_same = asked.get("block_id") == pages.SECOND_BLOCK
+        self.findings.judge("slack.block-id-echo", is_same, handled=is_same)
+        self.findings.note("slack.suggestion-state", **shapes(asked, ("view", "container", "block_id", "team")))
+
+    async def redrawn(self) -> None:
+        """Draw a page again, one field under its old id and one under a new id."""
+        await self._show(pages.typing())
+        await self._did("Type old into both fields, then select Draw again", _acts(pages.DRAW))
+        await self._show(pages.between())  # a field that stays in a page keeps its text; this is about one that returns
+        await self._show(pages.redrawn())
+        heard = await self._submit("Don't type anything. Select Submit", pages.over("Thank you. Next: one more page."))
+        values = _values(heard.body)
+        kept, fresh = _typed(values, pages.OLD_BLOCK), _typed(values, pages.NEW_BLOCK)
+        if kept is not None:
+            self.findings.judge("slack.redrawn-input", kept != pages.SHOWN_NEW)
+        is_fresh = fresh == pages.SHOWN_NEW
+        self.findings.judge("slack.new-ids-are-fresh", is_fresh, handled=is_fresh)
+
+    async def acked_external_id(self) -> None:
+        """Address the page that answered a submit by the external_id that it brought."""
+        await self._show(pages.submitting())
+        name, at = await self._submitted(pages.waiting)
+        adopted = False
+        while not adopted and _now() - at < self.settled:
+            adopted = await self._put({"external_id": name, "view": pages.landed()})
+            if not adopted:
+                await asyncio.sleep(EARLY * 2)
+        self.findings.judge("slack.acked-external-id", adopted)
+        self.findings.note("slack.acked-external-id", seconds=round(_now() - at, 1))
+        is_there = await self._put({"view_id": self._view, "view": pages.landed()})
+        if not is_there:
+            self._view = ""
+
+    async def late_ack(self) -> None:
+        """Put a page right after an answer, and see by the hash whether the answer landed on top of it."""
+        await self._show(pages.submitting())
+        await self._submitted(pages.waiting)
+        await asyncio.sleep(EARLY)
+        first = await call(self.client, "views.update", {"view_id": self._view, "view": pages.landed()})
+        await asyncio.sleep(self.settled)
+        body = {"view_id": self._view, "view": pages.over(), "hash": first["view"]["hash"]}
+        try:
+            await call(self.client, "views.update", body)
+        except Undeliverable as error:
+            if error.reason != "hash_conflict":
+                raise
+            self.findings.judge("slack.late-ack", claim_holds=True)
+            await self._put({"view_id": self._view, "view": pages.over()})
+        else:
+            self.findings.judge("slack.late-ack", claim_holds=False)
+
+    async def ephemeral(self) -> None:
+        """Show a dummy text to the operator, and delete it at their click."""
+        if self._url is None:
+            await self._command("to see a message that only you see")
+        url, self._url = self._url, None  # it is good for few posts, and for half an hour
+        if url is None:
+            return
+        self._shown = True
+        self._judge_answer("command", await self.replies.exchange(url, pages.dummy()))
+        heard = await self._did("In Slack, select Delete below the dummy message", _acts(pages.DELETE))
+        await self._delete(heard)
+        gone = await ask(self.console, "Is the dummy message gone?", self.seconds)
+        if gone is not None:
+            self.findings.judge("slack.delete-ephemeral", gone)
+
+    async def profile(self) -> None:
+        """See which fields the profile of the operator has."""
+        if not self.ears.operator:
+            await self._command("so that Latchkey knows who you are")
+        found = (await call(self.client, "users.info", {"user": self.ears.operator}, form=True))["user"]
+        grid: dict[str, Any] = found.get("enterprise_user") or {}
+        self.findings.note("slack.users-info", **shapes(found, _PROFILE))
+        for name, shape in shapes(grid, ("enterprise_id", "teams")).items():
+            self.findings.note("slack.users-info", **{f"enterprise_user.{name}": shape})
+        self.findings.note("slack.users-info", team_is_ours=found.get("team_id") == self.tenant.team)
+        self.findings.judge("slack.grid-user", found.get("team_id") != self.tenant.team)
+        self.findings.judge("slack.email-confirmed", found.get("is_email_confirmed") is True)
+
+    async def channels(self, channels: Sequence[str]) -> None:
+        """See whether Slack says that the bot is a member."""
+        for number, channel in enumerate(channels, 1):
+            try:
+                found = (await call(self.client, "conversations.info", {"channel": channel}, form=True))["channel"]
+            except Undeliverable:
+                seen: dict[str, Shape] = {"is_member": "the channel is not shown"}
+            else:
+                names = ("is_member", "is_private", "is_archived", "is_ext_shared")
+                seen = dict(shapes(found, names))
+            self.findings.note(
+                "slack.channel-info", **{f"channel {number}.{name}": each for name, each in seen.items()}
+            )
+            is_told = str(seen["is_member"]).startswith("boolean")
+            if not is_told or "slack.is-member" not in self.findings.verdicts:
+                self.findings.judge("slack.is-member", not is_told)
+
+    async def leave_nothing(self) -> None:
+        """Take back what is shown. What can't be taken back is said on the terminal."""
+        try:
+            await self._finish_view()
+        except LatchkeyError:
+            self.console.say("The window in Slack couldn't be updated. Close it: it does nothing.")
+        if self._shown:
+            await self._delete_late()
+
+    async def _finish_view(self) -> None:
+        """The last page; put again where the answer to a submit may still land on top of it."""
+        if self._opening and not self._view:
+            await self._put({"external_id": self._opening, "view": pages.over()})
+        if not self._view:
+            return
+        await self._put({"view_id": self._view, "view": pages.over()})
+        if await self._settle():
+            await self._put({"view_id": self._view, "view": pages.over()})
+
+    async def _settle(self) -> bool:
+        """Wait until the answer to the last submit has landed; whether there was anything to wait for."""
+        left = self._answered_at + self.settled - _now()
+        if left > 0:
+            await asyncio.sleep(left)
+        return left > 0
+
+    async def _delete_late(self) -> None:
+        self.console.say(f"→ Select Delete below the dummy message in Slack within {self.grace:g} seconds.")
+        clicked = asyncio.create_task(self.ears.wait(_acts(pages.DELETE)))
+        hurried = asyncio.create_task(self._hurry.wait())
+        try:
+            await asyncio.wait({clicked, hurried}, timeout=self.grace, return_when=asyncio.FIRST_COMPLETED)
+            if clicked.done():
+                await self._delete(clicked.result())
+        except LatchkeyError:
+            pass
+        finally:
+            clicked.cancel()
+            hurried.cancel()
+        if self._shown:
+            self.console.say("The dummy message may still show. It holds no secret, and disappears when Slack reloads.")
+
+    async def _delete(self, heard: Heard) -> None:
+        answer = await self.replies.exchange(Secret(str(heard.body.get("response_url", ""))), {"delete_original": True})
+        self._shown = answer.refusal is not None
+        self._judge_answer("click", answer)
+
+    def _judge_answer(self, what: str, answer: UrlAnswer) -> None:
+        taken, kind = answer.refusal is None, _body(answer)
+        content_type = answer.content_type if answer.content_type in _TYPES else "other"
+        seen: dict[str, Shape] = {"status": answer.status, "type": content_type, "body": kind}
+        for name, shape in seen.items():
+            self.findings.note("slack.response-url-answer", **{f"{what}.{name}": shape})
+        if kind == "web page":
+            self.findings.judge("slack.response-url-html", claim_holds=True, handled=False)
+        if self.findings.verdicts.get("slack.response-url-answer") != "FALSE":
+            self.findings.judge("slack.response-url-answer", taken, handled=taken)
+
+    def _judge_echo(self, view: dict[str, Any]) -> None:
+        blocks: list[dict[str, Any]] = view.get("blocks") or []
+        elements = [each["elements"] for each in blocks if each.get("block_id") == "untouched"]
+        if elements:
+            self._judge_text("slack.echo-escaped", str(elements[0][0]["initial_option"]["text"]["text"]), HARD)
+        if (metadata := view.get("private_metadata")) is not None:
+            self._judge_text("slack.metadata-escaped", metadata, pages.METADATA)
+        untouched = _values({"view": view}).get("untouched", {}).get(pages.MENU, {}).get("selected_option")
+        self.findings.judge("slack.untouched-menu", not untouched)
+
+    def _judge_text(self, entry: str, seen: str, sent: str) -> None:
+        self.findings.judge(entry, seen != sent, handled=html.unescape(seen) == sent)
+
+    async def _show(self, page: Block) -> None:
+        """Put a page into the window; opened anew, at the operator's command, where there is none."""
+        await self._settle()
+        if self._view and await self._put({"view_id": self._view, "view": page}):
+            return
+        self._view = ""
+        heard = await self._command("to open a window")
+        self._opening = token_hex(16)
+        body = {"trigger_id": heard.body["trigger_id"], "view": {**page, "external_id": self._opening}}
+        self._view = (await call(self.client, "views.open", body))["view"]["id"]
+
+    async def _command(self, why: str) -> Heard:
+        heard = await self._did(f"In Slack, in any channel, type  /apikey {self.ears.code}  {why}", _commands)
+        self._url = Secret(heard.body["response_url"])
+        return heard
+
+    async def _submitted(self, page: Callable[[str], Block]) -> tuple[str, float]:
+        """The external_id of the answer to the next submit, and when it was given."""
+        name = token_hex(16)
+        await self._submit("In the window, select Submit", page(name))
+        return name, self._answered_at
+
+    async def _submit(self, what: str, answer: Block) -> Heard:
+        """The next submit, answered with a page."""
+        self.ears.answer = answer
+        try:
+            return await self._did(what, _submits)
+        finally:
+            self.ears.answer = None
+            self._answered_at = _now()
+
+    async def _put(self, body: Block) -> bool:
+        """Whether there is such a view."""
+        try:
+            await call(self.client, "views.update", body)
+        except Undeliverable as error:
+            if error.reason != "not_found":
+                raise
+            return False
+        return True
+
+    async def _did(self, what: str, is_it: Callable[[Heard], bool]) -> Heard:
+        heard = await wait_or_skip(
+            self.console, what, self.ears.wait(lambda it: is_it(it) or _closes(it)), self.seconds
+        )
+        if not is_it(heard):
+            self._view = ""
+            self.console.say("  The window was closed, so this step is skipped.")
+            raise Skipped
+        return heard
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _commands(heard: Heard) -> bool:
+    return heard.kind == "command"
+
+
+def _closes(heard: Heard) -> bool:
+    """A submit that no page waits for closes the window, too."""
+    return heard.kind in {"closed", "submit"}
+
+
+def _submits(heard: Heard) -> bool:
+    return heard.kind == "submit"
+
+
+def _acts(action: str) -> Callable[[Heard], bool]:
+    return lambda heard: heard.kind == "action" and heard.action.get("action_id") == action
+
+
+def _values(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    view: dict[str, Any] = body.get("view") or {}
+    state: dict[str, Any] = view.get("state") or {}
+    values: dict[str, dict[str, Any]] = state.get("values") or {}
+    return values
+
+
+def _typed(values: dict[str, dict[str, Any]], block: str) -> str | None:
+    value = values.get(block, {}).get(pages.TYPED, {}).get("value")
+    return None if value is None else str(value)
+
+
+def _body(answer: UrlAnswer) -> str:
+    """The class of a body."""
+    text = answer.body.decode("utf-8-sig", "replace").strip()
+    if not text or text == "ok":
+        return text or "empty"
+    if text.startswith("<") or answer.content_type == "text/html":
+        return "web page"
+    try:
+        said: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return "other text"
+    if not isinstance(said, dict):
+        return "other JSON"
+    verdict = cast("dict[str, object]", said).get("ok")
+    return f"JSON ok {str(verdict).lower()}" if isinstance(verdict, bool) else "other JSON"

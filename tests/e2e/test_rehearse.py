@@ -1,0 +1,89 @@
+"""`latchkey rehearse` against the sandbox, in every mood: the verdicts follow what it does, and nothing is left."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.rehearsal.findings import LINES, NOT_SETTLED, STEPS
+from sandbox.slack.manners import Manners
+from tests.support.rehearsal import Operator, operator
+from tools.evidence import entries
+
+KIND = {
+    "slack.suggestion-state": "FALSE",
+    "slack.block-id-echo": "TRUE",
+    "slack.untouched-menu": "FALSE",
+    "slack.echo-escaped": "FALSE",
+    "slack.metadata-escaped": "FALSE",
+    "slack.redrawn-input": "FALSE",
+    "slack.new-ids-are-fresh": "TRUE",
+    "slack.acked-external-id": "TRUE",
+    "slack.late-ack": "FALSE",
+    "slack.response-url-answer": "TRUE",
+    "slack.response-url-html": "not seen",
+    "slack.delete-ephemeral": "TRUE",
+    "slack.grid-user": "FALSE",
+    "slack.email-confirmed": "TRUE",
+    "slack.is-member": "FALSE",
+    "confluent.own-account": "TRUE",
+    "confluent.bindings-below": "FALSE",
+    "confluent.keys-for-users": "TRUE",
+    "confluent.key-reads-back": "TRUE",
+    "confluent.expires-at": "FALSE",
+    "confluent.gone-is-403": "TRUE",
+    "confluent.forbidden-is-not-pending": "not seen",
+    "confluent.ip-filter": "not seen",
+}
+
+
+def nothing_is_left(it: Operator) -> None:
+    """No key, no field to fill in, and no message with the dummy text."""
+    assert it.keys() == []
+    blocks = it.dana.modal["blocks"] if it.dana.modal else []
+    assert [each for each in blocks if each["type"] in {"input", "actions"}] == []
+    assert not it.dana.sees("dummy text")
+
+
+def moody(habit: str, value: str) -> Manners:
+    manners = Manners()
+    manners.set(habit, value)
+    return manners
+
+
+def test_each_unknown_of_the_evidence_has_a_step_or_a_reason() -> None:
+    unknown = {(each["id"], each["settled_by"]) for each in entries() if each["verdict"] == "UNKNOWN"}
+    assert unknown - {(line.entry, line.step) for line in LINES} == set()
+    assert {step for _, step in unknown} <= STEPS | NOT_SETTLED.keys()
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_a_kind_slack(tmp_path: Path, mode: str) -> None:
+    async with operator(tmp_path) as it:
+        assert await it.rehearse(mode=mode) == 0, it.screen.text()
+        assert it.verdicts() == KIND, it.screen.text()
+        assert it.report.stat().st_mode & 0o777 == 0o600
+        nothing_is_left(it)
+
+
+@pytest.mark.parametrize(
+    ("habit", "value", "entry", "verdict"),
+    [
+        ("suggestion_state", "empty", "slack.suggestion-state", "TRUE"),
+        ("suggestion_state", "stale", "slack.suggestion-state", "TRUE"),
+        ("acked_external_id", "ignored", "slack.acked-external-id", "FALSE"),
+        ("input", "sticks", "slack.redrawn-input", "TRUE"),
+        ("untouched_menu", "absent", "slack.untouched-menu", "TRUE"),
+        ("echo", "escaped", "slack.echo-escaped", "TRUE"),
+        ("metadata", "escaped", "slack.metadata-escaped", "TRUE"),
+        ("is_member", "absent", "slack.is-member", "TRUE"),
+        ("response_url", "JSON", "slack.response-url-answer", "TRUE"),
+    ],
+)
+async def test_each_habit_of_slack_changes_its_verdict_alone(
+    tmp_path: Path, habit: str, value: str, entry: str, verdict: str
+) -> None:
+    async with operator(tmp_path, moody(habit, value)) as it:
+        assert await it.rehearse(confluent="") == 0, it.screen.text()
+        expected = KIND | {each: "not seen" for each in KIND if each.startswith("confluent.")} | {entry: verdict}
+        assert it.verdicts() == expected, it.screen.text()
+        nothing_is_left(it)
