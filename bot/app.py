@@ -25,6 +25,7 @@ from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
 from bot.slack.replies import unreachable
 from bot.slack.sockets import Sockets
+from bot.slack.unconfirmed import unconfirmed
 from bot.slack.watch import Watch
 from bot.slack.workspace import channel_problem
 from bot.store.connection import check as redis_problems
@@ -71,6 +72,7 @@ async def doctor(settings: Settings) -> int:
             found = [
                 ("Slack", None, f": {world.workspace.name} ({world.workspace.team})"),
                 ("channels", await _channel_problems(world, _policy(settings).current()), ""),
+                ("people", None, f": {await unconfirmed(world.slack, _policy(settings).current())}"),
                 ("answers to clicks", await unreachable(world.session, response_url_bases(settings)), ""),
                 ("store", " ".join(await redis_problems(world.redis)) or None, ""),
                 ("clock", await clock_problem(world.redis), ""),

@@ -71,7 +71,9 @@ def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId
         return Person(profile.id, profile.team, profile.name, profile.email, named)
     if not profile.email or not profile.email_confirmed:
         raise Refused(
-            "Slack has no confirmed e-mail address for this account, so Latchkey cannot find its Confluent user."
+            "Slack has no confirmed email address for you, so Latchkey can't find your Confluent Cloud user. "
+            "Ask your Latchkey administrator to add a `people:` line to the policy file. "
+            f"Your Slack ID is `{plain(profile.id)}`."
         )
     matches = [each for each in users if each.email == profile.email]
     if not matches:

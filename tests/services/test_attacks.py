@@ -147,6 +147,19 @@ def test_an_address_that_only_looks_alike_is_nobody(lookalike: str) -> None:
         matched(mallory, users, {})
 
 
+@pytest.mark.parametrize("lacking", [{"email": ""}, {"email_confirmed": False}])
+def test_who_has_no_confirmed_address_reads_who_mends_that(lacking: dict[str, Any]) -> None:
+    flags: dict[str, Any] = {"email_confirmed": True, "is_bot": False, "is_guest": False, "deleted": False}
+    dana = Profile(build.DANA.slack, build.TEAM, "Dana", "dana@acme.example", **flags)
+    users = [User(build.DANA.principal, "dana@acme.example", "Dana")]
+    with pytest.raises(Refused) as refusal:
+        matched(replace(dana, **lacking), users, {})
+
+    assert "Ask your Latchkey administrator to add a `people:` line to the policy file." in refusal.value.tell
+    assert f"`{dana.id}`" in refusal.value.tell
+    assert matched(replace(dana, **lacking), users, {dana.id: build.DANA.principal}).principal == build.DANA.principal
+
+
 def test_an_address_in_capitals_is_the_same_address() -> None:
     assert normal_email(" Kim@ACME.example ") == normal_email("kim@acme.example")
 
