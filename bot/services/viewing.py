@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from bot.domain.asks import Ask, Terms
 from bot.domain.authority import Standing, Target
 from bot.domain.catalog import Endpoints, User
-from bot.domain.deadlines import end_of_life
+from bot.domain.deadlines import end_of_life, has_expired
 from bot.domain.decision import Forbidden, decide
 from bot.domain.errors import NotFound, Refused, Tampered, plain
 from bot.domain.keys import (
@@ -65,6 +65,13 @@ def nothing_left(expires_at: datetime) -> str:
     )
 
 
+def gone(request: Keyed, now: datetime) -> str:
+    """The sentence about a key that Confluent no longer has, for who asked for it."""
+    ended = request.deleted_at if isinstance(request, Withdrawn) else None
+    how = "expired" if has_expired(request.key, ended or now) else "was deleted"
+    return f"Confluent Cloud has no key `{plain(request.key.id)}` any more: it {how}. Nothing was changed."
+
+
 @dataclass(frozen=True, slots=True)
 class Viewing:
     """Every method may raise `NotFound`, `Unavailable` and `CloudRefused`."""
@@ -91,14 +98,15 @@ class Viewing:
         Raises `NotFound`; who asked for the key may read that it is gone.
         """
         mine = await self.requests.of_requester(standing.person.slack, MOST_ASKED)
-        asked_for = [each.value.key for each in mine if isinstance(each.value, Keyed) and each.value.key.id == key]
-        for owner in dict.fromkeys([standing.person.principal, *(each.owner for each in asked_for if each.owner)]):
+        asked_for = [each.value for each in mine if isinstance(each.value, Keyed) and each.value.key.id == key]
+        owned_by = [each.key.owner for each in asked_for if each.key.owner]
+        for owner in dict.fromkeys([standing.person.principal, *owned_by]):
             listed = await self.directory.cloud.keys_of(owner)
             if found := next((each for each in listed if each.id == key), None):
                 return found
         if asked_for:
             await self.directory.cloud.must_see_all()
-            raise NotFound(f"Confluent Cloud has no key `{plain(key)}` any more: it was deleted. Nothing was changed.")
+            raise NotFound(gone(asked_for[0], self.clock()))
         raise NotFound(NO_SUCH_KEY)
 
     async def view_of(self, key: ApiKey, standing: Standing, catalog: Known) -> KeyView | None:

@@ -111,3 +111,24 @@ async def test_who_asked_for_a_key_that_is_gone_reads_that_and_nobody_else_does(
             await viewing.key_view(minted.key.id, await directory.standing(build.DANA))
         with pytest.raises(NotFound, match="There is no such key, or it is not yours to see"):
             await viewing.key_view(minted.key.id, await directory.standing(build.OTTO))
+
+
+@pytest.mark.parametrize(("gone_on", "how"), [(3, "expired"), (1, "was deleted")])
+async def test_who_asked_for_a_key_reads_whether_it_expired_or_was_deleted_before(gone_on: int, how: str) -> None:
+    async with a_world() as world:
+        await with_a_key(world)
+        (minted,) = world.cloud.minted.values()
+        expires = world.clock() + timedelta(days=3)
+        minted.key = replace(minted.key, expires_at=expires)
+        await looked(world)  # the record learns of it
+        world.clock.now += timedelta(days=gone_on)
+        minted.deleted_at = world.clock()
+        directory = world.start().worker.directory
+        viewing = Viewing(directory, world.store.requests, world.clock)
+        if how == "was deleted":
+            await looked(world)
+            assert isinstance(await world.state(), Retired)
+            world.clock.now = expires + timedelta(days=1)
+
+        with pytest.raises(NotFound, match=f"any more: it {how}"):
+            await viewing.key_view(minted.key.id, await directory.standing(build.DANA))
