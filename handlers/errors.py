@@ -3,7 +3,7 @@
 import logging
 
 from bot.background import Report
-from bot.domain.errors import LatchkeyError, Undeliverable
+from bot.domain.errors import LatchkeyError, TokenRefused, Undeliverable
 from bot.domain.keys import SlackUserId
 from bot.services.clicks import ReplyTo
 from bot.slack.replies import Replies
@@ -25,6 +25,8 @@ _UNEXPECTED = (
 def tell(error: Exception) -> str:
     """A sentence for people: what happened, whether anything changed, what to do next."""
     match error:
+        case TokenRefused():
+            return error.tell
         case Undeliverable():
             return _UNDELIVERABLE.get(error.reason, f"{error.tell} Nothing was changed. Please try again.")
         case LatchkeyError():
@@ -38,7 +40,8 @@ def reporter(replies: Replies, to: SlackUserId, reply: ReplyTo) -> Report:
 
     async def report(error: Exception) -> None:
         if isinstance(error, LatchkeyError):
-            log.info("refused", extra={"code": error.code, "why": str(error)})
+            level = logging.ERROR if isinstance(error, TokenRefused) else logging.INFO
+            log.log(level, "refused", extra={"code": error.code, "why": str(error)})
         else:
             log.error("failed", exc_info=error)
         await replies.send(to, reply, tell(error))

@@ -11,6 +11,7 @@
     ├── CloudRefused       Confluent understood and said no, for good; nothing was changed
     ├── Tampered           what the store holds is not what Latchkey wrote
     └── Undeliverable      Slack did not take a message
+        └── TokenRefused   Slack refuses Latchkey's own token, until an operator installs the app again
 
 `str(error)` is for operators; `tell` is for people: what happened, whether anything changed, what to do next.
 """
@@ -121,3 +122,16 @@ class Undeliverable(LatchkeyError):
         super().__init__(f"Slack did not take the message ({reason}).")
         self.reason = reason
         self.lasting = lasting
+
+
+class TokenRefused(Undeliverable):
+    """Slack refuses the token that Latchkey itself signs in with, or a scope of it. Nothing was changed."""
+
+    code = "token_refused"
+    happened: ClassVar[str] = "Slack no longer accepts Latchkey's sign-in."
+    advice: ClassVar[str] = "Ask your Latchkey administrator to install the Slack app again."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, lasting=True)
+        self.tell = f"{self.happened} Nothing was changed. {self.advice}"
+        self.trouble = f"{self.happened} {self.advice}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.errors import Throttled, Unavailable, Undeliverable
+from bot.domain.errors import Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId, TeamId, normal_email
 from bot.services.ports import Profile
 from bot.slack.replies import call
@@ -14,9 +14,6 @@ from bot.slack.replies import call
 _ABSENT = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 _NO_GROUP = frozenset({"no_such_subteam", "plan_upgrade_required"})
 """A disabled group is "no such subteam" too; a workspace on a free plan has none."""
-_TOKEN_CODES = frozenset({"token_revoked", "account_inactive", "invalid_auth", "not_authed", "missing_scope"})
-_NOT_OURS = "Slack no longer accepts Latchkey's sign-in."
-_REINSTALL = "Ask your Latchkey administrator to install the Slack app again."
 _AWAY = "Slack does not tell who is who right now."
 _GROUPS_AWAY = "Slack does not tell who is in a user group right now."
 _UNCHANGED, _SOON = "Nothing was changed.", "Try again in a minute."
@@ -55,8 +52,8 @@ class SlackPeople:
             if error.reason in absent:
                 return None
             log = f"{method}: {error.reason}"
-            if error.reason in _TOKEN_CODES:
-                raise Unavailable(_NOT_OURS, changed=_UNCHANGED, advice=_REINSTALL, log=log) from None
+            if isinstance(error, TokenRefused):
+                raise Unavailable(error.happened, changed=_UNCHANGED, advice=error.advice, log=log) from None
             raise Unavailable(tell, changed=_UNCHANGED, again=_SOON, log=log) from None
         except Throttled as error:
             log = f"{method}: {error}"

@@ -14,13 +14,23 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.errors import LatchkeyError, Throttled, Unavailable, Undeliverable
+from bot.domain.errors import LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import Secret, SlackUserId
 from bot.services.clicks import ReplyTo
 from bot.slack import fitting
 from bot.slack.kit import Block, mrkdwn
 from bot.slack.proxies import proxy_for
 
+_TOKEN = {
+    "account_inactive",
+    "invalid_auth",
+    "missing_scope",
+    "not_allowed_token_type",
+    "not_authed",
+    "token_expired",
+    "token_revoked",
+}
+"""What only a new installation of the app mends, whatever was called."""
 _PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _AWAY = "Slack did not answer. Nothing was changed. Try again in a minute."
 _UNREADABLE = "Slack's answer cannot be read"
@@ -51,7 +61,7 @@ def translated(error: SlackApiError) -> LatchkeyError:
         return Unavailable(_AWAY, log=f"{_UNREADABLE} (HTTP {status})")
     if code in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(_AWAY, log=code)
-    return Undeliverable(code, lasting=True)
+    return TokenRefused(code) if code in _TOKEN else Undeliverable(code, lasting=True)
 
 
 async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, form: bool = False) -> Answer:

@@ -87,6 +87,25 @@ async def test_a_form_that_cannot_open_in_time_is_explained(tmp_path: Path) -> N
         await it.key_is_there()
 
 
+async def test_people_are_sent_to_the_administrator_while_slack_refuses_our_token(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        await it.approve()
+        await it.key_is_there()
+        it.stage.slack.faults.answers = "token revoked"
+        for command in ("/apikey create", "/apikey list", "/apikey whoami"):
+            it.dana.reload()
+            await it.dana.command(command)
+            await it.dana.see("Ask your Latchkey administrator to install the Slack app again.")
+            assert "again in a minute" not in str(it.dana.ephemerals)
+            assert "Please try again" not in str(it.dana.ephemerals)
+        it.dana.reload()
+        await it.dana.click("Show secret")
+        await it.dana.see("Ask your Latchkey administrator to install the Slack app again.")
+        it.stage.slack.faults.answers = "works"
+        assert await it.audit("secret:show-intended") == []
+
+
 async def test_a_form_that_changed_meanwhile_is_drawn_all_the_same(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         it.stage.slack.faults.hash_conflict = "next"
