@@ -106,6 +106,20 @@ async def test_people_are_sent_to_the_administrator_while_slack_refuses_our_toke
         assert await it.audit("secret:show-intended") == []
 
 
+async def test_a_probe_of_readiness_asks_slack_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "latchkey")
+    async with play(tmp_path) as it, httpx.AsyncClient() as client:
+        (port,) = (vars(record)["port"] for record in caplog.records if record.message == "ready")
+        calls = it.stage.slack.workspace.outgoing
+        assert {"auth.test", "conversations.info"} <= {call.kind for call in calls}  # what the start looked at
+        known = len(calls)
+        it.stage.slack.faults.answers = "token revoked"  # nor does an answer of Slack change the last verdict
+        for _ in range(20):
+            answer = await client.get(f"http://127.0.0.1:{port}/readyz")
+            assert (answer.status_code, answer.json()["checks"]["channels"]) == (200, "ok")
+        assert [call.kind for call in calls[known:]] == []
+
+
 async def test_a_form_that_changed_meanwhile_is_drawn_all_the_same(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         it.stage.slack.faults.hash_conflict = "next"

@@ -163,6 +163,21 @@ async def test_not_ready_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert alive.status_code == 200
 
 
+async def test_a_warning_is_said_and_leaves_it_ready() -> None:
+    async def archived() -> str:
+        return "The channel C01 is archived: choose another one. (looked at 12 s ago)"
+
+    checks, warnings = {"redis": well, "channels": archived}, frozenset({"channels"})
+    async with client(server.create(None, checks, CollectorRegistry(), warnings=warnings)) as http:
+        ready = await http.get("/readyz")
+    async with client(server.create(None, checks | {"redis": unwell}, CollectorRegistry(), warnings=warnings)) as http:
+        not_ready = await http.get("/readyz")
+
+    assert (ready.status_code, not_ready.status_code) == (200, 503)
+    assert ready.json() == {"ready": True, "checks": {"redis": "ok", "channels": await archived()}}
+    assert not_ready.json()["checks"] == {"redis": await unwell(), "channels": await archived()}
+
+
 async def test_metrics_are_those_of_the_registry() -> None:
     registry = CollectorRegistry()
     Counter("latchkey_clicks", "Clicks.", registry=registry).inc()
