@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--large", action="store_true", help="500 environments, 20,000 clusters, 100,000 keys")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the policy file; the bot follows its changes")
     parser.add_argument("--seed", type=int, help="of everything random (default: a new one, which is printed)")
-    parser.add_argument("--manners", choices=("kind", "unkind"), default="unkind", help="of Slack (default unkind)")
+    parser.add_argument("--manners", choices=("kind", "unkind"), default="unkind", help="of both (default unkind)")
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else new_seed()
     manners = Manners.unkind(seed) if asked.manners == "unkind" else Manners(seed)
@@ -58,6 +58,7 @@ async def _run(folder: Path, port: int, settings: Mapping[str, str], manners: Ma
     control = Control()
     try:
         async with stage(folder, port=port, extra=control.routes(), manners=manners) as here:
+            sys.stdout.write("".join(f"{name}: {value}\n" for name, value in here.faults.drawn.items()))
             if is_large:
                 add_crowd(here.organization)
             bot = BotProcess({**here.environment(), **settings}, folder / "clock", folder / "bot.log")

@@ -49,6 +49,8 @@ class Actor:
     is_bot: bool = False
     deleted: bool = False
     channels: tuple[str, ...] = field(default=(GENERAL_CHANNEL, APPROVALS_CHANNEL))
+    is_email_confirmed: bool | None = True
+    """None: Slack does not say, which happens to people who were invited or provisioned."""
     also_in: tuple[str, ...] = ()
     """Workspaces of the organization besides `team`, the home that Slack names wherever this person clicks."""
 
@@ -190,6 +192,14 @@ CAST: tuple[Actor, ...] = (
     ),
     Actor("U0NORA", "Nora Quist", "Has no Confluent account", "nora@acme.example"),
     Actor("U0TESS", "Tess Morgan", "Shares an e-mail with a second Confluent user", "tess@acme.example", "u-tess01"),
+    Actor(
+        "U0VERA",
+        "Vera Sato",
+        "E-mail address not confirmed in Slack",
+        "vera@acme.example",
+        "u-vera01",
+        is_email_confirmed=None,
+    ),
     Actor("U0GUS", "Gus Freelance", "Guest", "gus@contractor.example", is_guest=True),
     Actor(
         "U0XAVI",

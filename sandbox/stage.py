@@ -102,7 +102,8 @@ async def stage(
     if outgoing := os.environ.get("SANDBOX_OUTGOING"):
         slack.workspace.written_to = Path(outgoing) / f"{os.getpid()}.jsonl"
         slack.workspace.written_to.parent.mkdir(parents=True, exist_ok=True)
-    faults = confluent.Faults()
+    manners = slack.manners
+    faults = confluent.Faults.draw(manners.stream_of("confluent")) if manners.is_unkind else confluent.Faults()
     organization = confluent.acme(clock.now)
     app = confluent.create_app(organization, faults, clock=clock.now)
     async with AsyncExitStack() as stack:

@@ -4,7 +4,7 @@ A public resource is served right here, so its HTTP endpoint is an address of th
 private endpoints are hosts that look real and lead nowhere.
 """
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from sandbox.confluent import dataplane, wire
 from sandbox.confluent.model import Environment, KafkaCluster, KsqlCluster, SchemaRegistry
@@ -37,7 +37,7 @@ async def get_environment(call: Call) -> Response:
     environment = call.organization.environments.get(call.id)
     if environment is None or not sees_environment(call, environment.id):
         raise forbidden()
-    return JSONResponse(_render_environment(call, environment))
+    return wire.one(call, _render_environment(call, environment))
 
 
 async def list_kafka_clusters(call: Call) -> Response:
@@ -48,7 +48,7 @@ async def list_kafka_clusters(call: Call) -> Response:
 
 async def get_kafka_cluster(call: Call) -> Response:
     """One Kafka cluster; needs its environment too."""
-    return JSONResponse(_render_kafka(call, one(call, call.organization.kafka_clusters)))
+    return wire.one(call, _render_kafka(call, one(call, call.organization.kafka_clusters)))
 
 
 async def list_schema_registries(call: Call) -> Response:
@@ -59,7 +59,7 @@ async def list_schema_registries(call: Call) -> Response:
 
 async def get_schema_registry(call: Call) -> Response:
     """One Schema Registry; needs its environment too."""
-    return JSONResponse(_render_registry(call, one(call, call.organization.schema_registries)))
+    return wire.one(call, _render_registry(call, one(call, call.organization.schema_registries)))
 
 
 async def list_ksql_clusters(call: Call) -> Response:
@@ -70,7 +70,7 @@ async def list_ksql_clusters(call: Call) -> Response:
 
 async def get_ksql_cluster(call: Call) -> Response:
     """One ksqlDB cluster; needs its environment too."""
-    return JSONResponse(_render_ksql(call, one(call, call.organization.ksql_clusters)))
+    return wire.one(call, _render_ksql(call, one(call, call.organization.ksql_clusters)))
 
 
 def _render_organization(organization: Organization) -> Json:
@@ -120,6 +120,7 @@ def _render_registry(call: Call, registry: SchemaRegistry) -> Json:
     }
     if registry.is_public:
         spec["http_endpoint"] = dataplane.address(call, registry.id)
+        spec |= {"private_http_endpoint": "", "private_networking_config": {}}
     else:
         private = f"https://{regional(registry.id, registry.cloud, registry.region)}"
         spec["private_http_endpoint"] = private

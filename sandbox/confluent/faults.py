@@ -1,7 +1,8 @@
 """What can be made to go wrong at the sandbox's Confluent Cloud, switchable while it runs."""
 
 from dataclasses import dataclass, field
-from typing import Literal, TypedDict, get_args
+from random import Random
+from typing import Literal, Self, TypedDict, get_args
 
 from sandbox.cast import BOT_PRINCIPAL, CAST
 from sandbox.confluent.model import Quota
@@ -47,6 +48,7 @@ Expiry = Literal["honored", "ignored", "refused"]
 DataPlane = Literal["up", "forbids", "unreachable"]
 PageTokens = Literal["last", "expire once", "expire"]
 CrnPatterns = Literal["exact, or below", "with all below"]
+OptionalFields = Literal["there", "absent", "drawn each time"]
 Quotas = Literal["with their use", "without their use", "refused"]
 QUOTAS = (
     "iam.max_cluster_api_keys.per_service_account",
@@ -121,10 +123,13 @@ _SWITCHES: dict[str, _Words | _Number] = {
     "lingering": _Number("Seconds that a deleted key goes on working", (0, 5, 60, 600), 0, 86_400),
     "data_plane": _Words("Clusters", get_args(DataPlane)),
     "crn_patterns": _Words("Lists of role bindings", get_args(CrnPatterns)),
+    "optional_fields": _Words("Optional fields of answers", get_args(OptionalFields)),
     "error_shape": _Words("Form of error bodies", get_args(ErrorShape)),
     "paging": _Words("Form of list pages", get_args(Paging)),
     "page_tokens": _Words("Tokens of list pages", get_args(PageTokens)),
 }
+_NOT_KNOWN = ("expires_at", "crn_patterns")
+"""What differs between organizations, or nobody could find out."""
 
 
 @dataclass(slots=True)
@@ -152,11 +157,23 @@ class Faults:
     lingering: float = 0
     data_plane: DataPlane = "up"
     crn_patterns: CrnPatterns = "exact, or below"
+    optional_fields: OptionalFields = "there"
     error_shape: ErrorShape = "documented"
     paging: Paging = "plain"
     page_tokens: PageTokens = "last"
     hold_before: dict[Change, Gate] = field(default_factory=dict[Change, Gate])
     hold_after: dict[Change, Gate] = field(default_factory=dict[Change, Gate])
+    drawn: dict[str, str] = field(default_factory=dict[str, str], compare=False)
+    _numbers: Random = field(default_factory=lambda: Random(0), repr=False, compare=False)  # noqa: S311 - no secret
+
+    @classmethod
+    def draw(cls, numbers: Random) -> Self:
+        """One of the organizations that there may be: what nobody could find out is drawn, and kept in `drawn`."""
+        faults = cls(_numbers=numbers)
+        faults.drawn = {name: numbers.choice([str(each) for each in _SWITCHES[name].choices]) for name in _NOT_KNOWN}
+        faults.drawn["optional_fields"] = "drawn each time"
+        faults.reset()
+        return faults
 
     @property
     def hold_before_create(self) -> Gate | None:
@@ -183,7 +200,7 @@ class Faults:
                 name=name,
                 label=switch.label,
                 value=getattr(self, name),
-                usual=getattr(_FRESH, name),
+                usual=self._usual(name),
                 choices=list(switch.choices),
             )
             for name, switch in _SWITCHES.items()
@@ -198,9 +215,17 @@ class Faults:
     def reset(self) -> None:
         """Turn everything back to how an organisation starts."""
         for name in _SWITCHES:
-            setattr(self, name, getattr(_FRESH, name))
+            setattr(self, name, self._usual(name))
         self.hold_before.clear()
         self.hold_after.clear()
+
+    def _usual(self, name: str) -> str | float:
+        usual: str | float = self.drawn.get(name, getattr(_FRESH, name))
+        return usual
+
+    def leaves_out(self) -> bool:
+        """Whether the field at hand, which answers may lack, is left out of this one."""
+        return self.optional_fields == "absent" or self._numbers.random() < 0.5  # noqa: PLR2004
 
     @property
     def without_roles(self) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from sandbox.confluent import crns, wire
 from sandbox.confluent.changes import carry_out
@@ -26,7 +26,7 @@ async def get_user(call: Call) -> Response:
     user = call.organization.users.get(call.id)
     if user is None or not _sees(call, user.id):
         raise forbidden()
-    return JSONResponse(_render_user(user))
+    return wire.one(call, _render_user(user))
 
 
 async def delete_user(call: Call) -> Response:
@@ -55,7 +55,7 @@ async def get_service_account(call: Call) -> Response:
         raise _no_account()
     if not _sees(call, account.id):
         raise forbidden()
-    return JSONResponse(_render_account(account))
+    return wire.one(call, _render_account(account))
 
 
 async def create_service_account(call: Call) -> Response:
@@ -72,7 +72,7 @@ async def create_service_account(call: Call) -> Response:
         raise _name_taken() from taken
     except QuotaReached as reached:
         raise Problem(402, "quota_exceeded", "Quota Exceeded", str(reached)) from reached
-    return JSONResponse(_render_account(account), 201)
+    return wire.one(call, _render_account(account), 201)
 
 
 def _make_account(call: Call, name: str, description: str) -> ServiceAccount:
@@ -99,7 +99,7 @@ async def edit_service_account(call: Call) -> Response:
         account.updated_at = call.organization.clock()
         return account
 
-    return JSONResponse(_render_account(await carry_out(call.faults, "account edit", edit)))
+    return wire.one(call, _render_account(await carry_out(call.faults, "account edit", edit)))
 
 
 async def delete_service_account(call: Call) -> Response:
@@ -132,7 +132,7 @@ async def get_role_binding(call: Call) -> Response:
     binding = call.organization.role_bindings.get(call.id)
     if binding is None or not call.caller.sees_binding(binding):
         raise forbidden()
-    return JSONResponse(_render_binding(call, binding))
+    return wire.one(call, _render_binding(call, binding))
 
 
 async def create_role_binding(call: Call) -> Response:
@@ -151,7 +151,7 @@ async def create_role_binding(call: Call) -> Response:
     except BindingExists as exists:
         detail = "The role binding already exists"
         raise Problem(409, "resource_already_exists", "Resource Already exists", detail) from exists
-    return JSONResponse(_render_binding(call, binding), 201)
+    return wire.one(call, _render_binding(call, binding), 201)
 
 
 async def delete_role_binding(call: Call) -> Response:
@@ -160,7 +160,7 @@ async def delete_role_binding(call: Call) -> Response:
     if binding is None or not call.caller.may_grant_at(binding.crn_pattern):
         raise forbidden()
     del call.organization.role_bindings[binding.id]
-    return JSONResponse(_render_binding(call, binding))
+    return wire.one(call, _render_binding(call, binding))
 
 
 async def list_invitations(call: Call) -> Response:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from sandbox.confluent import wire
 from sandbox.confluent.changes import carry_out
@@ -58,7 +58,7 @@ async def create_key(call: Call) -> Response:
     except QuotaReached as reached:
         raise Problem(402, "quota_exceeded", "Quota Exceeded", str(reached)) from reached
     body = _render(key, call.organization, secret=secret)
-    return JSONResponse(body, 202, {"Location": f"{PUBLIC_URL}{_BASE}/{key.id}"})
+    return wire.one(call, body, 202, {"Location": f"{PUBLIC_URL}{_BASE}/{key.id}"})
 
 
 async def get_key(call: Call) -> Response:
@@ -66,7 +66,7 @@ async def get_key(call: Call) -> Response:
     key = call.organization.api_keys.get(call.id)
     if key is None or not call.caller.sees_key(key):
         raise forbidden()
-    return JSONResponse(_render(key, call.organization, secret=""))
+    return wire.one(call, _render(key, call.organization, secret=""))
 
 
 async def edit_key(call: Call) -> Response:
@@ -84,7 +84,7 @@ async def edit_key(call: Call) -> Response:
         return key
 
     key = await carry_out(call.faults, "edit", edit)
-    return JSONResponse(_render(key, call.organization, secret=""))
+    return wire.one(call, _render(key, call.organization, secret=""))
 
 
 async def delete_key(call: Call) -> Response:

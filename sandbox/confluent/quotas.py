@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from sandbox.confluent import usage, wire
 from sandbox.confluent.model import Quota
@@ -52,7 +52,7 @@ async def get_applied_quota(call: Call) -> Response:
     quota = call.organization.quotas.get(call.id)
     if quota is None or not (found := _rows(call, quota)):
         raise forbidden()
-    return JSONResponse(_render(call, found[0]))
+    return wire.one(call, _render(call, found[0]))
 
 
 def _check_told(call: Call) -> None:

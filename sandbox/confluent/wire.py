@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox.confluent.authority import Caller
 from sandbox.confluent.faults import ErrorShape, Faults
+from sandbox.confluent.optional import thinned
 from sandbox.confluent.organization import Organization
 from sandbox.serving import drop_connection
 
@@ -140,6 +141,11 @@ def text_field(holder: Json, name: str, pointer: str, *, longest: int | None = N
     return value
 
 
+def one(call: Call, item: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer with one object, rendered."""
+    return JSONResponse(thinned(call.faults, item), status, headers)
+
+
 def page(
     call: Call,
     api_version: str,
@@ -165,7 +171,7 @@ def page(
         meta["next"] = None
     elif start == 0:
         meta = {}
-    data = [render(item) for item in everything[start:end]]
+    data = [thinned(call.faults, render(item)) for item in everything[start:end]]
     return JSONResponse({"api_version": api_version, "kind": kind, "metadata": meta, "data": data})
 
 

@@ -62,9 +62,7 @@ class Delivery:
 
     async def send(self, envelope: Envelope, audience: str) -> Json:
         """The bot's answer to something a person did; `audience` is who would see it. Raises NoAnswer."""
-        payload = envelope.payload
-        if envelope.kind == "interactive":
-            payload = self._workspace.manners.sent_payload(payload)
+        payload = self._workspace.manners.sent_payload(envelope.payload)
         answer = await self.transport.carry(replace(envelope, payload=payload))
         if answer:
             self._workspace.record("ack", audience, answer)
@@ -72,6 +70,7 @@ class Delivery:
 
     async def send_event(self, payload: Json) -> None:
         """Deliver an event; on failure it comes again in the background."""
+        payload = self._workspace.manners.sent_payload(payload)
         try:
             await self.transport.carry(Envelope("events_api", payload))
         except NoAnswer as failure:

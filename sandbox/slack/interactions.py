@@ -137,7 +137,9 @@ class Interactions:
             message = self._stored(channel, ts)
             if find_element(message.get("blocks", []), *query[:2]) is None:
                 raise NotPossible(f"There is no menu {query[1]} in this message.")
-        return await self._suggestions(user, payloads.message_suggestion(person, channel, message, *query))
+        return await self._suggestions(
+            user, payloads.message_suggestion(person, channel, self._workspace.manners.sent_blocks(message), *query)
+        )
 
     async def submit(self, user: str, view_id: str, sent: Values | None = None) -> dict[str, str]:
         """Press the submit button of a modal; returns what stands under which field, empty when the form went.
@@ -183,7 +185,8 @@ class Interactions:
         person, ts = self._who(user), self._workspace.next_ts()
         if not person.is_member:
             raise NotPossible("The app is not installed in your workspace.")
-        view = copy.deepcopy(self._views.home(user)) if tab == "home" else None
+        published = self._views.home(user) if tab == "home" else None
+        view = self._workspace.manners.echoed_view(published) if published else None
         await self._delivery.send_event(payloads.app_home_opened(person, self._workspace.dm(user), tab, view, ts))
 
     def _who(self, user: str) -> Actor:

@@ -11,9 +11,10 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Self, TypeAlias, TypedDict
+from typing import Final, Self, TypeAlias, TypedDict
 
 from sandbox.slack.blocks import Json, Values, interactive
+from sandbox.slack.optional import thinned
 
 DRAWN: Final = "drawn each time"
 LONGEST_ACK = 3.0
@@ -77,15 +78,11 @@ Plan: TypeAlias = tuple[int, float]
 
 
 class Manners:
-    """The habits of one Slack, kind unless told otherwise. `next_acks` says when the next acks are applied.
-
-    `unconfirmed` are the people of whom Slack does not say that their e-mail address is confirmed.
-    """
+    """The habits of one Slack, kind unless told otherwise. `next_acks` says when the next acks are applied."""
 
     def __init__(self, seed: int = 0, stream: str = "", **habits: str) -> None:
-        self.seed, self.stream = seed, stream
+        self.seed, self.stream, self.is_unkind = seed, stream, False
         self.next_acks: list[Plan] = []
-        self.unconfirmed: dict[str, Literal["absent", "false"]] = {}
         self._habits = {name: habit["choices"][0] for name, habit in HABITS.items()}
         self._random: dict[str, random.Random] = {}
         for name, value in habits.items():
@@ -94,7 +91,9 @@ class Manners:
     @classmethod
     def unkind(cls, seed: int, stream: str = "") -> Self:
         """As the real Slack is, or may be."""
-        return cls(seed, stream, **{name: habit["unkind"] for name, habit in HABITS.items()})
+        manners = cls(seed, stream, **{name: habit["unkind"] for name, habit in HABITS.items()})
+        manners.is_unkind = True
+        return manners
 
     @classmethod
     def from_environment(cls, stream: str = "") -> Self:
@@ -164,16 +163,25 @@ class Manners:
         sent = copy.deepcopy(view)
         if self.draw("untouched_menu") == "absent":
             sent["state"] = {"values": _without_untouched(view, touched)}
-        if self.draw("echo") == "escaped":
+        return self.echoed_view(sent)
+
+    def echoed_view(self, view: Json) -> Json:
+        """A view as an event or an answer of the Web API has it."""
+        sent = dict(view)
+        if self.echoes:
             sent |= {name: echoed(sent[name]) for name in ("blocks", "title", "close", "submit") if sent.get(name)}
-            sent["state"] = {"values": {block: echoed(each) for block, each in sent["state"]["values"].items()}}
+            if "state" in sent:
+                sent["state"] = {"values": {block: echoed(each) for block, each in sent["state"]["values"].items()}}
         if self.draw("metadata") == "escaped":
             sent["private_metadata"] = escaped(sent["private_metadata"])
         return sent
 
     def sent_blocks(self, part: Json) -> Json:
         """A message or an action as the bot gets it back."""
-        return {name: echoed(each) if name in _ECHOED else each for name, each in part.items()} if self.echoes else part
+        if not self.echoes:
+            return part
+        text = {"text": _escaped_mrkdwn(part["text"])} if isinstance(part.get("text"), str) else {}
+        return {name: echoed(each) if name in _ECHOED else each for name, each in part.items()} | text
 
     @property
     def echoes(self) -> bool:
@@ -181,12 +189,9 @@ class Manners:
         return self._habits["echo"] == "escaped"
 
     def sent_payload(self, payload: Json) -> Json:
-        """An interaction as the bot gets it, less what recorded ones do not always have."""
-        kept = dict(payload)
-        for name in ("enterprise", "is_enterprise_install"):
-            if name in kept and self.draw("optional_fields") == "absent":
-                del kept[name]
-        if "team" in kept and self.draw("team") == "null":
+        """A payload as the bot gets it, less what recorded ones do not always have."""
+        kept = thinned(payload, lambda: self.draw("optional_fields") == "absent")
+        if kept.get("team") and self.draw("team") == "null":
             kept["team"] = None
         return kept
 

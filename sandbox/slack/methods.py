@@ -86,7 +86,7 @@ def chat_post_message(call: Call) -> Json:
     if channel.is_archived:
         raise SlackError("is_archived")
     message = call.workspace.post(channel, call.content())
-    return {"channel": channel.id, "ts": message["ts"], "message": message}
+    return {"channel": channel.id, "ts": message["ts"], "message": call.workspace.manners.sent_blocks(message)}
 
 
 def chat_update(call: Call) -> Json:
@@ -98,7 +98,8 @@ def chat_update(call: Call) -> Json:
     if call.workspace.message(channel.id, ts)["user"] != cast.BOT_USER:
         raise SlackError("cant_update_message")
     message = call.workspace.change(channel, ts, content)
-    return {"channel": channel.id, "ts": ts, "text": message["text"], "message": message}
+    sent = call.workspace.manners.sent_blocks(message)
+    return {"channel": channel.id, "ts": ts, "text": sent["text"], "message": sent}
 
 
 def chat_delete(call: Call) -> Json:
@@ -205,12 +206,12 @@ def usergroups_users_list(call: Call) -> Json:
 
 def views_open(call: Call) -> Json:
     """Open a modal."""
-    return {"view": call.views.open(call.need("trigger_id"), call.need("view"))}
+    return _view(call, call.views.open(call.need("trigger_id"), call.need("view")))
 
 
 def views_push(call: Call) -> Json:
     """Put a modal on top."""
-    return {"view": call.views.push(call.need("trigger_id"), call.need("view"))}
+    return _view(call, call.views.push(call.need("trigger_id"), call.need("view")))
 
 
 def views_update(call: Call) -> Json:
@@ -220,12 +221,16 @@ def views_update(call: Call) -> Json:
         raise SlackError("invalid_arguments", messages=["[ERROR] only one of view_id and external_id"])
     fresh = call.views.update(call.need("view"), seen_hash=call.args.get("hash"), **ids)
     call.views.note_update(fresh["id"])
-    return {"view": fresh}
+    return _view(call, fresh)
 
 
 def views_publish(call: Call) -> Json:
     """Set a person's Home tab."""
-    return {"view": call.views.publish(call.need("user_id"), call.need("view"), call.args.get("hash"))}
+    return _view(call, call.views.publish(call.need("user_id"), call.need("view"), call.args.get("hash")))
+
+
+def _view(call: Call, view: Json) -> Json:
+    return {"view": call.workspace.manners.echoed_view(view)}
 
 
 def _check_reachable(person: Actor) -> None:
@@ -262,7 +267,7 @@ def _profile(workspace: Workspace, person: Actor) -> Json:
         "is_admin": False,
         "is_owner": False,
         "is_primary_owner": False,
-        **_confirmed(workspace, person),
+        **({} if person.is_email_confirmed is None else {"is_email_confirmed": person.is_email_confirmed}),
         "tz": "Etc/UTC",
         "tz_offset": 0,
         "updated": 0,
@@ -282,11 +287,6 @@ def _membership(person: Actor) -> Json:
     }
     in_grid = {"enterprise_user": grid} if person.enterprise else {}
     return in_grid if person.enterprise and not person.is_at_home else {"team_id": person.team, **in_grid}
-
-
-def _confirmed(workspace: Workspace, person: Actor) -> Json:
-    how = workspace.manners.unconfirmed.get(person.slack)
-    return {} if how == "absent" else {"is_email_confirmed": how is None}
 
 
 Token: TypeAlias = Literal["bot", "app"]

@@ -53,7 +53,7 @@ async def test_a_schema_registry_is_public_or_private(api: httpx.AsyncClient, or
     hidden = await spec(api, "/srcm/v3/clusters/lsrc-dev01")
 
     assert public["http_endpoint"] == f"{DATA_PLANE}/lsrc-dev01"
-    assert "private_networking_config" not in public
+    assert not public["private_networking_config"]
     assert "http_endpoint" not in hidden
     host = "https://lsrc-dev01.us-east-1.aws.private.confluent.cloud"
     assert hidden["private_networking_config"] == {"regional_endpoints": {"us-east-1": host}}

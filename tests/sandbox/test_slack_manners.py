@@ -1,6 +1,7 @@
 """Slack's habits, each on and off, with a bot made of scripted answers."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -202,6 +203,25 @@ async def test_private_metadata_may_come_back_escaped(
     assert bot.last["view"]["private_metadata"] == comes
 
 
+async def test_texts_come_back_escaped_in_answers_of_the_web_api_and_in_events(
+    slack: Slack, dana: PersonAtClient, bot: Scripted
+) -> None:
+    slack.manners.set("echo", "escaped")
+    headers, home = {"Authorization": f"Bearer {BOT_TOKEN}"}, {"type": "home", "blocks": [section("R&D")]}
+    async with running(slack) as url, httpx.AsyncClient(base_url=f"{url}/api", headers=headers) as app:
+        trigger = slack.views.new_trigger("U0DANA")
+        opened = await app.post("/views.open", json={"trigger_id": trigger, "view": modal(section("R&D"))})
+        published = await app.post("/views.publish", json={"user_id": "U0DANA", "view": home})
+        posted = await app.post("/chat.postMessage", json={"channel": "U0DANA", "text": "R&D <@U0DANA>"})
+    for answer in (opened, published):
+        assert answer.json()["view"]["blocks"][0]["text"]["text"] == "R&amp;D"
+    assert posted.json()["message"]["text"] == "R&amp;D <@U0DANA>"
+
+    await dana.open_home()
+    assert bot.last["event"]["view"]["blocks"][0]["text"]["text"] == "R&amp;D"
+    assert dana.sees("R&D")
+
+
 async def test_optional_fields_may_be_absent_or_null(slack: Slack, dana: PersonAtClient, bot: Scripted) -> None:
     opened(slack, *named("x")["blocks"])
     slack.manners.set("optional_fields", "absent")
@@ -253,9 +273,11 @@ def test_conversations_info_may_not_say_whether_the_bot_is_a_member(slack: Slack
     assert answer["channel"].get("is_member") == told
 
 
-@pytest.mark.parametrize(("how", "told"), [("absent", None), ("false", False), (None, True)])
-def test_one_persons_address_may_not_be_confirmed(slack: Slack, how: Any, told: object) -> None:
-    if how:
-        slack.manners.unconfirmed["U0DANA"] = how
+@pytest.mark.parametrize("said", [None, False, True])
+def test_slack_may_not_say_whether_an_address_is_confirmed(slack: Slack, said: bool | None) -> None:  # noqa: FBT001
+    slack.workspace.people["U0DANA"] = replace(slack.workspace.people["U0DANA"], is_email_confirmed=said)
     answer = METHODS["users.info"].run(Call({"user": "U0DANA"}, slack.workspace, slack.views, slack.sockets))
-    assert answer["user"].get("is_email_confirmed") == told
+    assert ("is_email_confirmed" in answer["user"], answer["user"].get("is_email_confirmed")) == (
+        said is not None,
+        said,
+    )

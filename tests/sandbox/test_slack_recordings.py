@@ -1,4 +1,4 @@
-"""The sandbox's Slack sends no field that was never recorded from the real one."""
+"""The sandbox's Slack sends no field that was never recorded from the real one, and leaves out what recordings lack."""
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 from bot.slack import ids
+from sandbox.cast import CAST
+from sandbox.slack import payloads
 from sandbox.slack.blocks import Json
 from sandbox.slack.delivery import Envelope, Transport
+from sandbox.slack.manners import HABITS, Manners
+from sandbox.slack.optional import ABSENT_OR_EMPTY, OPTIONAL, thinned
+from sandbox.slack.workspace import Channel
 from tests.support.play import play
 from tests.support.recordings import fields, kind_of, payload_of, recordings
 
@@ -18,6 +23,16 @@ DOCUMENTED = {
     "slash_command": {"is_enterprise_install"},
     "view_closed": {"is_cleared"},
     "app_home_opened": {"authorizations[].enterprise_id"},
+}
+OF_THEMSELVES = {
+    # Absent or null for a reason that the sandbox has as well: where the click was, or who installed the app and how.
+    "block_actions": {
+        *("actions[].style", "channel", "container.channel_id", "container.is_ephemeral", "container.message_ts"),
+        *("container.view_id", "message", "response_url", "trigger_id", "view", "view.close", "view.submit"),
+        "view.previous_view_id",
+    },
+    "block_suggestion": {"container.view_id", "view", "view.previous_view_id"},
+    "app_home_opened": {"authorizations[].team_id", "event.view"},
 }
 
 
@@ -46,7 +61,7 @@ def known(payloads: list[Json]) -> dict[str, dict[str, set[str]]]:
 @pytest.fixture
 async def carried(tmp_path: Path) -> AsyncIterator[list[Json]]:
     """What the sandbox sent while Dana asked for a key and Erin approved it, and while Dana looked around."""
-    async with play(tmp_path) as on:
+    async with play(tmp_path, manners=Manners()) as on:  # a kind Slack leaves nothing out
         delivery = on.stage.slack.delivery
         delivery.transport = noting = Noting(delivery.transport)
         await on.ask()
@@ -73,10 +88,36 @@ def extra(sent: Mapping[str, Mapping[str, set[str]]], recorded: Mapping[str, Map
     ]
 
 
+def recorded() -> list[Json]:
+    return [payload_of(each) for each in recordings().values() if each.get("type") not in {"hello", "disconnect"}]
+
+
+def lack(payloads: list[Json]) -> dict[str, set[str]]:
+    """By shape: what some payload has and another lacks that has its parent, or has as null."""
+    has: dict[str, list[dict[str, set[str]]]] = {}
+    for payload in payloads:
+        for shape, paths in known([payload]).items():
+            has.setdefault(shape, []).append(paths)
+    return {
+        shape: {
+            path
+            for path in {*OPTIONAL.get(shape, ()), *(path for each in of_shape for path in each)}
+            for each in of_shape
+            if "null" in each.get(path, ()) or (path not in each and _is_there(_parent(path), each))
+        }
+        for shape, of_shape in has.items()
+    }
+
+
+def _is_there(path: str, paths: Mapping[str, set[str]]) -> bool:
+    return not path or paths.get(path, {"null"}) != {"null"}
+
+
+def _parent(path: str) -> str:
+    return path.rpartition(".")[0].removesuffix("[]")
+
+
 async def test_the_sandbox_sends_no_field_that_was_never_recorded(carried: list[Json]) -> None:
-    recorded = known(
-        [payload_of(each) for each in recordings().values() if each.get("type") not in {"hello", "disconnect"}]
-    )
     sent = known(carried)
 
     assert {*sent} == {
@@ -87,4 +128,38 @@ async def test_the_sandbox_sends_no_field_that_was_never_recorded(carried: list[
         "slash_command",
         "view_submission",
     }
-    assert extra(sent, recorded) == []
+    assert extra(sent, known(recorded())) == []
+
+
+def droppable(shape: str) -> set[str]:
+    return {*OPTIONAL.get(shape, ()), *ABSENT_OR_EMPTY.get(shape, ())}
+
+
+@pytest.mark.parametrize("shape", sorted(OPTIONAL.keys() | ABSENT_OR_EMPTY))
+def test_whatever_the_sandbox_leaves_out_some_recording_lacks(shape: str) -> None:
+    assert droppable(shape) - lack(recorded())[shape] == set()
+
+
+async def test_whatever_recordings_lack_the_sandbox_can_leave_out(carried: list[Json]) -> None:
+    missing = lack(recorded())
+    kept = {
+        f"{shape}: {path}"
+        for shape, paths in known(carried).items()
+        for path in paths.keys() & missing[shape] - droppable(shape) - OF_THEMSELVES.get(shape, set())
+    }
+    by_habit = {f"{shape}: team" for shape in missing} if "null" in HABITS["team"]["choices"] else set()
+    assert kept - by_habit == set()
+
+
+def test_what_may_be_absent_is_left_out() -> None:
+    person, channel, view = CAST[0], Channel("C1", "general"), {"id": "V1", "hash": "1.a", "private_metadata": "{}"}
+    submitted = payloads.view_submission(person, view, trigger="1.2.3")
+    thin = thinned(submitted, lambda: True)
+    assert submitted.keys() - thin.keys() == {"enterprise", "is_enterprise_install", "response_urls"}
+    assert thin["view"] == {"id": "V1", "private_metadata": "{}"}
+    assert thinned(submitted, lambda: False) == submitted
+
+    clicked = payloads.ephemeral_action(person, channel, "1.2", {}, {"values": {}}, trigger="1.2.3", url="https://a")
+    assert "state" not in thinned(clicked, lambda: True)
+    clicked["state"]["values"] = {"block": {"field": {"value": "typed"}}}
+    assert thinned(clicked, lambda: True)["state"] == clicked["state"]

@@ -1,0 +1,40 @@
+"""Fields that an answer of Confluent Cloud may lack: those that recorded answers have sometimes and lack sometimes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.confluent.faults import Faults
+
+Json = dict[str, Any]
+
+OPTIONAL: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("org/v2", "Environment"): ("stream_governance_config",),
+    ("fcpm/v2", "Region"): ("private_http_endpoint",),
+    ("endpoint/v1", "Endpoint"): ("environment", "resource"),
+}
+"""By api_version and kind: may be absent, whatever it would hold."""
+ABSENT_OR_EMPTY: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("iam/v2", "ApiKey"): ("spec.secret",),
+    ("srcm/v3", "Cluster"): ("spec.private_http_endpoint", "spec.private_networking_config"),
+}
+"""May be absent where it would hold nothing."""
+
+
+def thinned(faults: Faults, item: Json) -> Json:
+    """One object of an answer, less what it happens to lack this time."""
+    if faults.optional_fields == "there":
+        return item
+    kind = (item.get("api_version", ""), item.get("kind", ""))
+    for path in OPTIONAL.get(kind, ()):
+        _drop(faults, item, path, only_empty=False)
+    for path in ABSENT_OR_EMPTY.get(kind, ()):
+        _drop(faults, item, path, only_empty=True)
+    return item
+
+
+def _drop(faults: Faults, item: Json, path: str, *, only_empty: bool) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        item = item.get(parent, {})
+    if name in item and not (only_empty and item[name]) and faults.leaves_out():
+        del item[name]
