@@ -14,8 +14,13 @@ from random import SystemRandom
 STORIES = (
     "tests/e2e/test_story.py",
     "tests/e2e/test_form.py",
+    "tests/e2e/test_late_acks.py",
+    "tests/e2e/test_grid.py",
     "tests/e2e/test_home.py",
+    "tests/e2e/test_commands.py",
     "tests/e2e/test_keys_view.py",
+    "tests/e2e/test_expiry.py",
+    "tests/e2e/test_mint_on_claim.py",
     "tests/e2e/test_review.py",
     "tests/e2e/test_the_page_says.py",
     "tests/e2e/test_the_page_says_of_keys.py",
@@ -23,6 +28,8 @@ STORIES = (
     "tests/e2e/test_page.py",
     "tests/e2e/test_page_keys.py",
 )
+LONGEST = 30 * 60
+"""Seconds that one seed may take."""
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -42,14 +49,18 @@ def _passes(seed: int, stories: Sequence[str]) -> bool:
     environment: Mapping[str, str] = {**os.environ, "SANDBOX_SEED": str(seed), "SANDBOX_MANNERS": "unkind"}
     command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider", *stories]
     began = time.monotonic()
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
-    word = "passed" if ran.returncode == 0 else "FAILED"
-    _say(f"seed {seed}: {word} in {time.monotonic() - began:.0f} s")
-    if ran.returncode:
-        lines = ran.stdout.splitlines()
-        _say("\n".join(line for line in lines if line.startswith(("FAILED", "ERROR"))) or ran.stdout + ran.stderr)
+    try:
+        ran = subprocess.run(  # noqa: S603 - ours
+            command, env=environment, capture_output=True, text=True, check=False, timeout=LONGEST
+        )
+        passes, said = ran.returncode == 0, ran.stdout or ran.stderr
+    except subprocess.TimeoutExpired as hangs:
+        passes, said = False, (hangs.stdout or b"").decode()
+    _say(f"seed {seed}: {'passed' if passes else 'FAILED'} in {time.monotonic() - began:.0f} s")
+    if not passes:
+        _say("\n".join(line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))) or said)
         _say(f"  to repeat it: SANDBOX_SEED={seed} SANDBOX_MANNERS=unkind python -m pytest {' '.join(stories)}")
-    return ran.returncode == 0
+    return passes
 
 
 def _say(text: str) -> None:
