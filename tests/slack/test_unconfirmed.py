@@ -36,11 +36,17 @@ async def client(slack: Slack) -> AsyncIterator[AsyncWebClient]:
         yield client
 
 
+def unconfirm(slack: Slack, **people: bool | None) -> None:
+    """What Slack says of these people's addresses; None: nothing."""
+    for user, said in people.items():
+        slack.workspace.people[user] = replace(slack.workspace.people[user], is_email_confirmed=said)
+
+
 async def test_members_of_channels_are_counted_page_by_page(client: AsyncWebClient, slack: Slack) -> None:
     with mock.patch.object(module, "PAGE", 1):
         assert await unconfirmed(client, POLICY) == "0 of 2 people have no confirmed email address in Slack."
 
-        slack.manners.unconfirmed |= {"U0ERIN": "absent"}
+        unconfirm(slack, U0ERIN=None)
         assert await unconfirmed(client, POLICY) == (
             "1 of 2 people has no confirmed email address in Slack. "
             "Add a `people:` line to the policy file for each of them who needs keys."
@@ -50,7 +56,7 @@ async def test_members_of_channels_are_counted_page_by_page(client: AsyncWebClie
 async def test_members_of_groups_count_unless_the_policy_says_who_they_are(
     client: AsyncWebClient, slack: Slack
 ) -> None:
-    slack.manners.unconfirmed |= {OLGA: "absent", RAVI: "false"}
+    unconfirm(slack, **{OLGA: None, RAVI: False})
     policy: Policy = replace(POLICY, mappings=(RoleMapping(PLATFORM_GROUP, "OrganizationAdmin"),))
     assert (await unconfirmed(client, policy)).startswith("2 of 4 people have no confirmed")
     named = replace(policy, people={OLGA: Principal("u-olga01")})
