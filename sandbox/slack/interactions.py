@@ -104,7 +104,8 @@ class Interactions:
         """Click or choose something in an open modal or on the Home tab."""
         person, view = self._who(user), self._views.seen_by(user, view_id)
         self._views.keep_state(view, sent or {})
-        completed = self._completed(view["blocks"], action)
+        blocks = self._views.blocks_with(view, action.get("block_id"), action.get("action_id"))
+        completed = self._completed(blocks, action)
         payload = payloads.view_action(
             person, self._views.as_sent(view), completed, trigger=self._views.new_trigger(user)
         )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from sandbox import cast
-from sandbox.slack.blocks import Json, Values, fill_ids, interactive, settle, untouched
+from sandbox.slack.blocks import Json, Values, fill_ids, find_spot, interactive, settle, untouched
 from sandbox.slack.errors import NotPossible, SlackError
 from sandbox.slack.limits import check_view
 from sandbox.slack.manners import Ack
@@ -31,6 +31,7 @@ class Views:
         self._workspace = workspace
         self._stacks: dict[str, list[Json]] = {}
         self._homes: dict[str, Json] = {}
+        self._former: dict[str, list[Json]] = {}
         self._triggers: dict[str, _Trigger] = {}
         self._opened: dict[str, int] = {}
         self._touched: dict[str, Values] = {}
@@ -63,6 +64,14 @@ class Views:
             if view and view["id"] == view_id:
                 return view
         raise NotPossible(f"View {view_id} is not open.")
+
+    def blocks_with(self, view: Json, block_id: object, action_id: object) -> list[Json]:
+        """The blocks in which somebody saw this element: those of the view, or of the page that it held just before.
+
+        A client shows a page until the next one has reached it.
+        """
+        former = self._former.get(view["id"], [])
+        return former if not find_spot(view["blocks"], block_id, action_id) and former else view["blocks"]
 
     def keep_state(self, view: Json, sent: Values) -> None:
         """Take over what the person's client says is typed and chosen in a view."""
@@ -238,6 +247,7 @@ class Views:
         known = [self._touched.get(view_id, {})] if sticks else []
         state = settle(blocks, *known, old["state"]["values"] if old else {})
         self._drawn[view_id] = copy.deepcopy(state)
+        self._former[view_id] = old["blocks"] if old else []
         return {
             "id": view_id,
             "team_id": self._workspace.person(user).team,

@@ -148,6 +148,7 @@ async def online(folder: Path, content: str) -> list[str]:
     """What `check --online` prints, from a process of its own."""
     path = folder / "policy.yml"
     async with stage(folder) as here:
+        here.slack.manners.set("is_member", "there")  # else nobody can tell that the bot is not in a channel
         path.write_text(content, "utf-8")
         environment = {**os.environ, **here.environment(), "LATCHKEY_POLICY": str(path)}
         process = await asyncio.create_subprocess_exec(

@@ -128,6 +128,15 @@ async def test_a_text_filter_tells_the_bot_when_enter_is_pressed(
     assert bot.last["view"]["state"]["values"]["text"]["text"]["value"] == "orders dev"
 
 
+async def test_a_click_in_a_page_that_was_just_replaced_still_reaches_the_bot(slack: Slack, bot: Scripted) -> None:
+    view = opened(slack, modal(actions(button("Details", "details", "KEY1"), block_id="first")))
+    slack.views.update(modal(actions(button("Details", "details", "KEY2"), block_id="second")), view_id=view["id"])
+
+    await slack.interactions.act_in_view("U0DANA", view["id"], {"block_id": "first", "action_id": "details"})
+
+    assert bot.last["actions"][0]["value"] == "KEY1"
+
+
 async def test_a_field_that_did_not_ask_tells_nothing_before_the_submit(
     slack: Slack, dana: PersonAtClient, bot: Scripted
 ) -> None:
