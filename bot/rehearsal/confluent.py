@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from bot.confluent import wire
@@ -49,6 +49,7 @@ class ConfluentSteps:
     _owner: Principal | None = None
     _creating: "asyncio.Task[ApiKey] | None" = None
     _key: KeyId | None = None
+    _end: datetime | None = None
     failures: list[str] = field(default_factory=list[str])
 
     @property
@@ -88,6 +89,9 @@ class ConfluentSteps:
 
     async def key_of(self, operator: str) -> None:
         """Create a key of this person's account, read it, list it, and delete it."""
+        if not operator:
+            self.console.say("  You never typed the command, so Latchkey doesn't know your account. No key is created.")
+            return
         try:
             owner = await self._account(operator)
         except Refused as refused:
@@ -149,6 +153,7 @@ class ConfluentSteps:
     async def _create(self, *, with_end: bool) -> ApiKey:
         end = (self.clock() + LASTS).replace(microsecond=0) if with_end else None
         description = f"Created by latchkey rehearse, safe to delete {self.marker}"
+        self._end = end
         new = NewKey(MyAccount(self._owner or Principal("")), self.cluster, NAME, description, end)
         self._creating = asyncio.create_task(self._post(new))
         return await asyncio.shield(self._creating)  # an interruption must not lose the answer
@@ -165,6 +170,8 @@ class ConfluentSteps:
         self.findings.judge("confluent.key-reads-back", read is not None and listed, handled=listed)
         if read is not None:
             self.findings.note("confluent.expires-at", read_back=read.expires_at is not None)
+            if read.expires_at is not None and self._end is not None:
+                self.findings.judge("confluent.expiry-rounded", read.expires_at != self._end)
 
     async def _deleted(self, key: KeyId) -> None:
         await self._delete(key)

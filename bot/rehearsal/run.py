@@ -112,12 +112,12 @@ class Rehearsal:
         """Take the steps, and everything back."""
         self._console.say("Rehearsal on a real workspace. The bot must not run meanwhile. Ctrl-C stops and cleans up.")
         work = asyncio.create_task(self._steps())
-        try:
-            with _signals(lambda: self._interrupt(work)):
+        with _signals(lambda: self._interrupt(work)):
+            try:
                 await asyncio.wait({work})
+            finally:
+                work.cancel()
                 await self._finish(work)
-        finally:
-            work.cancel()
         found = self._findings
         return 1 if found.is_interrupted or found.unhandled or found.failed or self._has_failures else 0
 
@@ -157,6 +157,7 @@ class Rehearsal:
 
     async def _finish(self, work: "asyncio.Task[None]") -> None:
         """Everything back, then the verdicts and the report, and then whatever error nobody expected."""
+        await asyncio.wait({work})
         try:
             await self.slack.leave_nothing()
         finally:

@@ -89,6 +89,11 @@ class SlackSteps:
         await self._show(pages.redrawn())
         heard = await self._submit("Don't type anything. Select Submit", pages.over("Thank you. Next: one more page."))
         values = _values(heard.body)
+        view: dict[str, Any] = heard.body.get("view") or {}
+        metadata = str(view.get("private_metadata"))
+        is_readable = html.unescape(metadata) == pages.METADATA
+        self.findings.judge("slack.metadata-unescaped", metadata == pages.METADATA, handled=is_readable)
+        self.findings.judge("slack.state-of-the-page-before", pages.FRESH_BLOCK in values)
         kept, fresh = _typed(values, pages.OLD_BLOCK), _typed(values, pages.NEW_BLOCK)
         if kept is not None:
             self.findings.judge("slack.redrawn-input", kept != pages.SHOWN_NEW)
@@ -105,7 +110,7 @@ class SlackSteps:
             if not adopted:
                 await asyncio.sleep(EARLY * 2)
         self.findings.judge("slack.acked-external-id", adopted)
-        self.findings.note("slack.acked-external-id", seconds=round(_now() - at, 1))
+        self.findings.note("slack.late-ack", adopted_after_seconds=round(_now() - at, 1))
         is_there = await self._put({"view_id": self._view, "view": pages.landed()})
         if not is_there:
             self._view = ""
@@ -154,6 +159,8 @@ class SlackSteps:
             self.findings.note("slack.users-info", **{f"enterprise_user.{name}": shape})
         self.findings.note("slack.users-info", team_is_ours=found.get("team_id") == self.tenant.team)
         self.findings.judge("slack.grid-user", found.get("team_id") != self.tenant.team)
+        if grid or self.tenant.enterprise:
+            self.findings.judge("slack.grid-ids", found.get("id") == self.ears.operator)
         self.findings.judge("slack.email-confirmed", found.get("is_email_confirmed") is True)
 
     async def channels(self, channels: Sequence[str]) -> None:
@@ -235,14 +242,10 @@ class SlackSteps:
         blocks: list[dict[str, Any]] = view.get("blocks") or []
         elements = [each["elements"] for each in blocks if each.get("block_id") == "untouched"]
         if elements:
-            self._judge_text("slack.echo-escaped", str(elements[0][0]["initial_option"]["text"]["text"]), HARD)
-        if (metadata := view.get("private_metadata")) is not None:
-            self._judge_text("slack.metadata-escaped", metadata, pages.METADATA)
+            seen = str(elements[0][0]["initial_option"]["text"]["text"])
+            self.findings.judge("slack.echo-escaped", seen != HARD, handled=html.unescape(seen) == HARD)
         untouched = _values({"view": view}).get("untouched", {}).get(pages.MENU, {}).get("selected_option")
         self.findings.judge("slack.untouched-menu", not untouched)
-
-    def _judge_text(self, entry: str, seen: str, sent: str) -> None:
-        self.findings.judge(entry, seen != sent, handled=html.unescape(seen) == sent)
 
     async def _show(self, page: Block) -> None:
         """Put a page into the window; opened anew, at the operator's command, where there is none."""

@@ -49,7 +49,6 @@ class Operator:
     instead: Callable[[], Awaitable[None]] | None = None
     code: str = ""
     done: int = 0
-    seen: set[str] = field(default_factory=set[str])
 
     async def follow(self, port: int = 0) -> None:
         """Do what each new line asks for; in HTTP mode, once Slack reaches the rehearsal."""
@@ -64,15 +63,14 @@ class Operator:
             await self.screen.changed.wait()
 
     async def _obey(self, text: str) -> None:
-        if not text.startswith(("→", "?")):
-            return
-        self.seen.add(text)
         if self.stops_at and self.stops_at in text:
             self.stops_at = ""
             assert self.instead is not None
             await self.instead()
-            return
-        await self._answer(text) if text.startswith("?") else await self._do(text)
+        elif text.startswith("?"):
+            await self._answer(text)
+        elif text.startswith("→"):
+            await self._do(text)
 
     async def _answer(self, text: str) -> None:
         no = "dummy message gone" in text and self.dana.sees("dummy text")
@@ -139,3 +137,11 @@ async def operator(folder: Path, manners: Manners | None = None) -> AsyncGenerat
     """A stage without a bot, and Dana at it."""
     async with stage(folder, manners=manners or Manners()) as here:
         yield Operator(here, here.slack.person("U0DANA"), Screen(), folder / "rehearsal.json")
+
+
+def nothing_is_left(it: Operator) -> None:
+    """No key, no field to fill in, and no message with the dummy text."""
+    assert it.keys() == []
+    blocks = it.dana.modal["blocks"] if it.dana.modal else []
+    assert [each for each in blocks if each["type"] in {"input", "actions"}] == []
+    assert not it.dana.sees("dummy text")
