@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.domain.asks import Approval
 from bot.domain.authority import Target
+from bot.domain.deadlines import has_expired
 from bot.domain.decision import Allowed, Forbidden, counting, decide
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Operation
@@ -51,7 +52,8 @@ class Permission:
         if ask.operation is not Operation.ROTATE or ask.key is None or granted.attempt > 1:
             return  # another attempt may follow a key that took its place already
         if await present(ask.key, Target(ask.owner, ask.resource), self.desk.directory.cloud) is None:
-            raise Refused(f"The key `{plain(ask.key.id)}` was deleted meanwhile, so nothing takes its place.")
+            how = "has expired" if has_expired(ask.key, self.desk.ledger.clock()) else "was deleted"
+            raise Refused(f"The key `{plain(ask.key.id)}` {how} meanwhile, so nothing takes its place.")
 
 
 def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:

@@ -91,6 +91,24 @@ async def test_a_change_that_comes_after_the_expiry_says_so() -> None:
         assert ended.why == "It expired at Confluent Cloud."
 
 
+@pytest.mark.parametrize(("after", "how"), [(9 * HOUR + HOUR / 2, "has expired"), (HOUR, "was deleted")])
+async def test_a_rotation_that_comes_after_the_end_of_its_key_says_which_end_it_was(after: timedelta, how: str) -> None:
+    async with a_world() as world:
+        await a_key(world, None, 10 * HOUR)
+        (minted,) = world.cloud.minted.values()
+        request = RequestId(await world.click(Rotate(OLD, "orders 2", "", "It leaked", 0, "")))
+        await world.work_now()
+        world.clock.now += after
+        minted.deleted_at = world.clock()
+
+        await world.click(Approve(request), by=ERIN)
+        await world.work_now()
+
+        failed = await world.state(request)
+        assert isinstance(failed, Failed)
+        assert f"{how} meanwhile, so nothing takes its place." in failed.happened
+
+
 @pytest.mark.parametrize(("lifetime", "end"), [("30", 12 * DAY), ("7", 7 * DAY + 5 * DAY), ("", 12 * DAY)])
 async def test_an_extension_promises_no_more_than_confluent_does(lifetime: str, end: timedelta) -> None:
     async with a_world() as world:
