@@ -16,7 +16,7 @@ from bot.domain.keys import ApiKey, KeyId, Kind, Principal, RequestId, Resource,
 from bot.domain.policy import Mint
 from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
 from bot.services import worker
-from bot.services.clicks import Deed, Replace, Saved, Show
+from bot.services.clicks import Deed, Replace, ReplyTo, Saved, Show
 from bot.services.cloud import NewKey
 from bot.services.ports import Change, Stored
 from tests.services.world import PAUSE, Watched, World, a_world, check_at_rest
@@ -173,6 +173,20 @@ async def test_a_click_that_waited_too_long_shows_nothing_and_says_so() -> None:
         assert isinstance(await world.state(), Ready)
         assert world.slack.handed == []
         assert "again" in world.slack.said[-1][1]
+
+
+async def test_a_click_that_nothing_can_answer_for_its_reader_alone_costs_no_key() -> None:
+    async with a_world() as world:
+        await world.seed(build.approved())
+        await world.work_now()
+
+        in_a_modal = build.a_click(Show(R1, 1), build.DANA, world.clock(), reply=ReplyTo(channel="D01"))
+        await world.store.inbox.put(in_a_modal, world.clock())
+        await world.work_now()
+
+        assert isinstance(await world.state(), Ready)
+        assert world.slack.handed == []
+        assert "Run `/apikey requests` and select `Show secret`." in world.slack.said[-1][1]
 
 
 async def test_nobody_but_the_requester_is_shown_the_secret() -> None:
