@@ -66,16 +66,20 @@ class Reception:
         """Run a job after the answer; what goes wrong is said to `to`."""
         self.work.start(job, name=name, report=reporter(self.replies, to, reply))
 
-    async def receive(self, body: Body, deed: Deed) -> None:
-        """Store a click for the worker. Raises `Unavailable` when the store does not take it in time."""
+    async def receive(self, body: Body, deed: Deed) -> bool:
+        """Store a click for the worker; False when Slack delivered it before.
+
+        Raises `Unavailable` when the store does not take it in time.
+        """
         click = forms.click(body, deed, self.clock())
         click = replace(click, team=seat(self.directory.tenant, click.team))
         try:
             async with asyncio.timeout(STORED_WITHIN):
-                await self.inbox.put(click, self.clock())
+                is_new = await self.inbox.put(click, self.clock())
         except TimeoutError:
             raise Unavailable(_STORE_AWAY) from None
         self.bell.ring()
+        return is_new
 
     async def button(self, ack: AsyncAck, body: Body, deed: Deed) -> None:
         """Store a press of a button and answer Slack; if it cannot be stored, say so."""
@@ -90,17 +94,19 @@ class Reception:
         """Store a submitted modal and show `then`; if it cannot be stored, keep the modal as it is, and say so.
 
         It is said on a page above; or under `field`, for a modal that may be the third, above which there is no room.
-        The page that the click leads to follows `then`, however late Slack shows that.
+        The page that the click leads to follows `then`, however late Slack shows that. It follows once: a submit that
+        Slack delivers again is answered with a page that waits for nothing.
         """
         try:
-            await self.receive(body, deed)
+            is_new = await self.receive(body, deed)
         except LatchkeyError as error:
             if field:
                 await ack(response_action="errors", errors=forms.under(body, {field: unescaped(tell(error))}))
             else:
                 await ack(response_action="push", view=modals.page(TextPage("Not done", tell(error))))
         else:
-            await ack(response_action="update", view=waiting(then, forms.click_id(body)))
+            again = modals.page(TextPage("Submitted already", _AGAIN))
+            await ack(response_action="update", view=waiting(then, forms.click_id(body)) if is_new else again)
 
     async def open(self, trigger: str, view: Block) -> str:
         """Open a modal within the three seconds of its trigger; returns its id."""
@@ -193,6 +199,10 @@ class Reception:
             await self.replies.send(opening.by, opening.reply, tell(error))
 
 
+_AGAIN = (
+    "Slack sent this twice, and it counts once. If nothing else appears here in a few seconds, close this window: "
+    "`/apikey requests` shows your requests and what is waiting for you."
+)
 _STORE_AWAY = (
     "Latchkey's store did not answer in time, so it is not certain that your click counts. "
     "Look again in a minute: if nothing has changed by then, try again."

@@ -41,6 +41,7 @@ from bot.slack.kit import (
 
 RIGHTS = 8
 """How many kinds of right the review page lists."""
+_STUCK = "If this page doesn't change within two minutes, close it. /apikey requests shows whether anything was sent."
 _PRODUCTION = "Keys of service accounts are recommended for production use."
 
 
@@ -86,12 +87,12 @@ def _text(content: TextPage) -> Block:
 
 def checking() -> Block:
     """What stands there while Confluent is asked."""
-    return modal("Create an API key", [lines(["Checking with Confluent Cloud…"])], callback=ids.PAGE)
+    return modal("Create an API key", [lines(["Checking with Confluent Cloud…"]), context(_STUCK)], callback=ids.PAGE)
 
 
 def working(title: str) -> Block:
     """What stands there while something is carried out."""
-    return modal(title, [lines(["One moment…"])], callback=ids.PAGE)
+    return modal(title, [lines(["One moment…"]), context(_STUCK)], callback=ids.PAGE)
 
 
 def review(content: ReviewPage) -> Block:

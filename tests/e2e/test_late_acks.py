@@ -1,12 +1,15 @@
 """S4: whenever Slack applies the answer to a submit, the page that comes of it is what stays."""
 
+import copy
 from pathlib import Path
 
 import pytest
 
 from sandbox.cast import APPROVALS_CHANNEL
-from sandbox.slack.blocks import plain_words
-from sandbox.slack.manners import Plan
+from sandbox.slack import payloads
+from sandbox.slack.blocks import Json, plain_words
+from sandbox.slack.delivery import Envelope
+from sandbox.slack.manners import Manners, Plan
 from tests.support.play import Play, play
 from tests.support.walks import obtain
 from tests.support.wishes import Wish
@@ -88,3 +91,55 @@ async def test_a_modal_that_is_closed_before_its_answer_came_is_not_missed(tmp_p
         await it.dana.command("/apikey create")
         await it.dana.see("Resource scope")
         assert it.dana.notices == []
+
+
+async def deliver_twice(it: Play) -> tuple[Json, Json, Json]:
+    """Dana's modal, and both answers to a submit that Slack delivers twice; none of them is applied yet."""
+    slack, view = it.stage.slack, it.dana.front()
+    slack.views.keep_state(view, it.dana.typed.get(view["id"], {}))
+    person = slack.workspace.people[it.dana.user]
+    trigger = slack.views.new_trigger(person.slack)
+    payload = payloads.view_submission(person, slack.views.as_sent(view), trigger=trigger)
+    envelopes = [Envelope("interactive", copy.deepcopy(payload), takes_answer=True) for _ in range(2)]
+    first, second = [await slack.delivery.send(each, person.slack) for each in envelopes]
+    return view, first, second
+
+
+async def test_a_submit_that_slack_delivers_twice_leaves_nobody_waiting(tmp_path: Path) -> None:
+    async with play(tmp_path, manners=Manners()) as it:
+        await it.fill_in()
+        view, first, second = await deliver_twice(it)
+        take = it.stage.slack.interactions._take_submit_answer
+
+        take(it.dana.user, view, first)
+        await it.dana.see("Review your request")
+        take(it.dana.user, it.dana.front(), second)
+        assert shows(it, "Slack sent this twice, and it counts once.")
+        assert not is_waiting(it)
+
+
+async def test_a_first_answer_that_is_lost_leaves_nobody_waiting(tmp_path: Path) -> None:
+    async with play(tmp_path, manners=Manners()) as it:
+        await it.fill_in()
+        view, _, second = await deliver_twice(it)
+        it.stage.slack.interactions._take_submit_answer(it.dana.user, view, second)
+        await it.dana.see("Review your request")
+
+
+async def test_an_answer_that_is_later_than_ever_does_not_stay_either(tmp_path: Path) -> None:
+    async with play(tmp_path, manners=Manners()) as it:
+        await it.fill_in()
+        it.stage.slack.manners.set("acks", "late")
+        it.stage.slack.manners.next_acks.append((0, 4.2))
+        await it.dana.submit()
+        await it.dana.wait_for(lambda: not is_waiting(it) and shows(it, "Review your request"), "the review page")
+
+
+async def test_a_page_that_slack_refuses_for_a_moment_comes_all_the_same(tmp_path: Path) -> None:
+    async with play(tmp_path, manners=Manners()) as it:
+        await it.ask()
+        await it.erin.click("Deny", in_channel=APPROVALS_CHANNEL)
+        await it.erin.fill({"Reason": "Not yet"})
+        it.stage.slack.faults.method, it.stage.slack.faults.rate_limited = "views.update", 1
+        await it.erin.submit()
+        await it.erin.see("reads your reason")
