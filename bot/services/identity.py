@@ -24,17 +24,19 @@ def belongs(tenant: Tenant, team: str, enterprise: str = "", teams: Collection[s
 
     `team` is their own `team_id`: a workspace, or the organization (`E…`). In a Grid it names any one of a person's
     workspaces, wherever they click, and may be missing. `enterprise` and `teams` are their organization and all of
-    their workspaces there, which `users.info` tells and no click does.
+    their workspaces there, which `users.info` tells and no click does. What speaks against them goes first.
     """
-    if team == tenant.team:
+    if teams and tenant.team not in teams:
+        return False
+    if team == tenant.team and teams and not tenant.enterprise:
+        return True  # our workspace has joined an organization since we asked
+    if enterprise not in {"", tenant.enterprise} or (team.startswith("E") and team != tenant.enterprise):
+        return False
+    if team == tenant.team or (enterprise and teams):
         return True
-    if enterprise:
-        if enterprise != tenant.enterprise:
-            return False
-        return tenant.team in teams if teams else None
-    if not team or team == tenant.enterprise:
+    if enterprise or not team or tenant.enterprise:
         return None
-    return None if tenant.enterprise and not team.startswith("E") else False
+    return False
 
 
 def seat(tenant: Tenant, claimed: TeamId) -> TeamId:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -64,10 +64,12 @@ class SlackPeople:
 
 def _profile(found: dict[str, Any]) -> Profile:
     profile: dict[str, Any] = found.get("profile") or {}
-    grid: dict[str, Any] = found.get("enterprise_user") or {}
+    said: object = found.get("enterprise_user")
+    grid = cast("dict[str, object]", said) if isinstance(said, dict) else {}
+    teams: object = grid.get("teams")
     return Profile(
         id=SlackUserId(found["id"]),
-        team=TeamId(found.get("team_id") or profile.get("team") or ""),
+        team=TeamId(_text(found.get("team_id"))),
         name=profile.get("real_name") or found.get("real_name") or found.get("name") or found["id"],
         email=normal_email(profile.get("email") or ""),
         # Absent means unknown, and unknown means no.
@@ -75,6 +77,10 @@ def _profile(found: dict[str, Any]) -> Profile:
         is_bot=bool(found.get("is_bot")) or found["id"] == "USLACKBOT",
         is_guest=any(found.get(flag) for flag in ("is_restricted", "is_ultra_restricted", "is_stranger")),
         deleted=bool(found.get("deleted")),
-        enterprise=str(grid.get("enterprise_id") or ""),
-        teams=tuple(TeamId(team) for team in grid.get("teams") or ()),
+        enterprise=_text(grid.get("enterprise_id")),
+        teams=tuple(TeamId(_text(each)) for each in cast("list[object]", teams)) if isinstance(teams, list) else (),
     )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

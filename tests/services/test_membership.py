@@ -39,6 +39,18 @@ def grid(*teams: str, of: str = "E01") -> dict[str, object]:
         (grid("T01", of="E02"), False, False),  # another organization, whatever it says
         (grid("T01", of=""), False, False),
         ({"team_id": "T09", **grid("T09", of="E02")}, False, False),
+        ({"team_id": "T01", **grid("T01", of="E02")}, False, True),  # ours, and something that speaks against it
+        ({"team_id": "T01", **grid(of="E02")}, False, False),
+        ({"team_id": "T01", **grid("T09", of="E02")}, False, False),
+        ({"team_id": "T01", **grid("T09")}, False, False),
+        ({"team_id": "E02", **grid("T01")}, False, False),
+        ({"profile": {"team": "T01"}}, False, False),  # not documented as the membership of anybody
+        ({"team_id": "T01", "enterprise_user": []}, True, True),
+        ({"team_id": ["T01"]}, False, False),
+        ({"team_id": {"id": "T01"}, **grid("T01")}, True, False),
+        ({"team_id": "T02", "enterprise_user": {"enterprise_id": "E01", "teams": "T01"}}, False, False),
+        ({"team_id": "T02", "enterprise_user": {"enterprise_id": ["E01"], "teams": ["T01"]}}, False, False),
+        ({"team_id": "T02", "enterprise_user": {"enterprise_id": "E01", "teams": [None, ["T01"]]}}, False, False),
         ({"team_id": "T09"}, False, False),
         ({"team_id": "E01"}, False, False),
         ({"team_id": "E02"}, False, False),
