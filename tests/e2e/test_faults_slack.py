@@ -50,7 +50,7 @@ async def test_a_page_that_slack_does_not_show_at_first_is_shown_later(tmp_path:
             await it.until(lambda: it.dana.sees("Review your request"), "the review page", step=2)
             faults.set(fault, 1)
             await it.dana.submit()
-            await it.until(lambda: it.dana.sees("You find it in your messages from Latchkey."), "the end", step=2)
+            await it.until(lambda: it.dana.sees("Your request is on its way."), "the end", step=2)
             await it.dana.close()
             await it.card_says(fault)
         assert len(it.cards()) == 2
