@@ -21,6 +21,12 @@ PING_SECONDS = 10
 FIRST_WAIT = 2.0
 """Seconds before a new connection after the first one that Slack sent away; twice as long after each further one."""
 LONGEST_WAIT = 120.0
+GAP = 1.0
+"""Seconds between any two tries at least, times up to one and a half."""
+LIVED = 10.0
+"""Seconds after its greeting until a connection counts as one that worked. Slack keeps one for hours."""
+REFRESHES = {"warning", "refresh_requested"}
+"""Why Slack asks for a new connection in the ordinary course of things."""
 ADVICE = {
     "too_many_websockets": "the Slack app has ten connections already: stop other processes that use its token",
     "link_disabled": "Socket Mode is turned off in the settings of the Slack app",
@@ -29,9 +35,10 @@ log = logging.getLogger("latchkey.slack")
 
 
 class PatientClient(SocketModeClient):
-    """Waits, ever longer, before it connects again when Slack sent it away before `hello`.
+    """Waits, ever longer, before it connects again when Slack sent it away before `hello`, or soon after.
 
     The SDK's own client connects at once, hundreds of times a second. `trouble` says why there is no connection.
+    Only the refresh that Slack asks of a connection that had worked is made at once.
     """
 
     def __init__(
@@ -52,7 +59,10 @@ class PatientClient(SocketModeClient):
         self.trouble: str | None = "Slack has not greeted this connection yet"
         self._draw = draw
         self._greeted: ClientWebSocketResponse | None = None
+        self._greeted_at = 0.0
         self._blamed: ClientWebSocketResponse | None = None
+        self._refreshed: ClientWebSocketResponse | None = None
+        self._one_at_a_time = asyncio.Lock()
         self._in_a_row = 0
         self._not_before = 0.0
 
@@ -63,6 +73,7 @@ class PatientClient(SocketModeClient):
     async def issue_new_wss_url(self) -> str:
         """A new address, after a wait where the last one led nowhere; the proxy is that of its host."""
         await self._rest()
+        self._not_before = _now() + GAP * self._draw(1.0, 1.5)
         url = await super().issue_new_wss_url()
         self.proxy = proxy_for(url)
         return url
@@ -70,42 +81,52 @@ class PatientClient(SocketModeClient):
     async def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - as the SDK has it
         """Connect again, after a wait where the last connection was none."""
         before = self.current_session
-        if not self._is_greeted():
-            self._blame("the connection ended before Slack greeted it")
-        await self._rest()
-        if before is self.current_session and not self.closed:  # else another task has connected meanwhile
-            await super().connect_to_new_endpoint(force)
+        if before is None or before is not self._refreshed:
+            self._blame(
+                "the connection ended" if self._is_greeted() else "the connection ended before Slack greeted it"
+            )
+        async with self._one_at_a_time:
+            await self._rest()
+            if before is self.current_session and not self.closed:  # else another task has connected meanwhile
+                await super().connect_to_new_endpoint(force)
 
     async def _heard(self, message: WSMessage) -> None:
         if message.type is not WSMsgType.TEXT:
             return
         kind, reason = _read(message.data)
         if kind == "hello":
-            self._greeted, self.trouble, self._in_a_row, self._not_before = self.current_session, None, 0, 0.0
-        elif kind == "disconnect" and (reason == "link_disabled" or not self._is_greeted()):
-            self._greeted = None
+            self._greeted, self._greeted_at, self.trouble = self.current_session, _now(), None
+        elif kind == "disconnect" and reason in REFRESHES and self._has_lived():
+            self._refreshed, self._in_a_row = self.current_session, 0
+        elif kind == "disconnect":
             self._blame(f"Slack sent the connection away ({reason})", ADVICE.get(reason, ""))
+            self._greeted = None
 
     def _blame(self, why: str, advice: str = "") -> None:
-        """Once for each connection: the next one has to wait."""
+        """Once for each connection: the next one has to wait, and longer unless this one had worked."""
         if self._blamed is not None and self._blamed is self.current_session:
             return
         self._blamed = self.current_session
+        if self._has_lived() and not advice:
+            self._in_a_row = 0
         self.wait_longer(why, advice)
 
     def wait_longer(self, why: str, advice: str = "") -> None:
         """The next connection has to wait, longer than the last one had to."""
         wait = min(FIRST_WAIT * 2**self._in_a_row, LONGEST_WAIT) * self._draw(0.5, 1.5)
         self._in_a_row = min(self._in_a_row + 1, 10)
-        self._not_before = asyncio.get_running_loop().time() + wait
+        self._not_before = max(self._not_before, _now() + wait)
         self.trouble = f"{why}: {advice}" if advice else why
         log.warning("no connection to Slack", extra={"why": self.trouble, "again_in": round(wait, 1)})
 
     async def _rest(self) -> None:
-        await asyncio.sleep(max(self._not_before - asyncio.get_running_loop().time(), 0))
+        await asyncio.sleep(max(self._not_before - _now(), 0))
 
     def _is_greeted(self) -> bool:
         return self._greeted is not None and self._greeted is self.current_session
+
+    def _has_lived(self) -> bool:
+        return self._is_greeted() and _now() - self._greeted_at >= LIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +182,10 @@ class Sockets(AsyncSocketModeHandler):
         if await self._patient.is_ready():
             return None
         return self._patient.trouble or "no connection to Slack"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _read(text: str) -> tuple[str, str]:

@@ -16,8 +16,16 @@ Answers = Literal[
 Refused = Literal["none", "direct messages", "channels"]
 """Where `chat.postMessage` is refused with one of `Refusal`."""
 Refusal = Literal["messages_tab_disabled", "is_archived", "restricted_action", "cannot_dm_bot", "user_disabled"]
-Links = Literal["work", "too_many_websockets", "link_disabled", "handshake fails"]
-"""Whether a new Socket Mode connection is greeted, or sent away with this reason; or not even opened."""
+Links = Literal[
+    "work",
+    "too_many_websockets",
+    "link_disabled",
+    "handshake fails",
+    "greeted, then too_many_websockets",
+    "greeted, then refresh_requested",
+    "greeted, then closed",
+]
+"""Whether a new Socket Mode connection is greeted, or sent away with this reason, even at once; or not even opened."""
 ANY_METHOD = "any"
 EVERY = -1
 _MOST_SECONDS_SLOW = 30.0

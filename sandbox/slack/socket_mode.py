@@ -16,6 +16,8 @@ from sandbox.slack.workspace import Workspace
 MOST_CONNECTIONS = 10
 HOST = "sandbox"
 HANDSHAKE_FAILS = "handshake fails"
+GREETED_THEN = "greeted, then "
+CLOSED = "closed"
 LATE = "late"
 
 
@@ -71,9 +73,7 @@ class SocketMode:
         await socket.accept()
         full = "too_many_websockets" if self.connections >= MOST_CONNECTIONS else None
         if reason := self.refusal() or full:
-            self.sent_away += 1
-            await socket.send_json(_goodbye(reason))
-            await socket.close()
+            await self._send_away(socket, reason)
             return
         reader = self._open[socket] = asyncio.create_task(self._read(socket))
         try:
@@ -85,6 +85,15 @@ class SocketMode:
             await self._lost(socket)
         if reader.cancelled() and socket.application_state is WebSocketState.CONNECTED:
             await socket.close(1011)
+
+    async def _send_away(self, socket: WebSocket, reason: str) -> None:
+        self.sent_away += 1
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            if reason.startswith(GREETED_THEN):
+                await socket.send_json(self._hello())
+            if (why := reason.removeprefix(GREETED_THEN)) != CLOSED:
+                await socket.send_json(_goodbye(why))
+            await socket.close()
 
     async def carry(self, envelope: Envelope) -> Json:
         """Send an envelope over one connection and wait for its ack.
