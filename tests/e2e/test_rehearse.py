@@ -27,6 +27,8 @@ KIND = {
     "slack.grid-ids": "TRUE",
     "slack.email-confirmed": "TRUE",
     "slack.link-disabled": "not seen",
+    "slack.ephemeral-by-click": "not seen",
+    "slack.used-socket-address": "not seen",
     "slack.org-wide": "not seen",
     "slack.is-member": "FALSE",
     "confluent.own-account": "TRUE",
