@@ -11,13 +11,13 @@ from http import HTTPStatus
 from bot.confluent import quotas, wire
 from bot.confluent.accounts import ConfluentAccounts
 from bot.confluent.client import item_path
-from bot.confluent.failures import Lost
+from bot.confluent.failures import Lost, translated
 from bot.confluent.inventory import ABSENT, API_KEYS
 from bot.confluent.places import ConfluentPlaces
-from bot.confluent.references import main_place, opens, places_of, reference_to, references_of
+from bot.confluent.references import main_place, opens, place_of, places_of, reference_to, references_of
 from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, NotFound, Unavailable, Unknown
-from bot.domain.keys import ApiKey, KeyId, Kind, Owner, Principal, Resource, Secret
+from bot.domain.keys import ApiKey, KeyId, Kind, Marker, Owner, Principal, Resource, Secret
 from bot.services.cloud import NewKey
 
 _FILTERED_HERE = frozenset({Kind.FLINK, Kind.CLOUD})
@@ -52,23 +52,24 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
         """The keys of one owner for one resource. Confluent's internal keys have no owner: they never show."""
         if not owner:  # Confluent takes an empty filter for none
             return ()
-        rows = self._listed_keys(owner, resource)
-        return tuple([_api_key(row) async for row in rows if row.spec.owner.id == owner and opens(row, resource)])
+        rows = [_placed(row, owner, resource) async for row in self._listed_keys(owner, resource)]
+        return tuple(_api_key(row) for row in rows if row.spec.owner.id == owner and opens(row, resource))
 
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         """All keys of one owner."""
         if not owner:
             return ()
-        rows = self._listed_keys(owner)
-        return tuple([_api_key(row) async for row in rows if row.spec.owner.id == owner])
+        rows = [_placed(row, owner) async for row in self._listed_keys(owner)]
+        return tuple(_api_key(row) for row in rows if row.spec.owner.id == owner)
 
     async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
         """The keys of one owner that can be read, and how many rows cannot."""
         if not owner:
             return (), 0
         skipped: list[Lost] = []
-        rows = self._client.list_all(API_KEYS, wire.ApiKey, {"spec.owner": owner}, skipped)
-        return tuple([_api_key(row) async for row in rows if row.spec.owner.id == owner]), len(skipped)
+        rows = [row async for row in self._client.list_all(API_KEYS, wire.ApiKey, {"spec.owner": owner}, skipped)]
+        lost = sum(bool(_puzzle(row, owner)) for row in rows)
+        return tuple(_api_key(row) for row in rows if row.spec.owner.id == owner), len(skipped) + lost
 
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
         """Some of the organisation's keys that have an owner. Raises `NotFound` when the token has expired."""
@@ -140,6 +141,40 @@ def _mismatch(row: wire.ApiKey, new: NewKey) -> str:
     if references_of(row) and not opens(row, new.resource):
         return f"made for {[each.id for each in places_of(row)]} in place of {new.resource.id}"
     return ""
+
+
+def _placed(row: wire.ApiKey, owner: Principal, resource: Resource | None = None) -> wire.ApiKey:
+    """The row. Raises `Unavailable` for one of ours that can neither be taken for what was asked nor for another's."""
+    if problem := _puzzle(row, owner, resource):
+        raise translated(
+            "GET", API_KEYS, Lost(f"the answer cannot be read: {row.id} has our marker; {problem}", sent=True)
+        )
+    return row
+
+
+def _puzzle(row: wire.ApiKey, owner: Principal, resource: Resource | None = None) -> str:
+    """What of a row with our marker tells nothing, for operators; "" for all others, as Confluent's internal keys."""
+    if Marker.find(row.spec.description) is None:
+        return ""
+    whose = row.spec.owner.id
+    if whose != owner and whose.casefold() in {"", owner.casefold()}:
+        return f"its owner reads {whose!r}"
+    if whose != owner or resource is None or opens(row, resource):
+        return ""
+    # A Cloud key may name nothing, and lists that we do not have filtered hold those too.
+    if not references_of(row):
+        return "" if resource.kind in _FILTERED_HERE else "it names no resource"
+    if all(_is_elsewhere(each, resource) for each in references_of(row)):
+        return ""
+    return f"its resource reads {[(place.kind, place.id) for place in places_of(row)]}"
+
+
+def _is_elsewhere(reference: wire.Reference, resource: Resource) -> bool:
+    """Whether what is not this resource is another one, and not this one in a spelling of its own."""
+    place = place_of(reference)
+    if place.id and resource.id.casefold() not in {place.id.casefold(), reference.id.casefold()}:
+        return True
+    return place.id == resource.id and place.kind is resource.kind is Kind.FLINK  # in another environment
 
 
 def _api_key(row: wire.ApiKey) -> ApiKey:
