@@ -19,7 +19,7 @@ from bot.domain.keys import Secret, SlackUserId
 from bot.services.clicks import ReplyTo
 from bot.slack import fitting
 from bot.slack.kit import Block, mrkdwn
-from bot.slack.proxies import proxy_for
+from bot.slack.proxies import is_loopback, proxy_for
 
 _TOKEN = {
     "account_inactive",
@@ -38,6 +38,8 @@ _LONGEST = 1024 * 1024
 """Bytes that are read of an answer to a response_url."""
 _CODE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+|ratelimited")
 """What Slack's error codes look like (`no_service`, `used_url`): nothing else that it says is one word like that."""
+_CODE_FIRST = re.compile(rf"({_CODE.pattern})(?![A-Za-z0-9_])")
+_NEVER_SLACK = {"image", "video", "audio"}
 
 
 class Answer(dict[str, Any]):
@@ -124,8 +126,11 @@ class Replies:
     async def exchange(self, url: Secret, body: Mapping[str, Any]) -> "UrlAnswer":
         """Post to a response_url once, and say what it answered. Raises `Undeliverable` where there is no answer."""
         address = url.reveal()
-        if urlsplit(address).netloc not in self.hosts:
+        parts = urlsplit(address)
+        if parts.netloc not in self.hosts:
             raise Undeliverable("foreign_response_url", lasting=True)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or "") and not self._is_sandbox():
+            raise Undeliverable("cleartext_response_url", lasting=True)
         try:
             way = proxy_for(address)
             async with self.session.post(address, json=body, allow_redirects=False, proxy=way) as answer:
@@ -133,6 +138,10 @@ class Replies:
                 return UrlAnswer(answer.status, answer.content_type, said)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Undeliverable(type(error).__name__, lasting=False) from None
+
+    def _is_sandbox(self) -> bool:
+        """Whether SLACK_API_URL itself is not encrypted, which Slack's own always is."""
+        return urlsplit(self.client.base_url).scheme == "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,24 +190,30 @@ async def _head(answer: aiohttp.ClientResponse) -> bytes:
 def _refusal(status: int, content_type: str, body: bytes) -> str | None:
     """Why this answer of a response_url is not a yes; None when it is one.
 
-    Slack documents neither `ok` nor JSON for it, so any success is a yes that does not say no: with `ok: false`, with
-    an error code, or as a web page, which is never Slack's.
+    Slack documents neither `ok` nor JSON for it, and nobody has recorded what it answers. So plain text is a yes, for
+    what is taken for a no shows the secret twice or ends its key, unless it begins with an error code. JSON says yes
+    with `ok: true` or with nothing in it; other JSON, web pages and pictures are somebody else's.
     """
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return f"response_url_{status}"
     text = body.decode("utf-8-sig", "replace").strip()
     if content_type in {"text/html", "application/xhtml+xml"} or text.startswith("<"):
         return "response_url_web_page"
+    if content_type.partition("/")[0] in _NEVER_SLACK:
+        return _named(None)
     try:
         said: object = json.loads(text)
     except (ValueError, RecursionError):
+        if text.startswith(("{", "[")):
+            return _named(None)
         said = text
     if isinstance(said, dict):
         found = cast("dict[str, object]", said)
-        error = found.get("error")
-        says_no = found.get("ok") is False or (error and not found.get("ok"))
-        return _named(error) if says_no else None
-    return said if isinstance(said, str) and _CODE.fullmatch(said) else None
+        return None if not found or found.get("ok") is True else _named(found.get("error"))
+    if isinstance(said, str):
+        begun = _CODE_FIRST.match(said)
+        return begun[1] if begun else None
+    return _named(None) if isinstance(said, list) or said is False else None
 
 
 def _named(error: object) -> str:

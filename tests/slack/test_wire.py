@@ -74,14 +74,12 @@ TAKEN = [
     (200, b'"ok"', JSON),
     (200, b"{}", JSON),
     (200, b"null", JSON),
-    (200, b"[]", JSON),
     (200, b"1", JSON),
     (200, b"true", JSON),
-    (200, b'{"ok":tr', JSON),
+    (200, b"Your message is on its way", PLAIN),
     (200, b"\xff\xfe\x00\x80", PLAIN),
     (200, b"accepted", PLAIN),
     (200, b"o" * 3_000_000, PLAIN),
-    (200, b"[" * 200_000, JSON),
     (201, b"ok", PLAIN),
     (202, b"", PLAIN),
     (204, b"", ""),
@@ -104,6 +102,23 @@ NOT_TAKEN = [
     (200, b'"used_url"', JSON, "used_url"),
     (200, b"posting_to_general_channel_denied", PLAIN, "posting_to_general_channel_denied"),
     (200, b"ratelimited", PLAIN, "ratelimited"),
+    (200, b"no_service: x", PLAIN, "no_service"),
+    (200, b"used_url\nok", PLAIN, "used_url"),
+    (200, b'{"ok":"false"}', JSON, "response_url_refused"),
+    (200, b'{"ok":0}', JSON, "response_url_refused"),
+    (200, b'{"ok":null}', JSON, "response_url_refused"),
+    (200, b'{"message":"Blocked by policy"}', JSON, "response_url_refused"),
+    (200, b'{"response":{"ok":false}}', PLAIN, "response_url_refused"),
+    (200, b'["no_service"]', JSON, "response_url_refused"),
+    (200, b'[{"ok":true}]', JSON, "response_url_refused"),
+    (200, b"[]", JSON, "response_url_refused"),
+    (200, b"false", JSON, "response_url_refused"),
+    (200, b'{"ok":tr', JSON, "response_url_refused"),
+    (200, b'{"ok":false', PLAIN, "response_url_refused"),
+    (200, b'{"ok":false}{"ok":false}', JSON, "response_url_refused"),
+    (200, b"[" * 200_000, JSON, "response_url_refused"),
+    (200, b"\x89PNG", "image/png", "response_url_refused"),
+    (200, b"ok", "video/mp4", "response_url_refused"),
     (301, b"ok", PLAIN, "response_url_301"),
     (304, b"", "", "response_url_304"),
     (400, b"invalid_payload", PLAIN, "response_url_400"),
@@ -151,6 +166,24 @@ async def test_nothing_is_sent_to_a_response_url_of_another_host() -> None:
             with pytest.raises(Undeliverable, match="foreign_response_url"):
                 await there.post(url)
     assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hooks.slack.test/actions/T/1/abc", "HTTP://hooks.slack.test/x", "ftp://hooks.slack.test/x"]
+)
+async def test_nothing_is_sent_to_a_response_url_in_the_clear(url: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        client = AsyncWebClient("xoxb-0", base_url="https://slack.com/api/")
+        with pytest.raises(Undeliverable, match="cleartext_response_url"):
+            await Replies(client, session, frozenset({"hooks.slack.test"})).post(Secret(url), {"text": "hello"})
+
+
+async def test_our_own_machine_may_be_answered_in_the_clear() -> None:
+    answering = Answering(200, b"ok", PLAIN)
+    async with serve(app_of(answering)) as url, aiohttp.ClientSession() as session:
+        client = AsyncWebClient("xoxb-0", base_url="https://slack.com/api/")
+        await Replies(client, session, frozenset({urlsplit(url).netloc})).post(Secret(f"{url}/a"), {"text": "hello"})
+    assert answering.asked == ["/a"]
 
 
 BROKEN = [
