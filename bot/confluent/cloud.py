@@ -188,7 +188,7 @@ def _api_key(row: wire.ApiKey) -> ApiKey:
         created_at=row.metadata.created_at,
         kind=place.kind,
         environment=place.environment,
-        expires_at=row.spec.expires_at,
+        expires_at=row.expires_at,
     )
 
 

@@ -4,7 +4,9 @@ Confluent leaves optional fields out or sends null for them, and adds fields and
 are required; text that is missing or not text is "". Validation errors never quote their input: it may hold a secret.
 """
 
-from typing import Annotated, Any
+import re
+from datetime import datetime
+from typing import Annotated
 
 from pydantic import (
     AwareDatetime,
@@ -39,17 +41,25 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _time(value: object, read: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 -- what pydantic's handler returns
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+_FIRST_YEAR, _LAST_YEAR = 2000, 9000
+
+
+def _time(value: object, read: ValidatorFunctionWrapHandler) -> datetime | None:
+    # Zero values ("0001-01-01T00:00:00Z", 0) and the end of all time mean "none"; a number is no moment.
+    if not isinstance(value, str) or not _RFC3339.match(value):
+        return None
     try:
-        return read(value)
+        moment: datetime = read(value)
     except ValidationError:
         return None
+    return moment if _FIRST_YEAR <= moment.year < _LAST_YEAR else None
 
 
 Id = Annotated[str, Field(min_length=1)]
 Text = Annotated[str, BeforeValidator(_text)]
 Time = Annotated[AwareDatetime | None, WrapValidator(_time)]
-"""RFC 3339; None when missing or not readable."""
+"""RFC 3339; None when missing, not readable, or a zero value."""
 Flag = Annotated[bool | None, BeforeValidator(_flag)]
 Number = Annotated[int | None, BeforeValidator(_number)]
 NONE_IS_EMPTY = BeforeValidator(_fields)
@@ -254,6 +264,12 @@ class ApiKey(Item):
 
     metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
     spec: Annotated[ApiKeySpec, NONE_IS_EMPTY] = ApiKeySpec()
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When Confluent ends it; None is never, as is an end that came before the key."""
+        end, begun = self.spec.expires_at, self.metadata.created_at
+        return None if end and begun and end <= begun else end
 
 
 class Links(Wire):

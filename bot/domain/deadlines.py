@@ -63,7 +63,7 @@ def last_due(request: Request) -> datetime | None:
 def _moments(request: Living | Withdrawn) -> tuple[datetime | None, ...]:
     """When a key that somebody has, or that is given up, is to be looked at; None for what is not planned."""
     if isinstance(request, Shown | Confirmed):
-        return end_of_life(request), next_reminder(request), end_of_overlap(request), next_look(request)
+        return own_end(request), next_reminder(request), end_of_overlap(request), next_look(request)
     own = None if request.deleted_at else request.retry_at or request.at
     return own, end_of_overlap(request) if isinstance(request, Retired) else None
 
@@ -84,7 +84,10 @@ def earliest(*moments: datetime | None) -> datetime | None:
 
 
 def end_of_life(request: Keyed) -> datetime | None:
-    """When the key ends: by Latchkey's own deadline, or at Confluent, if that is earlier. None is never."""
+    """When the key ends: by Latchkey's own deadline, or at Confluent, if that is earlier. None is never.
+
+    To be shown and to cap what is promised. Latchkey deletes by `own_end` alone: what Confluent says may be wrong.
+    """
     return earliest(own_end(request), request.key.expires_at)
 
 
@@ -97,6 +100,11 @@ def ends_at_confluent(request: Keyed) -> bool:
 def has_expired(key: ApiKey, now: datetime) -> bool:
     """Whether a key that is gone has expired, by a clock that may not be ours, so that nobody has deleted it."""
     return key.expires_at is not None and key.expires_at <= now + CLOCKS_APART
+
+
+def in_force(expires_at: datetime | None, now: datetime) -> datetime | None:
+    """Confluent's end of a key that is there at `now`: an end that is over did not end it, so it is none."""
+    return expires_at if expires_at and expires_at > now else None
 
 
 def own_end(request: Keyed) -> datetime | None:
@@ -120,25 +128,32 @@ def next_reminder(request: Living) -> datetime | None:
     day-long key never had.
     """
     end, begun = end_of_life(request), _end_known_at(request)
-    moments = (end - lead for lead in LEADS[request.life.reminded :]) if end else ()
-    return next((each for each in moments if each > begun), None)
+    leads = LEADS[request.life.reminded :] if end else ()
+    return next((end - lead for lead in leads if end and end - begun > lead), None)
 
 
 def is_reminded(request: Living) -> bool:
     """Whether the requester was to be reminded of the key's end by now, and not only knows it anyway."""
     end, begun = end_of_life(request), _end_known_at(request)
-    return end is not None and any(end - lead > begun for lead in LEADS[: request.life.reminded])
+    return end is not None and any(end - begun > lead for lead in LEADS[: request.life.reminded])
 
 
 def reminders_behind(request: Living, now: datetime) -> int:
     """How many leads are over at `now`."""
     end = end_of_life(request)
-    return sum(end - lead <= now for lead in LEADS) if end else 0
+    return sum(end - now <= lead for lead in LEADS) if end else 0
 
 
 def next_look(request: Living) -> datetime:
-    """When to look next whether the key is still there: it may be deleted at Confluent, which tells nobody."""
-    return (request.life.looked_at or shown_at(request)) + LOOK_EVERY
+    """When to look next whether the key is still there: it may be deleted at Confluent, which tells nobody.
+
+    At the end that Confluent keeps, and once more when that is over by any clock.
+    """
+    looked, end = request.life.looked_at or shown_at(request), in_force(request.key.expires_at, shown_at(request))
+    look = looked + LOOK_EVERY
+    if end and end - looked < LOOK_EVERY:
+        return min(each for each in (end, end + CLOCKS_APART, look) if each > looked)
+    return look
 
 
 def end_of_overlap(request: Living | Retired) -> datetime | None:
@@ -160,7 +175,9 @@ def longest_overlap(request: Living | Retired) -> datetime:
 def capped(until: datetime, request: Living | Retired) -> datetime:
     """How long the key that this one replaced may live, if until then: no longer than either of them can."""
     old = request.ask.key
-    return earliest(until, end_of_life(request), old.expires_at if old else None) or until
+    begun = request.grant.at if isinstance(request, Retired) else shown_at(request)
+    ends = (in_force(key.expires_at, begun) for key in (request.key, old) if key)
+    return earliest(until, own_end(request), *ends) or until
 
 
 def shown_at(request: Living) -> datetime:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.domain.audit import Action, Event
 from bot.domain.authority import Target
-from bot.domain.deadlines import earliest, has_expired, lifetime
+from bot.domain.deadlines import earliest, has_expired, in_force, lifetime
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, Marker, Operation
 from bot.domain.requests import Approved, Done, Failed, Request, Working
@@ -193,7 +193,7 @@ def _left(*, is_first: bool) -> str:
 def new_end(working: Working) -> datetime | None:
     """When an extended key ends: its new life begins with the intent, so that a repeated step gives no more."""
     lasts = lifetime(working.ask, working.terms)
-    return earliest(working.sent_at + lasts if lasts else None, _key(working).expires_at)
+    return earliest(working.sent_at + lasts if lasts else None, in_force(_key(working).expires_at, working.sent_at))
 
 
 def _key(working: Working) -> ApiKey:

@@ -53,7 +53,7 @@ class Endings:
         await self.ledger.move(stored, expired, self.ledger.event(Action.EXPIRED, pending.ask.id))
 
     async def retire(self, stored: Stored[Request], living: Shown | Confirmed) -> None:
-        """The key has lived as long as its rule, or Confluent, lets it."""
+        """The key has lived as long as its rule, or an extension up to Confluent's end, lets it."""
         life, now = Life(former=living.life.former), self.ledger.clock()
         why = EXPIRED if ends_at_confluent(living) else ""
         over = Retired(living.ask, living.terms, living.grant, living.attempt, living.key, now, why=why, life=life)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
-from bot.domain.deadlines import earliest, to_claim
+from bot.domain.deadlines import earliest, in_force, to_claim
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
 from bot.domain.life import Life
@@ -209,7 +209,8 @@ class Execution:
     async def _create(self, working: Working) -> tuple[ApiKey, Secret]:
         """Make the key, and before it the account that it needs. Raises as `Cloud.create_key` does."""
         account = await self.leftovers.accounts.ensure(working)
-        return await self.desk.directory.cloud.create_key(new_key(working, account))
+        key, secret = await self.desk.directory.cloud.create_key(new_key(working, account))
+        return replace(key, expires_at=in_force(key.expires_at, self.ledger.clock())), secret
 
     async def _none_left(self, approved: Approved) -> None:
         """One request leaves at most one key, also when somebody put an old record back into the store."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.audit import Action
-from bot.domain.deadlines import earliest, end_of_life, has_expired, reminders_behind
+from bot.domain.deadlines import CLOCKS_APART, earliest, end_of_life, has_expired, in_force, reminders_behind
 from bot.domain.errors import Refused, Tampered
 from bot.domain.keys import ApiKey, Person, RequestId
 from bot.domain.life import Life
@@ -61,14 +61,17 @@ class Following:
         await self._change(key, renamed)
 
     async def expires(self, key: ApiKey) -> None:
-        """Confluent says when it ends this key, of which its answer to the create may have said nothing."""
+        """Confluent shows this key, and when it ends it, of which its answer to the create may have said nothing.
+
+        An end that is over by any clock was none, for the key is there.
+        """
+        now = self.ledger.clock()
 
         def learned(state: Living) -> Living:
-            expires = earliest(state.key.expires_at, key.expires_at)
-            return replace(state, key=replace(state.key, expires_at=expires))
+            known = in_force(state.key.expires_at, now - CLOCKS_APART)
+            return replace(state, key=replace(state.key, expires_at=earliest(known, in_force(key.expires_at, now))))
 
-        if key.expires_at is not None:
-            await self._change(key, learned)
+        await self._change(key, learned)
 
     async def extended(self, key: ApiKey, ends_at: datetime | None, by: RequestId) -> bool:
         """The key ends later, or never. Returns whether there is such a key, in somebody's hands.
@@ -80,7 +83,7 @@ class Following:
         def longer(state: Living) -> Living:
             if state.life.extended_by == by:
                 return state
-            until, end = earliest(ends_at, state.key.expires_at), end_of_life(state)
+            until, end = earliest(ends_at, in_force(state.key.expires_at, now)), end_of_life(state)
             if is_shorter(until, end):
                 raise Refused(shorter(end))
             life = replace(state.life, ends_at=until, endless=until is None, extended_by=by, extended_at=now)

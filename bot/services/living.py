@@ -6,10 +6,10 @@ from datetime import datetime
 from bot.domain.audit import Action
 from bot.domain.deadlines import (
     capped,
-    end_of_life,
     end_of_overlap,
     longest_overlap,
     next_look,
+    own_end,
     reminders_behind,
     shown_at,
 )
@@ -37,7 +37,7 @@ class Lives:
         Now and then it is also looked whether the key is still there.
         """
         now = self.ledger.clock()
-        overlap, end = end_of_overlap(living), end_of_life(living)
+        overlap, end = end_of_overlap(living), own_end(living)
         if overlap and overlap <= now:
             await self._drop(stored, living)
         elif end and end <= now:

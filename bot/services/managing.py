@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from bot.domain.asks import Ask, Terms
 from bot.domain.authority import Standing, Target
-from bot.domain.deadlines import earliest, lifetime
+from bot.domain.deadlines import earliest, in_force, lifetime
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, Everywhere, KeyId, Marker, Operation, RequestId
 from bot.domain.life import MOST_OVERLAP
@@ -107,7 +107,8 @@ class Managing:
         ask = await self._ask(Operation.EXTEND, page.view, standing, click, deed.reason)
         ask = replace(ask, lifetime=chosen(deed.lifetime, page.terms))
         lasts, end = lifetime(ask, page.terms), page.view.ends_at
-        if is_shorter(earliest(ask.asked_at + lasts if lasts else None, page.view.key.expires_at), end):
+        expires = in_force(page.view.key.expires_at, ask.asked_at)
+        if is_shorter(earliest(ask.asked_at + lasts if lasts else None, expires), end):
             raise Refused(f"{shorter(end)} Nothing was sent.")
         return await self._propose(ask, click, "being extended")
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from bot.confluent import wire
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.errors import CloudRefused
@@ -101,3 +102,24 @@ async def test_nothing_changes_an_end(there: ConfluentCloud, faults: Faults) -> 
     read = await there.key(key.id)
     assert read is not None
     assert read.expires_at == END
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "0001-01-01T00:00:00Z",
+        "1970-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-14:00",
+        "2020-01-01T00:00:00Z",
+        "1700000000",
+        4102444800,
+        0,
+        "",
+        None,
+        "soon",
+    ],
+)
+def test_what_is_no_moment_to_come_is_no_end(told: object) -> None:
+    made = {"created_at": "2026-10-01T00:00:00Z"}
+
+    assert wire.ApiKey.model_validate({"id": "K", "metadata": made, "spec": {"expires_at": told}}).expires_at is None

@@ -1,7 +1,7 @@
 """Keys that Confluent itself ends: capped, reminded of, and ended without blaming anybody."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
@@ -262,3 +262,51 @@ async def test_one_key_at_most_comes_of_it_whatever_crashes(
         assert isinstance(state, Ready), state
         assert world.cloud.live() == [state.key.id]
         await check_audit(world)
+
+
+NO_ENDS = [datetime.min.replace(tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC), build.NOW]
+"""What may be told in place of "never", and an end that is over."""
+
+
+@pytest.mark.parametrize("told", [*NO_ENDS, datetime.max.replace(tzinfo=UTC)])
+async def test_an_end_that_is_over_deletes_no_key_that_is_there(told: datetime) -> None:
+    async with a_world() as world:
+        key = await a_key(world, None, None)
+        world.cloud.told = told
+        world.cloud.minted[OLD].key = replace(key, expires_at=told)
+
+        await world.settle(2 * LOOK_EVERY + DAY)
+
+        assert isinstance(await world.state(), Shown)
+        assert world.cloud.live() == [OLD]
+
+
+@pytest.mark.parametrize("told", NO_ENDS)
+async def test_a_recorded_end_that_did_not_come_is_forgotten_and_ends_nothing(told: datetime) -> None:
+    async with a_world() as world:
+        world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
+        key = world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
+        world.cloud.told = told
+        recorded = replace(key, expires_at=told if told < build.NOW else build.NOW + 3 * DAY)
+        await world.seed(Shown(build.an_ask(), build.terms(), build.a_grant(), 1, recorded, build.NOW))
+
+        await world.settle(LOOK_EVERY + DAY)
+
+        state = await world.state()
+        assert isinstance(state, Shown)
+        assert state.key.expires_at is None
+        assert world.cloud.live() == [OLD]
+
+
+@pytest.mark.parametrize("told", NO_ENDS)
+async def test_a_create_that_tells_an_end_that_is_over_makes_a_key_that_can_be_shown(told: datetime) -> None:
+    async with a_world() as world:
+        world.cloud.told = told
+        state = await created(world)
+        await world.click(Show(RequestId("R1"), 1))
+        await world.work_now()
+
+        await world.settle(DAY)
+
+        assert isinstance(await world.state(), Shown)
+        assert world.cloud.live() == [state.key.id]

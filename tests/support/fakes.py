@@ -82,6 +82,8 @@ class FakeCloud:
     """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
     expiry: Literal["honored", "ignored", "refused"] = "ignored"
     """What becomes of the `expires_at` of a create."""
+    told: datetime | None = None
+    """An end that new keys tell, and that ends no key."""
 
     async def own_account(self) -> Principal:
         """Nobody else's."""
@@ -171,6 +173,7 @@ class FakeCloud:
         key = ApiKey(id_, new.owner.id, new.resource.id, new.name, new.description, now, new.resource.kind)
         if self.expiry == "honored":
             key = replace(key, expires_at=new.expires_at)
+        key = replace(key, expires_at=self.told or key.expires_at)
         lands_at = now + self.landing.pop(0) if self.landing else now
         self.minted[id_] = Minted(key, secret, lands_at)
         self.watch("create", key)
@@ -193,7 +196,7 @@ class FakeCloud:
 
     def _is_there(self, minted: Minted) -> bool:
         expires = minted.key.expires_at
-        return minted.deleted_at is None and (expires is None or self.clock() < expires)
+        return minted.deleted_at is None and (self.told is not None or expires is None or self.clock() < expires)
 
     async def must_see_all(self) -> None:
         if self.is_partial:
