@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
-from bot.domain.errors import KeyRefused, LatchkeyError, Undeliverable
+from bot.domain.errors import KeyRefused, LatchkeyError, TokenRefused, Undeliverable
 from bot.domain.keys import Secret
 from bot.services.ports import Clock
 from bot.settings import Settings, StartupError
@@ -78,9 +78,13 @@ async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
             reason = await app_token_problem(slack, settings.slack_app_token.get_secret_value())
             if reason is not None:
                 raise StartupError(f"Slack does not take SLACK_APP_TOKEN ({reason}). Copy it again from the Slack app.")
-    except Undeliverable as error:
+    except TokenRefused as error:
         raise StartupError(
             f"Slack does not take SLACK_BOT_TOKEN ({error.reason}). Copy it again from the Slack app."
+        ) from None
+    except Undeliverable as error:
+        raise StartupError(
+            f"Slack refuses Latchkey ({error.reason}). Ask an administrator of the Slack workspace."
         ) from None
     except LatchkeyError as error:
         raise StartupError(
@@ -118,8 +122,8 @@ async def look_at_confluent(cloud: ConfluentCloud) -> None:
         await cloud.organization()
     except KeyRefused:
         raise StartupError(
-            "Confluent Cloud refuses CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET. "
-            "Use a Cloud API key (not one of a cluster) that still exists."
+            "Confluent Cloud refuses CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET, or this address "
+            "(an IP filter). Use a Cloud API key (not one of a cluster) that still exists, and look at the IP filters."
         ) from None
     except LatchkeyError as error:
         log.warning("Confluent Cloud did not answer at the start: %s", error)

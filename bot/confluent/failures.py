@@ -52,7 +52,8 @@ _TOO_MUCH: dict[Method, str] = {
     "PATCH": "Changing it again is safe.",
     "DELETE": "Deleting again is safe.",
 }
-_OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key."
+_OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key, or its address (an IP filter)."
+"""Nothing but its words, in which nothing is looked for, would tell the gateway's 403 for the one from the other."""
 _LOST = "Confluent Cloud's answer was lost."
 
 

@@ -31,7 +31,17 @@ _TOKEN = {
     "token_revoked",
 }
 """What only a new installation of the app mends, whatever was called."""
-_PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+_PASSING = {
+    "accesslimited",
+    "fatal_error",
+    "internal_error",
+    "org_login_required",
+    "request_timeout",
+    "service_unavailable",
+    "team_access_not_granted",
+    "team_added_to_org",
+}
+"""What passes without us: Slack's own trouble, a workspace on its way to an organization, or a limit of the network."""
 _AWAY = "Slack did not answer. Nothing was changed. Try again in a minute."
 _UNREADABLE = "Slack's answer cannot be read"
 _LONGEST = 1024 * 1024

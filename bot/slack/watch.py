@@ -9,7 +9,7 @@ from datetime import datetime
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.errors import LatchkeyError, Undeliverable
+from bot.domain.errors import LatchkeyError, TokenRefused, Undeliverable
 from bot.services.ports import Clock
 from bot.slack.replies import call
 
@@ -44,7 +44,10 @@ class Watch:
             await call(self.client, "auth.test", {})
             self.token, self.channels = None, await self.look_at_channels()
         except Undeliverable as error:
-            self.token = f"Slack no longer takes SLACK_BOT_TOKEN ({error.reason}): install the app again"
+            if isinstance(error, TokenRefused):
+                self.token = f"Slack no longer takes SLACK_BOT_TOKEN ({error.reason}): install the app again"
+            else:
+                self.token = f"Slack refuses Latchkey ({error.reason}): ask an administrator of the Slack workspace"
             log.error("the Slack token is refused", extra={"why": error.reason})  # noqa: TRY400 - one line says it all
             self.at = self.clock()
         except LatchkeyError as error:

@@ -124,6 +124,7 @@ def test_the_reference_is_confluents_request_id() -> None:
         httpx.Response(401, content=(DATA / "errors" / "401-observed-no-code.json").read_bytes()),
         httpx.Response(403, content=(DATA / "errors" / "403-gateway-invalid-key.json").read_bytes()),
         httpx.Response(403, json={"error": {"code": 403, "message": "key is not known here"}}),
+        httpx.Response(403, json={"error": {"code": 403, "message": "Your IP is not allowed"}}),
         httpx.Response(403, content=(DATA / "errors" / "401-spec.json").read_bytes()),
     ],
 )
@@ -133,7 +134,8 @@ def test_a_refusal_of_our_own_key_is_for_operators(response: httpx.Response) -> 
     assert isinstance(error, KeyRefused)
     assert isinstance(error, Unavailable)
     assert error.tell == (
-        "Confluent Cloud refuses Latchkey's own key. Nothing was changed. Tell whoever runs Latchkey."
+        "Confluent Cloud refuses Latchkey's own key, or its address (an IP filter). "
+        "Nothing was changed. Tell whoever runs Latchkey."
     )
 
 

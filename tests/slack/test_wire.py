@@ -232,6 +232,35 @@ async def test_a_code_of_slack_is_told_by_its_name() -> None:
                 await introduce(there.replies.client)
 
 
+PASSING = ["team_added_to_org", "org_login_required", "accesslimited", "team_access_not_granted", "request_timeout"]
+
+
+@pytest.mark.parametrize("code", PASSING)
+async def test_what_passes_without_us_is_no_bad_token(code: str) -> None:
+    async def channels() -> str | None:
+        return None
+
+    async with talking(Answering(200, b'{"ok": false, "error": "%s"}' % code.encode(), JSON)) as there:
+        with pytest.raises(Unavailable, match=code):
+            await introduce(there.replies.client)
+        watch = Watch(there.replies.client, channels, TestClock())
+        await watch.look()
+        assert watch.token is None
+
+
+@pytest.mark.parametrize("code", ["access_denied", "ekm_access_denied", "two_factor_setup_required"])
+async def test_a_refusal_that_is_not_about_the_token_asks_nobody_to_install_the_app_again(code: str) -> None:
+    async def channels() -> str | None:
+        return None
+
+    async with talking(Answering(200, b'{"ok": false, "error": "%s"}' % code.encode(), JSON)) as there:
+        watch = Watch(there.replies.client, channels, TestClock())
+        await watch.look()
+        assert watch.token is not None
+        assert code in watch.token
+        assert "install" not in watch.token
+
+
 @pytest.mark.parametrize(("said", "seconds"), [("7", 7), ("0", 0), ("4000", 300), ("", 30), ("soon", 30)])
 @pytest.mark.parametrize("content_type", [JSON, WEB, PLAIN])
 async def test_slack_says_how_long_to_wait(said: str, seconds: int, content_type: str) -> None:
