@@ -1,7 +1,8 @@
 """Whether Slack's own types take what the bot sent: `tsc --strict` over every shape, and over planted errors.
 
-`python tools/slack_types.py FOLDER` reads what the sandbox noted there (SANDBOX_OUTGOING). Texts are left out: of
-payloads that differ in their texts only, one is checked, and nothing that was said reaches a file.
+`python tools/slack_types.py FOLDER` reads what the sandbox noted there (SANDBOX_OUTGOING): whole payloads, with the
+secrets that the sandbox made up, in files for their owner alone. What is given to `tsc` has no texts: of payloads that
+differ in their texts only, one is checked.
 """
 
 import json

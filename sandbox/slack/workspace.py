@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -283,8 +284,12 @@ class Workspace:
         """Note what the bot sent, before anything is checked, so that a test can search all of it for secrets."""
         self.outgoing.append(Outgoing(kind, audience, payload))
         if self.written_to is not None:
-            with self.written_to.open("a", encoding="utf-8") as file:
+            with open(self.written_to, "a", encoding="utf-8", opener=_for_us_alone) as file:
                 file.write(json.dumps({"kind": kind, "payload": payload}) + "\n")
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _content(content: Json) -> Json:

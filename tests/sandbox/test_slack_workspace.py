@@ -1,8 +1,10 @@
 """The Slack sandbox under a bot on the real slack-bolt, over Socket Mode and over HTTP."""
 
 import asyncio
+import stat
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -91,6 +93,15 @@ async def test_from_command_to_secret(slack: Slack, bot: Bot) -> None:
     await dana.click("I saved it")
     await dana.wait_for(lambda: not dana.ephemerals)
     assert dana.messages()[-1]["text"] == "Your key is ready"
+
+
+async def test_what_was_sent_is_noted_for_its_owner_alone(slack: Slack, tmp_path: Path) -> None:
+    slack.workspace.written_to = tmp_path / "sent.jsonl"
+
+    slack.workspace.record("chat.postMessage", "U0DANA", {"text": SECRET})
+
+    assert SECRET in slack.workspace.written_to.read_text("utf-8")
+    assert stat.S_IMODE(slack.workspace.written_to.stat().st_mode) == 0o600
 
 
 async def test_payloads_have_slacks_shape(slack: Slack, bot: Bot) -> None:
