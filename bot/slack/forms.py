@@ -140,8 +140,7 @@ def click_id(body: Body) -> str:
 
 def draft(body: Body) -> Draft:
     """The form's fields as they stand. Text is kept exactly as typed; a field not shown now is as it last was."""
-    view = _part(body, "view")
-    values, kept = form_state(body), _kept(view)
+    values, kept = form_state(body), as_kept(metadata(body))
 
     def chosen(block: str) -> str:
         return _chosen(values, block) if _shown(values, block) else kept.get(block, "")
@@ -194,6 +193,16 @@ def as_metadata(kept: Mapping[str, str]) -> str:
     return written.translate(_ESCAPED)
 
 
+def as_kept(metadata: str) -> Mapping[str, str]:
+    """What `as_metadata` wrote, as far as it is text; nothing when it cannot be read."""
+    with suppress(ValueError, RecursionError):
+        kept: object = json.loads(metadata or "{}")
+        if isinstance(kept, dict):
+            found = cast("dict[str, object]", kept)
+            return {name: text for name, text in found.items() if isinstance(text, str)}
+    return {}
+
+
 def block_of(body: Body, block: str) -> str:
     """The block's id as it stands in this view, with what we appended to it, for errors under a field; "" if absent."""
     blocks: Sequence[Body] = _part(body, "view").get("blocks") or ()
@@ -224,7 +233,7 @@ def deny_reason(body: Body) -> str:
 
 def suggestion(body: Body) -> Suggestion:
     """Read a `block_suggestion`. Slack sends the form's state along empty or outdated there: only ids are read."""
-    kept = _kept(_part(body, "view"))
+    kept = as_kept(metadata(body))
     place = ids.place_of(str(body.get("block_id") or ""))
     return Suggestion(
         str(body["action_id"]),
@@ -289,15 +298,6 @@ def _card(body: Body) -> CardAt | None:
 def _is_listed(body: Body) -> bool:
     """Whether the button stood in a list of requests, which comes as a DM where it cannot come as an ephemeral one."""
     return any(ids.is_field(str(each.get("block_id")), ids.LISTED_BLOCK) for each in body.get("actions") or ())
-
-
-def _kept(view: Body) -> Mapping[str, str]:
-    """What `hidden` wrote; nothing when it cannot be read."""
-    with suppress(ValueError):
-        kept: object = json.loads(view.get("private_metadata") or "{}")
-        if isinstance(kept, dict):
-            return {str(block): str(text) for block, text in cast("dict[object, object]", kept).items()}
-    return {}
 
 
 def _shown(values: Body, block: str) -> bool:

@@ -141,7 +141,7 @@ def resource_block(kind: str, environment: str, cloud: str = "") -> str:
     """
     parts = (RESOURCE_BLOCK, kind, environment, *((cloud,) if cloud else ()))
     block = ":".join(parts) if environment else f"{RESOURCE_BLOCK}:{kind}"
-    is_clear = len(block) <= _ROOM and ":" not in environment
+    is_clear = len(block) <= _ROOM and ":" not in environment + cloud and field(block) == block
     return block if is_clear else f"{RESOURCE_BLOCK}:{_SHORT}{drawing(block)}"
 
 

@@ -6,6 +6,7 @@ looks whether the key is there for the person who clicked.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.domain.keys import KeyId
 from bot.services.checking import text_problem, text_problems
@@ -57,7 +58,7 @@ def filters(body: Body) -> Filters:
 
     Slack may say nothing of a menu that nobody touched, so the page itself holds what it shows.
     """
-    shown = keylist.shown(str(_part(body, "view").get("private_metadata") or ""))
+    shown = keylist.shown(forms.metadata(body))
     said = forms.form_state(body)
     menus = _part(said, ids.FILTERS_BLOCK)
     pressed: Body = next(iter(body.get("actions") or ()), _NOTHING)
@@ -77,9 +78,18 @@ def filters(body: Body) -> Filters:
 
 
 def turn(body: Body) -> str:
-    """Where the next page begins, or the previous one: "" is the first."""
+    """Where the next page begins, or the previous one: "" is the first.
+
+    That is a place in the list as it was drawn: in what has been typed or chosen since, it is nowhere.
+    """
     action = body["actions"][0]
-    return str(action.get("value") or "") if action.get("action_id") in {ids.LIST_NEXT, ids.LIST_PREVIOUS} else ""
+    is_turn = action.get("action_id") in {ids.LIST_NEXT, ids.LIST_PREVIOUS}
+    is_same = _trimmed(filters(body)) == _trimmed(keylist.shown(forms.metadata(body)))
+    return str(action.get("value") or "") if is_turn and is_same else ""
+
+
+def _trimmed(filters: Filters) -> Filters:
+    return replace(filters, text=filters.text.strip())
 
 
 def snippet(body: Body) -> str:

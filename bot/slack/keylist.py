@@ -1,8 +1,6 @@
 """The list of keys as a modal, with its filters. Pure."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 
 from bot.domain.catalog import Environment
@@ -13,7 +11,7 @@ from bot.services.words import KINDS
 from bot.slack import ids
 from bot.slack.cards import called, place_of
 from bot.slack.choices import hit
-from bot.slack.forms import as_metadata
+from bot.slack.forms import as_kept, as_metadata
 from bot.slack.keypages import age, title_row
 from bot.slack.kit import (
     OPTIONS,
@@ -61,10 +59,8 @@ def keys(content: KeysPage) -> Block:
 
 def shown(metadata: str) -> Filters:
     """The filters that a list was drawn with, from its private_metadata; none where it cannot be read."""
-    with suppress(ValueError, AttributeError):
-        kept: Mapping[str, object] = json.loads(metadata)
-        return Filters(**{each.name: str(kept.get(each.name) or "") for each in fields(Filters)})
-    return Filters()
+    kept = as_kept(metadata)
+    return Filters(**{each.name: kept.get(each.name, "") for each in fields(Filters)})
 
 
 def key_rows(view: KeyView) -> list[Block]:

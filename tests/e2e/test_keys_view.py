@@ -1,5 +1,6 @@
 """Keys that exist, as people meet them: the list, one key's page, and those to edit, rotate, extend and delete it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,19 @@ async def test_the_list_is_turned_forwards_and_back(tmp_path: Path) -> None:
         for expected in reversed(seen[:-1]):
             await olga.click("Previous")
             await olga.wait_for(lambda expected=expected: listed(olga) == expected, "the page before")  # type: ignore[misc]
+
+
+async def test_turning_the_list_with_a_text_typed_and_not_searched_begins_at_what_matches(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        keys = it.stage.organization.api_keys
+        for number in range(40):
+            name = f"mmm {number:03}" if number else "aaa-needle"
+            keys[f"FILLKEY{number:09}"] = replace(keys[LAPTOP], id=f"FILLKEY{number:09}", name=name)
+        await it.dana.command("/apikey list")
+        await it.dana.see("aaa-needle")
+        await it.dana.type("Search", "needle")
+        await it.dana.click("Next")
+        await it.dana.wait_for(lambda: listed(it.dana) == ["FILLKEY000000000"], "what matches")
 
 
 async def test_a_text_typed_after_list_is_searched_for(tmp_path: Path) -> None:
