@@ -85,6 +85,8 @@ class Approved(_Granted):
     trouble: str = ""
     tries: int = 0
     kind: Literal["approved"] = "approved"
+    without_end: bool = False
+    """Whether Confluent refused the key with an end of its own, so that none is asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Working(_Granted):
     kind: Literal["working"] = "working"
     expires_at: datetime | None = None
     """When Confluent is asked to end the key."""
+    without_end: bool = False
+    """As in `Approved`."""
 
     @property
     def marker(self) -> Marker:
@@ -115,6 +119,8 @@ class Offered(_Granted):
     claim_by: datetime
     trouble: str = ""
     kind: Literal["offered"] = "offered"
+    without_end: bool = False
+    """As in `Approved`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ Known: TypeAlias = Literal["", "honored", "ignored", "refused"]
 LEAST, MOST = timedelta(days=1), timedelta(days=30)
 REMEMBERED = timedelta(days=30)
 """Then the organization may have the field, too."""
+REFUSED_FOR = timedelta(days=1)
+"""How long a refusal is remembered: a single one may have had another reason, and keys without the backstop follow."""
 _NAME = "expires_at"
 _REFUSALS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 log = logging.getLogger("latchkey.backstop")
@@ -55,7 +57,7 @@ class Backstop:
     async def wanted(self, approved: Approved) -> datetime | None:
         """When Confluent is to end the key; None where it has no lifetime, or the API is known to refuse that."""
         lasts = lifetime(approved.ask, approved.terms)
-        if lasts is None or await self.known() == "refused":
+        if lasts is None or approved.without_end or await self.known() == "refused":
             return None
         return (self.clock() + lasts + margin(lasts)).replace(microsecond=0)
 
@@ -63,20 +65,18 @@ class Backstop:
         """Remember what a create met. The key is made and on record: this must not fail any more."""
         if said:
             with suppress(Unavailable):
-                await self.cache.put(_NAME, said, str, now=self.clock(), keep=REMEMBERED)
+                keep = REFUSED_FOR if said == "refused" else REMEMBERED
+                await self.cache.put(_NAME, said, str, now=self.clock(), keep=keep)
 
 
 def may_be_to_blame(working: Working, error: LatchkeyError) -> bool:
-    """Whether a create may have been refused because of the field: only a try without it can tell.
-
-    Such a refusal is definite, so that nothing was made.
-    """
+    """Whether a create may have been refused because of the field: only a try without it can tell."""
     return working.expires_at is not None and isinstance(error, CloudRefused) and error.status in _REFUSALS
 
 
-def met(working: Working, key: ApiKey, *, was_refused: bool) -> Known:
+def met(working: Working, key: ApiKey) -> Known:
     """What a create tells about the API."""
-    if was_refused:
+    if working.without_end:
         return "refused"
     if working.expires_at is None:
         return ""

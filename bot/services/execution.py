@@ -4,6 +4,7 @@ A worker calls `advance` on a request whose deadline has come. Every step first 
 that whoever finds the request after a crash knows what may have happened. Nothing here is kept in memory.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -35,7 +36,7 @@ from bot.services.backstop import Backstop, Known, may_be_to_blame, met
 from bot.services.changing import Changing
 from bot.services.cloud import NewKey
 from bot.services.endings import Endings
-from bot.services.ledger import ASK_AGAIN, Ledger, With, backoff
+from bot.services.ledger import ASK_AGAIN, STRAGGLER, Ledger, With, backoff
 from bot.services.leftovers import Leftovers, attempt_of
 from bot.services.living import Lives
 from bot.services.permission import Permission
@@ -190,21 +191,23 @@ class Execution:
                 return await self._without_end(working, approved, error)
             await self._not_made(working, approved, error)
             return None
-        return Made(working, key, secret, met(working.value, key, was_refused=False))
+        return Made(working, key, secret, met(working.value, key))
 
     async def _without_end(self, refused: "Stored[Working]", approved: Approved, why: LatchkeyError) -> "Made | None":
         """The next attempt, with a marker and an intent of its own, without what may have been refused."""
         event = self.ledger.event(
             Action.CREATE_REFUSED, approved.ask.id, marker=str(refused.value.marker), why=str(why)
         )
-        again = replace(approved, attempt=approved.attempt + 1)
-        working = await self._intend(_as_request(refused), again, None, event)
+        again = replace(approved, attempt=approved.attempt + 1, without_end=True)
+        # Should the refusal not have been definite, its key is found.
+        sweep = {f"sweep:{approved.ask.id}/{approved.attempt}": self.ledger.clock() + STRAGGLER}
+        working = await self._intend(_as_request(refused), again, None, event, also=sweep)
         try:
             key, secret = await self._create(working.value)
         except LatchkeyError as error:
             await self._not_made(working, again, error)
             return None
-        return Made(working, key, secret, met(working.value, key, was_refused=True))
+        return Made(working, key, secret, met(working.value, key))
 
     async def _create(self, working: Working) -> tuple[ApiKey, Secret]:
         """Make the key, and before it the account that it needs. Raises as `Cloud.create_key` does."""
@@ -222,18 +225,23 @@ class Execution:
         await self.leftovers.delete(approved, leftovers)
 
     async def _intend(
-        self, stored: Stored[Request], approved: Approved, expires_at: datetime | None, *before: Event
+        self,
+        stored: Stored[Request],
+        approved: Approved,
+        expires_at: datetime | None,
+        *before: Event,
+        also: Mapping[str, datetime] | None = None,
     ) -> "Stored[Working]":
         """Have it on disk that a key of this attempt may exist from now on."""
         now = self.ledger.clock()
         attempt = (approved.ask, approved.terms, approved.grant, approved.attempt)
-        working = Working(*attempt, now, now + SENT_FOR, expires_at=expires_at)
+        working = Working(*attempt, now, now + SENT_FOR, expires_at=expires_at, without_end=approved.without_end)
         used = self.desk.directory.policy().digest
         event = self.ledger.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
         # Settled later, whatever becomes of this attempt and of this process.
         account = item(working)
-        also = {account: approved.grant.fresh_until} if account else {}
-        written, _ = await self.ledger.move(stored, working, *before, event, extra=With(durable=True, also=also))
+        later = {**(also or {}), **({account: approved.grant.fresh_until} if account else {})}
+        written, _ = await self.ledger.move(stored, working, *before, event, extra=With(durable=True, also=later))
         return Stored(working, written.rev)
 
     async def _made(self, made: "Made", endpoints: Endpoints) -> None:
@@ -320,7 +328,13 @@ def _unchanged(owner: Owner) -> str:
 def offered(approved: Approved) -> Offered:
     """The same, waiting for the requester's click instead of being made."""
     return Offered(
-        approved.ask, approved.terms, approved.grant, approved.attempt, approved.grant.fresh_until, approved.trouble
+        approved.ask,
+        approved.terms,
+        approved.grant,
+        approved.attempt,
+        approved.grant.fresh_until,
+        approved.trouble,
+        without_end=approved.without_end,
     )
 
 

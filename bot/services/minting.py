@@ -29,7 +29,8 @@ class Minting:
 
         Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
         """
-        approved = Approved(offered.ask, offered.terms, offered.grant, offered.attempt, self.execution.ledger.clock())
+        now, without_end = self.execution.ledger.clock(), offered.without_end
+        approved = Approved(offered.ask, offered.terms, offered.grant, offered.attempt, now, without_end=without_end)
         try:
             endpoints = await self.execution.permitted(approved)
         except (Unavailable, Unknown):

@@ -79,5 +79,7 @@ class Reconciling:
             extra = replace(sweep, also={**sweep.also, **({account: now} if account else {})})
             await self.ledger.move(stored, failed, found, event, extra=extra)
             return
-        fresh = Approved(working.ask, working.terms, working.grant, working.attempt + 1, now)
+        fresh = Approved(
+            working.ask, working.terms, working.grant, working.attempt + 1, now, without_end=working.without_end
+        )
         await self.ledger.move(stored, fresh, found, extra=sweep)

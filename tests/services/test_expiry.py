@@ -9,7 +9,7 @@ import pytest
 from bot.domain.deadlines import end_of_life
 from bot.domain.keys import ApiKey, KeyId, Kind, Marker, RequestId
 from bot.domain.life import LOOK_EVERY
-from bot.domain.requests import Approved, Done, Failed, Keyed, Ready, Retired, Shown
+from bot.domain.requests import Approved, Done, Failed, Keyed, Offered, Ready, Retired, Shown
 from bot.services.backstop import Backstop
 from bot.services.clicks import Approve, Delete, Edit, Extend, Rotate, Show, fingerprint
 from tests.services.world import World, a_world, check_audit
@@ -310,3 +310,48 @@ async def test_a_create_that_tells_an_end_that_is_over_makes_a_key_that_can_be_s
 
         assert isinstance(await world.state(), Shown)
         assert world.cloud.live() == [state.key.id]
+
+
+@pytest.mark.parametrize("mint", ["on_approval", "on_claim"])
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.ERROR_AFTER])
+async def test_a_request_asks_once_for_an_end_that_is_refused_whatever_its_next_create_meets(
+    fault: Fault, mint: Literal["on_approval", "on_claim"]
+) -> None:
+    async with a_world(Plan({("cloud.create_key", 1): fault})) as world:
+        world.cloud.expiry = "refused"
+        world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
+        await world.seed(Approved(build.an_ask(), replace(LIMITED, mint=mint), build.a_grant(), 1, build.NOW))
+        await world.work_now()
+        if mint == "on_claim":
+            await world.click(Show(RequestId("R1"), 1))
+        await world.settle(HOUR)
+        state = await world.state()
+        if isinstance(state, Offered):
+            await world.click(Show(RequestId("R1"), state.attempt))
+            await world.settle(HOUR)
+
+        state = await world.state()
+        assert isinstance(state, Keyed), state
+        assert world.cloud.live() == [state.key.id]
+        assert [line["action"] for line in await world.audit()].count("key:create-refused") == 1
+        assert await known(world) == "refused"
+
+
+async def test_a_refusal_that_had_its_effect_leaves_no_second_key() -> None:
+    async with a_world() as world:
+        world.cloud.expiry = "refused too late"
+        state = await created(world)
+
+        await world.settle(HOUR)
+
+        assert world.cloud.live() == [state.key.id]
+
+
+async def test_a_refused_end_is_tried_again_after_a_day() -> None:
+    async with a_world() as world:
+        world.cloud.expiry = "refused"
+        await created(world)
+
+        world.clock.now += DAY + HOUR
+
+        assert await known(world) == ""

@@ -80,7 +80,7 @@ class FakeCloud:
     """Whether Confluent shows no key, account, user or role any more, as to who has lost all rights."""
     landing: list[timedelta] = field(default_factory=list[timedelta])
     """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
-    expiry: Literal["honored", "ignored", "refused"] = "ignored"
+    expiry: Literal["honored", "ignored", "refused", "refused too late"] = "ignored"
     """What becomes of the `expires_at` of a create."""
     told: datetime | None = None
     """An end that new keys tell, and that ends no key."""
@@ -177,6 +177,8 @@ class FakeCloud:
         lands_at = now + self.landing.pop(0) if self.landing else now
         self.minted[id_] = Minted(key, secret, lands_at)
         self.watch("create", key)
+        if new.expires_at and self.expiry == "refused too late":
+            raise CloudRefused(status=400, detail="bad gateway request", reference="R-3")
         return key, Secret(secret)
 
     async def keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
