@@ -44,7 +44,8 @@ Lost = Literal[
 CreateRefused = Literal["no", "400", "402", "403", "409", "422"]
 Paging = Literal["plain", "ends with an empty string", "ends with null", "starts with an empty page"]
 UserKeys = Literal["allowed", "refused"]
-Expiry = Literal["honored", "ignored", "refused"]
+Expiry = Literal["honored", "ignored", "refused", "zero"]
+"""`zero`: ignored, and every key without an end tells the zero value of a time."""
 DataPlane = Literal["up", "forbids", "unreachable"]
 PageTokens = Literal["last", "expire once", "expire"]
 CrnPatterns = Literal["exact, or below", "with all below"]

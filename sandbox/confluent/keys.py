@@ -37,7 +37,7 @@ async def list_keys(call: Call) -> Response:
             and resource in (None, key.resource.id)
             and (everything or call.caller.sees_key(key))
         ]
-    return wire.page(call, "iam/v2", "ApiKeyList", found, lambda key: _render(key, call.organization))
+    return wire.page(call, "iam/v2", "ApiKeyList", found, lambda key: _render(key, call))
 
 
 async def create_key(call: Call) -> Response:
@@ -57,7 +57,7 @@ async def create_key(call: Call) -> Response:
         key, secret = await carry_out(call.faults, "create", make)
     except QuotaReached as reached:
         raise Problem(402, "quota_exceeded", "Quota Exceeded", str(reached)) from reached
-    body = _render(key, call.organization, secret=secret)
+    body = _render(key, call, secret=secret)
     return wire.one(call, body, 202, {"Location": f"{PUBLIC_URL}{_BASE}/{key.id}"})
 
 
@@ -66,7 +66,7 @@ async def get_key(call: Call) -> Response:
     key = call.organization.api_keys.get(call.id)
     if key is None or not call.caller.sees_key(key):
         raise forbidden()
-    return wire.one(call, _render(key, call.organization, secret=""))
+    return wire.one(call, _render(key, call, secret=""))
 
 
 async def edit_key(call: Call) -> Response:
@@ -84,7 +84,7 @@ async def edit_key(call: Call) -> Response:
         return key
 
     key = await carry_out(call.faults, "edit", edit)
-    return wire.one(call, _render(key, call.organization, secret=""))
+    return wire.one(call, _render(key, call, secret=""))
 
 
 async def delete_key(call: Call) -> Response:
@@ -149,7 +149,7 @@ def _wanted(call: Call) -> tuple[str, KeyResource, str, str]:
 def _wanted_end(call: Call) -> datetime | None:
     """When the key is to end, where the organization has that. Raises Problem."""
     asked = _spec(call).get("expires_at")
-    if asked is None or call.faults.expires_at == "ignored":
+    if asked is None or call.faults.expires_at in {"ignored", "zero"}:
         return None
     if call.faults.expires_at == "refused":
         raise invalid("/spec/expires_at", "The property spec.expires_at is not valid", 400)
@@ -177,7 +177,8 @@ def _wanted_resource(call: Call, resource: object) -> KeyResource:
         raise invalid("/spec/resource", f"The resource {id_} does not exist") from None
 
 
-def _render(key: ApiKey, organization: Organization, secret: str | None = None) -> Json:
+def _render(key: ApiKey, call: Call, secret: str | None = None) -> Json:
+    organization = call.organization
     holder = f"{_CRN}{organization.id}"
     spec: Json = {"display_name": key.name, "description": key.description}
     if key.owner is not None:
@@ -191,6 +192,8 @@ def _render(key: ApiKey, organization: Organization, secret: str | None = None) 
         spec["resource"] = _render_resource(key.resource, organization, is_old=sum(key.id.encode()) % 2 == 1)
     if key.expires_at is not None:
         spec["expires_at"] = wire.timestamp(key.expires_at.astimezone(UTC))
+    elif call.faults.expires_at == "zero":
+        spec["expires_at"] = "0001-01-01T00:00:00Z"
     if secret is not None:
         spec["secret"] = secret
     meta = wire.metadata(f"{_BASE}/{key.id}", f"{holder}/api-key={key.id}", key.created_at, key.updated_at)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import httpx
 import pytest
@@ -69,7 +70,11 @@ async def test_an_honored_end_is_told_kept_and_takes_effect(
     assert await there.delete_key(key.id, OWNER.id, CLUSTER) is False
 
 
-async def test_an_ignored_end_is_not_told(there: ConfluentCloud, clock: TestClock) -> None:
+@pytest.mark.parametrize("answer", ["ignored", "zero"])
+async def test_an_ignored_end_is_not_told(
+    there: ConfluentCloud, faults: Faults, clock: TestClock, answer: Literal["ignored", "zero"]
+) -> None:
+    faults.expires_at = answer
     key, _ = await there.create_key(NEW)
 
     assert key.expires_at is None

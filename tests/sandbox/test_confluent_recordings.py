@@ -105,7 +105,7 @@ def test_what_is_only_absent_where_it_is_empty_stays_where_it_is_not() -> None:
 
 def test_what_nobody_knows_is_drawn_and_stays_when_everything_is_turned_back() -> None:
     drawn = [Faults.draw(Random(seed)) for seed in range(40)]
-    assert {each.expires_at for each in drawn} == {"honored", "ignored", "refused"}
+    assert {each.expires_at for each in drawn} == {"honored", "ignored", "refused", "zero"}
     assert {each.crn_patterns for each in drawn} == {"exact, or below", "with all below"}
     assert Faults.draw(Random(3)).drawn == Faults.draw(Random(3)).drawn
 
