@@ -221,8 +221,8 @@ class Faults:
         self.hold_after.clear()
 
     def _usual(self, name: str) -> str | float:
-        usual: str | float = self.drawn.get(name, getattr(_FRESH, name))
-        return usual
+        fresh: str | float = getattr(_FRESH, name)
+        return self.drawn.get(name, fresh)
 
     def leaves_out(self) -> bool:
         """Whether the field at hand, which answers may lack, is left out of this one."""
