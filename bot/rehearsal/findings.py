@@ -56,6 +56,12 @@ LINES: Final = (
     Line("confluent.expired-key-is-gone", "confluent.expires-at", "An expired key is not shown, or can be deleted."),
     Line("confluent.gone-is-403", "confluent.key-absent", "Reading a deleted key answers 403."),
     Line("confluent.forbidden-is-not-pending", "confluent.probe", "A lasting 403 means that the owner has no right."),
+    Line("slack.ends-after-hello", "slack.socket-goodbye", "Slack may end a connection soon after hello."),
+    Line(
+        "confluent.marked-keys-have-owners", "confluent.key-for-user", "A key with Latchkey's marker names its owner."
+    ),
+    Line("confluent.cloud-key-without-resource", "confluent.key-for-user", "A Cloud key may name no resource."),
+    Line("confluent.zero-expiry", "confluent.expires-at", "A key without an end may carry a zero value."),
     Line("confluent.ip-filter", "confluent.probe", "An IP filter can reject a good key."),
 )
 NOT_SETTLED: Final[Mapping[str, str]] = {
@@ -65,6 +71,10 @@ NOT_SETTLED: Final[Mapping[str, str]] = {
     "slack.org-wide": "not settled by rehearse: it takes an org-wide installation, which is refused at the start",
     "confluent.expired-key-is-gone": "not settled by rehearse: it takes waiting for a key to expire",
     "confluent.forbidden-is-not-pending": "not settled by rehearse: it takes an owner without rights, and many minutes",
+    "slack.ends-after-hello": "not settled by rehearse: it takes ten other connections of the app",
+    "confluent.marked-keys-have-owners": "not settled by rehearse: it shows one key, and the claim is about all",
+    "confluent.cloud-key-without-resource": "not settled by rehearse: it creates no Cloud key",
+    "confluent.zero-expiry": "not settled by rehearse: the key it creates has an end",
     "confluent.ip-filter": "not settled by rehearse: it takes an IP filter",
 }
 """Lines of the evidence that a rehearsal can't settle, and why."""

@@ -40,6 +40,10 @@ KIND = {
     "confluent.expired-key-is-gone": "not seen",
     "confluent.gone-is-403": "TRUE",
     "confluent.forbidden-is-not-pending": "not seen",
+    "slack.ends-after-hello": "not seen",
+    "confluent.marked-keys-have-owners": "not seen",
+    "confluent.cloud-key-without-resource": "not seen",
+    "confluent.zero-expiry": "not seen",
     "confluent.ip-filter": "not seen",
 }
 
