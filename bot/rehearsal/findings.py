@@ -40,7 +40,7 @@ LINES: Final = (
     Line("slack.response-url-html", "slack.response-url-answer", "A proxy answers with a web page in place of Slack."),
     Line("slack.delete-ephemeral", "slack.ephemeral-delete", "delete_original removes an ephemeral message."),
     Line("slack.ephemeral-by-click", "slack.ephemeral-delete", "Only a click in an ephemeral message can delete it."),
-    Line("slack.used-socket-address", "slack.socket-goodbye", "Slack refuses a Socket Mode address used before."),
+    Line("slack.used-address", "slack.socket-goodbye", "Slack refuses a Socket Mode address used before."),
     Line("slack.grid-user", "slack.users-info", "users.info has another team_id than this workspace's, or none."),
     Line("slack.grid-ids", "slack.users-info", "A Grid member has the same id in clicks and in users.info."),
     Line("slack.email-confirmed", "slack.users-info", "users.info says is_email_confirmed: true."),
@@ -67,7 +67,7 @@ LINES: Final = (
 NOT_SETTLED: Final[Mapping[str, str]] = {
     "slack.link-disabled": "not settled by rehearse: it takes turning off Socket Mode meanwhile",
     "slack.ephemeral-by-click": "not settled by rehearse: it never tries to delete a message that nobody clicked in",
-    "slack.used-socket-address": "not settled by rehearse: Latchkey never connects with a used address",
+    "slack.used-address": "not settled by rehearse: Latchkey never connects with a used address",
     "slack.org-wide": "not settled by rehearse: it takes an org-wide installation, which is refused at the start",
     "confluent.expired-key-is-gone": "not settled by rehearse: it takes waiting for a key to expire",
     "confluent.forbidden-is-not-pending": "not settled by rehearse: it takes an owner without rights, and many minutes",

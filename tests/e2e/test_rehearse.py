@@ -28,7 +28,7 @@ KIND = {
     "slack.email-confirmed": "TRUE",
     "slack.link-disabled": "not seen",
     "slack.ephemeral-by-click": "not seen",
-    "slack.used-socket-address": "not seen",
+    "slack.used-address": "not seen",
     "slack.org-wide": "not seen",
     "slack.is-member": "FALSE",
     "confluent.own-account": "TRUE",

@@ -257,3 +257,14 @@ def test_s6_a_search_keeps_the_filters_that_are_shown() -> None:
     )
     assert keyforms.filters(submitted(a_list(), {"text": {ids.LIST_TEXT: {"value": None}}})).text == ""
     assert keyforms.filters({"view": {"private_metadata": "not ours"}}) == Filters()
+
+
+def test_s4_a_submit_is_the_same_click_whether_or_not_slack_sends_the_hash_of_its_view() -> None:
+    view = modals.page(form(Draft(reason="b"), CATALOG, build.a_policy()))
+    body = submitted(view, settle(fill_ids(view["blocks"]), {}))
+    without = copy.deepcopy(body)
+    del without["view"]["hash"]
+    later = modals.page(replace(form(Draft(reason="b"), CATALOG, build.a_policy()), drawing="0123abcd"))
+
+    assert forms.click_id(body) == forms.click_id(without)
+    assert forms.click_id(body) != forms.click_id(submitted(later, settle(fill_ids(later["blocks"]), {})))
