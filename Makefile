@@ -7,7 +7,7 @@ LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 
         --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 # Most tests wait rather than compute; those of a file share their servers (PARALLEL= for one after the other).
-PARALLEL := --numprocesses=3 --dist=loadfile
+PARALLEL := --numprocesses=6 --dist=loadfile
 
 # What the bot sent to the sandbox's Slack during the tests.
 OUTGOING := $(CURDIR)/build/outgoing

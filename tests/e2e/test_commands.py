@@ -56,7 +56,7 @@ async def test_whoami_names_the_confluent_user_and_what_each_role_lets_approve(t
     [
         ("U0NORA", "No Confluent Cloud user has the e-mail address nora@acme.example"),
         ("U0TESS", "Several Confluent Cloud users (u-tess01, u-tess02) have the e-mail address tess@acme.example"),
-        ("U0VERA", "Slack has no confirmed e-mail address for this account"),
+        ("U0VERA", "Slack has no confirmed email address for you"),
         ("U0GUS", "Guests of this Slack workspace can neither ask for keys nor decide about them."),
     ],
 )

@@ -25,7 +25,7 @@ async def test_who_may_not_decide_reads_why_and_the_request_stays_as_it_was(tmp_
         "U0ROBOT": "Bots can neither ask for keys nor decide about them.",
         "U0NORA": "No Confluent Cloud user has the e-mail address nora@acme.example",
         "U0TESS": "Several Confluent Cloud users (u-tess01, u-tess02) have the e-mail address tess@acme.example",
-        "U0VERA": "Slack has no confirmed e-mail address for this account",
+        "U0VERA": "Slack has no confirmed email address for you",
         "U0KIM": "you hold KsqlAdmin of env-dev001 / lkc-dev001 / enrichment",
         "U0PAVEL": "you hold EnvironmentAdmin of env-prod01",
         "U0OMAR": "you hold Operator of env-dev001",
