@@ -76,7 +76,7 @@ async def doctor(settings: Settings) -> int:
                 ("answers to clicks", await unreachable(world.session, response_url_bases(settings)), ""),
                 ("store", " ".join(await redis_problems(world.redis)) or None, ""),
                 ("clock", await clock_problem(world.redis), ""),
-                ("Confluent Cloud", None, f": organisation {await world.cloud.organization()}"),
+                ("Confluent Cloud", None, f": organization {await world.cloud.organization()}"),
                 ("rights at Confluent", await _rights_problem(world), ""),
                 ("expiry at Confluent", None, f": {_EXPIRY[await Backstop(world.store.cache, utc_now).known()]}"),
             ]

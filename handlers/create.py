@@ -75,7 +75,7 @@ async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _E
 
 async def _redraw(desk: Reception, opening: Opening, body: Body) -> None:
     page = form(forms.draft(body), await desk.catalog(), desk.directory.policy())
-    page = replace(page, drawing=ids.drawing(forms.click_id(body)))
+    page = replace(page, drawing=forms.click_id(body)[:8])
     await desk.redraw(opening, draw(page, forms.standing(body)))
 
 
