@@ -12,15 +12,7 @@ from bot.domain.asks import Ask
 from bot.domain.authority import Standing, Target, Weighed, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import NotFound, Refused, plain
-from bot.domain.keys import (
-    MyAccount,
-    Operation,
-    Person,
-    Principal,
-    RequestId,
-    SlackUserId,
-    normal_email,
-)
+from bot.domain.keys import MyAccount, Operation, Person, Principal, RequestId, SlackUserId, normal_email
 from bot.domain.policy import CHANGES, Policy, Rule
 from bot.domain.roles import Binding
 from bot.services.approvers import Approver, Approvers, Someone

@@ -4,15 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.audit import Action
-from bot.domain.deadlines import (
-    capped,
-    end_of_overlap,
-    longest_overlap,
-    next_look,
-    own_end,
-    reminders_behind,
-    shown_at,
-)
+from bot.domain.deadlines import capped, end_of_overlap, longest_overlap, next_look, own_end, reminders_behind, shown_at
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
 from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, Former
 from bot.domain.requests import Confirmed, Living, Request, Retired, Shown

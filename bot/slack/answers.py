@@ -11,19 +11,7 @@ from bot.services.basis import in_words
 from bot.services.words import KINDS
 from bot.slack import fitting, ids
 from bot.slack.cards import asked_rows, for_what, kind_of, own_account, place_of, wish
-from bot.slack.kit import (
-    Block,
-    Bold,
-    Code,
-    Piece,
-    Row,
-    actions,
-    button,
-    context,
-    cut,
-    lines,
-    mrkdwn,
-)
+from bot.slack.kit import Block, Bold, Code, Piece, Row, actions, button, context, cut, lines, mrkdwn
 from bot.slack.standing import WAITS, progress
 
 ROLES = 20

@@ -6,18 +6,7 @@ from bot.domain.keys import SlackUserId
 from bot.services.homes import HomePage
 from bot.slack import answers, fitting, ids
 from bot.slack.keylist import key_rows
-from bot.slack.kit import (
-    Block,
-    Bold,
-    Code,
-    Piece,
-    actions,
-    button,
-    context,
-    divider,
-    lines,
-    mrkdwn,
-)
+from bot.slack.kit import Block, Bold, Code, Piece, actions, button, context, divider, lines, mrkdwn
 from bot.slack.replies import Replies, call
 
 

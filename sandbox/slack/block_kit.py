@@ -2,18 +2,7 @@
 
 from typing import Any, Literal, TypeAlias
 
-from sandbox.slack.shapes import (
-    Check,
-    Shape,
-    anything,
-    boolean,
-    by_type,
-    fault,
-    integer,
-    list_of,
-    one_of,
-    string,
-)
+from sandbox.slack.shapes import Check, Shape, anything, boolean, by_type, fault, integer, list_of, one_of, string
 
 Surface: TypeAlias = Literal["message", "modal", "home"]
 OPTIONS = 100

@@ -5,17 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
 from sandbox import cast
-from sandbox.slack.blocks import (
-    ONE_OF,
-    PICKED,
-    SOME_OF,
-    TEXTS,
-    Json,
-    Values,
-    interactive,
-    options_of,
-    settle,
-)
+from sandbox.slack.blocks import ONE_OF, PICKED, SOME_OF, TEXTS, Json, Values, interactive, options_of, settle
 from sandbox.slack.interactions import Interactions
 from sandbox.slack.sight import Place, Sight, Spot
 from sandbox.slack.views import Views

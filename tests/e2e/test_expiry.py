@@ -11,18 +11,7 @@ from sandbox.slack.blocks import Json
 from tests.e2e.test_keys_view import LIMITED, page
 from tests.support.build import DAY
 from tests.support.play import Play, play
-from tests.support.walks import (
-    STEP,
-    buttons_beside,
-    buttons_of,
-    listed,
-    live,
-    obtain,
-    page_of,
-    reads,
-    says,
-    sent,
-)
+from tests.support.walks import STEP, buttons_beside, buttons_of, listed, live, obtain, page_of, reads, says, sent
 from tests.support.wishes import IN_DEV, later
 
 BY_RULE = ["As long as the rule allows: 30 days", "7 days", "30 days"]

@@ -7,18 +7,7 @@ import pytest
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.person import PersonAtClient
 from tests.support.play import play
-from tests.support.walks import (
-    buttons_of,
-    is_drawn,
-    listed,
-    live,
-    obtain,
-    opened,
-    page_of,
-    reads,
-    says,
-    sent,
-)
+from tests.support.walks import buttons_of, is_drawn, listed, live, obtain, opened, page_of, reads, says, sent
 from tests.support.wishes import OWN, Wish, review
 
 LAPTOP = "DANASLAPTOP00001"

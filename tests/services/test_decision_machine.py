@@ -22,16 +22,7 @@ from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError
 from bot.domain.keys import ApiKey, Person, Principal, RequestId, SlackUserId
 from bot.domain.policy import Match, Policy, Rule
-from bot.domain.requests import (
-    Cancelled,
-    Denied,
-    Expired,
-    Failed,
-    Pending,
-    Ready,
-    Request,
-    Unclaimed,
-)
+from bot.domain.requests import Cancelled, Denied, Expired, Failed, Pending, Ready, Request, Unclaimed
 from bot.domain.roles import Binding
 from bot.services.clicks import Approve, Cancel, Click, Deny, Draft, Send
 from bot.services.directory import Directory
