@@ -10,15 +10,18 @@ _KIND = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy for this URL, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY; None to go there directly.
+    """The proxy for this URL, by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; None to go there directly.
 
-    Neither aiohttp nor Slack's SDK does this alone: the one knows no proxy for `wss`, the other no NO_PROXY.
+    Neither aiohttp nor Slack's SDK does this alone: the one knows no proxy for `wss`, the other no NO_PROXY. What is
+    read, and how, is as httpx has it, which calls Confluent: a proxy may be written without a scheme.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host) or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
-    return getproxies_environment().get(_KIND.get(parts.scheme, "")) or None
+    found = getproxies_environment()
+    proxy = found.get(_KIND.get(parts.scheme, "")) or found.get("all")
+    return (proxy if "://" in proxy else f"http://{proxy}") if proxy else None
 
 
 def is_loopback(host: str) -> bool:

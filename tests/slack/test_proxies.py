@@ -67,6 +67,14 @@ def test_one_rule_says_which_way_out(environment: pytest.MonkeyPatch, url: str, 
     assert proxy_for(url) == proxy
 
 
+def test_a_proxy_for_all_is_the_last_choice_and_may_lack_its_scheme(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HTTPS_PROXY", "tls:1")
+    environment.setenv("ALL_PROXY", "all:1")
+    assert proxy_for("https://slack.com/api/") == "http://tls:1"
+    assert proxy_for("http://slack.test/api/") == "http://all:1"
+    assert proxy_for("http://127.0.0.1/api/") is None
+
+
 def test_without_a_proxy_everything_is_direct() -> None:
     assert proxy_for("https://slack.com/api/") is None
     assert routed(AsyncWebClient("xoxb-0")).proxy is None

@@ -1,7 +1,7 @@
 """A forward proxy: CONNECT, and requests with a whole address. Every host that it is asked for is one port here."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -47,16 +47,19 @@ class ForwardProxy:
             away.write(f"{method} {path} {version}\r\n{head.split(chr(13) + chr(10), 1)[1]}".encode("latin-1"))
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pump(reader, away))
-                group.create_task(_pump(there, writer))
+                group.create_task(pump(reader, away))
+                group.create_task(pump(there, writer))
         finally:
             away.close()
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def pump(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, changed: Callable[[bytes], bytes] = bytes
+) -> None:
+    """Pass on what comes, `changed`, until there is no more."""
     with suppress(ConnectionError):
         while data := await source.read(65536):
-            sink.write(data)
+            sink.write(changed(data))
             await sink.drain()
     sink.close()
 
