@@ -6,12 +6,14 @@ All tests share one sandbox, because starting it takes longer than a story: each
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 from playwright.async_api import TimeoutError as Late
 
+from sandbox.cast import GENERAL_CHANNEL
 from sandbox.gate import Gate
 from sandbox.stage import Stage
 from tests.support.browsing import PATIENCE, Person, a_browser, a_person, a_sandbox
@@ -122,6 +124,34 @@ async def test_a_reload_takes_the_secret_away_for_good(it: Play) -> None:
     await expect(it.dana.message("(a reload)")).to_contain_text("the secret was shown to you")
     assert secret not in await it.dana.page.content()
     await expect(it.show_secret("a reload")).to_have_count(0)
+
+
+async def test_a_message_that_arrives_during_a_click_does_not_swallow_it(it: Play) -> None:
+    entry = it.erin.page.get_by_role("navigation").get_by_role("button", name="general")
+    workspace = it.stage.slack.workspace
+    await entry.hover()
+    await it.erin.page.mouse.down()
+    workspace.post(workspace.channels[GENERAL_CHANNEL], {"text": "News"})
+    await expect(entry).to_have_accessible_name("general (unread)")
+
+    await it.erin.page.mouse.up()
+
+    await expect(it.erin.page.locator("#title")).to_have_text("# general")
+
+
+async def test_a_change_during_a_click_in_the_panel_does_not_swallow_it(it: Play) -> None:
+    leap = it.erin.page.get_by_role("button", name="+5 min")
+    before = it.stage.clock.now()
+    await leap.hover()
+    await it.erin.page.mouse.down()
+    it.stage.slack.faults.links = "link_disabled"
+    for _ in range(2):  # the second is asked for after the first was drawn
+        await it.erin.page.wait_for_event("response", lambda answer: answer.url.endswith("/control"))
+
+    await it.erin.page.mouse.up()
+
+    await expect(it.erin.page.get_by_text("1 switch is turned.")).to_be_visible()
+    assert it.stage.clock.now() - before > timedelta(minutes=4)
 
 
 async def test_a_lost_answer_still_ends_with_one_key(it: Play) -> None:

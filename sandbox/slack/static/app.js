@@ -12,7 +12,7 @@ import { encode } from "./mrkdwn.js";
 import { names } from "./names.js";
 import { toast } from "./overlay.js";
 import { startPanel } from "./panel.js";
-import { ReadMarks, drawPlaces, fillPeople, personTitle } from "./sidebar.js";
+import { Places, ReadMarks, fillPeople, personTitle } from "./sidebar.js";
 
 const $ = (selector) => document.querySelector(selector);
 const HOME = "home";
@@ -35,6 +35,7 @@ class Visit {
     for (const id of ["#modals", "#messages", "#home", "#places", "#title", "#members", "#topic"])
       $(id).replaceChildren();
     for (const id of ["#composer", "#tabs"]) $(id).hidden = true;
+    this.#places = new Places($("#places"));
     this.#list = new MessageList($("#messages"), this.#api);
     this.#modals = new Modals($("#modals"), this.#api, (open) => ($("#workspace").inert = open));
     $("#workspace").inert = false;
@@ -63,6 +64,7 @@ class Visit {
   #api;
   #marks;
   #list;
+  #places;
   #modals;
   #composer;
   #homeSurface = null;
@@ -203,7 +205,7 @@ class Visit {
     $("#composer").hidden = atHome;
     this.#composer.address(isDm ? `Message ${channel.name}` : `Message #${channel.name}`);
     if (!atHome) this.#list.show(channel.id, messages, channel.topic || "Nothing was said here yet.");
-    drawPlaces($("#places"), this.#channels, (one) => ({
+    this.#places.show(this.#channels, (one) => ({
       current: one.id === channel.id,
       unread: (atHome || one.id !== channel.id) && this.#marks.isUnread(one.id, this.#sorted(one.id)),
       go: () => navigate(this.user, one.id),

@@ -50,7 +50,7 @@ export class Console {
   }
 
   #draw({ keys, found }) {
-    if (this.list.querySelector("input")) return;
+    if (this.list.querySelector("input") || this.list.matches(":active")) return; // typed in, or being clicked
     this.list.replaceChildren(...keys.map((key) => this.#row(key)));
     this.note.textContent = found > keys.length ? `The newest ${keys.length} of ${found}.` : `${found} found.`;
   }

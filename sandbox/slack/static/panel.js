@@ -186,8 +186,9 @@ function mannersPart({ manners }) {
   );
 }
 
-/** Somebody is about to change a switch: drawing it again now would throw away what they typed. */
-function typing(body) {
+/** Someone is using the panel: drawing it again now would throw away what they typed, or the click under way. */
+function inUse(body) {
+  if (body.matches(":active")) return true;
   const held = document.activeElement;
   return shown !== "" && body.contains(held) && held.matches("input:not([role='switch']), select");
 }
@@ -204,7 +205,7 @@ async function refresh() {
   const state = JSON.stringify([control.faults, control.manners, control.bot, control.now.slice(0, 16)]);
   const body = document.querySelector("#panel-body");
   kept.console?.refresh();
-  if (state === shown || typing(body)) return true;
+  if (state === shown || inUse(body)) return true;
   shown = state;
   kept.console ??= new Console();
   kept.move ??= moveTo();

@@ -1,6 +1,6 @@
 /** The left rail: whom you are, and where you can go. */
 
-import { h } from "./dom.js";
+import { h, place } from "./dom.js";
 
 /** What a person is, in words: title, and whether they are a guest or gone. */
 export function personTitle(person) {
@@ -17,46 +17,61 @@ export function fillPeople(select, people) {
   );
 }
 
-function entry(channel, { current, unread, go }) {
-  const sign = channel.kind === "dm" ? "◆" : "#";
-  return h(
-    "li",
-    {},
-    h(
-      "button",
-      {
-        type: "button",
-        class: unread ? "place unread" : "place",
-        "aria-current": current ? "page" : null,
-        "aria-label": unread ? `${channel.name} (unread)` : channel.name,
-        onclick: go,
-      },
-      h("span", { class: "sign", "aria-hidden": "true" }, sign),
-      h("span", { class: "name", dir: "auto" }, channel.name),
-      unread && h("span", { class: "dot" }),
-    ),
-  );
+/** One conversation of the list, drawn once and then changed in place: a button replaced under the mouse loses its click. */
+function entry(kind) {
+  const name = h("span", { class: "name", dir: "auto" });
+  const dot = h("span", { class: "dot" });
+  const sign = h("span", { class: "sign", "aria-hidden": "true" }, kind === "dm" ? "◆" : "#");
+  const button = h("button", { type: "button" }, sign, name, dot);
+  const node = h("li", {}, button);
+  const update = (channel, { current, unread, go }) => {
+    name.textContent = channel.name;
+    dot.hidden = !unread;
+    button.className = unread ? "place unread" : "place";
+    button.ariaCurrent = current ? "page" : null;
+    button.ariaLabel = unread ? `${channel.name} (unread)` : channel.name;
+    button.onclick = go;
+  };
+  return { node, update };
 }
 
-/** Draw the list of conversations. `at(channel)` gives {current, unread, go}. */
-export function drawPlaces(nav, channels, at) {
-  const part = (title, kind) => {
-    const found = channels.filter((channel) => channel.kind === kind);
-    return (
-      found.length > 0 &&
-      h(
-        "section",
-        {},
-        h("h2", {}, title),
-        h(
-          "ul",
-          {},
-          found.map((channel) => entry(channel, at(channel))),
-        ),
-      )
+/** The list of conversations of one person. */
+export class Places {
+  #nav;
+  #entries = new Map();
+  #parts;
+
+  constructor(nav) {
+    this.#nav = nav;
+    this.#parts = [part("Channels", "channel"), part("Apps", "dm")];
+  }
+
+  /** Show these. `at(channel)` gives {current, unread, go}. */
+  show(channels, at) {
+    for (const { list, kind } of this.#parts) {
+      const found = channels.filter((channel) => channel.kind === kind);
+      place(
+        list,
+        found.map((channel) => this.#drawn(channel, at(channel))),
+      );
+    }
+    place(
+      this.#nav,
+      this.#parts.filter(({ list }) => list.children.length > 0).map(({ section }) => section),
     );
-  };
-  nav.replaceChildren(...[part("Channels", "channel"), part("Apps", "dm")].filter(Boolean));
+  }
+
+  #drawn(channel, how) {
+    if (!this.#entries.has(channel.id)) this.#entries.set(channel.id, entry(channel.kind));
+    const { node, update } = this.#entries.get(channel.id);
+    update(channel, how);
+    return node;
+  }
+}
+
+function part(title, kind) {
+  const list = h("ul");
+  return { kind, list, section: h("section", {}, h("h2", {}, title), list) };
 }
 
 const seenKey = (user) => `seen ${user}`;
