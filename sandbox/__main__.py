@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sandbox.confluent import add_crowd
 from sandbox.control import Control
+from sandbox.recording import NotARecording, Recording
 from sandbox.slack.manners import Manners, new_seed
 from sandbox.stage import BotProcess, Stage, stage
 
@@ -40,24 +41,33 @@ def main() -> int:
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the policy file; the bot follows its changes")
     parser.add_argument("--seed", type=int, help="of everything random (default: a new one, which is printed)")
     parser.add_argument("--manners", choices=("kind", "unkind"), default="unkind", help="of both (default unkind)")
+    parser.add_argument("--like", type=Path, metavar="FILE", help="a recording of a rehearsal to behave like")
     asked = parser.parse_args()
+    try:
+        like = Recording.load(asked.like) if asked.like else None
+    except NotARecording as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     seed = asked.seed if asked.seed is not None else new_seed()
     manners = Manners.unkind(seed) if asked.manners == "unkind" else Manners(seed)
     settings = {"LOG_LEVEL": asked.log_level}
     if asked.policy:
         settings["LATCHKEY_POLICY"] = str(asked.policy.resolve())
     with tempfile.TemporaryDirectory(prefix="latchkey-sandbox-") as folder:
-        return asyncio.run(_run(Path(folder), asked.port, settings, manners, is_large=asked.large))
+        return asyncio.run(_run(Path(folder), asked.port, settings, manners, like, is_large=asked.large))
 
 
-async def _run(folder: Path, port: int, settings: Mapping[str, str], manners: Manners, *, is_large: bool) -> int:
+async def _run(
+    folder: Path, port: int, settings: Mapping[str, str], manners: Manners, like: Recording | None, *, is_large: bool
+) -> int:
     sys.stdout.write(f"seed {manners.seed}\n")
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     control = Control()
     try:
-        async with stage(folder, port=port, extra=control.routes(), manners=manners) as here:
+        async with stage(folder, port=port, extra=control.routes(), manners=manners, like=like) as here:
+            sys.stdout.write(_likeness(like) if like else "")
             sys.stdout.write("".join(f"{name}: {value}\n" for name, value in here.faults.drawn.items()))
             if is_large:
                 add_crowd(here.organization)
@@ -73,6 +83,14 @@ async def _run(folder: Path, port: int, settings: Mapping[str, str], manners: Ma
             raise
         sys.stderr.write(NO_PORT.format(port=port))
         return 2
+
+
+def _likeness(like: Recording) -> str:
+    """What a recording settles, and what the sandbox can't do."""
+    lines = [f"like a recording against {like.against}"]
+    lines += [f"{name}: {value}" for name, value in like.habits().items()]
+    lines += [f"not played: {each}" for each in like.not_played()]
+    return "".join(f"{line}\n" for line in lines)
 
 
 async def _play(here: Stage, bot: BotProcess, stop: asyncio.Event) -> int:

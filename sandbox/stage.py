@@ -19,6 +19,7 @@ from sandbox import confluent
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.clock import SandboxClock
 from sandbox.confluent import BOT_KEY, Organization
+from sandbox.recording import Recording
 from sandbox.serving import serve
 from sandbox.slack.delivery import SIGNING_SECRET, RequestUrl
 from sandbox.slack.manners import Manners
@@ -94,9 +95,17 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, *, port: int = 0, extra: Sequence[BaseRoute] = (), manners: Manners | None = None
+    folder: Path,
+    *,
+    port: int = 0,
+    extra: Sequence[BaseRoute] = (),
+    manners: Manners | None = None,
+    like: Recording | None = None,
 ) -> AsyncGenerator[Stage, None]:
-    """Start both servers, writing into `folder`, which exists. Raises OSError when `port`, Slack's, is taken."""
+    """Start both servers, writing into `folder`, which exists; both are like a recording as far as it tells.
+
+    Raises OSError when `port`, Slack's, is taken.
+    """
     clock = SandboxClock(folder / "clock")
     slack = Slack(clock.now, manners=manners or Manners.from_environment(folder.name))
     if outgoing := os.environ.get("SANDBOX_OUTGOING"):
@@ -104,6 +113,9 @@ async def stage(
         slack.workspace.written_to.parent.mkdir(parents=True, exist_ok=True)
     manners = slack.manners
     faults = confluent.Faults.draw(manners.stream_of("confluent")) if manners.is_unkind else confluent.Faults()
+    if like is not None:
+        like.settle(manners)
+        faults.settle(like.switches())
     organization = confluent.acme(clock.now)
     app = confluent.create_app(organization, faults, clock=clock.now)
     async with AsyncExitStack() as stack:

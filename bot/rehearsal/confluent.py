@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+from pydantic import Field
+
 from bot.confluent import wire
 from bot.confluent.client import Client, item_path
 from bot.confluent.cloud import ConfluentCloud
@@ -26,8 +28,30 @@ CREATED_WITHIN = 25.0
 SPREADS = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each look for a key whose create may have worked."""
 NAME = "latchkey-rehearsal"
+EPOCH = 1970
+"""The last year that means no time at all."""
 _MARKER = re.compile(r"\[lk-rehearsal:[0-9a-f]{16}\]\s*\Z")
 _REFUSES_FIELDS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+
+
+class _AsSent(wire.Wire):
+    """A key in Confluent's own words."""
+
+    spec: dict[str, object] = Field(default_factory=dict[str, object])
+
+
+def _end(spec: Mapping[str, object]) -> str:
+    """The kind of a key's `expires_at`."""
+    if "expires_at" not in spec:
+        return "absent"
+    match spec["expires_at"]:
+        case None:
+            return "null"
+        case str() as text:
+            is_zero = text[:4].isdigit() and int(text[:4]) <= EPOCH
+            return "zero value" if is_zero else "a time" if text else "empty string"
+        case _:
+            return "number"
 
 
 @dataclass(slots=True)
@@ -69,12 +93,21 @@ class ConfluentSteps:
         """Read the key that Latchkey signs with."""
         by_id = await self.cloud.key(KeyId(self.client.key)) is not None
         self.findings.note("confluent.own-key", by_id=by_id)
+        if by_id:
+            self._judge_end(await self.client.get(item_path(API_KEYS, KeyId(self.client.key)), _AsSent))
         try:
             await self.cloud.own_account()
         except Unavailable:
             self.findings.judge("confluent.own-account", claim_holds=False, handled=False)
         else:
             self.findings.judge("confluent.own-account", claim_holds=True)
+
+    def _judge_end(self, key: "_AsSent") -> None:
+        """Tell how a key without an end says so; one with an end settles nothing."""
+        end = _end(key.spec)
+        self.findings.note("confluent.own-key", expires_at=end)
+        if end != "a time":
+            self.findings.judge("confluent.zero-expiry", end not in {"absent", "null"})
 
     async def bindings(self) -> None:
         """See whether a pattern for what is below a place lists the place itself, too."""

@@ -12,6 +12,8 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import logs
+from bot.rehearsal.findings import Findings
+from bot.rehearsal.report import PAYLOADS
 from bot.slack import ids
 from bot.slack.kit import Block, option
 from bot.slack.workspace import Workspace
@@ -48,6 +50,8 @@ class Ears:
     """The page that answers the next submit."""
     asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The requests for options so far."""
+    findings: Findings = field(default_factory=Findings)
+    """Where the shapes of the operator's payloads are kept."""
     _heard: "asyncio.Queue[Heard]" = field(default_factory=lambda: asyncio.Queue())  # noqa: PLW0108 - generic
 
     async def wait(self, is_it: Callable[[Heard], bool]) -> Heard:
@@ -85,6 +89,7 @@ class Ears:
         await ack(options=[option(HARD, "hard"), option("Soup", "soup")])
         if self._is_operator(body):
             self.asked.append(body)
+            self._keep_shape(body)
 
     async def _submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         if self._is_operator(body) and self.answer is not None:
@@ -104,7 +109,17 @@ class Ears:
 
     def _tell(self, kind: Kind, body: dict[str, Any]) -> None:
         if kind == "command" or self._is_operator(body):
+            self._keep_shape(body)
             self._heard.put_nowait(Heard(kind, body))
+
+    def _keep_shape(self, body: dict[str, Any]) -> None:
+        kind = str(body.get("type", "slash_command"))
+        if kind not in PAYLOADS:
+            return
+        paths = PAYLOADS[kind]
+        if body.get("view"):  # a click there has no `state` of its own
+            paths = tuple(path for path in paths if path != "state")
+        self.findings.note_payload(kind, body, paths)
 
 
 def bolt(client: AsyncWebClient, workspace: Workspace, token: str, secret: str | None, ears: Ears) -> AsyncApp:

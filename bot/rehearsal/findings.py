@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 Verdict: TypeAlias = Literal["TRUE", "FALSE", "not seen"]
 Shape: TypeAlias = str | int | float | bool | None
@@ -74,7 +74,6 @@ NOT_SETTLED: Final[Mapping[str, str]] = {
     "slack.ends-after-hello": "not settled by rehearse: it takes ten other connections of the app",
     "confluent.marked-keys-have-owners": "not settled by rehearse: it shows one key, and the claim is about all",
     "confluent.cloud-key-without-resource": "not settled by rehearse: it creates no Cloud key",
-    "confluent.zero-expiry": "not settled by rehearse: the key it creates has an end",
     "confluent.ip-filter": "not settled by rehearse: it takes an IP filter",
 }
 """Lines of the evidence that a rehearsal can't settle, and why."""
@@ -88,6 +87,8 @@ class Findings:
     verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
     seen: dict[str, dict[str, Shape]] = field(default_factory=dict[str, dict[str, Shape]])
     unhandled: set[str] = field(default_factory=set[str])
+    payloads: dict[str, dict[str, set[str]]] = field(default_factory=dict[str, dict[str, set[str]]])
+    """The types that each field had, by the type of payload."""
     failed: list[str] = field(default_factory=list[str])
     """The kinds of errors that ended a step."""
     is_interrupted: bool = False
@@ -104,6 +105,18 @@ class Findings:
         """Keep shapes that a step saw."""
         self.seen.setdefault(step, {}).update(shapes)
 
+    def note_payload(self, kind: str, payload: Mapping[str, object], paths: Iterable[str]) -> None:
+        """Keep the types of these fields of a payload; what stands below an absent field is not seen."""
+        fields = self.payloads.setdefault(kind, {})
+        for path in paths:
+            *parents, name = path.split(".")
+            holder: object = payload
+            for parent in parents:
+                holder = cast("Mapping[str, object]", holder).get(parent) if isinstance(holder, dict) else None
+            if isinstance(holder, dict):
+                holding = cast("Mapping[str, object]", holder)
+                fields.setdefault(path, set()).add(_type(holding[name]) if name in holding else "absent")
+
     def lines(self) -> list[str]:
         """The verdict on each line, for the terminal."""
         return [self._line(each) for each in LINES]
@@ -117,6 +130,9 @@ class Findings:
             "unhandled": sorted(self.unhandled),
             "failed": self.failed,
             "seen": self.seen,
+            "payloads": {
+                kind: {path: sorted(types) for path, types in fields.items()} for kind, fields in self.payloads.items()
+            },
             "not_settled": dict(NOT_SETTLED),
         }
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -151,3 +167,24 @@ def _shape(value: object) -> str:
             return f"list of {len(value)}"  # pyright: ignore[reportUnknownArgumentType]
         case _:
             return "object"
+
+
+def _type(value: object) -> str:
+    """The type of a value, and whether it holds anything at all."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string" if value else "empty string"
+        case list():
+            return "list" if value else "empty list"
+        case _:
+            return "object" if _holds(value) else "empty object"
+
+
+def _holds(value: object) -> bool:
+    return any(map(_holds, cast("Mapping[str, object]", value).values())) if isinstance(value, dict) else bool(value)

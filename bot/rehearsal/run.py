@@ -24,7 +24,7 @@ from bot.policyfile import PolicyError, PolicySource
 from bot.rehearsal.confluent import ConfluentSteps, sweep
 from bot.rehearsal.console import Console, Skipped
 from bot.rehearsal.ears import Ears, bolt
-from bot.rehearsal.findings import Findings
+from bot.rehearsal.report import error_name
 from bot.rehearsal.slack import GRACE, SETTLED, SlackSteps
 from bot.services.ports import Clock
 from bot.settings import Settings, StartupError
@@ -72,7 +72,7 @@ class Rehearsal:
         self, settings: Settings, plan: Plan, console: Console, world: World, policy: Policy, ears: Ears
     ) -> None:
         self._settings, self._plan, self._console, self._world, self._policy = settings, plan, console, world, policy
-        self._ears, self._findings = ears, Findings()
+        self._ears, self._findings = ears, ears.findings
         hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
         replies = Replies(world.slack, world.session, hosts)
         whose, waits = world.workspace.tenant, (plan.seconds, plan.grace, plan.settled)
@@ -149,11 +149,11 @@ class Rehearsal:
             pass
         except LatchkeyError as error:
             self._console.say(f"  This step failed: {error}")
-            self._findings.failed.append(type(error).__name__)
+            self._findings.failed.append(error_name(error))
         except Exception as error:
             log.exception("a step failed")
             self._console.say("  This step failed in a way that nobody expected: see the log line above.")
-            self._findings.failed.append(type(error).__name__)
+            self._findings.failed.append(error_name(error))
 
     async def _finish(self, work: "asyncio.Task[None]") -> None:
         """Everything back, then the verdicts and the report, and then whatever error nobody expected."""

@@ -70,16 +70,18 @@ class SlackSteps:
         """Watch what a request for options carries, and what a page carries back."""
         await self._show(pages.dependent())
         await self._did("In the window, choose anything in First field", _acts(pages.FIRST))
+        before = len(self.ears.asked)
         heard = await self._did("Choose anything in Second field", _acts(pages.SECOND))
         self._judge_echo(heard.body.get("view") or {})
-        asked = next((each for each in self.ears.asked if each.get("action_id") == pages.SECOND), None)
-        if asked is None:
+        requests = [each for each in self.ears.asked[before:] if each.get("action_id") == pages.SECOND]
+        if not requests:
             return
-        chosen = _values(asked).get("first", {}).get(pages.FIRST, {}).get("selected_option")
-        self.findings.judge("slack.suggestion-state", not chosen)
+        asked, states = requests[0], {_state(each) for each in requests}
+        self.findings.judge("slack.suggestion-state", states != {"whole"})
         is_same = asked.get("block_id") == pages.SECOND_BLOCK
         self.findings.judge("slack.block-id-echo", is_same, handled=is_same)
         self.findings.note("slack.suggestion-state", **shapes(asked, ("view", "container", "block_id", "team")))
+        self.findings.note("slack.suggestion-state", state=states.pop() if len(states) == 1 else "not always the same")
 
     async def redrawn(self) -> None:
         """Draw a page again, one field under its old id and one under a new id."""
@@ -325,6 +327,14 @@ def _values(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
     state: dict[str, Any] = view.get("state") or {}
     values: dict[str, dict[str, Any]] = state.get("values") or {}
     return values
+
+
+def _state(asked: dict[str, Any]) -> str:
+    """How much of the form a request for options knows."""
+    values = _values(asked)
+    if values.get("first", {}).get(pages.FIRST, {}).get("selected_option"):
+        return "whole"
+    return "stale" if values else "empty"
 
 
 def _typed(values: dict[str, dict[str, Any]], block: str) -> str | None:

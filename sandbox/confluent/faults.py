@@ -1,5 +1,6 @@
 """What can be made to go wrong at the sandbox's Confluent Cloud, switchable while it runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal, Self, TypedDict, get_args
@@ -175,6 +176,13 @@ class Faults:
         faults.drawn["optional_fields"] = "drawn each time"
         faults.reset()
         return faults
+
+    def settle(self, known: Mapping[str, str]) -> None:
+        """Make this the organization that is known to be so. Raises ValueError for a name or value there is none of."""
+        for name, value in known.items():
+            self.set(name, value)
+        self.drawn |= known
+        self.reset()
 
     @property
     def hold_before_create(self) -> Gate | None:

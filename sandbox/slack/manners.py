@@ -34,7 +34,7 @@ def _habit(label: str, kind: str, *unkind: str, usual: str = "") -> _Habit:
 
 HABITS: Final[Mapping[str, _Habit]] = {
     "suggestion_state": _habit("State of the form in a block_suggestion", "whole", "empty", "stale", DRAWN),
-    "acks": _habit("The answer to a submit is applied", "at once", "late"),
+    "acks": _habit("The answer to a submit is applied", "at once", "late", "always late", usual="late"),
     "acked_external_id": _habit("external_id of an acked view", "adopted", "ignored", DRAWN),
     "input": _habit("Input of a page drawn again under old ids", "as shown", "sticks"),
     "untouched_menu": _habit("Untouched menu of an actions block", "in the state", "absent"),
@@ -75,14 +75,21 @@ class Ack:
 AFTER_NEXT_UPDATE: Final = (1, 30.0)
 """For `next_acks`: applied once the bot has updated the view by itself, which must come."""
 Plan: TypeAlias = tuple[int, float]
+ALWAYS_LATE: Final[Plan] = (1, 1.0)
+"""Applied right after the bot has updated the view by itself, or a second later."""
 
 
 class Manners:
-    """The habits of one Slack, kind unless told otherwise. `next_acks` says when the next acks are applied."""
+    """The habits of one Slack, kind unless told otherwise. `next_acks` says when the next acks are applied.
+
+    `left_out` says of single optional fields, by type of payload and path, whether they are always or never left out,
+    until the habit `optional_fields` is turned.
+    """
 
     def __init__(self, seed: int = 0, stream: str = "", **habits: str) -> None:
         self.seed, self.stream, self.is_unkind = seed, stream, False
         self.next_acks: list[Plan] = []
+        self.left_out: Mapping[tuple[str, str], bool] = {}
         self._habits = {name: habit["choices"][0] for name, habit in HABITS.items()}
         self._random: dict[str, random.Random] = {}
         for name, value in habits.items():
@@ -113,13 +120,15 @@ class Manners:
         if value not in HABITS[name]["choices"]:
             raise ValueError(f"{name}: one of {', '.join(HABITS[name]['choices'])}, not {value!r}")
         self._habits[name] = value
+        if name == "optional_fields":
+            self.left_out = {}
 
     def set_all(self, manners: str) -> None:
         """Turn all habits at once. Raises ValueError for a word that is neither."""
         if manners not in ("kind", "unkind"):
             raise ValueError(f"kind or unkind, not {manners!r}")
         for name, habit in HABITS.items():
-            self._habits[name] = habit["unkind"] if manners == "unkind" else habit["choices"][0]
+            self.set(name, habit["unkind"] if manners == "unkind" else habit["choices"][0])
 
     def describe(self) -> list[Json]:
         """Every habit with its present value and its choices, for a web page."""
@@ -151,6 +160,8 @@ class Manners:
             return Ack(*self.next_acks.pop(0))
         if self._habits["acks"] == "at once":
             return Ack()
+        if self._habits["acks"] == "always late":
+            return Ack(*ALWAYS_LATE)
         numbers = self.stream_of("acks")
         if numbers.random() < 0.1:  # noqa: PLR2004
             return Ack(numbers.choice((1, 2)), numbers.uniform(0, LONGEST_ACK))
@@ -190,10 +201,14 @@ class Manners:
 
     def sent_payload(self, payload: Json) -> Json:
         """A payload as the bot gets it, less what recorded ones do not always have."""
-        kept = thinned(payload, lambda: self.draw("optional_fields") == "absent")
+        kept = thinned(payload, self._leaves_out)
         if kept.get("team") and self.draw("team") == "null":
             kept["team"] = None
         return kept
+
+    def _leaves_out(self, kind: str, path: str) -> bool:
+        drawn = self.draw("optional_fields") == "absent"
+        return self.left_out.get((kind, path), drawn)
 
 
 _ECHOED = ("blocks", "text", "selected_option", "selected_options", "placeholder")

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from sandbox.slack.blocks import Json
@@ -32,20 +33,20 @@ def kind_of(payload: Json) -> str:
     return str(payload["event"]["type"]) if kind == "event_callback" else kind
 
 
-def thinned(payload: Json, leaves_out: Callable[[], bool]) -> Json:
-    """A payload less the fields that `leaves_out`, asked once for each, is true of."""
+def thinned(payload: Json, leaves_out: Callable[[str, str], bool]) -> Json:
+    """A payload less the fields that `leaves_out`, asked for each with the kind of payload, is true of."""
     kept, kind = copy.deepcopy(payload), kind_of(payload)
     for path in OPTIONAL.get(kind, ()):
-        _drop(kept, path, leaves_out, only_empty=False)
+        _drop(kept, path, partial(leaves_out, kind), only_empty=False)
     for path in ABSENT_OR_EMPTY.get(kind, ()):
-        _drop(kept, path, leaves_out, only_empty=True)
+        _drop(kept, path, partial(leaves_out, kind), only_empty=True)
     return kept
 
 
-def _drop(payload: Json, path: str, leaves_out: Callable[[], bool], *, only_empty: bool) -> None:
+def _drop(payload: Json, path: str, leaves_out: Callable[[str], bool], *, only_empty: bool) -> None:
     *parents, name = path.split(".")
     for holder in _holders(payload, parents):
-        if name in holder and not (only_empty and _holds(holder[name])) and leaves_out():
+        if name in holder and not (only_empty and _holds(holder[name])) and leaves_out(path):
             del holder[name]
 
 

@@ -43,7 +43,7 @@ KIND = {
     "slack.ends-after-hello": "not seen",
     "confluent.marked-keys-have-owners": "not seen",
     "confluent.cloud-key-without-resource": "not seen",
-    "confluent.zero-expiry": "not seen",
+    "confluent.zero-expiry": "FALSE",
     "confluent.ip-filter": "not seen",
 }
 

@@ -12,6 +12,7 @@ import pytest
 
 from bot.rehearsal import slack as slack_steps
 from bot.rehearsal.findings import LINES, NOT_SETTLED, Findings, shapes
+from bot.rehearsal.report import foreign, read
 from sandbox.cast import CAST
 from sandbox.confluent.model import KeyKind
 from sandbox.gate import Gate
@@ -211,9 +212,11 @@ async def test_the_report_holds_words_of_ours_alone(tmp_path: Path) -> None:
         assert [word for word in private if len(word) > 3 and word in report] == []
         ours = re.compile(
             r"TRUE|FALSE|not seen|absent|null|(empty )?string|number|object|boolean (true|false)|list of \d+"
+            r"|whole|empty|stale|not always the same|a time|zero value"
             r"|honored|ignored|refused|ok|JSON ok (true|false)|other.*|application/json|text/plain|[A-Z][A-Za-z]+"
         )
         assert [word for word in _words(json.loads(report)["seen"]) if not ours.fullmatch(word)] == []
+        assert foreign(read(it.report)) == []
 
 
 def test_shapes_hold_no_value_and_no_name_that_was_not_asked_for() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.rehearsal.run import Plan, rehearse
+from sandbox.recording import Recording
 from sandbox.slack.manners import Manners
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import Stage, stage
@@ -133,9 +134,11 @@ class Operator:
 
 
 @asynccontextmanager
-async def operator(folder: Path, manners: Manners | None = None) -> AsyncGenerator[Operator]:
+async def operator(
+    folder: Path, manners: Manners | None = None, like: Recording | None = None
+) -> AsyncGenerator[Operator]:
     """A stage without a bot, and Dana at it."""
-    async with stage(folder, manners=manners or Manners()) as here:
+    async with stage(folder, manners=manners or Manners(), like=like) as here:
         yield Operator(here, here.slack.person("U0DANA"), Screen(), folder / "rehearsal.json")
 
 
