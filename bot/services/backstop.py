@@ -23,7 +23,7 @@ LEAST, MOST = timedelta(days=1), timedelta(days=30)
 REMEMBERED = timedelta(days=30)
 """Then the organization may have the field, too."""
 REFUSED_FOR = timedelta(days=1)
-"""How long a refusal is remembered: a single one may have had another reason, and keys without the backstop follow."""
+"""How long a refusal spares the next creates: a single one may have had another reason, and `doctor` tells of it on."""
 _NAME = "expires_at"
 _REFUSALS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 log = logging.getLogger("latchkey.backstop")
@@ -47,17 +47,15 @@ class Backstop:
 
     async def known(self) -> Known:
         """What is remembered of the organization's API."""
-        cached = await self.cache.get(_NAME, str)
-        match cached[0] if cached else "":
-            case "honored" | "ignored" | "refused" as said:
-                return said
-            case _:
-                return ""
+        return (await self._last())[0]
 
     async def wanted(self, approved: Approved) -> datetime | None:
         """When Confluent is to end the key; None where it has no lifetime, or the API is known to refuse that."""
         lasts = lifetime(approved.ask, approved.terms)
-        if lasts is None or approved.without_end or await self.known() == "refused":
+        if lasts is None or approved.without_end:
+            return None
+        said, at = await self._last()
+        if said == "refused" and self.clock() - at < REFUSED_FOR:
             return None
         return (self.clock() + lasts + margin(lasts)).replace(microsecond=0)
 
@@ -65,8 +63,17 @@ class Backstop:
         """Remember what a create met. The key is made and on record: this must not fail any more."""
         if said:
             with suppress(Unavailable):
-                keep = REFUSED_FOR if said == "refused" else REMEMBERED
-                await self.cache.put(_NAME, said, str, now=self.clock(), keep=keep)
+                await self.cache.put(_NAME, said, str, now=self.clock(), keep=REMEMBERED)
+
+    async def _last(self) -> tuple[Known, datetime]:
+        """What the last create with a lifetime met, and when."""
+        cached = await self.cache.get(_NAME, str)
+        said, at = cached or ("", self.clock())
+        match said:
+            case "honored" | "ignored" | "refused":
+                return said, at
+            case _:
+                return "", at
 
 
 def may_be_to_blame(working: Working, error: LatchkeyError) -> bool:

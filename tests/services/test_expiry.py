@@ -220,6 +220,21 @@ async def test_a_refused_create_is_repeated_once_under_a_marker_of_its_own_and_n
         assert second.attempt == 1
 
 
+async def test_a_refusal_is_tried_again_after_a_day_and_told_of_for_a_month() -> None:
+    async with a_world() as world:
+        world.cloud.expiry = "refused"
+        await created(world)
+        approved = Approved(build.an_ask(), LIMITED, build.a_grant(), 1, build.NOW)
+        backstop = Backstop(world.store.cache, world.clock)
+        assert await backstop.wanted(approved) is None
+
+        world.clock.now += 2 * DAY
+        assert await backstop.wanted(approved) is not None
+        assert await backstop.known() == "refused"
+        world.clock.now += 29 * DAY
+        assert await backstop.known() == ""
+
+
 async def test_a_create_that_is_refused_for_something_else_blames_nothing_on_the_expiry() -> None:
     refused: dict[int | tuple[str, int], Fault] = {("cloud.create_key", nth): Fault.REFUSED_BEFORE for nth in (0, 1)}
     async with a_world(Plan(refused)) as world:
@@ -345,13 +360,3 @@ async def test_a_refusal_that_had_its_effect_leaves_no_second_key() -> None:
         await world.settle(HOUR)
 
         assert world.cloud.live() == [state.key.id]
-
-
-async def test_a_refused_end_is_tried_again_after_a_day() -> None:
-    async with a_world() as world:
-        world.cloud.expiry = "refused"
-        await created(world)
-
-        world.clock.now += DAY + HOUR
-
-        assert await known(world) == ""
