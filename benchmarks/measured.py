@@ -41,7 +41,7 @@ from bot.services.reviewing import Reviewing
 from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
 from bot.slack.acked import AckedViews
-from bot.slack.home import SlackHomes
+from bot.slack.homes import SlackHomes
 from bot.slack.notifier import SlackNotifier
 from bot.slack.replies import Replies
 from bot.store import Store

@@ -29,7 +29,7 @@ from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
 from bot.slack.acked import AckedViews
-from bot.slack.home import SlackHomes
+from bot.slack.homes import SlackHomes
 from bot.slack.notifier import SlackNotifier
 from bot.slack.people import SlackPeople
 from bot.slack.replies import Replies

@@ -149,7 +149,7 @@ async def open_list(
 ) -> None:
     """Open the list: first the modal, for its trigger lives three seconds, then what is in it."""
     view = await desk.stack(asked, keypages.loading("API keys"), depth)
-    await desk.fill(view, lambda: _list(desk, asked, Filters(text=text[: keylist.TYPED]), hint=hint))
+    await desk.fill(view, lambda: _list(desk, asked, Filters(text=text[: keyforms.TYPED]), hint=hint))
 
 
 async def _list(

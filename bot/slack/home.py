@@ -1,24 +1,9 @@
-"""App Home: keys, requests and what waits, as a view; and publishing it."""
+"""App Home: keys, requests and what waits, as a view. Pure."""
 
-from dataclasses import dataclass
-
-from bot.domain.keys import SlackUserId
 from bot.services.homes import HomePage
 from bot.slack import answers, fitting, ids
 from bot.slack.keylist import key_rows
 from bot.slack.kit import Block, Bold, Code, Piece, actions, button, context, divider, lines, mrkdwn
-from bot.slack.replies import Replies, call
-
-
-@dataclass(frozen=True, slots=True)
-class SlackHomes:
-    """Publishes Home on Slack's Web API."""
-
-    replies: Replies
-
-    async def show(self, user: SlackUserId, page: HomePage) -> None:
-        """Set somebody's Home. Raises `Throttled`, `Unavailable` or `Undeliverable`."""
-        await call(self.replies.client, "views.publish", {"user_id": user, "view": home(page)})
 
 
 def home(page: HomePage) -> Block:

@@ -6,17 +6,20 @@ looks whether the key is there for the person who clicked.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from bot.domain.keys import KeyId
 from bot.services.checking import text_problem, text_problems
 from bot.services.clicks import Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.managing import CONFIRM
 from bot.services.pages import Filters
-from bot.slack import forms, ids, keylist
-from bot.slack.forms import BY_RULE, Body
-from bot.slack.keylist import ALL, TYPED
+from bot.slack import forms, ids
+from bot.slack.forms import BY_RULE, Body, as_kept
 
+ALL = "all"
+"""The option that filters nothing: a menu among buttons cannot be emptied."""
+TYPED = 150
+"""Characters that can be searched for."""
 DEEPEST = 3
 """How many modals stand on one another at most."""
 _ID = re.compile(r"[A-Z0-9]{8,64}")
@@ -58,23 +61,29 @@ def filters(body: Body) -> Filters:
 
     Slack may say nothing of a menu that nobody touched, so the page itself holds what it shows.
     """
-    shown = keylist.shown(forms.metadata(body))
+    drawn = as_drawn(forms.metadata(body))
     said = forms.form_state(body)
     menus = _part(said, ids.FILTERS_BLOCK)
     pressed: Body = next(iter(body.get("actions") or ()), _NOTHING)
 
-    def chosen(action: str, drawn: str) -> str:
+    def chosen(action: str, before: str) -> str:
         touched = (pressed if pressed.get("action_id") == action else _NOTHING, _part(menus, action))
         option = next((str(_part(each, "selected_option").get("value") or "") for each in touched if each), "")
-        return "" if option == ALL else option or drawn
+        return "" if option == ALL else option or before
 
-    text = _typed(body, ids.TEXT_BLOCK) if ids.TEXT_BLOCK in said else shown.text
+    text = _typed(body, ids.TEXT_BLOCK) if ids.TEXT_BLOCK in said else drawn.text
     return Filters(
-        chosen(ids.LIST_OWNER, shown.owner),
-        chosen(ids.LIST_KIND, shown.kind),
-        chosen(ids.LIST_ENVIRONMENT, shown.environment),
+        chosen(ids.LIST_OWNER, drawn.owner),
+        chosen(ids.LIST_KIND, drawn.kind),
+        chosen(ids.LIST_ENVIRONMENT, drawn.environment),
         text[:TYPED],
     )
+
+
+def as_drawn(metadata: str) -> Filters:
+    """The filters that a list was drawn with, from its private_metadata; none where it cannot be read."""
+    kept = as_kept(metadata)
+    return Filters(**{each.name: kept.get(each.name, "") for each in fields(Filters)})
 
 
 def turn(body: Body) -> str:
@@ -84,7 +93,7 @@ def turn(body: Body) -> str:
     """
     action = body["actions"][0]
     is_turn = action.get("action_id") in {ids.LIST_NEXT, ids.LIST_PREVIOUS}
-    is_same = _trimmed(filters(body)) == _trimmed(keylist.shown(forms.metadata(body)))
+    is_same = _trimmed(filters(body)) == _trimmed(as_drawn(forms.metadata(body)))
     return str(action.get("value") or "") if is_turn and is_same else ""
 
 

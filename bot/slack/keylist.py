@@ -1,17 +1,18 @@
 """The list of keys as a modal, with its filters. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 from bot.domain.catalog import Environment
 from bot.domain.keys import Everywhere, ServiceAccount
 from bot.services.listing import ME
-from bot.services.pages import Filters, KeysPage, KeyView
+from bot.services.pages import KeysPage, KeyView
 from bot.services.words import KINDS
 from bot.slack import ids
 from bot.slack.cards import called, place_of
 from bot.slack.choices import hit
-from bot.slack.forms import as_kept, as_metadata
+from bot.slack.forms import as_metadata
+from bot.slack.keyforms import ALL, TYPED
 from bot.slack.keypages import age, title_row
 from bot.slack.kit import (
     OPTIONS,
@@ -32,10 +33,6 @@ from bot.slack.kit import (
     text_input,
 )
 
-ALL = "all"
-"""The option that filters nothing: a menu among buttons cannot be emptied."""
-TYPED = 150
-"""Characters that can be searched for."""
 _EVERY_OWNER = option("Every account", ALL)
 _EVERY_KIND = option("Every kind", ALL)
 _EVERY_ENVIRONMENT = option("Every environment", ALL)
@@ -55,12 +52,6 @@ def keys(content: KeysPage) -> Block:
         blocks += [divider(), actions(*turns)]
     kept = as_metadata({name: text for name, text in asdict(content.filters).items() if text})
     return modal("API keys", blocks, callback=ids.LIST, submit="Search", metadata=kept)
-
-
-def shown(metadata: str) -> Filters:
-    """The filters that a list was drawn with, from its private_metadata; none where it cannot be read."""
-    kept = as_kept(metadata)
-    return Filters(**{each.name: kept.get(each.name, "") for each in fields(Filters)})
 
 
 def key_rows(view: KeyView) -> list[Block]:

@@ -15,7 +15,7 @@ DEEP = "[" * 100_000
 def test_metadata_that_cannot_be_read_says_nothing(written: str) -> None:
     body = {"action_id": ids.FORM_RESOURCE, "block_id": "resource:#00000000", "view": {"private_metadata": written}}
 
-    assert keylist.shown(written) == Filters()
+    assert keyforms.as_drawn(written) == Filters()
     assert forms.suggestion(body).place == ids.Place("")
 
 
@@ -25,7 +25,7 @@ def test_what_is_not_text_in_metadata_is_not_made_text(odd: str) -> None:
     written = "{" + ", ".join(f'"{name}": {odd}' for name in names) + "}"
     body = {"action_id": ids.FORM_RESOURCE, "block_id": "resource:#00000000", "view": {"private_metadata": written}}
 
-    assert keylist.shown(written) == Filters()
+    assert keyforms.as_drawn(written) == Filters()
     assert forms.suggestion(body).place == ids.Place("")
     draft = forms.draft(body)
     assert (draft.environment, draft.cloud, draft.account) == ("", "", "")

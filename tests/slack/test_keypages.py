@@ -71,7 +71,7 @@ filters = st.builds(
     owner=st.just("") | some.ids,
     kind=st.just("") | st.sampled_from(sorted(Kind)) | some.ids,
     environment=st.just("") | some.ids,
-    text=some.texts.map(lambda text: text[: keylist.TYPED]),
+    text=some.texts.map(lambda text: text[: keyforms.TYPED]),
 )
 lists = st.builds(
     KeysPage,
@@ -270,7 +270,7 @@ def test_a_key_of_an_unknown_kind_is_shown_without_a_client_configuration() -> N
 def test_views_keep_the_id_of_their_key_and_nothing_else(page: Page) -> None:
     metadata = modals.page(page)["private_metadata"]
     if isinstance(page, KeysPage):
-        assert keylist.shown(metadata) == page.filters
+        assert keyforms.as_drawn(metadata) == page.filters
     elif isinstance(page, EditPage):
         name, description = page.view.key.name, page.view.key.description
         marks = [fingerprint(*each) for each in ((name, description), (name, ""), ("", description))]
@@ -461,7 +461,7 @@ def test_filters_are_read_as_they_are_shown(page: KeysPage) -> None:
 def test_the_option_for_everything_filters_nothing() -> None:
     body = sent(keylist.keys(KeysPage([], Filters())))
     for element in body["view"]["state"]["values"]["filters"].values():
-        element["selected_option"] = {"value": keylist.ALL}
+        element["selected_option"] = {"value": keyforms.ALL}
 
     assert keyforms.filters(body) == Filters()
 

@@ -56,7 +56,21 @@ from bot.services.pages import (
     RotatePage,
     TextPage,
 )
-from bot.slack import answers, choices, digests, fitting, home, keylist, keypages, kit, modals, notifier, once, snippets
+from bot.slack import (
+    answers,
+    choices,
+    digests,
+    fitting,
+    home,
+    keyforms,
+    keylist,
+    keypages,
+    kit,
+    modals,
+    notifier,
+    once,
+    snippets,
+)
 from bot.slack.ids import Place
 from bot.slack.kit import Block
 from sandbox.slack.limits import block_problems, check_options, check_view
@@ -249,7 +263,7 @@ def test_pages_about_keys(text: str) -> None:
     for page in pages():
         drawn = some.everywhere(page, text)
         if isinstance(drawn, KeysPage):
-            drawn = replace(drawn, filters=replace(drawn.filters, text=text[: keylist.TYPED]))
+            drawn = replace(drawn, filters=replace(drawn.filters, text=text[: keyforms.TYPED]))
         assert_view_taken(modals.page(drawn))
         if isinstance(drawn, EditPage):
             assert_view_taken(modals.page(replace(drawn, typed=(text[:3000], text[:3000]))))

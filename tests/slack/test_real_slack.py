@@ -238,7 +238,7 @@ def test_s6_filters_that_nobody_touched_hold_on_the_next_page(action: str) -> No
 
 def test_s6_a_filter_that_is_chosen_counts_at_once_and_everything_is_a_choice() -> None:
     body = submitted(a_list(), {"text": {ids.LIST_TEXT: {"value": "R&D"}}}, kind="block_actions")
-    for value, kind in (("flink", "flink"), (keylist.ALL, "")):
+    for value, kind in (("flink", "flink"), (keyforms.ALL, "")):
         body["actions"] = [{"action_id": ids.LIST_KIND, "selected_option": {"value": value}}]
         assert keyforms.filters(body) == replace(FILTERED, kind=kind)
 
