@@ -22,7 +22,7 @@ from bot.domain.roles import Binding
 from bot.services.clicks import Draft
 from bot.services.cloud import NewKey
 from bot.services.ports import Change
-from bot.slack import ids
+from bot.slack.payloads import ids
 from bot.store.moments import utc_now
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN

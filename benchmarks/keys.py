@@ -15,7 +15,7 @@ from bot.domain.requests import Pending
 from bot.services.listing import PAGE, Listing
 from bot.services.pages import Filters
 from bot.services.ports import Change
-from bot.slack import modals
+from bot.slack.views import pages
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN
 from tests.support.fakes import TestClock
@@ -80,7 +80,7 @@ async def _page(it: Bench) -> float:
     viewing, began = it.services.viewing, perf_counter()
     page = await Listing(viewing).page(await viewing.reader(DANA.slack, DANA.team), Filters())
     assert len(page.views) == PAGE
-    modals.page(page)
+    pages.page(page)
     return (perf_counter() - began) * 1e3
 
 

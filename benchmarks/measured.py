@@ -40,10 +40,10 @@ from bot.services.requests import Desk
 from bot.services.reviewing import Reviewing
 from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
-from bot.slack.acked import AckedViews
-from bot.slack.homes import SlackHomes
-from bot.slack.notifier import SlackNotifier
-from bot.slack.replies import Replies
+from bot.slack.api.acked_views import AckedViews
+from bot.slack.api.client import Replies
+from bot.slack.api.homes import SlackHomes
+from bot.slack.api.notifier import SlackNotifier
 from bot.store import Store
 from bot.store.connection import connect
 from bot.store.embedded import embedded

@@ -13,7 +13,8 @@ from benchmarks.crowd import ENVIRONMENTS, CrowdedCloud
 from benchmarks.measured import Bench, Latencies, Line, bench
 from bot.services.clicks import Draft
 from bot.services.filling import form
-from bot.slack import ids, modals
+from bot.slack.payloads import ids
+from bot.slack.views import pages
 from sandbox.slack.blocks import fill_ids, settle
 from tests.support import build
 from tests.support.build import DANA
@@ -32,7 +33,7 @@ async def measure() -> list[Line]:
         for number in range(CHOICES):
             clock.advance(timedelta(seconds=1))
             draft = Draft("me", f"env-{number % ENVIRONMENTS:05}", name="orders producer", reason="Local tests")
-            view = modals.page(form(draft, catalog, build.a_policy()))
+            view = pages.page(form(draft, catalog, build.a_policy()))
             taken.append(await _chosen(it, view, number))
         return Latencies(taken).lines("the form drawn again, 500 environments and 20,000 clusters", BUDGET)
 

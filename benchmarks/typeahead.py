@@ -12,7 +12,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 from benchmarks.crowd import CLUSTERS_EACH, ENVIRONMENTS, CrowdedCloud
 from benchmarks.measured import Bench, Latencies, Line, bench
-from bot.slack import ids
+from bot.slack.payloads import ids
 from tests.support import build
 from tests.support.build import DANA
 from tests.support.fakes import TestClock

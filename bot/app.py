@@ -23,11 +23,11 @@ from bot.services.backstop import Backstop, Known
 from bot.services.ports import Clock
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
-from bot.slack.replies import unreachable
-from bot.slack.sockets import Sockets
-from bot.slack.unconfirmed import unconfirmed
-from bot.slack.watch import Watch
-from bot.slack.workspace import channel_problem
+from bot.slack.api.client import unreachable
+from bot.slack.api.socket_mode import Sockets
+from bot.slack.api.unconfirmed import unconfirmed
+from bot.slack.api.watch import Watch
+from bot.slack.api.workspace import channel_problem
 from bot.store.connection import check as redis_problems
 from bot.store.connection import clock_problem
 from bot.store.moments import utc_now

@@ -28,11 +28,11 @@ from bot.services.reviewing import Reviewing
 from bot.services.viewing import Viewing
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
-from bot.slack.acked import AckedViews
-from bot.slack.homes import SlackHomes
-from bot.slack.notifier import SlackNotifier
-from bot.slack.people import SlackPeople
-from bot.slack.replies import Replies
+from bot.slack.api.acked_views import AckedViews
+from bot.slack.api.client import Replies
+from bot.slack.api.homes import SlackHomes
+from bot.slack.api.notifier import SlackNotifier
+from bot.slack.api.people import SlackPeople
 
 SLACKS = {"slack.com", "slack-gov.com"}
 

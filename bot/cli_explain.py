@@ -194,7 +194,7 @@ async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
         return
 
     from bot.connections import connected
-    from bot.slack.people import SlackPeople
+    from bot.slack.api.people import SlackPeople
     from bot.store.moments import utc_now
 
     policy = _policy(sources.policy or sources.live.latchkey_policy, sources.live.latchkey_channel)

@@ -17,8 +17,8 @@ from bot.domain.errors import KeyRefused, LatchkeyError, TokenRefused, Undeliver
 from bot.domain.keys import Secret
 from bot.services.ports import Clock
 from bot.settings import Settings, StartupError
-from bot.slack.proxies import routed
-from bot.slack.workspace import Workspace, app_token_problem, introduce
+from bot.slack.api.proxies import routed
+from bot.slack.api.workspace import Workspace, app_token_problem, introduce
 from bot.store import Store
 from bot.store.connection import check as redis_problems
 from bot.store.connection import connect

@@ -15,8 +15,8 @@ from bot.policyfile.words import shown
 from bot.services.cloud import Cloud
 from bot.services.identity import belongs
 from bot.settings import Settings
-from bot.slack.people import SlackPeople
-from bot.slack.workspace import channel_problem
+from bot.slack.api.people import SlackPeople
+from bot.slack.api.workspace import channel_problem
 from bot.store.moments import utc_now
 
 _KEYS: tuple[Place, ...] = (

@@ -8,9 +8,10 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.domain.errors import LatchkeyError
 from bot.domain.requests import Request
 from bot.services.homes import waiting_for
-from bot.slack import answers, forms, ids
-from bot.slack.forms import Body, Command
-from bot.slack.kit import Block
+from bot.slack.blocks.kit import Block
+from bot.slack.messages import answers
+from bot.slack.payloads import ids, read
+from bot.slack.payloads.read import Body, Command
 from handlers import keys
 from handlers.create import open_form
 from handlers.desk import Reception
@@ -24,7 +25,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.command(ids.COMMAND)
     async def apikey(ack: AsyncAck, body: Body) -> None:
-        command = forms.command(body)
+        command = read.command(body)
         match command.verb:
             case "" | "help":
                 await ack(**_shown(answers.help_blocks(), "Latchkey makes Confluent Cloud API keys"))
@@ -44,7 +45,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.HELP_REQUESTS)
     @app.action(ids.HELP_WHOAMI)
     async def help_button(ack: AsyncAck, body: Body) -> None:
-        opening = forms.opening(body)
+        opening = read.opening(body)
         verb = _VERBS[body["actions"][0]["action_id"]]
         command = Command(verb, "", opening.by, opening.team, opening.trigger, opening.reply)
         desk.start(_answer(desk, command), verb, command.by, command.reply)

@@ -9,10 +9,11 @@ from bot.domain.catalog import Catalog
 from bot.services.checking import name_taken, text_problems
 from bot.services.clicks import Change, Check, Draft, Send
 from bot.services.filling import NEW, form, used
-from bot.slack import choices, forms, ids, modals
-from bot.slack.form import form as draw
-from bot.slack.forms import Body, Command, Opening
-from bot.slack.kit import Block
+from bot.slack.blocks.kit import Block
+from bot.slack.payloads import ids, read
+from bot.slack.payloads.read import Body, Command, Opening
+from bot.slack.views import options, pages
+from bot.slack.views.form import form as draw
 from handlers.desk import Reception
 
 _EMPTY = Draft()
@@ -24,7 +25,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.OPEN_FORM)
     @app.shortcut(ids.SHORTCUT_CREATE)
     async def open_it(ack: AsyncAck, body: Body) -> None:
-        opening = forms.opening(body)
+        opening = read.opening(body)
         desk.start(open_form(desk, opening), "open the form", opening.by, opening.reply)
         await ack()
 
@@ -33,7 +34,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.FORM_ENVIRONMENT)
     @app.action(ids.FORM_CLOUD)
     async def redraw(ack: AsyncAck, body: Body) -> None:
-        opening = forms.opening(body)
+        opening = read.opening(body)
         desk.start(_redraw(desk, opening, body), "draw the form again", opening.by, opening.reply)
         await ack()
 
@@ -41,23 +42,23 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.options(ids.FORM_RESOURCE)
     @app.options(ids.FORM_ACCOUNT)
     async def suggest(ack: AsyncAck, body: Body) -> None:
-        await ack(**_options(await desk.catalog(), forms.suggestion(body)))
+        await ack(**_options(await desk.catalog(), read.suggestion(body)))
 
     @app.view(ids.FORM)
     async def submitted(ack: AsyncAck, body: Body) -> None:
-        draft = used(forms.draft(body))
-        if shown := forms.under(body, await _problems(desk, draft)):
+        draft = used(read.draft(body))
+        if shown := read.under(body, await _problems(desk, draft)):
             await ack(response_action="errors", errors=shown)
             return
-        await desk.submit(ack, body, Check(draft), modals.checking())
+        await desk.submit(ack, body, Check(draft), pages.checking())
 
     @app.view(ids.REVIEW)
     async def sent(ack: AsyncAck, body: Body) -> None:
-        await desk.submit(ack, body, Send(forms.metadata(body)), modals.working("Sending"))
+        await desk.submit(ack, body, Send(read.metadata(body)), pages.working("Sending"))
 
     @app.action(ids.REVIEW_BACK)
     async def back(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Change(forms.request_id(body)))
+        await desk.button(ack, body, Change(read.request_id(body)))
 
 
 async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _EMPTY) -> None:
@@ -66,7 +67,7 @@ async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _E
     `draft` is what it is filled with, to begin with.
     """
     catalog = None if draft == _EMPTY else await desk.catalog()  # for the names of what is chosen already
-    view = await desk.open(asked.trigger, modals.page(form(draft, catalog, desk.directory.policy())))
+    view = await desk.open(asked.trigger, pages.page(form(draft, catalog, desk.directory.policy())))
     if desk.directory.catalog_is_stale():
         await desk.agenda.put("catalog", desk.clock())
         desk.bell.ring()
@@ -74,9 +75,9 @@ async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _E
 
 
 async def _redraw(desk: Reception, opening: Opening, body: Body) -> None:
-    page = form(forms.draft(body), await desk.catalog(), desk.directory.policy())
-    page = replace(page, drawing=forms.click_id(body)[:8])
-    await desk.redraw(opening, draw(page, forms.standing(body)))
+    page = form(read.draft(body), await desk.catalog(), desk.directory.policy())
+    page = replace(page, drawing=read.click_id(body)[:8])
+    await desk.redraw(opening, draw(page, read.standing(body)))
 
 
 async def _problems(desk: Reception, draft: Draft) -> Mapping[str, str]:
@@ -89,11 +90,11 @@ async def _problems(desk: Reception, draft: Draft) -> Mapping[str, str]:
     return problems
 
 
-def _options(catalog: Catalog | None, asked: forms.Suggestion) -> Block:
+def _options(catalog: Catalog | None, asked: read.Suggestion) -> Block:
     match asked.action:
         case ids.FORM_ENVIRONMENT:
-            return choices.environments(catalog, asked.typed)
+            return options.environments(catalog, asked.typed)
         case ids.FORM_RESOURCE:
-            return choices.resources(catalog, asked.place, asked.typed)
+            return options.resources(catalog, asked.place, asked.typed)
         case _:
-            return choices.accounts(catalog, asked.typed)
+            return options.accounts(catalog, asked.typed)

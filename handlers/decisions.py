@@ -5,8 +5,9 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.domain.keys import RequestId
 from bot.services.checking import LIMITS, text_problem
 from bot.services.clicks import Approve, Cancel, Deny
-from bot.slack import forms, ids, modals
-from bot.slack.forms import Body, Opening
+from bot.slack.payloads import ids, read
+from bot.slack.payloads.read import Body, Opening
+from bot.slack.views import pages
 from handlers.desk import Reception
 
 
@@ -15,26 +16,26 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.action(ids.APPROVE)
     async def approve(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Approve(forms.request_id(body)))
+        await desk.button(ack, body, Approve(read.request_id(body)))
 
     @app.action(ids.DENY)
     async def deny(ack: AsyncAck, body: Body) -> None:
-        opening = forms.opening(body)
-        desk.start(_ask_why(desk, opening, forms.request_id(body)), "ask why", opening.by, opening.reply)
+        opening = read.opening(body)
+        desk.start(_ask_why(desk, opening, read.request_id(body)), "ask why", opening.by, opening.reply)
         await ack()
 
     @app.view(ids.DENY_REASON)
     async def denied(ack: AsyncAck, body: Body) -> None:
-        reason = forms.deny_reason(body)
+        reason = read.deny_reason(body)
         if problem := _problem(reason):
             await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
             return
-        deed = Deny(RequestId(forms.metadata(body)), reason)
-        await desk.submit(ack, body, deed, modals.working("Deny this request"))
+        deed = Deny(RequestId(read.metadata(body)), reason)
+        await desk.submit(ack, body, deed, pages.working("Deny this request"))
 
     @app.action(ids.CANCEL)
     async def cancel(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Cancel(forms.request_id(body)))
+        await desk.button(ack, body, Cancel(read.request_id(body)))
 
 
 def _problem(reason: str) -> str | None:
@@ -42,4 +43,4 @@ def _problem(reason: str) -> str | None:
 
 
 async def _ask_why(desk: Reception, opening: Opening, request: RequestId) -> None:
-    await desk.open(opening.trigger, modals.deny(request))
+    await desk.open(opening.trigger, pages.deny(request))

@@ -21,12 +21,13 @@ from bot.services.ports import Agenda, Clock, Inbox, Requests
 from bot.services.viewing import Viewing
 from bot.services.words import unescaped
 from bot.services.worker import Bell
-from bot.slack import forms, modals
-from bot.slack.acked import AckedViews, waiting
-from bot.slack.forms import Body, Command, Opening
-from bot.slack.keyforms import DEEPEST
-from bot.slack.kit import Block
-from bot.slack.replies import Replies, call
+from bot.slack.api.acked_views import AckedViews, waiting
+from bot.slack.api.client import Replies, call
+from bot.slack.blocks.kit import Block
+from bot.slack.payloads import read
+from bot.slack.payloads.read import Body, Command, Opening
+from bot.slack.payloads.read_keys import DEEPEST
+from bot.slack.views import pages
 from handlers.errors import reporter, tell
 
 STORED_WITHIN = 2.0
@@ -71,7 +72,7 @@ class Reception:
 
         Raises `Unavailable` when the store does not take it in time.
         """
-        click = forms.click(body, deed, self.clock())
+        click = read.click(body, deed, self.clock())
         click = replace(click, team=seat(self.directory.tenant, click.team))
         try:
             async with asyncio.timeout(STORED_WITHIN):
@@ -86,7 +87,7 @@ class Reception:
         try:
             await self.receive(body, deed)
         except LatchkeyError as error:
-            opening = forms.opening(body)
+            opening = read.opening(body)
             self.start(self._complain(opening, error), "complain", opening.by, opening.reply)
         await ack()
 
@@ -101,12 +102,12 @@ class Reception:
             is_new = await self.receive(body, deed)
         except LatchkeyError as error:
             if field:
-                await ack(response_action="errors", errors=forms.under(body, {field: unescaped(tell(error))}))
+                await ack(response_action="errors", errors=read.under(body, {field: unescaped(tell(error))}))
             else:
-                await ack(response_action="push", view=modals.page(TextPage("Not done", tell(error))))
+                await ack(response_action="push", view=pages.page(TextPage("Not done", tell(error))))
         else:
-            again = modals.page(TextPage("Submitted already", _AGAIN))
-            await ack(response_action="update", view=waiting(then, forms.click_id(body)) if is_new else again)
+            again = pages.page(TextPage("Submitted already", _AGAIN))
+            await ack(response_action="update", view=waiting(then, read.click_id(body)) if is_new else again)
 
     async def open(self, trigger: str, view: Block) -> str:
         """Open a modal within the three seconds of its trigger; returns its id."""
@@ -135,10 +136,10 @@ class Reception:
             return await load()
         except LatchkeyError as error:
             log.info("refused", extra={"code": error.code, "why": str(error)})
-            return modals.page(TextPage("Not possible", tell(error)))
+            return pages.page(TextPage("Not possible", tell(error)))
         except Exception as error:
             log.exception("failed")
-            return modals.page(TextPage("Something went wrong", tell(error)))
+            return pages.page(TextPage("Something went wrong", tell(error)))
 
     async def redraw_with(self, opening: Opening, load: Callable[[], Awaitable[Block]]) -> None:
         """Replace the modal that a click came from with what takes a while to load, unless it was clicked again.
@@ -186,14 +187,14 @@ class Reception:
         try:
             await self.directory.identify(user, team, shown=True)
         except Refused as error:
-            page = modals.page(TextPage("Not possible", f"Nothing was sent. {error.tell}"))
+            page = pages.page(TextPage("Not possible", f"Nothing was sent. {error.tell}"))
             await call(self.replies.client, "views.update", {"view_id": view, "view": page})
         except Unavailable:
             return  # the review page asks again, and says so
 
     async def _complain(self, opening: Opening, error: LatchkeyError) -> None:
         if opening.view is not None:
-            page = modals.page(TextPage("Not done", tell(error)))
+            page = pages.page(TextPage("Not done", tell(error)))
             await call(self.replies.client, "views.push", {"trigger_id": opening.trigger, "view": page})
         else:
             await self.replies.send(opening.by, opening.reply, tell(error))

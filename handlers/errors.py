@@ -6,7 +6,7 @@ from bot.background import Report
 from bot.domain.errors import LatchkeyError, TokenRefused, Undeliverable
 from bot.domain.keys import SlackUserId
 from bot.services.clicks import ReplyTo
-from bot.slack.replies import Replies
+from bot.slack.api.client import Replies
 
 log = logging.getLogger("latchkey.handlers")
 

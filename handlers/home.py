@@ -7,8 +7,9 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.domain.keys import SlackUserId
 from bot.services.clicks import ReplyTo
 from bot.services.pages import TextPage
-from bot.slack import forms, modals
-from bot.slack.forms import Body
+from bot.slack.payloads import read
+from bot.slack.payloads.read import Body
+from bot.slack.views import pages
 from handlers.desk import Reception
 
 _NO_LONGER = "This button is from an older Latchkey and does nothing any more. Nothing was changed. Try `/apikey help`."
@@ -30,7 +31,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.action(re.compile(".*"))
     async def unknown_button(ack: AsyncAck, body: Body) -> None:
-        opening = forms.opening(body)
+        opening = read.opening(body)
         desk.start(
             desk.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown button", opening.by, opening.reply
         )
@@ -38,7 +39,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.shortcut(re.compile(".*"))
     async def unknown_shortcut(ack: AsyncAck, body: Body) -> None:
-        opening = forms.opening(body)
+        opening = read.opening(body)
         desk.start(
             desk.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown shortcut", opening.by, opening.reply
         )
@@ -46,7 +47,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.view(re.compile(".*"))
     async def unknown_view(ack: AsyncAck) -> None:
-        await ack(response_action="update", view=modals.page(TextPage("Not done", _NO_LONGER)))
+        await ack(response_action="update", view=pages.page(TextPage("Not done", _NO_LONGER)))
 
     @app.view_closed(re.compile(".*"))
     async def closed(ack: AsyncAck) -> None:

@@ -13,10 +13,15 @@ from bot.domain.keys import KeyId
 from bot.services.clicks import Delete, Edit, Extend, Rotate
 from bot.services.listing import Listing
 from bot.services.pages import Filters, Page
-from bot.slack import forms, ids, keyforms, keylist, keypages, modals, snippets
-from bot.slack.acked import waiting
-from bot.slack.forms import Body, Command, Opening
-from bot.slack.kit import Block, cut
+from bot.slack.api.acked_views import waiting
+from bot.slack.blocks.kit import Block, cut
+from bot.slack.messages import snippets
+from bot.slack.payloads import ids, read_keys
+from bot.slack.payloads import read as payloads
+from bot.slack.payloads.read import Body, Command, Opening
+from bot.slack.views import key as key_pages
+from bot.slack.views import keys as key_list
+from bot.slack.views import pages as modals
 from handlers.desk import Reception
 
 Deed: TypeAlias = Edit | Delete | Rotate | Extend
@@ -47,10 +52,10 @@ _TITLES = {
     "delete": "Delete API key",
 }
 _SUBMITS: Mapping[str, _Submit] = {
-    ids.EDIT: _Submit(keyforms.edit, "Edit API key", ids.NAME_BLOCK),
-    ids.ROTATE: _Submit(keyforms.rotate, "Rotate API key", ids.NAME_BLOCK),
-    ids.EXTEND: _Submit(keyforms.extend, "Extend API key", ids.REASON_BLOCK),
-    ids.DELETE: _Submit(keyforms.delete, "Delete API key", ids.WORD_BLOCK),
+    ids.EDIT: _Submit(read_keys.edit, "Edit API key", ids.NAME_BLOCK),
+    ids.ROTATE: _Submit(read_keys.rotate, "Rotate API key", ids.NAME_BLOCK),
+    ids.EXTEND: _Submit(read_keys.extend, "Extend API key", ids.REASON_BLOCK),
+    ids.DELETE: _Submit(read_keys.delete, "Delete API key", ids.WORD_BLOCK),
 }
 TYPED = 40
 """Characters of a mistyped id that are repeated to whoever typed it."""
@@ -69,14 +74,14 @@ def _listen_to_keys(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.KEY_EXTEND)
     @app.action(ids.KEY_DELETE)
     async def key_button(ack: AsyncAck, body: Body) -> None:
-        opening, verb = forms.opening(body), _PAGES[body["actions"][0]["action_id"]]
-        job = _open_key(desk, opening, verb, keyforms.pressed(body), keyforms.depth(body))
+        opening, verb = payloads.opening(body), _PAGES[body["actions"][0]["action_id"]]
+        job = _open_key(desk, opening, verb, read_keys.pressed(body), read_keys.depth(body))
         desk.start(job, f"{verb} a key", opening.by, opening.reply)
         await ack()
 
     @app.action(ids.KEY_SNIPPET)
     async def configure(ack: AsyncAck, body: Body) -> None:
-        opening = forms.opening(body)
+        opening = payloads.opening(body)
         job = _configure(desk, opening, body)
         desk.start(job, "show a client configuration", opening.by, opening.reply)
         await ack()
@@ -88,7 +93,7 @@ def _listen_to_keys(app: AsyncApp, desk: Reception) -> None:
     async def submitted(ack: AsyncAck, body: Body) -> None:
         submit = _SUBMITS[body["view"]["callback_id"]]
         deed = submit.read(body)
-        if problems := keyforms.problems(body, deed):
+        if problems := read_keys.problems(body, deed):
             await ack(response_action="errors", errors=dict(problems))
             return
         await desk.submit(ack, body, deed, modals.working(submit.title), field=submit.field)
@@ -97,8 +102,8 @@ def _listen_to_keys(app: AsyncApp, desk: Reception) -> None:
 def _listen_to_list(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.HELP_LIST)
     async def open_it(ack: AsyncAck, body: Body) -> None:
-        opening = forms.opening(body)
-        job = open_list(desk, opening, depth=keyforms.depth(body))
+        opening = payloads.opening(body)
+        job = open_list(desk, opening, depth=read_keys.depth(body))
         desk.start(job, "list the keys", opening.by, opening.reply)
         await ack()
 
@@ -109,7 +114,7 @@ def _listen_to_list(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.LIST_NEXT)
     @app.action(ids.LIST_PREVIOUS)
     async def turn(ack: AsyncAck, body: Body) -> None:
-        opening, filters, cursor = forms.opening(body), keyforms.filters(body), keyforms.turn(body)
+        opening, filters, cursor = payloads.opening(body), read_keys.filters(body), read_keys.turn(body)
         desk.claim(opening)
         job = desk.redraw_with(opening, lambda: _list(desk, opening, filters, cursor))
         desk.start(job, "turn the list", opening.by, opening.reply)
@@ -117,19 +122,19 @@ def _listen_to_list(app: AsyncApp, desk: Reception) -> None:
 
     @app.view(ids.LIST)
     async def search(ack: AsyncAck, body: Body) -> None:
-        opening, filters = forms.opening(body), keyforms.filters(body)
+        opening, filters = payloads.opening(body), read_keys.filters(body)
         job = desk.follow(opening, lambda: _list(desk, opening, filters))
         desk.start(job, "search the list", opening.by, opening.reply)
-        await ack(response_action="update", view=waiting(keypages.loading("API keys"), opening.reply.waiting))
+        await ack(response_action="update", view=waiting(key_pages.loading("API keys"), opening.reply.waiting))
 
     @app.options(ids.LIST_OWNER)
     @app.options(ids.LIST_ENVIRONMENT)
     async def suggest(ack: AsyncAck, body: Body) -> None:
         typed, catalog = str(body.get("value") or ""), await desk.catalog() or _EMPTY
         if body["action_id"] == ids.LIST_OWNER:
-            await ack(options=keylist.owners(catalog.service_accounts, typed))
+            await ack(options=key_list.owners(catalog.service_accounts, typed))
         else:
-            await ack(options=keylist.environments(catalog.environments, typed))
+            await ack(options=key_list.environments(catalog.environments, typed))
 
 
 async def of_command(desk: Reception, command: Command) -> None:
@@ -137,7 +142,7 @@ async def of_command(desk: Reception, command: Command) -> None:
     if command.verb == "list":
         await open_list(desk, command, text=command.rest)
         return
-    key = keyforms.key_id(command.rest)
+    key = read_keys.key_id(command.rest)
     if key is None:
         await open_list(desk, command, _hint(command))
     else:
@@ -148,8 +153,8 @@ async def open_list(
     desk: Reception, asked: Command | Opening, hint: str = "", *, text: str = "", depth: int = 0
 ) -> None:
     """Open the list: first the modal, for its trigger lives three seconds, then what is in it."""
-    view = await desk.stack(asked, keypages.loading("API keys"), depth)
-    await desk.fill(view, lambda: _list(desk, asked, Filters(text=text[: keyforms.TYPED]), hint=hint))
+    view = await desk.stack(asked, key_pages.loading("API keys"), depth)
+    await desk.fill(view, lambda: _list(desk, asked, Filters(text=text[: read_keys.TYPED]), hint=hint))
 
 
 async def _list(
@@ -174,12 +179,12 @@ async def _open_key(desk: Reception, asked: Command | Opening, verb: str, key: K
     async def loaded() -> Block:
         return modals.page(await pages[verb](key, await viewing.reader(asked.by, asked.team)))
 
-    await desk.fill(await desk.stack(asked, keypages.loading(_TITLES[verb]), depth), loaded)
+    await desk.fill(await desk.stack(asked, key_pages.loading(_TITLES[verb]), depth), loaded)
 
 
 async def _configure(desk: Reception, opening: Opening, body: Body) -> None:
     """A client configuration above the page of its key. There is no secret in it."""
-    chosen, key, viewing = keyforms.snippet(body), keyforms.shown(body), desk.viewing
+    chosen, key, viewing = read_keys.snippet(body), read_keys.shown(body), desk.viewing
     if not chosen:
         return  # a choice that was taken back
 
@@ -190,9 +195,9 @@ async def _configure(desk: Reception, opening: Opening, body: Body) -> None:
         except LatchkeyError:
             endpoints = None  # a configuration says what to fill in
         drawn = snippets.drawn(chosen, view.key.id, view.resource, endpoints or Endpoints("", ""))
-        return keypages.configuration(view, drawn)
+        return key_pages.configuration(view, drawn)
 
-    view = await desk.stack(opening, keypages.loading("Client configuration"), keyforms.depth(body))
+    view = await desk.stack(opening, key_pages.loading("Client configuration"), read_keys.depth(body))
     await desk.fill(view, loaded)
 
 

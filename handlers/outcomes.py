@@ -7,8 +7,8 @@ from bot.domain.keys import RequestId
 from bot.services.clicks import Draft, DropFormer, KeepFormer
 from bot.services.identity import seat
 from bot.services.proposing import draft_again
-from bot.slack import forms, ids
-from bot.slack.forms import Body, Opening
+from bot.slack.payloads import ids, read
+from bot.slack.payloads.read import Body, Opening
 from handlers.create import open_form
 from handlers.desk import Reception
 
@@ -19,18 +19,18 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.ASK_AGAIN)
     @app.action(ids.USE_ACCOUNT)
     async def again(ack: AsyncAck, body: Body) -> None:
-        opening, action = forms.opening(body), body["actions"][0]["action_id"]
-        job = _again(desk, opening, forms.request_id(body), other_account=action == ids.USE_ACCOUNT)
+        opening, action = read.opening(body), body["actions"][0]["action_id"]
+        job = _again(desk, opening, read.request_id(body), other_account=action == ids.USE_ACCOUNT)
         desk.start(job, "open the form again", opening.by, opening.reply)
         await ack()
 
     @app.action(ids.DROP_FORMER)
     async def drop_former(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, DropFormer(*forms.key_ref(body)))
+        await desk.button(ack, body, DropFormer(*read.key_ref(body)))
 
     @app.action(ids.KEEP_FORMER)
     async def keep_former(ack: AsyncAck, body: Body) -> None:
-        request, attempt, until = forms.key_until(body)
+        request, attempt, until = read.key_until(body)
         await desk.button(ack, body, KeepFormer(request, attempt, until=until))
 
 

@@ -5,8 +5,10 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.domain.keys import KeyId
 from bot.services.checking import LIMITS, text_problem
 from bot.services.clicks import CardAt, Keep
-from bot.slack import digests, forms, ids, modals
-from bot.slack.forms import Body, Opening
+from bot.slack.messages import digest
+from bot.slack.payloads import ids, read
+from bot.slack.payloads.read import Body, Opening
+from bot.slack.views import pages
 from handlers.desk import Reception
 
 
@@ -15,19 +17,19 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.action(ids.KEY_KEEP)
     async def keep(ack: AsyncAck, body: Body) -> None:
-        opening, key = forms.opening(body), KeyId(forms.request_id(body))
-        at = forms.click(body, Keep(key, ""), desk.clock()).card
+        opening, key = read.opening(body), KeyId(read.request_id(body))
+        at = read.click(body, Keep(key, ""), desk.clock()).card
         desk.start(_ask_why(desk, opening, key, at), "ask why to keep it", opening.by, opening.reply)
         await ack()
 
     @app.view(ids.KEEP)
     async def kept(ack: AsyncAck, body: Body) -> None:
-        reason = forms.deny_reason(body)
+        reason = read.deny_reason(body)
         if problem := _problem(reason):
             await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
             return
-        key, at = digests.kept_key(forms.metadata(body))
-        await desk.submit(ack, body, Keep(key, reason, at), modals.working("Keep this API key"))
+        key, at = digest.kept_key(read.metadata(body))
+        await desk.submit(ack, body, Keep(key, reason, at), pages.working("Keep this API key"))
 
 
 def _problem(reason: str) -> str | None:
@@ -37,4 +39,4 @@ def _problem(reason: str) -> str | None:
 
 
 async def _ask_why(desk: Reception, opening: Opening, key: KeyId, at: CardAt | None) -> None:
-    await desk.open(opening.trigger, digests.keep_form(key, at))
+    await desk.open(opening.trigger, digest.keep_form(key, at))

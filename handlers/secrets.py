@@ -7,8 +7,9 @@ from bot.domain.errors import LatchkeyError, NotFound, Refused
 from bot.domain.keys import ApiKey, RequestId, Resource
 from bot.domain.requests import Confirmed, Ready, Request, Revealing, Shown
 from bot.services.clicks import Replace, Saved, Show
-from bot.slack import forms, ids, snippets
-from bot.slack.forms import Body, Opening
+from bot.slack.messages import snippets
+from bot.slack.payloads import ids, read
+from bot.slack.payloads.read import Body, Opening
 from handlers.desk import Reception
 
 
@@ -17,19 +18,19 @@ def register(app: AsyncApp, desk: Reception) -> None:
 
     @app.action(ids.SHOW)
     async def show(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Show(*forms.key_ref(body)))
+        await desk.button(ack, body, Show(*read.key_ref(body)))
 
     @app.action(ids.SAVED)
     async def saved(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Saved(*forms.key_ref(body)))
+        await desk.button(ack, body, Saved(*read.key_ref(body)))
 
     @app.action(ids.REPLACE)
     async def replace(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Replace(*forms.key_ref(body)))
+        await desk.button(ack, body, Replace(*read.key_ref(body)))
 
     @app.action(ids.SNIPPET)
     async def configure(ack: AsyncAck, body: Body) -> None:
-        opening, (value, request, attempt) = forms.opening(body), snippets.chosen(body)
+        opening, (value, request, attempt) = read.opening(body), snippets.chosen(body)
         job = _configure(desk, opening, value, request, attempt)
         desk.start(job, "show a client configuration", opening.by, opening.reply)
         await ack()

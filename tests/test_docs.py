@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from bot.settings import Settings
-from bot.slack import ids
+from bot.slack.payloads import ids
 from sandbox.__main__ import STORY
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ from tools.evidence import PAGE, Entry, entries, page, problems
 GOOD: Entry = {
     "id": "slack.some-habit",
     "claim": "Slack does something.",
-    "where": "bot/slack/forms.py: def suggestion",
+    "where": "bot/slack/payloads/read.py: def suggestion",
     "source": "slackapi/bolt-js#660",
     "verdict": "TRUE",
 }
@@ -28,9 +28,9 @@ def test_an_entry_has_a_source_a_verdict_and_its_place(entry: Entry) -> None:
         {"verdict": "FALSE"},
         {"verdict": "UNKNOWN", "either": "Both work."},
         {"verdict": "UNKNOWN", "settled_by": "slack.some-step"},
-        {"where": "bot/slack/forms.py: def gone"},
+        {"where": "bot/slack/payloads/read.py: def gone"},
         {"where": "bot/slack/gone.py: def suggestion"},
-        {"where": "bot/slack/forms.py"},
+        {"where": "bot/slack/payloads/read.py"},
         {"id": "Slack.Habit"},
         {"quoted": "a sentence of theirs"},
     ],

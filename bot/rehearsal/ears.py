@@ -14,9 +14,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import logs
 from bot.rehearsal.findings import Findings
 from bot.rehearsal.report import PAYLOADS
-from bot.slack import ids
-from bot.slack.kit import Block, option
-from bot.slack.workspace import Workspace
+from bot.slack.api.workspace import Workspace
+from bot.slack.blocks.kit import Block, option
+from bot.slack.payloads import ids
 
 Kind: TypeAlias = Literal["command", "action", "options", "submit", "closed"]
 BUSY = "Latchkey is being tested right now. Nothing was changed. Try again later."

@@ -3,8 +3,8 @@
 from typing import Final
 
 from bot.rehearsal.ears import HARD
-from bot.slack import kit
-from bot.slack.kit import Block
+from bot.slack.blocks import kit
+from bot.slack.blocks.kit import Block
 
 TITLE: Final = "Latchkey rehearsal"
 FIRST, SECOND, MENU, TYPED, DRAW, DELETE = (

@@ -28,9 +28,9 @@ from bot.rehearsal.report import error_name
 from bot.rehearsal.slack import GRACE, SETTLED, SlackSteps
 from bot.services.ports import Clock
 from bot.settings import Settings, StartupError
-from bot.slack.people import SlackPeople
-from bot.slack.replies import Replies
-from bot.slack.sockets import Sockets
+from bot.slack.api.client import Replies
+from bot.slack.api.people import SlackPeople
+from bot.slack.api.socket_mode import Sockets
 from bot.store.moments import utc_now
 
 STEP_SECONDS = 300.0

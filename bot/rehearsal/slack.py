@@ -17,8 +17,8 @@ from bot.rehearsal.console import Console, Skipped, ask, wait_or_skip
 from bot.rehearsal.ears import HARD, Ears, Heard
 from bot.rehearsal.findings import Findings, Shape, shapes
 from bot.services.identity import Tenant
-from bot.slack.kit import Block
-from bot.slack.replies import Replies, UrlAnswer, call
+from bot.slack.api.client import Replies, UrlAnswer, call
+from bot.slack.blocks.kit import Block
 
 SETTLED = 4.0
 """Seconds: the answer to a submit has landed by then."""

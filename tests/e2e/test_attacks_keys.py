@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bot.slack import ids
+from bot.slack.payloads import ids
 from sandbox.slack import payloads
 from sandbox.slack.delivery import Envelope, NoAnswer
 from tests.support.play import Play, play

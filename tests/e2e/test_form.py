@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.slack import ids
+from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.confluent.model import ServiceAccount
 from sandbox.slack.blocks import Json, plain_words

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.slack import ids
+from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL, TEAM
 from sandbox.slack.blocks import Json
 from sandbox.slack.delivery import Envelope, Kind, NoAnswer

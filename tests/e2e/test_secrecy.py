@@ -13,7 +13,8 @@ import httpx
 
 from bot import logs
 from bot.domain.keys import Kind
-from bot.slack import ids, snippets
+from bot.slack.messages import snippets
+from bot.slack.payloads import ids
 from bot.store.connection import connect
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.blocks import Json

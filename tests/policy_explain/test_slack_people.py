@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from bot.domain.errors import Throttled, Unavailable
-from bot.slack.people import SlackPeople
+from bot.slack.api.people import SlackPeople
 from sandbox.serving import serve
 from sandbox.slack.server import Slack, running
 from sandbox.slack.web_api import BOT_TOKEN

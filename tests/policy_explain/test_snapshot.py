@@ -23,7 +23,7 @@ from bot.services.explaining import Explaining
 from bot.services.finding import find_owner, find_resource
 from bot.services.identity import Tenant
 from bot.services.ports import People, Profile
-from bot.slack.people import SlackPeople
+from bot.slack.api.people import SlackPeople
 from bot.snapshot import SnapshotCloud, SnapshotPeople, parse, read, take
 from sandbox.cast import CAST, ORG_CRN, ORGANIZATION, TEAM
 from sandbox.confluent import BOT_KEY

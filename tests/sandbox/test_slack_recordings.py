@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.slack import ids
+from bot.slack.payloads import ids
 from sandbox.cast import CAST
 from sandbox.slack import payloads
 from sandbox.slack.blocks import Json

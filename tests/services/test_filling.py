@@ -22,9 +22,9 @@ from bot.services.checking import text_problems
 from bot.services.clicks import Draft
 from bot.services.filling import form, used
 from bot.services.pages import FormPage
-from bot.slack import choices
-from bot.slack.ids import Place
-from bot.slack.kit import Block
+from bot.slack.blocks.kit import Block
+from bot.slack.payloads.ids import Place
+from bot.slack.views import options as menus
 
 DEV, PROD = Environment("env-dev", "dev"), Environment("env-prod", "production")
 ORDERS = KafkaCluster("lkc-1", "orders", DEV.id, DEV.name)
@@ -108,21 +108,21 @@ def test_clouds_in_use_in_the_environment_come_first() -> None:
     assert filled(kind="flink", environment=DEV.id).used_clouds == 2
     assert filled(kind="flink", environment=PROD.id).used_clouds == 0
     assert filled(None, kind="flink").clouds == ("aws", "azure", "gcp")
-    options = choices.cloud_options(("gcp", "aws"), 1)
+    options = menus.cloud_options(("gcp", "aws"), 1)
     assert texts(options) == ["Google Cloud", "AWS"]
     assert ["description" in each for each in options] == [True, False]
 
 
 def test_regions_in_use_in_the_environment_come_first_and_are_marked() -> None:
     place = Place("flink", DEV.id, "aws")
-    used, others = choices.resources(CATALOG, place, "")["option_groups"]
+    used, others = menus.resources(CATALOG, place, "")["option_groups"]
 
     assert used["label"]["text"] == "In use in this environment"
     assert [each["value"] for each in used["options"]] == ["aws.eu-west-9"]
     assert texts([*used["options"], *others["options"]]) == ["eu-west-9", "N. Virginia (us-east-1)"]
-    assert choices.resources(CATALOG, place, "virginia") == {"options": others["options"]}
-    assert choices.resources(CATALOG, place, "US-EAST") == {"options": others["options"]}
-    elsewhere = choices.resources(CATALOG, place._replace(environment=PROD.id), "")
+    assert menus.resources(CATALOG, place, "virginia") == {"options": others["options"]}
+    assert menus.resources(CATALOG, place, "US-EAST") == {"options": others["options"]}
+    elsewhere = menus.resources(CATALOG, place._replace(environment=PROD.id), "")
     assert elsewhere == {"options": others["options"]}
 
 
@@ -138,13 +138,13 @@ def test_a_longer_list_than_slack_shows_says_how_long_it_is() -> None:
     catalog = replace(CATALOG, clusters=many)
     place = Place("kafka", DEV.id)
 
-    (group,) = choices.resources(catalog, place, "orders")["option_groups"]
+    (group,) = menus.resources(catalog, place, "orders")["option_groups"]
     assert group["label"]["text"] == "The first 100 of 20,000: type more to see others"
     assert len(group["options"]) == 100
-    assert texts(choices.resources(catalog, place, "lkc-19999")["options"]) == ["orders 19999"]
+    assert texts(menus.resources(catalog, place, "lkc-19999")["options"]) == ["orders 19999"]
     assert form(Draft(environment=DEV.id), catalog, POLICY).offered == 20_000
     exactly = replace(CATALOG, clusters=many[:100])
-    assert len(choices.resources(exactly, place, "")["options"]) == 100
+    assert len(menus.resources(exactly, place, "")["options"]) == 100
 
 
 def rule(name: str, days: int | None, **match: frozenset[str]) -> Rule:
@@ -191,7 +191,7 @@ def test_lifetimes_go_as_far_as_the_rule_for_what_is_chosen(chosen: dict[str, st
     ],
 )
 def test_the_first_lifetime_is_the_rules_own(limit: timedelta | None, offered: list[str]) -> None:
-    assert texts(choices.lifetime_options(limit)) == offered
+    assert texts(menus.lifetime_options(limit)) == offered
 
 
 def test_where_no_rule_allows_own_accounts_the_form_stands_on_a_service_account() -> None:

@@ -21,7 +21,7 @@ from bot.services.homes import AGAIN, KEYS, LOOKED_AT, RECENT, HomePage, Homes
 from bot.services.ledger import Ledger
 from bot.services.ports import Change
 from bot.services.viewing import Viewing
-from bot.slack import answers
+from bot.slack.messages import answers
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build

@@ -7,8 +7,8 @@ import pytest
 from bot.domain.errors import Refused
 from bot.domain.keys import TeamId
 from bot.services.identity import ELSEWHERE, Tenant, admitted, belongs, seat
-from bot.slack import forms
-from bot.slack.people import _profile
+from bot.slack.api.people import _profile
+from bot.slack.payloads import read as payloads
 from tests.services.world import a_world
 from tests.support import build
 from tests.support.build import TEAM
@@ -102,7 +102,7 @@ def test_a_click_rules_out_only_who_cannot_belong_and_is_stored_with_our_workspa
     alone: bool | None,  # noqa: FBT001
 ) -> None:
     body = {"user": {"id": "U01", **({"team_id": user_team} if user_team else {})}, "trigger_id": "1.2", **around}
-    claimed = forms.opening(body).team
+    claimed = payloads.opening(body).team
     for tenant, expected in ((GRID, in_grid), (ALONE, alone)):
         assert belongs(tenant, claimed) is expected
         assert seat(tenant, claimed) == (user_team if expected is False else TEAM)
@@ -110,9 +110,9 @@ def test_a_click_rules_out_only_who_cannot_belong_and_is_stored_with_our_workspa
 
 def test_a_command_says_where_it_was_typed_and_stays_open_to_a_grid() -> None:
     typed = {"text": "list", "user_id": "U01", "trigger_id": "1.2", "team_id": "T02", "enterprise_id": "E01"}
-    assert belongs(GRID, forms.command(typed).team) is None
-    assert belongs(ALONE, forms.command(typed).team) is False
-    assert belongs(GRID, forms.command({**typed, "team_id": "T01"}).team) is True
+    assert belongs(GRID, payloads.command(typed).team) is None
+    assert belongs(ALONE, payloads.command(typed).team) is False
+    assert belongs(GRID, payloads.command({**typed, "team_id": "T01"}).team) is True
 
 
 def test_in_no_recorded_payload_is_a_member_ruled_out() -> None:

@@ -56,23 +56,18 @@ from bot.services.pages import (
     RotatePage,
     TextPage,
 )
-from bot.slack import (
-    answers,
-    choices,
-    digests,
-    fitting,
-    home,
-    keyforms,
-    keylist,
-    keypages,
-    kit,
-    modals,
-    notifier,
-    once,
-    snippets,
-)
-from bot.slack.ids import Place
-from bot.slack.kit import Block
+from bot.slack.api import notifier
+from bot.slack.blocks import kit, limits
+from bot.slack.blocks.kit import Block
+from bot.slack.messages import answers, snippets
+from bot.slack.messages import digest as digests
+from bot.slack.messages import secret as the_secret
+from bot.slack.payloads import read_keys
+from bot.slack.payloads.ids import Place
+from bot.slack.views import home, options
+from bot.slack.views import key as key_pages
+from bot.slack.views import keys as key_list
+from bot.slack.views import pages as modals
 from sandbox.slack.limits import block_problems, check_options, check_view
 from tests.support import build
 from tests.support import given as some
@@ -263,7 +258,7 @@ def test_pages_about_keys(text: str) -> None:
     for page in pages():
         drawn = some.everywhere(page, text)
         if isinstance(drawn, KeysPage):
-            drawn = replace(drawn, filters=replace(drawn.filters, text=text[: keyforms.TYPED]))
+            drawn = replace(drawn, filters=replace(drawn.filters, text=text[: read_keys.TYPED]))
         assert_view_taken(modals.page(drawn))
         if isinstance(drawn, EditPage):
             assert_view_taken(modals.page(replace(drawn, typed=(text[:3000], text[:3000]))))
@@ -297,8 +292,8 @@ def test_digests_of_the_review(text: str, audience: str) -> None:
 def test_the_message_with_the_secret(text: str, kind: Kind) -> None:
     for owner in OWNERS:
         for verdict in VERDICTS:
-            blocks = once.message(some.everywhere(handover(RESOURCES[kind], owner, verdict), text))
-            assert_taken(blocks, once.FALLBACK)
+            blocks = the_secret.message(some.everywhere(handover(RESOURCES[kind], owner, verdict), text))
+            assert_taken(blocks, the_secret.FALLBACK)
             assert kit.as_message(blocks, "")["blocks"] == blocks
             assert f"{blocks}".count(SECRET) == 2
 
@@ -310,7 +305,7 @@ def test_client_configurations(text: str, kind: Kind) -> None:
     for value, _ in snippets.names(kind):
         drawn = snippets.drawn(value, "KEY0000000000001", resource, Endpoints(text, text, organization=text))
         assert_taken(drawn)
-        assert_view_taken(keypages.configuration(view(), drawn))
+        assert_view_taken(key_pages.configuration(view(), drawn))
 
 
 @texts
@@ -338,12 +333,12 @@ def test_what_searchable_fields_offer(text: str, length: int) -> None:
     )
     for typed in ("", "1", text):
         for kind in RESOURCES:
-            check_options(choices.resources(catalog, Place(kind, "env-1", "aws"), typed))
-        for answer in (choices.environments(catalog, typed), choices.accounts(catalog, typed)):
+            check_options(options.resources(catalog, Place(kind, "env-1", "aws"), typed))
+        for answer in (options.environments(catalog, typed), options.accounts(catalog, typed)):
             check_options(answer)
-        check_options({"options": keylist.owners(catalog.service_accounts, typed)})
-        check_options({"options": keylist.environments(catalog.environments, typed)})
-    assert "env-1" in json.dumps(choices.environments(catalog, "1"))
+        check_options({"options": key_list.owners(catalog.service_accounts, typed)})
+        check_options({"options": key_list.environments(catalog.environments, typed)})
+    assert "env-1" in json.dumps(options.environments(catalog, "1"))
 
 
 # --- what is cut, and what is not -------------------------------------------------------------------------------------
@@ -392,7 +387,7 @@ def everything_drawn(text: str) -> Iterator[tuple[Any, str]]:
     yield digests.message(a_digest(text))
     for resource in RESOURCES.values():
         for verdict in VERDICTS:
-            yield once.message(some.everywhere(handover(resource, OWNERS[1], verdict), text)), once.FALLBACK
+            yield the_secret.message(some.everywhere(handover(resource, OWNERS[1], verdict), text)), the_secret.FALLBACK
 
 
 def test_foreign_text_pings_and_links_nothing() -> None:
@@ -418,8 +413,8 @@ def test_a_text_of_many_lines_passes_for_no_line_of_ours() -> None:
 
 def test_a_file_to_be_copied_has_only_its_own_lines() -> None:
     for resource in RESOURCES.values():
-        plain = once.message(handover(resource, OWNERS[1]))
-        forged = once.message(some.everywhere(handover(resource, OWNERS[1]), FORGED))
+        plain = the_secret.message(handover(resource, OWNERS[1]))
+        forged = the_secret.message(some.everywhere(handover(resource, OWNERS[1]), FORGED))
 
         assert labels(forged) == labels(plain)
 
@@ -446,7 +441,7 @@ def test_as_many_things_as_fit_are_shown(sizes: set[str]) -> None:
             kit.lines([text]) for text in [*"".join(sizes), *[TEXTS[name] for name in sizes]] for _ in range(number)
         ]
 
-    shown = fitting.as_many(20, drawn, fitting.fits_a_message)
+    shown = limits.as_many(20, drawn, limits.fits_a_message)
 
-    assert fitting.fits_a_message(shown) or shown == drawn(1)
+    assert limits.fits_a_message(shown) or shown == drawn(1)
     assert any(shown == drawn(number) for number in range(1, 21))

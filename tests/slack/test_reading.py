@@ -10,8 +10,12 @@ from bot.domain.requests import Done, Ready, Request
 from bot.services.clicks import Cancel
 from bot.services.homes import HomePage
 from bot.services.pages import KeyPage, KeyView
-from bot.slack import answers, cards, forms, home, ids, keymessages, keypages
-from bot.slack.kit import Block
+from bot.slack.blocks.kit import Block
+from bot.slack.messages import answers, card
+from bot.slack.messages import key as key_messages
+from bot.slack.payloads import ids, read
+from bot.slack.views import home
+from bot.slack.views import key as key_pages
 from sandbox.slack.blocks import interactive, plain_words
 from tests.support import build
 from tests.support.build import ACCOUNT, DANA, ERIN
@@ -42,7 +46,7 @@ def test_the_owner_of_an_account_is_named_as_an_approver_only_where_owning_it_is
     ask = build.an_ask(owner=ACCOUNT, resource=resource)
     request = build.pending(ask=ask, terms=build.terms(table=table))
 
-    assert ("owns the service account" in words(cards.card(request)[0])) is counts
+    assert ("owns the service account" in words(card.card(request)[0])) is counts
 
 
 def test_a_key_of_ones_own_account_says_whose_it_is_to_whoever_reads() -> None:
@@ -56,7 +60,7 @@ def test_a_change_of_somebody_elses_key_does_not_call_the_account_that_of_who_as
     ask = build.an_ask(requester=ERIN, operation=Operation.DELETE, owner=MyAccount(DANA.principal), key=build.a_key())
     request = build.pending(ask=ask)
 
-    for shown in (cards.card(request)[0], cards.asked(request)[0]):
+    for shown in (card.card(request)[0], card.asked(request)[0]):
         assert f"Account: another person’s ({DANA.principal})" in words(shown)
     for shown in (answers.waiting_blocks([request]), answers.own_blocks([request])):
         assert "in dev, another person’s account" in words(shown)
@@ -66,7 +70,7 @@ def test_a_key_that_was_gone_already_is_not_said_to_be_deleted_by_the_request() 
     ask = build.an_ask(operation=Operation.DELETE, key=build.a_key())
     done = Done(ask, build.terms(), build.a_grant(ask=ask), 1, build.NOW, "It was gone already: somebody deleted it.")
 
-    said = words(cards.asked(done)[0])
+    said = words(card.asked(done)[0])
     assert "It was gone already" in said
     assert "was deleted" not in said
 
@@ -98,16 +102,16 @@ def test_a_button_in_a_list_is_on_nobodys_card_though_the_list_is_a_direct_messa
                 "container": {"type": "message", "channel_id": "D01", "message_ts": "1.1"},
                 "actions": [{**row["elements"][0], "block_id": row["block_id"], "action_ts": "1.2"}],
             }
-            assert forms.click(body, Cancel(RequestId("R1")), build.NOW).card is None
+            assert read.click(body, Cancel(RequestId("R1")), build.NOW).card is None
             body["actions"] = [{"action_id": ids.SHOW, "block_id": "b1", "action_ts": "1.2"}]
-            assert forms.click(body, Cancel(RequestId("R1")), build.NOW).card is not None
+            assert read.click(body, Cancel(RequestId("R1")), build.NOW).card is not None
 
 
 def test_the_page_of_a_key_says_where_its_secret_is_to_whoever_asked_for_it_alone() -> None:
     view = KeyView(build.a_key(), build.ACCOUNT, "orders-service", build.CLUSTER, build.states()["ready"])
 
-    assert "Its secret is waiting" not in words(keypages.key(KeyPage(view))["blocks"])
-    mine = keypages.key(KeyPage(replace(view, secret_waits=True)))
+    assert "Its secret is waiting" not in words(key_pages.key(KeyPage(view))["blocks"])
+    mine = key_pages.key(KeyPage(replace(view, secret_waits=True)))
     assert "Its secret is waiting: run /apikey requests and select Show secret." in words(mine["blocks"])
     assert ids.SHOW not in str(mine)
 
@@ -123,14 +127,14 @@ def test_home_begins_with_what_waits_for_its_reader() -> None:
 
 
 def test_whether_a_key_works_is_said_above_the_button_that_shows_its_secret() -> None:
-    blocks = keymessages.key(build.ready(), 1)[0]
+    blocks = key_messages.key(build.ready(), 1)[0]
 
     assert blocks[-1]["type"] == "actions"
     assert buttons(blocks) == ["Show secret"]
 
 
 def test_an_old_key_is_kept_with_one_click_and_deleted_with_two() -> None:
-    blocks = keymessages.key(build.rotated(), 1)[0]
+    blocks = key_messages.key(build.rotated(), 1)[0]
 
     keep, drop = (
         each for _, each in interactive(list(blocks)) if each["action_id"] in {ids.KEEP_FORMER, ids.DROP_FORMER}
@@ -143,14 +147,14 @@ def test_an_old_key_is_kept_with_one_click_and_deleted_with_two() -> None:
 def test_a_deleted_key_says_who_deleted_it_and_why() -> None:
     ended, place = build.ended(), "Key `KEY0000000000002` took its place."
 
-    assert "Deleted by <@U0ERIN>. Key" in words(keymessages.end(ended)[0])
+    assert "Deleted by <@U0ERIN>. Key" in words(key_messages.end(ended)[0])
     assert "Deleted by <@U0ERIN>. Key KEY0000000000002 took its place. Key" in words(
-        keymessages.end(replace(ended, why=place))[0]
+        key_messages.end(replace(ended, why=place))[0]
     )
-    assert "Its lifetime is over. Key" in words(keymessages.end(replace(ended, by=None))[0])
+    assert "Its lifetime is over. Key" in words(key_messages.end(replace(ended, by=None))[0])
 
 
-@pytest.mark.parametrize("message", [keymessages.end, keymessages.reminder])
+@pytest.mark.parametrize("message", [key_messages.end, key_messages.reminder])
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_of_a_key_that_is_not_deleted_yet_nobody_reads_that_it_is_gone(
     message: Callable[[Request], tuple[list[Block], str]], *, is_gone: bool

@@ -16,9 +16,13 @@ from bot.domain.keys import KafkaCluster, Kind, KsqlCluster, SchemaRegistry
 from bot.services.clicks import Draft
 from bot.services.filling import form
 from bot.services.pages import EditPage, Filters, KeysPage, KeyView
-from bot.slack import choices, forms, ids, keyforms, keylist, keypages, modals
-from bot.slack.form import form as drawn
-from bot.slack.kit import Block
+from bot.slack.blocks.kit import Block
+from bot.slack.payloads import ids, read_keys
+from bot.slack.payloads import read as payloads
+from bot.slack.views import key as key_pages
+from bot.slack.views import keys as key_list
+from bot.slack.views import options, pages
+from bot.slack.views.form import form as drawn
 from sandbox.slack.blocks import fill_ids, settle
 from tests.support import build
 
@@ -59,8 +63,8 @@ def suggestion(view: Block, action: str, values: Block | None = None) -> Block:
 
 
 def offered(view: Block, values: Block | None = None) -> list[str]:
-    asked = forms.suggestion(suggestion(view, ids.FORM_RESOURCE, values))
-    answer = choices.resources(CATALOG, asked.place, asked.typed)
+    asked = payloads.suggestion(suggestion(view, ids.FORM_RESOURCE, values))
+    answer = options.resources(CATALOG, asked.place, asked.typed)
     groups = answer.get("option_groups", [answer])
     return [each["value"] for group in groups for each in group["options"]]
 
@@ -78,35 +82,35 @@ def test_s1_dependent_fields_offer_what_is_there_whatever_state_slack_sends(
 ) -> None:
     draft = Draft(kind=kind, environment=place.id, cloud="gcp" if kind is Kind.FLINK else "")
 
-    view = modals.page(form(draft, CATALOG, build.a_policy()))
+    view = pages.page(form(draft, CATALOG, build.a_policy()))
 
     assert offered(view, values) == [OFFERED[kind].format(place.name)]
 
 
 def test_s1_before_a_place_is_chosen_nothing_is_offered() -> None:
     for kind in OFFERED:
-        assert offered(modals.page(form(Draft(kind=kind), CATALOG, build.a_policy()))) == []
+        assert offered(pages.page(form(Draft(kind=kind), CATALOG, build.a_policy()))) == []
 
 
 def test_s5_a_form_that_is_drawn_from_what_was_stored_has_fields_that_slack_knows_nothing_of() -> None:
     draft = Draft(owner="me", environment=DEV.id, cluster="lkc-dev", name="a", reason="b", lifetime="7")
     page = form(draft, CATALOG, build.a_policy())
-    before = modals.page(page)
+    before = pages.page(page)
 
-    again = modals.page(replace(page, drawing="0123abcd", draft=replace(draft, name="corrected", lifetime="30")))
+    again = pages.page(replace(page, drawing="0123abcd", draft=replace(draft, name="corrected", lifetime="30")))
 
     assert not blocks_of(before) & blocks_of(again)
     stuck = settle(fill_ids(before["blocks"]), {})
     values = {**stuck, **settle(fill_ids(again["blocks"]), stuck)}
-    read = forms.draft(submitted(again, values))
+    read = payloads.draft(submitted(again, values))
     assert (read.name, read.lifetime, read.environment, read.cluster) == ("corrected", "30", DEV.id, "lkc-dev")
 
 
 def test_s5_the_state_of_an_earlier_page_is_not_taken_for_that_of_this_one() -> None:
-    view = modals.page(replace(form(Draft(), CATALOG, build.a_policy()), drawing="0123abcd"))
+    view = pages.page(replace(form(Draft(), CATALOG, build.a_policy()), drawing="0123abcd"))
     outdated = {"name": {ids.FORM_TEXT: {"type": "plain_text_input", "value": "of an earlier page"}}}
 
-    assert forms.draft(submitted(view, outdated)).name == ""
+    assert payloads.draft(submitted(view, outdated)).name == ""
 
 
 def blocks_of(view: Block) -> set[str]:
@@ -139,8 +143,8 @@ class Slack:
         self.known |= copy.deepcopy(values)
         clicks.append(len(clicks))
         body = submitted(self.view, values, kind="block_actions")
-        page = form(forms.draft(body), CATALOG, build.a_policy())
-        standing = forms.standing(body)
+        page = form(payloads.draft(body), CATALOG, build.a_policy())
+        standing = payloads.standing(body)
         self.view = drawn(replace(page, drawing=ids.drawing(str(len(clicks)))), standing)
         came_in = [each for each in self.view["blocks"] if each.get("block_id", "") not in standing]
         self.before = {**self.values(), **settle(fill_ids(came_in), {})}
@@ -164,12 +168,12 @@ choices_made = st.lists(
 @settings(max_examples=150)
 @given(choices_made)
 def test_s5_what_the_form_shows_is_what_it_submits_whatever_was_chosen_before(made: list[tuple[str, str]]) -> None:
-    slack, clicks = Slack(modals.page(form(Draft(), CATALOG, build.a_policy()))), list[int]()
+    slack, clicks = Slack(pages.page(form(Draft(), CATALOG, build.a_policy()))), list[int]()
 
     for field, value in made:
         slack.choose(field, value, clicks)
 
-    assert forms.draft(submitted(slack.view, slack.values())) == forms.draft(submitted(slack.view, slack.shows()))
+    assert payloads.draft(submitted(slack.view, slack.values())) == payloads.draft(submitted(slack.view, slack.shows()))
 
 
 def a_view(name: str, description: str = "") -> KeyView:
@@ -189,42 +193,42 @@ def escaped(view: Any) -> Any:
 
 def test_s10_texts_that_a_key_has_already_may_stay_however_slack_sends_the_page_back() -> None:
     long = "R&D <orders> " + "x" * 80
-    view = keypages.edit(EditPage(a_view(long, long * 4)))
+    view = key_pages.edit(EditPage(a_view(long, long * 4)))
     body = submitted(
         {**escaped(view), "private_metadata": view["private_metadata"]}, settle(fill_ids(view["blocks"]), {})
     )
 
-    assert keyforms.problems(body, keyforms.edit(body)) == {}
+    assert read_keys.problems(body, read_keys.edit(body)) == {}
 
     body["view"]["state"]["values"]["name"][ids.FORM_TEXT]["value"] = long + "y"
-    assert list(keyforms.problems(body, keyforms.edit(body))) == ["name"]
+    assert list(read_keys.problems(body, read_keys.edit(body))) == ["name"]
 
 
 def test_s10_what_a_form_keeps_out_of_sight_comes_back_as_it_was() -> None:
     draft = Draft(owner="me", account_name="R&D <team>", environment=DEV.id)
-    view = escaped(modals.page(form(draft, CATALOG, build.a_policy())))
+    view = escaped(pages.page(form(draft, CATALOG, build.a_policy())))
 
-    assert forms.draft(submitted(view, settle(fill_ids(view["blocks"]), {}))).account_name == "R&D <team>"
+    assert payloads.draft(submitted(view, settle(fill_ids(view["blocks"]), {}))).account_name == "R&D <team>"
 
 
 def test_s5_an_edit_that_somebody_else_was_faster_with_shows_and_submits_what_was_typed() -> None:
-    before = keypages.edit(EditPage(a_view("old")))
-    again = keypages.edit(EditPage(a_view("theirs"), ("mine", "d"), "Changed.", drawing="0123abcd"))
+    before = key_pages.edit(EditPage(a_view("old")))
+    again = key_pages.edit(EditPage(a_view("theirs"), ("mine", "d"), "Changed.", drawing="0123abcd"))
 
     assert not blocks_of(before) & blocks_of(again)
     stuck = settle(fill_ids(before["blocks"]), {})
     body = submitted(again, {**stuck, **settle(fill_ids(again["blocks"]), stuck)})
-    deed = keyforms.edit(body)
+    deed = read_keys.edit(body)
     assert (deed.name, deed.description) == ("mine", "d")
     body["view"]["state"]["values"][ids.drawn("name", "0123abcd")][ids.FORM_TEXT]["value"] = "x" * 65
-    assert list(keyforms.problems(body, keyforms.edit(body))) == [ids.drawn("name", "0123abcd")]
+    assert list(read_keys.problems(body, read_keys.edit(body))) == [ids.drawn("name", "0123abcd")]
 
 
 FILTERED = Filters("sa-orders", "kafka", "env-1", "R&D")
 
 
 def a_list(filters: Filters = FILTERED) -> Block:
-    return keylist.keys(KeysPage([], filters, "next", owner_name="orders", environment=DEV))
+    return key_list.keys(KeysPage([], filters, "next", owner_name="orders", environment=DEV))
 
 
 @pytest.mark.parametrize("action", [ids.LIST_NEXT, ids.LIST_TEXT])
@@ -233,14 +237,14 @@ def test_s6_filters_that_nobody_touched_hold_on_the_next_page(action: str) -> No
     body = submitted(view, {"text": {ids.LIST_TEXT: {"value": "R&D"}}}, kind="block_actions")
     body["actions"] = [{"action_id": action, "block_id": "b", "value": "next"}]
 
-    assert keyforms.filters(body) == FILTERED
+    assert read_keys.filters(body) == FILTERED
 
 
 def test_s6_a_filter_that_is_chosen_counts_at_once_and_everything_is_a_choice() -> None:
     body = submitted(a_list(), {"text": {ids.LIST_TEXT: {"value": "R&D"}}}, kind="block_actions")
-    for value, kind in (("flink", "flink"), (keyforms.ALL, "")):
+    for value, kind in (("flink", "flink"), (read_keys.ALL, "")):
         body["actions"] = [{"action_id": ids.LIST_KIND, "selected_option": {"value": value}}]
-        assert keyforms.filters(body) == replace(FILTERED, kind=kind)
+        assert read_keys.filters(body) == replace(FILTERED, kind=kind)
 
 
 def test_s6_of_two_filters_chosen_in_a_row_neither_is_lost() -> None:
@@ -248,23 +252,23 @@ def test_s6_of_two_filters_chosen_in_a_row_neither_is_lost() -> None:
     body = submitted(a_list(), values, kind="block_actions")
     body["actions"] = [{"action_id": ids.LIST_KIND, "selected_option": {"value": "flink"}}]
 
-    assert keyforms.filters(body) == Filters("sa-etl", "flink", "env-1", "R&D")
+    assert read_keys.filters(body) == Filters("sa-etl", "flink", "env-1", "R&D")
 
 
 def test_s6_a_search_keeps_the_filters_that_are_shown() -> None:
-    assert keyforms.filters(submitted(a_list(), {"text": {ids.LIST_TEXT: {"value": "other"}}})) == replace(
+    assert read_keys.filters(submitted(a_list(), {"text": {ids.LIST_TEXT: {"value": "other"}}})) == replace(
         FILTERED, text="other"
     )
-    assert keyforms.filters(submitted(a_list(), {"text": {ids.LIST_TEXT: {"value": None}}})).text == ""
-    assert keyforms.filters({"view": {"private_metadata": "not ours"}}) == Filters()
+    assert read_keys.filters(submitted(a_list(), {"text": {ids.LIST_TEXT: {"value": None}}})).text == ""
+    assert read_keys.filters({"view": {"private_metadata": "not ours"}}) == Filters()
 
 
 def test_s4_a_submit_is_the_same_click_whether_or_not_slack_sends_the_hash_of_its_view() -> None:
-    view = modals.page(form(Draft(reason="b"), CATALOG, build.a_policy()))
+    view = pages.page(form(Draft(reason="b"), CATALOG, build.a_policy()))
     body = submitted(view, settle(fill_ids(view["blocks"]), {}))
     without = copy.deepcopy(body)
     del without["view"]["hash"]
-    later = modals.page(replace(form(Draft(reason="b"), CATALOG, build.a_policy()), drawing="0123abcd"))
+    later = pages.page(replace(form(Draft(reason="b"), CATALOG, build.a_policy()), drawing="0123abcd"))
 
-    assert forms.click_id(body) == forms.click_id(without)
-    assert forms.click_id(body) != forms.click_id(submitted(later, settle(fill_ids(later["blocks"]), {})))
+    assert payloads.click_id(body) == payloads.click_id(without)
+    assert payloads.click_id(body) != payloads.click_id(submitted(later, settle(fill_ids(later["blocks"]), {})))

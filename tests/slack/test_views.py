@@ -35,8 +35,12 @@ from bot.services.clicks import Draft
 from bot.services.filling import form
 from bot.services.pages import FormPage, Handover, ReviewPage, TextPage
 from bot.services.words import decided
-from bot.slack import answers, cards, choices, forms, ids, keymessages, modals, once
-from bot.slack.kit import Block, as_message
+from bot.slack.blocks.kit import Block, as_message
+from bot.slack.messages import answers, card
+from bot.slack.messages import key as key_messages
+from bot.slack.messages import secret as the_secret
+from bot.slack.payloads import ids, read
+from bot.slack.views import options, pages
 from sandbox.slack.blocks import interactive, settle
 from sandbox.slack.limits import block_problems, check_options, check_view
 from tests.support import build
@@ -144,14 +148,14 @@ handovers = st.builds(
 
 def messages(request: Request) -> Iterator[tuple[list[Block], str]]:
     """Every message that shows this request."""
-    yield cards.card(request)
-    yield cards.asked(request)
-    yield cards.asked(request, "The card could not be posted (`channel_not_found`).")
-    yield cards.outcome(request)
-    yield from (keymessages.key(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
-    yield keymessages.end(request)
-    yield keymessages.replaced(request)
-    yield keymessages.reminder(request)
+    yield card.card(request)
+    yield card.asked(request)
+    yield card.asked(request, "The card could not be posted (`channel_not_found`).")
+    yield card.outcome(request)
+    yield from (key_messages.key(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
+    yield key_messages.end(request)
+    yield key_messages.replaced(request)
+    yield key_messages.reminder(request)
     yield answers.requests_blocks([request], [request]), "Requests"
 
 
@@ -182,12 +186,12 @@ def test_slack_takes_every_message_about_a_request(state: str, data: st.DataObje
 
 
 @few
-@given(st.one_of(review_pages, form_pages, text_pages).map(modals.page))
+@given(st.one_of(review_pages, form_pages, text_pages).map(pages.page))
 def test_slack_takes_every_modal(view: Block) -> None:
     check_view(view, "modal")
 
 
-@pytest.mark.parametrize("view", [modals.checking(), modals.working("Sending"), modals.deny(RequestId("r1"))])
+@pytest.mark.parametrize("view", [pages.checking(), pages.working("Sending"), pages.deny(RequestId("r1"))])
 def test_slack_takes_the_modals_that_say_the_same_to_everybody(view: Block) -> None:
     check_view(view, "modal")
 
@@ -195,7 +199,7 @@ def test_slack_takes_the_modals_that_say_the_same_to_everybody(view: Block) -> N
 @few
 @given(handovers)
 def test_slack_takes_the_message_with_the_secret(handover: Handover) -> None:
-    assert_slack_takes(once.message(handover), once.FALLBACK)
+    assert_slack_takes(the_secret.message(handover), the_secret.FALLBACK)
 
 
 @few
@@ -227,15 +231,15 @@ def test_a_list_says_how_many_it_leaves_out(pending: Request) -> None:
 @given(catalogs, drafts, some.texts)
 def test_slack_takes_what_the_searchable_fields_offer(catalog: Catalog, draft: Draft, typed: str) -> None:
     for each in ("", typed):
-        check_options(choices.environments(catalog, each))
-        check_options(choices.accounts(catalog, each))
-        check_options(choices.resources(catalog, ids.Place(draft.kind, draft.environment, draft.cloud), each))
+        check_options(options.environments(catalog, each))
+        check_options(options.accounts(catalog, each))
+        check_options(options.resources(catalog, ids.Place(draft.kind, draft.environment, draft.cloud), each))
 
 
 @few
 @given(form_pages)
 def test_the_form_has_exactly_the_fields_that_account_and_scope_need(page: FormPage) -> None:
-    view = modals.page(page)
+    view = pages.page(page)
     blocks = {each["block_id"].partition(":")[0] for each in view["blocks"] if "block_id" in each}
     texts, owner, kind = {"name", "description", "reason", "lifetime"}, page.draft.owner, page.draft.kind
     account = {"account_name", "account_description"} if owner == "new" else {"account"}
@@ -252,23 +256,23 @@ def test_a_form_comes_back_as_it_was_drawn_with_what_it_did_not_show(page: FormP
     short = {name: getattr(page.draft, name)[:60] for name in ("name", "description", "reason")}
     account = {name: getattr(page.draft, name)[:60] for name in ("account_name", "account_description")}
     page = replace(page, draft=replace(page.draft, **short, **account))
-    view = modals.page(page)
+    view = pages.page(page)
     drawn = page.draft
     if page.resource is None or isinstance(page.resource, Everywhere):
         drawn = replace(drawn, cluster="")  # it has a problem, or there is nothing to choose
     if page.account is None and drawn.owner not in {"", "me", "new"}:
         drawn = replace(drawn, owner="service-account", account="")
-    if drawn.lifetime not in {each["value"] for each in choices.lifetime_options(page.limit)}:
+    if drawn.lifetime not in {each["value"] for each in options.lifetime_options(page.limit)}:
         drawn = replace(drawn, lifetime="")
 
-    assert forms.draft({"view": {**view, "state": {"values": settle(view["blocks"])}}}) == drawn
+    assert read.draft({"view": {**view, "state": {"values": settle(view["blocks"])}}}) == drawn
 
 
 @few
 @given(some.requests, handovers)
 def test_foreign_text_pings_and_links_nothing(request: Request, handover: Handover) -> None:
     request, handover = some.everywhere(request, some.PINGS), some.everywhere(handover, some.PINGS)
-    shown = [*messages(request), (once.message(handover), once.FALLBACK)]
+    shown = [*messages(request), (the_secret.message(handover), the_secret.FALLBACK)]
     marked_up = [text for blocks, notification in shown for text in (notification, *mrkdwn(blocks))]
 
     assert some.PINGS not in "\n".join([*marked_up, decided(request)])
@@ -278,7 +282,7 @@ def test_foreign_text_pings_and_links_nothing(request: Request, handover: Handov
 @few
 @given(some.requests, handovers)
 def test_rich_text_mentions_only_people_of_the_request(request: Request, handover: Handover) -> None:
-    drawn = list(objects([once.message(handover), *(blocks for blocks, _ in messages(request))]))
+    drawn = list(objects([the_secret.message(handover), *(blocks for blocks, _ in messages(request))]))
     leaves = [leaf for each in drawn if str(each.get("type")).startswith("rich_text_") for leaf in each["elements"]]
 
     assert {leaf["type"] for leaf in leaves if "elements" not in leaf} <= {"text", "user", "date"}
@@ -295,10 +299,10 @@ def people_of(request: Request) -> set[str]:
 @few
 @given(handovers)
 def test_the_secret_stands_in_rich_text_and_never_in_the_notification(handover: Handover) -> None:
-    blocks = once.message(handover)
+    blocks = the_secret.message(handover)
 
     assert sum(SECRET in leaf.get("text", "") for leaf in objects(blocks) if leaf.get("type") == "text") == 2
-    assert SECRET not in "".join(mrkdwn(blocks)) + once.FALLBACK
+    assert SECRET not in "".join(mrkdwn(blocks)) + the_secret.FALLBACK
     assert all(SECRET not in each["value"] for each in objects(blocks) if "value" in each)
 
 
@@ -316,13 +320,13 @@ def test_buttons_carry_the_id_of_the_request_of_its_attempt_or_of_its_key_and_no
         own.add(f"{request.ask.id}/{getattr(request, 'attempt', 0)}/{int(life.former.until.timestamp())}")
     key = f"{handover.request}/{handover.attempt}"
     assert {each["value"] for each in objects(drawn) if "value" in each} <= own
-    assert {each["value"] for each in objects(once.message(handover)) if each.get("type") == "button"} == {key}
+    assert {each["value"] for each in objects(the_secret.message(handover)) if each.get("type") == "button"} == {key}
 
 
 @few
 @given(some.requests, st.integers(1, 9))
 def test_a_secret_is_offered_only_where_there_is_one(request: Request, attempt: int) -> None:
-    blocks, _ = keymessages.key(request, attempt)
+    blocks, _ = key_messages.key(request, attempt)
     offered = any(each.get("action_id") == ids.SHOW for each in objects(blocks))
 
     assert offered == (request.kind in {"ready", "offered"} and getattr(request, "attempt", 0) == attempt)
@@ -361,16 +365,16 @@ def drawn_views() -> Iterator[Block]:
     for owner in ("me", "sa-1", "service-account", "new"):
         for kind in Kind:
             draft = Draft(owner, "env-1", "aws.one-1", "name", "description", "reason", kind, "aws", "account", "")
-            yield modals.page(form(draft, None, build.a_policy(), wrong))
-    yield modals.deny(RequestId("r1"))
-    yield modals.page(TextPage("Not done", "Sorry.", back="d1", typed="typed"))
+            yield pages.page(form(draft, None, build.a_policy(), wrong))
+    yield pages.deny(RequestId("r1"))
+    yield pages.page(TextPage("Not done", "Sorry.", back="d1", typed="typed"))
     yield {"type": "home", "blocks": answers.help_blocks()}
 
 
 @fewer
 @given(page=review_pages)
 async def test_the_form_leads_to_listeners(app: AsyncApp, page: ReviewPage) -> None:
-    for view in (*drawn_views(), modals.review(page)):
+    for view in (*drawn_views(), pages.review(page)):
         for block, element in interactive(view["blocks"]):
             if block["type"] == "actions" or block.get("dispatch_action"):
                 assert await listener(app, press(element)) not in CATCH_ALLS, element["action_id"]
@@ -386,7 +390,7 @@ async def test_the_form_leads_to_listeners(app: AsyncApp, page: ReviewPage) -> N
 async def test_buttons_of_messages_lead_to_listeners(app: AsyncApp, request: Request, handover: Handover) -> None:
     every = (request, *build.states().values())
     shown = [blocks for request in every for blocks, _ in messages(request)]
-    for blocks in (*shown, once.message(handover)):
+    for blocks in (*shown, the_secret.message(handover)):
         for _, element in interactive(blocks):
             assert await listener(app, press(element)) not in CATCH_ALLS, element["action_id"]
 

@@ -11,7 +11,7 @@ from unittest import mock
 
 from bot.app import audit_lines, run
 from bot.settings import Settings, load
-from bot.slack import ids
+from bot.slack.payloads import ids
 from bot.store.connection import connect
 from sandbox.cast import APPROVALS_CHANNEL, TEAM
 from sandbox.slack import payloads

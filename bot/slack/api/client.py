@@ -1,0 +1,236 @@
+"""Saying something to Slack: Web API calls and response_urls, with Slack's errors translated once."""
+
+import json
+import re
+from asyncio import IncompleteReadError
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.errors import LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
+from bot.domain.keys import Secret, SlackUserId
+from bot.services.clicks import ReplyTo
+from bot.slack.api.proxies import is_loopback, proxy_for
+from bot.slack.blocks import limits
+from bot.slack.blocks.kit import Block, mrkdwn
+
+_TOKEN = {
+    "account_inactive",
+    "invalid_auth",
+    "missing_scope",
+    "not_allowed_token_type",
+    "not_authed",
+    "token_expired",
+    "token_revoked",
+}
+"""What only a new installation of the app mends, whatever was called."""
+_PASSING = {
+    "accesslimited",
+    "fatal_error",
+    "internal_error",
+    "org_login_required",
+    "request_timeout",
+    "service_unavailable",
+    "team_access_not_granted",
+    "team_added_to_org",
+}
+"""What passes without us: Slack's own trouble, a workspace on its way to an organization, or a limit of the network."""
+_AWAY = "Slack did not answer. Nothing was changed. Try again in a minute."
+_UNREADABLE = "Slack's answer cannot be read"
+_LONGEST = 1024 * 1024
+"""Bytes that are read of an answer to a response_url."""
+_CODE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+|ratelimited")
+"""What Slack's error codes look like (`no_service`, `used_url`): nothing else that it says is one word like that."""
+_CODE_FIRST = re.compile(rf"({_CODE.pattern})(?![A-Za-z0-9_])")
+_NEVER_SLACK = {"image", "video", "audio"}
+
+
+class Answer(dict[str, Any]):
+    """What a Web API method answers. What should be in it and is not makes it unreadable, which is `Unavailable`."""
+
+    def __missing__(self, name: str) -> Any:  # noqa: ANN401 - Slack's JSON
+        raise Unavailable(_AWAY, log=f"{_UNREADABLE}: it has no {name}")
+
+
+def translated(error: SlackApiError) -> LatchkeyError:
+    """One of ours for Slack's error; its text names Slack's code and nothing of the payload."""
+    # Where the body is no JSON at all, this is aiohttp's response in place of the SDK's.
+    response: Any = error.response
+    status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0) or 0)
+    said: object = getattr(response, "data", None)
+    code = cast("dict[str, object]", said).get("error") if isinstance(said, dict) else None
+    if code in {"ratelimited", "rate_limited"} or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Throttled(_AWAY, wait=timedelta(seconds=_seconds(response.headers)), log=str(code or f"http_{status}"))
+    if not isinstance(code, str):
+        # A web page of a proxy, nothing, half an answer: it says nothing about us, our token or our message.
+        return Unavailable(_AWAY, log=f"{_UNREADABLE} (HTTP {status})")
+    if code in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unavailable(_AWAY, log=code)
+    return TokenRefused(code) if code in _TOKEN else Undeliverable(code, lasting=True)
+
+
+async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, form: bool = False) -> Answer:
+    """Call a Web API method. Raises `Throttled`, `Unavailable` or `Undeliverable` in place of the SDK's errors.
+
+    `form` is for the methods that take no JSON (`users.info` is one).
+    """
+    untyped: Any = client
+    try:
+        answer = await untyped.api_call(method, **{"data" if form else "json": dict(body)})
+    except SlackApiError as error:
+        raise translated(error) from None  # the SDK's error carries Slack's whole answer
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise Unavailable(_AWAY, log=f"{method}: {type(error).__name__}") from None
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        # The SDK takes whatever was answered for an object: a list, a string, another encoding break it.
+        raise Unavailable(_AWAY, log=f"{method}: {_UNREADABLE} ({type(error).__name__})") from None
+    said: object = answer.data
+    if not isinstance(said, dict):
+        raise Unavailable(_AWAY, log=f"{method}: {_UNREADABLE}")
+    return Answer(cast("dict[str, Any]", said))
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """Answers to clicks and commands. `hosts` are those that a response_url may point at."""
+
+    client: AsyncWebClient
+    session: aiohttp.ClientSession
+    hosts: frozenset[str]
+
+    async def send(self, to: SlackUserId, reply: ReplyTo, text: str, blocks: Sequence[Block] = ()) -> None:
+        """Say something that only `to` sees: by response_url, else in the channel, else in the DM with Latchkey."""
+        shown = limits.message(blocks) or [mrkdwn(text)]
+        body = {"response_type": "ephemeral", "replace_original": False, "text": text, "blocks": shown}
+        if reply.response_url is not None:
+            try:
+                await self.post(reply.response_url, body)
+            except LatchkeyError:
+                pass  # used up, too old, or Slack is in trouble: there are two more ways
+            else:
+                return
+        if reply.channel is not None:
+            try:
+                ephemeral = {"channel": reply.channel, "user": to, "text": text, "blocks": shown}
+                await call(self.client, "chat.postEphemeral", ephemeral)
+            except Undeliverable:
+                pass  # the bot or the person is not in that channel
+            else:
+                return
+        await call(self.client, "chat.postMessage", {"channel": to, "text": text, "blocks": shown})
+
+    async def post(self, url: Secret, body: Mapping[str, Any]) -> None:
+        """Post to a response_url once, with no retry. Raises `Undeliverable` unless Slack takes it; see `_refusal`."""
+        answer = await self.exchange(url, body)
+        if answer.refusal is not None:
+            passing = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS
+            raise Undeliverable(answer.refusal, lasting=not passing)
+
+    async def exchange(self, url: Secret, body: Mapping[str, Any]) -> "UrlAnswer":
+        """Post to a response_url once, and say what it answered. Raises `Undeliverable` where there is no answer."""
+        address = url.reveal()
+        parts = urlsplit(address)
+        if parts.netloc not in self.hosts:
+            raise Undeliverable("foreign_response_url", lasting=True)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or "") and not self._is_sandbox():
+            raise Undeliverable("cleartext_response_url", lasting=True)
+        try:
+            way = proxy_for(address)
+            async with self.session.post(address, json=body, allow_redirects=False, proxy=way) as answer:
+                said = await _head(answer)
+                return UrlAnswer(answer.status, answer.content_type, said)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Undeliverable(type(error).__name__, lasting=False) from None
+
+    def _is_sandbox(self) -> bool:
+        """Whether SLACK_API_URL itself is not encrypted, which Slack's own always is."""
+        return urlsplit(self.client.base_url).scheme == "http"
+
+
+@dataclass(frozen=True, slots=True)
+class UrlAnswer:
+    """What a response_url answered."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+    @property
+    def refusal(self) -> str | None:
+        """Why this is not a yes; None when it is one."""
+        return _refusal(self.status, self.content_type, self.body)
+
+
+async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> str | None:
+    """Why answers to clicks, and so secrets, do not reach Slack; None when they do. Changes nothing there."""
+    for base in bases:
+        way = proxy_for(base)
+        through = " through the proxy of the environment" if way else ""
+        try:
+            async with session.get(base, allow_redirects=False, proxy=way) as answer:
+                refused = answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            why = type(error).__name__
+        else:
+            if not refused:
+                continue
+            why = "the proxy wants a password"
+        return (
+            f"{urlsplit(base).netloc} does not answer{through} ({why}), so `Show secret` cannot work: "
+            "let the firewall or the proxy reach it, or correct HTTPS_PROXY and NO_PROXY."
+        )
+    return None
+
+
+async def _head(answer: aiohttp.ClientResponse) -> bytes:
+    """The body, as far as it matters."""
+    try:
+        return await answer.content.readexactly(_LONGEST)
+    except IncompleteReadError as all_of_it:
+        return all_of_it.partial
+
+
+def _refusal(status: int, content_type: str, body: bytes) -> str | None:
+    """Why this answer of a response_url is not a yes; None when it is one.
+
+    Slack documents neither `ok` nor JSON for it, and nobody has recorded what it answers. So plain text is a yes, for
+    what is taken for a no shows the secret twice or ends its key, unless it begins with an error code. JSON says yes
+    with `ok: true` or with nothing in it; other JSON, web pages and pictures are somebody else's.
+    """
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return f"response_url_{status}"
+    text = body.decode("utf-8-sig", "replace").strip()
+    if content_type in {"text/html", "application/xhtml+xml"} or text.startswith("<"):
+        return "response_url_web_page"
+    if content_type.partition("/")[0] in _NEVER_SLACK:
+        return _named(None)
+    try:
+        said: object = json.loads(text)
+    except (ValueError, RecursionError):
+        if text.startswith(("{", "[")):
+            return _named(None)
+        said = text
+    if isinstance(said, dict):
+        found = cast("dict[str, object]", said)
+        return None if not found or found.get("ok") is True else _named(found.get("error"))
+    if isinstance(said, str):
+        begun = _CODE_FIRST.match(said)
+        return begun[1] if begun else None
+    return _named(None) if isinstance(said, list) or said is False else None
+
+
+def _named(error: object) -> str:
+    """Slack's code, and nothing else that an answer may hold."""
+    return error if isinstance(error, str) and _CODE.fullmatch(error) else "response_url_refused"
+
+
+def _seconds(headers: Mapping[str, str]) -> int:
+    value = next((value for name, value in headers.items() if name.casefold() == "retry-after"), "")
+    return min(int(value), 300) if value.isdigit() else 30

@@ -1,0 +1,86 @@
+"""Slack users and user groups as Slack knows them now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.errors import Throttled, TokenRefused, Unavailable, Undeliverable
+from bot.domain.keys import SlackUserId, TeamId, normal_email
+from bot.services.ports import Profile
+from bot.slack.api.client import call
+
+_ABSENT = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
+_NO_GROUP = frozenset({"no_such_subteam", "plan_upgrade_required"})
+"""A disabled group is "no such subteam" too; a workspace on a free plan has none."""
+_AWAY = "Slack does not tell who is who right now."
+_GROUPS_AWAY = "Slack does not tell who is in a user group right now."
+_UNCHANGED, _SOON = "Nothing was changed.", "Try again in a minute."
+
+
+@dataclass(frozen=True, slots=True)
+class SlackPeople:
+    """`People`, read afresh every time. A minute has 100 calls of `profile`, 50 of `by_email`, 20 of `members`."""
+
+    client: AsyncWebClient
+
+    async def profile(self, user: SlackUserId) -> Profile | None:
+        """The user, or None when Slack does not know or show them. Raises `Unavailable`."""
+        answer = await self._ask("users.info", {"user": user}, _ABSENT, _AWAY)
+        return _profile(answer["user"]) if answer else None
+
+    async def by_email(self, email: str) -> Profile | None:
+        """Who has this address; None when nobody has, or only somebody who was deactivated. Raises `Unavailable`."""
+        answer = await self._ask("users.lookupByEmail", {"email": email}, _ABSENT, _AWAY)
+        found = _profile(answer["user"]) if answer else None
+        # Slack matches its own way; we mean this address and no other.
+        return found if found and found.email == normal_email(email) else None
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        """Who is in a user group; a group that is disabled or does not exist has nobody. Raises `Unavailable`."""
+        answer = await self._ask("usergroups.users.list", {"usergroup": group}, _NO_GROUP, _GROUPS_AWAY)
+        return tuple(SlackUserId(user) for user in answer["users"]) if answer else ()
+
+    async def _ask(
+        self, method: str, body: Mapping[str, str], absent: frozenset[str], tell: str
+    ) -> dict[str, Any] | None:
+        """What Slack answers; None when it refuses with a code of `absent`. Unknown never passes for absent."""
+        try:
+            return await call(self.client, method, body, form=True)
+        except Undeliverable as error:
+            if error.reason in absent:
+                return None
+            log = f"{method}: {error.reason}"
+            if isinstance(error, TokenRefused):
+                raise Unavailable(error.happened, changed=_UNCHANGED, advice=error.advice, log=log) from None
+            raise Unavailable(tell, changed=_UNCHANGED, again=_SOON, log=log) from None
+        except Throttled as error:
+            log = f"{method}: {error}"
+            raise Throttled(tell, wait=error.wait, changed=_UNCHANGED, again=_SOON, log=log) from None
+        except Unavailable as error:
+            raise Unavailable(tell, changed=_UNCHANGED, again=_SOON, log=f"{method}: {error}") from None
+
+
+def _profile(found: dict[str, Any]) -> Profile:
+    profile: dict[str, Any] = found.get("profile") or {}
+    said: object = found.get("enterprise_user")
+    grid = cast("dict[str, object]", said) if isinstance(said, dict) else {}
+    teams: object = grid.get("teams")
+    return Profile(
+        id=SlackUserId(found["id"]),
+        team=TeamId(_text(found.get("team_id"))),
+        name=profile.get("real_name") or found.get("real_name") or found.get("name") or found["id"],
+        email=normal_email(profile.get("email") or ""),
+        # Absent means unknown, and unknown means no.
+        email_confirmed=found.get("is_email_confirmed") is True,
+        is_bot=bool(found.get("is_bot")) or found["id"] == "USLACKBOT",
+        is_guest=any(found.get(flag) for flag in ("is_restricted", "is_ultra_restricted", "is_stranger")),
+        deleted=bool(found.get("deleted")),
+        enterprise=_text(grid.get("enterprise_id")),
+        teams=tuple(TeamId(_text(each)) for each in cast("list[object]", teams)) if isinstance(teams, list) else (),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,219 @@
+"""A request as messages: the card for approvers, and what its requester reads. Pure; one renderer for every state."""
+
+from datetime import timedelta
+
+from bot.domain.asks import Ask
+from bot.domain.deadlines import lifetime
+from bot.domain.errors import plain
+from bot.domain.keys import (
+    ApiKey,
+    Everywhere,
+    Kind,
+    Marker,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    Owner,
+    Resource,
+    ServiceAccount,
+)
+from bot.domain.requests import Denied, Expired, Failed, Pending, Request
+from bot.domain.roles import TABLES, Table
+from bot.services.spans import duration
+from bot.services.words import KINDS
+from bot.slack.blocks.kit import (
+    Block,
+    Bold,
+    Code,
+    Mention,
+    Row,
+    actions,
+    button,
+    context,
+    divider,
+    flat,
+    lines,
+    quote,
+    told,
+)
+from bot.slack.messages.progress import Rows, progress
+from bot.slack.payloads import ids
+
+SOON = "A new key can take a few minutes to work. If Confluent refuses it, wait a little and try again."
+
+
+def card(request: Request) -> tuple[list[Block], str]:
+    """The card in the approvals channel, and its notification text."""
+    ask = request.ask
+    blocks = [
+        lines([Mention(ask.requester.slack), " asks ", *wish(ask), "."]),
+        lines(*asked_rows(request, own_account(ask, f"{ask.requester.name}’s own"))),
+        *([quote(ask.reason)] if ask.reason.strip() else []),
+        divider(),
+        *_standing(request, yours=False),
+    ]
+    if isinstance(request, Pending):
+        table = TABLES[request.terms.table]
+        blocks += [
+            context("Who can approve: ", approvers("anyone but the requester", ask, table), ". Rule: ",
+                    request.terms.rule, "."),
+            actions(
+                button("Approve", ids.APPROVE, ask.id, "primary"),
+                button("Deny", ids.DENY, ask.id, "danger"),
+            ),
+        ]  # fmt: skip
+    return blocks, f"<@{ask.requester.slack}> asks {in_a_line(wish(ask))}"
+
+
+def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
+    """What the requester asked for and where it stands."""
+    ask = request.ask
+    blocks = [
+        lines(["You asked ", *wish(ask), "."]),
+        lines(*asked_rows(request, own_account(ask, "your own"))),
+        *_standing(request, yours=True),
+    ]
+    if note:
+        blocks.append(lines(told(note)))
+    if isinstance(request, Pending):
+        blocks.append(actions(button("Cancel request", ids.CANCEL, ask.id)))
+    return blocks, f"Your request {in_a_line(wish(ask))}"
+
+
+def outcome(request: Request) -> tuple[list[Block], str]:
+    """How a request ended that gave no key. Only for requests that ended so."""
+    ask = request.ask
+    ended = {"denied": "was denied", "expired": "expired", "done": "is carried out"}.get(request.kind, "failed")
+    blocks = [lines([Bold(ask.name or "A key without a name"), ": you asked ", *wish(ask), "."])]
+    blocks += _standing(request, yours=True)
+    if isinstance(request, Failed) and request.offer_account:
+        blocks.append(actions(button("Use a service account", ids.USE_ACCOUNT, ask.id, "primary")))
+    elif isinstance(request, Denied | Expired | Failed) and ask.operation is Operation.CREATE:
+        blocks.append(actions(button("Ask again", ids.ASK_AGAIN, ask.id)))
+    elif isinstance(request, Denied | Expired | Failed) and ask.key is not None:
+        blocks.append(lines(["You can ask again with ", Code(f"/apikey show {ask.key.id}"), "."]))
+    return blocks, f"Your request {in_a_line(wish(ask))} {ended}"
+
+
+def wish(ask: Ask) -> Row:
+    """What somebody asks, to follow "asks": "for a Kafka API key", "to delete Kafka API key K"."""
+    kind, place = kind_of(ask.resource), for_what(ask.resource)
+    if ask.operation is Operation.CREATE or ask.key is None:
+        return ["for a ", Bold(kind), place]
+    verbs = {Operation.EDIT: "change", Operation.DELETE: "delete", Operation.ROTATE: "rotate"}
+    return [f"to {verbs.get(ask.operation, 'extend the life of')} ", Bold(kind), " ", Code(ask.key.id), place]
+
+
+def in_a_line(row: Row) -> str:
+    """A row as mrkdwn without marks, for notifications."""
+    return plain("".join(each if isinstance(each, str) else getattr(each, "text", "") for each in row))
+
+
+def asked_rows(request: Request, own: str) -> Rows:
+    """What is asked for; `own` says whose "My account" is."""
+    ask = request.ask
+    rows: Rows = [owner_row(ask.owner, own), resource_row(ask.resource)]
+    if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
+        rows.insert(1, ["The account’s description: ", ask.owner.description])
+    if ask.operation is Operation.EDIT and ask.key is not None:
+        rows.append(_change("Name", ask.key.name, ask.name))
+        rows.append(_change("Description", Marker.without(ask.key.description), ask.description))
+        return rows
+    rows.append(["Name: ", Bold(ask.name or "none")])
+    if ask.description:
+        rows.append(["Description: ", ask.description])
+    rows += _lasting(request)
+    if ask.operation is Operation.ROTATE and ask.key is not None:
+        stays = f"lives on for {duration(ask.overlap)}" if ask.overlap > timedelta() else "is deleted"
+        rows.append(["Replaces: ", Code(ask.key.id), f", which {stays} once the new secret was shown"])
+        rows += _at_confluent(ask.key, "The old key expires ")
+    return rows
+
+
+def _lasting(request: Request) -> Rows:
+    """How long the key is to live; of an extension also that it is to have no end, which is what is asked for."""
+    lasts = lifetime(request.ask, request.terms)
+    if request.ask.operation is Operation.EXTEND:
+        wanted = f"{duration(lasts)} after approval" if lasts else "never"
+        most = _at_confluent(request.ask.key, "It expires no later than ") if request.ask.key else []
+        return [[f"New expiration: {wanted}"], *most]
+    return (
+        [[f"Expires: {duration(lasts)} after creation" if lasts else "Expires: never"]] if request.ask.makes_key else []
+    )
+
+
+def _at_confluent(key: ApiKey, says: str) -> Rows:
+    """When Confluent ends a key, whatever is asked for it; nothing where it does not."""
+    return [[says, key.expires_at, ", when Confluent Cloud ends it."]] if key.expires_at else []
+
+
+def _change(label: str, old: str, new: str) -> Row:
+    if old == new:
+        return [f"{label}: ", new or "none", " (stays)"]
+    return [f"{label}: ", old or "none", " → ", Bold(new or "none")]
+
+
+def own_account(ask: Ask, own: str) -> str:
+    """Whose own account it is: `own` is its requester's, and who manages keys may change those of somebody else."""
+    return own if ask.owner.id == ask.requester.principal else "another person’s"
+
+
+def owner_row(owner: Owner, own: str) -> Row:
+    """Whose key it will be."""
+    if isinstance(owner, MyAccount):
+        return ["Account: ", Bold(own), " (", Code(owner.id), ")"]
+    if isinstance(owner, NewServiceAccount):
+        return ["Account: ", Bold(flat(owner.name)), " (a new service account)"]
+    return ["Account: ", Bold(flat(owner.name) or owner.id), " (service account ", Code(owner.id), ")"]
+
+
+def resource_row(resource: Resource) -> Row:
+    """What it opens."""
+    if isinstance(resource, Everywhere):
+        return ["For: ", Bold(called(resource)), ", in the whole organisation"]
+    place: Row = [" in ", Bold(place_of(resource))] if resource.environment else []
+    id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
+    return [f"{_PLACES.get(resource.kind, 'For')}: ", Bold(called(resource)), *id_, *place]
+
+
+def for_what(resource: Resource) -> str:
+    """Which resource, as "for orders"; nothing for a resource that its kind names already."""
+    return "" if isinstance(resource, Everywhere) else f" for {called(resource)}"
+
+
+def called(resource: Resource) -> str:
+    """What people call a resource: its name, where it has one."""
+    return flat(resource.name) or resource.id
+
+
+def place_of(resource: Resource) -> str:
+    """What people call its environment."""
+    return flat(resource.environment_name) or resource.environment
+
+
+def kind_of(resource: Resource) -> str:
+    """What people call a key of it: "Kafka API key"."""
+    return f"{KINDS[resource.kind]} API key"
+
+
+def approvers(who: str, ask: Ask, table: Table) -> str:
+    """Who can approve, in words; `who` excludes the requester."""
+    kind, roles = ask.resource.kind, table.roles_over(ask.resource.kind)
+    either = " or ".join(filter(None, [", ".join(roles[:-1]), *roles[-1:]]))
+    owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind)
+    account = ", or owns the service account" if owned else ""
+    makes = ", with a role that creates service accounts" if isinstance(ask.owner, NewServiceAccount) else ""
+    return f"{who} who holds {either} there{account}{makes}"
+
+
+def _standing(request: Request, *, yours: bool) -> list[Block]:
+    rows = lines(*progress(request, yours=yours))
+    return [rows, quote(request.reason)] if isinstance(request, Denied) else [rows]
+
+
+_PLACES = {
+    Kind.KAFKA: "Kafka cluster",
+    Kind.SCHEMA_REGISTRY: "Schema Registry",
+    Kind.KSQLDB: "ksqlDB cluster",
+    Kind.FLINK: "Flink region",
+}

@@ -1,0 +1,77 @@
+"""Whether a new key works, in rows of rich text for its requester. Pure; a datetime is shown in the reader's own zone.
+
+No row says how often Latchkey has looked, so a message changes only when there is news.
+"""
+
+from bot.domain.catalog import Endpoints
+from bot.domain.keys import Kind, Resource
+from bot.domain.life import Probe
+from bot.slack.blocks.kit import Code, Piece, Row
+from bot.slack.messages import snippets
+
+_ELSEWHERE = "Kafka, Schema Registry, ksqlDB and Flink may need a few minutes more."
+"""Of a Global key only Confluent's own API is asked."""
+_USUAL = {Kind.KSQLDB: "five minutes"}
+
+
+def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_id: str) -> list[Row]:
+    """What is known of a new key, to be read in its requester's DM; nothing where nobody looks and nobody knows.
+
+    `endpoints` may be empty where they are not known any more: then there is no command to look with.
+    """
+    match probe.verdict:
+        case "works":
+            return [_works(resource, probe)]
+        case "no-permission":
+            return [
+                [
+                    "Refused from here: its owner has no permission yet, or an IP filter keeps Latchkey out",
+                    *_at(probe),
+                    ".",
+                ],
+                [
+                    "Give the owner a role there. If it has one, try the key where your clients run. Last answer: ",
+                    *_last(probe),
+                ],
+            ]
+        case "unreachable":
+            return _unreachable(resource, probe, endpoints, key_id)
+        case "gave-up":
+            return [
+                ["Still not accepted when Latchkey stopped looking", *_at(probe), ". Last answer: ", *_last(probe)],
+                ["Try it yourself. If it is refused, look for an IP filter at Confluent, or replace the key."],
+            ]
+        case _:
+            usual = _USUAL.get(resource.kind, "a few minutes")
+            checking = f"It may be refused for {usual}. Latchkey looks whether it works, and says so here."
+            return [[checking]] if probe.next_at else []
+
+
+def _works(resource: Resource, probe: Probe) -> Row:
+    since: list[Piece] = [" since ", probe.at] if probe.at else []
+    if resource.kind is Kind.GLOBAL:
+        return ["It works for Confluent’s own API", *since, ". ", _ELSEWHERE]
+    return ["It works", *since, "."]
+
+
+def _unreachable(resource: Resource, probe: Probe, endpoints: Endpoints, key_id: str) -> list[Row]:
+    why: Row = [" (private network)"] if endpoints.is_private else [f": {probe.last}"] if probe.last else []
+    usual = _USUAL.get(resource.kind, "a few minutes")
+    cannot: Row = ["It cannot be checked from here", *why, f". Allow {usual} before you use it."]
+    if endpoints.is_paused:
+        return [cannot]
+    if not endpoints.rest:
+        return [cannot, ["Try it where your clients run."]]
+    where = "Run this inside it" if endpoints.is_private else "Run this where your clients run"
+    command = Code(snippets.check(key_id, resource, endpoints))
+    return [cannot, [f"{where}; it asks for the secret: ", command]]
+
+
+def _at(probe: Probe) -> Row:
+    return [", ", probe.at] if probe.at else []
+
+
+def _last(probe: Probe) -> Row:
+    """The last answer, and what Confluent's support asks for."""
+    reference: list[Piece] = [" (reference ", Code(probe.reference), ")"] if probe.reference else []
+    return [probe.last or "none", *reference, "."]

@@ -1,0 +1,86 @@
+"""The one message that holds a secret. Whoever calls this sends it at once and keeps nothing."""
+
+from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, Kind, KsqlCluster, MyAccount, SchemaRegistry
+from bot.services.pages import Handover
+from bot.slack.blocks.kit import Block, Bold, Code, actions, button, context, flat, lines, preformatted
+from bot.slack.messages import snippets
+from bot.slack.messages.card import SOON, called, place_of
+from bot.slack.messages.readiness import readiness_rows
+from bot.slack.payloads import ids
+
+FALLBACK = "Your API key. Its secret is in the message itself, never in this notification."
+_ADDRESS = 400
+"""How much of an address stands in the file, so that it is never cut at its end."""
+
+
+def message(handover: Handover) -> list[Block]:
+    """Key, secret, one copyable file like the one that Confluent's console offers, and a choice of configurations."""
+    key, resource = handover.key, handover.resource
+    place = f" in {place_of(resource)}" if resource.environment else ""
+    of_key = ids.key_ref(handover.request, handover.attempt)
+    return [
+        lines(
+            ["Your API key for ", Bold(called(resource)), f"{place}."],
+            ["The secret is shown this once. Save it now: this message is gone as soon as Slack reloads."],
+        ),
+        lines(["API key: ", Code(key.id)], ["API secret: ", Code(handover.secret.reveal())]),
+        preformatted(_file(handover)),
+        snippets.select(resource.kind, snippets.block_id(handover.request, handover.attempt)),
+        *_whether_it_works(handover),
+        actions(
+            button("I saved it", ids.SAVED, of_key, "primary"),
+            button("Replace key", ids.REPLACE, of_key),
+        ),
+        context(Bold("I saved it"), " removes this message. ", Bold("Replace key"),
+                " deletes this key and makes another one, without a new approval until ",
+                handover.replace_until, "."),
+    ]  # fmt: skip
+
+
+def _whether_it_works(handover: Handover) -> list[Block]:
+    """What was found out while the secret was sealed; else what the page says of every new key."""
+    probe = handover.probe
+    if not probe.verdict:
+        return [context(SOON)]
+    rows = readiness_rows(handover.resource, probe, handover.endpoints, handover.key.id)
+    return [lines(*rows)] if probe.verdict == "works" else [lines(*rows), context(SOON)]
+
+
+def _file(handover: Handover) -> str:
+    """Short by construction: Slack takes 3,000 characters."""
+    owner = "own account" if isinstance(handover.owner, MyAccount) else flat(handover.owner.name)
+    rows = [
+        ("API key", handover.key.id),
+        ("API secret", handover.secret.reveal()),
+        ("Resource", flat(handover.resource.id)),
+        *((label, flat(value, _ADDRESS)) for label, value in _places(handover) if flat(value)),
+        ("Owner", f"{flat(handover.owner.id)} ({owner})"),
+    ]
+    return "\n\n".join(["=== Confluent Cloud API key ===", *(f"{label}:\n{value}" for label, value in rows)])
+
+
+def _places(handover: Handover) -> list[tuple[str, str]]:
+    """Where clients find what the key opens, or what it is for; by the names that Confluent's clients use."""
+    resource, endpoints = handover.resource, handover.endpoints
+    environment = ("Environment", resource.environment)
+    match resource:
+        case KafkaCluster():
+            return [("Bootstrap server", endpoints.bootstrap), ("REST endpoint", endpoints.rest), environment]
+        case SchemaRegistry():
+            return [("Schema Registry endpoint", endpoints.rest), environment]
+        case KsqlCluster():
+            return [("ksqlDB endpoint", endpoints.rest), environment]
+        case FlinkRegion():
+            cloud, _, region = resource.id.partition(".")
+            place = [("Cloud", cloud), ("Region", region), environment, ("Organization", endpoints.organization)]
+            return [("Flink endpoint", endpoints.rest), *place]
+        case Everywhere():
+            return [("For", _FOR[resource.kind]), ("API", endpoints.rest), ("Organization", endpoints.organization)]
+
+
+_FOR = {
+    Kind.CLOUD: "the resource management APIs of the organisation",
+    Kind.TABLEFLOW: "Tableflow",
+    Kind.GLOBAL: "the resource management APIs, Kafka, Schema Registry, ksqlDB, Flink and Tableflow",
+}
+"""What a key opens that is for no single resource."""

@@ -1,0 +1,321 @@
+"""From Slack's JSON to domain values. Nothing in a payload but its signed `user`, `team` and ids is believed."""
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias, cast
+
+from bot.domain.keys import Kind, RequestId, Secret, SlackUserId, TeamId
+from bot.services.clicks import CardAt, Click, Deed, Draft, ReplyTo
+from bot.services.filling import EXISTING
+from bot.slack.payloads import ids
+
+Body: TypeAlias = Mapping[str, Any]
+_TYPED_OFF = str.maketrans("\u201c\u201d\u2018\u2019\u00a0\u202f", "\"\"''  ")
+"""What phones and copied pages put into commands in place of plain quotes and spaces."""
+BY_RULE = "rule"
+"""The option of a life as long as the rule allows; Slack takes no empty value."""
+METADATA = 3000
+"""Characters that Slack keeps with a view."""
+_ATTEMPT = re.compile(r"[0-9]{1,6}")
+_SECONDS = re.compile(r"[0-9]{1,12}")
+_NOTHING: Body = {}
+_PLACE = ("place:kind", "place:environment", "place:cloud")
+"""Where private_metadata holds the place of a field whose block id is too short for it."""
+_ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>"}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`/apikey VERB REST`. `verb` is lower-case, "" when nothing was typed; `team` is as in `Opening`."""
+
+    verb: str
+    rest: str
+    by: SlackUserId
+    team: TeamId
+    trigger: str
+    reply: ReplyTo
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Somebody pressed something that opens a modal. `team` is only claimed: see `identity.belongs`."""
+
+    by: SlackUserId
+    team: TeamId
+    trigger: str
+    view: str | None
+    view_hash: str | None
+    reply: ReplyTo
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Somebody types into a searchable select; `place` is what a field for a resource offers."""
+
+    action: str
+    typed: str
+    place: ids.Place
+
+
+def command(body: Body) -> Command:
+    """Read a slash command."""
+    words = str(body.get("text") or "").translate(_TYPED_OFF).split(maxsplit=1)
+    return Command(
+        verb=words[0].casefold() if words else "",
+        rest=words[1].strip() if len(words) > 1 else "",
+        by=SlackUserId(body["user_id"]),
+        team=TeamId(body.get("team_id") or ""),
+        trigger=str(body.get("trigger_id") or ""),  # a click in a workflow has none
+        reply=ReplyTo(_url(body), body.get("channel_id")),
+    )
+
+
+def opening(body: Body) -> Opening:
+    """Read a click or shortcut that opens or redraws a modal."""
+    view = _part(body, "view")
+    return Opening(
+        by=SlackUserId(body["user"]["id"]),
+        team=_team(body),
+        trigger=str(body.get("trigger_id") or ""),  # a click in a workflow has none
+        view=view.get("id"),
+        view_hash=view.get("hash"),
+        reply=_reply(body),
+    )
+
+
+def request_id(body: Body) -> RequestId:
+    """The request that a button belongs to: its value, opaque to Slack."""
+    return RequestId(str(body["actions"][0].get("value") or ""))
+
+
+def key_ref(body: Body) -> tuple[RequestId, int]:
+    """The request and the attempt whose key a button belongs to; attempt 0, which is none, for anything unreadable."""
+    request, _, attempt = str(body["actions"][0].get("value") or "").partition("/")
+    return RequestId(request), int(attempt) if _ATTEMPT.fullmatch(attempt) else 0
+
+
+def key_until(body: Body) -> tuple[RequestId, int, int]:
+    """As `key_ref`, and until when the button says that the old key lives: in seconds, 0 where it does not."""
+    request, _, rest = str(body["actions"][0].get("value") or "").partition("/")
+    attempt, _, until = rest.partition("/")
+    return RequestId(request), _number(attempt, _ATTEMPT), _number(until, _SECONDS)
+
+
+def _number(text: str, shape: re.Pattern[str]) -> int:
+    return int(text) if shape.fullmatch(text) else 0
+
+
+def click(body: Body, deed: Deed, at: datetime) -> Click:
+    """Read a button or a submit as something to be carried out; the same delivery twice gives the same id."""
+    return Click(
+        id=click_id(body),
+        by=SlackUserId(body["user"]["id"]),
+        team=_team(body),
+        at=at,
+        deed=deed,
+        reply=_reply(body),
+        card=_card(body),
+    )
+
+
+def click_id(body: Body) -> str:
+    """An id that only this delivery of this click has: 20 hexadecimal characters.
+
+    A modal that is submitted twice as it stands, as by a double click, is submitted once.
+    """
+    actions: Sequence[Body] = body.get("actions") or ()
+    action = actions[0] if actions else _NOTHING
+    marks = (body["user"]["id"], body.get("trigger_id"), action.get("action_ts"), action.get("action_id"))
+    if body.get("type") == "view_submission":
+        view = _part(body, "view")
+        typed = json.dumps(_part(_part(view, "state"), "values"), sort_keys=True)
+        # Not its hash, which Slack leaves out at times: what a page is about and which drawing it is stand in these.
+        marks = (body["user"]["id"], view.get("id"), view.get("private_metadata") or "", typed)
+    return hashlib.sha256("\n".join(str(mark) for mark in marks).encode()).hexdigest()[:20]
+
+
+def draft(body: Body) -> Draft:
+    """The form's fields as they stand. Text is kept exactly as typed; a field not shown now is as it last was."""
+    values, kept = form_state(body), as_kept(metadata(body))
+
+    def chosen(block: str) -> str:
+        return _chosen(values, block) if _shown(values, block) else kept.get(block, "")
+
+    def typed(block: str) -> str:
+        return _typed(values, block) if _shown(values, block) else kept.get(block, "")
+
+    kind, account = chosen(ids.KIND_BLOCK) or Kind.KAFKA, chosen(ids.ACCOUNT_BLOCK)
+    owner, lifetime = chosen(ids.OWNER_BLOCK), chosen(ids.LIFETIME_BLOCK)
+    environment, cloud = chosen(ids.ENVIRONMENT_BLOCK), chosen(ids.CLOUD_BLOCK)
+    # What was chosen in another place is not there in this one, even when the form was not drawn again yet.
+    place = ids.resource_block(kind, environment, cloud if kind == Kind.FLINK else "")
+    return Draft(
+        owner=account or owner if owner == EXISTING else owner,
+        environment=environment,
+        cluster=_chosen(values, place, exactly=True),
+        name=typed(ids.NAME_BLOCK),
+        description=typed(ids.DESCRIPTION_BLOCK),
+        reason=typed(ids.REASON_BLOCK),
+        kind=kind,
+        cloud=cloud,
+        account_name=typed(ids.ACCOUNT_NAME_BLOCK),
+        account_description=typed(ids.ACCOUNT_DESCRIPTION_BLOCK),
+        lifetime="" if lifetime == BY_RULE else lifetime,
+        account=account,
+    )
+
+
+def hidden(draft: Draft, shown: Collection[str]) -> str:
+    """What a form has to keep of fields that it does not show, for its private_metadata; `shown` are block ids."""
+    place = ids.Place(draft.kind, draft.environment, draft.cloud if draft.kind == Kind.FLINK else "")
+    fields = {
+        ids.ACCOUNT_BLOCK: draft.account,
+        ids.ACCOUNT_NAME_BLOCK: draft.account_name,
+        ids.ACCOUNT_DESCRIPTION_BLOCK: draft.account_description,
+        ids.ENVIRONMENT_BLOCK: draft.environment,
+        ids.CLOUD_BLOCK: draft.cloud,
+    }
+    names = {ids.field(each) for each in shown}
+    kept = {block: text for block, text in fields.items() if text and block not in names}
+    if ids.place_of(ids.resource_block(*place)) is None:
+        kept |= dict(zip(_PLACE, place, strict=True))
+    written = as_metadata(kept) if kept else ""
+    return written if len(written) <= METADATA else ""
+
+
+def as_metadata(kept: Mapping[str, str]) -> str:
+    """JSON for a view's private_metadata, in which nothing is left that Slack might send back escaped."""
+    written = json.dumps(kept, ensure_ascii=False)
+    return written.translate(_ESCAPED)
+
+
+def as_kept(metadata: str) -> Mapping[str, str]:
+    """What `as_metadata` wrote, as far as it is text; nothing when it cannot be read."""
+    with suppress(ValueError, RecursionError):
+        kept: object = json.loads(metadata or "{}")
+        if isinstance(kept, dict):
+            found = cast("dict[str, object]", kept)
+            return {name: text for name, text in found.items() if isinstance(text, str)}
+    return {}
+
+
+def block_of(body: Body, block: str) -> str:
+    """The block's id as it stands in this view, with what we appended to it, for errors under a field; "" if absent."""
+    blocks: Sequence[Body] = _part(body, "view").get("blocks") or ()
+    return next((each["block_id"] for each in blocks if ids.is_field(each.get("block_id", ""), block)), "")
+
+
+def under(body: Body, problems: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong, by the ids that the fields have in this view. A field that it does not show has no place there."""
+    placed = {block_of(body, name): problem for name, problem in problems.items()}
+    return {block: problem for block, problem in placed.items() if block}
+
+
+def standing(body: Body) -> tuple[str, ...]:
+    """The ids of the blocks of the view that a click came from."""
+    blocks: Sequence[Body] = _part(body, "view").get("blocks") or ()
+    return tuple(str(each["block_id"]) for each in blocks if each.get("block_id"))
+
+
+def metadata(body: Body) -> str:
+    """What the view of a payload keeps for us; Slack may leave it out where it is empty."""
+    return str(_part(body, "view").get("private_metadata") or "")
+
+
+def deny_reason(body: Body) -> str:
+    """The reason typed into the Deny modal."""
+    return _typed(form_state(body), ids.REASON_BLOCK)
+
+
+def suggestion(body: Body) -> Suggestion:
+    """Read a `block_suggestion`. Slack sends the form's state along empty or outdated there: only ids are read."""
+    kept = as_kept(metadata(body))
+    place = ids.place_of(str(body.get("block_id") or ""))
+    return Suggestion(
+        str(body["action_id"]),
+        str(body.get("value") or ""),
+        ids.Place(*(kept.get(each, "") for each in _PLACE)) if place is None else place,
+    )
+
+
+def form_state(body: Body) -> Body:
+    """What is typed and chosen, by block id: of the fields that this view has, not of those of an earlier page.
+
+    A menu that Slack says nothing of stands as it was drawn.
+    """
+    view = _part(body, "view")
+    values = _part(_part(view, "state"), "values")
+    blocks: Sequence[Body] | None = view.get("blocks")
+    if blocks is None:
+        return values
+    return {
+        **{block: menu for each in blocks for block, menu in _as_drawn(each)},
+        **{block: values[block] for block in standing(body) if block in values},
+    }
+
+
+def _as_drawn(block: Body) -> Iterable[tuple[str, Body]]:
+    element = _part(block, "element")
+    if block.get("type") == "input" and "initial_option" in element:
+        chosen = {"type": element.get("type"), "selected_option": element["initial_option"]}
+        yield str(block.get("block_id")), {str(element.get("action_id")): chosen}
+
+
+def _part(body: Body, name: str) -> Body:
+    """An object inside an object; empty when it is absent or null."""
+    part: Body | None = body.get(name)
+    return _NOTHING if part is None else part
+
+
+def _team(body: Body) -> TeamId:
+    """Where the payload says that the person belongs, "" if it does not: never `team`, which is where they clicked."""
+    return TeamId(_part(body, "user").get("team_id") or "")
+
+
+def _reply(body: Body) -> ReplyTo:
+    view = _part(body, "view")
+    is_modal = view.get("type") == "modal"
+    waiting = click_id(body) if body.get("type") == "view_submission" else ""
+    return ReplyTo(_url(body), _part(body, "channel").get("id"), view.get("id") if is_modal else None, waiting)
+
+
+def _url(body: Body) -> Secret | None:
+    url = body.get("response_url")
+    return Secret(url) if url else None
+
+
+def _card(body: Body) -> CardAt | None:
+    container = _part(body, "container")
+    if container.get("type") != "message" or container.get("is_ephemeral") or _is_listed(body):
+        return None
+    return CardAt(container["channel_id"], container["message_ts"])
+
+
+def _is_listed(body: Body) -> bool:
+    """Whether the button stood in a list of requests, which comes as a DM where it cannot come as an ephemeral one."""
+    return any(ids.is_field(str(each.get("block_id")), ids.LISTED_BLOCK) for each in body.get("actions") or ())
+
+
+def _shown(values: Body, block: str) -> bool:
+    return any(ids.is_field(block_id, block) for block_id in values)
+
+
+def _element(values: Body, block: str, *, exactly: bool = False) -> Body:
+    found = (each for each in values if (ids.field(each) == block if exactly else ids.is_field(each, block)))
+    elements = _part(values, next(found, ""))
+    return _part(elements, next(iter(elements), ""))
+
+
+def _chosen(values: Body, block: str, *, exactly: bool = False) -> str:
+    option = _part(_element(values, block, exactly=exactly), "selected_option")
+    return str(option.get("value") or "")
+
+
+def _typed(values: Body, block: str) -> str:
+    typed = str(_element(values, block).get("value") or "")
+    return typed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji cannot be stored

@@ -1,0 +1,217 @@
+"""From Slack's JSON to what is asked of a key: which one, from which page, and what was typed there.
+
+A key's id comes back in a button's value or a page's private_metadata. Neither proves anything: whoever acts on it
+looks whether the key is there for the person who clicked.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+from bot.domain.keys import KeyId
+from bot.services.checking import text_problem, text_problems
+from bot.services.clicks import Delete, Draft, Edit, Extend, Rotate, fingerprint
+from bot.services.managing import CONFIRM
+from bot.services.pages import Filters
+from bot.slack.payloads import ids, read
+from bot.slack.payloads.read import BY_RULE, Body, as_kept
+
+ALL = "all"
+"""The option that filters nothing: a menu among buttons cannot be emptied."""
+TYPED = 150
+"""Characters that can be searched for."""
+DEEPEST = 3
+"""How many modals stand on one another at most."""
+_ID = re.compile(r"[A-Z0-9]{8,64}")
+_AROUND = "<>`'\"*_~.,;:()[]#@!?| \t\r\n\u2018\u2019\u201c\u201d\u00ab\u00bb\u200b"
+"""What people and Slack put around an id."""
+_WRITTEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NOTHING: Body = {}
+_MOST_DAYS = re.compile(r"[0-9]{1,4}")
+
+
+def key_id(typed: str) -> KeyId | None:
+    """The id of a key, however it was typed: in lower case, in quotes, as code; None for what cannot be one."""
+    words = typed.split()
+    word = words[0].strip(_AROUND).upper() if words else ""
+    return KeyId(word) if _ID.fullmatch(word) else None
+
+
+def pressed(body: Body) -> KeyId:
+    """The key that a button belongs to; "" for anything unreadable, which is no key's id."""
+    return _own(str(body["actions"][0].get("value") or ""))
+
+
+def shown(body: Body) -> KeyId:
+    """The key whose page this is; "" as in `pressed`."""
+    return _own(str(_part(body, "view").get("private_metadata") or ""))
+
+
+def depth(body: Body) -> int:
+    """How many modals stand there, this one on top; 0 for a click in a message, or on Home."""
+    view = _part(body, "view")
+    if view.get("type") != "modal":
+        return 0
+    below, root = view.get("previous_view_id"), view.get("root_view_id")
+    return 1 if not below else 2 if below == root else DEEPEST
+
+
+def filters(body: Body) -> Filters:
+    """What the list is narrowed to: as it was drawn, and what was chosen and typed since.
+
+    Slack may say nothing of a menu that nobody touched, so the page itself holds what it shows.
+    """
+    drawn = as_drawn(read.metadata(body))
+    said = read.form_state(body)
+    menus = _part(said, ids.FILTERS_BLOCK)
+    pressed: Body = next(iter(body.get("actions") or ()), _NOTHING)
+
+    def chosen(action: str, before: str) -> str:
+        touched = (pressed if pressed.get("action_id") == action else _NOTHING, _part(menus, action))
+        option = next((str(_part(each, "selected_option").get("value") or "") for each in touched if each), "")
+        return "" if option == ALL else option or before
+
+    text = _typed(body, ids.TEXT_BLOCK) if ids.TEXT_BLOCK in said else drawn.text
+    return Filters(
+        chosen(ids.LIST_OWNER, drawn.owner),
+        chosen(ids.LIST_KIND, drawn.kind),
+        chosen(ids.LIST_ENVIRONMENT, drawn.environment),
+        text[:TYPED],
+    )
+
+
+def as_drawn(metadata: str) -> Filters:
+    """The filters that a list was drawn with, from its private_metadata; none where it cannot be read."""
+    kept = as_kept(metadata)
+    return Filters(**{each.name: kept.get(each.name, "") for each in fields(Filters)})
+
+
+def turn(body: Body) -> str:
+    """Where the next page begins, or the previous one: "" is the first.
+
+    That is a place in the list as it was drawn: in what has been typed or chosen since, it is nowhere.
+    """
+    action = body["actions"][0]
+    is_turn = action.get("action_id") in {ids.LIST_NEXT, ids.LIST_PREVIOUS}
+    is_same = _trimmed(filters(body)) == _trimmed(as_drawn(read.metadata(body)))
+    return str(action.get("value") or "") if is_turn and is_same else ""
+
+
+def _trimmed(filters: Filters) -> Filters:
+    return replace(filters, text=filters.text.strip())
+
+
+def snippet(body: Body) -> str:
+    """Which client configuration was chosen."""
+    return str(_part(body["actions"][0], "selected_option").get("value") or "")
+
+
+def edit(body: Body) -> Edit:
+    """A submitted edit."""
+    key, seen, *_ = *_metadata(body), "", ""
+    name, description = _typed(body, ids.NAME_BLOCK), _typed(body, ids.DESCRIPTION_BLOCK)
+    return Edit(_own(key), name, description, seen, _typed(body, ids.REASON_BLOCK))
+
+
+def delete(body: Body) -> Delete:
+    """A submitted deletion."""
+    return Delete(shown(body), _typed(body, ids.WORD_BLOCK), _typed(body, ids.REASON_BLOCK))
+
+
+def rotate(body: Body) -> Rotate:
+    """A submitted rotation. An overlap that cannot be read is one that no policy allows."""
+    days = _option(body, ids.OVERLAP_BLOCK, ids.KEY_OVERLAP)
+    return Rotate(
+        shown(body),
+        _typed(body, ids.NAME_BLOCK),
+        _typed(body, ids.DESCRIPTION_BLOCK),
+        _typed(body, ids.REASON_BLOCK),
+        int(days) if _MOST_DAYS.fullmatch(days) else _NO_DAYS,
+        _lifetime(body),
+    )
+
+
+def extend(body: Body) -> Extend:
+    """A submitted extension."""
+    return Extend(shown(body), _typed(body, ids.REASON_BLOCK), _lifetime(body))
+
+
+def problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:
+    """What is wrong with what was typed, by block; the same is asked again when it is carried out."""
+    return read.under(body, _problems(body, deed))
+
+
+def _problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:
+    match deed:
+        case Edit():
+            # What the key says already may stay, whatever it is.
+            typed = Draft(name=deed.name or "-", description=deed.description, reason=deed.reason or "-")
+            found = _texts(typed)
+            return {block: found[block] for block in found if not _is_as_it_was(body, block)}
+        case Delete():
+            wrong = {} if deed.word == CONFIRM else {ids.WORD_BLOCK: f"Type {CONFIRM}, in capitals and nothing else."}
+            return wrong | _reason(deed.reason)
+        case Rotate():
+            return _texts(Draft(name=deed.name, description=deed.description, reason=deed.reason))
+        case Extend():
+            return _texts(Draft(name="-", reason=deed.reason))
+
+
+def _own(written: str) -> KeyId:
+    """An id that we wrote into a view, just as Confluent has it."""
+    return KeyId(written if _WRITTEN.fullmatch(written) else "")
+
+
+def _texts(typed: Draft) -> dict[str, str]:
+    """The form's own checks, by block."""
+    blocks = {"name": ids.NAME_BLOCK, "description": ids.DESCRIPTION_BLOCK, "reason": ids.REASON_BLOCK}
+    return {blocks[field]: problem for field, problem in text_problems(typed).items() if field in blocks}
+
+
+def _reason(text: str) -> dict[str, str]:
+    problem = text_problem(text, _LONGEST)
+    return {ids.REASON_BLOCK: problem} if problem else {}
+
+
+def _is_as_it_was(body: Body, block: str) -> bool:
+    """Whether a field holds what the key said when the page was opened."""
+    typed, held = _typed(body, block), _metadata(body)
+    marks = {ids.NAME_BLOCK: fingerprint(typed, ""), ids.DESCRIPTION_BLOCK: fingerprint("", typed)}
+    return block in marks and marks[block] in held[_SEEN:]
+
+
+def _metadata(body: Body) -> list[str]:
+    return str(_part(body, "view").get("private_metadata") or "").split(" ")
+
+
+def _lifetime(body: Body) -> str:
+    """Days; "" is as long as the rule lets it."""
+    chosen = _option(body, ids.LASTS_BLOCK, ids.KEY_LIFETIME)
+    return "" if chosen == BY_RULE else chosen
+
+
+def _option(body: Body, block: str, action: str) -> str:
+    """The value of a chosen option; "" for none."""
+    return str(_part(_element(body, block, action), "selected_option").get("value") or "")
+
+
+def _typed(body: Body, block: str) -> str:
+    action = ids.LIST_TEXT if block == ids.TEXT_BLOCK else ids.FORM_TEXT
+    typed = str(_element(body, block, action).get("value") or "")
+    return typed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji cannot be stored
+
+
+def _element(body: Body, block: str, action: str) -> Body:
+    return _part(_part(read.form_state(body), read.block_of(body, block) or block), action)
+
+
+def _part(of: Body, name: str) -> Body:
+    """An object inside an object; empty when it is absent or null."""
+    part: Body | None = of.get(name)
+    return _NOTHING if part is None else part
+
+
+_SEEN = 2
+"""What an edit page's private_metadata holds before the marks of its two texts: the key, and that of both together."""
+_LONGEST = 3000
+_NO_DAYS = 10_000

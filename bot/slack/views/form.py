@@ -1,0 +1,168 @@
+"""The form: account, resource scope and what that needs, texts, lifetime. Pure.
+
+Drawn again after a choice in it, the form keeps the ids of the fields that stand in it, so that Slack keeps what was
+typed and chosen there; a field that comes in gets a new one, and so do all of a form that is drawn from what we stored.
+What a choice takes out of sight is kept in private_metadata until it is shown again.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from bot.domain.keys import Kind
+from bot.services.checking import LIMITS
+from bot.services.clicks import Draft
+from bot.services.filling import EXISTING, ME, NEW, kind_of, owner_kind
+from bot.services.offers import ORGANIZATION_WIDE
+from bot.services.pages import FormPage
+from bot.slack.blocks.kit import OPTIONS, Block, context, field, modal, redrawn, search, text_input
+from bot.slack.payloads import ids, read
+from bot.slack.views import options as menus
+
+_OF_OWNER = {
+    ME: "The key acts as your own Confluent user: whoever has it can use what you can use.",
+    EXISTING: "The key acts as this service account, with the roles that it has.",
+    NEW: "The account is made together with the key, after the approval. It may do nothing until it is given a role.",
+}
+"""What stands under the account that is chosen; what each is recommended for stands beside it."""
+_ALL = "Nothing else to select."
+_OF_SCOPE = {
+    Kind.KAFKA: "Gives clients access to one Kafka cluster.",
+    Kind.SCHEMA_REGISTRY: "Gives clients access to one Schema Registry.",
+    Kind.KSQLDB: "Gives applications access to one ksqlDB cluster.",
+    Kind.FLINK: "Runs statements in the compute pools of one environment, in one region.",
+    Kind.CLOUD: f"For managing Confluent Cloud resources through its APIs. {_ALL}",
+    Kind.TABLEFLOW: f"Reads the tables Tableflow creates from your topics. {_ALL}",
+    Kind.GLOBAL: "Opens what its owner can use: Dedicated, private Enterprise and Freight clusters, private Schema "
+    "Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic and Standard clusters. It has its own quota. "
+    "For one resource, choose that resource instead.",
+}
+_LABELS = {
+    Kind.KAFKA: "Kafka cluster",
+    Kind.SCHEMA_REGISTRY: "Schema Registry",
+    Kind.KSQLDB: "ksqlDB cluster",
+    Kind.FLINK: "Region",
+}
+_TYPE = "Type a name or id"
+
+
+def form(content: FormPage, standing: Iterable[str] = ()) -> Block:
+    """The form with exactly the fields that the account and the scope need.
+
+    `standing` are the block ids of the view that this is drawn into, when it answers a choice in that view.
+    """
+    drawn = [*_account(content), *_scope(content), *_texts(content), *_lifetime(content)]
+    fields = redrawn(drawn, content.drawing, standing)
+    shown = {each["block_id"] for each in fields if "block_id" in each}
+    kept = read.hidden(content.draft, shown)
+    return modal("Create an API key", fields, callback=ids.FORM, submit="Review", close="Cancel", metadata=kept)
+
+
+def _account(content: FormPage) -> list[Block]:
+    draft, problems = content.draft, content.problems
+    chosen = owner_kind(draft)
+    options = [option for name, option in menus.OWNERS.items() if content.own_account or name != ME]
+    radio: Block = {"type": "radio_buttons", "action_id": ids.FORM_OWNER, "options": options}
+    if chosen in menus.OWNERS and (content.own_account or chosen != ME):
+        radio["initial_option"] = menus.OWNERS[chosen]
+    block = {**field("Account", ids.OWNER_BLOCK, radio, hint=_OF_OWNER.get(chosen, "")), "dispatch_action": True}
+    if chosen == EXISTING:
+        initial = menus.account_option(content.account) if content.account else None
+        account = field("Service account", ids.ACCOUNT_BLOCK, search(ids.FORM_ACCOUNT, _TYPE, initial))
+        return [block, *_with(problems, "owner", account)]
+    return [block, *_problem(problems, "owner"), *(_new_account(draft, problems) if chosen == NEW else ())]
+
+
+def _new_account(draft: Draft, problems: Mapping[str, str]) -> list[Block]:
+    limits = (LIMITS["account_name"], LIMITS["account_description"])
+    name = text_input(ids.FORM_TEXT, draft.account_name, limit=limits[0], placeholder="For example: orders-service")
+    description = text_input(ids.FORM_TEXT, draft.account_description, limit=limits[1])
+    hint = "A meaningful name that no other service account has."
+    about = field("Service account description", ids.ACCOUNT_DESCRIPTION_BLOCK, description, optional=True)
+    return [
+        *_with(problems, "account_name", field("Service account name", ids.ACCOUNT_NAME_BLOCK, name, hint=hint)),
+        *_with(problems, "account_description", about),
+    ]
+
+
+def _scope(content: FormPage) -> list[Block]:
+    draft, problems, kind = content.draft, content.problems, kind_of(content.draft)
+    options = menus.scope_options()
+    chosen = next(each for each in options if each["value"] == kind)
+    menu = _select(ids.FORM_KIND, options, chosen)
+    scope = {**field("Resource scope", ids.KIND_BLOCK, menu, hint=_OF_SCOPE[kind]), "dispatch_action": True}
+    blocks = _with(problems, "kind", scope)
+    if kind in ORGANIZATION_WIDE:
+        return blocks
+    initial = menus.environment_option(content.environment) if content.environment else None
+    place = field("Environment", ids.ENVIRONMENT_BLOCK, search(ids.FORM_ENVIRONMENT, _TYPE, initial))
+    blocks += _with(problems, "environment", {**place, "dispatch_action": True})
+    if kind is Kind.FLINK:
+        blocks += _with(problems, "cloud", _cloud(content))
+    cloud = draft.cloud if kind is Kind.FLINK else ""
+    resource = search(ids.FORM_RESOURCE, _TYPE, _chosen(content))
+    block = ids.resource_block(kind, draft.environment, cloud)
+    return [*blocks, *_with(problems, "resource", field(_LABELS[kind], block, resource, hint=_hint(content)))]
+
+
+def _cloud(content: FormPage) -> Block:
+    options = menus.cloud_options(content.clouds, content.used_clouds)
+    chosen = next((each for each in options if each["value"] == content.draft.cloud), None)
+    menu = _select(ids.FORM_CLOUD, options, chosen)
+    return {**field("Cloud provider", ids.CLOUD_BLOCK, menu), "dispatch_action": True}
+
+
+def _chosen(content: FormPage) -> Block | None:
+    if content.resource is None:
+        return None
+    return menus.region_option(content.region) if content.region else menus.resource_option(content.resource)
+
+
+def _hint(content: FormPage) -> str:
+    """What stands under the field for the resource."""
+    draft, offered = content.draft, content.offered
+    needs_cloud = kind_of(draft) is Kind.FLINK and not draft.cloud
+    if not draft.environment:
+        return f"Choose the environment{' and the cloud provider' if needs_cloud else ''} first."
+    if needs_cloud:
+        return "Choose the cloud provider first."
+    if offered == 0:
+        return "As far as Latchkey knows, there is none. What was made in the last minutes may be missing."
+    if offered is not None and offered > OPTIONS:
+        return f"There are {offered:,}, and the list shows {OPTIONS} at most: type a part of the name or the id."
+    return ""
+
+
+def _texts(content: FormPage) -> list[Block]:
+    draft, problems = content.draft, content.problems
+    name = text_input(ids.FORM_TEXT, draft.name, limit=LIMITS["name"], placeholder="For example: orders producer")
+    description = text_input(ids.FORM_TEXT, draft.description, limit=LIMITS["description"])
+    reason = text_input(ids.FORM_TEXT, draft.reason, limit=LIMITS["reason"], lines=True)
+    return [
+        *_with(problems, "name", field("Name", ids.NAME_BLOCK, name)),
+        *_with(problems, "description", field("Description", ids.DESCRIPTION_BLOCK, description, optional=True)),
+        *_with(problems, "reason", field("Reason", ids.REASON_BLOCK, reason, hint="Whoever approves this reads it.")),
+    ]
+
+
+def _lifetime(content: FormPage) -> list[Block]:
+    """How long the key is to live. The field is another one under another limit, for that offers other options."""
+    limit = content.limit
+    options = menus.lifetime_options(limit)
+    chosen = next((each for each in options if each["value"] == content.draft.lifetime), options[0])
+    block = f"{ids.LIFETIME_BLOCK}:{'none' if limit is None else int(limit.total_seconds())}"
+    hint = "Latchkey deletes the key when this time is up and reminds you beforehand."
+    menu = _select(ids.FORM_LIFETIME, options, chosen)
+    return _with(content.problems, "lifetime", field("Lifetime", block, menu, hint=hint))
+
+
+def _select(action: str, options: list[Block], chosen: Block | None) -> Block:
+    menu: Block = {"type": "static_select", "action_id": action, "options": options}
+    return {**menu, "initial_option": chosen} if chosen else menu
+
+
+def _with(problems: Mapping[str, str], name: str, block: Block) -> list[Block]:
+    """A field, and under it what is wrong with it."""
+    return [block, *_problem(problems, name)]
+
+
+def _problem(problems: Mapping[str, str], name: str) -> list[Block]:
+    return [context("⚠️ ", problems[name])] if name in problems else []

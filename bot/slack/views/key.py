@@ -1,0 +1,277 @@
+"""The pages of one key: all about it, and to edit, delete, rotate and extend it. Pure.
+
+A key that was made elsewhere may have a name of any length and with any signs in it: beside our own words it stands in
+one line, cut where it is too long to be read. A description stands in a quote, where nothing passes for ours.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.domain.asks import Terms
+from bot.domain.deadlines import lifetime
+from bot.domain.keys import Operation
+from bot.domain.requests import Withdrawn
+from bot.services.checking import LIMITS
+from bot.services.clicks import fingerprint
+from bot.services.managing import CONFIRM
+from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
+from bot.slack.blocks.kit import (
+    Block,
+    Bold,
+    Code,
+    Mention,
+    Row,
+    actions,
+    button,
+    field,
+    flat,
+    lines,
+    modal,
+    mrkdwn,
+    option,
+    quote,
+    redrawn,
+    text_input,
+)
+from bot.slack.messages import snippets
+from bot.slack.messages.card import owner_row, resource_row
+from bot.slack.messages.progress import WAITS, Rows, progress
+from bot.slack.payloads import ids
+from bot.slack.payloads.read import BY_RULE
+from bot.slack.views.options import lifetime_options
+
+_PLAN = (
+    "A new key for the same account and resource takes its place. You get the new secret, change your applications "
+    "over, and then the old key is deleted."
+)
+_BY_LATCHKEY = "Latchkey deletes it then."
+_LONG = 200
+"""From this many characters on, a description gets a field of several lines."""
+_BUTTONS = (
+    (Operation.EDIT, "Edit", ids.KEY_EDIT),
+    (Operation.ROTATE, "Rotate", ids.KEY_ROTATE),
+    (Operation.EXTEND, "Extend", ids.KEY_EXTEND),
+    (Operation.DELETE, "Delete API key", ids.KEY_DELETE),
+)
+
+
+def key(content: KeyPage) -> Block:
+    """All about one key."""
+    view = content.view
+    blocks = [*_notice(content.notice), lines(title_row(view), *about(view))]
+    if view.key.description.strip():
+        blocks += [lines([Bold("Description")]), quote(view.key.description)]
+    blocks.append(lines([Bold("State")], *_state(view)))
+    if view.key.kind is not None:
+        blocks.append(snippets.select(view.key.kind, ids.SNIPPET_BLOCK, ids.KEY_SNIPPET))
+    if view.may:
+        blocks.append(actions(*buttons(view)))
+    return modal("API key", blocks, callback=ids.PAGE, metadata=view.key.id)
+
+
+def edit(content: EditPage) -> Block:
+    """Name and description, to be changed."""
+    view = content.view
+    now = (view.key.name, view.key.description)
+    name, description = content.typed or now
+    blocks = [*_notice(content.notice), lines(title_row(view), *_what(view))]
+    if content.typed is not None:
+        blocks += [lines([Bold("What it says now")]), quote(f"{now[0] or 'no name'}\n{now[1] or 'no description'}")]
+    stays = "" if view.request is None else "The mark by which Latchkey knows its own keys is not shown, and stays."
+    named = text_input(ids.FORM_TEXT, name, limit=LIMITS["name"])
+    blocks += [
+        field("Name", ids.NAME_BLOCK, named, optional=True),
+        _description(description, stays),
+        _reason(optional=True),
+    ]
+    blocks = redrawn(blocks, content.drawing)
+    # Slack sends back its own copy of what a field was drawn with, escaped: what it held is told by these.
+    metadata = f"{view.key.id} {fingerprint(*now)} {fingerprint(now[0], '')} {fingerprint('', now[1])}"
+    return modal("Edit API key", blocks, callback=ids.EDIT, submit="Save", close="Cancel", metadata=metadata)
+
+
+def delete(content: DeletePage) -> Block:
+    """What is lost with a key, and the field for the word."""
+    view = content.view
+    blocks = [
+        *_notice(content.notice),
+        lines(title_row(view), *about(view)),
+        lines(
+            ["⚠️ ", Bold("Every application that uses this API key stops, and this cannot be undone.")],
+            ["Nobody can bring the key or its secret back, Confluent included."],
+        ),
+        field(
+            f"Type {CONFIRM} to delete this API key",
+            ids.WORD_BLOCK,
+            text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=CONFIRM),
+        ),
+        _reason(optional=True),
+    ]
+    return modal(
+        "Delete API key",
+        blocks,
+        callback=ids.DELETE,
+        submit="Delete API key",
+        close="Cancel",
+        metadata=view.key.id,
+    )
+
+
+def rotate(content: RotatePage) -> Block:
+    """A new key in place of this one."""
+    view = content.view
+    name = text_input(ids.FORM_TEXT, view.key.name, limit=LIMITS["name"])
+    blocks = [
+        *_notice(content.notice),
+        lines(title_row(view), *_what(view)),
+        lines([_PLAN], [_needs(content.terms)]),
+        field("Name of the new key", ids.NAME_BLOCK, name),
+        _description(view.key.description),
+        field(
+            "The old key lives on",
+            ids.OVERLAP_BLOCK,
+            _overlaps(content.overlaps),
+            hint="Counted from when the new secret is shown. You can shorten it or add a day later.",
+        ),
+        field(
+            "The new key lives",
+            ids.LASTS_BLOCK,
+            _lifetimes(content.view, lifetime_options(content.terms.lifetime)),
+        ),
+        _reason(),
+    ]
+    return _asking("Rotate API key", blocks, ids.ROTATE, view)
+
+
+def extend(content: ExtendPage) -> Block:
+    """A longer life for a key that has an end."""
+    view = content.view
+    blocks = [
+        *_notice(content.notice),
+        lines(title_row(view), *_what(view), *_end(view), [_needs(content.terms)]),
+        field(
+            "From now on it lives",
+            ids.LASTS_BLOCK,
+            _lifetimes(content.view, lifetime_options(content.terms.lifetime, content.left, content.most)),
+        ),
+        _reason(),
+    ]
+    return _asking("Extend API key", blocks, ids.EXTEND, view)
+
+
+def configuration(view: KeyView, drawn: Sequence[Block]) -> Block:
+    """A client configuration for a key."""
+    return modal("Client configuration", drawn, callback=ids.PAGE, close="Back", metadata=view.key.id)
+
+
+def loading(title: str) -> Block:
+    """What stands there while Confluent is asked."""
+    return modal(title, [lines(["Asking Confluent Cloud…"])], callback=ids.PAGE)
+
+
+def about(view: KeyView) -> Rows:
+    """Whose it is, what it opens, how old it is, and when it ends."""
+    return [*_what(view), age_row(view), *_end(view)]
+
+
+def buttons(view: KeyView) -> list[Block]:
+    """What the reader may ask for."""
+    return [
+        button(text, action, view.key.id, "danger" if operation is Operation.DELETE else None)
+        for operation, text, action in _BUTTONS
+        if operation in view.may
+    ]
+
+
+def title_row(view: KeyView) -> Row:
+    """Its name and its id."""
+    return [Bold(flat(view.key.name) or "A key without a name"), "  ", Code(view.key.id)]
+
+
+def age_row(view: KeyView) -> Row:
+    """When it was made, and how long ago that is."""
+    if view.key.created_at is None:
+        return ["Created: Confluent does not say when"]
+    return ["Created: ", view.key.created_at, f" ({age(view)})"]
+
+
+def age(view: KeyView) -> str:
+    """How old it is, in days."""
+    if view.age is None:
+        return "age unknown"
+    if view.age < timedelta(days=1):
+        return "less than a day old"
+    return "1 day old" if view.age.days == 1 else f"{view.age.days:,} days old"
+
+
+def _what(view: KeyView) -> Rows:
+    own = "your own" if view.is_own else flat(view.owner_name) or view.owner.id
+    if view.key.kind is None:
+        opens: Row = ["Opens: ", Code(view.key.resource or "?"), " (of a kind that Latchkey does not know)"]
+        return [owner_row(view.owner, own), opens]
+    return [owner_row(view.owner, own), resource_row(view.resource)]
+
+
+def _end(view: KeyView) -> Rows:
+    if isinstance(view.request, Withdrawn):
+        return []
+    if view.ends_at is None:
+        return [["Expires: never"]]
+    by = "Confluent Cloud ends it then, and nobody can change that." if view.ends_at_confluent else _BY_LATCHKEY
+    return [["Expires: ", view.ends_at, f". {by}"]]
+
+
+def _state(view: KeyView) -> Rows:
+    """Where it comes from, and where it stands."""
+    request = view.request
+    if request is None:
+        return [["Not managed by Latchkey: it was created elsewhere."]]
+    asked = request.ask
+    return [
+        ["Managed by Latchkey. Asked for by ", Mention(asked.requester.slack), " ", asked.asked_at, "."],
+        *progress(request, yours=False),
+        *([WAITS] if view.secret_waits else []),
+    ]
+
+
+def _notice(text: str) -> list[Block]:
+    return [mrkdwn(text)] if text else []
+
+
+def _description(text: str, hint: str = "") -> Block:
+    is_long = len(text) > _LONG or "\n" in text
+    typed = text_input(ids.FORM_TEXT, text, limit=LIMITS["description"], lines=is_long)
+    return field("Description", ids.DESCRIPTION_BLOCK, typed, optional=True, hint=hint)
+
+
+def _reason(*, optional: bool = False) -> Block:
+    hint = "If somebody has to approve this, they read it." if optional else "Whoever approves this reads it."
+    typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
+    return field("Reason", ids.REASON_BLOCK, typed, optional=optional, hint=hint)
+
+
+def _asking(title: str, blocks: list[Block], callback: str, view: KeyView) -> Block:
+    return modal(title, blocks, callback=callback, submit="Send request", close="Cancel", metadata=view.key.id)
+
+
+def _needs(terms: Terms) -> str:
+    many = {0: "no approval", 1: "1 approval"}.get(terms.approvals, f"{terms.approvals} approvals by different people")
+    return f"Needs {many}."
+
+
+def _overlaps(days: Sequence[int]) -> Block:
+    texts = {0: "Not at all: it is deleted at once", 1: "1 day"}
+    options = [option(texts.get(each, f"{each} days"), str(each)) for each in days]
+    return _select(ids.KEY_OVERLAP, options, options[min(1, len(options) - 1)])
+
+
+def _lifetimes(view: KeyView, options: list[Block]) -> Block:
+    """As long as the key was to live before is what stands there, where it can."""
+    made = view.request
+    before = lifetime(made.ask, made.terms) if made else None
+    usual = str(before.days) if before else BY_RULE
+    return _select(ids.KEY_LIFETIME, options, next((each for each in options if each["value"] == usual), options[0]))
+
+
+def _select(action: str, options: list[Block], initial: Block) -> Block:
+    return {"type": "static_select", "action_id": action, "options": options, "initial_option": initial}

@@ -1,0 +1,134 @@
+"""The list of keys as a modal, with its filters. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from bot.domain.catalog import Environment
+from bot.domain.keys import Everywhere, ServiceAccount
+from bot.services.listing import ME
+from bot.services.pages import KeysPage, KeyView
+from bot.services.words import KINDS
+from bot.slack.blocks.kit import (
+    OPTIONS,
+    Block,
+    Row,
+    actions,
+    button,
+    context,
+    divider,
+    field,
+    flat,
+    lines,
+    modal,
+    mrkdwn,
+    option,
+    plain_text,
+    search,
+    text_input,
+)
+from bot.slack.messages.card import called, place_of
+from bot.slack.payloads import ids
+from bot.slack.payloads.read import as_metadata
+from bot.slack.payloads.read_keys import ALL, TYPED
+from bot.slack.views.key import age, title_row
+from bot.slack.views.options import hit
+
+_EVERY_OWNER = option("Every account", ALL)
+_EVERY_KIND = option("Every kind", ALL)
+_EVERY_ENVIRONMENT = option("Every environment", ALL)
+_MINE = option("My account", ME)
+
+
+def keys(content: KeysPage) -> Block:
+    """One page of the list."""
+    blocks = [_filters(content), _text(content.filters.text)]
+    if content.note:
+        blocks.append(mrkdwn(content.note))
+    for view in content.views:
+        blocks += [divider(), *key_rows(view)]
+    if not content.views:
+        blocks += [divider(), context(_nothing(content))]
+    if turns := _turns(content):
+        blocks += [divider(), actions(*turns)]
+    kept = as_metadata({name: text for name, text in asdict(content.filters).items() if text})
+    return modal("API keys", blocks, callback=ids.LIST, submit="Search", metadata=kept)
+
+
+def key_rows(view: KeyView) -> list[Block]:
+    """One key among others, with the button to its page."""
+    what: Row = [KINDS[view.key.kind] if view.key.kind else "Unknown kind", _place(view), " · ", _owner(view)]
+    maker = "managed by Latchkey" if view.request else "not made by Latchkey"
+    end: Row = [" · expires ", view.ends_at] if view.ends_at else []
+    return [
+        lines(title_row(view), what, [f"{age(view).capitalize()} · {maker}", *end]),
+        actions(button("Details", ids.KEY_DETAILS, view.key.id)),
+    ]
+
+
+def owners(accounts: Iterable[ServiceAccount], typed: str) -> list[Block]:
+    """The options of the filter by account that match what is typed."""
+    found = [each for each in (_EVERY_OWNER, _MINE) if hit(typed, each["text"]["text"], "")]
+    for each in accounts:
+        if len(found) == OPTIONS:
+            break
+        if hit(typed, each.name, each.id):
+            found.append(option(each.name or each.id, each.id, each.id))
+    return found
+
+
+def environments(known: Iterable[Environment], typed: str) -> list[Block]:
+    """The options of the filter by environment that match what is typed."""
+    found = [each for each in (_EVERY_ENVIRONMENT,) if hit(typed, each["text"]["text"], "")]
+    found += [option(each.name or each.id, each.id, each.id) for each in known if hit(typed, each.name, each.id)]
+    return found[:OPTIONS]
+
+
+def _filters(content: KeysPage) -> Block:
+    chosen, environment = content.filters, content.environment
+    owner = option(flat(content.owner_name) or chosen.owner, chosen.owner) if chosen.owner else None
+    named = flat(environment.name) if environment else ""
+    place = option(named or chosen.environment, chosen.environment) if chosen.environment else None
+    kinds = [_EVERY_KIND, *(option(text, kind) for kind, text in KINDS.items())]
+    initial = next((each for each in kinds if each["value"] == chosen.kind), None)
+    kind: Block = {
+        "type": "static_select",
+        "action_id": ids.LIST_KIND,
+        "placeholder": plain_text("Every kind"),
+        "options": kinds,
+    }
+    menus = [
+        search(ids.LIST_OWNER, "Every account", owner),
+        {**kind, "initial_option": initial} if initial else kind,
+        search(ids.LIST_ENVIRONMENT, "Every environment", place),
+    ]
+    return {"type": "actions", "block_id": ids.FILTERS_BLOCK, "elements": menus}
+
+
+def _text(typed: str) -> Block:
+    hint = "A part of the name, id or description of a key, of its account, or of what it opens."
+    block = field("Search", ids.TEXT_BLOCK, text_input(ids.LIST_TEXT, typed, limit=TYPED), optional=True, hint=hint)
+    return {**block, "dispatch_action": True}
+
+
+def _turns(content: KeysPage) -> Sequence[Block]:
+    both = ((ids.LIST_PREVIOUS, "Previous", content.previous_page), (ids.LIST_NEXT, "Next", content.next_page))
+    return [button(text, action, cursor) for action, text, cursor in both if cursor]
+
+
+def _nothing(content: KeysPage) -> str:
+    if content.next_page or content.previous_page:
+        return "No key on this page."
+    is_narrow = any((content.filters.owner, content.filters.kind, content.filters.environment, content.filters.text))
+    return "No key matches." if is_narrow else "You have no keys, and see nobody else’s."
+
+
+def _place(view: KeyView) -> str:
+    resource = view.resource
+    if view.key.kind is None or isinstance(resource, Everywhere):
+        return ""
+    where = f" in {flat(place_of(resource))}" if resource.environment else ""
+    return f" · {flat(called(resource))}{where}"
+
+
+def _owner(view: KeyView) -> str:
+    return "your own account" if view.is_own else flat(view.owner_name) or view.owner.id

@@ -1,0 +1,131 @@
+"""The options that the form's fields offer. Pure; each option is the same wherever it is shown, as Slack wants it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import TypeVar
+
+from bot.domain.catalog import Catalog, Environment, Region
+from bot.domain.keys import Kind, Resource, ServiceAccount
+from bot.services.filling import EXISTING, ME, NEW
+from bot.services.offers import NOTHING, placed, regions
+from bot.services.spans import days_allowed, duration
+from bot.slack.blocks.kit import OPTION, OPTIONS, VALUE, Block, option, plain_text
+from bot.slack.payloads.ids import Place
+from bot.slack.payloads.read import BY_RULE
+
+T = TypeVar("T")
+
+SCOPES = {
+    Kind.KAFKA: ("Kafka cluster", "One cluster of an environment"),
+    Kind.SCHEMA_REGISTRY: ("Schema Registry", "The schemas of an environment"),
+    Kind.KSQLDB: ("ksqlDB cluster", "One application of an environment"),
+    Kind.FLINK: ("Flink region", "Statements and compute pools in one region"),
+    Kind.CLOUD: ("Cloud resource management", "The APIs that manage your organisation"),
+    Kind.TABLEFLOW: ("Tableflow", "Tables made of topics, in your organisation"),
+    Kind.GLOBAL: ("Global", "One key for many resources; not for Basic and Standard clusters"),
+}
+"""The resource scopes of the page, by its names."""
+OWNERS = {
+    ME: option("My account", ME, "Recommended for development and testing"),
+    EXISTING: option("Existing service account", EXISTING, "Recommended for production use"),
+    NEW: option("New service account", NEW, "Recommended for production use"),
+}
+CLOUDS = {"aws": "AWS", "azure": "Microsoft Azure", "gcp": "Google Cloud"}
+
+
+def environments(catalog: Catalog | None, typed: str) -> Block:
+    """What Slack is answered about the environments that match what is typed."""
+    found = (catalog or NOTHING).environments
+    return _answer([each for each in found if hit(typed, each.name, each.id)], environment_option)
+
+
+def accounts(catalog: Catalog | None, typed: str) -> Block:
+    """What Slack is answered about the service accounts."""
+    found = (catalog or NOTHING).service_accounts
+    return _answer([each for each in found if hit(typed, each.name, each.id)], account_option)
+
+
+def resources(catalog: Catalog | None, place: Place, typed: str) -> Block:
+    """What Slack is answered about the resources of a kind in a place; nothing for a kind that there is not."""
+    known = catalog or NOTHING
+    if place.kind not in set(Kind):
+        return {"options": []}
+    if place.kind != Kind.FLINK:
+        found = placed(known, Kind(place.kind), place.environment)
+        return _answer([each for each in found if hit(typed, each.name, each.id)], resource_option)
+    used, others = regions(known, place.environment, place.cloud)
+    mine = [each for each in used if hit(typed, each.name, each.id)]
+    rest = [each for each in others if hit(typed, each.name, each.id)]
+    if not mine:
+        return _answer(rest, region_option)
+    groups = [_group("In use in this environment", map(region_option, mine))]
+    if rest:
+        groups.append(_group("Other regions", map(region_option, rest)))
+    return {"option_groups": groups}
+
+
+def environment_option(environment: Environment) -> Block:
+    """An environment to choose."""
+    return option(environment.name or environment.id, environment.id, environment.id)
+
+
+def account_option(account: ServiceAccount) -> Block:
+    """A service account to choose."""
+    return option(account.name or account.id, account.id, account.id)
+
+
+def resource_option(resource: Resource) -> Block:
+    """A Kafka cluster, a Schema Registry or a ksqlDB cluster to choose."""
+    return option(resource.name or resource.id, resource.id, resource.id)
+
+
+def region_option(region: Region) -> Block:
+    """A region to choose: "Frankfurt (eu-central-1)"."""
+    short = region.id.partition(".")[2] or region.id
+    if not region.name:
+        return option(short, region.id, region.id)
+    return option(region.name if short in region.name else f"{region.name} ({short})", region.id, region.id)
+
+
+def cloud_options(clouds: Sequence[str], used: int) -> list[Block]:
+    """Where Flink is offered; of the first `used` the environment has compute pools."""
+    notes = ["In use in this environment"] * used + [""] * len(clouds)
+    return [option(CLOUDS.get(each, each), each, note) for each, note in zip(clouds[:OPTIONS], notes, strict=False)]
+
+
+def scope_options() -> list[Block]:
+    """The kinds of key."""
+    return [option(name, kind, words) for kind, (name, words) in SCOPES.items()]
+
+
+def lifetime_options(
+    limit: timedelta | None, left: timedelta = timedelta(), most: timedelta | None = None
+) -> list[Block]:
+    """How long the key may live; the first option is as long as the rule lets it, the others are longer than `left`.
+
+    `most` is how long Confluent lets it live: where that is less than the rule does, it takes the rule's place.
+    """
+    by_rule = "No expiration" if limit is None else f"As long as the rule allows: {duration(limit)}"
+    if most is not None and (limit is None or most < limit):
+        by_rule, limit = "Until it expires at Confluent Cloud", most
+    longer = (each for each in days_allowed(limit) if timedelta(days=each) > left)
+    return [option(by_rule, BY_RULE), *(option(f"{each} day{'' if each == 1 else 's'}", str(each)) for each in longer)]
+
+
+def hit(typed: str, name: str, id_: str) -> bool:
+    """Whether something is offered to who typed this. What Slack could not send back is not."""
+    wanted = typed.strip().casefold()
+    return len(id_) <= VALUE and (wanted in name.casefold() or wanted in id_.casefold())
+
+
+def _answer(found: Sequence[T], drawn: Callable[[T], Block]) -> Block:
+    """All of them; or the first, under a line that says how many there are, for Slack lists no more."""
+    options = list(map(drawn, found[:OPTIONS]))
+    if len(found) <= OPTIONS:
+        return {"options": options}
+    return {"option_groups": [_group(f"The first {OPTIONS} of {len(found):,}: type more to see others", options)]}
+
+
+def _group(label: str, options: Iterable[Block]) -> Block:
+    return {"label": plain_text(label, OPTION), "options": list(islice(options, OPTIONS))}

@@ -1,0 +1,171 @@
+"""The modals: the review page, the reason for a denial, and pages that only say something. Pure."""
+
+from typing import assert_never
+
+from bot.domain.asks import Terms
+from bot.domain.keys import MyAccount, NewServiceAccount, RequestId
+from bot.services.checking import LIMITS
+from bot.services.pages import (
+    DeletePage,
+    EditPage,
+    ExtendPage,
+    FormPage,
+    KeyPage,
+    KeysPage,
+    Page,
+    ReviewPage,
+    RotatePage,
+    TextPage,
+)
+from bot.services.spans import duration
+from bot.slack.blocks.kit import (
+    Block,
+    Bold,
+    Row,
+    actions,
+    button,
+    context,
+    divider,
+    field,
+    header,
+    lines,
+    modal,
+    mrkdwn,
+    quote,
+    text_input,
+    told,
+)
+from bot.slack.messages.card import kind_of, owner_row, resource_row
+from bot.slack.payloads import ids
+from bot.slack.views import key as key_pages
+from bot.slack.views import keys as key_list
+from bot.slack.views.form import form
+
+RIGHTS = 8
+"""How many kinds of right the review page lists."""
+_STUCK = "If this page doesn't change within two minutes, close it. /apikey requests shows whether anything was sent."
+_PRODUCTION = "Keys of service accounts are recommended for production use."
+
+
+def page(content: Page) -> Block:
+    """Any page as a modal view."""
+    match content:
+        case FormPage():
+            return form(content)
+        case ReviewPage():
+            return review(content)
+        case TextPage():
+            return _text(content)
+        case KeysPage():
+            return key_list.keys(content)
+        case _:
+            return _of_a_key(content)
+
+
+def _of_a_key(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage) -> Block:
+    match content:
+        case KeyPage():
+            return key_pages.key(content)
+        case EditPage():
+            return key_pages.edit(content)
+        case DeletePage():
+            return key_pages.delete(content)
+        case RotatePage():
+            return key_pages.rotate(content)
+        case ExtendPage():
+            return key_pages.extend(content)
+        case _:
+            assert_never(content)
+
+
+def _text(content: TextPage) -> Block:
+    blocks = [mrkdwn(content.text)]
+    if content.typed:
+        blocks += [context("What you wrote:"), quote(content.typed)]
+    if content.back:
+        blocks.append(actions(button("Back to the form", ids.REVIEW_BACK, content.back)))
+    return modal(content.title, blocks, callback=ids.PAGE)
+
+
+def checking() -> Block:
+    """What stands there while Confluent is asked."""
+    return modal("Create an API key", [lines(["Checking with Confluent Cloud…"]), context(_STUCK)], callback=ids.PAGE)
+
+
+def working(title: str) -> Block:
+    """What stands there while something is carried out."""
+    return modal(title, [lines(["One moment…"]), context(_STUCK)], callback=ids.PAGE)
+
+
+def review(content: ReviewPage) -> Block:
+    """What will be asked, who can approve it, and the button that sends it."""
+    terms, draft = content.terms, content.draft
+    is_new = isinstance(content.owner, NewServiceAccount)
+    rows: list[Row] = [
+        owner_row(content.owner, "your own"),
+        resource_row(content.resource),
+        ["Name: ", Bold(draft.name.strip())],
+    ]
+    if draft.description.strip():
+        rows.append(["Description: ", draft.description.strip()])
+    if isinstance(content.owner, NewServiceAccount) and content.owner.description:
+        rows.insert(1, ["Description of the account: ", content.owner.description])
+    many = {0: "no approval", 1: "1 approval"}.get(terms.approvals, f"{terms.approvals} approvals by different people")
+    blocks = [
+        header(f"A {kind_of(content.resource)}"),
+        lines(*rows),
+        lines([Bold("Why")]),
+        quote(draft.reason),
+        *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
+        *(() if isinstance(content.owner, MyAccount) else (context(_PRODUCTION),)),
+        divider(),
+        lines(
+            [f"Needs {many}."],
+            *_who(content),
+            [_then(terms)],
+            *([["The service account is made together with the key."]] if is_new else []),
+            [_ends(content)],
+        ),
+        context("Rule: ", terms.rule, "."),
+        actions(button("Change something", ids.REVIEW_BACK, content.draft_id)),
+    ]  # fmt: skip
+    return modal(
+        "Review your request",
+        blocks,
+        callback=ids.REVIEW,
+        submit="Send request",
+        close="Cancel",
+        metadata=content.draft_id,
+    )
+
+
+def _who(content: ReviewPage) -> list[Row]:
+    """Who could approve, by right: at most as many lines as people read."""
+    counted = sorted(content.approvers.items(), key=lambda each: (-each[1], each[0]))
+    rows: list[Row] = [[f"• {basis}: {_people(number)}"] for basis, number in counted[:RIGHTS]]
+    if len(counted) > RIGHTS:
+        rows.append([f"• and {_people(sum(number for _, number in counted[RIGHTS:]))} by other rights"])
+    return [["Who can approve:"], *rows] if rows else []
+
+
+def _then(terms: Terms) -> str:
+    claim = f"you have {duration(terms.claim)} to take the secret."
+    return f"They have {duration(terms.pending)} to decide. Then {claim}" if terms.approvals else f"Then {claim}"
+
+
+def _ends(content: ReviewPage) -> str:
+    if content.lifetime is None:
+        return "This key doesn’t expire. It works until someone deletes it."
+    return f"The key is deleted {duration(content.lifetime)} after it is made."
+
+
+def _people(number: int) -> str:
+    words = ("nobody", "one person", "two people", "three people", "four people", "five people")
+    return words[number] if number < len(words) else f"{number} people"
+
+
+def deny(request: RequestId) -> Block:
+    """Asks an approver for the reason."""
+    typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
+    blocks = [field("Reason", ids.REASON_BLOCK, typed, hint="The requester reads this.")]
+    return modal("Deny this request", blocks, callback=ids.DENY_REASON, submit="Deny", close="Back", metadata=request)

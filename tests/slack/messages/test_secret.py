@@ -1,0 +1,213 @@
+"""The one message with the secret: what it holds for each kind of key, and that nothing in it is cut."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.domain.catalog import Endpoints
+from bot.domain.keys import (
+    Everywhere,
+    FlinkRegion,
+    KafkaCluster,
+    Kind,
+    KsqlCluster,
+    MyAccount,
+    Principal,
+    RequestId,
+    Resource,
+    SchemaRegistry,
+    Secret,
+)
+from bot.domain.life import Probe
+from bot.services.pages import Handover
+from bot.slack.blocks.kit import Block
+from bot.slack.messages import secret as the_secret
+from bot.slack.messages import snippets
+from bot.slack.messages.card import SOON
+from bot.slack.payloads import ids
+from sandbox.slack.blocks import find_element, interactive, plain_words
+from sandbox.slack.limits import block_problems
+from tests.support import build
+from tests.support import given as some
+
+SECRET = "cflt" + "marker0secret" * 4 + "54" + "wrong0"
+AT = datetime(2026, 3, 4, 10, 42, tzinfo=UTC)
+REST = Endpoints("", "https://rest.example:443", organization="o-1")
+OWNER = "Owner:\nsa-abc001 (orders-service)"
+HEAD = f"=== Confluent Cloud API key ===\n\nAPI key:\nKEY0000000000001\n\nAPI secret:\n{SECRET}\n\n"
+
+
+def a_handover(resource: Resource = build.CLUSTER, endpoints: Endpoints = build.ENDPOINTS) -> Handover:
+    return Handover(
+        RequestId("R1"), 1, build.a_key(), Secret(SECRET), build.ACCOUNT, resource, endpoints, build.NOW + build.DAY
+    )
+
+
+def file_of(handover: Handover) -> str:
+    """The one text to be copied."""
+    (text,) = [
+        leaf["text"]
+        for block in the_secret.message(handover)
+        for part in block.get("elements", ())
+        if part["type"] == "rich_text_preformatted"
+        for leaf in part["elements"]
+    ]
+    return str(text)
+
+
+def read(blocks: list[Block]) -> str:
+    return "\n".join(plain_words(blocks))
+
+
+API = {"API": "https://rest.example:443", "Organization": "o-1"}
+EVERYTHING = "the resource management APIs, Kafka, Schema Registry, ksqlDB, Flink and Tableflow"
+
+
+@pytest.mark.parametrize(
+    ("resource", "endpoints", "places"),
+    [
+        (
+            KafkaCluster("lkc-1", "orders", "env-1", "dev"),
+            build.ENDPOINTS,
+            {
+                "Bootstrap server": "pkc-1.example:9092",
+                "REST endpoint": "https://pkc-1.example:443",
+                "Environment": "env-1",
+            },
+        ),
+        (
+            SchemaRegistry("lsrc-1", "registry", "env-1", "dev"),
+            REST,
+            {"Schema Registry endpoint": "https://rest.example:443", "Environment": "env-1"},
+        ),
+        (
+            KsqlCluster("lksqlc-1", "app", "env-1", "dev", "lkc-1"),
+            REST,
+            {"ksqlDB endpoint": "https://rest.example:443", "Environment": "env-1"},
+        ),
+        (
+            FlinkRegion("aws.us-east-1", "env-1", "dev"),
+            REST,
+            {
+                "Flink endpoint": "https://rest.example:443",
+                "Cloud": "aws",
+                "Region": "us-east-1",
+                "Environment": "env-1",
+                "Organization": "o-1",
+            },
+        ),
+        (Everywhere(Kind.CLOUD), REST, {"For": "the resource management APIs of the organisation", **API}),
+        (Everywhere(Kind.TABLEFLOW), REST, {"For": "Tableflow", **API}),
+        (Everywhere(Kind.GLOBAL), REST, {"For": EVERYTHING, **API}),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_the_file_is_right_for_its_kind(resource: Resource, endpoints: Endpoints, places: dict[str, str]) -> None:
+    rows = {"Resource": resource.id, **places}
+
+    text = "".join(f"{label}:\n{value}\n\n" for label, value in rows.items())
+    assert file_of(a_handover(resource, endpoints)) == f"{HEAD}{text}{OWNER}"
+
+
+def test_the_file_leaves_out_what_confluent_did_not_name() -> None:
+    text = file_of(a_handover(endpoints=Endpoints("", "")))
+
+    assert text == f"{HEAD}Resource:\nlkc-dev001\n\nEnvironment:\nenv-dev001\n\n{OWNER}"
+
+
+def test_the_file_says_whose_own_account_it_is() -> None:
+    handover = replace(a_handover(), owner=MyAccount(Principal("u-dana")))
+
+    assert file_of(handover).endswith("Owner:\nu-dana (own account)")
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        build.CLUSTER,
+        SchemaRegistry("lsrc-1", "registry", "env-1", "dev"),
+        KsqlCluster("lksqlc-1", "app", "env-1", "dev", "lkc-1"),
+        FlinkRegion("aws.us-east-1", "env-1", "dev"),
+        Everywhere(Kind.CLOUD),
+        Everywhere(Kind.TABLEFLOW),
+        Everywhere(Kind.GLOBAL),
+    ],
+    ids=lambda resource: resource.kind,
+)
+def test_configurations_of_its_kind_can_be_chosen(resource: Resource) -> None:
+    chooser = find_element(the_secret.message(a_handover(resource)), "snippet:R1/1", ids.SNIPPET)
+
+    assert chooser is not None
+    assert [option["value"] for option in chooser["options"]] == [value for value, _ in snippets.names(resource.kind)]
+    assert chooser["placeholder"]["text"] == "Client configuration…"
+
+
+def test_its_buttons_carry_the_attempt() -> None:
+    elements = [element for _, element in interactive(the_secret.message(a_handover()))]
+
+    assert [(each["action_id"], each.get("value")) for each in elements] == [
+        (ids.SNIPPET, None),
+        (ids.SAVED, "R1/1"),
+        (ids.REPLACE, "R1/1"),
+    ]
+
+
+def test_a_key_of_which_nothing_is_known_may_need_minutes() -> None:
+    assert SOON in read(the_secret.message(a_handover()))
+
+
+def test_a_key_that_works_already_is_not_said_to_need_minutes() -> None:
+    text = read(the_secret.message(replace(a_handover(), probe=Probe("works", AT))))
+
+    assert "It works since" in text
+    assert SOON not in text
+
+
+def test_what_keeps_a_key_from_working_is_said_with_it() -> None:
+    text = read(the_secret.message(replace(a_handover(), probe=Probe("no-permission", AT, last="HTTP 403"))))
+
+    assert "its owner has no permission yet" in text
+    assert SOON in text
+
+
+handovers = st.builds(
+    Handover,
+    request=some.ids,
+    attempt=st.integers(1, 999_999),
+    key=some.keys,
+    secret=st.just(Secret(SECRET)),
+    owner=some.owners,
+    resource=some.resources,
+    endpoints=st.builds(Endpoints, bootstrap=some.texts, rest=some.texts, organization=some.texts),
+    replace_until=some.moments,
+    probe=st.builds(
+        Probe,
+        verdict=st.sampled_from(["", "works", "no-permission", "unreachable", "gave-up"]),
+        at=some.moments,
+        last=some.texts,
+    ),
+)
+
+
+@settings(max_examples=60)
+@given(handovers)
+def test_slack_takes_it_and_cuts_nothing_of_the_file(handover: Handover) -> None:
+    handover = replace(handover, owner=some.everywhere(handover.owner, "n" * 6000))
+
+    assert block_problems(the_secret.message(handover), "message") == []
+    assert len(file_of(handover)) <= 3000
+    assert file_of(handover).count(SECRET) == 1
+    assert "\n\nOwner:\n" in file_of(handover)
+
+
+@settings(max_examples=30)
+@given(handovers)
+def test_the_secret_is_in_two_pieces_of_rich_text_and_nowhere_else(handover: Handover) -> None:
+    blocks = the_secret.message(handover)
+
+    assert f"{blocks}".count(SECRET) == 2
+    assert SECRET not in the_secret.FALLBACK
+    assert [f"{block}".count(SECRET) for block in blocks if block["type"] == "rich_text"][:3] == [0, 1, 1]
