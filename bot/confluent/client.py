@@ -34,6 +34,8 @@ POST_SECONDS = 20.0
 """How long a POST may take in all: the timeouts of httpx are per read, and a trickle resets them."""
 LONGEST_PAUSE_SECONDS = 5.0
 """Asked to wait longer than this, the caller is told instead."""
+ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+"""Confluent says either for what is gone, and either for what we may not know."""
 PAGE_SIZE = 100
 MOST_PAGES = 10_000
 
@@ -87,6 +89,21 @@ class Client:
     async def get(self, path: str, model: type[WireT], filters: Mapping[str, str] | None = None) -> WireT:
         """Read one object."""
         return _value("GET", path, await self._reliably("GET", path, filters), model)
+
+    async def find(
+        self, collection: str, id_: str, model: type[ItemT], filters: Mapping[str, str] | None = None
+    ) -> ItemT | None:
+        """One item; None when it is gone. Both 403 and 404 say that, and also that one may not know: the list decides.
+
+        Reading one is stricter than listing, for some callers.
+        """
+        try:
+            return await self.get(item_path(collection, id_), model, filters)
+        except CloudRefused as refused:
+            if refused.status not in ABSENT:
+                raise
+        rows = self.list_all(collection, model, filters)
+        return {row.id: row async for row in rows}.get(id_)
 
     async def list_all(
         self, path: str, model: type[ItemT], filters: Mapping[str, str] | None = None, skipped: list[Lost] | None = None

@@ -4,45 +4,222 @@ What Confluent filters for us is checked again here: it ignores parameters that 
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
-from datetime import UTC
+from datetime import timedelta
 from http import HTTPStatus
 
-from bot.confluent import quotas, wire
-from bot.confluent.accounts import ConfluentAccounts
-from bot.confluent.client import item_path
-from bot.confluent.failures import Lost, translated
-from bot.confluent.inventory import ABSENT, API_KEYS
-from bot.confluent.places import ConfluentPlaces
-from bot.confluent.references import main_place, opens, place_of, places_of, reference_to, references_of
-from bot.domain.catalog import Quota
-from bot.domain.errors import CloudRefused, NotFound, Unavailable, Unknown
-from bot.domain.keys import ApiKey, KeyId, Kind, Marker, Owner, Principal, Resource, Secret
+from bot.confluent import inventory, keys, places, quotas, wire
+from bot.confluent.client import ABSENT, Client, item_path
+from bot.confluent.failures import Lost
+from bot.confluent.inventory import API_KEYS, SERVICE_ACCOUNTS, by_name, is_in_use, registry_of
+from bot.confluent.references import opens
+from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User
+from bot.domain.errors import CloudRefused, NotFound, Throttled, Unavailable, Unknown
+from bot.domain.keys import (
+    ApiKey,
+    FlinkRegion,
+    KafkaCluster,
+    KeyId,
+    Kind,
+    KsqlCluster,
+    Owner,
+    Principal,
+    Resource,
+    SchemaRegistry,
+    Secret,
+    ServiceAccount,
+    normal_email,
+)
+from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
 from bot.services.cloud import NewKey
 
-_FILTERED_HERE = frozenset({Kind.FLINK, Kind.CLOUD})
-"""A filter would miss some of these: Flink has two forms of ids, and a Cloud key may name no resource at all."""
+RIGHTS_BACK = timedelta(minutes=5)
+"""When to look again whether our account has its rights back."""
+
+_PART = "Confluent Cloud may show Latchkey only a part of what there is, so nobody can tell here what is gone."
+_UNCHANGED = "Nothing was changed."
+_TELL = "Tell whoever runs Latchkey."
+_LOST = "Confluent Cloud's answer was lost."
+_MAY_BE = "The service account may or may not exist; Latchkey is checking."
+_CRN = "crn://confluent.cloud/organization="
+_PRINCIPAL = "User:"
+"""Stands before users, service accounts, identity pools and group mappings alike."""
 
 
-class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
-    """`bot.services.cloud.Cloud` over the public API."""
+class ConfluentCloud:
+    """`bot.services.cloud.Cloud` over the public API. Lists with names are sorted by name.
+
+    A row that cannot be read is left out of what people choose from. Who somebody is and what they hold, it makes
+    unavailable.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._organization: str | None = None
+
+    async def organization(self) -> str:
+        """The organisation's id, as CRNs carry it; asked for once, it never changes."""
+        if self._organization is None:
+            found = [row.id async for row in self._client.list_all(inventory.ORGANIZATIONS, wire.Organization)]
+            if not found:
+                raise Unavailable(
+                    "Confluent Cloud shows Latchkey no organization.",
+                    changed=_UNCHANGED,
+                    advice=_TELL,
+                    log=f"GET {inventory.ORGANIZATIONS}: an empty list",
+                )
+            self._organization = found[0]
+        return self._organization
+
+    async def own_account(self) -> Principal:
+        """The owner of the key that we call with. Raises `Unavailable` when Confluent does not tell."""
+        row = await self._client.find(API_KEYS, self._client.key, wire.ApiKey)
+        if row is None or not row.spec.owner.id:
+            raise Unavailable(
+                "Confluent Cloud does not say whose key Latchkey uses, so nothing was changed.",
+                advice=_TELL,
+                log="the owner of CONFLUENT_CLOUD_API_KEY cannot be read",
+            )
+        return Principal(row.spec.owner.id)
+
+    async def must_see_all(self) -> None:
+        """Return when our account administers the organisation: to any other, lists leave out what it may not see.
+
+        Look after the list, not before: who lost its rights in between has not got them now.
+        """
+        try:
+            held = await self.role_bindings(await self.own_account())
+        except CloudRefused as refused:
+            raise _a_part(f"our own roles cannot be read: {refused}") from None
+        if not any(each.role == ORGANIZATION_ADMIN and Scope.parse(each.crn).path == () for each in held):
+            raise _a_part("our own account is no OrganizationAdmin")
+
+    async def environments(self) -> Sequence[Environment]:
+        """Environments that our key may see."""
+        rows = self._client.list_all(inventory.ENVIRONMENTS, wire.Environment, skipped=[])
+        return by_name([Environment(row.id, row.display_name or row.id) async for row in rows])
+
+    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
+        """Kafka clusters of one environment that are neither failed nor being deleted."""
+        rows = self._client.list_all(inventory.CLUSTERS, wire.Cluster, {"environment": environment.id}, [])
+        return by_name([inventory.kafka_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
+
+    async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
+        """Schema Registries of one environment."""
+        rows = self._client.list_all(inventory.REGISTRIES, wire.Registry, {"environment": environment.id}, [])
+        return by_name([registry_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
+
+    async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
+        """Clusters of ksqlDB in one environment that are neither failed nor being deleted."""
+        rows = self._client.list_all(inventory.KSQL_CLUSTERS, wire.KsqlCluster, {"environment": environment.id}, [])
+        return by_name([inventory.ksql_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
+
+    async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
+        """Regions in which one environment has a compute pool."""
+        rows = self._client.list_all(inventory.COMPUTE_POOLS, wire.ComputePool, {"environment": environment.id}, [])
+        ids = {inventory.region_of(row.spec) async for row in rows if is_in_use(row, environment.id)} - {""}
+        return tuple(FlinkRegion(id_, environment.id, environment.name) for id_ in sorted(ids))
+
+    async def service_accounts(self) -> Sequence[ServiceAccount]:
+        """All service accounts."""
+        rows = self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount, skipped=[])
+        return by_name([inventory.account_of(row) async for row in rows])
+
+    async def service_account(self, account: Principal) -> ServiceAccount | None:
+        """One service account read afresh; None when it is gone."""
+        row = await self._client.find(SERVICE_ACCOUNTS, account, wire.ServiceAccount)
+        return inventory.account_of(row) if row else None
+
+    async def users(self) -> Sequence[User]:
+        """All users of the organisation."""
+        rows = self._client.list_all(inventory.USERS, wire.User)
+        return by_name([User(Principal(row.id), normal_email(row.email), row.full_name) async for row in rows])
+
+    async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
+        """Everything bound to this principal, at the organisation and below."""
+        here = f"{_CRN}{await self.organization()}"
+        who = f"{_PRINCIPAL}{principal}"
+        found = [*await self._bindings(here, who), *await self._bindings(f"{here}/*", who)]
+        return tuple(dict.fromkeys(each for each in found if each.principal == principal))
+
+    async def bindings_at(self, crn: str) -> Sequence[Binding]:
+        """Everybody's bindings at exactly this place."""
+        here = Scope.parse(crn)
+        return tuple(each for each in await self._bindings(crn) if Scope.parse(each.crn) == here)
+
+    async def bindings_under(self, crn: str) -> Sequence[Binding]:
+        """Everybody's bindings anywhere below this place."""
+        here = Scope.parse(crn)
+        found = await self._bindings(f"{crn}/*")
+        return tuple(each for each in found if Scope.parse(each.crn).is_inside(here))
+
+    async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
+        """One resource read afresh, without the environment's name; None when it is gone, or somewhere else."""
+        return await places.resource(self._client, self.organization, kind, environment, id_)
+
+    async def regions(self) -> Sequence[Region]:
+        """All regions in which Confluent offers Flink, by id."""
+        return await places.regions(self._client)
+
+    async def accounts_named(self, name: str) -> Sequence[Account]:
+        """The service accounts of exactly this name, on all pages: a filter that is ignored gives everything."""
+        if not name:  # Confluent takes an empty filter for none
+            return ()
+        rows = self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount, {"display_name": name})
+        return tuple([_account(row) async for row in rows if row.display_name == name])
+
+    async def create_account(self, name: str, description: str) -> Account:
+        """Make a service account. Raises `Unknown` also when Confluent made something other than what was asked."""
+        body = {"display_name": name, "description": description}
+        try:
+            row = await self._client.post(SERVICE_ACCOUNTS, body, wire.ServiceAccount)
+        except Unknown as lost:
+            raise Unknown(_LOST, changed=_MAY_BE, log=str(lost)) from None
+        if row.display_name not in {"", name}:
+            log = f"POST {SERVICE_ACCOUNTS}: {row.id} has another name than was asked for"
+            raise Unknown(_LOST, changed=_MAY_BE, log=log)
+        return Account(Principal(row.id), name, row.description or description)
+
+    async def describe_account(self, account: Principal, description: str) -> None:
+        """Change the description. Raises `Unavailable` when Confluent says yes and does not do it."""
+        path = item_path(SERVICE_ACCOUNTS, account)
+        row = await self._client.patch(path, {"description": description}, wire.ServiceAccount)
+        if row.description != description:
+            raise Unavailable(
+                "Confluent Cloud did not take the new description of the service account.",
+                log=f"PATCH {path}: the answer has another description",
+            )
+
+    async def delete_account(self, account: Principal) -> None:
+        """Delete a service account with all its keys; returns when it is gone, whoever deleted it.
+
+        Raises `CloudRefused` when it is there and may not be deleted.
+        """
+        try:
+            await self._client.delete(item_path(SERVICE_ACCOUNTS, account))
+        except CloudRefused as refused:
+            # Confluent says 403 for what is gone, and 404 for what we may not know: the list decides.
+            if refused.status not in ABSENT:
+                raise
+            if account in {row.id async for row in self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount)}:
+                raise
+            await self.must_see_all()
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         """Make a key. Raises `Unknown` also when Confluent made something other than what was asked."""
-        row = await self._client.post(API_KEYS, {"spec": _spec(new)}, wire.ApiKey)
-        problem = _mismatch(row, new)
+        row = await self._client.post(API_KEYS, {"spec": keys.spec_of(new)}, wire.ApiKey)
+        problem = keys.mismatch(row, new)
         if problem or not row.spec.secret:
             raise Unknown(
                 "Confluent Cloud's answer was incomplete.",
                 changed="A key may exist; Latchkey is checking.",
                 log=f"POST {API_KEYS}: key {row.id}: {problem or 'no secret'}",
             )
-        return _made(row, new), Secret(row.spec.secret.get_secret_value())
+        return keys.made(row, new), Secret(row.spec.secret.get_secret_value())
 
     async def key(self, key: KeyId) -> ApiKey | None:
         """One key read afresh; None when Confluent does not show it, which a list of its owner's keys may."""
         try:
-            return _api_key(await self._client.get(item_path(API_KEYS, key), wire.ApiKey))
+            return keys.api_key(await self._client.get(item_path(API_KEYS, key), wire.ApiKey))
         except CloudRefused as refused:
             if refused.status not in ABSENT:
                 raise
@@ -52,15 +229,15 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
         """The keys of one owner for one resource. Confluent's internal keys have no owner: they never show."""
         if not owner:  # Confluent takes an empty filter for none
             return ()
-        rows = [_placed(row, owner, resource) async for row in self._listed_keys(owner, resource)]
-        return tuple(_api_key(row) for row in rows if row.spec.owner.id == owner and opens(row, resource))
+        rows = [keys.placed(row, owner, resource) async for row in self._listed_keys(owner, resource)]
+        return tuple(keys.api_key(row) for row in rows if row.spec.owner.id == owner and opens(row, resource))
 
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         """All keys of one owner."""
         if not owner:
             return ()
-        rows = [_placed(row, owner) async for row in self._listed_keys(owner)]
-        return tuple(_api_key(row) for row in rows if row.spec.owner.id == owner)
+        rows = [keys.placed(row, owner) async for row in self._listed_keys(owner)]
+        return tuple(keys.api_key(row) for row in rows if row.spec.owner.id == owner)
 
     async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
         """The keys of one owner that can be read, and how many rows cannot."""
@@ -68,8 +245,8 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
             return (), 0
         skipped: list[Lost] = []
         rows = [row async for row in self._client.list_all(API_KEYS, wire.ApiKey, {"spec.owner": owner}, skipped)]
-        lost = sum(bool(_puzzle(row, owner)) for row in rows)
-        return tuple(_api_key(row) for row in rows if row.spec.owner.id == owner), len(skipped) + lost
+        lost = sum(bool(keys.puzzle(row, owner)) for row in rows)
+        return tuple(keys.api_key(row) for row in rows if row.spec.owner.id == owner), len(skipped) + lost
 
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
         """Some of the organisation's keys that have an owner. Raises `NotFound` when the token has expired."""
@@ -79,7 +256,7 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
             if not token or refused.status != HTTPStatus.BAD_REQUEST:
                 raise
             raise NotFound("Confluent Cloud has forgotten how far its keys were read. Begin again.") from None
-        return tuple(_api_key(row) for row in rows if row.spec.owner.id), after
+        return tuple(keys.api_key(row) for row in rows if row.spec.owner.id), after
 
     async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
         """Change both texts and return the key as it is now.
@@ -94,7 +271,7 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
                 again="Look at the key.",
                 log=f"PATCH {path}: the answer has another name or description",
             )
-        return _api_key(row)
+        return keys.api_key(row)
 
     async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
         """Delete a key for ever; False when it was gone already, or an attempt whose answer was lost deleted it.
@@ -117,90 +294,26 @@ class ConfluentCloud(ConfluentPlaces, ConfluentAccounts):
     def _listed_keys(self, owner: Principal, resource: Resource | None = None) -> AsyncGenerator[wire.ApiKey]:
         """At least the keys of this owner for this resource."""
         filters: dict[str, str] = {"spec.owner": owner}
-        if resource is not None and resource.kind not in _FILTERED_HERE:
+        if resource is not None and resource.kind not in keys.FILTERED_HERE:
             filters["spec.resource"] = resource.id
         return self._client.list_all(API_KEYS, wire.ApiKey, filters)
 
-
-def _spec(new: NewKey) -> dict[str, object]:
-    spec: dict[str, object] = {
-        "display_name": new.name,
-        "description": new.description,
-        "owner": {"id": new.owner.id},
-        "resource": reference_to(new.resource),
-    }
-    if new.expires_at is not None:
-        spec["expires_at"] = new.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return spec
-
-
-def _mismatch(row: wire.ApiKey, new: NewKey) -> str:
-    """How the key differs from what was asked, for operators; "" when it does not. What is left out is as asked."""
-    if row.spec.owner.id not in {"", new.owner.id}:
-        return f"made for owner {row.spec.owner.id} in place of {new.owner.id}"
-    if references_of(row) and not opens(row, new.resource):
-        return f"made for {[each.id for each in places_of(row)]} in place of {new.resource.id}"
-    return ""
-
-
-def _placed(row: wire.ApiKey, owner: Principal, resource: Resource | None = None) -> wire.ApiKey:
-    """The row. Raises `Unavailable` for one of ours that can neither be taken for what was asked nor for another's."""
-    if problem := _puzzle(row, owner, resource):
-        raise translated(
-            "GET", API_KEYS, Lost(f"the answer cannot be read: {row.id} has our marker; {problem}", sent=True)
+    async def _bindings(self, pattern: str, who: str = "") -> Sequence[Binding]:
+        """A list means one place, or with `/*` at the end what is below that place; never both."""
+        rows = self._client.list_all(
+            inventory.ROLE_BINDINGS, wire.RoleBinding, {"crn_pattern": pattern} | ({"principal": who} if who else {})
         )
-    return row
+        return [
+            Binding(Principal(row.principal.removeprefix(_PRINCIPAL)), row.role_name, row.crn_pattern)
+            async for row in rows
+            if row.principal.startswith(_PRINCIPAL) and row.role_name and row.crn_pattern
+        ]
 
 
-def _puzzle(row: wire.ApiKey, owner: Principal, resource: Resource | None = None) -> str:
-    """What of a row with our marker tells nothing, for operators; "" for all others, as Confluent's internal keys."""
-    if Marker.find(row.spec.description) is None:
-        return ""
-    whose = row.spec.owner.id
-    if whose != owner and whose.casefold() in {"", owner.casefold()}:
-        return f"its owner reads {whose!r}"
-    if whose != owner or resource is None or opens(row, resource):
-        return ""
-    # A Cloud key may name nothing, and lists that we do not have filtered hold those too.
-    if not references_of(row):
-        return "" if resource.kind in _FILTERED_HERE else "it names no resource"
-    if all(_is_elsewhere(each, resource) for each in references_of(row)):
-        return ""
-    return f"its resource reads {[(place.kind, place.id) for place in places_of(row)]}"
+def _a_part(log: str) -> Throttled:
+    advice = "Tell whoever runs Latchkey that its account needs OrganizationAdmin."
+    return Throttled(_PART, wait=RIGHTS_BACK, changed=_UNCHANGED, advice=advice, log=log)
 
 
-def _is_elsewhere(reference: wire.Reference, resource: Resource) -> bool:
-    """Whether what is not this resource is another one, and not this one in a spelling of its own."""
-    place = place_of(reference)
-    if place.id and resource.id.casefold() not in {place.id.casefold(), reference.id.casefold()}:
-        return True
-    return place.id == resource.id and place.kind is resource.kind is Kind.FLINK  # in another environment
-
-
-def _api_key(row: wire.ApiKey) -> ApiKey:
-    place = main_place(row)
-    return ApiKey(
-        id=KeyId(row.id),
-        owner=Principal(row.spec.owner.id) if row.spec.owner.id else None,
-        resource=place.id,
-        name=row.spec.display_name,
-        description=row.spec.description,
-        created_at=row.metadata.created_at,
-        kind=place.kind,
-        environment=place.environment,
-        expires_at=row.expires_at,
-    )
-
-
-def _made(row: wire.ApiKey, asked: NewKey) -> ApiKey:
-    """The key that a create answered with; what the answer leaves out is as asked."""
-    key = _api_key(row)
-    return replace(
-        key,
-        owner=key.owner or asked.owner.id,
-        resource=asked.resource.id,
-        name=key.name or asked.name,
-        description=key.description or asked.description,
-        kind=asked.resource.kind,
-        environment=key.environment or asked.resource.environment,
-    )
+def _account(row: wire.ServiceAccount) -> Account:
+    return Account(Principal(row.id), row.display_name, row.description)
