@@ -24,7 +24,7 @@ class RedisAgenda:
         self._redis: Commands = redis
         self._key = keys.agenda
         self._keys = [keys.agenda, keys.leases]
-        self._take = load(redis, "take")
+        self._lease = load(redis, "lease")
         self._settle = load(redis, "settle")
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
@@ -32,7 +32,7 @@ class RedisAgenda:
         until = from_ms(floor_ms(now + lease))
         with translated():
             args = [floor_ms(now), floor_ms(until), limit, LEASES_TTL_MS]
-            items = await self._take(keys=self._keys, args=args)
+            items = await self._lease(keys=self._keys, args=args)
         # Others can write here too: what is no text must not stop the worker. It names nothing that is known.
         return [Lease(item.decode(errors="replace"), until) for item in cast("list[bytes]", items)]
 
