@@ -20,7 +20,7 @@ from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
 from bot.store.keyspace import Keyspace
 from bot.store.scripts import Argument, load
-from bot.store.sealing import Place, Purpose, Sealer, not_ours
+from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 TURN_SECONDS = 5
 """How long a writer waits for its turn in this process, and then tries to be faster than other processes."""
@@ -55,7 +55,7 @@ class RedisAudit:
         self._keys = keys
         self._sealer = sealer
         self._append = load(redis, "audit", "append")
-        self._place = Place(Purpose.AUDIT_HEAD, keys.audit_head)
+        self._place = SealContext(Purpose.AUDIT_HEAD, keys.audit_head)
         self._turn = asyncio.Lock()
         self._disk = Disk()
         # What we saw last, to save a read: the scripts compare it with what is there.
@@ -172,7 +172,7 @@ class RedisAudit:
             return [cast("dict[str, object]", json.loads(line)) for line in raw]
         except ValueError:
             raise not_ours(
-                Place(Purpose.AUDIT_LINE, self._keys.audit, first), "or a line after it is no JSON"
+                SealContext(Purpose.AUDIT_LINE, self._keys.audit, first), "or a line after it is no JSON"
             ) from None
 
 

@@ -13,7 +13,7 @@ from bot.store.codec import copy_of
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import Keyspace
 from bot.store.moments import lifetime_ms
-from bot.store.sealing import Place, Purpose, Sealer
+from bot.store.sealing import Purpose, SealContext, Sealer
 
 LARGE = 64_000
 """Bytes from which on a copy is opened in a thread."""
@@ -76,5 +76,5 @@ class RedisCache:
         if len(self._opened) > REMEMBERED:
             self._opened.popitem(last=False)
 
-    def _place(self, name: str) -> Place:
-        return Place(Purpose.CACHE, self._keys.cache(name))
+    def _place(self, name: str) -> SealContext:
+        return SealContext(Purpose.CACHE, self._keys.cache(name))

@@ -15,7 +15,7 @@ from bot.domain.requests import Request
 from bot.domain.review import Kept
 from bot.services.clicks import Click, Draft
 from bot.services.ports import Post, Reviewed
-from bot.store.sealing import Place, Sealer, not_ours
+from bot.store.sealing import SealContext, Sealer, not_ours
 
 T = TypeVar("T")
 # `Secret` is arbitrary to pydantic: it passes where it is None and cannot be serialised where it is not.
@@ -33,11 +33,11 @@ class Codec(Generic[T]):
     def __init__(self, adapter: TypeAdapter[T]) -> None:
         self._adapter = adapter
 
-    def seal(self, sealer: Sealer, value: T, place: Place) -> bytes:
+    def seal(self, sealer: Sealer, value: T, place: SealContext) -> bytes:
         """Write a value down for one place."""
         return sealer.seal(self._adapter.dump_json(value), place)
 
-    def open(self, sealer: Sealer, sealed: bytes, place: Place) -> T:
+    def open(self, sealer: Sealer, sealed: bytes, place: SealContext) -> T:
         """Read it back. Raises `Tampered` when it does not open there, or is not of this type."""
         plain = sealer.open(sealed, place)
         try:

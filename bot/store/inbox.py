@@ -11,7 +11,7 @@ from bot.store.connection import Commands, translated, twice
 from bot.store.keyspace import CLICK_KEPT, DRAFT_KEPT, Keyspace
 from bot.store.moments import floor_ms, lifetime_ms
 from bot.store.scripts import Argument, load
-from bot.store.sealing import Place, Purpose, Sealer
+from bot.store.sealing import Purpose, SealContext, Sealer
 
 
 class RedisInbox:
@@ -42,8 +42,8 @@ class RedisInbox:
         with translated():
             await self._redis.set(self._keys.click(click), b"", px=lifetime_ms(CLICK_KEPT))
 
-    def _place(self, click: str) -> Place:
-        return Place(Purpose.CLICK, self._keys.click(click))
+    def _place(self, click: str) -> SealContext:
+        return SealContext(Purpose.CLICK, self._keys.click(click))
 
 
 class RedisDrafts:
@@ -69,5 +69,5 @@ class RedisDrafts:
         owner, form = DRAFT.open(self._sealer, sealed, self._place(draft))
         return form if owner == by else None
 
-    def _place(self, draft: str) -> Place:
-        return Place(Purpose.DRAFT, self._keys.draft(draft))
+    def _place(self, draft: str) -> SealContext:
+        return SealContext(Purpose.DRAFT, self._keys.draft(draft))

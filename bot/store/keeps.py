@@ -13,7 +13,7 @@ from bot.store.codec import DIGEST, KEEP
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import DIGEST_KEPT, Keyspace
 from bot.store.moments import lifetime_ms
-from bot.store.sealing import Place, Purpose, Sealer
+from bot.store.sealing import Purpose, SealContext, Sealer
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +74,8 @@ class RedisKeeps:
         with translated():
             await self._redis.set(self._keys.digest(owner), sealed, px=lifetime_ms(DIGEST_KEPT))
 
-    def _keep_place(self, key: KeyId) -> Place:
-        return Place(Purpose.KEEP, self._keys.keep(key))
+    def _keep_place(self, key: KeyId) -> SealContext:
+        return SealContext(Purpose.KEEP, self._keys.keep(key))
 
-    def _digest_place(self, owner: Principal) -> Place:
-        return Place(Purpose.DIGEST, self._keys.digest(owner))
+    def _digest_place(self, owner: Principal) -> SealContext:
+        return SealContext(Purpose.DIGEST, self._keys.digest(owner))

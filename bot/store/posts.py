@@ -12,7 +12,7 @@ from bot.services.ports import Post
 from bot.store.codec import POST
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import REQUEST_KEPT, Keyspace
-from bot.store.sealing import Place, Purpose, Sealer
+from bot.store.sealing import Purpose, SealContext, Sealer
 
 log = logging.getLogger(__name__)
 
@@ -58,5 +58,5 @@ class RedisPosts:
                 both.pexpire(key, REQUEST_KEPT)
                 await both.execute()
 
-    def _place(self, request: RequestId, field: str) -> Place:
-        return Place(Purpose.POST, self._keys.posts(request), field)
+    def _place(self, request: RequestId, field: str) -> SealContext:
+        return SealContext(Purpose.POST, self._keys.posts(request), field)

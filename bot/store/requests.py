@@ -19,7 +19,7 @@ from bot.store.disk import Disk
 from bot.store.keyspace import MOST_OF_ONE, REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
 from bot.store.scripts import Argument, load
-from bot.store.sealing import Place, Purpose, Sealer, not_ours
+from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class RedisRequests:
         revision, body = found
         if revision is None and body is None:
             return None
-        place = Place(Purpose.REQUEST, self._keys.request(request), (revision or b"").decode(errors="replace"))
+        place = SealContext(Purpose.REQUEST, self._keys.request(request), (revision or b"").decode(errors="replace"))
         if body is None or revision is None or not revision.isdigit():
             raise not_ours(place, "is not a record")
         return Stored(REQUEST.open(self._sealer, body, place), int(revision))
@@ -118,7 +118,7 @@ class RedisRequests:
 
     def _arguments(self, change: Change, rev: int) -> list[Argument]:
         ask = change.after.ask
-        body = REQUEST.seal(self._sealer, change.after, Place(Purpose.REQUEST, self._keys.request(ask.id), rev))
+        body = REQUEST.seal(self._sealer, change.after, SealContext(Purpose.REQUEST, self._keys.request(ask.id), rev))
         secret, secret_ttl = self._sealed_secret(change)
         return [
             rev - 1,
@@ -162,9 +162,9 @@ class RedisRequests:
             return None
         return Secret(plain.decode())
 
-    def _secret_place(self, request: Request) -> Place:
+    def _secret_place(self, request: Request) -> SealContext:
         attempt = request.attempt if isinstance(request, Approved | Working | Keyed) else 0
-        return Place(Purpose.SECRET, self._keys.secret(request.ask.id), attempt)
+        return SealContext(Purpose.SECRET, self._keys.secret(request.ask.id), attempt)
 
     async def _linked(self, change: Change, keys: list[str], args: list[Argument]) -> bytes | None:
         for _ in tries():
@@ -195,7 +195,7 @@ class RedisRequests:
                     case [b"conflict"]:
                         raise Conflict("Somebody was faster, so nothing was changed. Look at the request again.")
                     case _:
-                        raise not_ours(Place(Purpose.REQUEST, keys[0]), "or a key beside it is of another kind")
+                        raise not_ours(SealContext(Purpose.REQUEST, keys[0]), "or a key beside it is of another kind")
 
 
 def _also(change: Change) -> list[Argument]:

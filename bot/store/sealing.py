@@ -47,7 +47,7 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SealContext:
     """Where a sealed body belongs: its Redis key, and its revision, attempt or field there."""
 
     purpose: Purpose
@@ -69,13 +69,13 @@ class Sealer:
         self._masters = {_derive(key, "key-id", _KEY_ID_BYTES): key for key in master_keys}
         self._first = next(iter(self._masters))
 
-    def seal(self, plain: bytes, place: Place) -> bytes:
+    def seal(self, plain: bytes, place: SealContext) -> bytes:
         """Encrypt for one place."""
         nonce = os.urandom(_NONCE_BYTES)
         header = _VERSION + self._first + nonce
         return header + self._cipher(self._first, place.purpose).encrypt(nonce, plain, place.bound(header))
 
-    def open(self, sealed: bytes, place: Place) -> bytes:
+    def open(self, sealed: bytes, place: SealContext) -> bytes:
         """Decrypt what was sealed for this place. Raises `Tampered` when it was not, or when its key is gone."""
         header, ciphertext = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES:]
         key_id = header[len(_VERSION) : len(_VERSION) + _KEY_ID_BYTES]
@@ -110,7 +110,7 @@ class Sealer:
         return AESGCM(_subkey(self._masters[key_id], purpose))
 
 
-def not_ours(place: Place, why: str) -> Tampered:
+def not_ours(place: SealContext, why: str) -> Tampered:
     """The error for a body that cannot be trusted: it names the place, and never the content."""
     return Tampered(
         "What Latchkey has stored here cannot be read, so nothing was done. Ask the people who run Latchkey.",

@@ -10,11 +10,11 @@ from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Request
 from bot.services.clicks import Click, Deny, ReplyTo
 from bot.store.codec import CLICK, REQUEST, REQUEST_JSON, with_url, without_url
-from bot.store.sealing import Place, Purpose, Sealer
+from bot.store.sealing import Purpose, SealContext, Sealer
 from tests.store.given import NOW, RESPONSE_URL, TEAM, states
 
 GOLDEN = Path(__file__).parents[1] / "data" / "states"
-PLACE = Place(Purpose.REQUEST, "lk:{T01}:request:R1", 1)
+PLACE = SealContext(Purpose.REQUEST, "lk:{T01}:request:R1", 1)
 CLICKED = Click("C1", SlackUserId("U1"), TEAM, NOW, Deny(RequestId("R1"), "no"), ReplyTo(RESPONSE_URL, "C01"))
 
 

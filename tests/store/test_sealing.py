@@ -4,10 +4,10 @@ import re
 import pytest
 
 from bot.domain.errors import Tampered
-from bot.store.sealing import Place, Purpose, Sealer, new_master_key, parse_master_keys
+from bot.store.sealing import Purpose, SealContext, Sealer, new_master_key, parse_master_keys
 
 OLD, NEW = bytes(32), bytes(range(32))
-PLACE = Place(Purpose.REQUEST, "lk:{T01}:request:R1", 3)
+PLACE = SealContext(Purpose.REQUEST, "lk:{T01}:request:R1", 3)
 
 
 def test_opens_what_it_sealed() -> None:
@@ -25,13 +25,13 @@ def test_two_seals_of_one_body_differ() -> None:
 @pytest.mark.parametrize(
     "elsewhere",
     [
-        Place(Purpose.REQUEST, "lk:{T01}:request:R2", 3),
-        Place(Purpose.REQUEST, "lk:{T02}:request:R1", 3),
-        Place(Purpose.REQUEST, "lk:{T01}:request:R1", 4),
-        Place(Purpose.SECRET, "lk:{T01}:request:R1", 3),
+        SealContext(Purpose.REQUEST, "lk:{T01}:request:R2", 3),
+        SealContext(Purpose.REQUEST, "lk:{T02}:request:R1", 3),
+        SealContext(Purpose.REQUEST, "lk:{T01}:request:R1", 4),
+        SealContext(Purpose.SECRET, "lk:{T01}:request:R1", 3),
     ],
 )
-def test_opens_nowhere_else(elsewhere: Place) -> None:
+def test_opens_nowhere_else(elsewhere: SealContext) -> None:
     sealer = Sealer([NEW])
 
     with pytest.raises(Tampered):
@@ -39,7 +39,7 @@ def test_opens_nowhere_else(elsewhere: Place) -> None:
 
 
 def test_no_two_places_spell_the_same_bytes() -> None:
-    one, two = Place(Purpose.POST, "a", "bc"), Place(Purpose.POST, "ab", "c")
+    one, two = SealContext(Purpose.POST, "a", "bc"), SealContext(Purpose.POST, "ab", "c")
 
     assert one.bound(b"") != two.bound(b"")
 
