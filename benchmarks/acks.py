@@ -101,7 +101,7 @@ async def _payload(it: Bench, number: int) -> Mapping[str, Any]:
         return _submit(number)
     now, name = utc_now(), f"R{number}"
     ask = build.an_ask(id=RequestId(name), asked_at=now)
-    pending = Pending(ask, build.terms(), (), now + DAY)
+    pending = Pending(ask, build.terms(), approvals=(), expires_at=now + DAY)
     event = Event(now, DANA.slack, Action.SUBMITTED, ask.id)
     await it.store.requests.commit(Change(None, pending, None, (event,)))
     return _button(name, number)

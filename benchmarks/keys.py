@@ -70,7 +70,7 @@ async def _ask(it: Bench, clock: TestClock) -> None:
     """Dana and Erin have 25 requests each that wait; Erin's wait for Dana."""
     for number in range(50):
         ask = build.an_ask(id=RequestId(f"R{number}"), requester=(DANA, ERIN)[number % 2], asked_at=clock())
-        pending = Pending(ask, build.terms(), (), clock() + DAY)
+        pending = Pending(ask, build.terms(), approvals=(), expires_at=clock() + DAY)
         event = Event(clock(), ask.requester.slack, Action.SUBMITTED, ask.id)
         await it.store.requests.commit(Change(None, pending, clock() + DAY, (event,)))
 

@@ -21,7 +21,7 @@ async def measure() -> list[Line]:
         for number in range(REQUESTS):
             now = utc_now()
             ask = build.an_ask(id=RequestId(f"R{number}"), asked_at=now)
-            pending = Pending(ask, build.terms(), (), now + DAY)
+            pending = Pending(ask, build.terms(), approvals=(), expires_at=now + DAY)
             event = Event(now, DANA.slack, Action.SUBMITTED, ask.id)
             await it.store.requests.commit(Change(None, pending, now + DAY, (event,)))
         full = await _look(it)

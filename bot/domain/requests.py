@@ -11,16 +11,23 @@ compares them with the clock, so that a late worker never makes a late click val
 
 Stored records outlive the code: add fields with a default at the end, never rename a `kind`, and keep one golden
 JSON per state in `tests/data/states`.
+
+`state.then(Next, at=now)` makes the next state: it carries the fields of the bases over, positionally, which lets type
+checkers see the rest. A state's own fields take keywords only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import ApiKey, Marker, Person
 from bot.domain.life import Life
+
+P = ParamSpec("P")
+Next = TypeVar("Next")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +41,45 @@ class _Granted(_Asked):
     grant: Grant
     attempt: int
 
+    def next_attempt(self, now: datetime, *, without_end: bool = False) -> "Approved":
+        """The next attempt under the same grant, to begin at once."""
+        return Approved(self.ask, self.terms, self.grant, self.attempt + 1, not_before=now, without_end=without_end)
+
 
 @dataclass(frozen=True, slots=True)
+class _Keyless(_Granted):
+    def then(self, to: Callable[Concatenate[Ask, Terms, Grant, int, P], Next], *args: P.args, **own: P.kwargs) -> Next:
+        """The next state of the same attempt."""
+        return to(self.ask, self.terms, self.grant, self.attempt, *args, **own)
+
+    def fail(
+        self, now: datetime, happened: str, changed: str, step: str, reference: str = "", *, offer_account: bool = False
+    ) -> "Failed":
+        """The end without a key. A failure that Confluent gave no reference takes the request's id for one."""
+        return Failed(
+            self.ask,
+            self.terms,
+            happened=happened,
+            changed=changed,
+            next=step,
+            reference=reference or self.ask.id,
+            at=now,
+            offer_account=offer_account,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed(_Granted):
+    key: ApiKey
+
+    def then(
+        self, to: Callable[Concatenate[Ask, Terms, Grant, int, ApiKey, P], Next], *args: P.args, **own: P.kwargs
+    ) -> Next:
+        """The next state of the same key."""
+        return to(self.ask, self.terms, self.grant, self.attempt, self.key, *args, **own)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pending(_Asked):
     """Waiting for people to decide.
 
@@ -50,8 +94,12 @@ class Pending(_Asked):
     next_round: datetime | None = None
     kind: Literal["pending"] = "pending"
 
+    def then(self, to: Callable[Concatenate[Ask, Terms, P], Next], *args: P.args, **own: P.kwargs) -> Next:
+        """The next state of the same request."""
+        return to(self.ask, self.terms, *args, **own)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Denied(_Asked):
     """An approver said no."""
 
@@ -61,7 +109,7 @@ class Denied(_Asked):
     kind: Literal["denied"] = "denied"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled(_Asked):
     """The requester took it back before it was decided."""
 
@@ -69,7 +117,7 @@ class Cancelled(_Asked):
     kind: Literal["cancelled"] = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expired(_Asked):
     """Nobody decided in time."""
 
@@ -77,8 +125,8 @@ class Expired(_Asked):
     kind: Literal["expired"] = "expired"
 
 
-@dataclass(frozen=True, slots=True)
-class Approved(_Granted):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved(_Keyless):
     """Decided; attempt `attempt` at making the key has not begun. `trouble` says why it waits, if it does."""
 
     not_before: datetime
@@ -88,9 +136,14 @@ class Approved(_Granted):
     without_end: bool = False
     """Whether Confluent refused the key with an end of its own, so that none is asked for again."""
 
+    @classmethod
+    def first(cls, ask: Ask, terms: Terms, approvals: tuple[Approval, ...], now: datetime) -> "Approved":
+        """The first attempt, under a grant that stays fresh for as long as the terms say."""
+        return cls(ask, terms, Grant(approvals, now, now + terms.claim), 1, not_before=now)
 
-@dataclass(frozen=True, slots=True)
-class Working(_Granted):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Working(_Keyless):
     """The intent is on disk and the key may exist at Confluent. Found again in this state, it has to be reconciled.
 
     `look_at` is when to list next; `clean` counts the lists in a row that showed none of our keys.
@@ -112,8 +165,8 @@ class Working(_Granted):
         return Marker(self.ask.id, self.attempt)
 
 
-@dataclass(frozen=True, slots=True)
-class Offered(_Granted):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered(_Keyless):
     """The key is made only when the requester asks for its secret (`mint: on_claim`), until `claim_by`."""
 
     claim_by: datetime
@@ -123,56 +176,51 @@ class Offered(_Granted):
     """As in `Approved`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ready(_Granted):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready(_Keyed):
     """The key exists, its secret is sealed in the store and waits for the requester until `claim_by`."""
 
-    key: ApiKey
     endpoints: Endpoints
     claim_by: datetime
     kind: Literal["ready"] = "ready"
     life: Life = field(default=Life())
 
 
-@dataclass(frozen=True, slots=True)
-class Revealing(_Granted):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revealing(_Keyed):
     """The secret has left the store and is on its way to the requester; not heard of by `until`, it counts as lost."""
 
-    key: ApiKey
     until: datetime
     kind: Literal["revealing"] = "revealing"
     life: Life = field(default=Life())
 
 
-@dataclass(frozen=True, slots=True)
-class Shown(_Granted):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown(_Keyed):
     """Slack took the one message with the secret."""
 
-    key: ApiKey
     at: datetime
     kind: Literal["shown"] = "shown"
     life: Life = field(default=Life())
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed(_Granted):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed(_Keyed):
     """The requester said that it is saved."""
 
-    key: ApiKey
     shown_at: datetime
     at: datetime
     kind: Literal["confirmed"] = "confirmed"
     life: Life = field(default=Life())
 
 
-@dataclass(frozen=True, slots=True)
-class Undelivered(_Granted):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undelivered(_Keyed):
     """The secret did not reach the requester, or was given up; the key is deleted, or about to be.
 
     With `reissue` a new key follows at once; else the requester may ask for one while the grant is fresh.
     """
 
-    key: ApiKey
     why: str
     at: datetime
     reissue: bool = False
@@ -182,11 +230,10 @@ class Undelivered(_Granted):
     kind: Literal["undelivered"] = "undelivered"
 
 
-@dataclass(frozen=True, slots=True)
-class Unclaimed(_Granted):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclaimed(_Keyed):
     """The requester did not take the secret in time; the key is deleted, or about to be."""
 
-    key: ApiKey
     at: datetime
     deleted_at: datetime | None = None
     retry_at: datetime | None = None
@@ -194,14 +241,13 @@ class Unclaimed(_Granted):
     kind: Literal["unclaimed"] = "unclaimed"
 
 
-@dataclass(frozen=True, slots=True)
-class Retired(_Granted):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retired(_Keyed):
     """The key's life is over, by its rule or because somebody ended it; it is deleted, or about to be.
 
     `why` is a sentence for people, "" where its lifetime ended; `by` is who ended it, where a person did.
     """
 
-    key: ApiKey
     at: datetime
     deleted_at: datetime | None = None
     retry_at: datetime | None = None
@@ -213,7 +259,7 @@ class Retired(_Granted):
     """What is left to do: the key that this one replaced goes when it was to go, whatever became of this one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Done(_Granted):
     """An edit, a deletion or an extension took effect. `note` is a sentence for people, where there is one to say."""
 
@@ -222,7 +268,7 @@ class Done(_Granted):
     kind: Literal["done"] = "done"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(_Asked):
     """It ended without a key. Three sentences for people, and a reference for who operates Latchkey or Confluent."""
 
@@ -243,4 +289,8 @@ Keyed: TypeAlias = Ready | Revealing | Shown | Confirmed | Withdrawn
 """The states in which a key exists, or did."""
 Living: TypeAlias = Shown | Confirmed
 """The states in which somebody has the key."""
+Granted: TypeAlias = Approved | Offered | Working | Keyed | Done
+"""The states that an approval has reached, or a rule that needs none; each belongs to an attempt."""
+InFlight: TypeAlias = Pending | Approved | Offered | Working | Ready | Revealing
+"""The states that wait for somebody or something; all others say since when they hold, in `at`."""
 Request: TypeAlias = Pending | Decided | Approved | Offered | Working | Keyed | Done | Failed

@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError, NotFound, Unavailable, Undeliverable
 from bot.domain.keys import RequestId
-from bot.domain.requests import Living, Pending, Ready, Request
+from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services.clicks import (
     Approve,
     Cancel,
@@ -183,7 +183,7 @@ def _surface(deed: Act, by: str, card: CardAt, request: Request) -> str:
         case Cancel():
             return "asked"
         case Show() | Saved() | Replace() | DropFormer() | KeepFormer():
-            return f"key:{getattr(request, 'attempt', 0)}"
+            return f"key:{request.attempt if isinstance(request, Granted) else 0}"
         case _:
             assert_never(deed)
 

@@ -12,7 +12,7 @@ from bot.domain.authority import Target
 from bot.domain.deadlines import earliest, has_expired, in_force, lifetime
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, Marker, Operation
-from bot.domain.requests import Approved, Done, Failed, Request, Working
+from bot.domain.requests import Approved, Done, Request, Working
 from bot.services.endings import EXPIRED
 from bot.services.finding_keys import present
 from bot.services.following import Following, why_gone
@@ -44,7 +44,7 @@ class Changing:
     async def begin(self, stored: Stored[Request], approved: Approved) -> None:
         """Have the intent on disk, then do it."""
         now = self.ledger.clock()
-        working = Working(approved.ask, approved.terms, approved.grant, approved.attempt, now, now)
+        working = approved.then(Working, sent_at=now, look_at=now)
         action = _INTENDED[approved.ask.operation]
         events = [self._event(action, working)] if action else []
         written, _ = await self.ledger.move(stored, working, *events, extra=With(durable=True))
@@ -138,11 +138,11 @@ class Changing:
         return await present(_key(working), Target(ask.owner, ask.resource), self.permission.desk.directory.cloud)
 
     async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
-        ask, now = working.ask, self.ledger.clock()
+        ask = working.ask
         if ask.operation is Operation.DELETE:
             by = None if note else ask.requester
             await self.following.ended(_key(working), note, by)
-        done = Done(ask, working.terms, working.grant, working.attempt, now, note)
+        done = working.then(Done, at=self.ledger.clock(), note=note)
         action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
         is_gone = ask.operation is Operation.DELETE and note
         event = self._event(Action.FOUND_GONE if is_gone else action, working)
@@ -165,9 +165,8 @@ class Changing:
     async def _fail(
         self, stored: Stored[Request], working: Working, happened: str, changed: str, step: str, reference: str = ""
     ) -> None:
-        ask = working.ask
-        failed = Failed(ask, working.terms, happened, changed, step, reference or ask.id, self.ledger.clock())
-        event = self.ledger.event(Action.FAILED, ask.id, happened=happened, reference=reference)
+        failed = working.fail(self.ledger.clock(), happened, changed, step, reference)
+        event = self.ledger.event(Action.FAILED, working.ask.id, happened=happened, reference=reference)
         await self.ledger.move(stored, failed, event)
 
     def _event(self, action: Action, working: Working) -> Event:

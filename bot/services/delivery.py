@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from bot.domain.asks import Ask, Grant, Terms
 from bot.domain.audit import Action
 from bot.domain.errors import Conflict, LatchkeyError, Refused, plain
-from bot.domain.keys import ApiKey, NewServiceAccount, Owner, Person, RequestId, Secret, ServiceAccount
+from bot.domain.keys import NewServiceAccount, Owner, Person, RequestId, Secret, ServiceAccount
 from bot.domain.life import Life
 from bot.domain.requests import (
     Approved,
     Confirmed,
+    Granted,
     Keyed,
     Offered,
     Ready,
@@ -122,8 +122,8 @@ class Delivery:
         if isinstance(shown, Shown | Revealing):  # a quick click can overtake our own note that Slack took the message
             now = self.ledger.clock()
             at = shown.at if isinstance(shown, Shown) else now
-            life = shown.life if isinstance(shown, Shown) else _begun(Shown(*_of(shown), at, life=shown.life))
-            confirmed = Confirmed(*_of(shown), shown_at=at, at=now, life=life)
+            life = shown.life if isinstance(shown, Shown) else _begun(shown.then(Shown, at=at, life=shown.life))
+            confirmed = shown.then(Confirmed, shown_at=at, at=now, life=life)
             event = self.ledger.event(Action.CONFIRMED, request, click.by, key=shown.key.id)
             await self.ledger.move(stored, confirmed, event)
 
@@ -141,8 +141,7 @@ class Delivery:
             raise Refused(f"The approval ended {ended}, so {stays}. Ask for a new one with `/apikey create`.")
         asked = self.ledger.event(Action.REPLACEMENT_ASKED, request, click.by, key=state.key.id)
         if isinstance(state, Undelivered) and state.deleted_at:
-            again = Approved(state.ask, state.terms, state.grant, state.attempt + 1, now)
-            await self.ledger.move(stored, again, asked)
+            await self.ledger.move(stored, state.next_attempt(now), asked)
         elif not (isinstance(state, Undelivered) and state.reissue):
             why = "You asked for another key in its place."
             await self.execution.endings.undeliver(stored, state, why, asked, reissue=True)
@@ -162,10 +161,9 @@ class Delivery:
     async def _claim(
         self, stored: Stored[Request], ready: Ready, click: Click
     ) -> tuple[Stored[Request], Secret | None]:
-        until = self.ledger.clock() + ON_ITS_WAY
         # With the secret goes the means to probe: what is known of the key by now is all that will be.
         life = replace(ready.life, probe=replace(ready.life.probe, next_at=None), endpoints=ready.endpoints)
-        revealing = Revealing(*_of(ready), until, life=life)
+        revealing = ready.then(Revealing, until=self.ledger.clock() + ON_ITS_WAY, life=life)
         event = self.ledger.event(Action.SHOW_INTENDED, ready.ask.id, click.by, key=ready.key.id)
         # On disk before it is shown: a store that forgot the claim in a crash would show the secret again.
         return await self.ledger.move(stored, revealing, event, extra=With(take_secret=True, durable=True))
@@ -190,7 +188,7 @@ class Delivery:
         except LatchkeyError:
             await self._lost(stored, ready, "Slack did not take the message with the secret.")
             return
-        shown = Shown(*_of(ready), self.ledger.clock(), life=ready_as_revealing(stored, ready).life)
+        shown = ready.then(Shown, at=self.ledger.clock(), life=ready_as_revealing(stored, ready).life)
         event = self.ledger.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
         account = item(shown)
         also = {account: shown.at} if account else {}
@@ -208,7 +206,7 @@ _OUTDATED = "This button belongs to an earlier key. Only the newest message coun
 
 def _is_present(request: Request, attempt: int) -> bool:
     """Whether a button of this attempt is about the present key, if there is any."""
-    return getattr(request, "attempt", attempt) == attempt
+    return not isinstance(request, Granted) or request.attempt == attempt
 
 
 def _must_be(asker: Person, person: Person) -> None:
@@ -220,12 +218,7 @@ def ready_as_revealing(stored: Stored[Request], ready: Ready) -> Revealing:
     """The state just written, for the next one to be made from."""
     if isinstance(stored.value, Revealing):
         return stored.value
-    return Revealing(*_of(ready), ready.claim_by)
-
-
-def _of(request: Keyed) -> tuple[Ask, Terms, Grant, int, ApiKey]:
-    """What one state with a key hands to the next."""
-    return request.ask, request.terms, request.grant, request.attempt, request.key
+    return ready.then(Revealing, until=ready.claim_by)
 
 
 def _begun(shown: Shown) -> Life:

@@ -7,7 +7,6 @@ from bot.domain.deadlines import ends_at_confluent
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.life import Life
 from bot.domain.requests import (
-    Approved,
     Confirmed,
     Expired,
     Keyed,
@@ -42,26 +41,25 @@ class Endings:
         """Give a key up: from now on it is to be deleted, and with `reissue` replaced at once."""
         former = state.life.former if isinstance(state, Shown | Confirmed) else None
         gone_at = former.deleted_at if former else state.grant.replaced_at
-        grant = replace(state.grant, replaced_at=gone_at)
-        lost = Undelivered(state.ask, state.terms, grant, state.attempt, state.key, why, self.ledger.clock(), reissue)
+        lost = state.then(Undelivered, why=why, at=self.ledger.clock(), reissue=reissue)
+        lost = replace(lost, grant=replace(state.grant, replaced_at=gone_at))
         event = self.ledger.event(Action.UNDELIVERED, state.ask.id, key=state.key.id, why=why)
         await self.ledger.move(stored, lost, *events, event, extra=With(take_secret=isinstance(state, Ready)))
 
     async def expire(self, stored: Stored[Request], pending: Pending) -> None:
         """Nobody decided in time."""
-        expired = Expired(pending.ask, pending.terms, self.ledger.clock())
+        expired = pending.then(Expired, at=self.ledger.clock())
         await self.ledger.move(stored, expired, self.ledger.event(Action.EXPIRED, pending.ask.id))
 
     async def retire(self, stored: Stored[Request], living: Shown | Confirmed) -> None:
         """The key has lived as long as its rule, or an extension up to Confluent's end, lets it."""
-        life, now = Life(former=living.life.former), self.ledger.clock()
         why = EXPIRED if ends_at_confluent(living) else ""
-        over = Retired(living.ask, living.terms, living.grant, living.attempt, living.key, now, why=why, life=life)
+        over = living.then(Retired, at=self.ledger.clock(), why=why, life=Life(former=living.life.former))
         await self.ledger.move(stored, over, self.ledger.event(Action.RETIRED, living.ask.id, key=living.key.id))
 
     async def unclaimed(self, stored: Stored[Request], ready: Ready) -> None:
         """Nobody took the secret in time: it is gone with this write, its key with the next step."""
-        late = Unclaimed(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, self.ledger.clock())
+        late = ready.then(Unclaimed, at=self.ledger.clock())
         event = self.ledger.event(Action.UNCLAIMED, ready.ask.id, key=ready.key.id)
         account = item(late)
         also = {account: late.at} if account else {}
@@ -80,6 +78,6 @@ class Endings:
             return
         gone = replace(state, deleted_at=self.ledger.clock())
         if isinstance(gone, Undelivered) and gone.reissue and now < gone.grant.fresh_until:
-            await self.ledger.move(stored, Approved(gone.ask, gone.terms, gone.grant, gone.attempt + 1, now))
+            await self.ledger.move(stored, gone.next_attempt(now))
             return
         await self.ledger.move(stored, gone)

@@ -19,7 +19,6 @@ from bot.domain.readiness import begin
 from bot.domain.requests import (
     Approved,
     Confirmed,
-    Failed,
     Offered,
     Pending,
     Ready,
@@ -234,8 +233,10 @@ class Execution:
     ) -> "Stored[Working]":
         """Have it on disk that a key of this attempt may exist from now on."""
         now = self.ledger.clock()
-        attempt = (approved.ask, approved.terms, approved.grant, approved.attempt)
-        working = Working(*attempt, now, now + SENT_FOR, expires_at=expires_at, without_end=approved.without_end)
+        without_end = approved.without_end
+        working = approved.then(
+            Working, sent_at=now, look_at=now + SENT_FOR, expires_at=expires_at, without_end=without_end
+        )
         used = self.desk.directory.policy().digest
         event = self.ledger.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
         # Settled later, whatever becomes of this attempt and of this process.
@@ -249,7 +250,7 @@ class Execution:
         now, state, key = self.ledger.clock(), made.working.value, made.key
         claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at) or now
         life = Life(begin(state.ask.resource.kind, now))
-        ready = Ready(state.ask, state.terms, state.grant, state.attempt, key, endpoints, claim_by, life=life)
+        ready = state.then(Ready, key=key, endpoints=endpoints, claim_by=claim_by, life=life)
         event = self.ledger.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))
         extra = With(secret=made.secret, secret_until=claim_by, durable=True)
         try:
@@ -295,9 +296,7 @@ class Execution:
     ) -> None:
         """End the request without a key, with three sentences for people."""
         now = self.ledger.clock()
-        failed = Failed(
-            state.ask, state.terms, happened, changed, step, ref or state.ask.id, now, offer_account=offer_account
-        )
+        failed = state.fail(now, happened, changed, step, ref, offer_account=offer_account)
         event = self.ledger.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
         account = item(failed)
         await self.ledger.move(stored, failed, event, extra=With(also={account: now} if account else {}))
@@ -327,15 +326,8 @@ def _unchanged(owner: Owner) -> str:
 
 def offered(approved: Approved) -> Offered:
     """The same, waiting for the requester's click instead of being made."""
-    return Offered(
-        approved.ask,
-        approved.terms,
-        approved.grant,
-        approved.attempt,
-        approved.grant.fresh_until,
-        approved.trouble,
-        without_end=approved.without_end,
-    )
+    claim_by, trouble = approved.grant.fresh_until, approved.trouble
+    return approved.then(Offered, claim_by=claim_by, trouble=trouble, without_end=approved.without_end)
 
 
 def new_key(working: Working, account: ServiceAccount | None) -> NewKey:

@@ -44,8 +44,7 @@ class Following:
             if stored is None or not isinstance(state, Ready | Revealing | Shown | Confirmed):
                 return
             now, life = self.ledger.clock(), Life(former=state.life.former)
-            made = (state.ask, state.terms, state.grant, state.attempt, state.key)
-            over = Retired(*made, now, deleted_at=now, why=why, by=by, life=life)
+            over = state.then(Retired, at=now, deleted_at=now, why=why, by=by, life=life)
             event = self.ledger.event(Action.RETIRED, state.ask.id, by.slack if by else "latchkey", key=key.id, why=why)
             await self.ledger.move(stored, over, event, extra=With(take_secret=isinstance(state, Ready)))
 

@@ -29,8 +29,8 @@ class Minting:
 
         Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
         """
-        now, without_end = self.execution.ledger.clock(), offered.without_end
-        approved = Approved(offered.ask, offered.terms, offered.grant, offered.attempt, now, without_end=without_end)
+        now = self.execution.ledger.clock()
+        approved = offered.then(Approved, not_before=now, without_end=offered.without_end)
         try:
             endpoints = await self.execution.permitted(approved)
         except (Unavailable, Unknown):
@@ -42,16 +42,14 @@ class Minting:
         if made is None:
             return _NOT_NOW
         working = made.working
-        attempt = (offered.ask, offered.terms, offered.grant, working.value.attempt)
-        ready = Ready(*attempt, made.key, endpoints, offered.claim_by)
+        ready = working.value.then(Ready, key=made.key, endpoints=endpoints, claim_by=offered.claim_by)
         claimed = await self._claimed(working, ready, actor)
         await self.execution.backstop.learn(made.said)
         return claimed, ready, made.secret
 
     async def _claimed(self, working: "Stored[Working]", ready: Ready, actor: str) -> Stored[Request]:
         ledger, key = self.execution.ledger, ready.key
-        until = ledger.clock() + ON_ITS_WAY
-        revealing = Revealing(ready.ask, ready.terms, ready.grant, ready.attempt, key, until)
+        revealing = ready.then(Revealing, until=ledger.clock() + ON_ITS_WAY)
         events = (
             ledger.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
             ledger.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.asks import Ask, Grant, Terms
+from bot.domain.asks import Ask, Terms
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
@@ -52,10 +52,10 @@ class Proposing:
     def _opened(self, ask: Ask, verdict: Allowed | NeedsApproval) -> Pending | Approved:
         now, terms = self.ledger.clock(), verdict.terms
         if isinstance(verdict, Allowed):
-            return Approved(ask, terms, Grant((), now, now + terms.claim), 1, now)
+            return Approved.first(ask, terms, (), now)
         rounds = first_round(terms)
         due = next_round(terms, now, rounds)
-        return Pending(ask, terms, (), now + terms.pending, rounds=rounds, next_round=due)
+        return Pending(ask, terms, approvals=(), expires_at=now + terms.pending, rounds=rounds, next_round=due)
 
 
 def summary(ask: Ask) -> dict[str, str]:

@@ -16,6 +16,7 @@ from bot.domain.requests import (
     Done,
     Expired,
     Failed,
+    InFlight,
     Keyed,
     Living,
     Offered,
@@ -145,7 +146,7 @@ def _all(request: Request, known: Sequence[Post]) -> Sequence[Surface]:
 
 def _news_of(request: Request, now: datetime) -> datetime:
     """Since when there is what its newest message says; now, where a deadline of its own is to come soon."""
-    at: datetime = getattr(request, "at", now)
+    at = now if isinstance(request, InFlight) else request.at
     if isinstance(request, Living) and is_reminded(request) and (end := end_of_life(request)):
         return max(at, end - LEADS[request.life.reminded - 1])
     return at

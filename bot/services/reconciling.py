@@ -6,7 +6,7 @@ from datetime import timedelta
 from bot.domain.audit import Action
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import Marker, RequestId
-from bot.domain.requests import Approved, Failed, Keyed, Request, Working
+from bot.domain.requests import Granted, Keyed, Request, Working
 from bot.services.accounts import item
 from bot.services.ledger import ASK_AGAIN, STRAGGLER, Ledger, With, backoff
 from bot.services.leftovers import Leftovers, attempt_of
@@ -31,7 +31,7 @@ class Reconciling:
     async def sweep(self, request: RequestId, attempt: int) -> None:
         """Delete keys of attempts that were given up, such as this one; the present attempt's key is left alone."""
         stored = await self.ledger.get(request)
-        present = getattr(stored.value, "attempt", None)
+        present = stored.value.attempt if isinstance(stored.value, Granted) else None
         kept = stored.value.key.id if isinstance(stored.value, Keyed) else None
         keys = [
             key
@@ -71,15 +71,11 @@ class Reconciling:
         found = self.ledger.event(Action.CREATE_UNKNOWN, working.ask.id, marker=str(working.marker), found=_NOTHING)
         if working.attempt >= ATTEMPTS:
             happened = f"Confluent Cloud lost its answer {working.attempt} times."
-            failed = Failed(
-                working.ask, working.terms, happened, "No key is left behind.", ASK_AGAIN, working.ask.id, now
-            )
+            failed = working.fail(now, happened, "No key is left behind.", ASK_AGAIN)
             event = self.ledger.event(Action.FAILED, working.ask.id, happened=happened)
             account = item(failed)
             extra = replace(sweep, also={**sweep.also, **({account: now} if account else {})})
             await self.ledger.move(stored, failed, found, event, extra=extra)
             return
-        fresh = Approved(
-            working.ask, working.terms, working.grant, working.attempt + 1, now, without_end=working.without_end
-        )
+        fresh = working.next_attempt(now, without_end=working.without_end)
         await self.ledger.move(stored, fresh, found, extra=sweep)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from bot.domain.asks import Approval, Ask, Grant
+from bot.domain.asks import Approval, Ask
 from bot.domain.audit import Action
 from bot.domain.authority import Standing, Target, bases
 from bot.domain.deadlines import lifetime
@@ -124,7 +124,7 @@ class Desk:
     async def _deny(self, request: RequestId, reason: str, click: Click) -> str:
         stored, pending, standing = await self._deciding(request, click)
         await self._still_open(stored, pending)  # the look at roles took its time
-        denied = Denied(pending.ask, pending.terms, standing.person, reason, self.ledger.clock())
+        denied = pending.then(Denied, by=standing.person, reason=reason, at=self.ledger.clock())
         await self.ledger.move(stored, denied, self.ledger.event(Action.DENIED, request, click.by, reason=reason))
         return f"Denied. <@{pending.ask.requester.slack}> reads your reason."
 
@@ -137,7 +137,7 @@ class Desk:
         if not isinstance(pending, Pending):
             raise Refused(f"{decided(pending)} It can no longer be cancelled.")
         await self._still_open(stored, pending)
-        cancelled = Cancelled(pending.ask, pending.terms, self.ledger.clock())
+        cancelled = pending.then(Cancelled, at=self.ledger.clock())
         await self.ledger.move(stored, cancelled, self.ledger.event(Action.CANCELLED, request, click.by))
         return "Cancelled. Nothing was created."
 
@@ -182,7 +182,7 @@ class Desk:
         now = self.ledger.clock()
         if now < pending.expires_at:
             return
-        expired = Expired(pending.ask, pending.terms, now)
+        expired = pending.then(Expired, at=now)
         with suppress(Conflict):  # somebody else ended it in the same instant, and says so on the card
             await self.ledger.move(stored, expired, self.ledger.event(Action.EXPIRED, pending.ask.id))
         raise Refused("Nobody decided in time, so this request has expired. Your click changed nothing.")
@@ -210,8 +210,7 @@ class Desk:
                 await self.ledger.move(stored, replace(pending, terms=terms, approvals=approvals), event)
                 return f"Your approval counts. {missing} more needed."
             case Allowed(terms):
-                grant = Grant(approvals, now, now + terms.claim)
-                await self.ledger.move(stored, Approved(ask, terms, grant, 1, now), event)
+                await self.ledger.move(stored, Approved.first(ask, terms, approvals, now), event)
                 return f"Approved. {follows(ask, terms, f'<@{ask.requester.slack}>')}"
 
     async def _requester(self, pending: Pending, click: Click) -> Standing:

@@ -150,7 +150,7 @@ def test_who_looks_later_at_the_same_facts_decides_the_same(case: Case) -> None:
     rules, ask, requester, given_by = case
     at_the_click = decide(rules, ask, requester, given_by)
 
-    stored = Pending(ask, terms(), tuple(approval for approval, _ in given_by), NOW + DAY)
+    stored = Pending(ask, terms(), approvals=tuple(approval for approval, _ in given_by), expires_at=NOW + DAY)
     read = REQUEST_JSON.validate_json(REQUEST_JSON.dump_json(stored))
     assert isinstance(read, Pending)
     again = list(zip(read.approvals, (read_again(each) for _, each in given_by), strict=True))

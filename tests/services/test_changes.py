@@ -45,7 +45,7 @@ async def a_key(world: World, *, lifetime: timedelta | None = None, **fields: ob
     world.policy = replace(usual, rules=tuple(every))
     world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
     key = world.cloud.add(replace(build.a_key(KEY, kind=Kind.KAFKA), **fields))  # type: ignore[arg-type]
-    await world.seed(Shown(build.an_ask(), build.terms(lifetime=lifetime), build.a_grant(), 1, key, build.NOW))
+    await world.seed(Shown(build.an_ask(), build.terms(lifetime=lifetime), build.a_grant(), 1, key, at=build.NOW))
     await world.work_now()
     return key
 

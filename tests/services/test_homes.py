@@ -114,7 +114,7 @@ async def a_house() -> AsyncGenerator[House]:
 def living(request: str = "R1", key: str = "KEY0000000000001", **fields: Any) -> Shown:
     ask = an_ask(id=RequestId(request))
     made = a_key(key, marker=f"[lk:{request}/1]", kind=Kind.KAFKA, **fields)
-    return Shown(ask, terms(), a_grant(ask=ask), 1, made, NOW)
+    return Shown(ask, terms(), a_grant(ask=ask), 1, made, at=NOW)
 
 
 # --- whose --------------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ async def test_one_that_ends_is_drawn_for_them_too_and_a_step_between_only_for_i
     async with a_house() as house:
         for person in (DANA, ERIN):
             await house.store.homes.came(person.slack, NOW)
-        await house.homes.changed(Denied(an_ask(), terms(), ERIN, "no", NOW))
+        await house.homes.changed(Denied(an_ask(), terms(), by=ERIN, reason="no", at=NOW))
         assert await house.due() == {"home:U0DANA", "home:U0ERIN"}
 
     async with a_house() as house:

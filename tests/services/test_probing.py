@@ -186,7 +186,7 @@ async def test_a_click_that_was_quicker_wins(here: Here) -> None:
     stored = await here.made()
     ready = _ready(stored)
     here.clock.advance(20 * SECOND)
-    shown = Revealing(ready.ask, ready.terms, ready.grant, ready.attempt, ready.key, here.clock() + build.HOUR)
+    shown = ready.then(Revealing, until=here.clock() + build.HOUR)
     revealing, secret = await here.probing.ledger.move(stored, shown, extra=With(take_secret=True))
 
     with pytest.raises(Conflict):

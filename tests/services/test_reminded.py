@@ -39,7 +39,7 @@ def test_leads_that_were_over_when_the_key_was_made_are_no_reminders(
     lifetime: timedelta, behind: int, *, is_told: bool
 ) -> None:
     terms, life = build.terms(lifetime=lifetime), Life(reminded=behind)
-    request = Shown(build.an_ask(), terms, build.a_grant(), 1, build.a_key(), build.NOW, life=life)
+    request = Shown(build.an_ask(), terms, build.a_grant(), 1, build.a_key(), at=build.NOW, life=life)
 
     assert is_reminded(request) is is_told
     assert any(surface.startswith("reminder") for surface in surfaces(request)) is is_told

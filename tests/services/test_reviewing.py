@@ -118,7 +118,7 @@ class Office:
         """A key that Latchkey made, in the state of `request`."""
         key = self.add(id_, **{"description": f"orders [lk:{id_}/1]", **fields})  # type: ignore[arg-type]
         ask = build.an_ask(id=RequestId(id_), requester=by)
-        shown = Shown(ask, build.terms(), build.a_grant(), 1, key, NOW)
+        shown = Shown(ask, build.terms(), build.a_grant(), 1, key, at=NOW)
         state = replace(request, ask=ask, key=key) if request else shown
         event = Event(NOW, by.slack, Action.SUBMITTED, ask.id)
         await self.store.requests.commit(Change(None, state, None, (event,)))
@@ -335,7 +335,7 @@ async def test_the_account_of_latchkey_itself_is_left_out() -> None:
 
 async def test_keys_that_are_being_deleted_are_left_out() -> None:
     async with an_office() as office:
-        retired = Retired(build.an_ask(), build.terms(), build.a_grant(), 1, build.a_key(), NOW)
+        retired = Retired(build.an_ask(), build.terms(), build.a_grant(), 1, build.a_key(), at=NOW)
         await office.made("ENDING", retired)
 
         assert await office.a_week() == {}
@@ -519,7 +519,7 @@ async def test_a_deletion_through_latchkey_leaves_the_message() -> None:
         await office.review.moved(asked)
         await office.work()
         assert len(next(iter(office.slack.digests.values()))) == 1, "nothing had happened yet"
-        await office.review.moved(Done(asked.ask, asked.terms, asked.grant, 1, office.clock()))
+        await office.review.moved(Done(asked.ask, asked.terms, asked.grant, 1, at=office.clock()))
         await office.work()
 
         assert listed(office.slack.newest()[f"D{ERIN.slack}"]) == ["OTHER"]

@@ -602,7 +602,7 @@ async def test_an_account_that_was_made_with_its_key_goes_by_its_name_at_once() 
     async with a_house() as house:
         ask = an_ask(owner=NewServiceAccount("clicks-service", ""))
         key = a_key(marker=str(Marker(ask.id, 1)), kind=Kind.KAFKA, owner=Principal("sa-new001"))
-        await house.keep(Shown(ask, terms(), a_grant(ask=ask), 1, key, NOW))
+        await house.keep(Shown(ask, terms(), a_grant(ask=ask), 1, key, at=NOW))
         house.cloud.add(key)
 
         view = await house.viewing.key_view(key.id, await house.reader(DANA))

@@ -68,7 +68,7 @@ def ask(request: str = "R1", by: Person = ANN, at: datetime = NOW) -> Ask:
 
 
 def pending(request: str = "R1", by: Person = ANN, at: datetime = NOW) -> Pending:
-    return Pending(ask(request, by, at), TERMS, (), at + 24 * HOUR)
+    return Pending(ask(request, by, at), TERMS, approvals=(), expires_at=at + 24 * HOUR)
 
 
 def states() -> dict[str, Request]:
@@ -78,23 +78,31 @@ def states() -> dict[str, Request]:
     made = (asked, TERMS, grant, 1)
     every: list[Request] = [
         replace(pending(), approvals=grant.approvals),
-        Denied(asked, TERMS, BEN, "not in production", NOW),
-        Cancelled(asked, TERMS, NOW),
-        Expired(asked, TERMS, NOW),
+        Denied(asked, TERMS, by=BEN, reason="not in production", at=NOW),
+        Cancelled(asked, TERMS, at=NOW),
+        Expired(asked, TERMS, at=NOW),
         Approved(*made, not_before=NOW, trouble="Confluent Cloud did not answer.", tries=2),
         Offered(*made, claim_by=NOW + HOUR),
         Working(*made, sent_at=NOW, look_at=NOW + HOUR, clean=1),
-        Ready(*made, KEY, Endpoints("pkc-1.example:9092", "https://pkc-1.example:443"), claim_by=NOW + HOUR),
+        Ready(*made, KEY, endpoints=Endpoints("pkc-1.example:9092", "https://pkc-1.example:443"), claim_by=NOW + HOUR),
         Revealing(*made, KEY, until=NOW + HOUR),
-        Shown(*made, KEY, NOW),
-        Confirmed(*made, KEY, NOW, NOW + HOUR),
-        Undelivered(*made, KEY, "Slack did not take the message.", NOW, reissue=True),
-        Unclaimed(*made, KEY, NOW, deleted_at=NOW + HOUR),
-        Retired(*made, KEY, NOW),
-        Failed(asked, TERMS, "Confluent said no.", "Nothing was changed.", "Ask again.", "req-1", NOW),
-        Done(about(Operation.DELETE), TERMS, grant, 1, NOW, "It was gone already."),
+        Shown(*made, KEY, at=NOW),
+        Confirmed(*made, KEY, shown_at=NOW, at=NOW + HOUR),
+        Undelivered(*made, KEY, why="Slack did not take the message.", at=NOW, reissue=True),
+        Unclaimed(*made, KEY, at=NOW, deleted_at=NOW + HOUR),
+        Retired(*made, KEY, at=NOW),
+        Failed(
+            asked,
+            TERMS,
+            happened="Confluent said no.",
+            changed="Nothing was changed.",
+            next="Ask again.",
+            reference="req-1",
+            at=NOW,
+        ),
+        Done(about(Operation.DELETE), TERMS, grant, 1, at=NOW, note="It was gone already."),
     ]
-    ended = Retired(*made, KEY, NOW, NOW, why="It was deleted.", by=BEN)
+    ended = Retired(*made, KEY, at=NOW, deleted_at=NOW, why="It was deleted.", by=BEN)
     return {state.kind: state for state in every} | {"rotated": rotated(grant), "ended": ended}
 
 
@@ -109,7 +117,7 @@ def rotated(grant: Grant) -> Shown:
     probe = Probe("works", NOW, None, 3, NOW, 1, 1, "403", "req-2")
     endpoints = Endpoints("", "https://psrc-1.example", is_private=True, organization="o-1")
     life = Life(probe, NOW + 720 * HOUR, 1, Former(NOW + HOUR, None, NOW, 2), endpoints, extended_by="R9")
-    return Shown(asked, replace(TERMS, overlap=72 * HOUR), grant, 1, KEY, NOW, life=life)
+    return Shown(asked, replace(TERMS, overlap=72 * HOUR), grant, 1, KEY, at=NOW, life=life)
 
 
 def event(request: str | None = "R1", action: Action = Action.SUBMITTED) -> Event:

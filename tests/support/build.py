@@ -149,21 +149,29 @@ def states() -> dict[str, Request]:
     made = (asked, rules, a_grant(), 1)
     every: list[Request] = [
         pending(),
-        Denied(asked, rules, ERIN, "not in <production>", NOW),
-        Cancelled(asked, rules, NOW),
-        Expired(asked, rules, NOW),
+        Denied(asked, rules, by=ERIN, reason="not in <production>", at=NOW),
+        Cancelled(asked, rules, at=NOW),
+        Expired(asked, rules, at=NOW),
         approved(),
         Offered(*made, claim_by=NOW + DAY),
         Working(*made, sent_at=NOW, look_at=NOW + HOUR),
         ready(),
         Revealing(*made, a_key(), until=NOW + HOUR),
-        Shown(*made, a_key(), NOW),
-        Confirmed(*made, a_key(), NOW, NOW + HOUR),
-        Undelivered(*made, a_key(), "Slack did not take the message.", NOW),
-        Unclaimed(*made, a_key(), NOW),
-        Retired(*made, a_key(), NOW),
-        Failed(asked, rules, "Confluent said <no>.", "Nothing was changed.", "Ask again.", "req-1", NOW),
-        Done(a_change(Operation.DELETE), rules, a_grant(), 1, NOW, "It was gone already."),
+        Shown(*made, a_key(), at=NOW),
+        Confirmed(*made, a_key(), shown_at=NOW, at=NOW + HOUR),
+        Undelivered(*made, a_key(), why="Slack did not take the message.", at=NOW),
+        Unclaimed(*made, a_key(), at=NOW),
+        Retired(*made, a_key(), at=NOW),
+        Failed(
+            asked,
+            rules,
+            happened="Confluent said <no>.",
+            changed="Nothing was changed.",
+            next="Ask again.",
+            reference="req-1",
+            at=NOW,
+        ),
+        Done(a_change(Operation.DELETE), rules, a_grant(), 1, at=NOW, note="It was gone already."),
     ]
     return {state.kind: state for state in every} | {"rotated": rotated(), "ended": ended()}
 
@@ -173,12 +181,12 @@ def rotated() -> Shown:
     ask = a_change(Operation.ROTATE, overlap=2 * DAY, lifetime=30 * DAY)
     probe = Probe("works", NOW, None, 3, NOW, 0, 0, "", "req-2")
     life = Life(probe, NOW + 60 * DAY, 1, Former(NOW + 2 * DAY), ENDPOINTS, extended_by="R9")
-    return Shown(ask, terms(overlap=3 * DAY), a_grant(ask=ask), 1, a_key(), NOW, life=life)
+    return Shown(ask, terms(overlap=3 * DAY), a_grant(ask=ask), 1, a_key(), at=NOW, life=life)
 
 
 def ended() -> Retired:
     """A key that somebody deleted."""
-    return Retired(an_ask(), terms(), a_grant(), 1, a_key(), NOW, NOW, by=ERIN)
+    return Retired(an_ask(), terms(), a_grant(), 1, a_key(), at=NOW, deleted_at=NOW, by=ERIN)
 
 
 def a_change(operation: Operation, **fields: Any) -> Ask:
