@@ -1,6 +1,6 @@
 """`python -m bot` is `latchkey`."""
 
-from bot.cli import app
+from bot.cli.main import app
 
 
 def main() -> None:

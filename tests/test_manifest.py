@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from bot.cli import app
+from bot.cli.main import app
 from tests.support.contract import loaded, problems
 
 ROOT = Path(__file__).parents[1]

@@ -7,9 +7,9 @@ import pytest
 from inline_snapshot import snapshot
 from typer.testing import CliRunner, Result
 
-from bot.cli import app
+from bot.cli.main import app
 from bot.domain.keys import Kind, Operation
-from tests.policy_explain.given import acme
+from tests.cli.given import acme
 from tests.support.processes import latchkey
 
 KAFKA = ("--user", "dana@acme.example", "--kind", "kafka", "--owner", "sa-orders", "--resource")

@@ -32,7 +32,7 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(1) from None
     except Exception:
         # Python's own traceback would go past the redaction of the log.
-        logging.getLogger(__name__).critical("ended by an error that nobody expected", exc_info=True)
+        logging.getLogger("bot.terminal").critical("ended by an error that nobody expected", exc_info=True)
         raise typer.Exit(1) from None
 
 

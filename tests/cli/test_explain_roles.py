@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bot.cli import app
+from bot.cli.main import app
 
 ORDERS = "kafka lkc-prod01"
 DEV_ORDERS = "kafka lkc-dev001"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from bot import cli, settings
+from bot import settings
+from bot.cli import main
 from bot.policyfile import schema
 from sandbox.slack.workspace import PLATFORM_GROUP
 from sandbox.stage import stage
@@ -33,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def latchkey(*args: object) -> Result:
-    return CliRunner().invoke(cli.app, ["policy", *map(str, args)])
+    return CliRunner().invoke(main.app, ["policy", *map(str, args)])
 
 
 def test_a_file_that_is_fine_needs_no_settings_and_no_network(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Exit codes: 0 it is allowed or somebody could approve it, 1 it is forbidden or nobody could, 2 nobody can tell.
 
-What a command needs is imported inside it, as in `bot.cli`.
+What a command needs is imported inside it, as in `bot.cli.main`.
 """
 
 import json
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from bot.cli.terminal import complete, fail, settings
 from bot.domain.keys import Kind, Operation
-from bot.terminal import complete, fail, settings
 
 if TYPE_CHECKING:
+    from bot.cli.snapshot import Snapshot
     from bot.domain.policy import Policy
     from bot.services.explaining import Explaining, Explanation
     from bot.settings import Settings
-    from bot.snapshot import Snapshot
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ def explain(  # noqa: PLR0913 -- one for each option
 
     Exits with 1 when it is forbidden, or when too few people could approve it.
     """
-    from bot import explained
+    from bot.cli import explanation as explained
 
     question = Question(user, operation, kind, resource, owner, environment)
     explanation, names = _answered(question, Sources(policy, snapshot, channel))
@@ -119,7 +119,7 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
 
     Exits with 1 when there is nobody.
     """
-    from bot import explained
+    from bot.cli import explanation as explained
 
     question = Question(user, operation, kind, resource, owner, environment)
     explanation, names = _answered(question, Sources(policy, snapshot, channel))
@@ -174,7 +174,7 @@ async def _answer(question: Question, sources: Sources) -> tuple["Explanation", 
 async def _taken(sources: Sources) -> "Snapshot":
     from datetime import UTC, datetime
 
-    from bot.snapshot import take
+    from bot.cli.snapshot import take
 
     async with _explaining(sources) as live:
         return await take(live.cloud, live.people, live.policy, live.tenant, datetime.now(UTC))
@@ -186,7 +186,7 @@ async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
     from bot.services.explaining import Explaining
 
     if sources.live is None:
-        from bot.snapshot import SnapshotCloud, SnapshotPeople, read
+        from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, read
 
         found = read(sources.snapshot or Path())
         people, policy = SnapshotPeople(found.slack), _policy(sources.policy, sources.channel)
@@ -215,9 +215,9 @@ def _complete(work: Callable[[], Awaitable[T]]) -> T:
     async def guarded() -> T | _Unanswered:
         from html import unescape
 
+        from bot.cli.snapshot import SnapshotError
         from bot.domain.errors import LatchkeyError
         from bot.policyfile import PolicyError
-        from bot.snapshot import SnapshotError
 
         try:
             return await work()

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.policy_explain.given import POLICY, acme
+from tests.cli.given import POLICY, acme
+from tests.support.logs import logging_as_before
 from tests.support.processes import latchkey
+
+__all__ = ["logging_as_before"]
 
 
 @pytest.fixture(scope="session")

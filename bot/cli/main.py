@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot import cli_policy, terminal
-from bot.terminal import complete, fail
+from bot.cli import policy, terminal
+from bot.cli.terminal import complete, fail
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
-app.add_typer(cli_policy.app, name="policy")
+app.add_typer(policy.app, name="policy")
 
 
 @app.command()
@@ -83,7 +83,7 @@ def manifest(
 
     It is for Socket Mode, unless --http is given.
     """
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     places = (here / "app-manifest.yml", here.parent / "app-manifest.yml")  # in a wheel; in a checkout
     text = next(place for place in places if place.is_file()).read_text("utf-8")
     typer.echo(text if http is None else _for_http(text, http), nl=False)

@@ -1,6 +1,6 @@
 """`latchkey policy`: look at the policy file. Exit codes: 0 all is well, 1 something was found, 2 it cannot be read.
 
-What a command needs is imported inside it, as in `bot.cli`.
+What a command needs is imported inside it, as in `bot.cli.main`.
 """
 
 from pathlib import Path
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot import terminal
-from bot.cli_explain import explain, snapshot, who_can_approve
-from bot.terminal import complete, fail
+from bot.cli import terminal
+from bot.cli.explain import explain, snapshot, who_can_approve
+from bot.cli.terminal import complete, fail
 
 if TYPE_CHECKING:
     from bot.policyfile import Finding, PolicyFile
@@ -73,8 +73,8 @@ def _read(file: Path | None) -> "PolicyFile":
 
 
 async def _looked_up(settings: "Settings", file: "PolicyFile") -> "list[Finding]":
+    from bot.cli.policy_lookup import look_up
     from bot.domain.errors import LatchkeyError
-    from bot.policy_online import look_up
     from bot.settings import StartupError
 
     try:

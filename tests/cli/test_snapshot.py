@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, parse, read, take
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.authority import Target
@@ -24,11 +25,10 @@ from bot.services.finding import find_owner, find_resource
 from bot.services.identity import Tenant
 from bot.services.ports import People, Profile
 from bot.slack.api.people import SlackPeople
-from bot.snapshot import SnapshotCloud, SnapshotPeople, parse, read, take
 from sandbox.cast import CAST, ORG_CRN, ORGANIZATION, TEAM
 from sandbox.confluent import BOT_KEY
 from sandbox.slack.web_api import BOT_TOKEN
-from tests.policy_explain.given import POLICY, acme
+from tests.cli.given import POLICY, acme
 from tests.support.processes import latchkey
 
 NOW = datetime(2026, 3, 23, 12, 0, tzinfo=UTC)

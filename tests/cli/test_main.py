@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bot import cli, settings
+from bot import settings
+from bot.cli import main
 from bot.domain.audit import SYSTEM, Action, Event
 from bot.server import CannotListen
 from bot.settings import Settings, StartupError
@@ -52,7 +53,7 @@ def application(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def latchkey(*args: str, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(cli.app, args, input=stdin)
+    return CliRunner().invoke(main.app, args, input=stdin)
 
 
 def spawned(*args: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
