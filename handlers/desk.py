@@ -21,7 +21,7 @@ from bot.services.ports import Agenda, Clock, Inbox, Requests
 from bot.services.viewing import Viewing
 from bot.services.words import unescaped
 from bot.services.worker import Bell
-from bot.slack.api.acked_views import AckedViews, waiting
+from bot.slack.api.acked_views import AckedViews, once_more, waiting
 from bot.slack.api.client import Replies, call
 from bot.slack.blocks.kit import Block
 from bot.slack.payloads import read
@@ -67,20 +67,24 @@ class Reception:
         """Run a job after the answer; what goes wrong is said to `to`."""
         self.work.start(job, name=name, report=reporter(self.replies, to, reply))
 
-    async def receive(self, body: Body, deed: Deed) -> bool:
-        """Store a click for the worker; False when Slack delivered it before.
+    async def receive(self, body: Body, deed: Deed) -> str:
+        """Store a click for the worker; returns what the answer to a submit has to wait under.
 
+        A submit that Slack delivers again is carried out again, which changes nothing, for the sake of its answer.
         Raises `Unavailable` when the store does not take it in time.
         """
         click = read.click(body, deed, self.clock())
         click = replace(click, team=seat(self.directory.tenant, click.team))
         try:
             async with asyncio.timeout(STORED_WITHIN):
-                is_new = await self.inbox.put(click, self.clock())
+                if not await self.inbox.put(click, self.clock()) and click.reply.waiting:
+                    again = replace(click.reply, waiting=once_more(click.reply.waiting))
+                    click = replace(click, reply=again)
+                    await self.inbox.put(click, self.clock())
         except TimeoutError:
             raise Unavailable(_STORE_AWAY) from None
         self.bell.ring()
-        return is_new
+        return click.reply.waiting
 
     async def button(self, ack: AsyncAck, body: Body, deed: Deed) -> None:
         """Store a press of a button and answer Slack; if it cannot be stored, say so."""
@@ -95,19 +99,17 @@ class Reception:
         """Store a submitted modal and show `then`; if it cannot be stored, keep the modal as it is, and say so.
 
         It is said on a page above; or under `field`, for a modal that may be the third, above which there is no room.
-        The page that the click leads to follows `then`, however late Slack shows that. It follows once: a submit that
-        Slack delivers again is answered with a page that waits for nothing.
+        The page that the click leads to follows `then`, however late Slack shows that.
         """
         try:
-            is_new = await self.receive(body, deed)
+            name = await self.receive(body, deed)
         except LatchkeyError as error:
             if field:
                 await ack(response_action="errors", errors=read.under(body, {field: unescaped(tell(error))}))
             else:
                 await ack(response_action="push", view=pages.page(TextPage("Not done", tell(error))))
         else:
-            again = pages.page(TextPage("Submitted already", _AGAIN))
-            await ack(response_action="update", view=waiting(then, read.click_id(body)) if is_new else again)
+            await ack(response_action="update", view=waiting(then, name))
 
     async def open(self, trigger: str, view: Block) -> str:
         """Open a modal within the three seconds of its trigger; returns its id."""
@@ -200,10 +202,6 @@ class Reception:
             await self.replies.send(opening.by, opening.reply, tell(error))
 
 
-_AGAIN = (
-    "Slack sent this twice, and it counts once. If nothing else appears here in a few seconds, close this window: "
-    "`/apikey requests` shows your requests and what is waiting for you."
-)
 _STORE_AWAY = (
     "Latchkey's store did not answer in time, so it is not certain that your click counts. "
     "Look again in a minute: if nothing has changed by then, try again."

@@ -243,3 +243,8 @@ class Click:
     deed: Deed
     reply: ReplyTo = field(default=ReplyTo())
     card: CardAt | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is stored under. A submit that Slack delivers again has another one, to be answered again."""
+        return self.reply.waiting or self.id

@@ -25,9 +25,9 @@ class RedisInbox:
 
     async def put(self, click: Click, now: datetime) -> bool:
         """Store a click and make it due, in one write; False when the same click is or was here already."""
-        keys = [self._keys.click(click.id), self._keys.agenda]
-        body = CLICK.seal(self._sealer, without_url(click), self._place(click.id))
-        args: list[Argument] = [body, lifetime_ms(CLICK_KEPT), f"click:{click.id}", floor_ms(now)]
+        keys = [self._keys.click(click.name), self._keys.agenda]
+        body = CLICK.seal(self._sealer, without_url(click), self._place(click.name))
+        args: list[Argument] = [body, lifetime_ms(CLICK_KEPT), f"click:{click.name}", floor_ms(now)]
         with translated():
             return await twice(lambda: self._receive(keys=keys, args=args)) == 1
 

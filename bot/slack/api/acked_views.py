@@ -8,6 +8,7 @@ until the answer is there, so is no view of that id.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -27,11 +28,17 @@ _DOUBTS = 3
 """Views that were open and had no such id, before we believe that Slack takes none over."""
 _LATE, _LATE_PAUSE = 2, 2.0
 _CLOSED = "not_found"
+_MARK = "-"
 
 
 def waiting(view: Block, click: str) -> Block:
     """The page that answers a submit, recognizable by the click until the page that comes of it is there."""
     return {**view, "external_id": click}
+
+
+def once_more(submit: str) -> str:
+    """What the answer to a second delivery of a submit waits under, so that the page follows this answer, too."""
+    return f"{submit}{_MARK}{token_hex(4)}"
 
 
 @dataclass(slots=True)
@@ -56,6 +63,10 @@ class AckedViews:
         Raises `Undeliverable` when Slack does not take the page; `Throttled` or `Unavailable` after a few tries.
         """
         if waiting and await self._put_when_there(waiting, page):
+            return
+        if _MARK in waiting and self._was_adopted:
+            # The first answer had its page; where the second one never came, another page may stand there by now.
+            await self._put_if_late(waiting, page)
             return
         if await self._put({"view_id": view, "view": page}) and waiting:
             self._misses += 1
