@@ -1,6 +1,8 @@
 """Only what a rehearsal writes becomes a recording; whatever else a file holds is refused without being repeated."""
 
+import asyncio
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,3 +211,18 @@ def test_a_committed_recording_tells_what_it_is_of_and_can_be_played(file: Path)
     faults.settle(recording.switches())
     assert recording.habits() == {name: manners.value(name) for name in recording.habits()}
     assert file.read_text().startswith("# What one run of `latchkey rehearse` saw")
+
+
+async def test_the_sandbox_says_in_one_line_what_is_wrong_with_a_recording() -> None:
+    ran = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "sandbox",
+        "--like",
+        "README.md",
+        stderr=asyncio.subprocess.PIPE,
+        cwd=RECORDINGS.parents[2],
+    )
+    _, said = await ran.communicate()
+    assert said.decode() == "README.md isn't TOML. tools/recording.py makes a recording of a report.\n"
+    assert ran.returncode == 2

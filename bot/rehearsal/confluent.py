@@ -151,6 +151,11 @@ class ConfluentSteps:
         found = {self._key} if self._key else set[KeyId]()
         try:
             found |= {each.id for each in await self._listed()} if self._key else await self._lost()
+            if not found and self._is_unclear:
+                self.console.say(
+                    "Confluent Cloud gave no clear answer to the create, and lists no such key. If one shows up later, "
+                    f"its description ends with {self.marker}. The next `latchkey rehearse` offers to delete it."
+                )
             for key in found:
                 await self._delete(key)
         except LatchkeyError:
@@ -229,11 +234,15 @@ class ConfluentSteps:
         keys = await self.cloud.keys(self._owner or Principal(""), self.cluster)
         return [each for each in keys if each.description.rstrip().endswith(self.marker)]
 
+    @property
+    def _is_unclear(self) -> bool:
+        """Whether a create was asked for and nobody knows what became of it."""
+        creating = self._creating
+        return creating is not None and (not creating.done() or isinstance(creating.exception(), Unknown))
+
     async def _lost(self) -> set[KeyId]:
         """Keys of this run; a key whose create had no answer may show up late."""
-        creating = self._creating
-        is_unclear = creating is not None and (not creating.done() or isinstance(creating.exception(), Unknown))
-        for pause in SPREADS if is_unclear else SPREADS[:1]:
+        for pause in SPREADS if self._is_unclear else SPREADS[:1]:
             await asyncio.sleep(pause)
             if found := await self._listed():
                 return {each.id for each in found}

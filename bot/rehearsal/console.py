@@ -37,8 +37,9 @@ class Terminal:
         threading.Thread(target=self._read, args=(loop,), daemon=True, name="terminal").start()
 
     def say(self, text: str) -> None:
-        """Print a line."""
-        print(text, flush=True)  # noqa: T201 - this is what the command is for
+        """Print a line; where the terminal was closed, what is to be taken back is taken back unseen."""
+        with suppress(OSError, ValueError):
+            print(text, flush=True)  # noqa: T201 - this is what the command is for
 
     async def line(self) -> str:
         """The next line; waits for ever where nobody types."""

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import randbelow, token_hex
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
@@ -33,6 +34,7 @@ from bot.slack.api.people import SlackPeople
 from bot.slack.api.socket_mode import Sockets
 from bot.store.moments import utc_now
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STEP_SECONDS = 300.0
 """How long a step waits for the operator."""
 
@@ -55,14 +57,48 @@ async def rehearse(settings: Settings, plan: Plan, console: Console, *, clock: C
 
     Raises `StartupError`. Whatever happens, an interruption too, nothing is left behind; see `Rehearsal.run`.
     """
-    async with connected(settings, clock) as world, AsyncExitStack() as stack:
-        policy = _policy(settings)
-        ears = Ears(f"{randbelow(9000) + 1000}")
-        await sweep(world.cloud, console, plan.seconds)
-        rehearsal = Rehearsal(settings, plan, console, world, policy, ears)
-        await rehearsal.prepare(stack)
-        await stack.enter_async_context(_listening(settings, world, ears))
-        return await rehearsal.run()
+    with _Interruption(asyncio.current_task()) as interruption:
+        try:
+            async with connected(settings, clock) as world, AsyncExitStack() as stack:
+                policy = _policy(settings)
+                ears = Ears(f"{randbelow(9000) + 1000}")
+                await sweep(world.cloud, console, plan.seconds)
+                rehearsal = Rehearsal(settings, plan, console, world, policy, ears)
+                await rehearsal.prepare(stack)
+                await stack.enter_async_context(_listening(settings, world, ears))
+                return await rehearsal.run(interruption)
+        except asyncio.CancelledError:
+            if not interruption.came_early:
+                raise
+            console.say("Stopped before the first step. Nothing was created.")
+            return 1
+
+
+class _Interruption:
+    """SIGINT, SIGTERM and SIGHUP in place of the end of the program, until everything outside is closed.
+
+    The first one before `do` is set cancels `task`; every one after it calls `do`.
+    """
+
+    def __init__(self, task: "asyncio.Task[Any] | None") -> None:
+        self._task, self.came_early = task, False
+        self.do: Callable[[], None] | None = None
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._strike)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in _SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _strike(self) -> None:
+        if self.do is not None:
+            self.do()
+        elif self._task is not None and not self.came_early:
+            self.came_early = True
+            self._task.cancel()
 
 
 class Rehearsal:
@@ -108,16 +144,16 @@ class Rehearsal:
             token_hex(8),
         )
 
-    async def run(self) -> int:
+    async def run(self, interruption: _Interruption) -> int:
         """Take the steps, and everything back."""
         self._console.say("Rehearsal on a real workspace. The bot must not run meanwhile. Ctrl-C stops and cleans up.")
         work = asyncio.create_task(self._steps())
-        with _signals(lambda: self._interrupt(work)):
-            try:
-                await asyncio.wait({work})
-            finally:
-                work.cancel()
-                await self._finish(work)
+        interruption.do = lambda: self._interrupt(work)
+        try:
+            await asyncio.wait({work})
+        finally:
+            work.cancel()
+            await self._finish(work)
         found = self._findings
         return 1 if found.is_interrupted or found.unhandled or found.failed or self._has_failures else 0
 
@@ -179,19 +215,6 @@ class Rehearsal:
             self._console.say(f"The report couldn't be written to {self._plan.report}: {error.strerror}.")
         else:
             self._console.say(f"Report: {self._plan.report}. It holds no names, ids, addresses or secrets.")
-
-
-@contextmanager
-def _signals(interrupt: Callable[[], None]) -> Generator[None]:
-    """Call this at SIGINT and SIGTERM in place of ending the program."""
-    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
-        loop.add_signal_handler(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 @asynccontextmanager

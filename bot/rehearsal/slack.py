@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -26,6 +26,9 @@ EARLY = 0.1
 """Seconds after an answer at which the product puts its own page."""
 GRACE = 30.0
 """Seconds in which the operator can still delete the message when a rehearsal is interrupted."""
+ANSWERED_WITHIN = 15.0
+"""Seconds in which a call of Slack is answered, or never will be."""
+T = TypeVar("T")
 _PROFILE = ("team_id", "enterprise_user", "is_email_confirmed", "is_restricted", "deleted", "profile")
 _TYPES = ("application/json", "text/html", "text/plain")
 
@@ -49,6 +52,7 @@ class SlackSteps:
     _url: Secret | None = None
     _shown: bool = False
     _hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    _calls: set["asyncio.Future[Any]"] = field(default_factory=set["asyncio.Future[Any]"])
 
     def all(self, channels: Sequence[str]) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
         """Every step with its title, in order."""
@@ -122,11 +126,12 @@ class SlackSteps:
         await self._show(pages.submitting())
         await self._submitted(pages.waiting)
         await asyncio.sleep(EARLY)
-        first = await call(self.client, "views.update", {"view_id": self._view, "view": pages.landed()})
+        landed = {"view_id": self._view, "view": pages.landed()}
+        first = await self._whole(call(self.client, "views.update", landed))
         await asyncio.sleep(self.settled)
         body = {"view_id": self._view, "view": pages.over(), "hash": first["view"]["hash"]}
         try:
-            await call(self.client, "views.update", body)
+            await self._whole(call(self.client, "views.update", body))
         except Undeliverable as error:
             if error.reason != "hash_conflict":
                 raise
@@ -143,7 +148,7 @@ class SlackSteps:
         if url is None:
             return
         self._shown = True
-        self._judge_answer("command", await self.replies.exchange(url, pages.dummy()))
+        self._judge_answer("command", await self._whole(self.replies.exchange(url, pages.dummy())))
         heard = await self._did("In Slack, select Delete below the dummy message", _acts(pages.DELETE))
         await self._delete(heard)
         gone = await ask(self.console, "Is the dummy message gone?", self.seconds)
@@ -184,6 +189,8 @@ class SlackSteps:
 
     async def leave_nothing(self) -> None:
         """Take back what is shown. What can't be taken back is said on the terminal."""
+        if self._calls:  # else what an interrupted call shows would come after this
+            await asyncio.wait(self._calls, timeout=ANSWERED_WITHIN)
         try:
             await self._finish_view()
         except LatchkeyError:
@@ -258,7 +265,7 @@ class SlackSteps:
         heard = await self._command("to open a window")
         self._opening = token_hex(16)
         body = {"trigger_id": heard.body["trigger_id"], "view": {**page, "external_id": self._opening}}
-        self._view = (await call(self.client, "views.open", body))["view"]["id"]
+        self._view = (await self._whole(call(self.client, "views.open", body)))["view"]["id"]
 
     async def _command(self, why: str) -> Heard:
         heard = await self._did(f"In Slack, in any channel, type  /apikey {self.ears.code}  {why}", _commands)
@@ -283,12 +290,24 @@ class SlackSteps:
     async def _put(self, body: Block) -> bool:
         """Whether there is such a view."""
         try:
-            await call(self.client, "views.update", body)
+            await self._whole(call(self.client, "views.update", body))
         except Undeliverable as error:
             if error.reason != "not_found":
                 raise
             return False
         return True
+
+    async def _whole(self, work: Awaitable[T]) -> T:
+        """What `work` gives; an interruption doesn't end it, for Slack may carry it out all the same."""
+        doing = asyncio.ensure_future(work)
+        self._calls.add(doing)
+        doing.add_done_callback(self._ended)
+        return await asyncio.shield(doing)
+
+    def _ended(self, doing: "asyncio.Future[Any]") -> None:
+        self._calls.discard(doing)
+        if not doing.cancelled():
+            doing.exception()  # seen: nobody may wait for it any more
 
     async def _did(self, what: str, is_it: Callable[[Heard], bool]) -> Heard:
         heard = await wait_or_skip(

@@ -46,7 +46,12 @@ async def embedded(data_dir: Path) -> AsyncGenerator[str]:
         async with _alone(folder):
             # Shared, so it can only fail while somebody stops the server, and that is ruled out here.
             fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            await _start_or_attach(folder)
+            try:
+                await _start_or_attach(folder)
+            except asyncio.CancelledError:
+                if _is_last(users):
+                    await _stop(folder)
+                raise
         try:
             yield f"unix://{quote(str(folder / _SOCKET))}"
         finally:
@@ -141,7 +146,12 @@ async def _launch(folder: Path) -> None:
         start_new_session=True,
         umask=0o077,
     )
-    if (code := await launcher.wait()) != 0:
+    try:
+        code = await launcher.wait()
+    except asyncio.CancelledError:
+        await launcher.wait()  # it detaches the server at its end: only then can that be stopped
+        raise
+    if code != 0:
         raise _no_server(folder, f"it ended with exit code {code}")
 
 

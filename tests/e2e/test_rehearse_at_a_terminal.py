@@ -11,7 +11,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
+from sandbox.gate import Gate
 from sandbox.stage import Stage, stage
+from tests.support.rehearsal import CLUSTER
 
 SECONDS = 60.0
 
@@ -54,6 +58,54 @@ async def test_ctrl_c_takes_the_window_back_and_writes_the_report(tmp_path: Path
         assert await process.wait() == 1
         assert [each for each in dana.front()["blocks"] if each["type"] == "input"] == []
         assert json.loads((tmp_path / "report.json").read_text())["interrupted"] is True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_terminal_that_is_closed_takes_the_window_back_too(tmp_path: Path, number: signal.Signals) -> None:
+    async with stage(tmp_path) as here, rehearsal(here) as process:
+        dana = here.slack.person("U0DANA")
+        found = re.search(r"/apikey \d{4}", await said(process, "/apikey"))
+        assert found is not None
+        await dana.command(found[0])
+        await said(process, "First field")
+        process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+        process.send_signal(number)
+        await process.wait()
+        assert [each for each in dana.front()["blocks"] if each["type"] == "input"] == []
+        assert json.loads((tmp_path / "report.json").read_text())["interrupted"] is True
+        assert not (tmp_path / "data" / "valkey.sock").exists()
+
+
+async def test_after_a_kill_the_next_run_deletes_the_key(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        gate = here.faults.hold_after["create"] = Gate()
+        async with rehearsal(here, "--confluent", CLUSTER) as process:
+            dana = here.slack.person("U0DANA")
+            found = re.search(r"/apikey \d{4}", await said(process, "/apikey"))
+            assert found is not None
+            assert process.stdin is not None
+            await dana.command(found[0])
+            process.stdin.write(b"s\n")
+            for _ in range(4):
+                await said(process, "type s and Enter")
+                process.stdin.write(b"s\n")
+            await said(process, "Create an API key")
+            process.stdin.write(b"y\n")
+            await gate.reached.wait()
+            process.kill()
+            await process.wait()
+        gate.opened.set()
+        assert [each for each in here.organization.api_keys.values() if "lk-rehearsal" in each.description] != []
+        async with rehearsal(here) as process:
+            assert process.stdin is not None
+            await said(process, "is left from a rehearsal")
+            process.stdin.write(b"y\n")
+            await said(process, "is deleted")
+            await said(process, "/apikey")
+            process.send_signal(signal.SIGINT)
+            await said(process, "Report: ")
+            assert await process.wait() == 1
+        assert [each for each in here.organization.api_keys.values() if "lk-rehearsal" in each.description] == []
 
 
 async def test_steps_can_be_skipped_from_the_keyboard_to_the_end(tmp_path: Path) -> None:

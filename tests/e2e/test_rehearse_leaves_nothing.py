@@ -1,10 +1,12 @@
 """`latchkey rehearse` takes everything back: interrupted at any step, skipped, alone, with lost answers."""
 
+import asyncio
 import json
 import os
 import re
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from sandbox.cast import CAST
 from sandbox.confluent.model import KeyKind
 from sandbox.gate import Gate
 from sandbox.slack.manners import Manners
+from sandbox.stage import answers
 from tests.support.rehearsal import nothing_is_left, operator
 
 PROMPTS = (
@@ -25,18 +28,35 @@ PROMPTS = (
     "Second field",
     "select Draw again",
     "Don't type anything",
+    "[2/10]",
+    "[3/10]",
+    "In the window, select Submit",
+    "[4/10]",
+    "[5/10]",
+    "Delete below",
+    "dummy message gone",
+    "[6/10]",
+    "[7/10]",
+    "[8/10]",
+    "[9/10]",
+    "[10/10]",
+    "Create an API key",
+    "is deleted",
+)
+SKIPPED = (
+    "First field",
+    "Second field",
+    "select Draw again",
+    "Don't type anything",
     "[3/10]",
     "In the window, select Submit",
     "[4/10]",
     "Delete below",
-    "dummy message gone",
-    "[8/10]",
-    "Create an API key",
 )
 MARK = "MARKED-9f3c"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("prompt", PROMPTS)
 async def test_an_interruption_at_any_step_leaves_nothing(tmp_path: Path, prompt: str, number: signal.Signals) -> None:
     async with operator(tmp_path) as it:
@@ -47,6 +67,62 @@ async def test_an_interruption_at_any_step_leaves_nothing(tmp_path: Path, prompt
         it.stops_at, it.instead = prompt, interrupt
         assert await it.rehearse() == 1
         assert it.read()["interrupted"] is True, it.screen.text()
+        nothing_is_left(it)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "method"),
+    [
+        ("/apikey", "views.open"),
+        ("Second field", "views.update"),
+        ("select Draw again", "views.update"),
+        ("Don't type anything", "views.update"),
+        ("[5/10]", "response_url"),
+        ("Delete below", "response_url"),
+        ("[6/10]", "users.info"),
+        ("[7/10]", "conversations.info"),
+    ],
+)
+async def test_what_slack_carries_out_after_an_interruption_is_taken_back_too(
+    tmp_path: Path, prompt: str, method: str
+) -> None:
+    async with operator(tmp_path) as it:
+        gate, holds = Gate(), it.stage.slack.faults.hold_before
+        interrupting: list[asyncio.Task[None]] = []
+
+        async def interrupt() -> None:
+            await gate.reached.wait()
+            del holds[method]  # what comes after the held call would overtake it
+            os.kill(os.getpid(), signal.SIGINT)
+            with suppress(TimeoutError):  # it waits for the held call, and so ends only after it
+                await asyncio.wait_for(it.screen.see("Report:"), 0.7)
+            gate.opened.set()
+
+        async def hold() -> None:
+            holds[method] = gate
+            interrupting.append(asyncio.create_task(interrupt()))
+            it.done -= 1
+
+        it.stops_at, it.instead = prompt, hold
+        assert await it.rehearse(grace=5) == 1
+        await interrupting[0]
+        await answers(it.stage.slack_url)  # a round trip, so that the held call was carried out
+        nothing_is_left(it)
+
+
+async def test_an_interruption_before_the_first_step_closes_everything(tmp_path: Path) -> None:
+    async with operator(tmp_path) as it:
+        it.stage.faults.set("failing", "delete")
+        await it.rehearse()
+        it.stage.faults.set("failing", "none")
+
+        async def interrupt() -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        it.stops_at, it.instead = "is left from a rehearsal", interrupt
+        assert await it.rehearse() == 1
+        assert "Stopped before the first step. Nothing was created." in it.screen.text()
+        assert await it.rehearse() == 0, it.screen.text()
         nothing_is_left(it)
 
 
@@ -80,7 +156,7 @@ async def test_a_message_that_nobody_deletes_is_said_to_be_still_there(tmp_path:
         assert "disappears when Slack reloads" in it.screen.text()
 
 
-@pytest.mark.parametrize("prompt", PROMPTS[1:9])
+@pytest.mark.parametrize("prompt", SKIPPED)
 async def test_a_step_that_is_skipped_leaves_the_others(tmp_path: Path, prompt: str) -> None:
     async with operator(tmp_path) as it:
 
@@ -147,6 +223,13 @@ async def test_trouble_at_confluent_leaves_no_key(tmp_path: Path, faults: Mappin
             faults.get("user_keys", ""), it.verdicts()["confluent.keys-for-users"]
         )
         nothing_is_left(it)
+
+
+async def test_a_create_that_nobody_knows_the_end_of_is_said(tmp_path: Path) -> None:
+    async with operator(tmp_path) as it:
+        it.stage.faults.set("request_lost", "next create")
+        assert await it.rehearse() == 1
+        assert "no clear answer to the create, and lists no such key" in it.screen.text()
 
 
 async def test_a_key_that_cannot_be_deleted_is_named_and_offered_by_the_next_run(tmp_path: Path) -> None:

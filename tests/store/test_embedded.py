@@ -46,6 +46,45 @@ async def process(folder: Path) -> AsyncGenerator[asyncio.subprocess.Process]:
             await other.wait()
 
 
+async def test_a_start_that_is_cancelled_leaves_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched, until = asyncio.Event(), module._until
+
+    async def held(*_: object) -> None:
+        launched.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(module, "_until", held)
+    starting = asyncio.create_task(embedded(tmp_path).__aenter__())
+    await launched.wait()
+    await until(tmp_path / "valkey.sock", {"ready"}, 10, Unavailable("It never came."))
+    monkeypatch.setattr(module, "_until", until)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert await module._state(tmp_path / "valkey.sock") == "absent"
+
+
+async def test_a_start_that_is_cancelled_leaves_the_server_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with process(tmp_path):
+        attached, until = asyncio.Event(), module._until
+
+        async def held(*_: object) -> None:
+            attached.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(module, "_until", held)
+        starting = asyncio.create_task(embedded(tmp_path).__aenter__())
+        await attached.wait()
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        monkeypatch.setattr(module, "_until", until)
+        async with embedded(tmp_path) as url:
+            await put(url, "there")
+
+
 def spoil(folder: Path) -> None:
     next(folder.glob("appendonlydir/*.incr.aof")).write_bytes(b"no such thing\n")
 

@@ -26,10 +26,18 @@ class Screen:
     said: list[str] = field(default_factory=list[str])
     typed: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    watched: asyncio.Event = field(default_factory=asyncio.Event)
 
     def say(self, text: str) -> None:
         self.said.append(text)
         self.changed.set()
+        self.watched.set()
+
+    async def see(self, text: str) -> None:
+        """Wait until it shows this; one at a time."""
+        while text not in self.text():
+            self.watched.clear()
+            await self.watched.wait()
 
     async def line(self) -> str:
         return await self.typed.get()
