@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bot.domain.catalog import Environment, User
-from bot.domain.keys import ApiKey, KafkaCluster, KeyId, Kind, Principal, ServiceAccount
+from bot.domain.keys import ApiKey, KafkaCluster, KeyId, Principal, ServiceAccount
+from bot.domain.kinds import Kind
 from tests.support.build import DAY
 from tests.support.fakes import FakeCloud
 

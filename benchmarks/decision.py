@@ -17,7 +17,6 @@ from bot.domain.asks import Approval, Ask
 from bot.domain.authority import Standing
 from bot.domain.decision import decide
 from bot.domain.keys import (
-    Kind,
     KsqlCluster,
     MyAccount,
     Operation,
@@ -29,6 +28,7 @@ from bot.domain.keys import (
     SlackUserId,
     TeamId,
 )
+from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule
 from bot.domain.roles import Binding
 

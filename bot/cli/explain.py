@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from bot.cli.terminal import complete, fail, settings
-from bot.domain.keys import Kind, Operation
+from bot.domain.keys import Operation
+from bot.domain.kinds import Kind
 
 if TYPE_CHECKING:
     from bot.cli.snapshot import Snapshot

@@ -6,7 +6,8 @@ from html import unescape
 from typing import TypeAlias
 
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval
-from bot.domain.keys import Everywhere, Kind, MyAccount, NewServiceAccount, Operation, Owner, Resource
+from bot.domain.keys import Everywhere, MyAccount, NewServiceAccount, Operation, Owner, Resource
+from bot.domain.kinds import Kind
 from bot.domain.policy import Rule
 from bot.domain.roles import Binding
 from bot.services.approvers import Approver, Someone

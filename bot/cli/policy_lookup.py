@@ -8,6 +8,7 @@ from typing import Any, cast
 from bot.connections import World, connected
 from bot.domain.catalog import Environment
 from bot.domain.keys import SlackUserId
+from bot.domain.kinds import Kind
 from bot.policyfile import Finding, PolicyFile
 from bot.policyfile.findings import of_rule
 from bot.policyfile.tree import Place
@@ -137,12 +138,9 @@ def _at_confluent(id_: str, seen: Seen) -> str | None:
     prefix = id_.partition("-")[0]
     known = {
         "env": seen.environments,
-        "lkc": seen.clusters,
-        "lsrc": seen.clusters,
-        "lksqlc": seen.clusters,
         "sa": seen.principals,
         "u": seen.principals,
-    }.get(prefix)
+    }.get(prefix, seen.clusters if Kind.of_id(id_) else None)
     return f"Confluent Cloud shows Latchkey no {id_}" if known is not None and id_ not in known else None
 
 

@@ -19,7 +19,6 @@ from bot.domain.keys import (
     FlinkRegion,
     KafkaCluster,
     KeyId,
-    Kind,
     KsqlCluster,
     Owner,
     Principal,
@@ -29,6 +28,7 @@ from bot.domain.keys import (
     ServiceAccount,
     normal_email,
 )
+from bot.domain.kinds import Kind
 from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
 from bot.services.cloud import NewKey
 

@@ -7,7 +7,8 @@ from bot.confluent import wire
 from bot.confluent.failures import Lost, translated
 from bot.confluent.inventory import API_KEYS
 from bot.confluent.references import main_place, opens, place_of, places_of, reference_to, references_of
-from bot.domain.keys import ApiKey, KeyId, Kind, Marker, Principal, Resource
+from bot.domain.keys import ApiKey, KeyId, Marker, Principal, Resource
+from bot.domain.kinds import Kind
 from bot.services.cloud import NewKey
 
 FILTERED_HERE = frozenset({Kind.FLINK, Kind.CLOUD})

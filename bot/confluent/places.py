@@ -22,7 +22,8 @@ from bot.confluent.inventory import (
 from bot.confluent.references import RegionId
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.errors import LatchkeyError
-from bot.domain.keys import Everywhere, FlinkRegion, Kind, Resource
+from bot.domain.keys import Everywhere, FlinkRegion, Resource
+from bot.domain.kinds import Kind
 
 FLINK_REGIONS = "/fcpm/v2/regions"
 ENDPOINTS = "/endpoint/v1/endpoints"

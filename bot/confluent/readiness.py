@@ -20,17 +20,8 @@ import structlog
 
 from bot.confluent.failures import asked_to_wait, coded_words, own_code, reference
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import (
-    Everywhere,
-    FlinkRegion,
-    KafkaCluster,
-    KeyId,
-    Kind,
-    KsqlCluster,
-    Resource,
-    SchemaRegistry,
-    Secret,
-)
+from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KeyId, KsqlCluster, Resource, SchemaRegistry, Secret
+from bot.domain.kinds import Kind
 from bot.domain.life import Answer
 
 CONNECT_SECONDS = 3.0

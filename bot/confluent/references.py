@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from bot.confluent import wire
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, Kind, KsqlCluster, Resource, SchemaRegistry
+from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KsqlCluster, Resource, SchemaRegistry
+from bot.domain.kinds import Kind
 
 _WORDS = {kind.value: kind for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)}
 """Ids of what is not one cluster or region, in any case of letters."""

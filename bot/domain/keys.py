@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NewType, NoReturn, TypeAlias
 
+from bot.domain.kinds import Kind
+
 SlackUserId = NewType("SlackUserId", str)
 TeamId = NewType("TeamId", str)
 Principal = NewType("Principal", str)
@@ -16,18 +18,6 @@ KeyId = NewType("KeyId", str)
 RequestId = NewType("RequestId", str)
 Path: TypeAlias = tuple[tuple[str, str], ...]
 """The part of a CRN below the organisation, as (element, value) pairs; empty is the organisation itself."""
-
-
-class Kind(StrEnum):
-    """What an API key opens."""
-
-    KAFKA = "kafka"
-    SCHEMA_REGISTRY = "schema-registry"
-    KSQLDB = "ksqldb"
-    FLINK = "flink"
-    CLOUD = "cloud"
-    TABLEFLOW = "tableflow"
-    GLOBAL = "global"
 
 
 class Operation(StrEnum):
@@ -105,7 +95,7 @@ class KafkaCluster:
 
     def paths(self) -> tuple[Path, ...]:
         """The CRN paths that a role binding may name this resource by."""
-        return ((("environment", self.environment), ("cloud-cluster", self.id)),)
+        return ((("environment", self.environment), (self.kind.row.element, self.id)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +110,7 @@ class SchemaRegistry:
 
     def paths(self) -> tuple[Path, ...]:
         """See `KafkaCluster.paths`."""
-        return ((("environment", self.environment), ("schema-registry", self.id)),)
+        return ((("environment", self.environment), (self.kind.row.element, self.id)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +126,9 @@ class KsqlCluster:
 
     def paths(self) -> tuple[Path, ...]:
         """See `KafkaCluster.paths`."""
-        place = (("environment", self.environment), ("cloud-cluster", self.kafka_cluster))
-        return ((*place, ("ksql", self.name)), (*place, ("ksql", self.id)))
+        place = (("environment", self.environment), (Kind.KAFKA.row.element, self.kafka_cluster))
+        element = self.kind.row.element
+        return ((*place, (element, self.name)), (*place, (element, self.id)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +147,7 @@ class FlinkRegion:
 
     def paths(self) -> tuple[Path, ...]:
         """See `KafkaCluster.paths`."""
-        return ((("environment", self.environment), ("flink-region", self.id)),)
+        return ((("environment", self.environment), (self.kind.row.element, self.id)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +164,7 @@ class Everywhere:
     @property
     def name(self) -> str:
         """What people call it."""
-        return {Kind.CLOUD: "Cloud resource management", Kind.TABLEFLOW: "Tableflow", Kind.GLOBAL: "Global"}[self.kind]
+        return self.kind.row.noun
 
     @property
     def environment(self) -> str:

@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from bot.domain.asks import Terms
 from bot.domain.authority import Target
-from bot.domain.keys import Kind, Operation, Owner, Principal, SlackUserId
+from bot.domain.keys import Operation, Owner, Principal, SlackUserId
+from bot.domain.kinds import Kind
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.roles import TABLES, Binding, Table
 
@@ -158,7 +159,7 @@ def without_a_file(channel: str) -> Policy:
 
 def built_in(defaults: Rule) -> tuple[Rule, ...]:
     """The rules that end every policy, with a file's own defaults: what holds where no rule of the file matches."""
-    wide = frozenset({Kind.CLOUD, Kind.GLOBAL})
+    wide = frozenset(kind for kind in Kind if kind.row.opens_organization)
     two = max(defaults.approvals, 2)
     return (
         _named(defaults, "two approvals for keys that open the organisation", Match(MAKES, wide), two),

@@ -9,12 +9,12 @@ from typing import Literal, TypeAlias
 
 from bot.domain.catalog import Quota
 from bot.domain.errors import plain
-from bot.domain.keys import ApiKey, Kind, MyAccount, NewServiceAccount, Owner, Resource
+from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Resource
+from bot.domain.kinds import Kind
 
 Counted: TypeAlias = Literal["keys", "accounts", ""]
 """What can be counted where Confluent does not tell the use: the owner's keys, all service accounts, or nothing."""
-RESOURCE_KINDS = frozenset({Kind.KAFKA, Kind.SCHEMA_REGISTRY, Kind.KSQLDB, Kind.FLINK, Kind.TABLEFLOW})
-"""What the limit for "cluster API keys" counts. Global keys have limits of their own, of unknown codes."""
+_THINGS = {"cloud": "Cloud API keys", "cluster": "cluster API keys", "": "API keys"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,20 @@ class Concern:
 
 def concerns(owner: Owner, resource: Resource) -> tuple[Concern, ...]:
     """The limits that a new key of this owner for this resource meets, the narrowest first."""
-    kind, found = resource.kind, list[Concern]()
+    limits, found = resource.kind.row.limits, list[Concern]()
     if isinstance(owner, NewServiceAccount):
         found.append(
             Concern("iam.max_service_accounts.per_org", "service accounts", "this organisation", counted="accounts")
         )
-    elif kind is Kind.CLOUD or kind in RESOURCE_KINDS:
-        what = "cloud" if kind is Kind.CLOUD else "cluster"
+    elif limits.counted_as:
         per = "user" if isinstance(owner, MyAccount) else "service_account"
-        kinds = frozenset({Kind.CLOUD}) if kind is Kind.CLOUD else RESOURCE_KINDS
-        things = "Cloud API keys" if kind is Kind.CLOUD else "cluster API keys"
-        found.append(Concern(f"iam.max_{what}_api_keys.per_{per}", things, _called(owner), "keys", kinds))
-    if kind is Kind.KAFKA:
-        found.append(Concern("kafka.max_api_keys.per_cluster", "API keys", f"the cluster `{plain(resource.id)}`"))
-    if kind is Kind.CLOUD:
-        found.append(Concern("iam.max_cloud_api_keys.per_org", "Cloud API keys", "this organisation"))
+        kinds = frozenset(kind for kind in Kind if kind.row.limits.counted_as == limits.counted_as)
+        code, things = f"iam.max_{limits.counted_as}_api_keys.per_{per}", _THINGS[limits.counted_as]
+        found.append(Concern(code, things, _called(owner), "keys", kinds))
+    if limits.of_resource:
+        found.append(Concern(limits.of_resource, "API keys", f"the cluster `{plain(resource.id)}`"))
+    if limits.of_organization:
+        found.append(Concern(limits.of_organization, _THINGS[limits.counted_as], "this organisation"))
     return (*found, Concern("apikeys_per_org", "API keys", "this organisation"))
 
 

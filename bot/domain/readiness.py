@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from bot.domain.keys import Kind
+from bot.domain.kinds import Kind
 from bot.domain.life import Answer, Probe, Verdict
 
 STEPS = tuple(timedelta(seconds=each) for each in (5, 10, 15, 20, 30))
@@ -27,14 +27,11 @@ LEAST_TRIES = 3
 """Looks before time alone ends it: a Latchkey that was away for ten minutes still looks properly."""
 DETAIL = 200
 """Characters of the other side's words that are kept."""
-_FIRST = {Kind.KAFKA: timedelta(seconds=20)}
-_KSQL_OWN_ACCESS = "50321"
-"""What a ksqlDB cluster answers, with 503, when its own access to Kafka is wrong."""
 
 
 def begin(kind: Kind, created_at: datetime) -> Probe:
     """The plan for a key that was just made."""
-    return Probe(next_at=created_at + _FIRST.get(kind, STEPS[0]))
+    return Probe(next_at=created_at + kind.row.readiness.first)
 
 
 def after(kind: Kind, probe: Probe, answer: Answer, created_at: datetime, now: datetime, jitter: float) -> Probe:
@@ -45,7 +42,7 @@ def after(kind: Kind, probe: Probe, answer: Answer, created_at: datetime, now: d
     """
     seen = _counted(kind, probe, answer, now, created_at)
     if answer.status == HTTPStatus.OK:
-        if kind is not Kind.KAFKA or (seen.passed_at and now - seen.passed_at >= KAFKA_APART):
+        if not kind.row.readiness.is_twice or (seen.passed_at and now - seen.passed_at >= KAFKA_APART):
             return _over(seen, "works", now)
         first = seen.passed_at or now
         return replace(seen, passed_at=first, next_at=max(first + KAFKA_APART, now + _step(seen, jitter)))
@@ -78,7 +75,7 @@ def met(kind: Kind, answer: Answer) -> str:
     said = " ".join(answer.detail.split()).removesuffix(".")
     said = said if len(said) <= DETAIL else f"{said[:DETAIL]}…"
     if _is_cluster_in_trouble(kind, answer):
-        return f"the ksqlDB cluster’s own access to Kafka is wrong, which is no fault of the key ({said})"
+        return f"{kind.row.readiness.trouble_means} ({said})"
     if not answer.status:
         return f"nothing answered ({said})" if said else "nothing answered"
     if not said.startswith(str(answer.status)):  # where the other side says nothing, its status is all its words
@@ -104,16 +101,16 @@ def _is_pending(kind: Kind, answer: Answer) -> bool:
     match answer.status:
         case 0 | HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN | HTTPStatus.TOO_MANY_REQUESTS:
             return True
-        case HTTPStatus.BAD_REQUEST | HTTPStatus.NOT_FOUND:
-            return kind is Kind.FLINK
         case status:
+            if status in kind.row.readiness.not_yet:
+                return True
             is_server = status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
             return is_server and not _is_cluster_in_trouble(kind, answer)
 
 
 def _is_cluster_in_trouble(kind: Kind, answer: Answer) -> bool:
-    is_unavailable = answer.status == HTTPStatus.SERVICE_UNAVAILABLE
-    return is_unavailable and kind is Kind.KSQLDB and answer.code == _KSQL_OWN_ACCESS
+    trouble = kind.row.readiness.trouble
+    return bool(trouble) and (answer.status, answer.code) == (HTTPStatus.SERVICE_UNAVAILABLE, trouble)
 
 
 def _step(seen: Probe, jitter: float) -> timedelta:

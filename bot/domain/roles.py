@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote
 
-from bot.domain.keys import Kind, Path, Principal
+from bot.domain.keys import Path, Principal
+from bot.domain.kinds import Kind
 
 
 class Whose(Enum):

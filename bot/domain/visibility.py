@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from bot.domain.authority import Standing, Target, authority
-from bot.domain.keys import Kind, ServiceAccount
+from bot.domain.keys import ServiceAccount
 from bot.domain.requests import Request
-from bot.domain.roles import Binding, Scope, Whose
+from bot.domain.roles import DOCUMENTED, Binding, Scope, Whose
 
 OPERATOR = "Operator"
-_DESCRIBES = frozenset({Kind.KAFKA, Kind.SCHEMA_REGISTRY, Kind.KSQLDB, Kind.FLINK})
+_DESCRIBES = DOCUMENTED[OPERATOR].kinds
 """The kinds of other people's keys that an Operator may describe, in whatever version of the role table."""
 
 

@@ -1,11 +1,12 @@
 """What is odd about a policy file that reads well, as far as the file alone tells."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.domain.keys import Kind, Operation
+from bot.domain.keys import Operation
+from bot.domain.kinds import Kind
 from bot.domain.policy import MAKES, Match, RoleMapping, Rule
 from bot.domain.roles import ACCOUNT_ADMIN
 from bot.policyfile.reach import Reach
@@ -13,7 +14,6 @@ from bot.policyfile.reading import PolicyFile
 from bot.policyfile.tree import Place
 from bot.policyfile.words import shown
 
-_WIDE_OPEN = frozenset({Kind.CLOUD, Kind.GLOBAL})
 MOST_OFTEN = timedelta(hours=1)
 """A review that comes more often is one that nobody reads."""
 
@@ -68,7 +68,11 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
     if has_overlap and not reach.decides(index, Match(frozenset({Operation.ROTATE}))):
         yield of_rule(file, index, "its overlap means nothing: the rule decides about no rotation", ("overlap",))
     if rule.approvals == 0:
-        opened = [kind for kind in sorted(_WIDE_OPEN) if reach.decides(index, Match(MAKES, frozenset({kind})))]
+        opened = [
+            kind
+            for kind in sorted(Kind)
+            if kind.row.opens_organization and reach.decides(index, Match(MAKES, frozenset({kind})))
+        ]
         if opened:
             text = f"one person alone can make {' and '.join(opened)} keys, which open the whole organisation"
             yield of_rule(file, index, text, ("approvals",), is_warning=True)
@@ -115,7 +119,11 @@ def _gives_all_of(wide: RoleMapping, narrow: RoleMapping) -> bool:
     )
 
 
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 _IMPOSSIBLE = (
-    "cloud, tableflow and global keys are in no environment and no cluster, the id of a cluster belongs to one kind, "
-    "and a new service account comes only with create"
+    f"{_listed([kind for kind in Kind if kind.row.is_wide])} keys are in no environment and no cluster, "
+    "the id of a cluster belongs to one kind, and a new service account comes only with create"
 )

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bot.domain.keys import Kind
+from bot.domain.kinds import Kind
 from bot.domain.policy import MOST_APPROVALS, Mint
 from bot.policyfile.words import (
     Channel,
@@ -27,6 +27,7 @@ from bot.policyfile.words import (
     Told,
 )
 
+_PREFIXES = ", ".join(f"{kind.row.prefix}…" for kind in Kind if kind.row.prefix)
 _CHANNEL = "The id of a Slack channel, C… or G…: it ends the link to the channel."
 
 
@@ -53,7 +54,8 @@ class MatchPart(Part):
     kind: OneOrMany[Kind] | None = Field(None, description=f"What the key opens, one or more of {', '.join(Kind)}.")
     environment: OneOrMany[EnvironmentId] | None = Field(None, description="Ids of environments, env-….")
     cluster: OneOrMany[ClusterId] | None = Field(
-        None, description="Ids of clusters: lkc-…, lsrc-…, lksqlc-…, or a Flink region such as aws.us-east-1."
+        None,
+        description=f"Ids of clusters: {_PREFIXES}, or a Flink region such as aws.us-east-1.",
     )
     owner: OneOrMany[OwnerWord] | None = Field(
         None, description="Whose key it is: me, service-account, new-service-account, or ids sa-…."

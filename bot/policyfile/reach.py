@@ -7,17 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from bot.domain.keys import Kind, Operation
+from bot.domain.keys import Operation
+from bot.domain.kinds import Kind
 from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, RULED, SERVICE_ACCOUNT, Match, Policy
 
 Box: TypeAlias = tuple[frozenset[str], ...]
 """A set of asks: every combination of these operations, kinds, environments, clusters and owners."""
-WIDE = frozenset({Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL})
-"""Kinds whose keys belong to the whole organisation: to no environment, and no cluster."""
 _ANOTHER = "\0another"
 """Stands for all ids that no rule names."""
 _NONE = frozenset({""})
-_PREFIXES = {"lkc-": Kind.KAFKA, "lsrc-": Kind.SCHEMA_REGISTRY, "lksqlc-": Kind.KSQLDB}
 _PATIENCE = 50_000
 """Steps for one question. Policies that people write need a few hundred."""
 
@@ -66,7 +64,7 @@ class Reach:
 
 def kind_of(cluster: str) -> Kind:
     """What kind of key opens the cluster with this id."""
-    return next((kind for prefix, kind in _PREFIXES.items() if cluster.startswith(prefix)), Kind.FLINK)
+    return Kind.of_id(cluster) or next(kind for kind in Kind if kind.row.is_regional)
 
 
 def _named(parts: Iterable[frozenset[str]]) -> frozenset[str]:
@@ -91,7 +89,7 @@ def _box(match: Match, every: Box) -> Box:
 def _of_kind(kind: Kind, every: Box) -> list[Box]:
     """All asks of a kind; a new service account comes only with a create."""
     operations, _, environments, clusters, owners = every
-    if kind in WIDE:
+    if kind.row.is_wide:
         environments = clusters = _NONE
     else:
         clusters = frozenset(id_ for id_ in clusters if id_ == _ANOTHER or kind_of(id_) is kind)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from bot.domain.kinds import CLOUDS, Kind, Row, Shape
 from bot.domain.life import MOST_OVERLAP
 
 T = TypeVar("T")
@@ -18,24 +19,32 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = r"^[0-9]{1,6}[mhdw]$"
 _OVERLAP = r"^(0s|[0-9]{1,6}[mhdw])$"
 _ID = "[A-Za-z0-9-]+"
-_PATHS = (
-    f"environment=env-{_ID}",
-    f"environment=env-{_ID}/schema-registry=lsrc-{_ID}",
-    f"environment=env-{_ID}/flink-region=(aws|azure|gcp)\\.[a-z0-9-]+",
-    f"environment=env-{_ID}/cloud-cluster=lkc-{_ID}",
-    f"environment=env-{_ID}/cloud-cluster=lkc-{_ID}/ksql=([A-Za-z0-9_.-]|%20)+",
-    f"service-account=sa-{_ID}",
-)
+_PLACED = tuple(kind.row for kind in Kind if not kind.row.is_wide)
+_REGION = f"({'|'.join(CLOUDS)})\\.[a-z0-9-]+"
 _ELEMENTS = {
     "env-": "environment",
-    "lkc-": "cloud-cluster",
-    "lsrc-": "schema-registry",
-    "lksqlc-": "ksql",
-    "aws.": "flink-region",
-    "azure.": "flink-region",
-    "gcp.": "flink-region",
+    **{row.prefix: row.element for row in _PLACED if row.prefix},
+    **{f"{cloud}.": row.element for row in _PLACED if row.is_regional for cloud in CLOUDS},
     "sa-": "service-account",
 }
+
+
+def _below(row: Row) -> str:
+    """A pattern for the paths of a kind's resources, below their environment."""
+    match row.shape:
+        case Shape.REGION:
+            return f"{row.element}={_REGION}"
+        case Shape.KSQL:
+            return f"{_below(Kind.KAFKA.row)}/{row.element}=([A-Za-z0-9_.-]|%20)+"
+        case _:
+            return f"{row.element}={row.prefix}{_ID}"
+
+
+_PATHS = (
+    f"environment=env-{_ID}",
+    *(f"environment=env-{_ID}/{_below(row)}" for row in _PLACED),
+    f"service-account=sa-{_ID}",
+)
 
 
 def _span(value: object) -> timedelta:
@@ -165,8 +174,7 @@ SlackGroup: TypeAlias = Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")]
 Told: TypeAlias = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]+$")]
 ConfluentUser: TypeAlias = Annotated[str, Field(pattern=f"^u-{_ID}$")]
 EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^env-{_ID}$")]
-ClusterId: TypeAlias = Annotated[
-    str, Field(pattern=f"^((lkc|lsrc|lksqlc)-{_ID}|(aws|azure|gcp)\\.[a-z0-9-]+)$", examples=["lkc-1", "aws.us-east-1"])
-]
+_CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.prefix)})-{_ID}"
+ClusterId: TypeAlias = Annotated[str, Field(pattern=f"^({_CLUSTER}|{_REGION})$", examples=["lkc-1", "aws.us-east-1"])]
 OwnerWord: TypeAlias = Annotated[str, Field(pattern=f"^(me|service-account|new-service-account|sa-{_ID})$")]
 ScopeText: TypeAlias = Annotated[str, Field(max_length=300), AfterValidator(_scope)]

@@ -19,7 +19,8 @@ from bot.assembly import response_url_bases
 from bot.confluent.client import Client
 from bot.connections import World, connected
 from bot.domain.errors import LatchkeyError
-from bot.domain.keys import KafkaCluster, Kind, Secret
+from bot.domain.keys import KafkaCluster, Secret
+from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.policyfile import PolicyError, PolicySource
 from bot.rehearsal.confluent import ConfluentSteps, sweep

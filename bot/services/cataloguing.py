@@ -9,7 +9,8 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from bot.domain.catalog import Catalog, Environment
 from bot.domain.errors import CloudRefused, Unavailable
-from bot.domain.keys import FlinkRegion, KafkaCluster, Kind, KsqlCluster, SchemaRegistry
+from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, SchemaRegistry
+from bot.domain.kinds import Kind
 from bot.services.cloud import Cloud
 from bot.services.offers import NOTHING
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import Everywhere, Kind, Marker, MyAccount, NewServiceAccount, Owner, Person, Principal, Resource
+from bot.domain.keys import Everywhere, Marker, MyAccount, NewServiceAccount, Owner, Person, Principal, Resource
+from bot.domain.kinds import Kind
 from bot.services.clicks import Draft
 from bot.services.directory import Directory
 from bot.services.filling import NEW, form, kind_of

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.domain.catalog import Account, Endpoints, Quota, Region
-from bot.domain.keys import ApiKey, KeyId, Kind, Owner, Principal, Resource, Secret, ServiceAccount
+from bot.domain.keys import ApiKey, KeyId, Owner, Principal, Resource, Secret, ServiceAccount
+from bot.domain.kinds import Kind
 from bot.domain.life import Answer
 from bot.services.inventory import Inventory
 

@@ -10,7 +10,6 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
@@ -21,6 +20,7 @@ from bot.domain.keys import (
     SchemaRegistry,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.services.clicks import Draft
 from bot.services.offers import NOTHING, cloud_of, clouds, placed, region_called, regions

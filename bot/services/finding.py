@@ -10,7 +10,6 @@ from bot.domain.errors import NotFound, plain
 from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
-    Kind,
     MyAccount,
     NewServiceAccount,
     Operation,
@@ -19,6 +18,7 @@ from bot.domain.keys import (
     Principal,
     Resource,
 )
+from bot.domain.kinds import Kind
 from bot.services.inventory import Inventory
 
 Reader: TypeAlias = Callable[[Environment], Awaitable[Sequence[Resource]]]

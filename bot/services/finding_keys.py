@@ -15,7 +15,6 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     Marker,
     MyAccount,
@@ -25,6 +24,7 @@ from bot.domain.keys import (
     SchemaRegistry,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.requests import Keyed, Request
 from bot.services.cloud import Cloud
 from bot.services.directory import Directory

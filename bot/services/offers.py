@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from bot.domain.catalog import Catalog, Region
-from bot.domain.keys import KafkaCluster, Kind, KsqlCluster, SchemaRegistry
+from bot.domain.keys import KafkaCluster, KsqlCluster, SchemaRegistry
+from bot.domain.kinds import Kind
 
 CLOUDS = ("aws", "azure", "gcp")
 """Where Confluent runs, as the ids of its regions begin."""

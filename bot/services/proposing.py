@@ -8,7 +8,8 @@ from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import Conflict, Refused, plain
-from bot.domain.keys import Everywhere, Kind, NewServiceAccount, Operation
+from bot.domain.keys import Everywhere, NewServiceAccount, Operation
+from bot.domain.kinds import Kind
 from bot.domain.requests import Approved, Pending
 from bot.services.asking import Asking, Candidate, first_round, next_round
 from bot.services.clicks import Click, Draft

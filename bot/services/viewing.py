@@ -18,7 +18,6 @@ from bot.domain.keys import (
     ApiKey,
     Everywhere,
     KeyId,
-    Kind,
     Marker,
     MyAccount,
     NewServiceAccount,
@@ -27,6 +26,7 @@ from bot.domain.keys import (
     SlackUserId,
     TeamId,
 )
+from bot.domain.kinds import Kind
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Keyed, Ready, Request, Revealing, Shown, Withdrawn

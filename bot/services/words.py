@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import assert_never
 
 from bot.domain.errors import plain
-from bot.domain.keys import Kind, SlackUserId
+from bot.domain.keys import SlackUserId
+from bot.domain.kinds import Kind
 from bot.domain.requests import (
     Approved,
     Cancelled,

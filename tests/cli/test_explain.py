@@ -8,7 +8,8 @@ from inline_snapshot import snapshot
 from typer.testing import CliRunner, Result
 
 from bot.cli.main import app
-from bot.domain.keys import Kind, Operation
+from bot.domain.keys import Operation
+from bot.domain.kinds import Kind
 from tests.cli.given import acme
 from tests.support.processes import latchkey
 

@@ -16,7 +16,8 @@ from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.authority import Target
 from bot.domain.errors import Throttled
-from bot.domain.keys import Kind, Operation, Secret, SlackUserId, TeamId
+from bot.domain.keys import Operation, Secret, SlackUserId, TeamId
+from bot.domain.kinds import Kind
 from bot.policyfile import load
 from bot.services.approvers import Approver
 from bot.services.basis import by_basis

@@ -7,7 +7,8 @@ import pytest
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.catalog import Environment, User
 from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Throttled, Unavailable, Unknown
-from bot.domain.keys import ApiKey, KafkaCluster, KeyId, Kind, MyAccount, Principal, Secret, ServiceAccount
+from bot.domain.keys import ApiKey, KafkaCluster, KeyId, MyAccount, Principal, Secret, ServiceAccount
+from bot.domain.kinds import Kind
 from bot.domain.roles import Binding
 from bot.services.cloud import NewKey
 from tests.confluent.fake import (

@@ -12,7 +12,8 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.inventory import ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
 from bot.confluent.places import ENDPOINTS, FLINK_REGIONS
 from bot.confluent.quotas import APPLIED_QUOTAS, AppliedQuota
-from bot.domain.keys import KeyId, Kind, MyAccount, Owner, Principal
+from bot.domain.keys import KeyId, MyAccount, Owner, Principal
+from bot.domain.kinds import Kind
 from bot.services.cloud import NewKey
 from tests.confluent.fake import ACCOUNTS, CLUSTERS, KEYS, FakeConfluent, api_key, sample
 from tests.confluent.test_cloud import NEW, ORDERS, OWNER

@@ -11,7 +11,8 @@ from bot.confluent.inventory import ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
 from bot.confluent.places import ENDPOINTS, FLINK_REGIONS
 from bot.domain.catalog import Endpoints, Region
 from bot.domain.errors import Unavailable
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, Kind, KsqlCluster, SchemaRegistry
+from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KsqlCluster, SchemaRegistry
+from bot.domain.kinds import Kind
 from tests.confluent.fake import CLUSTERS, ENDPOINT, ORGANIZATION, FakeConfluent, Json, cluster, refusal
 
 ENV = "env-abc123"

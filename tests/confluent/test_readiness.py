@@ -22,17 +22,8 @@ from starlette.routing import Route
 from bot.confluent import readiness
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import (
-    Everywhere,
-    FlinkRegion,
-    KafkaCluster,
-    KeyId,
-    Kind,
-    KsqlCluster,
-    Resource,
-    SchemaRegistry,
-    Secret,
-)
+from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KeyId, KsqlCluster, Resource, SchemaRegistry, Secret
+from bot.domain.kinds import Kind
 from bot.domain.life import Answer
 from bot.services.cloud import Prober
 from sandbox.serving import drop_connection, serve

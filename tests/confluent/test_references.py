@@ -15,13 +15,13 @@ from bot.domain.keys import (
     FlinkRegion,
     KafkaCluster,
     KeyId,
-    Kind,
     KsqlCluster,
     Principal,
     Resource,
     SchemaRegistry,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.services.cloud import NewKey
 from tests.confluent.fake import KEYS, FakeConfluent, Json, api_key, refusal, sample
 

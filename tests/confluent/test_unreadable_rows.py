@@ -8,7 +8,8 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.inventory import COMPUTE_POOLS, ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
 from bot.domain.catalog import Environment
 from bot.domain.errors import Unavailable
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KeyId, Kind, Principal
+from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KeyId, Principal
+from bot.domain.kinds import Kind
 from tests.confluent.fake import ACCOUNTS, BINDINGS, CLUSTERS, KEYS, FakeConfluent, Json, api_key
 
 HERE = Environment("env-abc123", "dev")

@@ -5,7 +5,6 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
@@ -17,6 +16,7 @@ from bot.domain.keys import (
     SchemaRegistry,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule
 from bot.domain.roles import TABLES, Binding, Table
 from tests.support.build import DANA, ERIN, ORGANIZATION

@@ -12,7 +12,6 @@ from bot.domain.asks import Approval, Ask
 from bot.domain.authority import Standing, Target, authority, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.keys import (
-    Kind,
     MyAccount,
     NewServiceAccount,
     Operation,
@@ -24,6 +23,7 @@ from bot.domain.keys import (
     ServiceAccount,
     SlackUserId,
 )
+from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule
 from bot.domain.requests import Pending
 from bot.domain.roles import TABLES, Binding, Scope, Table

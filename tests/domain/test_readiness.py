@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.keys import Kind
+from bot.domain.kinds import Kind
 from bot.domain.life import Answer, Probe
 from bot.domain.readiness import abandoned, after, begin, met, unreachable
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from bot import logs
-from bot.domain.keys import Kind
+from bot.domain.kinds import Kind
 from bot.slack.messages import snippets
 from bot.slack.payloads import ids
 from bot.store.connection import connect

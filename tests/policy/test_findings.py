@@ -11,7 +11,6 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
@@ -22,6 +21,7 @@ from bot.domain.keys import (
     SchemaRegistry,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.policy import RULED, Match, Policy, Rule
 from bot.domain.roles import TABLES, Table
 from bot.policyfile import check

@@ -6,7 +6,6 @@ from bot.domain.authority import Target
 from bot.domain.keys import (
     Everywhere,
     KafkaCluster,
-    Kind,
     MyAccount,
     NewServiceAccount,
     Operation,
@@ -14,6 +13,7 @@ from bot.domain.keys import (
     Principal,
     Resource,
 )
+from bot.domain.kinds import Kind
 from tests.policy.written import PAGE, examples, file
 from tests.support.build import ACCOUNT
 

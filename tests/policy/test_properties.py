@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from bot.domain.asks import Ask
 from bot.domain.authority import Standing
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
-from bot.domain.keys import Everywhere, Kind, MyAccount, Operation, Person
+from bot.domain.keys import Everywhere, MyAccount, Operation, Person
+from bot.domain.kinds import Kind
 from bot.domain.policy import RULED
 from bot.domain.roles import Binding
 from bot.policyfile import PolicyError, check, load, parse

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.keys import Kind, Operation
+from bot.domain.keys import Operation
+from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Review, RoleMapping, built_in, without_a_file
 from bot.domain.roles import TABLES
 from bot.policyfile import PolicyError, load, read

@@ -14,7 +14,8 @@ from bot.background import background
 from bot.domain.audit import Action
 from bot.domain.deadlines import end_of_life
 from bot.domain.errors import Unavailable
-from bot.domain.keys import ApiKey, KeyId, Kind, NewServiceAccount, Operation, Principal, RequestId, Secret
+from bot.domain.keys import ApiKey, KeyId, NewServiceAccount, Operation, Principal, RequestId, Secret
+from bot.domain.kinds import Kind
 from bot.domain.life import Former
 from bot.domain.requests import Approved, Done, Failed, Ready, Request, Shown
 from bot.services.clicks import (

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bot.domain.catalog import Catalog
 from bot.domain.deadlines import end_of_life
-from bot.domain.keys import ApiKey, KeyId, Kind, Operation, RequestId
+from bot.domain.keys import ApiKey, KeyId, Operation, RequestId
+from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Rule, without_a_file
 from bot.domain.requests import Done, Failed, Pending, Request, Retired, Shown, Working
 from bot.services.clicks import Approve, Deed, Delete, Edit, Extend, fingerprint

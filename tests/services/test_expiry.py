@@ -7,7 +7,8 @@ from typing import Literal
 import pytest
 
 from bot.domain.deadlines import end_of_life
-from bot.domain.keys import ApiKey, KeyId, Kind, Marker, RequestId
+from bot.domain.keys import ApiKey, KeyId, Marker, RequestId
+from bot.domain.kinds import Kind
 from bot.domain.life import LOOK_EVERY
 from bot.domain.requests import Approved, Done, Failed, Keyed, Offered, Ready, Retired, Shown
 from bot.services.backstop import Backstop

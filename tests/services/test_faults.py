@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import CloudRefused, Conflict
-from bot.domain.keys import ApiKey, KeyId, Kind, Principal, RequestId, Resource, Secret, SlackUserId
+from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret, SlackUserId
+from bot.domain.kinds import Kind
 from bot.domain.policy import Mint
 from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
 from bot.services import worker

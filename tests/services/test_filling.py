@@ -10,13 +10,13 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     Principal,
     Resource,
     SchemaRegistry,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.services.checking import text_problems
 from bot.services.clicks import Draft

@@ -12,7 +12,8 @@ from fakeredis import FakeAsyncRedis, FakeServer
 
 from bot.domain.catalog import User
 from bot.domain.errors import LatchkeyError, Throttled, Unavailable, Undeliverable
-from bot.domain.keys import ApiKey, Kind, Principal, RequestId, SlackUserId
+from bot.domain.keys import ApiKey, Principal, RequestId, SlackUserId
+from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Request, Shown
 from bot.domain.roles import Binding
 from bot.services.asking import Asking

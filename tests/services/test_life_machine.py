@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from bot.domain.deadlines import end_of_life
-from bot.domain.keys import ApiKey, KeyId, Kind, Marker, Operation, RequestId
+from bot.domain.keys import ApiKey, KeyId, Marker, Operation, RequestId
+from bot.domain.kinds import Kind
 from bot.domain.policy import without_a_file
 from bot.domain.requests import (
     Confirmed,

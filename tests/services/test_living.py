@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.keys import ApiKey, KeyId, Kind, RequestId
+from bot.domain.keys import ApiKey, KeyId, RequestId
+from bot.domain.kinds import Kind
 from bot.domain.requests import Done, Failed, Ready, Request, Retired, Shown, Unclaimed
 from bot.services.clicks import (
     Approve,

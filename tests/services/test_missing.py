@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import NotFound
-from bot.domain.keys import Kind
+from bot.domain.kinds import Kind
 from bot.domain.life import LOOK_EVERY
 from bot.domain.requests import Retired, Shown
 from bot.services.missing import Missing

@@ -14,7 +14,6 @@ from bot.domain.keys import (
     ApiKey,
     Everywhere,
     FlinkRegion,
-    Kind,
     MyAccount,
     NewServiceAccount,
     Operation,
@@ -23,6 +22,7 @@ from bot.domain.keys import (
     Resource,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.services import quota
 from bot.services.cloud import Cloud
 from bot.services.quota import UNCHECKED, Room, look, room

@@ -11,7 +11,8 @@ from fakeredis import FakeAsyncRedis
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Account, Quota
 from bot.domain.errors import CloudRefused, NotFound, Refused, Tampered, Throttled, Unavailable, Undeliverable
-from bot.domain.keys import ApiKey, KeyId, Kind, MyAccount, Owner, Person, Principal, RequestId, SlackUserId
+from bot.domain.keys import ApiKey, KeyId, MyAccount, Owner, Person, Principal, RequestId, SlackUserId
+from bot.domain.kinds import Kind
 from bot.domain.policy import Policy, Review, RoleMapping
 from bot.domain.requests import Done, Request, Retired, Shown
 from bot.domain.review import Digest, Finding

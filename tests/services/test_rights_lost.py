@@ -7,7 +7,8 @@ import pytest
 
 from bot.domain.catalog import User
 from bot.domain.errors import Throttled
-from bot.domain.keys import KeyId, Kind, RequestId
+from bot.domain.keys import KeyId, RequestId
+from bot.domain.kinds import Kind
 from bot.domain.requests import Approved, Done, Pending, Ready, Retired, Shown, Working
 from bot.services.clicks import Approve, Delete
 from bot.services.missing import item

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.keys import ApiKey, KeyId, Kind, Operation, Person, RequestId
+from bot.domain.keys import ApiKey, KeyId, Operation, Person, RequestId
+from bot.domain.kinds import Kind
 from bot.domain.requests import Confirmed, Pending, Request, Retired, Shown
 from bot.services.clicks import Approve, DropFormer, KeepFormer, Replace, Rotate, Saved, Show
 from bot.services.ports import Post, Surface

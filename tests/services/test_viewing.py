@@ -16,7 +16,6 @@ from bot.domain.keys import (
     ApiKey,
     KafkaCluster,
     KeyId,
-    Kind,
     Marker,
     MyAccount,
     NewServiceAccount,
@@ -27,6 +26,7 @@ from bot.domain.keys import (
     Secret,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.domain.requests import Request, Retired, Shown
 from bot.domain.roles import Binding

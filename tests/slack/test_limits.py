@@ -21,7 +21,6 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
@@ -34,6 +33,7 @@ from bot.domain.keys import (
     Secret,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.life import Probe
 from bot.domain.requests import Done, Keyed, Request
 from bot.domain.review import Digest, Finding, Kept, Listed

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.keys import Everywhere, FlinkRegion, Kind, MyAccount, Operation, RequestId, Resource
+from bot.domain.keys import Everywhere, FlinkRegion, MyAccount, Operation, RequestId, Resource
+from bot.domain.kinds import Kind
 from bot.domain.requests import Done, Ready, Request
 from bot.services.clicks import Cancel
 from bot.services.homes import HomePage

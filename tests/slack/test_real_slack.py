@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Catalog, Environment, Region
-from bot.domain.keys import KafkaCluster, Kind, KsqlCluster, SchemaRegistry
+from bot.domain.keys import KafkaCluster, KsqlCluster, SchemaRegistry
+from bot.domain.kinds import Kind
 from bot.services.clicks import Draft
 from bot.services.filling import form
 from bot.services.pages import EditPage, Filters, KeysPage, KeyView

@@ -22,13 +22,13 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     RequestId,
     SchemaRegistry,
     Secret,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Pending, Request, Retired
 from bot.domain.roles import DOCUMENTED, Binding
 from bot.services.clicks import Draft

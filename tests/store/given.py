@@ -10,7 +10,6 @@ from bot.domain.keys import (
     ApiKey,
     KafkaCluster,
     KeyId,
-    Kind,
     Operation,
     Person,
     Principal,
@@ -20,6 +19,7 @@ from bot.domain.keys import (
     SlackUserId,
     TeamId,
 )
+from bot.domain.kinds import Kind
 from bot.domain.life import Former, Life, Probe
 from bot.domain.requests import (
     Approved,

@@ -13,7 +13,6 @@ from bot.domain.keys import (
     FlinkRegion,
     KafkaCluster,
     KeyId,
-    Kind,
     KsqlCluster,
     Owner,
     Person,
@@ -25,6 +24,7 @@ from bot.domain.keys import (
     ServiceAccount,
     SlackUserId,
 )
+from bot.domain.kinds import Kind
 from bot.domain.life import Answer
 from bot.domain.requests import Request
 from bot.domain.review import Digest

@@ -13,7 +13,6 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
@@ -22,6 +21,7 @@ from bot.domain.keys import (
     SchemaRegistry,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.life import Former, Life, Probe
 from bot.domain.requests import Request
 from bot.domain.roles import DOCUMENTED, TABLES

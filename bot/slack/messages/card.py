@@ -8,7 +8,6 @@ from bot.domain.errors import plain
 from bot.domain.keys import (
     ApiKey,
     Everywhere,
-    Kind,
     Marker,
     MyAccount,
     NewServiceAccount,
@@ -17,6 +16,7 @@ from bot.domain.keys import (
     Resource,
     ServiceAccount,
 )
+from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Expired, Failed, Pending, Request
 from bot.domain.roles import TABLES, Table
 from bot.services.spans import duration

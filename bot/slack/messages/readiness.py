@@ -4,7 +4,8 @@ No row says how often Latchkey has looked, so a message changes only when there 
 """
 
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import Kind, Resource
+from bot.domain.keys import Resource
+from bot.domain.kinds import Kind
 from bot.domain.life import Probe
 from bot.slack.blocks.kit import Code, Piece, Row
 from bot.slack.messages import snippets

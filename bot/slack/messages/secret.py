@@ -1,6 +1,7 @@
 """The one message that holds a secret. Whoever calls this sends it at once and keeps nothing."""
 
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, Kind, KsqlCluster, MyAccount, SchemaRegistry
+from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KsqlCluster, MyAccount, SchemaRegistry
+from bot.domain.kinds import Kind
 from bot.services.pages import Handover
 from bot.slack.blocks.kit import Block, Bold, Code, actions, button, context, flat, lines, preformatted
 from bot.slack.messages import snippets

@@ -12,7 +12,8 @@ from typing import Any
 
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import NotFound
-from bot.domain.keys import FlinkRegion, Kind, RequestId, Resource
+from bot.domain.keys import FlinkRegion, RequestId, Resource
+from bot.domain.kinds import Kind
 from bot.slack.blocks.kit import Block, Code, Row, lines, option, plain_text, preformatted
 from bot.slack.payloads import ids
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
-from bot.domain.keys import Kind, RequestId, Secret, SlackUserId, TeamId
+from bot.domain.keys import RequestId, Secret, SlackUserId, TeamId
+from bot.domain.kinds import Kind
 from bot.services.clicks import CardAt, Click, Deed, Draft, ReplyTo
 from bot.services.filling import EXISTING
 from bot.slack.payloads import ids

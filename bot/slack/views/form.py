@@ -7,7 +7,7 @@ What a choice takes out of sight is kept in private_metadata until it is shown a
 
 from collections.abc import Iterable, Mapping
 
-from bot.domain.keys import Kind
+from bot.domain.kinds import Kind
 from bot.services.checking import LIMITS
 from bot.services.clicks import Draft
 from bot.services.filling import EXISTING, ME, NEW, kind_of, owner_kind

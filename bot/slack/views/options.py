@@ -6,7 +6,8 @@ from itertools import islice
 from typing import TypeVar
 
 from bot.domain.catalog import Catalog, Environment, Region
-from bot.domain.keys import Kind, Resource, ServiceAccount
+from bot.domain.keys import Resource, ServiceAccount
+from bot.domain.kinds import Kind
 from bot.services.filling import EXISTING, ME, NEW
 from bot.services.offers import NOTHING, placed, regions
 from bot.services.spans import days_allowed, duration

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.keys import Everywhere, FlinkRegion, Kind, Operation, Resource
+from bot.domain.keys import Everywhere, FlinkRegion, Operation, Resource
+from bot.domain.kinds import Kind
 from bot.domain.requests import Shown
 from bot.slack.blocks.kit import Block
 from bot.slack.messages import card

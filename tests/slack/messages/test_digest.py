@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Quota
-from bot.domain.keys import ApiKey, KeyId, Kind, MyAccount, Principal
+from bot.domain.keys import ApiKey, KeyId, MyAccount, Principal
+from bot.domain.kinds import Kind
 from bot.domain.review import Digest, Finding, Kept, Listed
 from bot.services.clicks import CardAt
 from bot.slack.blocks.kit import Block

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, Kind, KsqlCluster, Resource
+from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KsqlCluster, Resource
+from bot.domain.kinds import Kind
 from bot.domain.life import Probe
 from bot.slack.blocks.kit import Code, Row, lines
 from bot.slack.messages.readiness import readiness_rows

@@ -12,7 +12,6 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     MyAccount,
     Principal,
@@ -21,6 +20,7 @@ from bot.domain.keys import (
     SchemaRegistry,
     Secret,
 )
+from bot.domain.kinds import Kind
 from bot.domain.life import Probe
 from bot.services.pages import Handover
 from bot.slack.blocks.kit import Block

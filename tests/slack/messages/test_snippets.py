@@ -18,7 +18,6 @@ from bot.domain.keys import (
     Everywhere,
     FlinkRegion,
     KafkaCluster,
-    Kind,
     KsqlCluster,
     Person,
     RequestId,
@@ -28,6 +27,7 @@ from bot.domain.keys import (
     SlackUserId,
     TeamId,
 )
+from bot.domain.kinds import Kind
 from bot.domain.requests import Request, Shown
 from bot.services.clicks import ReplyTo
 from bot.services.ports import Stored

@@ -18,7 +18,8 @@ from slack_bolt.response import BoltResponse
 import handlers
 from bot.domain.catalog import Endpoints, Environment
 from bot.domain.deadlines import lifetime
-from bot.domain.keys import Everywhere, FlinkRegion, Kind, KsqlCluster, Operation, SchemaRegistry
+from bot.domain.keys import Everywhere, FlinkRegion, KsqlCluster, Operation, SchemaRegistry
+from bot.domain.kinds import Kind
 from bot.domain.requests import Keyed, Shown
 from bot.services.clicks import Delete, Edit, Extend, Rotate, fingerprint
 from bot.services.homes import KEYS, LOOKED_AT, HomePage

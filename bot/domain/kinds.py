@@ -1,0 +1,335 @@
+"""The kinds of API keys, one row a kind: what people call it, and how Confluent's APIs spell it.
+
+A new kind is a row here. Other modules ask the row, and branch on no kind (`tests/domain/test_kinds.py`).
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, StrEnum, auto
+from http import HTTPStatus
+from typing import Literal, Self, TypeAlias
+
+CLOUDS = ("aws", "azure", "gcp")
+"""Where Confluent runs, as the ids of its regions begin."""
+SOON = timedelta(seconds=5)
+"""When to look at a new key for the first time, of most kinds."""
+
+
+class Shape(Enum):
+    """Where a kind's resources are, and what tells them apart."""
+
+    CLUSTER = auto()
+    """A cluster of an environment, with an id of its own."""
+    KSQL = auto()
+    """A cluster of an environment that stands on a Kafka cluster."""
+    REGION = auto()
+    """A region of a cloud provider, which is another resource in each environment."""
+    ORGANIZATION = auto()
+    """Nothing to choose: the key belongs to the whole organization."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """How Confluent's APIs refer to a kind's resources."""
+
+    version: str = ""
+    """The `api_version` of references, such as `cmk/v2`; "" where it tells nothing."""
+    kind: str = ""
+    """The `kind` of references; "" where other kinds share it."""
+    is_sent: bool = False
+    """Whether a request for a key has to say both."""
+    service: str = ""
+    """The name that `endpoint/v1` has for it; "" for none."""
+    lists_miss_keys: bool = False
+    """Whether a list of keys that is filtered by resource leaves some of this kind out."""
+
+
+LimitedAs: TypeAlias = Literal["cluster", "cloud", ""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits that keys of a kind meet, beyond that for all keys; the codes are of Confluent's quota API."""
+
+    counted_as: LimitedAs = ""
+    """As which keys they count among their owner's; "" has a limit of its own, of an unknown code."""
+    of_resource: str = ""
+    """The code of the limit for one resource; "" where there is none."""
+    of_organization: str = ""
+    """The code of the limit for the organization, where it is not that for all keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """How long a new key takes to work, and what its first answers mean."""
+
+    first: timedelta = SOON
+    """When to look for the first time."""
+    is_twice: bool = False
+    """Whether several servers sit behind one address, so that the key has to be accepted twice."""
+    not_yet: frozenset[int] = frozenset()
+    """HTTP statuses that may only mean "not yet", beyond those of every kind."""
+    trouble: str = ""
+    """The code with which, and HTTP 503, a resource tells of a fault of its own."""
+    trouble_means: str = ""
+    """That fault in words, without a full stop."""
+    usual: str = "a few minutes"
+    """How long a key may be refused, in words."""
+    asked: str = ""
+    """What a look asks, where that is only a part of what the key opens."""
+    unasked: str = ""
+    """The sentence about the other parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A client configuration: what Slack sends back, what people choose, and the name of its template."""
+
+    value: str
+    label: str
+    template: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Everything that is particular to a kind of key."""
+
+    value: str
+    """The word for the kind in policies, on the command line and in records: it never changes."""
+    shape: Shape
+    label: str
+    """The word before "API key"."""
+    noun: str
+    """The name of what a key opens."""
+    short: str
+    """The noun beside its environment: "Choose a cluster"."""
+    about: str
+    """A line beside the noun, where people choose the kind."""
+    hint: str
+    """What a key of the kind is for, under the field of the form."""
+    plural: str = ""
+    """The name of the list in a snapshot; "" for a kind of the whole organization."""
+    element: str = ""
+    """The name in CRNs; "" for a kind of the whole organization."""
+    prefix: str = ""
+    """The beginning of every id, where there is one."""
+    endpoint: str = "API"
+    """The label of its address."""
+    purpose: str = ""
+    """What a key opens that is for no single resource, in words."""
+    probe: str
+    """The path of a request that a key may make without any further permission, below its address."""
+    is_only_one: bool = False
+    """Whether an environment usually has one, which the form then chooses."""
+    opens_organization: bool = False
+    """Whether one key can change the whole organization."""
+    api: Api = Api()
+    limits: Limits = Limits()
+    readiness: Readiness = Readiness()
+    snippets: tuple[Snippet, ...]
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether keys belong to the whole organization: to no environment, and no cluster."""
+        return self.shape is Shape.ORGANIZATION
+
+    @property
+    def is_regional(self) -> bool:
+        """Whether a cloud provider and a region are to choose, and the same id is another resource elsewhere."""
+        return self.shape is Shape.REGION
+
+    @property
+    def choose(self) -> str:
+        """What the form says while no resource is chosen."""
+        return f"Choose a {self.short}."
+
+    @property
+    def gone(self) -> str:
+        """What the form says when Confluent does not have the chosen resource."""
+        if self.is_wide:
+            return "Confluent does not offer this any more."
+        if self.is_regional:
+            return f"Confluent does not offer {self.label} in this region any more. Choose another one."
+        return f"This {self.short} no longer exists in that environment. Choose another one."
+
+
+_ENVIRONMENTS = "/org/v2/environments?page_size={size}"
+_CLUSTER = Limits(counted_as="cluster")
+_NOTHING_ELSE = "Nothing else to select."
+_TERRAFORM = "Terraform (environment variables)"
+_CLIENTS = (
+    Snippet("java", "Kafka: Java (.properties)", "kafka-java"),
+    Snippet("librdkafka", "Kafka: librdkafka, kcat", "kafka-librdkafka"),
+    Snippet("python", "Kafka: Python (confluent-kafka)", "kafka-python"),
+)
+
+
+class Kind(StrEnum):
+    """What an API key opens."""
+
+    _value_: str
+    row: Row
+
+    def __new__(cls, row: "Row | str") -> Self:
+        """Make the member of a row; `Kind("kafka")` looks one up, and never comes here."""
+        assert isinstance(row, Row)  # noqa: S101 -- for type checkers
+        member = str.__new__(cls, row.value)
+        member._value_ = row.value
+        member.row = row
+        return member
+
+    KAFKA = Row(
+        value="kafka",
+        shape=Shape.CLUSTER,
+        label="Kafka",
+        noun="Kafka cluster",
+        short="cluster",
+        about="One cluster of an environment",
+        hint="Gives clients access to one Kafka cluster.",
+        plural="kafka_clusters",
+        element="cloud-cluster",
+        prefix="lkc-",
+        endpoint="REST endpoint",
+        probe="/kafka/v3/clusters/{id}/topics",
+        api=Api(version="cmk/v2", service="KAFKA"),
+        limits=Limits(counted_as="cluster", of_resource="kafka.max_api_keys.per_cluster"),
+        readiness=Readiness(first=timedelta(seconds=20), is_twice=True),
+        snippets=(
+            *_CLIENTS,
+            Snippet("cli", "Confluent CLI (api-key store)", "cli"),
+            Snippet("curl", "Kafka REST (curl)", "curl"),
+        ),
+    )
+    SCHEMA_REGISTRY = Row(
+        value="schema-registry",
+        shape=Shape.CLUSTER,
+        label="Schema Registry",
+        noun="Schema Registry",
+        short="Schema Registry",
+        about="The schemas of an environment",
+        hint="Gives clients access to one Schema Registry.",
+        plural="schema_registries",
+        element="schema-registry",
+        prefix="lsrc-",
+        endpoint="Schema Registry endpoint",
+        probe="/subjects",
+        is_only_one=True,
+        api=Api(version="srcm/v3", kind="SchemaRegistry", service="SCHEMA_REGISTRY"),
+        limits=_CLUSTER,
+        snippets=(
+            Snippet("java", "Schema Registry: Java (.properties)", "registry-java"),
+            Snippet("python", "Schema Registry: Python (confluent-kafka)", "registry-python"),
+            Snippet("curl", "Schema Registry (curl)", "curl"),
+        ),
+    )
+    KSQLDB = Row(
+        value="ksqldb",
+        shape=Shape.KSQL,
+        label="ksqlDB",
+        noun="ksqlDB cluster",
+        short="ksqlDB cluster",
+        about="One application of an environment",
+        hint="Gives applications access to one ksqlDB cluster.",
+        plural="ksql_clusters",
+        element="ksql",
+        prefix="lksqlc-",
+        endpoint="ksqlDB endpoint",
+        probe="/info",
+        api=Api(version="ksqldbcm/v2", kind="ksqlDB"),
+        limits=_CLUSTER,
+        readiness=Readiness(
+            trouble="50321",
+            trouble_means="the ksqlDB cluster’s own access to Kafka is wrong, which is no fault of the key",
+            usual="five minutes",
+        ),
+        snippets=(Snippet("curl", "ksqlDB (curl)", "curl"), Snippet("ksql", "ksqlDB CLI", "ksql")),
+    )
+    FLINK = Row(
+        value="flink",
+        shape=Shape.REGION,
+        label="Flink",
+        noun="Flink region",
+        short="region",
+        about="Statements and compute pools in one region",
+        hint="Runs statements in the compute pools of one environment, in one region.",
+        plural="flink_regions",
+        element="flink-region",
+        endpoint="Flink endpoint",
+        probe="/sql/v1/organizations/{organization}/environments/{environment}/statements?page_size={size}",
+        api=Api(version="fcpm/v2", kind="Region", is_sent=True, service="FLINK", lists_miss_keys=True),
+        limits=_CLUSTER,
+        readiness=Readiness(not_yet=frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND})),
+        snippets=(
+            Snippet("curl", "Flink statements (curl)", "curl"),
+            Snippet("env", "Flink Table API (environment variables)", "flink"),
+        ),
+    )
+    CLOUD = Row(
+        value="cloud",
+        shape=Shape.ORGANIZATION,
+        label="Cloud resource management",
+        noun="Cloud resource management",
+        short="",
+        about="The APIs that manage your organisation",
+        hint=f"For managing Confluent Cloud resources through its APIs. {_NOTHING_ELSE}",
+        purpose="the resource management APIs of the organisation",
+        probe=_ENVIRONMENTS,
+        opens_organization=True,
+        api=Api(kind="Cloud", lists_miss_keys=True),
+        limits=Limits(counted_as="cloud", of_organization="iam.max_cloud_api_keys.per_org"),
+        snippets=(
+            Snippet("curl", "Confluent Cloud API (curl)", "curl"),
+            Snippet("terraform", _TERRAFORM, "terraform-cloud"),
+        ),
+    )
+    TABLEFLOW = Row(
+        value="tableflow",
+        shape=Shape.ORGANIZATION,
+        label="Tableflow",
+        noun="Tableflow",
+        short="",
+        about="Tables made of topics, in your organisation",
+        hint=f"Reads the tables Tableflow creates from your topics. {_NOTHING_ELSE}",
+        purpose="Tableflow",
+        probe="/tableflow/v1/regions?page_size={size}",
+        api=Api(version="tableflow/v1", kind="Tableflow", is_sent=True),
+        limits=_CLUSTER,
+        snippets=(
+            Snippet("curl", "Tableflow API (curl)", "curl"),
+            Snippet("terraform", _TERRAFORM, "terraform-tableflow"),
+        ),
+    )
+    GLOBAL = Row(
+        value="global",
+        shape=Shape.ORGANIZATION,
+        label="Global",
+        noun="Global",
+        short="",
+        about="One key for many resources; not for Basic and Standard clusters",
+        hint="Opens what its owner can use: Dedicated, private Enterprise and Freight clusters, private Schema "
+        "Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic and Standard clusters. It has its own quota. "
+        "For one resource, choose that resource instead.",
+        purpose="the resource management APIs, Kafka, Schema Registry, ksqlDB, Flink and Tableflow",
+        probe=_ENVIRONMENTS,
+        opens_organization=True,
+        api=Api(version="global/v1", kind="Global", is_sent=True),
+        readiness=Readiness(
+            asked="Confluent’s own API",
+            unasked="Kafka, Schema Registry, ksqlDB and Flink may need a few minutes more.",
+        ),
+        snippets=(
+            Snippet("curl", "Confluent Cloud API (curl)", "curl"),
+            Snippet("terraform", _TERRAFORM, "terraform-cloud"),
+            *_CLIENTS,
+        ),
+    )
+
+    @classmethod
+    def called(cls, word: str) -> "Kind | None":
+        """The kind with this word; None for any other word."""
+        return next((kind for kind in cls if kind.value == word), None)
+
+    @classmethod
+    def of_id(cls, id_: str) -> "Kind | None":
+        """The kind whose resources have ids that begin so; None where the id does not tell."""
+        return next((kind for kind in cls if kind.row.prefix and id_.startswith(kind.row.prefix)), None)
