@@ -78,6 +78,11 @@ def to_claim(ask: Ask, terms: Terms) -> timedelta:
     return min(each for each in (terms.claim, lifetime(ask, terms)) if each is not None)
 
 
+def is_shorter(wanted: datetime | None, present: datetime | None) -> bool:
+    """Whether one end is before another; None is no end."""
+    return wanted is not None and (present is None or wanted < present)
+
+
 def earliest(*moments: datetime | None) -> datetime | None:
     """The first of these; None where none of them is set."""
     return min((each for each in moments if each), default=None)

@@ -6,7 +6,7 @@ from bot.domain.decision import Allowed, Verdict
 from bot.domain.errors import plain
 from bot.domain.keys import MyAccount
 from bot.services.basis import names_of, right
-from bot.services.spans import duration
+from bot.services.words import duration
 
 FOR_DEVELOPMENT = (
     "Keys of your own account are for development and testing; production uses a service account. "

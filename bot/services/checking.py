@@ -12,7 +12,7 @@ from bot.services.directory import Directory
 from bot.services.filling import NEW, form, kind_of
 from bot.services.offers import ORGANIZATION_WIDE
 from bot.services.pages import FormPage
-from bot.services.spans import is_lifetime
+from bot.services.words import is_lifetime
 
 LIMITS = {"account_name": 64, "account_description": 128, "name": 64, "description": 200, "reason": 3000}
 """Characters. Slack takes 3,000 in one input; Confluent limits service accounts, but no texts of keys."""

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.audit import Action
-from bot.domain.deadlines import CLOCKS_APART, earliest, end_of_life, has_expired, in_force, reminders_behind
+from bot.domain.deadlines import (
+    CLOCKS_APART,
+    earliest,
+    end_of_life,
+    has_expired,
+    in_force,
+    is_shorter,
+    reminders_behind,
+)
 from bot.domain.errors import Refused, Tampered
 from bot.domain.keys import ApiKey, Person, RequestId
 from bot.domain.life import Life
@@ -15,7 +23,7 @@ from bot.services.endings import EXPIRED
 from bot.services.finding_keys import managed
 from bot.services.ledger import Ledger, With, persistently
 from bot.services.ports import Stored
-from bot.services.words import when
+from bot.services.words import shorter
 
 log = logging.getLogger("latchkey.following")
 
@@ -111,14 +119,3 @@ class Following:
 def why_gone(key: ApiKey, now: datetime) -> str:
     """What became of a key that Confluent no longer has: a sentence for people."""
     return EXPIRED if has_expired(key, now) else "Somebody deleted it outside Latchkey."
-
-
-def is_shorter(wanted: datetime | None, present: datetime | None) -> bool:
-    """Whether one end is before another; None is no end."""
-    return wanted is not None and (present is None or wanted < present)
-
-
-def shorter(present: datetime | None) -> str:
-    """The sentence for an extension that would end a key earlier."""
-    expires = f"expires {when(present)}" if present else "never expires"
-    return f"The key {expires}, and that would end it earlier."

@@ -28,7 +28,7 @@ from bot.domain.requests import (
     Revealing,
     Shown,
 )
-from bot.services import missing
+from bot.services import agenda
 from bot.services.asking import Asking
 from bot.services.finding_keys import known
 from bot.services.pages import KeyView
@@ -205,7 +205,7 @@ class Homes:
         if gone and not await self._sees_all():
             return made
         for each in gone:  # its requester is told, once somebody has made sure of it
-            await self.agenda.put(missing.item(each.ask.id), self.viewing.clock())
+            await self.agenda.put(agenda.missing(each.ask.id), self.viewing.clock())
         return [each for each in made if each not in gone]
 
     async def _sees_all(self) -> bool:

@@ -8,10 +8,10 @@ from bot.domain.deadlines import capped, end_of_overlap, longest_overlap, next_l
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
 from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, Former
 from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
+from bot.services import agenda
 from bot.services.endings import Endings
 from bot.services.following import Following
 from bot.services.ledger import Ledger, With, backoff
-from bot.services.missing import item
 from bot.services.ports import Stored
 from bot.services.words import when
 
@@ -38,7 +38,7 @@ class Lives:
             looks = next_look(living) <= now
             looked_at = now if looks else living.life.looked_at
             life = replace(living.life, reminded=reminders_behind(living, now), looked_at=looked_at)
-            extra = With(also={item(living.ask.id): now} if looks else {})
+            extra = With(also={agenda.missing(living.ask.id): now} if looks else {})
             await self.ledger.move(stored, replace(living, life=life), extra=extra)
 
     async def wind_up(self, stored: Stored[Request], retired: Retired) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from bot.domain.asks import Ask, Terms
 from bot.domain.authority import Standing, Target
-from bot.domain.deadlines import earliest, in_force, lifetime
+from bot.domain.deadlines import earliest, in_force, is_shorter, lifetime
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, Everywhere, KeyId, Marker, Operation, RequestId
 from bot.domain.life import MOST_OVERLAP
@@ -18,12 +18,11 @@ from bot.services.checking import LIMITS, text_problems
 from bot.services.clicks import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.directory import Directory
 from bot.services.finding_keys import present
-from bot.services.following import is_shorter, shorter
 from bot.services.pages import EditPage, KeyView, Page, TextPage
 from bot.services.proposing import SENT_ALREADY, Proposing
 from bot.services.quota import room
-from bot.services.spans import duration, is_lifetime, lifetime_of
 from bot.services.viewing import Viewing
+from bot.services.words import duration, is_lifetime, lifetime_of, shorter
 
 CONFIRM = "CONFIRM"
 

@@ -17,11 +17,6 @@ SETTLED = timedelta(minutes=10)
 """While a key is newer in its requester's hands, a list without it may only be slow."""
 
 
-def item(request: RequestId) -> str:
-    """The agenda item to look whether the key of this request is still there."""
-    return f"gone:{request}"
-
-
 @dataclass(frozen=True, slots=True)
 class Missing:
     """Makes sure that a key is gone, and has its request say so."""

@@ -28,8 +28,7 @@ from bot.services.pages import FormPage, ReviewPage
 from bot.services.ports import Stored
 from bot.services.proposing import SENT_ALREADY, Proposing, enough, follows, forbidden
 from bot.services.quota import Room, look
-from bot.services.spans import lifetime_of
-from bot.services.words import decided, deciders
+from bot.services.words import decided, deciders, lifetime_of
 
 
 @dataclass(frozen=True, slots=True)

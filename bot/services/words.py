@@ -1,6 +1,7 @@
-"""Sentences about a request that both a late click and a list of requests need."""
+"""What several messages and pages say: kinds, moments, lengths of time, and who decided a request."""
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from bot.domain.errors import plain
@@ -38,6 +39,9 @@ KINDS = {
     Kind.GLOBAL: "Global",
 }
 """What people call the kinds of keys."""
+LIFETIMES = (1, 7, 30, 90, 180, 365)
+"""Days that a key may be asked to live."""
+_DAYS = re.compile(r"[1-9][0-9]{0,3}")
 _MARKS = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
 
@@ -49,6 +53,36 @@ def when(moment: datetime) -> str:
 def fallback(moment: datetime) -> str:
     """A moment for clients that cannot show it in the reader's own time zone."""
     return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def shorter(present: datetime | None) -> str:
+    """The sentence for an extension that would end a key earlier."""
+    expires = f"expires {when(present)}" if present else "never expires"
+    return f"The key {expires}, and that would end it earlier."
+
+
+def days_allowed(limit: timedelta | None) -> tuple[int, ...]:
+    """Those of `LIFETIMES` that a rule's limit allows; None is no limit."""
+    return tuple(days for days in LIFETIMES if limit is None or timedelta(days=days) <= limit)
+
+
+def is_lifetime(text: str) -> bool:
+    """Whether a draft's lifetime can be read: "", or a number of days."""
+    return not text or bool(_DAYS.fullmatch(text))
+
+
+def lifetime_of(text: str) -> timedelta | None:
+    """A draft's lifetime; None, as long as the rule lets it, for "" and for what is no number of days."""
+    return timedelta(days=int(text)) if _DAYS.fullmatch(text) else None
+
+
+def duration(span: timedelta) -> str:
+    """A span of time in the largest unit that says it exactly, but a single day in hours."""
+    minutes = max(round(span.total_seconds() / 60), 1)
+    units = (("day", 24 * 60, 2), ("hour", 60, 1), ("minute", 1, 1))
+    unit, size, _ = next(each for each in units if minutes % each[1] == 0 and minutes >= each[1] * each[2])
+    count = minutes // size
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def unescaped(text: str) -> str:

@@ -13,7 +13,7 @@ from bot.domain.keys import ApiKey, KeyId, MyAccount, NewServiceAccount, Owner
 from bot.domain.review import Digest, Finding, Kept, Listed
 from bot.services.checking import LIMITS
 from bot.services.clicks import CardAt
-from bot.services.spans import duration
+from bot.services.words import duration
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import (
     Block,

@@ -10,7 +10,7 @@ from bot.domain.keys import Resource, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.services.filling import EXISTING, ME, NEW
 from bot.services.offers import NOTHING, placed, regions
-from bot.services.spans import days_allowed, duration
+from bot.services.words import days_allowed, duration
 from bot.slack.blocks.kit import OPTION, OPTIONS, VALUE, Block, option, plain_text
 from bot.slack.payloads.ids import Place
 from bot.slack.payloads.read import BY_RULE

@@ -17,7 +17,7 @@ from bot.services.pages import (
     RotatePage,
     TextPage,
 )
-from bot.services.spans import duration
+from bot.services.words import duration
 from bot.slack.blocks.kit import (
     Block,
     Bold,
