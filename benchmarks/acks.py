@@ -19,9 +19,9 @@ from bot.domain.catalog import User
 from bot.domain.keys import ApiKey, Principal, RequestId, Secret
 from bot.domain.requests import Pending
 from bot.domain.roles import Binding
-from bot.services.clicks import Draft
-from bot.services.cloud import NewKey
-from bot.services.ports import Change
+from bot.services.commands import Draft
+from bot.services.ports.cloud import NewKey
+from bot.services.ports.store import Change
 from bot.slack.payloads import ids
 from bot.store.moments import utc_now
 from tests.support import build

@@ -12,9 +12,9 @@ from benchmarks.measured import Bench, Latencies, Line, bench
 from bot.domain.audit import Action, Event
 from bot.domain.keys import RequestId
 from bot.domain.requests import Pending
-from bot.services.listing import PAGE, Listing
+from bot.services.browse.keys import PAGE, Listing
 from bot.services.pages import Filters
-from bot.services.ports import Change
+from bot.services.ports.store import Change
 from bot.slack.views import pages
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN

@@ -21,24 +21,24 @@ import handlers
 from bot import logs
 from bot.background import background
 from bot.domain.policy import Review
-from bot.services.asking import Asking
-from bot.services.carrying import Carrying
-from bot.services.clicks import Click, Keep
-from bot.services.delivery import Delivery
-from bot.services.directory import Directory
-from bot.services.execution import Execution
-from bot.services.homes import Homes
-from bot.services.ledger import Ledger
-from bot.services.managing import Managing
-from bot.services.minting import Minting
+from bot.services.browse.home import Homes
+from bot.services.browse.key import Viewing
+from bot.services.commands import Click, Keep
+from bot.services.dispatch import Carrying
+from bot.services.keys.mint import Minting
+from bot.services.keys.probe import Probing
+from bot.services.keys.reveal import Delivery
+from bot.services.keys.steps import Execution
+from bot.services.messages import Publishing
 from bot.services.pages import Page
-from bot.services.ports import Clock
-from bot.services.probing import Probing
-from bot.services.proposing import Proposing
-from bot.services.publishing import Publishing
-from bot.services.requests import Desk
-from bot.services.reviewing import Reviewing
-from bot.services.viewing import Viewing
+from bot.services.people.candidates import Candidates
+from bot.services.people.directory import Directory
+from bot.services.ports.clock import Clock
+from bot.services.requests.change import Managing
+from bot.services.requests.decide import Desk
+from bot.services.requests.submit import Proposing
+from bot.services.requests.transitions import Ledger
+from bot.services.review.run import Reviewing
 from bot.services.worker import Bell, Worker
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
@@ -180,7 +180,7 @@ def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) ->
     managing = Managing(Proposing(ledger, directory), viewing)
     carrying = Carrying(desk, delivery, store.drafts, slack, publishing, managing, _nobody_keeps)
     worker = Worker(store.agenda, store.inbox, store.requests, execution, publishing, carrying, directory, clock, bell)
-    homes = Homes(viewing, store.homes, store.agenda, Asking(ledger, directory), SlackHomes(replies).show, bell.ring)
+    homes = Homes(viewing, store.homes, store.agenda, Candidates(directory), SlackHomes(replies).show, bell.ring)
     reviewing = Reviewing(
         ledger,
         directory,

@@ -11,8 +11,8 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 from benchmarks.crowd import ENVIRONMENTS, CrowdedCloud
 from benchmarks.measured import Bench, Latencies, Line, bench
-from bot.services.clicks import Draft
-from bot.services.filling import form
+from bot.services.commands import Draft
+from bot.services.form.fill import form
 from bot.slack.payloads import ids
 from bot.slack.views import pages
 from sandbox.slack.blocks import fill_ids, settle

@@ -6,7 +6,7 @@ from benchmarks.measured import Bench, Line, bench
 from bot.domain.audit import Action, Event
 from bot.domain.keys import RequestId
 from bot.domain.requests import Pending
-from bot.services.ports import Change
+from bot.services.ports.store import Change
 from bot.store.moments import utc_now
 from tests.support import build
 from tests.support.build import DANA, DAY

@@ -19,8 +19,8 @@ from bot.connections import World, connected
 from bot.domain.errors import LatchkeyError, Throttled
 from bot.domain.policy import Policy
 from bot.policyfile import PolicyError, PolicySource
-from bot.services.backstop import Backstop, Known
-from bot.services.ports import Clock
+from bot.services.keys.backstop import Backstop, Known
+from bot.services.ports.clock import Clock
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
 from bot.slack.api.client import unreachable

@@ -10,22 +10,22 @@ from bot.connections import World
 from bot.domain.policy import Policy
 from bot.domain.requests import Request
 from bot.metrics import CountedAudit, CountedRequests, events_counter, refusals_counter
-from bot.services.asking import Asking
-from bot.services.carrying import Carrying
-from bot.services.delivery import Delivery
-from bot.services.directory import Directory
-from bot.services.execution import Execution
-from bot.services.homes import Homes
-from bot.services.ledger import Ledger
-from bot.services.managing import Managing
-from bot.services.minting import Minting
-from bot.services.missing import Missing
-from bot.services.probing import Probing
-from bot.services.proposing import Proposing
-from bot.services.publishing import Publishing
-from bot.services.requests import Desk
-from bot.services.reviewing import Reviewing
-from bot.services.viewing import Viewing
+from bot.services.browse.home import Homes
+from bot.services.browse.key import Viewing
+from bot.services.dispatch import Carrying
+from bot.services.keys.drift import Missing
+from bot.services.keys.mint import Minting
+from bot.services.keys.probe import Probing
+from bot.services.keys.reveal import Delivery
+from bot.services.keys.steps import Execution
+from bot.services.messages import Publishing
+from bot.services.people.candidates import Candidates
+from bot.services.people.directory import Directory
+from bot.services.requests.change import Managing
+from bot.services.requests.decide import Desk
+from bot.services.requests.submit import Proposing
+from bot.services.requests.transitions import Ledger
+from bot.services.review.run import Reviewing
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
 from bot.slack.api.acked_views import AckedViews
@@ -67,8 +67,8 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     managing = Managing(Proposing(ledger, directory), viewing)
     reviewing = Reviewing(ledger, directory, store.agenda, store.keeps, notifier, viewing.key_view)
     carrying = Carrying(desk, delivery, store.drafts, notifier, publishing, managing, reviewing.keep)
-    asking, draw = Asking(ledger, directory), SlackHomes(replies).show
-    homes = Homes(viewing, store.homes, store.agenda, asking, draw, bell.ring)
+    candidates, draw = Candidates(directory), SlackHomes(replies).show
+    homes = Homes(viewing, store.homes, store.agenda, candidates, draw, bell.ring)
 
     async def moved(request: Request) -> None:
         await homes.changed(request)

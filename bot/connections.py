@@ -15,7 +15,7 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.errors import KeyRefused, LatchkeyError, TokenRefused, Undeliverable
 from bot.domain.keys import Secret
-from bot.services.ports import Clock
+from bot.services.ports.clock import Clock
 from bot.settings import Settings, StartupError
 from bot.slack.api.proxies import routed
 from bot.slack.api.workspace import Workspace, app_token_problem, introduce

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter
 from bot.domain.audit import Event
 from bot.domain.keys import RequestId, Secret, SlackUserId
 from bot.domain.requests import Request
-from bot.services.ports import Audit, Change, Requests, Stored
+from bot.services.ports.store import Audit, Change, Requests, Stored
 
 
 def events_counter(registry: CollectorRegistry) -> Counter:

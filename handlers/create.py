@@ -6,9 +6,9 @@ from dataclasses import replace
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.catalog import Catalog
-from bot.services.checking import name_taken, text_problems
-from bot.services.clicks import Change, Check, Draft, Send
-from bot.services.filling import NEW, form, used
+from bot.services.commands import Change, Check, Draft, Send
+from bot.services.form.fill import NEW, form, used
+from bot.services.form.validate import name_taken, text_problems
 from bot.slack.blocks.kit import Block
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Command, Opening

@@ -3,8 +3,8 @@
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.keys import RequestId
-from bot.services.checking import LIMITS, text_problem
-from bot.services.clicks import Approve, Cancel, Deny
+from bot.services.commands import Approve, Cancel, Deny
+from bot.services.form.validate import LIMITS, text_problem
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
 from bot.slack.views import pages

@@ -12,14 +12,15 @@ from bot.background import Background
 from bot.domain.catalog import Catalog
 from bot.domain.errors import LatchkeyError, Refused, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId, TeamId
-from bot.services.clicks import Deed, ReplyTo
-from bot.services.directory import Directory
-from bot.services.homes import Homes
-from bot.services.identity import seat
+from bot.services.browse.home import Homes
+from bot.services.browse.key import Viewing
+from bot.services.commands import Deed, ReplyTo
 from bot.services.pages import TextPage
-from bot.services.ports import Agenda, Clock, Inbox, Requests
-from bot.services.viewing import Viewing
-from bot.services.words import unescaped
+from bot.services.people.directory import Directory
+from bot.services.people.identity import seat
+from bot.services.ports.clock import Clock
+from bot.services.ports.store import Agenda, Inbox, Requests
+from bot.services.text import unescaped
 from bot.services.worker import Bell
 from bot.slack.api.acked_views import AckedViews, once_more, waiting
 from bot.slack.api.client import Replies, call

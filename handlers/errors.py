@@ -5,7 +5,7 @@ import logging
 from bot.background import Report
 from bot.domain.errors import LatchkeyError, TokenRefused, Undeliverable
 from bot.domain.keys import SlackUserId
-from bot.services.clicks import ReplyTo
+from bot.services.commands import ReplyTo
 from bot.slack.api.client import Replies
 
 log = logging.getLogger("latchkey.handlers")

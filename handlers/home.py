@@ -5,7 +5,7 @@ import re
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.keys import SlackUserId
-from bot.services.clicks import ReplyTo
+from bot.services.commands import ReplyTo
 from bot.services.pages import TextPage
 from bot.slack.payloads import read
 from bot.slack.payloads.read import Body

@@ -10,8 +10,8 @@ from bot.domain.authority import Standing
 from bot.domain.catalog import Catalog, Endpoints
 from bot.domain.errors import LatchkeyError, plain
 from bot.domain.keys import KeyId
-from bot.services.clicks import Delete, Edit, Extend, Rotate
-from bot.services.listing import Listing
+from bot.services.browse.keys import Listing
+from bot.services.commands import Delete, Edit, Extend, Rotate
 from bot.services.pages import Filters, Page
 from bot.slack.api.acked_views import waiting
 from bot.slack.blocks.kit import Block, cut

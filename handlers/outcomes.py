@@ -4,9 +4,9 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.errors import Refused
 from bot.domain.keys import RequestId
-from bot.services.clicks import Draft, DropFormer, KeepFormer
-from bot.services.identity import seat
-from bot.services.proposing import draft_again
+from bot.services.commands import Draft, DropFormer, KeepFormer
+from bot.services.people.identity import seat
+from bot.services.requests.submit import draft_again
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
 from handlers.create import open_form

@@ -6,7 +6,7 @@ from bot.domain.catalog import Endpoints
 from bot.domain.errors import LatchkeyError, NotFound, Refused
 from bot.domain.keys import ApiKey, RequestId, Resource
 from bot.domain.requests import Confirmed, Ready, Request, Revealing, Shown
-from bot.services.clicks import Replace, Saved, Show
+from bot.services.commands import Replace, Saved, Show
 from bot.slack.messages import snippets
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening

@@ -22,7 +22,7 @@ from bot.domain.kinds import Kind
 if TYPE_CHECKING:
     from bot.cli.snapshot import Snapshot
     from bot.domain.policy import Policy
-    from bot.services.explaining import Explaining, Explanation
+    from bot.services.people.explain import Explaining, Explanation
     from bot.settings import Settings
 
 T = TypeVar("T")
@@ -161,7 +161,7 @@ def _answered(question: Question, sources: Sources) -> tuple["Explanation", dict
 
 async def _answer(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:
     from bot.domain.authority import Target
-    from bot.services.finding import all_names, find_owner, find_resource
+    from bot.services.catalog.find import all_names, find_owner, find_resource
 
     async with _explaining(sources) as explaining:
         cloud = explaining.cloud
@@ -184,7 +184,7 @@ async def _taken(sources: Sources) -> "Snapshot":
 @asynccontextmanager
 async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
     """Over the snapshot if there is one, else over Confluent Cloud and Slack as they are now."""
-    from bot.services.explaining import Explaining
+    from bot.services.people.explain import Explaining
 
     if sources.live is None:
         from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, read

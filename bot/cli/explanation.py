@@ -10,9 +10,9 @@ from bot.domain.keys import Everywhere, MyAccount, NewServiceAccount, Operation,
 from bot.domain.kinds import Kind
 from bot.domain.policy import Rule
 from bot.domain.roles import Binding
-from bot.services.approvers import Approver, Someone
-from bot.services.basis import in_words, names_of, right
-from bot.services.explaining import Explanation, Looked
+from bot.services.people.approvers import Approver, Someone
+from bot.services.people.explain import Explanation, Looked
+from bot.services.people.granted_by import in_words, names_of, right
 
 Names: TypeAlias = Mapping[str, str]
 _KINDS = {

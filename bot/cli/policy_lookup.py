@@ -13,8 +13,8 @@ from bot.policyfile import Finding, PolicyFile
 from bot.policyfile.findings import of_rule
 from bot.policyfile.tree import Place
 from bot.policyfile.words import shown
-from bot.services.cloud import Cloud
-from bot.services.identity import belongs
+from bot.services.people.identity import belongs
+from bot.services.ports.cloud import Cloud
 from bot.settings import Settings
 from bot.slack.api.people import SlackPeople
 from bot.slack.api.workspace import channel_problem

@@ -28,9 +28,9 @@ from bot.domain.keys import (
 )
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding, Scope
-from bot.services.identity import Tenant
-from bot.services.inventory import Inventory
-from bot.services.ports import People, Profile
+from bot.services.people.identity import Tenant
+from bot.services.ports.inventory import Inventory
+from bot.services.ports.slack import People, Profile
 
 T = TypeVar("T")
 

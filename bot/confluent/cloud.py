@@ -30,7 +30,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
-from bot.services.cloud import NewKey
+from bot.services.ports.cloud import NewKey
 
 RIGHTS_BACK = timedelta(minutes=5)
 """When to look again whether our account has its rights back."""
@@ -46,7 +46,7 @@ _PRINCIPAL = "User:"
 
 
 class ConfluentCloud:
-    """`bot.services.cloud.Cloud` over the public API. Lists with names are sorted by name.
+    """`bot.services.ports.cloud.Cloud` over the public API. Lists with names are sorted by name.
 
     A row that cannot be read is left out of what people choose from. Who somebody is and what they hold, it makes
     unavailable.

@@ -9,7 +9,7 @@ from bot.confluent.inventory import API_KEYS
 from bot.confluent.references import main_place, opens, place_of, places_of, reference_to, references_of
 from bot.domain.keys import ApiKey, KeyId, Marker, Principal, Resource
 from bot.domain.kinds import Kind
-from bot.services.cloud import NewKey
+from bot.services.ports.cloud import NewKey
 
 FILTERED_HERE = frozenset({Kind.FLINK, Kind.CLOUD})
 """A filter would miss some of these: Flink has two forms of ids, and a Cloud key may name no resource at all."""

@@ -37,7 +37,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class ConfluentProber:
-    """`bot.services.cloud.Prober` over HTTP. Use as an async context manager."""
+    """`bot.services.ports.cloud.Prober` over HTTP. Use as an async context manager."""
 
     def __init__(self, endpoint: str, *, version: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """`endpoint` is the base URL of Confluent's API, as configured; `version` is ours, for the User-Agent."""

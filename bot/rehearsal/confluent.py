@@ -17,9 +17,10 @@ from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Refused, Un
 from bot.domain.keys import ApiKey, KafkaCluster, KeyId, MyAccount, Principal, SlackUserId
 from bot.rehearsal.console import Console, ask
 from bot.rehearsal.findings import Findings
-from bot.services.cloud import NewKey
-from bot.services.identity import Tenant, admitted, matched
-from bot.services.ports import Clock, People
+from bot.services.people.identity import Tenant, admitted, matched
+from bot.services.ports.clock import Clock
+from bot.services.ports.cloud import NewKey
+from bot.services.ports.slack import People
 
 LASTS = timedelta(days=1)
 """How long the key is to live at most, where Confluent takes that."""

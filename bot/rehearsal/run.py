@@ -28,7 +28,7 @@ from bot.rehearsal.console import Console, Skipped
 from bot.rehearsal.ears import Ears, bolt
 from bot.rehearsal.report import error_name
 from bot.rehearsal.slack import GRACE, SETTLED, SlackSteps
-from bot.services.ports import Clock
+from bot.services.ports.clock import Clock
 from bot.settings import Settings, StartupError
 from bot.slack.api.client import Replies
 from bot.slack.api.people import SlackPeople

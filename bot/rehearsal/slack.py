@@ -16,7 +16,7 @@ from bot.rehearsal import pages
 from bot.rehearsal.console import Console, Skipped, ask, wait_or_skip
 from bot.rehearsal.ears import HARD, Ears, Heard
 from bot.rehearsal.findings import Findings, Shape, shapes
-from bot.services.identity import Tenant
+from bot.services.people.identity import Tenant
 from bot.slack.api.client import Replies, UrlAnswer, call
 from bot.slack.blocks.kit import Block
 

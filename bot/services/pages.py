@@ -11,7 +11,7 @@ from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
 from bot.domain.life import Probe
 from bot.domain.requests import Keyed, Request, Withdrawn
-from bot.services.clicks import Draft
+from bot.services.commands import Draft
 
 
 @dataclass(frozen=True, slots=True)

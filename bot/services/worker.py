@@ -23,12 +23,13 @@ from bot.domain.errors import (
 )
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
-from bot.services.carrying import Carrying
-from bot.services.directory import Directory
-from bot.services.execution import Execution
-from bot.services.ledger import REFUSED
-from bot.services.ports import Agenda, Clock, Inbox, Lease, Requests, Stored
-from bot.services.publishing import Publishing
+from bot.services.dispatch import Carrying
+from bot.services.keys.steps import Execution
+from bot.services.messages import Publishing
+from bot.services.people.directory import Directory
+from bot.services.ports.clock import Clock
+from bot.services.ports.store import Agenda, Inbox, Lease, Requests, Stored
+from bot.services.requests.transitions import REFUSED
 
 LEASE = timedelta(seconds=60)
 """Longer than `DEADLINE`, so that nobody takes an item that its holder still works on."""

@@ -10,7 +10,7 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from bot.services.ports import Lease
+from bot.services.ports.store import Lease
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import LEASES_TTL_MS, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, from_ms

@@ -13,8 +13,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from bot.domain.keys import Secret
 from bot.domain.requests import Request
 from bot.domain.review import Kept
-from bot.services.clicks import Click, Draft
-from bot.services.ports import Post, Reviewed
+from bot.services.commands import Click, Draft
+from bot.services.ports.store import Post, Reviewed
 from bot.store.sealing import SealContext, Sealer, not_ours
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from datetime import datetime
 from redis.asyncio import Redis
 
 from bot.domain.keys import SlackUserId
-from bot.services.clicks import Click, Draft
+from bot.services.commands import Click, Draft
 from bot.store.codec import CLICK, DRAFT, with_url, without_url
 from bot.store.connection import Commands, translated, twice
 from bot.store.keyspace import CLICK_KEPT, DRAFT_KEPT, Keyspace

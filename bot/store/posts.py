@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from bot.domain.errors import Tampered
 from bot.domain.keys import RequestId
-from bot.services.ports import Post
+from bot.services.ports.store import Post
 from bot.store.codec import POST
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import REQUEST_KEPT, Keyspace

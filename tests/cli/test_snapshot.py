@@ -19,12 +19,12 @@ from bot.domain.errors import Throttled
 from bot.domain.keys import Operation, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
 from bot.policyfile import load
-from bot.services.approvers import Approver
-from bot.services.basis import by_basis
-from bot.services.explaining import Explaining
-from bot.services.finding import find_owner, find_resource
-from bot.services.identity import Tenant
-from bot.services.ports import People, Profile
+from bot.services.catalog.find import find_owner, find_resource
+from bot.services.people.approvers import Approver
+from bot.services.people.explain import Explaining
+from bot.services.people.granted_by import by_basis
+from bot.services.people.identity import Tenant
+from bot.services.ports.slack import People, Profile
 from bot.slack.api.people import SlackPeople
 from sandbox.cast import CAST, ORG_CRN, ORGANIZATION, TEAM
 from sandbox.confluent import BOT_KEY

@@ -10,7 +10,7 @@ from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Throttled, 
 from bot.domain.keys import ApiKey, KafkaCluster, KeyId, MyAccount, Principal, Secret, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.domain.roles import Binding
-from bot.services.cloud import NewKey
+from bot.services.ports.cloud import NewKey
 from tests.confluent.fake import (
     ACCOUNTS,
     CLUSTERS,

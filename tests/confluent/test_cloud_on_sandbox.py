@@ -13,7 +13,7 @@ from bot.domain.catalog import Account, Endpoints, Environment
 from bot.domain.errors import CloudRefused, Throttled, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KafkaCluster, KeyId, MyAccount, Principal, Resource, Secret, ServiceAccount
 from bot.domain.kinds import Kind
-from bot.services.cloud import Cloud, NewKey
+from bot.services.ports.cloud import Cloud, NewKey
 from sandbox.cast import CAST, DEV, ORGANIZATION, PROD
 from sandbox.confluent import BOT_KEY, Faults, Organization, acme, create_app
 from sandbox.serving import serve

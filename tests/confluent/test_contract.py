@@ -14,7 +14,7 @@ from bot.confluent.places import ENDPOINTS, FLINK_REGIONS
 from bot.confluent.quotas import APPLIED_QUOTAS, AppliedQuota
 from bot.domain.keys import KeyId, MyAccount, Owner, Principal
 from bot.domain.kinds import Kind
-from bot.services.cloud import NewKey
+from bot.services.ports.cloud import NewKey
 from tests.confluent.fake import ACCOUNTS, CLUSTERS, KEYS, FakeConfluent, api_key, sample
 from tests.confluent.test_cloud import NEW, ORDERS, OWNER
 from tests.confluent.test_references import RESOURCES

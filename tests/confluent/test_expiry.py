@@ -13,7 +13,7 @@ from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.errors import CloudRefused
 from bot.domain.keys import KafkaCluster, Principal, Secret, ServiceAccount
-from bot.services.cloud import NewKey
+from bot.services.ports.cloud import NewKey
 from sandbox.confluent.acme import BOT_KEY, acme
 from sandbox.confluent.faults import Faults
 from sandbox.confluent.organization import Organization

@@ -25,7 +25,7 @@ from bot.domain.catalog import Endpoints
 from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KeyId, KsqlCluster, Resource, SchemaRegistry, Secret
 from bot.domain.kinds import Kind
 from bot.domain.life import Answer
-from bot.services.cloud import Prober
+from bot.services.ports.cloud import Prober
 from sandbox.serving import drop_connection, serve
 from tests.confluent.fake import DATA, ENDPOINT, NEW_SECRET, ORGANIZATION, OWN_SECRET
 

@@ -22,7 +22,7 @@ from bot.domain.keys import (
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
-from bot.services.cloud import NewKey
+from bot.services.ports.cloud import NewKey
 from tests.confluent.fake import KEYS, FakeConfluent, Json, api_key, refusal, sample
 
 OWNER = ServiceAccount(Principal("sa-abc123"), "orders-service")

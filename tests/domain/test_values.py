@@ -20,7 +20,7 @@ from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Undelivera
 from bot.domain.keys import Marker, RequestId, Secret, normal_email
 from bot.domain.life import LEADS, LOOK_EVERY, MOST_OVERLAP, Life, Probe
 from bot.domain.requests import Request, Undelivered
-from bot.services.clicks import ReplyTo
+from bot.services.commands import ReplyTo
 from tests.support import build
 from tests.support.build import DAY, HOUR, NOW
 

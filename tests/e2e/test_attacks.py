@@ -5,8 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.domain.keys import KafkaCluster, RequestId, TeamId
-from bot.services.homes import LOOKED_AT
-from bot.services.ports import Change
+from bot.services.browse.home import LOOKED_AT
+from bot.services.ports.store import Change
 from bot.store import Store
 from bot.store.connection import connect
 from bot.store.sealing import Sealer, parse_master_keys

@@ -10,10 +10,10 @@ import pytest
 from bot.domain.catalog import Account
 from bot.domain.keys import Principal, RequestId
 from bot.domain.requests import Done, Pending
-from bot.services.clicks import Approve, Deed, Delete, Deny, Draft, Send
+from bot.services.commands import Approve, Deed, Delete, Deny, Draft, Send
 from bot.services.pages import TextPage
-from bot.services.proposing import SENT_ALREADY
-from tests.services.test_changes import KEY, a_key, an_edit
+from bot.services.requests.submit import SENT_ALREADY
+from tests.services.keys.test_change import KEY, a_key, an_edit
 from tests.services.world import a_world
 from tests.support import build
 from tests.support.build import CLUSTER, DANA, ERIN, HERE

@@ -15,10 +15,11 @@ from bot.domain.errors import Refused
 from bot.domain.keys import Principal, RequestId, ServiceAccount, SlackUserId, normal_email
 from bot.domain.policy import RoleMapping
 from bot.domain.requests import Request
-from bot.services.checking import text_problems
-from bot.services.clicks import Approve, Draft
-from bot.services.identity import matched
-from bot.services.ports import Post, Profile, Surface
+from bot.services.commands import Approve, Draft
+from bot.services.form.validate import text_problems
+from bot.services.people.identity import matched
+from bot.services.ports.slack import Profile, Surface
+from bot.services.ports.store import Post
 from tests.services.world import World, a_world, check_at_rest
 from tests.support import build
 from tests.support.fakes import FakeSlack

@@ -18,7 +18,7 @@ from bot.domain.keys import ApiKey, KeyId, NewServiceAccount, Operation, Princip
 from bot.domain.kinds import Kind
 from bot.domain.life import Former
 from bot.domain.requests import Approved, Done, Failed, Ready, Request, Shown
-from bot.services.clicks import (
+from bot.services.commands import (
     Approve,
     Cancel,
     CardAt,
@@ -34,7 +34,7 @@ from bot.services.clicks import (
     Show,
     fingerprint,
 )
-from bot.services.cloud import NewKey
+from bot.services.ports.cloud import NewKey
 from bot.services.worker import Bell
 from handlers.desk import KNOWN_WITHIN, STORED_WITHIN, Reception
 from tests.services.world import World, a_world, check_at_rest, check_audit

@@ -24,12 +24,12 @@ from bot.domain.keys import ApiKey, Person, Principal, RequestId, SlackUserId
 from bot.domain.policy import Match, Policy, Rule
 from bot.domain.requests import Cancelled, Denied, Expired, Failed, Pending, Ready, Request, Unclaimed
 from bot.domain.roles import Binding
-from bot.services.clicks import Approve, Cancel, Click, Deny, Draft, Send
-from bot.services.directory import Directory
-from bot.services.execution import Execution
-from bot.services.ledger import Ledger
-from bot.services.probing import Probing
-from bot.services.requests import Desk
+from bot.services.commands import Approve, Cancel, Click, Deny, Draft, Send
+from bot.services.keys.probe import Probing
+from bot.services.keys.steps import Execution
+from bot.services.people.directory import Directory
+from bot.services.requests.decide import Desk
+from bot.services.requests.transitions import Ledger
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM, TENANT

@@ -17,9 +17,9 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Mint
 from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
 from bot.services import worker
-from bot.services.clicks import Deed, Replace, ReplyTo, Saved, Show
-from bot.services.cloud import NewKey
-from bot.services.ports import Change, Stored
+from bot.services.commands import Deed, Replace, ReplyTo, Saved, Show
+from bot.services.ports.cloud import NewKey
+from bot.services.ports.store import Change, Stored
 from tests.services.world import PAUSE, Watched, World, a_world, check_at_rest
 from tests.support import build
 from tests.support.build import DANA

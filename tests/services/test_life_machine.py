@@ -36,7 +36,7 @@ from bot.domain.requests import (
     Undelivered,
     Withdrawn,
 )
-from bot.services.clicks import (
+from bot.services.commands import (
     Approve,
     Delete,
     Draft,

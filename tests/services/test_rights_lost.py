@@ -11,8 +11,8 @@ from bot.domain.keys import KeyId, RequestId
 from bot.domain.kinds import Kind
 from bot.domain.requests import Approved, Done, Pending, Ready, Retired, Shown, Working
 from bot.services import agenda
-from bot.services.clicks import Approve, Delete
-from bot.services.viewing import Viewing
+from bot.services.browse.key import Viewing
+from bot.services.commands import Approve, Delete
 from tests.services.world import World, a_world, check_at_rest, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR

@@ -18,22 +18,22 @@ from bot.domain.audit import Action, Event
 from bot.domain.keys import ApiKey, KeyId, Marker, Person, RequestId, Secret
 from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Request, Shown
-from bot.services.carrying import Carrying
-from bot.services.clicks import CardAt, Click, Deed, Keep, Replace, ReplyTo, Saved
-from bot.services.delivery import Delivery
-from bot.services.directory import Directory
-from bot.services.execution import Execution
-from bot.services.ledger import Ledger
-from bot.services.managing import Managing
-from bot.services.minting import Minting
-from bot.services.missing import Missing
+from bot.services.browse.key import Viewing
+from bot.services.commands import CardAt, Click, Deed, Keep, Replace, ReplyTo, Saved
+from bot.services.dispatch import Carrying
+from bot.services.keys.drift import Missing
+from bot.services.keys.mint import Minting
+from bot.services.keys.probe import Probing
+from bot.services.keys.reveal import Delivery
+from bot.services.keys.steps import Execution
+from bot.services.messages import Publishing
 from bot.services.pages import Page
-from bot.services.ports import Change, Requests, Stored
-from bot.services.probing import Probing
-from bot.services.proposing import Proposing
-from bot.services.publishing import Publishing
-from bot.services.requests import Desk
-from bot.services.viewing import Viewing
+from bot.services.people.directory import Directory
+from bot.services.ports.store import Change, Requests, Stored
+from bot.services.requests.change import Managing
+from bot.services.requests.decide import Desk
+from bot.services.requests.submit import Proposing
+from bot.services.requests.transitions import Ledger
 from bot.services.worker import Bell, Worker
 from bot.store import Store
 from bot.store.sealing import Sealer

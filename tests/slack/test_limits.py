@@ -38,10 +38,10 @@ from bot.domain.life import Probe
 from bot.domain.requests import Done, Keyed, Request
 from bot.domain.review import Digest, Finding, Kept, Listed
 from bot.domain.roles import Binding
-from bot.services.clicks import Draft
-from bot.services.filling import form
-from bot.services.homes import KEYS, HomePage
-from bot.services.listing import PAGE
+from bot.services.browse.home import KEYS, HomePage
+from bot.services.browse.keys import PAGE
+from bot.services.commands import Draft
+from bot.services.form.fill import form
 from bot.services.pages import (
     DeletePage,
     EditPage,

@@ -8,8 +8,8 @@ import pytest
 from bot.domain.keys import Everywhere, FlinkRegion, MyAccount, Operation, RequestId, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Done, Ready, Request
-from bot.services.clicks import Cancel
-from bot.services.homes import HomePage
+from bot.services.browse.home import HomePage
+from bot.services.commands import Cancel
 from bot.services.pages import KeyPage, KeyView
 from bot.slack.blocks.kit import Block
 from bot.slack.messages import answers, card

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.keys import KafkaCluster, KsqlCluster, SchemaRegistry
 from bot.domain.kinds import Kind
-from bot.services.clicks import Draft
-from bot.services.filling import form
+from bot.services.commands import Draft
+from bot.services.form.fill import form
 from bot.services.pages import EditPage, Filters, KeysPage, KeyView
 from bot.slack.blocks.kit import Block
 from bot.slack.payloads import ids, read_keys

@@ -31,10 +31,10 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Pending, Request, Retired
 from bot.domain.roles import DOCUMENTED, Binding
-from bot.services.clicks import Draft
-from bot.services.filling import form
+from bot.services.commands import Draft
+from bot.services.form.fill import form
 from bot.services.pages import FormPage, Handover, ReviewPage, TextPage
-from bot.services.words import decided
+from bot.services.text import decided
 from bot.slack.blocks.kit import Block, as_message
 from bot.slack.messages import answers, card
 from bot.slack.messages import key as key_messages

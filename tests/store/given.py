@@ -40,7 +40,7 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
-from bot.services.ports import Change, Stored
+from bot.services.ports.store import Change, Stored
 
 TEAM = TeamId("T01")
 NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, UTC)

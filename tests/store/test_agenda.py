@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from bot.services.ports import Lease
+from bot.services.ports.store import Lease
 from bot.store import Store
 from bot.store.moments import EPOCH, ceil_ms, floor_ms, from_ms, lifetime_ms
 from tests.store.given import HOUR, NOW

@@ -8,7 +8,7 @@ import pytest
 from bot.domain.errors import Tampered
 from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Request
-from bot.services.clicks import Click, Deny, ReplyTo
+from bot.services.commands import Click, Deny, ReplyTo
 from bot.store.codec import CLICK, REQUEST, REQUEST_JSON, with_url, without_url
 from bot.store.sealing import Purpose, SealContext, Sealer
 from tests.store.given import NOW, RESPONSE_URL, TEAM, states

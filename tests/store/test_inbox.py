@@ -10,8 +10,8 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from bot.domain.errors import Tampered, Unavailable
 from bot.domain.keys import Principal, RequestId
 from bot.domain.roles import Binding
-from bot.services.clicks import Approve, Click, Draft, ReplyTo
-from bot.services.ports import Post
+from bot.services.commands import Approve, Click, Draft, ReplyTo
+from bot.services.ports.store import Post
 from bot.store import Store
 from bot.store.keyspace import Keyspace
 from tests.store.conftest import StoppedClock

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bot.domain.errors import Conflict
 from bot.domain.requests import Request
-from bot.services.ports import Change, Stored
+from bot.services.ports.store import Change, Stored
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.store.conftest import everything_ends

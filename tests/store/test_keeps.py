@@ -9,8 +9,8 @@ import pytest
 
 from bot.domain.keys import KeyId, Principal
 from bot.domain.review import Kept
-from bot.services.clicks import CardAt
-from bot.services.ports import Reviewed
+from bot.services.commands import CardAt
+from bot.services.ports.store import Reviewed
 from bot.store import Store
 from bot.store.keyspace import Keyspace
 from tests.store.conftest import StoppedClock

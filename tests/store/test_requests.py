@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from bot.domain.errors import Conflict, Tampered, Unavailable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Ready, Request
-from bot.services.ports import Change, Post, Stored
+from bot.services.ports.store import Change, Post, Stored
 from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
 from tests.store.given import ANN, BEN, HOUR, NOW, SECRET, added, changed, event, pending, states

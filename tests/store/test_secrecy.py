@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.keys import RequestId
-from bot.services.clicks import Click, ReplyTo, Show
+from bot.services.commands import Click, ReplyTo, Show
 from bot.store import Store
 from tests.store.given import ANN, HOUR, NOW, RESPONSE_URL, SECRET, TEAM, added, changed, states
 

@@ -41,8 +41,8 @@ from bot.domain.requests import (
     Working,
 )
 from bot.domain.roles import Binding
-from bot.services.clicks import Click, Deed, ReplyTo
-from bot.services.identity import Tenant
+from bot.services.commands import Click, Deed, ReplyTo
+from bot.services.people.identity import Tenant
 
 TEAM = TeamId("T01")
 TENANT = Tenant(TEAM)

@@ -29,10 +29,11 @@ from bot.domain.life import Answer
 from bot.domain.requests import Request
 from bot.domain.review import Digest
 from bot.domain.roles import Binding
-from bot.services.clicks import CardAt, ReplyTo
-from bot.services.cloud import NewKey
+from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page
-from bot.services.ports import Post, Profile, Surface
+from bot.services.ports.cloud import NewKey
+from bot.services.ports.slack import Profile, Surface
+from bot.services.ports.store import Post
 from tests.support import build
 
 

@@ -1,7 +1,7 @@
 """Faults at any call of a port: an error before or after the effect, a process that is killed or paused there.
 
 `Faulty(port)` stands before a port and counts its calls; a plan says what happens at which. What is raised is what
-the port may raise by its contract in `bot.services.ports`, so that nothing is tested that cannot happen.
+the port may raise by its contract in `bot.services.ports.store`, so that nothing is tested that cannot happen.
 """
 
 import inspect

@@ -25,7 +25,7 @@ from bot.domain.kinds import Kind
 from bot.domain.life import Former, Life, Probe
 from bot.domain.requests import Request
 from bot.domain.roles import DOCUMENTED, TABLES
-from bot.services.clicks import Draft
+from bot.services.commands import Draft
 
 HOSTILE = (
     "<!channel>",

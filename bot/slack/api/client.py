@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import Secret, SlackUserId
-from bot.services.clicks import ReplyTo
+from bot.services.commands import ReplyTo
 from bot.slack.api.proxies import is_loopback, proxy_for
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import Block, mrkdwn

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.domain.keys import SlackUserId
-from bot.services.homes import HomePage
+from bot.services.browse.home import HomePage
 from bot.slack.api.client import Replies, call
 from bot.slack.views.home import home
 

@@ -11,9 +11,10 @@ from bot.domain.errors import Undeliverable
 from bot.domain.keys import SlackUserId
 from bot.domain.requests import Request
 from bot.domain.review import Digest
-from bot.services.clicks import CardAt, ReplyTo
+from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page
-from bot.services.ports import Post, Surface
+from bot.services.ports.slack import Surface
+from bot.services.ports.store import Post
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies, call
 from bot.slack.blocks.kit import Block, as_message

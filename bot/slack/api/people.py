@@ -8,7 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId, TeamId, normal_email
-from bot.services.ports import Profile
+from bot.services.ports.slack import Profile
 from bot.slack.api.client import call
 
 _ABSENT = frozenset({"user_not_found", "user_not_visible", "users_not_found"})

@@ -10,7 +10,7 @@ from datetime import datetime
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import LatchkeyError, TokenRefused, Undeliverable
-from bot.services.ports import Clock
+from bot.services.ports.clock import Clock
 from bot.slack.api.client import call
 
 EVERY = 300.0

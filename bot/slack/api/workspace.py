@@ -7,7 +7,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Undeliverable
 from bot.domain.keys import TeamId
-from bot.services.identity import Tenant
+from bot.services.people.identity import Tenant
 from bot.slack.api.client import call
 from bot.slack.api.proxies import routed
 

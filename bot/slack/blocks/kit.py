@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from bot.domain.errors import plain
 from bot.domain.keys import SlackUserId
-from bot.services.words import DATE, fallback, unescaped, when
+from bot.services.text import DATE, fallback, unescaped, when
 from bot.slack.blocks import limits
 from bot.slack.payloads import ids
 

@@ -7,8 +7,8 @@ from bot.domain.authority import Standing
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.requests import Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
-from bot.services.basis import in_words
-from bot.services.words import KINDS
+from bot.services.people.granted_by import in_words
+from bot.services.text import KINDS
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import Block, Bold, Code, Piece, Row, actions, button, context, cut, lines, mrkdwn
 from bot.slack.messages.card import asked_rows, for_what, kind_of, own_account, place_of, wish

@@ -19,7 +19,7 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Expired, Failed, Pending, Request
 from bot.domain.roles import TABLES, Table
-from bot.services.words import KINDS, duration
+from bot.services.text import KINDS, duration
 from bot.slack.blocks.kit import (
     Block,
     Bold,

@@ -11,9 +11,9 @@ from typing import assert_never
 from bot.domain.catalog import Quota
 from bot.domain.keys import ApiKey, KeyId, MyAccount, NewServiceAccount, Owner
 from bot.domain.review import Digest, Finding, Kept, Listed
-from bot.services.checking import LIMITS
-from bot.services.clicks import CardAt
-from bot.services.words import duration
+from bot.services.commands import CardAt
+from bot.services.form.validate import LIMITS
+from bot.services.text import duration
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import (
     Block,

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias, cast
 
 from bot.domain.keys import RequestId, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
-from bot.services.clicks import CardAt, Click, Deed, Draft, ReplyTo
-from bot.services.filling import EXISTING
+from bot.services.commands import CardAt, Click, Deed, Draft, ReplyTo
+from bot.services.form.fill import EXISTING
 from bot.slack.payloads import ids
 
 Body: TypeAlias = Mapping[str, Any]

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 
 from bot.domain.keys import KeyId
-from bot.services.checking import text_problem, text_problems
-from bot.services.clicks import Delete, Draft, Edit, Extend, Rotate, fingerprint
-from bot.services.managing import CONFIRM
+from bot.services.commands import Delete, Draft, Edit, Extend, Rotate, fingerprint
+from bot.services.form.validate import text_problem, text_problems
 from bot.services.pages import Filters
+from bot.services.requests.change import CONFIRM
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import BY_RULE, Body, as_kept
 

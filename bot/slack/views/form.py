@@ -8,10 +8,10 @@ What a choice takes out of sight is kept in private_metadata until it is shown a
 from collections.abc import Iterable, Mapping
 
 from bot.domain.kinds import Kind
-from bot.services.checking import LIMITS
-from bot.services.clicks import Draft
-from bot.services.filling import EXISTING, ME, NEW, kind_of, owner_kind
-from bot.services.offers import ORGANIZATION_WIDE
+from bot.services.catalog.index import ORGANIZATION_WIDE
+from bot.services.commands import Draft
+from bot.services.form.fill import EXISTING, ME, NEW, kind_of, owner_kind
+from bot.services.form.validate import LIMITS
 from bot.services.pages import FormPage
 from bot.slack.blocks.kit import OPTIONS, Block, context, field, modal, redrawn, search, text_input
 from bot.slack.payloads import ids, read

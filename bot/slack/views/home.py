@@ -1,6 +1,6 @@
 """App Home: keys, requests and what waits, as a view. Pure."""
 
-from bot.services.homes import HomePage
+from bot.services.browse.home import HomePage
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import Block, Bold, Code, Piece, actions, button, context, divider, lines, mrkdwn
 from bot.slack.messages import answers

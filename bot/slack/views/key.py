@@ -11,10 +11,10 @@ from bot.domain.asks import Terms
 from bot.domain.deadlines import lifetime
 from bot.domain.keys import Operation
 from bot.domain.requests import Withdrawn
-from bot.services.checking import LIMITS
-from bot.services.clicks import fingerprint
-from bot.services.managing import CONFIRM
+from bot.services.commands import fingerprint
+from bot.services.form.validate import LIMITS
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
+from bot.services.requests.change import CONFIRM
 from bot.slack.blocks.kit import (
     Block,
     Bold,

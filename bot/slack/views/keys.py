@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from bot.domain.catalog import Environment
 from bot.domain.keys import Everywhere, ServiceAccount
-from bot.services.listing import ME
+from bot.services.browse.keys import ME
 from bot.services.pages import KeysPage, KeyView
-from bot.services.words import KINDS
+from bot.services.text import KINDS
 from bot.slack.blocks.kit import (
     OPTIONS,
     Block,

@@ -8,9 +8,9 @@ from typing import TypeVar
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.keys import Resource, ServiceAccount
 from bot.domain.kinds import Kind
-from bot.services.filling import EXISTING, ME, NEW
-from bot.services.offers import NOTHING, placed, regions
-from bot.services.words import days_allowed, duration
+from bot.services.catalog.index import NOTHING, placed, regions
+from bot.services.form.fill import EXISTING, ME, NEW
+from bot.services.text import days_allowed, duration
 from bot.slack.blocks.kit import OPTION, OPTIONS, VALUE, Block, option, plain_text
 from bot.slack.payloads.ids import Place
 from bot.slack.payloads.read import BY_RULE

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from bot.domain.asks import Terms
 from bot.domain.keys import MyAccount, NewServiceAccount, RequestId
-from bot.services.checking import LIMITS
+from bot.services.form.validate import LIMITS
 from bot.services.pages import (
     DeletePage,
     EditPage,
@@ -17,7 +17,7 @@ from bot.services.pages import (
     RotatePage,
     TextPage,
 )
-from bot.services.words import duration
+from bot.services.text import duration
 from bot.slack.blocks.kit import (
     Block,
     Bold,

@@ -14,7 +14,7 @@ from bot.domain.catalog import Quota
 from bot.domain.keys import ApiKey, KeyId, MyAccount, Principal
 from bot.domain.kinds import Kind
 from bot.domain.review import Digest, Finding, Kept, Listed
-from bot.services.clicks import CardAt
+from bot.services.commands import CardAt
 from bot.slack.blocks.kit import Block
 from bot.slack.messages import digest as digests
 from bot.slack.payloads import ids

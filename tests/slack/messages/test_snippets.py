@@ -29,8 +29,8 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.requests import Request, Shown
-from bot.services.clicks import ReplyTo
-from bot.services.ports import Stored
+from bot.services.commands import ReplyTo
+from bot.services.ports.store import Stored
 from bot.slack.blocks.kit import Block, modal
 from bot.slack.messages import snippets
 from bot.slack.payloads import ids

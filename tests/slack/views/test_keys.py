@@ -21,9 +21,9 @@ from bot.domain.deadlines import lifetime
 from bot.domain.keys import Everywhere, FlinkRegion, KsqlCluster, Operation, SchemaRegistry
 from bot.domain.kinds import Kind
 from bot.domain.requests import Keyed, Shown
-from bot.services.clicks import Delete, Edit, Extend, Rotate, fingerprint
-from bot.services.homes import KEYS, LOOKED_AT, HomePage
-from bot.services.listing import PAGE
+from bot.services.browse.home import KEYS, LOOKED_AT, HomePage
+from bot.services.browse.keys import PAGE
+from bot.services.commands import Delete, Edit, Extend, Rotate, fingerprint
 from bot.services.pages import (
     DeletePage,
     EditPage,

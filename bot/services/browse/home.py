@@ -1,0 +1,274 @@
+"""App Home: what somebody has, asked for, and may decide; drawn on each visit, and again when something changes.
+
+Slack keeps what was published for ever, and tells nobody who looks at it: so Home is drawn again for those who opened
+it within the last day. Whoever opens it later gets it drawn then.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol, TypeAlias
+
+from bot.domain.authority import Standing, Target
+from bot.domain.decision import refusal
+from bot.domain.errors import LatchkeyError, Refused, Throttled, Unavailable, Undeliverable
+from bot.domain.keys import KeyId, Marker, MyAccount, SlackUserId
+from bot.domain.requests import (
+    Approved,
+    Cancelled,
+    Confirmed,
+    Denied,
+    Expired,
+    Offered,
+    Pending,
+    Ready,
+    Request,
+    Revealing,
+    Shown,
+)
+from bot.services import agenda
+from bot.services.browse.key import Viewing
+from bot.services.browse.lookup import known
+from bot.services.pages import KeyView
+from bot.services.people.candidates import Candidates
+from bot.services.ports.store import Agenda, Requests
+
+RECENT = timedelta(days=1)
+"""How long after a visit Home is kept up to date."""
+LOOKED_AT = 50
+"""How many of somebody's requests, and of those that wait, one drawing looks through."""
+KEYS = 10
+AT_ONCE = 4
+"""How many owners' keys are read at the same time."""
+KNOWN_WITHIN = 5.0
+"""Seconds to find out who could decide: the request itself, whose next step may be due, waits for it."""
+AGAIN = timedelta(seconds=30)
+"""When to draw again what could not be drawn."""
+Living: TypeAlias = Ready | Revealing | Shown | Confirmed
+Drawn: TypeAlias = Callable[[SlackUserId, "HomePage"], Awaitable[None]]
+log = logging.getLogger("latchkey.homes")
+NOT_ALL = (
+    f"Many requests wait, and the oldest {LOOKED_AT} are not for you to decide. Later ones may be: "
+    "look at the cards in the approvals channel."
+)
+PERHAPS_MORE = (
+    f"Many requests wait, and only the oldest {LOOKED_AT} were looked at. Later ones may be for you to decide, too: "
+    "look at the cards in the approvals channel."
+)
+
+
+class Visitors(Protocol):
+    """Who opened Home lately. May raise `Unavailable`."""
+
+    async def came(self, user: SlackUserId, at: datetime) -> None:
+        """Somebody opened Home."""
+
+    async def since(self, moment: datetime) -> frozenset[SlackUserId]:
+        """Everybody who opened it at this moment or later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HomePage:
+    """What Home shows. `notes` are sentences (mrkdwn) about what could not be read, or why there can be nothing."""
+
+    keys: Sequence[KeyView] = ()
+    more_keys: int = 0
+    """How many keys there are besides."""
+    requests: Sequence[Request] = ()
+    waiting: Sequence[Request] = ()
+    trouble: str = ""
+    """Why what waits for this person cannot be told."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Draws Home. `show` publishes a page for one person; `wake` wakes the worker."""
+
+    viewing: Viewing
+    visitors: Visitors
+    agenda: Agenda
+    candidates: Candidates
+    show: Drawn
+    wake: Callable[[], None]
+    drawing: set[SlackUserId] = field(default_factory=set[SlackUserId], init=False)
+    """Whose Home is being drawn for a visit, by this process."""
+
+    async def visited(self, user: SlackUserId) -> None:
+        """Somebody opens Home: draw it, and keep it up to date from now on."""
+        try:
+            await self.visitors.came(user, self.viewing.clock())
+        except Unavailable as error:
+            log.warning("a visit is not on record", extra={"why": str(error)})
+        if user in self.drawing:  # opened over and over, it must not take all of Confluent's answers
+            await self.agenda.put(f"home:{user}", self.viewing.clock())
+            self.wake()
+            return
+        self.drawing.add(user)
+        try:
+            await self.publish(user)
+        finally:
+            self.drawing.discard(user)
+
+    async def publish(self, user: SlackUserId) -> None:
+        """Draw somebody's Home. What cannot be read is said on it. Raises what Slack raises."""
+        await self.show(user, await self.page(user))
+
+    async def errand(self, user: str) -> datetime | None:
+        """The agenda item `home:USER`; returns when to try again."""
+        now = self.viewing.clock()
+        try:
+            await self.publish(SlackUserId(user))
+        except Throttled as error:
+            return now + error.wait
+        except Unavailable:
+            return now + AGAIN
+        except Undeliverable as error:
+            # Such as somebody who left: their next visit, if there is one, draws it anew.
+            log.info("a Home is not drawn", extra={"why": error.reason})
+        return None
+
+    async def changed(self, request: Request) -> None:
+        """A request moved: have it drawn again for all whose Home shows it, or should by now. Never raises."""
+        now, ask = self.viewing.clock(), request.ask
+        try:
+            recent = await self.visitors.since(now - RECENT)
+            concerned = {ask.requester.slack} & recent
+            if recent - concerned and _starts_or_ends_waiting(request):
+                concerned |= await self._deciders(request, recent)
+            for user in concerned:
+                await self.agenda.put(f"home:{user}", now)
+        except LatchkeyError as error:
+            log.warning("a Home may be out of date", extra={"why": str(error)})
+        else:
+            if concerned:
+                self.wake()
+
+    async def page(self, user: SlackUserId) -> HomePage:
+        """What this person's Home shows now."""
+        viewing = self.viewing
+        try:
+            stored = await viewing.requests.of_requester(user, LOOKED_AT)
+            mine = [each.value for each in stored]
+        except Unavailable as error:
+            return HomePage(notes=(error.tell,))
+        page = HomePage(requests=mine)
+        try:
+            standing = await viewing.reader(user, viewing.directory.team)
+        except LatchkeyError as error:
+            # What was asked for before shows all the same: it may need care just then.
+            note = error.tell if isinstance(error, Refused) else f"{error.tell} {_PARTLY}"
+            return replace(self._with_keys(page, _made(mine), {}), notes=(note,), trouble=_NOT_TOLD)
+        own, note = await self._own_keys(standing)
+        waiting, trouble = await waiting_for(viewing.requests, standing)
+        made = await self._not_gone(_made(mine), {} if note else {standing.person.principal: own.keys()})
+        whole = self._with_keys(page, made, own)
+        return replace(whole, waiting=waiting, trouble=trouble, notes=(note,) if note else ())
+
+    def _with_keys(self, page: HomePage, made: Sequence[Living], own: Mapping[KeyId, KeyView]) -> HomePage:
+        views = {**{each.key.id: self._recorded(each) for each in made}, **own}
+        ordered = sorted(views.values(), key=lambda each: (each.key.name.casefold(), each.key.id))
+        return replace(page, keys=ordered[:KEYS], more_keys=max(len(ordered) - KEYS, 0))
+
+    async def _own_keys(self, standing: Standing) -> tuple[Mapping[KeyId, KeyView], str]:
+        """The keys of the person's own account; and what to say when they cannot be read."""
+        viewing = self.viewing
+        try:
+            catalog = await known(viewing.directory)
+            keys, left_out = await viewing.directory.cloud.keys_shown(standing.person.principal)
+            views = [await viewing.view_of(each, standing, catalog) for each in keys]
+        except LatchkeyError as error:
+            return {}, f"{error.tell} {_PARTLY}"
+        note = "Some of your keys cannot be read and are left out here." if left_out else ""
+        return {view.key.id: view for view in views if view is not None}, note
+
+    async def _not_gone(self, made: Sequence[Living], read: Mapping[str, Collection[KeyId]]) -> Sequence[Living]:
+        """Those whose key is there: Confluent tells nobody of one that is deleted in its Console.
+
+        `read` has the keys of some owners. Where those of others cannot be read, a key counts as there; so does one
+        that was made just now, which a list may not have yet.
+        """
+        owners = sorted({each.key.owner for each in made if each.key.owner} - read.keys())
+        there = dict(read)
+        for low in range(0, len(owners), AT_ONCE):
+            some = owners[low : low + AT_ONCE]
+            reads = (self.viewing.directory.cloud.keys_of(owner) for owner in some)
+            for owner, keys in zip(some, await asyncio.gather(*reads, return_exceptions=True), strict=True):
+                if not isinstance(keys, BaseException):
+                    there[owner] = {key.id for key in keys}
+                elif not isinstance(keys, LatchkeyError):
+                    raise keys
+        gone = [each for each in made if isinstance(each, Shown | Confirmed) and not _is_there(each, there)]
+        if gone and not await self._sees_all():
+            return made
+        for each in gone:  # its requester is told, once somebody has made sure of it
+            await self.agenda.put(agenda.missing(each.ask.id), self.viewing.clock())
+        return [each for each in made if each not in gone]
+
+    async def _sees_all(self) -> bool:
+        """Whether what Confluent does not list is gone."""
+        try:
+            await self.viewing.directory.cloud.must_see_all()
+        except LatchkeyError:
+            return False
+        return True
+
+    def _recorded(self, made: Living) -> KeyView:
+        """A key as its request has it: nobody has to be asked for that."""
+        key, owner, clock = made.key, made.ask.owner, self.viewing.clock
+        return KeyView(
+            key=replace(key, description=Marker.without(key.description)),
+            owner=owner,
+            owner_name=owner.name if not isinstance(owner, MyAccount) else made.ask.requester.name,
+            resource=made.ask.resource,
+            request=made,
+            is_own=isinstance(owner, MyAccount),
+            age=clock() - key.created_at if key.created_at else None,
+        )
+
+    async def _deciders(self, request: Request, recent: frozenset[SlackUserId]) -> frozenset[SlackUserId]:
+        """Those of the recent visitors who could decide about it; all of them, where that is not known of everybody."""
+        target = Target(request.ask.owner, request.ask.resource)
+        try:
+            async with asyncio.timeout(KNOWN_WITHIN):
+                able = await self.candidates.of(target, request.ask.requester)
+        except (LatchkeyError, TimeoutError):
+            return recent
+        found = frozenset(each.slack for each in able if each.slack is not None)
+        return recent & found if len(found) == len(able) else recent
+
+
+async def waiting_for(requests: Requests, standing: Standing) -> tuple[Sequence[Request], str]:
+    """What waits for this person's decision, oldest first; and what to say when there may be more."""
+    pending = [stored.value for stored in await requests.pending(LOOKED_AT)]
+    found = [request for request in pending if refusal(request.ask, standing) is None]
+    if len(pending) < LOOKED_AT:
+        return found, ""
+    return found, PERHAPS_MORE if found else NOT_ALL
+
+
+def _made(requests: Sequence[Request]) -> Sequence[Living]:
+    return [each for each in requests if isinstance(each, Living)]
+
+
+def _is_there(made: Living, there: Mapping[str, Collection[KeyId]]) -> bool:
+    owner = made.key.owner
+    return owner is None or owner not in there or made.key.id in there[owner]
+
+
+def _starts_or_ends_waiting(request: Request) -> bool:
+    """Whether approvers may see it on their Home now, or no longer; it is harmless to say so too often."""
+    match request:
+        case Approved() | Offered():
+            return request.attempt == 1
+        case Pending() | Denied() | Cancelled() | Expired():
+            return True
+        case _:
+            return False
+
+
+_PARTLY = "So this page shows only what Latchkey itself knows."
+_NOT_TOLD = "What waits for you cannot be told now. The cards in the approvals channel show it."

@@ -1,0 +1,280 @@
+"""Looking at one key: what its reader may know of it, what the reader may ask for, and the pages to ask on. Reads only.
+
+Everything is as Confluent says now but for the roles, which may be a minute old: whatever is asked for from here is
+decided again, from fresh reads.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.domain.asks import Ask, Terms
+from bot.domain.authority import Standing, Target
+from bot.domain.catalog import Endpoints, User
+from bot.domain.deadlines import end_of_life, has_expired
+from bot.domain.decision import Forbidden, decide
+from bot.domain.errors import NotFound, Refused, Tampered, plain
+from bot.domain.keys import (
+    ApiKey,
+    Everywhere,
+    KeyId,
+    Marker,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    RequestId,
+    SlackUserId,
+    TeamId,
+)
+from bot.domain.kinds import Kind
+from bot.domain.life import MOST_OVERLAP
+from bot.domain.policy import Policy
+from bot.domain.requests import Confirmed, Keyed, Ready, Request, Revealing, Shown, Withdrawn
+from bot.domain.visibility import may_see
+from bot.services.browse.lookup import NO_SUCH_KEY, Known, known, managed
+from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
+from bot.services.people.directory import Directory
+from bot.services.ports.clock import Clock
+from bot.services.ports.store import Requests
+from bot.services.text import when
+
+CHANGES = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
+"""What can be asked for a key that exists."""
+MOST_ASKED = 50
+"""How many of the reader's newest requests are looked at for a key that the reader asked for."""
+FIELD = 3000
+"""Characters that one of Slack's text fields holds."""
+NOT_OURS = "This is a key of Latchkey’s own account. It is changed where it was made, not here. Nothing was changed."
+_UNKNOWN_KIND = (
+    "Latchkey does not know what this key opens, so it cannot tell who may change it. Nothing was changed. "
+    "Change it in the Confluent Cloud Console."
+)
+_ENDING = "This key is being deleted. Nothing was changed."
+_NOT_SHOWN = "The secret of this key was not shown yet, so there is nothing to replace or extend. Nothing was changed."
+_NO_END = "Latchkey gave this key no end, so there is nothing to extend. Nothing was changed."
+_NO_PLACE = (
+    "Latchkey does not find what this key opens, so it cannot make another one for it. Nothing was changed. "
+    "If it is new, try again in ten minutes."
+)
+
+
+def nothing_left(expires_at: datetime) -> str:
+    """The sentence for a key that only a new one can outlast."""
+    return (
+        f"Confluent Cloud ends this key {when(expires_at)}, and nobody can change that. Nothing was changed. "
+        "Rotate it instead: you get a new key, and time to switch."
+    )
+
+
+def gone(request: Keyed, now: datetime) -> str:
+    """The sentence about a key that Confluent no longer has, for who asked for it."""
+    ended = request.deleted_at if isinstance(request, Withdrawn) else None
+    how = "expired" if has_expired(request.key, ended or now) else "was deleted"
+    return f"Confluent Cloud has no key `{plain(request.key.id)}` any more: it {how}. Nothing was changed."
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """Every method may raise `NotFound`, `Unavailable` and `CloudRefused`."""
+
+    directory: Directory
+    requests: Requests
+    clock: Clock
+
+    async def reader(self, user: SlackUserId, team: TeamId) -> Standing:
+        """Somebody who looks, with the roles of the last minute. Raises `Refused` for who can have no keys."""
+        return await self.directory.glance(await self.directory.identify(user, team, shown=True))
+
+    async def key_view(self, key: KeyId, standing: Standing) -> KeyView:
+        """One key. Raises `NotFound`, in the same words, for one that is gone and one that is not theirs to see."""
+        found = await self.directory.cloud.key(key) or await self._listed(key, standing)
+        view = await self.view_of(found, standing, await known(self.directory))
+        if view is None:
+            raise NotFound(NO_SUCH_KEY)
+        return view
+
+    async def _listed(self, key: KeyId, standing: Standing) -> ApiKey:
+        """A key that Confluent does not show by its id, which means little: the lists of its reader's keys decide.
+
+        Raises `NotFound`; who asked for the key may read that it is gone.
+        """
+        mine = await self.requests.of_requester(standing.person.slack, MOST_ASKED)
+        asked_for = [each.value for each in mine if isinstance(each.value, Keyed) and each.value.key.id == key]
+        owned_by = [each.key.owner for each in asked_for if each.key.owner]
+        for owner in dict.fromkeys([standing.person.principal, *owned_by]):
+            listed = await self.directory.cloud.keys_of(owner)
+            if found := next((each for each in listed if each.id == key), None):
+                return found
+        if asked_for:
+            await self.directory.cloud.must_see_all()
+            raise NotFound(gone(asked_for[0], self.clock()))
+        raise NotFound(NO_SUCH_KEY)
+
+    async def view_of(self, key: ApiKey, standing: Standing, catalog: Known) -> KeyView | None:
+        """A key that was just read, as this person may see it; None when it is not theirs to see."""
+        target, request = target_in(catalog, key), await self._maker(key)
+        if target is None or not may_see(standing, target, request):
+            return None
+        own = standing.person.principal
+        return KeyView(
+            key=replace(key, description=Marker.without(key.description)),
+            owner=target.owner,
+            owner_name=standing.person.name if target.owner.id == own else await self._name(target, request),
+            resource=target.resource,
+            request=request,
+            may=(await self._case(key, target, request, standing)).may(),
+            is_own=target.owner.id == own,
+            age=self.clock() - key.created_at if key.created_at else None,
+            secret_waits=isinstance(request, Ready) and request.ask.requester.slack == standing.person.slack,
+        )
+
+    async def key_page(self, key: KeyId, standing: Standing, notice: str = "") -> KeyPage:
+        """All about one key."""
+        return KeyPage(await self.key_view(key, standing), notice)
+
+    async def edit_page(self, key: KeyId, standing: Standing) -> EditPage:
+        """Name and description to be changed. Raises `Refused` when they may not, or when no field can hold them."""
+        view = await self.key_view(key, standing)
+        await self._asking(Operation.EDIT, view, standing)
+        for field, text in (("name", view.key.name), ("description", view.key.description)):
+            if len(text) > FIELD:
+                raise Refused(
+                    f"The {field} of this key has {len(text):,} characters, and Slack's fields hold {FIELD:,}. Here it "
+                    "would be cut, so nothing was changed. Change it in the Confluent Cloud Console."
+                )
+        return EditPage(view)
+
+    async def delete_page(self, key: KeyId, standing: Standing) -> DeletePage:
+        """What is lost with a key. Raises `Refused` when it may not be deleted."""
+        view = await self.key_view(key, standing)
+        await self._asking(Operation.DELETE, view, standing)
+        return DeletePage(view)
+
+    async def rotate_page(self, key: KeyId, standing: Standing) -> RotatePage:
+        """A new key in place of this one. Raises `Refused` when there may be none."""
+        view = await self.key_view(key, standing)
+        terms = await self._asking(Operation.ROTATE, view, standing)
+        most = min(each for each in (terms.overlap, MOST_OVERLAP, self._left_at_confluent(view)) if each is not None)
+        overlaps = tuple(range(max(most.days, 0) + 1))
+        return RotatePage(view, terms, overlaps)
+
+    async def extend_page(self, key: KeyId, standing: Standing) -> ExtendPage:
+        """A longer life for a key that has an end. Raises `Refused` when it may have none."""
+        view = await self.key_view(key, standing)
+        terms = await self._asking(Operation.EXTEND, view, standing)
+        left = view.ends_at - self.clock() if view.ends_at else timedelta()
+        return ExtendPage(view, terms, left, most=self._left_at_confluent(view))
+
+    def _left_at_confluent(self, view: KeyView) -> timedelta | None:
+        """How long Confluent lets this key live from now on; None is for ever."""
+        return view.key.expires_at - self.clock() if view.key.expires_at else None
+
+    async def endpoints(self, view: KeyView) -> Endpoints | None:
+        """Where clients find what a key opens, read afresh; None when it is gone, or not known to us."""
+        if view.key.kind is None:
+            return None
+        resource = view.resource
+        id_ = "" if isinstance(resource, Everywhere) else resource.id
+        found = await self.directory.cloud.resource(resource.kind, resource.environment, id_)
+        return found[1] if found else None
+
+    async def _maker(self, key: ApiKey) -> Request | None:
+        """The request that made the key. One bad record must not hide a key."""
+        try:
+            stored = await managed(key, self.requests)
+        except Tampered:
+            return None
+        return stored.value if stored else None
+
+    async def _name(self, target: Target, request: Request | None) -> str:
+        """What people call the owner. Whoever looks was matched among all users just now, so that the list is there."""
+        if not isinstance(target.owner, MyAccount):
+            made = request.ask.owner if request else None  # an account made with its key is not in the catalog yet
+            return target.owner.name or (made.name if isinstance(made, NewServiceAccount) else "")
+        cached = await self.directory.cache.get("users", tuple[User, ...])
+        return next((each.name for each in cached[0] if each.id == target.owner.id), "") if cached else ""
+
+    async def _case(self, key: ApiKey, target: Target, request: Request | None, standing: Standing) -> "_Case":
+        is_ours = await self.directory.is_own(target.owner)
+        return _Case(self.directory.policy(), standing, key, target, request, self.clock(), is_ours=is_ours)
+
+    async def _asking(self, operation: Operation, view: KeyView, standing: Standing) -> Terms:
+        """On which terms it may be asked for. Raises `Refused` with the reason why it may not."""
+        target = Target(view.owner, view.resource)
+        return (await self._case(view.key, target, view.request, standing)).terms(operation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A key, and somebody who might ask for something to happen to it."""
+
+    policy: Policy
+    standing: Standing
+    key: ApiKey
+    target: Target
+    request: Request | None
+    now: datetime
+    is_ours: bool
+    """Whether it is a key of Latchkey's own account."""
+
+    def may(self) -> frozenset[Operation]:
+        """All that can be asked for: it is decided by somebody, if not by the reader."""
+        found: set[Operation] = set()
+        for operation in CHANGES:
+            with suppress(Refused):
+                self.terms(operation)
+                found.add(operation)
+        return frozenset(found)
+
+    def terms(self, operation: Operation) -> Terms:
+        """On which terms this can be asked for. Raises `Refused` with the reason why it cannot."""
+        if hindrance := NOT_OURS if self.is_ours else self._hindrance(operation):
+            raise Refused(hindrance)
+        verdict = decide(self.policy, self._ask(operation), self.standing)
+        if isinstance(verdict, Forbidden):
+            raise Refused(f"{plain(verdict.reason)} Nothing was changed. (Rule: {plain(verdict.rule)}.)")
+        return verdict.terms
+
+    def _hindrance(self, operation: Operation) -> str:
+        """Why it cannot be, whatever the policy says; "" when nothing stands in the way."""
+        made, resource = self.request, self.target.resource
+        if self.key.kind is None:
+            return _UNKNOWN_KIND
+        if isinstance(made, Withdrawn):
+            return _ENDING
+        if operation in {Operation.ROTATE, Operation.EXTEND} and isinstance(made, Ready | Revealing):
+            return _NOT_SHOWN
+        if operation is Operation.ROTATE and not isinstance(resource, Everywhere) and not resource.environment:
+            return _NO_PLACE
+        if operation is not Operation.EXTEND:
+            return ""
+        end = end_of_life(made) if isinstance(made, Shown | Confirmed) else None
+        if end is not None and self.key.expires_at is not None and self.key.expires_at <= end:
+            return nothing_left(self.key.expires_at)
+        return "" if end else _NO_END
+
+    def _ask(self, operation: Operation) -> Ask:
+        key, target = self.key, self.target
+        return Ask(
+            id=RequestId(""),
+            requester=self.standing.person,
+            operation=operation,
+            owner=target.owner,
+            resource=target.resource,
+            name=key.name,
+            description=key.description,
+            reason="",
+            asked_at=self.now,
+            key=key,
+        )
+
+
+def target_in(catalog: Known, key: ApiKey) -> Target | None:
+    """Whose key it is and what it opens; None for Confluent's own.
+
+    What opens something that we do not know counts as opening everything: only who manages all keys sees it.
+    """
+    if key.owner is None:
+        return None
+    resource = catalog.resource(key) or Everywhere(Kind.GLOBAL)
+    return Target(catalog.owner(key.owner), resource)

@@ -1,0 +1,223 @@
+"""The keys that somebody may see, page by page, read owner by owner: a page costs the same however many keys there are.
+
+The reader's own keys come first, then those of service accounts by name; of a search, those first whose name or id is
+searched for. A page ends when it is full, or when many accounts had nothing to show: then it says so, and the next page
+goes on from there.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from bot.domain.authority import Standing, Target
+from bot.domain.catalog import Environment
+from bot.domain.errors import CloudRefused, Unavailable, plain
+from bot.domain.keys import ApiKey, KeyId, Marker, MyAccount, Owner, Principal
+from bot.domain.requests import Keyed
+from bot.domain.visibility import accounts_in_sight, may_see
+from bot.services.browse.key import MOST_ASKED, Viewing, target_in
+from bot.services.browse.lookup import Known, known
+from bot.services.pages import Filters, KeysPage
+
+PAGE = 8
+"""Keys on one page."""
+MOST_OWNERS = 24
+"""How many accounts one page looks through."""
+AT_ONCE = 4
+ME = "me"
+"""Stands for the reader's own account in a filter."""
+Place: TypeAlias = tuple[int, int]
+"""The number of an owner in the reader's order, and of a key among those of this owner that the filters let pass."""
+START: Place = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Lists of keys. May raise `Unavailable` and `CloudRefused`, but not for single accounts that cannot be read."""
+
+    viewing: Viewing
+
+    async def page(self, standing: Standing, filters: Filters, cursor: str = "") -> KeysPage:
+        """One page. A cursor whose account is gone meanwhile begins the list anew."""
+        look = await self._look(standing, filters)
+        is_back, place = look.place(cursor)
+        found = await (look.before(place) if is_back else look.after(place))
+        views = [await self.viewing.view_of(key, standing, look.catalog) for key in found.keys]
+        return replace(look.described(found), views=[view for view in views if view is not None])
+
+    async def _look(self, standing: Standing, filters: Filters) -> "_Look":
+        catalog, person = await known(self.viewing.directory), standing.person
+        stored = await self.viewing.requests.of_requester(person.slack, MOST_ASKED)
+        asked = {each.value.key.id: each.value for each in stored if isinstance(each.value, Keyed)}
+        others = {each.id: each for each in accounts_in_sight(standing, catalog.accounts.values())}
+        owners: dict[Principal, Owner] = {**others}
+        for request in asked.values():
+            if request.key.owner:
+                owners[request.key.owner] = catalog.owner(request.key.owner)
+        owners.pop(person.principal, None)
+        ordered = [MyAccount(person.principal), *sorted(owners.values(), key=lambda each: _order(each, filters.text))]
+        wanted = person.principal if filters.owner == ME else filters.owner
+        chosen = tuple(each for each in ordered if wanted in {"", each.id})
+        return _Look(self.viewing, standing, replace(filters, owner=wanted), catalog, chosen, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The keys of one page; where the next one begins, and where this one does, if anything comes before."""
+
+    keys: Sequence[ApiKey]
+    next: Place | None
+    start: Place
+    unread: Sequence[Owner]
+    pause: str = ""
+    """The sentence about a page that ended before it was full."""
+    partly: Sequence[Owner] = ()
+    """Of whose keys some cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look through the keys of one reader's owners."""
+
+    viewing: Viewing
+    standing: Standing
+    filters: Filters
+    catalog: Known
+    owners: Sequence[Owner]
+    asked: Mapping[KeyId, Keyed]
+
+    async def after(self, start: Place) -> _Found:
+        """The page that begins here."""
+        found: list[tuple[Place, ApiKey]] = []
+        unread, partly = list[Owner](), list[Owner]()
+        owner = start[0]
+        while owner < len(self.owners) and len(found) <= PAGE and owner - start[0] < MOST_OWNERS:
+            found += [each for each in await self._batch(owner, owner + AT_ONCE, unread, partly) if each[0] >= start]
+            owner += AT_ONCE
+        rest = found[PAGE][0] if len(found) > PAGE else (owner, 0) if owner < len(self.owners) else None
+        pause = _pause(owner - start[0], "Next") if rest and len(found) < PAGE else ""
+        return _Found([key for _, key in found[:PAGE]], rest, start, unread, pause, partly)
+
+    async def before(self, end: Place) -> _Found:
+        """The page that ends before here; the first page, when there is too little before."""
+        found: list[tuple[Place, ApiKey]] = []
+        unread, partly = list[Owner](), list[Owner]()
+        owner = end[0] + 1
+        while owner > 0 and len(found) < PAGE and end[0] - owner < MOST_OWNERS:
+            low = max(owner - AT_ONCE, 0)
+            found = [each for each in await self._batch(low, owner, unread, partly) if each[0] < end] + found
+            owner = low
+        if len(found) < PAGE and owner == 0:
+            return await self.after(START)
+        is_full = len(found) >= PAGE
+        pause = "" if is_full else _pause(end[0] + 1 - owner, "Previous")
+        start = found[-PAGE][0] if is_full else (owner, 0)
+        return _Found([key for _, key in found[-PAGE:]], end, start, unread, pause, partly)
+
+    def place(self, cursor: str) -> tuple[bool, Place]:
+        """Where a cursor points, and whether it means what comes before; what cannot be read is the beginning."""
+        way, _, rest = cursor.partition("|")
+        offset, _, owner = rest.partition("|")
+        number = next((index for index, each in enumerate(self.owners) if each.id == owner), None)
+        if number is None or way not in _WAYS or not (offset.isascii() and offset.isdigit() and len(offset) < _DIGITS):
+            return False, START
+        return way == _BACK, (number, int(offset))
+
+    def described(self, found: _Found) -> KeysPage:
+        """The page around its keys."""
+        owner = next((each for each in self.owners if each.id == self.filters.owner), None)
+        name = self.catalog.environments.get(self.filters.environment, self.filters.environment)
+        return KeysPage(
+            [],
+            self.filters,
+            self._cursor(_AHEAD, found.next) if found.next else "",
+            self._cursor(_BACK, found.start) if found.start > START else "",
+            self._note(found),
+            _shown(owner, self.standing) if owner else "",
+            Environment(self.filters.environment, name) if self.filters.environment else None,
+        )
+
+    def _cursor(self, way: str, place: Place) -> str:
+        return f"{way}|{place[1]}|{self.owners[place[0]].id}"
+
+    def _note(self, found: _Found) -> str:
+        notes = [found.pause] if found.pause else []
+        if not self.owners:
+            notes.append("You see no keys of this account.")
+        if found.unread:
+            notes.append(
+                f"Confluent Cloud did not show the keys of {self._named(found.unread)}. Try again in a minute."
+            )
+        if found.partly:
+            notes.append(f"Some keys of {self._named(found.partly)} cannot be read and are left out here.")
+        return " ".join(notes)
+
+    def _named(self, owners: Sequence[Owner]) -> str:
+        names = ", ".join(plain(_shown(each, self.standing))[:_NAME] for each in owners[:_NAMED])
+        return f"{names} and {len(owners) - _NAMED} more" if len(owners) > _NAMED else names
+
+    async def _batch(self, low: int, high: int, unread: list[Owner], partly: list[Owner]) -> list[tuple[Place, ApiKey]]:
+        """The keys of some owners, each with its place. Raises when none of them can be read."""
+        batch = self.owners[low:high]
+        answers = await asyncio.gather(*(self._keys(owner) for owner in batch))
+        errors = [each for each in answers if isinstance(each, Exception)]
+        if errors and len(errors) == len(batch):
+            raise errors[0]
+        found: list[tuple[Place, ApiKey]] = []
+        for number, (owner, keys) in enumerate(zip(batch, answers, strict=True), low):
+            if isinstance(keys, Exception):
+                unread.append(owner)
+            else:
+                shown, left_out = keys
+                found += [((number, index), key) for index, key in enumerate(shown)]
+                if left_out:
+                    partly.append(owner)
+        return found
+
+    async def _keys(self, owner: Owner) -> tuple[Sequence[ApiKey], int] | Unavailable | CloudRefused:
+        """The keys of one owner that the reader may see and wants to, by name; and how many cannot be read."""
+        try:
+            keys, left_out = await self.viewing.directory.cloud.keys_shown(owner.id)
+        except (Unavailable, CloudRefused) as error:
+            return error
+        return sorted(filter(self._passes, keys), key=lambda each: (each.name.casefold(), each.id)), left_out
+
+    def _passes(self, key: ApiKey) -> bool:
+        target = target_in(self.catalog, key)
+        return (
+            target is not None
+            and may_see(self.standing, target, self.asked.get(key.id))
+            and self.filters.kind in {"", key.kind}
+            and self.filters.environment in {"", target.resource.environment}
+            and self._says(key, target)
+        )
+
+    def _says(self, key: ApiKey, target: Target) -> bool:
+        wanted, resource = self.filters.text.strip().casefold(), target.resource
+        owner = (_shown(target.owner, self.standing), target.owner.id)
+        said = (key.name, key.id, Marker.without(key.description), *owner)
+        return not wanted or any(wanted in each.casefold() for each in (*said, resource.name, resource.id))
+
+
+def _pause(looked: int, on: str) -> str:
+    return f"Looked through {looked} accounts for this page. There are more: *{on}* goes on."
+
+
+def _shown(owner: Owner, standing: Standing) -> str:
+    """What people call an owner."""
+    if owner.id == standing.person.principal:
+        return standing.person.name
+    return owner.id if isinstance(owner, MyAccount) else owner.name or owner.id
+
+
+def _order(owner: Owner, text: str) -> tuple[bool, str, str]:
+    """Sorts owners: those who are searched for first, then by name."""
+    name, wanted = "" if isinstance(owner, MyAccount) else owner.name.casefold(), text.strip().casefold()
+    return bool(wanted) and wanted not in name and wanted not in owner.id.casefold(), name, owner.id
+
+
+_AHEAD, _BACK = "a", "b"
+_WAYS = frozenset({_AHEAD, _BACK})
+_DIGITS = 7
+_NAMED, _NAME = 3, 100

@@ -1,0 +1,111 @@
+"""From the ids and names that a platform engineer types to domain values: a resource, an owner."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from bot.domain.catalog import Environment
+from bot.domain.errors import NotFound, plain
+from bot.domain.keys import (
+    Everywhere,
+    FlinkRegion,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    Owner,
+    Person,
+    Principal,
+    Resource,
+)
+from bot.domain.kinds import Kind
+from bot.services.ports.inventory import Inventory
+
+Reader: TypeAlias = Callable[[Environment], Awaitable[Sequence[Resource]]]
+_REGION = re.compile(r"(aws|azure|gcp)\.[a-z0-9-]+")
+AT_ONCE = 5
+"""Environments that are looked through at the same time."""
+
+
+async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: str = "") -> Resource:
+    """The resource with this id or name, looked for in one environment, or in all. Raises `NotFound` unless just one.
+
+    Cloud, Tableflow and Global keys open no single resource: `word` may be "" for them. A Flink region in which nothing
+    runs yet is found where its environment is named.
+    """
+    if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
+        if word not in {"", kind.value}:
+            raise NotFound(f"A {kind} key opens no single resource: leave {plain(word)} out.")
+        return Everywhere(kind)
+    if not word:
+        raise NotFound(f"Say which resource the {kind} key is for.")
+    environments = await _environments(cloud, environment)
+    found = [each for each in await _all(_readers(cloud)[kind], environments) if word in {each.id, each.name}]
+    if not found and kind is Kind.FLINK and environment and _REGION.fullmatch(word):
+        return FlinkRegion(word, environments[0].id, environments[0].name)
+    if not found:
+        places = ", ".join(each.id for each in environments) or "no environment that Latchkey sees"
+        raise NotFound(f"There is no {kind} resource {plain(word)} in {places}.")
+    if len(found) > 1:
+        places = ", ".join(f"{each.id} in {each.environment}" for each in found)
+        raise NotFound(f"{plain(word)} is several things ({places}). Name one by its id and its environment.")
+    return found[0]
+
+
+async def find_owner(cloud: Inventory, word: str, requester: Person, operation: Operation = Operation.CREATE) -> Owner:
+    """`me`, `new`, a service account by id or name, or another person's `u-…`. Raises `NotFound`.
+
+    Only what is created can have an owner that does not exist yet.
+    """
+    if word in {"me", requester.principal}:
+        return MyAccount(requester.principal)
+    if word == "new":
+        if operation is not Operation.CREATE:
+            raise NotFound(f"A new service account has no key to {operation} yet. Say whose key it is.")
+        return NewServiceAccount("new", "")
+    accounts = await cloud.service_accounts()
+    account = next((each for each in accounts if each.id == word), None)
+    account = account or next((each for each in accounts if each.name == word), None)
+    if account is not None:
+        return account
+    if any(each.id == word for each in await cloud.users()):
+        return MyAccount(Principal(word))
+    raise NotFound(
+        f"There is no service account {plain(word)}. Say me, new, or the id or the name of a service account."
+    )
+
+
+async def all_names(cloud: Inventory) -> dict[str, str]:
+    """What environments, clusters of every kind and service accounts are called, by id."""
+    environments, readers = await cloud.environments(), _readers(cloud).values()
+    clusters = [each for read in readers for each in await _all(read, environments)]
+    return {each.id: each.name for each in (*environments, *clusters, *await cloud.service_accounts())}
+
+
+async def _environments(cloud: Inventory, wanted: str) -> Sequence[Environment]:
+    found = await cloud.environments()
+    if not wanted:
+        return found
+    chosen = [each for each in found if wanted in {each.id, each.name}]
+    if not chosen:
+        raise NotFound(f"There is no environment {plain(wanted)}, or Latchkey does not see it.")
+    return chosen
+
+
+def _readers(cloud: Inventory) -> Mapping[Kind, Reader]:
+    return {
+        Kind.KAFKA: cloud.kafka_clusters,
+        Kind.SCHEMA_REGISTRY: cloud.schema_registries,
+        Kind.KSQLDB: cloud.ksql_clusters,
+        Kind.FLINK: cloud.flink_regions,
+    }
+
+
+async def _all(read: Reader, environments: Sequence[Environment]) -> list[Resource]:
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(environment: Environment) -> Sequence[Resource]:
+        async with slots:
+            return await read(environment)
+
+    return [each for found in await asyncio.gather(*map(one, environments)) for each in found]

@@ -1,0 +1,135 @@
+"""The form as it stands, with what the catalog and the policy know about what was chosen so far. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.domain.authority import Target
+from bot.domain.catalog import Catalog, Environment
+from bot.domain.keys import (
+    Everywhere,
+    FlinkRegion,
+    KafkaCluster,
+    KsqlCluster,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    Owner,
+    Principal,
+    Resource,
+    SchemaRegistry,
+    ServiceAccount,
+)
+from bot.domain.kinds import Kind
+from bot.domain.policy import Policy
+from bot.services.catalog.index import NOTHING, cloud_of, clouds, placed, region_called, regions
+from bot.services.commands import Draft
+from bot.services.pages import FormPage
+
+ME, EXISTING, NEW = "me", "service-account", "new"
+"""The kinds of account that the form offers; an existing one that is chosen is known by its id."""
+
+
+def kind_of(draft: Draft) -> Kind:
+    """What the key is to open."""
+    return Kind(draft.kind) if draft.kind in set(Kind) else Kind.KAFKA
+
+
+def owner_kind(draft: Draft) -> str:
+    """`ME`, `EXISTING` or `NEW`; "" while nothing is chosen."""
+    return draft.owner if draft.owner in {"", ME, NEW} else EXISTING
+
+
+def used(draft: Draft) -> Draft:
+    """The draft without the texts of an account that is not to be made: nothing has looked at them."""
+    return draft if draft.owner == NEW else replace(draft, account_name="", account_description="")
+
+
+def form(draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mapping[str, str] | None = None) -> FormPage:
+    """The form as it was filled in, with names for what was chosen; what the catalog does not know goes by its id.
+
+    A resource or an account that has a problem is taken out, to be chosen again.
+    """
+    problems, known = problems or {}, catalog or NOTHING
+    draft = _settled(draft, known, policy, problems)
+    environment = _environment(draft, known)
+    chosen = _resource(draft, known, environment)
+    account = _account(draft, known)
+    offered, used = clouds(known, draft.environment)
+    if draft.cloud and draft.cloud not in offered:
+        offered = (*offered, draft.cloud)
+    return FormPage(
+        draft,
+        problems,
+        environment,
+        chosen if draft.cluster and "resource" not in problems else None,
+        account if account.id and "owner" not in problems else None,
+        own_account=policy.user_keys,
+        region=region_called(known, draft.cluster) if kind_of(draft) is Kind.FLINK and draft.cluster else None,
+        clouds=offered,
+        used_clouds=used,
+        offered=_number(draft, known) if catalog else None,
+        limit=_limit(draft, chosen, account, policy),
+    )
+
+
+def _settled(draft: Draft, catalog: Catalog, policy: Policy, problems: Mapping[str, str]) -> Draft:
+    """The draft with what follows from the rest of it."""
+    kind = kind_of(draft)
+    if draft.owner == EXISTING or (not policy.user_keys and draft.owner in {"", ME}):
+        draft = replace(draft, owner=draft.account or EXISTING)
+    if draft.owner not in {"", ME, NEW, EXISTING}:
+        draft = replace(draft, account=draft.owner)
+    if kind is Kind.FLINK and not draft.cloud:
+        draft = replace(draft, cloud=cloud_of(draft.cluster))
+    if kind is Kind.SCHEMA_REGISTRY and not draft.cluster and "resource" not in problems:
+        found = list(placed(catalog, kind, draft.environment))
+        draft = replace(draft, cluster=found[0].id) if len(found) == 1 else draft
+    return replace(draft, kind=kind)
+
+
+def _environment(draft: Draft, catalog: Catalog) -> Environment | None:
+    found = (each for each in catalog.environments if each.id == draft.environment)
+    return next(found, Environment(draft.environment, draft.environment)) if draft.environment else None
+
+
+def _account(draft: Draft, catalog: Catalog) -> ServiceAccount:
+    """The chosen service account; without an id where none is."""
+    found = (each for each in catalog.service_accounts if each.id == draft.account)
+    return next(found, ServiceAccount(Principal(draft.account), draft.account))
+
+
+def _resource(draft: Draft, catalog: Catalog, environment: Environment | None) -> Resource:
+    """What is chosen; without an id where nothing is."""
+    kind, id_ = kind_of(draft), draft.cluster
+    place = (environment.id, environment.name) if environment else ("", "")
+    if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
+        return Everywhere(kind)
+    if found := next((each for each in placed(catalog, kind, place[0]) if each.id == id_), None):
+        return found
+    match kind:
+        case Kind.KAFKA:
+            return KafkaCluster(id_, id_, *place)
+        case Kind.SCHEMA_REGISTRY:
+            return SchemaRegistry(id_, id_, *place)
+        case Kind.KSQLDB:
+            return KsqlCluster(id_, id_, *place, "")
+        case Kind.FLINK:
+            return FlinkRegion(id_, *place)
+
+
+def _number(draft: Draft, catalog: Catalog) -> int | None:
+    """How many resources there are to choose from; None before the place is chosen."""
+    kind = kind_of(draft)
+    if not draft.environment or (kind is Kind.FLINK and not draft.cloud):
+        return None
+    if kind is Kind.FLINK:
+        return sum(map(len, regions(catalog, draft.environment, draft.cloud)))
+    return sum(1 for _ in placed(catalog, kind, draft.environment))
+
+
+def _limit(draft: Draft, resource: Resource, account: ServiceAccount, policy: Policy) -> timedelta | None:
+    """The longest life by the rule that speaks of what is chosen so far."""
+    owners: dict[str, Owner] = {ME: MyAccount(Principal("")), NEW: NewServiceAccount("", "")}
+    rule = policy.rule(Operation.CREATE, Target(owners.get(draft.owner, account), resource))
+    return rule.lifetime if rule else None

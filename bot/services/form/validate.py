@@ -1,0 +1,153 @@
+"""Checking a form: is everything there, is it short enough, and does it exist at Confluent right now."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bot.domain.catalog import Endpoints
+from bot.domain.keys import Everywhere, Marker, MyAccount, NewServiceAccount, Owner, Person, Principal, Resource
+from bot.domain.kinds import Kind
+from bot.services.catalog.index import ORGANIZATION_WIDE
+from bot.services.commands import Draft
+from bot.services.form.fill import NEW, form, kind_of
+from bot.services.pages import FormPage
+from bot.services.people.directory import Directory
+from bot.services.text import is_lifetime
+
+LIMITS = {"account_name": 64, "account_description": 128, "name": 64, "description": 200, "reason": 3000}
+"""Characters. Slack takes 3,000 in one input; Confluent limits service accounts, but no texts of keys."""
+OWN_ACCOUNT = "This is the account of Latchkey itself. Nobody gets keys of it. Choose another one."
+_SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
+_OF_ACCOUNT = frozenset({"account_name", "account_description"})
+_OPTIONAL = frozenset({"account_description", "description"})
+_ONE_LINE = frozenset({"name", "description"}) | _OF_ACCOUNT
+"""They stand in rows beside our own words: a line of their own, or one turned round, would pass for one of ours."""
+_BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_MISSING = {"account_name": "Write a name for the service account."}
+_CHOOSE = {
+    Kind.KAFKA: "Choose a cluster.",
+    Kind.SCHEMA_REGISTRY: "Choose a Schema Registry.",
+    Kind.KSQLDB: "Choose a ksqlDB cluster.",
+    Kind.FLINK: "Choose a region.",
+}
+_GONE = {
+    Kind.KAFKA: "This cluster no longer exists in that environment. Choose another one.",
+    Kind.SCHEMA_REGISTRY: "This Schema Registry no longer exists in that environment. Choose another one.",
+    Kind.KSQLDB: "This ksqlDB cluster no longer exists in that environment. Choose another one.",
+    Kind.FLINK: "Confluent does not offer Flink in this region any more. Choose another one.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A form in which everything exists, but for a service account that is to be made."""
+
+    owner: Owner
+    resource: Resource
+    endpoints: Endpoints
+
+
+async def check(draft: Draft, person: Person, directory: Directory) -> Checked | FormPage:
+    """Whether everything in the form is there and exists at Confluent right now."""
+    problems = dict(text_problems(draft))
+    owner = await _owner(draft, person, problems, directory)
+    found = await _resource(draft, problems, directory)
+    if problems or owner is None or found is None:
+        return await wrong(draft, problems, directory)
+    return Checked(owner, found[0], found[1])
+
+
+async def wrong(draft: Draft, problems: Mapping[str, str], directory: Directory) -> FormPage:
+    """The form again, with what is wrong under its fields."""
+    return form(draft, await directory.catalog(), directory.policy(), problems)
+
+
+async def _owner(draft: Draft, person: Person, problems: dict[str, str], directory: Directory) -> Owner | None:
+    match draft.owner:
+        case "" | "service-account":
+            problems["owner"] = "Choose an account." if not draft.owner else "Choose a service account."
+            return None
+        case "me":
+            return MyAccount(person.principal)
+        case "new":
+            return await _new_account(draft, problems, directory)
+        case id_:
+            account = await directory.cloud.service_account(Principal(id_))
+            if account is None:
+                problems["owner"] = "This service account no longer exists. Choose another one."
+            elif await directory.is_own(account):
+                problems["owner"] = OWN_ACCOUNT
+            return account
+
+
+async def _new_account(draft: Draft, problems: dict[str, str], directory: Directory) -> Owner | None:
+    name = draft.account_name.strip()
+    if "account_name" in problems:
+        return None
+    if taken := await directory.cloud.accounts_named(name):
+        problems["account_name"] = name_taken(taken[0].id)
+    return NewServiceAccount(name, draft.account_description.strip())
+
+
+def name_taken(account: str) -> str:
+    """The sentence for a name that an account has already; it is left alone, for it is somebody's."""
+    return (
+        f"There is a service account of this name already ({account}). "
+        "Choose another name, or choose that account as an existing one."
+    )
+
+
+async def _resource(draft: Draft, problems: dict[str, str], directory: Directory) -> tuple[Resource, Endpoints] | None:
+    kind = kind_of(draft)
+    everywhere = kind in ORGANIZATION_WIDE
+    if not everywhere and (missing := _missing(draft, kind)):
+        problems.update(missing)
+        return None
+    place = ("", "") if everywhere else (draft.environment, draft.cluster)
+    found = await directory.cloud.resource(kind, *place)
+    if found is None:
+        problems["kind" if everywhere else "resource"] = _GONE.get(kind, "Confluent does not offer this any more.")
+        return None
+    if isinstance(found[0], Everywhere):
+        return found
+    catalog = await directory.catalog()
+    names = {each.id: each.name for each in catalog.environments} if catalog else {}
+    return replace(found[0], environment_name=names.get(draft.environment, draft.environment)), found[1]
+
+
+def _missing(draft: Draft, kind: Kind) -> Mapping[str, str]:
+    if not draft.environment:
+        return {"environment": "Choose an environment."}
+    if not draft.cluster:
+        needs_cloud = kind is Kind.FLINK and not draft.cloud
+        return {"cloud": "Choose a cloud provider."} if needs_cloud else {"resource": _CHOOSE[kind]}
+    return {}
+
+
+def text_problems(draft: Draft) -> Mapping[str, str]:
+    """What is wrong with the typed text, by field; needs nothing but the text."""
+    problems: dict[str, str] = {}
+    for field, limit in LIMITS.items():
+        text: str = getattr(draft, field)
+        if field in _OF_ACCOUNT and draft.owner != NEW:
+            continue
+        if field not in _OPTIONAL and not text.strip():
+            problems[field] = _MISSING.get(field, f"Write a {field}.")
+        elif problem := text_problem(text, limit):
+            problems[field] = problem
+        elif field in _ONE_LINE and _BREAKS_ROWS.search(text.strip()):
+            problems[field] = "Write this in one line, without invisible control characters."
+        elif field in _ONE_LINE and Marker.find(text):
+            problems[field] = "Take out the mark at its end: Latchkey knows its own keys by such marks."
+    if not is_lifetime(draft.lifetime):
+        problems["lifetime"] = "Choose a lifetime from the list."
+    return problems
+
+
+def text_problem(text: str, limit: int) -> str | None:
+    """What is wrong with a text that is going to be stored and shown to others."""
+    if len(text) > limit:
+        return f"At most {limit:,} characters; this has {len(text):,}."
+    if _SECRET.search(text):
+        return "This holds something that looks like an API secret. Take it out: it would be stored."
+    return None

@@ -1,0 +1,209 @@
+"""Editing, deleting and extending a key that exists: effects that may be repeated, so that a lost answer is no doubt.
+
+Approved ─▶ Working (the intent, on disk) ─▶ Done, or Failed. Found again in Working, a step first looks whether its
+effect has happened already.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.audit import Action, Event
+from bot.domain.authority import Target
+from bot.domain.deadlines import earliest, has_expired, in_force, lifetime
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
+from bot.domain.keys import ApiKey, Marker, Operation
+from bot.domain.requests import Approved, Done, Request, Working
+from bot.services.browse.lookup import present
+from bot.services.keys.expiry import EXPIRED
+from bot.services.keys.origin import Following, why_gone
+from bot.services.ports.store import Stored
+from bot.services.requests.recheck import Permission
+from bot.services.requests.transitions import Ledger, With, backoff
+
+UNTOUCHED = "Nothing was changed at Confluent Cloud."
+LOOK_AGAIN = "Look at the key with `/apikey show`, then try again."
+_INTENDED = {
+    Operation.EDIT: Action.EDIT_INTENDED,
+    Operation.DELETE: Action.DELETE_INTENDED,
+    Operation.EXTEND: None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """The steps of a request that changes a key. All may raise `Conflict` and `Unavailable`."""
+
+    ledger: Ledger
+    permission: Permission
+
+    @property
+    def following(self) -> Following:
+        """Who tells the request that made the key."""
+        return Following(self.ledger)
+
+    async def begin(self, stored: Stored[Request], approved: Approved) -> None:
+        """Have the intent on disk, then do it."""
+        now = self.ledger.clock()
+        working = approved.then(Working, sent_at=now, look_at=now)
+        action = _INTENDED[approved.ask.operation]
+        events = [self._event(action, working)] if action else []
+        written, _ = await self.ledger.move(stored, working, *events, extra=With(durable=True))
+        await self.finish(written, working, is_first=True)
+
+    async def finish(self, stored: Stored[Request], working: Working, *, is_first: bool = False) -> None:
+        """Do what is not done yet. What goes wrong in passing is tried again, as long as the approval holds.
+
+        `is_first`: nobody has tried before, so that what is done already was done by somebody else.
+        """
+        try:
+            note = await self._done_already(working, is_first=is_first)
+            if note is None:
+                await self.permission.renew(working)
+                note = await self._do(working)
+        except (Unavailable, Unknown) as error:
+            await self._later(stored, working, error)
+        except CloudRefused as error:
+            happened = f"Confluent Cloud refused: {error.detail}"
+            changed, step = _left(is_first=is_first), "Tell whoever runs Latchkey."
+            await self._fail(stored, working, happened, changed, step, error.reference)
+        except LatchkeyError as error:
+            await self._fail(stored, working, error.tell, _left(is_first=is_first), LOOK_AGAIN)
+        else:
+            await self._note(stored, working, note)
+
+    async def _done_already(self, working: Working, *, is_first: bool) -> str | None:
+        """A sentence ("" for none to say) when it has happened, whoever did it; None when it has not.
+
+        Raises `Refused` when it can no longer happen.
+        """
+        ask = working.ask
+        if ask.operation is Operation.EXTEND and await self.following.was_extended(_key(working), ask.id):
+            return ""
+        found = await self._present(working)
+        match ask.operation:
+            case Operation.DELETE if found is None and has_expired(_key(working), self.ledger.clock()):
+                return EXPIRED if is_first else ""
+            case Operation.DELETE if found is None:
+                return _GONE if is_first else ""
+            case Operation.DELETE:
+                return None
+            case _ if found is None:
+                raise await self._gone(working)
+            case Operation.EDIT:
+                return await self._edited_already(working, found)
+            case _:
+                return None
+
+    async def _gone(self, working: Working) -> Refused:
+        """What to say of a key that somebody deleted behind our back; the request that made it hears of it, too."""
+        key = _key(working)
+        await self.following.ended(key, why_gone(key, self.ledger.clock()))
+        return Refused(f"The key `{plain(key.id)}` no longer exists at Confluent Cloud.")
+
+    async def _edited_already(self, working: Working, present: ApiKey) -> str | None:
+        key = _key(working)
+        if (present.name, present.description) == _wanted(working):
+            await self.following.edited(present)
+            return ""
+        if (present.name, present.description) != (key.name, key.description):
+            raise Refused("Somebody else changed the key meanwhile, so Latchkey did not write over that.")
+        return None
+
+    async def _do(self, working: Working) -> str:
+        ask, key, cloud = working.ask, _key(working), self.permission.desk.directory.cloud
+        match ask.operation:
+            case Operation.DELETE:
+                await cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
+                return ""
+            case Operation.EDIT:
+                await self._edit(working)
+                return ""
+            case _:
+                if not await self.following.extended(key, new_end(working), ask.id):
+                    raise Refused("The key has no longer a life to extend: it was deleted, or replaced.")
+                return ""
+
+    async def _edit(self, working: Working) -> None:
+        try:
+            edited = await self.permission.desk.directory.cloud.edit_key(_key(working).id, *_wanted(working))
+        except CloudRefused:
+            if await self._present(working) is None:  # it went in this very moment, of which Confluent says 403, too
+                raise await self._gone(working) from None
+            raise
+        await self.following.edited(edited)
+
+    async def _present(self, working: Working) -> ApiKey | None:
+        """The key as it is now; None when it is gone."""
+        ask = working.ask
+        return await present(_key(working), Target(ask.owner, ask.resource), self.permission.desk.directory.cloud)
+
+    async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
+        ask = working.ask
+        if ask.operation is Operation.DELETE:
+            by = None if note else ask.requester
+            await self.following.ended(_key(working), note, by)
+        done = working.then(Done, at=self.ledger.clock(), note=note)
+        action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
+        is_gone = ask.operation is Operation.DELETE and note
+        event = self._event(Action.FOUND_GONE if is_gone else action, working)
+        try:
+            await self.ledger.move(stored, done, event)
+        except Conflict:
+            await self.ledger.audit.append(event)  # we were so slow that another process did it too, and said so
+            raise
+
+    async def _later(self, stored: Stored[Request], working: Working, error: LatchkeyError) -> None:
+        now = self.ledger.clock()
+        if now >= working.grant.fresh_until:
+            happened = f"It could not be done in time: {error.trouble}"
+            await self._fail(stored, working, happened, _left(is_first=False), LOOK_AGAIN)
+            return
+        look_at = now + backoff(working.clean, error)
+        again = replace(working, look_at=look_at, trouble=error.trouble, clean=working.clean + 1)
+        await self.ledger.move(stored, again)
+
+    async def _fail(
+        self, stored: Stored[Request], working: Working, happened: str, changed: str, step: str, reference: str = ""
+    ) -> None:
+        failed = working.fail(self.ledger.clock(), happened, changed, step, reference)
+        event = self.ledger.event(Action.FAILED, working.ask.id, happened=happened, reference=reference)
+        await self.ledger.move(stored, failed, event)
+
+    def _event(self, action: Action, working: Working) -> Event:
+        """With old and new, so that the audit log tells alone what was changed."""
+        ask, key, details = working.ask, _key(working), {"key": str(_key(working).id)}
+        if ask.operation is Operation.EDIT:
+            name, description = _wanted(working)
+            details |= {"old_name": key.name, "new_name": name}
+            details |= {"old_description": key.description, "new_description": description}
+        if ask.operation is Operation.EXTEND:
+            details["ends_at"] = str(new_end(working) or "never")
+        return self.ledger.event(action, ask.id, ask.requester.slack, **details)
+
+
+_GONE = "It was gone already: somebody deleted it outside Latchkey."
+
+
+def _left(*, is_first: bool) -> str:
+    """What a failure left at Confluent: an earlier try may have had its effect, and its answer been lost."""
+    return UNTOUCHED if is_first else "Latchkey could not see that anything was changed."
+
+
+def new_end(working: Working) -> datetime | None:
+    """When an extended key ends: its new life begins with the intent, so that a repeated step gives no more."""
+    lasts = lifetime(working.ask, working.terms)
+    return earliest(working.sent_at + lasts if lasts else None, in_force(_key(working).expires_at, working.sent_at))
+
+
+def _key(working: Working) -> ApiKey:
+    key = working.ask.key
+    if key is None:
+        raise Refused("This request names no key.")
+    return key
+
+
+def _wanted(working: Working) -> tuple[str, str]:
+    """Name and description as they should be, our marker kept."""
+    marker = Marker.find(_key(working).description)
+    description = f"{working.ask.description} {marker}".strip() if marker else working.ask.description
+    return working.ask.name, description

@@ -1,0 +1,116 @@
+"""The life of a key that its requester has: reminders of its end, and the key that it replaced."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.audit import Action
+from bot.domain.deadlines import capped, end_of_overlap, longest_overlap, next_look, own_end, reminders_behind, shown_at
+from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
+from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, Former
+from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
+from bot.services import agenda
+from bot.services.keys.expiry import Endings
+from bot.services.keys.origin import Following
+from bot.services.ports.store import Stored
+from bot.services.requests.transitions import Ledger, With, backoff
+from bot.services.text import when
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """The steps of Shown and Confirmed. All may raise `Conflict` and `Unavailable`."""
+
+    ledger: Ledger
+    endings: Endings
+
+    async def step(self, stored: Stored[Request], living: Living) -> None:
+        """What is due: the old key goes before the new one does, and nobody is reminded of an end that is there.
+
+        Now and then it is also looked whether the key is still there.
+        """
+        now = self.ledger.clock()
+        overlap, end = end_of_overlap(living), own_end(living)
+        if overlap and overlap <= now:
+            await self._drop(stored, living)
+        elif end and end <= now:
+            await self.endings.retire(stored, living)
+        else:
+            looks = next_look(living) <= now
+            looked_at = now if looks else living.life.looked_at
+            life = replace(living.life, reminded=reminders_behind(living, now), looked_at=looked_at)
+            extra = With(also={agenda.missing(living.ask.id): now} if looks else {})
+            await self.ledger.move(stored, replace(living, life=life), extra=extra)
+
+    async def wind_up(self, stored: Stored[Request], retired: Retired) -> None:
+        """What is left when the key's life is over: the key that it replaced, if that lives on, and the key itself."""
+        overlap = end_of_overlap(retired)
+        if overlap and overlap <= self.ledger.clock():
+            await self._drop(stored, retired)
+        elif retired.deleted_at is None:
+            await self.endings.withdraw(stored, retired)
+
+    async def longer(self, stored: Stored[Request], actor: str, *, seen: int = 0) -> str:
+        """Let the old key live a day longer. Raises `Refused` when it is gone, or has lived as long as it may.
+
+        Nothing happens when its end is no longer the one that was `seen`: the same button was pressed twice.
+        """
+        living, former = _former(stored.value)
+        if seen and seen != int(former.until.timestamp()):
+            return f"The old key lives until {when(former.until)} already."
+        until = min(former.until + A_DAY_LONGER, longest_overlap(living))
+        if until <= former.until or former.until <= self.ledger.clock():
+            raise Refused(f"The old key cannot live longer than until {when(former.until)}. Nothing was changed.")
+        await self._plan(stored, living, until, actor)
+        return f"The old key lives until {when(until)}."
+
+    async def drop_now(self, stored: Stored[Request], actor: str) -> str:
+        """Have the old key deleted at once."""
+        living, former = _former(stored.value)
+        if former.until <= self.ledger.clock() and not former.tries:
+            return "The old key is being deleted already."
+        await self._plan(stored, living, min(self.ledger.clock(), former.until), actor)
+        return "The old key is being deleted. Whatever still uses it stops now."
+
+    async def _plan(self, stored: Stored[Request], living: Living | Retired, until: datetime, actor: str) -> None:
+        life = replace(living.life, former=Former(until))
+        key = living.ask.key.id if living.ask.key else ""
+        event = self.ledger.event(Action.OVERLAP_CHANGED, living.ask.id, actor, key=key, until=str(until))
+        await self.ledger.move(stored, replace(living, life=life), event)
+
+    async def _drop(self, stored: Stored[Request], living: Living | Retired) -> None:
+        """Delete the key that was replaced; its own request, if Latchkey made it, hears of it first."""
+        former, key, now = living.life.former, living.ask.key, self.ledger.clock()
+        if former is None or key is None:
+            return
+        # Claimed first: who was told meanwhile that it lives a day longer must not lose it to an outdated record.
+        held, _ = await self.ledger.move(stored, living)
+        leftovers = self.endings.leftovers
+        if not former.tries:
+            await leftovers.intend(living, key)
+        try:
+            await leftovers.delete_intended(living, key)
+        except (Unavailable, Unknown, CloudRefused) as error:
+            again = replace(former, retry_at=now + backoff(former.tries, error), tries=former.tries + 1)
+            await self.ledger.move(held, replace(living, life=replace(living.life, former=again)))
+            return
+        await Following(self.ledger).ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
+        gone = replace(former, deleted_at=self.ledger.clock(), retry_at=None)
+        await self.ledger.move(held, replace(living, life=replace(living.life, former=gone)))
+
+
+def former_of(living: Living) -> Former | None:
+    """The plan for the key that a rotation replaces, from the moment that the new secret was shown."""
+    if living.ask.key is None:
+        return None
+    if gone_at := living.grant.replaced_at:
+        return Former(gone_at, deleted_at=gone_at)
+    overlap = min(living.ask.overlap, living.terms.overlap, MOST_OVERLAP)
+    return Former(capped(shown_at(living) + overlap, living))
+
+
+def _former(state: Request) -> tuple[Living | Retired, Former]:
+    if not isinstance(state, Shown | Confirmed | Retired) or state.life.former is None:
+        raise Refused("There is no old key to speak of any more. Nothing was changed.")
+    if state.life.former.deleted_at:
+        raise Refused(f"The old key was deleted {when(state.life.former.deleted_at)}. Nothing was changed.")
+    return state, state.life.former

@@ -1,0 +1,63 @@
+"""Making a key at the requester's own click (`mint: on_claim`), so that its secret is never stored."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.domain.audit import Action
+from bot.domain.errors import Conflict, LatchkeyError, Unavailable, Unknown
+from bot.domain.keys import Secret
+from bot.domain.requests import Approved, Offered, Ready, Request, Revealing, Working
+from bot.services.keys.steps import NOTHING_CHANGED, Execution
+from bot.services.ports.store import Stored
+from bot.services.requests.transitions import With
+
+ON_ITS_WAY = timedelta(seconds=30)
+"""How long the one message may take before the secret counts as lost."""
+_NOT_NOW = "The key could not be made. The message about it says what happened."
+
+
+@dataclass(frozen=True, slots=True)
+class Minting:
+    """From an offer to a key whose secret is in this process's hands and nowhere else."""
+
+    execution: Execution
+
+    async def mint(
+        self, stored: Stored[Request], offered: Offered, actor: str
+    ) -> tuple[Stored[Request], Ready, Secret] | str:
+        """Make the key now; the record then says that it is being shown. A sentence when no key was made.
+
+        Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
+        """
+        now = self.execution.ledger.clock()
+        approved = offered.then(Approved, not_before=now, without_end=offered.without_end)
+        try:
+            endpoints = await self.execution.permitted(approved)
+        except (Unavailable, Unknown):
+            raise
+        except LatchkeyError as error:
+            await self.execution.fail(stored, offered, error.tell, NOTHING_CHANGED, "Ask again with `/apikey create`.")
+            return f"{error.tell} {NOTHING_CHANGED}"
+        made = await self.execution.create(stored, approved)
+        if made is None:
+            return _NOT_NOW
+        working = made.working
+        ready = working.value.then(Ready, key=made.key, endpoints=endpoints, claim_by=offered.claim_by)
+        claimed = await self._claimed(working, ready, actor)
+        await self.execution.backstop.learn(made.said)
+        return claimed, ready, made.secret
+
+    async def _claimed(self, working: "Stored[Working]", ready: Ready, actor: str) -> Stored[Request]:
+        ledger, key = self.execution.ledger, ready.key
+        revealing = ready.then(Revealing, until=ledger.clock() + ON_ITS_WAY)
+        events = (
+            ledger.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
+            ledger.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),
+        )
+        before: Stored[Request] = Stored(working.value, working.rev)
+        try:
+            written, _ = await ledger.move(before, revealing, *events, extra=With(durable=True))
+        except Conflict:  # somebody took this attempt for dead; its key must not outlive that
+            await self.execution.leftovers.delete(working.value, [key])
+            raise
+        return written

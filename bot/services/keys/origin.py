@@ -1,0 +1,121 @@
+"""Keeping the request that made a key true, when something else changes the key: it was deleted, edited, extended."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.audit import Action
+from bot.domain.deadlines import (
+    CLOCKS_APART,
+    earliest,
+    end_of_life,
+    has_expired,
+    in_force,
+    is_shorter,
+    reminders_behind,
+)
+from bot.domain.errors import Refused, Tampered
+from bot.domain.keys import ApiKey, Person, RequestId
+from bot.domain.life import Life
+from bot.domain.requests import Confirmed, Living, Ready, Request, Retired, Revealing, Shown
+from bot.services.browse.lookup import managed
+from bot.services.keys.expiry import EXPIRED
+from bot.services.ports.store import Stored
+from bot.services.requests.transitions import Ledger, With, persistently
+from bot.services.text import shorter
+
+log = logging.getLogger("latchkey.following")
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Every method does nothing for a key that Latchkey did not make, and nothing the second time."""
+
+    ledger: Ledger
+
+    async def maker(self, key: ApiKey) -> Stored[Request] | None:
+        """The request that made this key: its marker names it, and its record names the key."""
+        try:
+            return await managed(key, self.ledger.requests)
+        except Tampered as error:
+            # What was done to the key is done, and has to be said: one bad record must not hide that.
+            log.warning("the record of a key cannot be read", extra={"key": key.id, "why": str(error)})
+            return None
+
+    async def ended(self, key: ApiKey, why: str, by: Person | None = None) -> None:
+        """The key is deleted at Confluent. `why` is a sentence for people."""
+
+        async def step() -> None:
+            stored = await self.maker(key)
+            state = stored.value if stored else None
+            if stored is None or not isinstance(state, Ready | Revealing | Shown | Confirmed):
+                return
+            now, life = self.ledger.clock(), Life(former=state.life.former)
+            over = state.then(Retired, at=now, deleted_at=now, why=why, by=by, life=life)
+            event = self.ledger.event(Action.RETIRED, state.ask.id, by.slack if by else "latchkey", key=key.id, why=why)
+            await self.ledger.move(stored, over, event, extra=With(take_secret=isinstance(state, Ready)))
+
+        await persistently(step)
+
+    async def edited(self, key: ApiKey) -> None:
+        """The key has another name or description; `key` is as Confluent reports it now."""
+
+        def renamed(state: Living) -> Living:
+            # Nothing else: what an answer leaves out, or has wrong, must not move the key's end.
+            return replace(state, key=replace(state.key, name=key.name, description=key.description))
+
+        await self._change(key, renamed)
+
+    async def expires(self, key: ApiKey) -> None:
+        """Confluent shows this key, and when it ends it, of which its answer to the create may have said nothing.
+
+        An end that is over by any clock was none, for the key is there.
+        """
+        now = self.ledger.clock()
+
+        def learned(state: Living) -> Living:
+            known = in_force(state.key.expires_at, now - CLOCKS_APART)
+            return replace(state, key=replace(state.key, expires_at=earliest(known, in_force(key.expires_at, now))))
+
+        await self._change(key, learned)
+
+    async def extended(self, key: ApiKey, ends_at: datetime | None, by: RequestId) -> bool:
+        """The key ends later, or never. Returns whether there is such a key, in somebody's hands.
+
+        Raises `Refused` when it would end earlier: who approves an extension does not approve an end.
+        """
+        now = self.ledger.clock()
+
+        def longer(state: Living) -> Living:
+            if state.life.extended_by == by:
+                return state
+            until, end = earliest(ends_at, in_force(state.key.expires_at, now)), end_of_life(state)
+            if is_shorter(until, end):
+                raise Refused(shorter(end))
+            life = replace(state.life, ends_at=until, endless=until is None, extended_by=by, extended_at=now)
+            return replace(state, life=replace(life, reminded=reminders_behind(replace(state, life=life), now)))
+
+        return await self._change(key, longer)
+
+    async def was_extended(self, key: ApiKey, by: RequestId) -> bool:
+        """Whether this request was the last to extend the key."""
+        stored = await self.maker(key)
+        return stored is not None and isinstance(stored.value, Living) and stored.value.life.extended_by == by
+
+    async def _change(self, key: ApiKey, change: Callable[[Living], Living]) -> bool:
+        async def step() -> bool:
+            stored = await self.maker(key)
+            if stored is None or not isinstance(stored.value, Shown | Confirmed):
+                return False
+            changed = change(stored.value)
+            if changed != stored.value:
+                await self.ledger.move(stored, changed)
+            return True
+
+        return await persistently(step)
+
+
+def why_gone(key: ApiKey, now: datetime) -> str:
+    """What became of a key that Confluent no longer has: a sentence for people."""
+    return EXPIRED if has_expired(key, now) else "Somebody deleted it outside Latchkey."

@@ -1,0 +1,73 @@
+"""Keys at Confluent that carry a request's marker: finding them, and deleting them with an intent on record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.audit import Action
+from bot.domain.deadlines import CLOCKS_APART
+from bot.domain.keys import ApiKey, Marker
+from bot.domain.requests import Keyed, Request
+from bot.services.keys.service_accounts import Accounts
+from bot.services.ports.cloud import Cloud
+from bot.services.requests.transitions import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What attempts at making a key left at Confluent. All may raise `Unavailable` and `CloudRefused`."""
+
+    ledger: Ledger
+    cloud: Cloud
+
+    @property
+    def accounts(self) -> Accounts:
+        """The service accounts that were made for keys."""
+        return Accounts(self.ledger, self.cloud)
+
+    async def of(self, request: Request) -> Sequence[ApiKey]:
+        """Keys that carry this request's marker, of any attempt.
+
+        A marker is text that anybody may write into another key: one that is older than the request is none of its own.
+        """
+        owner = await self.accounts.owner_of(request)
+        keys = await self.cloud.keys(owner, request.ask.resource) if owner else ()
+        since = request.ask.asked_at - CLOCKS_APART
+        marked = (key for key in keys if (found := Marker.find(key.description)) and found.request == request.ask.id)
+        return [key for key in marked if key.created_at is None or key.created_at >= since]
+
+    async def delete(self, request: Request, keys: Sequence[ApiKey]) -> None:
+        """Delete these keys, one after the other."""
+        for key in keys:
+            await self.delete_one(request, key)
+
+    async def delete_one(self, request: Request, key: ApiKey) -> None:
+        """Delete one key of the request's owner and resource."""
+        await self.intend(request, key)
+        await self.delete_intended(request, key)
+
+    async def intend(self, request: Request, key: ApiKey) -> None:
+        """Have it on record that this key is to be deleted.
+
+        Once for all tries: one that Confluent does not let us delete is tried for days, and the audit log is kept.
+        """
+        await self.ledger.record(Action.DELETE_INTENDED, request.ask.id, key=key.id)
+
+    async def delete_intended(self, request: Request, key: ApiKey) -> None:
+        """Delete a key of which `intend` has spoken."""
+        await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
+        await self.ledger.record(Action.DELETED, request.ask.id, key=key.id)
+
+    async def disown(self, request: Request, key: ApiKey) -> None:
+        """Delete a key that could not be recorded: its attempt was taken for dead, or its request is gone altogether.
+
+        Or it was recorded, the answer was lost, and others went on from there: then its requester may have it.
+        """
+        stored = await self.ledger.requests.get(request.ask.id)
+        if not (stored and isinstance(stored.value, Keyed) and stored.value.key.id == key.id):
+            await self.delete_one(request, key)
+
+
+def attempt_of(key: ApiKey) -> int:
+    """The attempt that made this key; 0 when it carries no marker."""
+    found = Marker.find(key.description)
+    return found.attempt if found else 0

@@ -1,0 +1,69 @@
+"""Looking whether a new key works, while its secret is sealed: each look is one step, and no showing waits for it."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bot.domain.catalog import Endpoints
+from bot.domain.deadlines import to_claim
+from bot.domain.keys import Secret
+from bot.domain.life import Probe
+from bot.domain.readiness import abandoned, after, unreachable
+from bot.domain.requests import Ready, Request
+from bot.services.ports.cloud import Prober
+from bot.services.ports.store import Stored
+from bot.services.requests.transitions import Ledger
+
+NO_ADDRESS = "Confluent names no address for it"
+PRIVATE = "its address is in a private network"
+PAUSED = "the cluster is paused until somebody resumes it at Confluent"
+FOREIGN = "its address is none that Latchkey sends a secret to"
+
+
+def chance() -> float:
+    """A number from -1 to 1, so that keys made together are not tried together."""
+    return random.uniform(-1, 1)  # noqa: S311 -- it keeps nothing secret
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """Tries a key of our own making where it is going to be used, and writes down what it met."""
+
+    ledger: Ledger
+    prober: Prober
+    jitter: Callable[[], float] = chance
+
+    async def probe(self, stored: Stored[Request], ready: Ready) -> None:
+        """Look once, if that is due; else do nothing. Raises `Conflict` when somebody changed the request meanwhile.
+
+        The secret is read and stays where it is. It is sent nowhere but to an address that the prober vouches for.
+        """
+        planned = ready.life.probe
+        if planned.next_at is None or self.ledger.clock() < planned.next_at:
+            return
+        probe = await self._looked(stored, ready)
+        await self.ledger.move(stored, replace(ready, life=replace(ready.life, probe=probe)))
+
+    async def _looked(self, stored: Stored[Request], ready: Ready) -> Probe:
+        resource, planned = ready.ask.resource, ready.life.probe
+        if not self.prober.can_probe(resource, ready.endpoints):
+            return unreachable(planned, self.ledger.clock(), _why_not(ready.endpoints))
+        secret = await self.ledger.requests.secret(stored)
+        if secret is None:
+            return abandoned(planned)
+        return await self._tried(ready, secret)
+
+    async def _tried(self, ready: Ready, secret: Secret) -> Probe:
+        resource = ready.ask.resource
+        answer = await self.prober.probe(resource, ready.endpoints, ready.key.id, secret)
+        # By our own clock: the key was made when the time to claim it began.
+        made_at, now = ready.claim_by - to_claim(ready.ask, ready.terms), self.ledger.clock()
+        return after(resource.kind, ready.life.probe, answer, made_at, now, self.jitter())
+
+
+def _why_not(endpoints: Endpoints) -> str:
+    if endpoints.is_paused:
+        return PAUSED
+    if endpoints.is_private:
+        return PRIVATE
+    return FOREIGN if endpoints.rest else NO_ADDRESS

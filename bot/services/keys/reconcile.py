@@ -1,0 +1,81 @@
+"""Finding out what a lost answer did: look, delete what is there, look again, and only then try once more."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bot.domain.audit import Action
+from bot.domain.errors import CloudRefused, Unavailable, Unknown
+from bot.domain.keys import Marker, RequestId
+from bot.domain.requests import Granted, Keyed, Request, Working
+from bot.services.keys.orphans import Leftovers, attempt_of
+from bot.services.keys.service_accounts import item
+from bot.services.ports.store import Stored
+from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Ledger, With, backoff
+
+SECOND_LOOK = timedelta(seconds=5)
+"""Between two lists that have to show none of our keys before the next attempt."""
+CLEAN_LISTS = 2
+ATTEMPTS = 5
+"""How many answers Confluent may lose before the request fails."""
+_NOTHING = "nothing is left of it"
+"""What the audit log says of an attempt whose outcome nobody heard, once it was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciling:
+    """The steps of a request whose key may or may not exist."""
+
+    ledger: Ledger
+    leftovers: Leftovers
+
+    async def sweep(self, request: RequestId, attempt: int) -> None:
+        """Delete keys of attempts that were given up, such as this one; the present attempt's key is left alone."""
+        stored = await self.ledger.get(request)
+        present = stored.value.attempt if isinstance(stored.value, Granted) else None
+        kept = stored.value.key.id if isinstance(stored.value, Keyed) else None
+        keys = [
+            key
+            for key in await self.leftovers.of(stored.value)
+            if key.id != kept and (present is None or attempt_of(key) < present)
+        ]
+        await self.leftovers.delete(stored.value, keys)
+        await self.leftovers.cloud.must_see_all()
+        await self.ledger.record(Action.CREATE_UNKNOWN, request, marker=str(Marker(request, attempt)), found=_NOTHING)
+
+    async def reconcile(self, stored: Stored[Request], working: Working) -> None:
+        """Look for keys of this request; none twice in a row starts the next attempt."""
+        now, held = self.ledger.clock(), stored
+        trouble = working.trouble or "Latchkey stopped while it made the key."
+        again = replace(working, look_at=now + SECOND_LOOK, clean=working.clean + 1, trouble=trouble)
+        try:
+            ours = await self.leftovers.of(working)
+            if ours:
+                # Claimed before it is deleted: whoever makes this key and is merely slow can no longer record it.
+                held, _ = await self.ledger.move(stored, replace(again, clean=0))
+                await self.leftovers.delete(working, ours)
+            else:
+                await self.leftovers.cloud.must_see_all()
+        except (Unavailable, Unknown, CloudRefused) as error:
+            waiting = replace(working, look_at=now + backoff(2, error), trouble=trouble, clean=0)
+            await self.ledger.move(held, waiting)
+            return
+        if again.clean >= CLEAN_LISTS and not ours:
+            await self._next_attempt(stored, working)
+        elif not ours:
+            await self.ledger.move(stored, again)
+
+    async def _next_attempt(self, stored: Stored[Request], working: Working) -> None:
+        now = self.ledger.clock()
+        # One sweep for each attempt: an earlier one that is still to come may come too early for this one's key.
+        sweep = With(also={f"sweep:{working.ask.id}/{working.attempt}": now + STRAGGLER})
+        found = self.ledger.event(Action.CREATE_UNKNOWN, working.ask.id, marker=str(working.marker), found=_NOTHING)
+        if working.attempt >= ATTEMPTS:
+            happened = f"Confluent Cloud lost its answer {working.attempt} times."
+            failed = working.fail(now, happened, "No key is left behind.", ASK_AGAIN)
+            event = self.ledger.event(Action.FAILED, working.ask.id, happened=happened)
+            account = item(failed)
+            extra = replace(sweep, also={**sweep.also, **({account: now} if account else {})})
+            await self.ledger.move(stored, failed, found, event, extra=extra)
+            return
+        fresh = working.next_attempt(now, without_end=working.without_end)
+        await self.ledger.move(stored, fresh, found, extra=sweep)

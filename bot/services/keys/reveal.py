@@ -1,0 +1,250 @@
+"""Showing a secret once, to the requester alone, and what follows: saved, or replaced.
+
+The secret leaves the store in the same write that moves the request to Revealing, so two clicks have one winner and
+a crash loses the secret rather than showing it twice. What is not known to have arrived is deleted at Confluent.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+from bot.domain.audit import Action
+from bot.domain.errors import Conflict, LatchkeyError, Refused, plain
+from bot.domain.keys import NewServiceAccount, Owner, Person, RequestId, Secret, ServiceAccount
+from bot.domain.life import Life
+from bot.domain.requests import (
+    Approved,
+    Confirmed,
+    Granted,
+    Keyed,
+    Offered,
+    Ready,
+    Request,
+    Revealing,
+    Shown,
+    Unclaimed,
+    Undelivered,
+    Working,
+)
+from bot.services.commands import Click
+from bot.services.keys.lifecycle import former_of
+from bot.services.keys.mint import ON_ITS_WAY, Minting
+from bot.services.keys.service_accounts import item
+from bot.services.keys.steps import Execution
+from bot.services.pages import Handover
+from bot.services.people.directory import Directory
+from bot.services.ports.slack import Notifier
+from bot.services.ports.store import Stored
+from bot.services.requests.transitions import Ledger, With, persistently
+from bot.services.text import decided, when
+
+PRESENT = timedelta(minutes=2)
+"""A click older than this does not show a secret: whoever clicked may have left the screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the requester does with a key that was made."""
+
+    ledger: Ledger
+    directory: Directory
+    execution: Execution
+    minting: Minting
+    notifier: Notifier
+
+    async def show(self, request: RequestId, attempt: int, click: Click) -> str | None:
+        """Show the secret in answer to this click. Returns what to say instead, when there is nothing to show."""
+        return await persistently(lambda: self._show(request, attempt, click))
+
+    async def _show(self, request: RequestId, attempt: int, click: Click) -> str | None:
+        stored = await self._of(request, click)
+        ready = stored.value
+        if not _is_present(ready, attempt):
+            return _OUTDATED
+        now = self.ledger.clock()
+        if not isinstance(ready, Ready | Offered):
+            return _instead(ready)
+        if now >= ready.claim_by:
+            return "The time to take this secret is over. No key is left. Ask again with `/apikey create`."
+        if now - click.at > PRESENT:
+            return "Latchkey was away when you clicked, so it shows nothing now. Click `Show secret` again."
+        if click.reply.response_url is None:  # the one way that a secret takes
+            return "Slack lets nobody show it from here. Run `/apikey requests` and select `Show secret`."
+        if isinstance(ready, Ready):
+            revealing, secret = await self._claim(stored, ready, click)
+            await self._reveal(revealing, ready, secret, click)
+            return None
+        minted = await self.minting.mint(stored, ready, click.by)
+        if isinstance(minted, str):
+            return minted
+        await self._reveal(*minted, click)
+        return None
+
+    async def saved(self, request: RequestId, attempt: int, click: Click) -> None:
+        """The requester has the secret: remove the message that shows it."""
+        await persistently(lambda: self._confirm(request, attempt, click))
+        await self.notifier.clear(click.reply)
+
+    async def replace(self, request: RequestId, attempt: int, click: Click) -> str:
+        """Delete this key and make another under the same approval, while that is fresh."""
+        state = await persistently(lambda: self._give_up(request, attempt, click))
+        if click.card is None:  # the click came from the message that shows the secret
+            await self.notifier.clear(click.reply)
+        key = plain(state.key.id)
+        return f"The key `{key}` is being deleted and a new one made. Latchkey writes to you when it is there."
+
+    async def drop_former(self, request: RequestId, attempt: int, click: Click) -> str:
+        """Have the key deleted that this one replaced, before its time."""
+        return await persistently(lambda: self._about_former(self.execution.lives.drop_now, request, attempt, click))
+
+    async def keep_former(self, request: RequestId, attempt: int, click: Click, until: int = 0) -> str:
+        """Let the key that this one replaced live a day longer than `until`; see `KeepFormer`."""
+        longer = partial(self.execution.lives.longer, seen=until)
+        return await persistently(lambda: self._about_former(longer, request, attempt, click))
+
+    async def _about_former(
+        self,
+        step: Callable[[Stored[Request], str], Awaitable[str]],
+        request: RequestId,
+        attempt: int,
+        click: Click,
+    ) -> str:
+        stored = await self._of(request, click)
+        if not _is_present(stored.value, attempt):
+            raise Refused(f"{_OUTDATED} Nothing was changed.")
+        return await step(stored, click.by)
+
+    async def _confirm(self, request: RequestId, attempt: int, click: Click) -> None:
+        stored = await self._of(request, click)
+        shown = stored.value
+        if not _is_present(shown, attempt):
+            return  # an earlier key's message: it says nothing about the secret of the present one
+        if isinstance(shown, Shown | Revealing):  # a quick click can overtake our own note that Slack took the message
+            now = self.ledger.clock()
+            at = shown.at if isinstance(shown, Shown) else now
+            life = shown.life if isinstance(shown, Shown) else _begun(shown.then(Shown, at=at, life=shown.life))
+            confirmed = shown.then(Confirmed, shown_at=at, at=now, life=life)
+            event = self.ledger.event(Action.CONFIRMED, request, click.by, key=shown.key.id)
+            await self.ledger.move(stored, confirmed, event)
+
+    async def _give_up(self, request: RequestId, attempt: int, click: Click) -> Keyed:
+        stored = await self._of(request, click)
+        state = stored.value
+        if not _is_present(state, attempt):
+            raise Refused(f"{_OUTDATED} Nothing was changed.")
+        if not isinstance(state, Revealing | Shown | Confirmed | Undelivered):
+            raise Refused(f"{_instead(state)} Nothing was changed.")
+        now = self.ledger.clock()
+        if now >= state.grant.fresh_until:
+            stays = "no other key is made" if isinstance(state, Undelivered) else "this key stays as it is"
+            ended = when(state.grant.fresh_until)
+            raise Refused(f"The approval ended {ended}, so {stays}. Ask for a new one with `/apikey create`.")
+        asked = self.ledger.event(Action.REPLACEMENT_ASKED, request, click.by, key=state.key.id)
+        if isinstance(state, Undelivered) and state.deleted_at:
+            await self.ledger.move(stored, state.next_attempt(now), asked)
+        elif not (isinstance(state, Undelivered) and state.reissue):
+            why = "You asked for another key in its place."
+            await self.execution.endings.undeliver(stored, state, why, asked, reissue=True)
+        return state
+
+    async def _of(self, request: RequestId, click: Click) -> Stored[Request]:
+        """The request, if it is this person's, matched again at this moment. Raises `Refused` otherwise."""
+        stored = await self.ledger.get(request)
+        asker = stored.value.ask.requester
+        try:
+            _must_be(asker, await self.directory.identify(click.by, click.team))
+        except Refused as error:
+            await self.ledger.record(Action.SHOW_REFUSED, request, click.by, tried=click.deed.kind, reason=error.tell)
+            raise
+        return stored
+
+    async def _claim(
+        self, stored: Stored[Request], ready: Ready, click: Click
+    ) -> tuple[Stored[Request], Secret | None]:
+        # With the secret goes the means to probe: what is known of the key by now is all that will be.
+        life = replace(ready.life, probe=replace(ready.life.probe, next_at=None), endpoints=ready.endpoints)
+        revealing = ready.then(Revealing, until=self.ledger.clock() + ON_ITS_WAY, life=life)
+        event = self.ledger.event(Action.SHOW_INTENDED, ready.ask.id, click.by, key=ready.key.id)
+        # On disk before it is shown: a store that forgot the claim in a crash would show the secret again.
+        return await self.ledger.move(stored, revealing, event, extra=With(take_secret=True, durable=True))
+
+    async def _reveal(self, stored: Stored[Request], ready: Ready, secret: Secret | None, click: Click) -> None:
+        if secret is None:
+            await self._lost(stored, ready, "The sealed secret could not be opened.")
+            return
+        handover = Handover(
+            ready.ask.id,
+            ready.attempt,
+            ready.key,
+            secret,
+            _owner(ready),
+            ready.ask.resource,
+            ready.endpoints,
+            ready.grant.fresh_until,
+            probe=ready.life.probe,
+        )
+        try:
+            await self.notifier.hand_over(click.reply, handover)
+        except LatchkeyError:
+            await self._lost(stored, ready, "Slack did not take the message with the secret.")
+            return
+        shown = ready.then(Shown, at=self.ledger.clock(), life=ready_as_revealing(stored, ready).life)
+        event = self.ledger.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
+        account = item(shown)
+        also = {account: shown.at} if account else {}
+        try:
+            await self.ledger.move(stored, replace(shown, life=_begun(shown)), event, extra=With(also=also))
+        except Conflict:
+            return  # the requester was quicker with the next click, or the lease ended: the record says which
+
+    async def _lost(self, stored: Stored[Request], ready: Ready, why: str) -> None:
+        await self.execution.endings.undeliver(stored, ready_as_revealing(stored, ready), why)
+
+
+_OUTDATED = "This button belongs to an earlier key. Only the newest message counts."
+
+
+def _is_present(request: Request, attempt: int) -> bool:
+    """Whether a button of this attempt is about the present key, if there is any."""
+    return not isinstance(request, Granted) or request.attempt == attempt
+
+
+def _must_be(asker: Person, person: Person) -> None:
+    if person.slack != asker.slack or person.principal != asker.principal:
+        raise Refused("This key is for the person who asked for it, and for nobody else.")
+
+
+def ready_as_revealing(stored: Stored[Request], ready: Ready) -> Revealing:
+    """The state just written, for the next one to be made from."""
+    if isinstance(stored.value, Revealing):
+        return stored.value
+    return ready.then(Revealing, until=ready.claim_by)
+
+
+def _begun(shown: Shown) -> Life:
+    """A key's life from the moment that its secret was shown: the key that it replaces, if any, has its end now."""
+    return replace(shown.life, former=former_of(shown))
+
+
+def _owner(ready: Ready) -> Owner:
+    """Whose key it is, with the id of an account that was made for it."""
+    owner, made = ready.ask.owner, ready.key.owner
+    return ServiceAccount(made, owner.name) if isinstance(owner, NewServiceAccount) and made else owner
+
+
+def _instead(request: Request) -> str:
+    match request:
+        case Revealing():
+            return "This secret is being shown right now, in answer to an earlier click."
+        case Shown() | Confirmed():
+            at = request.at if isinstance(request, Shown) else request.shown_at
+            return f"This secret was shown to you {when(at)}. It cannot be shown again."
+        case Undelivered():
+            return f"This secret can no longer be shown: {plain(request.why)} Its key is deleted."
+        case Approved() | Working():
+            return "The key is being made. Latchkey writes to you when its secret can be shown."
+        case Unclaimed():
+            return "The time to take this secret is over, and its key is deleted. Ask again with `/apikey create`."
+        case _:
+            return decided(request)

@@ -1,0 +1,170 @@
+"""Service accounts that are made for a key: found again by name and marker, and removed if they stay without one.
+
+An account carries `Marker(request, 0)` at the end of its description until its key is in use and can no longer be
+replaced, for its replacement has to find the account; then it gets the description that was typed. Its deletion and
+this clean-up are one agenda item, `account:REQUEST`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from bot.domain.audit import Action
+from bot.domain.catalog import Account
+from bot.domain.errors import CloudRefused, Refused, plain
+from bot.domain.keys import ApiKey, Marker, NewServiceAccount, Principal, RequestId, ServiceAccount
+from bot.domain.requests import (
+    Approved,
+    Confirmed,
+    Failed,
+    Keyed,
+    Offered,
+    Ready,
+    Request,
+    Retired,
+    Revealing,
+    Shown,
+    Unclaimed,
+    Undelivered,
+    Working,
+)
+from bot.services.ports.cloud import Cloud
+from bot.services.requests.transitions import STRAGGLER, Ledger
+
+MOST = 128
+"""Characters of a description that Confluent takes."""
+LATER = timedelta(minutes=2)
+"""When to look again at an account whose request is still on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """New service accounts. All may raise `Unavailable` and `CloudRefused`."""
+
+    ledger: Ledger
+    cloud: Cloud
+
+    async def owner_of(self, request: Request) -> Principal | None:
+        """Whose keys the request is about; None while the account that it needs does not exist."""
+        ask = request.ask
+        if not isinstance(ask.owner, NewServiceAccount):
+            return ask.owner.id
+        if isinstance(request, Keyed) and request.key.owner:
+            return request.key.owner
+        ours = await self._ours(request)
+        return ours.id if ours else None
+
+    async def check(self, request: Approved) -> None:
+        """Raises `Refused` when the name of an account to be made is somebody else's by now."""
+        owner = request.ask.owner
+        if isinstance(owner, NewServiceAccount) and any(
+            not _is_ours(each, request) for each in await self.cloud.accounts_named(owner.name)
+        ):
+            raise Refused(f"There is a service account named {plain(owner.name)} by now. Ask for a key of that one.")
+
+    async def ensure(self, working: Working) -> ServiceAccount | None:
+        """The new account of this request, made if it is not there; None when the owner exists already.
+
+        Raises `Unknown` when it may have been made: found by its marker, the next attempt uses it.
+        """
+        owner = working.ask.owner
+        if not isinstance(owner, NewServiceAccount):
+            return None
+        made = await self._ours(working)
+        if made is None:
+            made = await self._make(owner, working)
+        else:  # by an attempt whose answer may have been lost, and its outcome with it
+            await self._made(made, working, found="it was there already")
+        return ServiceAccount(made.id, made.name)
+
+    async def settle(self, request: Request) -> datetime | None:
+        """Give the account its own description once its key is in use, or remove it. Returns when to look again."""
+        if not isinstance(request.ask.owner, NewServiceAccount):
+            return None
+        now = self.ledger.clock()
+        if (again := _waits(request, now)) is not None:
+            return again
+        account = await self._ours(request)
+        if account is None:
+            await self.cloud.must_see_all()
+            return _last_look(request, now)
+        if isinstance(request, Shown | Confirmed | Retired):
+            await self._describe(request.ask.owner, account, request.ask.id)
+            return None
+        keys = await self.cloud.keys_of(account.id)
+        if any(_is_of(key, request) for key in keys):
+            return now + LATER  # it is given up, and goes first
+        if not keys:  # a key that somebody made for it meanwhile keeps it
+            await self._remove(account, request.ask.id)
+        return None
+
+    async def _ours(self, request: Request) -> Account | None:
+        owner = request.ask.owner
+        found = await self.cloud.accounts_named(owner.name) if isinstance(owner, NewServiceAccount) else ()
+        return next((each for each in found if _is_ours(each, request)), None)
+
+    async def _make(self, owner: NewServiceAccount, working: Working) -> Account:
+        marker, request = str(Marker(working.ask.id, 0)), working.ask.id
+        description = f"{owner.description[: MOST - len(marker) - 1]} {marker}".strip()
+        await self.ledger.record(Action.ACCOUNT_INTENDED, request, name=owner.name, marker=marker)
+        try:
+            made = await self.cloud.create_account(owner.name, description)
+        except CloudRefused as refused:
+            # An earlier attempt, given up for lost, can have landed since: then the taken name is ours.
+            ours = await self._ours(working) if refused.status == HTTPStatus.CONFLICT else None
+            if ours is None:
+                raise
+            made = ours
+        await self._made(made, working)
+        return made
+
+    async def _made(self, made: Account, working: Working, **found: str) -> None:
+        about = {"account": str(made.id), "name": made.name, "marker": str(Marker(working.ask.id, 0))}
+        await self.ledger.record(Action.ACCOUNT_CREATED, working.ask.id, **about, **found)
+
+    async def _describe(self, owner: NewServiceAccount, account: Account, request: RequestId) -> None:
+        await self.ledger.record(Action.ACCOUNT_EDIT_INTENDED, request, account=account.id)
+        await self.cloud.describe_account(account.id, owner.description)
+        await self.ledger.record(Action.ACCOUNT_EDITED, request, account=account.id)
+
+    async def _remove(self, account: Account, request: RequestId) -> None:
+        await self.ledger.record(Action.ACCOUNT_DELETE_INTENDED, request, account=account.id, name=account.name)
+        await self.cloud.delete_account(account.id)
+        await self.ledger.record(Action.ACCOUNT_DELETED, request, account=account.id, name=account.name)
+
+
+def item(request: Request) -> str | None:
+    """The agenda item that settles the request's new account; None when it makes none."""
+    return f"account:{request.ask.id}" if _is_new(request) else None
+
+
+def _is_new(request: Request) -> bool:
+    return isinstance(request.ask.owner, NewServiceAccount)
+
+
+def _is_ours(account: Account, request: Request) -> bool:
+    return Marker.find(account.description) == Marker(request.ask.id, 0)
+
+
+def _is_of(key: ApiKey, request: Request) -> bool:
+    marker = Marker.find(key.description)
+    return marker is not None and marker.request == request.ask.id
+
+
+def _last_look(request: Request, now: datetime) -> datetime | None:
+    """When to look once more for an account that is not there: one whose answer was lost may show late."""
+    last = request.at + STRAGGLER if isinstance(request, Failed) else now
+    return last if last > now else None
+
+
+def _waits(request: Request, now: datetime) -> datetime | None:
+    """When to look again, while a key of this request may still come or has to go; None when it is settled."""
+    match request:
+        case Approved() | Offered() | Working() | Ready() | Revealing():
+            return now + LATER
+        case Shown() | Confirmed() | Undelivered() if now < request.grant.fresh_until:
+            return request.grant.fresh_until
+        case Undelivered() | Unclaimed() if request.deleted_at is None:
+            return now + LATER
+        case _:
+            return None

@@ -1,0 +1,158 @@
+"""Keeping every message about a request true: which there should be, and bringing each up to date."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.asks import Ask
+from bot.domain.deadlines import end_of_life, is_reminded
+from bot.domain.errors import Throttled, Unavailable, Undeliverable
+from bot.domain.keys import MyAccount, RequestId
+from bot.domain.life import LEADS
+from bot.domain.requests import (
+    Confirmed,
+    Denied,
+    Done,
+    Expired,
+    Failed,
+    InFlight,
+    Keyed,
+    Living,
+    Offered,
+    Pending,
+    Request,
+    Retired,
+    Shown,
+)
+from bot.services.commands import CardAt
+from bot.services.ports.clock import Clock
+from bot.services.ports.slack import Notifier, Surface
+from bot.services.ports.store import Post, Posts
+
+log = logging.getLogger("latchkey.publishing")
+AGAIN = timedelta(seconds=5)
+REPAIRED = timedelta(minutes=5)
+"""How long until a message that Slack refused for good is tried again: a person may have invited the bot meanwhile."""
+EVER_LESS = 10
+"""Later it is tried once more for each tenth of its age: whoever left the company does not come back to read it."""
+
+
+def surfaces(request: Request) -> tuple[Surface, ...]:
+    """The messages that this request should have by now, in the order in which to write them."""
+    if not request.ask.makes_key and not request.terms.approvals:
+        # Its requester alone has to do with it, and whom the key concerns reads it in the key's messages. A key of
+        # another person's account may have none: then the channel reads it.
+        return ("card", "asked") if _is_of_another_person(request.ask) else ("asked",)
+    if isinstance(request, Denied | Expired | Failed | Done):
+        return ("card", "asked", "outcome")
+    if isinstance(request, Keyed | Offered):
+        return (f"key:{request.attempt}", "card", "asked", *_of_its_life(request))
+    if isinstance(request, Pending):
+        return ("card", "asked", *(f"copy:{told}" for told in request.told))
+    return ("card", "asked")
+
+
+def _is_of_another_person(ask: Ask) -> bool:
+    return isinstance(ask.owner, MyAccount) and ask.owner.id != ask.requester.principal
+
+
+def _of_its_life(request: Keyed | Offered) -> tuple[Surface, ...]:
+    """What the requester is told of a key in their hands, each in a message of its own: edited ones ring no bell."""
+    if not isinstance(request, Shown | Confirmed | Retired):
+        return ()
+    former = request.life.former
+    replaced = ("replaced",) if former and former.deleted_at else ()
+    if isinstance(request, Retired):
+        by_requester = request.by is not None and request.by.slack == request.ask.requester.slack
+        return replaced if by_requester else (*replaced, "end")
+    end = end_of_life(request)
+    if end is None or not is_reminded(request):
+        return replaced
+    return (*replaced, f"reminder:{int(end.timestamp())}:{request.life.reminded}")
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """Writes messages. What could not be written is tried again; the request itself never waits for it."""
+
+    posts: Posts
+    notifier: Notifier
+    clock: Clock
+
+    async def publish(self, request: Request) -> datetime | None:
+        """Bring all messages up to date. Returns when to try again what failed; None when all is well."""
+        known = await self.posts.get(request.ask.id)
+        retry: list[datetime] = []
+        note = ""
+        for surface in _all(request, known):
+            copies: list[Post | None] = [post for post in known if post.surface == surface and not post.broken]
+            for post in copies or [None]:
+                again, trouble = await self._one(surface, request, post, note if surface == "asked" else "")
+                retry += [again] if again else []
+                note = trouble if surface == "card" and isinstance(request, Pending) else note
+        return min(retry, default=None)
+
+    async def found(self, request: RequestId, surface: Surface, at: CardAt) -> bool:
+        """Remember a message that somebody clicked, in case a crash kept us from remembering that we posted it.
+
+        Returns whether it was unknown, and so may show something old.
+        """
+        known = await self.posts.get(request)
+        if any((post.channel, post.ts) == (at.channel, at.ts) for post in known):
+            return False
+        await self.posts.put(request, Post(surface, at.channel, at.ts, ""))
+        return True
+
+    async def _one(
+        self, surface: Surface, request: Request, post: Post | None, note: str
+    ) -> tuple[datetime | None, str]:
+        """Write one message; returns when to try again, and what to tell the requester about it."""
+        now = self.clock()
+        try:
+            written = await self.notifier.publish(surface, request, post, note)
+        except Throttled as error:
+            return now + error.wait, ""
+        except Unavailable:
+            return now + AGAIN, ""
+        except Undeliverable as error:
+            if post is not None and error.reason in _GONE:
+                await self.posts.put(request.ask.id, _given_up(post, error.reason))
+                return None, ""
+            about = {"request": request.ask.id, "surface": surface.partition(":")[0], "code": error.reason}
+            log.warning("a message is refused", extra=about)
+            wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else AGAIN
+            return now + wait, f"{_TROUBLE} ({error.reason})."
+        except Exception:  # one message that cannot be written keeps neither the others nor the next step back
+            log.exception("a message failed", extra={"request": request.ask.id, "surface": surface.partition(":")[0]})
+            return now + AGAIN, ""
+        if written != post:
+            await self.posts.put(request.ask.id, written)
+        return None, ""
+
+
+_TROUBLE = "The card for approvers could not be posted. Tell whoever runs Latchkey; it is tried again every few minutes"
+
+
+_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+"""Of these Slack says that nobody will ever change the message. What else is wrong, a person may repair."""
+
+
+def _all(request: Request, known: Sequence[Post]) -> Sequence[Surface]:
+    """What there should be, then what is there besides; messages that Slack lets nobody change are left alone."""
+    wanted = surfaces(request)
+    gone = {post.surface for post in known if post.broken} - {post.surface for post in known if not post.broken}
+    others = sorted({post.surface for post in known} - set(wanted))
+    return [surface for surface in (*wanted, *others) if surface not in gone]
+
+
+def _news_of(request: Request, now: datetime) -> datetime:
+    """Since when there is what its newest message says; now, where a deadline of its own is to come soon."""
+    at = now if isinstance(request, InFlight) else request.at
+    if isinstance(request, Living) and is_reminded(request) and (end := end_of_life(request)):
+        return max(at, end - LEADS[request.life.reminded - 1])
+    return at
+
+
+def _given_up(post: Post, reason: str) -> Post:
+    return Post(post.surface, post.channel, post.ts, post.digest, broken=reason)

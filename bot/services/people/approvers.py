@@ -1,0 +1,262 @@
+"""Who could approve: everybody else with authority over a key, from role bindings and from what the policy gives."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bot.domain.authority import Standing, Target, bases, lacks_only_the_account
+from bot.domain.catalog import User
+from bot.domain.errors import Refused
+from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
+from bot.domain.policy import Policy, RoleMapping
+from bot.domain.roles import Binding, Scope
+from bot.services.people.identity import Tenant, admitted, matched
+from bot.services.ports.inventory import Inventory
+from bot.services.ports.slack import People
+
+AT_ONCE = 5
+"""Look-ups in Slack, or at Confluent, at the same time."""
+MOST_HALVES = 20
+"""How many people who lack only the right to make service accounts are asked for it one by one."""
+NOT_IN_SLACK = "Nobody in the Slack workspace has the e-mail address of this Confluent user."
+_ANYBODY = Principal("?")
+"""No real principal: weighs what a binding gives to somebody who does not own the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Someone:
+    """A person; `refusal` says why Latchkey would not deal with them ("" when it would).
+
+    Whoever is refused may have a stand-in for an id: `?`, and what was looked for.
+    """
+
+    person: Person
+    refusal: str = ""
+
+    @property
+    def slack(self) -> SlackUserId | None:
+        """The Slack id, where there is one."""
+        return None if self.person.slack.startswith("?") else self.person.slack
+
+    @property
+    def principal(self) -> Principal | None:
+        """The Confluent user, where there is just one."""
+        return None if self.person.principal.startswith("?") else self.person.principal
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """Somebody else's authority over the key. `someone.refusal` says what keeps this person from using it."""
+
+    someone: Someone
+    basis: Binding
+    via: str = ""
+    """The Slack id that the policy maps to the role; "" for a role binding at Confluent."""
+    account: Binding | None = None
+    """The role that makes the new service account which the key is for, where `basis` does not."""
+    account_via: str = ""
+    """As `via`, for `account`."""
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """All that gives the authority: what `authority.bases` found."""
+        return (self.basis, self.account) if self.account else (self.basis,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """Somebody whom the policy gives roles, and by which Slack id it names them."""
+
+    someone: Someone
+    roles: dict[Binding, str] = field(default_factory=dict[Binding, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Approvers:
+    """Finds approvers for one policy, in one organisation and one workspace."""
+
+    cloud: Inventory
+    people: People
+    tenant: Tenant
+    policy: Policy
+
+    async def of(
+        self, target: Target, requester: Person, *, thorough: bool = False, most: int | None = None
+    ) -> Sequence[Approver]:
+        """Everybody but the requester who has authority over the key, those first who can use it; each once.
+
+        Only the first `most` holders of a role are looked up in Slack, which takes 50 such questions a minute; the
+        rest count as people who can approve, with no Slack id.
+
+        Unless `thorough`, which reads all bindings of the organisation, roles bound by a pattern such as
+        `environment=*` are not found: these people can approve all the same.
+        """
+        organization, users = await asyncio.gather(self.cloud.organization(), self.cloud.users())
+        held = defaultdict[Principal, list[Binding]](list)
+        for binding in await self._bindings(target, organization, thorough=thorough):
+            held[binding.principal].append(binding)
+        mapped = await self._mapped(target, organization, users)
+        if isinstance(target.owner, NewServiceAccount) and not thorough:
+            await self._complete(held, target, organization)
+        found = [
+            *self._given(mapped, held, target, organization),
+            *await self._bound(held, {each.someone.person.principal for each in mapped}, target, users, most),
+        ]
+        once: dict[str, Approver] = {}
+        for each in sorted(found, key=_usable_first):
+            if not each.someone.person.is_same_as(requester):
+                once.setdefault(each.someone.person.principal, each)
+        return tuple(once.values())
+
+    async def meet(self, user: User, users: Sequence[User]) -> Someone:
+        """The Slack side of a Confluent user."""
+        stand_in = Someone(self._unmet(user), NOT_IN_SLACK)
+        named = next((slack for slack, principal in self.policy.people.items() if principal == user.id), None)
+        if named is not None:
+            profile = await self.people.profile(named)
+        else:
+            profile = await self.people.by_email(user.email) if user.email else None
+        if profile is None:
+            return stand_in
+        known = Person(profile.id, self.tenant.team, profile.name, user.email, user.id)
+        try:
+            person = matched(admitted(profile, self.tenant), users, self.policy.people)
+        except Refused as refused:
+            return Someone(known, refused.tell)
+        if person.principal != user.id:
+            return Someone(known, f"The policy says that this Slack account is {person.principal}.")
+        return Someone(person)
+
+    async def subjects(self, mapping: RoleMapping) -> Sequence[SlackUserId]:
+        """Whom a mapping of the policy names, now."""
+        return await self.people.members(mapping.subject) if mapping.is_group else (SlackUserId(mapping.subject),)
+
+    async def _bindings(self, target: Target, organization: str, *, thorough: bool) -> Sequence[Binding]:
+        here = f"crn://confluent.cloud/organization={organization}"
+        if thorough:
+            places = [here]
+            found = [await self.cloud.bindings_under(here)]
+        else:
+            places = [_crn(here, path) for path in _places(target)]
+            found = []
+        found += await asyncio.gather(*map(self.cloud.bindings_at, places))
+        if isinstance(target.owner, MyAccount):
+            found.append(await self.cloud.role_bindings(target.owner.id))  # a person may decide about the own key
+        return list(dict.fromkeys(binding for each in found for binding in each))
+
+    async def _complete(self, held: dict[Principal, list[Binding]], target: Target, organization: str) -> None:
+        """Read everything of those who lack only a role that makes accounts: it may be bound at any other place."""
+        lacking = [
+            holder
+            for holder, roles in held.items()
+            if lacks_only_the_account(self._holding(holder, roles, organization), target)
+        ]
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def one(holder: Principal) -> None:
+            async with slots:
+                held[holder] = list(dict.fromkeys([*held[holder], *await self.cloud.role_bindings(holder)]))
+
+        await asyncio.gather(*map(one, lacking[:MOST_HALVES]))
+
+    async def _bound(
+        self,
+        held: Mapping[Principal, Sequence[Binding]],
+        known: Collection[Principal],
+        target: Target,
+        users: Sequence[User],
+        most: int | None,
+    ) -> list[Approver]:
+        """Those to whom Confluent alone gives the authority, but for the people `known` already."""
+        organization = await self.cloud.organization()
+        holders: list[tuple[User, Sequence[Binding]]] = []
+        for user in users:
+            if user.id in held and user.id not in known:
+                roles = bases(self._holding(user.id, held[user.id], organization), target)
+                holders += [(user, roles)] if roles else []
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def one(user: User, roles: Sequence[Binding]) -> Approver:
+            async with slots:
+                return _approver(await self.meet(user, users), roles, {})
+
+        met = await asyncio.gather(*(one(*each) for each in holders[:most]))
+        unmet = [] if most is None else holders[most:]
+        return [*met, *(_approver(Someone(self._unmet(user)), roles, {}) for user, roles in unmet)]
+
+    def _unmet(self, user: User) -> Person:
+        """A Confluent user whom nobody looked for in Slack, or found there."""
+        return Person(SlackUserId(f"?{user.id}"), self.tenant.team, user.name, user.email, user.id)
+
+    async def _mapped(self, target: Target, organization: str, users: Sequence[User]) -> Sequence[_Mapped]:
+        """Whom the policy gives a role that matters here, each with all such roles."""
+        found = dict[SlackUserId, _Mapped]()
+        for mapping in self.policy.mappings:
+            if not self._matters(mapping, target, organization):  # spares Slack the question who is in a group
+                continue
+            for slack in await self.subjects(mapping):
+                if slack not in found:
+                    found[slack] = _Mapped(await self._member(slack, users))
+                each = found[slack]
+                binding = mapping.binding(each.someone.person.principal, organization)
+                each.roles.setdefault(binding, mapping.subject)
+        return tuple(found.values())
+
+    def _matters(self, mapping: RoleMapping, target: Target, organization: str) -> bool:
+        """Whether the role gives authority over the target to anybody, or a part of it."""
+        for holder in filter(None, (_ANYBODY, target.owner.id)):
+            binding = mapping.binding(holder, organization)
+            standing = self._holding(holder, [binding], organization)
+            if bases(standing, target) or lacks_only_the_account(standing, target):
+                return True
+        place = Scope.parse(mapping.binding(_ANYBODY, organization).crn).path
+        return isinstance(target.owner, NewServiceAccount) and self.policy.table.makes_accounts(mapping.role, place)
+
+    def _given(
+        self,
+        mapped: Iterable[_Mapped],
+        held: Mapping[Principal, Sequence[Binding]],
+        target: Target,
+        organization: str,
+    ) -> Iterator[Approver]:
+        """Those to whom the policy gives the authority, alone or together with what Confluent gives them."""
+        for each in mapped:
+            principal = each.someone.person.principal
+            all_roles = [*held.get(principal, ()), *each.roles]
+            if roles := bases(self._holding(principal, all_roles, organization), target):
+                yield _approver(each.someone, roles, each.roles)
+
+    def _holding(self, holder: Principal, bindings: Sequence[Binding], organization: str) -> Standing:
+        """Somebody of whom only these bindings are known."""
+        person = Person(SlackUserId(f"?{holder}"), self.tenant.team, "", "", holder)
+        return Standing(person, tuple(bindings), organization, self.policy.table)
+
+    async def _member(self, slack: SlackUserId, users: Sequence[User]) -> Someone:
+        profile = await self.people.profile(slack)
+        name, email = (profile.name, profile.email) if profile else (str(slack), "")
+        try:
+            return Someone(matched(admitted(profile, self.tenant), users, self.policy.people))
+        except Refused as refused:
+            return Someone(Person(slack, self.tenant.team, name, email, Principal(f"?{slack}")), refused.tell)
+
+
+def _approver(someone: Someone, roles: Sequence[Binding], via: Mapping[Binding, str]) -> Approver:
+    basis, account = roles[0], roles[1] if len(roles) > 1 else None
+    return Approver(someone, basis, via.get(basis, ""), account, via.get(account, "") if account else "")
+
+
+def _usable_first(approver: Approver) -> tuple[bool, bool, str]:
+    return bool(approver.someone.refusal), bool(approver.via), approver.someone.person.name.casefold()
+
+
+def _places(target: Target) -> Sequence[Path]:
+    """Every place that a binding may name to reach the target from above, the organisation first."""
+    paths = [*target.resource.paths()]
+    if isinstance(target.owner, ServiceAccount):
+        paths.append((("service-account", target.owner.id),))
+    return list(dict.fromkeys(path[:depth] for path in paths for depth in range(len(path) + 1)))
+
+
+def _crn(here: str, path: Path) -> str:
+    return "/".join([here, *(f"{key}={value}" for key, value in path)])

@@ -1,0 +1,200 @@
+"""Who somebody is at Confluent, what they hold there, and what there is to choose from: reads, some of them cached."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar, cast
+
+from bot.domain.authority import Standing
+from bot.domain.catalog import Catalog, User
+from bot.domain.errors import Refused
+from bot.domain.keys import Owner, Person, SlackUserId, TeamId
+from bot.domain.policy import Policy
+from bot.domain.roles import Binding
+from bot.services.catalog.index import NOTHING
+from bot.services.catalog.refresh import Cataloguing
+from bot.services.people.identity import ELSEWHERE, Tenant, admitted, matched, seat
+from bot.services.ports.clock import Clock
+from bot.services.ports.cloud import Cloud
+from bot.services.ports.slack import People
+from bot.services.ports.store import Cache
+
+DISPLAY = timedelta(seconds=60)
+"""How old what we read about a person may be when it is only shown."""
+CATALOG_KEPT = timedelta(days=1)
+OWN_KEPT = timedelta(minutes=10)
+"""Whoever runs Latchkey may give it another account, and that one is protected soon."""
+CATALOG_STALE = timedelta(minutes=1)
+"""Older than this, opening the form starts a refresh; what is there is offered meanwhile."""
+A_LIST_EACH = timedelta(seconds=1)
+"""By how much each environment puts that off: a reading asks Confluent for several lists of every one."""
+MEMO = timedelta(seconds=15)
+"""How long a process uses its own decoded catalog before it looks into the store again."""
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Directory:
+    """People, roles and the catalog, for the members of one workspace."""
+
+    cloud: Cloud
+    people: People
+    cache: Cache
+    clock: Clock
+    tenant: Tenant
+    policy: Callable[[], Policy]
+    """The policy as it is now: who people are, which roles it adds, and the role table that it chose."""
+    is_one_decision: bool = False
+    _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
+    """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
+    _index: tuple[Catalog, object] | None = field(default=None, init=False)
+    _reading: Cataloguing = field(init=False)
+    _everybody: tuple[User, ...] | None = field(default=None, init=False)
+    _groups: dict[str, tuple[SlackUserId, ...]] = field(default_factory=dict[str, tuple[SlackUserId, ...]], init=False)
+    """What this very decision has read."""
+
+    def __post_init__(self) -> None:
+        self._reading = Cataloguing(self.cloud)
+
+    @property
+    def team(self) -> TeamId:
+        """The one workspace that this Latchkey serves."""
+        return self.tenant.team
+
+    def for_one_decision(self) -> "Directory":
+        """The same for a decision about several people: each list is read afresh, and once; the policy stays as it is.
+
+        Else an organisation of thousands has its users read for every approver, and Slack lets nobody ask for the
+        members of groups more than 20 times a minute.
+        """
+        now = self.policy()
+        return replace(self, policy=lambda: now, is_one_decision=True)
+
+    async def identify(self, user: SlackUserId, team: TeamId, *, shown: bool = False) -> Person:
+        """The Confluent user behind a Slack user. Raises `Refused` with the reason when there is not exactly one.
+
+        Raises `Throttled` instead while Confluent may show us a part of its users only.
+        `team` is what a click or a record says, which only a refusal believes: `users.info` decides who belongs.
+        `shown` accepts a list of users up to `DISPLAY` old: for pages, never for decisions.
+        """
+        if seat(self.tenant, team) != self.team:
+            raise Refused(ELSEWHERE)
+        profile = admitted(await self.people.profile(user), self.tenant)
+        users = await self._users(shown=shown)
+        try:
+            return matched(profile, users, self.policy().people)
+        except Refused:
+            await self.cloud.must_see_all()
+            raise
+
+    async def standing(self, person: Person) -> Standing:
+        """What a person holds right now, at Confluent and by the policy: read afresh, for a decision."""
+        bindings = tuple(await self.cloud.role_bindings(person.principal))
+        return await self._with_mappings(person, bindings, shown=False)
+
+    async def glance(self, person: Person) -> Standing:
+        """What a person held within the last minute: for showing only."""
+        name = f"bindings:{person.principal}"
+        cached = await self.cache.get(name, tuple[Binding, ...])
+        if cached is None:
+            bindings = tuple(await self.cloud.role_bindings(person.principal))
+            await self.cache.put(name, bindings, tuple[Binding, ...], now=self.clock(), keep=DISPLAY)
+        else:
+            bindings = cached[0]
+        return await self._with_mappings(person, bindings, shown=True)
+
+    async def members(self, group: str, *, shown: bool) -> Sequence[SlackUserId]:
+        """Who is in a Slack user group; a group that does not exist has nobody. `shown` accepts a minute-old list."""
+        if group in self._groups:
+            return self._groups[group]
+        name = f"group:{group}"
+        cached = await self.cache.get(name, tuple[SlackUserId, ...]) if shown else None
+        if cached is not None:
+            return cached[0]
+        members = tuple(await self.people.members(group))
+        await self.cache.put(name, members, tuple[SlackUserId, ...], now=self.clock(), keep=DISPLAY)
+        if self.is_one_decision:
+            self._groups[group] = members
+        return members
+
+    async def _with_mappings(self, person: Person, bindings: tuple[Binding, ...], *, shown: bool) -> Standing:
+        policy, organization = self.policy(), await self.organization()
+        mapped: list[Binding] = []
+        for mapping in policy.mappings:
+            if mapping.is_group:
+                holds = person.slack in await self.members(mapping.subject, shown=shown)
+            else:
+                holds = person.slack == mapping.subject
+            if holds:
+                mapped.append(mapping.binding(person.principal, organization))
+        return Standing(person, (*bindings, *mapped), organization, policy.table)
+
+    async def catalog(self) -> Catalog | None:
+        """The last reading of the catalog, never waiting for Confluent; None when there was none yet."""
+        now = self.clock()
+        if self._memo is None or not timedelta(0) <= now - self._memo[2] < MEMO:
+            cached = await self.cache.get("catalog", Catalog)
+            self._memo = (*cached, now) if cached else None
+        return self._memo[0] if self._memo else None
+
+    def indexed(self, catalog: Catalog, index: Callable[[Catalog], T]) -> T:
+        """What the one `index` there is makes of a catalog: once for each, for 20,000 clusters take a while."""
+        if self._index is None or self._index[0] is not catalog:
+            self._index = (catalog, index(catalog))
+        return cast("T", self._index[1])
+
+    async def names(self) -> Mapping[str, str]:
+        """What ids stand for, as far as the catalog knows."""
+        catalog = await self.catalog() or NOTHING
+        parts = (
+            catalog.environments,
+            catalog.clusters,
+            catalog.registries,
+            catalog.ksql_clusters,
+            catalog.service_accounts,
+        )
+        return {each.id: each.name for part in parts for each in part}
+
+    def catalog_is_stale(self) -> bool:
+        """Whether the catalog that this process last saw should be read again."""
+        if self._memo is None:
+            return True
+        catalog, read_at, _ = self._memo
+        return self.clock() - read_at > max(CATALOG_STALE, len(catalog.environments) * A_LIST_EACH)
+
+    async def refresh_catalog(self) -> Catalog:
+        """Read everything that the form offers from Confluent and keep it; what fails stays as it was known."""
+        catalog = await self._reading.read(await self.catalog())
+        now = self.clock()
+        await self.cache.put("catalog", catalog, Catalog, now=now, keep=CATALOG_KEPT)
+        self._memo = (catalog, now, now)
+        return catalog
+
+    async def _users(self, *, shown: bool) -> Sequence[User]:
+        if self._everybody is not None:
+            return self._everybody
+        cached = await self.cache.get("users", tuple[User, ...]) if shown else None
+        if cached is not None:
+            return cached[0]
+        users = tuple(await self.cloud.users())
+        await self.cache.put("users", users, tuple[User, ...], now=self.clock(), keep=DISPLAY)
+        if self.is_one_decision:
+            self._everybody = users
+        return users
+
+    async def is_own(self, owner: Owner) -> bool:
+        """Whether this is the account of Latchkey itself, whose rights nobody gets by asking for a key of it."""
+        cached = await self.cache.get("own-account", str)
+        own = cached[0] if cached else await self.cloud.own_account()
+        if cached is None:
+            await self.cache.put("own-account", own, str, now=self.clock(), keep=OWN_KEPT)
+        return owner.id == own
+
+    async def organization(self) -> str:
+        """The id of the organisation; it never changes, so it is kept for a day."""
+        cached = await self.cache.get("organization", str)
+        if cached is not None:
+            return cached[0]
+        organization = await self.cloud.organization()
+        await self.cache.put("organization", organization, str, now=self.clock(), keep=CATALOG_KEPT)
+        return organization

@@ -1,0 +1,151 @@
+"""Why a decision is as it is, and who could approve: the same domain functions that decide, with their reasons kept.
+
+It only reads, so that it works on a snapshot too. What it says is for people; every decision is made again, from
+fresh reads, where something happens.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bot.domain.asks import Ask
+from bot.domain.authority import Standing, Target, Weighed, weigh_all
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
+from bot.domain.errors import NotFound, Refused, plain
+from bot.domain.keys import MyAccount, Operation, Person, Principal, RequestId, SlackUserId, normal_email
+from bot.domain.policy import CHANGES, Policy, Rule
+from bot.domain.roles import Binding
+from bot.services.people.approvers import Approver, Approvers, Someone
+from bot.services.people.identity import Tenant, admitted, matched
+from bot.services.ports.inventory import Inventory
+from bot.services.ports.slack import People
+
+OWN_ACCOUNT = "Nobody gets keys of the account of Latchkey itself."
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A role of the requester and what it gives here; `via` is as in `Approver`."""
+
+    weighed: Weighed
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with all that led to it."""
+
+    ask: Ask
+    requester: Someone
+    rule: Rule | None
+    verdict: Verdict
+    table: str
+    roles: tuple[Looked, ...]
+    approvers: tuple[Approver, ...]
+    """Everybody with authority, those first who can use it; nobody where no approval would help."""
+
+    @property
+    def target(self) -> Target:
+        """The key."""
+        return Target(self.ask.owner, self.ask.resource)
+
+    @property
+    def is_by_ownership(self) -> bool:
+        """Whether it is allowed to the key's owner, whatever their roles are."""
+        is_own = isinstance(self.ask.owner, MyAccount) and self.ask.owner.id == self.requester.principal
+        return isinstance(self.verdict, Allowed) and is_own and self.ask.operation in CHANGES
+
+    @property
+    def approvals(self) -> int:
+        """How many people have to approve, as decided; as the rule says, where it is forbidden."""
+        match self.verdict:
+            case Forbidden():
+                return self.rule.approvals if self.rule else 0
+            case Allowed(terms) | NeedsApproval(terms, _):
+                return terms.approvals
+
+    @property
+    def able(self) -> tuple[Approver, ...]:
+        """Those who can approve."""
+        return tuple(each for each in self.approvers if not each.someone.refusal)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether it is allowed, or enough people could approve it."""
+        match self.verdict:
+            case Allowed():
+                return True
+            case NeedsApproval(missing=missing):
+                return len(self.able) >= missing
+            case Forbidden():
+                return False
+
+
+@dataclass(frozen=True, slots=True)
+class Explaining:
+    """Explains one policy over one organisation and one workspace."""
+
+    cloud: Inventory
+    people: People
+    tenant: Tenant
+    policy: Policy
+
+    async def find(self, word: str) -> Someone:
+        """The person with this e-mail address or Confluent id. Raises `NotFound` when neither side knows it."""
+        users, email = await self.cloud.users(), normal_email(word)
+        found = [each for each in users if each.id == word or (each.email and each.email == email)]
+        if len(found) == 1:
+            return await self._approvers().meet(found[0], users)
+        profile = await self.people.by_email(email) if "@" in email else None
+        stand_in = Principal(f"?{word}")
+        if profile is not None:
+            person = Person(profile.id, profile.team, profile.name, profile.email, stand_in)
+            try:
+                return Someone(matched(admitted(profile, self.tenant), users, self.policy.people))
+            except Refused as refused:
+                return Someone(person, refused.tell)
+        if not found:
+            raise NotFound(f"There is nobody with the e-mail address or the id {plain(word)}.")
+        person = Person(SlackUserId(f"?{word}"), self.tenant.team, found[0].name, email, stand_in)
+        return Someone(person, f"Several Confluent Cloud users ({', '.join(each.id for each in found)}) have it.")
+
+    async def explain(self, requester: Someone, operation: Operation, target: Target) -> Explanation:
+        """What would be decided if this person asked for this now, and why."""
+        person = requester.person
+        ask = Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
+        standing, via = await self._standing(requester)
+        never = OWN_ACCOUNT if target.owner.id == (await self.cloud.own_account() or None) else requester.refusal
+        verdict = Forbidden("", never) if never else decide(self.policy, ask, standing)
+        approvers = () if isinstance(verdict, Forbidden) else await self.approvers(target, person, thorough=True)
+        return Explanation(
+            ask,
+            requester,
+            self.policy.rule(operation, target),
+            verdict,
+            self.policy.table.name,
+            tuple(Looked(each, via.get(each.binding, "")) for each in weigh_all(standing, target)),
+            tuple(approvers),
+        )
+
+    async def approvers(
+        self, target: Target, requester: Person, *, thorough: bool = False, most: int | None = None
+    ) -> Sequence[Approver]:
+        """Everybody but the requester who has authority over the key; see `Approvers.of`."""
+        return await self._approvers().of(target, requester, thorough=thorough, most=most)
+
+    def _approvers(self) -> Approvers:
+        return Approvers(self.cloud, self.people, self.tenant, self.policy)
+
+    async def _standing(self, someone: Someone) -> tuple[Standing, Mapping[Binding, str]]:
+        """What somebody holds, and whom the policy names where it gives a role."""
+        person, organization = someone.person, await self.cloud.organization()
+        bindings = await self.cloud.role_bindings(person.principal) if someone.principal else ()
+        via: dict[Binding, str] = {}
+        approvers = self._approvers()
+        for mapping in self.policy.mappings:
+            if person.slack in await approvers.subjects(mapping):
+                via.setdefault(mapping.binding(person.principal, organization), mapping.subject)
+        return Standing(person, (*bindings, *via), organization, self.policy.table), via
+
+
+_NO_TIME = datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,127 @@
+"""What the services need of Confluent Cloud, beyond what an organisation's snapshot can answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bot.domain.catalog import Account, Endpoints, Quota, Region
+from bot.domain.keys import ApiKey, KeyId, Owner, Principal, Resource, Secret, ServiceAccount
+from bot.domain.kinds import Kind
+from bot.domain.life import Answer
+from bot.services.ports.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to be made. `description` ends with our marker; `owner` exists.
+
+    `expires_at` is when Confluent is asked to end it, which it may ignore, or refuse the create for.
+    """
+
+    owner: Owner
+    resource: Resource
+    name: str
+    description: str
+    expires_at: datetime | None = None
+
+
+class Cloud(Inventory, Protocol):
+    """Confluent Cloud. Reads, edits and deletes are retried inside; a create never is.
+
+    All may raise `Unavailable` and `CloudRefused`.
+    """
+
+    async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
+        """One resource read afresh; None when it is gone. `environment_name` is "": ask the catalog.
+
+        `environment` and `id_` are "" where the kind has none. A Flink region is there while Confluent offers Flink
+        in it, whether or not a compute pool of that environment uses it.
+        """
+        ...
+
+    async def regions(self) -> Sequence[Region]:
+        """All regions in which Confluent offers Flink, by id."""
+        ...
+
+    async def service_account(self, account: Principal) -> ServiceAccount | None:
+        """One service account read afresh; None when it is gone."""
+        ...
+
+    async def accounts_named(self, name: str) -> Sequence[Account]:
+        """The service accounts of exactly this name: one at most, for names are unique in an organisation."""
+        ...
+
+    async def create_account(self, name: str, description: str) -> Account:
+        """Make a service account. Raises `Unknown` when the answer was lost, `CloudRefused` (409) for a taken name."""
+        ...
+
+    async def describe_account(self, account: Principal, description: str) -> None:
+        """Change the description of a service account."""
+
+    async def delete_account(self, account: Principal) -> None:
+        """Delete a service account, and with it all its keys. One that is gone counts as deleted."""
+
+    async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
+        """Make a key. Raises `Unknown` when the answer was lost, `Unavailable` when surely nothing was made."""
+        ...
+
+    async def must_see_all(self) -> None:
+        """Return when Confluent shows us everything: then what it does not list is not there.
+
+        Raises `Throttled` when it may show less, which it does without a sign.
+        """
+
+    async def key(self, key: KeyId) -> ApiKey | None:
+        """One key read afresh. None says that Confluent does not show it: it is gone, or it is not ours to see."""
+        ...
+
+    async def keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
+        """The keys of one owner for one resource, filtered again on our side."""
+        ...
+
+    async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
+        """All keys of one owner."""
+        ...
+
+    async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
+        """The same for people to look at: without rows that cannot be read, and how many these are.
+
+        What is missing here may be there all the same.
+        """
+        ...
+
+    async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
+        """Some of the organisation's keys that have an owner, and the token of what follows; "" begins, and ends.
+
+        Without rows that cannot be read. In no order; a key may show twice, and one made meanwhile not at all. Raises
+        `NotFound` when the token has expired.
+        """
+        ...
+
+    async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
+        """Change both texts and return the key as it is now. Raises `Unavailable` when Confluent did not take them."""
+        ...
+
+    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
+        """Delete a key for ever. False when it was gone already, which a list of its owner's keys has confirmed.
+
+        An answer that was lost and repeated may say False for a key that this very call deleted.
+        """
+        ...
+
+    async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
+        """The limits that apply to the organisation; to this owner's account; and to this Kafka cluster, if named."""
+        ...
+
+
+class Prober(Protocol):
+    """Trying a new key where it is going to be used."""
+
+    async def probe(self, resource: Resource, endpoints: Endpoints, key: KeyId, secret: Secret) -> Answer:
+        """Use the key once, as its owner would. Never raises: what went wrong is an answer, too."""
+        ...
+
+    def can_probe(self, resource: Resource, endpoints: Endpoints) -> bool:
+        """Whether there is an address that a secret may be sent to: https, and one of Confluent's own hosts."""
+        ...

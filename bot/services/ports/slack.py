@@ -1,0 +1,85 @@
+"""What the services need of Slack. The adapters implement it, and so do the fakes of the tests.
+
+Every method may raise `Unavailable`; what else it raises stands beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from bot.domain.keys import SlackUserId, TeamId
+from bot.domain.requests import Request
+from bot.domain.review import Digest
+from bot.services.commands import CardAt, ReplyTo
+from bot.services.pages import Handover, Page
+from bot.services.ports.store import Post
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A Slack user as `users.info` says now. `email` is normalised, "" when Slack does not tell.
+
+    `team` is "" for some members of an Enterprise Grid: their organization and all their workspaces there say more.
+    """
+
+    id: SlackUserId
+    team: TeamId
+    name: str
+    email: str
+    email_confirmed: bool
+    is_bot: bool
+    is_guest: bool
+    deleted: bool
+    enterprise: str = ""
+    teams: tuple[TeamId, ...] = ()
+
+
+class People(Protocol):
+    """Slack users and user groups."""
+
+    async def profile(self, user: SlackUserId) -> Profile | None:
+        """Read afresh; None when Slack does not know or show this user."""
+        ...
+
+    async def by_email(self, email: str) -> Profile | None:
+        """Who has this e-mail address, read afresh; None when nobody in the workspace has."""
+        ...
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        """Members of a user group, read afresh, deactivated people and outsiders too; no such group has nobody."""
+        ...
+
+
+Surface: TypeAlias = str
+"""`card` in the approvals channel and `copy:USER:ROUND` of it in an approver's DM; and the requester's DMs: `asked`,
+`outcome` when it ended without a key, `key:N` for the key of attempt N."""
+
+
+class Notifier(Protocol):
+    """Everything that Latchkey says in Slack. All raise `Undeliverable`."""
+
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        """Bring one message up to date: post it, update it, or leave it alone when it shows the right thing.
+
+        `note` is a sentence that the message has to carry besides: what went wrong with another message.
+        """
+        ...
+
+    async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
+        """Show a digest of the review to a person or in a channel: in the message `at`, else in a new one."""
+        ...
+
+    async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
+        """Answer a click, so that only the person who clicked sees it."""
+
+    async def show_page(self, view: str, page: Page, waiting: str = "") -> None:
+        """Put a page into an open modal, after the one that `ReplyTo.waiting` names, however late Slack shows that.
+
+        A modal that was closed meanwhile is not an error.
+        """
+
+    async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
+        """Show the secret through the click's own response_url, once, with no retry."""
+
+    async def clear(self, reply: ReplyTo) -> None:
+        """Remove the ephemeral message that the click came from."""

@@ -1,0 +1,201 @@
+"""What the services need of the store. The adapters implement it, and so do the fakes of the tests.
+
+Every method may raise `Unavailable`; what else it raises stands beside it.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from bot.domain.audit import Event
+from bot.domain.keys import KeyId, Principal, RequestId, Secret, SlackUserId
+from bot.domain.requests import Request
+from bot.domain.review import Kept
+from bot.services.commands import CardAt, Click, Draft
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A record and its revision; the first revision is 1."""
+
+    value: T
+    rev: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One atomic write: a request's next state, when it is due, its audit events, and what goes with it.
+
+    `before` None adds a new request. `secret` is sealed beside the record until `secret_until`. `also` puts further
+    agenda items. `durable` waits until the write is on disk, where the server can tell.
+    """
+
+    before: Stored[Request] | None
+    after: Request
+    due: datetime | None
+    events: tuple[Event, ...] = ()
+    secret: Secret | None = None
+    secret_until: datetime | None = None
+    take_secret: bool = False
+    also: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    durable: bool = False
+
+
+class Requests(Protocol):
+    """Access requests. A record that does not open raises `Tampered`."""
+
+    async def get(self, request: RequestId) -> Stored[Request] | None:
+        """The request, or None when there is none."""
+        ...
+
+    async def commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
+        """Write all of `change` or nothing; with `take_secret`, remove the sealed secret and return it.
+
+        Raises `Conflict` when the record is not at `change.before`'s revision (or exists, for a new one).
+        A sealed secret that is missing or does not open comes back as None: the write has happened.
+        """
+        ...
+
+    async def secret(self, stored: Stored[Request]) -> Secret | None:
+        """The sealed secret of a Ready request, which stays where it is; None when it is missing or does not open.
+
+        None for a request in any other state: its secret has left the store, or was never there.
+        """
+        ...
+
+    async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
+        """The newest requests of one person, newest first."""
+        ...
+
+    async def pending(self, limit: int) -> Sequence[Stored[Request]]:
+        """Requests that wait for a decision, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An agenda item taken by this process until `until`; another process takes it after that."""
+
+    item: str
+    until: datetime
+
+
+class Agenda(Protocol):
+    """Due work: `request:ID`, `click:ID`, `sweep:ID/ATTEMPT`, `catalog`, `review:…`."""
+
+    async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
+        """Take up to `limit` items that are due, earliest first."""
+        ...
+
+    async def settle(self, lease: Lease, due: datetime | None) -> None:
+        """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""
+
+    async def put(self, item: str, due: datetime) -> None:
+        """Make an item due at `due`, unless it is due earlier already."""
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest item is due."""
+        ...
+
+
+class Inbox(Protocol):
+    """Clicks that were answered but not yet carried out."""
+
+    async def put(self, click: Click, now: datetime) -> bool:
+        """Store a click and make it due, in one write; False when the same click is or was here already."""
+        ...
+
+    async def get(self, click: str) -> Click | None:
+        """A click that is still to be carried out."""
+        ...
+
+    async def done(self, click: str) -> None:
+        """Forget what the click held; that it was here is remembered for an hour."""
+
+
+class Drafts(Protocol):
+    """Forms on their way through the review page; each is forgotten after an hour."""
+
+    async def put(self, draft: str, by: SlackUserId, form: Draft) -> None:
+        """Store a form under an id."""
+
+    async def get(self, draft: str, by: SlackUserId) -> Draft | None:
+        """The form, if it is this person's and still there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message that shows a request. `digest` says what it shows; `broken` why nobody can change it any more."""
+
+    surface: str
+    channel: str
+    ts: str
+    digest: str
+    broken: str = ""
+
+
+class Posts(Protocol):
+    """Which messages show a request."""
+
+    async def get(self, request: RequestId) -> Sequence[Post]:
+        """All messages on record."""
+        ...
+
+    async def put(self, request: RequestId, post: Post) -> None:
+        """Remember a message, or what it shows now; one record per channel and ts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """The last review of one owner's keys: when, and which messages went to whom (a Slack id of a person or channel).
+
+    `complete` is False while there may be people who have none yet.
+    """
+
+    at: datetime
+    sent: tuple[tuple[str, CardAt], ...] = ()
+    complete: bool = False
+
+
+class Keeps(Protocol):
+    """What came of the review: which keys somebody keeps, and the messages that asked."""
+
+    async def keep(self, kept: Kept) -> None:
+        """Remember until `kept.until` that a key stays; the last word counts."""
+
+    async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Kept]:
+        """Those of these keys that somebody keeps now."""
+        ...
+
+    async def reviewed(self, owner: Principal) -> Reviewed | None:
+        """The last review of this owner's keys; None when there was none, or its record does not open."""
+        ...
+
+    async def remember(self, owner: Principal, reviewed: Reviewed) -> None:
+        """Put the last review on record."""
+
+
+class Audit(Protocol):
+    """The audit log: a hash chain that only grows."""
+
+    async def append(self, *events: Event) -> None:
+        """Write events that go with no change of a request."""
+
+    def read(self) -> AsyncIterator[Mapping[str, object]]:
+        """Every line, oldest first, as `latchkey audit export` prints it."""
+        ...
+
+
+class Cache(Protocol):
+    """Sealed copies of what other systems said, with the time when they said it."""
+
+    async def get(self, name: str, of: type[T]) -> tuple[T, datetime] | None:
+        """A copy and when it was put; None when absent, expired, or not readable."""
+        ...
+
+    async def put(self, name: str, value: object, of: type[object], *, now: datetime, keep: timedelta) -> None:
+        """Keep a copy for `keep`."""

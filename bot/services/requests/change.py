@@ -1,0 +1,187 @@
+"""Asking for something to happen to a key that exists: edit, delete, rotate, extend.
+
+Each becomes a request of its own, decided as one for a new key is. The id of the click is the id of the request: the
+same click twice asks once.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bot.domain.asks import Ask, Terms
+from bot.domain.authority import Standing, Target
+from bot.domain.deadlines import earliest, in_force, is_shorter, lifetime
+from bot.domain.errors import Refused, plain
+from bot.domain.keys import ApiKey, Everywhere, KeyId, Marker, Operation, RequestId
+from bot.domain.life import MOST_OVERLAP
+from bot.domain.requests import Approved
+from bot.services.browse.key import Viewing
+from bot.services.browse.lookup import present
+from bot.services.catalog.quota import room
+from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
+from bot.services.form.validate import LIMITS, text_problems
+from bot.services.pages import EditPage, KeyView, Page, TextPage
+from bot.services.people.directory import Directory
+from bot.services.requests.submit import SENT_ALREADY, Proposing
+from bot.services.text import duration, is_lifetime, lifetime_of, shorter
+
+CONFIRM = "CONFIRM"
+
+
+@dataclass(frozen=True, slots=True)
+class Managing:
+    """Every method reads the key afresh, and raises `Refused` or `NotFound` with a sentence for the person."""
+
+    proposing: Proposing
+    viewing: Viewing
+
+    @property
+    def directory(self) -> Directory:
+        """People, roles, and what there is."""
+        return self.proposing.directory
+
+    async def carry_out(self, deed: Edit | Delete | Rotate | Extend, click: Click) -> Page:
+        """Ask for what the deed says; returns the page that answers the modal."""
+        if await self.proposing.ledger.requests.get(RequestId(click.id)) is not None:
+            return TextPage("Request sent", SENT_ALREADY)  # and what it asked for may have happened by now
+        match deed:
+            case Edit():
+                return await self.edit(deed, click)
+            case Delete():
+                return await self.delete(deed, click)
+            case Rotate():
+                return await self.rotate(deed, click)
+            case Extend():
+                return await self.extend(deed, click)
+
+    async def edit(self, deed: Edit, click: Click) -> Page:
+        """Change name and description; what somebody else changed meanwhile is shown, and not written over."""
+        standing = await self._standing(deed.key, click)
+        view = (await self.viewing.edit_page(deed.key, standing)).view
+        key = view.key
+        if fingerprint(key.name, key.description) != deed.seen:
+            return EditPage(view, (deed.name, deed.description), _CHANGED)
+        name, description = deed.name.strip(), deed.description.strip()
+        if (name, description) == (key.name, key.description):
+            return TextPage("Nothing to change", "Name and description are as they were. Nothing was changed.")
+        _check_texts(deed.name, deed.description, deed.reason, key)
+        ask = await self._ask(Operation.EDIT, view, standing, click, deed.reason)
+        return await self._propose(replace(ask, name=name, description=description), click, "being changed")
+
+    async def delete(self, deed: Delete, click: Click) -> Page:
+        """Delete the key for ever, if the word was typed."""
+        if deed.word != CONFIRM:
+            raise Refused(f"Nothing was deleted, because the word typed was not {CONFIRM}.")
+        standing = await self._standing(deed.key, click)
+        view = (await self.viewing.delete_page(deed.key, standing)).view
+        _check_texts("", "", deed.reason, view.key)
+        ask = await self._ask(Operation.DELETE, view, standing, click, deed.reason)
+        return await self._propose(ask, click, "being deleted")
+
+    async def rotate(self, deed: Rotate, click: Click) -> Page:
+        """Make a new key for the same owner and resource; this one is deleted after the overlap."""
+        standing = await self._standing(deed.key, click)
+        page = await self.viewing.rotate_page(deed.key, standing)
+        if not deed.name.strip() or not deed.reason.strip():
+            raise Refused("A new key needs a name and a reason. Nothing was sent.")
+        _check_texts(deed.name, deed.description, deed.reason, page.view.key)
+        ask = await self._ask(Operation.ROTATE, page.view, standing, click, deed.reason)
+        ask = replace(
+            ask,
+            name=deed.name.strip(),
+            description=deed.description.strip(),
+            overlap=_overlap(deed.overlap_days, page.terms),
+            lifetime=chosen(deed.lifetime, page.terms),
+        )
+        if (full := await room(self.directory.cloud, ask)) is not None:
+            raise Refused(f"{full} Nothing was sent.")
+        return await self._propose(ask, click, "being replaced")
+
+    async def extend(self, deed: Extend, click: Click) -> Page:
+        """Give the key a longer life, from now on."""
+        standing = await self._standing(deed.key, click)
+        page = await self.viewing.extend_page(deed.key, standing)
+        if not deed.reason.strip():
+            raise Refused("An extension needs a reason. Nothing was sent.")
+        _check_texts("", "", deed.reason, page.view.key)
+        ask = await self._ask(Operation.EXTEND, page.view, standing, click, deed.reason)
+        ask = replace(ask, lifetime=chosen(deed.lifetime, page.terms))
+        lasts, end = lifetime(ask, page.terms), page.view.ends_at
+        expires = in_force(page.view.key.expires_at, ask.asked_at)
+        if is_shorter(earliest(ask.asked_at + lasts if lasts else None, expires), end):
+            raise Refused(f"{shorter(end)} Nothing was sent.")
+        return await self._propose(ask, click, "being extended")
+
+    async def _standing(self, key: KeyId, click: Click) -> Standing:
+        """Who clicked, with the roles of this very moment; and the catalog as it has to be to know where a key is."""
+        standing = await self.directory.standing(await self.directory.identify(click.by, click.team))
+        resource = (await self.viewing.key_view(key, standing)).resource
+        is_unplaced = not isinstance(resource, Everywhere) and not resource.environment
+        if is_unplaced and self.directory.catalog_is_stale():
+            # The policy may have a rule for its environment, which nobody can apply without knowing that.
+            await self.directory.refresh_catalog()
+        return standing
+
+    async def _ask(self, operation: Operation, view: KeyView, standing: Standing, click: Click, reason: str) -> Ask:
+        """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""
+        key = await present(view.key, Target(view.owner, view.resource), self.directory.cloud)
+        if key is None:
+            raise Refused(f"The key `{plain(view.key.id)}` is gone by now. Nothing was changed.")
+        if (key.name, Marker.without(key.description)) != (view.key.name, view.key.description):
+            raise Refused("Somebody changed this key in this very moment, so nothing was changed here. Open it again.")
+        return Ask(
+            id=RequestId(click.id),
+            requester=standing.person,
+            operation=operation,
+            owner=view.owner,
+            resource=view.resource,
+            name=view.key.name,
+            description=Marker.without(key.description),
+            reason=reason,
+            asked_at=self.proposing.ledger.clock(),
+            key=key,
+        )
+
+    async def _propose(self, ask: Ask, click: Click, doing: str) -> Page:
+        request = await self.proposing.propose(ask, click)
+        if request is None:
+            return TextPage("Request sent", SENT_ALREADY)
+        key = plain(ask.key.id) if ask.key else ""
+        if isinstance(request, Approved):
+            return TextPage("On its way", f"No approval is needed. Key `{key}` is {doing}. Latchkey writes to you.")
+        return TextPage("Request sent", "Your request is on its way. Latchkey writes to you when it is decided.")
+
+
+def chosen(days: str, terms: Terms) -> timedelta | None:
+    """The lifetime that was chosen; None for the rule's own. Raises `Refused` for more than the rule lets."""
+    if not is_lifetime(days):
+        raise Refused("The lifetime could not be read. Nothing was sent. Choose it again.")
+    wanted, most = lifetime_of(days), terms.lifetime
+    if wanted is not None and most is not None and wanted > most:
+        raise Refused(
+            f"The rule {plain(terms.rule)} lets such a key live for {duration(most)} at most. Nothing was sent."
+        )
+    return wanted
+
+
+def _overlap(days: int, terms: Terms) -> timedelta:
+    """How long the old key lives on. Raises `Refused` for longer than it may."""
+    wanted, most = timedelta(days=max(days, 0)), min(terms.overlap, MOST_OVERLAP)
+    if wanted > most:
+        raise Refused(f"The old key may live on for {duration(most)} at most. Nothing was sent.")
+    return wanted
+
+
+def _check_texts(name: str, description: str, reason: str, key: ApiKey) -> None:
+    """Raises `Refused` for what the form would refuse; texts that are as they were pass, whatever they hold."""
+    typed = Draft(name=name or "-", description=description, reason=reason or "-")
+    problems = dict(text_problems(typed))
+    unchanged = {"name": key.name, "description": Marker.without(key.description)}
+    for field in LIMITS:
+        if field in problems and getattr(typed, field) != unchanged.get(field):
+            raise Refused(f"{field.capitalize()}: {problems[field]} Nothing was sent.")
+
+
+_CHANGED = (
+    "Somebody changed this key while you were writing, so nothing was changed yet. "
+    "The fields hold what you wrote; above them is what the key says now."
+)

@@ -1,0 +1,65 @@
+"""The decision once more, at the moment of the effect, on what everybody holds now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.asks import Approval
+from bot.domain.authority import Target
+from bot.domain.deadlines import has_expired
+from bot.domain.decision import Allowed, Forbidden, counting, decide
+from bot.domain.errors import Refused, plain
+from bot.domain.keys import Operation
+from bot.domain.requests import Approved, Working
+from bot.services.browse.lookup import present
+from bot.services.people.explain import OWN_ACCOUNT
+from bot.services.requests.decide import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Asks the one decision function again, with fresh reads."""
+
+    desk: Desk
+
+    async def renew(self, granted: Approved | Working) -> None:
+        """Nothing, when it may be done now. Raises `Refused` when it no longer may, `Unavailable` for unknown.
+
+        To a Latchkey that lost its rights everybody seems to have lost theirs: that is unknown, too.
+        """
+        ask, desk = granted.ask, self.desk.for_one_decision()
+        if self.desk.ledger.clock() >= granted.grant.fresh_until:
+            raise Refused("The approval ended before Latchkey could do it.")
+        try:
+            person = await desk.directory.identify(ask.requester.slack, ask.requester.team)
+        except Refused as error:
+            raise Refused(f"The requester could not be confirmed: {error.tell}") from error
+        approvers = await desk.standings(granted.grant.approvals)
+        requester = await desk.directory.standing(person)
+        verdict = decide(desk.directory.policy(), ask, requester, approvers)
+        if not isinstance(verdict, Allowed):
+            await desk.directory.cloud.must_see_all()
+        if isinstance(verdict, Forbidden):
+            raise Refused(f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})")
+        if not isinstance(verdict, Allowed):
+            raise Refused(_fewer(granted, counting(ask, approvers)))
+        if await desk.directory.is_own(ask.owner):
+            raise Refused(OWN_ACCOUNT)
+        await self._still_replaces(granted)
+
+    async def _still_replaces(self, granted: Approved | Working) -> None:
+        """Raises `Refused` for the rotation of a key that is gone: that would be a new key, which nobody approved."""
+        ask = granted.ask
+        if ask.operation is not Operation.ROTATE or ask.key is None or granted.attempt > 1:
+            return  # another attempt may follow a key that took its place already
+        if await present(ask.key, Target(ask.owner, ask.resource), self.desk.directory.cloud) is None:
+            how = "has expired" if has_expired(ask.key, self.desk.ledger.clock()) else "was deleted"
+            raise Refused(f"The key `{plain(ask.key.id)}` {how} meanwhile, so nothing takes its place.")
+
+
+def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:
+    """Why approvals that were enough no longer are."""
+    if len(counted) < len(granted.grant.approvals):
+        return "An approval no longer counts: who gave it has lost the role since."
+    if not granted.grant.approvals:
+        return "It needed no approval when it was asked for, and needs one now: a role or the policy has changed since."
+    return "The policy asks for more approvals than it did when this was approved."

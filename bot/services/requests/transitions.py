@@ -1,0 +1,98 @@
+"""Writing a request's next state: one atomic change, due at once so that a worker shows it, and the worker woken."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bot.domain.audit import SYSTEM, Action, Event
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Refused, Throttled
+from bot.domain.keys import RequestId, Secret
+from bot.domain.requests import Request
+from bot.services.ports.clock import Clock
+from bot.services.ports.store import Audit, Change, Requests, Stored
+
+BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2))
+REFUSED = timedelta(minutes=5)
+"""When to try again what Confluent refused: a person may have given Latchkey the missing right meanwhile."""
+STRAGGLER = timedelta(minutes=3)
+"""When to look once more for a key or an account that turned up after its attempt was given up."""
+ASK_AGAIN = "Ask for a new key with `/apikey create`."
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class With:
+    """What goes into the same write besides the state; see `ports.Change`."""
+
+    secret: Secret | None = None
+    secret_until: datetime | None = None
+    take_secret: bool = False
+    also: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    durable: bool = False
+
+
+ROUNDS = 8
+"""How often a click is tried again when somebody else changed the request in the same instant."""
+
+
+async def persistently(step: Callable[[], Awaitable[T]]) -> T:
+    """Take a step from the record as it is now; again, while others are quicker. Raises `Refused` after `ROUNDS`."""
+    for _ in range(ROUNDS):
+        try:
+            return await step()
+        except Conflict:
+            continue
+    raise Refused("Others act on this request in this very moment. Your click changed nothing. Try again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Requests and the audit log, with the clock, and the bell that wakes this process's worker."""
+
+    requests: Requests
+    audit: Audit
+    clock: Clock
+    wake: Callable[[], None]
+
+    async def get(self, request: RequestId) -> Stored[Request]:
+        """The request. Raises `NotFound` with a sentence for people."""
+        stored = await self.requests.get(request)
+        if stored is None:
+            raise NotFound("Latchkey knows no such request. Nothing was changed. Ask again with `/apikey create`.")
+        return stored
+
+    async def move(
+        self, before: Stored[Request] | None, after: Request, *events: Event, extra: With | None = None
+    ) -> tuple[Stored[Request], Secret | None]:
+        """Write the next state, due now. Raises `Conflict` when somebody was first."""
+        extra = extra or With()
+        change = Change(
+            before,
+            after,
+            due=self.clock(),
+            events=events,
+            secret=extra.secret,
+            secret_until=extra.secret_until,
+            take_secret=extra.take_secret,
+            also=extra.also,
+            durable=extra.durable,
+        )
+        written = await self.requests.commit(change)
+        self.wake()
+        return written
+
+    def event(self, action: Action, request: RequestId | None, actor: str = SYSTEM, **details: str) -> Event:
+        """An audit event of this moment."""
+        return Event(self.clock(), actor, action, request, details)
+
+    async def record(self, action: Action, request: RequestId | None, actor: str = SYSTEM, **details: str) -> None:
+        """Append an audit event that goes with no change of state."""
+        await self.audit.append(self.event(action, request, actor, **details))
+
+
+def backoff(tries: int, error: LatchkeyError | None = None) -> timedelta:
+    """How long to wait after so many tries in vain: as long as the last error says, if it does."""
+    if isinstance(error, Throttled):
+        return error.wait
+    return REFUSED if isinstance(error, CloudRefused) else BACKOFF[min(tries, len(BACKOFF) - 1)]

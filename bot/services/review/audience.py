@@ -1,0 +1,143 @@
+"""Whom to ask about a key: its owner, who owns its service account, or who asked for it, as far as Slack has them.
+
+A reader is shown only keys that are theirs to see: owning an account covers the kinds of keys that the role table says,
+and having asked for a key shows that key alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.authority import Standing, Target, authority
+from bot.domain.catalog import User
+from bot.domain.errors import Refused
+from bot.domain.keys import MyAccount, Owner, Person, Principal, Resource, ServiceAccount, SlackUserId
+from bot.domain.requests import Request
+from bot.domain.review import Audience
+from bot.domain.roles import Binding, Scope
+from bot.services.people.directory import DISPLAY, Directory
+
+RESOURCE_OWNER = "ResourceOwner"
+MOST_OWNERS = 10
+"""How many owners of one account are asked; Slack tells only so fast who has which e-mail address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An owner of keys as Confluent has it now; `name` is what people call a user, "" where nobody knows."""
+
+    owner: Owner
+    name: str
+    is_gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody to be asked. `by` is what makes them the one to ask, where it is a role."""
+
+    to: SlackUserId
+    audience: Audience
+    person: Person
+    by: Binding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addressing:
+    """Reads only. Every method may raise `Unavailable` and `CloudRefused`."""
+
+    directory: Directory
+
+    async def known(self, principal: Principal) -> Known:
+        """Who this is; ids are opaque, but what nobody knows has nothing else to be known by."""
+        user = next((each for each in await self._users() if each.id == principal), None)
+        if user is not None:
+            return Known(MyAccount(principal), user.name, is_gone=False)
+        is_account = principal.startswith("sa-")
+        account = await self.directory.cloud.service_account(principal) if is_account else None
+        if account is not None:
+            return Known(account, "", is_gone=False)
+        await self.directory.cloud.must_see_all()
+        return Known(ServiceAccount(principal, "") if is_account else MyAccount(principal), "", is_gone=True)
+
+    async def people(self, known: Known) -> Sequence[Reader]:
+        """Who answers for all of an owner's keys: the user, or those who own the service account."""
+        if known.is_gone:
+            return ()
+        if isinstance(known.owner, MyAccount):
+            person = await self._met(known.owner.id)
+            return [Reader(person.slack, "owner", person)] if person else []
+        found = [*await self._bound(known.owner), *await self._mapped(known.owner)]
+        return list({reader.to: reader for reader in reversed(found)}.values())
+
+    async def readers(
+        self, known: Known, resource: Resource | None, maker: Request | None, people: Sequence[Reader]
+    ) -> Sequence[Reader]:
+        """Who of `people` may see this key; else who asked for it. Nobody, where it takes the review's channel."""
+        if known.is_gone:
+            return ()
+        able = [reader for reader in people if await self._covers(reader, known.owner, resource)]
+        if able or maker is None:
+            return able
+        asker = maker.ask.requester
+        person = await self._member(asker.slack)
+        return [Reader(asker.slack, "requester", person)] if person and person.principal == asker.principal else []
+
+    async def _covers(self, reader: Reader, owner: Owner, resource: Resource | None) -> bool:
+        if reader.by is None:
+            return reader.audience == "owner"
+        if resource is None:
+            return False
+        organization = await self.directory.organization()
+        standing = Standing(reader.person, (reader.by,), organization, self.directory.policy().table)
+        return authority(standing, Target(owner, resource)) is not None
+
+    async def _bound(self, account: Owner) -> list[Reader]:
+        """Those to whom Confluent has bound the account itself."""
+        place = f"crn://confluent.cloud/organization={await self.directory.organization()}/service-account={account.id}"
+        bindings = [each for each in await self.directory.cloud.bindings_at(place) if each.role == RESOURCE_OWNER]
+        met = [(await self._met(each.principal), each) for each in bindings[:MOST_OWNERS]]
+        return [Reader(person.slack, "account-owner", person, binding) for person, binding in met if person]
+
+    async def _mapped(self, account: Owner) -> list[Reader]:
+        """Those to whom the policy gives the account."""
+        directory, found = self.directory, list[Reader]()
+        organization, path = await directory.organization(), (("service-account", str(account.id)),)
+        for mapping in directory.policy().mappings:
+            scope = Scope.parse(mapping.binding(Principal("?"), organization).crn)
+            if mapping.role != RESOURCE_OWNER or not scope.path or not scope.covers(path):
+                continue
+            subject = SlackUserId(mapping.subject)
+            members = await directory.members(mapping.subject, shown=True) if mapping.is_group else (subject,)
+            for slack in members[:MOST_OWNERS]:
+                if person := await self._member(slack):
+                    binding = mapping.binding(person.principal, organization)
+                    found.append(Reader(slack, "account-owner", person, binding))
+        return found
+
+    async def _met(self, principal: Principal) -> Person | None:
+        """The Slack side of a Confluent user; None when Latchkey would not deal with it."""
+        user = next((each for each in await self._users() if each.id == principal), None)
+        if user is None:
+            return None
+        named = next((slack for slack, each in self.directory.policy().people.items() if each == principal), None)
+        if named is None:
+            profile = await self.directory.people.by_email(user.email) if user.email else None
+            named = profile.id if profile else None
+        person = await self._member(named) if named else None
+        return person if person and person.principal == principal else None
+
+    async def _member(self, slack: SlackUserId) -> Person | None:
+        """Somebody whom Latchkey deals with."""
+        try:
+            return await self.directory.identify(slack, self.directory.team, shown=True)
+        except Refused:
+            return None
+
+    async def _users(self) -> Sequence[User]:
+        """All users, as they were within the last minute: an owner is not gone because a list is old."""
+        directory = self.directory
+        cached = await directory.cache.get("users", tuple[User, ...])
+        if cached is not None:
+            return cached[0]
+        users = tuple(await directory.cloud.users())
+        await directory.cache.put("users", users, tuple[User, ...], now=directory.clock(), keep=DISPLAY)
+        return users

@@ -1,0 +1,176 @@
+"""What the review has to say about the keys of one owner, and to whom: reads only."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from bot.domain.catalog import Quota
+from bot.domain.deadlines import earliest, end_of_life
+from bot.domain.errors import CloudRefused, Tampered, Unavailable
+from bot.domain.keys import ApiKey, KafkaCluster, Marker, Principal
+from bot.domain.policy import Review
+from bot.domain.quota import concerns, counted
+from bot.domain.requests import Keyed, Request, Withdrawn
+from bot.domain.review import Audience, Digest, Kept, Listed, findings, is_near, urgency
+from bot.services.browse.lookup import known, managed
+from bot.services.people.directory import Directory
+from bot.services.ports.clock import Clock
+from bot.services.ports.store import Keeps, Requests
+from bot.services.review.audience import Addressing, Known, Reader
+
+ORGANIZATION = "="
+"""Stands for an owner's id where the organisation itself is meant."""
+MOST_CLUSTERS = 5
+"""Kafka clusters of one owner whose limits are asked for."""
+LIMIT_KEPT = timedelta(hours=6)
+"""How old what Confluent said about a cluster's limits may be: the cluster has many owners of keys."""
+_COUNTED = ("api_keys", "apikeys", "service_accounts")
+"""What the codes of those limits of an organisation have in them that keys use up."""
+log = logging.getLogger("latchkey.review")
+
+
+@dataclass(slots=True)
+class _Pile:
+    """What goes to one reader."""
+
+    audience: Audience
+    keys: list[Listed] = field(default_factory=list[Listed])
+    kept: list[Kept] = field(default_factory=list[Kept])
+    quotas: tuple[Quota, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A key with something about it; `kept` is what answers that already."""
+
+    listed: Listed
+    maker: Request | None
+    kept: Kept | None
+
+
+@dataclass(frozen=True, slots=True)
+class Digesting:
+    """Every method may raise `Unavailable` and `CloudRefused`."""
+
+    directory: Directory
+    requests: Requests
+    keeps: Keeps
+    addressing: Addressing
+    clock: Clock
+
+    async def digests(self, owner: Principal, review: Review, since: datetime) -> Mapping[str, Digest]:
+        """What to tell whom, by the id of the Slack user or channel. What was kept after `since` is told too."""
+        now = self.clock()
+        if owner == ORGANIZATION:
+            limits = tuple(each for each in await self._quotas() if is_near(each))
+            return {review.channel: Digest(None, "channel", now, review.older_than, quotas=limits)}
+        whose = await self.addressing.known(owner)
+        if await self.directory.is_own(whose.owner):
+            return {}
+        keys, _ = await self.directory.cloud.keys_shown(owner)
+        found, near = await self._found(keys, whose, review), await self._near(keys, whose)
+        if not found and not near:
+            return {}
+        piles = await self._piles(found, near, whose, review.channel, since)
+        return {
+            to: Digest(
+                owner=whose.owner,
+                audience=pile.audience,
+                at=now,
+                older_than=review.older_than,
+                owner_name=whose.name,
+                keys=tuple(sorted(pile.keys, key=urgency)),
+                kept=tuple(sorted(pile.kept, key=lambda kept: kept.at)),
+                quotas=pile.quotas,
+            )
+            for to, pile in piles.items()
+        }
+
+    async def _piles(
+        self, found: Iterable[_Found], near: tuple[Quota, ...], whose: Known, channel: str, since: datetime
+    ) -> Mapping[str, _Pile]:
+        piles, people = dict[str, _Pile](), await self.addressing.people(whose)
+
+        def of(readers: Sequence[Reader]) -> Sequence[_Pile]:
+            if not readers:
+                return [piles.setdefault(channel, _Pile("channel"))]
+            return [piles.setdefault(reader.to, _Pile(reader.audience)) for reader in readers]
+
+        for each in found:
+            for pile in of(await self.addressing.readers(whose, each.listed.resource, each.maker, people)):
+                if each.kept is None:
+                    pile.keys.append(each.listed)
+                elif each.kept.at >= since:
+                    pile.kept.append(each.kept)
+        if near:
+            others = [pile for to, pile in piles.items() if to == channel]  # keys that these people do not manage
+            for pile in (*of(people), *others):
+                pile.quotas = near
+        return piles
+
+    async def _found(self, keys: Sequence[ApiKey], whose: Known, review: Review) -> list[_Found]:
+        """The keys with something about them."""
+        now, catalog = self.clock(), await known(self.directory)
+        kept = await self.keeps.kept([key.id for key in keys])
+        found: list[_Found] = []
+        for key in keys:
+            maker, is_managed = await self._maker(key)
+            why = findings(key, is_orphaned=whose.is_gone, is_managed=is_managed, now=now, older_than=review.older_than)
+            if not why or isinstance(maker, Withdrawn):
+                continue
+            resource, answer = catalog.resource(key), kept.get(key.id)
+            shown = replace(key, description=Marker.without(key.description))
+            planned = end_of_life(maker) if isinstance(maker, Keyed) else None
+            listed = Listed(shown, resource, why, earliest(planned, key.expires_at))
+            is_answered = answer is not None and answer.answers(why, now)
+            found.append(_Found(listed, maker, answer if is_answered else None))
+        return found
+
+    async def _maker(self, key: ApiKey) -> tuple[Request | None, bool]:
+        """The request that made the key, and whether Latchkey did: a record that does not open is ours all the same."""
+        try:
+            stored = await managed(key, self.requests)
+        except Tampered as error:
+            log.warning("the record of a key cannot be read", extra={"key": key.id, "why": str(error)})
+            return None, True
+        return (stored.value, True) if stored else (None, False)
+
+    async def _near(self, keys: Sequence[ApiKey], whose: Known) -> tuple[Quota, ...]:
+        """The limits of this owner, and of the clusters that its keys open, which are nearly reached."""
+        if whose.is_gone or not keys:
+            return ()
+        catalog = await known(self.directory)
+        resources = list(dict.fromkeys(each for key in keys if (each := catalog.resource(key)) is not None))
+        concerned = {each.code: each for resource in resources for each in concerns(whose.owner, resource)}
+        said = dict[tuple[str, str], Quota]()
+        for quota in await self._quotas(whose, [each for each in resources if isinstance(each, KafkaCluster)]):
+            concern = concerned.get(quota.code)
+            if quota.of and concern is not None:
+                ours = counted(concern, keys) if concern.counted == "keys" else None
+                usage = ours if quota.usage is None else quota.usage
+                said[quota.code, quota.of] = replace(quota, usage=usage)
+        return tuple(quota for quota in said.values() if is_near(quota))
+
+    async def _quotas(self, whose: Known | None = None, clusters: Sequence[KafkaCluster] = ()) -> Sequence[Quota]:
+        """Limits; none where Confluent does not tell: the keys are worth a message without them."""
+        cloud, placed = self.directory.cloud, [each for each in clusters if each.environment]
+        try:
+            if whose is None:
+                return [each for each in await cloud.quotas() if any(part in each.code for part in _COUNTED)]
+            found = [*await cloud.quotas(whose.owner)]
+            for cluster in placed[:MOST_CLUSTERS]:
+                found += await self._of_cluster(cluster)
+        except (Unavailable, CloudRefused) as error:
+            log.warning("limits are left out of a review", extra={"why": str(error)})
+            return ()
+        return found
+
+    async def _of_cluster(self, cluster: KafkaCluster) -> Sequence[Quota]:
+        cache, name = self.directory.cache, f"quotas:{cluster.id}"
+        if cached := await cache.get(name, tuple[Quota, ...]):
+            return cached[0]
+        said = tuple(await self.directory.cloud.quotas(None, cluster.id, cluster.environment))
+        found = tuple(each for each in said if each.of == cluster.id)
+        await cache.put(name, found, tuple[Quota, ...], now=self.clock(), keep=LIMIT_KEPT)
+        return found

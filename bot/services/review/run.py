@@ -1,0 +1,235 @@
+"""The regular review: asking people about keys that nobody may need, and remembering what they answer.
+
+The agenda item `review:` begins a pass. `review:@TOKEN` reads the organisation's keys on from there and puts an item
+for every owner that it meets; `review:OWNER` asks about the keys of one, `review:=` about the organisation's limits;
+`review:~OWNER` draws again what was asked. Each is one short step, so that an organisation of any size is gone through,
+and any process may go on where another one died.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from bot.domain.audit import Action
+from bot.domain.authority import Standing
+from bot.domain.errors import NotFound, Refused, Throttled, Unavailable, Undeliverable, plain
+from bot.domain.keys import KeyId, Principal
+from bot.domain.policy import Review
+from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
+from bot.domain.review import Audience, Digest, Kept
+from bot.services.commands import CardAt, Click, Keep
+from bot.services.form.validate import LIMITS, text_problem
+from bot.services.pages import KeyView, Page, TextPage
+from bot.services.people.directory import Directory
+from bot.services.ports.slack import Notifier
+from bot.services.ports.store import Agenda, Keeps, Reviewed
+from bot.services.requests.transitions import Ledger
+from bot.services.review.audience import Addressing
+from bot.services.review.digest import ORGANIZATION, Digesting
+from bot.services.text import when
+
+LOOK_AGAIN = timedelta(days=1)
+"""When to look again whether a review is wanted by now."""
+PAGES = 50
+"""Pages of keys in one step."""
+SECONDS = 20.0
+"""After so many no further page is begun in one step: a page may take as long again, and a step has 50."""
+APART = timedelta(seconds=1)
+"""Between the owners that one step meets: Slack tells only 50 times a minute who has which e-mail address."""
+AGAIN = timedelta(seconds=5)
+RESTART = timedelta(minutes=10)
+"""When to begin again after Confluent has forgotten how far we were."""
+Sees: TypeAlias = Callable[[KeyId, Standing], Awaitable[KeyView]]
+"""One key as this person may see it; raises `NotFound` for one that is not theirs to see. See `Viewing.key_view`."""
+log = logging.getLogger("latchkey.review")
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewing:
+    """Carries out the items of the review, and the answer `Keep`."""
+
+    ledger: Ledger
+    directory: Directory
+    agenda: Agenda
+    keeps: Keeps
+    notifier: Notifier
+    sees: Sees
+
+    @property
+    def digesting(self) -> Digesting:
+        """What there is to be said."""
+        return Digesting(
+            self.directory, self.ledger.requests, self.keeps, Addressing(self.directory), self.ledger.clock
+        )
+
+    async def begin(self) -> None:
+        """Put the first pass on the agenda, unless one is there that is due earlier."""
+        review = self.directory.policy().review
+        await self.agenda.put("review:", self.ledger.clock() + (review.every if review else LOOK_AGAIN))
+
+    async def step(self, name: str) -> datetime | None:
+        """Carry out `review:NAME`; returns when it is due again."""
+        review, now = self.directory.policy().review, self.ledger.clock()
+        if review is None:
+            return None if name else now + LOOK_AGAIN
+        if not name:
+            await self.agenda.put(f"review:{ORGANIZATION}", now)
+            await self.agenda.put("review:@", now)
+            return now + review.every
+        try:
+            if name.startswith("@"):
+                return await self._read_on(name)
+            if name.startswith("~"):
+                await self._draw_again(Principal(name[1:]), review)
+            else:
+                await self._ask_about(Principal(name), review)
+        except Throttled as error:
+            return now + error.wait
+        return None
+
+    async def keep(self, deed: Keep, click: Click) -> Page:
+        """Remember that a key stays, and why. Raises `Refused`, and `NotFound` for a key that is not theirs to see."""
+        if problem := _problem(deed.reason):
+            raise Refused(f"{problem} Nothing was changed.")
+        person = await self.directory.identify(click.by, click.team)
+        view = await self.sees(deed.key, await self.directory.standing(person))
+        kept = await self._kept(deed, click, view)
+        before = (await self.keeps.kept([view.key.id])).get(view.key.id)
+        if before is None or before.at < kept.at:  # else this very click was here, or a later one
+            await self._record(kept, click, view)
+            await self.keeps.keep(kept)
+        await self._found(view.owner.id, deed.digest, click.by)
+        await self.changed(view.owner.id)
+        return TextPage(
+            "Kept",
+            f"The API key `{plain(view.key.id)}` stays. The review asks about it again {when(kept.until)}, "
+            "if it is still there.",
+        )
+
+    async def changed(self, owner: Principal) -> None:
+        """Something happened to keys of this owner: the messages that ask about them are drawn again soon."""
+        await self.agenda.put(f"review:~{owner}", self.ledger.clock())
+        self.ledger.wake()
+
+    async def moved(self, request: Request) -> None:
+        """A request has moved on: where that changed a key of a reviewed owner, what asks about it is drawn again."""
+        former = request.life.former if isinstance(request, Living) else None
+        gone = request if isinstance(request, Withdrawn) else former
+        if not isinstance(request, Done) and (gone is None or gone.deleted_at is None):
+            return
+        owner = request.key.owner if isinstance(request, Keyed) else request.ask.owner.id
+        last = await self.keeps.reviewed(owner) if owner else None
+        if owner and last and last.sent:
+            await self.changed(owner)
+
+    async def _kept(self, deed: Keep, click: Click, view: KeyView) -> Kept:
+        review = self.directory.policy().review or Review(channel="")
+        owner = await Addressing(self.directory).known(view.owner.id)
+        until = click.at + review.older_than
+        return Kept(view.key.id, click.by, deed.reason.strip(), click.at, until, orphaned=owner.is_gone)
+
+    async def _record(self, kept: Kept, click: Click, view: KeyView) -> None:
+        request = view.request.ask.id if view.request else None
+        details = {"key": kept.key, "owner": view.owner.id, "reason": kept.reason, "until": kept.until.isoformat()}
+        await self.ledger.record(Action.KEPT, request, click.by, **details)
+
+    async def _found(self, owner: Principal, at: CardAt | None, by: str) -> None:
+        """Put the clicked message on record, in case a crash kept us from remembering that we sent it."""
+        last = await self.keeps.reviewed(owner)
+        if at is None or last is None or any(place == at for _, place in last.sent):
+            return
+        review = self.directory.policy().review
+        to = at.channel if review and at.channel == review.channel else by
+        await self.keeps.remember(owner, replace(last, sent=(*last.sent, (to, at))))
+
+    async def _read_on(self, name: str) -> datetime | None:
+        """Read keys for a while, put an item for each owner, and one to go on."""
+        owners, after, wait = await self._owners(name.removeprefix("@"))
+        now = self.ledger.clock()
+        for place, owner in enumerate(sorted(owners)):
+            await self.agenda.put(f"review:{owner}", now + place * APART)
+        if after is None:
+            return None
+        if after == name.removeprefix("@"):
+            return now + wait
+        await self.agenda.put(f"review:@{after}", now + wait)
+        return None
+
+    async def _owners(self, token: str) -> tuple[set[Principal], str | None, timedelta]:
+        """The owners met on the next pages; the token to go on with, None at the end; and how long to wait before."""
+        owners, read = set[Principal](), {token}
+        ends_at = asyncio.get_running_loop().time() + SECONDS
+        for page in range(PAGES):
+            try:
+                keys, after = await self.directory.cloud.key_page(token)
+            except NotFound:
+                return owners, "", RESTART
+            except Unavailable:
+                if not page:
+                    raise
+                return owners, token, AGAIN
+            owners |= {key.owner for key in keys if key.owner}
+            if not after or after in read:
+                return owners, None, timedelta()
+            token = after
+            read.add(token)
+            if asyncio.get_running_loop().time() >= ends_at:
+                break
+        return owners, token, timedelta()
+
+    async def _ask_about(self, owner: Principal, review: Review) -> None:
+        """Send what there is to be said about an owner's keys, once in a pass, to everybody whom it concerns."""
+        now, last = self.ledger.clock(), await self.keeps.reviewed(owner)
+        # Keys of one owner stand on many pages; half the time between two passes tells them from the next pass.
+        is_this_pass = last is not None and timedelta() <= now - last.at < review.every / 2
+        done = last if last and is_this_pass else Reviewed(now)
+        if done.complete:
+            return
+        for to, digest in (await self.digesting.digests(owner, review, done.at)).items():
+            if digest.is_empty or any(to == each for each, _ in done.sent):
+                continue
+            if place := await self._send(to, digest, review.channel):
+                done = replace(done, sent=(*done.sent, (to, place)))
+                await self.keeps.remember(owner, done)
+        await self.keeps.remember(owner, replace(done, complete=True))
+
+    async def _send(self, to: str, digest: Digest, channel: str) -> CardAt | None:
+        """Send it, to the channel where Slack does not let us reach the person; None when nobody can be reached."""
+        try:
+            return await self.notifier.digest(to, digest, None)
+        except Undeliverable as error:
+            if not error.lasting:
+                raise
+            log.warning("a review does not reach its reader", extra={"to": to, "why": error.reason})
+        return None if to == channel else await self._send(channel, replace(digest, audience="channel"), channel)
+
+    async def _draw_again(self, owner: Principal, review: Review) -> None:
+        """Bring the messages of the last review up to date; sends none."""
+        last = await self.keeps.reviewed(owner)
+        if last is None or not last.sent:
+            return
+        digests = await self.digesting.digests(owner, review, last.at)
+        for to, place in last.sent:
+            digest = digests.get(to) or await self._nothing(owner, to, digests, review)
+            is_elsewhere = place.channel == review.channel != to
+            try:
+                await self.notifier.digest(to, replace(digest, audience="channel") if is_elsewhere else digest, place)
+            except Undeliverable as error:
+                if not error.lasting:
+                    raise
+                log.warning("a review stays as it was", extra={"to": to, "why": error.reason})
+
+    async def _nothing(self, owner: Principal, to: str, digests: Mapping[str, Digest], review: Review) -> Digest:
+        """What a reader sees for whom nothing is left."""
+        is_channel = to == review.channel
+        other = next(iter(digests.values()), None)
+        whose = other.owner if other else (await Addressing(self.directory).known(owner)).owner
+        audience: Audience = "owner" if whose and whose.kind == "user" and not is_channel else "channel"
+        return Digest(whose, audience, self.ledger.clock(), review.older_than)
+
+
+def _problem(reason: str) -> str | None:
+    return text_problem(reason, LIMITS["reason"]) if reason.strip() else "Write a reason."

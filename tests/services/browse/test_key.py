@@ -1,0 +1,623 @@
+"""Looking at keys: who sees which, what may be asked for, and lists of any length."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
+
+from bot.domain.authority import Standing
+from bot.domain.catalog import Environment
+from bot.domain.errors import CloudRefused, NotFound, Refused, Unavailable
+from bot.domain.keys import (
+    ApiKey,
+    KafkaCluster,
+    KeyId,
+    Marker,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    Person,
+    Principal,
+    RequestId,
+    Secret,
+    ServiceAccount,
+)
+from bot.domain.kinds import Kind
+from bot.domain.policy import Match, Policy, Rule, without_a_file
+from bot.domain.requests import Request, Retired, Shown
+from bot.domain.roles import Binding
+from bot.services.browse.key import FIELD, Viewing
+from bot.services.browse.keys import MOST_OWNERS, PAGE, Listing
+from bot.services.browse.lookup import known
+from bot.services.pages import Filters, KeysPage
+from bot.services.people.directory import Directory
+from bot.services.ports.store import Change
+from bot.store import Store
+from bot.store.sealing import Sealer
+from tests.support import build
+from tests.support.build import ACCOUNT, DANA, ERIN, FEMI, HERE, NOW, OTTO, a_grant, a_key, an_ask, terms
+from tests.support.fakes import FakeCloud, FakeSlack, TestClock
+
+EDIT, DELETE, ROTATE, EXTEND = Operation.EDIT, Operation.DELETE, Operation.ROTATE, Operation.EXTEND
+LATCHKEY = ServiceAccount(Principal("sa-latchk"), "latchkey-bot")
+PRODUCTION = KafkaCluster("lkc-prod01", "orders", "env-prod01", "production")
+DAY = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class Organization(FakeCloud):
+    """A Confluent Cloud with as many accounts as a test needs; it counts whose keys were read."""
+
+    others: list[ServiceAccount] = field(default_factory=list[ServiceAccount])
+    read: list[Principal] = field(default_factory=list[Principal])
+    refusing: set[Principal] = field(default_factory=set[Principal])
+    garbled: set[Principal] = field(default_factory=set[Principal])
+    """Accounts of which one key cannot be read."""
+    away: bool = False
+
+    async def environments(self) -> Sequence[Environment]:
+        return [Environment("env-dev001", "dev"), Environment("env-prod01", "production")]
+
+    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
+        return [each for each in (build.CLUSTER, PRODUCTION) if each.environment == environment.id]
+
+    async def service_accounts(self) -> Sequence[ServiceAccount]:
+        return [ACCOUNT, LATCHKEY, *self.others]
+
+    async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
+        return await self.keys_of(owner), int(owner in self.garbled)
+
+    async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
+        self.read.append(owner)
+        if self.away:
+            raise Unavailable("Confluent Cloud did not answer. Nothing was changed. Try again in a minute.")
+        if owner in self.refusing:
+            raise CloudRefused(status=403, detail="no", reference="R-1")
+        return [each for each in self._shown() if each.owner == owner]
+
+
+@dataclass(slots=True)
+class House:
+    """The services that look at keys, over a Confluent and a store of their own."""
+
+    cloud: Organization
+    store: Store
+    viewing: Viewing
+    clock: TestClock
+    policy: Policy = field(default=without_a_file("C01"))
+
+    async def reader(self, person: Person) -> Standing:
+        return await self.viewing.reader(person.slack, person.team)
+
+    async def list(self, person: Person, cursor: str = "", **filters: str) -> KeysPage:
+        return await Listing(self.viewing).page(await self.reader(person), Filters(**filters), cursor)
+
+    async def sees(self, person: Person, key: str = "KEY0000000000001") -> bool:
+        try:
+            await self.viewing.key_view(KeyId(key), await self.reader(person))
+        except NotFound:
+            return False
+        return True
+
+    async def may(self, person: Person, key: str = "KEY0000000000001") -> set[Operation]:
+        return set((await self.viewing.key_view(KeyId(key), await self.reader(person))).may)
+
+    async def keep(self, request: Request) -> None:
+        await self.store.requests.commit(Change(None, request, None, ()))
+
+    def roles(self, person: Person, *held: tuple[str, str]) -> None:
+        self.cloud.bindings[person.principal] = [Binding(person.principal, role, HERE + at) for role, at in held]
+
+    def grow(self, accounts: int, keys_each: int = 0) -> None:
+        """Add service accounts, by number, and keys of each."""
+        for number in range(accounts):
+            account = ServiceAccount(Principal(f"sa-{number:04}"), f"team {number:04}")
+            self.cloud.others.append(account)
+            for each in range(keys_each):
+                self.cloud.add(other_key(f"K{number:04}N{each:010}", owner=account.id, name=f"key {each:04}"))
+
+
+@asynccontextmanager
+async def a_house() -> AsyncGenerator[House]:
+    clock, people = TestClock(), [DANA, ERIN, FEMI, OTTO]
+    cloud, slack = Organization(clock, people=people), FakeSlack(people)
+    redis = FakeAsyncRedis(server=FakeServer())
+    store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+    houses: list[House] = []
+    directory = Directory(cloud, slack, store.cache, clock, build.TENANT, lambda: houses[0].policy)
+    house = House(cloud, store, Viewing(directory, store.requests, clock), clock)
+    houses.append(house)
+    try:
+        yield house
+    finally:
+        await redis.aclose()
+
+
+def other_key(id_: str = "KEY0000000000001", **fields: Any) -> ApiKey:
+    """A key for orders-dev that was not made by Latchkey."""
+    usual: dict[str, Any] = {"kind": Kind.KAFKA, "description": "by hand"}
+    return a_key(id_, **(usual | fields))
+
+
+def made(request: str = "R1", state: type[Shown] | type[Retired] = Shown, **fields: Any) -> Shown | Retired:
+    """A request of Dana's whose key somebody has, or had."""
+    ask = an_ask(id=RequestId(request))
+    key = a_key(marker=str(Marker(ask.id, 1)), kind=Kind.KAFKA)
+    usual: dict[str, Any] = {"terms": terms(), "grant": a_grant(ask=ask), "attempt": 1, "key": key, "at": NOW}
+    return state(ask, **(usual | fields))
+
+
+# --- who sees a key ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_is_seen_by_its_owner_and_by_who_manages_it_and_by_nobody_else() -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key(owner=DANA.principal))
+        house.roles(ERIN, ("EnvironmentAdmin", "/environment=env-dev001"))
+        house.roles(FEMI, ("EnvironmentAdmin", "/environment=env-prod01"))
+        house.roles(OTTO, ("DeveloperRead", "/environment=env-dev001/cloud-cluster=lkc-dev001"))
+
+        assert [await house.sees(each) for each in (DANA, ERIN, FEMI, OTTO)] == [True, True, False, False]
+
+
+async def test_an_owner_without_any_role_sees_the_key() -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key(owner=OTTO.principal))
+
+        assert await house.sees(OTTO)
+
+
+async def test_an_operator_sees_what_others_own_in_reach_and_no_cloud_keys() -> None:
+    async with a_house() as house:
+        house.roles(OTTO, ("Operator", "/environment=env-dev001"))
+        house.roles(FEMI, ("Operator", ""))
+        house.cloud.add(other_key())
+        house.cloud.add(other_key("KEY0000000000002", resource="lkc-prod01"))
+        house.cloud.add(other_key("KEY0000000000003", resource="cloud", kind=Kind.CLOUD))
+
+        seen = [[await house.sees(each, f"KEY000000000000{n}") for n in (1, 2, 3)] for each in (OTTO, FEMI)]
+
+        assert seen == [[True, False, False], [True, True, False]]
+
+
+@pytest.mark.parametrize("crn", ["crn://confluent.cloud/organization=another", "no crn at all"])
+async def test_a_role_of_another_organisation_shows_nothing_here(crn: str) -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key())
+        house.cloud.bindings[OTTO.principal] = [
+            Binding(OTTO.principal, role, crn) for role in ("Operator", "OrganizationAdmin")
+        ]
+
+        assert not await house.sees(OTTO)
+        assert (await house.list(OTTO)).views == []
+
+
+async def test_who_may_use_an_account_sees_none_of_its_keys() -> None:
+    """An Assigner is bound to the account as its owner is, and manages no key of it."""
+    async with a_house() as house:
+        house.cloud.add(other_key())
+        house.roles(OTTO, ("Assigner", f"/service-account={ACCOUNT.id}"))
+        house.roles(FEMI, ("ResourceOwner", f"/service-account={ACCOUNT.id}"))
+
+        assert [await house.sees(each) for each in (OTTO, FEMI)] == [False, True]
+        assert [len((await house.list(each)).views) for each in (OTTO, FEMI)] == [0, 1]
+        assert house.cloud.read.count(ACCOUNT.id) == 1
+
+
+async def test_who_asked_for_a_key_sees_it_and_who_copied_its_marker_does_not_help_anybody() -> None:
+    async with a_house() as house:
+        await house.keep(made())
+        house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
+        house.cloud.add(a_key("KEY0000000000002", marker="[lk:R1/1]", kind=Kind.KAFKA))
+
+        assert await house.sees(DANA)
+        assert not await house.sees(DANA, "KEY0000000000002")
+        assert not await house.sees(OTTO)
+
+
+async def test_that_confluent_refuses_a_key_means_little_where_its_owners_keys_are_listed_with_it() -> None:
+    """`confluent-api`: nothing counts as deleted for a single 403."""
+    async with a_house() as house:
+        await house.keep(made())
+        asked_for = a_key(marker="[lk:R1/1]", kind=Kind.KAFKA)
+        own = other_key("KEY0000000000002", owner=DANA.principal)
+        for key in (asked_for, own):
+            house.cloud.add(key)
+            house.cloud.unshown.add(key.id)
+
+        assert [await house.sees(DANA, each.id) for each in (asked_for, own)] == [True, True]
+        assert [await house.sees(OTTO, each.id) for each in (asked_for, own)] == [False, False]
+
+        house.cloud.minted.clear()
+        with pytest.raises(NotFound, match="it was deleted"):
+            await house.viewing.key_view(asked_for.id, await house.reader(DANA))
+
+
+async def test_a_key_that_is_not_there_and_one_that_is_not_theirs_are_told_in_the_same_words() -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key())
+        house.cloud.add(other_key("KEY0000000000002", owner=None))
+        standing, told = await house.reader(OTTO), set[str]()
+        for key in ("KEY0000000000001", "KEY0000000000002", "KEY0000000000009", ""):
+            with pytest.raises(NotFound) as error:
+                await house.viewing.key_view(KeyId(key), standing)
+            told.add(error.value.tell)
+
+        assert len(told) == 1
+
+
+async def test_a_key_shows_its_resource_by_name_its_age_and_no_marker() -> None:
+    async with a_house() as house:
+        await house.keep(made())
+        house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
+        house.clock.advance(3 * DAY)
+
+        view = await house.viewing.key_view(KeyId("KEY0000000000001"), await house.reader(DANA))
+
+        assert (view.key.description, view.age) == ("reads orders", 3 * DAY)
+        assert (view.resource, view.owner_name) == (build.CLUSTER, "orders-service")
+        assert view.request == made()
+        assert not view.is_own
+
+
+async def test_a_resource_that_the_catalog_does_not_know_is_covered_at_the_organisation_alone() -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key(resource="lkc-gone01"))
+        house.roles(ERIN, ("EnvironmentAdmin", "/environment=env-dev001"))
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+
+        assert not await house.sees(ERIN)
+        view = await house.viewing.key_view(KeyId("KEY0000000000001"), await house.reader(FEMI))
+        assert view.resource == KafkaCluster("lkc-gone01", "lkc-gone01", "", "")
+        assert view.may == {EDIT, DELETE}  # nobody knows what a new key would open
+
+
+async def test_a_key_of_a_kind_that_nobody_knows_is_shown_to_who_manages_all_and_changed_by_nobody() -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key(kind=None, resource="lnew-1"))
+        house.roles(ERIN, ("EnvironmentAdmin", "/environment=env-dev001"))
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+
+        assert not await house.sees(ERIN)
+        assert await house.may(FEMI) == set()
+        with pytest.raises(Refused, match="does not know what this key opens"):
+            await house.viewing.delete_page(KeyId("KEY0000000000001"), await house.reader(FEMI))
+        assert (await known(house.viewing.directory)).target(other_key(kind=None)) is None
+
+
+async def test_a_user_who_owns_a_key_is_told_apart_from_a_service_account_that_nobody_lists() -> None:
+    async with a_house() as house:
+        index = await known(house.viewing.directory)
+
+        assert [index.owner(Principal(each)) for each in ("u-x", "sa-x")] == [
+            MyAccount(Principal("u-x")),
+            ServiceAccount(Principal("sa-x"), ""),
+        ]
+
+
+# --- what may be asked for --------------------------------------------------------------------------------------------
+
+
+async def test_what_may_be_asked_for_follows_the_policy_and_the_state_of_the_key() -> None:
+    async with a_house() as house:
+        house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
+        house.cloud.add(other_key("KEY0000000000002", owner=DANA.principal))
+        await house.keep(made(terms=terms(lifetime=30 * DAY)))
+
+        assert await house.may(DANA) == {EDIT, DELETE, ROTATE, EXTEND}
+        assert await house.may(DANA, "KEY0000000000002") == {EDIT, DELETE, ROTATE}
+
+        house.policy = replace(house.policy, rules=(Rule("no", Match(), "C01", forbid="Ask the platform team."),))
+        assert await house.may(DANA) == set()
+        with pytest.raises(Refused, match=r"Ask the platform team\. Nothing was changed\. \(Rule: no\.\)"):
+            await house.viewing.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
+
+
+async def test_a_key_without_an_end_cannot_be_extended_and_one_that_is_ending_can_nothing() -> None:
+    async with a_house() as house:
+        house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
+        await house.keep(made())
+        assert await house.may(DANA) == {EDIT, DELETE, ROTATE}
+        with pytest.raises(Refused, match="gave this key no end"):
+            await house.viewing.extend_page(KeyId("KEY0000000000001"), await house.reader(DANA))
+
+    async with a_house() as house:
+        house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
+        await house.keep(made(state=Retired))
+        assert await house.may(DANA) == set()
+
+
+async def test_a_secret_that_was_not_shown_is_not_rotated() -> None:
+    async with a_house() as house:
+        waiting = replace(build.ready(), key=a_key(kind=Kind.KAFKA))
+        await house.store.requests.commit(
+            Change(None, waiting, None, (), secret=Secret("cflt-made-up"), secret_until=NOW + DAY)
+        )
+        house.cloud.add(waiting.key)
+
+        assert await house.may(DANA) == {EDIT, DELETE}
+
+
+async def test_nobody_changes_a_key_of_latchkeys_own_account() -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key(owner=LATCHKEY.id))
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        standing, key = await house.reader(FEMI), KeyId("KEY0000000000001")
+
+        assert await house.may(FEMI) == set()
+        for page in (house.viewing.edit_page, house.viewing.delete_page, house.viewing.rotate_page):
+            with pytest.raises(Refused, match="Latchkey’s own account"):
+                await page(key, standing)
+
+
+async def test_a_text_longer_than_a_field_is_refused_rather_than_cut() -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key(owner=DANA.principal, description="x" * (FIELD + 1)))
+        house.cloud.add(other_key("KEY0000000000002", owner=DANA.principal, description="x" * FIELD))
+        standing = await house.reader(DANA)
+
+        with pytest.raises(Refused, match=r"has 3,001 characters.*nothing was changed"):
+            await house.viewing.edit_page(KeyId("KEY0000000000001"), standing)
+        page = await house.viewing.edit_page(KeyId("KEY0000000000002"), standing)
+        assert len(page.view.key.description) == FIELD
+
+
+async def test_the_page_to_extend_knows_what_is_left_of_the_present_life() -> None:
+    async with a_house() as house:
+        house.roles(DANA, ("EnvironmentAdmin", "/environment=env-dev001"))
+        key = a_key(marker="[lk:R1/1]", kind=Kind.KAFKA, created_at=NOW)
+        await house.keep(made(terms=terms(lifetime=30 * DAY), key=key))
+        house.cloud.add(key)
+        house.clock.advance(10 * DAY)
+
+        page = await house.viewing.extend_page(key.id, await house.reader(DANA))
+
+        assert page.left == 20 * DAY
+
+
+async def test_the_page_to_rotate_offers_what_the_rule_allows() -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key(owner=DANA.principal))
+        rule = Rule("short", Match(), "C01", lifetime=45 * DAY, overlap=2 * DAY)
+        house.policy = replace(house.policy, rules=(rule,))
+
+        page = await house.viewing.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
+
+        assert (page.overlaps, page.terms.lifetime) == ((0, 1, 2), 45 * DAY)
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+
+def ids(page: KeysPage) -> list[str]:
+    return [view.key.id for view in page.views]
+
+
+async def walk(house: House, person: Person, **filters: str) -> list[list[str]]:
+    """Every page from the first to the last."""
+    pages, cursor = list[list[str]](), ""
+    while True:
+        page = await house.list(person, cursor, **filters)
+        pages.append(ids(page))
+        if not (cursor := page.next_page):
+            return pages
+
+
+async def test_my_keys_come_first_and_then_those_of_accounts_by_name_each_by_name() -> None:
+    async with a_house() as house:
+        house.roles(ERIN, ("EnvironmentAdmin", "/environment=env-dev001"))
+        house.grow(2)
+        for id_, owner, name in (
+            ("KEY000000000000A", "sa-0001", "b"),
+            ("KEY000000000000B", "sa-0001", "A"),
+            ("KEY000000000000C", "sa-0000", "z"),
+            ("KEY000000000000D", ERIN.principal, "zz"),
+            ("KEY000000000000E", ACCOUNT.id, "mine?"),
+            ("KEY000000000000F", DANA.principal, "not mine"),
+        ):
+            house.cloud.add(other_key(id_, owner=Principal(owner), name=name))
+        house.cloud.add(other_key("KEY000000000000G", owner=ACCOUNT.id, resource="lkc-prod01"))
+
+        assert [each[-1] for each in ids(await house.list(ERIN))] == ["D", "E", "C", "B", "A"]
+        assert ids(await house.list(OTTO)) == []
+
+
+async def test_the_owner_of_an_account_sees_its_keys_and_asks_about_no_other_account() -> None:
+    async with a_house() as house:
+        house.grow(50, 1)
+        house.roles(OTTO, ("ResourceOwner", "/service-account=sa-0007"))
+
+        assert ids(await house.list(OTTO)) == ["K0007N0000000000"]
+        assert set(house.cloud.read) == {OTTO.principal, "sa-0007"}
+
+
+async def test_a_key_that_i_asked_for_is_in_my_list_without_any_role() -> None:
+    async with a_house() as house:
+        await house.keep(made())
+        house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
+        house.cloud.add(other_key("KEY0000000000002"))
+
+        page = await house.list(DANA)
+
+        assert ids(page) == ["KEY0000000000001"]
+        assert page.views[0].request == made()
+
+
+async def test_a_page_reads_as_many_accounts_as_it_takes_and_never_the_whole_organisation() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(400, 3)
+
+        page = await house.list(FEMI)
+
+        assert len(page.views) == PAGE
+        assert len(house.cloud.read) <= 8
+        house.cloud.read.clear()
+        await house.list(FEMI, page.next_page)
+        assert len(house.cloud.read) <= 8
+
+
+async def test_every_key_is_on_exactly_one_page_forwards_and_backwards() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(7, 5)
+        house.cloud.add(other_key(owner=FEMI.principal))
+
+        pages = await walk(house, FEMI)
+        everything = [key for page in pages for key in page]
+
+        assert sorted(everything) == sorted(house.cloud.minted)
+        assert [len(page) for page in pages] == [8, 8, 8, 8, 4]
+        last = await house.list(FEMI)
+        assert last.previous_page == ""
+        while last.next_page:
+            last = await house.list(FEMI, last.next_page)
+        back = [ids(last)]
+        while last.previous_page:
+            last = await house.list(FEMI, last.previous_page)
+            back.insert(0, ids(last))
+        assert back == pages
+
+
+@pytest.mark.parametrize("text", ["team 0077", "SA-0077"])
+async def test_the_keys_of_an_account_that_is_searched_for_are_found_among_thousands_of_accounts(text: str) -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(1000, 1)
+
+        page = await house.list(FEMI, text=text)
+
+        assert ids(page)[:1] == ["K0077N0000000000"]
+        assert len(house.cloud.read) <= MOST_OWNERS
+
+
+async def test_a_page_that_looked_at_many_accounts_in_vain_says_so_and_goes_on() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(100)
+        house.cloud.add(other_key(owner=Principal("sa-0099"), name="needle"))
+        house.cloud.add(other_key("KEY0000000000002", owner=FEMI.principal, name="hay"))
+
+        first = await house.list(FEMI, text="NEEDLE")
+        assert (ids(first), len(house.cloud.read)) == ([], MOST_OWNERS)
+        assert "*Next* goes on" in first.note
+        assert [page for page in await walk(house, FEMI, text="NEEDLE") if page] == [["KEY0000000000001"]]
+        page = first
+        while page.next_page:
+            page = await house.list(FEMI, page.next_page, text="NEEDLE")
+        back = await house.list(FEMI, page.previous_page, text="NEEDLE")
+        assert ids(back) == []
+        assert "*Previous* goes on" in back.note
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"owner": "me"}, ["A"]),
+        ({"owner": "sa-abc001"}, ["B", "C"]),
+        ({"kind": "cloud"}, ["C"]),
+        ({"environment": "env-dev001"}, ["A"]),
+        ({"environment": "env-prod01", "owner": "sa-abc001"}, ["B"]),
+        ({"text": " LAPTOP "}, ["A"]),
+        ({"text": "orders-service"}, ["B", "C"]),
+        ({"text": "by HAND"}, ["B"]),
+        ({"text": "key00000000000000c"}, ["C"]),
+        ({"text": "orders", "kind": "cloud"}, ["C"]),
+        ({"kind": "no such kind"}, []),
+        ({"owner": "sa-nobody"}, []),
+        ({"environment": "*"}, []),
+    ],
+)
+async def test_filters_narrow_the_list(filters: dict[str, str], found: list[str]) -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        cloud = house.cloud
+        cloud.add(other_key("KEY00000000000000A", owner=FEMI.principal, name="Laptop", description=""))
+        cloud.add(other_key("KEY00000000000000B", name="b", resource="lkc-prod01"))
+        cloud.add(other_key("KEY00000000000000C", name="c", resource="cloud", kind=Kind.CLOUD, description=""))
+
+        assert [each[-1] for each in ids(await house.list(FEMI, **filters))] == found
+
+
+async def test_nobody_finds_a_marker_by_searching_for_it() -> None:
+    async with a_house() as house:
+        await house.keep(made())
+        house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
+
+        assert ids(await house.list(DANA, text="reads")) == ["KEY0000000000001"]
+        assert ids(await house.list(DANA, text="[lk:")) == []
+
+
+@pytest.mark.parametrize("cursor", ["a|0|sa-gone", "b|3|sa-gone", "nonsense", "a|x|sa-0000", "|||", "a|٣|sa-0000", "a"])
+async def test_a_stale_cursor_begins_the_list_anew(cursor: str) -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(3, 2)
+
+        assert ids(await house.list(FEMI, cursor)) == ids(await house.list(FEMI))
+
+
+@pytest.mark.parametrize("way", ["a", "b"])
+async def test_a_cursor_beyond_the_keys_that_are_left_shows_what_is_there(way: str) -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(3, 2)
+        expected = {"a": ["K0002N0000000000", "K0002N0000000001"], "b": ids(await house.list(FEMI))}[way]
+
+        assert ids(await house.list(FEMI, f"{way}|900|sa-0001")) == expected
+
+
+async def test_a_key_that_cannot_be_read_is_left_out_and_its_account_named() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(3, 1)
+        house.cloud.garbled = {Principal("sa-0001")}
+
+        page = await house.list(FEMI)
+
+        assert ids(page) == ["K0000N0000000000", "K0001N0000000000", "K0002N0000000000"]
+        assert page.note == "Some keys of team 0001 cannot be read and are left out here."
+
+
+async def test_an_account_that_cannot_be_read_is_named_and_the_others_are_shown() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(3, 1)
+        house.cloud.refusing = {Principal("sa-0001")}
+
+        page = await house.list(FEMI)
+
+        assert ids(page) == ["K0000N0000000000", "K0002N0000000000"]
+        assert "did not show the keys of team 0001" in page.note
+        house.cloud.away = True
+        with pytest.raises(Unavailable):
+            await house.list(FEMI)
+
+
+async def test_an_account_that_was_made_with_its_key_goes_by_its_name_at_once() -> None:
+    async with a_house() as house:
+        ask = an_ask(owner=NewServiceAccount("clicks-service", ""))
+        key = a_key(marker=str(Marker(ask.id, 1)), kind=Kind.KAFKA, owner=Principal("sa-new001"))
+        await house.keep(Shown(ask, terms(), a_grant(ask=ask), 1, key, at=NOW))
+        house.cloud.add(key)
+
+        view = await house.viewing.key_view(key.id, await house.reader(DANA))
+
+        assert (view.owner.id, view.owner_name) == ("sa-new001", "clicks-service")
+
+
+async def test_a_catalog_is_indexed_once_for_each_time_that_it_is_read() -> None:
+    """For 20,000 clusters it takes a while, and a review looks keys up for thousands of owners."""
+    async with a_house() as house:
+        first = await known(house.viewing.directory)
+        again = await known(house.viewing.directory)
+        house.grow(1)
+        await house.viewing.directory.refresh_catalog()
+        after = await known(house.viewing.directory)
+
+        assert again is first
+        assert "sa-0000" in after.accounts.keys() - first.accounts.keys()

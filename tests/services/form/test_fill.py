@@ -1,0 +1,250 @@
+"""What the form makes of the choices so far: what follows from them, what they are called, how long a key may live."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.catalog import Catalog, Environment, Region
+from bot.domain.keys import (
+    Everywhere,
+    FlinkRegion,
+    KafkaCluster,
+    KsqlCluster,
+    Principal,
+    Resource,
+    SchemaRegistry,
+    ServiceAccount,
+)
+from bot.domain.kinds import Kind
+from bot.domain.policy import Match, Policy, Rule, without_a_file
+from bot.services.commands import Draft
+from bot.services.form.fill import form, used
+from bot.services.form.validate import text_problems
+from bot.services.pages import FormPage
+from bot.slack.blocks.kit import Block
+from bot.slack.payloads.ids import Place
+from bot.slack.views import options as menus
+
+DEV, PROD = Environment("env-dev", "dev"), Environment("env-prod", "production")
+ORDERS = KafkaCluster("lkc-1", "orders", DEV.id, DEV.name)
+REGISTRY = SchemaRegistry("lsrc-1", "registry", DEV.id, DEV.name)
+CATALOG = Catalog(
+    "o-1",
+    (DEV, PROD),
+    (ORDERS,),
+    (ServiceAccount(Principal("sa-1"), "orders-service"),),
+    (REGISTRY, SchemaRegistry("lsrc-2", "a", PROD.id, PROD.name), SchemaRegistry("lsrc-3", "b", PROD.id, PROD.name)),
+    (KsqlCluster("lksqlc-1", "app", DEV.id, DEV.name, "lkc-1"),),
+    (FlinkRegion("gcp.us-central1", DEV.id, DEV.name), FlinkRegion("aws.eu-west-9", DEV.id, DEV.name)),
+    (
+        Region("aws.us-east-1", "AWS", "N. Virginia"),
+        Region("azure.westeurope", "AZURE", "Netherlands"),
+        Region("gcp.us-central1", "GCP", "Iowa"),
+    ),
+)
+POLICY = without_a_file("C01")
+DAYS = timedelta(days=1)
+
+
+def filled(catalog: Catalog | None = CATALOG, policy: Policy = POLICY, **chosen: str) -> FormPage:
+    return form(Draft(**chosen), catalog, policy)
+
+
+def texts(options: list[Block]) -> list[str]:
+    return [each["text"]["text"] for each in options]
+
+
+def test_the_only_schema_registry_of_an_environment_is_chosen_by_itself() -> None:
+    assert filled(kind="schema-registry", environment=DEV.id).resource == REGISTRY
+    assert filled(kind="schema-registry", environment=PROD.id).resource is None
+    assert filled(kind="schema-registry").resource is None
+    assert filled(kind="ksqldb", environment=DEV.id).resource is None
+
+
+def test_a_schema_registry_that_is_gone_is_not_chosen_again_by_itself() -> None:
+    page = form(Draft(kind="schema-registry", environment=DEV.id), CATALOG, POLICY, {"resource": "It is gone."})
+
+    assert page.resource is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "cluster", "resource"),
+    [
+        ("kafka", "lkc-1", ORDERS),
+        ("kafka", "lkc-new", KafkaCluster("lkc-new", "lkc-new", DEV.id, DEV.name)),
+        ("schema-registry", "lsrc-new", SchemaRegistry("lsrc-new", "lsrc-new", DEV.id, DEV.name)),
+        ("ksqldb", "lksqlc-1", CATALOG.ksql_clusters[0]),
+        ("ksqldb", "lksqlc-new", KsqlCluster("lksqlc-new", "lksqlc-new", DEV.id, DEV.name, "")),
+        ("flink", "aws.us-east-1", FlinkRegion("aws.us-east-1", DEV.id, DEV.name)),
+        ("cloud", "", None),
+        ("kafka", "", None),
+    ],
+)
+def test_what_was_chosen_has_a_name_or_else_its_id(kind: str, cluster: str, resource: Resource | None) -> None:
+    page = filled(kind=kind, environment=DEV.id, cluster=cluster, owner="sa-new")
+
+    assert page.resource == resource
+    assert page.environment == DEV
+    assert page.account == ServiceAccount(Principal("sa-new"), "sa-new")
+
+
+def test_without_a_catalog_everything_goes_by_its_id() -> None:
+    page = filled(None, environment="env-9", cluster="lkc-9", owner="sa-1")
+
+    assert page.environment == Environment("env-9", "env-9")
+    assert page.resource == KafkaCluster("lkc-9", "lkc-9", "env-9", "env-9")
+    assert page.offered is None
+
+
+def test_a_cluster_of_another_environment_is_not_taken_for_one_of_this() -> None:
+    page = filled(environment=PROD.id, cluster="lkc-1")
+
+    assert page.resource == KafkaCluster("lkc-1", "lkc-1", PROD.id, PROD.name)
+
+
+def test_clouds_in_use_in_the_environment_come_first() -> None:
+    assert filled(kind="flink", environment=DEV.id).clouds == ("aws", "gcp", "azure")
+    assert filled(kind="flink", environment=DEV.id).used_clouds == 2
+    assert filled(kind="flink", environment=PROD.id).used_clouds == 0
+    assert filled(None, kind="flink").clouds == ("aws", "azure", "gcp")
+    options = menus.cloud_options(("gcp", "aws"), 1)
+    assert texts(options) == ["Google Cloud", "AWS"]
+    assert ["description" in each for each in options] == [True, False]
+
+
+def test_regions_in_use_in_the_environment_come_first_and_are_marked() -> None:
+    place = Place("flink", DEV.id, "aws")
+    used, others = menus.resources(CATALOG, place, "")["option_groups"]
+
+    assert used["label"]["text"] == "In use in this environment"
+    assert [each["value"] for each in used["options"]] == ["aws.eu-west-9"]
+    assert texts([*used["options"], *others["options"]]) == ["eu-west-9", "N. Virginia (us-east-1)"]
+    assert menus.resources(CATALOG, place, "virginia") == {"options": others["options"]}
+    assert menus.resources(CATALOG, place, "US-EAST") == {"options": others["options"]}
+    elsewhere = menus.resources(CATALOG, place._replace(environment=PROD.id), "")
+    assert elsewhere == {"options": others["options"]}
+
+
+def test_the_cloud_of_a_region_that_is_given_need_not_be_chosen() -> None:
+    page = filled(kind="flink", environment=DEV.id, cluster="gcp.us-central1")
+
+    assert page.draft.cloud == "gcp"
+    assert page.region == Region("gcp.us-central1", "GCP", "Iowa")
+
+
+def test_a_longer_list_than_slack_shows_says_how_long_it_is() -> None:
+    many = tuple(KafkaCluster(f"lkc-{number:05}", f"orders {number}", DEV.id, DEV.name) for number in range(20_000))
+    catalog = replace(CATALOG, clusters=many)
+    place = Place("kafka", DEV.id)
+
+    (group,) = menus.resources(catalog, place, "orders")["option_groups"]
+    assert group["label"]["text"] == "The first 100 of 20,000: type more to see others"
+    assert len(group["options"]) == 100
+    assert texts(menus.resources(catalog, place, "lkc-19999")["options"]) == ["orders 19999"]
+    assert form(Draft(environment=DEV.id), catalog, POLICY).offered == 20_000
+    exactly = replace(CATALOG, clusters=many[:100])
+    assert len(menus.resources(exactly, place, "")["options"]) == 100
+
+
+def rule(name: str, days: int | None, **match: frozenset[str]) -> Rule:
+    return Rule(name, Match(**match), "C01", lifetime=None if days is None else days * DAYS)  # type: ignore[arg-type]
+
+
+LIMITED = replace(
+    POLICY,
+    rules=(
+        rule("own", 7, owners=frozenset({"me"})),
+        rule("new", 30, owners=frozenset({"new-service-account"})),
+        rule("cloud", 1, kinds=frozenset({Kind.CLOUD})),
+        rule("one cluster", 45, clusters=frozenset({"lkc-1"})),
+        rule("production", 90, environments=frozenset({PROD.id})),
+        rule("everything else", None),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "days"),
+    [
+        ({}, None),
+        ({"owner": "me"}, 7),
+        ({"owner": "new"}, 30),
+        ({"owner": "sa-1"}, None),
+        ({"owner": "sa-1", "kind": "cloud"}, 1),
+        ({"owner": "sa-1", "environment": DEV.id}, None),
+        ({"owner": "sa-1", "environment": DEV.id, "cluster": "lkc-1"}, 45),
+        ({"owner": "sa-1", "environment": PROD.id}, 90),
+    ],
+)
+def test_lifetimes_go_as_far_as_the_rule_for_what_is_chosen(chosen: dict[str, str], days: int | None) -> None:
+    assert form(Draft(**chosen), CATALOG, LIMITED).limit == (None if days is None else days * DAYS)
+
+
+@pytest.mark.parametrize(
+    ("limit", "offered"),
+    [
+        (None, ["No expiration", "1 day", "7 days", "30 days", "90 days", "180 days", "365 days"]),
+        (90 * DAYS, ["As long as the rule allows: 90 days", "1 day", "7 days", "30 days", "90 days"]),
+        (45 * DAYS, ["As long as the rule allows: 45 days", "1 day", "7 days", "30 days"]),
+        (DAYS / 2, ["As long as the rule allows: 12 hours"]),
+    ],
+)
+def test_the_first_lifetime_is_the_rules_own(limit: timedelta | None, offered: list[str]) -> None:
+    assert texts(menus.lifetime_options(limit)) == offered
+
+
+def test_where_no_rule_allows_own_accounts_the_form_stands_on_a_service_account() -> None:
+    nobody = replace(POLICY, rules=tuple(replace(each, user_keys=False) for each in POLICY.rules))
+
+    assert filled(policy=nobody).draft.owner == "service-account"
+    assert filled(policy=nobody, owner="me").draft.owner == "service-account"
+    assert filled(policy=nobody, owner="me", account="sa-1").account == CATALOG.service_accounts[0]
+    assert filled(policy=nobody, owner="new").draft.owner == "new"
+
+
+def test_a_kind_that_nobody_knows_is_a_kafka_key() -> None:
+    assert filled(kind="of another age").draft.kind == Kind.KAFKA
+
+
+def test_cloud_keys_have_no_place() -> None:
+    page = filled(kind="cloud", environment=DEV.id, cluster="lkc-1")
+
+    assert page.resource == Everywhere(Kind.CLOUD)
+    assert page.draft.environment == DEV.id, "for when another scope is chosen again"
+
+
+NAMED = Draft(name="n", reason="r")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "problems"),
+    [
+        ({"owner": "new"}, {"account_name": "Write a name for the service account."}),
+        ({"owner": "new", "account_name": "a" * 64, "account_description": "d" * 128}, {}),
+        ({"owner": "new", "account_name": "a" * 65}, {"account_name": "At most 64 characters; this has 65."}),
+        (
+            {"owner": "new", "account_name": "a", "account_description": "d" * 129},
+            {"account_description": "At most 128 characters; this has 129."},
+        ),
+        (
+            {"owner": "new", "account_name": "a\nb"},
+            {"account_name": "Write this in one line, without invisible control characters."},
+        ),
+        ({"owner": "me", "account_name": "a" * 65}, {}),
+        ({"lifetime": "30"}, {}),
+        ({"lifetime": "-1"}, {"lifetime": "Choose a lifetime from the list."}),
+        ({"lifetime": "1e9"}, {"lifetime": "Choose a lifetime from the list."}),
+        ({"lifetime": "99999"}, {"lifetime": "Choose a lifetime from the list."}),
+        ({"lifetime": "\u0663\u0660"}, {"lifetime": "Choose a lifetime from the list."}),
+    ],
+)
+def test_texts_of_a_new_account_and_lifetimes_are_looked_at(chosen: dict[str, str], problems: dict[str, str]) -> None:
+    assert text_problems(replace(NAMED, **chosen)) == problems
+
+
+def test_texts_that_nobody_looked_at_are_not_kept() -> None:
+    typed = replace(NAMED, owner="me", account_name="a", account_description="b")
+
+    assert used(typed) == replace(NAMED, owner="me")
+    assert used(replace(typed, owner="new")) == replace(typed, owner="new")

@@ -1,0 +1,216 @@
+"""Looking whether a new key works: over the real store, with a data plane of our own."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
+
+from bot.domain.catalog import Endpoints
+from bot.domain.errors import Conflict
+from bot.domain.keys import KeyId, KsqlCluster, Resource, Secret
+from bot.domain.life import Answer, Life, Probe
+from bot.domain.readiness import begin
+from bot.domain.requests import Ready, Request, Revealing
+from bot.services.keys.probe import Probing, chance
+from bot.services.ports.store import Stored
+from bot.services.requests.transitions import Ledger, With
+from bot.store import Store
+from bot.store.sealing import Sealer
+from tests.support import build
+from tests.support.fakes import TestClock
+
+SECRET = "cflt" + "marker0secret" * 4 + "54" + "wrong0"
+SECOND = timedelta(seconds=1)
+PRIVATE = Endpoints("pkc-1.example:9092", "", is_private=True)
+KSQL = KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001")
+
+
+@dataclass(slots=True)
+class DataPlane:
+    """Where keys are used: it answers what it was told to, and remembers what it was sent."""
+
+    clock: TestClock
+    answers: list[int] = field(default_factory=list[int])
+    is_trusted: bool = True
+    takes: timedelta = timedelta()
+    seen: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+
+    async def probe(self, resource: Resource, endpoints: Endpoints, key: KeyId, secret: Secret) -> Answer:
+        self.seen.append((resource.id, key, secret.reveal()))
+        self.clock.advance(self.takes)
+        return Answer(self.answers.pop(0), "Unauthorized", "req-1")
+
+    def can_probe(self, resource: Resource, endpoints: Endpoints) -> bool:
+        return self.is_trusted and bool(endpoints.rest)
+
+
+@dataclass(slots=True)
+class Here:
+    """One process with its store."""
+
+    store: Store
+    clock: TestClock
+    plane: DataPlane
+    probing: Probing
+    rung: list[str]
+
+    async def made(self, resource: Resource = build.CLUSTER, endpoints: Endpoints = build.ENDPOINTS) -> Stored[Request]:
+        """A key that was made just now, its secret sealed."""
+        probe = begin(resource.kind, build.NOW)
+        ready = build.ready(ask=build.an_ask(resource=resource), endpoints=endpoints, life=Life(probe))
+        extra = With(secret=Secret(SECRET), secret_until=ready.claim_by)
+        stored, _ = await self.probing.ledger.move(None, ready, extra=extra)
+        self.rung.clear()
+        return stored
+
+    async def look(self) -> Probe:
+        """One step of the request as it is stored; the probe that follows."""
+        stored = await self.stored()
+        await self.probing.probe(stored, _ready(stored))
+        return _ready(await self.stored()).life.probe
+
+    async def stored(self) -> Stored[Request]:
+        stored = await self.store.requests.get(build.an_ask().id)
+        assert stored is not None
+        return stored
+
+
+def _ready(stored: Stored[Request]) -> Ready:
+    assert isinstance(stored.value, Ready)
+    return stored.value
+
+
+@pytest.fixture
+async def here() -> AsyncGenerator[Here]:
+    clock, rung = TestClock(), list[str]()
+    async with FakeAsyncRedis(server=FakeServer()) as redis:
+        store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+        plane = DataPlane(clock)
+        ledger = Ledger(store.requests, store.audit, clock, lambda: rung.append("rung"))
+        yield Here(store, clock, plane, Probing(ledger, plane, lambda: 0.0), rung)
+
+
+async def test_a_key_is_tried_with_its_own_secret_which_stays_sealed(here: Here) -> None:
+    stored = await here.made()
+    here.plane.answers = [401]
+    here.clock.advance(20 * SECOND)
+
+    probe = await here.look()
+
+    assert here.plane.seen == [("lkc-dev001", _ready(stored).key.id, SECRET)]
+    assert (probe.tries, probe.last, probe.reference) == (1, "HTTP 401, Unauthorized", "req-1")
+    assert probe.next_at == here.clock() + 5 * SECOND
+    assert await here.store.requests.secret(await here.stored()) == Secret(SECRET)
+    assert here.rung == ["rung"]
+
+
+async def test_nobody_looks_before_it_is_time_or_once_it_is_over(here: Here) -> None:
+    stored = await here.made(KSQL)
+
+    early = await here.look()
+    here.clock.advance(5 * SECOND)
+    here.plane.answers = [200]
+    works = await here.look()
+    again = await here.look()
+
+    assert early == _ready(stored).life.probe
+    assert (works.verdict, works.at) == ("works", here.clock())
+    assert again == works
+    assert len(here.plane.seen) == 1
+    assert here.rung == ["rung"], "nothing was written where nothing was looked at"
+
+
+async def test_the_verdict_is_of_the_moment_of_the_answer(here: Here) -> None:
+    await here.made(KSQL)
+    here.plane.takes = 9 * SECOND
+    here.plane.answers = [200]
+    here.clock.advance(5 * SECOND)
+
+    assert (await here.look()).at == build.NOW + 14 * SECOND
+
+
+async def test_ten_minutes_count_from_when_the_key_was_made(here: Here) -> None:
+    await here.made()
+    here.clock.advance(20 * SECOND)
+    probe = _ready(await here.stored()).life.probe
+    while probe.next_at is not None:
+        here.clock.now = probe.next_at
+        here.plane.answers = [401]
+        probe = await here.look()
+
+    assert (probe.verdict, probe.at) == ("gave-up", build.NOW + timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "is_trusted", "why"),
+    [
+        (PRIVATE, True, "its address is in a private network"),
+        (replace(PRIVATE, rest="https://lkc.private.example"), False, "its address is in a private network"),
+        (Endpoints("", ""), True, "Confluent names no address for it"),
+        (
+            replace(build.ENDPOINTS, is_paused=True),
+            False,
+            "the cluster is paused until somebody resumes it at Confluent",
+        ),
+        (build.ENDPOINTS, False, "its address is none that Latchkey sends a secret to"),
+    ],
+)
+async def test_a_secret_is_sent_to_no_address_that_is_not_vouched_for(
+    here: Here, endpoints: Endpoints, *, is_trusted: bool, why: str
+) -> None:
+    await here.made(endpoints=endpoints)
+    here.plane.is_trusted = is_trusted
+    here.clock.advance(20 * SECOND)
+
+    probe = await here.look()
+
+    assert (probe.verdict, probe.at, probe.next_at, probe.last) == ("unreachable", here.clock(), None, why)
+    assert here.plane.seen == []
+
+
+async def test_without_its_secret_there_is_nothing_left_to_try(here: Here) -> None:
+    stored = await here.made()
+    here.clock.advance(20 * SECOND)
+    ready = _ready(stored)
+    await here.probing.ledger.move(stored, replace(ready, attempt=2))  # what is sealed is of another attempt
+
+    probe = await here.look()
+
+    assert (probe.verdict, probe.next_at, here.plane.seen) == ("", None, [])
+
+
+async def test_a_click_that_was_quicker_wins(here: Here) -> None:
+    stored = await here.made()
+    ready = _ready(stored)
+    here.clock.advance(20 * SECOND)
+    shown = ready.then(Revealing, until=here.clock() + build.HOUR)
+    revealing, secret = await here.probing.ledger.move(stored, shown, extra=With(take_secret=True))
+
+    with pytest.raises(Conflict):
+        await here.probing.probe(stored, ready)
+
+    assert secret == Secret(SECRET)
+    assert here.plane.seen == [], "the secret is with its owner now, and Latchkey has none to send"
+    assert await here.stored() == revealing
+
+
+async def test_what_was_looked_at_is_in_no_log_and_no_audit_line(here: Here, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    await here.made()
+    here.plane.answers = [200, 200]
+    for _ in range(2):
+        here.clock.advance(20 * SECOND)
+        await here.look()
+
+    lines: list[Any] = [line async for line in here.store.audit.read()]
+    assert len(here.plane.seen) == 2
+    assert "marker0secret" not in f"{caplog.text}{lines}{await here.stored()}"
+
+
+def test_chance_is_a_share_either_way() -> None:
+    drawn = [chance() for _ in range(1000)]
+
+    assert -1 <= min(drawn) < -0.5 < 0.5 < max(drawn) <= 1

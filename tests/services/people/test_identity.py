@@ -1,0 +1,143 @@
+"""Who belongs to our workspace, from every shape in which Slack says so (S2), and which workspace we are (R15)."""
+
+import json
+
+import pytest
+
+from bot.domain.errors import Refused
+from bot.domain.keys import TeamId
+from bot.services.people.identity import ELSEWHERE, Tenant, admitted, belongs, seat
+from bot.slack.api.people import _profile
+from bot.slack.payloads import read as payloads
+from tests.services.world import a_world
+from tests.support import build
+from tests.support.build import TEAM
+from tests.support.shared import shared
+
+GRID = Tenant(TEAM, "E01")
+ALONE = Tenant(TEAM)
+
+
+def grid(*teams: str, of: str = "E01") -> dict[str, object]:
+    return {"enterprise_user": {"id": "U01", "enterprise_id": of, "teams": list(teams)}}
+
+
+@pytest.mark.parametrize(
+    ("said", "in_grid", "alone"),
+    [
+        ({"team_id": "T01"}, True, True),
+        ({"team_id": "T01", **grid("T01", "T02")}, True, True),
+        (grid("T02", "T01"), True, False),
+        ({"team_id": None, **grid("T01")}, True, False),
+        ({"team_id": "T02", **grid("T02", "T01")}, True, False),
+        ({"team_id": "E01", **grid("T01")}, True, False),
+        ({"profile": {"team": "T02"}, **grid("T01")}, True, False),
+        (grid("T02"), False, False),  # of our organization, not of our workspace
+        ({"team_id": "T02", **grid("T02", "T03")}, False, False),
+        (grid(), False, False),
+        ({"enterprise_user": {"id": "U01", "enterprise_id": "E01"}}, False, False),
+        (grid("T01", of="E02"), False, False),  # another organization, whatever it says
+        (grid("T01", of=""), False, False),
+        ({"team_id": "T09", **grid("T09", of="E02")}, False, False),
+        ({"team_id": "T01", **grid("T01", of="E02")}, False, True),  # ours, and something that speaks against it
+        ({"team_id": "T01", **grid(of="E02")}, False, False),
+        ({"team_id": "T01", **grid("T09", of="E02")}, False, False),
+        ({"team_id": "T01", **grid("T09")}, False, False),
+        ({"team_id": "E02", **grid("T01")}, False, False),
+        ({"profile": {"team": "T01"}}, False, False),  # not documented as the membership of anybody
+        ({"team_id": "T01", "enterprise_user": []}, True, True),
+        ({"team_id": ["T01"]}, False, False),
+        ({"team_id": {"id": "T01"}, **grid("T01")}, True, False),
+        ({"team_id": "T02", "enterprise_user": {"enterprise_id": "E01", "teams": "T01"}}, False, False),
+        ({"team_id": "T02", "enterprise_user": {"enterprise_id": ["E01"], "teams": ["T01"]}}, False, False),
+        ({"team_id": "T02", "enterprise_user": {"enterprise_id": "E01", "teams": [None, ["T01"]]}}, False, False),
+        ({"team_id": "T09"}, False, False),
+        ({"team_id": "E01"}, False, False),
+        ({"team_id": "E02"}, False, False),
+        ({}, False, False),
+        ({"enterprise_user": None}, False, False),
+    ],
+)
+def test_users_info_decides_who_is_a_member(said: dict[str, object], in_grid: bool, alone: bool) -> None:  # noqa: FBT001
+    profile = _profile({"id": "U01", "name": "dana", **said})
+    for tenant, expected in ((GRID, in_grid), (ALONE, alone)):
+        if expected:
+            assert admitted(profile, tenant).team == TEAM
+        else:
+            with pytest.raises(Refused, match=ELSEWHERE):
+                admitted(profile, tenant)
+
+
+@pytest.mark.parametrize("flag", ["is_restricted", "is_ultra_restricted", "is_stranger", "deleted", "is_bot"])
+def test_a_member_of_the_grid_who_is_a_guest_a_bot_a_stranger_or_gone_stays_refused(flag: str) -> None:
+    with pytest.raises(Refused):
+        admitted(_profile({"id": "U01", flag: True, **grid("T01")}), GRID)
+
+
+@pytest.mark.parametrize(
+    ("user_team", "in_grid", "alone"),
+    [
+        ("T01", True, True),
+        ("E01", None, False),  # the organization, in a suggestion
+        ("T02", None, False),  # the home workspace of somebody who may be in ours too
+        ("", None, None),
+        ("E02", False, False),
+    ],
+)
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"team": {"id": "T01", "domain": "acme", "enterprise_id": "E01", "enterprise_name": "Acme"}},
+        {"team": {"id": "T02", "domain": "labs"}},
+        {"team": {"id": "T01", "domain": "acme"}, "view": {"team_id": "T02", "app_installed_team_id": "T01"}},
+        {"team": None, "enterprise": {"id": "E01", "name": "Acme"}, "is_enterprise_install": True},
+        {"team": None},
+        {},
+    ],
+)
+def test_a_click_rules_out_only_who_cannot_belong_and_is_stored_with_our_workspace(
+    around: dict[str, object],
+    user_team: str,
+    in_grid: bool | None,  # noqa: FBT001
+    alone: bool | None,  # noqa: FBT001
+) -> None:
+    body = {"user": {"id": "U01", **({"team_id": user_team} if user_team else {})}, "trigger_id": "1.2", **around}
+    claimed = payloads.opening(body).team
+    for tenant, expected in ((GRID, in_grid), (ALONE, alone)):
+        assert belongs(tenant, claimed) is expected
+        assert seat(tenant, claimed) == (user_team if expected is False else TEAM)
+
+
+def test_a_command_says_where_it_was_typed_and_stays_open_to_a_grid() -> None:
+    typed = {"text": "list", "user_id": "U01", "trigger_id": "1.2", "team_id": "T02", "enterprise_id": "E01"}
+    assert belongs(GRID, payloads.command(typed).team) is None
+    assert belongs(ALONE, payloads.command(typed).team) is False
+    assert belongs(GRID, payloads.command({**typed, "team_id": "T01"}).team) is True
+
+
+def test_in_no_recorded_payload_is_a_member_ruled_out() -> None:
+    folder, read = shared("slack-payloads"), 0
+    for path in sorted(folder.glob("*.json")):
+        found = json.loads(path.read_text())
+        body = found.get("payload", found) if isinstance(found, dict) else {}
+        user = body.get("user")
+        if not isinstance(user, dict):
+            continue
+        read += 1
+        place = (body.get("team") or {}).get("id")
+        organization = (body.get("team") or {}).get("enterprise_id") or (body.get("enterprise") or {}).get("id") or ""
+        claimed = TeamId(str(user.get("team_id") or ""))
+        assert belongs(Tenant(TeamId(place or "T-any"), organization), claimed) is not False or not organization, path
+    assert read > 10
+
+
+async def test_who_is_of_elsewhere_is_refused_at_slack_whatever_a_click_says() -> None:
+    """Both guards, each alone: a click that rules its user out, and a profile that is of another workspace."""
+    outsider = build.a_person("Xavi", team=TeamId("T09"))
+    async with a_world() as world:
+        world.slack.people.append(outsider)
+        directory = world.start().desk.directory
+        for user, claimed in ((outsider.slack, TEAM), (build.DANA.slack, TeamId("T09"))):
+            with pytest.raises(Refused, match=ELSEWHERE):
+                await directory.identify(user, claimed)
+        assert (await directory.identify(build.DANA.slack, TEAM)).team == TEAM

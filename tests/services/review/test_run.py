@@ -1,0 +1,800 @@
+"""The weekly review: who is asked about which keys, what `Keep` does, and an organisation of any size."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+from fakeredis import FakeAsyncRedis
+
+from bot.domain.audit import Action, Event
+from bot.domain.catalog import Account, Quota
+from bot.domain.errors import CloudRefused, NotFound, Refused, Tampered, Throttled, Unavailable, Undeliverable
+from bot.domain.keys import ApiKey, KeyId, MyAccount, Owner, Person, Principal, RequestId, SlackUserId
+from bot.domain.kinds import Kind
+from bot.domain.policy import Policy, Review, RoleMapping
+from bot.domain.requests import Done, Request, Retired, Shown
+from bot.domain.review import Digest, Finding
+from bot.services.browse.key import Viewing
+from bot.services.commands import CardAt, Keep
+from bot.services.pages import TextPage
+from bot.services.people.directory import Directory
+from bot.services.ports.slack import Profile
+from bot.services.ports.store import Change, Stored
+from bot.services.requests.transitions import Ledger
+from bot.services.review import run
+from bot.services.review.audience import Addressing
+from bot.services.review.run import Reviewing
+from bot.store import Store
+from bot.store.sealing import Sealer
+from tests.support import build
+from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NOW, OTTO
+from tests.support.fakes import FakeCloud, FakeSlack, TestClock
+
+WEEK, OLD = 7 * DAY, NOW - 100 * DAY
+CHANNEL = "C01"
+GONE, OWN = Principal("u-gone01"), Principal("sa-latchk")
+OWNS = f"{build.HERE}/service-account={ACCOUNT.id}"
+
+
+@dataclass(slots=True)
+class Cloud(FakeCloud):
+    """An organisation whose keys come page by page, and which knows limits. Tokens are where to go on."""
+
+    page_length: int = 100
+    expired: set[str] = field(default_factory=set[str])
+    failing: set[str] = field(default_factory=set[str])
+    limits: list[Quota] | Exception = field(default_factory=list[Quota])
+    pages: list[str] = field(default_factory=list[str])
+
+    async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
+        self.pages.append(token)
+        if token in self.failing:
+            raise Unavailable("Confluent Cloud did not answer.")
+        if token in self.expired:
+            raise NotFound("The token has expired.")
+        start, keys = int(token or 0), list(self.minted.values())
+        end = start + self.page_length
+        return [each.key for each in keys[start:end]], str(end) if end < len(keys) else ""
+
+    async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
+        if isinstance(self.limits, Exception):
+            raise self.limits
+        return [each for each in self.limits if each.of in {"", owner.id if owner else "", cluster}]
+
+
+@dataclass(slots=True)
+class Slack(FakeSlack):
+    """A Slack that remembers digests: every version, by its message."""
+
+    digests: dict[CardAt, list[Digest]] = field(default_factory=dict[CardAt, list[Digest]])
+    refusing: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    """What happens to messages to a person or channel."""
+    groups: dict[str, list[SlackUserId]] = field(default_factory=dict[str, list[SlackUserId]])
+
+    async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
+        if to in self.refusing:
+            raise self.refusing[to]
+        place = at or CardAt(f"D{to}" if to.startswith("U") else to, f"{len(self.digests) + 1}.0")
+        self.digests.setdefault(place, []).append(digest)
+        return place
+
+    async def by_email(self, email: str) -> Profile | None:
+        if email in self.refusing:
+            raise self.refusing[email]
+        person = next((each for each in self.people if each.email == email), None)
+        return await self.profile(person.slack) if person else None
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        return self.groups.get(group, ())
+
+    def newest(self) -> dict[str, Digest]:
+        """What the newest message of each place says now."""
+        return {place.channel: versions[-1] for place, versions in self.digests.items()}
+
+
+@dataclass(slots=True)
+class Office:
+    """The review, with the real store, and what is around it."""
+
+    clock: TestClock
+    cloud: Cloud
+    slack: Slack
+    store: Store
+    policy: Policy
+    review: Reviewing = field(init=False)
+
+    def __post_init__(self) -> None:
+        ledger = Ledger(self.store.requests, self.store.audit, self.clock, lambda: None)
+        directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, build.TENANT, lambda: self.policy)
+        sees = Viewing(directory, self.store.requests, self.clock).key_view
+        self.review = Reviewing(ledger, directory, self.store.agenda, self.store.keeps, self.slack, sees)
+
+    def add(self, id_: str, owner: Principal = ACCOUNT.id, at: datetime | None = OLD, **fields: object) -> ApiKey:
+        """A key for the Kafka cluster that was not made by Latchkey."""
+        key = ApiKey(KeyId(id_), owner, CLUSTER.id, f"key {id_}", "", at, Kind.KAFKA)
+        return self.cloud.add(replace(key, **fields))  # type: ignore[arg-type]
+
+    async def made(self, id_: str, request: Retired | None = None, by: Person = DANA, **fields: object) -> ApiKey:
+        """A key that Latchkey made, in the state of `request`."""
+        key = self.add(id_, **{"description": f"orders [lk:{id_}/1]", **fields})  # type: ignore[arg-type]
+        ask = build.an_ask(id=RequestId(id_), requester=by)
+        shown = Shown(ask, build.terms(), build.a_grant(), 1, key, at=NOW)
+        state = replace(request, ask=ask, key=key) if request else shown
+        event = Event(NOW, by.slack, Action.SUBMITTED, ask.id)
+        await self.store.requests.commit(Change(None, state, None, (event,)))
+        return key
+
+    async def work(self) -> None:
+        """Carry out every item of the review that is due now."""
+        while leases := await self.store.agenda.take(self.clock(), timedelta(minutes=1), 500):
+            for lease in leases:
+                due = await self.review.step(lease.item.removeprefix("review:"))
+                await self.store.agenda.settle(lease, due)
+
+    async def a_week(self) -> dict[str, Digest]:
+        """One pass a week on, until everybody was asked; returns what stands in the newest message of each place."""
+        await self.review.begin()
+        self.clock.advance(WEEK)
+        await self.work()
+        self.clock.advance(HOUR)
+        await self.work()
+        return self.slack.newest()
+
+    async def keep(self, key: str, by: Person = ERIN, reason: str = "billing needs it", **fields: object) -> TextPage:
+        """Somebody keeps a key."""
+        deed = Keep(KeyId(key), reason, **{"digest": None, **fields})  # type: ignore[arg-type]
+        page = await self.review.keep(deed, build.a_click(deed, by, self.clock()))
+        await self.work()
+        assert isinstance(page, TextPage)
+        return page
+
+    async def actions(self) -> list[str]:
+        return [str(line["action"]) async for line in self.store.audit.read()]
+
+
+@asynccontextmanager
+async def an_office() -> AsyncGenerator[Office]:
+    """Dana, Erin, Femi and Otto; Erin owns the one service account and administers the environment."""
+    clock, people = TestClock(), [DANA, ERIN, FEMI, OTTO]
+    async with FakeAsyncRedis() as redis:
+        cloud = Cloud(clock, people=list(people))
+        cloud.bindings[ERIN.principal] = [build.a_binding(ERIN, "ResourceOwner", OWNS), build.a_binding(ERIN)]
+        store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+        policy = replace(build.a_policy(), review=Review(CHANNEL))
+        yield Office(clock, cloud, Slack(list(people)), store, policy)
+
+
+def listed(digest: Digest) -> list[str]:
+    return [each.key.id for each in digest.keys]
+
+
+# --- who is asked about what ------------------------------------------------------------------------------------------
+
+
+async def test_people_are_asked_about_old_and_foreign_keys_of_their_own_account() -> None:
+    async with an_office() as office:
+        office.add("OLDER", DANA.principal)
+        office.add("YOUNG", DANA.principal, NOW)
+        office.add("UNDATED", DANA.principal, None)
+        await office.made("OURS", owner=DANA.principal, at=NOW)
+        await office.made("OURSOLD", owner=DANA.principal)
+
+        digests = await office.a_week()
+
+        assert list(digests) == [f"D{DANA.slack}"]
+        (digest,) = digests.values()
+        found = {each.key.id: each.findings for each in digest.keys}
+        assert found == {
+            "OLDER": (Finding.FOREIGN, Finding.OLD),
+            "YOUNG": (Finding.FOREIGN,),
+            "UNDATED": (Finding.FOREIGN,),
+            "OURSOLD": (Finding.OLD,),
+        }
+        assert (digest.audience, digest.owner) == ("owner", MyAccount(DANA.principal))
+        assert "[lk:" not in str(digest.keys)
+
+
+async def test_there_is_no_message_where_there_is_nothing_to_say() -> None:
+    async with an_office() as office:
+        await office.made("OURS", at=NOW)
+
+        assert await office.a_week() == {}
+
+
+async def test_a_key_is_old_from_the_day_that_the_policy_names() -> None:
+    async with an_office() as office:
+        office.policy = replace(office.policy, review=Review(CHANNEL, older_than=30 * DAY))
+        await office.made("YOUNGER", at=NOW + WEEK - 29 * DAY)
+        await office.made("OLDER", at=NOW + WEEK - 30 * DAY)
+
+        (digest,) = (await office.a_week()).values()
+
+        assert listed(digest) == ["OLDER"]
+
+
+async def test_the_policys_people_go_before_the_address() -> None:
+    async with an_office() as office:
+        office.policy = replace(office.policy, people={OTTO.slack: DANA.principal})
+        office.slack.people.remove(DANA)
+        office.add("OLDER", DANA.principal)
+
+        assert list(await office.a_week()) == [f"D{OTTO.slack}"]
+
+
+async def test_whoever_is_somebody_else_by_the_policy_is_not_asked_by_address() -> None:
+    async with an_office() as office:
+        office.policy = replace(office.policy, people={DANA.slack: OTTO.principal})
+        office.add("OLDER", DANA.principal)
+
+        assert list(await office.a_week()) == [CHANNEL]
+
+
+async def test_whoever_owns_a_service_account_is_asked_about_the_kinds_of_keys_that_this_covers() -> None:
+    """By the documented table a ResourceOwner manages no Cloud keys, so that they are not theirs to see."""
+    async with an_office() as office:
+        office.add("KAFKA")
+        office.add("CLOUD", kind=Kind.CLOUD, resource="cloud")
+        office.add("UNKNOWN", kind=None, resource="new-1")
+
+        digests = await office.a_week()
+
+        assert listed(digests[f"D{ERIN.slack}"]) == ["KAFKA"]
+        assert digests[f"D{ERIN.slack}"].audience == "account-owner"
+        assert sorted(listed(digests[CHANNEL])) == ["CLOUD", "UNKNOWN"]
+
+
+async def test_the_policy_can_say_who_owns_a_service_account() -> None:
+    async with an_office() as office:
+        office.cloud.bindings.clear()
+        office.slack.groups["S01"] = [DANA.slack, FEMI.slack, SlackUserId("U0NOBODY")]
+        place = f"service-account={ACCOUNT.id}"
+        office.policy = replace(
+            office.policy,
+            mappings=(
+                RoleMapping("S01", "ResourceOwner", place),
+                RoleMapping(OTTO.slack, "ResourceOwner", "service-account=sa-other1"),
+                RoleMapping(OTTO.slack, "ResourceOwner"),
+                RoleMapping(OTTO.slack, "Operator", place),
+            ),
+        )
+        office.add("KAFKA")
+        office.cloud.limits = [a_quota(9)]
+
+        assert set(await office.a_week()) == {f"D{DANA.slack}", f"D{FEMI.slack}"}
+
+
+async def test_where_nobody_owns_the_account_its_requesters_are_asked_each_about_their_own_key() -> None:
+    async with an_office() as office:
+        office.cloud.bindings.clear()
+        await office.made("DANAS")
+        await office.made("FEMIS", by=FEMI)
+        office.add("FOREIGN")
+
+        digests = await office.a_week()
+
+        shown = {to: (listed(digest), digest.audience) for to, digest in digests.items()}
+        assert shown == {
+            f"D{DANA.slack}": (["DANAS"], "requester"),
+            f"D{FEMI.slack}": (["FEMIS"], "requester"),
+            CHANNEL: (["FOREIGN"], "channel"),
+        }
+
+
+async def test_a_requester_who_is_another_confluent_user_now_is_not_shown_the_key() -> None:
+    async with an_office() as office:
+        office.cloud.bindings.clear()
+        await office.made("DANAS")
+        office.policy = replace(office.policy, people={DANA.slack: OTTO.principal})
+
+        assert list(await office.a_week()) == [CHANNEL]
+
+
+@pytest.mark.parametrize("owner", [GONE, Principal("sa-gone01")])
+async def test_no_owner_is_said_to_be_gone_while_confluent_may_show_only_a_part(owner: Principal) -> None:
+    async with an_office() as office:
+        known = Addressing(office.review.directory).known
+        assert (await known(owner)).is_gone
+        office.cloud.is_partial = True
+
+        with pytest.raises(Throttled):
+            await known(owner)
+
+
+@pytest.mark.parametrize("owner", [GONE, Principal("sa-gone01")])
+async def test_keys_whose_owner_is_gone_are_brought_to_the_channel(owner: Principal) -> None:
+    async with an_office() as office:
+        await office.made("ORPHAN", owner=owner, at=NOW)
+
+        digests = await office.a_week()
+
+        assert list(digests) == [CHANNEL]
+        (listed_key,) = digests[CHANNEL].keys
+        assert listed_key.findings == (Finding.ORPHANED,)
+        assert not listed_key.can_rotate
+
+
+async def test_keys_of_a_user_whom_slack_does_not_have_are_brought_to_the_channel() -> None:
+    async with an_office() as office:
+        office.slack.people.remove(DANA)
+        office.add("OLDER", DANA.principal)
+
+        digests = await office.a_week()
+
+        assert list(digests) == [CHANNEL]
+        assert digests[CHANNEL].owner_name == "Dana"
+        assert Finding.ORPHANED not in digests[CHANNEL].keys[0].findings
+
+
+async def test_the_account_of_latchkey_itself_is_left_out() -> None:
+    async with an_office() as office:
+        office.add("OWNKEY", OWN)
+        office.cloud.accounts[OWN] = Account(OWN, "latchkey", "")
+
+        assert await office.a_week() == {}
+
+
+async def test_keys_that_are_being_deleted_are_left_out() -> None:
+    async with an_office() as office:
+        retired = Retired(build.an_ask(), build.terms(), build.a_grant(), 1, build.a_key(), at=NOW)
+        await office.made("ENDING", retired)
+
+        assert await office.a_week() == {}
+
+
+async def test_a_key_whose_record_does_not_open_is_not_called_foreign(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with an_office() as office:
+        await office.made("BROKEN")
+        await office.made("YOUNG", at=NOW)
+
+        async def tampered(request: RequestId) -> Stored[Request] | None:
+            raise Tampered("It does not open.")
+
+        monkeypatch.setattr(office.store.requests, "get", tampered)
+        (digest,) = (await office.a_week()).values()
+
+        assert [(each.key.id, each.findings) for each in digest.keys] == [("BROKEN", (Finding.OLD,))]
+
+
+async def test_what_has_no_owner_and_what_is_oldest_comes_first() -> None:
+    async with an_office() as office:
+        for id_, days in (("B", 200), ("C", 100), ("A", 300)):
+            office.add(id_, at=NOW - days * DAY)
+
+        (digest,) = (await office.a_week()).values()
+
+        assert listed(digest) == ["A", "B", "C"]
+
+
+# --- Keep -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_kept_key_is_left_out_until_the_keep_ends_and_then_asked_about_again() -> None:
+    async with an_office() as office:
+        office.add("KEPT")
+        office.add("OTHER")
+        await office.a_week()
+
+        page = await office.keep("KEPT")
+
+        assert "KEPT" in page.text
+        (message,) = office.slack.digests.values()
+        assert [listed(version) for version in message] == [["KEPT", "OTHER"], ["OTHER"]]
+        assert [(each.by, each.reason) for each in message[-1].kept] == [(ERIN.slack, "billing needs it")]
+        next_week = (await office.a_week())[f"D{ERIN.slack}"]
+        assert (listed(next_week), next_week.kept) == (["OTHER"], ())
+        office.clock.advance(90 * DAY)
+        assert listed((await office.a_week())[f"D{ERIN.slack}"]) == ["KEPT", "OTHER"]
+
+
+async def test_when_all_is_kept_the_message_says_that_nothing_is_left() -> None:
+    async with an_office() as office:
+        office.add("KEPT")
+        await office.a_week()
+
+        await office.keep("KEPT")
+
+        (message,) = office.slack.digests.values()
+        assert message[-1].is_empty
+        assert [each.key for each in message[-1].kept] == ["KEPT"]
+        assert len(office.slack.digests) == 1
+        await office.a_week()
+        assert len(office.slack.digests) == 1, "a message without a question was sent"
+
+
+async def test_a_keep_is_audited_with_its_reason() -> None:
+    async with an_office() as office:
+        await office.made("KEPT")
+
+        await office.keep("KEPT", reason=" until May ")
+
+        line = [line async for line in office.store.audit.read()][-1]
+        assert (line["action"], line["actor"], line["request"]) == (Action.KEPT, ERIN.slack, "KEPT")
+        assert "until May" in str(line)
+
+
+async def test_the_same_keep_twice_is_one() -> None:
+    async with an_office() as office:
+        office.add("KEPT")
+
+        first = await office.keep("KEPT")
+        again = await office.keep("KEPT")
+
+        assert first == again
+        assert (await office.actions()).count(Action.KEPT) == 1
+
+
+async def test_an_older_keep_carried_out_again_does_not_change_a_later_one() -> None:
+    async with an_office() as office:
+        office.add("KEPT")
+        deed = Keep(KeyId("KEPT"), "the first reason")
+        older = build.a_click(deed, ERIN, office.clock())
+        await office.review.keep(deed, older)
+        office.clock.advance(HOUR)
+        await office.keep("KEPT", reason="the last word")
+
+        await office.review.keep(deed, older)
+
+        assert (await office.store.keeps.kept([KeyId("KEPT")]))[KeyId("KEPT")].reason == "the last word"
+
+
+async def test_a_kept_key_whose_owner_goes_is_asked_about_again() -> None:
+    async with an_office() as office:
+        office.add("KEPT", DANA.principal)
+        await office.keep("KEPT", by=DANA)
+        office.cloud.people.remove(DANA)
+
+        digests = await office.a_week()
+
+        assert listed(digests[CHANNEL]) == ["KEPT"]
+
+
+async def test_an_orphan_can_be_kept() -> None:
+    async with an_office() as office:
+        office.add("ORPHAN", GONE)
+        await office.keep("ORPHAN")
+
+        assert await office.a_week() == {}
+
+
+async def test_who_may_not_see_a_key_cannot_keep_it() -> None:
+    async with an_office() as office:
+        office.add("KEPT")
+
+        with pytest.raises(NotFound):
+            await office.keep("KEPT", by=OTTO)
+        with pytest.raises(NotFound):
+            await office.keep("NOSUCHKEY")
+
+        assert await office.actions() == []
+        assert await office.store.keeps.kept([KeyId("KEPT")]) == {}
+
+
+@pytest.mark.parametrize("reason", ["", " \n ", "x" * 3001, "it is cflt" + "A" * 60])
+async def test_a_reason_is_needed_and_is_no_secret(reason: str) -> None:
+    async with an_office() as office:
+        office.add("KEPT")
+
+        with pytest.raises(Refused) as refused:
+            await office.keep("KEPT", reason=reason)
+
+        assert "Nothing was changed" in refused.value.tell
+        assert await office.store.keeps.kept([KeyId("KEPT")]) == {}
+
+
+async def test_a_message_that_a_crash_kept_us_from_remembering_is_drawn_again_when_it_is_clicked() -> None:
+    async with an_office() as office:
+        office.add("KEPT")
+        office.add("OTHER")
+        await office.a_week()
+        lost = CardAt(f"D{ERIN.slack}", "99.0")
+
+        await office.keep("KEPT", digest=lost)
+
+        assert [listed(version) for version in office.slack.digests[lost]] == [["OTHER"]]
+
+
+async def test_every_reader_of_the_same_key_sees_what_one_of_them_answered() -> None:
+    async with an_office() as office:
+        office.cloud.bindings[FEMI.principal] = [build.a_binding(FEMI, "ResourceOwner", OWNS)]
+        office.add("KEPT")
+        office.add("OTHER")
+        await office.a_week()
+
+        await office.keep("KEPT")
+
+        assert {to: listed(digest) for to, digest in office.slack.newest().items()} == {
+            f"D{ERIN.slack}": ["OTHER"],
+            f"D{FEMI.slack}": ["OTHER"],
+        }
+
+
+async def test_a_deletion_through_latchkey_leaves_the_message() -> None:
+    async with an_office() as office:
+        key = office.add("DELETED")
+        office.add("OTHER")
+        await office.a_week()
+        await office.cloud.delete_key(key.id, ACCOUNT.id, CLUSTER)
+        asked = build.approved()
+
+        await office.review.moved(asked)
+        await office.work()
+        assert len(next(iter(office.slack.digests.values()))) == 1, "nothing had happened yet"
+        await office.review.moved(Done(asked.ask, asked.terms, asked.grant, 1, at=office.clock()))
+        await office.work()
+
+        assert listed(office.slack.newest()[f"D{ERIN.slack}"]) == ["OTHER"]
+
+
+async def test_a_message_that_slack_no_longer_has_stops_nothing() -> None:
+    async with an_office() as office:
+        office.add("KEPT")
+        await office.a_week()
+        office.slack.refusing[ERIN.slack] = Undeliverable("message_not_found", lasting=True)
+
+        await office.keep("KEPT")
+
+        assert await office.store.agenda.next_due() == NOW + 2 * WEEK
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+PER_ACCOUNT = "iam.max_cluster_api_keys.per_service_account"
+
+
+def a_quota(usage: int | None, of: str = ACCOUNT.id, code: str = PER_ACCOUNT, limit: int = 10) -> Quota:
+    return Quota(code, "Keys of one account", limit, usage, of)
+
+
+@pytest.mark.parametrize(("usage", "is_told"), [(7, False), (8, True), (11, True)])
+async def test_a_limit_is_told_from_four_fifths_on(usage: int, *, is_told: bool) -> None:
+    async with an_office() as office:
+        await office.made("OURS", at=NOW)
+        office.cloud.limits = [a_quota(usage)]
+
+        digests = await office.a_week()
+
+        assert [digest.quotas for digest in digests.values()] == ([(a_quota(usage),)] if is_told else [])
+
+
+async def test_where_confluent_does_not_tell_the_use_the_keys_are_counted() -> None:
+    async with an_office() as office:
+        for number in range(4):
+            await office.made(f"OURS{number}", at=NOW)
+        office.cloud.limits = [a_quota(None, limit=5)]
+
+        (digest,) = (await office.a_week()).values()
+
+        assert digest.quotas == (a_quota(4, limit=5),)
+
+
+async def test_the_limit_of_a_cluster_is_told_to_those_who_have_keys_for_it() -> None:
+    async with an_office() as office:
+        await office.made("OURS", at=NOW)
+        full = a_quota(1990, CLUSTER.id, "kafka.max_api_keys.per_cluster", 2000)
+        office.cloud.limits = [full, a_quota(9, "sa-other1")]
+
+        digests = await office.a_week()
+
+        assert {to: digest.quotas for to, digest in digests.items()} == {f"D{ERIN.slack}": (full,)}
+
+
+async def test_a_limit_is_told_wherever_the_keys_are_that_use_it_up() -> None:
+    """Who owns an account manages no Cloud keys, by the documented table."""
+    async with an_office() as office:
+        office.add("CLOUD", kind=Kind.CLOUD, resource="cloud")
+        near = a_quota(9, code="iam.max_cloud_api_keys.per_service_account")
+        office.cloud.limits = [near]
+
+        digests = await office.a_week()
+
+        assert {to: (listed(digest), digest.quotas) for to, digest in digests.items()} == {
+            CHANNEL: (["CLOUD"], (near,)),
+            f"D{ERIN.slack}": ([], (near,)),
+        }
+
+
+async def test_limits_of_the_organisation_that_keys_use_up_are_told_in_the_channel() -> None:
+    async with an_office() as office:
+        near = a_quota(995, "", "iam.max_cloud_api_keys.per_org", 1000)
+        office.cloud.limits = [near, a_quota(24, "", "iam.max_environments.per_org", 25)]
+        await office.made("OURS", at=NOW, kind=Kind.CLOUD, resource="cloud")
+
+        digests = await office.a_week()
+
+        assert {to: (digest.owner, digest.quotas) for to, digest in digests.items()} == {CHANNEL: (None, (near,))}
+
+
+@pytest.mark.parametrize(
+    "error", [Unavailable("gone"), CloudRefused(status=403, detail="no", reference="R-1")], ids=["away", "refused"]
+)
+async def test_limits_that_cannot_be_read_keep_nobody_from_being_asked(error: Exception) -> None:
+    async with an_office() as office:
+        office.add("OLDER")
+        office.cloud.limits = error
+
+        assert [listed(digest) for digest in (await office.a_week()).values()] == [["OLDER"]]
+
+
+# --- the pass ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_pass_is_due_once_the_time_between_two_is_over_and_no_restart_puts_it_off() -> None:
+    async with an_office() as office:
+        await office.review.begin()
+        office.clock.advance(DAY)
+        await office.review.begin()
+
+        assert await office.store.agenda.next_due() == NOW + WEEK
+
+
+async def test_no_review_is_looked_for_again_in_a_day() -> None:
+    async with an_office() as office:
+        office.add("OLDER")
+        office.policy = replace(office.policy, review=None)
+        await office.review.begin()
+        office.clock.advance(DAY)
+        await office.work()
+
+        assert office.slack.digests == {}
+        assert office.cloud.pages == []
+        assert await office.store.agenda.next_due() == NOW + 2 * DAY
+
+
+async def test_items_of_a_review_that_was_switched_off_meanwhile_do_nothing() -> None:
+    async with an_office() as office:
+        office.add("OLDER")
+        office.policy = replace(office.policy, review=None)
+
+        assert [await office.review.step(name) for name in ("@", "=", ACCOUNT.id, f"~{ACCOUNT.id}")] == [None] * 4
+        assert office.slack.digests == {}
+
+
+async def test_a_large_organisation_is_gone_through_in_turns_and_everybody_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The keys of each owner stand on many pages."""
+    monkeypatch.setattr(run, "PAGES", 3)
+    async with an_office() as office:
+        office.cloud.page_length = 5
+        owners = [office_account(office, number) for number in range(8)]
+        for number in range(100):
+            office.add(f"K{number:03}", owners[number % 8])
+
+        digests = await office.a_week()
+
+        assert office.cloud.pages == ["", *(str(start) for start in range(5, 100, 5))]
+        assert len(office.slack.digests) == 8
+        assert set(digests) == {CHANNEL}
+        assert {digest.owner.id for (digest,) in office.slack.digests.values() if digest.owner} == set(owners)
+
+
+def office_account(office: Office, number: int) -> Principal:
+    made = Account(Principal(f"sa-{number:06}"), f"account {number}", "")
+    office.cloud.accounts[made.id] = made
+    return made.id
+
+
+async def test_a_turn_ends_in_time_when_confluent_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "SECONDS", 0.0)
+    async with an_office() as office:
+        office.cloud.page_length = 1
+        for number in range(3):
+            office.add(f"K{number}")
+
+        await office.review.step("@")
+
+        assert office.cloud.pages == [""]
+        items = [lease.item for lease in await office.store.agenda.take(office.clock(), HOUR, 9)]
+        assert sorted(items) == ["review:@1", f"review:{ACCOUNT.id}"]
+
+
+async def test_a_pass_whose_token_has_expired_begins_again_and_asks_nobody_twice() -> None:
+    async with an_office() as office:
+        office.cloud.page_length, office.cloud.expired = 1, {"1"}
+        office.add("A")
+        office.add("B", DANA.principal)
+        office.cloud.limits = []
+        await office.review.begin()
+        office.clock.advance(WEEK)
+        await office.work()
+        assert list(office.slack.newest()) == [f"D{ERIN.slack}"]
+
+        office.cloud.expired = set()
+        office.clock.advance(run.RESTART)
+        await office.work()
+        office.clock.advance(HOUR)
+        await office.work()
+
+        assert list(office.slack.newest()) == [f"D{ERIN.slack}", f"D{DANA.slack}"]
+        assert len(office.slack.digests) == 2
+
+
+async def test_a_pass_goes_on_where_confluent_failed() -> None:
+    async with an_office() as office:
+        office.cloud.page_length, office.cloud.failing = 1, {"1"}
+        office.add("A")
+        office.add("B", DANA.principal)
+        await office.review.begin()
+        office.clock.advance(WEEK)
+        await office.work()
+
+        with pytest.raises(Unavailable):
+            await office.review.step("@1")  # nothing was read: the worker tries the same again
+        office.cloud.failing = set()
+        office.clock.advance(HOUR)
+        await office.work()
+
+        assert office.cloud.pages.count("") == 1
+        assert len(office.slack.digests) == 2
+
+
+async def test_slack_that_asks_us_to_wait_is_asked_later() -> None:
+    async with an_office() as office:
+        office.add("OLDER", DANA.principal)
+        office.slack.refusing[DANA.email] = Throttled("wait", wait=timedelta(seconds=30))
+
+        assert await office.review.step(DANA.principal) == NOW + timedelta(seconds=30)
+
+
+async def test_whom_slack_does_not_let_us_reach_is_stood_in_for_by_the_channel() -> None:
+    async with an_office() as office:
+        office.add("KEPT")
+        office.add("OTHER")
+        office.slack.refusing[ERIN.slack] = Undeliverable("messages_tab_disabled", lasting=True)
+
+        digests = await office.a_week()
+
+        assert {to: digest.audience for to, digest in digests.items()} == {CHANNEL: "channel"}
+        office.slack.refusing.clear()
+        await office.keep("KEPT")
+        assert {to: (digest.audience, listed(digest)) for to, digest in office.slack.newest().items()} == {
+            CHANNEL: ("channel", ["OTHER"])
+        }
+
+
+async def test_where_nobody_can_be_reached_the_review_ends() -> None:
+    async with an_office() as office:
+        office.add("OLDER")
+        gone = Undeliverable("channel_not_found", lasting=True)
+        office.slack.refusing = {ERIN.slack: gone, CHANNEL: gone}
+
+        assert await office.a_week() == {}
+        assert await office.store.agenda.next_due() == NOW + 2 * WEEK
+
+
+async def test_a_slack_that_fails_on_the_way_gives_nobody_the_message_twice() -> None:
+    async with an_office() as office:
+        office.cloud.bindings[FEMI.principal] = [build.a_binding(FEMI, "ResourceOwner", OWNS)]
+        office.add("OLDER")
+        office.slack.refusing[ERIN.slack] = Undeliverable("timeout", lasting=False)
+        for _ in range(2):
+            with pytest.raises(Undeliverable):
+                await office.review.step(ACCOUNT.id)
+
+        office.slack.refusing.clear()
+        for _ in range(2):
+            await office.review.step(ACCOUNT.id)
+
+        assert sorted(place.channel for place in office.slack.digests) == [f"D{ERIN.slack}", f"D{FEMI.slack}"]
+
+
+async def test_what_was_asked_this_week_is_asked_again_next_week_in_a_new_message() -> None:
+    async with an_office() as office:
+        office.add("OLDER")
+        await office.a_week()
+        await office.a_week()
+
+        assert len(office.slack.digests) == 2
+
+
+async def test_a_planted_item_tells_nothing_to_anybody_else() -> None:
+    async with an_office() as office:
+        office.add("OLDER")
+
+        for name in (ACCOUNT.id, "sa-nobody", "~sa-nobody", "~=", "=", OWN):
+            assert await office.review.step(name) is None
+
+        assert list(office.slack.newest()) == [f"D{ERIN.slack}"]
