@@ -24,7 +24,7 @@ from bot.domain.policy import Review
 from bot.services.browse.home import Homes
 from bot.services.browse.key import Viewing
 from bot.services.commands import Click, Keep
-from bot.services.dispatch import Carrying
+from bot.services.dispatch import Dispatcher
 from bot.services.keys.mint import Minting
 from bot.services.keys.probe import Probing
 from bot.services.keys.reveal import Delivery
@@ -37,7 +37,7 @@ from bot.services.ports.clock import Clock
 from bot.services.requests.change import Managing
 from bot.services.requests.decide import Desk
 from bot.services.requests.submit import Proposing
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 from bot.services.review.run import Reviewing
 from bot.services.worker import Bell, Worker
 from bot.slack.api.acked_views import AckedViews
@@ -169,20 +169,22 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
 
 def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) -> Services:
     slack, bell = FakeSlack(list(cloud.people)), Bell()
-    ledger = Ledger(store.requests, store.audit, clock, bell.ring)
+    transitions = Transitions(store.requests, store.audit, clock, bell.ring)
     policy = replace(build.a_policy(), review=Review(channel="C01"))
     directory = Directory(cloud, slack, store.cache, clock, build.TENANT, lambda: policy)
-    desk = Desk(ledger, directory)
-    execution = Execution(ledger, desk, Probing(ledger, FakeProber()))
+    desk = Desk(transitions, directory)
+    execution = Execution(transitions, desk, Probing(transitions, FakeProber()))
     publishing = Publishing(store.posts, slack, clock)
-    delivery = Delivery(ledger, directory, execution, Minting(execution), slack)
+    delivery = Delivery(transitions, directory, execution, Minting(execution), slack)
     viewing = Viewing(directory, store.requests, clock)
-    managing = Managing(Proposing(ledger, directory), viewing)
-    carrying = Carrying(desk, delivery, store.drafts, slack, publishing, managing, _nobody_keeps)
-    worker = Worker(store.agenda, store.inbox, store.requests, execution, publishing, carrying, directory, clock, bell)
+    managing = Managing(Proposing(transitions, directory), viewing)
+    dispatcher = Dispatcher(desk, delivery, store.drafts, slack, publishing, managing, _nobody_keeps)
+    worker = Worker(
+        store.agenda, store.inbox, store.requests, execution, publishing, dispatcher, directory, clock, bell
+    )
     homes = Homes(viewing, store.homes, store.agenda, Candidates(directory), SlackHomes(replies).show, bell.ring)
     reviewing = Reviewing(
-        ledger,
+        transitions,
         directory,
         store.agenda,
         store.keeps,

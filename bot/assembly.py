@@ -12,8 +12,8 @@ from bot.domain.requests import Request
 from bot.metrics import CountedAudit, CountedRequests, events_counter, refusals_counter
 from bot.services.browse.home import Homes
 from bot.services.browse.key import Viewing
-from bot.services.dispatch import Carrying
-from bot.services.keys.drift import Missing
+from bot.services.dispatch import Dispatcher
+from bot.services.keys.drift import Drift
 from bot.services.keys.mint import Minting
 from bot.services.keys.probe import Probing
 from bot.services.keys.reveal import Delivery
@@ -24,7 +24,7 @@ from bot.services.people.directory import Directory
 from bot.services.requests.change import Managing
 from bot.services.requests.decide import Desk
 from bot.services.requests.submit import Proposing
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 from bot.services.review.run import Reviewing
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
@@ -58,15 +58,15 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     replies, views = Replies(world.slack, world.session, hosts), AckedViews(world.slack)
     refusals = refusals_counter(registry)
     notifier = SlackNotifier(replies, views, refused=lambda surface, code: refusals.labels(surface, code).inc())
-    ledger = Ledger(requests, audit, clock, bell.ring)
+    transitions = Transitions(requests, audit, clock, bell.ring)
     directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.tenant, policy)
-    desk, viewing = Desk(ledger, directory), Viewing(directory, requests, clock)
-    execution = Execution(ledger, desk, Probing(ledger, world.prober))
+    desk, viewing = Desk(transitions, directory), Viewing(directory, requests, clock)
+    execution = Execution(transitions, desk, Probing(transitions, world.prober))
     publishing = Publishing(store.posts, notifier, clock)
-    delivery = Delivery(ledger, directory, execution, Minting(execution), notifier)
-    managing = Managing(Proposing(ledger, directory), viewing)
-    reviewing = Reviewing(ledger, directory, store.agenda, store.keeps, notifier, viewing.key_view)
-    carrying = Carrying(desk, delivery, store.drafts, notifier, publishing, managing, reviewing.keep)
+    delivery = Delivery(transitions, directory, execution, Minting(execution), notifier)
+    managing = Managing(Proposing(transitions, directory), viewing)
+    reviewing = Reviewing(transitions, directory, store.agenda, store.keeps, notifier, viewing.key_view)
+    dispatcher = Dispatcher(desk, delivery, store.drafts, notifier, publishing, managing, reviewing.keep)
     candidates, draw = Candidates(directory), SlackHomes(replies).show
     homes = Homes(viewing, store.homes, store.agenda, candidates, draw, bell.ring)
 
@@ -80,11 +80,11 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         requests,
         execution,
         publishing,
-        carrying,
+        dispatcher,
         directory,
         clock,
         bell,
-        errands={"home": homes.errand, "review": reviewing.step, "gone": Missing(ledger, world.cloud).look},
+        errands={"home": homes.errand, "review": reviewing.step, "gone": Drift(transitions, world.cloud).look},
         moved=moved,
     )
     return Parts(worker, replies, views, viewing, homes, reviewing)

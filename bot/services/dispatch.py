@@ -48,7 +48,7 @@ log = logging.getLogger("latchkey.clicks")
 
 
 @dataclass(frozen=True, slots=True)
-class Carrying:
+class Dispatcher:
     """From a deed to the service that does it."""
 
     desk: Desk
@@ -62,7 +62,7 @@ class Carrying:
 
     async def carry_out(self, click: Click) -> None:
         """Do it and answer. Raises only what a person cannot be told, because Slack does not take the answer."""
-        if self.desk.ledger.clock() - click.at > STALE:
+        if self.desk.transitions.clock() - click.at > STALE:
             return  # nobody waits for it; and an old record put back into the store must not do anything
         try:
             page = await self._answer(click)
@@ -145,7 +145,7 @@ class Carrying:
 
     async def _remember(self, deed: Act, click: Click) -> bool:
         """Put the clicked message on record. Returns whether it was not there, as after a crash."""
-        if click.card is None or (stored := await self.desk.ledger.requests.get(deed.request)) is None:
+        if click.card is None or (stored := await self.desk.transitions.requests.get(deed.request)) is None:
             return False
         surface = _surface(deed, click.by, click.card, stored.value)
         return await self.publishing.found(deed.request, surface, click.card) if surface else False
@@ -153,9 +153,9 @@ class Carrying:
     async def _bring_up_to_date(self, request: RequestId) -> None:
         """Have the worker show a request again that nothing else would move; what is in flight shows itself."""
         with suppress(LatchkeyError):  # the click has its answer, and the message is on record for the next time
-            stored = await self.desk.ledger.get(request)
+            stored = await self.desk.transitions.get(request)
             if isinstance(stored.value, Pending | Ready | Living) or due(stored.value) is None:
-                await self.desk.ledger.move(stored, stored.value)
+                await self.desk.transitions.commit(stored, stored.value)
 
     async def _check(self, draft: Draft, click: Click) -> Page:
         await self.drafts.put(click.id, click.by, draft)

@@ -23,7 +23,7 @@ from bot.domain.errors import (
 )
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
-from bot.services.dispatch import Carrying
+from bot.services.dispatch import Dispatcher
 from bot.services.keys.steps import Execution
 from bot.services.messages import Publishing
 from bot.services.people.directory import Directory
@@ -87,7 +87,7 @@ class Worker:
     requests: Requests
     execution: Execution
     publishing: Publishing
-    carrying: Carrying
+    dispatcher: Dispatcher
     directory: Directory
     clock: Clock
     bell: Bell
@@ -229,7 +229,7 @@ class Worker:
         if click is None:
             return
         try:
-            await self.carrying.carry_out(click)
+            await self.dispatcher.carry_out(click)
         except Undeliverable as error:
             if not error.lasting:
                 raise
@@ -244,7 +244,7 @@ class Worker:
         await self.execution.reconciling.sweep(RequestId(request), int(attempt))
 
     async def _account(self, name: str) -> datetime | None:
-        return await self.execution.leftovers.accounts.settle((await self._known(RequestId(name))).value)
+        return await self.execution.orphans.accounts.settle((await self._known(RequestId(name))).value)
 
     async def _catalog(self, _: str) -> datetime | None:
         await self.directory.refresh_catalog()

@@ -29,7 +29,7 @@ from bot.services.keys.probe import Probing
 from bot.services.keys.steps import Execution
 from bot.services.people.directory import Directory
 from bot.services.requests.decide import Desk
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM, TENANT
@@ -134,9 +134,9 @@ class Interleaving(RuleBasedStateMachine):
         self.redis = FakeAsyncRedis(server=FakeServer())
         self.store = Store.open(self.redis, Sealer([bytes(32)]), TEAM, self.clock)
         directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, TENANT, lambda: self.policy)
-        ledger = Ledger(self.store.requests, self.store.audit, self.clock, lambda: None)
-        self.desk = Desk(ledger, directory)
-        self.execution = Execution(ledger, self.desk, Probing(ledger, FakeProber()))
+        transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
+        self.desk = Desk(transitions, directory)
+        self.execution = Execution(transitions, self.desk, Probing(transitions, FakeProber()))
         self.clicks = 0
         self.roles_changed()
         for number, mine in enumerate(owners, start=1):

@@ -20,8 +20,8 @@ from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Request, Shown
 from bot.services.browse.key import Viewing
 from bot.services.commands import CardAt, Click, Deed, Keep, Replace, ReplyTo, Saved
-from bot.services.dispatch import Carrying
-from bot.services.keys.drift import Missing
+from bot.services.dispatch import Dispatcher
+from bot.services.keys.drift import Drift
 from bot.services.keys.mint import Minting
 from bot.services.keys.probe import Probing
 from bot.services.keys.reveal import Delivery
@@ -33,7 +33,7 @@ from bot.services.ports.store import Change, Requests, Stored
 from bot.services.requests.change import Managing
 from bot.services.requests.decide import Desk
 from bot.services.requests.submit import Proposing
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 from bot.services.worker import Bell, Worker
 from bot.store import Store
 from bot.store.sealing import Sealer
@@ -249,20 +249,20 @@ def _process(world: World) -> Process:
 
     requests = port("requests", Watched(store.requests, world))
     notifier, cloud = port("notifier", world.slack), port("cloud", world.cloud)
-    ledger = Ledger(requests, port("audit", _WatchedAudit(store.audit, world)), clock, bell.ring)
+    transitions = Transitions(requests, port("audit", _WatchedAudit(store.audit, world)), clock, bell.ring)
     directory = Directory(
         cloud, port("people", world.slack), port("cache", store.cache), clock, build.TENANT, lambda: world.policy
     )
-    desk = Desk(ledger, directory)
-    execution = Execution(ledger, desk, Probing(ledger, port("prober", world.prober), jitter=lambda: 0))
+    desk = Desk(transitions, directory)
+    execution = Execution(transitions, desk, Probing(transitions, port("prober", world.prober), jitter=lambda: 0))
     publishing = Publishing(port("posts", store.posts), notifier, clock)
-    delivery = Delivery(ledger, directory, execution, Minting(execution), notifier)
-    managing = Managing(Proposing(ledger, directory), Viewing(directory, requests, clock))
+    delivery = Delivery(transitions, directory, execution, Minting(execution), notifier)
+    managing = Managing(Proposing(transitions, directory), Viewing(directory, requests, clock))
     drafts = port("drafts", store.drafts)
-    carrying = Carrying(desk, delivery, drafts, notifier, publishing, managing, _nobody_keeps)
+    dispatcher = Dispatcher(desk, delivery, drafts, notifier, publishing, managing, _nobody_keeps)
     agenda, inbox = port("agenda", store.agenda), port("inbox", store.inbox)
-    errands = {"gone": Missing(ledger, cloud).look}
-    worker = Worker(agenda, inbox, requests, execution, publishing, carrying, directory, clock, bell, errands)
+    errands = {"gone": Drift(transitions, cloud).look}
+    worker = Worker(agenda, inbox, requests, execution, publishing, dispatcher, directory, clock, bell, errands)
     return Process(life, worker, desk, delivery)
 
 

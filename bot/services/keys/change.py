@@ -15,10 +15,10 @@ from bot.domain.keys import ApiKey, Marker, Operation
 from bot.domain.requests import Approved, Done, Request, Working
 from bot.services.browse.lookup import present
 from bot.services.keys.expiry import EXPIRED
-from bot.services.keys.origin import Following, why_gone
+from bot.services.keys.origin import Origin, why_gone
 from bot.services.ports.store import Stored
 from bot.services.requests.recheck import Permission
-from bot.services.requests.transitions import Ledger, With, backoff
+from bot.services.requests.transitions import Transitions, With, backoff
 
 UNTOUCHED = "Nothing was changed at Confluent Cloud."
 LOOK_AGAIN = "Look at the key with `/apikey show`, then try again."
@@ -33,21 +33,21 @@ _INTENDED = {
 class Changing:
     """The steps of a request that changes a key. All may raise `Conflict` and `Unavailable`."""
 
-    ledger: Ledger
+    transitions: Transitions
     permission: Permission
 
     @property
-    def following(self) -> Following:
+    def origin(self) -> Origin:
         """Who tells the request that made the key."""
-        return Following(self.ledger)
+        return Origin(self.transitions)
 
     async def begin(self, stored: Stored[Request], approved: Approved) -> None:
         """Have the intent on disk, then do it."""
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         working = approved.then(Working, sent_at=now, look_at=now)
         action = _INTENDED[approved.ask.operation]
         events = [self._event(action, working)] if action else []
-        written, _ = await self.ledger.move(stored, working, *events, extra=With(durable=True))
+        written, _ = await self.transitions.commit(stored, working, *events, extra=With(durable=True))
         await self.finish(written, working, is_first=True)
 
     async def finish(self, stored: Stored[Request], working: Working, *, is_first: bool = False) -> None:
@@ -77,11 +77,11 @@ class Changing:
         Raises `Refused` when it can no longer happen.
         """
         ask = working.ask
-        if ask.operation is Operation.EXTEND and await self.following.was_extended(_key(working), ask.id):
+        if ask.operation is Operation.EXTEND and await self.origin.was_extended(_key(working), ask.id):
             return ""
         found = await self._present(working)
         match ask.operation:
-            case Operation.DELETE if found is None and has_expired(_key(working), self.ledger.clock()):
+            case Operation.DELETE if found is None and has_expired(_key(working), self.transitions.clock()):
                 return EXPIRED if is_first else ""
             case Operation.DELETE if found is None:
                 return _GONE if is_first else ""
@@ -97,13 +97,13 @@ class Changing:
     async def _gone(self, working: Working) -> Refused:
         """What to say of a key that somebody deleted behind our back; the request that made it hears of it, too."""
         key = _key(working)
-        await self.following.ended(key, why_gone(key, self.ledger.clock()))
+        await self.origin.ended(key, why_gone(key, self.transitions.clock()))
         return Refused(f"The key `{plain(key.id)}` no longer exists at Confluent Cloud.")
 
     async def _edited_already(self, working: Working, present: ApiKey) -> str | None:
         key = _key(working)
         if (present.name, present.description) == _wanted(working):
-            await self.following.edited(present)
+            await self.origin.edited(present)
             return ""
         if (present.name, present.description) != (key.name, key.description):
             raise Refused("Somebody else changed the key meanwhile, so Latchkey did not write over that.")
@@ -119,7 +119,7 @@ class Changing:
                 await self._edit(working)
                 return ""
             case _:
-                if not await self.following.extended(key, new_end(working), ask.id):
+                if not await self.origin.extended(key, new_end(working), ask.id):
                     raise Refused("The key has no longer a life to extend: it was deleted, or replaced.")
                 return ""
 
@@ -130,7 +130,7 @@ class Changing:
             if await self._present(working) is None:  # it went in this very moment, of which Confluent says 403, too
                 raise await self._gone(working) from None
             raise
-        await self.following.edited(edited)
+        await self.origin.edited(edited)
 
     async def _present(self, working: Working) -> ApiKey | None:
         """The key as it is now; None when it is gone."""
@@ -141,33 +141,33 @@ class Changing:
         ask = working.ask
         if ask.operation is Operation.DELETE:
             by = None if note else ask.requester
-            await self.following.ended(_key(working), note, by)
-        done = working.then(Done, at=self.ledger.clock(), note=note)
+            await self.origin.ended(_key(working), note, by)
+        done = working.then(Done, at=self.transitions.clock(), note=note)
         action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
         is_gone = ask.operation is Operation.DELETE and note
         event = self._event(Action.FOUND_GONE if is_gone else action, working)
         try:
-            await self.ledger.move(stored, done, event)
+            await self.transitions.commit(stored, done, event)
         except Conflict:
-            await self.ledger.audit.append(event)  # we were so slow that another process did it too, and said so
+            await self.transitions.audit.append(event)  # we were so slow that another process did it too, and said so
             raise
 
     async def _later(self, stored: Stored[Request], working: Working, error: LatchkeyError) -> None:
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         if now >= working.grant.fresh_until:
             happened = f"It could not be done in time: {error.trouble}"
             await self._fail(stored, working, happened, _left(is_first=False), LOOK_AGAIN)
             return
         look_at = now + backoff(working.clean, error)
         again = replace(working, look_at=look_at, trouble=error.trouble, clean=working.clean + 1)
-        await self.ledger.move(stored, again)
+        await self.transitions.commit(stored, again)
 
     async def _fail(
         self, stored: Stored[Request], working: Working, happened: str, changed: str, step: str, reference: str = ""
     ) -> None:
-        failed = working.fail(self.ledger.clock(), happened, changed, step, reference)
-        event = self.ledger.event(Action.FAILED, working.ask.id, happened=happened, reference=reference)
-        await self.ledger.move(stored, failed, event)
+        failed = working.fail(self.transitions.clock(), happened, changed, step, reference)
+        event = self.transitions.event(Action.FAILED, working.ask.id, happened=happened, reference=reference)
+        await self.transitions.commit(stored, failed, event)
 
     def _event(self, action: Action, working: Working) -> Event:
         """With old and new, so that the audit log tells alone what was changed."""
@@ -178,7 +178,7 @@ class Changing:
             details |= {"old_description": key.description, "new_description": description}
         if ask.operation is Operation.EXTEND:
             details["ends_at"] = str(new_end(working) or "never")
-        return self.ledger.event(action, ask.id, ask.requester.slack, **details)
+        return self.transitions.event(action, ask.id, ask.requester.slack, **details)
 
 
 _GONE = "It was gone already: somebody deleted it outside Latchkey."

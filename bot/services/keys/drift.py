@@ -9,33 +9,33 @@ from bot.domain.deadlines import shown_at
 from bot.domain.keys import RequestId
 from bot.domain.requests import Confirmed, Shown
 from bot.services.browse.lookup import present
-from bot.services.keys.origin import Following, why_gone
+from bot.services.keys.origin import Origin, why_gone
 from bot.services.ports.cloud import Cloud
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 
 SETTLED = timedelta(minutes=10)
 """While a key is newer in its requester's hands, a list without it may only be slow."""
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class Drift:
     """Makes sure that a key is gone, and has its request say so."""
 
-    ledger: Ledger
+    transitions: Transitions
     cloud: Cloud
 
     async def look(self, name: str) -> datetime | None:
         """Carry out the agenda item `gone:REQUEST`. May raise `Unavailable` and `CloudRefused`."""
-        stored = await self.ledger.requests.get(RequestId(name))
+        stored = await self.transitions.requests.get(RequestId(name))
         state = stored.value if stored else None
-        if not isinstance(state, Shown | Confirmed) or self.ledger.clock() - shown_at(state) < SETTLED:
+        if not isinstance(state, Shown | Confirmed) or self.transitions.clock() - shown_at(state) < SETTLED:
             return None
         key = state.key
-        following = Following(self.ledger)
+        origin = Origin(self.transitions)
         found = await present(key, Target(state.ask.owner, state.ask.resource), self.cloud)
         if found is not None:
-            await following.expires(found)
+            await origin.expires(found)
             return None
-        await self.ledger.record(Action.FOUND_GONE, state.ask.id, key=key.id)
-        await following.ended(key, why_gone(key, self.ledger.clock()))
+        await self.transitions.record(Action.FOUND_GONE, state.ask.id, key=key.id)
+        await origin.ended(key, why_gone(key, self.transitions.clock()))
         return None

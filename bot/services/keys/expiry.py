@@ -19,21 +19,21 @@ from bot.domain.requests import (
     Undelivered,
     Withdrawn,
 )
-from bot.services.keys.orphans import Leftovers
+from bot.services.keys.orphans import Orphans
 from bot.services.keys.service_accounts import item
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import Ledger, With, backoff
+from bot.services.requests.transitions import Transitions, With, backoff
 
 EXPIRED = "It expired at Confluent Cloud."
 """What became of a key whose end Confluent keeps."""
 
 
 @dataclass(frozen=True, slots=True)
-class Endings:
+class Expiry:
     """The last steps of a request. All may raise `Conflict` and `Unavailable`."""
 
-    ledger: Ledger
-    leftovers: Leftovers
+    transitions: Transitions
+    orphans: Orphans
 
     async def undeliver(
         self, stored: Stored[Request], state: Keyed, why: str, *events: Event, reissue: bool = False
@@ -41,43 +41,45 @@ class Endings:
         """Give a key up: from now on it is to be deleted, and with `reissue` replaced at once."""
         former = state.life.former if isinstance(state, Shown | Confirmed) else None
         gone_at = former.deleted_at if former else state.grant.replaced_at
-        lost = state.then(Undelivered, why=why, at=self.ledger.clock(), reissue=reissue)
+        lost = state.then(Undelivered, why=why, at=self.transitions.clock(), reissue=reissue)
         lost = replace(lost, grant=replace(state.grant, replaced_at=gone_at))
-        event = self.ledger.event(Action.UNDELIVERED, state.ask.id, key=state.key.id, why=why)
-        await self.ledger.move(stored, lost, *events, event, extra=With(take_secret=isinstance(state, Ready)))
+        event = self.transitions.event(Action.UNDELIVERED, state.ask.id, key=state.key.id, why=why)
+        await self.transitions.commit(stored, lost, *events, event, extra=With(take_secret=isinstance(state, Ready)))
 
     async def expire(self, stored: Stored[Request], pending: Pending) -> None:
         """Nobody decided in time."""
-        expired = pending.then(Expired, at=self.ledger.clock())
-        await self.ledger.move(stored, expired, self.ledger.event(Action.EXPIRED, pending.ask.id))
+        expired = pending.then(Expired, at=self.transitions.clock())
+        await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
 
     async def retire(self, stored: Stored[Request], living: Shown | Confirmed) -> None:
         """The key has lived as long as its rule, or an extension up to Confluent's end, lets it."""
         why = EXPIRED if ends_at_confluent(living) else ""
-        over = living.then(Retired, at=self.ledger.clock(), why=why, life=Life(former=living.life.former))
-        await self.ledger.move(stored, over, self.ledger.event(Action.RETIRED, living.ask.id, key=living.key.id))
+        over = living.then(Retired, at=self.transitions.clock(), why=why, life=Life(former=living.life.former))
+        await self.transitions.commit(
+            stored, over, self.transitions.event(Action.RETIRED, living.ask.id, key=living.key.id)
+        )
 
     async def unclaimed(self, stored: Stored[Request], ready: Ready) -> None:
         """Nobody took the secret in time: it is gone with this write, its key with the next step."""
-        late = ready.then(Unclaimed, at=self.ledger.clock())
-        event = self.ledger.event(Action.UNCLAIMED, ready.ask.id, key=ready.key.id)
+        late = ready.then(Unclaimed, at=self.transitions.clock())
+        event = self.transitions.event(Action.UNCLAIMED, ready.ask.id, key=ready.key.id)
         account = item(late)
         also = {account: late.at} if account else {}
-        await self.ledger.move(stored, late, event, extra=With(take_secret=True, also=also))
+        await self.transitions.commit(stored, late, event, extra=With(take_secret=True, also=also))
 
     async def withdraw(self, stored: Stored[Request], state: Withdrawn) -> None:
         """Delete the key that nobody has; then, if a new one was asked for and the approval holds, begin again."""
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         if not state.tries:
-            await self.leftovers.intend(state, state.key)
+            await self.orphans.intend(state, state.key)
         try:
-            await self.leftovers.delete_intended(state, state.key)
+            await self.orphans.delete_intended(state, state.key)
         except (Unavailable, Unknown, CloudRefused) as error:
             retry_at = now + backoff(state.tries, error)
-            await self.ledger.move(stored, replace(state, retry_at=retry_at, tries=state.tries + 1))
+            await self.transitions.commit(stored, replace(state, retry_at=retry_at, tries=state.tries + 1))
             return
-        gone = replace(state, deleted_at=self.ledger.clock())
+        gone = replace(state, deleted_at=self.transitions.clock())
         if isinstance(gone, Undelivered) and gone.reissue and now < gone.grant.fresh_until:
-            await self.ledger.move(stored, gone.next_attempt(now))
+            await self.transitions.commit(stored, gone.next_attempt(now))
             return
-        await self.ledger.move(stored, gone)
+        await self.transitions.commit(stored, gone)

@@ -9,45 +9,45 @@ from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
 from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, Former
 from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
 from bot.services import agenda
-from bot.services.keys.expiry import Endings
-from bot.services.keys.origin import Following
+from bot.services.keys.expiry import Expiry
+from bot.services.keys.origin import Origin
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import Ledger, With, backoff
+from bot.services.requests.transitions import Transitions, With, backoff
 from bot.services.text import when
 
 
 @dataclass(frozen=True, slots=True)
-class Lives:
+class Lifecycle:
     """The steps of Shown and Confirmed. All may raise `Conflict` and `Unavailable`."""
 
-    ledger: Ledger
-    endings: Endings
+    transitions: Transitions
+    expiry: Expiry
 
     async def step(self, stored: Stored[Request], living: Living) -> None:
         """What is due: the old key goes before the new one does, and nobody is reminded of an end that is there.
 
         Now and then it is also looked whether the key is still there.
         """
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         overlap, end = end_of_overlap(living), own_end(living)
         if overlap and overlap <= now:
             await self._drop(stored, living)
         elif end and end <= now:
-            await self.endings.retire(stored, living)
+            await self.expiry.retire(stored, living)
         else:
             looks = next_look(living) <= now
             looked_at = now if looks else living.life.looked_at
             life = replace(living.life, reminded=reminders_behind(living, now), looked_at=looked_at)
             extra = With(also={agenda.missing(living.ask.id): now} if looks else {})
-            await self.ledger.move(stored, replace(living, life=life), extra=extra)
+            await self.transitions.commit(stored, replace(living, life=life), extra=extra)
 
     async def wind_up(self, stored: Stored[Request], retired: Retired) -> None:
         """What is left when the key's life is over: the key that it replaced, if that lives on, and the key itself."""
         overlap = end_of_overlap(retired)
-        if overlap and overlap <= self.ledger.clock():
+        if overlap and overlap <= self.transitions.clock():
             await self._drop(stored, retired)
         elif retired.deleted_at is None:
-            await self.endings.withdraw(stored, retired)
+            await self.expiry.withdraw(stored, retired)
 
     async def longer(self, stored: Stored[Request], actor: str, *, seen: int = 0) -> str:
         """Let the old key live a day longer. Raises `Refused` when it is gone, or has lived as long as it may.
@@ -58,7 +58,7 @@ class Lives:
         if seen and seen != int(former.until.timestamp()):
             return f"The old key lives until {when(former.until)} already."
         until = min(former.until + A_DAY_LONGER, longest_overlap(living))
-        if until <= former.until or former.until <= self.ledger.clock():
+        if until <= former.until or former.until <= self.transitions.clock():
             raise Refused(f"The old key cannot live longer than until {when(former.until)}. Nothing was changed.")
         await self._plan(stored, living, until, actor)
         return f"The old key lives until {when(until)}."
@@ -66,36 +66,36 @@ class Lives:
     async def drop_now(self, stored: Stored[Request], actor: str) -> str:
         """Have the old key deleted at once."""
         living, former = _former(stored.value)
-        if former.until <= self.ledger.clock() and not former.tries:
+        if former.until <= self.transitions.clock() and not former.tries:
             return "The old key is being deleted already."
-        await self._plan(stored, living, min(self.ledger.clock(), former.until), actor)
+        await self._plan(stored, living, min(self.transitions.clock(), former.until), actor)
         return "The old key is being deleted. Whatever still uses it stops now."
 
     async def _plan(self, stored: Stored[Request], living: Living | Retired, until: datetime, actor: str) -> None:
         life = replace(living.life, former=Former(until))
         key = living.ask.key.id if living.ask.key else ""
-        event = self.ledger.event(Action.OVERLAP_CHANGED, living.ask.id, actor, key=key, until=str(until))
-        await self.ledger.move(stored, replace(living, life=life), event)
+        event = self.transitions.event(Action.OVERLAP_CHANGED, living.ask.id, actor, key=key, until=str(until))
+        await self.transitions.commit(stored, replace(living, life=life), event)
 
     async def _drop(self, stored: Stored[Request], living: Living | Retired) -> None:
         """Delete the key that was replaced; its own request, if Latchkey made it, hears of it first."""
-        former, key, now = living.life.former, living.ask.key, self.ledger.clock()
+        former, key, now = living.life.former, living.ask.key, self.transitions.clock()
         if former is None or key is None:
             return
         # Claimed first: who was told meanwhile that it lives a day longer must not lose it to an outdated record.
-        held, _ = await self.ledger.move(stored, living)
-        leftovers = self.endings.leftovers
+        held, _ = await self.transitions.commit(stored, living)
+        orphans = self.expiry.orphans
         if not former.tries:
-            await leftovers.intend(living, key)
+            await orphans.intend(living, key)
         try:
-            await leftovers.delete_intended(living, key)
+            await orphans.delete_intended(living, key)
         except (Unavailable, Unknown, CloudRefused) as error:
             again = replace(former, retry_at=now + backoff(former.tries, error), tries=former.tries + 1)
-            await self.ledger.move(held, replace(living, life=replace(living.life, former=again)))
+            await self.transitions.commit(held, replace(living, life=replace(living.life, former=again)))
             return
-        await Following(self.ledger).ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
-        gone = replace(former, deleted_at=self.ledger.clock(), retry_at=None)
-        await self.ledger.move(held, replace(living, life=replace(living.life, former=gone)))
+        await Origin(self.transitions).ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
+        gone = replace(former, deleted_at=self.transitions.clock(), retry_at=None)
+        await self.transitions.commit(held, replace(living, life=replace(living.life, former=gone)))
 
 
 def former_of(living: Living) -> Former | None:

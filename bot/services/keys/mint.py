@@ -29,7 +29,7 @@ class Minting:
 
         Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
         """
-        now = self.execution.ledger.clock()
+        now = self.execution.transitions.clock()
         approved = offered.then(Approved, not_before=now, without_end=offered.without_end)
         try:
             endpoints = await self.execution.permitted(approved)
@@ -48,16 +48,16 @@ class Minting:
         return claimed, ready, made.secret
 
     async def _claimed(self, working: "Stored[Working]", ready: Ready, actor: str) -> Stored[Request]:
-        ledger, key = self.execution.ledger, ready.key
-        revealing = ready.then(Revealing, until=ledger.clock() + ON_ITS_WAY)
+        transitions, key = self.execution.transitions, ready.key
+        revealing = ready.then(Revealing, until=transitions.clock() + ON_ITS_WAY)
         events = (
-            ledger.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
-            ledger.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),
+            transitions.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
+            transitions.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),
         )
         before: Stored[Request] = Stored(working.value, working.rev)
         try:
-            written, _ = await ledger.move(before, revealing, *events, extra=With(durable=True))
+            written, _ = await transitions.commit(before, revealing, *events, extra=With(durable=True))
         except Conflict:  # somebody took this attempt for dead; its key must not outlive that
-            await self.execution.leftovers.delete(working.value, [key])
+            await self.execution.orphans.delete(working.value, [key])
             raise
         return written

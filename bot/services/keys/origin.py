@@ -22,22 +22,22 @@ from bot.domain.requests import Confirmed, Living, Ready, Request, Retired, Reve
 from bot.services.browse.lookup import managed
 from bot.services.keys.expiry import EXPIRED
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import Ledger, With, persistently
+from bot.services.requests.transitions import Transitions, With, persistently
 from bot.services.text import shorter
 
 log = logging.getLogger("latchkey.following")
 
 
 @dataclass(frozen=True, slots=True)
-class Following:
+class Origin:
     """Every method does nothing for a key that Latchkey did not make, and nothing the second time."""
 
-    ledger: Ledger
+    transitions: Transitions
 
     async def maker(self, key: ApiKey) -> Stored[Request] | None:
         """The request that made this key: its marker names it, and its record names the key."""
         try:
-            return await managed(key, self.ledger.requests)
+            return await managed(key, self.transitions.requests)
         except Tampered as error:
             # What was done to the key is done, and has to be said: one bad record must not hide that.
             log.warning("the record of a key cannot be read", extra={"key": key.id, "why": str(error)})
@@ -51,10 +51,12 @@ class Following:
             state = stored.value if stored else None
             if stored is None or not isinstance(state, Ready | Revealing | Shown | Confirmed):
                 return
-            now, life = self.ledger.clock(), Life(former=state.life.former)
+            now, life = self.transitions.clock(), Life(former=state.life.former)
             over = state.then(Retired, at=now, deleted_at=now, why=why, by=by, life=life)
-            event = self.ledger.event(Action.RETIRED, state.ask.id, by.slack if by else "latchkey", key=key.id, why=why)
-            await self.ledger.move(stored, over, event, extra=With(take_secret=isinstance(state, Ready)))
+            event = self.transitions.event(
+                Action.RETIRED, state.ask.id, by.slack if by else "latchkey", key=key.id, why=why
+            )
+            await self.transitions.commit(stored, over, event, extra=With(take_secret=isinstance(state, Ready)))
 
         await persistently(step)
 
@@ -72,7 +74,7 @@ class Following:
 
         An end that is over by any clock was none, for the key is there.
         """
-        now = self.ledger.clock()
+        now = self.transitions.clock()
 
         def learned(state: Living) -> Living:
             known = in_force(state.key.expires_at, now - CLOCKS_APART)
@@ -85,7 +87,7 @@ class Following:
 
         Raises `Refused` when it would end earlier: who approves an extension does not approve an end.
         """
-        now = self.ledger.clock()
+        now = self.transitions.clock()
 
         def longer(state: Living) -> Living:
             if state.life.extended_by == by:
@@ -110,7 +112,7 @@ class Following:
                 return False
             changed = change(stored.value)
             if changed != stored.value:
-                await self.ledger.move(stored, changed)
+                await self.transitions.commit(stored, changed)
             return True
 
         return await persistently(step)

@@ -9,20 +9,20 @@ from bot.domain.keys import ApiKey, Marker
 from bot.domain.requests import Keyed, Request
 from bot.services.keys.service_accounts import Accounts
 from bot.services.ports.cloud import Cloud
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 
 
 @dataclass(frozen=True, slots=True)
-class Leftovers:
+class Orphans:
     """What attempts at making a key left at Confluent. All may raise `Unavailable` and `CloudRefused`."""
 
-    ledger: Ledger
+    transitions: Transitions
     cloud: Cloud
 
     @property
     def accounts(self) -> Accounts:
         """The service accounts that were made for keys."""
-        return Accounts(self.ledger, self.cloud)
+        return Accounts(self.transitions, self.cloud)
 
     async def of(self, request: Request) -> Sequence[ApiKey]:
         """Keys that carry this request's marker, of any attempt.
@@ -50,19 +50,19 @@ class Leftovers:
 
         Once for all tries: one that Confluent does not let us delete is tried for days, and the audit log is kept.
         """
-        await self.ledger.record(Action.DELETE_INTENDED, request.ask.id, key=key.id)
+        await self.transitions.record(Action.DELETE_INTENDED, request.ask.id, key=key.id)
 
     async def delete_intended(self, request: Request, key: ApiKey) -> None:
         """Delete a key of which `intend` has spoken."""
         await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
-        await self.ledger.record(Action.DELETED, request.ask.id, key=key.id)
+        await self.transitions.record(Action.DELETED, request.ask.id, key=key.id)
 
     async def disown(self, request: Request, key: ApiKey) -> None:
         """Delete a key that could not be recorded: its attempt was taken for dead, or its request is gone altogether.
 
         Or it was recorded, the answer was lost, and others went on from there: then its requester may have it.
         """
-        stored = await self.ledger.requests.get(request.ask.id)
+        stored = await self.transitions.requests.get(request.ask.id)
         if not (stored and isinstance(stored.value, Keyed) and stored.value.key.id == key.id):
             await self.delete_one(request, key)
 

@@ -12,7 +12,7 @@ from bot.domain.readiness import abandoned, after, unreachable
 from bot.domain.requests import Ready, Request
 from bot.services.ports.cloud import Prober
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 
 NO_ADDRESS = "Confluent names no address for it"
 PRIVATE = "its address is in a private network"
@@ -29,7 +29,7 @@ def chance() -> float:
 class Probing:
     """Tries a key of our own making where it is going to be used, and writes down what it met."""
 
-    ledger: Ledger
+    transitions: Transitions
     prober: Prober
     jitter: Callable[[], float] = chance
 
@@ -39,16 +39,16 @@ class Probing:
         The secret is read and stays where it is. It is sent nowhere but to an address that the prober vouches for.
         """
         planned = ready.life.probe
-        if planned.next_at is None or self.ledger.clock() < planned.next_at:
+        if planned.next_at is None or self.transitions.clock() < planned.next_at:
             return
         probe = await self._looked(stored, ready)
-        await self.ledger.move(stored, replace(ready, life=replace(ready.life, probe=probe)))
+        await self.transitions.commit(stored, replace(ready, life=replace(ready.life, probe=probe)))
 
     async def _looked(self, stored: Stored[Request], ready: Ready) -> Probe:
         resource, planned = ready.ask.resource, ready.life.probe
         if not self.prober.can_probe(resource, ready.endpoints):
-            return unreachable(planned, self.ledger.clock(), _why_not(ready.endpoints))
-        secret = await self.ledger.requests.secret(stored)
+            return unreachable(planned, self.transitions.clock(), _why_not(ready.endpoints))
+        secret = await self.transitions.requests.secret(stored)
         if secret is None:
             return abandoned(planned)
         return await self._tried(ready, secret)
@@ -57,7 +57,7 @@ class Probing:
         resource = ready.ask.resource
         answer = await self.prober.probe(resource, ready.endpoints, ready.key.id, secret)
         # By our own clock: the key was made when the time to claim it began.
-        made_at, now = ready.claim_by - to_claim(ready.ask, ready.terms), self.ledger.clock()
+        made_at, now = ready.claim_by - to_claim(ready.ask, ready.terms), self.transitions.clock()
         return after(resource.kind, ready.life.probe, answer, made_at, now, self.jitter())
 
 

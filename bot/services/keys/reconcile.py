@@ -7,10 +7,10 @@ from bot.domain.audit import Action
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import Marker, RequestId
 from bot.domain.requests import Granted, Keyed, Request, Working
-from bot.services.keys.orphans import Leftovers, attempt_of
+from bot.services.keys.orphans import Orphans, attempt_of
 from bot.services.keys.service_accounts import item
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Ledger, With, backoff
+from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
 
 SECOND_LOOK = timedelta(seconds=5)
 """Between two lists that have to show none of our keys before the next attempt."""
@@ -25,57 +25,61 @@ _NOTHING = "nothing is left of it"
 class Reconciling:
     """The steps of a request whose key may or may not exist."""
 
-    ledger: Ledger
-    leftovers: Leftovers
+    transitions: Transitions
+    orphans: Orphans
 
     async def sweep(self, request: RequestId, attempt: int) -> None:
         """Delete keys of attempts that were given up, such as this one; the present attempt's key is left alone."""
-        stored = await self.ledger.get(request)
+        stored = await self.transitions.get(request)
         present = stored.value.attempt if isinstance(stored.value, Granted) else None
         kept = stored.value.key.id if isinstance(stored.value, Keyed) else None
         keys = [
             key
-            for key in await self.leftovers.of(stored.value)
+            for key in await self.orphans.of(stored.value)
             if key.id != kept and (present is None or attempt_of(key) < present)
         ]
-        await self.leftovers.delete(stored.value, keys)
-        await self.leftovers.cloud.must_see_all()
-        await self.ledger.record(Action.CREATE_UNKNOWN, request, marker=str(Marker(request, attempt)), found=_NOTHING)
+        await self.orphans.delete(stored.value, keys)
+        await self.orphans.cloud.must_see_all()
+        await self.transitions.record(
+            Action.CREATE_UNKNOWN, request, marker=str(Marker(request, attempt)), found=_NOTHING
+        )
 
     async def reconcile(self, stored: Stored[Request], working: Working) -> None:
         """Look for keys of this request; none twice in a row starts the next attempt."""
-        now, held = self.ledger.clock(), stored
+        now, held = self.transitions.clock(), stored
         trouble = working.trouble or "Latchkey stopped while it made the key."
         again = replace(working, look_at=now + SECOND_LOOK, clean=working.clean + 1, trouble=trouble)
         try:
-            ours = await self.leftovers.of(working)
+            ours = await self.orphans.of(working)
             if ours:
                 # Claimed before it is deleted: whoever makes this key and is merely slow can no longer record it.
-                held, _ = await self.ledger.move(stored, replace(again, clean=0))
-                await self.leftovers.delete(working, ours)
+                held, _ = await self.transitions.commit(stored, replace(again, clean=0))
+                await self.orphans.delete(working, ours)
             else:
-                await self.leftovers.cloud.must_see_all()
+                await self.orphans.cloud.must_see_all()
         except (Unavailable, Unknown, CloudRefused) as error:
             waiting = replace(working, look_at=now + backoff(2, error), trouble=trouble, clean=0)
-            await self.ledger.move(held, waiting)
+            await self.transitions.commit(held, waiting)
             return
         if again.clean >= CLEAN_LISTS and not ours:
             await self._next_attempt(stored, working)
         elif not ours:
-            await self.ledger.move(stored, again)
+            await self.transitions.commit(stored, again)
 
     async def _next_attempt(self, stored: Stored[Request], working: Working) -> None:
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         # One sweep for each attempt: an earlier one that is still to come may come too early for this one's key.
         sweep = With(also={f"sweep:{working.ask.id}/{working.attempt}": now + STRAGGLER})
-        found = self.ledger.event(Action.CREATE_UNKNOWN, working.ask.id, marker=str(working.marker), found=_NOTHING)
+        found = self.transitions.event(
+            Action.CREATE_UNKNOWN, working.ask.id, marker=str(working.marker), found=_NOTHING
+        )
         if working.attempt >= ATTEMPTS:
             happened = f"Confluent Cloud lost its answer {working.attempt} times."
             failed = working.fail(now, happened, "No key is left behind.", ASK_AGAIN)
-            event = self.ledger.event(Action.FAILED, working.ask.id, happened=happened)
+            event = self.transitions.event(Action.FAILED, working.ask.id, happened=happened)
             account = item(failed)
             extra = replace(sweep, also={**sweep.also, **({account: now} if account else {})})
-            await self.ledger.move(stored, failed, found, event, extra=extra)
+            await self.transitions.commit(stored, failed, found, event, extra=extra)
             return
         fresh = working.next_attempt(now, without_end=working.without_end)
-        await self.ledger.move(stored, fresh, found, extra=sweep)
+        await self.transitions.commit(stored, fresh, found, extra=sweep)

@@ -36,7 +36,7 @@ from bot.services.pages import Handover
 from bot.services.people.directory import Directory
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import Ledger, With, persistently
+from bot.services.requests.transitions import Transitions, With, persistently
 from bot.services.text import decided, when
 
 PRESENT = timedelta(minutes=2)
@@ -47,7 +47,7 @@ PRESENT = timedelta(minutes=2)
 class Delivery:
     """What the requester does with a key that was made."""
 
-    ledger: Ledger
+    transitions: Transitions
     directory: Directory
     execution: Execution
     minting: Minting
@@ -62,7 +62,7 @@ class Delivery:
         ready = stored.value
         if not _is_present(ready, attempt):
             return _OUTDATED
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         if not isinstance(ready, Ready | Offered):
             return _instead(ready)
         if now >= ready.claim_by:
@@ -96,11 +96,13 @@ class Delivery:
 
     async def drop_former(self, request: RequestId, attempt: int, click: Click) -> str:
         """Have the key deleted that this one replaced, before its time."""
-        return await persistently(lambda: self._about_former(self.execution.lives.drop_now, request, attempt, click))
+        return await persistently(
+            lambda: self._about_former(self.execution.lifecycle.drop_now, request, attempt, click)
+        )
 
     async def keep_former(self, request: RequestId, attempt: int, click: Click, until: int = 0) -> str:
         """Let the key that this one replaced live a day longer than `until`; see `KeepFormer`."""
-        longer = partial(self.execution.lives.longer, seen=until)
+        longer = partial(self.execution.lifecycle.longer, seen=until)
         return await persistently(lambda: self._about_former(longer, request, attempt, click))
 
     async def _about_former(
@@ -121,12 +123,12 @@ class Delivery:
         if not _is_present(shown, attempt):
             return  # an earlier key's message: it says nothing about the secret of the present one
         if isinstance(shown, Shown | Revealing):  # a quick click can overtake our own note that Slack took the message
-            now = self.ledger.clock()
+            now = self.transitions.clock()
             at = shown.at if isinstance(shown, Shown) else now
             life = shown.life if isinstance(shown, Shown) else _begun(shown.then(Shown, at=at, life=shown.life))
             confirmed = shown.then(Confirmed, shown_at=at, at=now, life=life)
-            event = self.ledger.event(Action.CONFIRMED, request, click.by, key=shown.key.id)
-            await self.ledger.move(stored, confirmed, event)
+            event = self.transitions.event(Action.CONFIRMED, request, click.by, key=shown.key.id)
+            await self.transitions.commit(stored, confirmed, event)
 
     async def _give_up(self, request: RequestId, attempt: int, click: Click) -> Keyed:
         stored = await self._of(request, click)
@@ -135,27 +137,29 @@ class Delivery:
             raise Refused(f"{_OUTDATED} Nothing was changed.")
         if not isinstance(state, Revealing | Shown | Confirmed | Undelivered):
             raise Refused(f"{_instead(state)} Nothing was changed.")
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         if now >= state.grant.fresh_until:
             stays = "no other key is made" if isinstance(state, Undelivered) else "this key stays as it is"
             ended = when(state.grant.fresh_until)
             raise Refused(f"The approval ended {ended}, so {stays}. Ask for a new one with `/apikey create`.")
-        asked = self.ledger.event(Action.REPLACEMENT_ASKED, request, click.by, key=state.key.id)
+        asked = self.transitions.event(Action.REPLACEMENT_ASKED, request, click.by, key=state.key.id)
         if isinstance(state, Undelivered) and state.deleted_at:
-            await self.ledger.move(stored, state.next_attempt(now), asked)
+            await self.transitions.commit(stored, state.next_attempt(now), asked)
         elif not (isinstance(state, Undelivered) and state.reissue):
             why = "You asked for another key in its place."
-            await self.execution.endings.undeliver(stored, state, why, asked, reissue=True)
+            await self.execution.expiry.undeliver(stored, state, why, asked, reissue=True)
         return state
 
     async def _of(self, request: RequestId, click: Click) -> Stored[Request]:
         """The request, if it is this person's, matched again at this moment. Raises `Refused` otherwise."""
-        stored = await self.ledger.get(request)
+        stored = await self.transitions.get(request)
         asker = stored.value.ask.requester
         try:
             _must_be(asker, await self.directory.identify(click.by, click.team))
         except Refused as error:
-            await self.ledger.record(Action.SHOW_REFUSED, request, click.by, tried=click.deed.kind, reason=error.tell)
+            await self.transitions.record(
+                Action.SHOW_REFUSED, request, click.by, tried=click.deed.kind, reason=error.tell
+            )
             raise
         return stored
 
@@ -164,10 +168,10 @@ class Delivery:
     ) -> tuple[Stored[Request], Secret | None]:
         # With the secret goes the means to probe: what is known of the key by now is all that will be.
         life = replace(ready.life, probe=replace(ready.life.probe, next_at=None), endpoints=ready.endpoints)
-        revealing = ready.then(Revealing, until=self.ledger.clock() + ON_ITS_WAY, life=life)
-        event = self.ledger.event(Action.SHOW_INTENDED, ready.ask.id, click.by, key=ready.key.id)
+        revealing = ready.then(Revealing, until=self.transitions.clock() + ON_ITS_WAY, life=life)
+        event = self.transitions.event(Action.SHOW_INTENDED, ready.ask.id, click.by, key=ready.key.id)
         # On disk before it is shown: a store that forgot the claim in a crash would show the secret again.
-        return await self.ledger.move(stored, revealing, event, extra=With(take_secret=True, durable=True))
+        return await self.transitions.commit(stored, revealing, event, extra=With(take_secret=True, durable=True))
 
     async def _reveal(self, stored: Stored[Request], ready: Ready, secret: Secret | None, click: Click) -> None:
         if secret is None:
@@ -189,17 +193,17 @@ class Delivery:
         except LatchkeyError:
             await self._lost(stored, ready, "Slack did not take the message with the secret.")
             return
-        shown = ready.then(Shown, at=self.ledger.clock(), life=ready_as_revealing(stored, ready).life)
-        event = self.ledger.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
+        shown = ready.then(Shown, at=self.transitions.clock(), life=ready_as_revealing(stored, ready).life)
+        event = self.transitions.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
         account = item(shown)
         also = {account: shown.at} if account else {}
         try:
-            await self.ledger.move(stored, replace(shown, life=_begun(shown)), event, extra=With(also=also))
+            await self.transitions.commit(stored, replace(shown, life=_begun(shown)), event, extra=With(also=also))
         except Conflict:
             return  # the requester was quicker with the next click, or the lease ended: the record says which
 
     async def _lost(self, stored: Stored[Request], ready: Ready, why: str) -> None:
-        await self.execution.endings.undeliver(stored, ready_as_revealing(stored, ready), why)
+        await self.execution.expiry.undeliver(stored, ready_as_revealing(stored, ready), why)
 
 
 _OUTDATED = "This button belongs to an earlier key. Only the newest message counts."

@@ -29,7 +29,7 @@ from bot.domain.requests import (
     Working,
 )
 from bot.services.ports.cloud import Cloud
-from bot.services.requests.transitions import STRAGGLER, Ledger
+from bot.services.requests.transitions import STRAGGLER, Transitions
 
 MOST = 128
 """Characters of a description that Confluent takes."""
@@ -41,7 +41,7 @@ LATER = timedelta(minutes=2)
 class Accounts:
     """New service accounts. All may raise `Unavailable` and `CloudRefused`."""
 
-    ledger: Ledger
+    transitions: Transitions
     cloud: Cloud
 
     async def owner_of(self, request: Request) -> Principal | None:
@@ -81,7 +81,7 @@ class Accounts:
         """Give the account its own description once its key is in use, or remove it. Returns when to look again."""
         if not isinstance(request.ask.owner, NewServiceAccount):
             return None
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         if (again := _waits(request, now)) is not None:
             return again
         account = await self._ours(request)
@@ -106,7 +106,7 @@ class Accounts:
     async def _make(self, owner: NewServiceAccount, working: Working) -> Account:
         marker, request = str(Marker(working.ask.id, 0)), working.ask.id
         description = f"{owner.description[: MOST - len(marker) - 1]} {marker}".strip()
-        await self.ledger.record(Action.ACCOUNT_INTENDED, request, name=owner.name, marker=marker)
+        await self.transitions.record(Action.ACCOUNT_INTENDED, request, name=owner.name, marker=marker)
         try:
             made = await self.cloud.create_account(owner.name, description)
         except CloudRefused as refused:
@@ -120,17 +120,17 @@ class Accounts:
 
     async def _made(self, made: Account, working: Working, **found: str) -> None:
         about = {"account": str(made.id), "name": made.name, "marker": str(Marker(working.ask.id, 0))}
-        await self.ledger.record(Action.ACCOUNT_CREATED, working.ask.id, **about, **found)
+        await self.transitions.record(Action.ACCOUNT_CREATED, working.ask.id, **about, **found)
 
     async def _describe(self, owner: NewServiceAccount, account: Account, request: RequestId) -> None:
-        await self.ledger.record(Action.ACCOUNT_EDIT_INTENDED, request, account=account.id)
+        await self.transitions.record(Action.ACCOUNT_EDIT_INTENDED, request, account=account.id)
         await self.cloud.describe_account(account.id, owner.description)
-        await self.ledger.record(Action.ACCOUNT_EDITED, request, account=account.id)
+        await self.transitions.record(Action.ACCOUNT_EDITED, request, account=account.id)
 
     async def _remove(self, account: Account, request: RequestId) -> None:
-        await self.ledger.record(Action.ACCOUNT_DELETE_INTENDED, request, account=account.id, name=account.name)
+        await self.transitions.record(Action.ACCOUNT_DELETE_INTENDED, request, account=account.id, name=account.name)
         await self.cloud.delete_account(account.id)
-        await self.ledger.record(Action.ACCOUNT_DELETED, request, account=account.id, name=account.name)
+        await self.transitions.record(Action.ACCOUNT_DELETED, request, account=account.id, name=account.name)
 
 
 def item(request: Request) -> str | None:

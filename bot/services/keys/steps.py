@@ -32,9 +32,9 @@ from bot.domain.requests import (
 )
 from bot.services.keys.backstop import Backstop, Known, may_be_to_blame, met
 from bot.services.keys.change import Changing
-from bot.services.keys.expiry import Endings
-from bot.services.keys.lifecycle import Lives
-from bot.services.keys.orphans import Leftovers, attempt_of
+from bot.services.keys.expiry import Expiry
+from bot.services.keys.lifecycle import Lifecycle
+from bot.services.keys.orphans import Orphans, attempt_of
 from bot.services.keys.probe import Probing
 from bot.services.keys.reconcile import Reconciling
 from bot.services.keys.service_accounts import item
@@ -42,7 +42,7 @@ from bot.services.ports.cloud import NewKey
 from bot.services.ports.store import Stored
 from bot.services.requests.decide import Desk
 from bot.services.requests.recheck import Permission
-from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Ledger, With, backoff
+from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
 
 SENT_FOR = timedelta(seconds=30)
 """After this, a create that nobody heard of again is looked for. Longer than the client waits for an answer."""
@@ -63,24 +63,24 @@ class Made:
 class Execution:
     """The steps. All may raise `Conflict` (somebody was first: nothing to do) and `Unavailable` (again later)."""
 
-    ledger: Ledger
+    transitions: Transitions
     desk: Desk
     probing: Probing
 
     @property
-    def leftovers(self) -> Leftovers:
+    def orphans(self) -> Orphans:
         """What attempts left at Confluent."""
-        return Leftovers(self.ledger, self.desk.directory.cloud)
+        return Orphans(self.transitions, self.desk.directory.cloud)
 
     @property
     def reconciling(self) -> Reconciling:
         """The steps of a request whose key may or may not exist."""
-        return Reconciling(self.ledger, self.leftovers)
+        return Reconciling(self.transitions, self.orphans)
 
     @property
-    def endings(self) -> Endings:
+    def expiry(self) -> Expiry:
         """The steps that deadlines take."""
-        return Endings(self.ledger, self.leftovers)
+        return Expiry(self.transitions, self.orphans)
 
     @property
     def permission(self) -> Permission:
@@ -90,12 +90,12 @@ class Execution:
     @property
     def changing(self) -> Changing:
         """The steps of a request that edits, deletes or extends a key."""
-        return Changing(self.ledger, self.permission)
+        return Changing(self.transitions, self.permission)
 
     @property
-    def lives(self) -> Lives:
+    def lifecycle(self) -> Lifecycle:
         """The steps of a key that its requester has."""
-        return Lives(self.ledger, self.endings)
+        return Lifecycle(self.transitions, self.expiry)
 
     async def advance(self, stored: Stored[Request]) -> None:
         """Take the step that is due; at rest, do nothing."""
@@ -112,27 +112,27 @@ class Execution:
                 await self._wait_for_claim(stored, ready)
             case Revealing() as revealing:
                 why = "Latchkey stopped while the secret was on its way, so it cannot tell whether the secret was seen."
-                await self.endings.undeliver(stored, revealing, why)
+                await self.expiry.undeliver(stored, revealing, why)
             case Shown() | Confirmed() as living:
-                await self.lives.step(stored, living)
+                await self.lifecycle.step(stored, living)
             case Retired() as retired:
-                await self.lives.wind_up(stored, retired)
+                await self.lifecycle.wind_up(stored, retired)
             case Undelivered() | Unclaimed() as withdrawn if withdrawn.deleted_at is None:
-                await self.endings.withdraw(stored, withdrawn)
+                await self.expiry.withdraw(stored, withdrawn)
             case _:
                 return
 
     async def _wait_for_decision(self, stored: Stored[Request], pending: Pending) -> None:
-        if self.ledger.clock() < pending.expires_at:
-            await self.desk.asking.tell(stored, pending)
+        if self.transitions.clock() < pending.expires_at:
+            await self.desk.reminders.tell(stored, pending)
         else:
-            await self.endings.expire(stored, pending)
+            await self.expiry.expire(stored, pending)
 
     async def _wait_for_claim(self, stored: Stored[Request], ready: Ready) -> None:
-        if self.ledger.clock() < ready.claim_by:
+        if self.transitions.clock() < ready.claim_by:
             await self.probing.probe(stored, ready)
         else:
-            await self.endings.unclaimed(stored, ready)
+            await self.expiry.unclaimed(stored, ready)
 
     async def _go_on(self, stored: Stored[Request], working: Working) -> None:
         """Found in Working: what was begun may have happened."""
@@ -146,7 +146,7 @@ class Execution:
             await self.changing.begin(stored, approved)
             return
         if approved.terms.mint == "on_claim":
-            await self.ledger.move(stored, offered(approved))
+            await self.transitions.commit(stored, offered(approved))
             return
         try:
             endpoints = await self.permitted(approved)
@@ -168,7 +168,7 @@ class Execution:
         """The same decision once more, on what everybody holds now. Raises `Refused` when it no longer holds."""
         ask, cloud = approved.ask, self.desk.directory.cloud
         await self.permission.renew(approved)
-        await self.leftovers.accounts.check(approved)
+        await self.orphans.accounts.check(approved)
         await self._none_left(approved)
         found = await cloud.resource(ask.resource.kind, ask.resource.environment, ask.resource.id)
         if found is None:
@@ -178,7 +178,7 @@ class Execution:
     @property
     def backstop(self) -> Backstop:
         """Confluent's own end of a key."""
-        return Backstop(self.desk.directory.cache, self.ledger.clock)
+        return Backstop(self.desk.directory.cache, self.transitions.clock)
 
     async def create(self, stored: Stored[Request], approved: Approved) -> "Made | None":
         """Make the key, with the intent on record; None when none was made, and the record says why."""
@@ -194,12 +194,12 @@ class Execution:
 
     async def _without_end(self, refused: "Stored[Working]", approved: Approved, why: LatchkeyError) -> "Made | None":
         """The next attempt, with a marker and an intent of its own, without what may have been refused."""
-        event = self.ledger.event(
+        event = self.transitions.event(
             Action.CREATE_REFUSED, approved.ask.id, marker=str(refused.value.marker), why=str(why)
         )
         again = replace(approved, attempt=approved.attempt + 1, without_end=True)
         # Should the refusal not have been definite, its key is found.
-        sweep = {f"sweep:{approved.ask.id}/{approved.attempt}": self.ledger.clock() + STRAGGLER}
+        sweep = {f"sweep:{approved.ask.id}/{approved.attempt}": self.transitions.clock() + STRAGGLER}
         working = await self._intend(_as_request(refused), again, None, event, also=sweep)
         try:
             key, secret = await self._create(working.value)
@@ -210,18 +210,18 @@ class Execution:
 
     async def _create(self, working: Working) -> tuple[ApiKey, Secret]:
         """Make the key, and before it the account that it needs. Raises as `Cloud.create_key` does."""
-        account = await self.leftovers.accounts.ensure(working)
+        account = await self.orphans.accounts.ensure(working)
         key, secret = await self.desk.directory.cloud.create_key(new_key(working, account))
-        return replace(key, expires_at=in_force(key.expires_at, self.ledger.clock())), secret
+        return replace(key, expires_at=in_force(key.expires_at, self.transitions.clock())), secret
 
     async def _none_left(self, approved: Approved) -> None:
         """One request leaves at most one key, also when somebody put an old record back into the store."""
-        leftovers = await self.leftovers.of(approved)
+        orphans = await self.orphans.of(approved)
         # Only what was given up is deleted: this record may be outdated, and somebody faster have made the present key.
-        present = [key for key in leftovers if attempt_of(key) >= approved.attempt]
+        present = [key for key in orphans if attempt_of(key) >= approved.attempt]
         if present:
             raise Refused(f"A key of this request exists already ({present[0].id}).")
-        await self.leftovers.delete(approved, leftovers)
+        await self.orphans.delete(approved, orphans)
 
     async def _intend(
         self,
@@ -232,31 +232,33 @@ class Execution:
         also: Mapping[str, datetime] | None = None,
     ) -> "Stored[Working]":
         """Have it on disk that a key of this attempt may exist from now on."""
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         without_end = approved.without_end
         working = approved.then(
             Working, sent_at=now, look_at=now + SENT_FOR, expires_at=expires_at, without_end=without_end
         )
         used = self.desk.directory.policy().digest
-        event = self.ledger.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
+        event = self.transitions.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
         # Settled later, whatever becomes of this attempt and of this process.
         account = item(working)
         later = {**(also or {}), **({account: approved.grant.fresh_until} if account else {})}
-        written, _ = await self.ledger.move(stored, working, *before, event, extra=With(durable=True, also=later))
+        written, _ = await self.transitions.commit(
+            stored, working, *before, event, extra=With(durable=True, also=later)
+        )
         return Stored(working, written.rev)
 
     async def _made(self, made: "Made", endpoints: Endpoints) -> None:
         """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key."""
-        now, state, key = self.ledger.clock(), made.working.value, made.key
+        now, state, key = self.transitions.clock(), made.working.value, made.key
         claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at) or now
         life = Life(begin(state.ask.resource.kind, now))
         ready = state.then(Ready, key=key, endpoints=endpoints, claim_by=claim_by, life=life)
-        event = self.ledger.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))
+        event = self.transitions.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))
         extra = With(secret=made.secret, secret_until=claim_by, durable=True)
         try:
-            await self.ledger.move(_as_request(made.working), ready, event, extra=extra)
+            await self.transitions.commit(_as_request(made.working), ready, event, extra=extra)
         except Conflict:
-            await self.leftovers.disown(state, key)
+            await self.orphans.disown(state, key)
             raise
         await self.backstop.learn(made.said)
 
@@ -271,17 +273,17 @@ class Execution:
                 step, changed = _next_step(error, owner), _unchanged(owner)
                 await self.fail(before, approved, happened, changed, step, error.reference, offer_account=offer)
             case Unknown():
-                doubtful = replace(working.value, look_at=self.ledger.clock(), trouble=error.trouble)
-                event = self.ledger.event(Action.CREATE_UNKNOWN, approved.ask.id, marker=str(doubtful.marker))
-                await self.ledger.move(before, doubtful, event)
+                doubtful = replace(working.value, look_at=self.transitions.clock(), trouble=error.trouble)
+                event = self.transitions.event(Action.CREATE_UNKNOWN, approved.ask.id, marker=str(doubtful.marker))
+                await self.transitions.commit(before, doubtful, event)
             case _:
                 await self._later(before, approved, error)
 
     async def _later(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         again = now + backoff(approved.tries, error)
         waiting = replace(approved, not_before=again, trouble=error.trouble, tries=approved.tries + 1)
-        await self.ledger.move(stored, waiting)
+        await self.transitions.commit(stored, waiting)
 
     async def fail(
         self,
@@ -295,11 +297,11 @@ class Execution:
         offer_account: bool = False,
     ) -> None:
         """End the request without a key, with three sentences for people."""
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         failed = state.fail(now, happened, changed, step, ref, offer_account=offer_account)
-        event = self.ledger.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
+        event = self.transitions.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
         account = item(failed)
-        await self.ledger.move(stored, failed, event, extra=With(also={account: now} if account else {}))
+        await self.transitions.commit(stored, failed, event, extra=With(also={account: now} if account else {}))
 
 
 _QUOTA_CODE = "quota_exceeded"

@@ -41,7 +41,7 @@ class Managing:
 
     async def carry_out(self, deed: Edit | Delete | Rotate | Extend, click: Click) -> Page:
         """Ask for what the deed says; returns the page that answers the modal."""
-        if await self.proposing.ledger.requests.get(RequestId(click.id)) is not None:
+        if await self.proposing.transitions.requests.get(RequestId(click.id)) is not None:
             return TextPage("Request sent", SENT_ALREADY)  # and what it asked for may have happened by now
         match deed:
             case Edit():
@@ -137,7 +137,7 @@ class Managing:
             name=view.key.name,
             description=Marker.without(key.description),
             reason=reason,
-            asked_at=self.proposing.ledger.clock(),
+            asked_at=self.proposing.transitions.clock(),
             key=key,
         )
 

@@ -26,9 +26,9 @@ from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.people.granted_by import names_of, right
 from bot.services.ports.store import Stored
-from bot.services.requests.remind import Asking
+from bot.services.requests.remind import Reminders
 from bot.services.requests.submit import SENT_ALREADY, Proposing, enough, follows, forbidden
-from bot.services.requests.transitions import Ledger, persistently
+from bot.services.requests.transitions import Transitions, persistently
 from bot.services.text import decided, deciders, lifetime_of
 
 
@@ -36,13 +36,13 @@ from bot.services.text import decided, deciders, lifetime_of
 class Desk:
     """What people do with requests until they are decided."""
 
-    ledger: Ledger
+    transitions: Transitions
     directory: Directory
 
     @property
-    def asking(self) -> Asking:
+    def reminders(self) -> Reminders:
         """Who could approve."""
-        return Asking(self.ledger, self.directory)
+        return Reminders(self.transitions, self.directory)
 
     def for_one_decision(self) -> "Desk":
         """See `Directory.for_one_decision`."""
@@ -80,7 +80,7 @@ class Desk:
 
         Sending the same draft twice makes one request. Raises `Refused` as `review` does.
         """
-        if await self.ledger.requests.get(RequestId(draft_id)) is not None:
+        if await self.transitions.requests.get(RequestId(draft_id)) is not None:
             return SENT_ALREADY  # and what it asked for may exist by now: its new account, its key at the limit
         person = await self.directory.identify(click.by, click.team)
         checked = await check(draft, person, self.directory)
@@ -93,9 +93,9 @@ class Desk:
         try:
             await self._room(ask)
         except Refused as error:
-            await self.ledger.record(Action.REFUSED, ask.id, click.by, reason=error.tell)
+            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=error.tell)
             raise
-        request = await Proposing(self.ledger, self.directory).propose(ask, click)
+        request = await Proposing(self.transitions, self.directory).propose(ask, click)
         if request is None:
             return SENT_ALREADY
         if isinstance(request, Approved):
@@ -124,21 +124,23 @@ class Desk:
     async def _deny(self, request: RequestId, reason: str, click: Click) -> str:
         stored, pending, standing = await self._deciding(request, click)
         await self._still_open(stored, pending)  # the look at roles took its time
-        denied = pending.then(Denied, by=standing.person, reason=reason, at=self.ledger.clock())
-        await self.ledger.move(stored, denied, self.ledger.event(Action.DENIED, request, click.by, reason=reason))
+        denied = pending.then(Denied, by=standing.person, reason=reason, at=self.transitions.clock())
+        await self.transitions.commit(
+            stored, denied, self.transitions.event(Action.DENIED, request, click.by, reason=reason)
+        )
         return f"Denied. <@{pending.ask.requester.slack}> reads your reason."
 
     async def _cancel(self, request: RequestId, click: Click) -> str:
-        stored = await self.ledger.get(request)
+        stored = await self.transitions.get(request)
         if click.by != stored.value.ask.requester.slack or click.team != stored.value.ask.requester.team:
-            await self.ledger.record(Action.APPROVAL_REFUSED, request, click.by, tried="cancel")
+            await self.transitions.record(Action.APPROVAL_REFUSED, request, click.by, tried="cancel")
             raise Refused("Only the person who asked can cancel this request. Nothing was changed.")
         pending = stored.value
         if not isinstance(pending, Pending):
             raise Refused(f"{decided(pending)} It can no longer be cancelled.")
         await self._still_open(stored, pending)
-        cancelled = pending.then(Cancelled, at=self.ledger.clock())
-        await self.ledger.move(stored, cancelled, self.ledger.event(Action.CANCELLED, request, click.by))
+        cancelled = pending.then(Cancelled, at=self.transitions.clock())
+        await self.transitions.commit(stored, cancelled, self.transitions.event(Action.CANCELLED, request, click.by))
         return "Cancelled. Nothing was created."
 
     def _ask(self, request: RequestId, draft: Draft, checked: Checked, person: Person) -> Ask:
@@ -151,13 +153,13 @@ class Desk:
             name=draft.name.strip(),
             description=draft.description.strip(),
             reason=draft.reason,
-            asked_at=self.ledger.clock(),
+            asked_at=self.transitions.clock(),
             lifetime=lifetime_of(draft.lifetime),
         )
 
     async def _deciding(self, request: RequestId, click: Click) -> tuple[Stored[Request], Pending, Standing]:
         """The request and the standing of somebody who may decide about it now. Raises `Refused` otherwise."""
-        stored = await self.ledger.get(request)
+        stored = await self.transitions.get(request)
         pending = stored.value
         if not isinstance(pending, Pending):
             # Whose decision it was may be told of it by the same click, carried out once more after a crash.
@@ -174,22 +176,22 @@ class Desk:
 
     async def _refuse(self, request: RequestId, click: Click, reason: str) -> NoReturn:
         await self.directory.cloud.must_see_all()  # else roles may only not be shown to us
-        await self.ledger.record(Action.APPROVAL_REFUSED, request, click.by, tried=click.deed.kind, reason=reason)
+        await self.transitions.record(Action.APPROVAL_REFUSED, request, click.by, tried=click.deed.kind, reason=reason)
         raise Refused(f"{reason} The request stays as it was.")
 
     async def _still_open(self, stored: Stored[Request], pending: Pending) -> None:
         """Raises `Refused` when the time to decide is over, whether or not the worker has seen that."""
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         if now < pending.expires_at:
             return
         expired = pending.then(Expired, at=now)
         with suppress(Conflict):  # somebody else ended it in the same instant, and says so on the card
-            await self.ledger.move(stored, expired, self.ledger.event(Action.EXPIRED, pending.ask.id))
+            await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
         raise Refused("Nobody decided in time, so this request has expired. Your click changed nothing.")
 
     async def _approve(self, request: RequestId, click: Click) -> str:
         stored, pending, standing = await self._deciding(request, click)
-        ask, now = pending.ask, self.ledger.clock()
+        ask, now = pending.ask, self.transitions.clock()
         # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.
         again = any(approval.by.principal == standing.person.principal for approval in pending.approvals)
         target = Target(ask.owner, ask.resource)
@@ -200,17 +202,17 @@ class Desk:
         await self._still_open(stored, pending)  # the look at roles took its time
         approvals = counting(ask, given)  # those that lapsed are gone from the card, too
         used = self.directory.policy().digest
-        event = self.ledger.event(Action.APPROVED, ask.id, standing.person.slack, basis=basis, policy=used)
+        event = self.transitions.event(Action.APPROVED, ask.id, standing.person.slack, basis=basis, policy=used)
         match verdict:
             case Forbidden():
                 return await self._refuse(request, click, forbidden(verdict))
             case NeedsApproval() if again:
                 return "You have approved this already. Another person has to approve it too."
             case NeedsApproval(terms, missing):
-                await self.ledger.move(stored, replace(pending, terms=terms, approvals=approvals), event)
+                await self.transitions.commit(stored, replace(pending, terms=terms, approvals=approvals), event)
                 return f"Your approval counts. {missing} more needed."
             case Allowed(terms):
-                await self.ledger.move(stored, Approved.first(ask, terms, approvals, now), event)
+                await self.transitions.commit(stored, Approved.first(ask, terms, approvals, now), event)
                 return f"Approved. {follows(ask, terms, f'<@{ask.requester.slack}>')}"
 
     async def _requester(self, pending: Pending, click: Click) -> Standing:

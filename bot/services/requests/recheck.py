@@ -27,7 +27,7 @@ class Permission:
         To a Latchkey that lost its rights everybody seems to have lost theirs: that is unknown, too.
         """
         ask, desk = granted.ask, self.desk.for_one_decision()
-        if self.desk.ledger.clock() >= granted.grant.fresh_until:
+        if self.desk.transitions.clock() >= granted.grant.fresh_until:
             raise Refused("The approval ended before Latchkey could do it.")
         try:
             person = await desk.directory.identify(ask.requester.slack, ask.requester.team)
@@ -52,7 +52,7 @@ class Permission:
         if ask.operation is not Operation.ROTATE or ask.key is None or granted.attempt > 1:
             return  # another attempt may follow a key that took its place already
         if await present(ask.key, Target(ask.owner, ask.resource), self.desk.directory.cloud) is None:
-            how = "has expired" if has_expired(ask.key, self.desk.ledger.clock()) else "was deleted"
+            how = "has expired" if has_expired(ask.key, self.desk.transitions.clock()) else "was deleted"
             raise Refused(f"The key `{plain(ask.key.id)}` {how} meanwhile, so nothing takes its place.")
 
 

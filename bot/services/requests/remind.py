@@ -13,17 +13,17 @@ from bot.domain.requests import Pending, Request
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 
 MOST_TOLD = 50
 """How many people one round tells at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Reminders:
     """Sends the rounds of a request that waits, each to people who could approve it and have not."""
 
-    ledger: Ledger
+    transitions: Transitions
     directory: Directory
 
     async def tell(self, stored: Stored[Request], pending: Pending) -> None:
@@ -31,12 +31,12 @@ class Asking:
         people = await (self._everyone(pending) if pending.rounds > 0 else self._notified(pending))
         told = tuple(f"{slack}:{pending.rounds}" for slack in people[:MOST_TOLD])
         rounds, due = self._next(pending)
-        await self.ledger.move(stored, replace(pending, told=pending.told + told, rounds=rounds, next_round=due))
+        await self.transitions.commit(stored, replace(pending, told=pending.told + told, rounds=rounds, next_round=due))
 
     def _next(self, pending: Pending) -> tuple[int, datetime | None]:
         """The next round that is still to come: of those that we slept through, one was enough."""
         rounds = pending.rounds + 1
-        while (due := next_round(pending.terms, pending.ask.asked_at, rounds)) and due <= self.ledger.clock():
+        while (due := next_round(pending.terms, pending.ask.asked_at, rounds)) and due <= self.transitions.clock():
             rounds += 1
         return rounds, due
 

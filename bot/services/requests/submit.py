@@ -15,7 +15,7 @@ from bot.services.commands import Click, Draft
 from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory
 from bot.services.requests.remind import first_round, next_round
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 
 SENT_ALREADY = "This request was sent already. You find it in your messages from Latchkey."
 
@@ -24,7 +24,7 @@ SENT_ALREADY = "This request was sent already. You find it in your messages from
 class Proposing:
     """Opens requests. The policy decides, on roles that are read afresh."""
 
-    ledger: Ledger
+    transitions: Transitions
     directory: Directory
 
     async def propose(self, ask: Ask, click: Click) -> Approved | Pending | None:
@@ -34,24 +34,24 @@ class Proposing:
         """
         verdict = decide(self.directory.policy(), ask, await self.directory.standing(ask.requester))
         if isinstance(verdict, Forbidden):
-            await self.ledger.record(Action.REFUSED, ask.id, click.by, reason=verdict.reason)
+            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=verdict.reason)
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         target = Target(ask.owner, ask.resource)
         if isinstance(verdict, NeedsApproval):
             enough(await Candidates(self.directory).of(target, ask.requester), verdict)
         request = self._opened(ask, verdict)
         used = self.directory.policy().digest
-        event = self.ledger.event(
+        event = self.transitions.event(
             Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule, policy=used
         )
         try:
-            await self.ledger.move(None, request, event)
+            await self.transitions.commit(None, request, event)
         except Conflict:
             return None
         return request
 
     def _opened(self, ask: Ask, verdict: Allowed | NeedsApproval) -> Pending | Approved:
-        now, terms = self.ledger.clock(), verdict.terms
+        now, terms = self.transitions.clock(), verdict.terms
         if isinstance(verdict, Allowed):
             return Approved.first(ask, terms, (), now)
         rounds = first_round(terms)

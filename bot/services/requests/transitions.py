@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class With:
-    """What goes into the same write besides the state; see `ports.Change`."""
+    """What goes into the same write besides the state; see `ports.store.Change`."""
 
     secret: Secret | None = None
     secret_until: datetime | None = None
@@ -47,7 +47,7 @@ async def persistently(step: Callable[[], Awaitable[T]]) -> T:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Transitions:
     """Requests and the audit log, with the clock, and the bell that wakes this process's worker."""
 
     requests: Requests
@@ -62,7 +62,7 @@ class Ledger:
             raise NotFound("Latchkey knows no such request. Nothing was changed. Ask again with `/apikey create`.")
         return stored
 
-    async def move(
+    async def commit(
         self, before: Stored[Request] | None, after: Request, *events: Event, extra: With | None = None
     ) -> tuple[Stored[Request], Secret | None]:
         """Write the next state, due now. Raises `Conflict` when somebody was first."""

@@ -26,7 +26,7 @@ from bot.services.pages import KeyView, Page, TextPage
 from bot.services.people.directory import Directory
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Agenda, Keeps, Reviewed
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 from bot.services.review.audience import Addressing
 from bot.services.review.digest import ORGANIZATION, Digesting
 from bot.services.text import when
@@ -51,7 +51,7 @@ log = logging.getLogger("latchkey.review")
 class Reviewing:
     """Carries out the items of the review, and the answer `Keep`."""
 
-    ledger: Ledger
+    transitions: Transitions
     directory: Directory
     agenda: Agenda
     keeps: Keeps
@@ -62,17 +62,17 @@ class Reviewing:
     def digesting(self) -> Digesting:
         """What there is to be said."""
         return Digesting(
-            self.directory, self.ledger.requests, self.keeps, Addressing(self.directory), self.ledger.clock
+            self.directory, self.transitions.requests, self.keeps, Addressing(self.directory), self.transitions.clock
         )
 
     async def begin(self) -> None:
         """Put the first pass on the agenda, unless one is there that is due earlier."""
         review = self.directory.policy().review
-        await self.agenda.put("review:", self.ledger.clock() + (review.every if review else LOOK_AGAIN))
+        await self.agenda.put("review:", self.transitions.clock() + (review.every if review else LOOK_AGAIN))
 
     async def step(self, name: str) -> datetime | None:
         """Carry out `review:NAME`; returns when it is due again."""
-        review, now = self.directory.policy().review, self.ledger.clock()
+        review, now = self.directory.policy().review, self.transitions.clock()
         if review is None:
             return None if name else now + LOOK_AGAIN
         if not name:
@@ -111,8 +111,8 @@ class Reviewing:
 
     async def changed(self, owner: Principal) -> None:
         """Something happened to keys of this owner: the messages that ask about them are drawn again soon."""
-        await self.agenda.put(f"review:~{owner}", self.ledger.clock())
-        self.ledger.wake()
+        await self.agenda.put(f"review:~{owner}", self.transitions.clock())
+        self.transitions.wake()
 
     async def moved(self, request: Request) -> None:
         """A request has moved on: where that changed a key of a reviewed owner, what asks about it is drawn again."""
@@ -134,7 +134,7 @@ class Reviewing:
     async def _record(self, kept: Kept, click: Click, view: KeyView) -> None:
         request = view.request.ask.id if view.request else None
         details = {"key": kept.key, "owner": view.owner.id, "reason": kept.reason, "until": kept.until.isoformat()}
-        await self.ledger.record(Action.KEPT, request, click.by, **details)
+        await self.transitions.record(Action.KEPT, request, click.by, **details)
 
     async def _found(self, owner: Principal, at: CardAt | None, by: str) -> None:
         """Put the clicked message on record, in case a crash kept us from remembering that we sent it."""
@@ -148,7 +148,7 @@ class Reviewing:
     async def _read_on(self, name: str) -> datetime | None:
         """Read keys for a while, put an item for each owner, and one to go on."""
         owners, after, wait = await self._owners(name.removeprefix("@"))
-        now = self.ledger.clock()
+        now = self.transitions.clock()
         for place, owner in enumerate(sorted(owners)):
             await self.agenda.put(f"review:{owner}", now + place * APART)
         if after is None:
@@ -182,7 +182,7 @@ class Reviewing:
 
     async def _ask_about(self, owner: Principal, review: Review) -> None:
         """Send what there is to be said about an owner's keys, once in a pass, to everybody whom it concerns."""
-        now, last = self.ledger.clock(), await self.keeps.reviewed(owner)
+        now, last = self.transitions.clock(), await self.keeps.reviewed(owner)
         # Keys of one owner stand on many pages; half the time between two passes tells them from the next pass.
         is_this_pass = last is not None and timedelta() <= now - last.at < review.every / 2
         done = last if last and is_this_pass else Reviewed(now)
@@ -228,7 +228,7 @@ class Reviewing:
         other = next(iter(digests.values()), None)
         whose = other.owner if other else (await Addressing(self.directory).known(owner)).owner
         audience: Audience = "owner" if whose and whose.kind == "user" and not is_channel else "channel"
-        return Digest(whose, audience, self.ledger.clock(), review.older_than)
+        return Digest(whose, audience, self.transitions.clock(), review.older_than)
 
 
 def _problem(reason: str) -> str | None:

@@ -16,7 +16,7 @@ from bot.domain.readiness import begin
 from bot.domain.requests import Ready, Request, Revealing
 from bot.services.keys.probe import Probing, chance
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import Ledger, With
+from bot.services.requests.transitions import Transitions, With
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
@@ -62,7 +62,7 @@ class Here:
         probe = begin(resource.kind, build.NOW)
         ready = build.ready(ask=build.an_ask(resource=resource), endpoints=endpoints, life=Life(probe))
         extra = With(secret=Secret(SECRET), secret_until=ready.claim_by)
-        stored, _ = await self.probing.ledger.move(None, ready, extra=extra)
+        stored, _ = await self.probing.transitions.commit(None, ready, extra=extra)
         self.rung.clear()
         return stored
 
@@ -89,8 +89,8 @@ async def here() -> AsyncGenerator[Here]:
     async with FakeAsyncRedis(server=FakeServer()) as redis:
         store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
         plane = DataPlane(clock)
-        ledger = Ledger(store.requests, store.audit, clock, lambda: rung.append("rung"))
-        yield Here(store, clock, plane, Probing(ledger, plane, lambda: 0.0), rung)
+        transitions = Transitions(store.requests, store.audit, clock, lambda: rung.append("rung"))
+        yield Here(store, clock, plane, Probing(transitions, plane, lambda: 0.0), rung)
 
 
 async def test_a_key_is_tried_with_its_own_secret_which_stays_sealed(here: Here) -> None:
@@ -175,7 +175,7 @@ async def test_without_its_secret_there_is_nothing_left_to_try(here: Here) -> No
     stored = await here.made()
     here.clock.advance(20 * SECOND)
     ready = _ready(stored)
-    await here.probing.ledger.move(stored, replace(ready, attempt=2))  # what is sealed is of another attempt
+    await here.probing.transitions.commit(stored, replace(ready, attempt=2))  # what is sealed is of another attempt
 
     probe = await here.look()
 
@@ -187,7 +187,7 @@ async def test_a_click_that_was_quicker_wins(here: Here) -> None:
     ready = _ready(stored)
     here.clock.advance(20 * SECOND)
     shown = ready.then(Revealing, until=here.clock() + build.HOUR)
-    revealing, secret = await here.probing.ledger.move(stored, shown, extra=With(take_secret=True))
+    revealing, secret = await here.probing.transitions.commit(stored, shown, extra=With(take_secret=True))
 
     with pytest.raises(Conflict):
         await here.probing.probe(stored, ready)

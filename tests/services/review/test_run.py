@@ -22,7 +22,7 @@ from bot.services.pages import TextPage
 from bot.services.people.directory import Directory
 from bot.services.ports.slack import Profile
 from bot.services.ports.store import Change, Stored
-from bot.services.requests.transitions import Ledger
+from bot.services.requests.transitions import Transitions
 from bot.services.review import run
 from bot.services.review.audience import Addressing
 from bot.services.review.run import Reviewing
@@ -106,10 +106,10 @@ class Office:
     review: Reviewing = field(init=False)
 
     def __post_init__(self) -> None:
-        ledger = Ledger(self.store.requests, self.store.audit, self.clock, lambda: None)
+        transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
         directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, build.TENANT, lambda: self.policy)
         sees = Viewing(directory, self.store.requests, self.clock).key_view
-        self.review = Reviewing(ledger, directory, self.store.agenda, self.store.keeps, self.slack, sees)
+        self.review = Reviewing(transitions, directory, self.store.agenda, self.store.keeps, self.slack, sees)
 
     def add(self, id_: str, owner: Principal = ACCOUNT.id, at: datetime | None = OLD, **fields: object) -> ApiKey:
         """A key for the Kafka cluster that was not made by Latchkey."""
