@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval
 from bot.domain.keys import Everywhere, MyAccount, NewServiceAccount, Operation, Owner, Resource
-from bot.domain.kinds import Kind
 from bot.domain.policy import Rule
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Someone
@@ -15,15 +14,6 @@ from bot.services.people.explain import Explanation, Looked
 from bot.services.people.granted_by import in_words, names_of, right
 
 Names: TypeAlias = Mapping[str, str]
-_KINDS = {
-    Kind.KAFKA: "Kafka",
-    Kind.SCHEMA_REGISTRY: "Schema Registry",
-    Kind.KSQLDB: "ksqlDB",
-    Kind.FLINK: "Flink",
-    Kind.CLOUD: "Cloud resource management",
-    Kind.TABLEFLOW: "Tableflow",
-    Kind.GLOBAL: "Global",
-}
 _VERBS = {
     Operation.CREATE: "create a {} key",
     Operation.EDIT: "edit a {} key",
@@ -39,7 +29,7 @@ def as_text(explanation: Explanation, more_names: Names) -> str:
     ask = explanation.ask
     return _clean(
         [
-            f"{_who(explanation.requester)} wants to {_VERBS[ask.operation].format(_KINDS[ask.resource.kind])}",
+            f"{_who(explanation.requester)} wants to {_VERBS[ask.operation].format(ask.resource.kind.row.label)}",
             f"  for     {_resource(ask.resource)}",
             f"  owner   {_owner(ask.owner)}",
             "",

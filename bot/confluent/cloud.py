@@ -294,7 +294,7 @@ class ConfluentCloud:
     def _listed_keys(self, owner: Principal, resource: Resource | None = None) -> AsyncGenerator[wire.ApiKey]:
         """At least the keys of this owner for this resource."""
         filters: dict[str, str] = {"spec.owner": owner}
-        if resource is not None and resource.kind not in keys.FILTERED_HERE:
+        if resource is not None and not resource.kind.row.api.lists_miss_keys:
             filters["spec.resource"] = resource.id
         return self._client.list_all(API_KEYS, wire.ApiKey, filters)
 

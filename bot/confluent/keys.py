@@ -8,11 +8,7 @@ from bot.confluent.failures import Lost, translated
 from bot.confluent.inventory import API_KEYS
 from bot.confluent.references import main_place, opens, place_of, places_of, reference_to, references_of
 from bot.domain.keys import ApiKey, KeyId, Marker, Principal, Resource
-from bot.domain.kinds import Kind
 from bot.services.ports.cloud import NewKey
-
-FILTERED_HERE = frozenset({Kind.FLINK, Kind.CLOUD})
-"""A filter would miss some of these: Flink has two forms of ids, and a Cloud key may name no resource at all."""
 
 
 def spec_of(new: NewKey) -> dict[str, object]:
@@ -57,7 +53,7 @@ def puzzle(row: wire.ApiKey, owner: Principal, resource: Resource | None = None)
         return ""
     # A Cloud key may name nothing, and lists that we do not have filtered hold those too.
     if not references_of(row):
-        return "" if resource.kind in FILTERED_HERE else "it names no resource"
+        return "" if resource.kind.row.api.lists_miss_keys else "it names no resource"
     if all(_is_elsewhere(each, resource) for each in references_of(row)):
         return ""
     return f"its resource reads {[(place.kind, place.id) for place in places_of(row)]}"
@@ -68,7 +64,8 @@ def _is_elsewhere(reference: wire.Reference, resource: Resource) -> bool:
     place = place_of(reference)
     if place.id and resource.id.casefold() not in {place.id.casefold(), reference.id.casefold()}:
         return True
-    return place.id == resource.id and place.kind is resource.kind is Kind.FLINK  # in another environment
+    # A region is another resource in each environment.
+    return place.id == resource.id and place.kind is resource.kind and resource.kind.row.is_regional
 
 
 def api_key(row: wire.ApiKey) -> ApiKey:

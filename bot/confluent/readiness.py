@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Self, assert_never
+from typing import Self
 from urllib.parse import quote
 
 import httpx
@@ -20,8 +20,7 @@ import structlog
 
 from bot.confluent.failures import asked_to_wait, coded_words, own_code, reference
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KeyId, KsqlCluster, Resource, SchemaRegistry, Secret
-from bot.domain.kinds import Kind
+from bot.domain.keys import KeyId, Resource, Secret
 from bot.domain.life import Answer
 
 CONNECT_SECONDS = 3.0
@@ -123,23 +122,17 @@ class ConfluentProber:
 
 def _path(resource: Resource, endpoints: Endpoints) -> str | None:
     """What to ask for, of each kind; None when what is needed for it is not known."""
-    match resource:
-        case KafkaCluster():
-            return f"/kafka/v3/clusters/{_segment(resource.id)}/topics"
-        case SchemaRegistry():
-            return "/subjects"
-        case KsqlCluster():
-            return "/info"
-        case FlinkRegion():
-            if not endpoints.organization or not resource.environment:
-                return None
-            place = f"{_segment(endpoints.organization)}/environments/{_segment(resource.environment)}"
-            return f"/sql/v1/organizations/{place}/statements?page_size=1"
-        case Everywhere(kind=Kind.TABLEFLOW):
-            return "/tableflow/v1/regions?page_size=1"
-        case Everywhere():
-            return "/org/v2/environments?page_size=1"
-    assert_never(resource)
+    path, names = (
+        resource.kind.row.probe,
+        {
+            "id": resource.id,
+            "environment": resource.environment,
+            "organization": endpoints.organization,
+        },
+    )
+    if any(not name and f"{{{field}}}" in path for field, name in names.items()):
+        return None
+    return path.format(**{field: _segment(name) for field, name in names.items()}, size=1)
 
 
 def _segment(text: str) -> str:

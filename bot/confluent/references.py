@@ -3,33 +3,18 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
 from bot.confluent import wire
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KsqlCluster, Resource, SchemaRegistry
+from bot.domain.keys import Resource
 from bot.domain.kinds import Kind
 
-_WORDS = {kind.value: kind for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)}
+_WORDS = {kind.value: kind for kind in Kind if kind.row.is_wide}
 """Ids of what is not one cluster or region, in any case of letters."""
-_GROUPS = {
-    "cmk": Kind.KAFKA,
-    "srcm": Kind.SCHEMA_REGISTRY,
-    "ksqldbcm": Kind.KSQLDB,
-    "fcpm": Kind.FLINK,
-    "tableflow": Kind.TABLEFLOW,
-    "global": Kind.GLOBAL,
-}
+_GROUPS = {kind.row.api.group: kind for kind in Kind if kind.row.api.group}
 """What stands before the `/` of an `api_version`. `iam` says nothing: Cloud keys have it, and some Global ones."""
-_KINDS = {
-    "schemaregistry": Kind.SCHEMA_REGISTRY,
-    "ksqldb": Kind.KSQLDB,
-    "region": Kind.FLINK,
-    "cloud": Kind.CLOUD,
-    "tableflow": Kind.TABLEFLOW,
-    "global": Kind.GLOBAL,
-}
+_KINDS = {kind.row.api.kind.lower(): kind for kind in Kind if kind.row.api.kind}
 """By `kind` in small letters. `Cluster` says nothing: Kafka, Schema Registry and ksqlDB have it."""
-_PREFIXES = {"lkc-": Kind.KAFKA, "lsrc-": Kind.SCHEMA_REGISTRY, "lksqlc-": Kind.KSQLDB}
+_REGIONAL = next(kind for kind in Kind if kind.row.is_regional)
 _REGION = re.compile(r"(?:(?P<environment>env-[^.]+)\.)?(?P<cloud>[A-Za-z]+)\.(?P<region>[a-z0-9-]+)")
 _ENVIRONMENT = re.compile(r"(?:^|/)environment=(?P<id>[^/]+)")
 
@@ -63,19 +48,10 @@ class RegionId:
 
 def reference_to(resource: Resource) -> dict[str, str]:
     """The `spec.resource` of a request for a key."""
-    match resource:
-        case KafkaCluster() | SchemaRegistry() | KsqlCluster():
-            return {"id": resource.id}
-        case FlinkRegion():
-            place = {"id": resource.id, "environment": resource.environment}
-            return {**place, "api_version": "fcpm/v2", "kind": "Region"}
-        case Everywhere(kind=Kind.CLOUD):
-            return {"id": resource.id}
-        case Everywhere(kind=Kind.TABLEFLOW):
-            return {"id": resource.id, "api_version": "tableflow/v1", "kind": "Tableflow"}
-        case Everywhere():
-            return {"id": resource.id, "api_version": "global/v1", "kind": "Global"}
-    assert_never(resource)
+    row = resource.kind.row
+    place = {"environment": resource.environment} if row.is_regional else {}
+    more = {"api_version": row.api.version, "kind": row.api.kind} if row.api.is_sent else {}
+    return {"id": resource.id, **place, **more}
 
 
 def references_of(row: wire.ApiKey) -> Sequence[wire.Reference]:
@@ -102,7 +78,7 @@ def place_of(reference: wire.Reference) -> Place:
     if kind is not None and kind.value in _WORDS:
         return Place(kind, kind.value)
     environment = reference.environment or _environment_in(reference.resource_name)
-    region = RegionId.parse(reference.id) if kind is Kind.FLINK else None
+    region = RegionId.parse(reference.id) if kind and kind.row.is_regional else None
     if region is None:
         return Place(kind, reference.id, environment)
     return Place(kind, str(region), region.environment or environment)
@@ -116,17 +92,16 @@ def opens(row: wire.ApiKey, resource: Resource) -> bool:
 def _is(place: Place, resource: Resource) -> bool:
     same = place.id == resource.id and place.kind in {None, resource.kind}
     # Clusters have ids of their own; a region is another resource in each environment.
-    return same and (resource.kind is not Kind.FLINK or place.environment in {"", resource.environment})
+    return same and (not resource.kind.row.is_regional or place.environment in {"", resource.environment})
 
 
 def _kind(reference: wire.Reference) -> Kind | None:
-    by_prefix = (kind for prefix, kind in _PREFIXES.items() if reference.id.startswith(prefix))
     return (
         _WORDS.get(reference.id.lower())
         or _GROUPS.get(reference.api_version.partition("/")[0].lower())
         or _KINDS.get(reference.kind.lower())
-        or next(by_prefix, None)
-        or (Kind.FLINK if not (reference.api_version or reference.kind) and RegionId.parse(reference.id) else None)
+        or Kind.of_id(reference.id)
+        or (_REGIONAL if not (reference.api_version or reference.kind) and RegionId.parse(reference.id) else None)
     )
 
 

@@ -43,6 +43,11 @@ class Api:
     lists_miss_keys: bool = False
     """Whether a list of keys that is filtered by resource leaves some of this kind out."""
 
+    @property
+    def group(self) -> str:
+        """What stands before the `/` of the version."""
+        return self.version.partition("/")[0]
+
 
 LimitedAs: TypeAlias = Literal["cluster", "cloud", ""]
 
@@ -113,6 +118,8 @@ class Row:
     """The name in CRNs; "" for a kind of the whole organization."""
     prefix: str = ""
     """The beginning of every id, where there is one."""
+    bootstrap: str = ""
+    """The label of the address that clients begin with, where that is not the one for HTTP."""
     endpoint: str = "API"
     """The label of its address."""
     purpose: str = ""
@@ -189,6 +196,7 @@ class Kind(StrEnum):
         plural="kafka_clusters",
         element="cloud-cluster",
         prefix="lkc-",
+        bootstrap="Bootstrap server",
         endpoint="REST endpoint",
         probe="/kafka/v3/clusters/{id}/topics",
         api=Api(version="cmk/v2", service="KAFKA"),

@@ -6,7 +6,6 @@ from typing import assert_never
 
 from bot.domain.errors import plain
 from bot.domain.keys import SlackUserId
-from bot.domain.kinds import Kind
 from bot.domain.requests import (
     Approved,
     Cancelled,
@@ -29,16 +28,6 @@ from bot.domain.requests import (
 
 DATE = "\u200b{date_short_pretty} at {time}"
 """Slack's format for a moment. Slack capitalises the first letter of it, and our dates stand inside sentences."""
-KINDS = {
-    Kind.KAFKA: "Kafka",
-    Kind.SCHEMA_REGISTRY: "Schema Registry",
-    Kind.KSQLDB: "ksqlDB",
-    Kind.FLINK: "Flink",
-    Kind.CLOUD: "Cloud resource management",
-    Kind.TABLEFLOW: "Tableflow",
-    Kind.GLOBAL: "Global",
-}
-"""What people call the kinds of keys."""
 LIFETIMES = (1, 7, 30, 90, 180, 365)
 """Days that a key may be asked to live."""
 _DAYS = re.compile(r"[1-9][0-9]{0,3}")

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.kinds import Kind, Row
 
-OPTIONAL = {"is_only_one", "opens_organization", "prefix", "limits", "readiness"}
+OPTIONAL = {"bootstrap", "is_only_one", "opens_organization", "prefix", "limits", "readiness"}
 OF_A_PLACE = {"short", "plural", "element"}
 OF_THE_ORGANIZATION = {"purpose"}
 WORD_IN_OPTION = 75

@@ -5,10 +5,10 @@ from typing import assert_never
 
 from bot.domain.authority import Standing
 from bot.domain.keys import MyAccount, Operation
+from bot.domain.kinds import Kind
 from bot.domain.requests import Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.people.granted_by import in_words
-from bot.services.text import KINDS
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import Block, Bold, Code, Piece, Row, actions, button, context, cut, lines, mrkdwn
 from bot.slack.messages.card import asked_rows, for_what, kind_of, own_account, place_of, wish
@@ -179,7 +179,7 @@ def _allows(binding: Binding, table: Table) -> str:
     row = table.rows.get(binding.role)
     if row is None:
         return "it manages no API keys."
-    kinds = ", ".join(name for kind, name in KINDS.items() if kind in row.kinds)
+    kinds = ", ".join(kind.row.label for kind in Kind if kind in row.kinds)
     match row.whose:
         case Whose.ANYONES:
             return f"you can approve what others ask for ({kinds})."

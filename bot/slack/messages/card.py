@@ -16,10 +16,9 @@ from bot.domain.keys import (
     Resource,
     ServiceAccount,
 )
-from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Expired, Failed, Pending, Request
 from bot.domain.roles import TABLES, Table
-from bot.services.text import KINDS, duration
+from bot.services.text import duration
 from bot.slack.blocks.kit import (
     Block,
     Bold,
@@ -172,7 +171,7 @@ def resource_row(resource: Resource) -> Row:
         return ["For: ", Bold(called(resource)), ", in the whole organisation"]
     place: Row = [" in ", Bold(place_of(resource))] if resource.environment else []
     id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
-    return [f"{_PLACES.get(resource.kind, 'For')}: ", Bold(called(resource)), *id_, *place]
+    return [f"{resource.kind.row.noun}: ", Bold(called(resource)), *id_, *place]
 
 
 def for_what(resource: Resource) -> str:
@@ -192,7 +191,7 @@ def place_of(resource: Resource) -> str:
 
 def kind_of(resource: Resource) -> str:
     """What people call a key of it: "Kafka API key"."""
-    return f"{KINDS[resource.kind]} API key"
+    return f"{resource.kind.row.label} API key"
 
 
 def approvers(who: str, ask: Ask, table: Table) -> str:
@@ -208,11 +207,3 @@ def approvers(who: str, ask: Ask, table: Table) -> str:
 def _standing(request: Request, *, yours: bool) -> list[Block]:
     rows = lines(*progress(request, yours=yours))
     return [rows, quote(request.reason)] if isinstance(request, Denied) else [rows]
-
-
-_PLACES = {
-    Kind.KAFKA: "Kafka cluster",
-    Kind.SCHEMA_REGISTRY: "Schema Registry",
-    Kind.KSQLDB: "ksqlDB cluster",
-    Kind.FLINK: "Flink region",
-}

@@ -5,14 +5,9 @@ No row says how often Latchkey has looked, so a message changes only when there 
 
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import Resource
-from bot.domain.kinds import Kind
 from bot.domain.life import Probe
 from bot.slack.blocks.kit import Code, Piece, Row
 from bot.slack.messages import snippets
-
-_ELSEWHERE = "Kafka, Schema Registry, ksqlDB and Flink may need a few minutes more."
-"""Of a Global key only Confluent's own API is asked."""
-_USUAL = {Kind.KSQLDB: "five minutes"}
 
 
 def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_id: str) -> list[Row]:
@@ -43,21 +38,22 @@ def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_i
                 ["Try it yourself. If it is refused, look for an IP filter at Confluent, or replace the key."],
             ]
         case _:
-            usual = _USUAL.get(resource.kind, "a few minutes")
+            usual = resource.kind.row.readiness.usual
             checking = f"It may be refused for {usual}. Latchkey looks whether it works, and says so here."
             return [[checking]] if probe.next_at else []
 
 
 def _works(resource: Resource, probe: Probe) -> Row:
     since: list[Piece] = [" since ", probe.at] if probe.at else []
-    if resource.kind is Kind.GLOBAL:
-        return ["It works for Confluent’s own API", *since, ". ", _ELSEWHERE]
+    readiness = resource.kind.row.readiness
+    if readiness.asked:
+        return [f"It works for {readiness.asked}", *since, ". ", readiness.unasked]
     return ["It works", *since, "."]
 
 
 def _unreachable(resource: Resource, probe: Probe, endpoints: Endpoints, key_id: str) -> list[Row]:
     why: Row = [" (private network)"] if endpoints.is_private else [f": {probe.last}"] if probe.last else []
-    usual = _USUAL.get(resource.kind, "a few minutes")
+    usual = resource.kind.row.readiness.usual
     cannot: Row = ["It cannot be checked from here", *why, f". Allow {usual} before you use it."]
     if endpoints.is_paused:
         return [cannot]

@@ -1,7 +1,6 @@
 """The one message that holds a secret. Whoever calls this sends it at once and keeps nothing."""
 
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KsqlCluster, MyAccount, SchemaRegistry
-from bot.domain.kinds import Kind
+from bot.domain.keys import MyAccount
 from bot.services.pages import Handover
 from bot.slack.blocks.kit import Block, Bold, Code, actions, button, context, flat, lines, preformatted
 from bot.slack.messages import snippets
@@ -63,25 +62,14 @@ def _file(handover: Handover) -> str:
 def _places(handover: Handover) -> list[tuple[str, str]]:
     """Where clients find what the key opens, or what it is for; by the names that Confluent's clients use."""
     resource, endpoints = handover.resource, handover.endpoints
-    environment = ("Environment", resource.environment)
-    match resource:
-        case KafkaCluster():
-            return [("Bootstrap server", endpoints.bootstrap), ("REST endpoint", endpoints.rest), environment]
-        case SchemaRegistry():
-            return [("Schema Registry endpoint", endpoints.rest), environment]
-        case KsqlCluster():
-            return [("ksqlDB endpoint", endpoints.rest), environment]
-        case FlinkRegion():
-            cloud, _, region = resource.id.partition(".")
-            place = [("Cloud", cloud), ("Region", region), environment, ("Organization", endpoints.organization)]
-            return [("Flink endpoint", endpoints.rest), *place]
-        case Everywhere():
-            return [("For", _FOR[resource.kind]), ("API", endpoints.rest), ("Organization", endpoints.organization)]
-
-
-_FOR = {
-    Kind.CLOUD: "the resource management APIs of the organisation",
-    Kind.TABLEFLOW: "Tableflow",
-    Kind.GLOBAL: "the resource management APIs, Kafka, Schema Registry, ksqlDB, Flink and Tableflow",
-}
-"""What a key opens that is for no single resource."""
+    row = resource.kind.row
+    cloud, _, region = resource.id.partition(".") if row.is_regional else ("", "", "")
+    return [
+        ("For", row.purpose),
+        (row.bootstrap, endpoints.bootstrap if row.bootstrap else ""),
+        (row.endpoint, endpoints.rest),
+        ("Cloud", cloud),
+        ("Region", region),
+        ("Environment", resource.environment),
+        ("Organization", endpoints.organization if row.is_wide or row.is_regional else ""),
+    ]

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from bot.domain.kinds import Kind
+
 COMMAND = "/apikey"
 LONGEST = 255
 """Characters that Slack lets an id of ours have."""
@@ -145,13 +147,19 @@ def resource_block(kind: str, environment: str, cloud: str = "") -> str:
     return block if is_clear else f"{RESOURCE_BLOCK}:{_SHORT}{drawing(block)}"
 
 
+def is_regional(kind: str) -> bool:
+    """Whether the field for a resource of this kind depends on the cloud provider too."""
+    found = Kind.called(kind)
+    return found is not None and found.row.is_regional
+
+
 def place_of(block_id: str) -> Place | None:
     """The place that the block id of a field for a resource names; None where it could only name it by a hash."""
     _, _, rest = field(block_id).partition(":")
     if rest.startswith(_SHORT):
         return None
     kind, _, where = rest.partition(":")
-    if kind != "flink":
+    if not is_regional(kind):
         return Place(kind, where)
     environment, _, cloud = where.partition(":")
     return Place(kind, environment, cloud)

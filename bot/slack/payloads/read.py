@@ -154,7 +154,7 @@ def draft(body: Body) -> Draft:
     owner, lifetime = chosen(ids.OWNER_BLOCK), chosen(ids.LIFETIME_BLOCK)
     environment, cloud = chosen(ids.ENVIRONMENT_BLOCK), chosen(ids.CLOUD_BLOCK)
     # What was chosen in another place is not there in this one, even when the form was not drawn again yet.
-    place = ids.resource_block(kind, environment, cloud if kind == Kind.FLINK else "")
+    place = ids.resource_block(kind, environment, cloud if ids.is_regional(kind) else "")
     return Draft(
         owner=account or owner if owner == EXISTING else owner,
         environment=environment,
@@ -173,7 +173,7 @@ def draft(body: Body) -> Draft:
 
 def hidden(draft: Draft, shown: Collection[str]) -> str:
     """What a form has to keep of fields that it does not show, for its private_metadata; `shown` are block ids."""
-    place = ids.Place(draft.kind, draft.environment, draft.cloud if draft.kind == Kind.FLINK else "")
+    place = ids.Place(draft.kind, draft.environment, draft.cloud if ids.is_regional(draft.kind) else "")
     fields = {
         ids.ACCOUNT_BLOCK: draft.account,
         ids.ACCOUNT_NAME_BLOCK: draft.account_name,

@@ -7,8 +7,6 @@ What a choice takes out of sight is kept in private_metadata until it is shown a
 
 from collections.abc import Iterable, Mapping
 
-from bot.domain.kinds import Kind
-from bot.services.catalog.index import ORGANIZATION_WIDE
 from bot.services.commands import Draft
 from bot.services.form.fill import EXISTING, ME, NEW, kind_of, owner_kind
 from bot.services.form.validate import LIMITS
@@ -23,24 +21,6 @@ _OF_OWNER = {
     NEW: "The account is made together with the key, after the approval. It may do nothing until it is given a role.",
 }
 """What stands under the account that is chosen; what each is recommended for stands beside it."""
-_ALL = "Nothing else to select."
-_OF_SCOPE = {
-    Kind.KAFKA: "Gives clients access to one Kafka cluster.",
-    Kind.SCHEMA_REGISTRY: "Gives clients access to one Schema Registry.",
-    Kind.KSQLDB: "Gives applications access to one ksqlDB cluster.",
-    Kind.FLINK: "Runs statements in the compute pools of one environment, in one region.",
-    Kind.CLOUD: f"For managing Confluent Cloud resources through its APIs. {_ALL}",
-    Kind.TABLEFLOW: f"Reads the tables Tableflow creates from your topics. {_ALL}",
-    Kind.GLOBAL: "Opens what its owner can use: Dedicated, private Enterprise and Freight clusters, private Schema "
-    "Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic and Standard clusters. It has its own quota. "
-    "For one resource, choose that resource instead.",
-}
-_LABELS = {
-    Kind.KAFKA: "Kafka cluster",
-    Kind.SCHEMA_REGISTRY: "Schema Registry",
-    Kind.KSQLDB: "ksqlDB cluster",
-    Kind.FLINK: "Region",
-}
 _TYPE = "Type a name or id"
 
 
@@ -85,22 +65,23 @@ def _new_account(draft: Draft, problems: Mapping[str, str]) -> list[Block]:
 
 def _scope(content: FormPage) -> list[Block]:
     draft, problems, kind = content.draft, content.problems, kind_of(content.draft)
+    row = kind.row
     options = menus.scope_options()
     chosen = next(each for each in options if each["value"] == kind)
     menu = _select(ids.FORM_KIND, options, chosen)
-    scope = {**field("Resource scope", ids.KIND_BLOCK, menu, hint=_OF_SCOPE[kind]), "dispatch_action": True}
+    scope = {**field("Resource scope", ids.KIND_BLOCK, menu, hint=row.hint), "dispatch_action": True}
     blocks = _with(problems, "kind", scope)
-    if kind in ORGANIZATION_WIDE:
+    if row.is_wide:
         return blocks
     initial = menus.environment_option(content.environment) if content.environment else None
     place = field("Environment", ids.ENVIRONMENT_BLOCK, search(ids.FORM_ENVIRONMENT, _TYPE, initial))
     blocks += _with(problems, "environment", {**place, "dispatch_action": True})
-    if kind is Kind.FLINK:
+    if row.is_regional:
         blocks += _with(problems, "cloud", _cloud(content))
-    cloud = draft.cloud if kind is Kind.FLINK else ""
     resource = search(ids.FORM_RESOURCE, _TYPE, _chosen(content))
-    block = ids.resource_block(kind, draft.environment, cloud)
-    return [*blocks, *_with(problems, "resource", field(_LABELS[kind], block, resource, hint=_hint(content)))]
+    block = ids.resource_block(kind, draft.environment, draft.cloud if row.is_regional else "")
+    label = "Region" if row.is_regional else row.noun
+    return [*blocks, *_with(problems, "resource", field(label, block, resource, hint=_hint(content)))]
 
 
 def _cloud(content: FormPage) -> Block:
@@ -119,7 +100,7 @@ def _chosen(content: FormPage) -> Block | None:
 def _hint(content: FormPage) -> str:
     """What stands under the field for the resource."""
     draft, offered = content.draft, content.offered
-    needs_cloud = kind_of(draft) is Kind.FLINK and not draft.cloud
+    needs_cloud = kind_of(draft).row.is_regional and not draft.cloud
     if not draft.environment:
         return f"Choose the environment{' and the cloud provider' if needs_cloud else ''} first."
     if needs_cloud:

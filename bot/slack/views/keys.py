@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from bot.domain.catalog import Environment
 from bot.domain.keys import Everywhere, ServiceAccount
+from bot.domain.kinds import Kind
 from bot.services.browse.keys import ME
 from bot.services.pages import KeysPage, KeyView
-from bot.services.text import KINDS
 from bot.slack.blocks.kit import (
     OPTIONS,
     Block,
@@ -56,7 +56,7 @@ def keys(content: KeysPage) -> Block:
 
 def key_rows(view: KeyView) -> list[Block]:
     """One key among others, with the button to its page."""
-    what: Row = [KINDS[view.key.kind] if view.key.kind else "Unknown kind", _place(view), " · ", _owner(view)]
+    what: Row = [view.key.kind.row.label if view.key.kind else "Unknown kind", _place(view), " · ", _owner(view)]
     maker = "managed by Latchkey" if view.request else "not made by Latchkey"
     end: Row = [" · expires ", view.ends_at] if view.ends_at else []
     return [
@@ -88,7 +88,7 @@ def _filters(content: KeysPage) -> Block:
     owner = option(flat(content.owner_name) or chosen.owner, chosen.owner) if chosen.owner else None
     named = flat(environment.name) if environment else ""
     place = option(named or chosen.environment, chosen.environment) if chosen.environment else None
-    kinds = [_EVERY_KIND, *(option(text, kind) for kind, text in KINDS.items())]
+    kinds = [_EVERY_KIND, *(option(kind.row.label, kind) for kind in Kind)]
     initial = next((each for each in kinds if each["value"] == chosen.kind), None)
     kind: Block = {
         "type": "static_select",

@@ -17,16 +17,6 @@ from bot.slack.payloads.read import BY_RULE
 
 T = TypeVar("T")
 
-SCOPES = {
-    Kind.KAFKA: ("Kafka cluster", "One cluster of an environment"),
-    Kind.SCHEMA_REGISTRY: ("Schema Registry", "The schemas of an environment"),
-    Kind.KSQLDB: ("ksqlDB cluster", "One application of an environment"),
-    Kind.FLINK: ("Flink region", "Statements and compute pools in one region"),
-    Kind.CLOUD: ("Cloud resource management", "The APIs that manage your organisation"),
-    Kind.TABLEFLOW: ("Tableflow", "Tables made of topics, in your organisation"),
-    Kind.GLOBAL: ("Global", "One key for many resources; not for Basic and Standard clusters"),
-}
-"""The resource scopes of the page, by its names."""
 OWNERS = {
     ME: option("My account", ME, "Recommended for development and testing"),
     EXISTING: option("Existing service account", EXISTING, "Recommended for production use"),
@@ -50,10 +40,11 @@ def accounts(catalog: Catalog | None, typed: str) -> Block:
 def resources(catalog: Catalog | None, place: Place, typed: str) -> Block:
     """What Slack is answered about the resources of a kind in a place; nothing for a kind that there is not."""
     known = catalog or NOTHING
-    if place.kind not in set(Kind):
+    kind = Kind.called(place.kind)
+    if kind is None:
         return {"options": []}
-    if place.kind != Kind.FLINK:
-        found = placed(known, Kind(place.kind), place.environment)
+    if not kind.row.is_regional:
+        found = placed(known, kind, place.environment)
         return _answer([each for each in found if hit(typed, each.name, each.id)], resource_option)
     used, others = regions(known, place.environment, place.cloud)
     mine = [each for each in used if hit(typed, each.name, each.id)]
@@ -97,7 +88,7 @@ def cloud_options(clouds: Sequence[str], used: int) -> list[Block]:
 
 def scope_options() -> list[Block]:
     """The kinds of key."""
-    return [option(name, kind, words) for kind, (name, words) in SCOPES.items()]
+    return [option(kind.row.noun, kind, kind.row.about) for kind in Kind]
 
 
 def lifetime_options(
