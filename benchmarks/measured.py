@@ -24,7 +24,7 @@ from bot.domain.policy import Review
 from bot.services.browse.home import Homes
 from bot.services.browse.key import Viewing
 from bot.services.commands import Click, Keep
-from bot.services.dispatch import Dispatcher
+from bot.services.dispatch import Dispatcher, table
 from bot.services.keys.mint import Minting
 from bot.services.keys.probe import Probing
 from bot.services.keys.reveal import Delivery
@@ -178,7 +178,8 @@ def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) ->
     delivery = Delivery(transitions, directory, execution, Minting(execution), slack)
     viewing = Viewing(directory, store.requests, clock)
     managing = Managing(Proposing(transitions, directory), viewing)
-    dispatcher = Dispatcher(desk, delivery, store.drafts, slack, publishing, managing, _nobody_keeps)
+    rows = table(desk, store.drafts, delivery, managing, _nobody_keeps)
+    dispatcher = Dispatcher(rows, transitions, slack, publishing)
     worker = Worker(
         store.agenda, store.inbox, store.requests, execution, publishing, dispatcher, directory, clock, bell
     )

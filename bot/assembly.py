@@ -12,7 +12,7 @@ from bot.domain.requests import Request
 from bot.metrics import CountedAudit, CountedRequests, events_counter, refusals_counter
 from bot.services.browse.home import Homes
 from bot.services.browse.key import Viewing
-from bot.services.dispatch import Dispatcher
+from bot.services.dispatch import Dispatcher, table
 from bot.services.keys.drift import Drift
 from bot.services.keys.mint import Minting
 from bot.services.keys.probe import Probing
@@ -66,7 +66,8 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     delivery = Delivery(transitions, directory, execution, Minting(execution), notifier)
     managing = Managing(Proposing(transitions, directory), viewing)
     reviewing = Reviewing(transitions, directory, store.agenda, store.keeps, notifier, viewing.key_view)
-    dispatcher = Dispatcher(desk, delivery, store.drafts, notifier, publishing, managing, reviewing.keep)
+    rows = table(desk, store.drafts, delivery, managing, reviewing.keep)
+    dispatcher = Dispatcher(rows, transitions, notifier, publishing)
     candidates, draw = Candidates(directory), SlackHomes(replies).show
     homes = Homes(viewing, store.homes, store.agenda, candidates, draw, bell.ring)
 

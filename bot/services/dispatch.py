@@ -1,11 +1,11 @@
-"""Carrying out a stored click, and answering it: whatever happens, the person who clicked reads something."""
+"""From a command to the service that carries it out, by one table; whatever happens, the person reads an answer."""
 
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeAlias, assert_never
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError, NotFound, Unavailable, Undeliverable
@@ -18,6 +18,7 @@ from bot.services.commands import (
     Change,
     Check,
     Click,
+    Deed,
     Delete,
     Deny,
     Draft,
@@ -40,29 +41,71 @@ from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Drafts
 from bot.services.requests.change import Managing
 from bot.services.requests.decide import Desk
+from bot.services.requests.submit import SENT_ALREADY
+from bot.services.requests.transitions import Transitions, persistently
 
 STALE = timedelta(hours=1)
 Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace | DropFormer | KeepFormer
 """What is done to a request that is there."""
+C = TypeVar("C", bound=Deed)
 log = logging.getLogger("latchkey.clicks")
 
 
 @dataclass(frozen=True, slots=True)
-class Dispatcher:
-    """From a deed to the service that does it."""
+class Row(Generic[C]):
+    """Who carries out one type of command, and how it is answered."""
 
-    desk: Desk
-    delivery: Delivery
-    drafts: Drafts
+    command: type[C]
+    run: Callable[[C, Click], Awaitable[Page | str | None]]
+    title: str = ""
+    """The title over a sentence."""
+    stands_on: Literal["", "card", "asked", "key"] = ""
+    """The message with its button, where it is about a request that is there."""
+    opens: bool = False
+    """Whether it opens a request that has the id of its click, and so must not be carried out once that is there."""
+
+
+def table(
+    desk: Desk,
+    drafts: Drafts,
+    delivery: Delivery,
+    managing: Managing,
+    keep: Callable[[Keep, Click], Awaitable[Page | str | None]],
+) -> tuple[Row[Any], ...]:
+    """Every command that there is, each with its service."""
+    forms = Forms(desk, drafts)
+    return (
+        Row(Check, forms.check),
+        Row(Change, forms.change),
+        Row(Send, forms.send, "Request sent"),
+        Row(Edit, managing.edit, "Request sent", opens=True),
+        Row(Delete, managing.delete, "Request sent", opens=True),
+        Row(Rotate, managing.rotate, "Request sent", opens=True),
+        Row(Extend, managing.extend, "Request sent", opens=True),
+        Row(Keep, keep),
+        Row(Approve, lambda deed, click: desk.for_one_decision().approve(deed, click), "Approved", "card"),
+        Row(Deny, desk.deny, "Denied", "card"),
+        Row(Cancel, desk.cancel, "Cancelled", "asked"),
+        Row(Show, delivery.show, "Not shown", "key"),
+        Row(Saved, delivery.saved, stands_on="key"),
+        Row(Replace, delivery.replace, "Replaced", "key"),
+        Row(DropFormer, delivery.drop_former, "Old key", "key"),
+        Row(KeepFormer, delivery.keep_former, "Old key", "key"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Carries clicks out and answers them."""
+
+    rows: tuple[Row[Any], ...]
+    transitions: Transitions
     notifier: Notifier
     publishing: Publishing
-    managing: Managing
-    keep: Callable[[Keep, Click], Awaitable[Page | None]]
-    """See `Reviewing.keep`."""
 
     async def carry_out(self, click: Click) -> None:
         """Do it and answer. Raises only what a person cannot be told, because Slack does not take the answer."""
-        if self.desk.transitions.clock() - click.at > STALE:
+        if self.transitions.clock() - click.at > STALE:
             return  # nobody waits for it; and an old record put back into the store must not do anything
         try:
             page = await self._answer(click)
@@ -96,70 +139,55 @@ class Dispatcher:
             await self.notifier.say(click.by, click.reply, page.text)
 
     async def _answer(self, click: Click) -> Page | None:
-        deed = click.deed
-        match deed:
-            case Check(draft):
-                return await self._check(draft, click)
-            case Change(draft_id):
-                directory = self.desk.directory
-                return form(await self._draft(draft_id, click), await directory.catalog(), directory.policy())
-            case Send(draft_id):
-                sent = await self.desk.submit(draft_id, await self._draft(draft_id, click), click)
-                return TextPage("Request sent", sent) if isinstance(sent, str) else sent
-            case Edit() | Delete() | Rotate() | Extend():
-                return await self.managing.carry_out(deed, click)
-            case Keep():
-                return await self.keep(deed, click)
-            case Approve() | Deny() | Cancel() | Show() | Saved() | Replace() | DropFormer() | KeepFormer():
-                was_forgotten = await self._remember(deed, click)
-                try:
-                    return await self._act(deed, click)
-                finally:
-                    if was_forgotten:
-                        await self._bring_up_to_date(deed.request)
-            case _:
-                assert_never(deed)
+        (row,) = (each for each in self.rows if each.command is type(click.deed))
+        if row.opens and await self.transitions.requests.get(RequestId(click.id)) is not None:
+            return TextPage(row.title, SENT_ALREADY)  # and what it asked for may have happened by now
+        was_forgotten = await self._remember(row, click)
+        try:
+            # From the record as it is then, while others are quicker.
+            answer = await persistently(lambda: row.run(click.deed, click))
+        finally:
+            if was_forgotten is not None:
+                await self._bring_up_to_date(was_forgotten)
+        return TextPage(row.title, answer) if isinstance(answer, str) else answer
 
-    async def _act(self, deed: Act, click: Click) -> Page | None:
-        match deed:
-            case Approve(request):
-                return TextPage("Approved", await self.desk.approve(request, click))
-            case Deny(request, reason):
-                return TextPage("Denied", await self.desk.deny(request, reason, click))
-            case Cancel(request):
-                return TextPage("Cancelled", await self.desk.cancel(request, click))
-            case Show(request, attempt):
-                instead = await self.delivery.show(request, attempt, click)
-                return TextPage("Not shown", instead) if instead else None
-            case Saved(request, attempt):
-                await self.delivery.saved(request, attempt, click)
-                return None
-            case Replace(request, attempt):
-                return TextPage("Replaced", await self.delivery.replace(request, attempt, click))
-            case DropFormer(request, attempt):
-                return TextPage("Old key", await self.delivery.drop_former(request, attempt, click))
-            case KeepFormer(request, attempt):
-                return TextPage("Old key", await self.delivery.keep_former(request, attempt, click, deed.until))
-            case _:
-                assert_never(deed)
-
-    async def _remember(self, deed: Act, click: Click) -> bool:
-        """Put the clicked message on record. Returns whether it was not there, as after a crash."""
-        if click.card is None or (stored := await self.desk.transitions.requests.get(deed.request)) is None:
-            return False
-        surface = _surface(deed, click.by, click.card, stored.value)
-        return await self.publishing.found(deed.request, surface, click.card) if surface else False
+    async def _remember(self, row: Row[Any], click: Click) -> RequestId | None:
+        """Put the clicked message on record. Returns its request if the message was not there, as after a crash."""
+        if not isinstance(click.deed, Act) or click.card is None:
+            return None
+        request = click.deed.request
+        stored = await self.transitions.requests.get(request)
+        surface = _surface(row, click.by, click.card, stored.value) if stored else ""
+        return request if surface and await self.publishing.found(request, surface, click.card) else None
 
     async def _bring_up_to_date(self, request: RequestId) -> None:
         """Have the worker show a request again that nothing else would move; what is in flight shows itself."""
         with suppress(LatchkeyError):  # the click has its answer, and the message is on record for the next time
-            stored = await self.desk.transitions.get(request)
+            stored = await self.transitions.get(request)
             if isinstance(stored.value, Pending | Ready | Living) or due(stored.value) is None:
-                await self.desk.transitions.commit(stored, stored.value)
+                await self.transitions.commit(stored, stored.value)
 
-    async def _check(self, draft: Draft, click: Click) -> Page:
-        await self.drafts.put(click.id, click.by, draft)
-        return await self.desk.review(click.id, draft, click)
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The form to ask for a key, from page to page."""
+
+    desk: Desk
+    drafts: Drafts
+
+    async def check(self, deed: Check, click: Click) -> Page:
+        """Review what was typed, which is kept."""
+        await self.drafts.put(click.id, click.by, deed.draft)
+        return await self.desk.review(click.id, deed.draft, click)
+
+    async def change(self, deed: Change, click: Click) -> Page:
+        """The form again, as it was typed."""
+        directory = self.desk.directory
+        return form(await self._draft(deed.draft, click), await directory.catalog(), directory.policy())
+
+    async def send(self, deed: Send, click: Click) -> Page | str:
+        """Send what was reviewed."""
+        return await self.desk.submit(deed.draft, await self._draft(deed.draft, click), click)
 
     async def _draft(self, draft_id: str, click: Click) -> Draft:
         draft = await self.drafts.get(draft_id, click.by)
@@ -173,20 +201,16 @@ def _drawn(page: Page, click: Click) -> Page:
     return replace(page, drawing=click.id[:8]) if isinstance(page, FormPage | EditPage) else page
 
 
-def _surface(deed: Act, by: str, card: CardAt, request: Request) -> str:
+def _surface(row: Row[Any], by: str, card: CardAt, request: Request) -> str:
     """Which of a request's messages this is; "" for one that whoever clicked would not have been sent."""
-    match deed:
-        case Approve() | Deny():
-            is_told = isinstance(request, Pending) and any(told.startswith(f"{by}:") for told in request.told)
-            return "card" if card.channel == request.terms.channel else f"copy:{by}:0" if is_told else ""
-        case _ if by != request.ask.requester.slack:
-            return ""
-        case Cancel():
-            return "asked"
-        case Show() | Saved() | Replace() | DropFormer() | KeepFormer():
-            return f"key:{request.attempt if isinstance(request, Granted) else 0}"
-        case _:
-            assert_never(deed)
+    if row.stands_on == "card":
+        is_told = isinstance(request, Pending) and any(told.startswith(f"{by}:") for told in request.told)
+        return "card" if card.channel == request.terms.channel else f"copy:{by}:0" if is_told else ""
+    if by != request.ask.requester.slack:
+        return ""
+    if row.stands_on == "key":
+        return f"key:{request.attempt if isinstance(request, Granted) else 0}"
+    return row.stands_on
 
 
 def _apology(title: str, text: str, click: Click) -> TextPage:

@@ -6,11 +6,11 @@ asks that book at the instant of every create, without asking any code of Latchk
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
@@ -29,7 +29,7 @@ from bot.services.keys.probe import Probing
 from bot.services.keys.steps import Execution
 from bot.services.people.directory import Directory
 from bot.services.requests.decide import Desk
-from bot.services.requests.transitions import Transitions
+from bot.services.requests.transitions import Transitions, persistently
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM, TENANT
@@ -44,6 +44,7 @@ PLACES = {DEV: True, HERE: True, f"{HERE}/environment=env-prod01": False}
 PENDING = FRESH = DAY
 """How long people have to decide, and how long their decision holds, by the rules here."""
 
+C = TypeVar("C")
 Deed: TypeAlias = tuple[str, Person]
 DEEDS: list[Deed] = [
     *product(["approve"] * 2, [*APPROVERS, ERIN, FEMI]),
@@ -225,6 +226,11 @@ class Interleaving(RuleBasedStateMachine):
         self.clicks += 1
         return Click(f"click-{self.clicks}", by.slack, by.team, self.clock(), deed)
 
+    def answer(self, run: Callable[[C, Click], Awaitable[str]], command: C, by: Person) -> Awaitable[str]:
+        """What the dispatcher does: carry it out, again while others are quicker."""
+        click = self.click(command, by)
+        return persistently(lambda: run(command, click))
+
     def roles_changed(self) -> None:
         self.cloud.bindings = {}
         for principal, place in sorted(self.book.admins):
@@ -237,20 +243,21 @@ class Interleaving(RuleBasedStateMachine):
             case "approve":
                 return self.approving(request, person)
             case "deny":
-                doing = self.desk.deny(request, "no", self.click(Deny(request, "no"), person))
+                doing = self.answer(self.desk.deny, Deny(request, "no"), person)
                 return self.ending(request, doing, is_right=self.book.may_decide(person))
             case "cancel":
-                doing = self.desk.cancel(request, self.click(Cancel(request), person))
+                doing = self.answer(self.desk.cancel, Cancel(request), person)
                 return self.ending(request, doing, is_right=person == DANA)
             case _:
                 return self.advance(request)
 
     async def approving(self, request: RequestId, person: Person) -> None:
-        click = self.click(Approve(request), person)
         story = self.book.stories.get(request, Story(self.clock()))
         story.on_the_way[person.slack] += 1
         try:
-            said = await self.desk.approve(request, click)
+            said = await self.answer(
+                lambda deed, click: self.desk.for_one_decision().approve(deed, click), Approve(request), person
+            )
             if "already" not in said:
                 story.said_yes[person.slack] = self.clock()
                 self.in_time(request)

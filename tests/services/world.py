@@ -20,7 +20,7 @@ from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Request, Shown
 from bot.services.browse.key import Viewing
 from bot.services.commands import CardAt, Click, Deed, Keep, Replace, ReplyTo, Saved
-from bot.services.dispatch import Dispatcher
+from bot.services.dispatch import Dispatcher, table
 from bot.services.keys.drift import Drift
 from bot.services.keys.mint import Minting
 from bot.services.keys.probe import Probing
@@ -259,7 +259,8 @@ def _process(world: World) -> Process:
     delivery = Delivery(transitions, directory, execution, Minting(execution), notifier)
     managing = Managing(Proposing(transitions, directory), Viewing(directory, requests, clock))
     drafts = port("drafts", store.drafts)
-    dispatcher = Dispatcher(desk, delivery, drafts, notifier, publishing, managing, _nobody_keeps)
+    rows = table(desk, drafts, delivery, managing, _nobody_keeps)
+    dispatcher = Dispatcher(rows, transitions, notifier, publishing)
     agenda, inbox = port("agenda", store.agenda), port("inbox", store.inbox)
     errands = {"gone": Drift(transitions, cloud).look}
     worker = Worker(agenda, inbox, requests, execution, publishing, dispatcher, directory, clock, bell, errands)

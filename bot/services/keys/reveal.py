@@ -4,10 +4,8 @@ The secret leaves the store in the same write that moves the request to Revealin
 a crash loses the secret rather than showing it twice. What is not known to have arrived is deleted at Confluent.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 
 from bot.domain.audit import Action
 from bot.domain.errors import Conflict, LatchkeyError, Refused, plain
@@ -27,7 +25,7 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
-from bot.services.commands import Click
+from bot.services.commands import Click, DropFormer, KeepFormer, Replace, Saved, Show
 from bot.services.keys.lifecycle import former_of
 from bot.services.keys.mint import ON_ITS_WAY, Minting
 from bot.services.keys.service_accounts import item
@@ -36,7 +34,7 @@ from bot.services.pages import Handover
 from bot.services.people.directory import Directory
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import Transitions, With, persistently
+from bot.services.requests.transitions import Transitions, With
 from bot.services.text import decided, when
 
 PRESENT = timedelta(minutes=2)
@@ -53,14 +51,11 @@ class Delivery:
     minting: Minting
     notifier: Notifier
 
-    async def show(self, request: RequestId, attempt: int, click: Click) -> str | None:
+    async def show(self, deed: Show, click: Click) -> str | None:
         """Show the secret in answer to this click. Returns what to say instead, when there is nothing to show."""
-        return await persistently(lambda: self._show(request, attempt, click))
-
-    async def _show(self, request: RequestId, attempt: int, click: Click) -> str | None:
-        stored = await self._of(request, click)
+        stored = await self._of(deed.request, click)
         ready = stored.value
-        if not _is_present(ready, attempt):
+        if not _is_present(ready, deed.attempt):
             return _OUTDATED
         now = self.transitions.clock()
         if not isinstance(ready, Ready | Offered):
@@ -81,60 +76,50 @@ class Delivery:
         await self._reveal(*minted, click)
         return None
 
-    async def saved(self, request: RequestId, attempt: int, click: Click) -> None:
+    async def saved(self, deed: Saved, click: Click) -> None:
         """The requester has the secret: remove the message that shows it."""
-        await persistently(lambda: self._confirm(request, attempt, click))
+        await self._confirm(deed, click)
         await self.notifier.clear(click.reply)
 
-    async def replace(self, request: RequestId, attempt: int, click: Click) -> str:
+    async def replace(self, deed: Replace, click: Click) -> str:
         """Delete this key and make another under the same approval, while that is fresh."""
-        state = await persistently(lambda: self._give_up(request, attempt, click))
+        state = await self._give_up(deed, click)
         if click.card is None:  # the click came from the message that shows the secret
             await self.notifier.clear(click.reply)
         key = plain(state.key.id)
         return f"The key `{key}` is being deleted and a new one made. Latchkey writes to you when it is there."
 
-    async def drop_former(self, request: RequestId, attempt: int, click: Click) -> str:
+    async def drop_former(self, deed: DropFormer, click: Click) -> str:
         """Have the key deleted that this one replaced, before its time."""
-        return await persistently(
-            lambda: self._about_former(self.execution.lifecycle.drop_now, request, attempt, click)
-        )
+        return await self.execution.lifecycle.drop_now(await self._present(deed, click), click.by)
 
-    async def keep_former(self, request: RequestId, attempt: int, click: Click, until: int = 0) -> str:
-        """Let the key that this one replaced live a day longer than `until`; see `KeepFormer`."""
-        longer = partial(self.execution.lifecycle.longer, seen=until)
-        return await persistently(lambda: self._about_former(longer, request, attempt, click))
+    async def keep_former(self, deed: KeepFormer, click: Click) -> str:
+        """Let the key that this one replaced live a day longer; see `KeepFormer`."""
+        return await self.execution.lifecycle.longer(await self._present(deed, click), click.by, seen=deed.until)
 
-    async def _about_former(
-        self,
-        step: Callable[[Stored[Request], str], Awaitable[str]],
-        request: RequestId,
-        attempt: int,
-        click: Click,
-    ) -> str:
-        stored = await self._of(request, click)
-        if not _is_present(stored.value, attempt):
+    async def _present(self, deed: DropFormer | KeepFormer | Replace, click: Click) -> Stored[Request]:
+        """The request, if the button is about its present key. Raises `Refused` otherwise."""
+        stored = await self._of(deed.request, click)
+        if not _is_present(stored.value, deed.attempt):
             raise Refused(f"{_OUTDATED} Nothing was changed.")
-        return await step(stored, click.by)
+        return stored
 
-    async def _confirm(self, request: RequestId, attempt: int, click: Click) -> None:
-        stored = await self._of(request, click)
+    async def _confirm(self, deed: Saved, click: Click) -> None:
+        stored = await self._of(deed.request, click)
         shown = stored.value
-        if not _is_present(shown, attempt):
+        if not _is_present(shown, deed.attempt):
             return  # an earlier key's message: it says nothing about the secret of the present one
         if isinstance(shown, Shown | Revealing):  # a quick click can overtake our own note that Slack took the message
             now = self.transitions.clock()
             at = shown.at if isinstance(shown, Shown) else now
             life = shown.life if isinstance(shown, Shown) else _begun(shown.then(Shown, at=at, life=shown.life))
             confirmed = shown.then(Confirmed, shown_at=at, at=now, life=life)
-            event = self.transitions.event(Action.CONFIRMED, request, click.by, key=shown.key.id)
+            event = self.transitions.event(Action.CONFIRMED, deed.request, click.by, key=shown.key.id)
             await self.transitions.commit(stored, confirmed, event)
 
-    async def _give_up(self, request: RequestId, attempt: int, click: Click) -> Keyed:
-        stored = await self._of(request, click)
+    async def _give_up(self, deed: Replace, click: Click) -> Keyed:
+        stored = await self._present(deed, click)
         state = stored.value
-        if not _is_present(state, attempt):
-            raise Refused(f"{_OUTDATED} Nothing was changed.")
         if not isinstance(state, Revealing | Shown | Confirmed | Undelivered):
             raise Refused(f"{_instead(state)} Nothing was changed.")
         now = self.transitions.clock()
@@ -142,7 +127,7 @@ class Delivery:
             stays = "no other key is made" if isinstance(state, Undelivered) else "this key stays as it is"
             ended = when(state.grant.fresh_until)
             raise Refused(f"The approval ended {ended}, so {stays}. Ask for a new one with `/apikey create`.")
-        asked = self.transitions.event(Action.REPLACEMENT_ASKED, request, click.by, key=state.key.id)
+        asked = self.transitions.event(Action.REPLACEMENT_ASKED, deed.request, click.by, key=state.key.id)
         if isinstance(state, Undelivered) and state.deleted_at:
             await self.transitions.commit(stored, state.next_attempt(now), asked)
         elif not (isinstance(state, Undelivered) and state.reissue):

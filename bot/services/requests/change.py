@@ -39,20 +39,6 @@ class Managing:
         """People, roles, and what there is."""
         return self.proposing.directory
 
-    async def carry_out(self, deed: Edit | Delete | Rotate | Extend, click: Click) -> Page:
-        """Ask for what the deed says; returns the page that answers the modal."""
-        if await self.proposing.transitions.requests.get(RequestId(click.id)) is not None:
-            return TextPage("Request sent", SENT_ALREADY)  # and what it asked for may have happened by now
-        match deed:
-            case Edit():
-                return await self.edit(deed, click)
-            case Delete():
-                return await self.delete(deed, click)
-            case Rotate():
-                return await self.rotate(deed, click)
-            case Extend():
-                return await self.extend(deed, click)
-
     async def edit(self, deed: Edit, click: Click) -> Page:
         """Change name and description; what somebody else changed meanwhile is shown, and not written over."""
         standing = await self._standing(deed.key, click)

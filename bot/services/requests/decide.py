@@ -18,7 +18,7 @@ from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import Operation, Person, RequestId
 from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request
 from bot.services.catalog.quota import Room, look
-from bot.services.commands import Click, Draft
+from bot.services.commands import Approve, Cancel, Click, Deny, Draft
 from bot.services.form.advise import lifetime_problem, warnings_about
 from bot.services.form.validate import Checked, check, wrong
 from bot.services.pages import FormPage, ReviewPage
@@ -28,7 +28,7 @@ from bot.services.people.granted_by import names_of, right
 from bot.services.ports.store import Stored
 from bot.services.requests.remind import Reminders
 from bot.services.requests.submit import SENT_ALREADY, Proposing, enough, follows, forbidden
-from bot.services.requests.transitions import Transitions, persistently
+from bot.services.requests.transitions import Transitions
 from bot.services.text import decided, deciders, lifetime_of
 
 
@@ -109,38 +109,29 @@ class Desk:
             raise Refused(f"{found.full} Nothing was sent.")
         return found
 
-    async def approve(self, request: RequestId, click: Click) -> str:
-        """Add one approval; with the last one needed, the key is made."""
-        return await persistently(lambda: Desk._approve(self.for_one_decision(), request, click))
-
-    async def deny(self, request: RequestId, reason: str, click: Click) -> str:
+    async def deny(self, deed: Deny, click: Click) -> str:
         """Refuse the request for good."""
-        return await persistently(lambda: self._deny(request, reason, click))
-
-    async def cancel(self, request: RequestId, click: Click) -> str:
-        """Take a request back before it is decided; only the requester can."""
-        return await persistently(lambda: self._cancel(request, click))
-
-    async def _deny(self, request: RequestId, reason: str, click: Click) -> str:
-        stored, pending, standing = await self._deciding(request, click)
+        stored, pending, standing = await self._deciding(deed.request, click)
         await self._still_open(stored, pending)  # the look at roles took its time
-        denied = pending.then(Denied, by=standing.person, reason=reason, at=self.transitions.clock())
-        await self.transitions.commit(
-            stored, denied, self.transitions.event(Action.DENIED, request, click.by, reason=reason)
-        )
+        denied = pending.then(Denied, by=standing.person, reason=deed.reason, at=self.transitions.clock())
+        event = self.transitions.event(Action.DENIED, deed.request, click.by, reason=deed.reason)
+        await self.transitions.commit(stored, denied, event)
         return f"Denied. <@{pending.ask.requester.slack}> reads your reason."
 
-    async def _cancel(self, request: RequestId, click: Click) -> str:
-        stored = await self.transitions.get(request)
+    async def cancel(self, deed: Cancel, click: Click) -> str:
+        """Take a request back before it is decided; only the requester can."""
+        stored = await self.transitions.get(deed.request)
         if click.by != stored.value.ask.requester.slack or click.team != stored.value.ask.requester.team:
-            await self.transitions.record(Action.APPROVAL_REFUSED, request, click.by, tried="cancel")
+            await self.transitions.record(Action.APPROVAL_REFUSED, deed.request, click.by, tried="cancel")
             raise Refused("Only the person who asked can cancel this request. Nothing was changed.")
         pending = stored.value
         if not isinstance(pending, Pending):
             raise Refused(f"{decided(pending)} It can no longer be cancelled.")
         await self._still_open(stored, pending)
         cancelled = pending.then(Cancelled, at=self.transitions.clock())
-        await self.transitions.commit(stored, cancelled, self.transitions.event(Action.CANCELLED, request, click.by))
+        await self.transitions.commit(
+            stored, cancelled, self.transitions.event(Action.CANCELLED, deed.request, click.by)
+        )
         return "Cancelled. Nothing was created."
 
     def _ask(self, request: RequestId, draft: Draft, checked: Checked, person: Person) -> Ask:
@@ -189,8 +180,9 @@ class Desk:
             await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
         raise Refused("Nobody decided in time, so this request has expired. Your click changed nothing.")
 
-    async def _approve(self, request: RequestId, click: Click) -> str:
-        stored, pending, standing = await self._deciding(request, click)
+    async def approve(self, deed: Approve, click: Click) -> str:
+        """Add one approval; with the last one needed, the key is made."""
+        stored, pending, standing = await self._deciding(deed.request, click)
         ask, now = pending.ask, self.transitions.clock()
         # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.
         again = any(approval.by.principal == standing.person.principal for approval in pending.approvals)
@@ -205,7 +197,7 @@ class Desk:
         event = self.transitions.event(Action.APPROVED, ask.id, standing.person.slack, basis=basis, policy=used)
         match verdict:
             case Forbidden():
-                return await self._refuse(request, click, forbidden(verdict))
+                return await self._refuse(ask.id, click, forbidden(verdict))
             case NeedsApproval() if again:
                 return "You have approved this already. Another person has to approve it too."
             case NeedsApproval(terms, missing):
