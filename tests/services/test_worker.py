@@ -1,0 +1,249 @@
+"""What becomes of a due item when its work fails: it comes back, waits as told, or is dropped, and is never lost."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis
+
+from bot.domain.errors import CloudRefused, Conflict, NotFound, Tampered, Throttled, Unavailable, Undeliverable
+from bot.domain.keys import RequestId
+from bot.services.commands import Approve, Click
+from bot.services.requests.transitions import REFUSED
+from bot.services.worker import AGAIN, AT_ONCE, LEASE, UNREADABLE, Bell, Errand, Worker
+from bot.store import Store
+from bot.store.sealing import Sealer
+from tests.support import build
+from tests.support.fakes import TestClock
+
+NOBODY: Any = None
+CLICK = build.a_click(Approve(RequestId("R1")))
+UNKNOWN = "made-up:R1"
+
+
+@dataclass(slots=True)
+class Dispatching:
+    """A dispatcher that fails as told."""
+
+    fails: list[Exception] = field(default_factory=list[Exception])
+    clicks: list[Click] = field(default_factory=list[Click])
+
+    async def carry_out(self, click: Click) -> None:
+        self.clicks.append(click)
+        if self.fails:
+            raise self.fails.pop(0)
+
+
+@dataclass(slots=True)
+class Shop:
+    """One worker before a real agenda and inbox."""
+
+    store: Store
+    clock: TestClock
+    dispatcher: Dispatching
+    worker: Worker
+
+    async def work(self) -> None:
+        """One round, to its end."""
+        await self.worker._round()
+        await asyncio.gather(*self.worker._running)
+
+    async def click(self) -> None:
+        await self.store.inbox.put(CLICK, self.clock())
+
+    async def due_in(self) -> timedelta | None:
+        due = await self.store.agenda.next_due()
+        return due - self.clock() if due else None
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return a_shop({})
+
+
+def a_shop(errands: Mapping[Any, Errand]) -> Shop:
+    clock, dispatcher = TestClock(), Dispatching()
+    store = Store.open(FakeAsyncRedis(), Sealer([bytes(range(32))]), build.TEAM, clock)
+    carry: Any = dispatcher
+    worker = Worker(
+        store.agenda, store.inbox, store.requests, NOBODY, NOBODY, carry, NOBODY, clock, Bell(), errands=errands
+    )
+    return Shop(store, clock, dispatcher, worker)
+
+
+async def test_a_click_is_carried_out_once_and_forgotten(shop: Shop) -> None:
+    await shop.click()
+
+    await shop.work()
+    await shop.work()
+
+    assert shop.dispatcher.clicks == [CLICK]
+    assert await shop.store.inbox.get(CLICK.name) is None
+    assert await shop.due_in() is None
+
+
+async def test_a_click_that_was_carried_out_already_is_done(shop: Shop) -> None:
+    await shop.click()
+    await shop.store.inbox.done(CLICK.name)
+
+    await shop.work()
+
+    assert (shop.dispatcher.clicks, await shop.due_in()) == ([], None)
+
+
+async def test_an_answer_that_slack_does_not_take_for_a_moment_is_given_again(shop: Shop) -> None:
+    await shop.click()
+    shop.dispatcher.fails = [Undeliverable("internal_error", lasting=False)]
+
+    await shop.work()
+    assert await shop.due_in() == AGAIN
+    shop.clock.advance(AGAIN)
+    await shop.work()
+
+    assert shop.dispatcher.clicks == [CLICK, CLICK]
+    assert await shop.due_in() is None
+
+
+async def test_an_answer_that_slack_never_takes_is_logged_and_given_up(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    await shop.click()
+    shop.dispatcher.fails = [Undeliverable("channel_not_found", lasting=True)]
+
+    await shop.work()
+
+    assert caplog.messages == ["nobody could be told"]
+    assert (await shop.store.inbox.get(CLICK.name), await shop.due_in()) == (None, None)
+
+
+FAILURES = [
+    (Conflict("Somebody was faster."), timedelta()),
+    (Unavailable("Slack did not answer."), AGAIN),
+    (Throttled("Slack asks to wait.", wait=timedelta(seconds=40)), timedelta(seconds=40)),
+    (CloudRefused(status=403, detail="no", reference="req-1"), REFUSED),
+    (Tampered("It does not open."), UNREADABLE),
+    (TimeoutError(), AGAIN),
+    (KeyError("a bug"), AGAIN),
+    (NotFound("no such request"), None),
+]
+
+
+@pytest.mark.parametrize(("error", "after"), FAILURES, ids=[type(error).__name__ for error, _ in FAILURES])
+async def test_an_item_that_failed_comes_back_when_its_failure_says(
+    shop: Shop, error: Exception, after: timedelta | None
+) -> None:
+    await shop.click()
+    shop.dispatcher.fails = [error]
+
+    await shop.work()
+
+    assert await shop.due_in() == after
+
+
+async def test_an_item_of_no_known_kind_is_logged_and_dropped(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    await shop.store.agenda.put(UNKNOWN, shop.clock())
+
+    await shop.work()
+
+    assert caplog.messages == ["an item is dropped"]
+    assert await shop.due_in() is None
+
+
+async def test_an_item_of_another_kind_goes_to_who_does_it_and_comes_back_when_they_say() -> None:
+    done: list[object] = []
+
+    async def errand(item: object) -> datetime | None:
+        done.append(item)
+        return build.NOW + timedelta(days=1)
+
+    shop = a_shop({"home": errand})
+    await shop.store.agenda.put("home:U1", shop.clock())
+
+    await shop.work()
+
+    assert done == ["U1"]
+    assert await shop.due_in() == timedelta(days=1)
+
+
+async def test_an_agenda_that_cannot_be_read_is_read_again(
+    shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise Unavailable("Redis did not answer.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(shop.store.agenda), "take", away)
+        assert not await shop.worker._round()
+    assert caplog.messages == ["the agenda cannot be read"]
+    assert shop.worker.last_look is None
+    await shop.click()
+
+    await shop.work()
+
+    assert shop.dispatcher.clicks == [CLICK]
+
+
+async def test_no_more_than_so_many_items_run_at_once_and_nobody_else_takes_them() -> None:
+    gate, begun = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def errand(_: object) -> None:
+        begun.release()
+        await gate.wait()
+
+    shop = a_shop({"home": errand})
+    for number in range(AT_ONCE + 1):
+        await shop.store.agenda.put(f"home:U{number}", shop.clock())
+
+    assert await shop.worker._round()
+    for _ in range(AT_ONCE):
+        await begun.acquire()
+
+    assert not await shop.worker._round()
+    assert len(await shop.store.agenda.take(shop.clock(), LEASE, AT_ONCE)) == 1
+    gate.set()
+    await asyncio.gather(*shop.worker._running)
+
+
+async def test_who_is_asked_to_stop_finishes_what_was_begun() -> None:
+    gate, begun, stop, done = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[object]()
+
+    async def errand(item: object) -> None:
+        begun.set()
+        await gate.wait()
+        done.append(item)
+
+    shop = a_shop({"home": errand})
+    await shop.store.agenda.put("home:U1", shop.clock())
+    running = asyncio.create_task(shop.worker.run(stop))
+    await begun.wait()
+    stop.set()
+    shop.worker.bell.ring()
+    gate.set()
+    await running
+
+    assert (done, await shop.due_in()) == (["U1"], None)
+
+
+async def test_what_is_not_done_in_time_is_left_to_others(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, stop = asyncio.Event(), asyncio.Event()
+
+    async def errand(_: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("bot.services.worker.STOPS_WITHIN", 0.01)
+    shop = a_shop({"home": errand})
+    await shop.store.agenda.put("home:U1", shop.clock())
+    running = asyncio.create_task(shop.worker.run(stop))
+    await begun.wait()
+    stop.set()
+    shop.worker.bell.ring()
+    await running
+
+    assert caplog.messages == ["an item is left to others"]
+    assert await shop.due_in() == LEASE
