@@ -52,19 +52,10 @@ class _Keyless(_Granted):
         """The next state of the same attempt."""
         return to(self.ask, self.terms, self.grant, self.attempt, *args, **own)
 
-    def fail(
-        self, now: datetime, happened: str, changed: str, step: str, reference: str = "", *, offer_account: bool = False
-    ) -> "Failed":
+    def fail(self, now: datetime, happened: str, changed: str, step: str, ref: str = "") -> "Failed":
         """The end without a key. A failure that Confluent gave no reference takes the request's id for one."""
         return Failed(
-            self.ask,
-            self.terms,
-            happened=happened,
-            changed=changed,
-            next=step,
-            reference=reference or self.ask.id,
-            at=now,
-            offer_account=offer_account,
+            self.ask, self.terms, happened=happened, changed=changed, next=step, reference=ref or self.ask.id, at=now
         )
 
 

@@ -24,7 +24,7 @@ class Minting:
 
     async def mint(
         self, stored: Stored[Request], offered: Offered, actor: str
-    ) -> tuple[Stored[Request], Ready, Secret] | str:
+    ) -> tuple[Stored[Revealing], Ready, Secret] | str:
         """Make the key now; the record then says that it is being shown. A sentence when no key was made.
 
         Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
@@ -47,16 +47,15 @@ class Minting:
         await self.execution.backstop.learn(made.said)
         return claimed, ready, made.secret
 
-    async def _claimed(self, working: "Stored[Working]", ready: Ready, actor: str) -> Stored[Request]:
+    async def _claimed(self, working: Stored[Working], ready: Ready, actor: str) -> Stored[Revealing]:
         transitions, key = self.execution.transitions, ready.key
         revealing = ready.then(Revealing, until=transitions.clock() + ON_ITS_WAY)
         events = (
             transitions.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
             transitions.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),
         )
-        before: Stored[Request] = Stored(working.value, working.rev)
         try:
-            written, _ = await transitions.commit(before, revealing, *events, extra=With(durable=True))
+            written, _ = await transitions.commit(working, revealing, *events, extra=With(durable=True))
         except Conflict:  # somebody took this attempt for dead; its key must not outlive that
             await self.execution.orphans.delete(working.value, [key])
             raise

@@ -150,7 +150,7 @@ class Delivery:
 
     async def _claim(
         self, stored: Stored[Request], ready: Ready, click: Click
-    ) -> tuple[Stored[Request], Secret | None]:
+    ) -> tuple[Stored[Revealing], Secret | None]:
         # With the secret goes the means to probe: what is known of the key by now is all that will be.
         life = replace(ready.life, probe=replace(ready.life.probe, next_at=None), endpoints=ready.endpoints)
         revealing = ready.then(Revealing, until=self.transitions.clock() + ON_ITS_WAY, life=life)
@@ -158,9 +158,9 @@ class Delivery:
         # On disk before it is shown: a store that forgot the claim in a crash would show the secret again.
         return await self.transitions.commit(stored, revealing, event, extra=With(take_secret=True, durable=True))
 
-    async def _reveal(self, stored: Stored[Request], ready: Ready, secret: Secret | None, click: Click) -> None:
+    async def _reveal(self, stored: Stored[Revealing], ready: Ready, secret: Secret | None, click: Click) -> None:
         if secret is None:
-            await self._lost(stored, ready, "The sealed secret could not be opened.")
+            await self._lost(stored, "The sealed secret could not be opened.")
             return
         handover = Handover(
             ready.ask.id,
@@ -176,9 +176,9 @@ class Delivery:
         try:
             await self.notifier.hand_over(click.reply, handover)
         except LatchkeyError:
-            await self._lost(stored, ready, "Slack did not take the message with the secret.")
+            await self._lost(stored, "Slack did not take the message with the secret.")
             return
-        shown = ready.then(Shown, at=self.transitions.clock(), life=ready_as_revealing(stored, ready).life)
+        shown = stored.value.then(Shown, at=self.transitions.clock(), life=stored.value.life)
         event = self.transitions.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
         account = item(shown)
         also = {account: shown.at} if account else {}
@@ -187,8 +187,8 @@ class Delivery:
         except Conflict:
             return  # the requester was quicker with the next click, or the lease ended: the record says which
 
-    async def _lost(self, stored: Stored[Request], ready: Ready, why: str) -> None:
-        await self.execution.expiry.undeliver(stored, ready_as_revealing(stored, ready), why)
+    async def _lost(self, stored: Stored[Revealing], why: str) -> None:
+        await self.execution.expiry.undeliver(stored, stored.value, why)
 
 
 _OUTDATED = "This button belongs to an earlier key. Only the newest message counts."
@@ -202,13 +202,6 @@ def _is_present(request: Request, attempt: int) -> bool:
 def _must_be(asker: Person, person: Person) -> None:
     if person.slack != asker.slack or person.principal != asker.principal:
         raise Refused("This key is for the person who asked for it, and for nobody else.")
-
-
-def ready_as_revealing(stored: Stored[Request], ready: Ready) -> Revealing:
-    """The state just written, for the next one to be made from."""
-    if isinstance(stored.value, Revealing):
-        return stored.value
-    return ready.then(Revealing, until=ready.claim_by)
 
 
 def _begun(shown: Shown) -> Life:

@@ -53,7 +53,7 @@ NOTHING_CHANGED = "Nothing was changed at Confluent Cloud."
 class Made:
     """A key that is not on record yet, with the intent that made it, and what that tells of Confluent's API."""
 
-    working: "Stored[Working]"
+    working: Stored[Working]
     key: ApiKey
     secret: Secret
     said: Known
@@ -180,7 +180,7 @@ class Execution:
         """Confluent's own end of a key."""
         return Backstop(self.desk.directory.cache, self.transitions.clock)
 
-    async def create(self, stored: Stored[Request], approved: Approved) -> "Made | None":
+    async def create(self, stored: Stored[Request], approved: Approved) -> Made | None:
         """Make the key, with the intent on record; None when none was made, and the record says why."""
         working = await self._intend(stored, approved, await self.backstop.wanted(approved))
         try:
@@ -192,7 +192,7 @@ class Execution:
             return None
         return Made(working, key, secret, met(working.value, key))
 
-    async def _without_end(self, refused: "Stored[Working]", approved: Approved, why: LatchkeyError) -> "Made | None":
+    async def _without_end(self, refused: Stored[Working], approved: Approved, why: LatchkeyError) -> Made | None:
         """The next attempt, with a marker and an intent of its own, without what may have been refused."""
         event = self.transitions.event(
             Action.CREATE_REFUSED, approved.ask.id, marker=str(refused.value.marker), why=str(why)
@@ -200,7 +200,7 @@ class Execution:
         again = replace(approved, attempt=approved.attempt + 1, without_end=True)
         # Should the refusal not have been definite, its key is found.
         sweep = {f"sweep:{approved.ask.id}/{approved.attempt}": self.transitions.clock() + STRAGGLER}
-        working = await self._intend(_as_request(refused), again, None, event, also=sweep)
+        working = await self._intend(refused, again, None, event, also=sweep)
         try:
             key, secret = await self._create(working.value)
         except LatchkeyError as error:
@@ -230,7 +230,7 @@ class Execution:
         expires_at: datetime | None,
         *before: Event,
         also: Mapping[str, datetime] | None = None,
-    ) -> "Stored[Working]":
+    ) -> Stored[Working]:
         """Have it on disk that a key of this attempt may exist from now on."""
         now = self.transitions.clock()
         without_end = approved.without_end
@@ -245,9 +245,9 @@ class Execution:
         written, _ = await self.transitions.commit(
             stored, working, *before, event, extra=With(durable=True, also=later)
         )
-        return Stored(working, written.rev)
+        return written
 
-    async def _made(self, made: "Made", endpoints: Endpoints) -> None:
+    async def _made(self, made: Made, endpoints: Endpoints) -> None:
         """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key."""
         now, state, key = self.transitions.clock(), made.working.value, made.key
         claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at) or now
@@ -256,28 +256,27 @@ class Execution:
         event = self.transitions.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))
         extra = With(secret=made.secret, secret_until=claim_by, durable=True)
         try:
-            await self.transitions.commit(_as_request(made.working), ready, event, extra=extra)
+            await self.transitions.commit(made.working, ready, event, extra=extra)
         except Conflict:
             await self.orphans.disown(state, key)
             raise
         await self.backstop.learn(made.said)
 
-    async def _not_made(self, working: "Stored[Working]", approved: Approved, error: LatchkeyError) -> None:
+    async def _not_made(self, working: Stored[Working], approved: Approved, error: LatchkeyError) -> None:
         """What follows when the create failed: it ends, is looked into, or is tried again later."""
-        before = _as_request(working)
         match error:
             case CloudRefused():
                 happened = f"Confluent Cloud refused to make the key: {error.detail}"
                 owner = approved.ask.owner
                 offer = error.status == HTTPStatus.FORBIDDEN and isinstance(owner, MyAccount)
                 step, changed = _next_step(error, owner), _unchanged(owner)
-                await self.fail(before, approved, happened, changed, step, error.reference, offer_account=offer)
+                await self.fail(working, approved, happened, changed, step, error.reference, offer_account=offer)
             case Unknown():
                 doubtful = replace(working.value, look_at=self.transitions.clock(), trouble=error.trouble)
                 event = self.transitions.event(Action.CREATE_UNKNOWN, approved.ask.id, marker=str(doubtful.marker))
-                await self.transitions.commit(before, doubtful, event)
+                await self.transitions.commit(working, doubtful, event)
             case _:
-                await self._later(before, approved, error)
+                await self._later(working, approved, error)
 
     async def _later(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
         now = self.transitions.clock()
@@ -298,7 +297,7 @@ class Execution:
     ) -> None:
         """End the request without a key, with three sentences for people."""
         now = self.transitions.clock()
-        failed = state.fail(now, happened, changed, step, ref, offer_account=offer_account)
+        failed = replace(state.fail(now, happened, changed, step, ref), offer_account=offer_account)
         event = self.transitions.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
         account = item(failed)
         await self.transitions.commit(stored, failed, event, extra=With(also={account: now} if account else {}))
@@ -337,7 +336,3 @@ def new_key(working: Working, account: ServiceAccount | None) -> NewKey:
     ask = working.ask
     described = f"{ask.description} {working.marker}".strip()
     return NewKey(account or ask.owner, ask.resource, ask.name, described, working.expires_at)
-
-
-def _as_request(stored: "Stored[Working]") -> Stored[Request]:
-    return Stored(stored.value, stored.rev)

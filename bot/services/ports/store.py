@@ -15,13 +15,14 @@ from bot.domain.review import Kept
 from bot.services.commands import CardAt, Click, Draft
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored(Generic[T]):
+class Stored(Generic[T_co]):
     """A record and its revision; the first revision is 1."""
 
-    value: T
+    value: T_co
     rev: int
 
 

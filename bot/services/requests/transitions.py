@@ -19,6 +19,7 @@ STRAGGLER = timedelta(minutes=3)
 """When to look once more for a key or an account that turned up after its attempt was given up."""
 ASK_AGAIN = "Ask for a new key with `/apikey create`."
 T = TypeVar("T")
+State = TypeVar("State", bound=Request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ class Transitions:
         return stored
 
     async def commit(
-        self, before: Stored[Request] | None, after: Request, *events: Event, extra: With | None = None
-    ) -> tuple[Stored[Request], Secret | None]:
+        self, before: Stored[Request] | None, after: State, *events: Event, extra: With | None = None
+    ) -> tuple[Stored[State], Secret | None]:
         """Write the next state, due now. Raises `Conflict` when somebody was first."""
         extra = extra or With()
         change = Change(
@@ -78,9 +79,9 @@ class Transitions:
             also=extra.also,
             durable=extra.durable,
         )
-        written = await self.requests.commit(change)
+        written, secret = await self.requests.commit(change)
         self.wake()
-        return written
+        return Stored(after, written.rev), secret
 
     def event(self, action: Action, request: RequestId | None, actor: str = SYSTEM, **details: str) -> Event:
         """An audit event of this moment."""
