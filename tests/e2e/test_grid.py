@@ -53,6 +53,15 @@ async def test_a_member_whose_home_is_another_workspace_approves(tmp_path: Path,
 
 
 @pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_a_member_whose_home_is_another_workspace_takes_a_request_back(tmp_path: Path, mode: str) -> None:
+    async with play(tmp_path, mode=mode) as it:
+        greta = it.person("U0GRETA")
+        await ask(it, greta, IN_DEV)
+        await greta.click("Cancel request")
+        await it.card_says("Cancelled by")
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
 async def test_the_policy_says_who_a_member_from_another_workspace_is_at_confluent(tmp_path: Path, mode: str) -> None:
     async with play(tmp_path, mode=mode, policy=GRETA_IS_KNOWN) as it:
         people = it.stage.slack.workspace.people

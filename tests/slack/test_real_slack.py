@@ -232,6 +232,15 @@ def a_list(filters: Filters = FILTERED) -> Block:
     return key_list.keys(KeysPage([], filters, "next", owner_name="orders", environment=DEV))
 
 
+def test_s6_a_menu_of_the_form_that_slack_says_nothing_of_stands_as_it_was_drawn() -> None:
+    view = pages.page(form(Draft(kind=Kind.SCHEMA_REGISTRY), CATALOG, build.a_policy()))
+    said = settle(fill_ids(view["blocks"]), {})
+    kind = next(block for block in said if ids.is_field(block, ids.KIND_BLOCK))
+    body = submitted(view, {block: fields for block, fields in said.items() if block != kind})
+
+    assert payloads.draft(body).kind == Kind.SCHEMA_REGISTRY
+
+
 @pytest.mark.parametrize("action", [ids.LIST_NEXT, ids.LIST_TEXT])
 def test_s6_filters_that_nobody_touched_hold_on_the_next_page(action: str) -> None:
     view = escaped(a_list())
