@@ -24,6 +24,8 @@ def test_an_entry_has_a_source_a_verdict_and_its_place(entry: Entry) -> None:
     "wrong",
     [
         {"source": " "},
+        {"source": "unknown"},
+        {"source": "no outside source found"},
         {"claim": ""},
         {"verdict": "FALSE"},
         {"verdict": "UNKNOWN", "either": "Both work."},

@@ -12,6 +12,10 @@ Entry: TypeAlias = dict[str, str]
 ALWAYS = ("id", "claim", "where", "source", "verdict")
 UNTIL_SETTLED = ("either", "settled_by")
 VERDICTS = ("TRUE", "UNKNOWN")
+NO_SOURCE = "no outside source found"
+"""Said in place of a source by what nobody could show, which is never TRUE."""
+_SOURCE = re.compile(r"\S+#\d+|\S.*[:,;] \S|\S+/\S+")
+"""A project and a number, or a title and what in it."""
 TITLES = {"slack": "Slack", "confluent": "Confluent Cloud"}
 HEADER = """\
 <!-- made by `python tools/evidence.py` of evidence.toml: change it there -->
@@ -36,6 +40,9 @@ def problems(entry: Entry, root: Path = ROOT) -> list[str]:
     found += [f"nobody asked for {name}" for name in sorted(entry.keys() - set(needed))]
     if entry.get("verdict") not in VERDICTS:
         found.append(f"the verdict is one of {', '.join(VERDICTS)}")
+    source = entry.get("source", "")
+    if entry.get("verdict") == "TRUE" if source == NO_SOURCE else not _SOURCE.search(source):
+        found.append(f"no source: {source}")
     for name in ("id", "settled_by"):
         if name in entry and not re.fullmatch(r"(slack|confluent)\.[a-z0-9]+(-[a-z0-9]+)*", entry[name]):
             found.append(f"{name} is like slack.some-words")
