@@ -14,7 +14,7 @@ from statistics import median
 from time import process_time
 
 from bot.domain.asks import Approval, Ask
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.decision import decide
 from bot.domain.keys import (
     KsqlCluster,
@@ -58,14 +58,14 @@ def policy(approvals: int) -> Policy:
     )
 
 
-def standing(who: Person, role: str, series: str = "") -> Standing:
+def holding(who: Person, role: str, series: str = "") -> HeldRoles:
     """A thousand bindings, each to a topic of another environment."""
     crns = (
         f"crn://confluent.cloud/organization=o-1/environment=env-{series}{number + 2}/cloud-cluster=lkc-{number}"
         f"/kafka=lkc-{number}/topic=orders-{number}"
         for number in range(BINDINGS)
     )
-    return Standing(who, tuple(Binding(who.principal, role, crn) for crn in crns), "o-1")
+    return HeldRoles(who, tuple(Binding(who.principal, role, crn) for crn in crns), "o-1")
 
 
 def cost(work: Callable[[], object]) -> float:
@@ -96,15 +96,15 @@ def main() -> None:
     for role in ("OrganizationAdmin", "ResourceOwner", "DeveloperRead"):
         for owner in (MyAccount(dana.principal), ACCOUNT):
             asked = ask(owner)
-            mine, hers = standing(dana, role), standing(erin, role)
-            nothing = Standing(dana, (), "o-1")
+            mine, hers = holding(dana, role), holding(erin, role)
+            nothing = HeldRoles(dana, (), "o-1")
             approval = Approval(erin, "", NOW, asked.digest())
             alone = cost(partial(decide, policy_alone, asked, mine))
             approved = cost(partial(decide, policy_one, asked, nothing, [(approval, hers)]))
             report(f"{role}, {owner.kind}'s key, on one's own", alone)
             report(f"{role}, {owner.kind}'s key, one approval", approved)
     asked = ask(ACCOUNT)
-    fresh = [standing(dana, "OrganizationAdmin", f"{number}-") for number in range(ROUNDS)]
+    fresh = [holding(dana, "OrganizationAdmin", f"{number}-") for number in range(ROUNDS)]
     report(
         "OrganizationAdmin, service-account's key, new bindings",
         cost_of_new([partial(decide, policy_alone, asked, each) for each in fresh]),

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, Endpoints
 from bot.domain.errors import LatchkeyError, plain
 from bot.domain.keys import KeyId
@@ -160,15 +160,15 @@ async def open_list(
 async def _list(
     desk: Reception, asked: Command | Opening, filters: Filters, cursor: str = "", *, hint: str = ""
 ) -> Block:
-    standing = await desk.viewing.reader(asked.by, asked.team)
-    page = await Listing(desk.viewing).page(standing, filters, cursor)
+    held_roles = await desk.viewing.reader(asked.by, asked.team)
+    page = await Listing(desk.viewing).page(held_roles, filters, cursor)
     return modals.page(replace(page, note=" ".join(filter(None, [hint, page.note]))))
 
 
 async def _open_key(desk: Reception, asked: Command | Opening, verb: str, key: KeyId, depth: int) -> None:
     """Open a page of one key, above what stands there."""
     viewing = desk.viewing
-    pages: Mapping[str, Callable[[KeyId, Standing], Awaitable[Page]]] = {
+    pages: Mapping[str, Callable[[KeyId, HeldRoles], Awaitable[Page]]] = {
         "show": viewing.key_page,
         "edit": viewing.edit_page,
         "rotate": viewing.rotate_page,

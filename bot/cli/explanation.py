@@ -6,7 +6,7 @@ from html import unescape
 from typing import TypeAlias
 
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval
-from bot.domain.keys import Everywhere, MyAccount, NewServiceAccount, Operation, Owner, Resource
+from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import Rule
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Someone
@@ -245,7 +245,7 @@ def _who(someone: Someone) -> str:
 
 
 def _resource(resource: Resource) -> str:
-    if isinstance(resource, Everywhere):
+    if isinstance(resource, OrganizationScope):
         return f"the organisation ({resource.name})"
     environment = f"{resource.environment_name} ({resource.environment})"
     named = resource.id if resource.name == resource.id else f"{resource.name} ({resource.id})"

@@ -22,7 +22,7 @@ from bot.confluent.inventory import (
 from bot.confluent.references import RegionId
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.errors import LatchkeyError
-from bot.domain.keys import Everywhere, FlinkRegion, Resource
+from bot.domain.keys import FlinkRegion, OrganizationScope, Resource
 from bot.domain.kinds import Kind
 
 FLINK_REGIONS = "/fcpm/v2/regions"
@@ -45,7 +45,7 @@ async def resource(
         case Kind.FLINK:
             return await _flink(client, organization, environment, id_)
         case Kind.CLOUD | Kind.TABLEFLOW | Kind.GLOBAL:
-            return Everywhere(kind), Endpoints("", client.endpoint, organization=await organization())
+            return OrganizationScope(kind), Endpoints("", client.endpoint, organization=await organization())
     assert_never(kind)
 
 

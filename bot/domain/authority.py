@@ -23,7 +23,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class HeldRoles:
     """A person, with the roles that person holds right now in our organisation, and the table that reads them."""
 
     person: Person
@@ -41,46 +41,48 @@ class Weighed:
     why: str
 
 
-def weigh_all(standing: Standing, target: Target) -> tuple[Weighed, ...]:
+def weigh_all(held_roles: HeldRoles, target: Target) -> tuple[Weighed, ...]:
     """Weigh every binding of the person, in the order given. Any that counts means authority."""
-    weighed = [Weighed(binding, counts=counts, why=why) for binding, counts, why in _weigh(standing, target)]
-    return tuple(_with_account(standing, weighed) if _is_new(target) else weighed)
+    weighed = [Weighed(binding, counts=counts, why=why) for binding, counts, why in _weigh(held_roles, target)]
+    return tuple(_with_account(held_roles, weighed) if _is_new(target) else weighed)
 
 
-def authority(standing: Standing, target: Target) -> Binding | None:
+def authority(held_roles: HeldRoles, target: Target) -> Binding | None:
     """The binding that gives this person authority over the target, or None. See `bases` for where it takes two."""
-    return next(iter(bases(standing, target)), None)
+    return next(iter(bases(held_roles, target)), None)
 
 
-def bases(standing: Standing, target: Target) -> tuple[Binding, ...]:
+def bases(held_roles: HeldRoles, target: Target) -> tuple[Binding, ...]:
     """The bindings that together give this person authority over the target: one, or none.
 
     A key of a new service account takes a role over the key and one that makes the account. Where no binding is both,
     there are two: first the one over the key.
     """
-    covering = (binding for binding, counts, _ in _weigh(standing, target) if counts)
+    covering = (binding for binding, counts, _ in _weigh(held_roles, target) if counts)
     if not _is_new(target):
         return tuple(islice(covering, 1))
     over_key = list(covering)
-    if over_key and (makers := dict.fromkeys(_makers(standing))):
+    if over_key and (makers := dict.fromkeys(_makers(held_roles))):
         both = next((binding for binding in over_key if binding in makers), None)
         return (both,) if both else (over_key[0], next(iter(makers)))
     return ()
 
 
-def lacks_only_the_account(standing: Standing, target: Target) -> bool:
+def lacks_only_the_account(held_roles: HeldRoles, target: Target) -> bool:
     """Whether the person has a role over the key, but none that makes the new service account that it is for."""
-    return _is_new(target) and any(counts for _, counts, _ in _weigh(standing, target)) and not any(_makers(standing))
+    return (
+        _is_new(target) and any(counts for _, counts, _ in _weigh(held_roles, target)) and not any(_makers(held_roles))
+    )
 
 
-def reaches(standing: Standing, target: Target) -> bool:
+def reaches(held_roles: HeldRoles, target: Target) -> bool:
     """Whether any role of the key's owner-to-be touches the resource at all: else the key opens nothing."""
-    scopes = [Scope.parse(binding.crn) for binding in standing.bindings]
+    scopes = [Scope.parse(binding.crn) for binding in held_roles.bindings]
     return any(
         scope.meets(path)
         for scope in scopes
         for path in target.resource.paths()
-        if scope.organization and scope.organization == standing.organization
+        if scope.organization and scope.organization == held_roles.organization
     )
 
 
@@ -94,21 +96,23 @@ def _is_new(target: Target) -> bool:
     return isinstance(target.owner, NewServiceAccount)
 
 
-def _makers(standing: Standing) -> Iterator[Binding]:
+def _makers(held_roles: HeldRoles) -> Iterator[Binding]:
     """The bindings that let this person make service accounts."""
-    for binding in standing.bindings:
+    for binding in held_roles.bindings:
         scope = Scope.parse(binding.crn)
-        is_here = scope.organization == standing.organization != "" and binding.principal == standing.person.principal
-        if is_here and standing.table.makes_accounts(binding.role, scope.path):
+        is_here = (
+            scope.organization == held_roles.organization != "" and binding.principal == held_roles.person.principal
+        )
+        if is_here and held_roles.table.makes_accounts(binding.role, scope.path):
             yield binding
 
 
-def _with_account(standing: Standing, over_key: Sequence[Weighed]) -> Iterator[Weighed]:
+def _with_account(held_roles: HeldRoles, over_key: Sequence[Weighed]) -> Iterator[Weighed]:
     """What bindings give where the owner is made for the key; `over_key` is what they give over the key alone."""
-    makers = frozenset(_makers(standing))
+    makers = frozenset(_makers(held_roles))
     is_covered = any(each.counts for each in over_key)
     is_whole = any(each.counts and each.binding in makers for each in over_key)
-    takes = standing.table.account_makers()
+    takes = held_roles.table.account_makers()
     for each in over_key:
         is_helped = bool(makers) if each.counts else is_covered and not is_whole
         counts, why = _halves(each, takes, makes=each.binding in makers, is_helped=is_helped)
@@ -145,11 +149,11 @@ class _Grounds:
     anywhere: bool = False
 
 
-def _weigh(standing: Standing, target: Target) -> Iterator[tuple[Binding, bool, str]]:
+def _weigh(held_roles: HeldRoles, target: Target) -> Iterator[tuple[Binding, bool, str]]:
     """Each binding of the person, whether it counts, and why. What hangs on the role alone is asked once per role."""
-    person, organization, paths = standing.person.principal, standing.organization, target.resource.paths()
+    person, organization, paths = held_roles.person.principal, held_roles.organization, target.resource.paths()
     known: dict[str, _Grounds] = {}
-    for binding in standing.bindings:
+    for binding in held_roles.bindings:
         if binding.principal != person:
             continue
         scope = Scope.parse(binding.crn)
@@ -159,7 +163,7 @@ def _weigh(standing: Standing, target: Target) -> Iterator[tuple[Binding, bool, 
         grounds = known.get(binding.role)
         if grounds is None:
             is_own = target.owner.id == person
-            grounds = known[binding.role] = _grounds(binding.role, target, standing.table, is_own=is_own)
+            grounds = known[binding.role] = _grounds(binding.role, target, held_roles.table, is_own=is_own)
         yield binding, *_by_place(scope, paths, grounds)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from bot.domain.asks import Approval, Ask, Terms
-from bot.domain.authority import Standing, Target, authority, describe, lacks_only_the_account
+from bot.domain.authority import HeldRoles, Target, authority, describe, lacks_only_the_account
 from bot.domain.keys import MyAccount, Operation, Principal
 from bot.domain.policy import CHANGES, Policy, Rule
 
@@ -46,8 +46,8 @@ Verdict: TypeAlias = Allowed | NeedsApproval | Forbidden
 def decide(
     policy: Policy,
     ask: Ask,
-    requester: Standing,
-    approvers: Sequence[tuple[Approval, Standing]] = (),
+    requester: HeldRoles,
+    approvers: Sequence[tuple[Approval, HeldRoles]] = (),
 ) -> Verdict:
     """Decide about `ask`, from what its requester and its approvers hold right now.
 
@@ -71,7 +71,7 @@ def decide(
     return Forbidden(rule.name, _no_authority(requester, target))
 
 
-def refusal(ask: Ask, approver: Standing) -> str | None:
+def refusal(ask: Ask, approver: HeldRoles) -> str | None:
     """Why this person may not approve or deny this ask: a sentence for that person; None when they may."""
     if approver.person.is_same_as(ask.requester):
         return "You asked for this key, so someone else has to decide."
@@ -84,25 +84,25 @@ def refusal(ask: Ask, approver: Standing) -> str | None:
     return None
 
 
-def counting(ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> tuple[Approval, ...]:
+def counting(ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> tuple[Approval, ...]:
     """The approvals that count now: of this very ask, by people who still may approve it, one of each principal."""
     digest, found = ask.digest(), dict[Principal, Approval]()
-    for approval, standing in approvers:
-        person = standing.person
+    for approval, held_roles in approvers:
+        person = held_roles.person
         is_theirs = approval.by.is_same_as(person) and approval.by.principal == person.principal
-        if approval.digest == digest and is_theirs and refusal(ask, standing) is None:
+        if approval.digest == digest and is_theirs and refusal(ask, held_roles) is None:
             found.setdefault(person.principal, approval)
     return tuple(found.values())
 
 
-def _held(standing: Standing) -> str:
+def _held(held_roles: HeldRoles) -> str:
     """The roles of a person in words, as many as one reads in a sentence."""
-    bindings = standing.bindings
+    bindings = held_roles.bindings
     named = ", ".join(sorted({describe(binding) for binding in bindings[:NAMED]})) or "no role"
     return f"{named}, and {len(bindings) - NAMED} more" if len(bindings) > NAMED else named
 
 
-def _never(rule: Rule, ask: Ask, requester: Standing) -> str | None:
+def _never(rule: Rule, ask: Ask, requester: HeldRoles) -> str | None:
     """Why no approval whatsoever would help."""
     person = requester.person
     if rule.forbid:
@@ -120,11 +120,11 @@ def _never(rule: Rule, ask: Ask, requester: Standing) -> str | None:
     return None
 
 
-def _owns(requester: Standing, ask: Ask) -> bool:
+def _owns(requester: HeldRoles, ask: Ask) -> bool:
     return isinstance(ask.owner, MyAccount) and ask.owner.id == requester.person.principal
 
 
-def _no_authority(requester: Standing, target: Target) -> str:
+def _no_authority(requester: HeldRoles, target: Target) -> str:
     """Why the requester alone is not enough."""
     if lacks_only_the_account(requester, target):
         who = requester.table.account_makers()
@@ -132,6 +132,6 @@ def _no_authority(requester: Standing, target: Target) -> str:
     return "This rule needs no approval, but only from somebody who manages such keys."
 
 
-def _count(terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, Standing]]) -> Verdict:
+def _count(terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> Verdict:
     missing = terms.approvals - len(counting(ask, approvers))
     return NeedsApproval(terms, missing) if missing > 0 else Allowed(terms)

@@ -151,7 +151,7 @@ class FlinkRegion:
 
 
 @dataclass(frozen=True, slots=True)
-class Everywhere:
+class OrganizationScope:
     """A resource of the whole organisation: Cloud resource management, Tableflow, or Global."""
 
     kind: Literal[Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL]
@@ -181,7 +181,7 @@ class Everywhere:
         return ((),)
 
 
-Resource: TypeAlias = KafkaCluster | SchemaRegistry | KsqlCluster | FlinkRegion | Everywhere
+Resource: TypeAlias = KafkaCluster | SchemaRegistry | KsqlCluster | FlinkRegion | OrganizationScope
 
 
 @dataclass(frozen=True, slots=True)

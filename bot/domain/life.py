@@ -57,7 +57,7 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class ReplacedKey:
     """The key that a rotation replaced; the request's `ask.key` says which. It is deleted at `until`."""
 
     until: datetime
@@ -75,7 +75,7 @@ class Life:
     """Set by an extension; else the lifetime counts from the key's creation."""
     reminded: int = 0
     """How many of `LEADS` are behind us."""
-    former: Former | None = None
+    former: ReplacedKey | None = None
     endpoints: Endpoints = field(default=Endpoints("", ""))
     """Where to try the key, once its secret was shown."""
     endless: bool = False

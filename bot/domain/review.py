@@ -25,7 +25,7 @@ class Finding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Attestation:
     """Somebody said that a key is to stay, and why; until then the review does not ask again."""
 
     key: KeyId
@@ -74,7 +74,7 @@ class Digest:
     """What people call the user whose keys these are; "" where nobody knows."""
     keys: tuple[Listed, ...] = ()
     """Those to look at first, first."""
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[Attestation, ...] = ()
     """What was answered since the message was sent."""
     quotas: tuple[Quota, ...] = ()
     """Limits that are nearly reached, each with its use."""

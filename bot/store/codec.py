@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.domain.keys import Secret
 from bot.domain.requests import Request
-from bot.domain.review import Kept
+from bot.domain.review import Attestation
 from bot.services.commands import Click, Draft
 from bot.services.ports.store import Post, Reviewed
 from bot.store.sealing import SealContext, Sealer, not_ours
@@ -51,7 +51,7 @@ REQUEST = Codec(REQUEST_JSON)
 CLICK: Codec[ClickRecord] = Codec(TypeAdapter(ClickRecord, config=_CONFIG))
 DRAFT: Codec[DraftRecord] = Codec(TypeAdapter(DraftRecord, config=_CONFIG))
 POST: Codec[tuple[Post]] = Codec(TypeAdapter(tuple[Post], config=_CONFIG))
-KEEP: Codec[tuple[Kept]] = Codec(TypeAdapter(tuple[Kept], config=_CONFIG))
+KEEP: Codec[tuple[Attestation]] = Codec(TypeAdapter(tuple[Attestation], config=_CONFIG))
 DIGEST: Codec[tuple[Reviewed]] = Codec(TypeAdapter(tuple[Reviewed], config=_CONFIG))
 # Building one takes milliseconds; the types are those that the code names, so there are few.
 _COPIES: dict[object, Codec[tuple[str, str, Any]]] = {}

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from bot.domain.errors import Tampered
 from bot.domain.keys import KeyId, Principal
-from bot.domain.review import Kept
+from bot.domain.review import Attestation
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Reviewed
 from bot.store.codec import DIGEST, KEEP
@@ -28,20 +28,20 @@ class RedisKeeps:
         self._sealer = sealer
         self._clock = clock
 
-    async def keep(self, kept: Kept) -> None:
+    async def keep(self, kept: Attestation) -> None:
         """Remember until `kept.until` that a key stays. Raises ValueError when that is over."""
         lifetime = lifetime_ms(kept.until - self._clock())
         sealed = KEEP.seal(self._sealer, (kept,), self._keep_place(kept.key))
         with translated():
             await self._redis.set(self._keys.keep(kept.key), sealed, px=lifetime)
 
-    async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Kept]:
+    async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Attestation]:
         """Those of these keys that somebody keeps now; what does not open is left out, and logged."""
         if not keys:
             return {}
         with translated():
             found: list[bytes | None] = await self._redis.mget([self._keys.keep(key) for key in keys])
-        opened: dict[KeyId, Kept] = {}
+        opened: dict[KeyId, Attestation] = {}
         for key, sealed in zip(keys, found, strict=True):
             if sealed is None:
                 continue

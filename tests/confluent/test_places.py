@@ -11,7 +11,7 @@ from bot.confluent.inventory import ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
 from bot.confluent.places import ENDPOINTS, FLINK_REGIONS
 from bot.domain.catalog import Endpoints, Region
 from bot.domain.errors import Unavailable
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KsqlCluster, SchemaRegistry
+from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, OrganizationScope, SchemaRegistry
 from bot.domain.kinds import Kind
 from tests.confluent.fake import CLUSTERS, ENDPOINT, ORGANIZATION, FakeConfluent, Json, cluster, refusal
 
@@ -403,6 +403,6 @@ async def test_all_regions_are_listed_by_id_each_once(cloud: ConfluentCloud, fak
 @pytest.mark.parametrize("kind", [Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL])
 async def test_what_is_everywhere_is_at_the_configured_address(cloud: ConfluentCloud, kind: Kind) -> None:
     assert await cloud.resource(kind, "", "") == (
-        Everywhere(kind),  # type: ignore[arg-type]  # all three
+        OrganizationScope(kind),  # type: ignore[arg-type]  # all three
         Endpoints("", ENDPOINT, organization=ORGANIZATION),
     )

@@ -22,7 +22,16 @@ from starlette.routing import Route
 from bot.confluent import readiness
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KeyId, KsqlCluster, Resource, SchemaRegistry, Secret
+from bot.domain.keys import (
+    FlinkRegion,
+    KafkaCluster,
+    KeyId,
+    KsqlCluster,
+    OrganizationScope,
+    Resource,
+    SchemaRegistry,
+    Secret,
+)
 from bot.domain.kinds import Kind
 from bot.domain.life import Answer
 from bot.services.ports.cloud import Prober
@@ -35,7 +44,11 @@ KAFKA = KafkaCluster("lkc-abc123", "orders", ENV, "dev")
 REGISTRY = SchemaRegistry("lsrc-abc123", "schemas", ENV, "dev")
 KSQL = KsqlCluster("lksqlc-abc123", "enrichment", ENV, "dev", "lkc-abc123")
 FLINK = FlinkRegion("aws.us-east-1", ENV, "dev")
-CLOUD, TABLEFLOW, GLOBAL = Everywhere(Kind.CLOUD), Everywhere(Kind.TABLEFLOW), Everywhere(Kind.GLOBAL)
+CLOUD, TABLEFLOW, GLOBAL = (
+    OrganizationScope(Kind.CLOUD),
+    OrganizationScope(Kind.TABLEFLOW),
+    OrganizationScope(Kind.GLOBAL),
+)
 HOST = "https://pkc-1.us-central1.gcp.confluent.cloud:443"
 STATEMENTS = f"/sql/v1/organizations/{ORGANIZATION}/environments/{ENV}/statements?page_size=1"
 

@@ -11,11 +11,11 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.references import Place, place_of, places_of
 from bot.domain.errors import Unknown
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KeyId,
     KsqlCluster,
+    OrganizationScope,
     Principal,
     Resource,
     SchemaRegistry,
@@ -32,9 +32,9 @@ RESOURCES: dict[str, Resource] = {
     "schema-registry": SchemaRegistry("lsrc-abc123", "schemas", "env-abc123", "dev"),
     "ksqldb": KsqlCluster("lksqlc-abc123", "enrichment", "env-abc123", "dev", "lkc-abc123"),
     "flink": FLINK,
-    "cloud": Everywhere(Kind.CLOUD),
-    "tableflow": Everywhere(Kind.TABLEFLOW),
-    "global": Everywhere(Kind.GLOBAL),
+    "cloud": OrganizationScope(Kind.CLOUD),
+    "tableflow": OrganizationScope(Kind.TABLEFLOW),
+    "global": OrganizationScope(Kind.GLOBAL),
 }
 
 

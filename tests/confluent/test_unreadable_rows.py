@@ -8,7 +8,7 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.inventory import COMPUTE_POOLS, ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
 from bot.domain.catalog import Environment
 from bot.domain.errors import Unavailable
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KeyId, Principal
+from bot.domain.keys import FlinkRegion, KafkaCluster, KeyId, OrganizationScope, Principal
 from bot.domain.kinds import Kind
 from tests.confluent.fake import ACCOUNTS, BINDINGS, CLUSTERS, KEYS, FakeConfluent, Json, api_key
 
@@ -149,4 +149,4 @@ async def test_keys_of_ours_that_are_of_somebody_or_something_else_hinder_nobody
     # A Cloud key may name nothing; a list for Flink holds it, for its filter is ours.
     fake.collections[KEYS].append(ours("KEY5", resource=None))
     assert await cloud.keys(OWNER, region) == ()
-    assert [key.id for key in await cloud.keys(OWNER, Everywhere(Kind.CLOUD))] == ["KEY5"]
+    assert [key.id for key in await cloud.keys(OWNER, OrganizationScope(Kind.CLOUD))] == ["KEY5"]

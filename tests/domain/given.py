@@ -1,14 +1,14 @@
 """One small organisation: its people, what stands in it, and where in it a role can be bound."""
 
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     Owner,
     Person,
     Principal,
@@ -31,7 +31,11 @@ KAFKA = KafkaCluster("lkc-1", "orders", "env-1", "dev")
 REGISTRY = SchemaRegistry("lsrc-1", "registry", "env-1", "dev")
 KSQL = KsqlCluster("lksqlc-1", "app", "env-1", "dev", "lkc-1")
 FLINK = FlinkRegion("aws.us-east-1", "env-1", "dev")
-CLOUD, TABLEFLOW, GLOBAL = Everywhere(Kind.CLOUD), Everywhere(Kind.TABLEFLOW), Everywhere(Kind.GLOBAL)
+CLOUD, TABLEFLOW, GLOBAL = (
+    OrganizationScope(Kind.CLOUD),
+    OrganizationScope(Kind.TABLEFLOW),
+    OrganizationScope(Kind.GLOBAL),
+)
 RESOURCES: tuple[Resource, ...] = (KAFKA, REGISTRY, KSQL, FLINK, CLOUD, TABLEFLOW, GLOBAL)
 
 OWNED, OTHER = ServiceAccount(Principal("sa-owned"), "orders"), ServiceAccount(Principal("sa-other"), "billing")
@@ -62,12 +66,12 @@ PLACES = {
 """Where a role is bound. The cluster, the registry, the ksqlDB cluster and the region are those of `RESOURCES`."""
 
 
-def standing(
+def holding(
     person: Person, *held: tuple[str, str], table: Table = DOCUMENTED, organization: str = ORGANIZATION
-) -> Standing:
+) -> HeldRoles:
     """A person who holds these roles, each at its CRN."""
     bindings = tuple(Binding(person.principal, role, place) for role, place in held)
-    return Standing(person, bindings, organization, table)
+    return HeldRoles(person, bindings, organization, table)
 
 
 def policy(*rules: Rule) -> Policy:

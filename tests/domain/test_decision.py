@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.asks import Approval, Ask
-from bot.domain.authority import Standing, Target, bases, weigh_all
+from bot.domain.authority import HeldRoles, Target, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.keys import MyAccount, Operation, Owner, Person, Principal, Resource, SlackUserId
 from bot.domain.kinds import Kind
@@ -33,15 +33,15 @@ from tests.domain.given import (
     TABLEFLOW,
     a_rule,
     crn,
+    holding,
     policy,
-    standing,
 )
 from tests.support.build import DANA, ERIN, FEMI, ORGANIZATION, OTTO, a_person, an_approval, an_ask
 
 ORG_ADMIN = ("OrganizationAdmin", crn())
 ENV_ADMIN = ("EnvironmentAdmin", crn("environment=env-1"))
 KEY_ADMIN = ("ResourceKeyAdmin", crn())
-NOBODY = standing(DANA)
+NOBODY = holding(DANA)
 MINE = MyAccount(DANA.principal)
 
 
@@ -49,9 +49,9 @@ def ask_for(owner: Owner = OWNED, resource: Resource = KAFKA, **fields: Any) -> 
     return an_ask(owner=owner, resource=resource, **fields)
 
 
-def yes(ask: Ask, person: Person, *held: tuple[str, str]) -> tuple[Approval, Standing]:
+def yes(ask: Ask, person: Person, *held: tuple[str, str]) -> tuple[Approval, HeldRoles]:
     """An approval, and what its giver holds now."""
-    return an_approval(person, ask), standing(person, *held)
+    return an_approval(person, ask), holding(person, *held)
 
 
 def missing(verdict: Verdict) -> int:
@@ -88,14 +88,14 @@ def test_the_first_matching_rule_decides_and_no_other() -> None:
 def test_what_no_rule_speaks_of_is_forbidden() -> None:
     rules = policy(a_rule(0, Match(kinds=frozenset({Kind.FLINK}))))
 
-    assert isinstance(decide(rules, ask_for(), standing(DANA, ORG_ADMIN)), Forbidden)
-    assert isinstance(decide(policy(), ask_for(), standing(DANA, ORG_ADMIN)), Forbidden)
+    assert isinstance(decide(rules, ask_for(), holding(DANA, ORG_ADMIN)), Forbidden)
+    assert isinstance(decide(policy(), ask_for(), holding(DANA, ORG_ADMIN)), Forbidden)
 
 
 def test_a_rule_that_forbids_says_its_own_sentence_to_everybody() -> None:
     rule = a_rule(0, forbid="Ask the platform team for a Kafka key instead.")
     ask = ask_for()
-    verdict = decide(policy(rule), ask, standing(DANA, ORG_ADMIN), [yes(ask, ERIN, ORG_ADMIN)])
+    verdict = decide(policy(rule), ask, holding(DANA, ORG_ADMIN), [yes(ask, ERIN, ORG_ADMIN)])
 
     assert verdict == Forbidden(rule.name, "Ask the platform team for a Kafka key instead.")
 
@@ -104,13 +104,13 @@ def test_a_rule_that_forbids_says_its_own_sentence_to_everybody() -> None:
 def test_without_approvals_the_requester_needs_the_authority_alone(approvals: int) -> None:
     rules, ask = policy(a_rule(approvals)), ask_for()
 
-    assert isinstance(decide(rules, ask, standing(DANA, ENV_ADMIN)), Allowed)
+    assert isinstance(decide(rules, ask, holding(DANA, ENV_ADMIN)), Allowed)
     assert isinstance(decide(rules, ask, NOBODY), Forbidden)
     assert isinstance(decide(rules, ask, NOBODY, [yes(ask, ERIN, ORG_ADMIN)]), Forbidden)
 
 
 def test_a_role_of_the_requester_replaces_no_approval() -> None:
-    assert missing(decide(policy(a_rule(2)), ask_for(), standing(DANA, ORG_ADMIN))) == 2
+    assert missing(decide(policy(a_rule(2)), ask_for(), holding(DANA, ORG_ADMIN))) == 2
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_without_a_file_every_new_key_needs_one_approval_and_the_widest_need_two
 ) -> None:
     ask = ask_for(resource=resource, operation=operation)
 
-    assert missing(decide(without_a_file("C01"), ask, standing(DANA, ORG_ADMIN))) == asked
+    assert missing(decide(without_a_file("C01"), ask, holding(DANA, ORG_ADMIN))) == asked
 
 
 @pytest.mark.parametrize("operation", CHANGING)
@@ -158,7 +158,7 @@ def test_the_owner_of_a_key_edits_and_deletes_it_without_any_role(operation: Ope
     rules, ask = policy(a_rule(0, user_keys=user_keys)), ask_for(MINE, operation=operation)
 
     assert isinstance(decide(rules, ask, NOBODY), Allowed)
-    assert isinstance(decide(rules, ask, standing(DANA, KEY_ADMIN)), Allowed)
+    assert isinstance(decide(rules, ask, holding(DANA, KEY_ADMIN)), Allowed)
     assert missing(decide(rules, ask_for(HERS, operation=operation), NOBODY)) == 1
 
 
@@ -169,7 +169,7 @@ def test_a_rule_that_wants_approvals_wants_them_of_the_owner_of_the_key_too(oper
 
 def test_an_approval_that_a_change_needed_is_no_longer_needed_by_who_got_the_role_meanwhile() -> None:
     ask = ask_for(operation=Operation.DELETE)
-    verdict = decide(policy(a_rule(0)), ask, standing(DANA, ENV_ADMIN))
+    verdict = decide(policy(a_rule(0)), ask, holding(DANA, ENV_ADMIN))
 
     assert isinstance(verdict, Allowed)
     assert verdict.terms.approvals == 0
@@ -202,7 +202,7 @@ ROLES = sorted({*DOCUMENTED.rows, *NEWEST.rows})
 @pytest.mark.parametrize("table", [DOCUMENTED, NEWEST], ids=lambda table: table.name)
 @pytest.mark.parametrize("role", ROLES)
 def test_nobody_makes_a_key_for_another_person_whatever_their_role(role: str, table: Table) -> None:
-    requester = standing(DANA, *((role, place) for place in PLACES.values()), table=table)
+    requester = holding(DANA, *((role, place) for place in PLACES.values()), table=table)
     for operation in LENGTHENING:
         for resource in RESOURCES:
             ask = ask_for(HERS, resource, operation=operation)
@@ -218,9 +218,9 @@ def test_an_admin_may_edit_and_delete_the_key_of_another_person(operation: Opera
     ask = ask_for(HERS, operation=operation)
     alone = policy(a_rule(0))
 
-    assert isinstance(decide(alone, ask, standing(DANA, ENV_ADMIN)), Allowed)
-    assert isinstance(decide(alone, ask, standing(DANA, KEY_ADMIN)), Allowed)
-    assert missing(decide(alone, ask, standing(DANA, ("Operator", crn())))) == 1
+    assert isinstance(decide(alone, ask, holding(DANA, ENV_ADMIN)), Allowed)
+    assert isinstance(decide(alone, ask, holding(DANA, KEY_ADMIN)), Allowed)
+    assert missing(decide(alone, ask, holding(DANA, ("Operator", crn())))) == 1
 
 
 def test_who_owns_the_key_may_approve_that_another_person_deletes_it_only_with_a_role() -> None:
@@ -232,7 +232,7 @@ def test_who_owns_the_key_may_approve_that_another_person_deletes_it_only_with_a
 
 @pytest.mark.parametrize("operation", LENGTHENING)
 def test_where_user_keys_are_off_nobody_gets_one(operation: Operation) -> None:
-    verdict = decide(policy(a_rule(user_keys=False)), ask_for(MINE, operation=operation), standing(DANA, ORG_ADMIN))
+    verdict = decide(policy(a_rule(user_keys=False)), ask_for(MINE, operation=operation), holding(DANA, ORG_ADMIN))
 
     assert isinstance(verdict, Forbidden)
     assert "Use a service account" in verdict.reason
@@ -243,7 +243,7 @@ def test_where_user_keys_are_off_nobody_gets_one(operation: Operation) -> None:
 def test_where_user_keys_are_off_those_that_exist_can_still_be_deleted(operation: Operation, owner: Owner) -> None:
     ask = ask_for(owner, operation=operation)
 
-    assert isinstance(decide(policy(a_rule(0, user_keys=False)), ask, standing(DANA, ORG_ADMIN)), Allowed)
+    assert isinstance(decide(policy(a_rule(0, user_keys=False)), ask, holding(DANA, ORG_ADMIN)), Allowed)
 
 
 @pytest.mark.parametrize("owner", [OWNED, OTHER, NEW])
@@ -252,7 +252,7 @@ def test_where_user_keys_are_off_service_accounts_have_theirs(owner: Owner) -> N
 
 
 def test_a_resource_key_admin_makes_keys_for_others_and_none_for_itself() -> None:
-    alone, holder = policy(a_rule(0)), standing(DANA, KEY_ADMIN)
+    alone, holder = policy(a_rule(0)), holding(DANA, KEY_ADMIN)
 
     assert isinstance(decide(alone, ask_for(OWNED), holder), Allowed)
     assert isinstance(decide(alone, ask_for(MINE), holder), Forbidden)
@@ -260,7 +260,7 @@ def test_a_resource_key_admin_makes_keys_for_others_and_none_for_itself() -> Non
 
 @pytest.mark.parametrize("table", [DOCUMENTED, NEWEST], ids=lambda table: table.name)
 def test_what_another_role_gives_a_resource_key_admin_it_does_not_take_away(table: Table) -> None:
-    both = standing(DANA, KEY_ADMIN, ("DeveloperRead", crn("environment=env-1")), table=table)
+    both = holding(DANA, KEY_ADMIN, ("DeveloperRead", crn("environment=env-1")), table=table)
 
     assert isinstance(decide(policy(a_rule(0)), ask_for(MINE), both), Allowed)
 
@@ -269,8 +269,8 @@ def test_the_table_that_the_policy_chose_decides() -> None:
     ask, alone = ask_for(resource=KSQL), policy(a_rule(0))
     held = ("CloudClusterAdmin", crn("environment=env-1/cloud-cluster=lkc-1"))
 
-    assert isinstance(decide(alone, ask, standing(DANA, held, table=DOCUMENTED)), Forbidden)
-    assert isinstance(decide(alone, ask, standing(DANA, held, table=NEWEST)), Allowed)
+    assert isinstance(decide(alone, ask, holding(DANA, held, table=DOCUMENTED)), Forbidden)
+    assert isinstance(decide(alone, ask, holding(DANA, held, table=NEWEST)), Allowed)
 
 
 # --- which approvals count --------------------------------------------------------------------------------------------
@@ -304,14 +304,14 @@ def test_who_shares_anything_with_the_requester_approves_nothing(shared: dict[st
     ask, double = ask_for(), replace(ERIN, **shared)
 
     assert missing(decide(policy(a_rule()), ask, NOBODY, [yes(ask, double, ORG_ADMIN)])) == 1
-    assert refusal(ask, standing(double, ORG_ADMIN)) == "You asked for this key, so someone else has to decide."
+    assert refusal(ask, holding(double, ORG_ADMIN)) == "You asked for this key, so someone else has to decide."
 
 
 def test_an_address_that_slack_does_not_tell_makes_nobody_the_same_person() -> None:
     nameless, other = a_person("Nora", email=""), a_person("Otis", email="")
     ask = ask_for(requester=nameless)
 
-    assert missing(decide(policy(a_rule()), ask, standing(nameless), [yes(ask, other, ENV_ADMIN)])) == 0
+    assert missing(decide(policy(a_rule()), ask, holding(nameless), [yes(ask, other, ENV_ADMIN)])) == 0
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_an_approval_of_anything_else_does_not_count(changed: dict[str, Any]) ->
     ask = ask_for()
     other = replace(ask, **changed)
 
-    assert missing(decide(policy(a_rule()), ask, NOBODY, [(an_approval(ERIN, other), standing(ERIN, ORG_ADMIN))])) == 1
+    assert missing(decide(policy(a_rule()), ask, NOBODY, [(an_approval(ERIN, other), holding(ERIN, ORG_ADMIN))])) == 1
 
 
 def test_an_approval_counts_for_what_its_giver_holds_now() -> None:
@@ -347,7 +347,7 @@ def test_an_approval_of_somebody_who_is_another_confluent_user_by_now_does_not_c
     ask = ask_for()
     rematched = replace(ERIN, principal=Principal("u-new"))
 
-    found = [(an_approval(ERIN, ask), standing(rematched, ORG_ADMIN))]
+    found = [(an_approval(ERIN, ask), holding(rematched, ORG_ADMIN))]
 
     assert missing(decide(policy(a_rule()), ask, NOBODY, found)) == 1
 
@@ -357,7 +357,7 @@ def test_an_approval_of_somebody_who_is_another_confluent_user_by_now_does_not_c
 )
 def test_a_request_ends_with_the_person_who_asked(requester: Person) -> None:
     ask = ask_for()
-    verdict = decide(policy(a_rule()), ask, standing(requester, ORG_ADMIN), [yes(ask, FEMI, ORG_ADMIN)])
+    verdict = decide(policy(a_rule()), ask, holding(requester, ORG_ADMIN), [yes(ask, FEMI, ORG_ADMIN)])
 
     assert isinstance(verdict, Forbidden)
     assert verdict.reason == "The requester is now matched to another Confluent user."
@@ -367,14 +367,14 @@ def test_a_request_ends_with_the_person_who_asked(requester: Person) -> None:
 
 
 def test_who_may_decide_is_refused_nothing() -> None:
-    assert refusal(ask_for(), standing(ERIN, ENV_ADMIN)) is None
-    assert refusal(ask_for(), standing(ERIN, ("ResourceOwner", crn("service-account=sa-owned")))) is None
+    assert refusal(ask_for(), holding(ERIN, ENV_ADMIN)) is None
+    assert refusal(ask_for(), holding(ERIN, ("ResourceOwner", crn("service-account=sa-owned")))) is None
 
 
 def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
-    assert refusal(ask_for(), standing(ERIN)) == "Your Confluent roles do not cover this key (you hold no role)."
+    assert refusal(ask_for(), holding(ERIN)) == "Your Confluent roles do not cover this key (you hold no role)."
     held = (("Operator", crn()), ("EnvironmentAdmin", crn("environment=env-2")))
-    assert refusal(ask_for(), standing(ERIN, *held)) == (
+    assert refusal(ask_for(), holding(ERIN, *held)) == (
         "Your Confluent roles do not cover this key (you hold EnvironmentAdmin of env-2, Operator of the organisation)."
     )
 
@@ -382,18 +382,18 @@ def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
 def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> None:
     ask, account_admin = ask_for(NEW), ("AccountAdmin", crn())
 
-    assert refusal(ask, standing(ERIN, ENV_ADMIN)) == (
+    assert refusal(ask, holding(ERIN, ENV_ADMIN)) == (
         "Your Confluent roles cover this key, but make no service account for it "
         "(that takes AccountAdmin or OrganizationAdmin, and you hold EnvironmentAdmin of env-1)."
     )
-    assert refusal(ask, standing(ERIN, account_admin)) == (
+    assert refusal(ask, holding(ERIN, account_admin)) == (
         "Your Confluent roles do not cover this key (you hold AccountAdmin of the organisation)."
     )
-    assert refusal(ask, standing(ERIN, ENV_ADMIN, account_admin)) is None
+    assert refusal(ask, holding(ERIN, ENV_ADMIN, account_admin)) is None
 
 
 def test_who_would_need_no_approval_is_told_which_role_makes_the_service_account() -> None:
-    verdict = decide(policy(a_rule(0)), ask_for(NEW), standing(DANA, ENV_ADMIN))
+    verdict = decide(policy(a_rule(0)), ask_for(NEW), holding(DANA, ENV_ADMIN))
 
     assert isinstance(verdict, Forbidden)
     assert "make service accounts too: AccountAdmin or OrganizationAdmin." in verdict.reason
@@ -402,22 +402,22 @@ def test_who_would_need_no_approval_is_told_which_role_makes_the_service_account
 def test_the_policy_says_which_roles_make_service_accounts() -> None:
     ask, own = ask_for(NEW), replace(DOCUMENTED, creates_accounts=frozenset({"EnvironmentAdmin"}))
 
-    assert refusal(ask, standing(ERIN, ENV_ADMIN, table=own)) is None
-    assert refusal(ask, standing(ERIN, ENV_ADMIN, table=replace(own, creates_accounts=frozenset()))) == (
+    assert refusal(ask, holding(ERIN, ENV_ADMIN, table=own)) is None
+    assert refusal(ask, holding(ERIN, ENV_ADMIN, table=replace(own, creates_accounts=frozenset()))) == (
         "Your Confluent roles cover this key, but make no service account for it "
         "(that takes no role, and you hold EnvironmentAdmin of env-1)."
     )
-    told = refusal(ask, standing(ERIN, ORG_ADMIN, table=own))
+    told = refusal(ask, holding(ERIN, ORG_ADMIN, table=own))
     assert told is not None
     assert "that takes EnvironmentAdmin, and" in told
 
 
 def test_each_of_two_bindings_says_what_it_adds() -> None:
-    env, account = standing(DANA, ENV_ADMIN), standing(DANA, ("AccountAdmin", crn()))
-    both = standing(DANA, ENV_ADMIN, ("AccountAdmin", crn()), ("Operator", crn()))
-    whole = standing(DANA, ORG_ADMIN, ("AccountAdmin", crn()), ENV_ADMIN)
+    env, account = holding(DANA, ENV_ADMIN), holding(DANA, ("AccountAdmin", crn()))
+    both = holding(DANA, ENV_ADMIN, ("AccountAdmin", crn()), ("Operator", crn()))
+    whole = holding(DANA, ORG_ADMIN, ("AccountAdmin", crn()), ENV_ADMIN)
 
-    def said(of: Standing) -> list[tuple[bool, str]]:
+    def said(of: HeldRoles) -> list[tuple[bool, str]]:
         return [(each.counts, each.why) for each in weigh_all(of, Target(NEW, KAFKA))]
 
     takes = "that takes AccountAdmin or OrganizationAdmin"
@@ -440,7 +440,7 @@ def test_each_of_two_bindings_says_what_it_adds() -> None:
 def test_a_refusal_stays_a_sentence_for_who_holds_a_thousand_roles() -> None:
     held = [("EnvironmentAdmin", crn(f"environment=env-{number}")) for number in range(100, 1100)]
 
-    told = refusal(ask_for(), standing(ERIN, *held))
+    told = refusal(ask_for(), holding(ERIN, *held))
 
     assert told is not None
     assert len(told) < 300
@@ -459,7 +459,7 @@ def test_a_policy_of_many_rules_names_the_one_that_decided() -> None:
 
 
 def test_a_standing_in_an_organisation_that_is_not_ours_is_none() -> None:
-    elsewhere = standing(DANA, ORG_ADMIN, organization="o-2")
+    elsewhere = holding(DANA, ORG_ADMIN, organization="o-2")
 
     assert elsewhere.organization != ORGANIZATION
     assert isinstance(decide(policy(a_rule(0)), ask_for(), elsewhere), Forbidden)

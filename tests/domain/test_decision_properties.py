@@ -9,7 +9,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from bot.domain.asks import Approval, Ask
-from bot.domain.authority import Standing, Target, authority, bases, weigh_all
+from bot.domain.authority import HeldRoles, Target, authority, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.keys import (
     MyAccount,
@@ -63,7 +63,7 @@ APPROVERS = (ERIN, FEMI, OTTO, DOUBLE)
 PEOPLE = (DANA, *APPROVERS)
 MINE = MyAccount(DANA.principal)
 
-Case: TypeAlias = tuple[Policy, Ask, Standing, list[tuple[Approval, Standing]]]
+Case: TypeAlias = tuple[Policy, Ask, HeldRoles, list[tuple[Approval, HeldRoles]]]
 """A decision's four facts: the policy, what is asked, who asks, and who approved."""
 
 EVERYBODYS: tuple[Owner, ...] = (OWNED, OTHER, NEW, MINE, HERS)
@@ -105,25 +105,25 @@ policies = st.builds(
 
 
 @st.composite
-def standings(draw: st.DrawFn, person: Person, table: Table) -> Standing:
+def holdings(draw: st.DrawFn, person: Person, table: Table) -> HeldRoles:
     bindings = tuple(Binding(person.principal, role, place) for role, place in draw(held))
-    return Standing(person, bindings, ORGANIZATION, table)
+    return HeldRoles(person, bindings, ORGANIZATION, table)
 
 
 @st.composite
-def approvals_of(draw: st.DrawFn, ask: Ask, table: Table) -> list[tuple[Approval, Standing]]:
+def approvals_of(draw: st.DrawFn, ask: Ask, table: Table) -> list[tuple[Approval, HeldRoles]]:
     """Approvals by anybody, of this ask or another, some by people who hold nothing any more."""
     other = replace(ask, reason="something else")
     people = draw(st.lists(st.sampled_from((*PEOPLE, *APPROVERS)), max_size=4))
     of = st.sampled_from((ask, ask, ask, other))
-    return [(an_approval(person, draw(of)), draw(standings(person, table))) for person in people]
+    return [(an_approval(person, draw(of)), draw(holdings(person, table))) for person in people]
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """Everything that a decision is made of."""
     table, ask = draw(tables), draw(asks)
-    return draw(policies), ask, draw(standings(DANA, table)), draw(approvals_of(ask, table))
+    return draw(policies), ask, draw(holdings(DANA, table)), draw(approvals_of(ask, table))
 
 
 def how_good(verdict: Verdict) -> int:
@@ -159,7 +159,7 @@ def test_who_looks_later_at_the_same_facts_decides_the_same(case: Case) -> None:
     event(type(at_the_click).__name__)
 
 
-def read_again(found: Standing) -> Standing:
+def read_again(found: HeldRoles) -> HeldRoles:
     """The same bindings from another call: in another order, and one of them twice."""
     return replace(found, bindings=(*found.bindings[::-1], *found.bindings[:1]))
 
@@ -167,7 +167,7 @@ def read_again(found: Standing) -> Standing:
 @given(cases(), st.data())
 def test_who_is_not_refused_at_the_click_is_counted_at_the_effect(case: Case, data: st.DataObject) -> None:
     rules, ask, requester, given_by = case
-    newcomer = data.draw(standings(data.draw(st.sampled_from(PEOPLE)), requester.table))
+    newcomer = data.draw(holdings(data.draw(st.sampled_from(PEOPLE)), requester.table))
     counted_before = {each.person.principal for _, each in given_by}
     if newcomer.person.principal in counted_before:
         return  # a second voice of the same person has a test of its own
@@ -242,7 +242,7 @@ def test_one_confluent_user_is_one_approval_under_however_many_slack_ids(
     rules, ask, requester, _ = case
     admin = (Binding(person.principal, "OrganizationAdmin", crn()),)
     doubles = [replace(person, slack=SlackUserId(f"U{n}"), email=f"{n}@example.com") for n in range(accounts)]
-    given_by = [(an_approval(each, ask), Standing(each, admin, ORGANIZATION, requester.table)) for each in doubles]
+    given_by = [(an_approval(each, ask), HeldRoles(each, admin, ORGANIZATION, requester.table)) for each in doubles]
 
     assert decide(rules, ask, requester, given_by) == decide(rules, ask, requester, given_by[:1])
 
@@ -251,7 +251,7 @@ def test_one_confluent_user_is_one_approval_under_however_many_slack_ids(
 
 
 def has(bindings: tuple[Binding, ...], wanted: Target, table: Table) -> bool:
-    return authority(Standing(DANA, bindings, ORGANIZATION, table), wanted) is not None
+    return authority(HeldRoles(DANA, bindings, ORGANIZATION, table), wanted) is not None
 
 
 @given(st.lists(st.sampled_from(HOLDINGS), min_size=2, max_size=5), owners, resources, tables)
@@ -271,7 +271,7 @@ def test_one_binding_is_enough_wherever_it_stands_among_others(
 def test_what_is_told_of_bindings_and_what_they_give_is_the_same(
     roles: list[tuple[str, str]], owner: Owner, resource: Resource, table: Table
 ) -> None:
-    holder = Standing(DANA, tuple(Binding(DANA.principal, *each) for each in roles), ORGANIZATION, table)
+    holder = HeldRoles(DANA, tuple(Binding(DANA.principal, *each) for each in roles), ORGANIZATION, table)
     wanted = Target(owner, resource)
     counting = [each.binding for each in weigh_all(holder, wanted) if each.counts]
     found = bases(holder, wanted)
@@ -318,9 +318,9 @@ def test_in_2026_only_organization_admins_and_owners_manage_the_widest_keys_of_s
     roles: list[tuple[str, str]], owner: Owner, resource: Resource
 ) -> None:
     bindings = tuple(Binding(DANA.principal, role, place) for role, place in roles)
-    standing = Standing(DANA, bindings, ORGANIZATION, NEWEST)
+    holding = HeldRoles(DANA, bindings, ORGANIZATION, NEWEST)
 
-    for weighed in weigh_all(standing, Target(owner, resource)):
+    for weighed in weigh_all(holding, Target(owner, resource)):
         role, place = weighed.binding.role, Scope.parse(weighed.binding.crn)
         is_admin = role == "OrganizationAdmin" and place.path == ()
         is_owner = role == "ResourceOwner" and place.path[:1] in {
@@ -364,7 +364,7 @@ def test_nobody_ever_makes_a_key_that_another_person_owns(
 ) -> None:
     somebody = data.draw(st.sampled_from([each.principal for each in PEOPLE if each.principal != asker.principal]))
     ask = an_ask(requester=asker, operation=operation, owner=MyAccount(somebody), resource=resource)
-    requester = data.draw(standings(asker, table))
+    requester = data.draw(holdings(asker, table))
 
     assert isinstance(decide(rules, ask, requester, data.draw(approvals_of(ask, table))), Forbidden)
 

@@ -14,7 +14,7 @@ from bot.domain.deadlines import (
     longest_overlap,
     next_reminder,
 )
-from bot.domain.life import Former, Life
+from bot.domain.life import Life, ReplacedKey
 from bot.domain.requests import Shown
 from tests.support import build
 from tests.support.build import DAY, HOUR, NOW
@@ -60,7 +60,7 @@ def test_a_replaced_key_is_promised_no_longer_than_confluent_keeps_it(
     old_expires: datetime | None, most: timedelta
 ) -> None:
     old = build.a_key("OLD0000000000001", expires_at=old_expires)
-    key = replace(shown(None, None, Life(former=Former(NOW + DAY))), ask=build.an_ask(key=old))
+    key = replace(shown(None, None, Life(former=ReplacedKey(NOW + DAY))), ask=build.an_ask(key=old))
 
     assert longest_overlap(key) == NOW + most
     assert capped(NOW + 3 * DAY, key) == NOW + min(3 * DAY, most)

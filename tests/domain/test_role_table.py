@@ -31,9 +31,9 @@ from tests.domain.given import (
     PLACES,
     RESOURCES,
     a_rule,
+    holding,
     owners,
     policy,
-    standing,
 )
 from tests.support.build import DANA, OTTO, an_approval, an_ask
 
@@ -285,7 +285,7 @@ def letters(of: set[str]) -> str:
 def test_a_role_has_the_authority_that_its_page_gives(
     table: Table, role: str, place: str, cells: tuple[str, ...]
 ) -> None:
-    holder = standing(DANA, (role, PLACES[place]), table=table)
+    holder = holding(DANA, (role, PLACES[place]), table=table)
 
     found = tuple(
         letters({letter for letter, owner in owners().items() if authority(holder, Target(owner, resource))})
@@ -299,7 +299,7 @@ def test_a_role_has_the_authority_that_its_page_gives(
 def test_where_no_approval_is_needed_the_requester_needs_that_authority(
     table: Table, role: str, place: str, cells: tuple[str, ...]
 ) -> None:
-    requester = standing(DANA, (role, PLACES[place]), table=table)
+    requester = holding(DANA, (role, PLACES[place]), table=table)
     alone = policy(a_rule(approvals=0))
 
     for kind, (resource, letter, owner) in zip([cell for cell in cells for _ in owners()], CELLS, strict=True):
@@ -317,7 +317,7 @@ def test_where_no_approval_is_needed_the_requester_needs_that_authority(
 def test_where_approval_is_needed_the_approver_needs_that_authority(
     table: Table, role: str, place: str, cells: tuple[str, ...]
 ) -> None:
-    requester, approver = standing(DANA, table=table), standing(OTTO, (role, PLACES[place]), table=table)
+    requester, approver = holding(DANA, table=table), holding(OTTO, (role, PLACES[place]), table=table)
     of_others = {"u": MyAccount(DANA.principal), "a": OWNED, "b": OTHER, "n": NEW}
 
     for kind, resource in zip(cells, RESOURCES, strict=True):
@@ -337,7 +337,7 @@ def test_two_bindings_together_make_a_key_of_a_new_service_account(line: str) ->
     held = [(role, PLACES[place]) for role, _, place in (each.partition("@") for each in two)]
 
     for roles in (held, held[::-1]):
-        holder = standing(DANA, *roles, table=TABLES_BY_NAME[name])
+        holder = holding(DANA, *roles, table=TABLES_BY_NAME[name])
         targets = {kind: Target(NEW, resource) for kind, resource in NAMES.items()}
         found = {kind for kind, target in targets.items() if authority(holder, target)}
         assert found == set(kinds.split()) - {"-"}

@@ -22,8 +22,8 @@ from tests.domain.given import (
     REGISTRY,
     RESOURCES,
     crn,
+    holding,
     owners,
-    standing,
 )
 from tests.support.build import DANA, ERIN, ORGANIZATION
 
@@ -35,11 +35,11 @@ SUBJECT = "environment=env-1/schema-registry=lsrc-1/subject"
 
 def has(role: str, place: str, owner: Owner = OWNED, resource: Resource = KAFKA) -> bool:
     """Whether Erin, with this role at this CRN, has authority over such a key."""
-    return authority(standing(ERIN, (role, place)), Target(owner, resource)) is not None
+    return authority(holding(ERIN, (role, place)), Target(owner, resource)) is not None
 
 
 def why(role: str, place: str, owner: Owner = OWNED, resource: Resource = KAFKA) -> str:
-    return weigh_all(standing(ERIN, (role, place)), Target(owner, resource))[0].why
+    return weigh_all(holding(ERIN, (role, place)), Target(owner, resource))[0].why
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_pattern_covers_what_it_is_an_element_wise_prefix_of(
 @pytest.mark.parametrize("called", [KSQL.name, KSQL.id])
 def test_a_ksqldb_cluster_is_named_by_its_name_or_by_its_id(called: str, owner: Owner, table: Table) -> None:
     """Confluent's own CRN of it ends in its name; some bindings name it by its id."""
-    erin = standing(ERIN, ("KsqlAdmin", crn(f"{CLUSTER}/ksql={called}")), table=table)
+    erin = holding(ERIN, ("KsqlAdmin", crn(f"{CLUSTER}/ksql={called}")), table=table)
 
     def holds(resource: Resource) -> bool:
         return authority(erin, Target(owner, resource)) is not None
@@ -178,7 +178,7 @@ def test_a_resource_owner_owns_the_accounts_that_it_is_bound_to(
     place: str, owner: ServiceAccount, *, owns: bool
 ) -> None:
     assert has("ResourceOwner", crn(place), owner) is owns
-    newest = standing(ERIN, ("ResourceOwner", crn(place)), table=NEWEST)
+    newest = holding(ERIN, ("ResourceOwner", crn(place)), table=NEWEST)
     assert (authority(newest, Target(owner, CLOUD)) is not None) is owns
 
 
@@ -226,12 +226,12 @@ def test_a_malformed_crn_gives_no_authority(place: str) -> None:
     assert not any(has("OrganizationAdmin", place, resource=resource) for resource in RESOURCES)
     assert not has("ResourceOwner", place)
     assert not has("DeveloperRead", place, HER_OWN)
-    assert authority(standing(ERIN, ("OrganizationAdmin", place), table=NEWEST), Target(HER_OWN, KAFKA)) is None
+    assert authority(holding(ERIN, ("OrganizationAdmin", place), table=NEWEST), Target(HER_OWN, KAFKA)) is None
 
 
 @pytest.mark.parametrize("place", MALFORMED)
 def test_not_knowing_the_own_organisation_makes_no_crn_count(place: str) -> None:
-    lost = standing(ERIN, ("OrganizationAdmin", place), organization="", table=NEWEST)
+    lost = holding(ERIN, ("OrganizationAdmin", place), organization="", table=NEWEST)
 
     assert authority(lost, Target(OWNED, KAFKA)) is None
     assert authority(lost, Target(HER_OWN, KAFKA)) is None
@@ -244,7 +244,7 @@ PIECES = ("crn:", "//", "/", "=", "*", "%", "%2F", "%zz", "?", "organization", "
 @given(st.one_of(st.text(), st.lists(st.sampled_from((*PIECES, "o-1", "kafka"))).map("".join)))
 @example("crn://confluent.cloud/organization=o-1/%ff=%fe")
 def test_reading_and_weighing_a_crn_never_fails(text: str) -> None:
-    holder = standing(ERIN, ("OrganizationAdmin", text))
+    holder = holding(ERIN, ("OrganizationAdmin", text))
 
     for resource in RESOURCES:
         weighed = weigh_all(holder, Target(OWNED, resource))
@@ -263,7 +263,7 @@ def test_no_slip_in_a_crn_makes_it_the_whole_organisation() -> None:
 
 
 def test_bindings_of_somebody_else_are_not_even_weighed() -> None:
-    holder = standing(ERIN)
+    holder = holding(ERIN)
     foreign = Binding(DANA.principal, "OrganizationAdmin", crn())
 
     assert weigh_all(type(holder)(ERIN, (foreign,), ORGANIZATION), Target(OWNED, KAFKA)) == ()
@@ -325,6 +325,6 @@ def test_a_binding_is_described_by_the_names_on_its_path(place: str, words: str)
 def test_a_key_opens_something_where_any_role_touches_the_resource(
     place: str, resource: Resource, *, touched: bool
 ) -> None:
-    holder = standing(ERIN, ("MetricsViewer", place))
+    holder = holding(ERIN, ("MetricsViewer", place))
 
     assert reaches(holder, Target(HER_OWN, resource)) is touched

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from bot.domain.authority import Target
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     Owner,
     Principal,
     Resource,
@@ -200,7 +200,7 @@ ENVIRONMENTS, OWNERS = ("env-1", "env-2", "env-other"), ("me", "service-account"
 
 def resources() -> list[Resource]:
     """One of everything in each environment, and clusters with and without a name in the rules."""
-    found: list[Resource] = [Everywhere(kind) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)]
+    found: list[Resource] = [OrganizationScope(kind) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)]
     for place in ENVIRONMENTS:
         found += [KafkaCluster(id_, id_, place, place) for id_ in ("lkc-1", "lkc-other")]
         found += [SchemaRegistry(id_, id_, place, place) for id_ in ("lsrc-1", "lsrc-other")]

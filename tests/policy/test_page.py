@@ -4,11 +4,11 @@ import pytest
 
 from bot.domain.authority import Target
 from bot.domain.keys import (
-    Everywhere,
     KafkaCluster,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     Owner,
     Principal,
     Resource,
@@ -18,7 +18,7 @@ from tests.policy.written import PAGE, examples, file
 from tests.support.build import ACCOUNT
 
 DEV, PROD = (KafkaCluster(f"lkc-{name}", name, f"env-{name}", name) for name in ("dev001", "prod01"))
-CLOUD = Everywhere(Kind.CLOUD)
+CLOUD = OrganizationScope(Kind.CLOUD)
 MINE, NEW = MyAccount(Principal("u-dana")), NewServiceAccount("orders", "")
 CREATE, EDIT, ROTATE, DELETE = Operation.CREATE, Operation.EDIT, Operation.ROTATE, Operation.DELETE
 SMALL_TEAM, SELF_SERVICE, TWO_PEOPLE = 1, 2, 3

@@ -6,9 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.asks import Ask
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
-from bot.domain.keys import Everywhere, MyAccount, Operation, Person
+from bot.domain.keys import MyAccount, Operation, OrganizationScope, Person
 from bot.domain.kinds import Kind
 from bot.domain.policy import RULED
 from bot.domain.roles import Binding
@@ -85,13 +85,13 @@ ASKS = st.builds(
     an_ask,
     operation=st.sampled_from(Operation),
     owner=st.sampled_from([ACCOUNT, MyAccount(DANA.principal)]),
-    resource=st.sampled_from([CLUSTER, Everywhere(Kind.CLOUD)]),
+    resource=st.sampled_from([CLUSTER, OrganizationScope(Kind.CLOUD)]),
 )
 
 
-def standing(person: Person, *, is_admin: bool) -> Standing:
+def holding(person: Person, *, is_admin: bool) -> HeldRoles:
     binding = Binding(person.principal, "OrganizationAdmin", HERE)
-    return Standing(person, (binding,) if is_admin else (), ORGANIZATION)
+    return HeldRoles(person, (binding,) if is_admin else (), ORGANIZATION)
 
 
 def rank(verdict: Verdict) -> tuple[int, int]:
@@ -115,7 +115,7 @@ def test_a_rule_that_forbids_allows_nothing_more_wherever_it_stands(
     def decided(written: list[dict[str, object]]) -> Verdict:
         named = [{"name": f"rule {index}", **rule} for index, rule in enumerate(written)]
         policy = load(json.dumps({"version": 1, "channel": "C1", "rules": named}), default_channel="")
-        approver = (an_approval(ERIN, ask), standing(ERIN, is_admin="approver" in admins))
-        return decide(policy, ask, standing(DANA, is_admin="requester" in admins), [approver])
+        approver = (an_approval(ERIN, ask), holding(ERIN, is_admin="approver" in admins))
+        return decide(policy, ask, holding(DANA, is_admin="requester" in admins), [approver])
 
     assert rank(decided([*rules[:where], forbidding, *rules[where:]])) <= rank(decided(rules))

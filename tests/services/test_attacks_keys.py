@@ -16,7 +16,7 @@ from bot.domain.deadlines import end_of_life
 from bot.domain.errors import Unavailable
 from bot.domain.keys import ApiKey, KeyId, NewServiceAccount, Operation, Principal, RequestId, Secret
 from bot.domain.kinds import Kind
-from bot.domain.life import Former
+from bot.domain.life import ReplacedKey
 from bot.domain.requests import Approved, Done, Failed, Ready, Request, Shown
 from bot.services.commands import (
     Approve,
@@ -312,7 +312,7 @@ async def test_a_rotation_whose_key_is_replaced_goes_on_though_the_old_key_is_go
         state = await world.state(request)
         assert isinstance(state, Shown)
         assert world.cloud.live() == [state.key.id]
-        assert state.life.former == Former(build.NOW, deleted_at=build.NOW)
+        assert state.life.former == ReplacedKey(build.NOW, deleted_at=build.NOW)
         deleted = [line for line in await world.audit() if line["action"] == Action.DELETED]
         assert [line["details"]["key"] for line in deleted].count(OLD) == 1
 

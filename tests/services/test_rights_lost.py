@@ -113,7 +113,7 @@ async def test_who_asked_for_a_key_that_is_not_shown_does_not_read_that_it_was_d
         directory = world.start().worker.directory
 
         with pytest.raises(Throttled):
-            await Viewing(directory, world.store.requests, world.clock).key_view(KEY, await directory.standing(DANA))
+            await Viewing(directory, world.store.requests, world.clock).key_view(KEY, await directory.held_roles(DANA))
 
 
 class Blind(FakeCloud):

@@ -15,16 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, Endpoints, Environment, Quota, Region
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     Owner,
     Principal,
     RequestId,
@@ -36,7 +36,7 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.life import Probe
 from bot.domain.requests import Done, Keyed, Request
-from bot.domain.review import Digest, Finding, Kept, Listed
+from bot.domain.review import Attestation, Digest, Finding, Listed
 from bot.domain.roles import Binding
 from bot.services.browse.home import KEYS, HomePage
 from bot.services.browse.keys import PAGE
@@ -90,9 +90,9 @@ RESOURCES: dict[Kind, Resource] = {
     Kind.SCHEMA_REGISTRY: SchemaRegistry("lsrc-1", "registry", "env-1", "dev"),
     Kind.KSQLDB: KsqlCluster("lksqlc-1", "joins", "env-1", "dev", "lkc-1"),
     Kind.FLINK: FlinkRegion("aws.us-east-1", "env-1", "dev"),
-    Kind.CLOUD: Everywhere(Kind.CLOUD),
-    Kind.TABLEFLOW: Everywhere(Kind.TABLEFLOW),
-    Kind.GLOBAL: Everywhere(Kind.GLOBAL),
+    Kind.CLOUD: OrganizationScope(Kind.CLOUD),
+    Kind.TABLEFLOW: OrganizationScope(Kind.TABLEFLOW),
+    Kind.GLOBAL: OrganizationScope(Kind.GLOBAL),
 }
 OWNERS: tuple[Owner, ...] = (MyAccount(Principal("u-1")), build.ACCOUNT, NewServiceAccount("a", "b"))
 VERDICTS = ("", "works", "no-permission", "unreachable", "gave-up")
@@ -199,7 +199,7 @@ def forms(text: str) -> Iterator[Page]:
 def a_digest(text: str, audience: Any = "owner") -> Digest:
     """As long as a digest can be, with this text wherever text comes from outside."""
     listed = Listed(build.a_key(kind=Kind.KAFKA), build.CLUSTER, tuple(Finding))
-    kept = Kept(listed.key.id, build.DANA.slack, "needed", build.NOW, build.NOW)
+    kept = Attestation(listed.key.id, build.DANA.slack, "needed", build.NOW, build.NOW)
     quota = Quota("iam.max_keys", "API keys", 10, 9, "u-1")
     owner = build.ACCOUNT if audience != "owner" else MyAccount(Principal("u-1"))
     whole = Digest(owner, audience, build.NOW, timedelta(days=90), "Dana", (listed,) * 40, (kept,) * 40, (quota,) * 30)
@@ -312,9 +312,9 @@ def test_client_configurations(text: str, kind: Kind) -> None:
 def test_answers_to_commands(text: str) -> None:
     crn = f"crn://confluent.cloud/organization=o/environment={text}"
     bindings = tuple(Binding(Principal("u-1"), f"{text} {number}", crn) for number in range(40))
-    standing = some.everywhere(Standing(build.DANA, bindings, "o"), text)
+    held_roles = some.everywhere(HeldRoles(build.DANA, bindings, "o"), text)
 
-    assert_taken(answers.whoami_blocks(standing, {text: text}))
+    assert_taken(answers.whoami_blocks(held_roles, {text: text}))
     assert_taken(answers.unknown_blocks(text or "?"))
 
 

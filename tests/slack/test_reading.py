@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.keys import Everywhere, FlinkRegion, MyAccount, Operation, RequestId, Resource
+from bot.domain.keys import FlinkRegion, MyAccount, Operation, OrganizationScope, RequestId, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Done, Ready, Request
 from bot.services.browse.home import HomePage
@@ -37,7 +37,7 @@ def buttons(blocks: Sequence[Block]) -> list[str]:
     [
         (build.CLUSTER, "documented", True),
         (FLINK, "documented", False),
-        (Everywhere(Kind.CLOUD), "documented", False),
+        (OrganizationScope(Kind.CLOUD), "documented", False),
         (FLINK, "2026", True),
     ],
 )

@@ -16,13 +16,13 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 import handlers
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
+    OrganizationScope,
     RequestId,
     SchemaRegistry,
     Secret,
@@ -71,8 +71,8 @@ bindings = st.builds(
     crn=st.builds("crn://confluent.cloud/organization=o/environment={}".format, some.texts),
     source=st.sampled_from(["binding", "mapping"]),
 )
-standings = st.builds(
-    Standing, person=some.people, bindings=st.lists(bindings, max_size=40).map(tuple), organization=st.just("o")
+holdings = st.builds(
+    HeldRoles, person=some.people, bindings=st.lists(bindings, max_size=40).map(tuple), organization=st.just("o")
 )
 review_pages = st.builds(
     ReviewPage,
@@ -203,9 +203,9 @@ def test_slack_takes_the_message_with_the_secret(handover: Handover) -> None:
 
 
 @few
-@given(standings, some.texts)
-def test_slack_takes_the_answers_to_commands(standing: Standing, typed: str) -> None:
-    assert_slack_takes(answers.whoami_blocks(standing, {}), "Who you are")
+@given(holdings, some.texts)
+def test_slack_takes_the_answers_to_commands(held_roles: HeldRoles, typed: str) -> None:
+    assert_slack_takes(answers.whoami_blocks(held_roles, {}), "Who you are")
     assert_slack_takes(answers.unknown_blocks(typed), "There is no such command")
     check_view({"type": "home", "blocks": answers.help_blocks()}, "home")
 
@@ -258,7 +258,7 @@ def test_a_form_comes_back_as_it_was_drawn_with_what_it_did_not_show(page: FormP
     page = replace(page, draft=replace(page.draft, **short, **account))
     view = pages.page(page)
     drawn = page.draft
-    if page.resource is None or isinstance(page.resource, Everywhere):
+    if page.resource is None or isinstance(page.resource, OrganizationScope):
         drawn = replace(drawn, cluster="")  # it has a problem, or there is nothing to choose
     if page.account is None and drawn.owner not in {"", "me", "new"}:
         drawn = replace(drawn, owner="service-account", account="")

@@ -20,7 +20,7 @@ from bot.domain.keys import (
     TeamId,
 )
 from bot.domain.kinds import Kind
-from bot.domain.life import Former, Life, Probe
+from bot.domain.life import Life, Probe, ReplacedKey
 from bot.domain.requests import (
     Approved,
     Cancelled,
@@ -116,7 +116,7 @@ def rotated(grant: Grant) -> Shown:
     asked = replace(about(Operation.ROTATE), overlap=48 * HOUR, lifetime=720 * HOUR)
     probe = Probe("works", NOW, None, 3, NOW, 1, 1, "403", "req-2")
     endpoints = Endpoints("", "https://psrc-1.example", is_private=True, organization="o-1")
-    life = Life(probe, NOW + 720 * HOUR, 1, Former(NOW + HOUR, None, NOW, 2), endpoints, extended_by="R9")
+    life = Life(probe, NOW + 720 * HOUR, 1, ReplacedKey(NOW + HOUR, None, NOW, 2), endpoints, extended_by="R9")
     return Shown(asked, replace(TERMS, overlap=72 * HOUR), grant, 1, KEY, at=NOW, life=life)
 
 

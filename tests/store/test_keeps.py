@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.keys import KeyId, Principal
-from bot.domain.review import Kept
+from bot.domain.review import Attestation
 from bot.services.commands import CardAt
 from bot.services.ports.store import Reviewed
 from bot.store import Store
@@ -17,7 +17,7 @@ from tests.store.conftest import StoppedClock
 from tests.store.given import ANN, BEN, HOUR, NOW
 
 K1, K2, K3 = KeyId("KEY1"), KeyId("KEY2"), KeyId("KEY3")
-KEPT = Kept(K1, ANN.slack, "the billing job needs it: “until May”", NOW, NOW + 24 * HOUR)
+KEPT = Attestation(K1, ANN.slack, "the billing job needs it: “until May”", NOW, NOW + 24 * HOUR)
 OWNER = Principal("sa-abc001")
 REVIEWED = Reviewed(NOW, (("U01", CardAt("D01", "1700000000.000100")), ("C01", CardAt("C01", "1.2"))), complete=True)
 

@@ -19,7 +19,7 @@ from bot.domain.keys import (
     SlackUserId,
     TeamId,
 )
-from bot.domain.life import Former, Life, Probe
+from bot.domain.life import Life, Probe, ReplacedKey
 from bot.domain.policy import Policy, without_a_file
 from bot.domain.requests import (
     Approved,
@@ -180,7 +180,7 @@ def rotated() -> Shown:
     """A key in its requester's hands, with all that can be known and planned for it."""
     ask = a_change(Operation.ROTATE, overlap=2 * DAY, lifetime=30 * DAY)
     probe = Probe("works", NOW, None, 3, NOW, 0, 0, "", "req-2")
-    life = Life(probe, NOW + 60 * DAY, 1, Former(NOW + 2 * DAY), ENDPOINTS, extended_by="R9")
+    life = Life(probe, NOW + 60 * DAY, 1, ReplacedKey(NOW + 2 * DAY), ENDPOINTS, extended_by="R9")
     return Shown(ask, terms(overlap=3 * DAY), a_grant(ask=ask), 1, a_key(), at=NOW, life=life)
 
 

@@ -10,19 +10,19 @@ from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Catalog, Endpoints, Environment
 from bot.domain.keys import (
     ApiKey,
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     Person,
     SchemaRegistry,
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
-from bot.domain.life import Former, Life, Probe
+from bot.domain.life import Life, Probe, ReplacedKey
 from bot.domain.requests import Request
 from bot.domain.roles import DOCUMENTED, TABLES
 from bot.services.commands import Draft
@@ -58,7 +58,7 @@ RESOURCES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.SCHEMA_REGISTRY: st.builds(SchemaRegistry, ids, texts, ids, texts),
     Kind.KSQLDB: st.builds(KsqlCluster, ids, texts, ids, texts, ids),
     Kind.FLINK: st.builds(FlinkRegion, ids, ids, texts),
-    **{kind: st.just(Everywhere(kind)) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)},
+    **{kind: st.just(OrganizationScope(kind)) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)},
 }
 resources = st.one_of(*RESOURCES.values())
 keys = st.builds(
@@ -113,7 +113,7 @@ probes = st.builds(
     last=texts,
     reference=texts,
 )
-formers = st.builds(Former, until=moments, deleted_at=st.none() | moments, tries=st.integers(0, 9))
+formers = st.builds(ReplacedKey, until=moments, deleted_at=st.none() | moments, tries=st.integers(0, 9))
 lives = st.builds(
     Life,
     probe=probes,

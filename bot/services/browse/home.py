@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from bot.domain.authority import Standing, Target
+from bot.domain.authority import HeldRoles, Target
 from bot.domain.decision import refusal
 from bot.domain.errors import LatchkeyError, Refused, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import KeyId, Marker, MyAccount, SlackUserId
@@ -46,7 +46,7 @@ KNOWN_WITHIN = 5.0
 """Seconds to find out who could decide: the request itself, whose next step may be due, waits for it."""
 AGAIN = timedelta(seconds=30)
 """When to draw again what could not be drawn."""
-Living: TypeAlias = Ready | Revealing | Shown | Confirmed
+HasKey: TypeAlias = Ready | Revealing | Shown | Confirmed
 Drawn: TypeAlias = Callable[[SlackUserId, "HomePage"], Awaitable[None]]
 log = logging.getLogger("latchkey.homes")
 NOT_ALL = (
@@ -157,35 +157,35 @@ class Homes:
             return HomePage(notes=(error.tell,))
         page = HomePage(requests=mine)
         try:
-            standing = await viewing.reader(user, viewing.directory.team)
+            held_roles = await viewing.reader(user, viewing.directory.team)
         except LatchkeyError as error:
             # What was asked for before shows all the same: it may need care just then.
             note = error.tell if isinstance(error, Refused) else f"{error.tell} {_PARTLY}"
             return replace(self._with_keys(page, _made(mine), {}), notes=(note,), trouble=_NOT_TOLD)
-        own, note = await self._own_keys(standing)
-        waiting, trouble = await waiting_for(viewing.requests, standing)
-        made = await self._not_gone(_made(mine), {} if note else {standing.person.principal: own.keys()})
+        own, note = await self._own_keys(held_roles)
+        waiting, trouble = await waiting_for(viewing.requests, held_roles)
+        made = await self._not_gone(_made(mine), {} if note else {held_roles.person.principal: own.keys()})
         whole = self._with_keys(page, made, own)
         return replace(whole, waiting=waiting, trouble=trouble, notes=(note,) if note else ())
 
-    def _with_keys(self, page: HomePage, made: Sequence[Living], own: Mapping[KeyId, KeyView]) -> HomePage:
+    def _with_keys(self, page: HomePage, made: Sequence[HasKey], own: Mapping[KeyId, KeyView]) -> HomePage:
         views = {**{each.key.id: self._recorded(each) for each in made}, **own}
         ordered = sorted(views.values(), key=lambda each: (each.key.name.casefold(), each.key.id))
         return replace(page, keys=ordered[:KEYS], more_keys=max(len(ordered) - KEYS, 0))
 
-    async def _own_keys(self, standing: Standing) -> tuple[Mapping[KeyId, KeyView], str]:
+    async def _own_keys(self, held_roles: HeldRoles) -> tuple[Mapping[KeyId, KeyView], str]:
         """The keys of the person's own account; and what to say when they cannot be read."""
         viewing = self.viewing
         try:
             catalog = await known(viewing.directory)
-            keys, left_out = await viewing.directory.cloud.keys_shown(standing.person.principal)
-            views = [await viewing.view_of(each, standing, catalog) for each in keys]
+            keys, left_out = await viewing.directory.cloud.keys_shown(held_roles.person.principal)
+            views = [await viewing.view_of(each, held_roles, catalog) for each in keys]
         except LatchkeyError as error:
             return {}, f"{error.tell} {_PARTLY}"
         note = "Some of your keys cannot be read and are left out here." if left_out else ""
         return {view.key.id: view for view in views if view is not None}, note
 
-    async def _not_gone(self, made: Sequence[Living], read: Mapping[str, Collection[KeyId]]) -> Sequence[Living]:
+    async def _not_gone(self, made: Sequence[HasKey], read: Mapping[str, Collection[KeyId]]) -> Sequence[HasKey]:
         """Those whose key is there: Confluent tells nobody of one that is deleted in its Console.
 
         `read` has the keys of some owners. Where those of others cannot be read, a key counts as there; so does one
@@ -216,7 +216,7 @@ class Homes:
             return False
         return True
 
-    def _recorded(self, made: Living) -> KeyView:
+    def _recorded(self, made: HasKey) -> KeyView:
         """A key as its request has it: nobody has to be asked for that."""
         key, owner, clock = made.key, made.ask.owner, self.viewing.clock
         return KeyView(
@@ -241,20 +241,20 @@ class Homes:
         return recent & found if len(found) == len(able) else recent
 
 
-async def waiting_for(requests: Requests, standing: Standing) -> tuple[Sequence[Request], str]:
+async def waiting_for(requests: Requests, held_roles: HeldRoles) -> tuple[Sequence[Request], str]:
     """What waits for this person's decision, oldest first; and what to say when there may be more."""
     pending = [stored.value for stored in await requests.pending(LOOKED_AT)]
-    found = [request for request in pending if refusal(request.ask, standing) is None]
+    found = [request for request in pending if refusal(request.ask, held_roles) is None]
     if len(pending) < LOOKED_AT:
         return found, ""
     return found, PERHAPS_MORE if found else NOT_ALL
 
 
-def _made(requests: Sequence[Request]) -> Sequence[Living]:
-    return [each for each in requests if isinstance(each, Living)]
+def _made(requests: Sequence[Request]) -> Sequence[HasKey]:
+    return [each for each in requests if isinstance(each, HasKey)]
 
 
-def _is_there(made: Living, there: Mapping[str, Collection[KeyId]]) -> bool:
+def _is_there(made: HasKey, there: Mapping[str, Collection[KeyId]]) -> bool:
     owner = made.key.owner
     return owner is None or owner not in there or made.key.id in there[owner]
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.asks import Ask, Terms
-from bot.domain.authority import Standing, Target
+from bot.domain.authority import HeldRoles, Target
 from bot.domain.catalog import Endpoints, User
 from bot.domain.deadlines import end_of_life, has_expired
 from bot.domain.decision import Forbidden, decide
 from bot.domain.errors import NotFound, Refused, Tampered, plain
 from bot.domain.keys import (
     ApiKey,
-    Everywhere,
     KeyId,
     Marker,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     RequestId,
     SlackUserId,
     TeamId,
@@ -81,27 +81,27 @@ class Viewing:
     requests: Requests
     clock: Clock
 
-    async def reader(self, user: SlackUserId, team: TeamId) -> Standing:
+    async def reader(self, user: SlackUserId, team: TeamId) -> HeldRoles:
         """Somebody who looks, with the roles of the last minute. Raises `Refused` for who can have no keys."""
         return await self.directory.glance(await self.directory.identify(user, team, shown=True))
 
-    async def key_view(self, key: KeyId, standing: Standing) -> KeyView:
+    async def key_view(self, key: KeyId, held_roles: HeldRoles) -> KeyView:
         """One key. Raises `NotFound`, in the same words, for one that is gone and one that is not theirs to see."""
-        found = await self.directory.cloud.key(key) or await self._listed(key, standing)
-        view = await self.view_of(found, standing, await known(self.directory))
+        found = await self.directory.cloud.key(key) or await self._listed(key, held_roles)
+        view = await self.view_of(found, held_roles, await known(self.directory))
         if view is None:
             raise NotFound(NO_SUCH_KEY)
         return view
 
-    async def _listed(self, key: KeyId, standing: Standing) -> ApiKey:
+    async def _listed(self, key: KeyId, held_roles: HeldRoles) -> ApiKey:
         """A key that Confluent does not show by its id, which means little: the lists of its reader's keys decide.
 
         Raises `NotFound`; who asked for the key may read that it is gone.
         """
-        mine = await self.requests.of_requester(standing.person.slack, MOST_ASKED)
+        mine = await self.requests.of_requester(held_roles.person.slack, MOST_ASKED)
         asked_for = [each.value for each in mine if isinstance(each.value, Keyed) and each.value.key.id == key]
         owned_by = [each.key.owner for each in asked_for if each.key.owner]
-        for owner in dict.fromkeys([standing.person.principal, *owned_by]):
+        for owner in dict.fromkeys([held_roles.person.principal, *owned_by]):
             listed = await self.directory.cloud.keys_of(owner)
             if found := next((each for each in listed if each.id == key), None):
                 return found
@@ -110,32 +110,32 @@ class Viewing:
             raise NotFound(gone(asked_for[0], self.clock()))
         raise NotFound(NO_SUCH_KEY)
 
-    async def view_of(self, key: ApiKey, standing: Standing, catalog: Known) -> KeyView | None:
+    async def view_of(self, key: ApiKey, held_roles: HeldRoles, catalog: Known) -> KeyView | None:
         """A key that was just read, as this person may see it; None when it is not theirs to see."""
         target, request = target_in(catalog, key), await self._maker(key)
-        if target is None or not may_see(standing, target, request):
+        if target is None or not may_see(held_roles, target, request):
             return None
-        own = standing.person.principal
+        own = held_roles.person.principal
         return KeyView(
             key=replace(key, description=Marker.without(key.description)),
             owner=target.owner,
-            owner_name=standing.person.name if target.owner.id == own else await self._name(target, request),
+            owner_name=held_roles.person.name if target.owner.id == own else await self._name(target, request),
             resource=target.resource,
             request=request,
-            may=(await self._case(key, target, request, standing)).may(),
+            may=(await self._case(key, target, request, held_roles)).may(),
             is_own=target.owner.id == own,
             age=self.clock() - key.created_at if key.created_at else None,
-            secret_waits=isinstance(request, Ready) and request.ask.requester.slack == standing.person.slack,
+            secret_waits=isinstance(request, Ready) and request.ask.requester.slack == held_roles.person.slack,
         )
 
-    async def key_page(self, key: KeyId, standing: Standing, notice: str = "") -> KeyPage:
+    async def key_page(self, key: KeyId, held_roles: HeldRoles, notice: str = "") -> KeyPage:
         """All about one key."""
-        return KeyPage(await self.key_view(key, standing), notice)
+        return KeyPage(await self.key_view(key, held_roles), notice)
 
-    async def edit_page(self, key: KeyId, standing: Standing) -> EditPage:
+    async def edit_page(self, key: KeyId, held_roles: HeldRoles) -> EditPage:
         """Name and description to be changed. Raises `Refused` when they may not, or when no field can hold them."""
-        view = await self.key_view(key, standing)
-        await self._asking(Operation.EDIT, view, standing)
+        view = await self.key_view(key, held_roles)
+        await self._asking(Operation.EDIT, view, held_roles)
         for field, text in (("name", view.key.name), ("description", view.key.description)):
             if len(text) > FIELD:
                 raise Refused(
@@ -144,24 +144,24 @@ class Viewing:
                 )
         return EditPage(view)
 
-    async def delete_page(self, key: KeyId, standing: Standing) -> DeletePage:
+    async def delete_page(self, key: KeyId, held_roles: HeldRoles) -> DeletePage:
         """What is lost with a key. Raises `Refused` when it may not be deleted."""
-        view = await self.key_view(key, standing)
-        await self._asking(Operation.DELETE, view, standing)
+        view = await self.key_view(key, held_roles)
+        await self._asking(Operation.DELETE, view, held_roles)
         return DeletePage(view)
 
-    async def rotate_page(self, key: KeyId, standing: Standing) -> RotatePage:
+    async def rotate_page(self, key: KeyId, held_roles: HeldRoles) -> RotatePage:
         """A new key in place of this one. Raises `Refused` when there may be none."""
-        view = await self.key_view(key, standing)
-        terms = await self._asking(Operation.ROTATE, view, standing)
+        view = await self.key_view(key, held_roles)
+        terms = await self._asking(Operation.ROTATE, view, held_roles)
         most = min(each for each in (terms.overlap, MOST_OVERLAP, self._left_at_confluent(view)) if each is not None)
         overlaps = tuple(range(max(most.days, 0) + 1))
         return RotatePage(view, terms, overlaps)
 
-    async def extend_page(self, key: KeyId, standing: Standing) -> ExtendPage:
+    async def extend_page(self, key: KeyId, held_roles: HeldRoles) -> ExtendPage:
         """A longer life for a key that has an end. Raises `Refused` when it may have none."""
-        view = await self.key_view(key, standing)
-        terms = await self._asking(Operation.EXTEND, view, standing)
+        view = await self.key_view(key, held_roles)
+        terms = await self._asking(Operation.EXTEND, view, held_roles)
         left = view.ends_at - self.clock() if view.ends_at else timedelta()
         return ExtendPage(view, terms, left, most=self._left_at_confluent(view))
 
@@ -174,7 +174,7 @@ class Viewing:
         if view.key.kind is None:
             return None
         resource = view.resource
-        id_ = "" if isinstance(resource, Everywhere) else resource.id
+        id_ = "" if isinstance(resource, OrganizationScope) else resource.id
         found = await self.directory.cloud.resource(resource.kind, resource.environment, id_)
         return found[1] if found else None
 
@@ -194,14 +194,14 @@ class Viewing:
         cached = await self.directory.cache.get("users", tuple[User, ...])
         return next((each.name for each in cached[0] if each.id == target.owner.id), "") if cached else ""
 
-    async def _case(self, key: ApiKey, target: Target, request: Request | None, standing: Standing) -> "_Case":
+    async def _case(self, key: ApiKey, target: Target, request: Request | None, held_roles: HeldRoles) -> "_Case":
         is_ours = await self.directory.is_own(target.owner)
-        return _Case(self.directory.policy(), standing, key, target, request, self.clock(), is_ours=is_ours)
+        return _Case(self.directory.policy(), held_roles, key, target, request, self.clock(), is_ours=is_ours)
 
-    async def _asking(self, operation: Operation, view: KeyView, standing: Standing) -> Terms:
+    async def _asking(self, operation: Operation, view: KeyView, held_roles: HeldRoles) -> Terms:
         """On which terms it may be asked for. Raises `Refused` with the reason why it may not."""
         target = Target(view.owner, view.resource)
-        return (await self._case(view.key, target, view.request, standing)).terms(operation)
+        return (await self._case(view.key, target, view.request, held_roles)).terms(operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ class _Case:
     """A key, and somebody who might ask for something to happen to it."""
 
     policy: Policy
-    standing: Standing
+    held_roles: HeldRoles
     key: ApiKey
     target: Target
     request: Request | None
@@ -230,7 +230,7 @@ class _Case:
         """On which terms this can be asked for. Raises `Refused` with the reason why it cannot."""
         if hindrance := NOT_OURS if self.is_ours else self._hindrance(operation):
             raise Refused(hindrance)
-        verdict = decide(self.policy, self._ask(operation), self.standing)
+        verdict = decide(self.policy, self._ask(operation), self.held_roles)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{plain(verdict.reason)} Nothing was changed. (Rule: {plain(verdict.rule)}.)")
         return verdict.terms
@@ -244,7 +244,7 @@ class _Case:
             return _ENDING
         if operation in {Operation.ROTATE, Operation.EXTEND} and isinstance(made, Ready | Revealing):
             return _NOT_SHOWN
-        if operation is Operation.ROTATE and not isinstance(resource, Everywhere) and not resource.environment:
+        if operation is Operation.ROTATE and not isinstance(resource, OrganizationScope) and not resource.environment:
             return _NO_PLACE
         if operation is not Operation.EXTEND:
             return ""
@@ -257,7 +257,7 @@ class _Case:
         key, target = self.key, self.target
         return Ask(
             id=RequestId(""),
-            requester=self.standing.person,
+            requester=self.held_roles.person,
             operation=operation,
             owner=target.owner,
             resource=target.resource,
@@ -276,5 +276,5 @@ def target_in(catalog: Known, key: ApiKey) -> Target | None:
     """
     if key.owner is None:
         return None
-    resource = catalog.resource(key) or Everywhere(Kind.GLOBAL)
+    resource = catalog.resource(key) or OrganizationScope(Kind.GLOBAL)
     return Target(catalog.owner(key.owner), resource)

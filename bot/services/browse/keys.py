@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bot.domain.authority import Standing, Target
+from bot.domain.authority import HeldRoles, Target
 from bot.domain.catalog import Environment
 from bot.domain.errors import CloudRefused, Unavailable, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, MyAccount, Owner, Principal
@@ -38,19 +38,19 @@ class Listing:
 
     viewing: Viewing
 
-    async def page(self, standing: Standing, filters: Filters, cursor: str = "") -> KeysPage:
+    async def page(self, held_roles: HeldRoles, filters: Filters, cursor: str = "") -> KeysPage:
         """One page. A cursor whose account is gone meanwhile begins the list anew."""
-        look = await self._look(standing, filters)
+        look = await self._look(held_roles, filters)
         is_back, place = look.place(cursor)
         found = await (look.before(place) if is_back else look.after(place))
-        views = [await self.viewing.view_of(key, standing, look.catalog) for key in found.keys]
+        views = [await self.viewing.view_of(key, held_roles, look.catalog) for key in found.keys]
         return replace(look.described(found), views=[view for view in views if view is not None])
 
-    async def _look(self, standing: Standing, filters: Filters) -> "_Look":
-        catalog, person = await known(self.viewing.directory), standing.person
+    async def _look(self, held_roles: HeldRoles, filters: Filters) -> "_Look":
+        catalog, person = await known(self.viewing.directory), held_roles.person
         stored = await self.viewing.requests.of_requester(person.slack, MOST_ASKED)
         asked = {each.value.key.id: each.value for each in stored if isinstance(each.value, Keyed)}
-        others = {each.id: each for each in accounts_in_sight(standing, catalog.accounts.values())}
+        others = {each.id: each for each in accounts_in_sight(held_roles, catalog.accounts.values())}
         owners: dict[Principal, Owner] = {**others}
         for request in asked.values():
             if request.key.owner:
@@ -59,7 +59,7 @@ class Listing:
         ordered = [MyAccount(person.principal), *sorted(owners.values(), key=lambda each: _order(each, filters.text))]
         wanted = person.principal if filters.owner == ME else filters.owner
         chosen = tuple(each for each in ordered if wanted in {"", each.id})
-        return _Look(self.viewing, standing, replace(filters, owner=wanted), catalog, chosen, asked)
+        return _Look(self.viewing, held_roles, replace(filters, owner=wanted), catalog, chosen, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class _Look:
     """One look through the keys of one reader's owners."""
 
     viewing: Viewing
-    standing: Standing
+    held_roles: HeldRoles
     filters: Filters
     catalog: Known
     owners: Sequence[Owner]
@@ -134,7 +134,7 @@ class _Look:
             self._cursor(_AHEAD, found.next) if found.next else "",
             self._cursor(_BACK, found.start) if found.start > START else "",
             self._note(found),
-            _shown(owner, self.standing) if owner else "",
+            _shown(owner, self.held_roles) if owner else "",
             Environment(self.filters.environment, name) if self.filters.environment else None,
         )
 
@@ -154,7 +154,7 @@ class _Look:
         return " ".join(notes)
 
     def _named(self, owners: Sequence[Owner]) -> str:
-        names = ", ".join(plain(_shown(each, self.standing))[:_NAME] for each in owners[:_NAMED])
+        names = ", ".join(plain(_shown(each, self.held_roles))[:_NAME] for each in owners[:_NAMED])
         return f"{names} and {len(owners) - _NAMED} more" if len(owners) > _NAMED else names
 
     async def _batch(self, low: int, high: int, unread: list[Owner], partly: list[Owner]) -> list[tuple[Place, ApiKey]]:
@@ -187,7 +187,7 @@ class _Look:
         target = target_in(self.catalog, key)
         return (
             target is not None
-            and may_see(self.standing, target, self.asked.get(key.id))
+            and may_see(self.held_roles, target, self.asked.get(key.id))
             and self.filters.kind in {"", key.kind}
             and self.filters.environment in {"", target.resource.environment}
             and self._says(key, target)
@@ -195,7 +195,7 @@ class _Look:
 
     def _says(self, key: ApiKey, target: Target) -> bool:
         wanted, resource = self.filters.text.strip().casefold(), target.resource
-        owner = (_shown(target.owner, self.standing), target.owner.id)
+        owner = (_shown(target.owner, self.held_roles), target.owner.id)
         said = (key.name, key.id, Marker.without(key.description), *owner)
         return not wanted or any(wanted in each.casefold() for each in (*said, resource.name, resource.id))
 
@@ -204,10 +204,10 @@ def _pause(looked: int, on: str) -> str:
     return f"Looked through {looked} accounts for this page. There are more: *{on}* goes on."
 
 
-def _shown(owner: Owner, standing: Standing) -> str:
+def _shown(owner: Owner, held_roles: HeldRoles) -> str:
     """What people call an owner."""
-    if owner.id == standing.person.principal:
-        return standing.person.name
+    if owner.id == held_roles.person.principal:
+        return held_roles.person.name
     return owner.id if isinstance(owner, MyAccount) else owner.name or owner.id
 
 

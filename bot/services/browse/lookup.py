@@ -12,12 +12,12 @@ from bot.domain.authority import Target
 from bot.domain.catalog import Catalog
 from bot.domain.keys import (
     ApiKey,
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
     Marker,
     MyAccount,
+    OrganizationScope,
     Owner,
     Principal,
     Resource,
@@ -70,7 +70,7 @@ class Known:
         """What a key opens; None where Confluent does not say, or says something new."""
         kind, id_, environment = key.kind, key.resource, key.environment
         if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
-            return Everywhere(kind)
+            return OrganizationScope(kind)
         if kind is not None and (found := self.resources.get((kind, id_))):
             return found
         name = self.environments.get(environment, environment)

@@ -8,11 +8,11 @@ from typing import TypeAlias
 from bot.domain.catalog import Environment
 from bot.domain.errors import NotFound, plain
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     Owner,
     Person,
     Principal,
@@ -36,7 +36,7 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
     if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
         if word not in {"", kind.value}:
             raise NotFound(f"A {kind} key opens no single resource: leave {plain(word)} out.")
-        return Everywhere(kind)
+        return OrganizationScope(kind)
     if not word:
         raise NotFound(f"Say which resource the {kind} key is for.")
     environments = await _environments(cloud, environment)

@@ -7,13 +7,13 @@ from datetime import timedelta
 from bot.domain.authority import Target
 from bot.domain.catalog import Catalog, Environment
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     Owner,
     Principal,
     Resource,
@@ -104,7 +104,7 @@ def _resource(draft: Draft, catalog: Catalog, environment: Environment | None) -
     kind, id_ = kind_of(draft), draft.cluster
     place = (environment.id, environment.name) if environment else ("", "")
     if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
-        return Everywhere(kind)
+        return OrganizationScope(kind)
     if found := next((each for each in placed(catalog, kind, place[0]) if each.id == id_), None):
         return found
     match kind:

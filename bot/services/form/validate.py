@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import Everywhere, Marker, MyAccount, NewServiceAccount, Owner, Person, Principal, Resource
+from bot.domain.keys import Marker, MyAccount, NewServiceAccount, OrganizationScope, Owner, Person, Principal, Resource
 from bot.domain.kinds import Kind
 from bot.services.catalog.index import ORGANIZATION_WIDE
 from bot.services.commands import Draft
@@ -108,7 +108,7 @@ async def _resource(draft: Draft, problems: dict[str, str], directory: Directory
     if found is None:
         problems["kind" if everywhere else "resource"] = _GONE.get(kind, "Confluent does not offer this any more.")
         return None
-    if isinstance(found[0], Everywhere):
+    if isinstance(found[0], OrganizationScope):
         return found
     catalog = await directory.catalog()
     names = {each.id: each.name for each in catalog.environments} if catalog else {}

@@ -6,7 +6,7 @@ from datetime import datetime
 from bot.domain.audit import Action
 from bot.domain.deadlines import capped, end_of_overlap, longest_overlap, next_look, own_end, reminders_behind, shown_at
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
-from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, Former
+from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, ReplacedKey
 from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
 from bot.services import agenda
 from bot.services.keys.expiry import Expiry
@@ -72,7 +72,7 @@ class Lifecycle:
         return "The old key is being deleted. Whatever still uses it stops now."
 
     async def _plan(self, stored: Stored[Request], living: Living | Retired, until: datetime, actor: str) -> None:
-        life = replace(living.life, former=Former(until))
+        life = replace(living.life, former=ReplacedKey(until))
         key = living.ask.key.id if living.ask.key else ""
         event = self.transitions.event(Action.OVERLAP_CHANGED, living.ask.id, actor, key=key, until=str(until))
         await self.transitions.commit(stored, replace(living, life=life), event)
@@ -98,17 +98,17 @@ class Lifecycle:
         await self.transitions.commit(held, replace(living, life=replace(living.life, former=gone)))
 
 
-def former_of(living: Living) -> Former | None:
+def former_of(living: Living) -> ReplacedKey | None:
     """The plan for the key that a rotation replaces, from the moment that the new secret was shown."""
     if living.ask.key is None:
         return None
     if gone_at := living.grant.replaced_at:
-        return Former(gone_at, deleted_at=gone_at)
+        return ReplacedKey(gone_at, deleted_at=gone_at)
     overlap = min(living.ask.overlap, living.terms.overlap, MOST_OVERLAP)
-    return Former(capped(shown_at(living) + overlap, living))
+    return ReplacedKey(capped(shown_at(living) + overlap, living))
 
 
-def _former(state: Request) -> tuple[Living | Retired, Former]:
+def _former(state: Request) -> tuple[Living | Retired, ReplacedKey]:
     if not isinstance(state, Shown | Confirmed | Retired) or state.life.former is None:
         raise Refused("There is no old key to speak of any more. Nothing was changed.")
     if state.life.former.deleted_at:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.authority import Standing, Target, bases, lacks_only_the_account
+from bot.domain.authority import HeldRoles, Target, bases, lacks_only_the_account
 from bot.domain.catalog import User
 from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
@@ -207,8 +207,8 @@ class Approvers:
         """Whether the role gives authority over the target to anybody, or a part of it."""
         for holder in filter(None, (_ANYBODY, target.owner.id)):
             binding = mapping.binding(holder, organization)
-            standing = self._holding(holder, [binding], organization)
-            if bases(standing, target) or lacks_only_the_account(standing, target):
+            held_roles = self._holding(holder, [binding], organization)
+            if bases(held_roles, target) or lacks_only_the_account(held_roles, target):
                 return True
         place = Scope.parse(mapping.binding(_ANYBODY, organization).crn).path
         return isinstance(target.owner, NewServiceAccount) and self.policy.table.makes_accounts(mapping.role, place)
@@ -227,10 +227,10 @@ class Approvers:
             if roles := bases(self._holding(principal, all_roles, organization), target):
                 yield _approver(each.someone, roles, each.roles)
 
-    def _holding(self, holder: Principal, bindings: Sequence[Binding], organization: str) -> Standing:
+    def _holding(self, holder: Principal, bindings: Sequence[Binding], organization: str) -> HeldRoles:
         """Somebody of whom only these bindings are known."""
         person = Person(SlackUserId(f"?{holder}"), self.tenant.team, "", "", holder)
-        return Standing(person, tuple(bindings), organization, self.policy.table)
+        return HeldRoles(person, tuple(bindings), organization, self.policy.table)
 
     async def _member(self, slack: SlackUserId, users: Sequence[User]) -> Someone:
         profile = await self.people.profile(slack)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, User
 from bot.domain.errors import Refused
 from bot.domain.keys import Owner, Person, SlackUserId, TeamId
@@ -87,12 +87,12 @@ class Directory:
             await self.cloud.must_see_all()
             raise
 
-    async def standing(self, person: Person) -> Standing:
+    async def held_roles(self, person: Person) -> HeldRoles:
         """What a person holds right now, at Confluent and by the policy: read afresh, for a decision."""
         bindings = tuple(await self.cloud.role_bindings(person.principal))
         return await self._with_mappings(person, bindings, shown=False)
 
-    async def glance(self, person: Person) -> Standing:
+    async def glance(self, person: Person) -> HeldRoles:
         """What a person held within the last minute: for showing only."""
         name = f"bindings:{person.principal}"
         cached = await self.cache.get(name, tuple[Binding, ...])
@@ -117,7 +117,7 @@ class Directory:
             self._groups[group] = members
         return members
 
-    async def _with_mappings(self, person: Person, bindings: tuple[Binding, ...], *, shown: bool) -> Standing:
+    async def _with_mappings(self, person: Person, bindings: tuple[Binding, ...], *, shown: bool) -> HeldRoles:
         policy, organization = self.policy(), await self.organization()
         mapped: list[Binding] = []
         for mapping in policy.mappings:
@@ -127,7 +127,7 @@ class Directory:
                 holds = person.slack == mapping.subject
             if holds:
                 mapped.append(mapping.binding(person.principal, organization))
-        return Standing(person, (*bindings, *mapped), organization, policy.table)
+        return HeldRoles(person, (*bindings, *mapped), organization, policy.table)
 
     async def catalog(self) -> Catalog | None:
         """The last reading of the catalog, never waiting for Confluent; None when there was none yet."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.domain.asks import Ask
-from bot.domain.authority import Standing, Target, Weighed, weigh_all
+from bot.domain.authority import HeldRoles, Target, Weighed, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import NotFound, Refused, plain
 from bot.domain.keys import MyAccount, Operation, Person, Principal, RequestId, SlackUserId, normal_email
@@ -113,9 +113,9 @@ class Explaining:
         """What would be decided if this person asked for this now, and why."""
         person = requester.person
         ask = Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
-        standing, via = await self._standing(requester)
+        held_roles, via = await self._held_roles(requester)
         never = OWN_ACCOUNT if target.owner.id == (await self.cloud.own_account() or None) else requester.refusal
-        verdict = Forbidden("", never) if never else decide(self.policy, ask, standing)
+        verdict = Forbidden("", never) if never else decide(self.policy, ask, held_roles)
         approvers = () if isinstance(verdict, Forbidden) else await self.approvers(target, person, thorough=True)
         return Explanation(
             ask,
@@ -123,7 +123,7 @@ class Explaining:
             self.policy.rule(operation, target),
             verdict,
             self.policy.table.name,
-            tuple(Looked(each, via.get(each.binding, "")) for each in weigh_all(standing, target)),
+            tuple(Looked(each, via.get(each.binding, "")) for each in weigh_all(held_roles, target)),
             tuple(approvers),
         )
 
@@ -136,7 +136,7 @@ class Explaining:
     def _approvers(self) -> Approvers:
         return Approvers(self.cloud, self.people, self.tenant, self.policy)
 
-    async def _standing(self, someone: Someone) -> tuple[Standing, Mapping[Binding, str]]:
+    async def _held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
         """What somebody holds, and whom the policy names where it gives a role."""
         person, organization = someone.person, await self.cloud.organization()
         bindings = await self.cloud.role_bindings(person.principal) if someone.principal else ()
@@ -145,7 +145,7 @@ class Explaining:
         for mapping in self.policy.mappings:
             if person.slack in await approvers.subjects(mapping):
                 via.setdefault(mapping.binding(person.principal, organization), mapping.subject)
-        return Standing(person, (*bindings, *via), organization, self.policy.table), via
+        return HeldRoles(person, (*bindings, *via), organization, self.policy.table), via
 
 
 _NO_TIME = datetime.min.replace(tzinfo=UTC)

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from bot.domain.audit import Event
 from bot.domain.keys import KeyId, Principal, RequestId, Secret, SlackUserId
 from bot.domain.requests import Request
-from bot.domain.review import Kept
+from bot.domain.review import Attestation
 from bot.services.commands import CardAt, Click, Draft
 
 T = TypeVar("T")
@@ -165,10 +165,10 @@ class Reviewed:
 class Keeps(Protocol):
     """What came of the review: which keys somebody keeps, and the messages that asked."""
 
-    async def keep(self, kept: Kept) -> None:
+    async def keep(self, kept: Attestation) -> None:
         """Remember until `kept.until` that a key stays; the last word counts."""
 
-    async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Kept]:
+    async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Attestation]:
         """Those of these keys that somebody keeps now."""
         ...
 

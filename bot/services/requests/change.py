@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain.asks import Ask, Terms
-from bot.domain.authority import Standing, Target
+from bot.domain.authority import HeldRoles, Target
 from bot.domain.deadlines import earliest, in_force, is_shorter, lifetime
 from bot.domain.errors import Refused, plain
-from bot.domain.keys import ApiKey, Everywhere, KeyId, Marker, Operation, RequestId
+from bot.domain.keys import ApiKey, KeyId, Marker, Operation, OrganizationScope, RequestId
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.requests import Approved
 from bot.services.browse.key import Viewing
@@ -41,8 +41,8 @@ class Managing:
 
     async def edit(self, deed: Edit, click: Click) -> Page:
         """Change name and description; what somebody else changed meanwhile is shown, and not written over."""
-        standing = await self._standing(deed.key, click)
-        view = (await self.viewing.edit_page(deed.key, standing)).view
+        held_roles = await self._held_roles(deed.key, click)
+        view = (await self.viewing.edit_page(deed.key, held_roles)).view
         key = view.key
         if fingerprint(key.name, key.description) != deed.seen:
             return EditPage(view, (deed.name, deed.description), _CHANGED)
@@ -50,27 +50,27 @@ class Managing:
         if (name, description) == (key.name, key.description):
             return TextPage("Nothing to change", "Name and description are as they were. Nothing was changed.")
         _check_texts(deed.name, deed.description, deed.reason, key)
-        ask = await self._ask(Operation.EDIT, view, standing, click, deed.reason)
+        ask = await self._ask(Operation.EDIT, view, held_roles, click, deed.reason)
         return await self._propose(replace(ask, name=name, description=description), click, "being changed")
 
     async def delete(self, deed: Delete, click: Click) -> Page:
         """Delete the key for ever, if the word was typed."""
         if deed.word != CONFIRM:
             raise Refused(f"Nothing was deleted, because the word typed was not {CONFIRM}.")
-        standing = await self._standing(deed.key, click)
-        view = (await self.viewing.delete_page(deed.key, standing)).view
+        held_roles = await self._held_roles(deed.key, click)
+        view = (await self.viewing.delete_page(deed.key, held_roles)).view
         _check_texts("", "", deed.reason, view.key)
-        ask = await self._ask(Operation.DELETE, view, standing, click, deed.reason)
+        ask = await self._ask(Operation.DELETE, view, held_roles, click, deed.reason)
         return await self._propose(ask, click, "being deleted")
 
     async def rotate(self, deed: Rotate, click: Click) -> Page:
         """Make a new key for the same owner and resource; this one is deleted after the overlap."""
-        standing = await self._standing(deed.key, click)
-        page = await self.viewing.rotate_page(deed.key, standing)
+        held_roles = await self._held_roles(deed.key, click)
+        page = await self.viewing.rotate_page(deed.key, held_roles)
         if not deed.name.strip() or not deed.reason.strip():
             raise Refused("A new key needs a name and a reason. Nothing was sent.")
         _check_texts(deed.name, deed.description, deed.reason, page.view.key)
-        ask = await self._ask(Operation.ROTATE, page.view, standing, click, deed.reason)
+        ask = await self._ask(Operation.ROTATE, page.view, held_roles, click, deed.reason)
         ask = replace(
             ask,
             name=deed.name.strip(),
@@ -84,12 +84,12 @@ class Managing:
 
     async def extend(self, deed: Extend, click: Click) -> Page:
         """Give the key a longer life, from now on."""
-        standing = await self._standing(deed.key, click)
-        page = await self.viewing.extend_page(deed.key, standing)
+        held_roles = await self._held_roles(deed.key, click)
+        page = await self.viewing.extend_page(deed.key, held_roles)
         if not deed.reason.strip():
             raise Refused("An extension needs a reason. Nothing was sent.")
         _check_texts("", "", deed.reason, page.view.key)
-        ask = await self._ask(Operation.EXTEND, page.view, standing, click, deed.reason)
+        ask = await self._ask(Operation.EXTEND, page.view, held_roles, click, deed.reason)
         ask = replace(ask, lifetime=chosen(deed.lifetime, page.terms))
         lasts, end = lifetime(ask, page.terms), page.view.ends_at
         expires = in_force(page.view.key.expires_at, ask.asked_at)
@@ -97,17 +97,17 @@ class Managing:
             raise Refused(f"{shorter(end)} Nothing was sent.")
         return await self._propose(ask, click, "being extended")
 
-    async def _standing(self, key: KeyId, click: Click) -> Standing:
+    async def _held_roles(self, key: KeyId, click: Click) -> HeldRoles:
         """Who clicked, with the roles of this very moment; and the catalog as it has to be to know where a key is."""
-        standing = await self.directory.standing(await self.directory.identify(click.by, click.team))
-        resource = (await self.viewing.key_view(key, standing)).resource
-        is_unplaced = not isinstance(resource, Everywhere) and not resource.environment
+        held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
+        resource = (await self.viewing.key_view(key, held_roles)).resource
+        is_unplaced = not isinstance(resource, OrganizationScope) and not resource.environment
         if is_unplaced and self.directory.catalog_is_stale():
             # The policy may have a rule for its environment, which nobody can apply without knowing that.
             await self.directory.refresh_catalog()
-        return standing
+        return held_roles
 
-    async def _ask(self, operation: Operation, view: KeyView, standing: Standing, click: Click, reason: str) -> Ask:
+    async def _ask(self, operation: Operation, view: KeyView, held_roles: HeldRoles, click: Click, reason: str) -> Ask:
         """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""
         key = await present(view.key, Target(view.owner, view.resource), self.directory.cloud)
         if key is None:
@@ -116,7 +116,7 @@ class Managing:
             raise Refused("Somebody changed this key in this very moment, so nothing was changed here. Open it again.")
         return Ask(
             id=RequestId(click.id),
-            requester=standing.person,
+            requester=held_roles.person,
             operation=operation,
             owner=view.owner,
             resource=view.resource,

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from bot.domain.asks import Approval, Ask
 from bot.domain.audit import Action
-from bot.domain.authority import Standing, Target, bases
+from bot.domain.authority import HeldRoles, Target, bases
 from bot.domain.deadlines import lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
@@ -58,8 +58,8 @@ class Desk:
         if isinstance(checked, FormPage):
             return checked
         ask = self._ask(RequestId(draft_id), draft, checked, person)
-        standing = await self.directory.glance(person)
-        verdict = decide(self.directory.policy(), ask, standing)
+        held_roles = await self.directory.glance(person)
+        verdict = decide(self.directory.policy(), ask, held_roles)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         if problem := lifetime_problem(ask, verdict.terms):
@@ -68,7 +68,7 @@ class Desk:
         candidates = await Candidates(self.directory).of(target, person) if isinstance(verdict, NeedsApproval) else ()
         enough(candidates, verdict)
         room = await self._room(ask)
-        warnings = (*warnings_about(standing, target, verdict), *filter(None, [room.unchecked]))
+        warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [room.unchecked]))
         approvers = Counter(each.basis for each in candidates)
         lasts = lifetime(ask, verdict.terms)
         return ReviewPage(
@@ -111,9 +111,9 @@ class Desk:
 
     async def deny(self, deed: Deny, click: Click) -> str:
         """Refuse the request for good."""
-        stored, pending, standing = await self._deciding(deed.request, click)
+        stored, pending, held_roles = await self._deciding(deed.request, click)
         await self._still_open(stored, pending)  # the look at roles took its time
-        denied = pending.then(Denied, by=standing.person, reason=deed.reason, at=self.transitions.clock())
+        denied = pending.then(Denied, by=held_roles.person, reason=deed.reason, at=self.transitions.clock())
         event = self.transitions.event(Action.DENIED, deed.request, click.by, reason=deed.reason)
         await self.transitions.commit(stored, denied, event)
         return f"Denied. <@{pending.ask.requester.slack}> reads your reason."
@@ -148,7 +148,7 @@ class Desk:
             lifetime=lifetime_of(draft.lifetime),
         )
 
-    async def _deciding(self, request: RequestId, click: Click) -> tuple[Stored[Request], Pending, Standing]:
+    async def _deciding(self, request: RequestId, click: Click) -> tuple[Stored[Request], Pending, HeldRoles]:
         """The request and the standing of somebody who may decide about it now. Raises `Refused` otherwise."""
         stored = await self.transitions.get(request)
         pending = stored.value
@@ -158,12 +158,12 @@ class Desk:
             raise Refused(f"{decided(pending)} Your click changed nothing{more}.")
         await self._still_open(stored, pending)
         try:
-            standing = await self.directory.standing(await self.directory.identify(click.by, click.team))
+            held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
         except Refused as error:
             await self._refuse(request, click, error.tell)
-        if (reason := refusal(pending.ask, standing)) is not None:
+        if (reason := refusal(pending.ask, held_roles)) is not None:
             await self._refuse(request, click, plain(reason))
-        return stored, pending, standing
+        return stored, pending, held_roles
 
     async def _refuse(self, request: RequestId, click: Click, reason: str) -> NoReturn:
         await self.directory.cloud.must_see_all()  # else roles may only not be shown to us
@@ -182,19 +182,19 @@ class Desk:
 
     async def approve(self, deed: Approve, click: Click) -> str:
         """Add one approval; with the last one needed, the key is made."""
-        stored, pending, standing = await self._deciding(deed.request, click)
+        stored, pending, held_roles = await self._deciding(deed.request, click)
         ask, now = pending.ask, self.transitions.clock()
         # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.
-        again = any(approval.by.principal == standing.person.principal for approval in pending.approvals)
+        again = any(approval.by.principal == held_roles.person.principal for approval in pending.approvals)
         target = Target(ask.owner, ask.resource)
-        basis = right(bases(standing, target), names_of(target))
-        mine = [] if again else [(Approval(standing.person, basis, now, ask.digest()), standing)]
-        given = [*await self.standings(pending.approvals), *mine]
+        basis = right(bases(held_roles, target), names_of(target))
+        mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest()), held_roles)]
+        given = [*await self.held_by_approvers(pending.approvals), *mine]
         verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given)
         await self._still_open(stored, pending)  # the look at roles took its time
         approvals = counting(ask, given)  # those that lapsed are gone from the card, too
         used = self.directory.policy().digest
-        event = self.transitions.event(Action.APPROVED, ask.id, standing.person.slack, basis=basis, policy=used)
+        event = self.transitions.event(Action.APPROVED, ask.id, held_roles.person.slack, basis=basis, policy=used)
         match verdict:
             case Forbidden():
                 return await self._refuse(ask.id, click, forbidden(verdict))
@@ -207,22 +207,22 @@ class Desk:
                 await self.transitions.commit(stored, Approved.first(ask, terms, approvals, now), event)
                 return f"Approved. {follows(ask, terms, f'<@{ask.requester.slack}>')}"
 
-    async def _requester(self, pending: Pending, click: Click) -> Standing:
+    async def _requester(self, pending: Pending, click: Click) -> HeldRoles:
         """What the requester holds right now. Raises `Refused` to whoever clicked when there is no such person."""
         asker = pending.ask.requester
         try:
             person = await self.directory.identify(asker.slack, asker.team)
         except Refused as error:
             await self._refuse(pending.ask.id, click, f"The requester could not be confirmed: {error.tell}")
-        return await self.directory.standing(person)
+        return await self.directory.held_roles(person)
 
-    async def standings(self, approvals: Sequence[Approval]) -> list[tuple[Approval, Standing]]:
+    async def held_by_approvers(self, approvals: Sequence[Approval]) -> list[tuple[Approval, HeldRoles]]:
         """What those who approved hold right now; who can no longer be matched is left out, and does not count."""
-        found: list[tuple[Approval, Standing]] = []
+        found: list[tuple[Approval, HeldRoles]] = []
         for approval in approvals:
             try:
                 person = await self.directory.identify(approval.by.slack, approval.by.team)
             except Refused:
                 continue
-            found.append((approval, await self.directory.standing(person)))
+            found.append((approval, await self.directory.held_roles(person)))
         return found

@@ -33,8 +33,8 @@ class Permission:
             person = await desk.directory.identify(ask.requester.slack, ask.requester.team)
         except Refused as error:
             raise Refused(f"The requester could not be confirmed: {error.tell}") from error
-        approvers = await desk.standings(granted.grant.approvals)
-        requester = await desk.directory.standing(person)
+        approvers = await desk.held_by_approvers(granted.grant.approvals)
+        requester = await desk.directory.held_roles(person)
         verdict = decide(desk.directory.policy(), ask, requester, approvers)
         if not isinstance(verdict, Allowed):
             await desk.directory.cloud.must_see_all()

@@ -8,7 +8,7 @@ from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import Conflict, Refused, plain
-from bot.domain.keys import Everywhere, NewServiceAccount, Operation
+from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope
 from bot.domain.kinds import Kind
 from bot.domain.requests import Approved, Pending
 from bot.services.commands import Click, Draft
@@ -32,7 +32,7 @@ class Proposing:
 
         Raises `Refused` when the policy forbids it, or when nobody could approve it.
         """
-        verdict = decide(self.directory.policy(), ask, await self.directory.standing(ask.requester))
+        verdict = decide(self.directory.policy(), ask, await self.directory.held_roles(ask.requester))
         if isinstance(verdict, Forbidden):
             await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=verdict.reason)
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
@@ -116,7 +116,7 @@ def draft_again(ask: Ask, *, other_account: bool) -> Draft:
     return Draft(
         owner=ANY_ACCOUNT if other_account else owner,
         environment=resource.environment,
-        cluster="" if isinstance(resource, Everywhere) else resource.id,
+        cluster="" if isinstance(resource, OrganizationScope) else resource.id,
         name=ask.name,
         description=ask.description,
         reason=ask.reason,

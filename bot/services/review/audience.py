@@ -7,7 +7,7 @@ and having asked for a key shows that key alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.authority import Standing, Target, authority
+from bot.domain.authority import HeldRoles, Target, authority
 from bot.domain.catalog import User
 from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, Owner, Person, Principal, Resource, ServiceAccount, SlackUserId
@@ -87,8 +87,8 @@ class Addressing:
         if resource is None:
             return False
         organization = await self.directory.organization()
-        standing = Standing(reader.person, (reader.by,), organization, self.directory.policy().table)
-        return authority(standing, Target(owner, resource)) is not None
+        held_roles = HeldRoles(reader.person, (reader.by,), organization, self.directory.policy().table)
+        return authority(held_roles, Target(owner, resource)) is not None
 
     async def _bound(self, account: Owner) -> list[Reader]:
         """Those to whom Confluent has bound the account itself."""

@@ -12,7 +12,7 @@ from bot.domain.keys import ApiKey, KafkaCluster, Marker, Principal
 from bot.domain.policy import Review
 from bot.domain.quota import concerns, counted
 from bot.domain.requests import Keyed, Request, Withdrawn
-from bot.domain.review import Audience, Digest, Kept, Listed, findings, is_near, urgency
+from bot.domain.review import Attestation, Audience, Digest, Listed, findings, is_near, urgency
 from bot.services.browse.lookup import known, managed
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
@@ -36,7 +36,7 @@ class _Pile:
 
     audience: Audience
     keys: list[Listed] = field(default_factory=list[Listed])
-    kept: list[Kept] = field(default_factory=list[Kept])
+    kept: list[Attestation] = field(default_factory=list[Attestation])
     quotas: tuple[Quota, ...] = ()
 
 
@@ -46,7 +46,7 @@ class _Found:
 
     listed: Listed
     maker: Request | None
-    kept: Kept | None
+    kept: Attestation | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from bot.domain.audit import Action
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.errors import NotFound, Refused, Throttled, Unavailable, Undeliverable, plain
 from bot.domain.keys import KeyId, Principal
 from bot.domain.policy import Review
 from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
-from bot.domain.review import Audience, Digest, Kept
+from bot.domain.review import Attestation, Audience, Digest
 from bot.services.commands import CardAt, Click, Keep
 from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import KeyView, Page, TextPage
@@ -42,7 +42,7 @@ APART = timedelta(seconds=1)
 AGAIN = timedelta(seconds=5)
 RESTART = timedelta(minutes=10)
 """When to begin again after Confluent has forgotten how far we were."""
-Sees: TypeAlias = Callable[[KeyId, Standing], Awaitable[KeyView]]
+Sees: TypeAlias = Callable[[KeyId, HeldRoles], Awaitable[KeyView]]
 """One key as this person may see it; raises `NotFound` for one that is not theirs to see. See `Viewing.key_view`."""
 log = logging.getLogger("latchkey.review")
 
@@ -95,7 +95,7 @@ class Reviewing:
         if problem := _problem(deed.reason):
             raise Refused(f"{problem} Nothing was changed.")
         person = await self.directory.identify(click.by, click.team)
-        view = await self.sees(deed.key, await self.directory.standing(person))
+        view = await self.sees(deed.key, await self.directory.held_roles(person))
         kept = await self._kept(deed, click, view)
         before = (await self.keeps.kept([view.key.id])).get(view.key.id)
         if before is None or before.at < kept.at:  # else this very click was here, or a later one
@@ -125,13 +125,13 @@ class Reviewing:
         if owner and last and last.sent:
             await self.changed(owner)
 
-    async def _kept(self, deed: Keep, click: Click, view: KeyView) -> Kept:
+    async def _kept(self, deed: Keep, click: Click, view: KeyView) -> Attestation:
         review = self.directory.policy().review or Review(channel="")
         owner = await Addressing(self.directory).known(view.owner.id)
         until = click.at + review.older_than
-        return Kept(view.key.id, click.by, deed.reason.strip(), click.at, until, orphaned=owner.is_gone)
+        return Attestation(view.key.id, click.by, deed.reason.strip(), click.at, until, orphaned=owner.is_gone)
 
-    async def _record(self, kept: Kept, click: Click, view: KeyView) -> None:
+    async def _record(self, kept: Attestation, click: Click, view: KeyView) -> None:
         request = view.request.ask.id if view.request else None
         details = {"key": kept.key, "owner": view.owner.id, "reason": kept.reason, "until": kept.until.isoformat()}
         await self.transitions.record(Action.KEPT, request, click.by, **details)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.kinds import Kind
 from bot.domain.requests import Offered, Pending, Ready, Request
@@ -116,10 +116,10 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool 
     return blocks
 
 
-def whoami_blocks(standing: Standing, names: Mapping[str, str]) -> list[Block]:
+def whoami_blocks(held_roles: HeldRoles, names: Mapping[str, str]) -> list[Block]:
     """Who Latchkey thinks that somebody is; `names` are what ids of environments and clusters stand for."""
-    person, held = standing.person, standing.bindings
-    texts = [f"• {in_words(each, names)}: {_allows(each, standing.table)} {_source(each)}" for each in held[:ROLES]]
+    person, held = held_roles.person, held_roles.bindings
+    texts = [f"• {in_words(each, names)}: {_allows(each, held_roles.table)} {_source(each)}" for each in held[:ROLES]]
     if not held:
         texts.append("• None. You can ask for keys, and approve none.")
     if len(held) > ROLES:

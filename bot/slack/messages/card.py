@@ -7,11 +7,11 @@ from bot.domain.deadlines import lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
     ApiKey,
-    Everywhere,
     Marker,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     Owner,
     Resource,
     ServiceAccount,
@@ -167,7 +167,7 @@ def owner_row(owner: Owner, own: str) -> Row:
 
 def resource_row(resource: Resource) -> Row:
     """What it opens."""
-    if isinstance(resource, Everywhere):
+    if isinstance(resource, OrganizationScope):
         return ["For: ", Bold(called(resource)), ", in the whole organisation"]
     place: Row = [" in ", Bold(place_of(resource))] if resource.environment else []
     id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
@@ -176,7 +176,7 @@ def resource_row(resource: Resource) -> Row:
 
 def for_what(resource: Resource) -> str:
     """Which resource, as "for orders"; nothing for a resource that its kind names already."""
-    return "" if isinstance(resource, Everywhere) else f" for {called(resource)}"
+    return "" if isinstance(resource, OrganizationScope) else f" for {called(resource)}"
 
 
 def called(resource: Resource) -> str:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from bot.domain.catalog import Quota
 from bot.domain.keys import ApiKey, KeyId, MyAccount, NewServiceAccount, Owner
-from bot.domain.review import Digest, Finding, Kept, Listed
+from bot.domain.review import Attestation, Digest, Finding, Listed
 from bot.services.commands import CardAt
 from bot.services.form.validate import LIMITS
 from bot.services.text import duration
@@ -167,7 +167,7 @@ def _buttons(listed: Listed) -> Sequence[Block]:
     return buttons
 
 
-def _kept(kept: Sequence[Kept]) -> list[Block]:
+def _kept(kept: Sequence[Attestation]) -> list[Block]:
     """What was answered since the message was sent."""
     if not kept:
         return []

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from bot.domain.catalog import Environment
-from bot.domain.keys import Everywhere, ServiceAccount
+from bot.domain.keys import OrganizationScope, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.services.browse.keys import ME
 from bot.services.pages import KeysPage, KeyView
@@ -124,7 +124,7 @@ def _nothing(content: KeysPage) -> str:
 
 def _place(view: KeyView) -> str:
     resource = view.resource
-    if view.key.kind is None or isinstance(resource, Everywhere):
+    if view.key.kind is None or isinstance(resource, OrganizationScope):
         return ""
     where = f" in {flat(place_of(resource))}" if resource.environment else ""
     return f" · {flat(called(resource))}{where}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
-from bot.domain.authority import Standing
+from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Environment
 from bot.domain.errors import CloudRefused, NotFound, Refused, Unavailable
 from bot.domain.keys import (
@@ -90,7 +90,7 @@ class House:
     clock: TestClock
     policy: Policy = field(default=without_a_file("C01"))
 
-    async def reader(self, person: Person) -> Standing:
+    async def reader(self, person: Person) -> HeldRoles:
         return await self.viewing.reader(person.slack, person.team)
 
     async def list(self, person: Person, cursor: str = "", **filters: str) -> KeysPage:
@@ -241,10 +241,10 @@ async def test_a_key_that_is_not_there_and_one_that_is_not_theirs_are_told_in_th
     async with a_house() as house:
         house.cloud.add(other_key())
         house.cloud.add(other_key("KEY0000000000002", owner=None))
-        standing, told = await house.reader(OTTO), set[str]()
+        held_roles, told = await house.reader(OTTO), set[str]()
         for key in ("KEY0000000000001", "KEY0000000000002", "KEY0000000000009", ""):
             with pytest.raises(NotFound) as error:
-                await house.viewing.key_view(KeyId(key), standing)
+                await house.viewing.key_view(KeyId(key), held_roles)
             told.add(error.value.tell)
 
         assert len(told) == 1
@@ -346,23 +346,23 @@ async def test_nobody_changes_a_key_of_latchkeys_own_account() -> None:
     async with a_house() as house:
         house.cloud.add(other_key(owner=LATCHKEY.id))
         house.roles(FEMI, ("OrganizationAdmin", ""))
-        standing, key = await house.reader(FEMI), KeyId("KEY0000000000001")
+        held_roles, key = await house.reader(FEMI), KeyId("KEY0000000000001")
 
         assert await house.may(FEMI) == set()
         for page in (house.viewing.edit_page, house.viewing.delete_page, house.viewing.rotate_page):
             with pytest.raises(Refused, match="Latchkey’s own account"):
-                await page(key, standing)
+                await page(key, held_roles)
 
 
 async def test_a_text_longer_than_a_field_is_refused_rather_than_cut() -> None:
     async with a_house() as house:
         house.cloud.add(other_key(owner=DANA.principal, description="x" * (FIELD + 1)))
         house.cloud.add(other_key("KEY0000000000002", owner=DANA.principal, description="x" * FIELD))
-        standing = await house.reader(DANA)
+        held_roles = await house.reader(DANA)
 
         with pytest.raises(Refused, match=r"has 3,001 characters.*nothing was changed"):
-            await house.viewing.edit_page(KeyId("KEY0000000000001"), standing)
-        page = await house.viewing.edit_page(KeyId("KEY0000000000002"), standing)
+            await house.viewing.edit_page(KeyId("KEY0000000000001"), held_roles)
+        page = await house.viewing.edit_page(KeyId("KEY0000000000002"), held_roles)
         assert len(page.view.key.description) == FIELD
 
 

@@ -12,11 +12,11 @@ from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Unavailable
 from bot.domain.keys import (
     ApiKey,
-    Everywhere,
     FlinkRegion,
     MyAccount,
     NewServiceAccount,
     Operation,
+    OrganizationScope,
     Owner,
     Principal,
     Resource,
@@ -31,7 +31,7 @@ from tests.support.build import ACCOUNT, CLUSTER, DANA
 
 ME = MyAccount(DANA.principal)
 NEW = NewServiceAccount("clicks-service", "")
-CLOUD, TABLEFLOW, GLOBAL = (Everywhere(kind) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL))
+CLOUD, TABLEFLOW, GLOBAL = (OrganizationScope(kind) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL))
 FLINK = FlinkRegion("aws.us-east-1", "env-dev001", "dev")
 PER_USER, PER_ACCOUNT = "iam.max_cluster_api_keys.per_user", "iam.max_cluster_api_keys.per_service_account"
 CLOUD_PER_USER, CLOUD_PER_ACCOUNT = "iam.max_cloud_api_keys.per_user", "iam.max_cloud_api_keys.per_service_account"

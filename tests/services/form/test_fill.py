@@ -7,10 +7,10 @@ import pytest
 
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
+    OrganizationScope,
     Principal,
     Resource,
     SchemaRegistry,
@@ -210,7 +210,7 @@ def test_a_kind_that_nobody_knows_is_a_kafka_key() -> None:
 def test_cloud_keys_have_no_place() -> None:
     page = filled(kind="cloud", environment=DEV.id, cluster="lkc-1")
 
-    assert page.resource == Everywhere(Kind.CLOUD)
+    assert page.resource == OrganizationScope(Kind.CLOUD)
     assert page.draft.environment == DEV.id, "for when another scope is chosen again"
 
 

@@ -108,9 +108,9 @@ async def test_who_asked_for_a_key_that_is_gone_reads_that_and_nobody_else_does(
         viewing = Viewing(directory, world.store.requests, world.clock)
 
         with pytest.raises(NotFound, match="any more: it was deleted"):
-            await viewing.key_view(minted.key.id, await directory.standing(build.DANA))
+            await viewing.key_view(minted.key.id, await directory.held_roles(build.DANA))
         with pytest.raises(NotFound, match="There is no such key, or it is not yours to see"):
-            await viewing.key_view(minted.key.id, await directory.standing(build.OTTO))
+            await viewing.key_view(minted.key.id, await directory.held_roles(build.OTTO))
 
 
 @pytest.mark.parametrize(("gone_on", "how"), [(3, "expired"), (1, "was deleted")])
@@ -131,4 +131,4 @@ async def test_who_asked_for_a_key_reads_whether_it_expired_or_was_deleted_befor
             world.clock.now = expires + timedelta(days=1)
 
         with pytest.raises(NotFound, match=f"any more: it {how}"):
-            await viewing.key_view(minted.key.id, await directory.standing(build.DANA))
+            await viewing.key_view(minted.key.id, await directory.held_roles(build.DANA))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.catalog import Quota
 from bot.domain.keys import ApiKey, KeyId, MyAccount, Principal
 from bot.domain.kinds import Kind
-from bot.domain.review import Digest, Finding, Kept, Listed
+from bot.domain.review import Attestation, Digest, Finding, Listed
 from bot.services.commands import CardAt
 from bot.slack.blocks.kit import Block
 from bot.slack.messages import digest as digests
@@ -42,7 +42,9 @@ drawn = st.builds(
     owner_name=some.texts,
     keys=st.lists(listed, max_size=40).map(tuple),
     kept=st.lists(
-        st.builds(Kept, key=some.ids, by=some.people_ids, reason=some.texts, at=some.moments, until=some.moments),
+        st.builds(
+            Attestation, key=some.ids, by=some.people_ids, reason=some.texts, at=some.moments, until=some.moments
+        ),
         max_size=40,
     ).map(tuple),
     quotas=st.lists(
@@ -184,7 +186,7 @@ def test_limits_are_told_with_their_use() -> None:
 
 
 def test_what_was_kept_is_told_with_by_whom_and_why() -> None:
-    kept = Kept(KEY.id, DANA.slack, "the billing job", NOW, NOW + 90 * DAY)
+    kept = Attestation(KEY.id, DANA.slack, "the billing job", NOW, NOW + 90 * DAY)
 
     blocks, text = digests.message(replace(DIGEST, keys=(), kept=(kept,)))
 

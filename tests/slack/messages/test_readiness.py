@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import Everywhere, FlinkRegion, KafkaCluster, KsqlCluster, Resource
+from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, OrganizationScope, Resource
 from bot.domain.kinds import Kind
 from bot.domain.life import Probe
 from bot.slack.blocks.kit import Code, Row, lines
@@ -59,7 +59,7 @@ def test_a_key_works_since() -> None:
 
 
 def test_a_global_key_was_tried_in_one_place_only() -> None:
-    (row,) = told(WORKS, Everywhere(Kind.GLOBAL))
+    (row,) = told(WORKS, OrganizationScope(Kind.GLOBAL))
 
     assert row.startswith("It works for Confluent’s own API since 10:42. Kafka, ")
     assert "a few minutes more" in row

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
     MyAccount,
+    OrganizationScope,
     Principal,
     RequestId,
     Resource,
@@ -99,9 +99,9 @@ EVERYTHING = "the resource management APIs, Kafka, Schema Registry, ksqlDB, Flin
                 "Organization": "o-1",
             },
         ),
-        (Everywhere(Kind.CLOUD), REST, {"For": "the resource management APIs of the organisation", **API}),
-        (Everywhere(Kind.TABLEFLOW), REST, {"For": "Tableflow", **API}),
-        (Everywhere(Kind.GLOBAL), REST, {"For": EVERYTHING, **API}),
+        (OrganizationScope(Kind.CLOUD), REST, {"For": "the resource management APIs of the organisation", **API}),
+        (OrganizationScope(Kind.TABLEFLOW), REST, {"For": "Tableflow", **API}),
+        (OrganizationScope(Kind.GLOBAL), REST, {"For": EVERYTHING, **API}),
     ],
     ids=lambda value: getattr(value, "kind", None),
 )
@@ -131,9 +131,9 @@ def test_the_file_says_whose_own_account_it_is() -> None:
         SchemaRegistry("lsrc-1", "registry", "env-1", "dev"),
         KsqlCluster("lksqlc-1", "app", "env-1", "dev", "lkc-1"),
         FlinkRegion("aws.us-east-1", "env-1", "dev"),
-        Everywhere(Kind.CLOUD),
-        Everywhere(Kind.TABLEFLOW),
-        Everywhere(Kind.GLOBAL),
+        OrganizationScope(Kind.CLOUD),
+        OrganizationScope(Kind.TABLEFLOW),
+        OrganizationScope(Kind.GLOBAL),
     ],
     ids=lambda resource: resource.kind,
 )

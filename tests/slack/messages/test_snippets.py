@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import LatchkeyError, NotFound, Refused, Unavailable
 from bot.domain.keys import (
-    Everywhere,
     FlinkRegion,
     KafkaCluster,
     KsqlCluster,
+    OrganizationScope,
     Person,
     RequestId,
     Resource,
@@ -45,9 +45,9 @@ RESOURCES: dict[Kind, Resource] = {
     Kind.SCHEMA_REGISTRY: SchemaRegistry("lsrc-dev001", "Stream Governance", "env-dev001", "dev"),
     Kind.KSQLDB: KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001"),
     Kind.FLINK: FlinkRegion("aws.us-east-1", "env-dev001", "dev"),
-    Kind.CLOUD: Everywhere(Kind.CLOUD),
-    Kind.TABLEFLOW: Everywhere(Kind.TABLEFLOW),
-    Kind.GLOBAL: Everywhere(Kind.GLOBAL),
+    Kind.CLOUD: OrganizationScope(Kind.CLOUD),
+    Kind.TABLEFLOW: OrganizationScope(Kind.TABLEFLOW),
+    Kind.GLOBAL: OrganizationScope(Kind.GLOBAL),
 }
 ENDPOINTS = Endpoints("pkc-1.example:9092", "https://rest.example:443/", organization="o-1")
 EVERY = [(kind, value) for kind in Kind for value, _ in snippets.names(kind)]

@@ -18,7 +18,7 @@ from slack_bolt.response import BoltResponse
 import handlers
 from bot.domain.catalog import Endpoints, Environment
 from bot.domain.deadlines import lifetime
-from bot.domain.keys import Everywhere, FlinkRegion, KsqlCluster, Operation, SchemaRegistry
+from bot.domain.keys import FlinkRegion, KsqlCluster, Operation, OrganizationScope, SchemaRegistry
 from bot.domain.kinds import Kind
 from bot.domain.requests import Keyed, Shown
 from bot.services.browse.home import KEYS, LOOKED_AT, HomePage
@@ -607,7 +607,7 @@ _RESOURCES = (
     SchemaRegistry("lsrc-1", "registry", "env-1", "dev"),
     KsqlCluster("lksqlc-1", "enrichment", "env-1", "dev", "lkc-1"),
     FlinkRegion("aws.us-east-1", "env-1", "dev"),
-    Everywhere(Kind.CLOUD),
-    Everywhere(Kind.TABLEFLOW),
-    Everywhere(Kind.GLOBAL),
+    OrganizationScope(Kind.CLOUD),
+    OrganizationScope(Kind.TABLEFLOW),
+    OrganizationScope(Kind.GLOBAL),
 )
