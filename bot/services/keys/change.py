@@ -149,8 +149,18 @@ class Changing:
         try:
             await self.transitions.commit(stored, done, event)
         except Conflict:
-            await self.transitions.audit.append(event)  # we were so slow that another process did it too, and said so
+            await self._note_late(working, event)
             raise
+
+    async def _note_late(self, working: Working, event: Event) -> None:
+        """Write the outcome alone where another process, quicker than this slow one, gave the change up.
+
+        Where it went on with the change, the outcome is its own to write: a deletion has one. An edit was sent twice.
+        """
+        stored = await self.transitions.requests.get(working.ask.id)
+        goes_on = stored is not None and isinstance(stored.value, Working | Done)
+        if working.ask.operation is Operation.EDIT or not goes_on:
+            await self.transitions.audit.append(event)
 
     async def _later(self, stored: Stored[Request], working: Working, error: LatchkeyError) -> None:
         now = self.transitions.clock()

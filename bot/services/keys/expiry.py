@@ -73,13 +73,13 @@ class Expiry:
         if not state.tries:
             await self.orphans.intend(state, state.key)
         try:
-            await self.orphans.delete_intended(state, state.key)
+            outcome = await self.orphans.delete_intended(state, state.key)
         except (Unavailable, Unknown, CloudRefused) as error:
             retry_at = now + backoff(state.tries, error)
             await self.transitions.commit(stored, replace(state, retry_at=retry_at, tries=state.tries + 1))
             return
         gone = replace(state, deleted_at=self.transitions.clock())
         if isinstance(gone, Undelivered) and gone.reissue and now < gone.grant.fresh_until:
-            await self.transitions.commit(stored, gone.next_attempt(now))
+            await self.transitions.commit(stored, gone.next_attempt(now), outcome)
             return
-        await self.transitions.commit(stored, gone)
+        await self.transitions.commit(stored, gone, outcome)

@@ -88,14 +88,14 @@ class Lifecycle:
         if not former.tries:
             await orphans.intend(living, key)
         try:
-            await orphans.delete_intended(living, key)
+            outcome = await orphans.delete_intended(living, key)
         except (Unavailable, Unknown, CloudRefused) as error:
             again = replace(former, retry_at=now + backoff(former.tries, error), tries=former.tries + 1)
             await self.transitions.commit(held, replace(living, life=replace(living.life, former=again)))
             return
         await Origin(self.transitions).ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
         gone = replace(former, deleted_at=self.transitions.clock(), retry_at=None)
-        await self.transitions.commit(held, replace(living, life=replace(living.life, former=gone)))
+        await self.transitions.commit(held, replace(living, life=replace(living.life, former=gone)), outcome)
 
 
 def former_of(living: Living) -> ReplacedKey | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.audit import Action
+from bot.domain.audit import Action, Event
 from bot.domain.deadlines import CLOCKS_APART
 from bot.domain.keys import ApiKey, Marker
 from bot.domain.requests import Keyed, Request
@@ -43,7 +43,7 @@ class Orphans:
     async def delete_one(self, request: Request, key: ApiKey) -> None:
         """Delete one key of the request's owner and resource."""
         await self.intend(request, key)
-        await self.delete_intended(request, key)
+        await self.transitions.audit.append(await self.delete_intended(request, key))
 
     async def intend(self, request: Request, key: ApiKey) -> None:
         """Have it on record that this key is to be deleted.
@@ -52,10 +52,14 @@ class Orphans:
         """
         await self.transitions.record(Action.DELETE_INTENDED, request.ask.id, key=key.id)
 
-    async def delete_intended(self, request: Request, key: ApiKey) -> None:
-        """Delete a key of which `intend` has spoken."""
+    async def delete_intended(self, request: Request, key: ApiKey) -> Event:
+        """Delete a key of which `intend` has spoken; returns the outcome for the audit log.
+
+        A request that has the key on record writes it together with its next state: of several tries, by several
+        processes, one gets there, and a deletion has one outcome.
+        """
         await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
-        await self.transitions.record(Action.DELETED, request.ask.id, key=key.id)
+        return self.transitions.event(Action.DELETED, request.ask.id, key=key.id)
 
     async def disown(self, request: Request, key: ApiKey) -> None:
         """Delete a key that could not be recorded: its attempt was taken for dead, or its request is gone altogether.
