@@ -55,7 +55,7 @@ async def _look(keys: int) -> _Looked:
     cloud.grow(keys)
     cloud.grow(KEYS_EACH, DANA.principal)
     async with bench(cloud, clock) as it:
-        await it.directory.refresh_catalog()
+        await it.worker.catalog.refresh()
         await _ask(it, clock)
         await _page(it)
         cloud.asked.clear()

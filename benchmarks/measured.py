@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from types import SimpleNamespace
@@ -23,8 +23,11 @@ from bot.background import background
 from bot.domain.policy import Review
 from bot.services.browse.home import Homes
 from bot.services.browse.key import Viewing
+from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.refresh import Cataloguing
 from bot.services.commands import Click, Keep
 from bot.services.dispatch import Dispatcher, table
+from bot.services.form.validate import Validator
 from bot.services.keys.mint import Minting
 from bot.services.keys.probe import Probing
 from bot.services.keys.reveal import Delivery
@@ -116,10 +119,6 @@ class Bench:
     app: AsyncApp
     cloud: FakeCloud
     slack: MuteSlack
-    directory: Directory = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "directory", self.services.viewing.directory)
 
     @property
     def worker(self) -> Worker:
@@ -154,7 +153,8 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
             worker.inbox,
             worker.agenda,
             worker.requests,
-            worker.directory,
+            viewing.directory,
+            viewing.catalog,
             replies,
             clock,
             worker.bell,
@@ -172,21 +172,21 @@ def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) ->
     transitions = Transitions(store.requests, store.audit, clock, bell.ring)
     policy = replace(build.a_policy(), review=Review(channel="C01"))
     directory = Directory(cloud, slack, store.cache, clock, build.TENANT, lambda: policy)
-    desk = Desk(transitions, directory)
+    catalog = CatalogCache(Cataloguing(cloud), store.cache, clock)
+    desk = Desk(transitions, directory, Validator(directory, catalog))
     execution = Execution(transitions, desk, Probing(transitions, FakeProber()))
     publishing = Publishing(store.posts, slack, clock)
     delivery = Delivery(transitions, directory, execution, Minting(execution), slack)
-    viewing = Viewing(directory, store.requests, clock)
-    managing = Managing(Proposing(transitions, directory), viewing)
+    viewing = Viewing(directory, catalog, store.requests, clock)
+    managing = Managing(Proposing(transitions, directory), viewing, catalog)
     rows = table(desk, store.drafts, delivery, managing, _nobody_keeps)
     dispatcher = Dispatcher(rows, transitions, slack, publishing)
-    worker = Worker(
-        store.agenda, store.inbox, store.requests, execution, publishing, dispatcher, directory, clock, bell
-    )
+    worker = Worker(store.agenda, store.inbox, store.requests, execution, publishing, dispatcher, catalog, clock, bell)
     homes = Homes(viewing, store.homes, store.agenda, Candidates(directory), SlackHomes(replies).show, bell.ring)
     reviewing = Reviewing(
         transitions,
         directory,
+        catalog,
         store.agenda,
         store.keeps,
         SlackNotifier(replies, AckedViews(replies.client)),

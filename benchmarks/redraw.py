@@ -28,7 +28,7 @@ BUDGET = 50.0
 async def measure() -> list[Line]:
     clock = TestClock()
     async with bench(CrowdedCloud(clock, people=[DANA]), clock) as it:
-        catalog = await it.directory.refresh_catalog()
+        catalog = await it.worker.catalog.refresh()
         taken: list[float] = []
         for number in range(CHOICES):
             clock.advance(timedelta(seconds=1))

@@ -23,7 +23,7 @@ KEYSTROKES, BUDGET = 600, 50.0
 async def measure() -> list[Line]:
     clock = TestClock()
     async with bench(CrowdedCloud(clock, people=[DANA]), clock) as it:
-        catalog = await it.worker.directory.refresh_catalog()
+        catalog = await it.worker.catalog.refresh()
         assert len(catalog.clusters) == ENVIRONMENTS * CLUSTERS_EACH
         clusters: list[float] = []
         environments: list[float] = []

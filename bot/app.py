@@ -157,10 +157,10 @@ async def _channel_problems(world: World, policy: Policy) -> str | None:
 async def _first_catalog(worker: Worker) -> None:
     """Have something to offer in the form before the first person opens it; but start without, if need be."""
     next_due = worker.clock()
-    if await worker.directory.catalog() is None:
+    if await worker.catalog.current() is None:
         try:
             async with asyncio.timeout(CATALOG_SECONDS):
-                await worker.directory.refresh_catalog()
+                await worker.catalog.refresh()
             next_due += CATALOG_EVERY  # it takes several calls for each environment, and Confluent counts them
         except (LatchkeyError, TimeoutError) as error:
             log.warning("no catalog yet: %s", error)
@@ -207,7 +207,8 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
         worker.inbox,
         worker.agenda,
         worker.requests,
-        worker.directory,
+        parts.directory,
+        worker.catalog,
         parts.replies,
         world.clock,
         worker.bell,

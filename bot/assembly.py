@@ -12,7 +12,10 @@ from bot.domain.requests import Request
 from bot.metrics import CountedAudit, CountedRequests, events_counter, refusals_counter
 from bot.services.browse.home import Homes
 from bot.services.browse.key import Viewing
+from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.refresh import Cataloguing
 from bot.services.dispatch import Dispatcher, table
+from bot.services.form.validate import Validator
 from bot.services.keys.drift import Drift
 from bot.services.keys.mint import Minting
 from bot.services.keys.probe import Probing
@@ -42,6 +45,7 @@ class Parts:
     """What the listeners and the worker share."""
 
     worker: Worker
+    directory: Directory
     replies: Replies
     views: AckedViews
     viewing: Viewing
@@ -60,12 +64,14 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     notifier = SlackNotifier(replies, views, refused=lambda surface, code: refusals.labels(surface, code).inc())
     transitions = Transitions(requests, audit, clock, bell.ring)
     directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.tenant, policy)
-    desk, viewing = Desk(transitions, directory), Viewing(directory, requests, clock)
+    catalog = CatalogCache(Cataloguing(world.cloud), store.cache, clock)
+    viewing = Viewing(directory, catalog, requests, clock)
+    desk = Desk(transitions, directory, Validator(directory, catalog))
     execution = Execution(transitions, desk, Probing(transitions, world.prober))
     publishing = Publishing(store.posts, notifier, clock)
     delivery = Delivery(transitions, directory, execution, Minting(execution), notifier)
-    managing = Managing(Proposing(transitions, directory), viewing)
-    reviewing = Reviewing(transitions, directory, store.agenda, store.keeps, notifier, viewing.key_view)
+    managing = Managing(Proposing(transitions, directory), viewing, catalog)
+    reviewing = Reviewing(transitions, directory, catalog, store.agenda, store.keeps, notifier, viewing.key_view)
     rows = table(desk, store.drafts, delivery, managing, reviewing.keep)
     dispatcher = Dispatcher(rows, transitions, notifier, publishing)
     candidates, draw = Candidates(directory), SlackHomes(replies).show
@@ -82,13 +88,13 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         execution,
         publishing,
         dispatcher,
-        directory,
+        catalog,
         clock,
         bell,
         errands={"home": homes.errand, "review": reviewing.step, "gone": Drift(transitions, world.cloud).look},
         moved=moved,
     )
-    return Parts(worker, replies, views, viewing, homes, reviewing)
+    return Parts(worker, directory, replies, views, viewing, homes, reviewing)
 
 
 def response_url_bases(settings: Settings) -> Sequence[str]:

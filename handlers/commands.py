@@ -58,7 +58,7 @@ async def _answer(desk: Reception, command: Command) -> None:
         return
     if command.verb == "whoami":
         person = await desk.directory.identify(command.by, command.team, shown=True)
-        names = await desk.directory.names()
+        names = await desk.catalogs.names()
         blocks = answers.whoami_blocks(await desk.directory.glance(person), names)
         await desk.replies.send(command.by, command.reply, "Who you are", blocks)
         return

@@ -68,7 +68,7 @@ async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _E
     """
     catalog = None if draft == _EMPTY else await desk.catalog()  # for the names of what is chosen already
     view = await desk.open(asked.trigger, pages.page(form(draft, catalog, desk.directory.policy())))
-    if desk.directory.catalog_is_stale():
+    if desk.catalogs.is_stale():
         await desk.agenda.put("catalog", desk.clock())
         desk.bell.ring()
     await desk.turn_away(asked.by, asked.team, view)

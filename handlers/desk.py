@@ -14,6 +14,7 @@ from bot.domain.errors import LatchkeyError, Refused, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId, TeamId
 from bot.services.browse.home import Homes
 from bot.services.browse.key import Viewing
+from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Deed, ReplyTo
 from bot.services.pages import TextPage
 from bot.services.people.directory import Directory
@@ -46,6 +47,7 @@ class Reception:
     agenda: Agenda
     requests: Requests
     directory: Directory
+    catalogs: CatalogCache
     replies: Replies
     clock: Clock
     bell: Bell
@@ -60,7 +62,7 @@ class Reception:
         """The catalog; None when the store does not tell in time, for most of Slack's three seconds is for the rest."""
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
-                return await self.directory.catalog()
+                return await self.catalogs.current()
         except (LatchkeyError, TimeoutError):
             return None
 

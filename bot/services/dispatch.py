@@ -33,7 +33,6 @@ from bot.services.commands import (
     Send,
     Show,
 )
-from bot.services.form.fill import form
 from bot.services.keys.reveal import Delivery
 from bot.services.messages import Publishing
 from bot.services.pages import EditPage, FormPage, Page, TextPage
@@ -182,8 +181,7 @@ class Forms:
 
     async def change(self, deed: Change, click: Click) -> Page:
         """The form again, as it was typed."""
-        directory = self.desk.directory
-        return form(await self._draft(deed.draft, click), await directory.catalog(), directory.policy())
+        return await self.desk.validator.form(await self._draft(deed.draft, click))
 
     async def send(self, deed: Send, click: Click) -> Page | str:
         """Send what was reviewed."""

@@ -23,10 +23,10 @@ from bot.domain.errors import (
 )
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
+from bot.services.catalog.cache import CatalogCache
 from bot.services.dispatch import Dispatcher
 from bot.services.keys.steps import Execution
 from bot.services.messages import Publishing
-from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Agenda, Inbox, Lease, Requests, Stored
 from bot.services.requests.transitions import REFUSED
@@ -88,7 +88,7 @@ class Worker:
     execution: Execution
     publishing: Publishing
     dispatcher: Dispatcher
-    directory: Directory
+    catalog: CatalogCache
     clock: Clock
     bell: Bell
     errands: Mapping[str, Errand] = field(default_factory=dict[str, Errand])
@@ -247,5 +247,5 @@ class Worker:
         return await self.execution.orphans.accounts.settle((await self._known(RequestId(name))).value)
 
     async def _catalog(self, _: str) -> datetime | None:
-        await self.directory.refresh_catalog()
+        await self.catalog.refresh()
         return self.clock() + CATALOG_EVERY

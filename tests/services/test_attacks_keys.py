@@ -411,7 +411,7 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
 
         tenant = build.TENANT
 
-        async def catalog(self) -> None:
+        async def current(self) -> None:
             await asyncio.Event().wait()
 
         async def put(self, *_: object) -> None:
@@ -420,7 +420,7 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
     hanging: Any = Hanging()
     async with a_world() as world, background(grace=1) as work:
         rest: Any = None
-        desk = Reception(hanging, rest, rest, hanging, rest, world.clock, Bell(), work, rest, rest, rest)
+        desk = Reception(hanging, rest, rest, hanging, hanging, rest, world.clock, Bell(), work, rest, rest, rest)
         answers: list[dict[str, Any]] = []
 
         async def ack(**answer: Any) -> None:

@@ -24,7 +24,10 @@ from bot.domain.keys import ApiKey, Person, Principal, RequestId, SlackUserId
 from bot.domain.policy import Match, Policy, Rule
 from bot.domain.requests import Cancelled, Denied, Expired, Failed, Pending, Ready, Request, Unclaimed
 from bot.domain.roles import Binding
+from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.refresh import Cataloguing
 from bot.services.commands import Approve, Cancel, Click, Deny, Draft, Send
+from bot.services.form.validate import Validator
 from bot.services.keys.probe import Probing
 from bot.services.keys.steps import Execution
 from bot.services.people.directory import Directory
@@ -136,7 +139,8 @@ class Interleaving(RuleBasedStateMachine):
         self.store = Store.open(self.redis, Sealer([bytes(32)]), TEAM, self.clock)
         directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, TENANT, lambda: self.policy)
         transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
-        self.desk = Desk(transitions, directory)
+        catalog = CatalogCache(Cataloguing(self.cloud), self.store.cache, self.clock)
+        self.desk = Desk(transitions, directory, Validator(directory, catalog))
         self.execution = Execution(transitions, self.desk, Probing(transitions, FakeProber()))
         self.clicks = 0
         self.roles_changed()

@@ -110,10 +110,12 @@ async def test_who_asked_for_a_key_that_is_not_shown_does_not_read_that_it_was_d
     async with a_world() as world:
         await with_a_key(world)
         world.cloud.is_partial = True
-        directory = world.start().worker.directory
+        process = world.start()
+        directory = process.desk.directory
+        viewing = Viewing(directory, process.worker.catalog, world.store.requests, world.clock)
 
         with pytest.raises(Throttled):
-            await Viewing(directory, world.store.requests, world.clock).key_view(KEY, await directory.held_roles(DANA))
+            await viewing.key_view(KEY, await directory.held_roles(DANA))
 
 
 class Blind(FakeCloud):

@@ -19,8 +19,11 @@ from bot.domain.keys import ApiKey, KeyId, Marker, Person, RequestId, Secret
 from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Request, Shown
 from bot.services.browse.key import Viewing
+from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.refresh import Cataloguing
 from bot.services.commands import CardAt, Click, Deed, Keep, Replace, ReplyTo, Saved
 from bot.services.dispatch import Dispatcher, table
+from bot.services.form.validate import Validator
 from bot.services.keys.drift import Drift
 from bot.services.keys.mint import Minting
 from bot.services.keys.probe import Probing
@@ -253,17 +256,18 @@ def _process(world: World) -> Process:
     directory = Directory(
         cloud, port("people", world.slack), port("cache", store.cache), clock, build.TENANT, lambda: world.policy
     )
-    desk = Desk(transitions, directory)
+    catalog = CatalogCache(Cataloguing(cloud), port("cache", store.cache), clock)
+    desk = Desk(transitions, directory, Validator(directory, catalog))
     execution = Execution(transitions, desk, Probing(transitions, port("prober", world.prober), jitter=lambda: 0))
     publishing = Publishing(port("posts", store.posts), notifier, clock)
     delivery = Delivery(transitions, directory, execution, Minting(execution), notifier)
-    managing = Managing(Proposing(transitions, directory), Viewing(directory, requests, clock))
+    managing = Managing(Proposing(transitions, directory), Viewing(directory, catalog, requests, clock), catalog)
     drafts = port("drafts", store.drafts)
     rows = table(desk, drafts, delivery, managing, _nobody_keeps)
     dispatcher = Dispatcher(rows, transitions, notifier, publishing)
     agenda, inbox = port("agenda", store.agenda), port("inbox", store.inbox)
     errands = {"gone": Drift(transitions, cloud).look}
-    worker = Worker(agenda, inbox, requests, execution, publishing, dispatcher, directory, clock, bell, errands)
+    worker = Worker(agenda, inbox, requests, execution, publishing, dispatcher, catalog, clock, bell, errands)
     return Process(life, worker, desk, delivery)
 
 

@@ -177,7 +177,7 @@ class Homes:
         """The keys of the person's own account; and what to say when they cannot be read."""
         viewing = self.viewing
         try:
-            catalog = await known(viewing.directory)
+            catalog = await known(viewing.catalog)
             keys, left_out = await viewing.directory.cloud.keys_shown(held_roles.person.principal)
             views = [await viewing.view_of(each, held_roles, catalog) for each in keys]
         except LatchkeyError as error:

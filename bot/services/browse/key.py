@@ -32,6 +32,7 @@ from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Keyed, Ready, Request, Revealing, Shown, Withdrawn
 from bot.domain.visibility import may_see
 from bot.services.browse.lookup import NO_SUCH_KEY, Known, known, managed
+from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
@@ -78,6 +79,7 @@ class Viewing:
     """Every method may raise `NotFound`, `Unavailable` and `CloudRefused`."""
 
     directory: Directory
+    catalog: CatalogCache
     requests: Requests
     clock: Clock
 
@@ -88,7 +90,7 @@ class Viewing:
     async def key_view(self, key: KeyId, held_roles: HeldRoles) -> KeyView:
         """One key. Raises `NotFound`, in the same words, for one that is gone and one that is not theirs to see."""
         found = await self.directory.cloud.key(key) or await self._listed(key, held_roles)
-        view = await self.view_of(found, held_roles, await known(self.directory))
+        view = await self.view_of(found, held_roles, await known(self.catalog))
         if view is None:
             raise NotFound(NO_SUCH_KEY)
         return view

@@ -47,7 +47,7 @@ class Listing:
         return replace(look.described(found), views=[view for view in views if view is not None])
 
     async def _look(self, held_roles: HeldRoles, filters: Filters) -> "_Look":
-        catalog, person = await known(self.viewing.directory), held_roles.person
+        catalog, person = await known(self.viewing.catalog), held_roles.person
         stored = await self.viewing.requests.of_requester(person.slack, MOST_ASKED)
         asked = {each.value.key.id: each.value for each in stored if isinstance(each.value, Keyed)}
         others = {each.id: each for each in accounts_in_sight(held_roles, catalog.accounts.values())}

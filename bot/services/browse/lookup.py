@@ -26,7 +26,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.requests import Keyed, Request
-from bot.services.people.directory import Directory
+from bot.services.catalog.cache import CatalogCache
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Requests, Stored
 
@@ -87,9 +87,9 @@ class Known:
                 return None
 
 
-async def known(directory: Directory) -> Known:
+async def known(catalog: CatalogCache) -> Known:
     """The catalog's index; where there is no catalog yet, it is read first. Raises `Unavailable`, `CloudRefused`."""
-    return directory.indexed(await directory.catalog() or await directory.refresh_catalog(), Known.of)
+    return catalog.indexed(await catalog.current() or await catalog.refresh(), Known.of)
 
 
 async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import Marker, MyAccount, NewServiceAccount, OrganizationScope, Owner, Person, Principal, Resource
 from bot.domain.kinds import Kind
+from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import ORGANIZATION_WIDE
 from bot.services.commands import Draft
 from bot.services.form.fill import NEW, form, kind_of
@@ -47,46 +48,67 @@ class Checked:
     endpoints: Endpoints
 
 
-async def check(draft: Draft, person: Person, directory: Directory) -> Checked | FormPage:
-    """Whether everything in the form is there and exists at Confluent right now."""
-    problems = dict(text_problems(draft))
-    owner = await _owner(draft, person, problems, directory)
-    found = await _resource(draft, problems, directory)
-    if problems or owner is None or found is None:
-        return await wrong(draft, problems, directory)
-    return Checked(owner, found[0], found[1])
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """Checks forms. May raise `Unavailable` and `CloudRefused`."""
 
+    directory: Directory
+    catalog: CatalogCache
 
-async def wrong(draft: Draft, problems: Mapping[str, str], directory: Directory) -> FormPage:
-    """The form again, with what is wrong under its fields."""
-    return form(draft, await directory.catalog(), directory.policy(), problems)
+    async def check(self, draft: Draft, person: Person) -> Checked | FormPage:
+        """Whether everything in the form is there and exists at Confluent right now."""
+        problems = dict(text_problems(draft))
+        owner = await self._owner(draft, person, problems)
+        found = await self._resource(draft, problems)
+        if problems or owner is None or found is None:
+            return await self.form(draft, problems)
+        return Checked(owner, found[0], found[1])
 
+    async def form(self, draft: Draft, problems: Mapping[str, str] | None = None) -> FormPage:
+        """The form as it was filled in, with what is wrong under its fields."""
+        return form(draft, await self.catalog.current(), self.directory.policy(), problems)
 
-async def _owner(draft: Draft, person: Person, problems: dict[str, str], directory: Directory) -> Owner | None:
-    match draft.owner:
-        case "" | "service-account":
-            problems["owner"] = "Choose an account." if not draft.owner else "Choose a service account."
+    async def _owner(self, draft: Draft, person: Person, problems: dict[str, str]) -> Owner | None:
+        match draft.owner:
+            case "" | "service-account":
+                problems["owner"] = "Choose an account." if not draft.owner else "Choose a service account."
+                return None
+            case "me":
+                return MyAccount(person.principal)
+            case "new":
+                return await self._new_account(draft, problems)
+            case id_:
+                account = await self.directory.cloud.service_account(Principal(id_))
+                if account is None:
+                    problems["owner"] = "This service account no longer exists. Choose another one."
+                elif await self.directory.is_own(account):
+                    problems["owner"] = OWN_ACCOUNT
+                return account
+
+    async def _new_account(self, draft: Draft, problems: dict[str, str]) -> Owner | None:
+        name = draft.account_name.strip()
+        if "account_name" in problems:
             return None
-        case "me":
-            return MyAccount(person.principal)
-        case "new":
-            return await _new_account(draft, problems, directory)
-        case id_:
-            account = await directory.cloud.service_account(Principal(id_))
-            if account is None:
-                problems["owner"] = "This service account no longer exists. Choose another one."
-            elif await directory.is_own(account):
-                problems["owner"] = OWN_ACCOUNT
-            return account
+        if taken := await self.directory.cloud.accounts_named(name):
+            problems["account_name"] = name_taken(taken[0].id)
+        return NewServiceAccount(name, draft.account_description.strip())
 
-
-async def _new_account(draft: Draft, problems: dict[str, str], directory: Directory) -> Owner | None:
-    name = draft.account_name.strip()
-    if "account_name" in problems:
-        return None
-    if taken := await directory.cloud.accounts_named(name):
-        problems["account_name"] = name_taken(taken[0].id)
-    return NewServiceAccount(name, draft.account_description.strip())
+    async def _resource(self, draft: Draft, problems: dict[str, str]) -> tuple[Resource, Endpoints] | None:
+        kind = kind_of(draft)
+        everywhere = kind in ORGANIZATION_WIDE
+        if not everywhere and (missing := _missing(draft, kind)):
+            problems.update(missing)
+            return None
+        place = ("", "") if everywhere else (draft.environment, draft.cluster)
+        found = await self.directory.cloud.resource(kind, *place)
+        if found is None:
+            problems["kind" if everywhere else "resource"] = _GONE.get(kind, "Confluent does not offer this any more.")
+            return None
+        if isinstance(found[0], OrganizationScope):
+            return found
+        catalog = await self.catalog.current()
+        names = {each.id: each.name for each in catalog.environments} if catalog else {}
+        return replace(found[0], environment_name=names.get(draft.environment, draft.environment)), found[1]
 
 
 def name_taken(account: str) -> str:
@@ -95,24 +117,6 @@ def name_taken(account: str) -> str:
         f"There is a service account of this name already ({account}). "
         "Choose another name, or choose that account as an existing one."
     )
-
-
-async def _resource(draft: Draft, problems: dict[str, str], directory: Directory) -> tuple[Resource, Endpoints] | None:
-    kind = kind_of(draft)
-    everywhere = kind in ORGANIZATION_WIDE
-    if not everywhere and (missing := _missing(draft, kind)):
-        problems.update(missing)
-        return None
-    place = ("", "") if everywhere else (draft.environment, draft.cluster)
-    found = await directory.cloud.resource(kind, *place)
-    if found is None:
-        problems["kind" if everywhere else "resource"] = _GONE.get(kind, "Confluent does not offer this any more.")
-        return None
-    if isinstance(found[0], OrganizationScope):
-        return found
-    catalog = await directory.catalog()
-    names = {each.id: each.name for each in catalog.environments} if catalog else {}
-    return replace(found[0], environment_name=names.get(draft.environment, draft.environment)), found[1]
 
 
 def _missing(draft: Draft, kind: Kind) -> Mapping[str, str]:

@@ -1,18 +1,15 @@
-"""Who somebody is at Confluent, what they hold there, and what there is to choose from: reads, some of them cached."""
+"""Who somebody is at Confluent, and what they hold there: reads, some of them cached."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import TypeVar, cast
+from datetime import timedelta
 
 from bot.domain.authority import HeldRoles
-from bot.domain.catalog import Catalog, User
+from bot.domain.catalog import User
 from bot.domain.errors import Refused
 from bot.domain.keys import Owner, Person, SlackUserId, TeamId
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding
-from bot.services.catalog.index import NOTHING
-from bot.services.catalog.refresh import Cataloguing
 from bot.services.people.identity import ELSEWHERE, Tenant, admitted, matched, seat
 from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
@@ -21,21 +18,14 @@ from bot.services.ports.store import Cache
 
 DISPLAY = timedelta(seconds=60)
 """How old what we read about a person may be when it is only shown."""
-CATALOG_KEPT = timedelta(days=1)
+ORGANIZATION_KEPT = timedelta(days=1)
 OWN_KEPT = timedelta(minutes=10)
 """Whoever runs Latchkey may give it another account, and that one is protected soon."""
-CATALOG_STALE = timedelta(minutes=1)
-"""Older than this, opening the form starts a refresh; what is there is offered meanwhile."""
-A_LIST_EACH = timedelta(seconds=1)
-"""By how much each environment puts that off: a reading asks Confluent for several lists of every one."""
-MEMO = timedelta(seconds=15)
-"""How long a process uses its own decoded catalog before it looks into the store again."""
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Directory:
-    """People, roles and the catalog, for the members of one workspace."""
+    """People and roles, for the members of one workspace."""
 
     cloud: Cloud
     people: People
@@ -45,16 +35,9 @@ class Directory:
     policy: Callable[[], Policy]
     """The policy as it is now: who people are, which roles it adds, and the role table that it chose."""
     is_one_decision: bool = False
-    _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
-    """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
-    _index: tuple[Catalog, object] | None = field(default=None, init=False)
-    _reading: Cataloguing = field(init=False)
     _everybody: tuple[User, ...] | None = field(default=None, init=False)
     _groups: dict[str, tuple[SlackUserId, ...]] = field(default_factory=dict[str, tuple[SlackUserId, ...]], init=False)
     """What this very decision has read."""
-
-    def __post_init__(self) -> None:
-        self._reading = Cataloguing(self.cloud)
 
     @property
     def team(self) -> TeamId:
@@ -129,47 +112,6 @@ class Directory:
                 mapped.append(mapping.binding(person.principal, organization))
         return HeldRoles(person, (*bindings, *mapped), organization, policy.table)
 
-    async def catalog(self) -> Catalog | None:
-        """The last reading of the catalog, never waiting for Confluent; None when there was none yet."""
-        now = self.clock()
-        if self._memo is None or not timedelta(0) <= now - self._memo[2] < MEMO:
-            cached = await self.cache.get("catalog", Catalog)
-            self._memo = (*cached, now) if cached else None
-        return self._memo[0] if self._memo else None
-
-    def indexed(self, catalog: Catalog, index: Callable[[Catalog], T]) -> T:
-        """What the one `index` there is makes of a catalog: once for each, for 20,000 clusters take a while."""
-        if self._index is None or self._index[0] is not catalog:
-            self._index = (catalog, index(catalog))
-        return cast("T", self._index[1])
-
-    async def names(self) -> Mapping[str, str]:
-        """What ids stand for, as far as the catalog knows."""
-        catalog = await self.catalog() or NOTHING
-        parts = (
-            catalog.environments,
-            catalog.clusters,
-            catalog.registries,
-            catalog.ksql_clusters,
-            catalog.service_accounts,
-        )
-        return {each.id: each.name for part in parts for each in part}
-
-    def catalog_is_stale(self) -> bool:
-        """Whether the catalog that this process last saw should be read again."""
-        if self._memo is None:
-            return True
-        catalog, read_at, _ = self._memo
-        return self.clock() - read_at > max(CATALOG_STALE, len(catalog.environments) * A_LIST_EACH)
-
-    async def refresh_catalog(self) -> Catalog:
-        """Read everything that the form offers from Confluent and keep it; what fails stays as it was known."""
-        catalog = await self._reading.read(await self.catalog())
-        now = self.clock()
-        await self.cache.put("catalog", catalog, Catalog, now=now, keep=CATALOG_KEPT)
-        self._memo = (catalog, now, now)
-        return catalog
-
     async def _users(self, *, shown: bool) -> Sequence[User]:
         if self._everybody is not None:
             return self._everybody
@@ -196,5 +138,5 @@ class Directory:
         if cached is not None:
             return cached[0]
         organization = await self.cloud.organization()
-        await self.cache.put("organization", organization, str, now=self.clock(), keep=CATALOG_KEPT)
+        await self.cache.put("organization", organization, str, now=self.clock(), keep=ORGANIZATION_KEPT)
         return organization

@@ -16,6 +16,7 @@ from bot.domain.life import MOST_OVERLAP
 from bot.domain.requests import Approved
 from bot.services.browse.key import Viewing
 from bot.services.browse.lookup import present
+from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import room
 from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.form.validate import LIMITS, text_problems
@@ -33,6 +34,7 @@ class Managing:
 
     proposing: Proposing
     viewing: Viewing
+    catalog: CatalogCache
 
     @property
     def directory(self) -> Directory:
@@ -102,9 +104,9 @@ class Managing:
         held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
         resource = (await self.viewing.key_view(key, held_roles)).resource
         is_unplaced = not isinstance(resource, OrganizationScope) and not resource.environment
-        if is_unplaced and self.directory.catalog_is_stale():
+        if is_unplaced and self.catalog.is_stale():
             # The policy may have a rule for its environment, which nobody can apply without knowing that.
-            await self.directory.refresh_catalog()
+            await self.catalog.refresh()
         return held_roles
 
     async def _ask(self, operation: Operation, view: KeyView, held_roles: HeldRoles, click: Click, reason: str) -> Ask:

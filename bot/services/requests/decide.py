@@ -20,7 +20,7 @@ from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, R
 from bot.services.catalog.quota import Room, look
 from bot.services.commands import Approve, Cancel, Click, Deny, Draft
 from bot.services.form.advise import lifetime_problem, warnings_about
-from bot.services.form.validate import Checked, check, wrong
+from bot.services.form.validate import Checked, Validator
 from bot.services.pages import FormPage, ReviewPage
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
@@ -38,6 +38,7 @@ class Desk:
 
     transitions: Transitions
     directory: Directory
+    validator: Validator
 
     @property
     def reminders(self) -> Reminders:
@@ -54,7 +55,7 @@ class Desk:
         Raises `Refused` when the policy forbids it, nobody could approve it, or Confluent has no room for it.
         """
         person = await self.directory.identify(click.by, click.team, shown=True)
-        checked = await check(draft, person, self.directory)
+        checked = await self.validator.check(draft, person)
         if isinstance(checked, FormPage):
             return checked
         ask = self._ask(RequestId(draft_id), draft, checked, person)
@@ -63,7 +64,7 @@ class Desk:
         if isinstance(verdict, Forbidden):
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         if problem := lifetime_problem(ask, verdict.terms):
-            return await wrong(draft, {"lifetime": problem}, self.directory)
+            return await self.validator.form(draft, {"lifetime": problem})
         target = Target(checked.owner, checked.resource)
         candidates = await Candidates(self.directory).of(target, person) if isinstance(verdict, NeedsApproval) else ()
         enough(candidates, verdict)
@@ -83,13 +84,13 @@ class Desk:
         if await self.transitions.requests.get(RequestId(draft_id)) is not None:
             return SENT_ALREADY  # and what it asked for may exist by now: its new account, its key at the limit
         person = await self.directory.identify(click.by, click.team)
-        checked = await check(draft, person, self.directory)
+        checked = await self.validator.check(draft, person)
         if isinstance(checked, FormPage):
             return checked
         ask = self._ask(RequestId(draft_id), draft, checked, person)
         rule = self.directory.policy().rule(ask.operation, Target(ask.owner, ask.resource))
         if rule and (problem := lifetime_problem(ask, rule.terms(self.directory.policy().table))):
-            return await wrong(draft, {"lifetime": problem}, self.directory)
+            return await self.validator.form(draft, {"lifetime": problem})
         try:
             await self._room(ask)
         except Refused as error:

@@ -14,6 +14,7 @@ from bot.domain.quota import concerns, counted
 from bot.domain.requests import Keyed, Request, Withdrawn
 from bot.domain.review import Attestation, Audience, Digest, Listed, findings, is_near, urgency
 from bot.services.browse.lookup import known, managed
+from bot.services.catalog.cache import CatalogCache
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Keeps, Requests
@@ -54,6 +55,7 @@ class Digesting:
     """Every method may raise `Unavailable` and `CloudRefused`."""
 
     directory: Directory
+    catalog: CatalogCache
     requests: Requests
     keeps: Keeps
     addressing: Addressing
@@ -111,7 +113,7 @@ class Digesting:
 
     async def _found(self, keys: Sequence[ApiKey], whose: Known, review: Review) -> list[_Found]:
         """The keys with something about them."""
-        now, catalog = self.clock(), await known(self.directory)
+        now, catalog = self.clock(), await known(self.catalog)
         kept = await self.keeps.kept([key.id for key in keys])
         found: list[_Found] = []
         for key in keys:
@@ -140,7 +142,7 @@ class Digesting:
         """The limits of this owner, and of the clusters that its keys open, which are nearly reached."""
         if whose.is_gone or not keys:
             return ()
-        catalog = await known(self.directory)
+        catalog = await known(self.catalog)
         resources = list(dict.fromkeys(each for key in keys if (each := catalog.resource(key)) is not None))
         concerned = {each.code: each for resource in resources for each in concerns(whose.owner, resource)}
         said = dict[tuple[str, str], Quota]()

@@ -20,6 +20,7 @@ from bot.domain.keys import KeyId, Principal
 from bot.domain.policy import Review
 from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
 from bot.domain.review import Attestation, Audience, Digest
+from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import CardAt, Click, Keep
 from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import KeyView, Page, TextPage
@@ -53,6 +54,7 @@ class Reviewing:
 
     transitions: Transitions
     directory: Directory
+    catalog: CatalogCache
     agenda: Agenda
     keeps: Keeps
     notifier: Notifier
@@ -61,8 +63,9 @@ class Reviewing:
     @property
     def digesting(self) -> Digesting:
         """What there is to be said."""
+        addressing = Addressing(self.directory)
         return Digesting(
-            self.directory, self.transitions.requests, self.keeps, Addressing(self.directory), self.transitions.clock
+            self.directory, self.catalog, self.transitions.requests, self.keeps, addressing, self.transitions.clock
         )
 
     async def begin(self) -> None:

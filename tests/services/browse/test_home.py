@@ -18,6 +18,8 @@ from bot.domain.requests import Denied, Request, Shown
 from bot.domain.roles import Binding
 from bot.services.browse.home import AGAIN, KEYS, LOOKED_AT, RECENT, HomePage, Homes
 from bot.services.browse.key import Viewing
+from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.refresh import Cataloguing
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.store import Change
@@ -102,7 +104,8 @@ async def a_house() -> AsyncGenerator[House]:
     store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
     policy, house = build.a_policy(), House(store, cloud, clock)
     directory = Directory(cloud, FakeSlack(people), store.cache, clock, build.TENANT, lambda: policy)
-    viewing = Viewing(directory, store.requests, clock)
+    catalog = CatalogCache(Cataloguing(cloud), store.cache, clock)
+    viewing = Viewing(directory, catalog, store.requests, clock)
     house.homes = Homes(viewing, store.homes, store.agenda, Candidates(directory), house.show, house.ring)
     try:
         yield house

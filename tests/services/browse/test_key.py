@@ -33,6 +33,8 @@ from bot.domain.roles import Binding
 from bot.services.browse.key import FIELD, Viewing
 from bot.services.browse.keys import MOST_OWNERS, PAGE, Listing
 from bot.services.browse.lookup import known
+from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.refresh import Cataloguing
 from bot.services.pages import Filters, KeysPage
 from bot.services.people.directory import Directory
 from bot.services.ports.store import Change
@@ -129,7 +131,8 @@ async def a_house() -> AsyncGenerator[House]:
     store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
     houses: list[House] = []
     directory = Directory(cloud, slack, store.cache, clock, build.TENANT, lambda: houses[0].policy)
-    house = House(cloud, store, Viewing(directory, store.requests, clock), clock)
+    catalog = CatalogCache(Cataloguing(cloud), store.cache, clock)
+    house = House(cloud, store, Viewing(directory, catalog, store.requests, clock), clock)
     houses.append(house)
     try:
         yield house
@@ -286,12 +289,12 @@ async def test_a_key_of_a_kind_that_nobody_knows_is_shown_to_who_manages_all_and
         assert await house.may(FEMI) == set()
         with pytest.raises(Refused, match="does not know what this key opens"):
             await house.viewing.delete_page(KeyId("KEY0000000000001"), await house.reader(FEMI))
-        assert (await known(house.viewing.directory)).target(other_key(kind=None)) is None
+        assert (await known(house.viewing.catalog)).target(other_key(kind=None)) is None
 
 
 async def test_a_user_who_owns_a_key_is_told_apart_from_a_service_account_that_nobody_lists() -> None:
     async with a_house() as house:
-        index = await known(house.viewing.directory)
+        index = await known(house.viewing.catalog)
 
         assert [index.owner(Principal(each)) for each in ("u-x", "sa-x")] == [
             MyAccount(Principal("u-x")),
@@ -613,11 +616,11 @@ async def test_an_account_that_was_made_with_its_key_goes_by_its_name_at_once() 
 async def test_a_catalog_is_indexed_once_for_each_time_that_it_is_read() -> None:
     """For 20,000 clusters it takes a while, and a review looks keys up for thousands of owners."""
     async with a_house() as house:
-        first = await known(house.viewing.directory)
-        again = await known(house.viewing.directory)
+        first = await known(house.viewing.catalog)
+        again = await known(house.viewing.catalog)
         house.grow(1)
-        await house.viewing.directory.refresh_catalog()
-        after = await known(house.viewing.directory)
+        await house.viewing.catalog.refresh()
+        after = await known(house.viewing.catalog)
 
         assert again is first
         assert "sa-0000" in after.accounts.keys() - first.accounts.keys()

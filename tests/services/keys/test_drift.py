@@ -104,8 +104,9 @@ async def test_who_asked_for_a_key_that_is_gone_reads_that_and_nobody_else_does(
         await with_a_key(world)
         (minted,) = world.cloud.minted.values()
         minted.deleted_at = world.clock()
-        directory = world.start().worker.directory
-        viewing = Viewing(directory, world.store.requests, world.clock)
+        process = world.start()
+        directory = process.desk.directory
+        viewing = Viewing(directory, process.worker.catalog, world.store.requests, world.clock)
 
         with pytest.raises(NotFound, match="any more: it was deleted"):
             await viewing.key_view(minted.key.id, await directory.held_roles(build.DANA))
@@ -123,8 +124,9 @@ async def test_who_asked_for_a_key_reads_whether_it_expired_or_was_deleted_befor
         await looked(world)  # the record learns of it
         world.clock.now += timedelta(days=gone_on)
         minted.deleted_at = world.clock()
-        directory = world.start().worker.directory
-        viewing = Viewing(directory, world.store.requests, world.clock)
+        process = world.start()
+        directory = process.desk.directory
+        viewing = Viewing(directory, process.worker.catalog, world.store.requests, world.clock)
         if how == "was deleted":
             await looked(world)
             assert isinstance(await world.state(), Retired)

@@ -17,6 +17,8 @@ from bot.domain.policy import Policy, Review, RoleMapping
 from bot.domain.requests import Done, Request, Retired, Shown
 from bot.domain.review import Digest, Finding
 from bot.services.browse.key import Viewing
+from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.refresh import Cataloguing
 from bot.services.commands import CardAt, Keep
 from bot.services.pages import TextPage
 from bot.services.people.directory import Directory
@@ -108,8 +110,9 @@ class Office:
     def __post_init__(self) -> None:
         transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
         directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, build.TENANT, lambda: self.policy)
-        sees = Viewing(directory, self.store.requests, self.clock).key_view
-        self.review = Reviewing(transitions, directory, self.store.agenda, self.store.keeps, self.slack, sees)
+        catalog = CatalogCache(Cataloguing(self.cloud), self.store.cache, self.clock)
+        sees = Viewing(directory, catalog, self.store.requests, self.clock).key_view
+        self.review = Reviewing(transitions, directory, catalog, self.store.agenda, self.store.keeps, self.slack, sees)
 
     def add(self, id_: str, owner: Principal = ACCOUNT.id, at: datetime | None = OLD, **fields: object) -> ApiKey:
         """A key for the Kafka cluster that was not made by Latchkey."""
