@@ -73,7 +73,7 @@ def table(
 ) -> tuple[Row[Any], ...]:
     """Every command that there is, each with its service."""
     forms = Forms(desk, drafts)
-    return (
+    rows = (  # returned at once, each would be a `Row[Any]`, which takes any service for any command
         Row(Check, forms.check),
         Row(Change, forms.change),
         Row(Send, forms.send, "Request sent"),
@@ -91,6 +91,7 @@ def table(
         Row(DropFormer, delivery.drop_former, "Old key", "key"),
         Row(KeepFormer, delivery.keep_former, "Old key", "key"),
     )
+    return rows  # noqa: RET504
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +142,13 @@ class Dispatcher:
         (row,) = (each for each in self.rows if each.command is type(click.deed))
         if row.opens and await self.transitions.requests.get(RequestId(click.id)) is not None:
             return TextPage(row.title, SENT_ALREADY)  # and what it asked for may have happened by now
-        was_forgotten = await self._remember(row, click)
+        forgotten = await self._remember(row, click)
         try:
             # From the record as it is then, while others are quicker.
             answer = await persistently(lambda: row.run(click.deed, click))
         finally:
-            if was_forgotten is not None:
-                await self._bring_up_to_date(was_forgotten)
+            if forgotten is not None:
+                await self._bring_up_to_date(forgotten)
         return TextPage(row.title, answer) if isinstance(answer, str) else answer
 
     async def _remember(self, row: Row[Any], click: Click) -> RequestId | None:

@@ -10,7 +10,22 @@ from fakeredis import FakeAsyncRedis
 
 from bot.domain.errors import Conflict, LatchkeyError, Refused, Unavailable, Undeliverable
 from bot.domain.keys import KeyId, RequestId
-from bot.services.commands import Approve, Change, Check, Click, Deed, Delete, Deny, Draft, Keep, ReplyTo, Saved
+from bot.services.commands import (
+    Approve,
+    Change,
+    Check,
+    Click,
+    Deed,
+    Delete,
+    Deny,
+    Draft,
+    Edit,
+    Extend,
+    Keep,
+    ReplyTo,
+    Rotate,
+    Saved,
+)
 from bot.services.dispatch import STALE, Act, Dispatcher, Row, table
 from bot.services.messages import Publishing
 from bot.services.pages import Page, TextPage
@@ -109,6 +124,10 @@ def test_each_command_has_exactly_one_row() -> None:
 
 def test_what_is_done_to_a_request_stands_on_one_of_its_messages() -> None:
     assert {row.command for row in rows() if row.stands_on} == set(get_args(Act))
+
+
+def test_what_is_asked_for_a_key_opens_a_request() -> None:
+    assert {row.command for row in rows() if row.opens} == {Edit, Delete, Rotate, Extend}
 
 
 def test_whoever_answers_with_a_sentence_has_a_title_for_it() -> None:

@@ -182,7 +182,7 @@ class Desk:
         raise Refused("Nobody decided in time, so this request has expired. Your click changed nothing.")
 
     async def approve(self, deed: Approve, click: Click) -> str:
-        """Add one approval; with the last one needed, the key is made."""
+        """Add one approval; with the last one needed, the key is made. Asked of a desk that is `for_one_decision`."""
         stored, pending, held_roles = await self._deciding(deed.request, click)
         ask, now = pending.ask, self.transitions.clock()
         # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.
