@@ -38,7 +38,7 @@ from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
 from bot.services.requests.change import Managing
-from bot.services.requests.decide import Desk
+from bot.services.requests.decide import RequestService
 from bot.services.requests.submit import Proposing
 from bot.services.requests.transitions import Transitions
 from bot.services.review.run import Reviewing
@@ -149,7 +149,7 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
         worker, viewing = services.worker, services.viewing
         work = await stack.enter_async_context(background(grace=1))
         app = _bolt(client)
-        desk = handlers.Reception(
+        context = handlers.ListenerContext(
             worker.inbox,
             worker.agenda,
             worker.requests,
@@ -163,7 +163,7 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
             services.homes,
             AckedViews(client),
         )
-        handlers.register(app, desk)
+        handlers.register(app, context)
         yield Bench(store, services, app, cloud, client)
 
 
@@ -173,13 +173,13 @@ def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) ->
     policy = replace(build.a_policy(), review=Review(channel="C01"))
     directory = Directory(cloud, slack, store.cache, clock, build.TENANT, lambda: policy)
     catalog = CatalogCache(Cataloguing(cloud), store.cache, clock)
-    desk = Desk(transitions, directory, Validator(directory, catalog))
-    execution = Execution(transitions, desk, Probing(transitions, FakeProber()))
+    request_service = RequestService(transitions, directory, Validator(directory, catalog))
+    execution = Execution(transitions, request_service, Probing(transitions, FakeProber()))
     publishing = Publishing(store.posts, slack, clock)
     delivery = Delivery(transitions, directory, execution, Minting(execution), slack)
     viewing = Viewing(directory, catalog, store.requests, clock)
     managing = Managing(Proposing(transitions, directory), viewing, catalog)
-    rows = table(desk, store.drafts, delivery, managing, _nobody_keeps)
+    rows = table(request_service, store.drafts, delivery, managing, _nobody_keeps)
     dispatcher = Dispatcher(rows, transitions, slack, publishing)
     worker = Worker(store.agenda, store.inbox, store.requests, execution, publishing, dispatcher, catalog, clock, bell)
     homes = Homes(viewing, store.homes, store.agenda, Candidates(directory), SlackHomes(replies).show, bell.ring)

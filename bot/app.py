@@ -203,7 +203,7 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
         logger=logs.bolt_logger(),
     )
     worker = parts.worker
-    desk = handlers.Reception(
+    context = handlers.ListenerContext(
         worker.inbox,
         worker.agenda,
         worker.requests,
@@ -217,7 +217,7 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
         parts.homes,
         parts.views,
     )
-    handlers.register(app, desk)
+    handlers.register(app, context)
     return app
 
 

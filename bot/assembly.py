@@ -25,7 +25,7 @@ from bot.services.messages import Publishing
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.requests.change import Managing
-from bot.services.requests.decide import Desk
+from bot.services.requests.decide import RequestService
 from bot.services.requests.submit import Proposing
 from bot.services.requests.transitions import Transitions
 from bot.services.review.run import Reviewing
@@ -66,13 +66,13 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     directory = Directory(world.cloud, SlackPeople(world.slack), store.cache, clock, world.workspace.tenant, policy)
     catalog = CatalogCache(Cataloguing(world.cloud), store.cache, clock)
     viewing = Viewing(directory, catalog, requests, clock)
-    desk = Desk(transitions, directory, Validator(directory, catalog))
-    execution = Execution(transitions, desk, Probing(transitions, world.prober))
+    request_service = RequestService(transitions, directory, Validator(directory, catalog))
+    execution = Execution(transitions, request_service, Probing(transitions, world.prober))
     publishing = Publishing(store.posts, notifier, clock)
     delivery = Delivery(transitions, directory, execution, Minting(execution), notifier)
     managing = Managing(Proposing(transitions, directory), viewing, catalog)
     reviewing = Reviewing(transitions, directory, catalog, store.agenda, store.keeps, notifier, viewing.key_view)
-    rows = table(desk, store.drafts, delivery, managing, reviewing.keep)
+    rows = table(request_service, store.drafts, delivery, managing, reviewing.keep)
     dispatcher = Dispatcher(rows, transitions, notifier, publishing)
     candidates, draw = Candidates(directory), SlackHomes(replies).show
     homes = Homes(viewing, store.homes, store.agenda, candidates, draw, bell.ring)

@@ -6,16 +6,16 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 
 from handlers import commands, create, decisions, home, keys, outcomes, review, secrets
-from handlers.desk import Reception
+from handlers.context import ListenerContext
 
-__all__ = ["Reception", "register"]
+__all__ = ["ListenerContext", "register"]
 log = logging.getLogger("latchkey.handlers")
 
 
-def register(app: AsyncApp, desk: Reception) -> None:
+def register(app: AsyncApp, context: ListenerContext) -> None:
     """Add every listener, the catch-alls last."""
     for surface in (commands, create, keys, decisions, secrets, outcomes, review, home):
-        surface.register(app, desk)
+        surface.register(app, context)
 
     @app.error
     async def failed(error: Exception) -> BoltResponse:

@@ -13,14 +13,14 @@ from bot.slack.messages import answers
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Command
 from handlers import keys
+from handlers.context import ListenerContext
 from handlers.create import open_form
-from handlers.desk import Reception
 
 _VERBS = {ids.HELP: "help", ids.HELP_REQUESTS: "requests", ids.HELP_WHOAMI: "whoami"}
 """What the buttons stand for."""
 
 
-def register(app: AsyncApp, desk: Reception) -> None:
+def register(app: AsyncApp, context: ListenerContext) -> None:
     """Answer the slash command, and the buttons of its help."""
 
     @app.command(ids.COMMAND)
@@ -30,13 +30,13 @@ def register(app: AsyncApp, desk: Reception) -> None:
             case "" | "help":
                 await ack(**_shown(answers.help_blocks(), "Latchkey makes Confluent Cloud API keys"))
             case "create":
-                desk.start(open_form(desk, command), "open the form", command.by, command.reply)
+                context.start(open_form(context, command), "open the form", command.by, command.reply)
                 await ack()
             case "requests" | "whoami":
-                desk.start(_answer(desk, command), command.verb, command.by, command.reply)
+                context.start(_answer(context, command), command.verb, command.by, command.reply)
                 await ack()
             case "list" | "show" | "edit" | "rotate" | "delete":
-                desk.start(keys.of_command(desk, command), command.verb, command.by, command.reply)
+                context.start(keys.of_command(context, command), command.verb, command.by, command.reply)
                 await ack()
             case _:
                 await ack(**_shown(answers.unknown_blocks(command.verb), "There is no such command"))
@@ -48,29 +48,29 @@ def register(app: AsyncApp, desk: Reception) -> None:
         opening = read.opening(body)
         verb = _VERBS[body["actions"][0]["action_id"]]
         command = Command(verb, "", opening.by, opening.team, opening.trigger, opening.reply)
-        desk.start(_answer(desk, command), verb, command.by, command.reply)
+        context.start(_answer(context, command), verb, command.by, command.reply)
         await ack()
 
 
-async def _answer(desk: Reception, command: Command) -> None:
+async def _answer(context: ListenerContext, command: Command) -> None:
     if command.verb == "help":
-        await desk.replies.send(command.by, command.reply, "Latchkey", answers.help_blocks())
+        await context.replies.send(command.by, command.reply, "Latchkey", answers.help_blocks())
         return
     if command.verb == "whoami":
-        person = await desk.directory.identify(command.by, command.team, shown=True)
-        names = await desk.catalogs.names()
-        blocks = answers.whoami_blocks(await desk.directory.glance(person), names)
-        await desk.replies.send(command.by, command.reply, "Who you are", blocks)
+        person = await context.directory.identify(command.by, command.team, shown=True)
+        names = await context.catalogs.names()
+        blocks = answers.whoami_blocks(await context.directory.glance(person), names)
+        await context.replies.send(command.by, command.reply, "Who you are", blocks)
         return
-    mine = [stored.value for stored in await desk.requests.of_requester(command.by, answers.LOOKED_AT)]
-    waiting, trouble = await _waiting(desk, command)
-    await desk.replies.send(command.by, command.reply, "Requests", answers.requests_blocks(mine, waiting, trouble))
+    mine = [stored.value for stored in await context.requests.of_requester(command.by, answers.LOOKED_AT)]
+    waiting, trouble = await _waiting(context, command)
+    await context.replies.send(command.by, command.reply, "Requests", answers.requests_blocks(mine, waiting, trouble))
 
 
-async def _waiting(desk: Reception, command: Command) -> tuple[Sequence[Request], str]:
+async def _waiting(context: ListenerContext, command: Command) -> tuple[Sequence[Request], str]:
     """What waits for this person's decision; or why that cannot be told, which must not hide their own requests."""
     try:
-        return await waiting_for(desk.requests, await desk.viewing.reader(command.by, command.team))
+        return await waiting_for(context.requests, await context.viewing.reader(command.by, command.team))
     except LatchkeyError as error:
         return [], error.tell
 

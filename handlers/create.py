@@ -14,19 +14,19 @@ from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Command, Opening
 from bot.slack.views import options, pages
 from bot.slack.views.form import form as draw
-from handlers.desk import Reception
+from handlers.context import ListenerContext
 
 _EMPTY = Draft()
 
 
-def register(app: AsyncApp, desk: Reception) -> None:
+def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to the form and the review page."""
 
     @app.action(ids.OPEN_FORM)
     @app.shortcut(ids.SHORTCUT_CREATE)
     async def open_it(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        desk.start(open_form(desk, opening), "open the form", opening.by, opening.reply)
+        context.start(open_form(context, opening), "open the form", opening.by, opening.reply)
         await ack()
 
     @app.action(ids.FORM_OWNER)
@@ -35,54 +35,54 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.FORM_CLOUD)
     async def redraw(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        desk.start(_redraw(desk, opening, body), "draw the form again", opening.by, opening.reply)
+        context.start(_redraw(context, opening, body), "draw the form again", opening.by, opening.reply)
         await ack()
 
     @app.options(ids.FORM_ENVIRONMENT)
     @app.options(ids.FORM_RESOURCE)
     @app.options(ids.FORM_ACCOUNT)
     async def suggest(ack: AsyncAck, body: Body) -> None:
-        await ack(**_options(await desk.catalog(), read.suggestion(body)))
+        await ack(**_options(await context.catalog(), read.suggestion(body)))
 
     @app.view(ids.FORM)
     async def submitted(ack: AsyncAck, body: Body) -> None:
         draft = used(read.draft(body))
-        if shown := read.under(body, await _problems(desk, draft)):
+        if shown := read.under(body, await _problems(context, draft)):
             await ack(response_action="errors", errors=shown)
             return
-        await desk.submit(ack, body, Check(draft), pages.checking())
+        await context.submit(ack, body, Check(draft), pages.checking())
 
     @app.view(ids.REVIEW)
     async def sent(ack: AsyncAck, body: Body) -> None:
-        await desk.submit(ack, body, Send(read.metadata(body)), pages.working("Sending"))
+        await context.submit(ack, body, Send(read.metadata(body)), pages.working("Sending"))
 
     @app.action(ids.REVIEW_BACK)
     async def back(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Change(read.request_id(body)))
+        await context.button(ack, body, Change(read.request_id(body)))
 
 
-async def open_form(desk: Reception, asked: Command | Opening, draft: Draft = _EMPTY) -> None:
+async def open_form(context: ListenerContext, asked: Command | Opening, draft: Draft = _EMPTY) -> None:
     """Open the form before anything else: its trigger lives three seconds. Then look whether it is of any use.
 
     `draft` is what it is filled with, to begin with.
     """
-    catalog = None if draft == _EMPTY else await desk.catalog()  # for the names of what is chosen already
-    view = await desk.open(asked.trigger, pages.page(form(draft, catalog, desk.directory.policy())))
-    if desk.catalogs.is_stale():
-        await desk.agenda.put("catalog", desk.clock())
-        desk.bell.ring()
-    await desk.turn_away(asked.by, asked.team, view)
+    catalog = None if draft == _EMPTY else await context.catalog()  # for the names of what is chosen already
+    view = await context.open(asked.trigger, pages.page(form(draft, catalog, context.directory.policy())))
+    if context.catalogs.is_stale():
+        await context.agenda.put("catalog", context.clock())
+        context.bell.ring()
+    await context.turn_away(asked.by, asked.team, view)
 
 
-async def _redraw(desk: Reception, opening: Opening, body: Body) -> None:
-    page = form(read.draft(body), await desk.catalog(), desk.directory.policy())
+async def _redraw(context: ListenerContext, opening: Opening, body: Body) -> None:
+    page = form(read.draft(body), await context.catalog(), context.directory.policy())
     page = replace(page, drawing=read.click_id(body)[:8])
-    await desk.redraw(opening, draw(page, read.standing(body)))
+    await context.redraw(opening, draw(page, read.standing(body)))
 
 
-async def _problems(desk: Reception, draft: Draft) -> Mapping[str, str]:
+async def _problems(context: ListenerContext, draft: Draft) -> Mapping[str, str]:
     """What can be said at once, without asking Confluent."""
-    problems, catalog = dict(text_problems(draft)), await desk.catalog()
+    problems, catalog = dict(text_problems(draft)), await context.catalog()
     name = draft.account_name.strip() if draft.owner == NEW else ""
     taken = next((each for each in catalog.service_accounts if each.name == name), None) if catalog else None
     if taken and name:

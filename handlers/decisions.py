@@ -8,20 +8,20 @@ from bot.services.form.validate import LIMITS, text_problem
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
 from bot.slack.views import pages
-from handlers.desk import Reception
+from handlers.context import ListenerContext
 
 
-def register(app: AsyncApp, desk: Reception) -> None:
+def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to the buttons of cards. Who may decide is asked when the click is carried out, not here."""
 
     @app.action(ids.APPROVE)
     async def approve(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Approve(read.request_id(body)))
+        await context.button(ack, body, Approve(read.request_id(body)))
 
     @app.action(ids.DENY)
     async def deny(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        desk.start(_ask_why(desk, opening, read.request_id(body)), "ask why", opening.by, opening.reply)
+        context.start(_ask_why(context, opening, read.request_id(body)), "ask why", opening.by, opening.reply)
         await ack()
 
     @app.view(ids.DENY_REASON)
@@ -31,16 +31,16 @@ def register(app: AsyncApp, desk: Reception) -> None:
             await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
             return
         deed = Deny(RequestId(read.metadata(body)), reason)
-        await desk.submit(ack, body, deed, pages.working("Deny this request"))
+        await context.submit(ack, body, deed, pages.working("Deny this request"))
 
     @app.action(ids.CANCEL)
     async def cancel(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Cancel(read.request_id(body)))
+        await context.button(ack, body, Cancel(read.request_id(body)))
 
 
 def _problem(reason: str) -> str | None:
     return text_problem(reason, LIMITS["reason"]) if reason.strip() else "Write a reason: the requester reads it."
 
 
-async def _ask_why(desk: Reception, opening: Opening, request: RequestId) -> None:
-    await desk.open(opening.trigger, pages.deny(request))
+async def _ask_why(context: ListenerContext, opening: Opening, request: RequestId) -> None:
+    await context.open(opening.trigger, pages.deny(request))

@@ -10,12 +10,12 @@ from bot.services.pages import TextPage
 from bot.slack.payloads import read
 from bot.slack.payloads.read import Body
 from bot.slack.views import pages
-from handlers.desk import Reception
+from handlers.context import ListenerContext
 
 _NO_LONGER = "This button is from an older Latchkey and does nothing any more. Nothing was changed. Try `/apikey help`."
 
 
-def register(app: AsyncApp, desk: Reception) -> None:
+def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to what is left. Register this last: the first listener that matches wins."""
 
     @app.event("app_home_opened")
@@ -23,7 +23,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
         event = body["event"]
         if event.get("tab") == "home":
             user = SlackUserId(event["user"])
-            desk.start(desk.homes.visited(user), "show Home", user, ReplyTo())
+            context.start(context.homes.visited(user), "show Home", user, ReplyTo())
 
     @app.event(re.compile(".*"))
     async def other_event() -> None:
@@ -32,16 +32,16 @@ def register(app: AsyncApp, desk: Reception) -> None:
     @app.action(re.compile(".*"))
     async def unknown_button(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        desk.start(
-            desk.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown button", opening.by, opening.reply
+        context.start(
+            context.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown button", opening.by, opening.reply
         )
         await ack()
 
     @app.shortcut(re.compile(".*"))
     async def unknown_shortcut(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        desk.start(
-            desk.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown shortcut", opening.by, opening.reply
+        context.start(
+            context.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown shortcut", opening.by, opening.reply
         )
         await ack()
 

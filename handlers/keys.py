@@ -22,7 +22,7 @@ from bot.slack.payloads.read import Body, Command, Opening
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
 from bot.slack.views import pages as modals
-from handlers.desk import Reception
+from handlers.context import ListenerContext
 
 Deed: TypeAlias = Edit | Delete | Rotate | Extend
 
@@ -61,13 +61,13 @@ TYPED = 40
 """Characters of a mistyped id that are repeated to whoever typed it."""
 
 
-def register(app: AsyncApp, desk: Reception) -> None:
+def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to the list and to everything around one key."""
-    _listen_to_list(app, desk)
-    _listen_to_keys(app, desk)
+    _listen_to_list(app, context)
+    _listen_to_keys(app, context)
 
 
-def _listen_to_keys(app: AsyncApp, desk: Reception) -> None:
+def _listen_to_keys(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.KEY_DETAILS)
     @app.action(ids.KEY_EDIT)
     @app.action(ids.KEY_ROTATE)
@@ -75,15 +75,15 @@ def _listen_to_keys(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.KEY_DELETE)
     async def key_button(ack: AsyncAck, body: Body) -> None:
         opening, verb = payloads.opening(body), _PAGES[body["actions"][0]["action_id"]]
-        job = _open_key(desk, opening, verb, read_keys.pressed(body), read_keys.depth(body))
-        desk.start(job, f"{verb} a key", opening.by, opening.reply)
+        job = _open_key(context, opening, verb, read_keys.pressed(body), read_keys.depth(body))
+        context.start(job, f"{verb} a key", opening.by, opening.reply)
         await ack()
 
     @app.action(ids.KEY_SNIPPET)
     async def configure(ack: AsyncAck, body: Body) -> None:
         opening = payloads.opening(body)
-        job = _configure(desk, opening, body)
-        desk.start(job, "show a client configuration", opening.by, opening.reply)
+        job = _configure(context, opening, body)
+        context.start(job, "show a client configuration", opening.by, opening.reply)
         await ack()
 
     @app.view(ids.EDIT)
@@ -96,15 +96,15 @@ def _listen_to_keys(app: AsyncApp, desk: Reception) -> None:
         if problems := read_keys.problems(body, deed):
             await ack(response_action="errors", errors=dict(problems))
             return
-        await desk.submit(ack, body, deed, modals.working(submit.title), field=submit.field)
+        await context.submit(ack, body, deed, modals.working(submit.title), field=submit.field)
 
 
-def _listen_to_list(app: AsyncApp, desk: Reception) -> None:
+def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.HELP_LIST)
     async def open_it(ack: AsyncAck, body: Body) -> None:
         opening = payloads.opening(body)
-        job = open_list(desk, opening, depth=read_keys.depth(body))
-        desk.start(job, "list the keys", opening.by, opening.reply)
+        job = open_list(context, opening, depth=read_keys.depth(body))
+        context.start(job, "list the keys", opening.by, opening.reply)
         await ack()
 
     @app.action(ids.LIST_OWNER)
@@ -115,59 +115,59 @@ def _listen_to_list(app: AsyncApp, desk: Reception) -> None:
     @app.action(ids.LIST_PREVIOUS)
     async def turn(ack: AsyncAck, body: Body) -> None:
         opening, filters, cursor = payloads.opening(body), read_keys.filters(body), read_keys.turn(body)
-        desk.claim(opening)
-        job = desk.redraw_with(opening, lambda: _list(desk, opening, filters, cursor))
-        desk.start(job, "turn the list", opening.by, opening.reply)
+        context.claim(opening)
+        job = context.redraw_with(opening, lambda: _list(context, opening, filters, cursor))
+        context.start(job, "turn the list", opening.by, opening.reply)
         await ack()
 
     @app.view(ids.LIST)
     async def search(ack: AsyncAck, body: Body) -> None:
         opening, filters = payloads.opening(body), read_keys.filters(body)
-        job = desk.follow(opening, lambda: _list(desk, opening, filters))
-        desk.start(job, "search the list", opening.by, opening.reply)
+        job = context.follow(opening, lambda: _list(context, opening, filters))
+        context.start(job, "search the list", opening.by, opening.reply)
         await ack(response_action="update", view=waiting(key_pages.loading("API keys"), opening.reply.waiting))
 
     @app.options(ids.LIST_OWNER)
     @app.options(ids.LIST_ENVIRONMENT)
     async def suggest(ack: AsyncAck, body: Body) -> None:
-        typed, catalog = str(body.get("value") or ""), await desk.catalog() or _EMPTY
+        typed, catalog = str(body.get("value") or ""), await context.catalog() or _EMPTY
         if body["action_id"] == ids.LIST_OWNER:
             await ack(options=key_list.owners(catalog.service_accounts, typed))
         else:
             await ack(options=key_list.environments(catalog.environments, typed))
 
 
-async def of_command(desk: Reception, command: Command) -> None:
+async def of_command(context: ListenerContext, command: Command) -> None:
     """`/apikey list`; and `show`, `edit`, `rotate` and `delete` with the id of a key, else the list to choose from."""
     if command.verb == "list":
-        await open_list(desk, command, text=command.rest)
+        await open_list(context, command, text=command.rest)
         return
     key = read_keys.key_id(command.rest)
     if key is None:
-        await open_list(desk, command, _hint(command))
+        await open_list(context, command, _hint(command))
     else:
-        await _open_key(desk, command, command.verb, key, 0)
+        await _open_key(context, command, command.verb, key, 0)
 
 
 async def open_list(
-    desk: Reception, asked: Command | Opening, hint: str = "", *, text: str = "", depth: int = 0
+    context: ListenerContext, asked: Command | Opening, hint: str = "", *, text: str = "", depth: int = 0
 ) -> None:
     """Open the list: first the modal, for its trigger lives three seconds, then what is in it."""
-    view = await desk.stack(asked, key_pages.loading("API keys"), depth)
-    await desk.fill(view, lambda: _list(desk, asked, Filters(text=text[: read_keys.TYPED]), hint=hint))
+    view = await context.stack(asked, key_pages.loading("API keys"), depth)
+    await context.fill(view, lambda: _list(context, asked, Filters(text=text[: read_keys.TYPED]), hint=hint))
 
 
 async def _list(
-    desk: Reception, asked: Command | Opening, filters: Filters, cursor: str = "", *, hint: str = ""
+    context: ListenerContext, asked: Command | Opening, filters: Filters, cursor: str = "", *, hint: str = ""
 ) -> Block:
-    held_roles = await desk.viewing.reader(asked.by, asked.team)
-    page = await Listing(desk.viewing).page(held_roles, filters, cursor)
+    held_roles = await context.viewing.reader(asked.by, asked.team)
+    page = await Listing(context.viewing).page(held_roles, filters, cursor)
     return modals.page(replace(page, note=" ".join(filter(None, [hint, page.note]))))
 
 
-async def _open_key(desk: Reception, asked: Command | Opening, verb: str, key: KeyId, depth: int) -> None:
+async def _open_key(context: ListenerContext, asked: Command | Opening, verb: str, key: KeyId, depth: int) -> None:
     """Open a page of one key, above what stands there."""
-    viewing = desk.viewing
+    viewing = context.viewing
     pages: Mapping[str, Callable[[KeyId, HeldRoles], Awaitable[Page]]] = {
         "show": viewing.key_page,
         "edit": viewing.edit_page,
@@ -179,12 +179,12 @@ async def _open_key(desk: Reception, asked: Command | Opening, verb: str, key: K
     async def loaded() -> Block:
         return modals.page(await pages[verb](key, await viewing.reader(asked.by, asked.team)))
 
-    await desk.fill(await desk.stack(asked, key_pages.loading(_TITLES[verb]), depth), loaded)
+    await context.fill(await context.stack(asked, key_pages.loading(_TITLES[verb]), depth), loaded)
 
 
-async def _configure(desk: Reception, opening: Opening, body: Body) -> None:
+async def _configure(context: ListenerContext, opening: Opening, body: Body) -> None:
     """A client configuration above the page of its key. There is no secret in it."""
-    chosen, key, viewing = read_keys.snippet(body), read_keys.shown(body), desk.viewing
+    chosen, key, viewing = read_keys.snippet(body), read_keys.shown(body), context.viewing
     if not chosen:
         return  # a choice that was taken back
 
@@ -197,8 +197,8 @@ async def _configure(desk: Reception, opening: Opening, body: Body) -> None:
         drawn = snippets.drawn(chosen, view.key.id, view.resource, endpoints or Endpoints("", ""))
         return key_pages.configuration(view, drawn)
 
-    view = await desk.stack(opening, key_pages.loading("Client configuration"), read_keys.depth(body))
-    await desk.fill(view, loaded)
+    view = await context.stack(opening, key_pages.loading("Client configuration"), read_keys.depth(body))
+    await context.fill(view, loaded)
 
 
 def _hint(command: Command) -> str:

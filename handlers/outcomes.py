@@ -9,38 +9,38 @@ from bot.services.people.identity import seat
 from bot.services.requests.submit import draft_again
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
+from handlers.context import ListenerContext
 from handlers.create import open_form
-from handlers.desk import Reception
 
 
-def register(app: AsyncApp, desk: Reception) -> None:
+def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to the buttons of a requester's own messages."""
 
     @app.action(ids.ASK_AGAIN)
     @app.action(ids.USE_ACCOUNT)
     async def again(ack: AsyncAck, body: Body) -> None:
         opening, action = read.opening(body), body["actions"][0]["action_id"]
-        job = _again(desk, opening, read.request_id(body), other_account=action == ids.USE_ACCOUNT)
-        desk.start(job, "open the form again", opening.by, opening.reply)
+        job = _again(context, opening, read.request_id(body), other_account=action == ids.USE_ACCOUNT)
+        context.start(job, "open the form again", opening.by, opening.reply)
         await ack()
 
     @app.action(ids.DROP_FORMER)
     async def drop_former(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, DropFormer(*read.key_ref(body)))
+        await context.button(ack, body, DropFormer(*read.key_ref(body)))
 
     @app.action(ids.KEEP_FORMER)
     async def keep_former(ack: AsyncAck, body: Body) -> None:
         request, attempt, until = read.key_until(body)
-        await desk.button(ack, body, KeepFormer(request, attempt, until=until))
+        await context.button(ack, body, KeepFormer(request, attempt, until=until))
 
 
-async def _again(desk: Reception, opening: Opening, request: RequestId, *, other_account: bool) -> None:
+async def _again(context: ListenerContext, opening: Opening, request: RequestId, *, other_account: bool) -> None:
     """Open the form as it was filled in for this request, which is its requester's own."""
-    stored = await desk.requests.get(request)
+    stored = await context.requests.get(request)
     if stored is None:
-        await open_form(desk, opening, Draft())
+        await open_form(context, opening, Draft())
         return
     ask = stored.value.ask
-    if (ask.requester.slack, ask.requester.team) != (opening.by, seat(desk.directory.tenant, opening.team)):
+    if (ask.requester.slack, ask.requester.team) != (opening.by, seat(context.directory.tenant, opening.team)):
         raise Refused("This form is of another person's request. Nothing was changed. Ask with `/apikey create`.")
-    await open_form(desk, opening, draft_again(ask, other_account=other_account))
+    await open_form(context, opening, draft_again(ask, other_account=other_account))

@@ -9,17 +9,17 @@ from bot.slack.messages import digest
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
 from bot.slack.views import pages
-from handlers.desk import Reception
+from handlers.context import ListenerContext
 
 
-def register(app: AsyncApp, desk: Reception) -> None:
+def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to `Keep`. Whether the key is theirs to see is asked when the reason is carried out, not here."""
 
     @app.action(ids.KEY_KEEP)
     async def keep(ack: AsyncAck, body: Body) -> None:
         opening, key = read.opening(body), KeyId(read.request_id(body))
-        at = read.click(body, Keep(key, ""), desk.clock()).card
-        desk.start(_ask_why(desk, opening, key, at), "ask why to keep it", opening.by, opening.reply)
+        at = read.click(body, Keep(key, ""), context.clock()).card
+        context.start(_ask_why(context, opening, key, at), "ask why to keep it", opening.by, opening.reply)
         await ack()
 
     @app.view(ids.KEEP)
@@ -29,7 +29,7 @@ def register(app: AsyncApp, desk: Reception) -> None:
             await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
             return
         key, at = digest.kept_key(read.metadata(body))
-        await desk.submit(ack, body, Keep(key, reason, at), pages.working("Keep this API key"))
+        await context.submit(ack, body, Keep(key, reason, at), pages.working("Keep this API key"))
 
 
 def _problem(reason: str) -> str | None:
@@ -38,5 +38,5 @@ def _problem(reason: str) -> str | None:
     return text_problem(reason, LIMITS["reason"])
 
 
-async def _ask_why(desk: Reception, opening: Opening, key: KeyId, at: CardAt | None) -> None:
-    await desk.open(opening.trigger, digest.keep_form(key, at))
+async def _ask_why(context: ListenerContext, opening: Opening, key: KeyId, at: CardAt | None) -> None:
+    await context.open(opening.trigger, digest.keep_form(key, at))

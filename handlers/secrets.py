@@ -10,46 +10,46 @@ from bot.services.commands import Replace, Saved, Show
 from bot.slack.messages import snippets
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
-from handlers.desk import Reception
+from handlers.context import ListenerContext
 
 
-def register(app: AsyncApp, desk: Reception) -> None:
+def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to the buttons under a key."""
 
     @app.action(ids.SHOW)
     async def show(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Show(*read.key_ref(body)))
+        await context.button(ack, body, Show(*read.key_ref(body)))
 
     @app.action(ids.SAVED)
     async def saved(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Saved(*read.key_ref(body)))
+        await context.button(ack, body, Saved(*read.key_ref(body)))
 
     @app.action(ids.REPLACE)
     async def replace(ack: AsyncAck, body: Body) -> None:
-        await desk.button(ack, body, Replace(*read.key_ref(body)))
+        await context.button(ack, body, Replace(*read.key_ref(body)))
 
     @app.action(ids.SNIPPET)
     async def configure(ack: AsyncAck, body: Body) -> None:
         opening, (value, request, attempt) = read.opening(body), snippets.chosen(body)
-        job = _configure(desk, opening, value, request, attempt)
-        desk.start(job, "show a client configuration", opening.by, opening.reply)
+        job = _configure(context, opening, value, request, attempt)
+        context.start(job, "show a client configuration", opening.by, opening.reply)
         await ack()
 
 
-async def _configure(desk: Reception, opening: Opening, value: str, request: RequestId, attempt: int) -> None:
+async def _configure(context: ListenerContext, opening: Opening, value: str, request: RequestId, attempt: int) -> None:
     """Answer with a client configuration that only the requester sees. There is no secret in it."""
     if not value:
         return  # a choice that was taken back
-    stored = await desk.requests.get(request)
+    stored = await context.requests.get(request)
     if stored is None:
         raise NotFound(_GONE)
     asker = stored.value.ask.requester
-    person = await desk.directory.identify(opening.by, opening.team)
+    person = await context.directory.identify(opening.by, opening.team)
     if person.slack != asker.slack or person.principal != asker.principal:
         raise Refused("This key is for the person who asked for it, and for nobody else. Nothing was changed.")
     key, resource = _key(stored.value, attempt), stored.value.ask.resource
-    blocks = snippets.drawn(value, key.id, resource, await _endpoints(desk, stored.value, resource))
-    await desk.replies.send(opening.by, opening.reply, "A client configuration for your API key", blocks)
+    blocks = snippets.drawn(value, key.id, resource, await _endpoints(context, stored.value, resource))
+    await context.replies.send(opening.by, opening.reply, "A client configuration for your API key", blocks)
 
 
 def _key(request: Request, attempt: int) -> ApiKey:
@@ -59,12 +59,12 @@ def _key(request: Request, attempt: int) -> ApiKey:
     raise NotFound(_GONE)
 
 
-async def _endpoints(desk: Reception, request: Request, resource: Resource) -> Endpoints:
+async def _endpoints(context: ListenerContext, request: Request, resource: Resource) -> Endpoints:
     """Where clients find the resource; without Confluent's answer a configuration says what to fill in."""
     if isinstance(request, Ready):
         return request.endpoints
     try:
-        found = await desk.directory.cloud.resource(resource.kind, resource.environment, resource.id)
+        found = await context.directory.cloud.resource(resource.kind, resource.environment, resource.id)
     except LatchkeyError:
         found = None
     return found[1] if found else Endpoints("", "")

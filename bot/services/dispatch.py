@@ -39,7 +39,7 @@ from bot.services.pages import EditPage, FormPage, Page, TextPage
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Drafts
 from bot.services.requests.change import Managing
-from bot.services.requests.decide import Desk
+from bot.services.requests.decide import RequestService
 from bot.services.requests.submit import SENT_ALREADY
 from bot.services.requests.transitions import Transitions, persistently
 
@@ -65,14 +65,14 @@ class Row(Generic[C]):
 
 
 def table(
-    desk: Desk,
+    request_service: RequestService,
     drafts: Drafts,
     delivery: Delivery,
     managing: Managing,
     keep: Callable[[Keep, Click], Awaitable[Page | str | None]],
 ) -> tuple[Row[Any], ...]:
     """Every command that there is, each with its service."""
-    forms = Forms(desk, drafts)
+    forms = Forms(request_service, drafts)
     rows = (  # returned at once, each would be a `Row[Any]`, which takes any service for any command
         Row(Check, forms.check),
         Row(Change, forms.change),
@@ -82,9 +82,9 @@ def table(
         Row(Rotate, managing.rotate, "Request sent", opens=True),
         Row(Extend, managing.extend, "Request sent", opens=True),
         Row(Keep, keep),
-        Row(Approve, lambda deed, click: desk.for_one_decision().approve(deed, click), "Approved", "card"),
-        Row(Deny, desk.deny, "Denied", "card"),
-        Row(Cancel, desk.cancel, "Cancelled", "asked"),
+        Row(Approve, lambda deed, click: request_service.for_one_decision().approve(deed, click), "Approved", "card"),
+        Row(Deny, request_service.deny, "Denied", "card"),
+        Row(Cancel, request_service.cancel, "Cancelled", "asked"),
         Row(Show, delivery.show, "Not shown", "key"),
         Row(Saved, delivery.saved, stands_on="key"),
         Row(Replace, delivery.replace, "Replaced", "key"),
@@ -172,21 +172,21 @@ class Dispatcher:
 class Forms:
     """The form to ask for a key, from page to page."""
 
-    desk: Desk
+    request_service: RequestService
     drafts: Drafts
 
     async def check(self, deed: Check, click: Click) -> Page:
         """Review what was typed, which is kept."""
         await self.drafts.put(click.id, click.by, deed.draft)
-        return await self.desk.review(click.id, deed.draft, click)
+        return await self.request_service.review(click.id, deed.draft, click)
 
     async def change(self, deed: Change, click: Click) -> Page:
         """The form again, as it was typed."""
-        return await self.desk.validator.form(await self._draft(deed.draft, click))
+        return await self.request_service.validator.form(await self._draft(deed.draft, click))
 
     async def send(self, deed: Send, click: Click) -> Page | str:
         """Send what was reviewed."""
-        return await self.desk.submit(deed.draft, await self._draft(deed.draft, click), click)
+        return await self.request_service.submit(deed.draft, await self._draft(deed.draft, click), click)
 
     async def _draft(self, draft_id: str, click: Click) -> Draft:
         draft = await self.drafts.get(draft_id, click.by)

@@ -36,7 +36,7 @@ from bot.services.commands import (
 )
 from bot.services.ports.cloud import NewKey
 from bot.services.worker import Bell
-from handlers.desk import KNOWN_WITHIN, STORED_WITHIN, Reception
+from handlers.context import KNOWN_WITHIN, STORED_WITHIN, ListenerContext
 from tests.services.world import World, a_world, check_at_rest, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, FEMI, HERE, HOUR, OTTO
@@ -403,8 +403,8 @@ async def test_somebody_who_watches_requests_and_fails_stops_no_deadline() -> No
 
 async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KNOWN_WITHIN + STORED_WITHIN < 3, "Slack waits so many seconds"
-    monkeypatch.setattr("handlers.desk.KNOWN_WITHIN", 0.01)
-    monkeypatch.setattr("handlers.desk.STORED_WITHIN", 0.01)
+    monkeypatch.setattr("handlers.context.KNOWN_WITHIN", 0.01)
+    monkeypatch.setattr("handlers.context.STORED_WITHIN", 0.01)
 
     class Hanging:
         """A store that takes questions, and answers none."""
@@ -420,7 +420,9 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
     hanging: Any = Hanging()
     async with a_world() as world, background(grace=1) as work:
         rest: Any = None
-        desk = Reception(hanging, rest, rest, hanging, hanging, rest, world.clock, Bell(), work, rest, rest, rest)
+        context = ListenerContext(
+            hanging, rest, rest, hanging, hanging, rest, world.clock, Bell(), work, rest, rest, rest
+        )
         answers: list[dict[str, Any]] = []
 
         async def ack(**answer: Any) -> None:
@@ -428,8 +430,8 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
 
         acknowledge: Any = ack
         async with asyncio.timeout(3):
-            assert await desk.catalog() is None
-            await desk.submit(acknowledge, SUBMITTED, Keep(OLD, "r"), {}, field="reason")
+            assert await context.catalog() is None
+            await context.submit(acknowledge, SUBMITTED, Keep(OLD, "r"), {}, field="reason")
 
         assert list(answers[0]["errors"]) == ["reason"]
 

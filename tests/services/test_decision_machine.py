@@ -31,7 +31,7 @@ from bot.services.form.validate import Validator
 from bot.services.keys.probe import Probing
 from bot.services.keys.steps import Execution
 from bot.services.people.directory import Directory
-from bot.services.requests.decide import Desk
+from bot.services.requests.decide import RequestService
 from bot.services.requests.transitions import Transitions, persistently
 from bot.store import Store
 from bot.store.sealing import Sealer
@@ -140,8 +140,8 @@ class Interleaving(RuleBasedStateMachine):
         directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, TENANT, lambda: self.policy)
         transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
         catalog = CatalogCache(Cataloguing(self.cloud), self.store.cache, self.clock)
-        self.desk = Desk(transitions, directory, Validator(directory, catalog))
-        self.execution = Execution(transitions, self.desk, Probing(transitions, FakeProber()))
+        self.request_service = RequestService(transitions, directory, Validator(directory, catalog))
+        self.execution = Execution(transitions, self.request_service, Probing(transitions, FakeProber()))
         self.clicks = 0
         self.roles_changed()
         for number, mine in enumerate(owners, start=1):
@@ -151,7 +151,7 @@ class Interleaving(RuleBasedStateMachine):
         form = Draft(
             "me" if mine else ACCOUNT.id, CLUSTER.environment, CLUSTER.id, "orders producer", "", "Local tests"
         )
-        self.together([self.told(self.desk.submit(request, form, self.click(Send(request), DANA)))])
+        self.together([self.told(self.request_service.submit(request, form, self.click(Send(request), DANA)))])
         if self.state(request) is not None:
             self.book.stories[request] = Story(self.clock())
 
@@ -247,10 +247,10 @@ class Interleaving(RuleBasedStateMachine):
             case "approve":
                 return self.approving(request, person)
             case "deny":
-                doing = self.answer(self.desk.deny, Deny(request, "no"), person)
+                doing = self.answer(self.request_service.deny, Deny(request, "no"), person)
                 return self.ending(request, doing, is_right=self.book.may_decide(person))
             case "cancel":
-                doing = self.answer(self.desk.cancel, Cancel(request), person)
+                doing = self.answer(self.request_service.cancel, Cancel(request), person)
                 return self.ending(request, doing, is_right=person == DANA)
             case _:
                 return self.advance(request)
@@ -260,7 +260,9 @@ class Interleaving(RuleBasedStateMachine):
         story.on_the_way[person.slack] += 1
         try:
             said = await self.answer(
-                lambda deed, click: self.desk.for_one_decision().approve(deed, click), Approve(request), person
+                lambda deed, click: self.request_service.for_one_decision().approve(deed, click),
+                Approve(request),
+                person,
             )
             if "already" not in said:
                 story.said_yes[person.slack] = self.clock()

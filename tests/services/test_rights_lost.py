@@ -111,7 +111,7 @@ async def test_who_asked_for_a_key_that_is_not_shown_does_not_read_that_it_was_d
         await with_a_key(world)
         world.cloud.is_partial = True
         process = world.start()
-        directory = process.desk.directory
+        directory = process.request_service.directory
         viewing = Viewing(directory, process.worker.catalog, world.store.requests, world.clock)
 
         with pytest.raises(Throttled):

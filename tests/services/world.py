@@ -34,7 +34,7 @@ from bot.services.pages import Page
 from bot.services.people.directory import Directory
 from bot.services.ports.store import Change, Requests, Stored
 from bot.services.requests.change import Managing
-from bot.services.requests.decide import Desk
+from bot.services.requests.decide import RequestService
 from bot.services.requests.submit import Proposing
 from bot.services.requests.transitions import Transitions
 from bot.services.worker import Bell, Worker
@@ -60,7 +60,7 @@ class Process:
 
     life: Life
     worker: Worker
-    desk: Desk
+    request_service: RequestService
     delivery: Delivery
 
 
@@ -257,18 +257,20 @@ def _process(world: World) -> Process:
         cloud, port("people", world.slack), port("cache", store.cache), clock, build.TENANT, lambda: world.policy
     )
     catalog = CatalogCache(Cataloguing(cloud), port("cache", store.cache), clock)
-    desk = Desk(transitions, directory, Validator(directory, catalog))
-    execution = Execution(transitions, desk, Probing(transitions, port("prober", world.prober), jitter=lambda: 0))
+    request_service = RequestService(transitions, directory, Validator(directory, catalog))
+    execution = Execution(
+        transitions, request_service, Probing(transitions, port("prober", world.prober), jitter=lambda: 0)
+    )
     publishing = Publishing(port("posts", store.posts), notifier, clock)
     delivery = Delivery(transitions, directory, execution, Minting(execution), notifier)
     managing = Managing(Proposing(transitions, directory), Viewing(directory, catalog, requests, clock), catalog)
     drafts = port("drafts", store.drafts)
-    rows = table(desk, drafts, delivery, managing, _nobody_keeps)
+    rows = table(request_service, drafts, delivery, managing, _nobody_keeps)
     dispatcher = Dispatcher(rows, transitions, notifier, publishing)
     agenda, inbox = port("agenda", store.agenda), port("inbox", store.inbox)
     errands = {"gone": Drift(transitions, cloud).look}
     worker = Worker(agenda, inbox, requests, execution, publishing, dispatcher, catalog, clock, bell, errands)
-    return Process(life, worker, desk, delivery)
+    return Process(life, worker, request_service, delivery)
 
 
 async def _nobody_keeps(deed: Keep, click: Click) -> Page | None:

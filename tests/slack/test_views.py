@@ -343,7 +343,7 @@ def app() -> AsyncApp:
         raise AssertionError("no request is dispatched here")
 
     app = AsyncApp(signing_secret="made-up", authorize=authorize)
-    handlers.register(app, cast("handlers.Reception", None))
+    handlers.register(app, cast("handlers.ListenerContext", None))
     return app
 
 

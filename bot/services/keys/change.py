@@ -110,7 +110,7 @@ class Changing:
         return None
 
     async def _do(self, working: Working) -> str:
-        ask, key, cloud = working.ask, _key(working), self.permission.desk.directory.cloud
+        ask, key, cloud = working.ask, _key(working), self.permission.request_service.directory.cloud
         match ask.operation:
             case Operation.DELETE:
                 await cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
@@ -125,7 +125,7 @@ class Changing:
 
     async def _edit(self, working: Working) -> None:
         try:
-            edited = await self.permission.desk.directory.cloud.edit_key(_key(working).id, *_wanted(working))
+            edited = await self.permission.request_service.directory.cloud.edit_key(_key(working).id, *_wanted(working))
         except CloudRefused:
             if await self._present(working) is None:  # it went in this very moment, of which Confluent says 403, too
                 raise await self._gone(working) from None
@@ -135,7 +135,9 @@ class Changing:
     async def _present(self, working: Working) -> ApiKey | None:
         """The key as it is now; None when it is gone."""
         ask = working.ask
-        return await present(_key(working), Target(ask.owner, ask.resource), self.permission.desk.directory.cloud)
+        return await present(
+            _key(working), Target(ask.owner, ask.resource), self.permission.request_service.directory.cloud
+        )
 
     async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
         ask = working.ask

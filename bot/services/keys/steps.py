@@ -40,7 +40,7 @@ from bot.services.keys.reconcile import Reconciling
 from bot.services.keys.service_accounts import item
 from bot.services.ports.cloud import NewKey
 from bot.services.ports.store import Stored
-from bot.services.requests.decide import Desk
+from bot.services.requests.decide import RequestService
 from bot.services.requests.recheck import Permission
 from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
 
@@ -64,13 +64,13 @@ class Execution:
     """The steps. All may raise `Conflict` (somebody was first: nothing to do) and `Unavailable` (again later)."""
 
     transitions: Transitions
-    desk: Desk
+    request_service: RequestService
     probing: Probing
 
     @property
     def orphans(self) -> Orphans:
         """What attempts left at Confluent."""
-        return Orphans(self.transitions, self.desk.directory.cloud)
+        return Orphans(self.transitions, self.request_service.directory.cloud)
 
     @property
     def reconciling(self) -> Reconciling:
@@ -85,7 +85,7 @@ class Execution:
     @property
     def permission(self) -> Permission:
         """The decision, asked once more."""
-        return Permission(self.desk)
+        return Permission(self.request_service)
 
     @property
     def changing(self) -> Changing:
@@ -124,7 +124,7 @@ class Execution:
 
     async def _wait_for_decision(self, stored: Stored[Request], pending: Pending) -> None:
         if self.transitions.clock() < pending.expires_at:
-            await self.desk.reminders.tell(stored, pending)
+            await self.request_service.reminders.tell(stored, pending)
         else:
             await self.expiry.expire(stored, pending)
 
@@ -166,7 +166,7 @@ class Execution:
 
     async def permitted(self, approved: Approved) -> Endpoints:
         """The same decision once more, on what everybody holds now. Raises `Refused` when it no longer holds."""
-        ask, cloud = approved.ask, self.desk.directory.cloud
+        ask, cloud = approved.ask, self.request_service.directory.cloud
         await self.permission.renew(approved)
         await self.orphans.accounts.check(approved)
         await self._none_left(approved)
@@ -178,7 +178,7 @@ class Execution:
     @property
     def backstop(self) -> Backstop:
         """Confluent's own end of a key."""
-        return Backstop(self.desk.directory.cache, self.transitions.clock)
+        return Backstop(self.request_service.directory.cache, self.transitions.clock)
 
     async def create(self, stored: Stored[Request], approved: Approved) -> Made | None:
         """Make the key, with the intent on record; None when none was made, and the record says why."""
@@ -211,7 +211,7 @@ class Execution:
     async def _create(self, working: Working) -> tuple[ApiKey, Secret]:
         """Make the key, and before it the account that it needs. Raises as `Cloud.create_key` does."""
         account = await self.orphans.accounts.ensure(working)
-        key, secret = await self.desk.directory.cloud.create_key(new_key(working, account))
+        key, secret = await self.request_service.directory.cloud.create_key(new_key(working, account))
         return replace(key, expires_at=in_force(key.expires_at, self.transitions.clock())), secret
 
     async def _none_left(self, approved: Approved) -> None:
@@ -237,7 +237,7 @@ class Execution:
         working = approved.then(
             Working, sent_at=now, look_at=now + SENT_FOR, expires_at=expires_at, without_end=without_end
         )
-        used = self.desk.directory.policy().digest
+        used = self.request_service.directory.policy().digest
         event = self.transitions.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
         # Settled later, whatever becomes of this attempt and of this process.
         account = item(working)

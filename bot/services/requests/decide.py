@@ -33,7 +33,7 @@ from bot.services.text import decided, deciders, lifetime_of
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RequestService:
     """What people do with requests until they are decided."""
 
     transitions: Transitions
@@ -45,7 +45,7 @@ class Desk:
         """Who could approve."""
         return Reminders(self.transitions, self.directory)
 
-    def for_one_decision(self) -> "Desk":
+    def for_one_decision(self) -> "RequestService":
         """See `Directory.for_one_decision`."""
         return replace(self, directory=self.directory.for_one_decision())
 
@@ -182,7 +182,7 @@ class Desk:
         raise Refused("Nobody decided in time, so this request has expired. Your click changed nothing.")
 
     async def approve(self, deed: Approve, click: Click) -> str:
-        """Add one approval; with the last one needed, the key is made. Asked of a desk that is `for_one_decision`."""
+        """Add one approval; with the last one needed, the key is made. Only on a service `for_one_decision`."""
         stored, pending, held_roles = await self._deciding(deed.request, click)
         ask, now = pending.ask, self.transitions.clock()
         # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.

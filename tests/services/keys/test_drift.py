@@ -19,7 +19,7 @@ async def looked(world: World, *, after: timedelta = timedelta(hours=1)) -> None
     """As when somebody's Home missed the key of the request R1."""
     world.clock.advance(after)
     process = world.start()
-    await Drift(process.desk.transitions, world.cloud).look("R1")
+    await Drift(process.request_service.transitions, world.cloud).look("R1")
     await world.work_now()
 
 
@@ -105,7 +105,7 @@ async def test_who_asked_for_a_key_that_is_gone_reads_that_and_nobody_else_does(
         (minted,) = world.cloud.minted.values()
         minted.deleted_at = world.clock()
         process = world.start()
-        directory = process.desk.directory
+        directory = process.request_service.directory
         viewing = Viewing(directory, process.worker.catalog, world.store.requests, world.clock)
 
         with pytest.raises(NotFound, match="any more: it was deleted"):
@@ -125,7 +125,7 @@ async def test_who_asked_for_a_key_reads_whether_it_expired_or_was_deleted_befor
         world.clock.now += timedelta(days=gone_on)
         minted.deleted_at = world.clock()
         process = world.start()
-        directory = process.desk.directory
+        directory = process.request_service.directory
         viewing = Viewing(directory, process.worker.catalog, world.store.requests, world.clock)
         if how == "was deleted":
             await looked(world)

@@ -257,7 +257,7 @@ def test_slack_takes_each_in_a_message_and_in_a_modal(resource: Resource, key: s
 
 
 @dataclass(slots=True)
-class Desk:
+class Context:
     """What the listener needs: the requests, who people are, Confluent, and what was said in Slack."""
 
     request: Request | None = None
@@ -266,7 +266,7 @@ class Desk:
     said: list[tuple[SlackUserId, str, list[Block]]] = field(default_factory=list[Any])
 
     @property
-    def requests(self) -> "Desk":
+    def requests(self) -> "Context":
         return self
 
     directory = replies = cloud = requests
@@ -322,27 +322,27 @@ def shown() -> Shown:
 
 
 async def test_the_requester_gets_what_they_chose() -> None:
-    desk = Desk(shown())
+    context = Context(shown())
 
-    read = await desk.choose(picked("java"))
+    read = await context.choose(picked("java"))
 
     assert f'username="{shown().key.id}"' in read
     assert "pkc-1.example:9092" in read
     assert "The secret is not in it." in read
-    assert [to for to, _, _ in desk.said] == [DANA.slack]
+    assert [to for to, _, _ in context.said] == [DANA.slack]
 
 
 @pytest.mark.parametrize("kind", ["ready", "revealing", "shown", "confirmed"])
 async def test_a_key_that_lives_has_configurations(kind: str) -> None:
     state = build.states()[kind]
 
-    assert "KEY0000000000001" in await Desk(state).choose(picked())
+    assert "KEY0000000000001" in await Context(state).choose(picked())
 
 
 @pytest.mark.parametrize("kind", sorted(build.states().keys() - {"ready", "revealing", "shown", "confirmed"}))
 async def test_without_a_key_there_is_none(kind: str) -> None:
     with pytest.raises(NotFound):
-        await Desk(build.states()[kind]).choose(picked())
+        await Context(build.states()[kind]).choose(picked())
 
 
 @pytest.mark.parametrize(
@@ -350,33 +350,33 @@ async def test_without_a_key_there_is_none(kind: str) -> None:
 )
 async def test_another_keys_choice_gets_nothing(block_id: str) -> None:
     with pytest.raises(NotFound):
-        await Desk(shown()).choose(picked(block_id=block_id))
+        await Context(shown()).choose(picked(block_id=block_id))
 
 
 @pytest.mark.parametrize("person", [ERIN, build.a_person(principal=ERIN.principal)])
 async def test_nobody_else_learns_which_key_it_is(person: Person) -> None:
-    desk = Desk(shown(), person)
+    context = Context(shown(), person)
 
     with pytest.raises(Refused, match="for nobody else"):
-        await desk.choose(picked())
-    assert desk.said == []
+        await context.choose(picked())
+    assert context.said == []
 
 
 @pytest.mark.parametrize("endpoints", [None, Unavailable("Confluent Cloud did not answer.")])
 async def test_without_confluent_the_addresses_are_left_to_fill_in(endpoints: LatchkeyError | None) -> None:
-    assert "bootstrap.servers=BOOTSTRAP_SERVER" in await Desk(shown(), endpoints=endpoints).choose(picked())
+    assert "bootstrap.servers=BOOTSTRAP_SERVER" in await Context(shown(), endpoints=endpoints).choose(picked())
 
 
 async def test_a_choice_that_was_taken_back_says_nothing() -> None:
-    desk = Desk(shown())
+    context = Context(shown())
 
-    assert await desk.choose(picked(None)) == ""
-    assert desk.said == []
+    assert await context.choose(picked(None)) == ""
+    assert context.said == []
 
 
 async def test_a_choice_of_an_older_latchkey_is_refused_in_words() -> None:
     with pytest.raises(NotFound, match="Choose again"):
-        await Desk(shown()).choose(picked("gone"))
+        await Context(shown()).choose(picked("gone"))
 
 
 def test_a_select_leads_back_to_its_key() -> None:

@@ -40,7 +40,7 @@ log = logging.getLogger("latchkey.handlers")
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
+class ListenerContext:
     """The services that listeners may use, and work that outlives a listener."""
 
     inbox: Inbox
