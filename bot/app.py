@@ -19,6 +19,7 @@ from bot.connections import World, connected
 from bot.domain.errors import LatchkeyError, Throttled
 from bot.domain.policy import Policy
 from bot.policyfile import PolicyError, PolicySource
+from bot.services.agenda import Item, ItemKind
 from bot.services.keys.backstop import Backstop, Known
 from bot.services.ports.clock import Clock
 from bot.services.worker import CATALOG_EVERY, Worker
@@ -164,7 +165,7 @@ async def _first_catalog(worker: Worker) -> None:
             next_due += CATALOG_EVERY  # it takes several calls for each environment, and Confluent counts them
         except (LatchkeyError, TimeoutError) as error:
             log.warning("no catalog yet: %s", error)
-    await worker.agenda.put("catalog", next_due)
+    await worker.agenda.put(Item(ItemKind.CATALOG), next_due)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from bot.connections import World
 from bot.domain.policy import Policy
 from bot.domain.requests import Request
 from bot.metrics import CountedAudit, CountedRequests, events_counter, refusals_counter
+from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Homes
 from bot.services.browse.key import Viewing
 from bot.services.catalog.cache import CatalogCache
@@ -91,7 +92,11 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         catalog,
         clock,
         bell,
-        errands={"home": homes.errand, "review": reviewing.step, "gone": Drift(transitions, world.cloud).look},
+        errands={
+            ItemKind.HOME: homes.errand,
+            ItemKind.GONE: Drift(transitions, world.cloud).look,
+            **dict.fromkeys(REVIEW_ITEMS, reviewing.step),
+        },
         moved=moved,
     )
     return Parts(worker, directory, replies, views, viewing, homes, reviewing)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.catalog import Catalog
+from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Change, Check, Draft, Send
 from bot.services.form.fill import NEW, form, used
 from bot.services.form.validate import name_taken, text_problems
@@ -69,7 +70,7 @@ async def open_form(context: ListenerContext, asked: Command | Opening, draft: D
     catalog = None if draft == _EMPTY else await context.catalog()  # for the names of what is chosen already
     view = await context.open(asked.trigger, pages.page(form(draft, catalog, context.directory.policy())))
     if context.catalogs.is_stale():
-        await context.agenda.put("catalog", context.clock())
+        await context.agenda.put(Item(ItemKind.CATALOG), context.clock())
         context.bell.ring()
     await context.turn_away(asked.by, asked.team, view)
 

@@ -1,8 +1,55 @@
-"""Names of items on the agenda that more than one service puts there."""
+"""Items of the agenda: what becomes due, by kind, and the name that the store keeps for it."""
 
-from bot.domain.keys import RequestId
+import re
+from dataclasses import dataclass
+from enum import StrEnum
 
 
-def missing(request: RequestId) -> str:
-    """The agenda item to look whether the key of this request is still there."""
-    return f"gone:{request}"
+class ItemKind(StrEnum):
+    """What an item is about; what its stored name begins with. Stored: never change one."""
+
+    REQUEST = "request:"
+    """The next step of a request, and its messages."""
+    CLICK = "click:"
+    SWEEP = "sweep:"
+    """A last look for the key of an attempt that was given up."""
+    ACCOUNT = "account:"
+    """The service account that a request needs anew."""
+    GONE = "gone:"
+    """Whether the key of a request is still there."""
+    HOME = "home:"
+    CATALOG = "catalog"
+    REVIEW = "review:"
+    """The review of the keys of one owner; without an id, the beginning of a pass."""
+    REVIEW_PAGE = "review:@"
+    """The organization's keys from a page token on."""
+    REVIEW_REDRAW = "review:~"
+    """The messages that ask about an owner's keys."""
+    UNKNOWN = ""
+    """Nothing that Latchkey wrote; the whole name is its id."""
+
+
+REVIEW_ITEMS = (ItemKind.REVIEW, ItemKind.REVIEW_PAGE, ItemKind.REVIEW_REDRAW)
+_OF_AN_ATTEMPT = re.compile(r"(?P<request>[^/]*)/(?P<attempt>0|[1-9][0-9]{0,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item: its kind, the id of what it is about, and of a sweep the attempt."""
+
+    kind: ItemKind
+    id: str = ""
+    attempt: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self.id}" + ("" if self.attempt is None else f"/{self.attempt}")
+
+    @classmethod
+    def parse(cls, name: str) -> "Item":
+        """The item with this stored name; each text is the name of one item, which is written the same again."""
+        kind = max(filter(name.startswith, ItemKind), key=len)
+        id_ = name.removeprefix(kind)
+        if kind is ItemKind.SWEEP and (found := _OF_AN_ATTEMPT.fullmatch(id_)):
+            return cls(kind, found["request"], int(found["attempt"]))
+        is_known = kind is not ItemKind.SWEEP and (kind is not ItemKind.CATALOG or not id_)
+        return cls(kind, id_) if is_known else cls(ItemKind.UNKNOWN, name)

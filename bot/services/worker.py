@@ -23,6 +23,7 @@ from bot.domain.errors import (
 )
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
+from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
 from bot.services.dispatch import Dispatcher
 from bot.services.keys.steps import Execution
@@ -51,7 +52,7 @@ CATALOG_EVERY = timedelta(minutes=10)
 log = logging.getLogger("latchkey.worker")
 
 
-Errand: TypeAlias = Callable[[str], Awaitable[datetime | None]]
+Errand: TypeAlias = Callable[[Item], Awaitable[datetime | None]]
 
 
 async def _nobody_watches(_: Request) -> None:
@@ -91,7 +92,7 @@ class Worker:
     catalog: CatalogCache
     clock: Clock
     bell: Bell
-    errands: Mapping[str, Errand] = field(default_factory=dict[str, Errand])
+    errands: Mapping[ItemKind, Errand] = field(default_factory=dict[ItemKind, Errand])
     """Items of other kinds, and who does them; each says when it is due again."""
     moved: Callable[[Request], Awaitable[None]] = _nobody_watches
     """Told of every request that somebody moved."""
@@ -123,7 +124,7 @@ class Worker:
             return False
         self.last_look = self.clock()
         for lease in leases:
-            task = asyncio.create_task(self._do(lease), name=lease.item)
+            task = asyncio.create_task(self._do(lease), name=str(lease.item))
             self._running.add(task)
             task.add_done_callback(self._finished)
         return bool(leases)
@@ -141,46 +142,45 @@ class Worker:
         except Conflict:
             next_due = self.clock()
         except NotFound as error:
-            log.error("an item is dropped", extra={"item": lease.item, "code": error.code})  # noqa: TRY400 -- the traceback says no more
+            log.error("an item is dropped", extra={"item": str(lease.item), "code": error.code})  # noqa: TRY400 -- the traceback says no more
             next_due = None
         except Tampered as error:
             next_due = self.clock() + UNREADABLE
-            log.error("an item cannot be read", extra={"item": lease.item, "why": str(error)})  # noqa: TRY400 -- nor here
+            log.error("an item cannot be read", extra={"item": str(lease.item), "why": str(error)})  # noqa: TRY400 -- nor here
         except Throttled as error:
             next_due = self.clock() + error.wait
-            log.warning("an item waits", extra={"item": lease.item, "why": str(error)})
+            log.warning("an item waits", extra={"item": str(lease.item), "why": str(error)})
         except CloudRefused as error:
             next_due = self.clock() + REFUSED
-            log.warning("an item is refused", extra={"item": lease.item, "why": str(error)})
+            log.warning("an item is refused", extra={"item": str(lease.item), "why": str(error)})
         except (LatchkeyError, TimeoutError) as error:
-            log.warning("an item is tried again", extra={"item": lease.item, "why": str(error)})
+            log.warning("an item is tried again", extra={"item": str(lease.item), "why": str(error)})
         except Exception:
-            log.exception("an item failed", extra={"item": lease.item})
+            log.exception("an item failed", extra={"item": str(lease.item)})
         try:
             await self.agenda.settle(lease, next_due)
         except LatchkeyError as error:
-            log.warning("a lease runs out by itself", extra={"item": lease.item, "why": str(error)})
+            log.warning("a lease runs out by itself", extra={"item": str(lease.item), "why": str(error)})
 
-    async def _item(self, item: str) -> datetime | None:
+    async def _item(self, item: Item) -> datetime | None:
         """Do the item's work; returns when it is due again."""
-        kind, _, name = item.partition(":")
-        work: dict[str, Callable[[str], Awaitable[datetime | None]]] = {
-            "request": self._request,
-            "click": self._click,
-            "sweep": self._sweep,
-            "catalog": self._catalog,
-            "account": self._account,
+        work: dict[ItemKind, Errand] = {
+            ItemKind.REQUEST: self._request,
+            ItemKind.CLICK: self._click,
+            ItemKind.SWEEP: self._sweep,
+            ItemKind.CATALOG: self._catalog,
+            ItemKind.ACCOUNT: self._account,
             **self.errands,
         }
-        if kind not in work:
+        if item.kind not in work:
             raise NotFound("an item of no known kind")
-        return await work[kind](name)
+        return await work[item.kind](item)
 
-    async def _request(self, name: str) -> datetime | None:
+    async def _request(self, item: Item) -> datetime | None:
         """Show the request as it is, take the steps that are due, and show it again."""
         retry: datetime | None = None
         for _ in range(STEPS):
-            stored = await self._known(RequestId(name))
+            stored = await self._known(RequestId(item.id))
             told = (await self._publish(stored.value), await self._tell(stored.value))
             retry = min((at for at in told if at), default=None)
             deadline = due(stored.value)
@@ -224,8 +224,8 @@ class Worker:
             raise NotFound("no such request")
         return stored
 
-    async def _click(self, name: str) -> None:
-        click = await self.inbox.get(name)
+    async def _click(self, item: Item) -> None:
+        click = await self.inbox.get(item.id)
         if click is None:
             return
         try:
@@ -234,18 +234,15 @@ class Worker:
             if not error.lasting:
                 raise
             # Carried out again, it would be refused, recorded and not told again, each few seconds for an hour.
-            log.warning("nobody could be told", extra={"click": name, "why": error.reason})
-        await self.inbox.done(name)
+            log.warning("nobody could be told", extra={"click": item.id, "why": error.reason})
+        await self.inbox.done(item.id)
 
-    async def _sweep(self, name: str) -> None:
-        request, _, attempt = name.partition("/")
-        if not attempt.isdecimal():
-            raise NotFound("no such attempt")
-        await self.execution.reconciling.sweep(RequestId(request), int(attempt))
+    async def _sweep(self, item: Item) -> None:
+        await self.execution.reconciling.sweep(RequestId(item.id), item.attempt or 0)
 
-    async def _account(self, name: str) -> datetime | None:
-        return await self.execution.orphans.accounts.settle((await self._known(RequestId(name))).value)
+    async def _account(self, item: Item) -> datetime | None:
+        return await self.execution.orphans.accounts.settle((await self._known(RequestId(item.id))).value)
 
-    async def _catalog(self, _: str) -> datetime | None:
+    async def _catalog(self, _: Item) -> datetime | None:
         await self.catalog.refresh()
         return self.clock() + CATALOG_EVERY

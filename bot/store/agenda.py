@@ -10,6 +10,7 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from bot.services.agenda import Item
 from bot.services.ports.store import Lease
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import LEASES_TTL_MS, Keyspace
@@ -34,18 +35,18 @@ class RedisAgenda:
             args = [floor_ms(now), floor_ms(until), limit, LEASES_TTL_MS]
             items = await self._lease(keys=self._keys, args=args)
         # Others can write here too: what is no text must not stop the worker. It names nothing that is known.
-        return [Lease(item.decode(errors="replace"), until) for item in cast("list[bytes]", items)]
+        return [Lease(Item.parse(item.decode(errors="replace")), until) for item in cast("list[bytes]", items)]
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:
         """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""
-        args: list[str | int] = [lease.item, floor_ms(lease.until), ceil_ms(due) if due else ""]
+        args: list[str | int] = [str(lease.item), floor_ms(lease.until), ceil_ms(due) if due else ""]
         with translated():
             await self._settle(keys=self._keys, args=args)
 
-    async def put(self, item: str, due: datetime) -> None:
+    async def put(self, item: Item, due: datetime) -> None:
         """Make an item due at `due`, unless it is due earlier already."""
         with translated():
-            await self._redis.zadd(self._key, {item: ceil_ms(due)}, lt=True)
+            await self._redis.zadd(self._key, {str(item): ceil_ms(due)}, lt=True)
 
     async def next_due(self) -> datetime | None:
         """When the earliest item is due, or its lease ends."""

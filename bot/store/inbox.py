@@ -5,6 +5,7 @@ from datetime import datetime
 from redis.asyncio import Redis
 
 from bot.domain.keys import SlackUserId
+from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Click, Draft
 from bot.store.codec import CLICK, DRAFT, with_url, without_url
 from bot.store.connection import Commands, translated, twice
@@ -27,7 +28,8 @@ class RedisInbox:
         """Store a click and make it due, in one write; False when the same click is or was here already."""
         keys = [self._keys.click(click.name), self._keys.agenda]
         body = CLICK.seal(self._sealer, without_url(click), self._place(click.name))
-        args: list[Argument] = [body, lifetime_ms(CLICK_KEPT), f"click:{click.name}", floor_ms(now)]
+        item = str(Item(ItemKind.CLICK, click.name))
+        args: list[Argument] = [body, lifetime_ms(CLICK_KEPT), item, floor_ms(now)]
         with translated():
             return await twice(lambda: self._receive(keys=keys, args=args)) == 1
 

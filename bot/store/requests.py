@@ -11,6 +11,7 @@ from bot.domain.deadlines import last_due
 from bot.domain.errors import Conflict, Tampered
 from bot.domain.keys import RequestId, Secret, SlackUserId
 from bot.domain.requests import Approved, Keyed, Pending, Ready, Request, Working
+from bot.services.agenda import Item, ItemKind
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Change, Stored
 from bot.store.audit import Linked, RedisAudit, tries
@@ -126,7 +127,7 @@ class RedisRequests:
             rev,
             body,
             lifetime_ms(REQUEST_KEPT + self._planned_for(change.after)),
-            f"request:{ask.id}",
+            str(Item(ItemKind.REQUEST, ask.id)),
             ceil_ms(change.due) if change.due else b"",
             secret,
             secret_ttl,
@@ -200,4 +201,4 @@ class RedisRequests:
 
 
 def _also(change: Change) -> list[Argument]:
-    return [argument for item, due in change.also.items() for argument in (item, ceil_ms(due))]
+    return [argument for item, due in change.also.items() for argument in (str(item), ceil_ms(due))]

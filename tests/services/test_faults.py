@@ -17,6 +17,7 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Mint
 from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
 from bot.services import worker
+from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Deed, Replace, ReplyTo, Saved, Show
 from bot.services.ports.cloud import NewKey
 from bot.services.ports.store import Change, Stored
@@ -518,7 +519,7 @@ async def test_an_old_record_put_back_into_the_store_makes_no_second_key() -> No
         assert len(world.cloud.live(R1)) == 1
 
         await redis.hset(key, mapping=old)
-        await world.store.agenda.put("request:R1", world.clock())
+        await world.store.agenda.put(Item(ItemKind.REQUEST, "R1"), world.clock())
         await world.settle()
 
         assert len([effect for effect in world.effects if effect.what == "create"]) == 1

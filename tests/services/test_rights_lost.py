@@ -10,7 +10,7 @@ from bot.domain.errors import Throttled
 from bot.domain.keys import KeyId, RequestId
 from bot.domain.kinds import Kind
 from bot.domain.requests import Approved, Done, Pending, Ready, Retired, Shown, Working
-from bot.services import agenda
+from bot.services.agenda import Item, ItemKind
 from bot.services.browse.key import Viewing
 from bot.services.commands import Approve, Delete
 from tests.services.world import World, a_world, check_at_rest, check_audit
@@ -94,7 +94,7 @@ async def test_nobody_misses_a_key_that_is_not_shown_and_looks_again_in_minutes(
         await with_a_key(world)
         world.clock.advance(HOUR)
         world.cloud.is_partial = True
-        await world.store.agenda.put(agenda.missing(RequestId("R1")), world.clock())
+        await world.store.agenda.put(Item(ItemKind.GONE, "R1"), world.clock())
         await world.work_now()
 
         assert isinstance(await world.state(), Shown)

@@ -11,6 +11,7 @@ from fakeredis import FakeAsyncRedis
 
 from bot.domain.errors import CloudRefused, Conflict, NotFound, Tampered, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import RequestId
+from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Approve, Click
 from bot.services.requests.transitions import REFUSED
 from bot.services.worker import AGAIN, AT_ONCE, LEASE, UNREADABLE, Bell, Errand, Worker
@@ -21,7 +22,8 @@ from tests.support.fakes import TestClock
 
 NOBODY: Any = None
 CLICK = build.a_click(Approve(RequestId("R1")))
-UNKNOWN = "made-up:R1"
+UNKNOWN = Item.parse("made-up:R1")
+HOME = Item(ItemKind.HOME, "U1")
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ def shop() -> Shop:
     return a_shop({})
 
 
-def a_shop(errands: Mapping[Any, Errand]) -> Shop:
+def a_shop(errands: Mapping[ItemKind, Errand]) -> Shop:
     clock, dispatcher = TestClock(), Dispatching()
     store = Store.open(FakeAsyncRedis(), Sealer([bytes(range(32))]), build.TEAM, clock)
     carry: Any = dispatcher
@@ -155,16 +157,16 @@ async def test_an_item_of_no_known_kind_is_logged_and_dropped(shop: Shop, caplog
 async def test_an_item_of_another_kind_goes_to_who_does_it_and_comes_back_when_they_say() -> None:
     done: list[object] = []
 
-    async def errand(item: object) -> datetime | None:
+    async def errand(item: Item) -> datetime | None:
         done.append(item)
         return build.NOW + timedelta(days=1)
 
-    shop = a_shop({"home": errand})
-    await shop.store.agenda.put("home:U1", shop.clock())
+    shop = a_shop({ItemKind.HOME: errand})
+    await shop.store.agenda.put(HOME, shop.clock())
 
     await shop.work()
 
-    assert done == ["U1"]
+    assert done == [HOME]
     assert await shop.due_in() == timedelta(days=1)
 
 
@@ -189,13 +191,13 @@ async def test_an_agenda_that_cannot_be_read_is_read_again(
 async def test_no_more_than_so_many_items_run_at_once_and_nobody_else_takes_them() -> None:
     gate, begun = asyncio.Event(), asyncio.Semaphore(0)
 
-    async def errand(_: object) -> None:
+    async def errand(_: Item) -> None:
         begun.release()
         await gate.wait()
 
-    shop = a_shop({"home": errand})
+    shop = a_shop({ItemKind.HOME: errand})
     for number in range(AT_ONCE + 1):
-        await shop.store.agenda.put(f"home:U{number}", shop.clock())
+        await shop.store.agenda.put(Item(ItemKind.HOME, f"U{number}"), shop.clock())
 
     assert await shop.worker._round()
     for _ in range(AT_ONCE):
@@ -210,13 +212,13 @@ async def test_no_more_than_so_many_items_run_at_once_and_nobody_else_takes_them
 async def test_who_is_asked_to_stop_finishes_what_was_begun() -> None:
     gate, begun, stop, done = asyncio.Event(), asyncio.Event(), asyncio.Event(), list[object]()
 
-    async def errand(item: object) -> None:
+    async def errand(item: Item) -> None:
         begun.set()
         await gate.wait()
         done.append(item)
 
-    shop = a_shop({"home": errand})
-    await shop.store.agenda.put("home:U1", shop.clock())
+    shop = a_shop({ItemKind.HOME: errand})
+    await shop.store.agenda.put(HOME, shop.clock())
     running = asyncio.create_task(shop.worker.run(stop))
     await begun.wait()
     stop.set()
@@ -224,7 +226,7 @@ async def test_who_is_asked_to_stop_finishes_what_was_begun() -> None:
     gate.set()
     await running
 
-    assert (done, await shop.due_in()) == (["U1"], None)
+    assert (done, await shop.due_in()) == ([HOME], None)
 
 
 async def test_what_is_not_done_in_time_is_left_to_others(
@@ -232,13 +234,13 @@ async def test_what_is_not_done_in_time_is_left_to_others(
 ) -> None:
     begun, stop = asyncio.Event(), asyncio.Event()
 
-    async def errand(_: object) -> None:
+    async def errand(_: Item) -> None:
         begun.set()
         await asyncio.Event().wait()
 
     monkeypatch.setattr("bot.services.worker.STOPS_WITHIN", 0.01)
-    shop = a_shop({"home": errand})
-    await shop.store.agenda.put("home:U1", shop.clock())
+    shop = a_shop({ItemKind.HOME: errand})
+    await shop.store.agenda.put(HOME, shop.clock())
     running = asyncio.create_task(shop.worker.run(stop))
     await begun.wait()
     stop.set()

@@ -18,6 +18,7 @@ from bot.domain.audit import Action, Event
 from bot.domain.keys import ApiKey, KeyId, Marker, Person, RequestId, Secret
 from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Request, Shown
+from bot.services.agenda import ItemKind
 from bot.services.browse.key import Viewing
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.refresh import Cataloguing
@@ -268,7 +269,7 @@ def _process(world: World) -> Process:
     rows = table(request_service, drafts, delivery, managing, _nobody_keeps)
     dispatcher = Dispatcher(rows, transitions, notifier, publishing)
     agenda, inbox = port("agenda", store.agenda), port("inbox", store.inbox)
-    errands = {"gone": Drift(transitions, cloud).look}
+    errands = {ItemKind.GONE: Drift(transitions, cloud).look}
     worker = Worker(agenda, inbox, requests, execution, publishing, dispatcher, catalog, clock, bell, errands)
     return Process(life, worker, request_service, delivery)
 

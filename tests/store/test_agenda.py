@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Lease
 from bot.store import Store
 from bot.store.moments import EPOCH, ceil_ms, floor_ms, from_ms, lifetime_ms
@@ -10,15 +11,16 @@ from tests.store.given import HOUR, NOW
 
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
+A = Item.parse("a")
 
 
 async def items(store: Store, now: Any, limit: int = 10) -> list[str]:
-    return [lease.item for lease in await store.agenda.take(now, MINUTE, limit)]
+    return [str(lease.item) for lease in await store.agenda.take(now, MINUTE, limit)]
 
 
 async def test_due_items_are_taken_earliest_first(store: Store) -> None:
     for item, hours in (("b", 2), ("a", 1), ("c", 3)):
-        await store.agenda.put(item, NOW + hours * HOUR)
+        await store.agenda.put(Item.parse(item), NOW + hours * HOUR)
 
     assert await items(store, NOW) == []
     assert await items(store, NOW + 2 * HOUR + MINUTE) == ["a", "b"]
@@ -26,14 +28,14 @@ async def test_due_items_are_taken_earliest_first(store: Store) -> None:
 
 async def test_no_more_are_taken_than_asked_for(store: Store) -> None:
     for item in "abc":
-        await store.agenda.put(item, NOW)
+        await store.agenda.put(Item.parse(item), NOW)
 
     assert await items(store, NOW + HOUR, limit=2) == ["a", "b"]
     assert await items(store, NOW + HOUR, limit=2) == ["c"]
 
 
 async def test_a_taken_item_is_nobody_elses_until_its_lease_ends(store: Store, other: Store) -> None:
-    await store.agenda.put("a", NOW)
+    await store.agenda.put(A, NOW)
 
     (lease,) = await store.agenda.take(NOW + MICROSECOND * 1000, MINUTE, 1)
 
@@ -42,7 +44,7 @@ async def test_a_taken_item_is_nobody_elses_until_its_lease_ends(store: Store, o
 
 
 async def test_an_item_is_never_taken_before_it_is_due(store: Store) -> None:
-    await store.agenda.put("a", NOW)
+    await store.agenda.put(A, NOW)
 
     assert await items(store, NOW) == []
     assert await items(store, NOW + timedelta(milliseconds=1)) == ["a"]
@@ -50,7 +52,7 @@ async def test_an_item_is_never_taken_before_it_is_due(store: Store) -> None:
 
 async def test_a_settled_item_is_gone_or_due_again(store: Store) -> None:
     for item in "ab":
-        await store.agenda.put(item, NOW)
+        await store.agenda.put(Item.parse(item), NOW)
     gone, again = await store.agenda.take(NOW + MINUTE, MINUTE, 2)
 
     await store.agenda.settle(gone, None)
@@ -62,9 +64,9 @@ async def test_a_settled_item_is_gone_or_due_again(store: Store) -> None:
 
 @pytest.mark.parametrize("due", [None, NOW + 5 * HOUR])
 async def test_settling_leaves_a_rescheduled_item_alone(store: Store, due: Any) -> None:
-    await store.agenda.put("a", NOW)
+    await store.agenda.put(A, NOW)
     (lease,) = await store.agenda.take(NOW + MINUTE, HOUR, 1)
-    await store.agenda.put("a", NOW + MINUTE)
+    await store.agenda.put(A, NOW + MINUTE)
 
     await store.agenda.settle(lease, due)
 
@@ -72,9 +74,9 @@ async def test_settling_leaves_a_rescheduled_item_alone(store: Store, due: Any) 
 
 
 async def test_an_item_due_when_the_lease_ends_is_not_taken_for_the_lease(store: Store) -> None:
-    await store.agenda.put("a", NOW)
+    await store.agenda.put(A, NOW)
     (lease,) = await store.agenda.take(NOW + MINUTE, MINUTE, 1)
-    await store.agenda.put("a", lease.until)
+    await store.agenda.put(A, lease.until)
 
     await store.agenda.settle(lease, None)
 
@@ -82,7 +84,7 @@ async def test_an_item_due_when_the_lease_ends_is_not_taken_for_the_lease(store:
 
 
 async def test_a_late_settle_does_not_touch_the_next_lease(store: Store, other: Store) -> None:
-    await store.agenda.put("a", NOW)
+    await store.agenda.put(A, NOW)
     (late,) = await store.agenda.take(NOW + MINUTE, MINUTE, 1)
     (lease,) = await other.agenda.take(NOW + HOUR, MINUTE, 1)
 
@@ -92,14 +94,14 @@ async def test_a_late_settle_does_not_touch_the_next_lease(store: Store, other: 
 
 
 async def test_settling_what_is_not_there_does_nothing(store: Store) -> None:
-    await store.agenda.settle(Lease("a", NOW), NOW)
+    await store.agenda.settle(Lease(A, NOW), NOW)
 
     assert await store.agenda.next_due() is None
 
 
 async def test_put_never_puts_off(store: Store) -> None:
-    await store.agenda.put("a", from_ms(floor_ms(NOW)))
-    await store.agenda.put("a", NOW + HOUR)
+    await store.agenda.put(A, from_ms(floor_ms(NOW)))
+    await store.agenda.put(A, NOW + HOUR)
 
     assert await store.agenda.next_due() == from_ms(floor_ms(NOW))
 
@@ -117,3 +119,44 @@ def test_a_lifetime_is_positive(lifetime: timedelta) -> None:
 
 def test_a_day_is_a_day() -> None:
     assert lifetime_ms(timedelta(days=1)) == 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        (Item(ItemKind.REQUEST, "R1"), b"request:R1"),
+        (Item(ItemKind.CLICK, "C1"), b"click:C1"),
+        (Item(ItemKind.SWEEP, "R1", 2), b"sweep:R1/2"),
+        (Item(ItemKind.ACCOUNT, "R1"), b"account:R1"),
+        (Item(ItemKind.GONE, "R1"), b"gone:R1"),
+        (Item(ItemKind.HOME, "U0DANA"), b"home:U0DANA"),
+        (Item(ItemKind.CATALOG), b"catalog"),
+        (Item(ItemKind.REVIEW), b"review:"),
+        (Item(ItemKind.REVIEW, "sa-1"), b"review:sa-1"),
+        (Item(ItemKind.REVIEW, "="), b"review:="),
+        (Item(ItemKind.REVIEW_PAGE), b"review:@"),
+        (Item(ItemKind.REVIEW_PAGE, "token/2"), b"review:@token/2"),
+        (Item(ItemKind.REVIEW_REDRAW, "sa-1"), b"review:~sa-1"),
+    ],
+)
+async def test_an_item_keeps_the_name_under_which_older_versions_stored_it(
+    store: Store, redis: Any, item: Item, name: bytes
+) -> None:
+    await store.agenda.put(item, NOW)
+
+    assert await redis.zrange("lk:{T01}:agenda", 0, -1) == [name]
+    assert [lease.item for lease in await store.agenda.take(NOW + HOUR, MINUTE, 1)] == [item]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ":", "a", "a:b", "catalog:", "catalogs", "sweep:", "sweep:R1", "sweep:R1/01", "sweep:R1/-1", "sweep:R1/1/2"],
+)
+async def test_what_latchkey_did_not_write_is_no_item_and_can_be_dropped(store: Store, redis: Any, name: str) -> None:
+    await redis.zadd("lk:{T01}:agenda", {name: 0})
+
+    (lease,) = await store.agenda.take(NOW, MINUTE, 1)
+    await store.agenda.settle(lease, None)
+
+    assert lease.item.kind is ItemKind.UNKNOWN
+    assert await redis.zcard("lk:{T01}:agenda") == 0

@@ -28,7 +28,7 @@ async def test_a_click_is_stored_and_due_at_once(store: Store) -> None:
     assert await store.inbox.put(CLICK, NOW)
 
     assert await store.inbox.get("C1") == CLICK
-    assert [lease.item for lease in await store.agenda.take(NOW, HOUR, 9)] == ["click:C1"]
+    assert [str(lease.item) for lease in await store.agenda.take(NOW, HOUR, 9)] == ["click:C1"]
 
 
 async def test_the_same_click_again_is_told(store: Store, other: Store) -> None:

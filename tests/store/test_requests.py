@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from bot.domain.errors import Conflict, Tampered, Unavailable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Ready, Request
+from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Change, Post, Stored
 from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
@@ -211,7 +212,7 @@ async def test_a_secret_needs_a_deadline(store: Store) -> None:
 
 async def test_a_change_sets_when_the_request_is_due(store: Store) -> None:
     stored, _ = await store.requests.commit(added(pending()))
-    due = [lease.item for lease in await store.agenda.take(NOW + 2 * HOUR, HOUR, 10)]
+    due = [str(lease.item) for lease in await store.agenda.take(NOW + 2 * HOUR, HOUR, 10)]
     await store.requests.commit(replace(changed(stored, states()["denied"]), due=None))
 
     assert due == ["request:R1"]
@@ -219,15 +220,16 @@ async def test_a_change_sets_when_the_request_is_due(store: Store) -> None:
 
 
 async def test_further_items_are_never_put_off(store: Store) -> None:
-    await store.agenda.put("catalog", NOW + HOUR)
-    also = {"catalog": NOW + 3 * HOUR, "sweep:R1": NOW + 2 * HOUR, "early": NOW}
-    await store.agenda.put("early", NOW + HOUR)
+    await store.agenda.put(Item(ItemKind.CATALOG), NOW + HOUR)
+    names = {"catalog": NOW + 3 * HOUR, "sweep:R1/2": NOW + 2 * HOUR, "early": NOW}
+    also = {Item.parse(name): due for name, due in names.items()}
+    await store.agenda.put(Item.parse("early"), NOW + HOUR)
 
     await store.requests.commit(replace(added(pending()), due=None, also=also))
 
     later = NOW + timedelta(seconds=1)
     taken = [await store.agenda.take(later + hours * HOUR, 24 * HOUR, 10) for hours in (0, 1, 2)]
-    assert [[lease.item for lease in leases] for leases in taken] == [["early"], ["catalog"], ["sweep:R1"]]
+    assert [[str(lease.item) for lease in leases] for leases in taken] == [["early"], ["catalog"], ["sweep:R1/2"]]
 
 
 async def test_lists_are_in_order_and_hold_what_they_should(store: Store) -> None:

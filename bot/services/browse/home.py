@@ -28,7 +28,7 @@ from bot.domain.requests import (
     Revealing,
     Shown,
 )
-from bot.services import agenda
+from bot.services.agenda import Item, ItemKind
 from bot.services.browse.key import Viewing
 from bot.services.browse.lookup import known
 from bot.services.pages import KeyView
@@ -104,7 +104,7 @@ class Homes:
         except Unavailable as error:
             log.warning("a visit is not on record", extra={"why": str(error)})
         if user in self.drawing:  # opened over and over, it must not take all of Confluent's answers
-            await self.agenda.put(f"home:{user}", self.viewing.clock())
+            await self.agenda.put(Item(ItemKind.HOME, user), self.viewing.clock())
             self.wake()
             return
         self.drawing.add(user)
@@ -117,11 +117,11 @@ class Homes:
         """Draw somebody's Home. What cannot be read is said on it. Raises what Slack raises."""
         await self.show(user, await self.page(user))
 
-    async def errand(self, user: str) -> datetime | None:
-        """The agenda item `home:USER`; returns when to try again."""
+    async def errand(self, item: Item) -> datetime | None:
+        """Carry out an item `HOME`; returns when to try again."""
         now = self.viewing.clock()
         try:
-            await self.publish(SlackUserId(user))
+            await self.publish(SlackUserId(item.id))
         except Throttled as error:
             return now + error.wait
         except Unavailable:
@@ -140,7 +140,7 @@ class Homes:
             if recent - concerned and _starts_or_ends_waiting(request):
                 concerned |= await self._deciders(request, recent)
             for user in concerned:
-                await self.agenda.put(f"home:{user}", now)
+                await self.agenda.put(Item(ItemKind.HOME, user), now)
         except LatchkeyError as error:
             log.warning("a Home may be out of date", extra={"why": str(error)})
         else:
@@ -205,7 +205,7 @@ class Homes:
         if gone and not await self._sees_all():
             return made
         for each in gone:  # its requester is told, once somebody has made sure of it
-            await self.agenda.put(agenda.missing(each.ask.id), self.viewing.clock())
+            await self.agenda.put(Item(ItemKind.GONE, each.ask.id), self.viewing.clock())
         return [each for each in made if each not in gone]
 
     async def _sees_all(self) -> bool:

@@ -8,6 +8,7 @@ from bot.domain.authority import Target
 from bot.domain.deadlines import shown_at
 from bot.domain.keys import RequestId
 from bot.domain.requests import Confirmed, Shown
+from bot.services.agenda import Item
 from bot.services.browse.lookup import present
 from bot.services.keys.origin import Origin, why_gone
 from bot.services.ports.cloud import Cloud
@@ -24,9 +25,9 @@ class Drift:
     transitions: Transitions
     cloud: Cloud
 
-    async def look(self, name: str) -> datetime | None:
-        """Carry out the agenda item `gone:REQUEST`. May raise `Unavailable` and `CloudRefused`."""
-        stored = await self.transitions.requests.get(RequestId(name))
+    async def look(self, item: Item) -> datetime | None:
+        """Carry out an item `GONE`. May raise `Unavailable` and `CloudRefused`."""
+        stored = await self.transitions.requests.get(RequestId(item.id))
         state = stored.value if stored else None
         if not isinstance(state, Shown | Confirmed) or self.transitions.clock() - shown_at(state) < SETTLED:
             return None

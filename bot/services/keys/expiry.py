@@ -20,7 +20,7 @@ from bot.domain.requests import (
     Withdrawn,
 )
 from bot.services.keys.orphans import Orphans
-from bot.services.keys.service_accounts import item
+from bot.services.keys.service_accounts import settlement
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import Transitions, With, backoff
 
@@ -63,9 +63,7 @@ class Expiry:
         """Nobody took the secret in time: it is gone with this write, its key with the next step."""
         late = ready.then(Unclaimed, at=self.transitions.clock())
         event = self.transitions.event(Action.UNCLAIMED, ready.ask.id, key=ready.key.id)
-        account = item(late)
-        also = {account: late.at} if account else {}
-        await self.transitions.commit(stored, late, event, extra=With(take_secret=True, also=also))
+        await self.transitions.commit(stored, late, event, extra=With(take_secret=True, also=settlement(late, late.at)))
 
     async def withdraw(self, stored: Stored[Request], state: Withdrawn) -> None:
         """Delete the key that nobody has; then, if a new one was asked for and the approval holds, begin again."""

@@ -8,7 +8,7 @@ from bot.domain.deadlines import capped, end_of_overlap, longest_overlap, next_l
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
 from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, ReplacedKey
 from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
-from bot.services import agenda
+from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.origin import Origin
 from bot.services.ports.store import Stored
@@ -38,7 +38,7 @@ class Lifecycle:
             looks = next_look(living) <= now
             looked_at = now if looks else living.life.looked_at
             life = replace(living.life, reminded=reminders_behind(living, now), looked_at=looked_at)
-            extra = With(also={agenda.missing(living.ask.id): now} if looks else {})
+            extra = With(also={Item(ItemKind.GONE, living.ask.id): now} if looks else {})
             await self.transitions.commit(stored, replace(living, life=life), extra=extra)
 
     async def wind_up(self, stored: Stored[Request], retired: Retired) -> None:

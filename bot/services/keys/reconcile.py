@@ -7,8 +7,9 @@ from bot.domain.audit import Action
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import Marker, RequestId
 from bot.domain.requests import Granted, Keyed, Request, Working
+from bot.services.agenda import Item, ItemKind
 from bot.services.keys.orphans import Orphans, attempt_of
-from bot.services.keys.service_accounts import item
+from bot.services.keys.service_accounts import settlement
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
 
@@ -69,7 +70,7 @@ class Reconciling:
     async def _next_attempt(self, stored: Stored[Request], working: Working) -> None:
         now = self.transitions.clock()
         # One sweep for each attempt: an earlier one that is still to come may come too early for this one's key.
-        sweep = With(also={f"sweep:{working.ask.id}/{working.attempt}": now + STRAGGLER})
+        sweep = With(also={Item(ItemKind.SWEEP, working.ask.id, working.attempt): now + STRAGGLER})
         found = self.transitions.event(
             Action.CREATE_UNKNOWN, working.ask.id, marker=str(working.marker), found=_NOTHING
         )
@@ -77,8 +78,7 @@ class Reconciling:
             happened = f"Confluent Cloud lost its answer {working.attempt} times."
             failed = working.fail(now, happened, "No key is left behind.", ASK_AGAIN)
             event = self.transitions.event(Action.FAILED, working.ask.id, happened=happened)
-            account = item(failed)
-            extra = replace(sweep, also={**sweep.also, **({account: now} if account else {})})
+            extra = replace(sweep, also={**sweep.also, **settlement(failed, now)})
             await self.transitions.commit(stored, failed, found, event, extra=extra)
             return
         fresh = working.next_attempt(now, without_end=working.without_end)

@@ -28,7 +28,7 @@ from bot.domain.requests import (
 from bot.services.commands import Click, DropFormer, KeepFormer, Replace, Saved, Show
 from bot.services.keys.lifecycle import former_of
 from bot.services.keys.mint import ON_ITS_WAY, Minting
-from bot.services.keys.service_accounts import item
+from bot.services.keys.service_accounts import settlement
 from bot.services.keys.steps import Execution
 from bot.services.pages import Handover
 from bot.services.people.directory import Directory
@@ -180,10 +180,9 @@ class Delivery:
             return
         shown = stored.value.then(Shown, at=self.transitions.clock(), life=stored.value.life)
         event = self.transitions.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
-        account = item(shown)
-        also = {account: shown.at} if account else {}
+        extra = With(also=settlement(shown, shown.at))
         try:
-            await self.transitions.commit(stored, replace(shown, life=_begun(shown)), event, extra=With(also=also))
+            await self.transitions.commit(stored, replace(shown, life=_begun(shown)), event, extra=extra)
         except Conflict:
             return  # the requester was quicker with the next click, or the lease ended: the record says which
 

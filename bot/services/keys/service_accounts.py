@@ -2,9 +2,10 @@
 
 An account carries `Marker(request, 0)` at the end of its description until its key is in use and can no longer be
 replaced, for its replacement has to find the account; then it gets the description that was typed. Its deletion and
-this clean-up are one agenda item, `account:REQUEST`.
+this clean-up are one item of the agenda.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -28,6 +29,7 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
+from bot.services.agenda import Item, ItemKind
 from bot.services.ports.cloud import Cloud
 from bot.services.requests.transitions import STRAGGLER, Transitions
 
@@ -133,9 +135,9 @@ class Accounts:
         await self.transitions.record(Action.ACCOUNT_DELETED, request, account=account.id, name=account.name)
 
 
-def item(request: Request) -> str | None:
-    """The agenda item that settles the request's new account; None when it makes none."""
-    return f"account:{request.ask.id}" if _is_new(request) else None
+def settlement(request: Request, at: datetime) -> Mapping[Item, datetime]:
+    """What settles the request's new account, and when; nothing where it makes none."""
+    return {Item(ItemKind.ACCOUNT, request.ask.id): at} if _is_new(request) else {}
 
 
 def _is_new(request: Request) -> bool:

@@ -30,6 +30,7 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
+from bot.services.agenda import Item, ItemKind
 from bot.services.keys.backstop import Backstop, Known, may_be_to_blame, met
 from bot.services.keys.change import Changing
 from bot.services.keys.expiry import Expiry
@@ -37,7 +38,7 @@ from bot.services.keys.lifecycle import Lifecycle
 from bot.services.keys.orphans import Orphans, attempt_of
 from bot.services.keys.probe import Probing
 from bot.services.keys.reconcile import Reconciling
-from bot.services.keys.service_accounts import item
+from bot.services.keys.service_accounts import settlement
 from bot.services.ports.cloud import NewKey
 from bot.services.ports.store import Stored
 from bot.services.requests.decide import RequestService
@@ -199,7 +200,7 @@ class Execution:
         )
         again = replace(approved, attempt=approved.attempt + 1, without_end=True)
         # Should the refusal not have been definite, its key is found.
-        sweep = {f"sweep:{approved.ask.id}/{approved.attempt}": self.transitions.clock() + STRAGGLER}
+        sweep = {Item(ItemKind.SWEEP, approved.ask.id, approved.attempt): self.transitions.clock() + STRAGGLER}
         working = await self._intend(refused, again, None, event, also=sweep)
         try:
             key, secret = await self._create(working.value)
@@ -229,7 +230,7 @@ class Execution:
         approved: Approved,
         expires_at: datetime | None,
         *before: Event,
-        also: Mapping[str, datetime] | None = None,
+        also: Mapping[Item, datetime] | None = None,
     ) -> Stored[Working]:
         """Have it on disk that a key of this attempt may exist from now on."""
         now = self.transitions.clock()
@@ -240,8 +241,7 @@ class Execution:
         used = self.request_service.directory.policy().digest
         event = self.transitions.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
         # Settled later, whatever becomes of this attempt and of this process.
-        account = item(working)
-        later = {**(also or {}), **({account: approved.grant.fresh_until} if account else {})}
+        later = {**(also or {}), **settlement(working, approved.grant.fresh_until)}
         written, _ = await self.transitions.commit(
             stored, working, *before, event, extra=With(durable=True, also=later)
         )
@@ -299,8 +299,7 @@ class Execution:
         now = self.transitions.clock()
         failed = replace(state.fail(now, happened, changed, step, ref), offer_account=offer_account)
         event = self.transitions.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
-        account = item(failed)
-        await self.transitions.commit(stored, failed, event, extra=With(also={account: now} if account else {}))
+        await self.transitions.commit(stored, failed, event, extra=With(also=settlement(failed, now)))
 
 
 _QUOTA_CODE = "quota_exceeded"

@@ -12,6 +12,7 @@ from bot.domain.audit import Event
 from bot.domain.keys import KeyId, Principal, RequestId, Secret, SlackUserId
 from bot.domain.requests import Request
 from bot.domain.review import Attestation
+from bot.services.agenda import Item
 from bot.services.commands import CardAt, Click, Draft
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class Change:
     secret: Secret | None = None
     secret_until: datetime | None = None
     take_secret: bool = False
-    also: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    also: Mapping[Item, datetime] = field(default_factory=dict[Item, datetime])
     durable: bool = False
 
 
@@ -80,12 +81,12 @@ class Requests(Protocol):
 class Lease:
     """An agenda item taken by this process until `until`; another process takes it after that."""
 
-    item: str
+    item: Item
     until: datetime
 
 
 class Agenda(Protocol):
-    """Due work: `request:ID`, `click:ID`, `sweep:ID/ATTEMPT`, `catalog`, `review:…`."""
+    """Due work of all processes."""
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
         """Take up to `limit` items that are due, earliest first."""
@@ -94,7 +95,7 @@ class Agenda(Protocol):
     async def settle(self, lease: Lease, due: datetime | None) -> None:
         """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""
 
-    async def put(self, item: str, due: datetime) -> None:
+    async def put(self, item: Item, due: datetime) -> None:
         """Make an item due at `due`, unless it is due earlier already."""
 
     async def next_due(self) -> datetime | None:

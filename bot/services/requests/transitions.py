@@ -9,6 +9,7 @@ from bot.domain.audit import SYSTEM, Action, Event
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Refused, Throttled
 from bot.domain.keys import RequestId, Secret
 from bot.domain.requests import Request
+from bot.services.agenda import Item
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Audit, Change, Requests, Stored
 
@@ -29,7 +30,7 @@ class With:
     secret: Secret | None = None
     secret_until: datetime | None = None
     take_secret: bool = False
-    also: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    also: Mapping[Item, datetime] = field(default_factory=dict[Item, datetime])
     durable: bool = False
 
 

@@ -1,9 +1,9 @@
 """The regular review: asking people about keys that nobody may need, and remembering what they answer.
 
-The agenda item `review:` begins a pass. `review:@TOKEN` reads the organisation's keys on from there and puts an item
-for every owner that it meets; `review:OWNER` asks about the keys of one, `review:=` about the organisation's limits;
-`review:~OWNER` draws again what was asked. Each is one short step, so that an organisation of any size is gone through,
-and any process may go on where another one died.
+The item `REVIEW` of the agenda begins a pass. `REVIEW_PAGE` reads the organisation's keys on from a token and puts an
+item for every owner that it meets; `REVIEW` of an owner asks about their keys, of `ORGANIZATION` about its limits;
+`REVIEW_REDRAW` draws again what was asked. Each is one short step, so that an organisation of any size is gone
+through, and any process may go on where another one died.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from bot.domain.keys import KeyId, Principal
 from bot.domain.policy import Review
 from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
 from bot.domain.review import Attestation, Audience, Digest
+from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import CardAt, Click, Keep
 from bot.services.form.validate import LIMITS, text_problem
@@ -71,24 +72,27 @@ class Reviewing:
     async def begin(self) -> None:
         """Put the first pass on the agenda, unless one is there that is due earlier."""
         review = self.directory.policy().review
-        await self.agenda.put("review:", self.transitions.clock() + (review.every if review else LOOK_AGAIN))
+        await self.agenda.put(
+            Item(ItemKind.REVIEW), self.transitions.clock() + (review.every if review else LOOK_AGAIN)
+        )
 
-    async def step(self, name: str) -> datetime | None:
-        """Carry out `review:NAME`; returns when it is due again."""
+    async def step(self, item: Item) -> datetime | None:
+        """Carry out one item of the review; returns when it is due again."""
         review, now = self.directory.policy().review, self.transitions.clock()
+        begins = item == Item(ItemKind.REVIEW)
         if review is None:
-            return None if name else now + LOOK_AGAIN
-        if not name:
-            await self.agenda.put(f"review:{ORGANIZATION}", now)
-            await self.agenda.put("review:@", now)
+            return now + LOOK_AGAIN if begins else None
+        if begins:
+            await self.agenda.put(Item(ItemKind.REVIEW, ORGANIZATION), now)
+            await self.agenda.put(Item(ItemKind.REVIEW_PAGE), now)
             return now + review.every
         try:
-            if name.startswith("@"):
-                return await self._read_on(name)
-            if name.startswith("~"):
-                await self._draw_again(Principal(name[1:]), review)
+            if item.kind is ItemKind.REVIEW_PAGE:
+                return await self._read_on(item.id)
+            if item.kind is ItemKind.REVIEW_REDRAW:
+                await self._draw_again(Principal(item.id), review)
             else:
-                await self._ask_about(Principal(name), review)
+                await self._ask_about(Principal(item.id), review)
         except Throttled as error:
             return now + error.wait
         return None
@@ -114,7 +118,7 @@ class Reviewing:
 
     async def changed(self, owner: Principal) -> None:
         """Something happened to keys of this owner: the messages that ask about them are drawn again soon."""
-        await self.agenda.put(f"review:~{owner}", self.transitions.clock())
+        await self.agenda.put(Item(ItemKind.REVIEW_REDRAW, owner), self.transitions.clock())
         self.transitions.wake()
 
     async def moved(self, request: Request) -> None:
@@ -148,17 +152,17 @@ class Reviewing:
         to = at.channel if review and at.channel == review.channel else by
         await self.keeps.remember(owner, replace(last, sent=(*last.sent, (to, at))))
 
-    async def _read_on(self, name: str) -> datetime | None:
+    async def _read_on(self, token: str) -> datetime | None:
         """Read keys for a while, put an item for each owner, and one to go on."""
-        owners, after, wait = await self._owners(name.removeprefix("@"))
+        owners, after, wait = await self._owners(token)
         now = self.transitions.clock()
         for place, owner in enumerate(sorted(owners)):
-            await self.agenda.put(f"review:{owner}", now + place * APART)
+            await self.agenda.put(Item(ItemKind.REVIEW, owner), now + place * APART)
         if after is None:
             return None
-        if after == name.removeprefix("@"):
+        if after == token:
             return now + wait
-        await self.agenda.put(f"review:@{after}", now + wait)
+        await self.agenda.put(Item(ItemKind.REVIEW_PAGE, after), now + wait)
         return None
 
     async def _owners(self, token: str) -> tuple[set[Principal], str | None, timedelta]:

@@ -16,6 +16,7 @@ from bot.domain.keys import ApiKey, Principal, RequestId, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Request, Shown
 from bot.domain.roles import Binding
+from bot.services.agenda import Item, ItemKind
 from bot.services.browse.home import AGAIN, KEYS, LOOKED_AT, RECENT, HomePage, Homes
 from bot.services.browse.key import Viewing
 from bot.services.catalog.cache import CatalogCache
@@ -87,7 +88,7 @@ class House:
 
     async def due(self) -> set[str]:
         """The agenda items that are due now."""
-        return {lease.item for lease in await self.store.agenda.take(self.clock(), MINUTE, 100)}
+        return {str(lease.item) for lease in await self.store.agenda.take(self.clock(), MINUTE, 100)}
 
     async def keep(self, request: _Request) -> _Request:
         await self.store.requests.commit(Change(None, request, None, ()))
@@ -209,7 +210,7 @@ async def test_a_home_that_slack_does_not_take_is_drawn_later_or_never(
     async with a_house() as house:
         house.refusal = refusal
 
-        due = await house.homes.errand("U0DANA")
+        due = await house.homes.errand(Item(ItemKind.HOME, "U0DANA"))
 
         assert due == (NOW + again if again else None)
 

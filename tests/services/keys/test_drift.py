@@ -9,6 +9,7 @@ from bot.domain.errors import NotFound
 from bot.domain.kinds import Kind
 from bot.domain.life import LOOK_EVERY
 from bot.domain.requests import Retired, Shown
+from bot.services.agenda import Item, ItemKind
 from bot.services.browse.key import Viewing
 from bot.services.keys.drift import Drift
 from tests.services.world import World, a_world
@@ -19,7 +20,7 @@ async def looked(world: World, *, after: timedelta = timedelta(hours=1)) -> None
     """As when somebody's Home missed the key of the request R1."""
     world.clock.advance(after)
     process = world.start()
-    await Drift(process.request_service.transitions, world.cloud).look("R1")
+    await Drift(process.request_service.transitions, world.cloud).look(Item(ItemKind.GONE, "R1"))
     await world.work_now()
 
 

@@ -8,6 +8,7 @@ import pytest
 from bot.domain.keys import ApiKey, KeyId, Operation, Person, RequestId
 from bot.domain.kinds import Kind
 from bot.domain.requests import Confirmed, Pending, Request, Retired, Shown
+from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Approve, DropFormer, KeepFormer, Replace, Rotate, Saved, Show
 from bot.services.ports.slack import Surface
 from bot.services.ports.store import Post
@@ -247,7 +248,7 @@ async def test_an_old_key_that_was_kept_a_day_longer_in_the_last_second_is_not_d
         world.clock.now = build.NOW + 2 * DAY - SECOND
         slow = _Slow(world.slack.people, world.slack.messages, world=world)
         world.slack = slow
-        await world.store.agenda.put(f"request:{request}", world.clock())
+        await world.store.agenda.put(Item(ItemKind.REQUEST, request), world.clock())
 
         await world.work(world.start())
         await world.work_now()

@@ -16,6 +16,7 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Policy, Review, RoleMapping
 from bot.domain.requests import Done, Request, Retired, Shown
 from bot.domain.review import Digest, Finding
+from bot.services.agenda import Item, ItemKind
 from bot.services.browse.key import Viewing
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.refresh import Cataloguing
@@ -133,7 +134,7 @@ class Office:
         """Carry out every item of the review that is due now."""
         while leases := await self.store.agenda.take(self.clock(), timedelta(minutes=1), 500):
             for lease in leases:
-                due = await self.review.step(lease.item.removeprefix("review:"))
+                due = await self.review.step(lease.item)
                 await self.store.agenda.settle(lease, due)
 
     async def a_week(self) -> dict[str, Digest]:
@@ -651,7 +652,9 @@ async def test_items_of_a_review_that_was_switched_off_meanwhile_do_nothing() ->
         office.add("OLDER")
         office.policy = replace(office.policy, review=None)
 
-        assert [await office.review.step(name) for name in ("@", "=", ACCOUNT.id, f"~{ACCOUNT.id}")] == [None] * 4
+        assert [
+            await office.review.step(Item.parse(f"review:{name}")) for name in ("@", "=", ACCOUNT.id, f"~{ACCOUNT.id}")
+        ] == [None] * 4
         assert office.slack.digests == {}
 
 
@@ -687,10 +690,10 @@ async def test_a_turn_ends_in_time_when_confluent_is_slow(monkeypatch: pytest.Mo
         for number in range(3):
             office.add(f"K{number}")
 
-        await office.review.step("@")
+        await office.review.step(Item(ItemKind.REVIEW_PAGE))
 
         assert office.cloud.pages == [""]
-        items = [lease.item for lease in await office.store.agenda.take(office.clock(), HOUR, 9)]
+        items = [str(lease.item) for lease in await office.store.agenda.take(office.clock(), HOUR, 9)]
         assert sorted(items) == ["review:@1", f"review:{ACCOUNT.id}"]
 
 
@@ -725,7 +728,7 @@ async def test_a_pass_goes_on_where_confluent_failed() -> None:
         await office.work()
 
         with pytest.raises(Unavailable):
-            await office.review.step("@1")  # nothing was read: the worker tries the same again
+            await office.review.step(Item(ItemKind.REVIEW_PAGE, "1"))
         office.cloud.failing = set()
         office.clock.advance(HOUR)
         await office.work()
@@ -739,7 +742,7 @@ async def test_slack_that_asks_us_to_wait_is_asked_later() -> None:
         office.add("OLDER", DANA.principal)
         office.slack.refusing[DANA.email] = Throttled("wait", wait=timedelta(seconds=30))
 
-        assert await office.review.step(DANA.principal) == NOW + timedelta(seconds=30)
+        assert await office.review.step(Item(ItemKind.REVIEW, DANA.principal)) == NOW + timedelta(seconds=30)
 
 
 async def test_whom_slack_does_not_let_us_reach_is_stood_in_for_by_the_channel() -> None:
@@ -775,11 +778,11 @@ async def test_a_slack_that_fails_on_the_way_gives_nobody_the_message_twice() ->
         office.slack.refusing[ERIN.slack] = Undeliverable("timeout", lasting=False)
         for _ in range(2):
             with pytest.raises(Undeliverable):
-                await office.review.step(ACCOUNT.id)
+                await office.review.step(Item(ItemKind.REVIEW, ACCOUNT.id))
 
         office.slack.refusing.clear()
         for _ in range(2):
-            await office.review.step(ACCOUNT.id)
+            await office.review.step(Item(ItemKind.REVIEW, ACCOUNT.id))
 
         assert sorted(place.channel for place in office.slack.digests) == [f"D{ERIN.slack}", f"D{FEMI.slack}"]
 
@@ -798,6 +801,6 @@ async def test_a_planted_item_tells_nothing_to_anybody_else() -> None:
         office.add("OLDER")
 
         for name in (ACCOUNT.id, "sa-nobody", "~sa-nobody", "~=", "=", OWN):
-            assert await office.review.step(name) is None
+            assert await office.review.step(Item.parse(f"review:{name}")) is None
 
         assert list(office.slack.newest()) == [f"D{ERIN.slack}"]
