@@ -23,7 +23,7 @@ from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import ApiKey, Marker, Person
+from bot.domain.keys import ApiKey, Marker, Person, SlackUserId
 from bot.domain.life import Life
 
 P = ParamSpec("P")
@@ -74,8 +74,8 @@ class _Keyed(_Granted):
 class Pending(_Asked):
     """Waiting for people to decide.
 
-    `told` names the people who were asked in a message of their own, each once for every time; `rounds` counts these
-    times, and `next_round` is when the next one is due.
+    `told` are the people who were asked in a message of their own, as `USER:ROUND`; `rounds` counts the times that
+    people were asked, and `next_round` is when the next one is due.
     """
 
     approvals: tuple[Approval, ...]
@@ -84,6 +84,12 @@ class Pending(_Asked):
     rounds: int = 0
     next_round: datetime | None = None
     kind: Literal["pending"] = "pending"
+
+    @property
+    def asked(self) -> tuple[tuple[SlackUserId, int], ...]:
+        """Who was asked, and in which round."""
+        told = (each.rpartition(":") for each in self.told)
+        return tuple((SlackUserId(user), int(number)) for user, _, number in told)
 
     def then(self, to: Callable[Concatenate[Ask, Terms, P], Next], *args: P.args, **own: P.kwargs) -> Next:
         """The next state of the same request."""

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError, NotFound, Unavailable, Undeliverable
-from bot.domain.keys import RequestId
+from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services.commands import (
     Approve,
@@ -42,6 +42,7 @@ from bot.services.requests.change import Managing
 from bot.services.requests.decide import RequestService
 from bot.services.requests.submit import SENT_ALREADY
 from bot.services.requests.transitions import Transitions, persistently
+from bot.services.surfaces import CARD, Surface, SurfaceKind, key_of
 
 STALE = timedelta(hours=1)
 Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace | DropFormer | KeepFormer
@@ -58,7 +59,7 @@ class Row(Generic[C]):
     run: Callable[[C, Click], Awaitable[Page | str | None]]
     title: str = ""
     """The title over a sentence."""
-    stands_on: Literal["", "card", "asked", "key"] = ""
+    stands_on: SurfaceKind | None = None
     """The message with its button, where it is about a request that is there."""
     opens: bool = False
     """Whether it opens a request that has the id of its click, and so must not be carried out once that is there."""
@@ -82,14 +83,19 @@ def table(
         Row(Rotate, managing.rotate, "Request sent", opens=True),
         Row(Extend, managing.extend, "Request sent", opens=True),
         Row(Keep, keep),
-        Row(Approve, lambda deed, click: request_service.for_one_decision().approve(deed, click), "Approved", "card"),
-        Row(Deny, request_service.deny, "Denied", "card"),
-        Row(Cancel, request_service.cancel, "Cancelled", "asked"),
-        Row(Show, delivery.show, "Not shown", "key"),
-        Row(Saved, delivery.saved, stands_on="key"),
-        Row(Replace, delivery.replace, "Replaced", "key"),
-        Row(DropFormer, delivery.drop_former, "Old key", "key"),
-        Row(KeepFormer, delivery.keep_former, "Old key", "key"),
+        Row(
+            Approve,
+            lambda deed, click: request_service.for_one_decision().approve(deed, click),
+            "Approved",
+            SurfaceKind.CARD,
+        ),
+        Row(Deny, request_service.deny, "Denied", SurfaceKind.CARD),
+        Row(Cancel, request_service.cancel, "Cancelled", SurfaceKind.ASKED),
+        Row(Show, delivery.show, "Not shown", SurfaceKind.KEY),
+        Row(Saved, delivery.saved, stands_on=SurfaceKind.KEY),
+        Row(Replace, delivery.replace, "Replaced", SurfaceKind.KEY),
+        Row(DropFormer, delivery.drop_former, "Old key", SurfaceKind.KEY),
+        Row(KeepFormer, delivery.keep_former, "Old key", SurfaceKind.KEY),
     )
     return rows  # noqa: RET504
 
@@ -157,7 +163,7 @@ class Dispatcher:
             return None
         request = click.deed.request
         stored = await self.transitions.requests.get(request)
-        surface = _surface(row, click.by, click.card, stored.value) if stored else ""
+        surface = _surface(row, click.by, click.card, stored.value) if stored else None
         return request if surface and await self.publishing.found(request, surface, click.card) else None
 
     async def _bring_up_to_date(self, request: RequestId) -> None:
@@ -200,16 +206,18 @@ def _drawn(page: Page, click: Click) -> Page:
     return replace(page, drawing=click.id[:8]) if isinstance(page, FormPage | EditPage) else page
 
 
-def _surface(row: Row[Any], by: str, card: CardAt, request: Request) -> str:
-    """Which of a request's messages this is; "" for one that whoever clicked would not have been sent."""
-    if row.stands_on == "card":
-        is_told = isinstance(request, Pending) and any(told.startswith(f"{by}:") for told in request.told)
-        return "card" if card.channel == request.terms.channel else f"copy:{by}:0" if is_told else ""
-    if by != request.ask.requester.slack:
-        return ""
-    if row.stands_on == "key":
-        return f"key:{request.attempt if isinstance(request, Granted) else 0}"
-    return row.stands_on
+def _surface(row: Row[Any], by: SlackUserId, card: CardAt, request: Request) -> Surface | None:
+    """Which of a request's messages this is; None for one that whoever clicked would not have been sent."""
+    if row.stands_on is SurfaceKind.CARD:
+        is_told = isinstance(request, Pending) and any(user == by for user, _ in request.asked)
+        if card.channel == request.terms.channel:
+            return CARD
+        return Surface(SurfaceKind.COPY, by, number=0) if is_told else None
+    if row.stands_on is None or by != request.ask.requester.slack:
+        return None
+    if row.stands_on is SurfaceKind.KEY:
+        return key_of(request.attempt if isinstance(request, Granted) else 0)
+    return Surface(row.stands_on)
 
 
 def _apology(title: str, text: str, click: Click) -> TextPage:

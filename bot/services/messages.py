@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.asks import Ask
@@ -27,8 +27,9 @@ from bot.domain.requests import (
 )
 from bot.services.commands import CardAt
 from bot.services.ports.clock import Clock
-from bot.services.ports.slack import Notifier, Surface
+from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Post, Posts
+from bot.services.surfaces import ASKED, CARD, END, OUTCOME, REPLACED, Surface, SurfaceKind, key_of
 
 log = logging.getLogger("latchkey.publishing")
 AGAIN = timedelta(seconds=5)
@@ -43,14 +44,14 @@ def surfaces(request: Request) -> tuple[Surface, ...]:
     if not request.ask.makes_key and not request.terms.approvals:
         # Its requester alone has to do with it, and whom the key concerns reads it in the key's messages. A key of
         # another person's account may have none: then the channel reads it.
-        return ("card", "asked") if _is_of_another_person(request.ask) else ("asked",)
+        return (CARD, ASKED) if _is_of_another_person(request.ask) else (ASKED,)
     if isinstance(request, Denied | Expired | Failed | Done):
-        return ("card", "asked", "outcome")
+        return (CARD, ASKED, OUTCOME)
     if isinstance(request, Keyed | Offered):
-        return (f"key:{request.attempt}", "card", "asked", *_of_its_life(request))
+        return (key_of(request.attempt), CARD, ASKED, *_of_its_life(request))
     if isinstance(request, Pending):
-        return ("card", "asked", *(f"copy:{told}" for told in request.told))
-    return ("card", "asked")
+        return (CARD, ASKED, *(Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked))
+    return (CARD, ASKED)
 
 
 def _is_of_another_person(ask: Ask) -> bool:
@@ -62,14 +63,14 @@ def _of_its_life(request: Keyed | Offered) -> tuple[Surface, ...]:
     if not isinstance(request, Shown | Confirmed | Retired):
         return ()
     former = request.life.former
-    replaced = ("replaced",) if former and former.deleted_at else ()
+    replaced = (REPLACED,) if former and former.deleted_at else ()
     if isinstance(request, Retired):
         by_requester = request.by is not None and request.by.slack == request.ask.requester.slack
-        return replaced if by_requester else (*replaced, "end")
+        return replaced if by_requester else (*replaced, END)
     end = end_of_life(request)
     if end is None or not is_reminded(request):
         return replaced
-    return (*replaced, f"reminder:{int(end.timestamp())}:{request.life.reminded}")
+    return (*replaced, Surface(SurfaceKind.REMINDER, end=int(end.timestamp()), number=request.life.reminded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,9 @@ class Publishing:
         for surface in _all(request, known):
             copies: list[Post | None] = [post for post in known if post.surface == surface and not post.broken]
             for post in copies or [None]:
-                again, trouble = await self._one(surface, request, post, note if surface == "asked" else "")
+                again, trouble = await self._one(surface, request, post, note if surface == ASKED else "")
                 retry += [again] if again else []
-                note = trouble if surface == "card" and isinstance(request, Pending) else note
+                note = trouble if surface == CARD and isinstance(request, Pending) else note
         return min(retry, default=None)
 
     async def found(self, request: RequestId, surface: Surface, at: CardAt) -> bool:
@@ -117,14 +118,14 @@ class Publishing:
             return now + AGAIN, ""
         except Undeliverable as error:
             if post is not None and error.reason in _GONE:
-                await self.posts.put(request.ask.id, _given_up(post, error.reason))
+                await self.posts.put(request.ask.id, replace(post, broken=error.reason))
                 return None, ""
-            about = {"request": request.ask.id, "surface": surface.partition(":")[0], "code": error.reason}
+            about = {"request": request.ask.id, "surface": surface.kind.value, "code": error.reason}
             log.warning("a message is refused", extra=about)
             wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else AGAIN
             return now + wait, f"{_TROUBLE} ({error.reason})."
         except Exception:  # one message that cannot be written keeps neither the others nor the next step back
-            log.exception("a message failed", extra={"request": request.ask.id, "surface": surface.partition(":")[0]})
+            log.exception("a message failed", extra={"request": request.ask.id, "surface": surface.kind.value})
             return now + AGAIN, ""
         if written != post:
             await self.posts.put(request.ask.id, written)
@@ -142,7 +143,7 @@ def _all(request: Request, known: Sequence[Post]) -> Sequence[Surface]:
     """What there should be, then what is there besides; messages that Slack lets nobody change are left alone."""
     wanted = surfaces(request)
     gone = {post.surface for post in known if post.broken} - {post.surface for post in known if not post.broken}
-    others = sorted({post.surface for post in known} - set(wanted))
+    others = sorted({post.surface for post in known} - set(wanted), key=str)
     return [surface for surface in (*wanted, *others) if surface not in gone]
 
 
@@ -152,7 +153,3 @@ def _news_of(request: Request, now: datetime) -> datetime:
     if isinstance(request, Living) and is_reminded(request) and (end := end_of_life(request)):
         return max(at, end - LEADS[request.life.reminded - 1])
     return at
-
-
-def _given_up(post: Post, reason: str) -> Post:
-    return Post(post.surface, post.channel, post.ts, post.digest, broken=reason)

@@ -4,17 +4,18 @@ A body that does not parse raises `Tampered`; no error quotes what it read. Secr
 one place that has to keep one, a click's response_url, writes it beside the click.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import GenericAlias
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from bot.domain.keys import Secret
 from bot.domain.requests import Request
 from bot.domain.review import Attestation
 from bot.services.commands import Click, Draft
-from bot.services.ports.store import Post, Reviewed
+from bot.services.ports.store import Reviewed
+from bot.services.surfaces import Surface
 from bot.store.sealing import SealContext, Sealer, not_ours
 
 T = TypeVar("T")
@@ -25,6 +26,17 @@ ClickRecord: TypeAlias = tuple[Click, str | None]
 """A click without its response_url, and the response_url."""
 DraftRecord: TypeAlias = tuple[str, Draft]
 """The id of the person who fills the form in, and the form."""
+
+
+@dataclass(frozen=True)
+class PostRecord:
+    """A message, its surface by name."""
+
+    surface: Annotated[Surface, PlainValidator(Surface.parse), PlainSerializer(str)]
+    channel: str
+    ts: str
+    digest: str
+    broken: str = ""
 
 
 class Codec(Generic[T]):
@@ -50,7 +62,7 @@ REQUEST_JSON: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discri
 REQUEST = Codec(REQUEST_JSON)
 CLICK: Codec[ClickRecord] = Codec(TypeAdapter(ClickRecord, config=_CONFIG))
 DRAFT: Codec[DraftRecord] = Codec(TypeAdapter(DraftRecord, config=_CONFIG))
-POST: Codec[tuple[Post]] = Codec(TypeAdapter(tuple[Post], config=_CONFIG))
+POST: Codec[tuple[PostRecord]] = Codec(TypeAdapter(tuple[PostRecord], config=_CONFIG))
 KEEP: Codec[tuple[Attestation]] = Codec(TypeAdapter(tuple[Attestation], config=_CONFIG))
 DIGEST: Codec[tuple[Reviewed]] = Codec(TypeAdapter(tuple[Reviewed], config=_CONFIG))
 # Building one takes milliseconds; the types are those that the code names, so there are few.

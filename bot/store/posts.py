@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import cast
 
 from redis.asyncio import Redis
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 from bot.domain.errors import Tampered
 from bot.domain.keys import RequestId
 from bot.services.ports.store import Post
-from bot.store.codec import POST
+from bot.store.codec import POST, PostRecord
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import REQUEST_KEPT, Keyspace
 from bot.store.sealing import Purpose, SealContext, Sealer
@@ -39,18 +40,18 @@ class RedisPosts:
         posts: list[Post] = []
         for field, sealed in sorted(found.items()):
             try:
-                (post,) = POST.open(self._sealer, sealed, self._place(request, field.decode(errors="replace")))
+                (record,) = POST.open(self._sealer, sealed, self._place(request, field.decode(errors="replace")))
             except Tampered as error:
                 # A lost card is posted again; a request that nobody can advance any more would be worse.
                 log.warning("left out of the messages of a request: %s", error)
             else:
-                posts.append(post)
+                posts.append(Post(**vars(record)))
         return posts
 
     async def put(self, request: RequestId, post: Post) -> None:
         """Remember a message, or what it shows now; one record per channel and ts."""
         field = f"{post.channel}|{post.ts}"
-        sealed = POST.seal(self._sealer, (post,), self._place(request, field))
+        sealed = POST.seal(self._sealer, (PostRecord(**asdict(post)),), self._place(request, field))
         key = self._keys.posts(request)
         with translated():
             async with self._redis.pipeline(transaction=True) as both:

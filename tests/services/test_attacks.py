@@ -18,8 +18,9 @@ from bot.domain.requests import Request
 from bot.services.commands import Approve, Draft
 from bot.services.form.validate import text_problems
 from bot.services.people.identity import matched
-from bot.services.ports.slack import Profile, Surface
+from bot.services.ports.slack import Profile
 from bot.services.ports.store import Post
+from bot.services.surfaces import Surface
 from tests.services.world import World, a_world, check_at_rest
 from tests.support import build
 from tests.support.fakes import FakeSlack

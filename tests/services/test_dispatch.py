@@ -32,6 +32,7 @@ from bot.services.pages import Page, TextPage
 from bot.services.ports.store import Change as Write
 from bot.services.requests.submit import SENT_ALREADY
 from bot.services.requests.transitions import ROUNDS, Transitions
+from bot.services.surfaces import SurfaceKind
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
@@ -215,7 +216,7 @@ async def test_what_opens_a_request_is_not_carried_out_once_that_is_there(office
 async def test_a_lost_answer_about_a_request_is_not_repeated(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     office.slack.wrong = Unavailable("Slack did not answer.")
 
-    await office.answer(APPROVE, stands_on="card")
+    await office.answer(APPROVE, stands_on=SurfaceKind.CARD)
 
     assert caplog.messages == ["an answer is lost"]
 
@@ -231,4 +232,4 @@ async def test_a_refused_answer_is_for_the_worker_to_judge(office: Office) -> No
     office.slack.wrong = Undeliverable("expired_trigger_id", lasting=True)
 
     with pytest.raises(Undeliverable):
-        await office.answer(APPROVE, stands_on="card")
+        await office.answer(APPROVE, stands_on=SurfaceKind.CARD)

@@ -9,8 +9,8 @@ from bot.domain.errors import Undeliverable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Approved, Confirmed, Done, Request, Retired
 from bot.services.messages import Publishing
-from bot.services.ports.slack import Surface
 from bot.services.ports.store import Post
+from bot.services.surfaces import ASKED, CARD, END, OUTCOME, Surface
 from tests.services.world import a_world
 from tests.support import build
 from tests.support.build import DAY, HOUR
@@ -44,9 +44,9 @@ async def _tried(request: Request, surface: Surface, horizon: timedelta) -> int:
 @pytest.mark.parametrize(
     ("request_", "surface"),
     [
-        (build.states()["done"], "outcome"),
-        (build.states()["confirmed"], "card"),
-        (replace(build.ended(), by=None), "end"),
+        (build.states()["done"], OUTCOME),
+        (build.states()["confirmed"], CARD),
+        (replace(build.ended(), by=None), END),
     ],
 )
 async def test_a_message_that_nobody_takes_is_tried_ever_less_often(request_: Request, surface: Surface) -> None:
@@ -56,7 +56,7 @@ async def test_a_message_that_nobody_takes_is_tried_ever_less_often(request_: Re
 
 
 async def test_a_card_that_somebody_has_to_decide_on_is_tried_every_few_minutes() -> None:
-    assert await _tried(build.pending(), "card", DAY) > 200
+    assert await _tried(build.pending(), CARD, DAY) > 200
 
 
 async def test_a_copy_that_is_gone_does_not_keep_the_other_one_from_being_updated() -> None:
@@ -64,8 +64,8 @@ async def test_a_copy_that_is_gone_does_not_keep_the_other_one_from_being_update
         slack, posts = FakeSlack(), world.store.posts
         publishing = Publishing(posts, slack, TestClock())
         await publishing.publish(build.pending())
-        known = {post.ts: post for post in await posts.get(RequestId("R1")) if post.surface == "card"}
-        await posts.put(RequestId("R1"), Post("card", "C01", "9.9", "", broken="message_not_found"))
+        known = {post.ts: post for post in await posts.get(RequestId("R1")) if post.surface == CARD}
+        await posts.put(RequestId("R1"), Post(CARD, "C01", "9.9", "", broken="message_not_found"))
 
         await publishing.publish(build.approved())
 
@@ -157,7 +157,7 @@ async def test_one_message_that_breaks_keeps_no_other_back() -> None:
     @dataclass(slots=True)
     class Half(FakeSlack):
         async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
-            if surface == "card":
+            if surface == CARD:
                 raise AttributeError
             return await FakeSlack.publish(self, surface, request, post, note)
 
@@ -173,7 +173,7 @@ async def test_a_message_that_slack_refuses_is_logged_with_its_surface_and_code(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with a_world() as world:
-        slack = _Refusing(refused=frozenset({"asked"}))
+        slack = _Refusing(refused=frozenset({ASKED}))
         await Publishing(world.store.posts, slack, TestClock()).publish(build.states()["done"])
     (record,) = [each for each in caplog.records if each.message == "a message is refused"]
     assert (record.levelname, vars(record)["surface"], vars(record)["code"]) == ("WARNING", "asked", "is_archived")

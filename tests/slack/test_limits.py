@@ -56,6 +56,7 @@ from bot.services.pages import (
     RotatePage,
     TextPage,
 )
+from bot.services.surfaces import CARD, Surface
 from bot.slack.api import notifier
 from bot.slack.blocks import kit, limits
 from bot.slack.blocks.kit import Block
@@ -139,9 +140,9 @@ def surfaces(request: Request) -> Iterator[tuple[list[Block], str]]:
         "key:99",
         "end",
         "replaced",
-        "reminder:1",
+        "reminder:1:1",
     ):
-        blocks, text = notifier._drawn(surface, request, "Slack did not take the card.")
+        blocks, text = notifier._drawn(Surface.parse(surface), request, "Slack did not take the card.")
         yield list(blocks), text
 
 
@@ -361,7 +362,7 @@ def test_a_message_of_usual_length_is_not_cut() -> None:
 
 def test_a_long_reason_is_whole_on_its_card() -> None:
     reason = "Tests of the flow of orders in 漢字. " * 90
-    blocks, _ = notifier._drawn("card", build.pending(ask=build.an_ask(reason=reason[:3000])), "")
+    blocks, _ = notifier._drawn(CARD, build.pending(ask=build.an_ask(reason=reason[:3000])), "")
 
     assert reason[:3000] in json.dumps(kit.as_message(list(blocks), "")["blocks"], ensure_ascii=False)
 

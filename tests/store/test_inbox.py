@@ -12,15 +12,17 @@ from bot.domain.keys import Principal, RequestId
 from bot.domain.roles import Binding
 from bot.services.commands import Approve, Click, Draft, ReplyTo
 from bot.services.ports.store import Post
+from bot.services.surfaces import CARD, Surface, SurfaceKind, key_of
 from bot.store import Store
 from bot.store.keyspace import Keyspace
+from bot.store.sealing import Purpose, SealContext, Sealer
 from tests.store.conftest import StoppedClock
 from tests.store.given import ANN, BEN, HOUR, NOW, RESPONSE_URL, TEAM
 
 R1 = RequestId("R1")
 CLICK = Click("C1", ANN.slack, TEAM, NOW, Approve(R1), ReplyTo(RESPONSE_URL, "C01"))
 FORM = Draft(owner="me", name="orders", reason="why")
-POST = Post("card", "C01", "1700000000.000100", "digest")
+POST = Post(CARD, "C01", "1700000000.000100", "digest")
 BINDINGS = (Binding(Principal("u-ann001"), "Operator", "crn://confluent.cloud/organization=o-1"),)
 
 
@@ -97,6 +99,40 @@ async def test_a_planted_message_is_left_out(store: Store, redis: Any, keys: Key
     await store.posts.put(R1, POST)
     sealed = await redis.hget(keys.posts(R1), f"{POST.channel}|{POST.ts}")
     await redis.hset(keys.posts(R1), "C09|1", sealed)
+
+    assert await store.posts.get(R1) == [POST]
+
+
+@pytest.mark.parametrize(
+    ("surface", "name"),
+    [
+        *((Surface(kind), kind.value) for kind in (SurfaceKind.CARD, SurfaceKind.ASKED, SurfaceKind.OUTCOME)),
+        *((Surface(kind), kind.value) for kind in (SurfaceKind.REPLACED, SurfaceKind.END)),
+        (Surface(SurfaceKind.COPY, ANN.slack, number=2), f"copy:{ANN.slack}:2"),
+        (key_of(3), "key:3"),
+        (Surface(SurfaceKind.REMINDER, end=1_700_000_000, number=1), "reminder:1700000000:1"),
+    ],
+)
+async def test_a_message_is_kept_as_older_versions_wrote_it(
+    store: Store, redis: Any, keys: Keyspace, sealer: Sealer, surface: Surface, name: str
+) -> None:
+    place = SealContext(Purpose.POST, keys.posts(R1), "C01|1.0")
+    written = f'[{{"surface":"{name}","channel":"C01","ts":"1.0","digest":"d","broken":""}}]'.encode()
+
+    await store.posts.put(R1, Post(surface, "C01", "1.0", "d"))
+
+    assert sealer.open(await redis.hget(keys.posts(R1), "C01|1.0"), place) == written
+    assert await store.posts.get(R1) == [Post(surface, "C01", "1.0", "d")]
+
+
+@pytest.mark.parametrize("name", ["", "cards", "copy:U1", "key:", "key:one", "reminder:1", "card:1"])
+async def test_a_message_of_no_known_surface_is_left_out(
+    store: Store, redis: Any, keys: Keyspace, sealer: Sealer, name: str
+) -> None:
+    await store.posts.put(R1, POST)
+    place = SealContext(Purpose.POST, keys.posts(R1), "C01|1.0")
+    body = f'[{{"surface":"{name}","channel":"C01","ts":"1.0","digest":"d","broken":""}}]'.encode()
+    await redis.hset(keys.posts(R1), "C01|1.0", sealer.seal(body, place))
 
     assert await store.posts.get(R1) == [POST]
 

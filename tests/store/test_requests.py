@@ -12,6 +12,7 @@ from bot.domain.keys import RequestId
 from bot.domain.requests import Ready, Request
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Change, Post, Stored
+from bot.services.surfaces import CARD
 from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
 from tests.store.given import ANN, BEN, HOUR, NOW, SECRET, added, changed, event, pending, states
@@ -258,7 +259,7 @@ async def test_the_oldest_of_very_many_requests_leave_the_list(
 async def test_messages_are_remembered_as_long_as_their_request_is_looked_at(
     store: Store, redis: Any, keys: Keyspace
 ) -> None:
-    await store.posts.put(R1, Post("card", "C01", "1.0", "digest"))
+    await store.posts.put(R1, Post(CARD, "C01", "1.0", "digest"))
     await redis.pexpire(keys.posts(R1), 1000)
 
     (post,) = await store.posts.get(R1)

@@ -32,8 +32,9 @@ from bot.domain.roles import Binding
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page
 from bot.services.ports.cloud import NewKey
-from bot.services.ports.slack import Profile, Surface
+from bot.services.ports.slack import Profile
 from bot.services.ports.store import Post
+from bot.services.surfaces import Surface
 from tests.support import build
 
 
@@ -261,8 +262,8 @@ class FakeSlack:
     """A Slack: its users, and what it was told. Implements `People` and `Notifier`."""
 
     people: list[Person] = field(default_factory=list[Person])
-    messages: dict[tuple[str, str], list[tuple[Surface, Request]]] = field(
-        default_factory=lambda: defaultdict[tuple[str, str], list[tuple[Surface, Request]]](list)
+    messages: dict[tuple[str, str], list[tuple[str, Request]]] = field(
+        default_factory=lambda: defaultdict[tuple[str, str], list[tuple[str, Request]]](list)
     )
     """By channel and ts: every version of the message, oldest first."""
     said: list[tuple[SlackUserId, str]] = field(default_factory=list[tuple[SlackUserId, str]])
@@ -300,7 +301,7 @@ class FakeSlack:
         place = (post.channel, post.ts) if post else (f"{surface}@{request.ask.id}", f"{len(self.messages) + 1}.0")
         if post is not None and place not in self.messages:
             raise Undeliverable("message_not_found", lasting=True)
-        self.messages[place].append((surface, request))
+        self.messages[place].append((str(surface), request))
         return Post(surface, *place, digest)
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:

@@ -5,7 +5,7 @@ Every method may raise `Unavailable`; what else it raises stands beside it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from bot.domain.keys import SlackUserId, TeamId
 from bot.domain.requests import Request
@@ -13,6 +13,7 @@ from bot.domain.review import Digest
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page
 from bot.services.ports.store import Post
+from bot.services.surfaces import Surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,6 @@ class People(Protocol):
     async def members(self, group: str) -> Sequence[SlackUserId]:
         """Members of a user group, read afresh, deactivated people and outsiders too; no such group has nobody."""
         ...
-
-
-Surface: TypeAlias = str
-"""`card` in the approvals channel and `copy:USER:ROUND` of it in an approver's DM; and the requester's DMs: `asked`,
-`outcome` when it ended without a key, `key:N` for the key of attempt N."""
 
 
 class Notifier(Protocol):

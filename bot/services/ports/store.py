@@ -14,6 +14,7 @@ from bot.domain.requests import Request
 from bot.domain.review import Attestation
 from bot.services.agenda import Item
 from bot.services.commands import CardAt, Click, Draft
+from bot.services.surfaces import Surface
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -133,7 +134,7 @@ class Drafts(Protocol):
 class Post:
     """A message that shows a request. `digest` says what it shows; `broken` why nobody can change it any more."""
 
-    surface: str
+    surface: Surface
     channel: str
     ts: str
     digest: str

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, assert_never
 
 from bot.domain.errors import Undeliverable
 from bot.domain.keys import SlackUserId
@@ -13,8 +13,8 @@ from bot.domain.requests import Request
 from bot.domain.review import Digest
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page
-from bot.services.ports.slack import Surface
 from bot.services.ports.store import Post
+from bot.services.surfaces import CARD, Surface, SurfaceKind
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies, call
 from bot.slack.blocks.kit import Block, as_message
@@ -43,7 +43,7 @@ class SlackNotifier:
         if post is not None and post.digest == digest:
             return post
         at = CardAt(post.channel, post.ts) if post else None
-        at = await self._put(surface.partition(":")[0], _place(surface, request), as_message(blocks, text), at)
+        at = await self._put(surface.kind.value, _place(surface, request), as_message(blocks, text), at)
         return replace(post, digest=digest) if post else Post(surface, at.channel, at.ts, digest)
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
@@ -101,35 +101,23 @@ class SlackNotifier:
 
 def _place(surface: Surface, request: Request) -> str:
     """The channel of the card, or the person whose DM it is."""
-    match surface.split(":"):
-        case ["card"]:
-            return request.terms.channel
-        case ["copy", user, _]:
-            return user
-        case _:
-            return request.ask.requester.slack
+    return request.terms.channel if surface == CARD else surface.user or request.ask.requester.slack
 
 
 def _drawn(surface: Surface, request: Request, note: str) -> tuple[Sequence[Block], str]:
-    match surface.partition(":"):
-        case ("card" | "copy", _, _):
+    match surface.kind:
+        case SurfaceKind.CARD | SurfaceKind.COPY:
             return card.card(request)
-        case ("asked", _, _):
+        case SurfaceKind.ASKED:
             return card.asked(request, note)
-        case ("outcome", _, _):
+        case SurfaceKind.OUTCOME:
             return card.outcome(request)
-        case _:
-            return _about_key(surface, request)
-
-
-def _about_key(surface: Surface, request: Request) -> tuple[Sequence[Block], str]:
-    """What the requester reads about a key that was made."""
-    match surface.partition(":"):
-        case ("key", _, attempt):
-            return key_messages.key(request, int(attempt))
-        case ("end", _, _):
-            return key_messages.end(request)
-        case ("replaced", _, _):
+        case SurfaceKind.KEY:
+            return key_messages.key(request, surface.number or 0)
+        case SurfaceKind.REPLACED:
             return key_messages.replaced(request)
-        case _:
+        case SurfaceKind.END:
+            return key_messages.end(request)
+        case SurfaceKind.REMINDER:
             return key_messages.reminder(request)
+    assert_never(surface.kind)

@@ -9,6 +9,7 @@ from bot.domain.life import Life
 from bot.domain.requests import Shown
 from bot.services.commands import Extend
 from bot.services.messages import surfaces
+from bot.services.surfaces import SurfaceKind
 from tests.services.keys.test_change import KEY, a_key, done
 from tests.services.world import World, a_world
 from tests.support import build
@@ -42,4 +43,4 @@ def test_leads_that_were_over_when_the_key_was_made_are_no_reminders(
     request = Shown(build.an_ask(), terms, build.a_grant(), 1, build.a_key(), at=build.NOW, life=life)
 
     assert is_reminded(request) is is_told
-    assert any(surface.startswith("reminder") for surface in surfaces(request)) is is_told
+    assert any(surface.kind is SurfaceKind.REMINDER for surface in surfaces(request)) is is_told

@@ -10,8 +10,8 @@ from bot.domain.kinds import Kind
 from bot.domain.requests import Confirmed, Pending, Request, Retired, Shown
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Approve, DropFormer, KeepFormer, Replace, Rotate, Saved, Show
-from bot.services.ports.slack import Surface
 from bot.services.ports.store import Post
+from bot.services.surfaces import Surface
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR

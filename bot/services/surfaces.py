@@ -1,0 +1,60 @@
+"""Surfaces: which messages there can be about one request, and the name that the store keeps for each."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from bot.domain.keys import SlackUserId
+
+
+class SurfaceKind(StrEnum):
+    """What a message is for. Stored: never change one."""
+
+    CARD = "card"
+    """In the approvals channel."""
+    COPY = "copy"
+    """The card in an approver's DM; all others are in the requester's."""
+    ASKED = "asked"
+    OUTCOME = "outcome"
+    """How a request ended that gave no key."""
+    KEY = "key"
+    REPLACED = "replaced"
+    END = "end"
+    REMINDER = "reminder"
+
+
+class Surface(NamedTuple):
+    """One message: of a copy for whom and in which round, of a key its attempt, of a reminder for which end."""
+
+    kind: SurfaceKind
+    user: SlackUserId | None = None
+    end: int | None = None
+    """Seconds since 1970."""
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(each) for each in self if each is not None)
+
+    @classmethod
+    def parse(cls, name: str) -> "Surface":
+        """The surface with this stored name. Raises ValueError for a name that Latchkey does not write."""
+        match name.split(":"):
+            case [SurfaceKind.COPY, user, number]:
+                return cls(SurfaceKind.COPY, SlackUserId(user), number=int(number))
+            case [SurfaceKind.KEY, number]:
+                return cls(SurfaceKind.KEY, number=int(number))
+            case [SurfaceKind.REMINDER, end, number]:
+                return cls(SurfaceKind.REMINDER, end=int(end), number=int(number))
+            case [kind]:
+                return cls(SurfaceKind(kind))
+            case _:
+                raise ValueError("no surface")
+
+
+def key_of(attempt: int) -> Surface:
+    """The message about the key of one attempt."""
+    return Surface(SurfaceKind.KEY, number=attempt)
+
+
+CARD, ASKED, OUTCOME, REPLACED, END = map(
+    Surface, (SurfaceKind.CARD, SurfaceKind.ASKED, SurfaceKind.OUTCOME, SurfaceKind.REPLACED, SurfaceKind.END)
+)
