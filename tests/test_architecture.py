@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 MODULE_LINES = 500
+FOLDER_MODULES = 17
 FUNCTION_LINES_P90 = 30
 LISTENER_LINES = 20
 
@@ -49,6 +51,12 @@ def test_modules_are_short() -> None:
     sizes = {path: len(path.read_text("utf-8").splitlines()) for path in modules("bot", "handlers", "sandbox")}
 
     assert {str(path.relative_to(ROOT)): size for path, size in sizes.items() if size > MODULE_LINES} == {}
+
+
+def test_folders_are_small() -> None:
+    sizes = Counter(path.parent for path in modules("bot", "handlers") if path.name != "__init__.py")
+
+    assert {str(folder.relative_to(ROOT)): size for folder, size in sizes.items() if size > FOLDER_MODULES} == {}
 
 
 def test_nine_functions_in_ten_are_short() -> None:

@@ -12,6 +12,7 @@ from sandbox.__main__ import STORY
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 
 
@@ -58,6 +59,20 @@ def test_every_failure_of_others_names_a_test_that_is_there() -> None:
     assert len(rows) == len({row.split()[1] for row in rows}) == 44
     assert all(named)
     assert sorted(set().union(*named) - set(re.findall(r"def (test_\w+)", written))) == []
+
+
+def test_the_map_leads_to_files_and_folders_that_are_there() -> None:
+    named = re.findall(r"`((?:bot|handlers|sandbox)/[\w/.]*)`", ARCHITECTURE)
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_twenty_questions_of_where_to_change_something_have_a_file() -> None:
+    section = ARCHITECTURE.partition("## Where do I change …")[2].partition("## ")[0]
+    rows = section.strip().splitlines()[2:]
+
+    assert len(rows) == 20
+    assert [row for row in rows if not re.search(r"`bot/[\w/]+\.py`", row)] == []
 
 
 def test_the_manifest_names_the_command_and_the_shortcut_that_have_listeners() -> None:
