@@ -19,30 +19,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
 from bot import logs
+from bot.assembly import Services
 from bot.background import background
 from bot.domain.policy import Review
-from bot.services.browse.home import Homes
-from bot.services.browse.key import Viewing
-from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.refresh import Cataloguing
-from bot.services.commands import Click, Keep
-from bot.services.dispatch import Dispatcher, table
-from bot.services.form.validate import Validator
-from bot.services.keys.mint import Minting
-from bot.services.keys.probe import Probing
-from bot.services.keys.reveal import Delivery
-from bot.services.keys.steps import Execution
-from bot.services.messages import Publishing
-from bot.services.pages import Page
-from bot.services.people.candidates import Candidates
-from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
-from bot.services.requests.change import Managing
-from bot.services.requests.decide import RequestService
-from bot.services.requests.submit import Proposing
-from bot.services.requests.transitions import Transitions
-from bot.services.review.run import Reviewing
-from bot.services.worker import Bell, Worker
+from bot.services.worker import Worker
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
 from bot.slack.api.homes import SlackHomes
@@ -53,7 +34,8 @@ from bot.store.embedded import embedded
 from bot.store.moments import utc_now
 from bot.store.sealing import Sealer
 from tests.support import build
-from tests.support.fakes import FakeCloud, FakeProber, FakeSlack
+from tests.support.composed import composed
+from tests.support.fakes import FakeCloud, FakeSlack
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +83,6 @@ class MuteSlack(AsyncWebClient):
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """What listeners and worker do their work with."""
-
-    worker: Worker
-    viewing: Viewing
-    homes: Homes
-    reviewing: Reviewing
-
-
-@dataclass(frozen=True, slots=True)
 class Bench:
     """The product without its connections to Slack and Confluent: those are fakes that answer at once."""
 
@@ -153,8 +125,8 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
             worker.inbox,
             worker.agenda,
             worker.requests,
-            viewing.directory,
-            viewing.catalog,
+            services.directory,
+            services.catalog,
             replies,
             clock,
             worker.bell,
@@ -168,35 +140,11 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
 
 
 def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) -> Services:
-    slack, bell = FakeSlack(list(cloud.people)), Bell()
-    transitions = Transitions(store.requests, store.audit, clock, bell.ring)
-    policy = replace(build.a_policy(), review=Review(channel="C01"))
-    directory = Directory(cloud, slack, store.cache, clock, build.TENANT, lambda: policy)
-    catalog = CatalogCache(Cataloguing(cloud), store.cache, clock)
-    request_service = RequestService(transitions, directory, Validator(directory, catalog))
-    execution = Execution(transitions, request_service, Probing(transitions, FakeProber()))
-    publishing = Publishing(store.posts, slack, clock)
-    delivery = Delivery(transitions, directory, execution, Minting(execution), slack)
-    viewing = Viewing(directory, catalog, store.requests, clock)
-    managing = Managing(Proposing(transitions, directory), viewing, catalog)
-    rows = table(request_service, store.drafts, delivery, managing, _nobody_keeps)
-    dispatcher = Dispatcher(rows, transitions, slack, publishing)
-    worker = Worker(store.agenda, store.inbox, store.requests, execution, publishing, dispatcher, catalog, clock, bell)
-    homes = Homes(viewing, store.homes, store.agenda, Candidates(directory), SlackHomes(replies).show, bell.ring)
-    reviewing = Reviewing(
-        transitions,
-        directory,
-        catalog,
-        store.agenda,
-        store.keeps,
-        SlackNotifier(replies, AckedViews(replies.client)),
-        viewing.key_view,
-    )
-    return Services(worker, viewing, homes, reviewing)
-
-
-async def _nobody_keeps(_deed: Keep, _click: Click) -> Page | None:
-    return None
+    slack, policy = FakeSlack(list(cloud.people)), replace(build.a_policy(), review=Review(channel="C01"))
+    home = SlackHomes(replies).show
+    services = composed(store, cloud, slack, clock, lambda: policy, show_home=home)
+    notifier = SlackNotifier(replies, AckedViews(replies.client))
+    return replace(services, reviewing=replace(services.reviewing, notifier=notifier))
 
 
 def _bolt(client: AsyncWebClient) -> AsyncApp:

@@ -48,9 +48,9 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         registry = CollectorRegistry()
         source = _policy(settings)
         parts = assemble(settings, world, registry, source.current)
-        worker = parts.worker
+        worker = parts.services.worker
         await _first_catalog(worker)
-        await parts.reviewing.begin()
+        await parts.services.reviewing.begin()
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
         watch = Watch(world.slack, lambda: _channel_problems(world, source.current()), world.clock)
@@ -203,19 +203,19 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
         process_before_response=True,
         logger=logs.bolt_logger(),
     )
-    worker = parts.worker
+    services, worker = parts.services, parts.services.worker
     context = handlers.ListenerContext(
         worker.inbox,
         worker.agenda,
         worker.requests,
-        parts.directory,
-        worker.catalog,
+        services.directory,
+        services.catalog,
         parts.replies,
         world.clock,
         worker.bell,
         work,
-        parts.viewing,
-        parts.homes,
+        services.viewing,
+        services.homes,
         parts.views,
     )
     handlers.register(app, context)

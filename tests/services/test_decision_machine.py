@@ -24,19 +24,13 @@ from bot.domain.keys import ApiKey, Person, Principal, RequestId, SlackUserId
 from bot.domain.policy import Match, Policy, Rule
 from bot.domain.requests import Cancelled, Denied, Expired, Failed, Pending, Ready, Request, Unclaimed
 from bot.domain.roles import Binding
-from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.refresh import Cataloguing
 from bot.services.commands import Approve, Cancel, Click, Deny, Draft, Send
-from bot.services.form.validate import Validator
-from bot.services.keys.probe import Probing
-from bot.services.keys.steps import Execution
-from bot.services.people.directory import Directory
-from bot.services.requests.decide import RequestService
-from bot.services.requests.transitions import Transitions, persistently
+from bot.services.requests.transitions import persistently
 from bot.store import Store
 from bot.store.sealing import Sealer
-from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM, TENANT
-from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
+from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM
+from tests.support.composed import composed
+from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 DOUBLE = replace(ERIN, slack=SlackUserId("U0ERIN2"), email="erin.two@example.com")
 """Erin's second Slack account, which the policy says is her."""
@@ -137,11 +131,8 @@ class Interleaving(RuleBasedStateMachine):
         self.cloud = FakeCloud(self.clock, people=list(PEOPLE[:-1]), watch=self.effect)
         self.redis = FakeAsyncRedis(server=FakeServer())
         self.store = Store.open(self.redis, Sealer([bytes(32)]), TEAM, self.clock)
-        directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, TENANT, lambda: self.policy)
-        transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
-        catalog = CatalogCache(Cataloguing(self.cloud), self.store.cache, self.clock)
-        self.request_service = RequestService(transitions, directory, Validator(directory, catalog))
-        self.execution = Execution(transitions, self.request_service, Probing(transitions, FakeProber()))
+        services = composed(self.store, self.cloud, self.slack, self.clock, lambda: self.policy)
+        self.request_service, self.execution = services.request_service, services.execution
         self.clicks = 0
         self.roles_changed()
         for number, mine in enumerate(owners, start=1):

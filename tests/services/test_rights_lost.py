@@ -11,7 +11,6 @@ from bot.domain.keys import KeyId, RequestId
 from bot.domain.kinds import Kind
 from bot.domain.requests import Approved, Done, Pending, Ready, Retired, Shown, Working
 from bot.services.agenda import Item, ItemKind
-from bot.services.browse.key import Viewing
 from bot.services.commands import Approve, Delete
 from tests.services.world import World, a_world, check_at_rest, check_audit
 from tests.support import build
@@ -110,12 +109,10 @@ async def test_who_asked_for_a_key_that_is_not_shown_does_not_read_that_it_was_d
     async with a_world() as world:
         await with_a_key(world)
         world.cloud.is_partial = True
-        process = world.start()
-        directory = process.request_service.directory
-        viewing = Viewing(directory, process.worker.catalog, world.store.requests, world.clock)
+        services = world.start().services
 
         with pytest.raises(Throttled):
-            await viewing.key_view(KEY, await directory.held_roles(DANA))
+            await services.viewing.key_view(KEY, await services.directory.held_roles(DANA))
 
 
 class Blind(FakeCloud):

@@ -14,35 +14,21 @@ from typing import Any
 
 from fakeredis import FakeAsyncRedis, FakeServer
 
+from bot.assembly import Services
 from bot.domain.audit import Action, Event
 from bot.domain.keys import ApiKey, KeyId, Marker, Person, RequestId, Secret
 from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Request, Shown
-from bot.services.agenda import ItemKind
-from bot.services.browse.key import Viewing
-from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.refresh import Cataloguing
-from bot.services.commands import CardAt, Click, Deed, Keep, Replace, ReplyTo, Saved
-from bot.services.dispatch import Dispatcher, table
-from bot.services.form.validate import Validator
-from bot.services.keys.drift import Drift
-from bot.services.keys.mint import Minting
-from bot.services.keys.probe import Probing
+from bot.services.commands import CardAt, Deed, Replace, ReplyTo, Saved
 from bot.services.keys.reveal import Delivery
-from bot.services.keys.steps import Execution
-from bot.services.messages import Publishing
-from bot.services.pages import Page
-from bot.services.people.directory import Directory
 from bot.services.ports.store import Change, Requests, Stored
-from bot.services.requests.change import Managing
 from bot.services.requests.decide import RequestService
-from bot.services.requests.submit import Proposing
-from bot.services.requests.transitions import Transitions
-from bot.services.worker import Bell, Worker
+from bot.services.worker import Worker
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, OTTO
+from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
 from tests.support.faults import Faulty, Killed, Life, Plan
 
@@ -63,6 +49,7 @@ class Process:
     worker: Worker
     request_service: RequestService
     delivery: Delivery
+    services: Services
 
 
 @dataclass(slots=True)
@@ -246,36 +233,30 @@ class _WatchedAudit:
 
 def _process(world: World) -> Process:
     life = Life(world.plan, world.pause)
-    store, clock, bell = world.connect(), world.clock, Bell()
+    store, clock = world.connect(), world.clock
 
     def port(name: str, system: object) -> Any:
         return Faulty(name, system, life)
 
     requests = port("requests", Watched(store.requests, world))
     notifier, cloud = port("notifier", world.slack), port("cloud", world.cloud)
-    transitions = Transitions(requests, port("audit", _WatchedAudit(store.audit, world)), clock, bell.ring)
-    directory = Directory(
-        cloud, port("people", world.slack), port("cache", store.cache), clock, build.TENANT, lambda: world.policy
+    services = composed(
+        store,
+        cloud,
+        notifier,
+        clock,
+        lambda: world.policy,
+        requests=requests,
+        audit=port("audit", _WatchedAudit(store.audit, world)),
+        agenda=port("agenda", store.agenda),
+        inbox=port("inbox", store.inbox),
+        drafts=port("drafts", store.drafts),
+        posts=port("posts", store.posts),
+        cache=port("cache", store.cache),
+        people=port("people", world.slack),
+        prober=port("prober", world.prober),
     )
-    catalog = CatalogCache(Cataloguing(cloud), port("cache", store.cache), clock)
-    request_service = RequestService(transitions, directory, Validator(directory, catalog))
-    execution = Execution(
-        transitions, request_service, Probing(transitions, port("prober", world.prober), jitter=lambda: 0)
-    )
-    publishing = Publishing(port("posts", store.posts), notifier, clock)
-    delivery = Delivery(transitions, directory, execution, Minting(execution), notifier)
-    managing = Managing(Proposing(transitions, directory), Viewing(directory, catalog, requests, clock), catalog)
-    drafts = port("drafts", store.drafts)
-    rows = table(request_service, drafts, delivery, managing, _nobody_keeps)
-    dispatcher = Dispatcher(rows, transitions, notifier, publishing)
-    agenda, inbox = port("agenda", store.agenda), port("inbox", store.inbox)
-    errands = {ItemKind.GONE: Drift(transitions, cloud).look}
-    worker = Worker(agenda, inbox, requests, execution, publishing, dispatcher, catalog, clock, bell, errands)
-    return Process(life, worker, request_service, delivery)
-
-
-async def _nobody_keeps(deed: Keep, click: Click) -> Page | None:
-    raise AssertionError("nothing here is about the review")
+    return Process(life, services.worker, services.request_service, services.delivery, services)
 
 
 @asynccontextmanager

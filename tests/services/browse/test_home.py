@@ -18,17 +18,13 @@ from bot.domain.requests import Denied, Request, Shown
 from bot.domain.roles import Binding
 from bot.services.agenda import Item, ItemKind
 from bot.services.browse.home import AGAIN, KEYS, LOOKED_AT, RECENT, HomePage, Homes
-from bot.services.browse.key import Viewing
-from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.refresh import Cataloguing
-from bot.services.people.candidates import Candidates
-from bot.services.people.directory import Directory
 from bot.services.ports.store import Change
 from bot.slack.messages import answers
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, NOW, OTTO, a_grant, a_key, an_ask, pending, terms
+from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 _Request = TypeVar("_Request", bound=Request)
@@ -104,10 +100,8 @@ async def a_house() -> AsyncGenerator[House]:
     redis = FakeAsyncRedis(server=FakeServer())
     store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
     policy, house = build.a_policy(), House(store, cloud, clock)
-    directory = Directory(cloud, FakeSlack(people), store.cache, clock, build.TENANT, lambda: policy)
-    catalog = CatalogCache(Cataloguing(cloud), store.cache, clock)
-    viewing = Viewing(directory, catalog, store.requests, clock)
-    house.homes = Homes(viewing, store.homes, store.agenda, Candidates(directory), house.show, house.ring)
+    services = composed(store, cloud, FakeSlack(people), clock, lambda: policy, show_home=house.show)
+    house.homes = replace(services.homes, wake=house.ring)
     try:
         yield house
     finally:

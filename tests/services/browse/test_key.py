@@ -33,15 +33,13 @@ from bot.domain.roles import Binding
 from bot.services.browse.key import FIELD, Viewing
 from bot.services.browse.keys import MOST_OWNERS, PAGE, Listing
 from bot.services.browse.lookup import known
-from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.refresh import Cataloguing
 from bot.services.pages import Filters, KeysPage
-from bot.services.people.directory import Directory
 from bot.services.ports.store import Change
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import ACCOUNT, DANA, ERIN, FEMI, HERE, NOW, OTTO, a_grant, a_key, an_ask, terms
+from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 EDIT, DELETE, ROTATE, EXTEND = Operation.EDIT, Operation.DELETE, Operation.ROTATE, Operation.EXTEND
@@ -130,9 +128,7 @@ async def a_house() -> AsyncGenerator[House]:
     redis = FakeAsyncRedis(server=FakeServer())
     store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
     houses: list[House] = []
-    directory = Directory(cloud, slack, store.cache, clock, build.TENANT, lambda: houses[0].policy)
-    catalog = CatalogCache(Cataloguing(cloud), store.cache, clock)
-    house = House(cloud, store, Viewing(directory, catalog, store.requests, clock), clock)
+    house = House(cloud, store, composed(store, cloud, slack, clock, lambda: houses[0].policy).viewing, clock)
     houses.append(house)
     try:
         yield house

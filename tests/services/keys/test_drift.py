@@ -10,8 +10,6 @@ from bot.domain.kinds import Kind
 from bot.domain.life import LOOK_EVERY
 from bot.domain.requests import Retired, Shown
 from bot.services.agenda import Item, ItemKind
-from bot.services.browse.key import Viewing
-from bot.services.keys.drift import Drift
 from tests.services.world import World, a_world
 from tests.support import build
 
@@ -19,8 +17,7 @@ from tests.support import build
 async def looked(world: World, *, after: timedelta = timedelta(hours=1)) -> None:
     """As when somebody's Home missed the key of the request R1."""
     world.clock.advance(after)
-    process = world.start()
-    await Drift(process.request_service.transitions, world.cloud).look(Item(ItemKind.GONE, "R1"))
+    await world.start().services.drift.look(Item(ItemKind.GONE, "R1"))
     await world.work_now()
 
 
@@ -105,9 +102,8 @@ async def test_who_asked_for_a_key_that_is_gone_reads_that_and_nobody_else_does(
         await with_a_key(world)
         (minted,) = world.cloud.minted.values()
         minted.deleted_at = world.clock()
-        process = world.start()
-        directory = process.request_service.directory
-        viewing = Viewing(directory, process.worker.catalog, world.store.requests, world.clock)
+        services = world.start().services
+        directory, viewing = services.directory, services.viewing
 
         with pytest.raises(NotFound, match="any more: it was deleted"):
             await viewing.key_view(minted.key.id, await directory.held_roles(build.DANA))
@@ -125,9 +121,8 @@ async def test_who_asked_for_a_key_reads_whether_it_expired_or_was_deleted_befor
         await looked(world)  # the record learns of it
         world.clock.now += timedelta(days=gone_on)
         minted.deleted_at = world.clock()
-        process = world.start()
-        directory = process.request_service.directory
-        viewing = Viewing(directory, process.worker.catalog, world.store.requests, world.clock)
+        services = world.start().services
+        directory, viewing = services.directory, services.viewing
         if how == "was deleted":
             await looked(world)
             assert isinstance(await world.state(), Retired)

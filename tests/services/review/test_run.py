@@ -17,15 +17,10 @@ from bot.domain.policy import Policy, Review, RoleMapping
 from bot.domain.requests import Done, Request, Retired, Shown
 from bot.domain.review import Digest, Finding
 from bot.services.agenda import Item, ItemKind
-from bot.services.browse.key import Viewing
-from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.refresh import Cataloguing
 from bot.services.commands import CardAt, Keep
 from bot.services.pages import TextPage
-from bot.services.people.directory import Directory
 from bot.services.ports.slack import Profile
 from bot.services.ports.store import Change, Stored
-from bot.services.requests.transitions import Transitions
 from bot.services.review import run
 from bot.services.review.audience import Addressing
 from bot.services.review.run import Reviewing
@@ -33,6 +28,7 @@ from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NOW, OTTO
+from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 WEEK, OLD = 7 * DAY, NOW - 100 * DAY
@@ -109,11 +105,7 @@ class Office:
     review: Reviewing = field(init=False)
 
     def __post_init__(self) -> None:
-        transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
-        directory = Directory(self.cloud, self.slack, self.store.cache, self.clock, build.TENANT, lambda: self.policy)
-        catalog = CatalogCache(Cataloguing(self.cloud), self.store.cache, self.clock)
-        sees = Viewing(directory, catalog, self.store.requests, self.clock).key_view
-        self.review = Reviewing(transitions, directory, catalog, self.store.agenda, self.store.keeps, self.slack, sees)
+        self.review = composed(self.store, self.cloud, self.slack, self.clock, lambda: self.policy).reviewing
 
     def add(self, id_: str, owner: Principal = ACCOUNT.id, at: datetime | None = OLD, **fields: object) -> ApiKey:
         """A key for the Kafka cluster that was not made by Latchkey."""

@@ -1,0 +1,49 @@
+"""The services as a process has them, over a store and the fakes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bot.assembly import Ports, Services, compose
+from bot.domain.keys import SlackUserId
+from bot.domain.policy import Policy
+from bot.services.browse.home import HomePage
+from bot.services.ports.clock import Clock
+from bot.store import Store
+from tests.support import build
+from tests.support.fakes import FakeCloud, FakeProber, FakeSlack
+
+
+def ports(store: Store, cloud: FakeCloud, slack: FakeSlack, clock: Clock, policy: Callable[[], Policy]) -> Ports:
+    """What the services reach; nobody has a Home, and probes are not jittered."""
+    return Ports(
+        requests=store.requests,
+        audit=store.audit,
+        agenda=store.agenda,
+        inbox=store.inbox,
+        drafts=store.drafts,
+        posts=store.posts,
+        keeps=store.keeps,
+        visitors=store.homes,
+        cache=store.cache,
+        cloud=cloud,
+        prober=FakeProber(),
+        people=slack,
+        notifier=slack,
+        show_home=_nowhere,
+        tenant=build.TENANT,
+        policy=policy,
+        clock=clock,
+        jitter=lambda: 0,
+    )
+
+
+def composed(
+    store: Store, cloud: FakeCloud, slack: FakeSlack, clock: Clock, policy: Callable[[], Policy], **other: Any
+) -> Services:
+    """The services over these; `other` takes the place of some ports."""
+    return compose(replace(ports(store, cloud, slack, clock, policy), **other))
+
+
+async def _nowhere(_user: SlackUserId, _page: HomePage) -> None:
+    return
