@@ -1,0 +1,341 @@
+"""Every event of Slack's is acknowledged once, at once, and by the listener that it is meant for."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.keys import KeyId, RequestId, TeamId
+from bot.domain.kinds import Kind
+from bot.services.commands import (
+    Approve,
+    Cancel,
+    CardAt,
+    Change,
+    Deed,
+    Delete,
+    Deny,
+    DropFormer,
+    Edit,
+    Extend,
+    Keep,
+    KeepFormer,
+    Replace,
+    Rotate,
+    Saved,
+    Send,
+    Show,
+)
+from bot.slack.payloads import ids
+from tests.handlers.lobby import CHANNEL, Acks, Lobby, a_lobby, in_modal, pressed, submitted, typed_command
+from tests.support import build
+from tests.support.build import DANA, ERIN
+
+KEY = "KEY0000000000001"
+R1 = RequestId("R1")
+ANYTHING = ".*"
+STORED: Mapping[str, tuple[str, Deed]] = {
+    ids.APPROVE: ("R1", Approve(R1)),
+    ids.CANCEL: ("R1", Cancel(R1)),
+    ids.SHOW: ("R1/2", Show(R1, 2)),
+    ids.SAVED: ("R1/2", Saved(R1, 2)),
+    ids.REPLACE: ("R1/2", Replace(R1, 2)),
+    ids.DROP_FORMER: ("R1/2", DropFormer(R1, 2)),
+    ids.KEEP_FORMER: ("R1/2/77", KeepFormer(R1, 2, until=77)),
+    ids.REVIEW_BACK: ("R1", Change("R1")),
+}
+"""Buttons whose click is stored for the worker: their value, and what is stored."""
+OPENING: Mapping[str, tuple[str, str]] = {
+    ids.DENY: ("R1", "Deny this request"),
+    ids.OPEN_FORM: ("", "Create an API key"),
+    ids.ASK_AGAIN: ("R1", "Create an API key"),
+    ids.USE_ACCOUNT: ("R1", "Create an API key"),
+    ids.KEY_KEEP: (KEY, "Keep this API key"),
+    ids.KEY_DETAILS: (KEY, "API key"),
+    ids.KEY_EDIT: (KEY, "Edit API key"),
+    ids.KEY_ROTATE: (KEY, "Rotate API key"),
+    ids.KEY_EXTEND: (KEY, "Extend API key"),
+    ids.KEY_DELETE: (KEY, "Delete API key"),
+    ids.HELP_LIST: ("", "API keys"),
+}
+"""Buttons that open a modal: their value, and the title of the modal."""
+REDRAWING = (
+    ids.FORM_OWNER,
+    ids.FORM_KIND,
+    ids.FORM_ENVIRONMENT,
+    ids.FORM_CLOUD,
+    ids.LIST_OWNER,
+    ids.LIST_KIND,
+    ids.LIST_ENVIRONMENT,
+    ids.LIST_TEXT,
+    ids.LIST_NEXT,
+    ids.LIST_PREVIOUS,
+)
+"""What draws the modal again that it stands in."""
+ANSWERED = {ids.HELP: "/apikey create", ids.HELP_REQUESTS: "equest", ids.HELP_WHOAMI: "u-dana"}
+"""Buttons that are answered with a message, and a word of it."""
+SNIPPETS = (ids.SNIPPET, ids.KEY_SNIPPET)
+"""Choices of a client configuration."""
+SUBMITS: Mapping[str, tuple[dict[str, Any], Deed]] = {
+    ids.DENY_REASON: (submitted(ids.DENY_REASON, "R1", reason="Not there"), Deny(R1, "Not there")),
+    ids.REVIEW: (submitted(ids.REVIEW, "R1"), Send("R1")),
+    ids.KEEP: (
+        submitted(ids.KEEP, f'{{"key": "{KEY}", "channel": "C01", "ts": "1.0"}}', reason="We need it"),
+        Keep(KeyId(KEY), "We need it", CardAt(CHANNEL, "1.0")),
+    ),
+    ids.EDIT: (
+        submitted(ids.EDIT, f"{KEY} seen a b", name="new", description="words"),
+        Edit(KeyId(KEY), "new", "words", "seen"),
+    ),
+    ids.DELETE: (submitted(ids.DELETE, KEY, word="CONFIRM", reason="old"), Delete(KeyId(KEY), "CONFIRM", "old")),
+    ids.ROTATE: (
+        submitted(
+            ids.ROTATE,
+            KEY,
+            name="new",
+            description="words",
+            reason="It leaked",
+            overlap={ids.KEY_OVERLAP: {"type": "static_select", "selected_option": {"value": "2"}}},
+        ),
+        Rotate(KeyId(KEY), "new", "words", "It leaked", 2),
+    ),
+    ids.EXTEND: (
+        submitted(
+            ids.EXTEND,
+            KEY,
+            reason="It goes on",
+            lasts={ids.KEY_LIFETIME: {"type": "static_select", "selected_option": {"value": "7"}}},
+        ),
+        Extend(KeyId(KEY), "It goes on", "7"),
+    ),
+}
+"""Modals whose submit is stored, and what is stored."""
+WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
+    ids.FORM: (submitted(ids.FORM, reason=""), "reason"),
+    ids.DENY_REASON: (submitted(ids.DENY_REASON, "R1", reason=" "), "reason"),
+    ids.KEEP: (submitted(ids.KEEP, "{}", reason=" "), "reason"),
+    ids.EDIT: (submitted(ids.EDIT, f"{KEY} seen a b", name="a\nb"), "name"),
+    ids.DELETE: (submitted(ids.DELETE, KEY, word="confirm"), "word"),
+    ids.ROTATE: (submitted(ids.ROTATE, KEY, name="new", reason=""), "reason"),
+    ids.EXTEND: (submitted(ids.EXTEND, KEY, reason=""), "reason"),
+}
+"""Modals with something wrong in them, and the field that says so."""
+VERBS = ("", "help", "create", "requests", "whoami", "list", "show", "edit", "rotate", "delete", "nonsense")
+
+
+async def heard(it: Lobby, kind: str, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Call the listener; its only answer."""
+    acks = Acks()
+    await it.app.listeners[kind, name](ack=acks, body=body)
+    assert len(acks.said) == 1, "Slack waits for one answer, and takes one"
+    return acks.said[0]
+
+
+async def test_every_listener_is_tried_here() -> None:
+    actions = {*STORED, *OPENING, *REDRAWING, *ANSWERED, *SNIPPETS, ANYTHING}
+    known = {
+        *(("action", name) for name in actions),
+        *(("view", name) for name in {*SUBMITS, *WRONG, ids.LIST, ANYTHING}),
+        *(("options", name) for name in (*SUGGESTING, ANYTHING)),
+        *(("event", name) for name in ("app_home_opened", ANYTHING)),
+        *(("shortcut", name) for name in (ids.SHORTCUT_CREATE, ANYTHING)),
+        ("command", ids.COMMAND),
+        ("view_closed", ANYTHING),
+    }
+    async with a_lobby() as it:
+        assert set(it.app.listeners) == known
+
+
+@pytest.mark.parametrize("action", STORED)
+async def test_a_click_is_stored_with_who_made_it_and_then_acknowledged(action: str) -> None:
+    value, deed = STORED[action]
+    async with a_lobby() as it:
+        assert await heard(it, "action", action, pressed(action, value, ERIN)) == {}
+        (click,) = await it.clicks()
+
+    assert (click.deed, click.by, click.team, click.at) == (deed, ERIN.slack, ERIN.team, it.clock())
+    assert click.card == CardAt(CHANNEL, "1.0")
+    assert it.client.calls == []
+
+
+@pytest.mark.parametrize("action", STORED)
+async def test_a_click_that_cannot_be_stored_is_acknowledged_and_said_to_be_lost(action: str) -> None:
+    async with a_lobby() as it:
+        it.close_the_store()
+        assert await heard(it, "action", action, pressed(action, STORED[action][0])) == {}
+
+    assert "Latchkey's store did not answer." in it.told()
+
+
+@pytest.mark.parametrize("callback", SUBMITS)
+async def test_a_submit_is_stored_and_answered_with_a_page_to_wait_on(callback: str) -> None:
+    body, deed = SUBMITS[callback]
+    async with a_lobby() as it:
+        answer = await heard(it, "view", callback, body)
+        (click,) = await it.clicks()
+
+    assert answer["response_action"] == "update"
+    assert answer["view"]["external_id"] == click.reply.waiting != ""
+    assert (click.deed, click.by, click.reply.view) == (deed, DANA.slack, "V1")
+
+
+@pytest.mark.parametrize("callback", SUBMITS)
+async def test_a_submit_that_cannot_be_stored_keeps_its_modal_and_says_so(callback: str) -> None:
+    async with a_lobby() as it:
+        it.close_the_store()
+        answer = await heard(it, "view", callback, SUBMITS[callback][0])
+
+    assert answer["response_action"] in {"errors", "push"}
+    assert "Latchkey's store did not answer." in str(answer)
+
+
+@pytest.mark.parametrize("callback", WRONG)
+async def test_what_is_wrong_in_a_modal_is_said_under_a_field_of_it_and_nothing_is_stored(
+    callback: str,
+) -> None:
+    body, name = WRONG[callback]
+    async with a_lobby() as it:
+        answer = await heard(it, "view", callback, body)
+        assert await it.clicks() == []
+
+    assert answer["response_action"] == "errors"
+    assert name in answer["errors"]
+    assert set(answer["errors"]) <= {block["block_id"] for block in body["view"]["blocks"]}
+    assert all(answer["errors"].values())
+
+
+async def test_a_search_is_answered_with_a_page_to_wait_on() -> None:
+    async with a_lobby() as it:
+        answer = await heard(it, "view", ids.LIST, submitted(ids.LIST, "{}"))
+
+    assert answer["response_action"] == "update"
+    assert answer["view"]["external_id"]
+    assert [view["title"]["text"] for view in it.views("views.update")] == ["API keys"]
+
+
+@pytest.mark.parametrize("action", OPENING)
+async def test_a_button_that_opens_a_modal_opens_its_own(action: str) -> None:
+    value, title = OPENING[action]
+    async with a_lobby() as it:
+        await it.keep(build.states()["failed"])
+        assert await heard(it, "action", action, pressed(action, value)) == {}
+
+    assert [view["title"]["text"] for view in it.views()] == [title]
+
+
+@pytest.mark.parametrize("action", REDRAWING)
+async def test_a_choice_in_a_modal_draws_that_modal_again(action: str) -> None:
+    async with a_lobby() as it:
+        assert await heard(it, "action", action, in_modal(pressed(action), metadata="{}")) == {}
+
+    assert [body["view_id"] for method, body in it.client.calls if method == "views.update"] == ["V1"]
+
+
+@pytest.mark.parametrize("action", ANSWERED)
+async def test_a_button_of_the_help_is_answered_to_its_reader_alone(action: str) -> None:
+    async with a_lobby() as it:
+        assert await heard(it, "action", action, pressed(action)) == {}
+
+    (call,) = it.client.calls
+    assert (call[0], call[1]["user"], call[1]["channel"]) == ("chat.postEphemeral", DANA.slack, CHANNEL)
+    assert ANSWERED[action] in str(call[1])
+
+
+async def test_a_choice_of_a_client_configuration_is_answered() -> None:
+    chosen: dict[str, Any] = {"selected_option": {"value": "java"}, "block_id": f"{ids.SNIPPET_BLOCK}:R1/1"}
+    async with a_lobby() as it:
+        await it.keep(build.states()["confirmed"])
+        assert await heard(it, "action", ids.SNIPPET, pressed(ids.SNIPPET, **chosen)) == {}
+    assert KEY in it.told()
+
+    async with a_lobby() as it:
+        it.cloud.add(build.a_key(KEY, marker="", kind=Kind.KAFKA, owner=DANA.principal))
+        body = in_modal(pressed(ids.KEY_SNIPPET, **chosen), metadata=KEY)
+        assert await heard(it, "action", ids.KEY_SNIPPET, body) == {}
+    assert [view["title"]["text"] for view in it.views("views.push")] == ["Client configuration"]
+    assert KEY in str(it.views("views.update"))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_every_command_is_acknowledged_and_answered(verb: str) -> None:
+    async with a_lobby() as it:
+        answer = await heard(it, "command", ids.COMMAND, typed_command(verb))
+
+    assert bool(answer) is (verb in {"", "help", "nonsense"}), "said in the answer itself"
+    assert bool(it.client.calls) is not bool(answer)
+    assert answer.get("response_type", "ephemeral") == "ephemeral"
+
+
+SUGGESTING = (ids.FORM_ENVIRONMENT, ids.FORM_RESOURCE, ids.FORM_ACCOUNT, ids.LIST_OWNER, ids.LIST_ENVIRONMENT)
+
+
+@pytest.mark.parametrize("action", [*SUGGESTING, ANYTHING])
+async def test_a_searchable_field_gets_options(action: str) -> None:
+    body = {"action_id": action, "block_id": "resource:kafka:env-dev001", "value": "", "user": {"id": DANA.slack}}
+    async with a_lobby() as it:
+        answer = await heard(it, "options", action, body) if action != ANYTHING else await _options(it)
+
+    assert set(answer) & {"options", "option_groups"}
+
+
+async def _options(it: Lobby) -> Mapping[str, Any]:
+    acks = Acks()
+    await it.app.listeners["options", ANYTHING](ack=acks)
+    return acks.said[0]
+
+
+async def test_the_shortcut_opens_the_form() -> None:
+    body = {"type": "shortcut", "user": {"id": DANA.slack, "team_id": DANA.team}, "trigger_id": "T1"}
+    async with a_lobby() as it:
+        assert await heard(it, "shortcut", ids.SHORTCUT_CREATE, body) == {}
+
+    assert [view["callback_id"] for view in it.views()] == [ids.FORM]
+
+
+@pytest.mark.parametrize("kind", ["action", "shortcut"])
+async def test_what_nobody_knows_any_more_is_acknowledged_and_said_to_do_nothing(kind: str) -> None:
+    async with a_lobby() as it:
+        assert await heard(it, kind, ANYTHING, pressed("old:button")) == {}
+
+    assert "does nothing any more" in it.told()
+
+
+async def test_a_modal_that_nobody_knows_any_more_says_so_and_a_closed_one_nothing() -> None:
+    acks = Acks()
+    async with a_lobby() as it:
+        await it.app.listeners["view", ANYTHING](ack=acks)
+        await it.app.listeners["view_closed", ANYTHING](ack=acks)
+
+    answer, nothing = acks.said
+    assert (answer["response_action"], nothing) == ("update", {})
+    assert "does nothing any more" in str(answer["view"])
+
+
+@pytest.mark.parametrize(("tab", "drawn"), [("home", [DANA.slack]), ("messages", [])])
+async def test_home_is_drawn_for_who_opens_it_and_not_for_who_reads_messages(tab: str, drawn: list[str]) -> None:
+    async with a_lobby() as it:
+        await it.app.listeners["event", "app_home_opened"](body={"event": {"tab": tab, "user": DANA.slack}})
+        await it.app.listeners["event", ANYTHING]()
+
+    assert it.homes == drawn
+
+
+@pytest.mark.parametrize("action", [ids.ASK_AGAIN, ids.USE_ACCOUNT])
+@pytest.mark.parametrize("by", [ERIN, replace(DANA, team=TeamId("T02"))], ids=["another person", "another workspace"])
+async def test_the_form_of_another_persons_request_is_not_opened(action: str, by: Any) -> None:
+    async with a_lobby() as it:
+        await it.keep(build.states()["failed"])
+        assert await heard(it, "action", action, pressed(action, "R1", by)) == {}
+
+    assert it.views() == []
+    assert "This form is of another person's request. Nothing was changed." in it.told()
+    assert "orders" not in it.told()
+
+
+async def test_ones_own_form_is_opened_as_it_was_filled_in() -> None:
+    async with a_lobby() as it:
+        await it.keep(build.states()["failed"])
+        await heard(it, "action", ids.ASK_AGAIN, pressed(ids.ASK_AGAIN, "R1"))
+
+    assert "Local tests of the orders flow" in str(it.views())
