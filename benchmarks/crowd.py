@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bot.domain.catalog import Environment, User
-from bot.domain.keys import ApiKey, KafkaCluster, KeyId, Principal, ServiceAccount
+from bot.domain.keys import ApiKey, Cluster, KeyId, Placed, Principal, ServiceAccount
 from bot.domain.kinds import Kind
 from tests.support.build import DAY
 from tests.support.fakes import FakeCloud
@@ -46,9 +46,11 @@ class CrowdedCloud(FakeCloud):
     async def environments(self) -> Sequence[Environment]:
         return [Environment(f"env-{number:05}", f"environment {number}") for number in range(ENVIRONMENTS)]
 
-    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
+    async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
+        if kind is not Kind.KAFKA:
+            return []
         return [
-            KafkaCluster(f"lkc-{environment.id[4:]}{n:02}", f"orders {n}", environment.id, environment.name)
+            Cluster(Kind.KAFKA, f"lkc-{environment.id[4:]}{n:02}", f"orders {n}", environment.id, environment.name)
             for n in range(CLUSTERS_EACH)
         ]
 

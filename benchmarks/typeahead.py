@@ -12,6 +12,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 from benchmarks.crowd import CLUSTERS_EACH, ENVIRONMENTS, CrowdedCloud
 from benchmarks.measured import Bench, Latencies, Line, bench
+from bot.domain.kinds import Kind
 from bot.slack.payloads import ids
 from tests.support import build
 from tests.support.build import DANA
@@ -24,7 +25,7 @@ async def measure() -> list[Line]:
     clock = TestClock()
     async with bench(CrowdedCloud(clock, people=[DANA]), clock) as it:
         catalog = await it.worker.catalog.refresh()
-        assert len(catalog.clusters) == ENVIRONMENTS * CLUSTERS_EACH
+        assert len(catalog.resources[Kind.KAFKA]) == ENVIRONMENTS * CLUSTERS_EACH
         clusters: list[float] = []
         environments: list[float] = []
         for number in range(KEYSTROKES):
@@ -48,7 +49,7 @@ async def _options(it: Bench, action: str, typed: str, environment: str) -> floa
         "api_app_id": "A01",
         "container": {"type": "view", "view_id": "V1"},
         "action_id": action,
-        "block_id": "b",
+        "block_id": ids.resource_block("kafka", environment),
         "value": typed,
         "view": {"id": "V1", "type": "modal", "callback_id": ids.FORM, "state": {"values": values}},
     }

@@ -211,4 +211,4 @@ def _hint(command: Command) -> str:
     )
 
 
-_EMPTY = Catalog("", (), (), ())
+_EMPTY = Catalog("", (), ())

@@ -8,7 +8,7 @@ from typing import Any, cast
 from bot.connections import World, connected
 from bot.domain.catalog import Environment
 from bot.domain.keys import SlackUserId
-from bot.domain.kinds import Kind
+from bot.domain.kinds import PLACED, Kind
 from bot.policyfile import Finding, PolicyFile
 from bot.policyfile.findings import of_rule
 from bot.policyfile.tree import Place
@@ -68,14 +68,14 @@ async def _seen(cloud: Cloud) -> Seen:
 
 
 async def _clusters(cloud: Cloud, environment: Environment) -> list[str]:
-    kafka, registries, ksql = await asyncio.gather(
-        cloud.kafka_clusters(environment), cloud.schema_registries(environment), cloud.ksql_clusters(environment)
-    )
-    return [each.id for each in kafka] + [each.id for each in registries] + [each.id for each in ksql]
+    """Flink regions are left out, because one may be used before anything runs there."""
+    kinds = [kind for kind in PLACED if not kind.row.is_regional]
+    found = await asyncio.gather(*(cloud.resources(kind, environment) for kind in kinds))
+    return [each.id for resources in found for each in resources]
 
 
 def _named(file: PolicyFile) -> Iterator[Named]:
-    """Every id in the file; Flink regions are left out, because one may be used before anything runs there."""
+    """Every id in the file that can be looked up."""
     yield from _in_rules(file)
     for index, mapping in enumerate(file.policy.mappings):
         line, where = file.tree.line(("roles", "mappings", index)), f"role mapping of {mapping.subject}"

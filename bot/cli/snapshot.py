@@ -5,27 +5,19 @@ from it what Confluent Cloud and Slack answered when it was taken.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from bot.domain.catalog import Environment, User
 from bot.domain.errors import Throttled, Unavailable
-from bot.domain.keys import (
-    FlinkRegion,
-    KafkaCluster,
-    KsqlCluster,
-    Principal,
-    SchemaRegistry,
-    ServiceAccount,
-    SlackUserId,
-    TeamId,
-    normal_email,
-)
+from bot.domain.keys import Placed, Principal, ServiceAccount, SlackUserId, TeamId, normal_email
+from bot.domain.kinds import PLACED, Kind
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding, Scope
 from bot.services.people.identity import Tenant
@@ -66,10 +58,8 @@ class Snapshot:
     taken_at: datetime
     organization: str
     environments: tuple[Environment, ...]
-    kafka_clusters: tuple[KafkaCluster, ...]
-    schema_registries: tuple[SchemaRegistry, ...]
-    ksql_clusters: tuple[KsqlCluster, ...]
-    flink_regions: tuple[FlinkRegion, ...]
+    resources: Mapping[Kind, tuple[Placed, ...]]
+    """In the file, each kind is a list by its row's `plural`; a kind that is newer than the file has none."""
     service_accounts: tuple[ServiceAccount, ...]
     users: tuple[User, ...]
     role_bindings: tuple[Binding, ...]
@@ -79,10 +69,17 @@ class Snapshot:
 
     def dump(self) -> str:
         """As JSON, for a file."""
-        return _FORMAT.dump_json(self, indent=2).decode() + "\n"
+        content: dict[str, Any] = _FORMAT.dump_python(self, mode="json")
+        resources = content.pop("resources")
+        content |= {kind.row.plural: resources.get(kind, []) for kind in PLACED}
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-_FORMAT = TypeAdapter(Snapshot)
+def _gathered(content: dict[str, Any]) -> dict[str, Any]:
+    return {**content, "resources": {kind: content.get(kind.row.plural, ()) for kind in PLACED}}
+
+
+_FORMAT = TypeAdapter(Annotated[Snapshot, BeforeValidator(_gathered, dict[str, Any])])
 
 
 def parse(text: str | bytes) -> Snapshot:
@@ -115,10 +112,10 @@ async def take(cloud: Inventory, people: People, policy: Policy, tenant: Tenant,
         taken_at=now,
         organization=organization,
         environments=environments,
-        kafka_clusters=await _each(cloud.kafka_clusters, environments),
-        schema_registries=await _each(cloud.schema_registries, environments),
-        ksql_clusters=await _each(cloud.ksql_clusters, environments),
-        flink_regions=await _each(cloud.flink_regions, environments),
+        resources={
+            kind: tuple([each for environment in environments for each in await cloud.resources(kind, environment)])
+            for kind in PLACED
+        },
         service_accounts=tuple(await cloud.service_accounts()),
         users=users,
         role_bindings=tuple(
@@ -147,21 +144,9 @@ class SnapshotCloud:
         """Environments."""
         return self.snapshot.environments
 
-    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
-        """Kafka clusters of one environment."""
-        return [each for each in self.snapshot.kafka_clusters if each.environment == environment.id]
-
-    async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
-        """Schema Registries of one environment."""
-        return [each for each in self.snapshot.schema_registries if each.environment == environment.id]
-
-    async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
-        """Clusters of ksqlDB in one environment."""
-        return [each for each in self.snapshot.ksql_clusters if each.environment == environment.id]
-
-    async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
-        """Regions in which one environment has a compute pool."""
-        return [each for each in self.snapshot.flink_regions if each.environment == environment.id]
+    async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
+        """The resources of one kind in one environment."""
+        return [each for each in self.snapshot.resources.get(kind, ()) if each.environment == environment.id]
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
         """All service accounts."""
@@ -206,12 +191,6 @@ class SnapshotPeople:
         if group not in self.workspace.groups:
             raise Unavailable(f"The snapshot does not say who is in the user group {group}. Take one with this policy.")
         return self.workspace.groups[group]
-
-
-async def _each(
-    read: Callable[[Environment], Awaitable[Sequence[T]]], environments: Sequence[Environment]
-) -> tuple[T, ...]:
-    return tuple([each for environment in environments for each in await read(environment)])
 
 
 async def _workspace(people: People, policy: Policy, tenant: Tenant, users: Sequence[User]) -> Workspace:

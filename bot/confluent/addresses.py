@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from bot.confluent import wire
+from bot.confluent.inventory import Row
 from bot.domain.catalog import Endpoints
 
 _PRIVATE_HOST = re.compile(r"\.private\.|\.glb\.|^[^.]*-ap[0-9a-z]+\.")
@@ -41,6 +42,24 @@ class _Address:
     rest: str = ""
     bootstrap: str = ""
     is_private: bool = False
+
+
+def of_cluster(row: Row, listed: Iterable[Listed] = ()) -> Endpoints:
+    """The addresses of a cluster of any kind."""
+    match row:
+        case wire.Cluster():
+            return of_kafka(row.spec, listed)
+        case wire.KsqlCluster():
+            return of_ksql(row.status)
+        case wire.Registry():
+            return of_registry(row.spec, listed)
+
+
+def is_told(row: Row, found: Endpoints) -> bool:
+    """Whether the row tells the address, so that `endpoint/v1` need not be asked."""
+    if isinstance(row, wire.Cluster):
+        return bool(row.spec.http_endpoint) or bool(found.rest and not found.is_private)
+    return bool(found.rest)
 
 
 def of_kafka(spec: wire.ClusterSpec, listed: Iterable[Listed] = ()) -> Endpoints:

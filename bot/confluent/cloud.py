@@ -10,24 +10,11 @@ from http import HTTPStatus
 from bot.confluent import inventory, keys, places, quotas, wire
 from bot.confluent.client import ABSENT, Client, item_path
 from bot.confluent.failures import Lost
-from bot.confluent.inventory import API_KEYS, SERVICE_ACCOUNTS, by_name, is_in_use, registry_of
+from bot.confluent.inventory import API_KEYS, SERVICE_ACCOUNTS, by_name
 from bot.confluent.references import opens
 from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User
 from bot.domain.errors import CloudRefused, NotFound, Throttled, Unavailable, Unknown
-from bot.domain.keys import (
-    ApiKey,
-    FlinkRegion,
-    KafkaCluster,
-    KeyId,
-    KsqlCluster,
-    Owner,
-    Principal,
-    Resource,
-    SchemaRegistry,
-    Secret,
-    ServiceAccount,
-    normal_email,
-)
+from bot.domain.keys import ApiKey, KeyId, Owner, Placed, Principal, Resource, Secret, ServiceAccount, normal_email
 from bot.domain.kinds import Kind
 from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
 from bot.services.ports.cloud import NewKey
@@ -98,26 +85,9 @@ class ConfluentCloud:
         rows = self._client.list_all(inventory.ENVIRONMENTS, wire.Environment, skipped=[])
         return by_name([Environment(row.id, row.display_name or row.id) async for row in rows])
 
-    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
-        """Kafka clusters of one environment that are neither failed nor being deleted."""
-        rows = self._client.list_all(inventory.CLUSTERS, wire.Cluster, {"environment": environment.id}, [])
-        return by_name([inventory.kafka_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
-
-    async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
-        """Schema Registries of one environment."""
-        rows = self._client.list_all(inventory.REGISTRIES, wire.Registry, {"environment": environment.id}, [])
-        return by_name([registry_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
-
-    async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
-        """Clusters of ksqlDB in one environment that are neither failed nor being deleted."""
-        rows = self._client.list_all(inventory.KSQL_CLUSTERS, wire.KsqlCluster, {"environment": environment.id}, [])
-        return by_name([inventory.ksql_of(row, environment) async for row in rows if is_in_use(row, environment.id)])
-
-    async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
-        """Regions in which one environment has a compute pool."""
-        rows = self._client.list_all(inventory.COMPUTE_POOLS, wire.ComputePool, {"environment": environment.id}, [])
-        ids = {inventory.region_of(row.spec) async for row in rows if is_in_use(row, environment.id)} - {""}
-        return tuple(FlinkRegion(id_, environment.id, environment.name) for id_ in sorted(ids))
+    async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
+        """The resources of one kind in one environment that are neither failed nor being deleted."""
+        return await inventory.resources(self._client, kind, environment)
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
         """All service accounts."""

@@ -1,16 +1,16 @@
 """What there is at Confluent Cloud: where each collection is, and what its rows say."""
 
-from typing import Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias, TypeVar
 
 from bot.confluent import wire
+from bot.confluent.client import Client
 from bot.domain.catalog import Environment
-from bot.domain.keys import KafkaCluster, KsqlCluster, Principal, SchemaRegistry, ServiceAccount
+from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, Placed, Principal, ServiceAccount
+from bot.domain.kinds import Kind
 
 ORGANIZATIONS = "/org/v2/organizations"
 ENVIRONMENTS = "/org/v2/environments"
-CLUSTERS = "/cmk/v2/clusters"
-REGISTRIES = "/srcm/v3/clusters"
-KSQL_CLUSTERS = "/ksqldbcm/v2/clusters"
 COMPUTE_POOLS = "/fcpm/v2/compute-pools"
 USERS = "/iam/v2/users"
 SERVICE_ACCOUNTS = "/iam/v2/service-accounts"
@@ -36,40 +36,39 @@ def by_name(items: list[NamedT]) -> tuple[NamedT, ...]:
     return tuple(sorted(items, key=lambda item: (item.name.casefold(), item.id)))
 
 
-class _Placed(Protocol):
-    @property
-    def environment(self) -> wire.Reference: ...
+Row: TypeAlias = wire.Cluster | wire.Registry | wire.KsqlCluster
+_MODELS: Mapping[str, type[Row]] = {"cmk": wire.Cluster, "ksqldbcm": wire.KsqlCluster}
+"""What rows look like, by API group; those of all others as a Schema Registry does."""
 
 
-class _Cluster(Protocol):
-    @property
-    def metadata(self) -> wire.Metadata: ...
-    @property
-    def spec(self) -> _Placed: ...
-    @property
-    def status(self) -> wire.ClusterStatus: ...
+async def resources(client: Client, kind: Kind, environment: Environment) -> Sequence[Placed]:
+    """What an environment holds of one kind and can be used. See `Inventory.resources`."""
+    here = {"environment": environment.id}
+    if kind.row.is_regional:
+        pools = client.list_all(COMPUTE_POOLS, wire.ComputePool, here, [])
+        ids = {region_of(row.spec) async for row in pools if is_in_use(row, environment.id)} - {""}
+        return tuple(FlinkRegion(id_, environment.id, environment.name) for id_ in sorted(ids))
+    rows = client.list_all(kind.row.api.collection, model_of(kind), here, [])
+    return by_name([placed(kind, row, environment) async for row in rows if is_in_use(row, environment.id)])
 
 
-def is_in_use(row: _Cluster, environment: str) -> bool:
+def model_of(kind: Kind) -> type[Row]:
+    """What a row of this kind looks like."""
+    return _MODELS.get(kind.row.api.group, wire.Registry)
+
+
+def is_in_use(row: Row | wire.ComputePool, environment: str) -> bool:
     """Whether this is in that environment, and neither failed nor on its way out."""
     is_here = row.spec.environment.id in {"", environment}
     return is_here and not row.metadata.deleted_at and row.status.phase not in _USELESS_PHASES
 
 
-def kafka_of(row: wire.Cluster, environment: Environment) -> KafkaCluster:
-    """A Kafka cluster; what has no name goes by its id, here and below."""
-    return KafkaCluster(row.id, row.spec.display_name or row.id, environment.id, environment.name)
-
-
-def registry_of(row: wire.Registry, environment: Environment) -> SchemaRegistry:
-    """A Schema Registry."""
-    return SchemaRegistry(row.id, row.spec.display_name or row.id, environment.id, environment.name)
-
-
-def ksql_of(row: wire.KsqlCluster, environment: Environment) -> KsqlCluster:
-    """A ksqlDB cluster."""
-    name, kafka = row.spec.display_name or row.id, row.spec.kafka_cluster.id
-    return KsqlCluster(row.id, name, environment.id, environment.name, kafka)
+def placed(kind: Kind, row: Row, environment: Environment) -> Placed:
+    """The resource of a row; what has no name goes by its id."""
+    name = row.spec.display_name or row.id
+    if isinstance(row, wire.KsqlCluster):
+        return KsqlCluster(row.id, name, environment.id, environment.name, row.spec.kafka_cluster.id)
+    return Cluster(kind, row.id, name, environment.id, environment.name)
 
 
 def region_of(spec: wire.PoolSpec) -> str:

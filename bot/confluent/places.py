@@ -2,23 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import assert_never
 
 import structlog
 
 from bot.confluent import addresses, wire
 from bot.confluent.addresses import Listed
 from bot.confluent.client import Client
-from bot.confluent.inventory import (
-    CLUSTERS,
-    ENVIRONMENTS,
-    KSQL_CLUSTERS,
-    REGISTRIES,
-    is_in_use,
-    kafka_of,
-    ksql_of,
-    registry_of,
-)
+from bot.confluent.inventory import ENVIRONMENTS, is_in_use, model_of, placed
 from bot.confluent.references import RegionId
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.errors import LatchkeyError
@@ -35,18 +25,18 @@ async def resource(
     client: Client, organization: Callable[[], Awaitable[str]], kind: Kind, environment: str, id_: str
 ) -> tuple[Resource, Endpoints] | None:
     """One resource, without the environment's name; None when it is gone, or somewhere else. See `Cloud.resource`."""
-    match kind:
-        case Kind.KAFKA:
-            return await _kafka(client, environment, id_)
-        case Kind.SCHEMA_REGISTRY:
-            return await _registry(client, environment, id_)
-        case Kind.KSQLDB:
-            return await _ksql(client, environment, id_)
-        case Kind.FLINK:
-            return await _flink(client, organization, environment, id_)
-        case Kind.CLOUD | Kind.TABLEFLOW | Kind.GLOBAL:
-            return OrganizationScope(kind), Endpoints("", client.endpoint, organization=await organization())
-    assert_never(kind)
+    if kind.row.is_wide:
+        return OrganizationScope(kind), Endpoints("", client.endpoint, organization=await organization())
+    if kind.row.is_regional:
+        return await _flink(client, organization, environment, id_)
+    row = await client.find(kind.row.api.collection, id_, model_of(kind), {"environment": environment})
+    if row is None or not is_in_use(row, environment):
+        return None
+    found = addresses.of_cluster(row)
+    if kind.row.api.service and not addresses.is_told(row, found):
+        listed = await _listed(client, kind.row.api.service, environment, resource=id_)
+        found = addresses.of_cluster(row, listed)
+    return placed(kind, row, Environment(environment, "")), found
 
 
 async def regions(client: Client) -> Sequence[Region]:
@@ -54,34 +44,6 @@ async def regions(client: Client) -> Sequence[Region]:
     rows = client.list_all(FLINK_REGIONS, wire.FlinkRegion)
     found = {str(id_): _region(id_, row) async for row in rows if (id_ := _region_id(row))}
     return tuple(found[id_] for id_ in sorted(found))
-
-
-async def _kafka(client: Client, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
-    row = await client.find(CLUSTERS, id_, wire.Cluster, {"environment": environment})
-    if row is None or not is_in_use(row, environment):
-        return None
-    found = addresses.of_kafka(row.spec)
-    if not row.spec.http_endpoint and (found.is_private or not found.rest):
-        found = addresses.of_kafka(row.spec, await _listed(client, "KAFKA", environment, resource=id_))
-    return kafka_of(row, Environment(environment, "")), found
-
-
-async def _registry(client: Client, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
-    row = await client.find(REGISTRIES, id_, wire.Registry, {"environment": environment})
-    if row is None or not is_in_use(row, environment):
-        return None
-    found = addresses.of_registry(row.spec)
-    if not found.rest:
-        listed = await _listed(client, "SCHEMA_REGISTRY", environment, resource=id_)
-        found = addresses.of_registry(row.spec, listed)
-    return registry_of(row, Environment(environment, "")), found
-
-
-async def _ksql(client: Client, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
-    row = await client.find(KSQL_CLUSTERS, id_, wire.KsqlCluster, {"environment": environment})
-    if row is None or not is_in_use(row, environment):
-        return None
-    return ksql_of(row, Environment(environment, "")), addresses.of_ksql(row.status)
 
 
 async def _flink(

@@ -1,8 +1,10 @@
 """What there is to choose from at Confluent: environments, resources, service accounts, users; read often, cached."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, Principal, SchemaRegistry, ServiceAccount
+from bot.domain.keys import Placed, Principal, ServiceAccount
+from bot.domain.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,12 @@ class Catalog:
 
     organization: str
     environments: tuple[Environment, ...]
-    clusters: tuple[KafkaCluster, ...]
     service_accounts: tuple[ServiceAccount, ...]
-    registries: tuple[SchemaRegistry, ...] = ()
-    ksql_clusters: tuple[KsqlCluster, ...] = ()
-    flink_regions: tuple[FlinkRegion, ...] = ()
-    """Those in use: with a compute pool in that environment."""
+    resources: Mapping[Kind, tuple[Placed, ...]] = field(default_factory=dict[Kind, tuple[Placed, ...]])
+    """What the environments hold, by kind; of Flink, the regions with a compute pool."""
     regions: tuple[Region, ...] = ()
     """All that Confluent offers."""
+
+    def clusters(self) -> Iterator[Placed]:
+        """All resources that have ids of their own: regions have not."""
+        return (each for kind, found in self.resources.items() if not kind.row.is_regional for each in found)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NewType, NoReturn, TypeAlias
 
-from bot.domain.kinds import Kind
+from bot.domain.kinds import Kind, Shape
 
 SlackUserId = NewType("SlackUserId", str)
 TeamId = NewType("TeamId", str)
@@ -84,32 +84,21 @@ Owner: TypeAlias = MyAccount | ServiceAccount | NewServiceAccount
 
 
 @dataclass(frozen=True, slots=True)
-class KafkaCluster:
-    """One Kafka cluster, with the names that people know it by."""
+class Cluster:
+    """A cluster of one environment, with the names that people know it by: of every kind that has no more to say."""
 
+    kind: Kind
     id: str
     name: str
     environment: str
     environment_name: str
-    kind: Literal[Kind.KAFKA] = Kind.KAFKA
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a kind of another shape: records tell the shapes apart by it."""
+        _must_be(Shape.CLUSTER, self.kind)
 
     def paths(self) -> tuple[Path, ...]:
         """The CRN paths that a role binding may name this resource by."""
-        return ((("environment", self.environment), (self.kind.row.element, self.id)),)
-
-
-@dataclass(frozen=True, slots=True)
-class SchemaRegistry:
-    """The Schema Registry of one environment."""
-
-    id: str
-    name: str
-    environment: str
-    environment_name: str
-    kind: Literal[Kind.SCHEMA_REGISTRY] = Kind.SCHEMA_REGISTRY
-
-    def paths(self) -> tuple[Path, ...]:
-        """See `KafkaCluster.paths`."""
         return ((("environment", self.environment), (self.kind.row.element, self.id)),)
 
 
@@ -125,7 +114,7 @@ class KsqlCluster:
     kind: Literal[Kind.KSQLDB] = Kind.KSQLDB
 
     def paths(self) -> tuple[Path, ...]:
-        """See `KafkaCluster.paths`."""
+        """See `Cluster.paths`."""
         place = (("environment", self.environment), (Kind.KAFKA.row.element, self.kafka_cluster))
         element = self.kind.row.element
         return ((*place, (element, self.name)), (*place, (element, self.id)))
@@ -146,7 +135,7 @@ class FlinkRegion:
         return self.id
 
     def paths(self) -> tuple[Path, ...]:
-        """See `KafkaCluster.paths`."""
+        """See `Cluster.paths`."""
         return ((("environment", self.environment), (self.kind.row.element, self.id)),)
 
 
@@ -154,7 +143,11 @@ class FlinkRegion:
 class OrganizationScope:
     """A resource of the whole organisation: Cloud resource management, Tableflow, or Global."""
 
-    kind: Literal[Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL]
+    kind: Kind
+
+    def __post_init__(self) -> None:
+        """See `Cluster.__post_init__`."""
+        _must_be(Shape.ORGANIZATION, self.kind)
 
     @property
     def id(self) -> str:
@@ -177,11 +170,31 @@ class OrganizationScope:
         return ""
 
     def paths(self) -> tuple[Path, ...]:
-        """See `KafkaCluster.paths`: the organisation itself."""
+        """See `Cluster.paths`: the organisation itself."""
         return ((),)
 
 
-Resource: TypeAlias = KafkaCluster | SchemaRegistry | KsqlCluster | FlinkRegion | OrganizationScope
+Placed: TypeAlias = Cluster | KsqlCluster | FlinkRegion
+"""A resource of an environment."""
+Resource: TypeAlias = Placed | OrganizationScope
+
+
+def unnamed(kind: Kind, id_: str, environment: str, environment_name: str) -> Resource:
+    """Make a resource of which the ids alone are known: its own stands for its name."""
+    match kind.row.shape:
+        case Shape.CLUSTER:
+            return Cluster(kind, id_, id_, environment, environment_name)
+        case Shape.KSQL:
+            return KsqlCluster(id_, id_, environment, environment_name, "")
+        case Shape.REGION:
+            return FlinkRegion(id_, environment, environment_name)
+        case Shape.ORGANIZATION:
+            return OrganizationScope(kind)
+
+
+def _must_be(shape: Shape, kind: Kind) -> None:
+    if kind.row.shape is not shape:
+        raise ValueError(f"{kind} is of another shape")
 
 
 @dataclass(frozen=True, slots=True)

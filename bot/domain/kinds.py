@@ -48,6 +48,11 @@ class Api:
         """What stands before the `/` of the version."""
         return self.version.partition("/")[0]
 
+    @property
+    def collection(self) -> str:
+        """The path where Confluent lists the clusters of a kind."""
+        return f"/{self.version}/clusters"
+
 
 LimitedAs: TypeAlias = Literal["cluster", "cloud", ""]
 
@@ -341,3 +346,7 @@ class Kind(StrEnum):
     def of_id(cls, id_: str) -> "Kind | None":
         """The kind whose resources have ids that begin so; None where the id does not tell."""
         return next((kind for kind in cls if kind.row.prefix and id_.startswith(kind.row.prefix)), None)
+
+
+PLACED = tuple(kind for kind in Kind if not kind.row.is_wide)
+"""The kinds whose resources are in environments."""

@@ -14,7 +14,8 @@ from bot.confluent.client import Client, item_path
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.inventory import API_KEYS, ROLE_BINDINGS
 from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Refused, Unavailable, Unknown
-from bot.domain.keys import ApiKey, KafkaCluster, KeyId, MyAccount, Principal, SlackUserId
+from bot.domain.keys import ApiKey, Cluster, KeyId, MyAccount, Principal, SlackUserId
+from bot.domain.kinds import Kind
 from bot.rehearsal.console import Console, ask
 from bot.rehearsal.findings import Findings
 from bot.services.people.identity import Tenant, admitted, matched
@@ -68,7 +69,7 @@ class ConfluentSteps:
     console: Console
     findings: Findings
     seconds: float
-    cluster: KafkaCluster
+    cluster: Cluster
     mark: str
     """What makes this run's key recognizable."""
     _owner: Principal | None = None
@@ -269,7 +270,7 @@ async def sweep(cloud: ConfluentCloud, console: Console, seconds: float) -> None
         if key.owner is None or not await ask(console, f"Key {key.id} is left from a rehearsal. Delete it?", seconds):
             continue
         try:
-            await cloud.delete_key(key.id, key.owner, KafkaCluster(key.resource, "", key.environment, ""))
+            await cloud.delete_key(key.id, key.owner, Cluster(Kind.KAFKA, key.resource, "", key.environment, ""))
         except LatchkeyError:
             console.say(f"Key {key.id} couldn't be deleted. Delete it in the Confluent Cloud Console.")
         else:

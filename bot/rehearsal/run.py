@@ -19,7 +19,7 @@ from bot.assembly import response_url_bases
 from bot.confluent.client import Client
 from bot.connections import World, connected
 from bot.domain.errors import LatchkeyError
-from bot.domain.keys import KafkaCluster, Secret
+from bot.domain.keys import Cluster, Secret
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.policyfile import PolicyError, PolicySource
@@ -125,7 +125,7 @@ class Rehearsal:
             found = await self._world.cloud.resource(Kind.KAFKA, environment, id_)
         except LatchkeyError as error:
             raise StartupError(f"Confluent Cloud didn't show the cluster of --confluent. {error}") from None
-        if found is None or not isinstance(found[0], KafkaCluster):
+        if found is None or not isinstance(found[0], Cluster):
             raise StartupError("Confluent Cloud has no Kafka cluster that --confluent names. Use ENVIRONMENT/CLUSTER.")
         settings, world = self._settings, self._world
         secret = Secret(settings.confluent_cloud_api_secret.get_secret_value())

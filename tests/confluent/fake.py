@@ -17,6 +17,8 @@ ORGANIZATION = "1111aaaa-11aa-11aa-11aa-111111aaaaaa"
 
 KEYS = "/iam/v2/api-keys"
 CLUSTERS = "/cmk/v2/clusters"
+REGISTRIES = "/srcm/v3/clusters"
+KSQL_CLUSTERS = "/ksqldbcm/v2/clusters"
 ACCOUNTS = "/iam/v2/service-accounts"
 ORGANIZATIONS = "/org/v2/organizations"
 BINDINGS = "/iam/v2/role-bindings"

@@ -7,7 +7,7 @@ import pytest
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.catalog import Environment, User
 from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Throttled, Unavailable, Unknown
-from bot.domain.keys import ApiKey, KafkaCluster, KeyId, MyAccount, Principal, Secret, ServiceAccount
+from bot.domain.keys import ApiKey, Cluster, KeyId, MyAccount, Principal, Secret, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.domain.roles import Binding
 from bot.services.ports.cloud import NewKey
@@ -26,7 +26,7 @@ from tests.confluent.fake import (
 )
 
 DEV = Environment("env-abc123", "dev")
-ORDERS = KafkaCluster("lkc-abc123", "orders", "env-abc123", "dev")
+ORDERS = Cluster(Kind.KAFKA, "lkc-abc123", "orders", "env-abc123", "dev")
 OWNER = ServiceAccount(Principal("sa-abc123"), "orders-service")
 NEW = NewKey(OWNER, ORDERS, "orders producer", "Asked for in Slack by u-abc123")
 
@@ -414,10 +414,10 @@ async def test_clusters_in_use_are_listed_by_name(cloud: ConfluentCloud, fake: F
         cluster("lkc-8", "cat", status=None),
     ]
 
-    clusters = await cloud.kafka_clusters(DEV)
+    clusters = await cloud.resources(Kind.KAFKA, DEV)
 
     assert [each.name for each in clusters] == ["Ant", "bee", "cat", "lkc-3", "zebra"]
-    assert clusters[0] == KafkaCluster("lkc-2", "Ant", "env-abc123", "dev")
+    assert clusters[0] == Cluster(Kind.KAFKA, "lkc-2", "Ant", "env-abc123", "dev")
     assert fake.requests[0].url.params["environment"] == "env-abc123"
 
 

@@ -11,14 +11,14 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.catalog import Account, Endpoints, Environment
 from bot.domain.errors import CloudRefused, Throttled, Unavailable, Unknown
-from bot.domain.keys import ApiKey, KafkaCluster, KeyId, MyAccount, Principal, Resource, Secret, ServiceAccount
+from bot.domain.keys import ApiKey, Cluster, KeyId, MyAccount, Principal, Resource, Secret, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.services.ports.cloud import Cloud, NewKey
 from sandbox.cast import CAST, DEV, ORGANIZATION, PROD
 from sandbox.confluent import BOT_KEY, Faults, Organization, acme, create_app
 from sandbox.serving import serve
 
-ORDERS = KafkaCluster("lkc-dev001", "orders-dev", DEV, "dev")
+ORDERS = Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", DEV, "dev")
 OWNER = ServiceAccount(Principal("sa-orders"), "orders-service")
 NEW = NewKey(OWNER, ORDERS, "orders consumer", "Reads orders [lk:REQUEST/1]")
 
@@ -59,7 +59,7 @@ async def test_the_catalog(sandbox_cloud: Cloud) -> None:
     assert await sandbox_cloud.organization() == ORGANIZATION
     dev, _ = await sandbox_cloud.environments()
     assert dev == Environment(DEV, "dev")
-    assert [each.name for each in await sandbox_cloud.kafka_clusters(dev)] == [
+    assert [each.name for each in await sandbox_cloud.resources(Kind.KAFKA, dev)] == [
         "clicks-dev",
         "orders-dev",
         "payments-dev",
@@ -257,7 +257,7 @@ async def test_what_is_elsewhere_or_nowhere_is_none(sandbox_cloud: Cloud) -> Non
 
 async def test_all_regions_are_more_than_those_in_use(sandbox_cloud: Cloud) -> None:
     regions = await sandbox_cloud.regions()
-    used = {each.id for each in await sandbox_cloud.flink_regions(Environment(DEV, "dev"))}
+    used = {each.id for each in await sandbox_cloud.resources(Kind.FLINK, Environment(DEV, "dev"))}
 
     assert used < {each.id for each in regions}
     assert {each.cloud for each in regions} == {"AWS", "AZURE", "GCP"}

@@ -9,13 +9,13 @@ import pytest
 from bot.confluent import wire
 from bot.confluent.addresses import Listed
 from bot.confluent.cloud import ConfluentCloud
-from bot.confluent.inventory import ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
+from bot.confluent.inventory import ENVIRONMENTS
 from bot.confluent.places import ENDPOINTS, FLINK_REGIONS
 from bot.confluent.quotas import APPLIED_QUOTAS, AppliedQuota
 from bot.domain.keys import KeyId, MyAccount, Owner, Principal
 from bot.domain.kinds import Kind
 from bot.services.ports.cloud import NewKey
-from tests.confluent.fake import ACCOUNTS, CLUSTERS, KEYS, FakeConfluent, api_key, sample
+from tests.confluent.fake import ACCOUNTS, CLUSTERS, KEYS, KSQL_CLUSTERS, REGISTRIES, FakeConfluent, api_key, sample
 from tests.confluent.test_cloud import NEW, ORDERS, OWNER
 from tests.confluent.test_references import RESOURCES
 from tests.support.contract import answered, body, loaded, problems, query

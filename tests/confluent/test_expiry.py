@@ -12,7 +12,8 @@ from bot.confluent import wire
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.domain.errors import CloudRefused
-from bot.domain.keys import KafkaCluster, Principal, Secret, ServiceAccount
+from bot.domain.keys import Cluster, Principal, Secret, ServiceAccount
+from bot.domain.kinds import Kind
 from bot.services.ports.cloud import NewKey
 from sandbox.confluent.acme import BOT_KEY, acme
 from sandbox.confluent.faults import Faults
@@ -22,7 +23,7 @@ from tests.support import build
 from tests.support.fakes import TestClock
 
 OWNER = ServiceAccount(Principal("sa-orders"), "orders-service")
-CLUSTER = KafkaCluster("lkc-dev001", "orders-dev", "env-dev001", "dev")
+CLUSTER = Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", "env-dev001", "dev")
 END = build.NOW + timedelta(days=14)
 NEW = NewKey(OWNER, CLUSTER, "orders consumer", "Reads orders [lk:REQUEST/1]", END)
 

@@ -8,15 +8,16 @@ import pytest
 
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
-from bot.confluent.inventory import COMPUTE_POOLS, KSQL_CLUSTERS, REGISTRIES, ROLE_BINDINGS
+from bot.confluent.inventory import COMPUTE_POOLS, ROLE_BINDINGS
 from bot.domain.catalog import Environment
 from bot.domain.errors import CloudRefused, Unavailable
-from bot.domain.keys import FlinkRegion, KsqlCluster, Principal, SchemaRegistry, Secret
+from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, Principal, Secret
+from bot.domain.kinds import Kind
 from bot.domain.roles import Binding
 from sandbox.cast import DEV, ORG_CRN, PROD
 from sandbox.confluent import BOT_KEY, Faults, Organization, acme, create_app
 from sandbox.serving import serve
-from tests.confluent.fake import ORGANIZATION, FakeConfluent, Json, refusal
+from tests.confluent.fake import KSQL_CLUSTERS, ORGANIZATION, REGISTRIES, FakeConfluent, Json, refusal
 
 HERE = f"crn://confluent.cloud/organization={ORGANIZATION}"
 ENVIRONMENT = Environment("env-abc123", "dev")
@@ -39,9 +40,9 @@ async def test_schema_registries_in_use_with_their_names(cloud: ConfluentCloud, 
     ]
     fake.ignores.add("environment")
 
-    assert await cloud.schema_registries(ENVIRONMENT) == (
-        SchemaRegistry("lsrc-2", "lsrc-2", "env-abc123", "dev"),
-        SchemaRegistry("lsrc-1", "Stream Governance Package", "env-abc123", "dev"),
+    assert await cloud.resources(Kind.SCHEMA_REGISTRY, ENVIRONMENT) == (
+        Cluster(Kind.SCHEMA_REGISTRY, "lsrc-2", "lsrc-2", "env-abc123", "dev"),
+        Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "Stream Governance Package", "env-abc123", "dev"),
     )
 
 
@@ -54,7 +55,7 @@ async def test_ksql_clusters_in_use_know_the_kafka_cluster_below(cloud: Confluen
     ]
     fake.ignores.add("environment")
 
-    assert await cloud.ksql_clusters(ENVIRONMENT) == (
+    assert await cloud.resources(Kind.KSQLDB, ENVIRONMENT) == (
         KsqlCluster("lksqlc-2", "bare", "env-abc123", "dev", ""),
         KsqlCluster("lksqlc-1", "enrichment", "env-abc123", "dev", "lkc-1"),
     )
@@ -73,7 +74,7 @@ async def test_flink_regions_are_those_with_a_compute_pool_each_once(
     ]
     fake.ignores.add("environment")
 
-    assert await cloud.flink_regions(ENVIRONMENT) == (
+    assert await cloud.resources(Kind.FLINK, ENVIRONMENT) == (
         FlinkRegion("aws.us-east-1", "env-abc123", "dev"),
         FlinkRegion("gcp.europe-west3", "env-abc123", "dev"),
     )
@@ -155,11 +156,13 @@ async def sandbox_cloud(organization: Organization, request: pytest.FixtureReque
 async def test_the_sandbox_has_every_kind(sandbox_cloud: ConfluentCloud) -> None:
     dev, production = Environment(DEV, "dev"), Environment(PROD, "production")
 
-    assert "lsrc-dev01" in [each.id for each in await sandbox_cloud.schema_registries(dev)]
+    assert "lsrc-dev01" in [each.id for each in await sandbox_cloud.resources(Kind.SCHEMA_REGISTRY, dev)]
     enrichment = KsqlCluster("lksqlc-dev01", "enrichment", DEV, "dev", "lkc-dev001")
-    assert enrichment in await sandbox_cloud.ksql_clusters(dev)
-    assert enrichment.id not in [each.id for each in await sandbox_cloud.ksql_clusters(production)]
-    assert {"aws.eu-central-1", "aws.us-east-1"} <= {each.id for each in await sandbox_cloud.flink_regions(production)}
+    assert enrichment in await sandbox_cloud.resources(Kind.KSQLDB, dev)
+    assert enrichment.id not in [each.id for each in await sandbox_cloud.resources(Kind.KSQLDB, production)]
+    assert {"aws.eu-central-1", "aws.us-east-1"} <= {
+        each.id for each in await sandbox_cloud.resources(Kind.FLINK, production)
+    }
 
 
 async def test_at_and_under_the_organisation_is_everybody(

@@ -7,13 +7,23 @@ import pytest
 
 from bot.confluent.addresses import Listed
 from bot.confluent.cloud import ConfluentCloud
-from bot.confluent.inventory import ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
+from bot.confluent.inventory import ENVIRONMENTS
 from bot.confluent.places import ENDPOINTS, FLINK_REGIONS
 from bot.domain.catalog import Endpoints, Region
 from bot.domain.errors import Unavailable
-from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, OrganizationScope, SchemaRegistry
+from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, OrganizationScope
 from bot.domain.kinds import Kind
-from tests.confluent.fake import CLUSTERS, ENDPOINT, ORGANIZATION, FakeConfluent, Json, cluster, refusal
+from tests.confluent.fake import (
+    CLUSTERS,
+    ENDPOINT,
+    KSQL_CLUSTERS,
+    ORGANIZATION,
+    REGISTRIES,
+    FakeConfluent,
+    Json,
+    cluster,
+    refusal,
+)
 
 ENV = "env-abc123"
 PUBLIC = {"kafka_bootstrap_endpoint": "SASL_SSL://pub:9092", "http_endpoint": "https://pub:443/"}
@@ -100,7 +110,7 @@ async def test_the_public_address_comes_first_and_then_the_old_one(
 
     found = await cloud.resource(Kind.KAFKA, ENV, "lkc-1")
 
-    assert found == (KafkaCluster("lkc-1", "orders", ENV, ""), expected)
+    assert found == (Cluster(Kind.KAFKA, "lkc-1", "orders", ENV, ""), expected)
     assert fake.calls == [f"GET {CLUSTERS}/lkc-1"]
     assert fake.requests[0].url.params["environment"] == ENV
 
@@ -178,7 +188,7 @@ async def test_a_list_of_endpoints_that_fails_costs_the_address_alone(
     fake.script += [found, *[answer] * 9]
 
     assert await cloud.resource(Kind.KAFKA, ENV, "lkc-1") == (
-        KafkaCluster("lkc-1", "orders", ENV, ""),
+        Cluster(Kind.KAFKA, "lkc-1", "orders", ENV, ""),
         Endpoints("", ""),
     )
 
@@ -271,7 +281,7 @@ async def test_a_schema_registry_has_a_public_address_or_private_ones(
 
     found = await cloud.resource(Kind.SCHEMA_REGISTRY, ENV, "lsrc-1")
 
-    assert found == (SchemaRegistry("lsrc-1", "schemas", ENV, ""), expected)
+    assert found == (Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "schemas", ENV, ""), expected)
     assert fake.calls == [f"GET {REGISTRIES}/lsrc-1"]
 
 
@@ -403,6 +413,6 @@ async def test_all_regions_are_listed_by_id_each_once(cloud: ConfluentCloud, fak
 @pytest.mark.parametrize("kind", [Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL])
 async def test_what_is_everywhere_is_at_the_configured_address(cloud: ConfluentCloud, kind: Kind) -> None:
     assert await cloud.resource(kind, "", "") == (
-        OrganizationScope(kind),  # type: ignore[arg-type]  # all three
+        OrganizationScope(kind),  # all three
         Endpoints("", ENDPOINT, organization=ORGANIZATION),
     )

@@ -22,16 +22,7 @@ from starlette.routing import Route
 from bot.confluent import readiness
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import (
-    FlinkRegion,
-    KafkaCluster,
-    KeyId,
-    KsqlCluster,
-    OrganizationScope,
-    Resource,
-    SchemaRegistry,
-    Secret,
-)
+from bot.domain.keys import Cluster, FlinkRegion, KeyId, KsqlCluster, OrganizationScope, Resource, Secret
 from bot.domain.kinds import Kind
 from bot.domain.life import Answer
 from bot.services.ports.cloud import Prober
@@ -40,8 +31,8 @@ from tests.confluent.fake import DATA, ENDPOINT, NEW_SECRET, ORGANIZATION, OWN_S
 
 KEY = KeyId("NEWKEY0000000000")
 ENV = "env-abc123"
-KAFKA = KafkaCluster("lkc-abc123", "orders", ENV, "dev")
-REGISTRY = SchemaRegistry("lsrc-abc123", "schemas", ENV, "dev")
+KAFKA = Cluster(Kind.KAFKA, "lkc-abc123", "orders", ENV, "dev")
+REGISTRY = Cluster(Kind.SCHEMA_REGISTRY, "lsrc-abc123", "schemas", ENV, "dev")
 KSQL = KsqlCluster("lksqlc-abc123", "enrichment", ENV, "dev", "lkc-abc123")
 FLINK = FlinkRegion("aws.us-east-1", ENV, "dev")
 CLOUD, TABLEFLOW, GLOBAL = (
@@ -70,7 +61,7 @@ def on_the_wire(response: httpx.Response) -> httpx.Response:
     return httpx.Response(response.status_code, headers=response.headers, content=body())
 
 
-class Cluster:
+class DataPlane:
     """A data plane behind `httpx.MockTransport`."""
 
     def __init__(self) -> None:
@@ -85,12 +76,12 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster() -> Cluster:
-    return Cluster()
+def cluster() -> DataPlane:
+    return DataPlane()
 
 
 @pytest.fixture
-async def prober(cluster: Cluster) -> AsyncIterator[ConfluentProber]:
+async def prober(cluster: DataPlane) -> AsyncIterator[ConfluentProber]:
     async with ConfluentProber(ENDPOINT, version="1.2.3", transport=httpx.MockTransport(cluster)) as prober:
         yield prober
 
@@ -116,7 +107,7 @@ async def probed(prober: Prober, resource: Resource = KAFKA, endpoints: Endpoint
     ids=lambda value: value.kind if hasattr(value, "kind") else None,
 )
 async def test_one_get_with_the_new_key_for_every_kind(
-    prober: ConfluentProber, cluster: Cluster, resource: Resource, rest: str, asked: str
+    prober: ConfluentProber, cluster: DataPlane, resource: Resource, rest: str, asked: str
 ) -> None:
     assert prober.can_probe(resource, at(rest))
 
@@ -130,8 +121,8 @@ async def test_one_get_with_the_new_key_for_every_kind(
     assert request.content == b""
 
 
-async def test_an_id_stays_one_segment_of_the_path(prober: ConfluentProber, cluster: Cluster) -> None:
-    await probed(prober, KafkaCluster("lkc-1/../../x?y#z", "odd", ENV, "dev"))
+async def test_an_id_stays_one_segment_of_the_path(prober: ConfluentProber, cluster: DataPlane) -> None:
+    await probed(prober, Cluster(Kind.KAFKA, "lkc-1/../../x?y#z", "odd", ENV, "dev"))
 
     assert cluster.requests[0].url.raw_path == b"/kafka/v3/clusters/lkc-1%2F..%2F..%2Fx%3Fy%23z/topics"
 
@@ -143,12 +134,12 @@ async def test_an_id_stays_one_segment_of_the_path(prober: ConfluentProber, clus
         (FlinkRegion("aws.us-east-1", "", ""), at(HOST)),
         (KSQL, Endpoints("", HOST, is_paused=True)),
         (KAFKA, Endpoints("pkc-1.confluent.cloud:9092", "")),
-        (KafkaCluster("l" * 70_000, "long", ENV, "dev"), at(HOST)),
+        (Cluster(Kind.KAFKA, "l" * 70_000, "long", ENV, "dev"), at(HOST)),
     ],
     ids=["no organization", "no environment", "paused", "no address", "too long"],
 )
 async def test_what_cannot_be_asked_is_not(
-    prober: ConfluentProber, cluster: Cluster, resource: Resource, endpoints: Endpoints
+    prober: ConfluentProber, cluster: DataPlane, resource: Resource, endpoints: Endpoints
 ) -> None:
     assert not prober.can_probe(resource, endpoints)
     assert await probed(prober, resource, endpoints) == Answer(0, "no address that may be tried")
@@ -171,7 +162,7 @@ async def test_what_cannot_be_asked_is_not(
     ],
 )
 async def test_confluents_hosts_and_our_own_get_the_secret(
-    prober: ConfluentProber, cluster: Cluster, rest: str
+    prober: ConfluentProber, cluster: DataPlane, rest: str
 ) -> None:
     assert prober.can_probe(KAFKA, at(rest))
     assert (await probed(prober, KAFKA, at(rest))).status == 200
@@ -243,7 +234,7 @@ ATTACKS = [
 @pytest.mark.parametrize("rest", ATTACKS)
 @pytest.mark.parametrize("resource", [KAFKA, FLINK, CLOUD], ids=["kafka", "flink", "cloud"])
 async def test_no_other_host_gets_the_secret(
-    prober: ConfluentProber, cluster: Cluster, resource: Resource, rest: str
+    prober: ConfluentProber, cluster: DataPlane, resource: Resource, rest: str
 ) -> None:
     assert not prober.can_probe(resource, at(rest))
 
@@ -278,7 +269,7 @@ async def test_our_own_host_is_the_same_scheme_host_and_port(endpoint: str, rest
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("target", ["https://evil.example/", f"{HOST}/elsewhere"])
 async def test_a_redirect_is_an_answer_and_not_followed(
-    prober: ConfluentProber, cluster: Cluster, status: int, target: str
+    prober: ConfluentProber, cluster: DataPlane, status: int, target: str
 ) -> None:
     cluster.reply = httpx.Response(status, headers={"Location": target})
 
@@ -286,7 +277,7 @@ async def test_a_redirect_is_an_answer_and_not_followed(
     assert len(cluster.requests) == 1
 
 
-async def test_no_cookie_goes_from_one_cluster_to_another(prober: ConfluentProber, cluster: Cluster) -> None:
+async def test_no_cookie_goes_from_one_cluster_to_another(prober: ConfluentProber, cluster: DataPlane) -> None:
     cluster.reply = httpx.Response(200, headers={"Set-Cookie": "a=b; Domain=confluent.cloud; Path=/"})
 
     await probed(prober)
@@ -342,7 +333,7 @@ def sent(name: str) -> bytes:
     ids=str,
 )
 async def test_every_answer_is_given_as_it_came(
-    prober: ConfluentProber, cluster: Cluster, reply: httpx.Response, answer: Answer
+    prober: ConfluentProber, cluster: DataPlane, reply: httpx.Response, answer: Answer
 ) -> None:
     cluster.reply = reply
 
@@ -351,7 +342,7 @@ async def test_every_answer_is_given_as_it_came(
 
 @pytest.mark.parametrize("pack", [lambda body: body, gzip.compress], ids=["plain", "gzip"])
 async def test_a_packed_error_has_its_words(
-    prober: ConfluentProber, cluster: Cluster, pack: Callable[[bytes], bytes]
+    prober: ConfluentProber, cluster: DataPlane, pack: Callable[[bytes], bytes]
 ) -> None:
     body = pack(json.dumps({"message": "Not yet"}).encode())
     headers = {"Content-Encoding": "gzip"} if body.startswith(b"\x1f\x8b") else {}
@@ -364,7 +355,7 @@ async def test_a_packed_error_has_its_words(
     assert (await probed(prober)).detail == "Not yet"
 
 
-async def test_of_an_endless_error_the_beginning_is_read(prober: ConfluentProber, cluster: Cluster) -> None:
+async def test_of_an_endless_error_the_beginning_is_read(prober: ConfluentProber, cluster: DataPlane) -> None:
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -379,7 +370,7 @@ async def test_of_an_endless_error_the_beginning_is_read(prober: ConfluentProber
     assert read == 64
 
 
-async def test_what_a_working_key_shows_is_not_read(prober: ConfluentProber, cluster: Cluster) -> None:
+async def test_what_a_working_key_shows_is_not_read(prober: ConfluentProber, cluster: DataPlane) -> None:
     was_read = False
 
     async def topics() -> AsyncIterator[bytes]:
@@ -423,7 +414,7 @@ def chained(error: Exception, *causes: Exception) -> Exception:
     ids=str,
 )
 async def test_no_answer_is_an_answer_too(
-    prober: ConfluentProber, cluster: Cluster, error: Exception, detail: str
+    prober: ConfluentProber, cluster: DataPlane, error: Exception, detail: str
 ) -> None:
     cluster.reply = error
 
@@ -431,7 +422,7 @@ async def test_no_answer_is_an_answer_too(
 
 
 async def test_a_trickle_ends_after_the_time_of_one_probe(
-    prober: ConfluentProber, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    prober: ConfluentProber, cluster: DataPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(request: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
@@ -443,7 +434,7 @@ async def test_a_trickle_ends_after_the_time_of_one_probe(
     assert (await probed(prober)).status == 0
 
 
-async def test_a_probe_can_be_cancelled(prober: ConfluentProber, cluster: Cluster) -> None:
+async def test_a_probe_can_be_cancelled(prober: ConfluentProber, cluster: DataPlane) -> None:
     asked = asyncio.Event()
 
     async def never(request: httpx.Request) -> httpx.Response:
@@ -573,7 +564,7 @@ async def test_the_secret_is_in_no_log_and_no_answer(
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError(NEW_SECRET), httpx.InvalidURL(NEW_SECRET), OSError(NEW_SECRET)])
-async def test_no_words_of_an_error_are_repeated(prober: ConfluentProber, cluster: Cluster, error: Exception) -> None:
+async def test_no_words_of_an_error_are_repeated(prober: ConfluentProber, cluster: DataPlane, error: Exception) -> None:
     cluster.reply = error
 
     assert NEW_SECRET not in (await probed(prober)).detail

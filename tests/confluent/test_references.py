@@ -11,14 +11,13 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.references import Place, place_of, places_of
 from bot.domain.errors import Unknown
 from bot.domain.keys import (
+    Cluster,
     FlinkRegion,
-    KafkaCluster,
     KeyId,
     KsqlCluster,
     OrganizationScope,
     Principal,
     Resource,
-    SchemaRegistry,
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
@@ -28,8 +27,8 @@ from tests.confluent.fake import KEYS, FakeConfluent, Json, api_key, refusal, sa
 OWNER = ServiceAccount(Principal("sa-abc123"), "orders-service")
 FLINK = FlinkRegion("aws.us-east-1", "env-abc123", "dev")
 RESOURCES: dict[str, Resource] = {
-    "kafka": KafkaCluster("lkc-abc123", "orders", "env-abc123", "dev"),
-    "schema-registry": SchemaRegistry("lsrc-abc123", "schemas", "env-abc123", "dev"),
+    "kafka": Cluster(Kind.KAFKA, "lkc-abc123", "orders", "env-abc123", "dev"),
+    "schema-registry": Cluster(Kind.SCHEMA_REGISTRY, "lsrc-abc123", "schemas", "env-abc123", "dev"),
     "ksqldb": KsqlCluster("lksqlc-abc123", "enrichment", "env-abc123", "dev", "lkc-abc123"),
     "flink": FLINK,
     "cloud": OrganizationScope(Kind.CLOUD),

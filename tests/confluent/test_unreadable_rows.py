@@ -5,16 +5,26 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.confluent.cloud import ConfluentCloud
-from bot.confluent.inventory import COMPUTE_POOLS, ENVIRONMENTS, KSQL_CLUSTERS, REGISTRIES
+from bot.confluent.inventory import COMPUTE_POOLS, ENVIRONMENTS
 from bot.domain.catalog import Environment
 from bot.domain.errors import Unavailable
-from bot.domain.keys import FlinkRegion, KafkaCluster, KeyId, OrganizationScope, Principal
+from bot.domain.keys import Cluster, FlinkRegion, KeyId, OrganizationScope, Principal
 from bot.domain.kinds import Kind
-from tests.confluent.fake import ACCOUNTS, BINDINGS, CLUSTERS, KEYS, FakeConfluent, Json, api_key
+from tests.confluent.fake import (
+    ACCOUNTS,
+    BINDINGS,
+    CLUSTERS,
+    KEYS,
+    KSQL_CLUSTERS,
+    REGISTRIES,
+    FakeConfluent,
+    Json,
+    api_key,
+)
 
 HERE = Environment("env-abc123", "dev")
 OWNER = Principal("sa-abc123")
-ORDERS = KafkaCluster("lkc-abc123", "orders", HERE.id, HERE.name)
+ORDERS = Cluster(Kind.KAFKA, "lkc-abc123", "orders", HERE.id, HERE.name)
 UNREADABLE: Json = {"id": None, "spec": {"owner": {"id": OWNER}, "resource": {"id": ORDERS.id}}}
 
 
@@ -57,10 +67,10 @@ async def test_what_decides_by_what_is_not_there_does_not_go_on_without_it(
 
 CATALOG: list[tuple[str, Callable[[ConfluentCloud], Awaitable[object]]]] = [
     (ENVIRONMENTS, lambda cloud: cloud.environments()),
-    (CLUSTERS, lambda cloud: cloud.kafka_clusters(HERE)),
-    (REGISTRIES, lambda cloud: cloud.schema_registries(HERE)),
-    (KSQL_CLUSTERS, lambda cloud: cloud.ksql_clusters(HERE)),
-    (COMPUTE_POOLS, lambda cloud: cloud.flink_regions(HERE)),
+    (CLUSTERS, lambda cloud: cloud.resources(Kind.KAFKA, HERE)),
+    (REGISTRIES, lambda cloud: cloud.resources(Kind.SCHEMA_REGISTRY, HERE)),
+    (KSQL_CLUSTERS, lambda cloud: cloud.resources(Kind.KSQLDB, HERE)),
+    (COMPUTE_POOLS, lambda cloud: cloud.resources(Kind.FLINK, HERE)),
     (ACCOUNTS, lambda cloud: cloud.service_accounts()),
 ]
 

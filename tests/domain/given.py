@@ -2,8 +2,8 @@
 
 from bot.domain.authority import HeldRoles
 from bot.domain.keys import (
+    Cluster,
     FlinkRegion,
-    KafkaCluster,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
@@ -13,7 +13,6 @@ from bot.domain.keys import (
     Person,
     Principal,
     Resource,
-    SchemaRegistry,
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
@@ -27,8 +26,8 @@ LENGTHENING = (*MAKING, Operation.EXTEND)
 """What gives somebody a key for longer than before."""
 CHANGING = (Operation.EDIT, Operation.DELETE)
 
-KAFKA = KafkaCluster("lkc-1", "orders", "env-1", "dev")
-REGISTRY = SchemaRegistry("lsrc-1", "registry", "env-1", "dev")
+KAFKA = Cluster(Kind.KAFKA, "lkc-1", "orders", "env-1", "dev")
+REGISTRY = Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "registry", "env-1", "dev")
 KSQL = KsqlCluster("lksqlc-1", "app", "env-1", "dev", "lkc-1")
 FLINK = FlinkRegion("aws.us-east-1", "env-1", "dev")
 CLOUD, TABLEFLOW, GLOBAL = (

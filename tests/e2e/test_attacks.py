@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from bot.domain.keys import KafkaCluster, RequestId, TeamId
+from bot.domain.keys import Cluster, RequestId, TeamId
+from bot.domain.kinds import Kind
 from bot.services.browse.home import LOOKED_AT
 from bot.services.ports.store import Change
 from bot.store import Store
@@ -51,7 +52,7 @@ async def test_nobody_gets_a_key_of_the_account_of_latchkey_itself(tmp_path: Pat
 
 async def _flood(it: Play, number: int) -> None:
     """So many requests for a cluster in production, which Erin does not administer."""
-    production = KafkaCluster("lkc-prod01", "orders", "env-prod01", "production")
+    production = Cluster(Kind.KAFKA, "lkc-prod01", "orders", "env-prod01", "production")
     async with connect(f"unix://{it.stage.folder / 'data' / 'valkey.sock'}") as redis:
         sealer = Sealer(parse_master_keys(MASTER_KEY))
         store = Store.open(redis, sealer, TeamId(TEAM), it.stage.clock.now)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bot.domain.authority import Target
 from bot.domain.keys import (
+    Cluster,
     FlinkRegion,
-    KafkaCluster,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
@@ -18,7 +18,6 @@ from bot.domain.keys import (
     Owner,
     Principal,
     Resource,
-    SchemaRegistry,
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
@@ -202,8 +201,8 @@ def resources() -> list[Resource]:
     """One of everything in each environment, and clusters with and without a name in the rules."""
     found: list[Resource] = [OrganizationScope(kind) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)]
     for place in ENVIRONMENTS:
-        found += [KafkaCluster(id_, id_, place, place) for id_ in ("lkc-1", "lkc-other")]
-        found += [SchemaRegistry(id_, id_, place, place) for id_ in ("lsrc-1", "lsrc-other")]
+        found += [Cluster(Kind.KAFKA, id_, id_, place, place) for id_ in ("lkc-1", "lkc-other")]
+        found += [Cluster(Kind.SCHEMA_REGISTRY, id_, id_, place, place) for id_ in ("lsrc-1", "lsrc-other")]
         found += [KsqlCluster(id_, id_, place, place, "lkc-1") for id_ in ("lksqlc-1", "lksqlc-other")]
         found += [FlinkRegion(id_, place, place) for id_ in ("aws.us-east-1", "gcp.europe-west1")]
     return found

@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.authority import Target
 from bot.domain.keys import (
-    KafkaCluster,
+    Cluster,
     MyAccount,
     NewServiceAccount,
     Operation,
@@ -17,7 +17,7 @@ from bot.domain.kinds import Kind
 from tests.policy.written import PAGE, examples, file
 from tests.support.build import ACCOUNT
 
-DEV, PROD = (KafkaCluster(f"lkc-{name}", name, f"env-{name}", name) for name in ("dev001", "prod01"))
+DEV, PROD = (Cluster(Kind.KAFKA, f"lkc-{name}", name, f"env-{name}", name) for name in ("dev001", "prod01"))
 CLOUD = OrganizationScope(Kind.CLOUD)
 MINE, NEW = MyAccount(Principal("u-dana")), NewServiceAccount("orders", "")
 CREATE, EDIT, ROTATE, DELETE = Operation.CREATE, Operation.EDIT, Operation.ROTATE, Operation.DELETE

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, Endpoints, Environment, Quota, Region
 from bot.domain.keys import (
+    Cluster,
     FlinkRegion,
-    KafkaCluster,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
@@ -29,7 +29,6 @@ from bot.domain.keys import (
     Principal,
     RequestId,
     Resource,
-    SchemaRegistry,
     Secret,
     ServiceAccount,
 )
@@ -87,8 +86,8 @@ TEXTS = {
     "zeros": "\x00" * 6000,
 }
 RESOURCES: dict[Kind, Resource] = {
-    Kind.KAFKA: KafkaCluster("lkc-1", "orders", "env-1", "dev"),
-    Kind.SCHEMA_REGISTRY: SchemaRegistry("lsrc-1", "registry", "env-1", "dev"),
+    Kind.KAFKA: Cluster(Kind.KAFKA, "lkc-1", "orders", "env-1", "dev"),
+    Kind.SCHEMA_REGISTRY: Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "registry", "env-1", "dev"),
     Kind.KSQLDB: KsqlCluster("lksqlc-1", "joins", "env-1", "dev", "lkc-1"),
     Kind.FLINK: FlinkRegion("aws.us-east-1", "env-1", "dev"),
     Kind.CLOUD: OrganizationScope(Kind.CLOUD),
@@ -173,11 +172,13 @@ def forms(text: str) -> Iterator[Page]:
     catalog = Catalog(
         "o",
         (Environment("env-1", text),),
-        (KafkaCluster("lkc-1", text, "env-1", text),),
         (ServiceAccount(Principal("sa-1"), text),),
-        (SchemaRegistry("lsrc-1", text, "env-1", text),),
-        (KsqlCluster("lksqlc-1", text, "env-1", text, "lkc-1"),),
-        (FlinkRegion("aws.us-east-1", "env-1", text),),
+        build.by_kind(
+            Cluster(Kind.KAFKA, "lkc-1", text, "env-1", text),
+            Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", text, "env-1", text),
+            KsqlCluster("lksqlc-1", text, "env-1", text, "lkc-1"),
+            FlinkRegion("aws.us-east-1", "env-1", text),
+        ),
         (Region("aws.us-east-1", "AWS", text),),
     )
     typed = dict.fromkeys(("name", "description", "reason", "account_name", "account_description"), text[:3000])
@@ -327,10 +328,12 @@ def test_what_searchable_fields_offer(text: str, length: int) -> None:
     catalog = Catalog(
         "o",
         (Environment(id_, text), Environment("env-1", text)) * 80,
-        (KafkaCluster(id_, text, "env-1", text), KafkaCluster("lkc-1", text, "env-1", text)) * 80,
         (ServiceAccount(Principal(id_), text), ServiceAccount(Principal("sa-1"), text)) * 80,
-        regions=(Region(f"aws.{id_}", "AWS", text), Region("aws.1", "AWS", text)),
-        flink_regions=(FlinkRegion(f"aws.{id_}", "env-1", text),),
+        build.by_kind(
+            *(Cluster(Kind.KAFKA, each, text, "env-1", text) for each in (id_, "lkc-1") * 80),
+            FlinkRegion(f"aws.{id_}", "env-1", text),
+        ),
+        (Region(f"aws.{id_}", "AWS", text), Region("aws.1", "AWS", text)),
     )
     for typed in ("", "1", text):
         for kind in RESOURCES:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Catalog, Environment, Region
-from bot.domain.keys import KafkaCluster, KsqlCluster, SchemaRegistry
+from bot.domain.keys import Cluster, KsqlCluster
 from bot.domain.kinds import Kind
 from bot.services.commands import Draft
 from bot.services.form.fill import form
@@ -34,11 +34,12 @@ PLACES = (DEV, PROD, LONG, ODD)
 CATALOG = Catalog(
     "o",
     PLACES,
-    tuple(KafkaCluster(f"lkc-{each.name}", "orders", each.id, each.name) for each in PLACES),
     (),
-    tuple(SchemaRegistry(f"lsrc-{each.name}", "schemas", each.id, each.name) for each in PLACES),
-    tuple(KsqlCluster(f"lksqlc-{each.name}", "enrichment", each.id, each.name, "") for each in PLACES),
-    (),
+    build.by_kind(
+        *(Cluster(Kind.KAFKA, f"lkc-{each.name}", "orders", each.id, each.name) for each in PLACES),
+        *(Cluster(Kind.SCHEMA_REGISTRY, f"lsrc-{each.name}", "schemas", each.id, each.name) for each in PLACES),
+        *(KsqlCluster(f"lksqlc-{each.name}", "enrichment", each.id, each.name, "") for each in PLACES),
+    ),
     (Region("aws.us-east-1", "AWS", "N. Virginia"), Region("gcp.us-central1", "GCP", "Iowa")),
 )
 OFFERED = {

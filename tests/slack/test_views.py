@@ -19,12 +19,12 @@ import handlers
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.keys import (
+    Cluster,
     FlinkRegion,
-    KafkaCluster,
     KsqlCluster,
     OrganizationScope,
+    Placed,
     RequestId,
-    SchemaRegistry,
     Secret,
     ServiceAccount,
 )
@@ -88,21 +88,29 @@ review_pages = st.builds(
 _environments = st.sampled_from(["env-1", "env-2"])
 _clouds = st.sampled_from(["aws", "azure", "gcp"])
 _regions = st.builds("{}.{}".format, _clouds, st.sampled_from(["one-1", "two-2", "three-3"]))
+
+
+def _clusters(kind: Kind) -> st.SearchStrategy[Placed]:
+    return st.builds(Cluster, st.just(kind), some.ids, some.texts, _environments, some.texts)
+
+
+def _tuples(items: st.SearchStrategy[Placed], most: int) -> st.SearchStrategy[tuple[Placed, ...]]:
+    return st.lists(items, max_size=most).map(tuple)
+
+
 catalogs = st.builds(
     Catalog,
     organization=some.ids,
     environments=st.lists(st.builds(Environment, _environments | some.ids, some.texts), max_size=120).map(tuple),
-    clusters=st.lists(st.builds(KafkaCluster, some.ids, some.texts, _environments, some.texts), max_size=120).map(
-        tuple
-    ),
     service_accounts=st.lists(st.builds(ServiceAccount, some.ids, some.texts), max_size=120).map(tuple),
-    registries=st.lists(st.builds(SchemaRegistry, some.ids, some.texts, _environments, some.texts), max_size=2).map(
-        tuple
+    resources=st.fixed_dictionaries(
+        {
+            Kind.KAFKA: _tuples(_clusters(Kind.KAFKA), 120),
+            Kind.SCHEMA_REGISTRY: _tuples(_clusters(Kind.SCHEMA_REGISTRY), 2),
+            Kind.KSQLDB: _tuples(st.builds(KsqlCluster, some.ids, some.texts, _environments, some.texts, some.ids), 3),
+            Kind.FLINK: _tuples(st.builds(FlinkRegion, _regions, _environments, some.texts), 3),
+        }
     ),
-    ksql_clusters=st.lists(
-        st.builds(KsqlCluster, some.ids, some.texts, _environments, some.texts, some.ids), max_size=3
-    ).map(tuple),
-    flink_regions=st.lists(st.builds(FlinkRegion, _regions, _environments, some.texts), max_size=3).map(tuple),
     regions=st.lists(
         st.builds(Region, _regions | some.ids, _clouds.map(str.upper), some.texts), max_size=4, unique_by=lambda r: r.id
     ).map(tuple),

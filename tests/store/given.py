@@ -8,7 +8,7 @@ from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
     ApiKey,
-    KafkaCluster,
+    Cluster,
     KeyId,
     Operation,
     Person,
@@ -59,7 +59,7 @@ def ask(request: str = "R1", by: Person = ANN, at: datetime = NOW) -> Ask:
         requester=by,
         operation=Operation.CREATE,
         owner=ServiceAccount(Principal("sa-abc001"), "orders-service"),
-        resource=KafkaCluster("lkc-dev001", "dev", "env-dev001", "Development"),
+        resource=Cluster(Kind.KAFKA, "lkc-dev001", "dev", "env-dev001", "Development"),
         name="orders",
         description="reads “orders”",
         reason="ticket: OPS-1: rotate\n<!channel>",

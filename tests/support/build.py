@@ -8,17 +8,19 @@ from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
     ApiKey,
-    KafkaCluster,
+    Cluster,
     KeyId,
     Marker,
     Operation,
     Person,
+    Placed,
     Principal,
     RequestId,
     ServiceAccount,
     SlackUserId,
     TeamId,
 )
+from bot.domain.kinds import PLACED, Kind
 from bot.domain.life import Life, Probe, ReplacedKey
 from bot.domain.policy import Policy, without_a_file
 from bot.domain.requests import (
@@ -51,9 +53,14 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ORGANIZATION = "o-1"
 HERE = f"crn://confluent.cloud/organization={ORGANIZATION}"
 DEV = f"{HERE}/environment=env-dev001"
-CLUSTER = KafkaCluster("lkc-dev001", "orders-dev", "env-dev001", "dev")
+CLUSTER = Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", "env-dev001", "dev")
 ACCOUNT = ServiceAccount(Principal("sa-abc001"), "orders-service")
 ENDPOINTS = Endpoints("pkc-1.example:9092", "https://pkc-1.example:443")
+
+
+def by_kind(*resources: Placed) -> dict[Kind, tuple[Placed, ...]]:
+    """Resources as a catalog holds them."""
+    return {kind: tuple(each for each in resources if each.kind is kind) for kind in PLACED}
 
 
 def a_person(name: str = "Dana", **fields: Any) -> Person:

@@ -10,16 +10,13 @@ from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, U
 from bot.domain.errors import CloudRefused, Throttled, Undeliverable
 from bot.domain.keys import (
     ApiKey,
-    FlinkRegion,
-    KafkaCluster,
     KeyId,
-    KsqlCluster,
     Owner,
     Person,
+    Placed,
     Principal,
     RequestId,
     Resource,
-    SchemaRegistry,
     Secret,
     ServiceAccount,
     SlackUserId,
@@ -105,8 +102,8 @@ class FakeCloud:
     async def environments(self) -> Sequence[Environment]:
         return [Environment("env-dev001", "dev")]
 
-    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
-        return [build.CLUSTER]
+    async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
+        return [build.CLUSTER] if kind is build.CLUSTER.kind else []
 
     async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
         return (build.CLUSTER, build.ENDPOINTS) if id_ == build.CLUSTER.id else None
@@ -150,15 +147,6 @@ class FakeCloud:
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
         return () if self.is_partial else tuple(self.bindings.get(principal, ()))
-
-    async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
-        return []
-
-    async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
-        return []
-
-    async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
-        return []
 
     async def bindings_at(self, crn: str) -> Sequence[Binding]:
         return [each for held in self.bindings.values() for each in held if each.crn == crn]

@@ -10,15 +10,14 @@ from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Catalog, Endpoints, Environment
 from bot.domain.keys import (
     ApiKey,
+    Cluster,
     FlinkRegion,
-    KafkaCluster,
     KsqlCluster,
     MyAccount,
     NewServiceAccount,
     Operation,
     OrganizationScope,
     Person,
-    SchemaRegistry,
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
@@ -52,10 +51,10 @@ people = st.builds(Person, slack=people_ids, team=ids, name=texts, email=texts, 
 owners = st.one_of(
     st.builds(MyAccount, ids), st.builds(ServiceAccount, ids, texts), st.builds(NewServiceAccount, texts, texts)
 )
-clusters = st.builds(KafkaCluster, ids, texts, ids, texts)
+clusters = st.builds(Cluster, st.just(Kind.KAFKA), ids, texts, ids, texts)
 RESOURCES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.KAFKA: clusters,
-    Kind.SCHEMA_REGISTRY: st.builds(SchemaRegistry, ids, texts, ids, texts),
+    Kind.SCHEMA_REGISTRY: st.builds(Cluster, st.just(Kind.SCHEMA_REGISTRY), ids, texts, ids, texts),
     Kind.KSQLDB: st.builds(KsqlCluster, ids, texts, ids, texts, ids),
     Kind.FLINK: st.builds(FlinkRegion, ids, ids, texts),
     **{kind: st.just(OrganizationScope(kind)) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)},
@@ -185,7 +184,7 @@ catalogs = st.builds(
     Catalog,
     organization=ids,
     environments=st.lists(st.builds(Environment, ids, texts), max_size=120).map(tuple),
-    clusters=st.lists(clusters, max_size=5).map(tuple),
+    resources=st.fixed_dictionaries({Kind.KAFKA: st.lists(clusters, max_size=5).map(tuple)}),
     service_accounts=st.lists(st.builds(ServiceAccount, ids, texts), max_size=5).map(tuple),
 )
 

@@ -10,20 +10,7 @@ from dataclasses import dataclass
 
 from bot.domain.authority import Target
 from bot.domain.catalog import Catalog
-from bot.domain.keys import (
-    ApiKey,
-    FlinkRegion,
-    KafkaCluster,
-    KsqlCluster,
-    Marker,
-    MyAccount,
-    OrganizationScope,
-    Owner,
-    Principal,
-    Resource,
-    SchemaRegistry,
-    ServiceAccount,
-)
+from bot.domain.keys import ApiKey, Marker, MyAccount, Owner, Principal, Resource, ServiceAccount, unnamed
 from bot.domain.kinds import Kind
 from bot.domain.requests import Keyed, Request
 from bot.services.catalog.cache import CatalogCache
@@ -49,10 +36,9 @@ class Known:
     @classmethod
     def of(cls, catalog: Catalog) -> "Known":
         """Index a catalog."""
-        placed: tuple[Resource, ...] = (*catalog.clusters, *catalog.registries, *catalog.ksql_clusters)
         return cls(
             {each.id: each for each in catalog.service_accounts},
-            {(each.kind, each.id): each for each in placed},
+            {(each.kind, each.id): each for each in catalog.clusters()},
             {each.id: each.name for each in catalog.environments},
         )
 
@@ -68,23 +54,11 @@ class Known:
 
     def resource(self, key: ApiKey) -> Resource | None:
         """What a key opens; None where Confluent does not say, or says something new."""
-        kind, id_, environment = key.kind, key.resource, key.environment
-        if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
-            return OrganizationScope(kind)
-        if kind is not None and (found := self.resources.get((kind, id_))):
-            return found
-        name = self.environments.get(environment, environment)
-        match kind:
-            case Kind.KAFKA:
-                return KafkaCluster(id_, id_, environment, name)
-            case Kind.SCHEMA_REGISTRY:
-                return SchemaRegistry(id_, id_, environment, name)
-            case Kind.KSQLDB:
-                return KsqlCluster(id_, id_, environment, name, "")
-            case Kind.FLINK:
-                return FlinkRegion(id_, environment, name)
-            case None:
-                return None
+        if key.kind is None:
+            return None
+        name = self.environments.get(key.environment, key.environment)
+        found = self.resources.get((key.kind, key.resource))
+        return found or unnamed(key.kind, key.resource, key.environment, name)
 
 
 async def known(catalog: CatalogCache) -> Known:

@@ -49,14 +49,8 @@ class CatalogCache:
     async def names(self) -> Mapping[str, str]:
         """What ids stand for, as far as the catalog knows."""
         catalog = await self.current() or NOTHING
-        parts = (
-            catalog.environments,
-            catalog.clusters,
-            catalog.registries,
-            catalog.ksql_clusters,
-            catalog.service_accounts,
-        )
-        return {each.id: each.name for part in parts for each in part}
+        named = (*catalog.environments, *catalog.clusters(), *catalog.service_accounts)
+        return {each.id: each.name for each in named}
 
     def is_stale(self) -> bool:
         """Whether the catalog that this process last saw should be read again."""

@@ -2,27 +2,26 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
 
 from bot.domain.catalog import Environment
 from bot.domain.errors import NotFound, plain
 from bot.domain.keys import (
-    FlinkRegion,
     MyAccount,
     NewServiceAccount,
     Operation,
     OrganizationScope,
     Owner,
     Person,
+    Placed,
     Principal,
     Resource,
+    unnamed,
 )
-from bot.domain.kinds import Kind
+from bot.domain.kinds import CLOUDS, PLACED, Kind
 from bot.services.ports.inventory import Inventory
 
-Reader: TypeAlias = Callable[[Environment], Awaitable[Sequence[Resource]]]
-_REGION = re.compile(r"(aws|azure|gcp)\.[a-z0-9-]+")
+_REGION = re.compile(rf"({'|'.join(CLOUDS)})\.[a-z0-9-]+")
 AT_ONCE = 5
 """Environments that are looked through at the same time."""
 
@@ -33,16 +32,16 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
     Cloud, Tableflow and Global keys open no single resource: `word` may be "" for them. A Flink region in which nothing
     runs yet is found where its environment is named.
     """
-    if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
+    if kind.row.is_wide:
         if word not in {"", kind.value}:
             raise NotFound(f"A {kind} key opens no single resource: leave {plain(word)} out.")
         return OrganizationScope(kind)
     if not word:
         raise NotFound(f"Say which resource the {kind} key is for.")
     environments = await _environments(cloud, environment)
-    found = [each for each in await _all(_readers(cloud)[kind], environments) if word in {each.id, each.name}]
-    if not found and kind is Kind.FLINK and environment and _REGION.fullmatch(word):
-        return FlinkRegion(word, environments[0].id, environments[0].name)
+    found = [each for each in await _all(cloud, [kind], environments) if word in {each.id, each.name}]
+    if not found and kind.row.is_regional and environment and _REGION.fullmatch(word):
+        return unnamed(kind, word, environments[0].id, environments[0].name)
     if not found:
         places = ", ".join(each.id for each in environments) or "no environment that Latchkey sees"
         raise NotFound(f"There is no {kind} resource {plain(word)} in {places}.")
@@ -77,8 +76,8 @@ async def find_owner(cloud: Inventory, word: str, requester: Person, operation: 
 
 async def all_names(cloud: Inventory) -> dict[str, str]:
     """What environments, clusters of every kind and service accounts are called, by id."""
-    environments, readers = await cloud.environments(), _readers(cloud).values()
-    clusters = [each for read in readers for each in await _all(read, environments)]
+    environments = await cloud.environments()
+    clusters = await _all(cloud, PLACED, environments)
     return {each.id: each.name for each in (*environments, *clusters, *await cloud.service_accounts())}
 
 
@@ -92,20 +91,12 @@ async def _environments(cloud: Inventory, wanted: str) -> Sequence[Environment]:
     return chosen
 
 
-def _readers(cloud: Inventory) -> Mapping[Kind, Reader]:
-    return {
-        Kind.KAFKA: cloud.kafka_clusters,
-        Kind.SCHEMA_REGISTRY: cloud.schema_registries,
-        Kind.KSQLDB: cloud.ksql_clusters,
-        Kind.FLINK: cloud.flink_regions,
-    }
-
-
-async def _all(read: Reader, environments: Sequence[Environment]) -> list[Resource]:
+async def _all(cloud: Inventory, kinds: Iterable[Kind], environments: Sequence[Environment]) -> list[Placed]:
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def one(environment: Environment) -> Sequence[Resource]:
+    async def one(kind: Kind, environment: Environment) -> Sequence[Placed]:
         async with slots:
-            return await read(environment)
+            return await cloud.resources(kind, environment)
 
-    return [each for found in await asyncio.gather(*map(one, environments)) for each in found]
+    jobs = [one(kind, environment) for kind in kinds for environment in environments]
+    return [each for found in await asyncio.gather(*jobs) for each in found]

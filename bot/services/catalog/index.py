@@ -1,30 +1,17 @@
 """What the form offers at a place: pure looks into the catalog, which may hold 20,000 clusters."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
 
 from bot.domain.catalog import Catalog, Region
-from bot.domain.keys import KafkaCluster, KsqlCluster, SchemaRegistry
-from bot.domain.kinds import Kind
+from bot.domain.keys import Placed
+from bot.domain.kinds import CLOUDS, Kind
 
-CLOUDS = ("aws", "azure", "gcp")
-"""Where Confluent runs, as the ids of its regions begin."""
-ORGANIZATION_WIDE = frozenset({Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL})
-"""Keys of these kinds open no single resource, so that there is nothing to choose."""
-NOTHING = Catalog("", (), (), ())
-
-Placed: TypeAlias = KafkaCluster | SchemaRegistry | KsqlCluster
-"""A resource that an environment holds a number of."""
+NOTHING = Catalog("", (), ())
 
 
 def placed(catalog: Catalog, kind: Kind, environment: str) -> Iterator[Placed]:
-    """The resources of one environment, by name; none for Flink and the kinds of the whole organisation."""
-    lists: dict[Kind, Sequence[Placed]] = {
-        Kind.KAFKA: catalog.clusters,
-        Kind.SCHEMA_REGISTRY: catalog.registries,
-        Kind.KSQLDB: catalog.ksql_clusters,
-    }
-    return (each for each in lists.get(kind, ()) if each.environment == environment)
+    """The resources of one environment, by name."""
+    return (each for each in catalog.resources.get(kind, ()) if each.environment == environment)
 
 
 def regions(catalog: Catalog, environment: str, cloud: str) -> tuple[Sequence[Region], Sequence[Region]]:
@@ -54,4 +41,4 @@ def cloud_of(region: str) -> str:
 
 
 def _in_use(catalog: Catalog, environment: str) -> set[str]:
-    return {each.id for each in catalog.flink_regions if each.environment == environment}
+    return {each.id for kind in Kind if kind.row.is_regional for each in placed(catalog, kind, environment)}

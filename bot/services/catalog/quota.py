@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.domain.asks import Ask
 from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, Unavailable
-from bot.domain.keys import KafkaCluster, NewServiceAccount
+from bot.domain.keys import NewServiceAccount
 from bot.domain.policy import MAKES
 from bot.domain.quota import Concern, concerns, counted, full, is_full, told
 from bot.services.ports.cloud import Cloud
@@ -49,8 +49,8 @@ async def look(cloud: Cloud, ask: Ask) -> Room:
 
 async def _look(cloud: Cloud, ask: Ask) -> Room:
     owner = None if isinstance(ask.owner, NewServiceAccount) else ask.owner
-    kafka = (ask.resource.id, ask.resource.environment) if isinstance(ask.resource, KafkaCluster) else ("", "")
-    quotas = await cloud.quotas(owner, *kafka)
+    is_limited = bool(ask.resource.kind.row.limits.of_resource)
+    quotas = await cloud.quotas(owner, *(ask.resource.id, ask.resource.environment) if is_limited else ())
     for concern in concerns(ask.owner, ask.resource):
         if reached := await _reached(cloud, ask, concern, quotas):
             return Room(full=reached)

@@ -5,12 +5,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeVar
 
 from bot.domain.catalog import Catalog, Environment
 from bot.domain.errors import CloudRefused, Unavailable
-from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, SchemaRegistry
-from bot.domain.kinds import Kind
+from bot.domain.keys import Placed
+from bot.domain.kinds import PLACED, Kind
 from bot.services.catalog.index import NOTHING
 from bot.services.ports.cloud import Cloud
 
@@ -20,7 +20,6 @@ known, and is read first the next time."""
 AT_ONCE = 5
 """Lists that are read at the same time; Confluent limits how much one account asks for."""
 T = TypeVar("T")
-InPlace: TypeAlias = KafkaCluster | SchemaRegistry | KsqlCluster | FlinkRegion
 log = logging.getLogger("latchkey.catalog")
 
 
@@ -58,22 +57,19 @@ class Cataloguing:
         return Catalog(
             organization,
             _by_name(environments),
-            _by_name([each for each in found if isinstance(each, KafkaCluster)]),
             _by_name(accounts),
-            _by_name([each for each in found if isinstance(each, SchemaRegistry)]),
-            _by_name([each for each in found if isinstance(each, KsqlCluster)]),
-            _by_name([each for each in found if isinstance(each, FlinkRegion)]),
+            {kind: _by_name([each for each in found if each.kind is kind]) for kind in PLACED},
             tuple(sorted(regions, key=lambda each: each.id)),
         )
 
-    async def _lists(self, environments: Sequence[Environment], known: Catalog, ends: float) -> list[InPlace]:
+    async def _lists(self, environments: Sequence[Environment], known: Catalog, ends: float) -> list[Placed]:
         """Each list of each environment, a few at a time: those first that the last reading did not come to."""
-        readers, former = self._readers(), _by_place(known)
-        jobs = [(kind, environment) for kind in readers for environment in environments]
+        former = _by_place(known)
+        jobs = [(kind, environment) for kind in PLACED for environment in environments]
         begin = self._begin % max(len(jobs), 1)
         room, clock, late = asyncio.Semaphore(AT_ONCE), asyncio.get_running_loop().time, 0
 
-        async def read(kind: Kind, environment: Environment) -> Sequence[InPlace]:
+        async def read(kind: Kind, environment: Environment) -> Sequence[Placed]:
             nonlocal late
             kept = former.get((kind, environment.id), ())
             async with room:
@@ -81,21 +77,13 @@ class Cataloguing:
                     late += 1
                     return kept
                 what = f"{kind} in {environment.id}"
-                return await _told(lambda: readers[kind](environment), what, kept, ends)
+                return await _told(lambda: self.cloud.resources(kind, environment), what, kept, ends)
 
         found = await asyncio.gather(*(read(*job) for job in (*jobs[begin:], *jobs[:begin])))
         self._begin = begin + len(jobs) - late
         if late:
             log.warning("the catalog is not read to its end", extra={"left": late, "of": len(jobs)})
         return [each for items in found for each in items]
-
-    def _readers(self) -> Mapping[Kind, Callable[[Environment], Awaitable[Sequence[InPlace]]]]:
-        return {
-            Kind.KAFKA: self.cloud.kafka_clusters,
-            Kind.SCHEMA_REGISTRY: self.cloud.schema_registries,
-            Kind.KSQLDB: self.cloud.ksql_clusters,
-            Kind.FLINK: self.cloud.flink_regions,
-        }
 
 
 async def _told(ask: Callable[[], Awaitable[Sequence[T]]], what: str, known: Sequence[T], ends: float) -> Sequence[T]:
@@ -108,9 +96,9 @@ async def _told(ask: Callable[[], Awaitable[Sequence[T]]], what: str, known: Seq
         return known
 
 
-def _by_place(catalog: Catalog) -> Mapping[tuple[Kind, str], Sequence[InPlace]]:
-    found: defaultdict[tuple[Kind, str], list[InPlace]] = defaultdict(list)
-    for items in (catalog.clusters, catalog.registries, catalog.ksql_clusters, catalog.flink_regions):
+def _by_place(catalog: Catalog) -> Mapping[tuple[Kind, str], Sequence[Placed]]:
+    found: defaultdict[tuple[Kind, str], list[Placed]] = defaultdict(list)
+    for items in catalog.resources.values():
         for each in items:
             found[each.kind, each.environment].append(each)
     return found

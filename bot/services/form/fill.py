@@ -6,20 +6,7 @@ from datetime import timedelta
 
 from bot.domain.authority import Target
 from bot.domain.catalog import Catalog, Environment
-from bot.domain.keys import (
-    FlinkRegion,
-    KafkaCluster,
-    KsqlCluster,
-    MyAccount,
-    NewServiceAccount,
-    Operation,
-    OrganizationScope,
-    Owner,
-    Principal,
-    Resource,
-    SchemaRegistry,
-    ServiceAccount,
-)
+from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Owner, Principal, Resource, ServiceAccount, unnamed
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.services.catalog.index import NOTHING, cloud_of, clouds, placed, region_called, regions
@@ -32,7 +19,7 @@ ME, EXISTING, NEW = "me", "service-account", "new"
 
 def kind_of(draft: Draft) -> Kind:
     """What the key is to open."""
-    return Kind(draft.kind) if draft.kind in set(Kind) else Kind.KAFKA
+    return Kind.called(draft.kind) or Kind.KAFKA
 
 
 def owner_kind(draft: Draft) -> str:
@@ -65,7 +52,7 @@ def form(draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mappin
         chosen if draft.cluster and "resource" not in problems else None,
         account if account.id and "owner" not in problems else None,
         own_account=policy.user_keys,
-        region=region_called(known, draft.cluster) if kind_of(draft) is Kind.FLINK and draft.cluster else None,
+        region=region_called(known, draft.cluster) if kind_of(draft).row.is_regional and draft.cluster else None,
         clouds=offered,
         used_clouds=used,
         offered=_number(draft, known) if catalog else None,
@@ -80,9 +67,9 @@ def _settled(draft: Draft, catalog: Catalog, policy: Policy, problems: Mapping[s
         draft = replace(draft, owner=draft.account or EXISTING)
     if draft.owner not in {"", ME, NEW, EXISTING}:
         draft = replace(draft, account=draft.owner)
-    if kind is Kind.FLINK and not draft.cloud:
+    if kind.row.is_regional and not draft.cloud:
         draft = replace(draft, cloud=cloud_of(draft.cluster))
-    if kind is Kind.SCHEMA_REGISTRY and not draft.cluster and "resource" not in problems:
+    if kind.row.is_only_one and not draft.cluster and "resource" not in problems:
         found = list(placed(catalog, kind, draft.environment))
         draft = replace(draft, cluster=found[0].id) if len(found) == 1 else draft
     return replace(draft, kind=kind)
@@ -103,27 +90,16 @@ def _resource(draft: Draft, catalog: Catalog, environment: Environment | None) -
     """What is chosen; without an id where nothing is."""
     kind, id_ = kind_of(draft), draft.cluster
     place = (environment.id, environment.name) if environment else ("", "")
-    if kind is Kind.CLOUD or kind is Kind.TABLEFLOW or kind is Kind.GLOBAL:
-        return OrganizationScope(kind)
-    if found := next((each for each in placed(catalog, kind, place[0]) if each.id == id_), None):
-        return found
-    match kind:
-        case Kind.KAFKA:
-            return KafkaCluster(id_, id_, *place)
-        case Kind.SCHEMA_REGISTRY:
-            return SchemaRegistry(id_, id_, *place)
-        case Kind.KSQLDB:
-            return KsqlCluster(id_, id_, *place, "")
-        case Kind.FLINK:
-            return FlinkRegion(id_, *place)
+    found = next((each for each in placed(catalog, kind, place[0]) if each.id == id_), None)
+    return found or unnamed(kind, id_, *place)
 
 
 def _number(draft: Draft, catalog: Catalog) -> int | None:
     """How many resources there are to choose from; None before the place is chosen."""
     kind = kind_of(draft)
-    if not draft.environment or (kind is Kind.FLINK and not draft.cloud):
+    if not draft.environment or (kind.row.is_regional and not draft.cloud):
         return None
-    if kind is Kind.FLINK:
+    if kind.row.is_regional:
         return sum(map(len, regions(catalog, draft.environment, draft.cloud)))
     return sum(1 for _ in placed(catalog, kind, draft.environment))
 

@@ -8,7 +8,6 @@ from bot.domain.catalog import Endpoints
 from bot.domain.keys import Marker, MyAccount, NewServiceAccount, OrganizationScope, Owner, Person, Principal, Resource
 from bot.domain.kinds import Kind
 from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.index import ORGANIZATION_WIDE
 from bot.services.commands import Draft
 from bot.services.form.fill import NEW, form, kind_of
 from bot.services.pages import FormPage
@@ -25,18 +24,6 @@ _ONE_LINE = frozenset({"name", "description"}) | _OF_ACCOUNT
 """They stand in rows beside our own words: a line of their own, or one turned round, would pass for one of ours."""
 _BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _MISSING = {"account_name": "Write a name for the service account."}
-_CHOOSE = {
-    Kind.KAFKA: "Choose a cluster.",
-    Kind.SCHEMA_REGISTRY: "Choose a Schema Registry.",
-    Kind.KSQLDB: "Choose a ksqlDB cluster.",
-    Kind.FLINK: "Choose a region.",
-}
-_GONE = {
-    Kind.KAFKA: "This cluster no longer exists in that environment. Choose another one.",
-    Kind.SCHEMA_REGISTRY: "This Schema Registry no longer exists in that environment. Choose another one.",
-    Kind.KSQLDB: "This ksqlDB cluster no longer exists in that environment. Choose another one.",
-    Kind.FLINK: "Confluent does not offer Flink in this region any more. Choose another one.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +82,14 @@ class Validator:
 
     async def _resource(self, draft: Draft, problems: dict[str, str]) -> tuple[Resource, Endpoints] | None:
         kind = kind_of(draft)
-        everywhere = kind in ORGANIZATION_WIDE
+        everywhere = kind.row.is_wide
         if not everywhere and (missing := _missing(draft, kind)):
             problems.update(missing)
             return None
         place = ("", "") if everywhere else (draft.environment, draft.cluster)
         found = await self.directory.cloud.resource(kind, *place)
         if found is None:
-            problems["kind" if everywhere else "resource"] = _GONE.get(kind, "Confluent does not offer this any more.")
+            problems["kind" if everywhere else "resource"] = kind.row.gone
             return None
         if isinstance(found[0], OrganizationScope):
             return found
@@ -123,8 +110,8 @@ def _missing(draft: Draft, kind: Kind) -> Mapping[str, str]:
     if not draft.environment:
         return {"environment": "Choose an environment."}
     if not draft.cluster:
-        needs_cloud = kind is Kind.FLINK and not draft.cloud
-        return {"cloud": "Choose a cloud provider."} if needs_cloud else {"resource": _CHOOSE[kind]}
+        needs_cloud = kind.row.is_regional and not draft.cloud
+        return {"cloud": "Choose a cloud provider."} if needs_cloud else {"resource": kind.row.choose}
     return {}
 
 

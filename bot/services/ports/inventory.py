@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bot.domain.catalog import Environment, User
-from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, Principal, SchemaRegistry, ServiceAccount
+from bot.domain.keys import Placed, Principal, ServiceAccount
+from bot.domain.kinds import Kind
 from bot.domain.roles import Binding
 
 
@@ -23,20 +24,11 @@ class Inventory(Protocol):
         """Environments that our key may see."""
         ...
 
-    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
-        """Kafka clusters of one environment that are not being deleted."""
-        ...
+    async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
+        """The resources of one kind in one environment that are not being deleted; none of an organization-wide kind.
 
-    async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
-        """Schema Registries of one environment: one at most today, though nothing promises it."""
-        ...
-
-    async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
-        """Clusters of ksqlDB in one environment that are not being deleted."""
-        ...
-
-    async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
-        """Regions in which one environment has a compute pool; Flink itself is offered in many more."""
+        Of Flink, the regions with a compute pool; Flink itself is offered in many more.
+        """
         ...
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:

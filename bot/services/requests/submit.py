@@ -9,7 +9,6 @@ from bot.domain.authority import Target
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope
-from bot.domain.kinds import Kind
 from bot.domain.requests import Approved, Pending
 from bot.services.commands import Click, Draft
 from bot.services.people.candidates import Candidate, Candidates
@@ -121,7 +120,7 @@ def draft_again(ask: Ask, *, other_account: bool) -> Draft:
         description=ask.description,
         reason=ask.reason,
         kind=resource.kind,
-        cloud=resource.id.partition(".")[0] if resource.kind is Kind.FLINK else "",
+        cloud=resource.id.partition(".")[0] if resource.kind.row.is_regional else "",
         account_name=made.name,
         account_description=made.description,
         lifetime=str(lifetime.days) if lifetime else "",

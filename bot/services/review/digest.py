@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.domain.catalog import Quota
 from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.errors import CloudRefused, Tampered, Unavailable
-from bot.domain.keys import ApiKey, KafkaCluster, Marker, Principal
+from bot.domain.keys import ApiKey, Marker, Principal, Resource
 from bot.domain.policy import Review
 from bot.domain.quota import concerns, counted
 from bot.domain.requests import Keyed, Request, Withdrawn
@@ -146,7 +146,7 @@ class Digesting:
         resources = list(dict.fromkeys(each for key in keys if (each := catalog.resource(key)) is not None))
         concerned = {each.code: each for resource in resources for each in concerns(whose.owner, resource)}
         said = dict[tuple[str, str], Quota]()
-        for quota in await self._quotas(whose, [each for each in resources if isinstance(each, KafkaCluster)]):
+        for quota in await self._quotas(whose, [each for each in resources if each.kind.row.limits.of_resource]):
             concern = concerned.get(quota.code)
             if quota.of and concern is not None:
                 ours = counted(concern, keys) if concern.counted == "keys" else None
@@ -154,7 +154,7 @@ class Digesting:
                 said[quota.code, quota.of] = replace(quota, usage=usage)
         return tuple(quota for quota in said.values() if is_near(quota))
 
-    async def _quotas(self, whose: Known | None = None, clusters: Sequence[KafkaCluster] = ()) -> Sequence[Quota]:
+    async def _quotas(self, whose: Known | None = None, clusters: Sequence[Resource] = ()) -> Sequence[Quota]:
         """Limits; none where Confluent does not tell: the keys are worth a message without them."""
         cloud, placed = self.directory.cloud, [each for each in clusters if each.environment]
         try:
@@ -168,7 +168,7 @@ class Digesting:
             return ()
         return found
 
-    async def _of_cluster(self, cluster: KafkaCluster) -> Sequence[Quota]:
+    async def _of_cluster(self, cluster: Resource) -> Sequence[Quota]:
         cache, name = self.directory.cache, f"quotas:{cluster.id}"
         if cached := await cache.get(name, tuple[Quota, ...]):
             return cached[0]

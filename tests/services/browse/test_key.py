@@ -14,13 +14,14 @@ from bot.domain.catalog import Environment
 from bot.domain.errors import CloudRefused, NotFound, Refused, Unavailable
 from bot.domain.keys import (
     ApiKey,
-    KafkaCluster,
+    Cluster,
     KeyId,
     Marker,
     MyAccount,
     NewServiceAccount,
     Operation,
     Person,
+    Placed,
     Principal,
     RequestId,
     Secret,
@@ -44,7 +45,7 @@ from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 EDIT, DELETE, ROTATE, EXTEND = Operation.EDIT, Operation.DELETE, Operation.ROTATE, Operation.EXTEND
 LATCHKEY = ServiceAccount(Principal("sa-latchk"), "latchkey-bot")
-PRODUCTION = KafkaCluster("lkc-prod01", "orders", "env-prod01", "production")
+PRODUCTION = Cluster(Kind.KAFKA, "lkc-prod01", "orders", "env-prod01", "production")
 DAY = timedelta(days=1)
 
 
@@ -62,8 +63,8 @@ class Organization(FakeCloud):
     async def environments(self) -> Sequence[Environment]:
         return [Environment("env-dev001", "dev"), Environment("env-prod01", "production")]
 
-    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
-        return [each for each in (build.CLUSTER, PRODUCTION) if each.environment == environment.id]
+    async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
+        return [each for each in (build.CLUSTER, PRODUCTION) if (each.kind, each.environment) == (kind, environment.id)]
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
         return [ACCOUNT, LATCHKEY, *self.others]
@@ -271,7 +272,7 @@ async def test_a_resource_that_the_catalog_does_not_know_is_covered_at_the_organ
 
         assert not await house.sees(ERIN)
         view = await house.viewing.key_view(KeyId("KEY0000000000001"), await house.reader(FEMI))
-        assert view.resource == KafkaCluster("lkc-gone01", "lkc-gone01", "", "")
+        assert view.resource == Cluster(Kind.KAFKA, "lkc-gone01", "lkc-gone01", "", "")
         assert view.may == {EDIT, DELETE}  # nobody knows what a new key would open
 
 

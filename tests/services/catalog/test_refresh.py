@@ -2,21 +2,28 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
 
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable
-from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, Principal, SchemaRegistry, ServiceAccount
+from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, Placed, Principal, ServiceAccount
+from bot.domain.kinds import PLACED, Kind
 from bot.services.catalog import refresh
 from bot.services.catalog.refresh import AT_ONCE, Cataloguing
 from bot.services.ports.cloud import Cloud
+from tests.support import build
 
 ENVIRONMENTS = (Environment("env-2", "beta"), Environment("env-1", "Alpha"))
-PARTS = ("kafka_clusters", "schema_registries", "ksql_clusters", "flink_regions", "service_accounts", "regions")
-FIELDS = ("clusters", "registries", "ksql_clusters", "flink_regions", "service_accounts", "regions")
+PARTS = (*(kind.row.plural for kind in PLACED), "service_accounts", "regions")
+RESOURCES: dict[Kind, Placed] = {
+    Kind.KAFKA: Cluster(Kind.KAFKA, "lkc", "orders", "", ""),
+    Kind.SCHEMA_REGISTRY: Cluster(Kind.SCHEMA_REGISTRY, "lsrc", "registry", "", ""),
+    Kind.KSQLDB: KsqlCluster("lksqlc", "app", "", "", "lkc-1"),
+    Kind.FLINK: FlinkRegion("aws.us-east-1", "", ""),
+}
 
 
 @dataclass(slots=True)
@@ -50,21 +57,10 @@ class Wide:
         await self._answer("environments")
         return self.environments_
 
-    async def kafka_clusters(self, environment: Environment) -> Sequence[KafkaCluster]:
-        await self._answer("kafka_clusters", environment.id)
-        return [KafkaCluster(f"lkc-{environment.id}", "orders", environment.id, environment.name)]
-
-    async def schema_registries(self, environment: Environment) -> Sequence[SchemaRegistry]:
-        await self._answer("schema_registries", environment.id)
-        return [SchemaRegistry(f"lsrc-{environment.id}", "registry", environment.id, environment.name)]
-
-    async def ksql_clusters(self, environment: Environment) -> Sequence[KsqlCluster]:
-        await self._answer("ksql_clusters", environment.id)
-        return [KsqlCluster(f"lksqlc-{environment.id}", "app", environment.id, environment.name, "lkc-1")]
-
-    async def flink_regions(self, environment: Environment) -> Sequence[FlinkRegion]:
-        await self._answer("flink_regions", environment.id)
-        return [FlinkRegion("aws.us-east-1", environment.id, environment.name)]
+    async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
+        await self._answer(kind.row.plural, environment.id)
+        found = replace(RESOURCES[kind], environment=environment.id, environment_name=environment.name)
+        return [found if kind.row.is_regional else replace(found, id=f"{found.id}-{environment.id}")]
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
         await self._answer("service_accounts")
@@ -83,10 +79,10 @@ async def test_a_reading_holds_everything_that_the_form_offers_sorted_by_name() 
     found = await reader(Wide()).read(None)
 
     assert [each.name for each in found.environments] == ["Alpha", "beta"]
-    assert [each.id for each in found.clusters] == ["lkc-env-1", "lkc-env-2"]
-    assert [each.id for each in found.registries] == ["lsrc-env-1", "lsrc-env-2"]
-    assert [each.id for each in found.ksql_clusters] == ["lksqlc-env-1", "lksqlc-env-2"]
-    assert {each.environment for each in found.flink_regions} == {"env-1", "env-2"}
+    assert [each.id for each in found.resources[Kind.KAFKA]] == ["lkc-env-1", "lkc-env-2"]
+    assert [each.id for each in found.resources[Kind.SCHEMA_REGISTRY]] == ["lsrc-env-1", "lsrc-env-2"]
+    assert [each.id for each in found.resources[Kind.KSQLDB]] == ["lksqlc-env-1", "lksqlc-env-2"]
+    assert {each.environment for each in found.resources[Kind.FLINK]} == {"env-1", "env-2"}
     assert [each.name for each in found.service_accounts] == ["Ant", "zoo"]
     assert [each.id for each in found.regions] == ["aws.us-east-1", "gcp.us-central1"]
 
@@ -98,15 +94,16 @@ async def test_a_part_that_fails_is_as_it_was_known_and_the_others_are_read(part
 
     assert await reader(Wide(failing={part: error})).read(known) == known
     nothing_known = await reader(Wide(failing={part: error})).read(None)
-    lost = [name for name in FIELDS if not getattr(nothing_known, name)]
-    assert lost == [FIELDS[PARTS.index(part)]]
+    lost = [kind.row.plural for kind, items in nothing_known.resources.items() if not items]
+    lost += [name for name in ("service_accounts", "regions") if not getattr(nothing_known, name)]
+    assert lost == [part]
 
 
 async def test_one_environment_that_fails_keeps_what_was_known_of_it_alone() -> None:
-    known = Catalog("o-1", (), (KafkaCluster("lkc-old", "old", "env-2", "beta"),), ())
+    known = Catalog("o-1", (), (), build.by_kind(Cluster(Kind.KAFKA, "lkc-old", "old", "env-2", "beta")))
     cloud = Wide(failing={"kafka_clusters env-2": Unavailable("away")})
 
-    assert [each.id for each in (await reader(cloud).read(known)).clusters] == ["lkc-old", "lkc-env-1"]
+    assert [each.id for each in (await reader(cloud).read(known)).resources[Kind.KAFKA]] == ["lkc-old", "lkc-env-1"]
 
 
 async def test_without_environments_there_is_no_reading() -> None:
@@ -128,7 +125,7 @@ async def test_a_list_that_hangs_costs_no_more_than_the_time_for_a_reading(monke
     found = await reader(Wide(hanging="regions")).read(None)
 
     assert found.regions == ()
-    assert len(found.clusters) == 2
+    assert len(found.resources[Kind.KAFKA]) == 2
 
 
 async def test_what_there_was_no_time_for_is_read_first_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +134,7 @@ async def test_what_there_was_no_time_for_is_read_first_the_next_time(monkeypatc
     monkeypatch.setattr(refresh, "AT_ONCE", 1)
     monkeypatch.setattr(refresh, "READ_FOR", 0.05)
     known = await again.read(None)
-    assert (len(known.clusters), len(known.registries), known.ksql_clusters, known.flink_regions) == (2, 2, (), ())
+    assert [len(items) for items in known.resources.values()] == [2, 2, 0, 0]
 
     cloud.hanging, cloud.called[:] = "", []
     found = await again.read(known)

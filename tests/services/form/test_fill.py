@@ -6,16 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.catalog import Catalog, Environment, Region
-from bot.domain.keys import (
-    FlinkRegion,
-    KafkaCluster,
-    KsqlCluster,
-    OrganizationScope,
-    Principal,
-    Resource,
-    SchemaRegistry,
-    ServiceAccount,
-)
+from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, OrganizationScope, Principal, Resource, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.services.commands import Draft
@@ -25,18 +16,24 @@ from bot.services.pages import FormPage
 from bot.slack.blocks.kit import Block
 from bot.slack.payloads.ids import Place
 from bot.slack.views import options as menus
+from tests.support import build
 
 DEV, PROD = Environment("env-dev", "dev"), Environment("env-prod", "production")
-ORDERS = KafkaCluster("lkc-1", "orders", DEV.id, DEV.name)
-REGISTRY = SchemaRegistry("lsrc-1", "registry", DEV.id, DEV.name)
+ORDERS = Cluster(Kind.KAFKA, "lkc-1", "orders", DEV.id, DEV.name)
+REGISTRY = Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "registry", DEV.id, DEV.name)
 CATALOG = Catalog(
     "o-1",
     (DEV, PROD),
-    (ORDERS,),
     (ServiceAccount(Principal("sa-1"), "orders-service"),),
-    (REGISTRY, SchemaRegistry("lsrc-2", "a", PROD.id, PROD.name), SchemaRegistry("lsrc-3", "b", PROD.id, PROD.name)),
-    (KsqlCluster("lksqlc-1", "app", DEV.id, DEV.name, "lkc-1"),),
-    (FlinkRegion("gcp.us-central1", DEV.id, DEV.name), FlinkRegion("aws.eu-west-9", DEV.id, DEV.name)),
+    build.by_kind(
+        ORDERS,
+        REGISTRY,
+        Cluster(Kind.SCHEMA_REGISTRY, "lsrc-2", "a", PROD.id, PROD.name),
+        Cluster(Kind.SCHEMA_REGISTRY, "lsrc-3", "b", PROD.id, PROD.name),
+        KsqlCluster("lksqlc-1", "app", DEV.id, DEV.name, "lkc-1"),
+        FlinkRegion("gcp.us-central1", DEV.id, DEV.name),
+        FlinkRegion("aws.eu-west-9", DEV.id, DEV.name),
+    ),
     (
         Region("aws.us-east-1", "AWS", "N. Virginia"),
         Region("azure.westeurope", "AZURE", "Netherlands"),
@@ -72,9 +69,9 @@ def test_a_schema_registry_that_is_gone_is_not_chosen_again_by_itself() -> None:
     ("kind", "cluster", "resource"),
     [
         ("kafka", "lkc-1", ORDERS),
-        ("kafka", "lkc-new", KafkaCluster("lkc-new", "lkc-new", DEV.id, DEV.name)),
-        ("schema-registry", "lsrc-new", SchemaRegistry("lsrc-new", "lsrc-new", DEV.id, DEV.name)),
-        ("ksqldb", "lksqlc-1", CATALOG.ksql_clusters[0]),
+        ("kafka", "lkc-new", Cluster(Kind.KAFKA, "lkc-new", "lkc-new", DEV.id, DEV.name)),
+        ("schema-registry", "lsrc-new", Cluster(Kind.SCHEMA_REGISTRY, "lsrc-new", "lsrc-new", DEV.id, DEV.name)),
+        ("ksqldb", "lksqlc-1", CATALOG.resources[Kind.KSQLDB][0]),
         ("ksqldb", "lksqlc-new", KsqlCluster("lksqlc-new", "lksqlc-new", DEV.id, DEV.name, "")),
         ("flink", "aws.us-east-1", FlinkRegion("aws.us-east-1", DEV.id, DEV.name)),
         ("cloud", "", None),
@@ -93,14 +90,14 @@ def test_without_a_catalog_everything_goes_by_its_id() -> None:
     page = filled(None, environment="env-9", cluster="lkc-9", owner="sa-1")
 
     assert page.environment == Environment("env-9", "env-9")
-    assert page.resource == KafkaCluster("lkc-9", "lkc-9", "env-9", "env-9")
+    assert page.resource == Cluster(Kind.KAFKA, "lkc-9", "lkc-9", "env-9", "env-9")
     assert page.offered is None
 
 
 def test_a_cluster_of_another_environment_is_not_taken_for_one_of_this() -> None:
     page = filled(environment=PROD.id, cluster="lkc-1")
 
-    assert page.resource == KafkaCluster("lkc-1", "lkc-1", PROD.id, PROD.name)
+    assert page.resource == Cluster(Kind.KAFKA, "lkc-1", "lkc-1", PROD.id, PROD.name)
 
 
 def test_clouds_in_use_in_the_environment_come_first() -> None:
@@ -134,8 +131,10 @@ def test_the_cloud_of_a_region_that_is_given_need_not_be_chosen() -> None:
 
 
 def test_a_longer_list_than_slack_shows_says_how_long_it_is() -> None:
-    many = tuple(KafkaCluster(f"lkc-{number:05}", f"orders {number}", DEV.id, DEV.name) for number in range(20_000))
-    catalog = replace(CATALOG, clusters=many)
+    many = tuple(
+        Cluster(Kind.KAFKA, f"lkc-{number:05}", f"orders {number}", DEV.id, DEV.name) for number in range(20_000)
+    )
+    catalog = replace(CATALOG, resources=build.by_kind(*many))
     place = Place("kafka", DEV.id)
 
     (group,) = menus.resources(catalog, place, "orders")["option_groups"]
@@ -143,7 +142,7 @@ def test_a_longer_list_than_slack_shows_says_how_long_it_is() -> None:
     assert len(group["options"]) == 100
     assert texts(menus.resources(catalog, place, "lkc-19999")["options"]) == ["orders 19999"]
     assert form(Draft(environment=DEV.id), catalog, POLICY).offered == 20_000
-    exactly = replace(CATALOG, clusters=many[:100])
+    exactly = replace(CATALOG, resources=build.by_kind(*many[:100]))
     assert len(menus.resources(exactly, place, "")["options"]) == 100
 
 

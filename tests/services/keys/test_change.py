@@ -385,7 +385,7 @@ async def test_a_key_of_a_cluster_that_the_catalog_does_not_know_yet_is_looked_u
         await a_key(world)
         process = world.start()
         catalog = await process.worker.catalog.refresh()
-        await world.store.cache.put("catalog", replace(catalog, clusters=()), Catalog, now=world.clock(), keep=DAY)
+        await world.store.cache.put("catalog", replace(catalog, resources={}), Catalog, now=world.clock(), keep=DAY)
         forbidden = Rule("no deletions", Match(environments=frozenset({"env-dev001"})), "C01", forbid="Not here.")
         world.policy = replace(world.policy, rules=(forbidden, *world.policy.rules))
         world.clock.advance(HOUR)

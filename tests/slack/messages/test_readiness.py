@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import FlinkRegion, KafkaCluster, KsqlCluster, OrganizationScope, Resource
+from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, OrganizationScope, Resource
 from bot.domain.kinds import Kind
 from bot.domain.life import Probe
 from bot.slack.blocks.kit import Code, Row, lines
@@ -18,7 +18,7 @@ from tests.support import given as some
 
 AT = datetime(2026, 3, 4, 10, 42, tzinfo=UTC)
 KEY = "KEY0000000000001"
-KAFKA = KafkaCluster("lkc-dev001", "orders-dev", "env-dev001", "dev")
+KAFKA = Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", "env-dev001", "dev")
 KSQL = KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001")
 FLINK = FlinkRegion("aws.us-east-1", "env-dev001", "dev")
 PUBLIC = Endpoints("pkc-1.example:9092", "https://pkc-1.example:443", organization="o-1")

@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
+    Cluster,
     FlinkRegion,
-    KafkaCluster,
     KsqlCluster,
     MyAccount,
     OrganizationScope,
     Principal,
     RequestId,
     Resource,
-    SchemaRegistry,
     Secret,
 )
 from bot.domain.kinds import Kind
@@ -70,7 +69,7 @@ EVERYTHING = "the resource management APIs, Kafka, Schema Registry, ksqlDB, Flin
     ("resource", "endpoints", "places"),
     [
         (
-            KafkaCluster("lkc-1", "orders", "env-1", "dev"),
+            Cluster(Kind.KAFKA, "lkc-1", "orders", "env-1", "dev"),
             build.ENDPOINTS,
             {
                 "Bootstrap server": "pkc-1.example:9092",
@@ -79,7 +78,7 @@ EVERYTHING = "the resource management APIs, Kafka, Schema Registry, ksqlDB, Flin
             },
         ),
         (
-            SchemaRegistry("lsrc-1", "registry", "env-1", "dev"),
+            Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "registry", "env-1", "dev"),
             REST,
             {"Schema Registry endpoint": "https://rest.example:443", "Environment": "env-1"},
         ),
@@ -128,7 +127,7 @@ def test_the_file_says_whose_own_account_it_is() -> None:
     "resource",
     [
         build.CLUSTER,
-        SchemaRegistry("lsrc-1", "registry", "env-1", "dev"),
+        Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "registry", "env-1", "dev"),
         KsqlCluster("lksqlc-1", "app", "env-1", "dev", "lkc-1"),
         FlinkRegion("aws.us-east-1", "env-1", "dev"),
         OrganizationScope(Kind.CLOUD),

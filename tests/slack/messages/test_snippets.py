@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import LatchkeyError, NotFound, Refused, Unavailable
 from bot.domain.keys import (
+    Cluster,
     FlinkRegion,
-    KafkaCluster,
     KsqlCluster,
     OrganizationScope,
     Person,
     RequestId,
     Resource,
-    SchemaRegistry,
     Secret,
     SlackUserId,
     TeamId,
@@ -41,8 +40,8 @@ from tests.support.build import DANA, ERIN
 
 KEY = "KEY0000000000001"
 RESOURCES: dict[Kind, Resource] = {
-    Kind.KAFKA: KafkaCluster("lkc-dev001", "orders-dev", "env-dev001", "dev"),
-    Kind.SCHEMA_REGISTRY: SchemaRegistry("lsrc-dev001", "Stream Governance", "env-dev001", "dev"),
+    Kind.KAFKA: Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", "env-dev001", "dev"),
+    Kind.SCHEMA_REGISTRY: Cluster(Kind.SCHEMA_REGISTRY, "lsrc-dev001", "Stream Governance", "env-dev001", "dev"),
     Kind.KSQLDB: KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001"),
     Kind.FLINK: FlinkRegion("aws.us-east-1", "env-dev001", "dev"),
     Kind.CLOUD: OrganizationScope(Kind.CLOUD),

@@ -18,7 +18,7 @@ from slack_bolt.response import BoltResponse
 import handlers
 from bot.domain.catalog import Endpoints, Environment
 from bot.domain.deadlines import lifetime
-from bot.domain.keys import FlinkRegion, KsqlCluster, Operation, OrganizationScope, SchemaRegistry
+from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, Operation, OrganizationScope
 from bot.domain.kinds import Kind
 from bot.domain.requests import Keyed, Shown
 from bot.services.browse.home import KEYS, LOOKED_AT, HomePage
@@ -604,7 +604,7 @@ def test_a_page_that_only_says_something_keeps_no_key() -> None:
 
 _RESOURCES = (
     build.CLUSTER,
-    SchemaRegistry("lsrc-1", "registry", "env-1", "dev"),
+    Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "registry", "env-1", "dev"),
     KsqlCluster("lksqlc-1", "enrichment", "env-1", "dev", "lkc-1"),
     FlinkRegion("aws.us-east-1", "env-1", "dev"),
     OrganizationScope(Kind.CLOUD),
