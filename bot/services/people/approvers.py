@@ -11,9 +11,9 @@ from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
 from bot.domain.policy import Policy, RoleMapping
 from bot.domain.roles import Binding, Scope
-from bot.services.people.identity import Tenant, admitted, matched
+from bot.services.people.identity import Tenant, admitted, in_slack, matched
 from bot.services.ports.inventory import Inventory
-from bot.services.ports.slack import People
+from bot.services.ports.slack import People, Profile
 
 AT_ONCE = 5
 """Look-ups in Slack, or at Confluent, at the same time."""
@@ -112,21 +112,21 @@ class Approvers:
     async def meet(self, user: User, users: Sequence[User]) -> Someone:
         """The Slack side of a Confluent user."""
         stand_in = Someone(self._unmet(user), NOT_IN_SLACK)
-        named = next((slack for slack, principal in self.policy.people.items() if principal == user.id), None)
-        if named is not None:
-            profile = await self.people.profile(named)
-        else:
-            profile = await self.people.by_email(user.email) if user.email else None
+        profile = await in_slack(user, self.people, self.policy.people)
         if profile is None:
             return stand_in
         known = Person(profile.id, self.tenant.team, profile.name, user.email, user.id)
+        found = self.someone(profile, users, known)
+        if found.person.principal != user.id:
+            return Someone(known, f"The policy says that this Slack account is {found.person.principal}.")
+        return found
+
+    def someone(self, profile: Profile | None, users: Sequence[User], stand_in: Person) -> Someone:
+        """The person that a Slack account belongs to; `stand_in` where Latchkey would not deal with them, and why."""
         try:
-            person = matched(admitted(profile, self.tenant), users, self.policy.people)
+            return Someone(matched(admitted(profile, self.tenant), users, self.policy.people))
         except Refused as refused:
-            return Someone(known, refused.tell)
-        if person.principal != user.id:
-            return Someone(known, f"The policy says that this Slack account is {person.principal}.")
-        return Someone(person)
+            return Someone(stand_in, refused.tell)
 
     async def subjects(self, mapping: RoleMapping) -> Sequence[SlackUserId]:
         """Whom a mapping of the policy names, now."""
@@ -235,10 +235,7 @@ class Approvers:
     async def _member(self, slack: SlackUserId, users: Sequence[User]) -> Someone:
         profile = await self.people.profile(slack)
         name, email = (profile.name, profile.email) if profile else (str(slack), "")
-        try:
-            return Someone(matched(admitted(profile, self.tenant), users, self.policy.people))
-        except Refused as refused:
-            return Someone(Person(slack, self.tenant.team, name, email, Principal(f"?{slack}")), refused.tell)
+        return self.someone(profile, users, Person(slack, self.tenant.team, name, email, Principal(f"?{slack}")))
 
 
 def _approver(someone: Someone, roles: Sequence[Binding], via: Mapping[Binding, str]) -> Approver:

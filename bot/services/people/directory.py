@@ -63,7 +63,7 @@ class Directory:
         if seat(self.tenant, team) != self.team:
             raise Refused(ELSEWHERE)
         profile = admitted(await self.people.profile(user), self.tenant)
-        users = await self._users(shown=shown)
+        users = await self.users(shown=shown)
         try:
             return matched(profile, users, self.policy().people)
         except Refused:
@@ -112,7 +112,8 @@ class Directory:
                 mapped.append(mapping.binding(person.principal, organization))
         return HeldRoles(person, (*bindings, *mapped), organization, policy.table)
 
-    async def _users(self, *, shown: bool) -> Sequence[User]:
+    async def users(self, *, shown: bool) -> Sequence[User]:
+        """All users of the organization; `shown` accepts a minute-old list."""
         if self._everybody is not None:
             return self._everybody
         cached = await self.cache.get("users", tuple[User, ...]) if shown else None

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from bot.domain.asks import Ask
 from bot.domain.authority import HeldRoles, Target, Weighed, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
-from bot.domain.errors import NotFound, Refused, plain
+from bot.domain.errors import NotFound, plain
 from bot.domain.keys import MyAccount, Operation, Person, Principal, RequestId, SlackUserId, normal_email
 from bot.domain.policy import CHANGES, Policy, Rule
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Approvers, Someone
-from bot.services.people.identity import Tenant, admitted, matched
+from bot.services.people.identity import Tenant
 from bot.services.ports.inventory import Inventory
 from bot.services.ports.slack import People
 
@@ -100,10 +100,7 @@ class Explaining:
         stand_in = Principal(f"?{word}")
         if profile is not None:
             person = Person(profile.id, profile.team, profile.name, profile.email, stand_in)
-            try:
-                return Someone(matched(admitted(profile, self.tenant), users, self.policy.people))
-            except Refused as refused:
-                return Someone(person, refused.tell)
+            return self._approvers().someone(profile, users, person)
         if not found:
             raise NotFound(f"There is nobody with the e-mail address or the id {plain(word)}.")
         person = Person(SlackUserId(f"?{word}"), self.tenant.team, found[0].name, email, stand_in)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from bot.domain.catalog import User
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Person, Principal, SlackUserId, TeamId
-from bot.services.ports.slack import Profile
+from bot.services.ports.slack import People, Profile
 
 ELSEWHERE = "This Slack account belongs to another workspace, and Latchkey deals only with members of its own."
 
@@ -60,6 +60,14 @@ def admitted(profile: Profile | None, tenant: Tenant) -> Profile:
     if profile.is_guest:
         raise Refused("Guests of this Slack workspace can neither ask for keys nor decide about them.")
     return replace(profile, team=tenant.team)
+
+
+async def in_slack(user: User, people: People, named: Mapping[SlackUserId, Principal]) -> Profile | None:
+    """The Slack account of a Confluent user: the one that the policy names, else the one with this e-mail address."""
+    slack = next((slack for slack, principal in named.items() if principal == user.id), None)
+    if slack is not None:
+        return await people.profile(slack)
+    return await people.by_email(user.email) if user.email else None
 
 
 def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId, Principal]) -> Person:

@@ -14,7 +14,8 @@ from bot.domain.keys import MyAccount, Owner, Person, Principal, Resource, Servi
 from bot.domain.requests import Request
 from bot.domain.review import Audience
 from bot.domain.roles import Binding, Scope
-from bot.services.people.directory import DISPLAY, Directory
+from bot.services.people.directory import Directory
+from bot.services.people.identity import in_slack
 
 RESOURCE_OWNER = "ResourceOwner"
 MOST_OWNERS = 10
@@ -48,7 +49,7 @@ class Addressing:
 
     async def known(self, principal: Principal) -> Known:
         """Who this is; ids are opaque, but what nobody knows has nothing else to be known by."""
-        user = next((each for each in await self._users() if each.id == principal), None)
+        user = await self._user(principal)
         if user is not None:
             return Known(MyAccount(principal), user.name, is_gone=False)
         is_account = principal.startswith("sa-")
@@ -115,14 +116,9 @@ class Addressing:
 
     async def _met(self, principal: Principal) -> Person | None:
         """The Slack side of a Confluent user; None when Latchkey would not deal with it."""
-        user = next((each for each in await self._users() if each.id == principal), None)
-        if user is None:
-            return None
-        named = next((slack for slack, each in self.directory.policy().people.items() if each == principal), None)
-        if named is None:
-            profile = await self.directory.people.by_email(user.email) if user.email else None
-            named = profile.id if profile else None
-        person = await self._member(named) if named else None
+        user, directory = await self._user(principal), self.directory
+        profile = await in_slack(user, directory.people, directory.policy().people) if user else None
+        person = await self._member(profile.id) if profile else None
         return person if person and person.principal == principal else None
 
     async def _member(self, slack: SlackUserId) -> Person | None:
@@ -132,12 +128,6 @@ class Addressing:
         except Refused:
             return None
 
-    async def _users(self) -> Sequence[User]:
-        """All users, as they were within the last minute: an owner is not gone because a list is old."""
-        directory = self.directory
-        cached = await directory.cache.get("users", tuple[User, ...])
-        if cached is not None:
-            return cached[0]
-        users = tuple(await directory.cloud.users())
-        await directory.cache.put("users", users, tuple[User, ...], now=directory.clock(), keep=DISPLAY)
-        return users
+    async def _user(self, principal: Principal) -> User | None:
+        """The user, as known within the last minute: nobody is gone because a list is old."""
+        return next((each for each in await self.directory.users(shown=True) if each.id == principal), None)
