@@ -35,11 +35,18 @@ class LatchkeyError(Exception):
     code: ClassVar[str] = "error"
 
     def __init__(self, happened: str, *, changed: str = "", advice: str = "", again: str = "", log: str = "") -> None:
-        self.tell = " ".join(filter(None, (happened, changed, advice, again)))
-        """All of it, for whoever clicked."""
-        self.trouble = " ".join(filter(None, (happened, advice)))
-        """The same, for a message that says itself what changed and that Latchkey tries again."""
+        self.happened, self.changed, self.advice, self.again = happened, changed, advice, again
         super().__init__(log or self.tell)
+
+    @property
+    def tell(self) -> str:
+        """All of it, for whoever clicked."""
+        return " ".join(filter(None, (self.happened, self.changed, self.advice, self.again)))
+
+    @property
+    def trouble(self) -> str:
+        """The same, for a message that says itself what changed and that Latchkey tries again."""
+        return " ".join(filter(None, (self.happened, self.advice)))
 
 
 class Refused(LatchkeyError):
@@ -128,10 +135,9 @@ class TokenRefused(Undeliverable):
     """Slack refuses the token that Latchkey itself signs in with, or a scope of it. Nothing was changed."""
 
     code = "token_refused"
-    happened: ClassVar[str] = "Slack no longer accepts Latchkey's sign-in."
-    advice: ClassVar[str] = "Ask your Latchkey administrator to install the Slack app again."
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, lasting=True)
-        self.tell = f"{self.happened} Nothing was changed. {self.advice}"
-        self.trouble = f"{self.happened} {self.advice}"
+        self.happened = "Slack no longer accepts Latchkey's sign-in."
+        self.changed = "Nothing was changed."
+        self.advice = "Ask your Latchkey administrator to install the Slack app again."

@@ -67,7 +67,7 @@ class Changing:
             changed, step = _left(is_first=is_first), "Tell whoever runs Latchkey."
             await self._fail(stored, working, happened, changed, step, error.reference)
         except LatchkeyError as error:
-            await self._fail(stored, working, error.tell, _left(is_first=is_first), LOOK_AGAIN)
+            await self._fail(stored, working, error.happened, _left(is_first=is_first), LOOK_AGAIN)
         else:
             await self._note(stored, working, note)
 

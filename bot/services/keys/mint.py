@@ -36,8 +36,10 @@ class Minting:
         except (Unavailable, Unknown):
             raise
         except LatchkeyError as error:
-            await self.execution.fail(stored, offered, error.tell, NOTHING_CHANGED, "Ask again with `/apikey create`.")
-            return f"{error.tell} {NOTHING_CHANGED}"
+            await self.execution.fail(
+                stored, offered, error.happened, NOTHING_CHANGED, "Ask again with `/apikey create`."
+            )
+            return f"{error.happened} {NOTHING_CHANGED}"
         made = await self.execution.create(stored, approved)
         if made is None:
             return _NOT_NOW

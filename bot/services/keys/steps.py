@@ -160,7 +160,7 @@ class Execution:
             )
             return
         except LatchkeyError as error:
-            await self.fail(stored, approved, error.tell, NOTHING_CHANGED, ASK_AGAIN)
+            await self.fail(stored, approved, error.happened, NOTHING_CHANGED, ASK_AGAIN)
             return
         if made := await self.create(stored, approved):
             await self._made(made, endpoints)
