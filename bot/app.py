@@ -20,7 +20,7 @@ from bot.domain.errors import LatchkeyError, Throttled
 from bot.domain.policy import Policy
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.agenda import Item, ItemKind
-from bot.services.keys.backstop import Backstop, Known
+from bot.services.keys.backstop import Backstop, ExpirySupport
 from bot.services.ports.clock import Clock
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
@@ -89,7 +89,7 @@ async def doctor(settings: Settings) -> int:
     return 1 if any(problem for _, problem, _ in found) else 0
 
 
-_EXPIRY: Mapping[Known, str] = {
+_EXPIRY: Mapping[ExpirySupport, str] = {
     "": "not known yet, no key with a lifetime was created in the last 30 days",
     "honored": "honored, Confluent ends a key by itself some time after Latchkey should have deleted it",
     "ignored": "ignored, only Latchkey ends keys",

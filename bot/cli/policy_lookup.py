@@ -11,7 +11,7 @@ from bot.domain.keys import SlackUserId
 from bot.domain.kinds import PLACED, Kind
 from bot.policyfile import Finding, PolicyFile
 from bot.policyfile.findings import of_rule
-from bot.policyfile.tree import Place
+from bot.policyfile.tree import KeyPath
 from bot.policyfile.words import shown
 from bot.services.people.identity import belongs
 from bot.services.ports.cloud import Cloud
@@ -20,7 +20,7 @@ from bot.slack.api.people import SlackPeople
 from bot.slack.api.workspace import channel_problem
 from bot.store.moments import utc_now
 
-_KEYS: tuple[Place, ...] = (
+_KEYS: tuple[KeyPath, ...] = (
     ("channel",),
     ("notify",),
     ("match", "environment"),
@@ -86,7 +86,7 @@ def _named(file: PolicyFile) -> Iterator[Named]:
 
 
 def _in_rules(file: PolicyFile) -> Iterator[Named]:
-    places: list[tuple[Place, str]] = [
+    places: list[tuple[KeyPath, str]] = [
         (("channel",), "the file"),
         (("defaults", "notify"), "defaults"),
         (("review", "channel"), "review"),
@@ -98,7 +98,7 @@ def _in_rules(file: PolicyFile) -> Iterator[Named]:
             yield from (Named(id_, file.tree.lines[place], where) for id_ in _texts(file, place))
 
 
-def _texts(file: PolicyFile, place: Place) -> list[str]:
+def _texts(file: PolicyFile, place: KeyPath) -> list[str]:
     """The words at a place of the file, which may stand alone or in a list."""
     found: Any = file.tree.value
     for part in place:

@@ -20,7 +20,7 @@ _ENVIRONMENT = re.compile(r"(?:^|/)environment=(?P<id>[^/]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ResourceId:
     """What a key opens. `kind` None is something new; `environment` "" where Confluent does not say."""
 
     kind: Kind | None
@@ -59,29 +59,29 @@ def references_of(row: wire.ApiKey) -> Sequence[wire.Reference]:
     return [each for each in (row.spec.resource, *row.spec.resources) if each != wire.Reference()]
 
 
-def places_of(row: wire.ApiKey) -> Sequence[Place]:
+def places_of(row: wire.ApiKey) -> Sequence[ResourceId]:
     """Everything that the key opens, the first first. A key that names nothing is a Cloud key."""
-    return [place_of(each) for each in references_of(row)] or [Place(Kind.CLOUD, Kind.CLOUD.value)]
+    return [place_of(each) for each in references_of(row)] or [ResourceId(Kind.CLOUD, Kind.CLOUD.value)]
 
 
-def main_place(row: wire.ApiKey) -> Place:
+def main_place(row: wire.ApiKey) -> ResourceId:
     """What the key opens; of no kind that we know for a key of several clusters: who manages one may not manage all."""
     first, *others = places_of(row)
     environments = {each.environment for each in (first, *others)} - {""}
     is_one = all(each.id == first.id for each in others) and len(environments) <= 1
-    return first if is_one else Place(None, first.id)
+    return first if is_one else ResourceId(None, first.id)
 
 
-def place_of(reference: wire.Reference) -> Place:
+def place_of(reference: wire.Reference) -> ResourceId:
     """One reference, both forms of a Flink region in one: `aws.us-east-1` and its environment."""
     kind = _kind(reference)
     if kind is not None and kind.value in _WORDS:
-        return Place(kind, kind.value)
+        return ResourceId(kind, kind.value)
     environment = reference.environment or _environment_in(reference.resource_name)
     region = RegionId.parse(reference.id) if kind and kind.row.is_regional else None
     if region is None:
-        return Place(kind, reference.id, environment)
-    return Place(kind, str(region), region.environment or environment)
+        return ResourceId(kind, reference.id, environment)
+    return ResourceId(kind, str(region), region.environment or environment)
 
 
 def opens(row: wire.ApiKey, resource: Resource) -> bool:
@@ -89,7 +89,7 @@ def opens(row: wire.ApiKey, resource: Resource) -> bool:
     return any(_is(place, resource) for place in places_of(row))
 
 
-def _is(place: Place, resource: Resource) -> bool:
+def _is(place: ResourceId, resource: Resource) -> bool:
     same = place.id == resource.id and place.kind in {None, resource.kind}
     # Clusters have ids of their own; a region is another resource in each environment.
     return same and (not resource.kind.row.is_regional or place.environment in {"", resource.environment})

@@ -16,11 +16,11 @@ from bot.policyfile.model import (
     RolesPart,
     RulePart,
 )
-from bot.policyfile.tree import Place, Problem, Tree, written
+from bot.policyfile.tree import KeyPath, Problem, Tree, written
 from bot.policyfile.words import shown
 
 _ANY = -1
-_PARTS: dict[Place, type[BaseModel]] = {
+_PARTS: dict[KeyPath, type[BaseModel]] = {
     (): FilePart,
     ("roles",): RolesPart,
     ("roles", "mappings", _ANY): MappingPart,
@@ -62,7 +62,7 @@ def problem_of(error: ErrorDetails, tree: Tree) -> Problem:
     return tree.problem(place, f"{what} {text}. {_hint(place)}".strip())
 
 
-def _hint(place: Place) -> str:
+def _hint(place: KeyPath) -> str:
     """The description of the field at `place`, which says what would be right."""
     while place and isinstance(place[-1], int):
         place = place[:-1]
@@ -72,13 +72,13 @@ def _hint(place: Place) -> str:
     return (field or "").strip()
 
 
-def _part(place: Place) -> dict[str, str]:
+def _part(place: KeyPath) -> dict[str, str]:
     """The fields of the part of the file at `place`, with their descriptions."""
     model = _PARTS.get(tuple(_ANY if isinstance(part, int) else part for part in place))
     return {name: field.description or "" for name, field in model.model_fields.items()} if model else {}
 
 
-def _unknown_key(place: Place) -> str:
+def _unknown_key(place: KeyPath) -> str:
     known = list(_part(place[:-1]))
     near = get_close_matches(str(place[-1]), known, n=1)
     right = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"

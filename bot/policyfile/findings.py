@@ -11,7 +11,7 @@ from bot.domain.policy import MAKES, Match, RoleMapping, Rule
 from bot.domain.roles import ACCOUNT_ADMIN
 from bot.policyfile.reach import Reach
 from bot.policyfile.reading import PolicyFile
-from bot.policyfile.tree import Place
+from bot.policyfile.tree import KeyPath
 from bot.policyfile.words import shown
 
 MOST_OFTEN = timedelta(hours=1)
@@ -39,7 +39,7 @@ def check(file: PolicyFile) -> list[Finding]:
     return sorted(found, key=lambda each: each.line)
 
 
-def of_rule(file: PolicyFile, index: int, text: str, key: Place = (), *, is_warning: bool = False) -> Finding:
+def of_rule(file: PolicyFile, index: int, text: str, key: KeyPath = (), *, is_warning: bool = False) -> Finding:
     """A finding about a rule of the file, at one of its keys."""
     line = file.tree.line(("rules", index, *key))
     return Finding(line, f"rule {shown(file.policy.rules[index].name)}", text, is_warning)

@@ -16,7 +16,7 @@ from bot.domain.policy import Match, Policy, Review, RoleMapping, Rule, built_in
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import problem_of
 from bot.policyfile.model import Conditions, FilePart, MappingPart, MatchPart, RulePart
-from bot.policyfile.tree import MOST_BYTES, Place, Problem, Tree, grow
+from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree, grow
 from bot.policyfile.words import shown
 
 
@@ -126,7 +126,7 @@ class _Build:
             review=self._review(),
         )
 
-    def _wrong(self, place: Place, text: str) -> None:
+    def _wrong(self, place: KeyPath, text: str) -> None:
         found = self.tree.problem(place, text)
         self.problems.append(found)
 
@@ -135,7 +135,7 @@ class _Build:
         return replace(rule, remind=self._remind(rule, self.file.defaults, rule.remind, ("defaults",)))
 
     def _rule(self, base: Rule, part: RulePart, index: int) -> Rule:
-        place: Place = ("rules", index)
+        place: KeyPath = ("rules", index)
         if part.forbid is not None:
             for name in sorted(part.model_fields_set - {"name", "match", "forbid"}):
                 self._wrong((*place, name), "has no meaning in a rule that forbids: leave it out")
@@ -150,7 +150,7 @@ class _Build:
         return replace(rule, remind=self._remind(rule, part, base.remind, place))
 
     def _remind(
-        self, rule: Rule, part: Conditions, inherited: tuple[timedelta, ...], place: Place
+        self, rule: Rule, part: Conditions, inherited: tuple[timedelta, ...], place: KeyPath
     ) -> tuple[timedelta, ...]:
         """The reminders of a rule; of inherited ones, those that come while there is still something to decide."""
         if part.remind is None:
@@ -164,7 +164,7 @@ class _Build:
     def _names(self, last: tuple[Rule, ...]) -> None:
         known = {rule.name: "a rule that is built in" for rule in last}
         for index, part in enumerate(self.file.rules):
-            place: Place = ("rules", index, "name")
+            place: KeyPath = ("rules", index, "name")
             if part.name in known:
                 self._wrong(place, f"{shown(part.name)} is the name of {known[part.name]}: give each rule its own")
             known.setdefault(part.name, f"the rule in line {self.tree.line(place)}")

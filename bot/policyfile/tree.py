@@ -12,7 +12,7 @@ import yaml
 
 MOST_BYTES = 256 * 1024
 DEEPEST = 12
-Place: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 """Where something stands: keys and positions from the top, such as ("rules", 0, "name")."""
 
 _NOTHING = {"", "~", "null", "Null", "NULL"}
@@ -41,20 +41,20 @@ class Tree:
     """A document: dicts, lists, texts, whole numbers and truth values; where each stands; and what is wrong."""
 
     value: object = None
-    lines: dict[Place, int] = field(default_factory=dict[Place, int])
+    lines: dict[KeyPath, int] = field(default_factory=dict[KeyPath, int])
     problems: list[Problem] = field(default_factory=list[Problem])
 
-    def line(self, place: Place) -> int:
+    def line(self, place: KeyPath) -> int:
         """The line of `place`, or of the nearest thing around it that is in the file."""
         return self.lines[self.known(place)]
 
-    def known(self, place: Place) -> Place:
+    def known(self, place: KeyPath) -> KeyPath:
         """The longest beginning of `place` that is in the file."""
         while place and place not in self.lines:
             place = place[:-1]
         return place
 
-    def problem(self, place: Place, text: str) -> Problem:
+    def problem(self, place: KeyPath, text: str) -> Problem:
         """What is wrong at `place`."""
         return Problem(self.lines.get(self.known(place), 0), written(self.known(place)), text)
 
@@ -79,7 +79,7 @@ def grow(text: str) -> Tree:
     return tree
 
 
-def written(place: Place) -> str:
+def written(place: KeyPath) -> str:
     """A place as people write it: `rules[0].name`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
 
@@ -106,7 +106,7 @@ class _Loader(yaml.SafeLoader):
         return yaml.MarkedYAMLError(problem=text, problem_mark=untyped.peek_event().start_mark)
 
 
-def _value(tree: Tree, node: yaml.Node, place: Place) -> object:
+def _value(tree: Tree, node: yaml.Node, place: KeyPath) -> object:
     match node:
         case yaml.ScalarNode():
             return _scalar(tree, node, place)
@@ -119,12 +119,12 @@ def _value(tree: Tree, node: yaml.Node, place: Place) -> object:
             return None
 
 
-def _item(tree: Tree, node: yaml.Node, place: Place) -> object:
+def _item(tree: Tree, node: yaml.Node, place: KeyPath) -> object:
     tree.lines[place] = _line(node)
     return _value(tree, node, place)
 
 
-def _mapping(tree: Tree, node: yaml.MappingNode, place: Place) -> dict[str, object]:
+def _mapping(tree: Tree, node: yaml.MappingNode, place: KeyPath) -> dict[str, object]:
     found = dict[str, object]()
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode):
@@ -140,7 +140,7 @@ def _mapping(tree: Tree, node: yaml.MappingNode, place: Place) -> dict[str, obje
     return found
 
 
-def _scalar(tree: Tree, node: yaml.ScalarNode, place: Place) -> object:
+def _scalar(tree: Tree, node: yaml.ScalarNode, place: KeyPath) -> object:
     text = str(node.value)
     if node.tag not in _SCALARS:
         tree.problems.append(tree.problem(place, f"tags ({node.tag}) are not supported: leave it out"))

@@ -32,7 +32,7 @@ from bot.services.ports.store import Post, Posts
 from bot.services.surfaces import ASKED, CARD, END, OUTCOME, REPLACED, Surface, SurfaceKind, key_of
 
 log = logging.getLogger("latchkey.publishing")
-AGAIN = timedelta(seconds=5)
+REPOST = timedelta(seconds=5)
 REPAIRED = timedelta(minutes=5)
 """How long until a message that Slack refused for good is tried again: a person may have invited the bot meanwhile."""
 EVER_LESS = 10
@@ -115,18 +115,18 @@ class Publishing:
         except Throttled as error:
             return now + error.wait, ""
         except Unavailable:
-            return now + AGAIN, ""
+            return now + REPOST, ""
         except Undeliverable as error:
             if post is not None and error.reason in _GONE:
                 await self.posts.put(request.ask.id, replace(post, broken=error.reason))
                 return None, ""
             about = {"request": request.ask.id, "surface": surface.kind.value, "code": error.reason}
             log.warning("a message is refused", extra=about)
-            wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else AGAIN
+            wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else REPOST
             return now + wait, f"{_TROUBLE} ({error.reason})."
         except Exception:  # one message that cannot be written keeps neither the others nor the next step back
             log.exception("a message failed", extra={"request": request.ask.id, "surface": surface.kind.value})
-            return now + AGAIN, ""
+            return now + REPOST, ""
         if written != post:
             await self.posts.put(request.ask.id, written)
         return None, ""

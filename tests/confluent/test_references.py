@@ -8,7 +8,7 @@ import pytest
 
 from bot.confluent import wire
 from bot.confluent.cloud import ConfluentCloud
-from bot.confluent.references import Place, place_of, places_of
+from bot.confluent.references import ResourceId, place_of, places_of
 from bot.domain.errors import Unknown
 from bot.domain.keys import (
     Cluster,
@@ -37,7 +37,7 @@ RESOURCES: dict[str, Resource] = {
 }
 
 
-def classified(**reference: str) -> Place:
+def classified(**reference: str) -> ResourceId:
     return place_of(wire.Reference.model_validate(reference))
 
 
@@ -72,58 +72,61 @@ async def test_a_key_of_every_kind_is_known_again(cloud: ConfluentCloud, fake: F
     ("reference", "place"),
     [
         # as the table has them
-        ({"id": "lkc-x", "kind": "Cluster", "api_version": "cmk/v2"}, Place(Kind.KAFKA, "lkc-x")),
-        ({"id": "lsrc-x", "kind": "SchemaRegistry"}, Place(Kind.SCHEMA_REGISTRY, "lsrc-x")),
-        ({"id": "lsrc-x", "kind": "Cluster", "api_version": "srcm/v2"}, Place(Kind.SCHEMA_REGISTRY, "lsrc-x")),
-        ({"id": "lsrc-x", "kind": "Cluster", "api_version": "srcm/v3"}, Place(Kind.SCHEMA_REGISTRY, "lsrc-x")),
-        ({"id": "lksqlc-x", "kind": "ksqlDB", "api_version": "ksqldbcm/v2"}, Place(Kind.KSQLDB, "lksqlc-x")),
-        ({"id": "lksqlc-x", "kind": "Cluster", "api_version": "ksqldbcm/v2"}, Place(Kind.KSQLDB, "lksqlc-x")),
-        ({"id": "cloud", "kind": "Cloud", "api_version": "iam/v2"}, Place(Kind.CLOUD, "cloud")),
-        ({"id": "tableflow", "kind": "Tableflow", "api_version": "tableflow/v1"}, Place(Kind.TABLEFLOW, "tableflow")),
-        ({"id": "global", "kind": "Global", "api_version": "global/v1"}, Place(Kind.GLOBAL, "global")),
-        ({"id": "global", "kind": "Global", "api_version": "iam/v2"}, Place(Kind.GLOBAL, "global")),
+        ({"id": "lkc-x", "kind": "Cluster", "api_version": "cmk/v2"}, ResourceId(Kind.KAFKA, "lkc-x")),
+        ({"id": "lsrc-x", "kind": "SchemaRegistry"}, ResourceId(Kind.SCHEMA_REGISTRY, "lsrc-x")),
+        ({"id": "lsrc-x", "kind": "Cluster", "api_version": "srcm/v2"}, ResourceId(Kind.SCHEMA_REGISTRY, "lsrc-x")),
+        ({"id": "lsrc-x", "kind": "Cluster", "api_version": "srcm/v3"}, ResourceId(Kind.SCHEMA_REGISTRY, "lsrc-x")),
+        ({"id": "lksqlc-x", "kind": "ksqlDB", "api_version": "ksqldbcm/v2"}, ResourceId(Kind.KSQLDB, "lksqlc-x")),
+        ({"id": "lksqlc-x", "kind": "Cluster", "api_version": "ksqldbcm/v2"}, ResourceId(Kind.KSQLDB, "lksqlc-x")),
+        ({"id": "cloud", "kind": "Cloud", "api_version": "iam/v2"}, ResourceId(Kind.CLOUD, "cloud")),
+        (
+            {"id": "tableflow", "kind": "Tableflow", "api_version": "tableflow/v1"},
+            ResourceId(Kind.TABLEFLOW, "tableflow"),
+        ),
+        ({"id": "global", "kind": "Global", "api_version": "global/v1"}, ResourceId(Kind.GLOBAL, "global")),
+        ({"id": "global", "kind": "Global", "api_version": "iam/v2"}, ResourceId(Kind.GLOBAL, "global")),
         # both forms of a Flink region
         (
             {"id": "aws.us-east-1", "environment": "env-x", "kind": "Region", "api_version": "fcpm/v2"},
-            Place(Kind.FLINK, "aws.us-east-1", "env-x"),
+            ResourceId(Kind.FLINK, "aws.us-east-1", "env-x"),
         ),
-        ({"id": "env-x.aws.us-east-1", "api_version": "fcpm/v2"}, Place(Kind.FLINK, "aws.us-east-1", "env-x")),
-        ({"id": "env-x.AWS.us-east-1", "kind": "region"}, Place(Kind.FLINK, "aws.us-east-1", "env-x")),
+        ({"id": "env-x.aws.us-east-1", "api_version": "fcpm/v2"}, ResourceId(Kind.FLINK, "aws.us-east-1", "env-x")),
+        ({"id": "env-x.AWS.us-east-1", "kind": "region"}, ResourceId(Kind.FLINK, "aws.us-east-1", "env-x")),
         (
             {"id": "aws.us-east-1", "kind": "Region", "resource_name": "crn://c/environment=env-x/flink-region=r"},
-            Place(Kind.FLINK, "aws.us-east-1", "env-x"),
+            ResourceId(Kind.FLINK, "aws.us-east-1", "env-x"),
         ),
-        ({"id": "env-x.aws.us-east-1", "environment": "env-x"}, Place(Kind.FLINK, "aws.us-east-1", "env-x")),
-        ({"id": "aws.us-east-1"}, Place(Kind.FLINK, "aws.us-east-1")),
+        ({"id": "env-x.aws.us-east-1", "environment": "env-x"}, ResourceId(Kind.FLINK, "aws.us-east-1", "env-x")),
+        ({"id": "aws.us-east-1"}, ResourceId(Kind.FLINK, "aws.us-east-1")),
         # by one thing alone, in the order of what is asked first
-        ({"id": "cloud"}, Place(Kind.CLOUD, "cloud")),
-        ({"id": "tableflow"}, Place(Kind.TABLEFLOW, "tableflow")),
-        ({"id": "global"}, Place(Kind.GLOBAL, "global")),
-        ({"id": "global", "kind": "Cluster", "api_version": "cmk/v2"}, Place(Kind.GLOBAL, "global")),
-        ({"id": "lkc-x", "kind": "ksqlDB", "api_version": "srcm/v3"}, Place(Kind.SCHEMA_REGISTRY, "lkc-x")),
-        ({"id": "lkc-x", "kind": "KSQLDB", "api_version": "iam/v2"}, Place(Kind.KSQLDB, "lkc-x")),
-        ({"id": "lkc-x"}, Place(Kind.KAFKA, "lkc-x")),
-        ({"id": "lsrc-x", "kind": "Cluster"}, Place(Kind.SCHEMA_REGISTRY, "lsrc-x")),
-        ({"id": "lksqlc-x"}, Place(Kind.KSQLDB, "lksqlc-x")),
-        ({"id": "opaque", "api_version": "CMK/v9"}, Place(Kind.KAFKA, "opaque")),
-        ({"kind": "Cloud"}, Place(Kind.CLOUD, "cloud")),
-        ({"id": "Cloud", "kind": "CLOUD"}, Place(Kind.CLOUD, "cloud")),
+        ({"id": "cloud"}, ResourceId(Kind.CLOUD, "cloud")),
+        ({"id": "tableflow"}, ResourceId(Kind.TABLEFLOW, "tableflow")),
+        ({"id": "global"}, ResourceId(Kind.GLOBAL, "global")),
+        ({"id": "global", "kind": "Cluster", "api_version": "cmk/v2"}, ResourceId(Kind.GLOBAL, "global")),
+        ({"id": "lkc-x", "kind": "ksqlDB", "api_version": "srcm/v3"}, ResourceId(Kind.SCHEMA_REGISTRY, "lkc-x")),
+        ({"id": "lkc-x", "kind": "KSQLDB", "api_version": "iam/v2"}, ResourceId(Kind.KSQLDB, "lkc-x")),
+        ({"id": "lkc-x"}, ResourceId(Kind.KAFKA, "lkc-x")),
+        ({"id": "lsrc-x", "kind": "Cluster"}, ResourceId(Kind.SCHEMA_REGISTRY, "lsrc-x")),
+        ({"id": "lksqlc-x"}, ResourceId(Kind.KSQLDB, "lksqlc-x")),
+        ({"id": "opaque", "api_version": "CMK/v9"}, ResourceId(Kind.KAFKA, "opaque")),
+        ({"kind": "Cloud"}, ResourceId(Kind.CLOUD, "cloud")),
+        ({"id": "Cloud", "kind": "CLOUD"}, ResourceId(Kind.CLOUD, "cloud")),
         # where it is, if Confluent says
         (
             {"id": "lsrc-x", "resource_name": "crn://c/organization=o/environment=env-x/schema-registry=lsrc-x"},
-            Place(Kind.SCHEMA_REGISTRY, "lsrc-x", "env-x"),
+            ResourceId(Kind.SCHEMA_REGISTRY, "lsrc-x", "env-x"),
         ),
-        ({"id": "lkc-x", "resource_name": "crn://c/organization=o/cluster=lkc-x"}, Place(Kind.KAFKA, "lkc-x")),
+        ({"id": "lkc-x", "resource_name": "crn://c/organization=o/cluster=lkc-x"}, ResourceId(Kind.KAFKA, "lkc-x")),
         # something new
-        ({"id": "nt-1", "kind": "NewThing", "api_version": "newthing/v1"}, Place(None, "nt-1")),
-        ({"id": "new.thing", "kind": "NewThing"}, Place(None, "new.thing")),
-        ({"id": "pool-1", "kind": "Cluster"}, Place(None, "pool-1")),
-        ({"kind": "NewThing"}, Place(None, "")),
-        ({"id": "not a region", "api_version": "fcpm/v2"}, Place(Kind.FLINK, "not a region")),
+        ({"id": "nt-1", "kind": "NewThing", "api_version": "newthing/v1"}, ResourceId(None, "nt-1")),
+        ({"id": "new.thing", "kind": "NewThing"}, ResourceId(None, "new.thing")),
+        ({"id": "pool-1", "kind": "Cluster"}, ResourceId(None, "pool-1")),
+        ({"kind": "NewThing"}, ResourceId(None, "")),
+        ({"id": "not a region", "api_version": "fcpm/v2"}, ResourceId(Kind.FLINK, "not a region")),
     ],
     ids=str,
 )
-def test_what_a_reference_means(reference: dict[str, str], place: Place) -> None:
+def test_what_a_reference_means(reference: dict[str, str], place: ResourceId) -> None:
     assert classified(**reference) == place
 
 
@@ -266,5 +269,5 @@ async def test_a_key_made_in_the_other_form_is_the_one_asked_for(cloud: Confluen
 @pytest.mark.parametrize("kind", [Kind.CLOUD, Kind.GLOBAL, Kind.TABLEFLOW])
 def test_the_words_for_what_is_no_cluster_come_in_any_case(kind: Kind) -> None:
     for id_ in (kind.value, kind.value.upper(), kind.value.title()):
-        assert classified(id=id_) == Place(kind, kind.value)
-        assert classified(id=id_, api_version="iam/v2") == Place(kind, kind.value)
+        assert classified(id=id_) == ResourceId(kind, kind.value)
+        assert classified(id=id_, api_version="iam/v2") == ResourceId(kind, kind.value)

@@ -63,7 +63,7 @@ from bot.slack.messages import answers, snippets
 from bot.slack.messages import digest as digests
 from bot.slack.messages import secret as the_secret
 from bot.slack.payloads import read_keys
-from bot.slack.payloads.ids import Place
+from bot.slack.payloads.ids import ResourceField
 from bot.slack.views import home, options
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
@@ -337,7 +337,7 @@ def test_what_searchable_fields_offer(text: str, length: int) -> None:
     )
     for typed in ("", "1", text):
         for kind in RESOURCES:
-            check_options(options.resources(catalog, Place(kind, "env-1", "aws"), typed))
+            check_options(options.resources(catalog, ResourceField(kind, "env-1", "aws"), typed))
         for answer in (options.environments(catalog, typed), options.accounts(catalog, typed)):
             check_options(answer)
         check_options({"options": key_list.owners(catalog.service_accounts, typed)})

@@ -241,7 +241,7 @@ def test_slack_takes_what_the_searchable_fields_offer(catalog: Catalog, draft: D
     for each in ("", typed):
         check_options(options.environments(catalog, each))
         check_options(options.accounts(catalog, each))
-        check_options(options.resources(catalog, ids.Place(draft.kind, draft.environment, draft.cloud), each))
+        check_options(options.resources(catalog, ids.ResourceField(draft.kind, draft.environment, draft.cloud), each))
 
 
 @few

@@ -44,7 +44,7 @@ AT_ONCE = 4
 """How many owners' keys are read at the same time."""
 KNOWN_WITHIN = 5.0
 """Seconds to find out who could decide: the request itself, whose next step may be due, waits for it."""
-AGAIN = timedelta(seconds=30)
+REDRAW = timedelta(seconds=30)
 """When to draw again what could not be drawn."""
 HasKey: TypeAlias = Ready | Revealing | Shown | Confirmed
 Drawn: TypeAlias = Callable[[SlackUserId, "HomePage"], Awaitable[None]]
@@ -125,7 +125,7 @@ class Homes:
         except Throttled as error:
             return now + error.wait
         except Unavailable:
-            return now + AGAIN
+            return now + REDRAW
         except Undeliverable as error:
             # Such as somebody who left: their next visit, if there is one, draws it anew.
             log.info("a Home is not drawn", extra={"why": error.reason})

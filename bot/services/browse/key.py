@@ -31,7 +31,7 @@ from bot.domain.life import MOST_OVERLAP
 from bot.domain.policy import Policy
 from bot.domain.requests import Confirmed, Keyed, Ready, Request, Revealing, Shown, Withdrawn
 from bot.domain.visibility import may_see
-from bot.services.browse.lookup import NO_SUCH_KEY, Known, known, managed
+from bot.services.browse.lookup import NO_SUCH_KEY, CatalogIndex, known, managed
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.people.directory import Directory
@@ -39,7 +39,7 @@ from bot.services.ports.clock import Clock
 from bot.services.ports.store import Requests
 from bot.services.text import when
 
-CHANGES = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
+OFFERED = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
 """What can be asked for a key that exists."""
 MOST_ASKED = 50
 """How many of the reader's newest requests are looked at for a key that the reader asked for."""
@@ -112,7 +112,7 @@ class Viewing:
             raise NotFound(gone(asked_for[0], self.clock()))
         raise NotFound(NO_SUCH_KEY)
 
-    async def view_of(self, key: ApiKey, held_roles: HeldRoles, catalog: Known) -> KeyView | None:
+    async def view_of(self, key: ApiKey, held_roles: HeldRoles, catalog: CatalogIndex) -> KeyView | None:
         """A key that was just read, as this person may see it; None when it is not theirs to see."""
         target, request = target_in(catalog, key), await self._maker(key)
         if target is None or not may_see(held_roles, target, request):
@@ -222,7 +222,7 @@ class _Case:
     def may(self) -> frozenset[Operation]:
         """All that can be asked for: it is decided by somebody, if not by the reader."""
         found: set[Operation] = set()
-        for operation in CHANGES:
+        for operation in OFFERED:
             with suppress(Refused):
                 self.terms(operation)
                 found.add(operation)
@@ -271,7 +271,7 @@ class _Case:
         )
 
 
-def target_in(catalog: Known, key: ApiKey) -> Target | None:
+def target_in(catalog: CatalogIndex, key: ApiKey) -> Target | None:
     """Whose key it is and what it opens; None for Confluent's own.
 
     What opens something that we do not know counts as opening everything: only who manages all keys sees it.

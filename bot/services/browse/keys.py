@@ -17,7 +17,7 @@ from bot.domain.keys import ApiKey, KeyId, Marker, MyAccount, Owner, Principal
 from bot.domain.requests import Keyed
 from bot.domain.visibility import accounts_in_sight, may_see
 from bot.services.browse.key import MOST_ASKED, Viewing, target_in
-from bot.services.browse.lookup import Known, known
+from bot.services.browse.lookup import CatalogIndex, known
 from bot.services.pages import Filters, KeysPage
 
 PAGE = 8
@@ -27,9 +27,9 @@ MOST_OWNERS = 24
 AT_ONCE = 4
 ME = "me"
 """Stands for the reader's own account in a filter."""
-Place: TypeAlias = tuple[int, int]
+Position: TypeAlias = tuple[int, int]
 """The number of an owner in the reader's order, and of a key among those of this owner that the filters let pass."""
-START: Place = (0, 0)
+START: Position = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class _Found:
     """The keys of one page; where the next one begins, and where this one does, if anything comes before."""
 
     keys: Sequence[ApiKey]
-    next: Place | None
-    start: Place
+    next: Position | None
+    start: Position
     unread: Sequence[Owner]
     pause: str = ""
     """The sentence about a page that ended before it was full."""
@@ -83,13 +83,13 @@ class _Look:
     viewing: Viewing
     held_roles: HeldRoles
     filters: Filters
-    catalog: Known
+    catalog: CatalogIndex
     owners: Sequence[Owner]
     asked: Mapping[KeyId, Keyed]
 
-    async def after(self, start: Place) -> _Found:
+    async def after(self, start: Position) -> _Found:
         """The page that begins here."""
-        found: list[tuple[Place, ApiKey]] = []
+        found: list[tuple[Position, ApiKey]] = []
         unread, partly = list[Owner](), list[Owner]()
         owner = start[0]
         while owner < len(self.owners) and len(found) <= PAGE and owner - start[0] < MOST_OWNERS:
@@ -99,9 +99,9 @@ class _Look:
         pause = _pause(owner - start[0], "Next") if rest and len(found) < PAGE else ""
         return _Found([key for _, key in found[:PAGE]], rest, start, unread, pause, partly)
 
-    async def before(self, end: Place) -> _Found:
+    async def before(self, end: Position) -> _Found:
         """The page that ends before here; the first page, when there is too little before."""
-        found: list[tuple[Place, ApiKey]] = []
+        found: list[tuple[Position, ApiKey]] = []
         unread, partly = list[Owner](), list[Owner]()
         owner = end[0] + 1
         while owner > 0 and len(found) < PAGE and end[0] - owner < MOST_OWNERS:
@@ -115,7 +115,7 @@ class _Look:
         start = found[-PAGE][0] if is_full else (owner, 0)
         return _Found([key for _, key in found[-PAGE:]], end, start, unread, pause, partly)
 
-    def place(self, cursor: str) -> tuple[bool, Place]:
+    def place(self, cursor: str) -> tuple[bool, Position]:
         """Where a cursor points, and whether it means what comes before; what cannot be read is the beginning."""
         way, _, rest = cursor.partition("|")
         offset, _, owner = rest.partition("|")
@@ -138,7 +138,7 @@ class _Look:
             Environment(self.filters.environment, name) if self.filters.environment else None,
         )
 
-    def _cursor(self, way: str, place: Place) -> str:
+    def _cursor(self, way: str, place: Position) -> str:
         return f"{way}|{place[1]}|{self.owners[place[0]].id}"
 
     def _note(self, found: _Found) -> str:
@@ -157,14 +157,16 @@ class _Look:
         names = ", ".join(plain(_shown(each, self.held_roles))[:_NAME] for each in owners[:_NAMED])
         return f"{names} and {len(owners) - _NAMED} more" if len(owners) > _NAMED else names
 
-    async def _batch(self, low: int, high: int, unread: list[Owner], partly: list[Owner]) -> list[tuple[Place, ApiKey]]:
+    async def _batch(
+        self, low: int, high: int, unread: list[Owner], partly: list[Owner]
+    ) -> list[tuple[Position, ApiKey]]:
         """The keys of some owners, each with its place. Raises when none of them can be read."""
         batch = self.owners[low:high]
         answers = await asyncio.gather(*(self._keys(owner) for owner in batch))
         errors = [each for each in answers if isinstance(each, Exception)]
         if errors and len(errors) == len(batch):
             raise errors[0]
-        found: list[tuple[Place, ApiKey]] = []
+        found: list[tuple[Position, ApiKey]] = []
         for number, (owner, keys) in enumerate(zip(batch, answers, strict=True), low):
             if isinstance(keys, Exception):
                 unread.append(owner)

@@ -25,7 +25,7 @@ NO_SUCH_KEY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CatalogIndex:
     """A catalog, to be looked up by id: for a list of keys it is indexed once."""
 
     accounts: Mapping[str, ServiceAccount]
@@ -34,7 +34,7 @@ class Known:
     """What environments are called."""
 
     @classmethod
-    def of(cls, catalog: Catalog) -> "Known":
+    def of(cls, catalog: Catalog) -> "CatalogIndex":
         """Index a catalog."""
         return cls(
             {each.id: each for each in catalog.service_accounts},
@@ -61,9 +61,9 @@ class Known:
         return found or unnamed(key.kind, key.resource, key.environment, name)
 
 
-async def known(catalog: CatalogCache) -> Known:
+async def known(catalog: CatalogCache) -> CatalogIndex:
     """The catalog's index; where there is no catalog yet, it is read first. Raises `Unavailable`, `CloudRefused`."""
-    return catalog.indexed(await catalog.current() or await catalog.refresh(), Known.of)
+    return catalog.indexed(await catalog.current() or await catalog.refresh(), CatalogIndex.of)
 
 
 async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:

@@ -18,7 +18,7 @@ from bot.domain.requests import Approved, Working
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Cache
 
-Known: TypeAlias = Literal["", "honored", "ignored", "refused"]
+ExpirySupport: TypeAlias = Literal["", "honored", "ignored", "refused"]
 """What the organization's API does with the field; "" is not known yet."""
 LEAST, MOST = timedelta(days=1), timedelta(days=30)
 REMEMBERED = timedelta(days=30)
@@ -46,7 +46,7 @@ class Backstop:
     cache: Cache
     clock: Clock
 
-    async def known(self) -> Known:
+    async def known(self) -> ExpirySupport:
         """What is remembered of the organization's API."""
         return (await self._last())[0]
 
@@ -60,13 +60,13 @@ class Backstop:
             return None
         return (self.clock() + lasts + margin(lasts)).replace(microsecond=0)
 
-    async def learn(self, said: Known) -> None:
+    async def learn(self, said: ExpirySupport) -> None:
         """Remember what a create met. The key is made and on record: this must not fail any more."""
         if said:
             with suppress(Unavailable):
                 await self.cache.put(_NAME, said, str, now=self.clock(), keep=REMEMBERED)
 
-    async def _last(self) -> tuple[Known, datetime]:
+    async def _last(self) -> tuple[ExpirySupport, datetime]:
         """What the last create with a lifetime met, and when."""
         cached = await self.cache.get(_NAME, str)
         said, at = cached or ("", self.clock())
@@ -82,7 +82,7 @@ def may_be_to_blame(working: Working, error: LatchkeyError) -> bool:
     return working.expires_at is not None and isinstance(error, CloudRefused) and error.status in _REFUSALS
 
 
-def met(working: Working, key: ApiKey) -> Known:
+def met(working: Working, key: ApiKey) -> ExpirySupport:
     """What a create tells about the API."""
     if working.without_end:
         return "refused"

@@ -31,7 +31,7 @@ from bot.domain.requests import (
     Working,
 )
 from bot.services.agenda import Item, ItemKind
-from bot.services.keys.backstop import Backstop, Known, may_be_to_blame, met
+from bot.services.keys.backstop import Backstop, ExpirySupport, may_be_to_blame, met
 from bot.services.keys.change import Changing
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle
@@ -57,7 +57,7 @@ class Made:
     working: Stored[Working]
     key: ApiKey
     secret: Secret
-    said: Known
+    said: ExpirySupport
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ MOST_OWNERS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownOwner:
     """An owner of keys as Confluent has it now; `name` is what people call a user, "" where nobody knows."""
 
     owner: Owner
@@ -47,19 +47,19 @@ class Addressing:
 
     directory: Directory
 
-    async def known(self, principal: Principal) -> Known:
+    async def known(self, principal: Principal) -> KnownOwner:
         """Who this is; ids are opaque, but what nobody knows has nothing else to be known by."""
         user = await self._user(principal)
         if user is not None:
-            return Known(MyAccount(principal), user.name, is_gone=False)
+            return KnownOwner(MyAccount(principal), user.name, is_gone=False)
         is_account = principal.startswith("sa-")
         account = await self.directory.cloud.service_account(principal) if is_account else None
         if account is not None:
-            return Known(account, "", is_gone=False)
+            return KnownOwner(account, "", is_gone=False)
         await self.directory.cloud.must_see_all()
-        return Known(ServiceAccount(principal, "") if is_account else MyAccount(principal), "", is_gone=True)
+        return KnownOwner(ServiceAccount(principal, "") if is_account else MyAccount(principal), "", is_gone=True)
 
-    async def people(self, known: Known) -> Sequence[Reader]:
+    async def people(self, known: KnownOwner) -> Sequence[Reader]:
         """Who answers for all of an owner's keys: the user, or those who own the service account."""
         if known.is_gone:
             return ()
@@ -70,7 +70,7 @@ class Addressing:
         return list({reader.to: reader for reader in reversed(found)}.values())
 
     async def readers(
-        self, known: Known, resource: Resource | None, maker: Request | None, people: Sequence[Reader]
+        self, known: KnownOwner, resource: Resource | None, maker: Request | None, people: Sequence[Reader]
     ) -> Sequence[Reader]:
         """Who of `people` may see this key; else who asked for it. Nobody, where it takes the review's channel."""
         if known.is_gone:

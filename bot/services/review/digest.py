@@ -18,7 +18,7 @@ from bot.services.catalog.cache import CatalogCache
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Keeps, Requests
-from bot.services.review.audience import Addressing, Known, Reader
+from bot.services.review.audience import Addressing, KnownOwner, Reader
 
 ORGANIZATION = "="
 """Stands for an owner's id where the organisation itself is meant."""
@@ -90,7 +90,7 @@ class Digesting:
         }
 
     async def _piles(
-        self, found: Iterable[_Found], near: tuple[Quota, ...], whose: Known, channel: str, since: datetime
+        self, found: Iterable[_Found], near: tuple[Quota, ...], whose: KnownOwner, channel: str, since: datetime
     ) -> Mapping[str, _Pile]:
         piles, people = dict[str, _Pile](), await self.addressing.people(whose)
 
@@ -111,7 +111,7 @@ class Digesting:
                 pile.quotas = near
         return piles
 
-    async def _found(self, keys: Sequence[ApiKey], whose: Known, review: Review) -> list[_Found]:
+    async def _found(self, keys: Sequence[ApiKey], whose: KnownOwner, review: Review) -> list[_Found]:
         """The keys with something about them."""
         now, catalog = self.clock(), await known(self.catalog)
         kept = await self.keeps.kept([key.id for key in keys])
@@ -138,7 +138,7 @@ class Digesting:
             return None, True
         return (stored.value, True) if stored else (None, False)
 
-    async def _near(self, keys: Sequence[ApiKey], whose: Known) -> tuple[Quota, ...]:
+    async def _near(self, keys: Sequence[ApiKey], whose: KnownOwner) -> tuple[Quota, ...]:
         """The limits of this owner, and of the clusters that its keys open, which are nearly reached."""
         if whose.is_gone or not keys:
             return ()
@@ -154,7 +154,7 @@ class Digesting:
                 said[quota.code, quota.of] = replace(quota, usage=usage)
         return tuple(quota for quota in said.values() if is_near(quota))
 
-    async def _quotas(self, whose: Known | None = None, clusters: Sequence[Resource] = ()) -> Sequence[Quota]:
+    async def _quotas(self, whose: KnownOwner | None = None, clusters: Sequence[Resource] = ()) -> Sequence[Quota]:
         """Limits; none where Confluent does not tell: the keys are worth a message without them."""
         cloud, placed = self.directory.cloud, [each for each in clusters if each.environment]
         try:

@@ -41,7 +41,7 @@ SECONDS = 20.0
 """After so many no further page is begun in one step: a page may take as long again, and a step has 50."""
 APART = timedelta(seconds=1)
 """Between the owners that one step meets: Slack tells only 50 times a minute who has which e-mail address."""
-AGAIN = timedelta(seconds=5)
+REREAD = timedelta(seconds=5)
 RESTART = timedelta(minutes=10)
 """When to begin again after Confluent has forgotten how far we were."""
 Sees: TypeAlias = Callable[[KeyId, HeldRoles], Awaitable[KeyView]]
@@ -177,7 +177,7 @@ class Reviewing:
             except Unavailable:
                 if not page:
                     raise
-                return owners, token, AGAIN
+                return owners, token, REREAD
             owners |= {key.owner for key in keys if key.owner}
             if not after or after in read:
                 return owners, None, timedelta()

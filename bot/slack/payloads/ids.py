@@ -99,7 +99,7 @@ KEEP = "keep"
 KEY_KEEP = "key:keep"
 
 
-class Place(NamedTuple):
+class ResourceField(NamedTuple):
     """What the field for a resource offers: those of one kind, in one environment, for Flink in one cloud."""
 
     kind: str
@@ -153,16 +153,16 @@ def is_regional(kind: str) -> bool:
     return found is not None and found.row.is_regional
 
 
-def place_of(block_id: str) -> Place | None:
+def place_of(block_id: str) -> ResourceField | None:
     """The place that the block id of a field for a resource names; None where it could only name it by a hash."""
     _, _, rest = field(block_id).partition(":")
     if rest.startswith(_SHORT):
         return None
     kind, _, where = rest.partition(":")
     if not is_regional(kind):
-        return Place(kind, where)
+        return ResourceField(kind, where)
     environment, _, cloud = where.partition(":")
-    return Place(kind, environment, cloud)
+    return ResourceField(kind, environment, cloud)
 
 
 def key_ref(request: str, attempt: int) -> str:

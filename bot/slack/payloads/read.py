@@ -60,7 +60,7 @@ class Suggestion:
 
     action: str
     typed: str
-    place: ids.Place
+    place: ids.ResourceField
 
 
 def command(body: Body) -> Command:
@@ -173,7 +173,7 @@ def draft(body: Body) -> Draft:
 
 def hidden(draft: Draft, shown: Collection[str]) -> str:
     """What a form has to keep of fields that it does not show, for its private_metadata; `shown` are block ids."""
-    place = ids.Place(draft.kind, draft.environment, draft.cloud if ids.is_regional(draft.kind) else "")
+    place = ids.ResourceField(draft.kind, draft.environment, draft.cloud if ids.is_regional(draft.kind) else "")
     fields = {
         ids.ACCOUNT_BLOCK: draft.account,
         ids.ACCOUNT_NAME_BLOCK: draft.account_name,
@@ -240,7 +240,7 @@ def suggestion(body: Body) -> Suggestion:
     return Suggestion(
         str(body["action_id"]),
         str(body.get("value") or ""),
-        ids.Place(*(kept.get(each, "") for each in _PLACE)) if place is None else place,
+        ids.ResourceField(*(kept.get(each, "") for each in _PLACE)) if place is None else place,
     )
 
 

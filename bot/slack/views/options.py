@@ -12,7 +12,7 @@ from bot.services.catalog.index import NOTHING, placed, regions
 from bot.services.form.fill import EXISTING, ME, NEW
 from bot.services.text import days_allowed, duration
 from bot.slack.blocks.kit import OPTION, OPTIONS, VALUE, Block, option, plain_text
-from bot.slack.payloads.ids import Place
+from bot.slack.payloads.ids import ResourceField
 from bot.slack.payloads.read import BY_RULE
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ def accounts(catalog: Catalog | None, typed: str) -> Block:
     return _answer([each for each in found if hit(typed, each.name, each.id)], account_option)
 
 
-def resources(catalog: Catalog | None, place: Place, typed: str) -> Block:
+def resources(catalog: Catalog | None, place: ResourceField, typed: str) -> Block:
     """What Slack is answered about the resources of a kind in a place; nothing for a kind that there is not."""
     known = catalog or NOTHING
     kind = Kind.called(place.kind)

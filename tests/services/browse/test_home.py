@@ -17,7 +17,7 @@ from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Request, Shown
 from bot.domain.roles import Binding
 from bot.services.agenda import Item, ItemKind
-from bot.services.browse.home import AGAIN, KEYS, LOOKED_AT, RECENT, HomePage, Homes
+from bot.services.browse.home import KEYS, LOOKED_AT, RECENT, REDRAW, HomePage, Homes
 from bot.services.ports.store import Change
 from bot.slack.messages import answers
 from bot.store import Store
@@ -194,7 +194,7 @@ async def test_a_store_that_is_away_stops_no_request() -> None:
     [
         (None, None),
         (Throttled("Slack asks to wait.", wait=timedelta(seconds=7)), timedelta(seconds=7)),
-        (AWAY, AGAIN),
+        (AWAY, REDRAW),
         (Undeliverable("user_not_found", lasting=True), None),
     ],
 )

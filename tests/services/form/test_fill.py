@@ -14,7 +14,7 @@ from bot.services.form.fill import form, used
 from bot.services.form.validate import text_problems
 from bot.services.pages import FormPage
 from bot.slack.blocks.kit import Block
-from bot.slack.payloads.ids import Place
+from bot.slack.payloads.ids import ResourceField
 from bot.slack.views import options as menus
 from tests.support import build
 
@@ -111,7 +111,7 @@ def test_clouds_in_use_in_the_environment_come_first() -> None:
 
 
 def test_regions_in_use_in_the_environment_come_first_and_are_marked() -> None:
-    place = Place("flink", DEV.id, "aws")
+    place = ResourceField("flink", DEV.id, "aws")
     used, others = menus.resources(CATALOG, place, "")["option_groups"]
 
     assert used["label"]["text"] == "In use in this environment"
@@ -135,7 +135,7 @@ def test_a_longer_list_than_slack_shows_says_how_long_it_is() -> None:
         Cluster(Kind.KAFKA, f"lkc-{number:05}", f"orders {number}", DEV.id, DEV.name) for number in range(20_000)
     )
     catalog = replace(CATALOG, resources=build.by_kind(*many))
-    place = Place("kafka", DEV.id)
+    place = ResourceField("kafka", DEV.id)
 
     (group,) = menus.resources(catalog, place, "orders")["option_groups"]
     assert group["label"]["text"] == "The first 100 of 20,000: type more to see others"

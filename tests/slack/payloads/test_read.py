@@ -17,7 +17,7 @@ def test_metadata_that_cannot_be_read_says_nothing(written: str) -> None:
     body = {"action_id": ids.FORM_RESOURCE, "block_id": "resource:#00000000", "view": {"private_metadata": written}}
 
     assert read_keys.as_drawn(written) == Filters()
-    assert read.suggestion(body).place == ids.Place("")
+    assert read.suggestion(body).place == ids.ResourceField("")
 
 
 @pytest.mark.parametrize("odd", ["null", "1", "true", "[]", '{"a": 1}'])
@@ -27,7 +27,7 @@ def test_what_is_not_text_in_metadata_is_not_made_text(odd: str) -> None:
     body = {"action_id": ids.FORM_RESOURCE, "block_id": "resource:#00000000", "view": {"private_metadata": written}}
 
     assert read_keys.as_drawn(written) == Filters()
-    assert read.suggestion(body).place == ids.Place("")
+    assert read.suggestion(body).place == ids.ResourceField("")
     draft = read.draft(body)
     assert (draft.environment, draft.cloud, draft.account) == ("", "", "")
 
@@ -36,7 +36,7 @@ def test_what_is_not_text_in_metadata_is_not_made_text(odd: str) -> None:
 @pytest.mark.parametrize("environment", ["env-1", "env-1~abcdef01", "env-1:aws", "#x", "e" * 300])
 @pytest.mark.parametrize("cloud", ["", "aws", "a:b", "aws~abcdef01"])
 def test_a_block_names_its_place_or_leaves_that_to_the_metadata(kind: str, environment: str, cloud: str) -> None:
-    place = ids.Place(kind, environment, cloud if kind == "flink" else "")
+    place = ids.ResourceField(kind, environment, cloud if kind == "flink" else "")
     block = ids.resource_block(*place)
 
     assert ids.place_of(block) in {place, None}
