@@ -12,7 +12,7 @@ from benchmarks.measured import Bench, Latencies, Line, bench
 from bot.domain.audit import Action, Event
 from bot.domain.keys import RequestId
 from bot.domain.requests import Pending
-from bot.services.browse.keys import PAGE, Listing
+from bot.services.browse.keys import PAGE
 from bot.services.pages import Filters
 from bot.services.ports.store import Change
 from bot.slack.views import pages
@@ -78,7 +78,7 @@ async def _ask(it: Bench, clock: TestClock) -> None:
 async def _page(it: Bench) -> float:
     """What `/apikey list` does once its modal is open."""
     viewing, began = it.services.viewing, perf_counter()
-    page = await Listing(viewing).page(await viewing.reader(DANA.slack, DANA.team), Filters())
+    page = await it.services.listing.page(await viewing.reader(DANA.slack, DANA.team), Filters())
     assert len(page.views) == PAGE
     pages.page(page)
     return (perf_counter() - began) * 1e3

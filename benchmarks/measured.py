@@ -34,7 +34,7 @@ from bot.store.embedded import embedded
 from bot.store.moments import utc_now
 from bot.store.sealing import Sealer
 from tests.support import build
-from tests.support.composed import composed
+from tests.support.composed import a_context, composed
 from tests.support.fakes import FakeCloud, FakeSlack
 
 
@@ -118,23 +118,9 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
         client = MuteSlack(session)
         replies = Replies(client, session, frozenset())
         services = _services(store, cloud, clock, replies)
-        worker, viewing = services.worker, services.viewing
         work = await stack.enter_async_context(background(grace=1))
         app = _bolt(client)
-        context = handlers.ListenerContext(
-            worker.inbox,
-            worker.agenda,
-            worker.requests,
-            services.directory,
-            services.catalog,
-            replies,
-            clock,
-            worker.bell,
-            work,
-            viewing,
-            services.homes,
-            AckedViews(client),
-        )
+        context = a_context(services, cloud, replies, AckedViews(client), work)
         handlers.register(app, context)
         yield Bench(store, services, app, cloud, client)
 

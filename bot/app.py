@@ -205,18 +205,20 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
     )
     services, worker = parts.services, parts.services.worker
     context = handlers.ListenerContext(
-        worker.inbox,
-        worker.agenda,
-        worker.requests,
-        services.directory,
-        services.catalog,
-        parts.replies,
-        world.clock,
-        worker.bell,
-        work,
-        services.viewing,
-        services.homes,
-        parts.views,
+        inbox=worker.inbox,
+        agenda=worker.agenda,
+        requests=worker.requests,
+        directory=services.directory,
+        catalogs=services.catalog,
+        cloud=world.cloud,
+        replies=parts.replies,
+        clock=world.clock,
+        bell=worker.bell,
+        work=work,
+        viewing=services.viewing,
+        listing=services.listing,
+        homes=services.homes,
+        views=parts.views,
     )
     handlers.register(app, context)
     return app

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
@@ -13,16 +14,27 @@ from bot.metrics import CountedAudit, CountedRequests, events_counter, refusals_
 from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Drawn, Homes, Visitors
 from bot.services.browse.key import Viewing
+from bot.services.browse.keys import Listing
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.refresh import Cataloguing
-from bot.services.dispatch import Dispatcher, table
+from bot.services.dispatch import Dispatcher, Forms, table
 from bot.services.form.validate import Validator
+from bot.services.keys.backstop import Backstop
+from bot.services.keys.change import Changing
+from bot.services.keys.create import Creation
 from bot.services.keys.drift import Drift
+from bot.services.keys.expiry import Expiry
+from bot.services.keys.lifecycle import Lifecycle
 from bot.services.keys.mint import Minting
+from bot.services.keys.origin import Origin
+from bot.services.keys.orphans import Orphans
 from bot.services.keys.probe import Probing, chance
+from bot.services.keys.reconcile import Reconciling
 from bot.services.keys.reveal import Delivery
+from bot.services.keys.service_accounts import Accounts
 from bot.services.keys.steps import Execution
 from bot.services.messages import Publishing
+from bot.services.people.approvers import Approvers
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.people.identity import Tenant
@@ -32,8 +44,12 @@ from bot.services.ports.slack import Notifier, People
 from bot.services.ports.store import Agenda, Audit, Cache, Drafts, Inbox, Keeps, Posts, Requests
 from bot.services.requests.change import Managing
 from bot.services.requests.decide import RequestService
+from bot.services.requests.recheck import Permission
+from bot.services.requests.remind import Reminders
 from bot.services.requests.submit import Proposing
 from bot.services.requests.transitions import Transitions
+from bot.services.review.audience import Addressing
+from bot.services.review.digest import Digesting
 from bot.services.review.run import Reviewing
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
@@ -82,6 +98,7 @@ class Services:
     execution: Execution
     delivery: Delivery
     viewing: Viewing
+    listing: Listing
     homes: Homes
     reviewing: Reviewing
     drift: Drift
@@ -103,17 +120,57 @@ def compose(ports: Ports) -> Services:
     transitions = Transitions(requests, ports.audit, clock, bell.ring)
     directory = Directory(cloud, ports.people, cache, clock, ports.tenant, ports.policy)
     catalog = CatalogCache(Cataloguing(cloud), cache, clock)
-    viewing = Viewing(directory, catalog, requests, clock)
-    request_service = RequestService(transitions, directory, Validator(directory, catalog))
-    execution = Execution(transitions, request_service, Probing(transitions, ports.prober, ports.jitter))
+    candidates = Candidates(ports.policy, cache, clock, partial(Approvers, cloud, ports.people, ports.tenant))
+
+    viewing = Viewing(directory, catalog, cloud, requests, clock)
+    listing = Listing(viewing, catalog, cloud, requests)
+    homes = Homes(
+        viewing, catalog, cloud, requests, clock, ports.visitors, ports.agenda, candidates, ports.show_home, bell.ring
+    )
+
+    validator = Validator(directory, catalog, cloud)
+    proposing = Proposing(transitions, directory, candidates)
+    request_service = RequestService(transitions, directory, validator, candidates, proposing, cloud)
+    managing = Managing(proposing, viewing, directory, catalog, cloud, clock)
+    permission = Permission(directory, cloud, clock)
+
+    accounts, origin = Accounts(transitions, cloud), Origin(transitions, requests)
+    orphans, backstop = Orphans(transitions, cloud, accounts), Backstop(cache, clock)
+    reconciling, expiry = Reconciling(transitions, orphans, cloud), Expiry(transitions, orphans)
+    lifecycle = Lifecycle(transitions, expiry, orphans, origin)
+    creation = Creation(transitions, permission, accounts, orphans, backstop, cloud, ports.policy)
+    execution = Execution(
+        transitions,
+        Reminders(transitions, directory, candidates),
+        creation,
+        reconciling,
+        Changing(transitions, permission, origin, cloud),
+        expiry,
+        lifecycle,
+        Probing(transitions, requests, ports.prober, ports.jitter),
+    )
+    minting = Minting(transitions, creation, orphans, backstop)
+    delivery = Delivery(transitions, directory, expiry, lifecycle, minting, ports.notifier)
+    drift = Drift(transitions, cloud, origin)
+
+    addressing = Addressing(directory, cloud, ports.people)
+    digesting = Digesting(directory, catalog, cloud, requests, ports.keeps, addressing, clock)
+    reviewing = Reviewing(
+        transitions,
+        directory,
+        cloud,
+        addressing,
+        digesting,
+        ports.agenda,
+        ports.keeps,
+        ports.notifier,
+        viewing.key_view,
+    )
+
+    forms = Forms(request_service, validator, ports.drafts)
     publishing = Publishing(ports.posts, ports.notifier, clock)
-    delivery = Delivery(transitions, directory, execution, Minting(execution), ports.notifier)
-    managing = Managing(Proposing(transitions, directory), viewing, catalog)
-    reviewing = Reviewing(transitions, directory, catalog, ports.agenda, ports.keeps, ports.notifier, viewing.key_view)
-    rows = table(request_service, ports.drafts, delivery, managing, reviewing.keep)
+    rows = table(request_service, forms, delivery, managing, reviewing.keep)
     dispatcher = Dispatcher(rows, transitions, ports.notifier, publishing)
-    homes = Homes(viewing, ports.visitors, ports.agenda, Candidates(directory), ports.show_home, bell.ring)
-    drift = Drift(transitions, cloud)
 
     async def moved(request: Request) -> None:
         await homes.changed(request)
@@ -132,12 +189,25 @@ def compose(ports: Ports) -> Services:
         errands={
             ItemKind.HOME: homes.errand,
             ItemKind.GONE: drift.look,
+            ItemKind.SWEEP: reconciling.sweep,
+            ItemKind.ACCOUNT: accounts.settle,
             **dict.fromkeys(REVIEW_ITEMS, reviewing.step),
         },
         moved=moved,
     )
     return Services(
-        transitions, directory, catalog, request_service, execution, delivery, viewing, homes, reviewing, drift, worker
+        transitions,
+        directory,
+        catalog,
+        request_service,
+        execution,
+        delivery,
+        viewing,
+        listing,
+        homes,
+        reviewing,
+        drift,
+        worker,
     )
 
 

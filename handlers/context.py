@@ -14,12 +14,14 @@ from bot.domain.errors import LatchkeyError, Refused, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId, TeamId
 from bot.services.browse.home import Homes
 from bot.services.browse.key import Viewing
+from bot.services.browse.keys import Listing
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Deed, ReplyTo
 from bot.services.pages import TextPage
 from bot.services.people.directory import Directory
 from bot.services.people.identity import seat
 from bot.services.ports.clock import Clock
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Inbox, Requests
 from bot.services.text import unescaped
 from bot.services.worker import Bell
@@ -39,7 +41,7 @@ KNOWN_WITHIN = 0.8
 log = logging.getLogger("latchkey.handlers")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerContext:
     """The services that listeners may use, and work that outlives a listener."""
 
@@ -48,11 +50,13 @@ class ListenerContext:
     requests: Requests
     directory: Directory
     catalogs: CatalogCache
+    cloud: Cloud
     replies: Replies
     clock: Clock
     bell: Bell
     work: Background
     viewing: Viewing
+    listing: Listing
     homes: Homes
     views: AckedViews
     redrawing: dict[str, str] = field(default_factory=dict[str, str], init=False)

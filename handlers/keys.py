@@ -10,7 +10,6 @@ from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, Endpoints
 from bot.domain.errors import LatchkeyError, plain
 from bot.domain.keys import KeyId
-from bot.services.browse.keys import Listing
 from bot.services.commands import Delete, Edit, Extend, Rotate
 from bot.services.pages import Filters, Page
 from bot.slack.api.acked_views import waiting
@@ -161,7 +160,7 @@ async def _list(
     context: ListenerContext, asked: Command | Opening, filters: Filters, cursor: str = "", *, hint: str = ""
 ) -> Block:
     held_roles = await context.viewing.reader(asked.by, asked.team)
-    page = await Listing(context.viewing).page(held_roles, filters, cursor)
+    page = await context.listing.page(held_roles, filters, cursor)
     return modals.page(replace(page, note=" ".join(filter(None, [hint, page.note]))))
 
 

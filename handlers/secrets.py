@@ -64,7 +64,7 @@ async def _endpoints(context: ListenerContext, request: Request, resource: Resou
     if isinstance(request, Ready):
         return request.endpoints
     try:
-        found = await context.directory.cloud.resource(resource.kind, resource.environment, resource.id)
+        found = await context.cloud.resource(resource.kind, resource.environment, resource.id)
     except LatchkeyError:
         found = None
     return found[1] if found else Endpoints("", "")

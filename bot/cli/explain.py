@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from bot.cli.snapshot import Snapshot
     from bot.domain.policy import Policy
     from bot.services.people.explain import Explaining, Explanation
+    from bot.services.people.identity import Tenant
+    from bot.services.ports.inventory import Inventory
+    from bot.services.ports.slack import People
     from bot.settings import Settings
 
 T = TypeVar("T")
@@ -184,14 +187,12 @@ async def _taken(sources: Sources) -> "Snapshot":
 @asynccontextmanager
 async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
     """Over the snapshot if there is one, else over Confluent Cloud and Slack as they are now."""
-    from bot.services.people.explain import Explaining
-
     if sources.live is None:
         from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, read
 
         found = read(sources.snapshot or Path())
         people, policy = SnapshotPeople(found.slack), _policy(sources.policy, sources.channel)
-        yield Explaining(SnapshotCloud(found), people, found.slack.tenant, policy)
+        yield explainer(SnapshotCloud(found), people, found.slack.tenant, policy)
         return
 
     from bot.connections import connected
@@ -200,7 +201,15 @@ async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
 
     policy = _policy(sources.policy or sources.live.latchkey_policy, sources.live.latchkey_channel)
     async with connected(sources.live, utc_now) as world:
-        yield Explaining(world.cloud, SlackPeople(world.slack), world.workspace.tenant, policy)
+        yield explainer(world.cloud, SlackPeople(world.slack), world.workspace.tenant, policy)
+
+
+def explainer(cloud: "Inventory", people: "People", tenant: "Tenant", policy: "Policy") -> "Explaining":
+    """Composes what explains decisions over an organization and a workspace."""
+    from bot.services.people.approvers import Approvers
+    from bot.services.people.explain import Explaining
+
+    return Explaining(cloud, people, tenant, policy, Approvers(cloud, people, tenant, policy))
 
 
 def _policy(file: Path | None, channel: str) -> "Policy":

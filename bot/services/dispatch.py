@@ -33,6 +33,7 @@ from bot.services.commands import (
     Send,
     Show,
 )
+from bot.services.form.validate import Validator
 from bot.services.keys.reveal import Delivery
 from bot.services.messages import Publishing
 from bot.services.pages import EditPage, FormPage, Page, TextPage
@@ -65,15 +66,42 @@ class Row(Generic[C]):
     """Whether it opens a request that has the id of its click, and so must not be carried out once that is there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The form to ask for a key, from page to page."""
+
+    request_service: RequestService
+    validator: Validator
+    drafts: Drafts
+
+    async def check(self, deed: Check, click: Click) -> Page:
+        """Review what was typed, which is kept."""
+        await self.drafts.put(click.id, click.by, deed.draft)
+        return await self.request_service.review(click.id, deed.draft, click)
+
+    async def change(self, deed: Change, click: Click) -> Page:
+        """The form again, as it was typed."""
+        return await self.validator.form(await self._draft(deed.draft, click))
+
+    async def send(self, deed: Send, click: Click) -> Page | str:
+        """Send what was reviewed."""
+        return await self.request_service.submit(deed.draft, await self._draft(deed.draft, click), click)
+
+    async def _draft(self, draft_id: str, click: Click) -> Draft:
+        draft = await self.drafts.get(draft_id, click.by)
+        if draft is None:
+            raise NotFound("This form is too old. Nothing was sent. Start again with `/apikey create`.")
+        return draft
+
+
 def table(
     request_service: RequestService,
-    drafts: Drafts,
+    forms: Forms,
     delivery: Delivery,
     managing: Managing,
     keep: Callable[[Keep, Click], Awaitable[Page | str | None]],
 ) -> tuple[Row[Any], ...]:
     """Every command that there is, each with its service."""
-    forms = Forms(request_service, drafts)
     rows = (  # returned at once, each would be a `Row[Any]`, which takes any service for any command
         Row(Check, forms.check),
         Row(Change, forms.change),
@@ -146,7 +174,7 @@ class Dispatcher:
 
     async def _answer(self, click: Click) -> Page | None:
         (row,) = (each for each in self.rows if each.command is type(click.deed))
-        if row.opens and await self.transitions.requests.get(RequestId(click.id)) is not None:
+        if row.opens and await self.transitions.find(RequestId(click.id)) is not None:
             return TextPage(row.title, SENT_ALREADY)  # and what it asked for may have happened by now
         forgotten = await self._remember(row, click)
         try:
@@ -162,7 +190,7 @@ class Dispatcher:
         if not isinstance(click.deed, Act) or click.card is None:
             return None
         request = click.deed.request
-        stored = await self.transitions.requests.get(request)
+        stored = await self.transitions.find(request)
         surface = _surface(row, click.by, click.card, stored.value) if stored else None
         return request if surface and await self.publishing.found(request, surface, click.card) else None
 
@@ -172,33 +200,6 @@ class Dispatcher:
             stored = await self.transitions.get(request)
             if isinstance(stored.value, Pending | Ready | Living) or due(stored.value) is None:
                 await self.transitions.commit(stored, stored.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Forms:
-    """The form to ask for a key, from page to page."""
-
-    request_service: RequestService
-    drafts: Drafts
-
-    async def check(self, deed: Check, click: Click) -> Page:
-        """Review what was typed, which is kept."""
-        await self.drafts.put(click.id, click.by, deed.draft)
-        return await self.request_service.review(click.id, deed.draft, click)
-
-    async def change(self, deed: Change, click: Click) -> Page:
-        """The form again, as it was typed."""
-        return await self.request_service.validator.form(await self._draft(deed.draft, click))
-
-    async def send(self, deed: Send, click: Click) -> Page | str:
-        """Send what was reviewed."""
-        return await self.request_service.submit(deed.draft, await self._draft(deed.draft, click), click)
-
-    async def _draft(self, draft_id: str, click: Click) -> Draft:
-        draft = await self.drafts.get(draft_id, click.by)
-        if draft is None:
-            raise NotFound("This form is too old. Nothing was sent. Start again with `/apikey create`.")
-        return draft
 
 
 def _drawn(page: Page, click: Click) -> Page:

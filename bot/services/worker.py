@@ -167,9 +167,7 @@ class Worker:
         work: dict[ItemKind, Errand] = {
             ItemKind.REQUEST: self._request,
             ItemKind.CLICK: self._click,
-            ItemKind.SWEEP: self._sweep,
             ItemKind.CATALOG: self._catalog,
-            ItemKind.ACCOUNT: self._account,
             **self.errands,
         }
         if item.kind not in work:
@@ -236,12 +234,6 @@ class Worker:
             # Carried out again, it would be refused, recorded and not told again, each few seconds for an hour.
             log.warning("nobody could be told", extra={"click": item.id, "why": error.reason})
         await self.inbox.done(item.id)
-
-    async def _sweep(self, item: Item) -> None:
-        await self.execution.reconciling.sweep(RequestId(item.id), item.attempt or 0)
-
-    async def _account(self, item: Item) -> datetime | None:
-        return await self.execution.orphans.accounts.settle((await self._known(RequestId(item.id))).value)
 
     async def _catalog(self, _: Item) -> datetime | None:
         await self.catalog.refresh()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.cli.explain import explainer
 from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, parse, read, take
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
@@ -43,13 +44,13 @@ async def live(tmp_path: Path) -> AsyncIterator[Explaining]:
         slack = AsyncWebClient(BOT_TOKEN, base_url=environment["SLACK_API_URL"])
         async with Client(here.confluent_url, BOT_KEY, secret, version="0") as client:
             policy = load(POLICY, default_channel="")
-            yield Explaining(ConfluentCloud(client), SlackPeople(slack), Tenant(TeamId(TEAM)), policy)
+            yield explainer(ConfluentCloud(client), SlackPeople(slack), Tenant(TeamId(TEAM)), policy)
 
 
 def offline(org: Path) -> Explaining:
     found = read(org)
     policy = load(POLICY, default_channel="")
-    return Explaining(SnapshotCloud(found), SnapshotPeople(found.slack), found.slack.tenant, policy)
+    return explainer(SnapshotCloud(found), SnapshotPeople(found.slack), found.slack.tenant, policy)
 
 
 # --- what is in it ------------------------------------------------------------------------------------------------

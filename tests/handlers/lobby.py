@@ -19,21 +19,16 @@ from bot.domain.errors import Unavailable
 from bot.domain.keys import Person, SlackUserId
 from bot.domain.requests import Request
 from bot.services.agenda import ItemKind
-from bot.services.browse.home import HomePage, Homes
-from bot.services.browse.key import Viewing
-from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.refresh import Cataloguing
+from bot.services.browse.home import HomePage
 from bot.services.commands import Click
-from bot.services.people.candidates import Candidates
-from bot.services.people.directory import Directory
 from bot.services.ports.store import Change
-from bot.services.worker import Bell
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, OTTO
+from tests.support.composed import a_context, composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 Listener = Callable[..., Awaitable[Any]]
@@ -137,34 +132,18 @@ async def a_lobby() -> AsyncGenerator[Lobby]:
     cloud = FakeCloud(clock, people=list(people))
     for approver in (ERIN, FEMI):
         cloud.bindings[approver.principal] = [build.a_binding(approver)]
-    redis, policy, bell = FakeAsyncRedis(server=FakeServer()), build.a_policy(), Bell()
+    redis, policy = FakeAsyncRedis(server=FakeServer()), build.a_policy()
     store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
-    directory = Directory(cloud, FakeSlack(list(people)), store.cache, clock, build.TENANT, lambda: policy)
-    catalog = CatalogCache(Cataloguing(cloud), store.cache, clock)
-    viewing = Viewing(directory, catalog, store.requests, clock)
     drawn: list[SlackUserId] = []
 
     async def draw(user: SlackUserId, page: HomePage) -> None:
         drawn.append(user)
 
-    homes = Homes(viewing, store.homes, store.agenda, Candidates(directory), draw, bell.ring)
+    services = composed(store, cloud, FakeSlack(list(people)), clock, lambda: policy, show_home=draw)
     slack: Any = client
     async with aiohttp.ClientSession() as session, background(grace=20) as work:
         replies, views = Replies(slack, session, frozenset()), AckedViews(slack)
-        context = handlers.ListenerContext(
-            store.inbox,
-            store.agenda,
-            store.requests,
-            directory,
-            catalog,
-            replies,
-            clock,
-            bell,
-            work,
-            viewing,
-            homes,
-            views,
-        )
+        context = a_context(services, cloud, replies, views, work)
         handlers.register(cast("Any", app), context)
         yield Lobby(app, client, store, clock, cloud, context, drawn)
     await redis.aclose()

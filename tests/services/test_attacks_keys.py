@@ -421,7 +421,20 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
     async with a_world() as world, background(grace=1) as work:
         rest: Any = None
         context = ListenerContext(
-            hanging, rest, rest, hanging, hanging, rest, world.clock, Bell(), work, rest, rest, rest
+            inbox=hanging,
+            agenda=rest,
+            requests=rest,
+            directory=hanging,
+            catalogs=hanging,
+            cloud=rest,
+            replies=rest,
+            clock=world.clock,
+            bell=Bell(),
+            work=work,
+            viewing=rest,
+            listing=rest,
+            homes=rest,
+            views=rest,
         )
         answers: list[dict[str, Any]] = []
 

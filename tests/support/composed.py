@@ -5,11 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from bot.assembly import Ports, Services, compose
+from bot.background import Background
 from bot.domain.keys import SlackUserId
 from bot.domain.policy import Policy
 from bot.services.browse.home import HomePage
 from bot.services.ports.clock import Clock
+from bot.slack.api.acked_views import AckedViews
+from bot.slack.api.client import Replies
 from bot.store import Store
+from handlers import ListenerContext
 from tests.support import build
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack
 
@@ -43,6 +47,29 @@ def composed(
 ) -> Services:
     """The services over these; `other` takes the place of some ports."""
     return compose(replace(ports(store, cloud, slack, clock, policy), **other))
+
+
+def a_context(
+    services: Services, cloud: FakeCloud, replies: Replies, views: AckedViews, work: Background
+) -> ListenerContext:
+    """What the listeners are given."""
+    worker = services.worker
+    return ListenerContext(
+        inbox=worker.inbox,
+        agenda=worker.agenda,
+        requests=worker.requests,
+        directory=services.directory,
+        catalogs=services.catalog,
+        cloud=cloud,
+        replies=replies,
+        clock=worker.clock,
+        bell=worker.bell,
+        work=work,
+        viewing=services.viewing,
+        listing=services.listing,
+        homes=services.homes,
+        views=views,
+    )
 
 
 async def _nowhere(_user: SlackUserId, _page: HomePage) -> None:

@@ -31,8 +31,11 @@ from bot.domain.requests import (
 from bot.services.agenda import Item, ItemKind
 from bot.services.browse.key import Viewing
 from bot.services.browse.lookup import known
+from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import KeyView
 from bot.services.people.candidates import Candidates
+from bot.services.ports.clock import Clock
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Requests
 
 RECENT = timedelta(days=1)
@@ -89,6 +92,10 @@ class Homes:
     """Draws Home. `show` publishes a page for one person; `wake` wakes the worker."""
 
     viewing: Viewing
+    catalog: CatalogCache
+    cloud: Cloud
+    requests: Requests
+    clock: Clock
     visitors: Visitors
     agenda: Agenda
     candidates: Candidates
@@ -100,11 +107,11 @@ class Homes:
     async def visited(self, user: SlackUserId) -> None:
         """Somebody opens Home: draw it, and keep it up to date from now on."""
         try:
-            await self.visitors.came(user, self.viewing.clock())
+            await self.visitors.came(user, self.clock())
         except Unavailable as error:
             log.warning("a visit is not on record", extra={"why": str(error)})
         if user in self.drawing:  # opened over and over, it must not take all of Confluent's answers
-            await self.agenda.put(Item(ItemKind.HOME, user), self.viewing.clock())
+            await self.agenda.put(Item(ItemKind.HOME, user), self.clock())
             self.wake()
             return
         self.drawing.add(user)
@@ -119,7 +126,7 @@ class Homes:
 
     async def errand(self, item: Item) -> datetime | None:
         """Carry out an item `HOME`; returns when to try again."""
-        now = self.viewing.clock()
+        now = self.clock()
         try:
             await self.publish(SlackUserId(item.id))
         except Throttled as error:
@@ -133,7 +140,7 @@ class Homes:
 
     async def changed(self, request: Request) -> None:
         """A request moved: have it drawn again for all whose Home shows it, or should by now. Never raises."""
-        now, ask = self.viewing.clock(), request.ask
+        now, ask = self.clock(), request.ask
         try:
             recent = await self.visitors.since(now - RECENT)
             concerned = {ask.requester.slack} & recent
@@ -149,21 +156,20 @@ class Homes:
 
     async def page(self, user: SlackUserId) -> HomePage:
         """What this person's Home shows now."""
-        viewing = self.viewing
         try:
-            stored = await viewing.requests.of_requester(user, LOOKED_AT)
+            stored = await self.requests.of_requester(user, LOOKED_AT)
             mine = [each.value for each in stored]
         except Unavailable as error:
             return HomePage(notes=(error.tell,))
         page = HomePage(requests=mine)
         try:
-            held_roles = await viewing.reader(user, viewing.directory.team)
+            held_roles = await self.viewing.reader(user)
         except LatchkeyError as error:
             # What was asked for before shows all the same: it may need care just then.
             note = error.tell if isinstance(error, Refused) else f"{error.tell} {_PARTLY}"
             return replace(self._with_keys(page, _made(mine), {}), notes=(note,), trouble=_NOT_TOLD)
         own, note = await self._own_keys(held_roles)
-        waiting, trouble = await waiting_for(viewing.requests, held_roles)
+        waiting, trouble = await waiting_for(self.requests, held_roles)
         made = await self._not_gone(_made(mine), {} if note else {held_roles.person.principal: own.keys()})
         whole = self._with_keys(page, made, own)
         return replace(whole, waiting=waiting, trouble=trouble, notes=(note,) if note else ())
@@ -175,11 +181,10 @@ class Homes:
 
     async def _own_keys(self, held_roles: HeldRoles) -> tuple[Mapping[KeyId, KeyView], str]:
         """The keys of the person's own account; and what to say when they cannot be read."""
-        viewing = self.viewing
         try:
-            catalog = await known(viewing.catalog)
-            keys, left_out = await viewing.directory.cloud.keys_shown(held_roles.person.principal)
-            views = [await viewing.view_of(each, held_roles, catalog) for each in keys]
+            catalog = await known(self.catalog)
+            keys, left_out = await self.cloud.keys_shown(held_roles.person.principal)
+            views = [await self.viewing.view_of(each, held_roles, catalog) for each in keys]
         except LatchkeyError as error:
             return {}, f"{error.tell} {_PARTLY}"
         note = "Some of your keys cannot be read and are left out here." if left_out else ""
@@ -195,7 +200,7 @@ class Homes:
         there = dict(read)
         for low in range(0, len(owners), AT_ONCE):
             some = owners[low : low + AT_ONCE]
-            reads = (self.viewing.directory.cloud.keys_of(owner) for owner in some)
+            reads = (self.cloud.keys_of(owner) for owner in some)
             for owner, keys in zip(some, await asyncio.gather(*reads, return_exceptions=True), strict=True):
                 if not isinstance(keys, BaseException):
                     there[owner] = {key.id for key in keys}
@@ -205,20 +210,20 @@ class Homes:
         if gone and not await self._sees_all():
             return made
         for each in gone:  # its requester is told, once somebody has made sure of it
-            await self.agenda.put(Item(ItemKind.GONE, each.ask.id), self.viewing.clock())
+            await self.agenda.put(Item(ItemKind.GONE, each.ask.id), self.clock())
         return [each for each in made if each not in gone]
 
     async def _sees_all(self) -> bool:
         """Whether what Confluent does not list is gone."""
         try:
-            await self.viewing.directory.cloud.must_see_all()
+            await self.cloud.must_see_all()
         except LatchkeyError:
             return False
         return True
 
     def _recorded(self, made: HasKey) -> KeyView:
         """A key as its request has it: nobody has to be asked for that."""
-        key, owner, clock = made.key, made.ask.owner, self.viewing.clock
+        key, owner, clock = made.key, made.ask.owner, self.clock
         return KeyView(
             key=replace(key, description=Marker.without(key.description)),
             owner=owner,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.asks import Ask, Terms
 from bot.domain.authority import HeldRoles, Target
-from bot.domain.catalog import Endpoints, User
+from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import end_of_life, has_expired
 from bot.domain.decision import Forbidden, decide
 from bot.domain.errors import NotFound, Refused, Tampered, plain
@@ -36,6 +36,7 @@ from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Requests
 from bot.services.text import when
 
@@ -80,16 +81,20 @@ class Viewing:
 
     directory: Directory
     catalog: CatalogCache
+    cloud: Cloud
     requests: Requests
     clock: Clock
 
-    async def reader(self, user: SlackUserId, team: TeamId) -> HeldRoles:
-        """Somebody who looks, with the roles of the last minute. Raises `Refused` for who can have no keys."""
-        return await self.directory.glance(await self.directory.identify(user, team, shown=True))
+    async def reader(self, user: SlackUserId, team: TeamId | None = None) -> HeldRoles:
+        """Somebody who looks, with the roles of the last minute; `team` is what a click says.
+
+        Raises `Refused` for who can have no keys.
+        """
+        return await self.directory.glance(await self.directory.identify(user, team or self.directory.team, shown=True))
 
     async def key_view(self, key: KeyId, held_roles: HeldRoles) -> KeyView:
         """One key. Raises `NotFound`, in the same words, for one that is gone and one that is not theirs to see."""
-        found = await self.directory.cloud.key(key) or await self._listed(key, held_roles)
+        found = await self.cloud.key(key) or await self._listed(key, held_roles)
         view = await self.view_of(found, held_roles, await known(self.catalog))
         if view is None:
             raise NotFound(NO_SUCH_KEY)
@@ -104,11 +109,11 @@ class Viewing:
         asked_for = [each.value for each in mine if isinstance(each.value, Keyed) and each.value.key.id == key]
         owned_by = [each.key.owner for each in asked_for if each.key.owner]
         for owner in dict.fromkeys([held_roles.person.principal, *owned_by]):
-            listed = await self.directory.cloud.keys_of(owner)
+            listed = await self.cloud.keys_of(owner)
             if found := next((each for each in listed if each.id == key), None):
                 return found
         if asked_for:
-            await self.directory.cloud.must_see_all()
+            await self.cloud.must_see_all()
             raise NotFound(gone(asked_for[0], self.clock()))
         raise NotFound(NO_SUCH_KEY)
 
@@ -177,7 +182,7 @@ class Viewing:
             return None
         resource = view.resource
         id_ = "" if isinstance(resource, OrganizationScope) else resource.id
-        found = await self.directory.cloud.resource(resource.kind, resource.environment, id_)
+        found = await self.cloud.resource(resource.kind, resource.environment, id_)
         return found[1] if found else None
 
     async def _maker(self, key: ApiKey) -> Request | None:
@@ -193,8 +198,7 @@ class Viewing:
         if not isinstance(target.owner, MyAccount):
             made = request.ask.owner if request else None  # an account made with its key is not in the catalog yet
             return target.owner.name or (made.name if isinstance(made, NewServiceAccount) else "")
-        cached = await self.directory.cache.get("users", tuple[User, ...])
-        return next((each.name for each in cached[0] if each.id == target.owner.id), "") if cached else ""
+        return await self.directory.name_of(target.owner.id)
 
     async def _case(self, key: ApiKey, target: Target, request: Request | None, held_roles: HeldRoles) -> "_Case":
         is_ours = await self.directory.is_own(target.owner)

@@ -18,7 +18,10 @@ from bot.domain.requests import Keyed
 from bot.domain.visibility import accounts_in_sight, may_see
 from bot.services.browse.key import MOST_ASKED, Viewing, target_in
 from bot.services.browse.lookup import CatalogIndex, known
+from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import Filters, KeysPage
+from bot.services.ports.cloud import Cloud
+from bot.services.ports.store import Requests
 
 PAGE = 8
 """Keys on one page."""
@@ -37,6 +40,9 @@ class Listing:
     """Lists of keys. May raise `Unavailable` and `CloudRefused`, but not for single accounts that cannot be read."""
 
     viewing: Viewing
+    catalog: CatalogCache
+    cloud: Cloud
+    requests: Requests
 
     async def page(self, held_roles: HeldRoles, filters: Filters, cursor: str = "") -> KeysPage:
         """One page. A cursor whose account is gone meanwhile begins the list anew."""
@@ -47,8 +53,8 @@ class Listing:
         return replace(look.described(found), views=[view for view in views if view is not None])
 
     async def _look(self, held_roles: HeldRoles, filters: Filters) -> "_Look":
-        catalog, person = await known(self.viewing.catalog), held_roles.person
-        stored = await self.viewing.requests.of_requester(person.slack, MOST_ASKED)
+        catalog, person = await known(self.catalog), held_roles.person
+        stored = await self.requests.of_requester(person.slack, MOST_ASKED)
         asked = {each.value.key.id: each.value for each in stored if isinstance(each.value, Keyed)}
         others = {each.id: each for each in accounts_in_sight(held_roles, catalog.accounts.values())}
         owners: dict[Principal, Owner] = {**others}
@@ -59,7 +65,7 @@ class Listing:
         ordered = [MyAccount(person.principal), *sorted(owners.values(), key=lambda each: _order(each, filters.text))]
         wanted = person.principal if filters.owner == ME else filters.owner
         chosen = tuple(each for each in ordered if wanted in {"", each.id})
-        return _Look(self.viewing, held_roles, replace(filters, owner=wanted), catalog, chosen, asked)
+        return _Look(self.cloud, held_roles, replace(filters, owner=wanted), catalog, chosen, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class _Found:
 class _Look:
     """One look through the keys of one reader's owners."""
 
-    viewing: Viewing
+    cloud: Cloud
     held_roles: HeldRoles
     filters: Filters
     catalog: CatalogIndex
@@ -180,7 +186,7 @@ class _Look:
     async def _keys(self, owner: Owner) -> tuple[Sequence[ApiKey], int] | Unavailable | CloudRefused:
         """The keys of one owner that the reader may see and wants to, by name; and how many cannot be read."""
         try:
-            keys, left_out = await self.viewing.directory.cloud.keys_shown(owner.id)
+            keys, left_out = await self.cloud.keys_shown(owner.id)
         except (Unavailable, CloudRefused) as error:
             return error
         return sorted(filter(self._passes, keys), key=lambda each: (each.name.casefold(), each.id)), left_out

@@ -12,6 +12,7 @@ from bot.services.commands import Draft
 from bot.services.form.fill import NEW, form, kind_of
 from bot.services.pages import FormPage
 from bot.services.people.directory import Directory
+from bot.services.ports.cloud import Cloud
 from bot.services.text import is_lifetime
 
 LIMITS = {"account_name": 64, "account_description": 128, "name": 64, "description": 200, "reason": 3000}
@@ -41,6 +42,7 @@ class Validator:
 
     directory: Directory
     catalog: CatalogCache
+    cloud: Cloud
 
     async def check(self, draft: Draft, person: Person) -> Checked | FormPage:
         """Whether everything in the form is there and exists at Confluent right now."""
@@ -65,7 +67,7 @@ class Validator:
             case "new":
                 return await self._new_account(draft, problems)
             case id_:
-                account = await self.directory.cloud.service_account(Principal(id_))
+                account = await self.cloud.service_account(Principal(id_))
                 if account is None:
                     problems["owner"] = "This service account no longer exists. Choose another one."
                 elif await self.directory.is_own(account):
@@ -76,7 +78,7 @@ class Validator:
         name = draft.account_name.strip()
         if "account_name" in problems:
             return None
-        if taken := await self.directory.cloud.accounts_named(name):
+        if taken := await self.cloud.accounts_named(name):
             problems["account_name"] = name_taken(taken[0].id)
         return NewServiceAccount(name, draft.account_description.strip())
 
@@ -87,7 +89,7 @@ class Validator:
             problems.update(missing)
             return None
         place = ("", "") if everywhere else (draft.environment, draft.cluster)
-        found = await self.directory.cloud.resource(kind, *place)
+        found = await self.cloud.resource(kind, *place)
         if found is None:
             problems["kind" if everywhere else "resource"] = kind.row.gone
             return None

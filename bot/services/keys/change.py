@@ -16,6 +16,7 @@ from bot.domain.requests import Approved, Done, Request, Working
 from bot.services.browse.lookup import present
 from bot.services.keys.expiry import EXPIRED
 from bot.services.keys.origin import Origin, why_gone
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Stored
 from bot.services.requests.recheck import Permission
 from bot.services.requests.transitions import Transitions, With, backoff
@@ -35,11 +36,8 @@ class Changing:
 
     transitions: Transitions
     permission: Permission
-
-    @property
-    def origin(self) -> Origin:
-        """Who tells the request that made the key."""
-        return Origin(self.transitions)
+    origin: Origin
+    cloud: Cloud
 
     async def begin(self, stored: Stored[Request], approved: Approved) -> None:
         """Have the intent on disk, then do it."""
@@ -110,10 +108,10 @@ class Changing:
         return None
 
     async def _do(self, working: Working) -> str:
-        ask, key, cloud = working.ask, _key(working), self.permission.request_service.directory.cloud
+        ask, key = working.ask, _key(working)
         match ask.operation:
             case Operation.DELETE:
-                await cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
+                await self.cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
                 return ""
             case Operation.EDIT:
                 await self._edit(working)
@@ -125,7 +123,7 @@ class Changing:
 
     async def _edit(self, working: Working) -> None:
         try:
-            edited = await self.permission.request_service.directory.cloud.edit_key(_key(working).id, *_wanted(working))
+            edited = await self.cloud.edit_key(_key(working).id, *_wanted(working))
         except CloudRefused:
             if await self._present(working) is None:  # it went in this very moment, of which Confluent says 403, too
                 raise await self._gone(working) from None
@@ -135,9 +133,7 @@ class Changing:
     async def _present(self, working: Working) -> ApiKey | None:
         """The key as it is now; None when it is gone."""
         ask = working.ask
-        return await present(
-            _key(working), Target(ask.owner, ask.resource), self.permission.request_service.directory.cloud
-        )
+        return await present(_key(working), Target(ask.owner, ask.resource), self.cloud)
 
     async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
         ask = working.ask
@@ -159,10 +155,10 @@ class Changing:
 
         Where it went on with the change, the outcome is its own to write: a deletion has one. An edit was sent twice.
         """
-        stored = await self.transitions.requests.get(working.ask.id)
+        stored = await self.transitions.find(working.ask.id)
         goes_on = stored is not None and isinstance(stored.value, Working | Done)
         if working.ask.operation is Operation.EDIT or not goes_on:
-            await self.transitions.audit.append(event)
+            await self.transitions.append(event)
 
     async def _later(self, stored: Stored[Request], working: Working, error: LatchkeyError) -> None:
         now = self.transitions.clock()

@@ -24,19 +24,19 @@ class Drift:
 
     transitions: Transitions
     cloud: Cloud
+    origin: Origin
 
     async def look(self, item: Item) -> datetime | None:
         """Carry out an item `GONE`. May raise `Unavailable` and `CloudRefused`."""
-        stored = await self.transitions.requests.get(RequestId(item.id))
+        stored = await self.transitions.find(RequestId(item.id))
         state = stored.value if stored else None
         if not isinstance(state, Shown | Confirmed) or self.transitions.clock() - shown_at(state) < SETTLED:
             return None
         key = state.key
-        origin = Origin(self.transitions)
         found = await present(key, Target(state.ask.owner, state.ask.resource), self.cloud)
         if found is not None:
-            await origin.expires(found)
+            await self.origin.expires(found)
             return None
         await self.transitions.record(Action.FOUND_GONE, state.ask.id, key=key.id)
-        await origin.ended(key, why_gone(key, self.transitions.clock()))
+        await self.origin.ended(key, why_gone(key, self.transitions.clock()))
         return None

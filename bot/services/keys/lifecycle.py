@@ -11,6 +11,7 @@ from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.origin import Origin
+from bot.services.keys.orphans import Orphans
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import Transitions, With, backoff
 from bot.services.text import when
@@ -22,6 +23,8 @@ class Lifecycle:
 
     transitions: Transitions
     expiry: Expiry
+    orphans: Orphans
+    origin: Origin
 
     async def step(self, stored: Stored[Request], living: Living) -> None:
         """What is due: the old key goes before the new one does, and nobody is reminded of an end that is there.
@@ -84,16 +87,15 @@ class Lifecycle:
             return
         # Claimed first: who was told meanwhile that it lives a day longer must not lose it to an outdated record.
         held, _ = await self.transitions.commit(stored, living)
-        orphans = self.expiry.orphans
         if not former.tries:
-            await orphans.intend(living, key)
+            await self.orphans.intend(living, key)
         try:
-            outcome = await orphans.delete_intended(living, key)
+            outcome = await self.orphans.delete_intended(living, key)
         except (Unavailable, Unknown, CloudRefused) as error:
             again = replace(former, retry_at=now + backoff(former.tries, error), tries=former.tries + 1)
             await self.transitions.commit(held, replace(living, life=replace(living.life, former=again)))
             return
-        await Origin(self.transitions).ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
+        await self.origin.ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
         gone = replace(former, deleted_at=self.transitions.clock(), retry_at=None)
         await self.transitions.commit(held, replace(living, life=replace(living.life, former=gone)), outcome)
 

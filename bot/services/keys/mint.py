@@ -7,9 +7,11 @@ from bot.domain.audit import Action
 from bot.domain.errors import Conflict, LatchkeyError, Unavailable, Unknown
 from bot.domain.keys import Secret
 from bot.domain.requests import Approved, Offered, Ready, Request, Revealing, Working
-from bot.services.keys.steps import NOTHING_CHANGED, Execution
+from bot.services.keys.backstop import Backstop
+from bot.services.keys.create import NOTHING_CHANGED, Creation
+from bot.services.keys.orphans import Orphans
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import With
+from bot.services.requests.transitions import Transitions, With
 
 ON_ITS_WAY = timedelta(seconds=30)
 """How long the one message may take before the secret counts as lost."""
@@ -20,7 +22,10 @@ _NOT_NOW = "The key could not be made. The message about it says what happened."
 class Minting:
     """From an offer to a key whose secret is in this process's hands and nowhere else."""
 
-    execution: Execution
+    transitions: Transitions
+    creation: Creation
+    orphans: Orphans
+    backstop: Backstop
 
     async def mint(
         self, stored: Stored[Request], offered: Offered, actor: str
@@ -29,28 +34,28 @@ class Minting:
 
         Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
         """
-        now = self.execution.transitions.clock()
+        now = self.transitions.clock()
         approved = offered.then(Approved, not_before=now, without_end=offered.without_end)
         try:
-            endpoints = await self.execution.permitted(approved)
+            endpoints = await self.creation.permitted(approved)
         except (Unavailable, Unknown):
             raise
         except LatchkeyError as error:
-            await self.execution.fail(
+            await self.creation.fail(
                 stored, offered, error.happened, NOTHING_CHANGED, "Ask again with `/apikey create`."
             )
             return f"{error.happened} {NOTHING_CHANGED}"
-        made = await self.execution.create(stored, approved)
+        made = await self.creation.create(stored, approved)
         if made is None:
             return _NOT_NOW
         working = made.working
         ready = working.value.then(Ready, key=made.key, endpoints=endpoints, claim_by=offered.claim_by)
         claimed = await self._claimed(working, ready, actor)
-        await self.execution.backstop.learn(made.said)
+        await self.backstop.learn(made.said)
         return claimed, ready, made.secret
 
     async def _claimed(self, working: Stored[Working], ready: Ready, actor: str) -> Stored[Revealing]:
-        transitions, key = self.execution.transitions, ready.key
+        transitions, key = self.transitions, ready.key
         revealing = ready.then(Revealing, until=transitions.clock() + ON_ITS_WAY)
         events = (
             transitions.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
@@ -59,6 +64,6 @@ class Minting:
         try:
             written, _ = await transitions.commit(working, revealing, *events, extra=With(durable=True))
         except Conflict:  # somebody took this attempt for dead; its key must not outlive that
-            await self.execution.orphans.delete(working.value, [key])
+            await self.orphans.delete(working.value, [key])
             raise
         return written

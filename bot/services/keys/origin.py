@@ -21,7 +21,7 @@ from bot.domain.life import Life
 from bot.domain.requests import Confirmed, Living, Ready, Request, Retired, Revealing, Shown
 from bot.services.browse.lookup import managed
 from bot.services.keys.expiry import EXPIRED
-from bot.services.ports.store import Stored
+from bot.services.ports.store import Requests, Stored
 from bot.services.requests.transitions import Transitions, With, persistently
 from bot.services.text import shorter
 
@@ -33,11 +33,12 @@ class Origin:
     """Every method does nothing for a key that Latchkey did not make, and nothing the second time."""
 
     transitions: Transitions
+    requests: Requests
 
     async def maker(self, key: ApiKey) -> Stored[Request] | None:
         """The request that made this key: its marker names it, and its record names the key."""
         try:
-            return await managed(key, self.transitions.requests)
+            return await managed(key, self.requests)
         except Tampered as error:
             # What was done to the key is done, and has to be said: one bad record must not hide that.
             log.warning("the record of a key cannot be read", extra={"key": key.id, "why": str(error)})

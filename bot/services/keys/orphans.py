@@ -18,11 +18,7 @@ class Orphans:
 
     transitions: Transitions
     cloud: Cloud
-
-    @property
-    def accounts(self) -> Accounts:
-        """The service accounts that were made for keys."""
-        return Accounts(self.transitions, self.cloud)
+    accounts: Accounts
 
     async def of(self, request: Request) -> Sequence[ApiKey]:
         """Keys that carry this request's marker, of any attempt.
@@ -43,7 +39,7 @@ class Orphans:
     async def delete_one(self, request: Request, key: ApiKey) -> None:
         """Delete one key of the request's owner and resource."""
         await self.intend(request, key)
-        await self.transitions.audit.append(await self.delete_intended(request, key))
+        await self.transitions.append(await self.delete_intended(request, key))
 
     async def intend(self, request: Request, key: ApiKey) -> None:
         """Have it on record that this key is to be deleted.
@@ -66,7 +62,7 @@ class Orphans:
 
         Or it was recorded, the answer was lost, and others went on from there: then its requester may have it.
         """
-        stored = await self.transitions.requests.get(request.ask.id)
+        stored = await self.transitions.find(request.ask.id)
         if not (stored and isinstance(stored.value, Keyed) and stored.value.key.id == key.id):
             await self.delete_one(request, key)
 

@@ -11,7 +11,7 @@ from bot.domain.life import Probe
 from bot.domain.readiness import abandoned, after, unreachable
 from bot.domain.requests import Ready, Request
 from bot.services.ports.cloud import Prober
-from bot.services.ports.store import Stored
+from bot.services.ports.store import Requests, Stored
 from bot.services.requests.transitions import Transitions
 
 NO_ADDRESS = "Confluent names no address for it"
@@ -30,6 +30,7 @@ class Probing:
     """Tries a key of our own making where it is going to be used, and writes down what it met."""
 
     transitions: Transitions
+    requests: Requests
     prober: Prober
     jitter: Callable[[], float] = chance
 
@@ -48,7 +49,7 @@ class Probing:
         resource, planned = ready.ask.resource, ready.life.probe
         if not self.prober.can_probe(resource, ready.endpoints):
             return unreachable(planned, self.transitions.clock(), _why_not(ready.endpoints))
-        secret = await self.transitions.requests.secret(stored)
+        secret = await self.requests.secret(stored)
         if secret is None:
             return abandoned(planned)
         return await self._tried(ready, secret)

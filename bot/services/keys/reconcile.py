@@ -10,6 +10,7 @@ from bot.domain.requests import Granted, Keyed, Request, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.orphans import Orphans, attempt_of
 from bot.services.keys.service_accounts import settlement
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
 
@@ -28,9 +29,14 @@ class Reconciling:
 
     transitions: Transitions
     orphans: Orphans
+    cloud: Cloud
 
-    async def sweep(self, request: RequestId, attempt: int) -> None:
-        """Delete keys of attempts that were given up, such as this one; the present attempt's key is left alone."""
+    async def sweep(self, item: Item) -> None:
+        """Carry out an item `SWEEP`: delete keys of attempts that were given up, such as this one.
+
+        The key of the present attempt is left alone.
+        """
+        request, attempt = RequestId(item.id), item.attempt or 0
         stored = await self.transitions.get(request)
         present = stored.value.attempt if isinstance(stored.value, Granted) else None
         kept = stored.value.key.id if isinstance(stored.value, Keyed) else None
@@ -40,7 +46,7 @@ class Reconciling:
             if key.id != kept and (present is None or attempt_of(key) < present)
         ]
         await self.orphans.delete(stored.value, keys)
-        await self.orphans.cloud.must_see_all()
+        await self.cloud.must_see_all()
         await self.transitions.record(
             Action.CREATE_UNKNOWN, request, marker=str(Marker(request, attempt)), found=_NOTHING
         )
@@ -57,7 +63,7 @@ class Reconciling:
                 held, _ = await self.transitions.commit(stored, replace(again, clean=0))
                 await self.orphans.delete(working, ours)
             else:
-                await self.orphans.cloud.must_see_all()
+                await self.cloud.must_see_all()
         except (Unavailable, Unknown, CloudRefused) as error:
             waiting = replace(working, look_at=now + backoff(2, error), trouble=trouble, clean=0)
             await self.transitions.commit(held, waiting)

@@ -26,10 +26,10 @@ from bot.domain.requests import (
     Working,
 )
 from bot.services.commands import Click, DropFormer, KeepFormer, Replace, Saved, Show
-from bot.services.keys.lifecycle import former_of
+from bot.services.keys.expiry import Expiry
+from bot.services.keys.lifecycle import Lifecycle, former_of
 from bot.services.keys.mint import ON_ITS_WAY, Minting
 from bot.services.keys.service_accounts import settlement
-from bot.services.keys.steps import Execution
 from bot.services.pages import Handover
 from bot.services.people.directory import Directory
 from bot.services.ports.slack import Notifier
@@ -47,7 +47,8 @@ class Delivery:
 
     transitions: Transitions
     directory: Directory
-    execution: Execution
+    expiry: Expiry
+    lifecycle: Lifecycle
     minting: Minting
     notifier: Notifier
 
@@ -91,11 +92,11 @@ class Delivery:
 
     async def drop_former(self, deed: DropFormer, click: Click) -> str:
         """Have the key deleted that this one replaced, before its time."""
-        return await self.execution.lifecycle.drop_now(await self._present(deed, click), click.by)
+        return await self.lifecycle.drop_now(await self._present(deed, click), click.by)
 
     async def keep_former(self, deed: KeepFormer, click: Click) -> str:
         """Let the key that this one replaced live a day longer; see `KeepFormer`."""
-        return await self.execution.lifecycle.longer(await self._present(deed, click), click.by, seen=deed.until)
+        return await self.lifecycle.longer(await self._present(deed, click), click.by, seen=deed.until)
 
     async def _present(self, deed: DropFormer | KeepFormer | Replace, click: Click) -> Stored[Request]:
         """The request, if the button is about its present key. Raises `Refused` otherwise."""
@@ -132,7 +133,7 @@ class Delivery:
             await self.transitions.commit(stored, state.next_attempt(now), asked)
         elif not (isinstance(state, Undelivered) and state.reissue):
             why = "You asked for another key in its place."
-            await self.execution.expiry.undeliver(stored, state, why, asked, reissue=True)
+            await self.expiry.undeliver(stored, state, why, asked, reissue=True)
         return state
 
     async def _of(self, request: RequestId, click: Click) -> Stored[Request]:
@@ -187,7 +188,7 @@ class Delivery:
             return  # the requester was quicker with the next click, or the lease ended: the record says which
 
     async def _lost(self, stored: Stored[Revealing], why: str) -> None:
-        await self.execution.expiry.undeliver(stored, stored.value, why)
+        await self.expiry.undeliver(stored, stored.value, why)
 
 
 _OUTDATED = "This button belongs to an earlier key. Only the newest message counts."

@@ -79,8 +79,12 @@ class Accounts:
             await self._made(made, working, found="it was there already")
         return ServiceAccount(made.id, made.name)
 
-    async def settle(self, request: Request) -> datetime | None:
-        """Give the account its own description once its key is in use, or remove it. Returns when to look again."""
+    async def settle(self, item: Item) -> datetime | None:
+        """Carry out an item `ACCOUNT`: describe the account once its key is in use, or remove it.
+
+        Returns when to look again.
+        """
+        request = (await self.transitions.get(RequestId(item.id))).value
         if not isinstance(request.ask.owner, NewServiceAccount):
             return None
         now = self.transitions.clock()

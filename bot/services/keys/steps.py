@@ -4,18 +4,8 @@ A worker calls `advance` on a request whose deadline has come. Every step first 
 that whoever finds the request after a crash knows what may have happened. Nothing here is kept in memory.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from http import HTTPStatus
+from dataclasses import dataclass
 
-from bot.domain.audit import Action, Event
-from bot.domain.catalog import Endpoints
-from bot.domain.deadlines import earliest, in_force, to_claim
-from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
-from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
-from bot.domain.life import Life
-from bot.domain.readiness import begin
 from bot.domain.requests import (
     Approved,
     Confirmed,
@@ -30,34 +20,15 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
-from bot.services.agenda import Item, ItemKind
-from bot.services.keys.backstop import Backstop, ExpirySupport, may_be_to_blame, met
 from bot.services.keys.change import Changing
+from bot.services.keys.create import NOTHING_CHANGED, Creation
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle
-from bot.services.keys.orphans import Orphans, attempt_of
 from bot.services.keys.probe import Probing
 from bot.services.keys.reconcile import Reconciling
-from bot.services.keys.service_accounts import settlement
-from bot.services.ports.cloud import NewKey
 from bot.services.ports.store import Stored
-from bot.services.requests.decide import RequestService
-from bot.services.requests.recheck import Permission
-from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
-
-SENT_FOR = timedelta(seconds=30)
-"""After this, a create that nobody heard of again is looked for. Longer than the client waits for an answer."""
-NOTHING_CHANGED = "Nothing was changed at Confluent Cloud."
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A key that is not on record yet, with the intent that made it, and what that tells of Confluent's API."""
-
-    working: Stored[Working]
-    key: ApiKey
-    secret: Secret
-    said: ExpirySupport
+from bot.services.requests.remind import Reminders
+from bot.services.requests.transitions import ASK_AGAIN, Transitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,38 +36,13 @@ class Execution:
     """The steps. All may raise `Conflict` (somebody was first: nothing to do) and `Unavailable` (again later)."""
 
     transitions: Transitions
-    request_service: RequestService
+    reminders: Reminders
+    creation: Creation
+    reconciling: Reconciling
+    changing: Changing
+    expiry: Expiry
+    lifecycle: Lifecycle
     probing: Probing
-
-    @property
-    def orphans(self) -> Orphans:
-        """What attempts left at Confluent."""
-        return Orphans(self.transitions, self.request_service.directory.cloud)
-
-    @property
-    def reconciling(self) -> Reconciling:
-        """The steps of a request whose key may or may not exist."""
-        return Reconciling(self.transitions, self.orphans)
-
-    @property
-    def expiry(self) -> Expiry:
-        """The steps that deadlines take."""
-        return Expiry(self.transitions, self.orphans)
-
-    @property
-    def permission(self) -> Permission:
-        """The decision, asked once more."""
-        return Permission(self.request_service)
-
-    @property
-    def changing(self) -> Changing:
-        """The steps of a request that edits, deletes or extends a key."""
-        return Changing(self.transitions, self.permission)
-
-    @property
-    def lifecycle(self) -> Lifecycle:
-        """The steps of a key that its requester has."""
-        return Lifecycle(self.transitions, self.expiry)
 
     async def advance(self, stored: Stored[Request]) -> None:
         """Take the step that is due; at rest, do nothing."""
@@ -104,11 +50,13 @@ class Execution:
             case Pending() as pending:
                 await self._wait_for_decision(stored, pending)
             case Approved() as approved:
-                await self._make(stored, approved)
+                await self._begin(stored, approved)
             case Working() as working:
                 await self._go_on(stored, working)
             case Offered() as offered:
-                await self.fail(stored, offered, "Nobody asked for the secret in time.", NOTHING_CHANGED, ASK_AGAIN)
+                await self.creation.fail(
+                    stored, offered, "Nobody asked for the secret in time.", NOTHING_CHANGED, ASK_AGAIN
+                )
             case Ready() as ready:
                 await self._wait_for_claim(stored, ready)
             case Revealing() as revealing:
@@ -125,7 +73,7 @@ class Execution:
 
     async def _wait_for_decision(self, stored: Stored[Request], pending: Pending) -> None:
         if self.transitions.clock() < pending.expires_at:
-            await self.request_service.reminders.tell(stored, pending)
+            await self.reminders.tell(stored, pending)
         else:
             await self.expiry.expire(stored, pending)
 
@@ -142,196 +90,8 @@ class Execution:
         else:
             await self.changing.finish(stored, working)
 
-    async def _make(self, stored: Stored[Request], approved: Approved) -> None:
-        if not approved.ask.makes_key:
+    async def _begin(self, stored: Stored[Request], approved: Approved) -> None:
+        if approved.ask.makes_key:
+            await self.creation.make(stored, approved)
+        else:
             await self.changing.begin(stored, approved)
-            return
-        if approved.terms.mint == "on_claim":
-            await self.transitions.commit(stored, offered(approved))
-            return
-        try:
-            endpoints = await self.permitted(approved)
-        except (Unavailable, Unknown) as error:
-            await self._later(stored, approved, error)
-            return
-        except CloudRefused as error:
-            await self.fail(
-                stored, approved, error.detail, NOTHING_CHANGED, _next_step(error, approved.ask.owner), error.reference
-            )
-            return
-        except LatchkeyError as error:
-            await self.fail(stored, approved, error.happened, NOTHING_CHANGED, ASK_AGAIN)
-            return
-        if made := await self.create(stored, approved):
-            await self._made(made, endpoints)
-
-    async def permitted(self, approved: Approved) -> Endpoints:
-        """The same decision once more, on what everybody holds now. Raises `Refused` when it no longer holds."""
-        ask, cloud = approved.ask, self.request_service.directory.cloud
-        await self.permission.renew(approved)
-        await self.orphans.accounts.check(approved)
-        await self._none_left(approved)
-        found = await cloud.resource(ask.resource.kind, ask.resource.environment, ask.resource.id)
-        if found is None:
-            raise Refused(f"{plain(ask.resource.name or ask.resource.id)} ({ask.resource.id}) no longer exists.")
-        return found[1]
-
-    @property
-    def backstop(self) -> Backstop:
-        """Confluent's own end of a key."""
-        return Backstop(self.request_service.directory.cache, self.transitions.clock)
-
-    async def create(self, stored: Stored[Request], approved: Approved) -> Made | None:
-        """Make the key, with the intent on record; None when none was made, and the record says why."""
-        working = await self._intend(stored, approved, await self.backstop.wanted(approved))
-        try:
-            key, secret = await self._create(working.value)
-        except LatchkeyError as error:
-            if may_be_to_blame(working.value, error):
-                return await self._without_end(working, approved, error)
-            await self._not_made(working, approved, error)
-            return None
-        return Made(working, key, secret, met(working.value, key))
-
-    async def _without_end(self, refused: Stored[Working], approved: Approved, why: LatchkeyError) -> Made | None:
-        """The next attempt, with a marker and an intent of its own, without what may have been refused."""
-        event = self.transitions.event(
-            Action.CREATE_REFUSED, approved.ask.id, marker=str(refused.value.marker), why=str(why)
-        )
-        again = replace(approved, attempt=approved.attempt + 1, without_end=True)
-        # Should the refusal not have been definite, its key is found.
-        sweep = {Item(ItemKind.SWEEP, approved.ask.id, approved.attempt): self.transitions.clock() + STRAGGLER}
-        working = await self._intend(refused, again, None, event, also=sweep)
-        try:
-            key, secret = await self._create(working.value)
-        except LatchkeyError as error:
-            await self._not_made(working, again, error)
-            return None
-        return Made(working, key, secret, met(working.value, key))
-
-    async def _create(self, working: Working) -> tuple[ApiKey, Secret]:
-        """Make the key, and before it the account that it needs. Raises as `Cloud.create_key` does."""
-        account = await self.orphans.accounts.ensure(working)
-        key, secret = await self.request_service.directory.cloud.create_key(new_key(working, account))
-        return replace(key, expires_at=in_force(key.expires_at, self.transitions.clock())), secret
-
-    async def _none_left(self, approved: Approved) -> None:
-        """One request leaves at most one key, also when somebody put an old record back into the store."""
-        orphans = await self.orphans.of(approved)
-        # Only what was given up is deleted: this record may be outdated, and somebody faster have made the present key.
-        present = [key for key in orphans if attempt_of(key) >= approved.attempt]
-        if present:
-            raise Refused(f"A key of this request exists already ({present[0].id}).")
-        await self.orphans.delete(approved, orphans)
-
-    async def _intend(
-        self,
-        stored: Stored[Request],
-        approved: Approved,
-        expires_at: datetime | None,
-        *before: Event,
-        also: Mapping[Item, datetime] | None = None,
-    ) -> Stored[Working]:
-        """Have it on disk that a key of this attempt may exist from now on."""
-        now = self.transitions.clock()
-        without_end = approved.without_end
-        working = approved.then(
-            Working, sent_at=now, look_at=now + SENT_FOR, expires_at=expires_at, without_end=without_end
-        )
-        used = self.request_service.directory.policy().digest
-        event = self.transitions.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
-        # Settled later, whatever becomes of this attempt and of this process.
-        later = {**(also or {}), **settlement(working, approved.grant.fresh_until)}
-        written, _ = await self.transitions.commit(
-            stored, working, *before, event, extra=With(durable=True, also=later)
-        )
-        return written
-
-    async def _made(self, made: Made, endpoints: Endpoints) -> None:
-        """Record the key and seal its secret. If this cannot be written, the intent stays, and finds the key."""
-        now, state, key = self.transitions.clock(), made.working.value, made.key
-        claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at) or now
-        life = Life(begin(state.ask.resource.kind, now))
-        ready = state.then(Ready, key=key, endpoints=endpoints, claim_by=claim_by, life=life)
-        event = self.transitions.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))
-        extra = With(secret=made.secret, secret_until=claim_by, durable=True)
-        try:
-            await self.transitions.commit(made.working, ready, event, extra=extra)
-        except Conflict:
-            await self.orphans.disown(state, key)
-            raise
-        await self.backstop.learn(made.said)
-
-    async def _not_made(self, working: Stored[Working], approved: Approved, error: LatchkeyError) -> None:
-        """What follows when the create failed: it ends, is looked into, or is tried again later."""
-        match error:
-            case CloudRefused():
-                happened = f"Confluent Cloud refused to make the key: {error.detail}"
-                owner = approved.ask.owner
-                offer = error.status == HTTPStatus.FORBIDDEN and isinstance(owner, MyAccount)
-                step, changed = _next_step(error, owner), _unchanged(owner)
-                await self.fail(working, approved, happened, changed, step, error.reference, offer_account=offer)
-            case Unknown():
-                doubtful = replace(working.value, look_at=self.transitions.clock(), trouble=error.trouble)
-                event = self.transitions.event(Action.CREATE_UNKNOWN, approved.ask.id, marker=str(doubtful.marker))
-                await self.transitions.commit(working, doubtful, event)
-            case _:
-                await self._later(working, approved, error)
-
-    async def _later(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
-        now = self.transitions.clock()
-        again = now + backoff(approved.tries, error)
-        waiting = replace(approved, not_before=again, trouble=error.trouble, tries=approved.tries + 1)
-        await self.transitions.commit(stored, waiting)
-
-    async def fail(
-        self,
-        stored: Stored[Request],
-        state: Approved | Offered | Working,
-        happened: str,
-        changed: str,
-        step: str,
-        ref: str = "",
-        *,
-        offer_account: bool = False,
-    ) -> None:
-        """End the request without a key, with three sentences for people."""
-        now = self.transitions.clock()
-        failed = replace(state.fail(now, happened, changed, step, ref), offer_account=offer_account)
-        event = self.transitions.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
-        await self.transitions.commit(stored, failed, event, extra=With(also=settlement(failed, now)))
-
-
-_QUOTA_CODE = "quota_exceeded"
-
-
-def _next_step(error: CloudRefused, owner: Owner) -> str:
-    if error.status == HTTPStatus.PAYMENT_REQUIRED or error.reason == _QUOTA_CODE:
-        return "A quota is used up. Delete a key that nobody needs, then ask again with `/apikey create`."
-    if error.status == HTTPStatus.BAD_REQUEST and not error.reason:  # some refusals over quota are such, too
-        return f"A quota may be used up: then delete a key that nobody needs. {ASK_AGAIN}"
-    if error.status == HTTPStatus.FORBIDDEN:
-        if isinstance(owner, MyAccount):
-            return "Ask for a key of a service account instead: Confluent makes no keys of people for Latchkey."
-        return "Tell whoever runs Latchkey: its own service account lacks the right to make this key."
-    return ASK_AGAIN
-
-
-def _unchanged(owner: Owner) -> str:
-    """What a refusal left at Confluent."""
-    if isinstance(owner, NewServiceAccount):
-        return "There is no key. If the new service account was made, Latchkey removes it again."
-    return NOTHING_CHANGED
-
-
-def offered(approved: Approved) -> Offered:
-    """The same, waiting for the requester's click instead of being made."""
-    claim_by, trouble = approved.grant.fresh_until, approved.trouble
-    return approved.then(Offered, claim_by=claim_by, trouble=trouble, without_end=approved.without_end)
-
-
-def new_key(working: Working, account: ServiceAccount | None) -> NewKey:
-    """What Confluent is asked to make, for `account` if one was made: its description ends with our marker."""
-    ask = working.ask
-    described = f"{ask.description} {working.marker}".strip()
-    return NewKey(account or ask.owner, ask.resource, ask.name, described, working.expires_at)

@@ -1,15 +1,17 @@
 """Who could approve a request, for pages and messages."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.domain.authority import Target
 from bot.domain.keys import Person, Principal, SlackUserId
 from bot.domain.policy import Policy
-from bot.services.people.directory import DISPLAY, Directory
-from bot.services.people.explain import Explaining
+from bot.services.people.approvers import Approvers
+from bot.services.people.directory import DISPLAY
 from bot.services.people.granted_by import by_basis
+from bot.services.ports.clock import Clock
+from bot.services.ports.store import Cache
 
 MOST_MET = 30
 """How many holders of roles are looked up in Slack, which answers 50 such questions a minute."""
@@ -29,25 +31,27 @@ class Candidate:
 class Candidates:
     """Reads who could approve; the decision itself is made elsewhere, from fresh reads, when somebody clicks."""
 
-    directory: Directory
+    policy: Callable[[], Policy]
+    cache: Cache
+    clock: Clock
+    approvers: Callable[[Policy], Approvers]
 
     async def of(self, target: Target, requester: Person) -> Sequence[Candidate]:
         """Everybody but the requester who could approve now, as read within the last minute."""
         place = f"{target.resource.kind}:{target.resource.environment}:{target.resource.id}"
-        name = f"approvers:{place}:{target.owner.id}:{requester.principal}:{_version(self.directory.policy())}"
-        cached = await self.directory.cache.get(name, tuple[Candidate, ...])
+        name = f"approvers:{place}:{target.owner.id}:{requester.principal}:{_version(self.policy())}"
+        cached = await self.cache.get(name, tuple[Candidate, ...])
         return cached[0] if cached else await self._read(target, requester, name)
 
     async def _read(self, target: Target, requester: Person, name: str) -> tuple[Candidate, ...]:
-        directory = self.directory
-        explaining = Explaining(directory.cloud, directory.people, directory.tenant, directory.policy())
-        groups = by_basis(await explaining.approvers(target, requester, most=MOST_MET), target)
+        approvers = self.approvers(self.policy())
+        groups = by_basis(await approvers.of(target, requester, most=MOST_MET), target)
         found = tuple(
             Candidate(each.someone.slack, each.someone.person.principal, basis)
             for basis, people in groups.items()
             for each in people
         )
-        await directory.cache.put(name, found, tuple[Candidate, ...], now=directory.clock(), keep=DISPLAY)
+        await self.cache.put(name, found, tuple[Candidate, ...], now=self.clock(), keep=DISPLAY)
         return found
 
 

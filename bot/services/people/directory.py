@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from bot.domain.asks import Approval
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import User
 from bot.domain.errors import Refused
-from bot.domain.keys import Owner, Person, SlackUserId, TeamId
+from bot.domain.keys import Owner, Person, Principal, SlackUserId, TeamId
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding
 from bot.services.people.identity import ELSEWHERE, Tenant, admitted, matched, seat
@@ -75,6 +76,17 @@ class Directory:
         bindings = tuple(await self.cloud.role_bindings(person.principal))
         return await self._with_mappings(person, bindings, shown=False)
 
+    async def held_by_approvers(self, approvals: Sequence[Approval]) -> list[tuple[Approval, HeldRoles]]:
+        """What those who approved hold right now; who can no longer be matched is left out, and does not count."""
+        found: list[tuple[Approval, HeldRoles]] = []
+        for approval in approvals:
+            try:
+                person = await self.identify(approval.by.slack, approval.by.team)
+            except Refused:
+                continue
+            found.append((approval, await self.held_roles(person)))
+        return found
+
     async def glance(self, person: Person) -> HeldRoles:
         """What a person held within the last minute: for showing only."""
         name = f"bindings:{person.principal}"
@@ -111,6 +123,11 @@ class Directory:
             if holds:
                 mapped.append(mapping.binding(person.principal, organization))
         return HeldRoles(person, (*bindings, *mapped), organization, policy.table)
+
+    async def name_of(self, principal: Principal) -> str:
+        """What people call a user, as far as the list that was read within the last minute tells."""
+        cached = await self.cache.get("users", tuple[User, ...])
+        return next((each.name for each in cached[0] if each.id == principal), "") if cached else ""
 
     async def users(self, *, shown: bool) -> Sequence[User]:
         """All users of the organization; `shown` accepts a minute-old list."""

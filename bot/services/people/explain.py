@@ -89,18 +89,19 @@ class Explaining:
     people: People
     tenant: Tenant
     policy: Policy
+    who: Approvers
 
     async def find(self, word: str) -> Someone:
         """The person with this e-mail address or Confluent id. Raises `NotFound` when neither side knows it."""
         users, email = await self.cloud.users(), normal_email(word)
         found = [each for each in users if each.id == word or (each.email and each.email == email)]
         if len(found) == 1:
-            return await self._approvers().meet(found[0], users)
+            return await self.who.meet(found[0], users)
         profile = await self.people.by_email(email) if "@" in email else None
         stand_in = Principal(f"?{word}")
         if profile is not None:
             person = Person(profile.id, profile.team, profile.name, profile.email, stand_in)
-            return self._approvers().someone(profile, users, person)
+            return self.who.someone(profile, users, person)
         if not found:
             raise NotFound(f"There is nobody with the e-mail address or the id {plain(word)}.")
         person = Person(SlackUserId(f"?{word}"), self.tenant.team, found[0].name, email, stand_in)
@@ -128,19 +129,15 @@ class Explaining:
         self, target: Target, requester: Person, *, thorough: bool = False, most: int | None = None
     ) -> Sequence[Approver]:
         """Everybody but the requester who has authority over the key; see `Approvers.of`."""
-        return await self._approvers().of(target, requester, thorough=thorough, most=most)
-
-    def _approvers(self) -> Approvers:
-        return Approvers(self.cloud, self.people, self.tenant, self.policy)
+        return await self.who.of(target, requester, thorough=thorough, most=most)
 
     async def _held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
         """What somebody holds, and whom the policy names where it gives a role."""
         person, organization = someone.person, await self.cloud.organization()
         bindings = await self.cloud.role_bindings(person.principal) if someone.principal else ()
         via: dict[Binding, str] = {}
-        approvers = self._approvers()
         for mapping in self.policy.mappings:
-            if person.slack in await approvers.subjects(mapping):
+            if person.slack in await self.who.subjects(mapping):
                 via.setdefault(mapping.binding(person.principal, organization), mapping.subject)
         return HeldRoles(person, (*bindings, *via), organization, self.policy.table), via
 

@@ -22,6 +22,8 @@ from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fi
 from bot.services.form.validate import LIMITS, text_problems
 from bot.services.pages import EditPage, KeyView, Page, TextPage
 from bot.services.people.directory import Directory
+from bot.services.ports.clock import Clock
+from bot.services.ports.cloud import Cloud
 from bot.services.requests.submit import SENT_ALREADY, Proposing
 from bot.services.text import duration, is_lifetime, lifetime_of, shorter
 
@@ -34,12 +36,10 @@ class Managing:
 
     proposing: Proposing
     viewing: Viewing
+    directory: Directory
     catalog: CatalogCache
-
-    @property
-    def directory(self) -> Directory:
-        """People, roles, and what there is."""
-        return self.proposing.directory
+    cloud: Cloud
+    clock: Clock
 
     async def edit(self, deed: Edit, click: Click) -> Page:
         """Change name and description; what somebody else changed meanwhile is shown, and not written over."""
@@ -80,7 +80,7 @@ class Managing:
             overlap=_overlap(deed.overlap_days, page.terms),
             lifetime=chosen(deed.lifetime, page.terms),
         )
-        if (full := await room(self.directory.cloud, ask)) is not None:
+        if (full := await room(self.cloud, ask)) is not None:
             raise Refused(f"{full} Nothing was sent.")
         return await self._propose(ask, click, "being replaced")
 
@@ -111,7 +111,7 @@ class Managing:
 
     async def _ask(self, operation: Operation, view: KeyView, held_roles: HeldRoles, click: Click, reason: str) -> Ask:
         """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""
-        key = await present(view.key, Target(view.owner, view.resource), self.directory.cloud)
+        key = await present(view.key, Target(view.owner, view.resource), self.cloud)
         if key is None:
             raise Refused(f"The key `{plain(view.key.id)}` is gone by now. Nothing was changed.")
         if (key.name, Marker.without(key.description)) != (view.key.name, view.key.description):
@@ -125,7 +125,7 @@ class Managing:
             name=view.key.name,
             description=Marker.without(key.description),
             reason=reason,
-            asked_at=self.proposing.transitions.clock(),
+            asked_at=self.clock(),
             key=key,
         )
 

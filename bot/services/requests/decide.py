@@ -4,7 +4,6 @@ Every method acts for one person, proves who that is, and returns or raises a se
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -25,8 +24,8 @@ from bot.services.pages import FormPage, ReviewPage
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.people.granted_by import names_of, right
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Stored
-from bot.services.requests.remind import Reminders
 from bot.services.requests.submit import SENT_ALREADY, Proposing, enough, follows, forbidden
 from bot.services.requests.transitions import Transitions
 from bot.services.text import decided, deciders, lifetime_of
@@ -39,11 +38,9 @@ class RequestService:
     transitions: Transitions
     directory: Directory
     validator: Validator
-
-    @property
-    def reminders(self) -> Reminders:
-        """Who could approve."""
-        return Reminders(self.transitions, self.directory)
+    candidates: Candidates
+    proposing: Proposing
+    cloud: Cloud
 
     def for_one_decision(self) -> "RequestService":
         """See `Directory.for_one_decision`."""
@@ -66,7 +63,7 @@ class RequestService:
         if problem := lifetime_problem(ask, verdict.terms):
             return await self.validator.form(draft, {"lifetime": problem})
         target = Target(checked.owner, checked.resource)
-        candidates = await Candidates(self.directory).of(target, person) if isinstance(verdict, NeedsApproval) else ()
+        candidates = await self.candidates.of(target, person) if isinstance(verdict, NeedsApproval) else ()
         enough(candidates, verdict)
         room = await self._room(ask)
         warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [room.unchecked]))
@@ -81,7 +78,7 @@ class RequestService:
 
         Sending the same draft twice makes one request. Raises `Refused` as `review` does.
         """
-        if await self.transitions.requests.get(RequestId(draft_id)) is not None:
+        if await self.transitions.find(RequestId(draft_id)) is not None:
             return SENT_ALREADY  # and what it asked for may exist by now: its new account, its key at the limit
         person = await self.directory.identify(click.by, click.team)
         checked = await self.validator.check(draft, person)
@@ -96,7 +93,7 @@ class RequestService:
         except Refused as error:
             await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=error.tell)
             raise
-        request = await Proposing(self.transitions, self.directory).propose(ask, click)
+        request = await self.proposing.propose(ask, click)
         if request is None:
             return SENT_ALREADY
         if isinstance(request, Approved):
@@ -105,7 +102,7 @@ class RequestService:
 
     async def _room(self, ask: Ask) -> Room:
         """What Confluent says about its limits. Raises `Refused` when there is no room."""
-        found = await look(self.directory.cloud, ask)
+        found = await look(self.cloud, ask)
         if found.full:
             raise Refused(f"{found.full} Nothing was sent.")
         return found
@@ -167,7 +164,7 @@ class RequestService:
         return stored, pending, held_roles
 
     async def _refuse(self, request: RequestId, click: Click, reason: str) -> NoReturn:
-        await self.directory.cloud.must_see_all()  # else roles may only not be shown to us
+        await self.cloud.must_see_all()  # else roles may only not be shown to us
         await self.transitions.record(Action.APPROVAL_REFUSED, request, click.by, tried=click.deed.kind, reason=reason)
         raise Refused(f"{reason} The request stays as it was.")
 
@@ -190,7 +187,7 @@ class RequestService:
         target = Target(ask.owner, ask.resource)
         basis = right(bases(held_roles, target), names_of(target))
         mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest()), held_roles)]
-        given = [*await self.held_by_approvers(pending.approvals), *mine]
+        given = [*await self.directory.held_by_approvers(pending.approvals), *mine]
         verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given)
         await self._still_open(stored, pending)  # the look at roles took its time
         approvals = counting(ask, given)  # those that lapsed are gone from the card, too
@@ -216,14 +213,3 @@ class RequestService:
         except Refused as error:
             await self._refuse(pending.ask.id, click, f"The requester could not be confirmed: {error.tell}")
         return await self.directory.held_roles(person)
-
-    async def held_by_approvers(self, approvals: Sequence[Approval]) -> list[tuple[Approval, HeldRoles]]:
-        """What those who approved hold right now; who can no longer be matched is left out, and does not count."""
-        found: list[tuple[Approval, HeldRoles]] = []
-        for approval in approvals:
-            try:
-                person = await self.directory.identify(approval.by.slack, approval.by.team)
-            except Refused:
-                continue
-            found.append((approval, await self.directory.held_roles(person)))
-        return found

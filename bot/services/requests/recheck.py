@@ -11,38 +11,42 @@ from bot.domain.errors import Refused, plain
 from bot.domain.keys import Operation
 from bot.domain.requests import Approved, Working
 from bot.services.browse.lookup import present
+from bot.services.people.directory import Directory
 from bot.services.people.explain import OWN_ACCOUNT
-from bot.services.requests.decide import RequestService
+from bot.services.ports.clock import Clock
+from bot.services.ports.cloud import Cloud
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
     """Asks the one decision function again, with fresh reads."""
 
-    request_service: RequestService
+    directory: Directory
+    cloud: Cloud
+    clock: Clock
 
     async def renew(self, granted: Approved | Working) -> None:
         """Nothing, when it may be done now. Raises `Refused` when it no longer may, `Unavailable` for unknown.
 
         To a Latchkey that lost its rights everybody seems to have lost theirs: that is unknown, too.
         """
-        ask, request_service = granted.ask, self.request_service.for_one_decision()
-        if self.request_service.transitions.clock() >= granted.grant.fresh_until:
+        ask, directory = granted.ask, self.directory.for_one_decision()
+        if self.clock() >= granted.grant.fresh_until:
             raise Refused("The approval ended before Latchkey could do it.")
         try:
-            person = await request_service.directory.identify(ask.requester.slack, ask.requester.team)
+            person = await directory.identify(ask.requester.slack, ask.requester.team)
         except Refused as error:
             raise Refused(f"The requester could not be confirmed: {error.tell}") from error
-        approvers = await request_service.held_by_approvers(granted.grant.approvals)
-        requester = await request_service.directory.held_roles(person)
-        verdict = decide(request_service.directory.policy(), ask, requester, approvers)
+        approvers = await directory.held_by_approvers(granted.grant.approvals)
+        requester = await directory.held_roles(person)
+        verdict = decide(directory.policy(), ask, requester, approvers)
         if not isinstance(verdict, Allowed):
-            await request_service.directory.cloud.must_see_all()
+            await self.cloud.must_see_all()
         if isinstance(verdict, Forbidden):
             raise Refused(f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})")
         if not isinstance(verdict, Allowed):
             raise Refused(_fewer(granted, counting(ask, approvers)))
-        if await request_service.directory.is_own(ask.owner):
+        if await directory.is_own(ask.owner):
             raise Refused(OWN_ACCOUNT)
         await self._still_replaces(granted)
 
@@ -51,8 +55,8 @@ class Permission:
         ask = granted.ask
         if ask.operation is not Operation.ROTATE or ask.key is None or granted.attempt > 1:
             return  # another attempt may follow a key that took its place already
-        if await present(ask.key, Target(ask.owner, ask.resource), self.request_service.directory.cloud) is None:
-            how = "has expired" if has_expired(ask.key, self.request_service.transitions.clock()) else "was deleted"
+        if await present(ask.key, Target(ask.owner, ask.resource), self.cloud) is None:
+            how = "has expired" if has_expired(ask.key, self.clock()) else "was deleted"
             raise Refused(f"The key `{plain(ask.key.id)}` {how} meanwhile, so nothing takes its place.")
 
 

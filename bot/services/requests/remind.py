@@ -25,6 +25,7 @@ class Reminders:
 
     transitions: Transitions
     directory: Directory
+    candidates: Candidates
 
     async def tell(self, stored: Stored[Request], pending: Pending) -> None:
         """The round that is due: ask those who can decide and have not, each in a message of their own."""
@@ -43,7 +44,7 @@ class Reminders:
     async def _everyone(self, pending: Pending) -> Sequence[SlackUserId]:
         """All who could approve and have not."""
         ask, decided = pending.ask, {approval.by.principal for approval in pending.approvals}
-        able = await Candidates(self.directory).of(Target(ask.owner, ask.resource), ask.requester)
+        able = await self.candidates.of(Target(ask.owner, ask.resource), ask.requester)
         return [each.slack for each in able if each.slack and each.principal not in decided]
 
     async def _notified(self, pending: Pending) -> Sequence[SlackUserId]:

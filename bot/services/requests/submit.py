@@ -25,6 +25,7 @@ class Proposing:
 
     transitions: Transitions
     directory: Directory
+    candidates: Candidates
 
     async def propose(self, ask: Ask, click: Click) -> Approved | Pending | None:
         """Open the request, and return it; None when the same click opened it before.
@@ -37,7 +38,7 @@ class Proposing:
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         target = Target(ask.owner, ask.resource)
         if isinstance(verdict, NeedsApproval):
-            enough(await Candidates(self.directory).of(target, ask.requester), verdict)
+            enough(await self.candidates.of(target, ask.requester), verdict)
         request = self._opened(ask, verdict)
         used = self.directory.policy().digest
         event = self.transitions.event(

@@ -59,10 +59,14 @@ class Transitions:
 
     async def get(self, request: RequestId) -> Stored[Request]:
         """The request. Raises `NotFound` with a sentence for people."""
-        stored = await self.requests.get(request)
+        stored = await self.find(request)
         if stored is None:
             raise NotFound("Latchkey knows no such request. Nothing was changed. Ask again with `/apikey create`.")
         return stored
+
+    async def find(self, request: RequestId) -> Stored[Request] | None:
+        """The request, or None when there is none."""
+        return await self.requests.get(request)
 
     async def commit(
         self, before: Stored[Request] | None, after: State, *events: Event, extra: With | None = None
@@ -90,7 +94,11 @@ class Transitions:
 
     async def record(self, action: Action, request: RequestId | None, actor: str = SYSTEM, **details: str) -> None:
         """Append an audit event that goes with no change of state."""
-        await self.audit.append(self.event(action, request, actor, **details))
+        await self.append(self.event(action, request, actor, **details))
+
+    async def append(self, event: Event) -> None:
+        """The same for an event that is there already."""
+        await self.audit.append(event)
 
 
 def backoff(tries: int, error: LatchkeyError | None = None) -> timedelta:

@@ -16,6 +16,8 @@ from bot.domain.review import Audience
 from bot.domain.roles import Binding, Scope
 from bot.services.people.directory import Directory
 from bot.services.people.identity import in_slack
+from bot.services.ports.cloud import Cloud
+from bot.services.ports.slack import People
 
 RESOURCE_OWNER = "ResourceOwner"
 MOST_OWNERS = 10
@@ -46,6 +48,8 @@ class Addressing:
     """Reads only. Every method may raise `Unavailable` and `CloudRefused`."""
 
     directory: Directory
+    cloud: Cloud
+    slack: People
 
     async def known(self, principal: Principal) -> KnownOwner:
         """Who this is; ids are opaque, but what nobody knows has nothing else to be known by."""
@@ -53,10 +57,10 @@ class Addressing:
         if user is not None:
             return KnownOwner(MyAccount(principal), user.name, is_gone=False)
         is_account = principal.startswith("sa-")
-        account = await self.directory.cloud.service_account(principal) if is_account else None
+        account = await self.cloud.service_account(principal) if is_account else None
         if account is not None:
             return KnownOwner(account, "", is_gone=False)
-        await self.directory.cloud.must_see_all()
+        await self.cloud.must_see_all()
         return KnownOwner(ServiceAccount(principal, "") if is_account else MyAccount(principal), "", is_gone=True)
 
     async def people(self, known: KnownOwner) -> Sequence[Reader]:
@@ -94,7 +98,7 @@ class Addressing:
     async def _bound(self, account: Owner) -> list[Reader]:
         """Those to whom Confluent has bound the account itself."""
         place = f"crn://confluent.cloud/organization={await self.directory.organization()}/service-account={account.id}"
-        bindings = [each for each in await self.directory.cloud.bindings_at(place) if each.role == RESOURCE_OWNER]
+        bindings = [each for each in await self.cloud.bindings_at(place) if each.role == RESOURCE_OWNER]
         met = [(await self._met(each.principal), each) for each in bindings[:MOST_OWNERS]]
         return [Reader(person.slack, "account-owner", person, binding) for person, binding in met if person]
 
@@ -116,8 +120,8 @@ class Addressing:
 
     async def _met(self, principal: Principal) -> Person | None:
         """The Slack side of a Confluent user; None when Latchkey would not deal with it."""
-        user, directory = await self._user(principal), self.directory
-        profile = await in_slack(user, directory.people, directory.policy().people) if user else None
+        user = await self._user(principal)
+        profile = await in_slack(user, self.slack, self.directory.policy().people) if user else None
         person = await self._member(profile.id) if profile else None
         return person if person and person.principal == principal else None
 

@@ -17,6 +17,7 @@ from bot.services.browse.lookup import known, managed
 from bot.services.catalog.cache import CatalogCache
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Keeps, Requests
 from bot.services.review.audience import Addressing, KnownOwner, Reader
 
@@ -56,6 +57,7 @@ class Digesting:
 
     directory: Directory
     catalog: CatalogCache
+    cloud: Cloud
     requests: Requests
     keeps: Keeps
     addressing: Addressing
@@ -70,7 +72,7 @@ class Digesting:
         whose = await self.addressing.known(owner)
         if await self.directory.is_own(whose.owner):
             return {}
-        keys, _ = await self.directory.cloud.keys_shown(owner)
+        keys, _ = await self.cloud.keys_shown(owner)
         found, near = await self._found(keys, whose, review), await self._near(keys, whose)
         if not found and not near:
             return {}
@@ -156,7 +158,7 @@ class Digesting:
 
     async def _quotas(self, whose: KnownOwner | None = None, clusters: Sequence[Resource] = ()) -> Sequence[Quota]:
         """Limits; none where Confluent does not tell: the keys are worth a message without them."""
-        cloud, placed = self.directory.cloud, [each for each in clusters if each.environment]
+        cloud, placed = self.cloud, [each for each in clusters if each.environment]
         try:
             if whose is None:
                 return [each for each in await cloud.quotas() if any(part in each.code for part in _COUNTED)]
@@ -172,7 +174,7 @@ class Digesting:
         cache, name = self.directory.cache, f"quotas:{cluster.id}"
         if cached := await cache.get(name, tuple[Quota, ...]):
             return cached[0]
-        said = tuple(await self.directory.cloud.quotas(None, cluster.id, cluster.environment))
+        said = tuple(await self.cloud.quotas(None, cluster.id, cluster.environment))
         found = tuple(each for each in said if each.of == cluster.id)
         await cache.put(name, found, tuple[Quota, ...], now=self.clock(), keep=LIMIT_KEPT)
         return found

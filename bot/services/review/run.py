@@ -21,11 +21,11 @@ from bot.domain.policy import Review
 from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
 from bot.domain.review import Attestation, Audience, Digest
 from bot.services.agenda import Item, ItemKind
-from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import CardAt, Click, Keep
 from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import KeyView, Page, TextPage
 from bot.services.people.directory import Directory
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Agenda, Keeps, Reviewed
 from bot.services.requests.transitions import Transitions
@@ -55,19 +55,13 @@ class Reviewing:
 
     transitions: Transitions
     directory: Directory
-    catalog: CatalogCache
+    cloud: Cloud
+    addressing: Addressing
+    digesting: Digesting
     agenda: Agenda
     keeps: Keeps
     notifier: Notifier
     sees: Sees
-
-    @property
-    def digesting(self) -> Digesting:
-        """What there is to be said."""
-        addressing = Addressing(self.directory)
-        return Digesting(
-            self.directory, self.catalog, self.transitions.requests, self.keeps, addressing, self.transitions.clock
-        )
 
     async def begin(self) -> None:
         """Put the first pass on the agenda, unless one is there that is due earlier."""
@@ -134,7 +128,7 @@ class Reviewing:
 
     async def _kept(self, deed: Keep, click: Click, view: KeyView) -> Attestation:
         review = self.directory.policy().review or Review(channel="")
-        owner = await Addressing(self.directory).known(view.owner.id)
+        owner = await self.addressing.known(view.owner.id)
         until = click.at + review.older_than
         return Attestation(view.key.id, click.by, deed.reason.strip(), click.at, until, orphaned=owner.is_gone)
 
@@ -171,7 +165,7 @@ class Reviewing:
         ends_at = asyncio.get_running_loop().time() + SECONDS
         for page in range(PAGES):
             try:
-                keys, after = await self.directory.cloud.key_page(token)
+                keys, after = await self.cloud.key_page(token)
             except NotFound:
                 return owners, "", RESTART
             except Unavailable:
@@ -233,7 +227,7 @@ class Reviewing:
         """What a reader sees for whom nothing is left."""
         is_channel = to == review.channel
         other = next(iter(digests.values()), None)
-        whose = other.owner if other else (await Addressing(self.directory).known(owner)).owner
+        whose = other.owner if other else (await self.addressing.known(owner)).owner
         audience: Audience = "owner" if whose and whose.kind == "user" and not is_channel else "channel"
         return Digest(whose, audience, self.transitions.clock(), review.older_than)
 

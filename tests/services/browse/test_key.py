@@ -88,6 +88,7 @@ class House:
     cloud: Organization
     store: Store
     viewing: Viewing
+    listing: Listing
     clock: TestClock
     policy: Policy = field(default=without_a_file("C01"))
 
@@ -95,7 +96,7 @@ class House:
         return await self.viewing.reader(person.slack, person.team)
 
     async def list(self, person: Person, cursor: str = "", **filters: str) -> KeysPage:
-        return await Listing(self.viewing).page(await self.reader(person), Filters(**filters), cursor)
+        return await self.listing.page(await self.reader(person), Filters(**filters), cursor)
 
     async def sees(self, person: Person, key: str = "KEY0000000000001") -> bool:
         try:
@@ -129,7 +130,8 @@ async def a_house() -> AsyncGenerator[House]:
     redis = FakeAsyncRedis(server=FakeServer())
     store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
     houses: list[House] = []
-    house = House(cloud, store, composed(store, cloud, slack, clock, lambda: houses[0].policy).viewing, clock)
+    services = composed(store, cloud, slack, clock, lambda: houses[0].policy)
+    house = House(cloud, store, services.viewing, services.listing, clock)
     houses.append(house)
     try:
         yield house

@@ -90,7 +90,7 @@ async def here() -> AsyncGenerator[Here]:
         store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
         plane = DataPlane(clock)
         transitions = Transitions(store.requests, store.audit, clock, lambda: rung.append("rung"))
-        yield Here(store, clock, plane, Probing(transitions, plane, lambda: 0.0), rung)
+        yield Here(store, clock, plane, Probing(transitions, store.requests, plane, lambda: 0.0), rung)
 
 
 async def test_a_key_is_tried_with_its_own_secret_which_stays_sealed(here: Here) -> None:

@@ -22,7 +22,6 @@ from bot.services.pages import TextPage
 from bot.services.ports.slack import Profile
 from bot.services.ports.store import Change, Stored
 from bot.services.review import run
-from bot.services.review.audience import Addressing
 from bot.services.review.run import Reviewing
 from bot.store import Store
 from bot.store.sealing import Sealer
@@ -290,7 +289,7 @@ async def test_a_requester_who_is_another_confluent_user_now_is_not_shown_the_ke
 @pytest.mark.parametrize("owner", [GONE, Principal("sa-gone01")])
 async def test_no_owner_is_said_to_be_gone_while_confluent_may_show_only_a_part(owner: Principal) -> None:
     async with an_office() as office:
-        known = Addressing(office.review.directory).known
+        known = office.review.addressing.known
         assert (await known(owner)).is_gone
         office.cloud.is_partial = True
 
