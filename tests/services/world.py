@@ -23,10 +23,11 @@ from bot.services.commands import CardAt, Deed, Replace, ReplyTo, Saved
 from bot.services.keys.reveal import Delivery
 from bot.services.ports.store import Change, Requests, Stored
 from bot.services.requests.decide import RequestService
+from bot.services.requests.submit import summary
 from bot.services.worker import Worker
 from bot.store import Store
 from bot.store.sealing import Sealer
-from tests.support import build
+from tests.support import build, lines
 from tests.support.build import DANA, ERIN, FEMI, OTTO
 from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
@@ -91,7 +92,8 @@ class World:
 
     async def seed(self, request: Request) -> None:
         """Put a request into the store."""
-        event = Event(self.clock(), request.ask.requester.slack, Action.SUBMITTED, request.ask.id)
+        details = {**summary(request.ask), "rule": request.terms.rule, "policy": self.policy.digest or "-"}
+        event = Event(self.clock(), request.ask.requester.slack, Action.SUBMITTED, request.ask.id, details)
         await self._watched().commit(Change(None, request, self.clock(), (event,)))
 
     async def state(self, request: str = "R1") -> Request:
@@ -276,6 +278,8 @@ async def a_world(
     confluent.watch = lambda what, key: world.effects.append(Effect(what, key, world._lines))
     try:
         yield world
+        for line in await world.audit():
+            assert not list(lines.wrong(line)), line
     finally:
         await world.close()
 

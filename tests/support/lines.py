@@ -1,0 +1,73 @@
+"""What each line of the audit log has to say: nobody can ask later for a field that was left out."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bot.domain.audit import SYSTEM, Action
+
+_EDIT = "key old_name new_name old_description new_description"
+_ASK = "operation requester principal owner kind resource name description reason digest rule policy"
+FIELDS: Mapping[Action, str] = {
+    Action.SUBMITTED: f"{_ASK} (key) (lifetime)",
+    Action.REFUSED: "reason",
+    Action.APPROVED: "basis policy",
+    Action.APPROVAL_REFUSED: "tried (reason)",
+    Action.DENIED: "reason",
+    Action.CANCELLED: "",
+    Action.EXPIRED: "",
+    Action.FAILED: "happened (reference)",
+    Action.CREATE_INTENDED: "marker policy",
+    Action.CREATE_UNKNOWN: "marker (found)",
+    Action.CREATE_REFUSED: "marker why",
+    Action.CREATED: "key marker",
+    Action.DELETE_INTENDED: "key",
+    Action.DELETED: "key",
+    Action.SHOW_INTENDED: "key",
+    Action.SHOW_REFUSED: "tried reason",
+    Action.SHOWN: "key",
+    Action.UNDELIVERED: "key why",
+    Action.UNCLAIMED: "key",
+    Action.RETIRED: "key (why)",
+    Action.CONFIRMED: "key",
+    Action.REPLACEMENT_ASKED: "key",
+    Action.EDIT_INTENDED: _EDIT,
+    Action.EDITED: _EDIT,
+    Action.FOUND_GONE: "key",
+    Action.EXTENDED: "key ends_at",
+    Action.OVERLAP_CHANGED: "key until",
+    Action.KEPT: "key owner reason until",
+    Action.ACCOUNT_INTENDED: "name marker",
+    Action.ACCOUNT_CREATED: "account name marker (found)",
+    Action.ACCOUNT_EDIT_INTENDED: "account",
+    Action.ACCOUNT_EDITED: "account",
+    Action.ACCOUNT_DELETE_INTENDED: "account name",
+    Action.ACCOUNT_DELETED: "account name",
+}
+"""By what happened; in brackets what is there at times only."""
+_MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_description", "old_name", "resource"}
+_BY_EITHER = {Action.DELETE_INTENDED, Action.DELETED, Action.RETIRED, Action.FOUND_GONE}
+_BY_LATCHKEY = {
+    Action.EXPIRED,
+    Action.FAILED,
+    Action.CREATE_INTENDED,
+    Action.CREATE_UNKNOWN,
+    Action.CREATE_REFUSED,
+    Action.CREATED,
+    Action.UNDELIVERED,
+    Action.UNCLAIMED,
+    *(action for action in Action if action.startswith("account:")),
+}
+
+
+def wrong(line: Mapping[str, Any]) -> Iterator[str]:
+    """What is missing in a line, or does not belong there."""
+    action, details = Action(line["action"]), dict(line["details"])
+    names = FIELDS[action].split()
+    needed, known = {name for name in names if "(" not in name}, {name.strip("()") for name in names}
+    if not needed <= set(details) <= known:
+        yield f"{action} says {sorted(details)}, not {FIELDS[action]!r}"
+    yield from (f"{action} has an empty {name}" for name in sorted(needed - _MAY_BE_EMPTY) if not details.get(name))
+    if action is not Action.KEPT and not line["request"]:
+        yield f"{action} names no request"
+    if action not in _BY_EITHER and (line["actor"] == SYSTEM) is not (action in _BY_LATCHKEY):
+        yield f"{action} is said to be by {line['actor']}"
