@@ -123,3 +123,21 @@ def decided(request: Request) -> str:
             return f"{people} approved this request {when(request.grant.at)}."
         case _:
             assert_never(request)
+
+
+def instead(request: Request) -> str:
+    """What to say in place of a secret: one sentence of mrkdwn for whoever wants to see it too early, or too late."""
+    match request:
+        case Revealing():
+            return "This secret is being shown right now, in answer to an earlier click."
+        case Shown() | Confirmed():
+            at = request.at if isinstance(request, Shown) else request.shown_at
+            return f"This secret was shown to you {when(at)}. It cannot be shown again."
+        case Undelivered():
+            return f"This secret can no longer be shown: {plain(request.why)} Its key is deleted."
+        case Approved() | Working():
+            return "The key is being made. Latchkey writes to you when its secret can be shown."
+        case Unclaimed():
+            return "The time to take this secret is over, and its key is deleted. Ask again with `/apikey create`."
+        case _:
+            return decided(request)

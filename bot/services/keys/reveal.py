@@ -11,20 +11,7 @@ from bot.domain.audit import Action
 from bot.domain.errors import Conflict, LatchkeyError, Refused, plain
 from bot.domain.keys import NewServiceAccount, Owner, Person, RequestId, Secret, ServiceAccount
 from bot.domain.life import Life
-from bot.domain.requests import (
-    Approved,
-    Confirmed,
-    Granted,
-    Keyed,
-    Offered,
-    Ready,
-    Request,
-    Revealing,
-    Shown,
-    Unclaimed,
-    Undelivered,
-    Working,
-)
+from bot.domain.requests import Confirmed, Granted, Keyed, Offered, Ready, Request, Revealing, Shown, Undelivered
 from bot.services.commands import Click, DropFormer, KeepFormer, Replace, Saved, Show
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle, former_of
@@ -35,7 +22,7 @@ from bot.services.people.directory import Directory
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import Transitions, With
-from bot.services.text import decided, when
+from bot.services.text import instead, when
 
 PRESENT = timedelta(minutes=2)
 """A click older than this does not show a secret: whoever clicked may have left the screen."""
@@ -60,7 +47,7 @@ class Delivery:
             return _OUTDATED
         now = self.transitions.clock()
         if not isinstance(ready, Ready | Offered):
-            return _instead(ready)
+            return instead(ready)
         if now >= ready.claim_by:
             return "The time to take this secret is over. No key is left. Ask again with `/apikey create`."
         if now - click.at > PRESENT:
@@ -122,7 +109,7 @@ class Delivery:
         stored = await self._present(deed, click)
         state = stored.value
         if not isinstance(state, Revealing | Shown | Confirmed | Undelivered):
-            raise Refused(f"{_instead(state)} Nothing was changed.")
+            raise Refused(f"{instead(state)} Nothing was changed.")
         now = self.transitions.clock()
         if now >= state.grant.fresh_until:
             stays = "no other key is made" if isinstance(state, Undelivered) else "this key stays as it is"
@@ -213,20 +200,3 @@ def _owner(ready: Ready) -> Owner:
     """Whose key it is, with the id of an account that was made for it."""
     owner, made = ready.ask.owner, ready.key.owner
     return ServiceAccount(made, owner.name) if isinstance(owner, NewServiceAccount) and made else owner
-
-
-def _instead(request: Request) -> str:
-    match request:
-        case Revealing():
-            return "This secret is being shown right now, in answer to an earlier click."
-        case Shown() | Confirmed():
-            at = request.at if isinstance(request, Shown) else request.shown_at
-            return f"This secret was shown to you {when(at)}. It cannot be shown again."
-        case Undelivered():
-            return f"This secret can no longer be shown: {plain(request.why)} Its key is deleted."
-        case Approved() | Working():
-            return "The key is being made. Latchkey writes to you when its secret can be shown."
-        case Unclaimed():
-            return "The time to take this secret is over, and its key is deleted. Ask again with `/apikey create`."
-        case _:
-            return decided(request)

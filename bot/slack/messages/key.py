@@ -1,7 +1,5 @@
 """What the requester of a key reads about it, from the moment that it is made to its end. Never the secret. Pure."""
 
-from typing import assert_never
-
 from bot.domain.deadlines import end_of_life, ends_at_confluent, longest_overlap
 from bot.domain.errors import plain
 from bot.domain.keys import KeyId
@@ -15,15 +13,13 @@ from bot.domain.requests import (
     Ready,
     Request,
     Retired,
-    Revealing,
     Shown,
-    Unclaimed,
     Undelivered,
     Working,
 )
-from bot.slack.blocks.kit import Block, Bold, Code, Row, actions, button, context, flat, lines, plain_text
+from bot.slack.blocks.kit import Block, Bold, Code, Row, actions, button, context, lines, plain_text
 from bot.slack.messages.card import SOON, called
-from bot.slack.messages.progress import Rows, making, withdrawn
+from bot.slack.messages.progress import Rows, ended, making, named, of_key, replaced_key, withdrawn
 from bot.slack.messages.readiness import readiness_rows
 from bot.slack.payloads import ids
 
@@ -52,19 +48,13 @@ def end(request: Request) -> tuple[list[Block], str]:
     name = called(request.ask.resource)
     if not isinstance(request, Retired):
         return [lines(["This message is outdated."])], "A message about an API key"
-    state, stops = _ended(request), "Whatever used it has stopped."
+    state, stops = ended(request), "Whatever used it has stopped."
     if request.deleted_at is None:
         stops = "Whatever uses it stops once it is deleted."
-    gone: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) {state}."]
+    gone: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({named(request)}) {state}."]
     again: Row = [f"{stops} You can ask for another one with ", Code("/apikey create"), "."]
-    rows: Rows = [gone, withdrawn(request, "you"), again, *_former_rows(request)]
+    rows: Rows = [gone, withdrawn(request, "you"), again, *replaced_key(request)]
     return [lines(*rows)], f"Your API key for {plain(name)} {state}"
-
-
-def _ended(request: Request) -> str:
-    """What became of a key that nobody has any more: one that Confluent does not let us delete still works."""
-    is_there = isinstance(request, Undelivered | Unclaimed | Retired) and request.deleted_at is None
-    return "has come to its end" if is_there else "is no more"
 
 
 def replaced(request: Request) -> tuple[list[Block], str]:
@@ -79,13 +69,13 @@ def reminder(request: Request) -> tuple[list[Block], str]:
     """That a key ends soon; later, what became of that."""
     name = called(request.ask.resource)
     if not isinstance(request, Shown | Confirmed):
-        state = _ended(request)
+        state = ended(request)
         return [lines(["The key for ", Bold(name), f" ({request.ask.name}) {state}."])], f"An API key {state}"
     ends = end_of_life(request)
     if ends is None:
         return [lines(["Your key ", Code(request.key.id), " never expires now."])], "Your API key was extended"
     rows: Rows = [
-        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)}) {_ends(request)} ", ends, "."],
+        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({named(request)}) {_ends(request)} ", ends, "."],
         [f"Whatever still uses it stops then. {_ADVICE[ends_at_confluent(request)]}"],
     ]
     id_ = str(request.key.id)
@@ -112,14 +102,14 @@ def _can_extend(request: Keyed) -> bool:
 
 
 def _keyed(request: Keyed, name: str) -> list[Block]:
-    blocks = [lines(*_key_rows(request, name))]
+    blocks = [lines(*of_key(request, name))]
     ref = ids.key_ref(request.ask.id, request.attempt)
     if isinstance(request, Ready | Shown | Confirmed):
         blocks += _readiness(request)
     if isinstance(request, Ready):
         blocks.append(actions(button("Show secret", ids.SHOW, ref, "primary")))
     former = request.life.former if isinstance(request, Shown | Confirmed | Retired) else None
-    if isinstance(request, Shown | Confirmed | Retired) and former and (rows := _former_rows(request)):
+    if isinstance(request, Shown | Confirmed | Retired) and former and (rows := replaced_key(request)):
         longer = button(
             "Keep a day longer", ids.KEEP_FORMER, ids.key_until(request.ask.id, request.attempt, former.until)
         )
@@ -152,61 +142,6 @@ def _life_buttons(request: Living) -> Block:
         *extend,
         button("Delete API key", ids.KEY_DELETE, id_, "danger"),
     )
-
-
-def _former_rows(request: Living | Retired) -> Rows:
-    """Until when the key lives that this one replaced; nothing when there is none, or none any more."""
-    former, old = request.life.former, request.ask.key
-    if former is None or old is None or former.deleted_at:
-        return []
-    if former.tries:
-        return [["The old key ", Code(old.id), " could not be deleted yet. Latchkey keeps trying."]]
-    return [["The old key ", Code(old.id), " still works. Latchkey deletes it ", former.until, "."]]
-
-
-def _key_rows(request: Keyed, name: str) -> Rows:
-    key_line: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({_named(request)})"]
-    gone: Row = ["Your key for ", Bold(name), f" ({_named(request)}) was withdrawn."]
-    match request:
-        case Ready():
-            return [
-                [*key_line, " is there."],
-                ["Its secret is shown once, to you alone. Have a safe place ready, then click. If it is not taken by ",
-                 request.claim_by, ", the key is deleted."],
-            ]  # fmt: skip
-        case Revealing():
-            return [[*key_line, ": the secret is being shown to you."]]
-        case Shown():
-            return [
-                [*key_line, ": the secret was shown to you ", request.at, "."],
-                ["Lost it? Until ", request.grant.fresh_until, " you can replace the key without a new approval."],
-                *_lives(request),
-            ]
-        case Confirmed():
-            return [[*key_line, " is yours. You saved its secret ", request.at, "."], *_lives(request)]
-        case Undelivered():
-            again = () if request.reissue else (_again(request),)
-            return [gone, withdrawn(request, "you"), *again]
-        case Unclaimed() | Retired():
-            return [gone, withdrawn(request, "you"), ["You can ask again with ", Code("/apikey create"), "."]]
-        case _:
-            assert_never(request)
-
-
-def _named(request: Keyed) -> str:
-    """What the key is called by now: it may have been renamed since it was asked for."""
-    return flat(request.key.name) or request.ask.name
-
-
-def _lives(request: Living) -> Rows:
-    """Until when the key works, where it has an end."""
-    ends = end_of_life(request)
-    how = "Confluent Cloud ends" if ends_at_confluent(request) else "Latchkey deletes"
-    return [[f"{how} this key ", ends, ". Whatever uses it stops then."]] if ends else []
-
-
-def _again(request: Undelivered) -> Row:
-    return ["Until ", request.grant.fresh_until, " you can have another one without a new approval."]
 
 
 _DROPPING: Block = {
