@@ -154,7 +154,7 @@ def compose(ports: Ports) -> Services:
     drift = Drift(transitions, cloud, origin)
 
     addressing = Addressing(directory, cloud, ports.people)
-    digesting = Digesting(directory, catalog, cloud, requests, ports.keeps, addressing, clock)
+    digesting = Digesting(directory, catalog, cloud, cache, requests, ports.keeps, addressing, clock)
     reviewing = Reviewing(
         transitions,
         directory,

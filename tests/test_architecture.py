@@ -15,7 +15,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 MODULE_LINES = 500
-FOLDER_MODULES = 17
+FOLDER_MODULES = 14
+LIST_MODULES = 17
+LISTS = {"bot/domain", "bot/store"}
+"""Folders that are flat lists: one value, one record a module."""
 FUNCTION_LINES_P90 = 30
 LISTENER_LINES = 20
 
@@ -54,9 +57,11 @@ def test_modules_are_short() -> None:
 
 
 def test_folders_are_small() -> None:
-    sizes = Counter(path.parent for path in modules("bot", "handlers") if path.name != "__init__.py")
+    found = (path for path in modules("bot", "handlers") if path.name != "__init__.py")
+    sizes = Counter(str(path.parent.relative_to(ROOT)) for path in found)
+    most = dict.fromkeys(LISTS, LIST_MODULES)
 
-    assert {str(folder.relative_to(ROOT)): size for folder, size in sizes.items() if size > FOLDER_MODULES} == {}
+    assert {folder: size for folder, size in sizes.items() if size > most.get(folder, FOLDER_MODULES)} == {}
 
 
 def test_nine_functions_in_ten_are_short() -> None:

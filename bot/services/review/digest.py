@@ -18,7 +18,7 @@ from bot.services.catalog.cache import CatalogCache
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Keeps, Requests
+from bot.services.ports.store import Cache, Keeps, Requests
 from bot.services.review.audience import Addressing, KnownOwner, Reader
 
 ORGANIZATION = "="
@@ -58,6 +58,7 @@ class Digesting:
     directory: Directory
     catalog: CatalogCache
     cloud: Cloud
+    cache: Cache
     requests: Requests
     keeps: Keeps
     addressing: Addressing
@@ -171,10 +172,10 @@ class Digesting:
         return found
 
     async def _of_cluster(self, cluster: Resource) -> Sequence[Quota]:
-        cache, name = self.directory.cache, f"quotas:{cluster.id}"
-        if cached := await cache.get(name, tuple[Quota, ...]):
+        name = f"quotas:{cluster.id}"
+        if cached := await self.cache.get(name, tuple[Quota, ...]):
             return cached[0]
         said = tuple(await self.cloud.quotas(None, cluster.id, cluster.environment))
         found = tuple(each for each in said if each.of == cluster.id)
-        await cache.put(name, found, tuple[Quota, ...], now=self.clock(), keep=LIMIT_KEPT)
+        await self.cache.put(name, found, tuple[Quota, ...], now=self.clock(), keep=LIMIT_KEPT)
         return found
