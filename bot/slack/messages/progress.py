@@ -57,21 +57,8 @@ def progress(request: Request, *, yours: bool) -> Rows:
                 [*told(request.changed), " ", *told(request.next)],
                 ["Reference: ", Code(request.reference)],
             ]
-        case (
-            Approved()
-            | Offered()
-            | Working()
-            | Ready()
-            | Revealing()
-            | Shown()
-            | Confirmed()
-            | Undelivered()
-            | Unclaimed()
-            | Retired()
-        ):
-            return [*_approvals(request), making(request, "you" if yours else "the requester")]
         case _:
-            assert_never(request)
+            return [*_approvals(request), making(request, "you" if yours else "the requester")]
 
 
 def making(request: Approved | Offered | Working | Keyed, who: str) -> Row:
@@ -135,10 +122,8 @@ def _with_key(request: Keyed, who: str) -> Row:
             return ["The secret of key ", Code(made.id), f" was shown to {who} ", request.at, "."]
         case Confirmed(key=made):
             return ["Key ", Code(made.id), f" was handed over; {who} saved its secret ", request.at, "."]
-        case Undelivered() | Unclaimed() | Retired():
-            return withdrawn(request, who)
         case _:
-            assert_never(request)
+            return withdrawn(request, who)
 
 
 def withdrawn(request: Withdrawn, who: str) -> Row:
