@@ -274,7 +274,7 @@ class Kind(StrEnum):
         readiness=Readiness(not_yet=frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND})),
         snippets=(
             Snippet("curl", "Flink statements (curl)", "curl"),
-            Snippet("env", "Flink Table API (environment variables)", "flink"),
+            Snippet("env", "Flink Table API (environment variables)", "flink-table-api"),
         ),
     )
     CLOUD = Row(

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from sandbox.cast import BOT_PRINCIPAL, CAST, DEV, ORG_CRN, ORGANIZATION, PROD, SECOND_TESS, TEAM_NAME
 from sandbox.confluent.model import (
+    PLAIN,
     ComputePool,
     Environment,
     KafkaCluster,
     KsqlCluster,
+    PlainCluster,
     Quota,
     Region,
     SchemaRegistry,
@@ -143,6 +145,11 @@ def _add_places(organization: Organization, at: datetime) -> None:
         KsqlCluster("lksqlc-prod1", "fraud-scoring", PROD, "lkc-prod01", _host("pksqlc-prod1"), at),
     ):
         organization.ksql_clusters[ksql.id] = ksql
+    for kind in PLAIN:
+        for environment_id, name in ((DEV, "dev"), (PROD, "prod")):
+            id_ = f"{kind.row.prefix}{name}01"
+            plain = PlainCluster(kind, id_, f"{kind.value}-{name}", environment_id, at)
+            organization.plain_clusters[id_] = plain
     for cloud, name, place in _REGIONS:
         region = Region(cloud, name, f"{place} ({name})")
         organization.regions[region.id] = region

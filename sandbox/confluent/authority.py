@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from bot.domain.kinds import Kind
 from sandbox.confluent import crns
-from sandbox.confluent.model import ApiKey, KeyKind, KeyResource, RoleBinding
+from sandbox.confluent.model import ApiKey, KeyResource, RoleBinding
 
-_CLUSTER_KINDS = frozenset({KeyKind.KAFKA, KeyKind.SCHEMA_REGISTRY, KeyKind.KSQLDB})
-_DATA_KINDS = _CLUSTER_KINDS | {KeyKind.FLINK}
+_CLUSTER_KINDS = frozenset({Kind.KAFKA, Kind.SCHEMA_REGISTRY, Kind.KSQLDB})
+_DATA_KINDS = _CLUSTER_KINDS | {Kind.FLINK}
 
 
 class _Whose(Enum):
@@ -19,22 +20,22 @@ class _Whose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    kinds: frozenset[KeyKind]
+    kinds: frozenset[Kind]
     whose: _Whose
 
 
 _TABLE = {
-    "OrganizationAdmin": _Row(frozenset(KeyKind), _Whose.ANYONE),
+    "OrganizationAdmin": _Row(frozenset(Kind), _Whose.ANYONE),
     "EnvironmentAdmin": _Row(_DATA_KINDS, _Whose.ANYONE),
-    "CloudClusterAdmin": _Row(frozenset({KeyKind.KAFKA}), _Whose.ANYONE),
-    "KsqlAdmin": _Row(frozenset({KeyKind.KSQLDB}), _Whose.ANYONE),
+    "CloudClusterAdmin": _Row(frozenset({Kind.KAFKA}), _Whose.ANYONE),
+    "KsqlAdmin": _Row(frozenset({Kind.KSQLDB}), _Whose.ANYONE),
     "ResourceKeyAdmin": _Row(_DATA_KINDS, _Whose.ANYONE_BUT_SELF),
     "ResourceOwner": _Row(_CLUSTER_KINDS, _Whose.SELF),
     "Operator": _Row(_DATA_KINDS, _Whose.SELF),
     "DeveloperManage": _Row(_CLUSTER_KINDS, _Whose.SELF),
     "DeveloperRead": _Row(_CLUSTER_KINDS, _Whose.SELF),
     "DeveloperWrite": _Row(_CLUSTER_KINDS, _Whose.SELF),
-    "DataDiscovery": _Row(frozenset({KeyKind.SCHEMA_REGISTRY}), _Whose.SELF),
+    "DataDiscovery": _Row(frozenset({Kind.SCHEMA_REGISTRY}), _Whose.SELF),
 }
 _DESCRIBE_PEOPLE = frozenset({"OrganizationAdmin", "AccountAdmin", "EnvironmentAdmin", "CloudClusterAdmin"})
 _CREATE_ACCOUNTS = _DESCRIBE_PEOPLE | {"KsqlAdmin", "ResourceOwner"}

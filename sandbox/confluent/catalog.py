@@ -6,8 +6,9 @@ private endpoints are hosts that look real and lead nowhere.
 
 from starlette.responses import Response
 
+from bot.domain.kinds import Kind
 from sandbox.confluent import dataplane, wire
-from sandbox.confluent.model import Environment, KafkaCluster, KsqlCluster, SchemaRegistry
+from sandbox.confluent.model import Environment, KafkaCluster, KsqlCluster, PlainCluster, SchemaRegistry
 from sandbox.confluent.organization import Organization
 from sandbox.confluent.places import (
     crn_of,
@@ -18,7 +19,7 @@ from sandbox.confluent.places import (
     sees_environment,
     thing,
 )
-from sandbox.confluent.wire import Call, Json, forbidden
+from sandbox.confluent.wire import Call, Handler, Json, forbidden
 
 
 async def list_organizations(call: Call) -> Response:
@@ -71,6 +72,20 @@ async def list_ksql_clusters(call: Call) -> Response:
 async def get_ksql_cluster(call: Call) -> Response:
     """One ksqlDB cluster; needs its environment too."""
     return wire.one(call, _render_ksql(call, one(call, call.organization.ksql_clusters)))
+
+
+def plain_clusters(kind: Kind) -> tuple[Handler, Handler]:
+    """What lists the clusters of a kind in an environment, and what gets one of them."""
+
+    async def every(call: Call) -> Response:
+        mine = [each for each in call.organization.plain_clusters.values() if each.kind is kind]
+        found = in_environment(call, mine)
+        return wire.page(call, kind.row.api.version, "ClusterList", found, lambda each: _render_plain(call, each))
+
+    async def single(call: Call) -> Response:
+        return wire.one(call, _render_plain(call, one(call, call.organization.plain_clusters)))
+
+    return every, single
 
 
 def _render_organization(organization: Organization) -> Json:
@@ -127,6 +142,17 @@ def _render_registry(call: Call, registry: SchemaRegistry) -> Json:
         spec["private_networking_config"] = {"regional_endpoints": {registry.region: private}}
     meta = wire.metadata(f"/srcm/v3/clusters/{registry.id}", crn_of(call.organization, registry), registry.created_at)
     return thing("srcm/v3", "Cluster", registry.id, meta, spec=spec, status={"phase": "PROVISIONED"})
+
+
+def _render_plain(call: Call, cluster: PlainCluster) -> Json:
+    api = cluster.kind.row.api
+    spec = {
+        "display_name": cluster.name,
+        "http_endpoint": dataplane.address(call, cluster.id),
+        "environment": environment_reference(call, cluster.environment),
+    }
+    meta = wire.metadata(f"{api.collection}/{cluster.id}", crn_of(call.organization, cluster), cluster.created_at)
+    return thing(api.version, "Cluster", cluster.id, meta, spec=spec, status={"phase": "PROVISIONED"})
 
 
 def _render_ksql(call: Call, cluster: KsqlCluster) -> Json:

@@ -75,5 +75,5 @@ def _owner(organization: Organization, id_: str) -> str:
 
 def _resource(organization: Organization, key: ApiKey) -> str:
     id_ = key.resource.id
-    cluster = organization.kafka_clusters.get(id_) or organization.ksql_clusters.get(id_)
-    return cluster.name if cluster else id_
+    lists = (organization.kafka_clusters, organization.ksql_clusters, organization.plain_clusters)
+    return next((clusters[id_].name for clusters in lists if id_ in clusters), id_)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.domain.kinds import Kind
 from sandbox.confluent.model import (
     ApiKey,
     ComputePool,
     Environment,
     KafkaCluster,
-    KeyKind,
     KeyResource,
     KsqlCluster,
     SchemaRegistry,
@@ -79,7 +79,7 @@ def _add_places(organization: Organization, size: Size, at: datetime) -> list[Ke
         host = f"pksqlc-c{number:05}.us-east-1.aws.confluent.cloud:443"
         ksql = KsqlCluster(f"lksqlc-c{number:05}", f"joins-{number}", kafka.environment, kafka.id, host, at)
         organization.ksql_clusters[ksql.id] = ksql
-    return [KeyResource(KeyKind.KAFKA, each.id, organization.cluster_crn(each)) for each in clusters]
+    return [KeyResource(Kind.KAFKA, each.id, organization.cluster_crn(each)) for each in clusters]
 
 
 def _cluster(number: int, environment: str, at: datetime) -> KafkaCluster:

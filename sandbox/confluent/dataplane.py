@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from bot.domain.kinds import Kind
 from sandbox.confluent.faults import Faults
-from sandbox.confluent.model import ApiKey, KeyKind, KeyResource
+from sandbox.confluent.model import PLAIN, ApiKey, KeyResource
 from sandbox.confluent.organization import Organization
 from sandbox.confluent.wire import Call, NoAnswer
 
@@ -53,7 +54,7 @@ def known_key(organization: Organization, faults: Faults, request: Request) -> A
 def routes(organization: Organization, faults: Faults) -> list[Route]:
     """The probes of `facts/readiness.md`, one per kind of cluster."""
 
-    def probe(path: str, kind: KeyKind, refusal: Callable[[int], Response], ready: object) -> Route:
+    def probe(path: str, kind: Kind, refusal: Callable[[int], Response], ready: object) -> Route:
         async def answer(request: Request) -> Response:
             wanted = _resource(organization, request)
             if wanted is None or wanted.kind is not kind:
@@ -74,10 +75,14 @@ def routes(organization: Organization, faults: Faults) -> list[Route]:
     }
     flink = "/sql/v1/organizations/{organization}/environments/{environment}/statements"
     return [
-        probe("/kafka/v3/clusters/{cluster}/topics", KeyKind.KAFKA, _kafka_refusal, topics),
-        probe("/subjects", KeyKind.SCHEMA_REGISTRY, _coded_refusal, []),
-        probe("/info", KeyKind.KSQLDB, _coded_refusal, info),
-        probe(flink, KeyKind.FLINK, _listed_refusal, statements),
+        probe("/kafka/v3/clusters/{cluster}/topics", Kind.KAFKA, _kafka_refusal, topics),
+        probe("/subjects", Kind.SCHEMA_REGISTRY, _coded_refusal, []),
+        probe("/info", Kind.KSQLDB, _coded_refusal, info),
+        probe(flink, Kind.FLINK, _listed_refusal, statements),
+        *(
+            probe(kind.row.probe.partition("?")[0].replace("{id}", "{cluster}"), kind, _coded_refusal, {})
+            for kind in PLAIN
+        ),
     ]
 
 
@@ -102,7 +107,7 @@ def _is_up(organization: Organization, resource: KeyResource) -> bool:
 
 
 def _opens(key: ApiKey, wanted: KeyResource) -> bool:
-    return key.resource.kind is KeyKind.GLOBAL or key.resource.crn == wanted.crn
+    return key.resource.kind is Kind.GLOBAL or key.resource.crn == wanted.crn
 
 
 def _kafka_refusal(status: int) -> Response:

@@ -4,23 +4,25 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
+from bot.domain.kinds import Kind
 from sandbox.confluent import wire
 from sandbox.confluent.changes import carry_out
-from sandbox.confluent.model import ApiKey, KeyKind, KeyResource
+from sandbox.confluent.model import PLAIN, ApiKey, KeyResource
 from sandbox.confluent.organization import Organization, QuotaReached
 from sandbox.confluent.wire import PUBLIC_URL, Call, Json, Problem, forbidden, invalid
 
 _BASE = "/iam/v2/api-keys"
 _CRN = "crn://api.confluent.cloud/organization="
 # kind, api_version and path of what a key is for; no path where `related` is the bare word
-_REFERENCES: dict[KeyKind, tuple[str, str, str | None]] = {
-    KeyKind.KAFKA: ("Cluster", "cmk/v2", "/cmk/v2/clusters/{id}"),
-    KeyKind.SCHEMA_REGISTRY: ("Cluster", "srcm/v3", "/srcm/v3/clusters/{id}"),
-    KeyKind.KSQLDB: ("ksqlDB", "ksqldbcm/v2", "/ksqldbcm/v2/clusters/{id}"),
-    KeyKind.FLINK: ("Region", "fcpm/v2", "/fcpm/v2/regions?cloud=aws"),
-    KeyKind.CLOUD: ("Cloud", "iam/v2", None),
-    KeyKind.TABLEFLOW: ("Tableflow", "tableflow/v1", None),
-    KeyKind.GLOBAL: ("Global", "global/v1", None),
+_REFERENCES: dict[Kind, tuple[str, str, str | None]] = {
+    **{kind: (kind.row.api.kind, kind.row.api.version, f"{kind.row.api.collection}/{{id}}") for kind in PLAIN},
+    Kind.KAFKA: ("Cluster", "cmk/v2", "/cmk/v2/clusters/{id}"),
+    Kind.SCHEMA_REGISTRY: ("Cluster", "srcm/v3", "/srcm/v3/clusters/{id}"),
+    Kind.KSQLDB: ("ksqlDB", "ksqldbcm/v2", "/ksqldbcm/v2/clusters/{id}"),
+    Kind.FLINK: ("Region", "fcpm/v2", "/fcpm/v2/regions?cloud=aws"),
+    Kind.CLOUD: ("Cloud", "iam/v2", None),
+    Kind.TABLEFLOW: ("Tableflow", "tableflow/v1", None),
+    Kind.GLOBAL: ("Global", "global/v1", None),
 }
 
 
@@ -164,7 +166,7 @@ def _wanted_end(call: Call) -> datetime | None:
 
 def _wanted_resource(call: Call, resource: object) -> KeyResource:
     if resource is None:
-        return call.organization.resource(KeyKind.CLOUD)
+        return call.organization.resource(Kind.CLOUD)
     if not isinstance(resource, dict):
         raise invalid("/spec/resource", "The property spec.resource must be an object", 400)
     id_ = wire.text_field(resource, "id", "/spec/resource")
@@ -203,7 +205,7 @@ def _render(key: ApiKey, call: Call, secret: str | None = None) -> Json:
 def _render_resource(resource: KeyResource, organization: Organization, *, is_old: bool) -> Json:
     """What a key opens; `is_old`: in the form that some keys of a Schema Registry have."""
     kind, api_version, path = _REFERENCES[resource.kind]
-    if is_old and resource.kind is KeyKind.SCHEMA_REGISTRY:
+    if is_old and resource.kind is Kind.SCHEMA_REGISTRY:
         kind, api_version = "SchemaRegistry", "srcm/v2"
     more = {"api_version": api_version, "kind": kind}
     if resource.environment is not None:
@@ -211,7 +213,7 @@ def _render_resource(resource: KeyResource, organization: Organization, *, is_ol
     if path is None:
         return {"id": resource.id, "related": resource.id, "resource_name": resource.id, **more}
     crn = f"{_CRN}{organization.id}/cluster={resource.id}"
-    if resource.kind is not KeyKind.KAFKA:
+    if resource.kind is not Kind.KAFKA:
         # Kafka references are the ones without an environment, in the recordings.
         crn = resource.crn.replace("crn://confluent.cloud/", "crn://api.confluent.cloud/", 1)
     return wire.reference(resource.id, path.format(id=resource.id), crn, **more)

@@ -8,22 +8,15 @@ import string
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+
+from bot.domain.kinds import PLACED, Kind, Shape
 
 _SECRET_ALPHABET = string.ascii_letters + string.digits + "+/"
+PLAIN = tuple(
+    kind for kind in PLACED if kind.row.shape is Shape.CLUSTER and kind not in {Kind.KAFKA, Kind.SCHEMA_REGISTRY}
+)
+"""Kinds whose clusters are no more than their rows say."""
 _ID_ALPHABET = string.ascii_uppercase + string.digits
-
-
-class KeyKind(StrEnum):
-    """What a key opens."""
-
-    KAFKA = "kafka"
-    SCHEMA_REGISTRY = "schema-registry"
-    KSQLDB = "ksqldb"
-    FLINK = "flink"
-    CLOUD = "cloud"
-    TABLEFLOW = "tableflow"
-    GLOBAL = "global"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +74,17 @@ class KsqlCluster:
     host: str
     created_at: datetime
     is_paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlainCluster:
+    """A cluster of a kind of which nothing was recorded: it is as the row of its kind says."""
+
+    kind: Kind
+    id: str
+    name: str
+    environment: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ class RoleBinding:
 class KeyResource:
     """What a key is for: `id` and `environment` as the creator spelt them, `crn` is the place roles must reach."""
 
-    kind: KeyKind
+    kind: Kind
     id: str
     crn: str
     environment: str | None = None

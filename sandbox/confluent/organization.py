@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from bot.domain.kinds import Kind
 from sandbox.confluent import crns, usage
 from sandbox.confluent.authority import Caller
 from sandbox.confluent.model import (
@@ -16,9 +17,9 @@ from sandbox.confluent.model import (
     ComputePool,
     Environment,
     KafkaCluster,
-    KeyKind,
     KeyResource,
     KsqlCluster,
+    PlainCluster,
     Quota,
     Region,
     RoleBinding,
@@ -76,6 +77,7 @@ class Organization:
     kafka_clusters: dict[str, KafkaCluster] = field(default_factory=dict)
     schema_registries: dict[str, SchemaRegistry] = field(default_factory=dict)
     ksql_clusters: dict[str, KsqlCluster] = field(default_factory=dict)
+    plain_clusters: dict[str, PlainCluster] = field(default_factory=dict)
     regions: dict[str, Region] = field(default_factory=dict)
     compute_pools: dict[str, ComputePool] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
@@ -114,15 +116,17 @@ class Organization:
 
         Flink regions come as `aws.us-east-1` with an environment, or as `env-x.aws.us-east-1`.
         """
-        if resource_id in {KeyKind.CLOUD, KeyKind.TABLEFLOW, KeyKind.GLOBAL}:
-            return KeyResource(KeyKind(resource_id), resource_id, self.crn)
+        if (wide := Kind.called(resource_id)) and wide.row.is_wide:
+            return KeyResource(wide, resource_id, self.crn)
+        if plain := self.plain_clusters.get(resource_id):
+            return KeyResource(plain.kind, resource_id, self.plain_crn(plain))
         if kafka := self.kafka_clusters.get(resource_id):
-            return KeyResource(KeyKind.KAFKA, resource_id, self.cluster_crn(kafka))
+            return KeyResource(Kind.KAFKA, resource_id, self.cluster_crn(kafka))
         if registry := self.schema_registries.get(resource_id):
             crn = self.place(f"environment={registry.environment}", f"schema-registry={resource_id}")
-            return KeyResource(KeyKind.SCHEMA_REGISTRY, resource_id, crn)
+            return KeyResource(Kind.SCHEMA_REGISTRY, resource_id, crn)
         if ksql := self.ksql_clusters.get(resource_id):
-            return KeyResource(KeyKind.KSQLDB, resource_id, self.ksql_crn(ksql))
+            return KeyResource(Kind.KSQLDB, resource_id, self.ksql_crn(ksql))
         return self._flink_resource(resource_id, environment)
 
     def _flink_resource(self, resource_id: str, environment: str | None) -> KeyResource:
@@ -132,11 +136,15 @@ class Organization:
         if place not in self.environments or region.lower() not in self.regions:
             raise KeyError(resource_id)
         crn = self.place(f"environment={place}", f"flink-region={region.lower()}")
-        return KeyResource(KeyKind.FLINK, resource_id, crn, environment)
+        return KeyResource(Kind.FLINK, resource_id, crn, environment)
 
     def cluster_crn(self, cluster: KafkaCluster) -> str:
         """The CRN roles of a Kafka cluster are bound at."""
         return self.place(f"environment={cluster.environment}", f"cloud-cluster={cluster.id}")
+
+    def plain_crn(self, cluster: PlainCluster) -> str:
+        """The CRN roles of any other cluster are bound at."""
+        return self.place(f"environment={cluster.environment}", f"{cluster.kind.row.element}={cluster.id}")
 
     def ksql_crn(self, cluster: KsqlCluster) -> str:
         """The CRN roles of a ksqlDB cluster are bound at; it holds the name, not the id."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
 from sandbox.confluent import wire
-from sandbox.confluent.model import KafkaCluster, KsqlCluster, SchemaRegistry
+from sandbox.confluent.model import KafkaCluster, KsqlCluster, PlainCluster, SchemaRegistry
 from sandbox.confluent.organization import Organization
 from sandbox.confluent.wire import Call, Json, forbidden
 
@@ -41,6 +41,8 @@ def crn_of(organization: Organization, item: InEnvironment) -> str:
             return organization.cluster_crn(item)
         case KsqlCluster():
             return organization.ksql_crn(item)
+        case PlainCluster():
+            return organization.plain_crn(item)
         case SchemaRegistry():
             return organization.place(f"environment={item.environment}", f"schema-registry={item.id}")
         case _:

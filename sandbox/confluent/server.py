@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.domain.kinds import Kind
 from sandbox.confluent import catalog, dataplane, endpoints, iam, keys, quotas, regions
 from sandbox.confluent.changes import server_error
 from sandbox.confluent.faults import Faults
-from sandbox.confluent.model import KeyKind
+from sandbox.confluent.model import PLAIN
 from sandbox.confluent.organization import AnsweredCall, Organization
 from sandbox.confluent.wire import Call, Disconnected, Handler, Json, NoAnswer, Problem, problem_response
 
@@ -29,6 +30,11 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/srcm/v3/clusters/{id}", catalog.get_schema_registry),
     ("GET", "/ksqldbcm/v2/clusters", catalog.list_ksql_clusters),
     ("GET", "/ksqldbcm/v2/clusters/{id}", catalog.get_ksql_cluster),
+    *(
+        ("GET", f"{kind.row.api.collection}{below}", handler)
+        for kind in PLAIN
+        for below, handler in zip(("", "/{id}"), catalog.plain_clusters(kind), strict=True)
+    ),
     ("GET", "/fcpm/v2/regions", regions.list_flink_regions),
     ("GET", "/fcpm/v2/compute-pools", regions.list_compute_pools),
     ("GET", "/endpoint/v1/endpoints", endpoints.list_endpoints),
@@ -54,7 +60,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PATCH", "/iam/v2/api-keys/{id}", keys.edit_key),
     ("DELETE", "/iam/v2/api-keys/{id}", keys.delete_key),
 )
-_OPENS_THE_API = frozenset({KeyKind.CLOUD, KeyKind.GLOBAL})
+_OPENS_THE_API = frozenset({Kind.CLOUD, Kind.GLOBAL})
 _RATE_LIMIT = 1200
 
 
@@ -119,7 +125,7 @@ class _Gate:
         key = dataplane.known_key(self._organization, self._faults, request)
         accepted = _OPENS_THE_API
         if request.url.path.startswith("/tableflow/"):
-            accepted |= {KeyKind.TABLEFLOW}
+            accepted |= {Kind.TABLEFLOW}
         if key is None or key.owner is None or key.resource.kind not in accepted:
             description = 'Basic error="invalid_key", error_description="The API key is not valid here"'
             raise Problem(401, None, None, "Unauthorized", headers={"WWW-Authenticate": description})

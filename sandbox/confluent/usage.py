@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sandbox.confluent.model import KeyKind, KeyResource
+from bot.domain.kinds import Kind
+from sandbox.confluent.model import KeyResource
 
 if TYPE_CHECKING:
     from sandbox.confluent.organization import Organization
@@ -16,12 +17,12 @@ def of(organization: Organization, code: str) -> Counter[str]:
     """How much each holder uses of a quota, by id; what the organisation uses of its own stands under ""."""
     match code.split("."):
         case ["iam", "max_cloud_api_keys", "per_org"]:
-            return Counter("" for key in organization.api_keys.values() if key.resource.kind is KeyKind.CLOUD)
+            return Counter("" for key in organization.api_keys.values() if key.resource.kind is Kind.CLOUD)
         case ["iam", "max_cloud_api_keys" | "max_cluster_api_keys" as things, group]:
             return _by_owner(organization, is_cloud=things == "max_cloud_api_keys", are_users=group == "per_user")
         case ["kafka", "max_api_keys", "per_cluster"]:
             resources = (key.resource for key in organization.api_keys.values())
-            return Counter(resource.id for resource in resources if resource.kind is KeyKind.KAFKA)
+            return Counter(resource.id for resource in resources if resource.kind is Kind.KAFKA)
         case ["kafka", "max_kafka_clusters", "per_env"]:
             return Counter(cluster.environment for cluster in organization.kafka_clusters.values())
         case ["iam", things, "per_org"]:
@@ -37,14 +38,14 @@ def of(organization: Organization, code: str) -> Counter[str]:
 
 def of_new_key(organization: Organization, resource: KeyResource, owner: str | None) -> Iterator[tuple[str, str, str]]:
     """The quotas that a new key counts against: code, holder, and how Confluent's refusal names the holder."""
-    if resource.kind is KeyKind.GLOBAL:
+    if resource.kind is Kind.GLOBAL:
         return  # their quotas are apart, and not published
-    is_cloud = resource.kind is KeyKind.CLOUD
+    is_cloud = resource.kind is Kind.CLOUD
     group, who = ("user", "This user") if owner in organization.users else ("service_account", "This service account")
     yield f"iam.max_{'cloud' if is_cloud else 'cluster'}_api_keys.per_{group}", owner or "", who
     if is_cloud:
         yield "iam.max_cloud_api_keys.per_org", "", "Your organization"
-    if resource.kind is KeyKind.KAFKA:
+    if resource.kind is Kind.KAFKA:
         yield "kafka.max_api_keys.per_cluster", resource.id, "This cluster"
 
 
@@ -54,6 +55,6 @@ def _by_owner(organization: Organization, *, is_cloud: bool, are_users: bool) ->
         for key in organization.api_keys.values()
         if key.owner is not None
         and (key.owner in organization.users) == are_users
-        and (key.resource.kind is KeyKind.CLOUD) == is_cloud
-        and key.resource.kind is not KeyKind.GLOBAL
+        and (key.resource.kind is Kind.CLOUD) == is_cloud
+        and key.resource.kind is not Kind.GLOBAL
     )

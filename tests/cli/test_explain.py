@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from bot.cli.main import app
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
+from sandbox.confluent.model import PLAIN
 from tests.cli.given import acme
 from tests.support.processes import latchkey
 
@@ -219,7 +220,8 @@ def test_the_decision_and_its_exit_code(
     assert result.exit_code == code
 
 
-RESOURCES = {
+RESOURCES: dict[str, tuple[str, ...]] = {
+    **{kind.value: (f"{kind.row.prefix}dev01",) for kind in PLAIN},
     "kafka": ("lkc-dev001",),
     "schema-registry": ("lsrc-dev01",),
     "ksqldb": ("lksqlc-dev01",),

@@ -16,6 +16,7 @@ from bot.domain.kinds import Kind
 from bot.services.ports.cloud import Cloud, NewKey
 from sandbox.cast import CAST, DEV, ORGANIZATION, PROD
 from sandbox.confluent import BOT_KEY, Faults, Organization, acme, create_app
+from sandbox.confluent.model import PLAIN
 from sandbox.serving import serve
 
 ORDERS = Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", DEV, "dev")
@@ -164,6 +165,7 @@ async def test_every_form_of_paging(
 # ------------------------------------------------------------------------------------------------- every kind of key
 
 RESOURCES: dict[Kind, tuple[str, str]] = {
+    **{kind: (DEV, f"{kind.row.prefix}dev01") for kind in PLAIN},
     Kind.KAFKA: (DEV, "lkc-dev001"),
     Kind.SCHEMA_REGISTRY: (DEV, "lsrc-dev01"),
     Kind.KSQLDB: (DEV, "lksqlc-dev01"),
@@ -268,7 +270,7 @@ async def test_keys_that_were_there_before(sandbox_cloud: Cloud, organization: O
     found = [key async for key in every_key(sandbox_cloud)]
 
     assert {key.id for key in found} == {key.id for key in organization.api_keys.values() if key.owner}
-    assert {key.kind for key in found} >= {*Kind} - {Kind.GLOBAL}
+    assert {key.kind for key in found} >= {*Kind} - {Kind.GLOBAL, *PLAIN}
     for key in found:
         made_for = organization.api_keys[key.id].resource
         assert key.kind == made_for.kind.value

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.kinds import Kind
 from bot.rehearsal import slack as slack_steps
 from bot.rehearsal.findings import LINES, NOT_SETTLED, Findings, shapes
 from bot.rehearsal.report import foreign, read
 from sandbox.cast import CAST
-from sandbox.confluent.model import KeyKind
 from sandbox.gate import Gate
 from sandbox.slack.manners import Manners
 from sandbox.stage import answers
@@ -250,7 +250,7 @@ async def test_a_key_that_only_looks_a_little_like_one_of_ours_is_not_offered(tm
     async with operator(tmp_path) as it:
         organization = it.stage.organization
         kafka = organization.resource("lkc-dev001", None)
-        assert kafka.kind is KeyKind.KAFKA
+        assert kafka.kind is Kind.KAFKA
         for description in ("[lk-rehearsal:0123456789abcdef] and more", "lk-rehearsal"):
             organization.create_key(kafka, "u-dana01", name="latchkey-rehearsal", description=description)
         assert await it.rehearse(confluent="") == 0

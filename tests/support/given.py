@@ -20,7 +20,7 @@ from bot.domain.keys import (
     Person,
     ServiceAccount,
 )
-from bot.domain.kinds import Kind
+from bot.domain.kinds import Kind, Shape
 from bot.domain.life import Life, Probe, ReplacedKey
 from bot.domain.requests import Request
 from bot.domain.roles import DOCUMENTED, TABLES
@@ -53,11 +53,13 @@ owners = st.one_of(
 )
 clusters = st.builds(Cluster, st.just(Kind.KAFKA), ids, texts, ids, texts)
 RESOURCES: dict[Kind, st.SearchStrategy[Any]] = {
-    Kind.KAFKA: clusters,
-    Kind.SCHEMA_REGISTRY: st.builds(Cluster, st.just(Kind.SCHEMA_REGISTRY), ids, texts, ids, texts),
-    Kind.KSQLDB: st.builds(KsqlCluster, ids, texts, ids, texts, ids),
-    Kind.FLINK: st.builds(FlinkRegion, ids, ids, texts),
-    **{kind: st.just(OrganizationScope(kind)) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL)},
+    kind: {
+        Shape.CLUSTER: st.builds(Cluster, st.just(kind), ids, texts, ids, texts),
+        Shape.KSQL: st.builds(KsqlCluster, ids, texts, ids, texts, ids),
+        Shape.REGION: st.builds(FlinkRegion, ids, ids, texts),
+        Shape.ORGANIZATION: st.builds(OrganizationScope, st.just(kind)),
+    }[kind.row.shape]
+    for kind in Kind
 }
 resources = st.one_of(*RESOURCES.values())
 keys = st.builds(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from logging import LogRecord
 
 from bot.domain.keys import TeamId
+from bot.domain.kinds import PLACED
 from bot.store.connection import Commands, connect
 from bot.store.keyspace import Keyspace
 from sandbox.cast import APPROVALS_CHANNEL, TEAM
@@ -15,12 +16,7 @@ from sandbox.slack.person import PersonAtClient
 from tests.support.play import POLICY_FILE, SECONDS, Play, fields
 
 OWN, NEW = "me", "new"
-FIELDS = {
-    "kafka": "Kafka cluster",
-    "schema-registry": "Schema Registry",
-    "ksqldb": "ksqlDB cluster",
-    "flink": "Region",
-}
+FIELDS = {kind.value: "Region" if kind.row.is_regional else kind.row.noun for kind in PLACED}
 """The labels of the fields for a resource, by the kind of key; the other kinds have none."""
 SENT = "Your request is on its way."
 

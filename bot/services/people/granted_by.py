@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bot.domain.authority import Target
 from bot.domain.keys import ServiceAccount
+from bot.domain.kinds import PLACED
 from bot.domain.roles import Binding, Scope
 from bot.services.people.approvers import Approver
 
-_NAMED = frozenset({"environment", "cloud-cluster", "schema-registry", "ksql", "flink-region", "service-account"})
+_NAMED = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
 
 
 def by_basis(approvers: Iterable[Approver], target: Target) -> Mapping[str, Sequence[Approver]]:

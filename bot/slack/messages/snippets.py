@@ -194,7 +194,7 @@ _TEMPLATES = {
         # Asks for the secret and shows nothing of it.
         read -rs KSQL_API_SECRET && ksql --user "{of.key}" --password "$KSQL_API_SECRET" "{of.rest}"
     """,
-    "flink": """
+    "flink-table-api": """
         # What programs with Confluent's Flink Table API plugin read. The last line asks for the secret.
         export CLOUD_PROVIDER="{of.cloud}" CLOUD_REGION="{of.region}"
         export ORG_ID="{of.organization}" ENV_ID="{of.environment}" COMPUTE_POOL_ID="COMPUTE_POOL"

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
 
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable
-from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, Placed, Principal, ServiceAccount
+from bot.domain.keys import Cluster, OrganizationScope, Placed, Principal, ServiceAccount, unnamed
 from bot.domain.kinds import PLACED, Kind
 from bot.services.catalog import refresh
 from bot.services.catalog.refresh import AT_ONCE, Cataloguing
@@ -18,12 +18,6 @@ from tests.support import build
 
 ENVIRONMENTS = (Environment("env-2", "beta"), Environment("env-1", "Alpha"))
 PARTS = (*(kind.row.plural for kind in PLACED), "service_accounts", "regions")
-RESOURCES: dict[Kind, Placed] = {
-    Kind.KAFKA: Cluster(Kind.KAFKA, "lkc", "orders", "", ""),
-    Kind.SCHEMA_REGISTRY: Cluster(Kind.SCHEMA_REGISTRY, "lsrc", "registry", "", ""),
-    Kind.KSQLDB: KsqlCluster("lksqlc", "app", "", "", "lkc-1"),
-    Kind.FLINK: FlinkRegion("aws.us-east-1", "", ""),
-}
 
 
 @dataclass(slots=True)
@@ -59,8 +53,10 @@ class Wide:
 
     async def resources(self, kind: Kind, environment: Environment) -> Sequence[Placed]:
         await self._answer(kind.row.plural, environment.id)
-        found = replace(RESOURCES[kind], environment=environment.id, environment_name=environment.name)
-        return [found if kind.row.is_regional else replace(found, id=f"{found.id}-{environment.id}")]
+        id_ = "aws.us-east-1" if kind.row.is_regional else f"{kind.row.prefix}{environment.id}"
+        found = unnamed(kind, id_, environment.id, environment.name)
+        assert not isinstance(found, OrganizationScope)
+        return [found]
 
     async def service_accounts(self) -> Sequence[ServiceAccount]:
         await self._answer("service_accounts")
@@ -103,7 +99,7 @@ async def test_one_environment_that_fails_keeps_what_was_known_of_it_alone() -> 
     known = Catalog("o-1", (), (), build.by_kind(Cluster(Kind.KAFKA, "lkc-old", "old", "env-2", "beta")))
     cloud = Wide(failing={"kafka_clusters env-2": Unavailable("away")})
 
-    assert [each.id for each in (await reader(cloud).read(known)).resources[Kind.KAFKA]] == ["lkc-old", "lkc-env-1"]
+    assert [each.id for each in (await reader(cloud).read(known)).resources[Kind.KAFKA]] == ["lkc-env-1", "lkc-old"]
 
 
 async def test_without_environments_there_is_no_reading() -> None:
@@ -116,7 +112,7 @@ async def test_confluent_is_asked_for_a_few_lists_at_a_time() -> None:
     cloud = Wide(many)
     await reader(cloud).read(None)
 
-    assert len(cloud.called) == 3 + 4 * 50
+    assert len(cloud.called) == 3 + len(PLACED) * 50
     assert AT_ONCE <= cloud.most <= AT_ONCE + 2
 
 
@@ -134,7 +130,7 @@ async def test_what_there_was_no_time_for_is_read_first_the_next_time(monkeypatc
     monkeypatch.setattr(refresh, "AT_ONCE", 1)
     monkeypatch.setattr(refresh, "READ_FOR", 0.05)
     known = await again.read(None)
-    assert [len(items) for items in known.resources.values()] == [2, 2, 0, 0]
+    assert [len(items) for items in known.resources.values()] == [2, 2, *[0] * (len(PLACED) - 2)]
 
     cloud.hanging, cloud.called[:] = "", []
     found = await again.read(known)

@@ -18,13 +18,13 @@ from bot.domain.keys import (
     Cluster,
     FlinkRegion,
     KsqlCluster,
-    OrganizationScope,
     Person,
     RequestId,
     Resource,
     Secret,
     SlackUserId,
     TeamId,
+    unnamed,
 )
 from bot.domain.kinds import Kind
 from bot.domain.requests import Request, Shown
@@ -40,13 +40,11 @@ from tests.support.build import DANA, ERIN
 
 KEY = "KEY0000000000001"
 RESOURCES: dict[Kind, Resource] = {
+    **{kind: unnamed(kind, "id-1", "env-dev001", "dev") for kind in Kind},
     Kind.KAFKA: Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", "env-dev001", "dev"),
     Kind.SCHEMA_REGISTRY: Cluster(Kind.SCHEMA_REGISTRY, "lsrc-dev001", "Stream Governance", "env-dev001", "dev"),
     Kind.KSQLDB: KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001"),
     Kind.FLINK: FlinkRegion("aws.us-east-1", "env-dev001", "dev"),
-    Kind.CLOUD: OrganizationScope(Kind.CLOUD),
-    Kind.TABLEFLOW: OrganizationScope(Kind.TABLEFLOW),
-    Kind.GLOBAL: OrganizationScope(Kind.GLOBAL),
 }
 ENDPOINTS = Endpoints("pkc-1.example:9092", "https://rest.example:443/", organization="o-1")
 EVERY = [(kind, value) for kind in Kind for value, _ in snippets.names(kind)]
