@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, get_args
 
-from bot.rehearsal.report import foreign_payloads, foreign_seen, foreign_verdicts
 from sandbox.confluent.faults import Expiry
+from sandbox.report import foreign_payloads, foreign_seen, foreign_verdicts
 from sandbox.slack.manners import DRAWN, Manners
 from sandbox.slack.optional import ABSENT_OR_EMPTY, OPTIONAL
 

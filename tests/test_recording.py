@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import CloudRefused
-from bot.rehearsal.findings import LINES, NOT_SETTLED, Findings
-from bot.rehearsal.report import LARGEST, PAYLOADS, NotAReport, error_name, foreign, read
+from bot.rehearsal.findings import LINES, NOT_SETTLED, PAYLOADS, Findings, error_name
 from sandbox.confluent.faults import Faults
 from sandbox.recording import BY_SHAPE, FIXED, HABITS, OF_THE_PERSON, SWITCHES, NotARecording, Recording
+from sandbox.report import LARGEST, NotAReport, foreign, read
 from sandbox.slack.manners import Manners
 from sandbox.slack.optional import ABSENT_OR_EMPTY, OPTIONAL
 from tools.recording import RECORDINGS, main

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.rehearsal.report import NotAReport, foreign, kind_of_text, read
 from sandbox.recording import LONGEST, Recording
+from sandbox.report import NotAReport, foreign, kind_of_text, read
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT / "tests" / "data" / "rehearsals"

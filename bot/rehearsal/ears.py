@@ -12,8 +12,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import logs
-from bot.rehearsal.findings import Findings
-from bot.rehearsal.report import PAYLOADS
+from bot.rehearsal.findings import PAYLOADS, Findings
 from bot.slack.api.workspace import Workspace
 from bot.slack.blocks.kit import Block, option
 from bot.slack.payloads import ids

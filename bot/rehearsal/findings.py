@@ -1,11 +1,14 @@
 """What a rehearsal looks for and what it found: a verdict for each line of the evidence, and shapes, never values."""
 
+import builtins
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
+
+from bot.domain import errors
 
 Verdict: TypeAlias = Literal["TRUE", "FALSE", "not seen"]
 Shape: TypeAlias = str | int | float | bool | None
@@ -78,6 +81,32 @@ NOT_SETTLED: Final[Mapping[str, str]] = {
 }
 """Lines of the evidence that a rehearsal can't settle, and why."""
 STEPS: Final = frozenset(line.step for line in LINES if line.entry not in NOT_SETTLED)
+_PLACE: Final = ("enterprise", "is_enterprise_install", "team", "team.id", "team.enterprise_id", "team.enterprise_name")
+_USER: Final = ("token", "user.id", "user.username", "user.team_id")
+_VIEW: Final = (
+    "response_urls",
+    "view.clear_on_close",
+    "view.hash",
+    "view.notify_on_close",
+    "view.previous_view_id",
+    "view.private_metadata",
+    "view.state.values",
+)
+PAYLOADS: Final[Mapping[str, tuple[str, ...]]] = {
+    "slash_command": ("api_app_id", "enterprise_id", "enterprise_name", "is_enterprise_install", "team_id"),
+    "block_actions": (*_PLACE, *_USER, "response_url", "state", "view.hash"),
+    "block_suggestion": (*_PLACE, *_USER, "block_id", "container", "view.hash"),
+    "view_submission": (*_PLACE, *_USER, *_VIEW),
+    "view_closed": (*_PLACE, *_USER, *_VIEW, "is_cleared"),
+}
+"""Fields of what Slack sends, by its type: those that it may leave out, or that tell a Grid."""
+ERRORS: Final = frozenset(
+    name
+    for module in (builtins, errors)
+    for name, each in vars(module).items()
+    if isinstance(each, type) and issubclass(each, Exception)
+)
+"""What the report may call an error."""
 
 
 @dataclass(slots=True)
@@ -151,6 +180,11 @@ class Findings:
 def shapes(found: Mapping[str, object], names: Iterable[str]) -> dict[str, Shape]:
     """What the named fields look like; no other name and no value gets out."""
     return {name: _shape(found[name]) if name in found else "absent" for name in names}
+
+
+def error_name(error: Exception) -> str:
+    """The nearest class of an error that Python or Latchkey names."""
+    return next(each.__name__ for each in type(error).__mro__ if each.__name__ in ERRORS)
 
 
 def _shape(value: object) -> str:

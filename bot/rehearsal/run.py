@@ -26,7 +26,7 @@ from bot.policyfile import PolicyError, PolicySource
 from bot.rehearsal.confluent import ConfluentSteps, sweep
 from bot.rehearsal.console import Console, Skipped
 from bot.rehearsal.ears import Ears, bolt
-from bot.rehearsal.report import error_name
+from bot.rehearsal.findings import error_name
 from bot.rehearsal.slack import GRACE, SETTLED, SlackSteps
 from bot.services.ports.clock import Clock
 from bot.settings import Settings, StartupError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.rehearsal.report import foreign, read
 from sandbox.recording import Recording
+from sandbox.report import foreign, read
 from sandbox.slack.manners import DRAWN, HABITS, Manners
 from tests.support.rehearsal import Operator, nothing_is_left, operator
 from tools.recording import RECORDINGS, main, recording_of

@@ -15,9 +15,9 @@ import pytest
 from bot.domain.kinds import Kind
 from bot.rehearsal import slack as slack_steps
 from bot.rehearsal.findings import LINES, NOT_SETTLED, Findings, shapes
-from bot.rehearsal.report import foreign, read
 from sandbox.cast import CAST
 from sandbox.gate import Gate
+from sandbox.report import foreign, read
 from sandbox.slack.manners import Manners
 from sandbox.stage import answers
 from tests.support.rehearsal import nothing_is_left, operator

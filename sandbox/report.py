@@ -3,15 +3,13 @@
 Everything else is refused, so a report that passes holds nothing personal, whatever Slack, Confluent or a person wrote.
 """
 
-import builtins
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
-from bot.domain import errors
-from bot.rehearsal.findings import LINES, NOT_SETTLED
+from bot.rehearsal.findings import ERRORS, LINES, NOT_SETTLED, PAYLOADS
 
 FORMAT: Final = 1
 LARGEST: Final = 1_000_000
@@ -23,26 +21,6 @@ TYPES: Final = frozenset(
     {"absent", "null", "boolean", "number", "string", "empty string", "list", "empty list", "object", "empty object"}
 )
 """What a field of a payload can be."""
-_PLACE: Final = ("enterprise", "is_enterprise_install", "team", "team.id", "team.enterprise_id", "team.enterprise_name")
-_USER: Final = ("token", "user.id", "user.username", "user.team_id")
-_VIEW: Final = (
-    "response_urls",
-    "view.clear_on_close",
-    "view.hash",
-    "view.notify_on_close",
-    "view.previous_view_id",
-    "view.private_metadata",
-    "view.state.values",
-)
-PAYLOADS: Final[Mapping[str, tuple[str, ...]]] = {
-    "slash_command": ("api_app_id", "enterprise_id", "enterprise_name", "is_enterprise_install", "team_id"),
-    "block_actions": (*_PLACE, *_USER, "response_url", "state", "view.hash"),
-    "block_suggestion": (*_PLACE, *_USER, "block_id", "container", "view.hash"),
-    "view_submission": (*_PLACE, *_USER, *_VIEW),
-    "view_closed": (*_PLACE, *_USER, *_VIEW, "is_cleared"),
-}
-"""Fields of what Slack sends, by its type: those that it may leave out, or that tell a Grid."""
-
 _STATES = ("whole", "empty", "stale", "not always the same")
 _PROFILE = ("team_id", "enterprise_user", "is_email_confirmed", "is_restricted", "deleted", "profile")
 _CHANNEL = ("is_member", "is_private", "is_archived", "is_ext_shared")
@@ -71,12 +49,6 @@ _WORDS: Final = TYPES | {
 _SHAPE: Final = re.compile(r"boolean (true|false)|list of \d{1,4}")
 _NUMBERS: Final = 10_000
 """Counts, seconds and status codes are below."""
-_ERRORS: Final = frozenset(
-    name
-    for module in (builtins, errors)
-    for name, each in vars(module).items()
-    if isinstance(each, type) and issubclass(each, Exception)
-)
 _KINDS: Final[tuple[tuple[str, str], ...]] = (
     ("an email address", r"\S@\S"),
     ("an address", r"://|\b\d{1,3}(\.\d{1,3}){3}\b"),
@@ -120,7 +92,7 @@ def foreign(report: Json) -> list[str]:
     found += foreign_payloads(report["payloads"])
     entries = {each.entry for each in LINES}
     found += _words(report.get("unhandled", []), "unhandled", entries)
-    found += _words(report.get("failed", []), "failed", _ERRORS)
+    found += _words(report.get("failed", []), "failed", ERRORS)
     for name, reason in _items(report.get("not_settled", {}), "not_settled", entries, found):
         found += _unless(reason == NOT_SETTLED.get(name), f"not_settled, {name}", reason)
     return found
@@ -150,11 +122,6 @@ def foreign_payloads(payloads: object) -> list[str]:
         for path, types in _items(fields, f"payloads, {kind}", PAYLOADS[kind], found):
             found += _words(types, f"payloads, {kind}, {path}", TYPES)
     return found
-
-
-def error_name(error: Exception) -> str:
-    """The nearest class of an error that Python or Latchkey names."""
-    return next(each.__name__ for each in type(error).__mro__ if each.__name__ in _ERRORS)
 
 
 def kind_of_text(text: str) -> str:
