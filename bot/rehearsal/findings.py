@@ -188,19 +188,16 @@ def error_name(error: Exception) -> str:
 
 
 def _shape(value: object) -> str:
+    """The type of a value, a truth itself, and how much a list holds, but not whether an object holds anything."""
     match value:
-        case None:
-            return "null"
         case bool():
             return f"boolean {str(value).lower()}"
-        case str():
-            return "string" if value else "empty string"
-        case int() | float():
-            return "number"
         case list():
             return f"list of {len(value)}"  # pyright: ignore[reportUnknownArgumentType]
-        case _:
+        case dict():
             return "object"
+        case _:
+            return _type(value)
 
 
 def _type(value: object) -> str:
