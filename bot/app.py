@@ -8,17 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.web.async_client import AsyncWebClient
 
 import handlers
-from bot import logs, server
+from bot import server
 from bot.assembly import Parts, assemble, response_url_bases
 from bot.background import Background, background
-from bot.connections import World, connected
+from bot.connections import World, bolt, connected, policy_source, socket_mode
 from bot.domain.errors import LatchkeyError, Throttled
 from bot.domain.policy import Policy
-from bot.policyfile import PolicyError, PolicySource
+from bot.policyfile import PolicySource
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.backstop import Backstop, ExpirySupport
 from bot.services.ports.clock import Clock
@@ -46,7 +44,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
     """Run until `stop`, then take no more work, finish what was begun, and close. Raises `StartupError`."""
     async with connected(settings, clock) as world, AsyncExitStack() as stack:
         registry = CollectorRegistry()
-        source = _policy(settings)
+        source = policy_source(settings)
         parts = assemble(settings, world, registry, source.current)
         worker = parts.services.worker
         await _first_catalog(worker)
@@ -57,7 +55,9 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         await stack.enter_async_context(_watching(watch))
         work = await stack.enter_async_context(background(grace=GRACE))
         app = _bolt(settings, world, parts, work)
-        socket = await _socket(stack, settings, app, world) if settings.slack_mode == "socket" else None
+        socket = None
+        if settings.slack_mode == "socket":
+            socket = await stack.enter_async_context(socket_mode(settings, world, app))
         checks = _checks(source, world, worker, socket, watch)
         web = server.create(None if socket else app, checks, registry, warnings=frozenset({"channels"}))
         port = await stack.enter_async_context(server.serving(web, settings.host, settings.port))
@@ -70,10 +70,11 @@ async def doctor(settings: Settings) -> int:
     """Try everything that the settings name; print a line for each. Returns the exit code."""
     try:
         async with connected(settings, utc_now) as world:
+            policy = policy_source(settings).current()
             found = [
                 ("Slack", None, f": {world.workspace.name} ({world.workspace.team})"),
-                ("channels", await _channel_problems(world, _policy(settings).current()), ""),
-                ("people", None, f": {await unconfirmed(world.slack, _policy(settings).current())}"),
+                ("channels", await _channel_problems(world, policy), ""),
+                ("people", None, f": {await unconfirmed(world.slack, policy)}"),
                 ("answers to clicks", await unreachable(world.session, response_url_bases(settings)), ""),
                 ("store", " ".join(await redis_problems(world.redis)) or None, ""),
                 ("clock", await clock_problem(world.redis), ""),
@@ -103,13 +104,6 @@ async def audit_lines(settings: Settings) -> AsyncIterator[Mapping[str, object]]
     async with connected(settings, utc_now) as world:
         async for line in world.store.audit.read():
             yield line
-
-
-def _policy(settings: Settings) -> PolicySource:
-    try:
-        return PolicySource.open(settings.latchkey_policy, settings.latchkey_channel)
-    except PolicyError as error:
-        raise StartupError(f"The policy file does not hold:\n{error}") from None
 
 
 @asynccontextmanager
@@ -149,9 +143,7 @@ async def _rights_problem(world: World) -> str | None:
 
 async def _channel_problems(world: World, policy: Policy) -> str | None:
     """What keeps cards and reviews out of the channels that the policy names; None when nothing does."""
-    reviewed = [policy.review.channel] if policy.review else []
-    channels = {*(rule.channel for rule in policy.rules), *reviewed}
-    problems = [await channel_problem(world.slack, channel) for channel in sorted(channels)]
+    problems = [await channel_problem(world.slack, channel) for channel in policy.channels]
     return " ".join(filter(None, problems)) or None
 
 
@@ -182,27 +174,7 @@ async def _working(worker: Worker, stop: asyncio.Event) -> AsyncGenerator[None]:
 
 
 def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> AsyncApp:
-    workspace = world.workspace
-    known = AuthorizeResult(
-        enterprise_id=workspace.enterprise or None,
-        team_id=workspace.team,
-        bot_user_id=workspace.bot_user,
-        bot_id=workspace.bot_id,
-        bot_token=settings.slack_bot_token.get_secret_value(),
-    )
-
-    async def authorize() -> AuthorizeResult:
-        return known  # looked up once at the start, so that no answer waits for Slack
-
-    secret = settings.slack_signing_secret
-    app = AsyncApp(
-        # Without a token of its own: `authorize` gives it, and Bolt warns about a second one.
-        client=AsyncWebClient(base_url=settings.slack_api_url, session=world.session),
-        signing_secret=secret.get_secret_value() if secret else None,
-        authorize=authorize,
-        process_before_response=True,
-        logger=logs.bolt_logger(),
-    )
+    app = bolt(settings, world, process_before_response=True)
     services, worker = parts.services, parts.services.worker
     context = handlers.ListenerContext(
         inbox=worker.inbox,
@@ -222,14 +194,6 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
     )
     handlers.register(app, context)
     return app
-
-
-async def _socket(stack: AsyncExitStack, settings: Settings, app: AsyncApp, world: World) -> Sockets:
-    token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
-    handler = Sockets(app, token, world.slack, logs.bolt_logger())
-    stack.push_async_callback(handler.close)
-    await handler.connect()
-    return handler
 
 
 def _checks(

@@ -8,16 +8,21 @@ from importlib.metadata import PackageNotFoundError, version
 
 import aiohttp
 from redis.asyncio import Redis
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import logs
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.errors import KeyRefused, LatchkeyError, TokenRefused, Undeliverable
 from bot.domain.keys import Secret
+from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports.clock import Clock
 from bot.settings import Settings, StartupError
 from bot.slack.api.proxies import routed
+from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Workspace, app_token_problem, introduce
 from bot.store import Store
 from bot.store.connection import check as redis_problems
@@ -39,6 +44,7 @@ class World:
     workspace: Workspace
     redis: Redis
     store: Store
+    client: Client
     cloud: ConfluentCloud
     clock: Clock
     prober: ConfluentProber
@@ -68,7 +74,52 @@ async def connected(settings: Settings, clock: Clock) -> AsyncGenerator[World]:
         prober = await stack.enter_async_context(ConfluentProber(settings.confluent_cloud_endpoint, version=_version()))
         await look_at_confluent(cloud)
         store = Store.open(redis, sealer, workspace.team, clock)
-        yield World(slack, session, workspace, redis, store, cloud, clock, prober)
+        yield World(slack, session, workspace, redis, store, client, cloud, clock, prober)
+
+
+def bolt(settings: Settings, world: World, *, process_before_response: bool = False) -> AsyncApp:
+    """A Bolt app for this workspace, without listeners."""
+    workspace = world.workspace
+    known = AuthorizeResult(
+        enterprise_id=workspace.enterprise or None,
+        team_id=workspace.team,
+        bot_user_id=workspace.bot_user,
+        bot_id=workspace.bot_id,
+        bot_token=settings.slack_bot_token.get_secret_value(),
+    )
+
+    async def authorize() -> AuthorizeResult:
+        return known  # looked up once at the start, so that no answer waits for Slack
+
+    secret = settings.slack_signing_secret
+    return AsyncApp(
+        # Without a token of its own: `authorize` gives it, and Bolt warns about a second one.
+        client=AsyncWebClient(base_url=settings.slack_api_url, session=world.session),
+        signing_secret=secret.get_secret_value() if secret else None,
+        authorize=authorize,
+        process_before_response=process_before_response,
+        logger=logs.bolt_logger(),
+    )
+
+
+@asynccontextmanager
+async def socket_mode(settings: Settings, world: World, app: AsyncApp) -> AsyncGenerator[Sockets]:
+    """Receive what Slack sends over Socket Mode until we leave."""
+    token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
+    sockets = Sockets(app, token, world.slack, logs.bolt_logger())
+    try:
+        await sockets.connect()
+        yield sockets
+    finally:
+        await sockets.close()
+
+
+def policy_source(settings: Settings) -> PolicySource:
+    """The policy that the settings name. Raises `StartupError`."""
+    try:
+        return PolicySource.open(settings.latchkey_policy, settings.latchkey_channel)
+    except PolicyError as error:
+        raise StartupError(f"The policy file does not hold:\n{error}") from None
 
 
 async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:

@@ -133,6 +133,12 @@ class Policy:
     """None where no review is wanted."""
 
     @property
+    def channels(self) -> tuple[str, ...]:
+        """Where requests and reviews are posted, sorted."""
+        reviewed = [self.review.channel] if self.review else []
+        return tuple(sorted({*(rule.channel for rule in self.rules), *reviewed}))
+
+    @property
     def user_keys(self) -> bool:
         """Whether any rule lets people have keys of their own account."""
         return any(rule.user_keys and not rule.forbid for rule in self.rules)

@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import logs
 from bot.rehearsal.findings import PAYLOADS, Findings
-from bot.slack.api.workspace import Workspace
 from bot.slack.blocks.kit import Block, option
 from bot.slack.payloads import ids
 
@@ -119,24 +115,6 @@ class Ears:
         if body.get("view"):  # a click there has no `state` of its own
             paths = tuple(path for path in paths if path != "state")
         self.findings.note_payload(kind, body, paths)
-
-
-def bolt(client: AsyncWebClient, workspace: Workspace, token: str, secret: str | None, ears: Ears) -> AsyncApp:
-    """A Bolt app that only has these ears."""
-    known = AuthorizeResult(
-        enterprise_id=workspace.enterprise or None,
-        team_id=workspace.team,
-        bot_user_id=workspace.bot_user,
-        bot_id=workspace.bot_id,
-        bot_token=token,
-    )
-
-    async def authorize() -> AuthorizeResult:
-        return known
-
-    app = AsyncApp(client=client, signing_secret=secret, authorize=authorize, logger=logs.bolt_logger())
-    ears.listen(app)
-    return app
 
 
 async def _nothing(ack: AsyncAck) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import randbelow, token_hex
@@ -12,27 +12,23 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
-from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import logs, server
+from bot import server
 from bot.assembly import response_url_bases
-from bot.confluent.client import Client
-from bot.connections import World, connected
+from bot.connections import World, bolt, connected, policy_source, socket_mode
 from bot.domain.errors import LatchkeyError
-from bot.domain.keys import Cluster, Secret
+from bot.domain.keys import Cluster
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
-from bot.policyfile import PolicyError, PolicySource
 from bot.rehearsal.confluent import ConfluentSteps, sweep
 from bot.rehearsal.console import Console, Skipped
-from bot.rehearsal.ears import Ears, bolt
+from bot.rehearsal.ears import Ears
 from bot.rehearsal.findings import error_name
 from bot.rehearsal.slack import GRACE, SETTLED, SlackSteps
 from bot.services.ports.clock import Clock
 from bot.settings import Settings, StartupError
 from bot.slack.api.client import Replies
 from bot.slack.api.people import SlackPeople
-from bot.slack.api.socket_mode import Sockets
 from bot.store.moments import utc_now
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -60,14 +56,14 @@ async def rehearse(settings: Settings, plan: Plan, console: Console, *, clock: C
     """
     with _Interruption(asyncio.current_task()) as interruption:
         try:
-            async with connected(settings, clock) as world, AsyncExitStack() as stack:
-                policy = _policy(settings)
+            async with connected(settings, clock) as world:
+                policy = policy_source(settings).current()
                 ears = Ears(f"{randbelow(9000) + 1000}")
                 await sweep(world.cloud, console, plan.seconds)
                 rehearsal = Rehearsal(settings, plan, console, world, policy, ears)
-                await rehearsal.prepare(stack)
-                await stack.enter_async_context(_listening(settings, world, ears))
-                return await rehearsal.run(interruption)
+                await rehearsal.prepare()
+                async with _listening(settings, world, ears):
+                    return await rehearsal.run(interruption)
         except asyncio.CancelledError:
             if not interruption.came_early:
                 raise
@@ -108,7 +104,7 @@ class Rehearsal:
     def __init__(
         self, settings: Settings, plan: Plan, console: Console, world: World, policy: Policy, ears: Ears
     ) -> None:
-        self._settings, self._plan, self._console, self._world, self._policy = settings, plan, console, world, policy
+        self._plan, self._console, self._world, self._policy = plan, console, world, policy
         self._ears, self._findings = ears, ears.findings
         hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
         replies = Replies(world.slack, world.session, hosts)
@@ -116,7 +112,7 @@ class Rehearsal:
         self.slack = SlackSteps(world.slack, replies, whose, ears, console, self._findings, *waits)
         self.confluent: ConfluentSteps | None = None
 
-    async def prepare(self, stack: AsyncExitStack) -> None:
+    async def prepare(self) -> None:
         """Find what --confluent names. Raises `StartupError` where there is no such cluster."""
         if not self._plan.confluent:
             return
@@ -127,13 +123,10 @@ class Rehearsal:
             raise StartupError(f"Confluent Cloud didn't show the cluster of --confluent. {error}") from None
         if found is None or not isinstance(found[0], Cluster):
             raise StartupError("Confluent Cloud has no Kafka cluster that --confluent names. Use ENVIRONMENT/CLUSTER.")
-        settings, world = self._settings, self._world
-        secret = Secret(settings.confluent_cloud_api_secret.get_secret_value())
-        made = Client(settings.confluent_cloud_endpoint, settings.confluent_cloud_api_key, secret, version="rehearsal")
-        client = await stack.enter_async_context(made)
+        world = self._world
         self.confluent = ConfluentSteps(
             world.cloud,
-            client,
+            world.client,
             SlackPeople(world.slack),
             world.workspace.tenant,
             self._policy.people,
@@ -156,11 +149,8 @@ class Rehearsal:
             work.cancel()
             await self._finish(work)
         found = self._findings
-        return 1 if found.is_interrupted or found.unhandled or found.failed or self._has_failures else 0
-
-    @property
-    def _has_failures(self) -> bool:
-        return self.confluent is not None and bool(self.confluent.failures)
+        left = self.confluent.failures if self.confluent else []
+        return 1 if found.is_interrupted or found.unhandled or found.failed or left else 0
 
     def _interrupt(self, work: "asyncio.Task[None]") -> None:
         if self._findings.is_interrupted or work.done():
@@ -171,7 +161,7 @@ class Rehearsal:
         work.cancel()
 
     async def _steps(self) -> None:
-        steps = self.slack.all(_channels(self._policy))
+        steps = self.slack.all(self._policy.channels)
         if self.confluent is not None:
             steps += self.confluent.all(lambda: self._ears.operator)
         for number, (title, step) in enumerate(steps, 1):
@@ -221,31 +211,12 @@ class Rehearsal:
 @asynccontextmanager
 async def _listening(settings: Settings, world: World, ears: Ears) -> AsyncGenerator[None]:
     """Hear what Slack sends, in the way that the bot would."""
-    secret = settings.slack_signing_secret
-    client = AsyncWebClient(base_url=settings.slack_api_url, session=world.session)
-    token = settings.slack_bot_token.get_secret_value()
-    app = bolt(client, world.workspace, token, secret.get_secret_value() if secret else None, ears)
+    app = bolt(settings, world)
+    ears.listen(app)
     if settings.slack_mode == "http":
         web = server.create(app, {}, CollectorRegistry())
         async with server.serving(web, settings.host, settings.port):
             yield
         return
-    app_token = settings.slack_app_token.get_secret_value() if settings.slack_app_token else ""
-    socket = Sockets(app, app_token, world.slack, logs.bolt_logger())
-    try:
-        await socket.connect()
+    async with socket_mode(settings, world, app):
         yield
-    finally:
-        await socket.close()
-
-
-def _policy(settings: Settings) -> Policy:
-    try:
-        return PolicySource.open(settings.latchkey_policy, settings.latchkey_channel).current()
-    except PolicyError as error:
-        raise StartupError(f"The policy file does not hold:\n{error}") from None
-
-
-def _channels(policy: Policy) -> Sequence[str]:
-    reviewed = [policy.review.channel] if policy.review else []
-    return sorted({*(rule.channel for rule in policy.rules), *reviewed})
