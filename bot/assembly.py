@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from prometheus_client import CollectorRegistry
 
 from bot.connections import World
+from bot.domain.audit import Event
 from bot.domain.policy import Policy
 from bot.domain.requests import Request
-from bot.metrics import CountedAudit, CountedRequests, events_counter, refusals_counter
+from bot.metrics import events_counter, refusals_counter
 from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Drawn, Homes, Visitors
 from bot.services.browse.key import Viewing
@@ -85,6 +86,7 @@ class Ports:
     """Tells the policy as it is at that moment."""
     clock: Clock
     jitter: Callable[[], float] = chance
+    events_written: Callable[[Sequence[Event]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Parts:
 def compose(ports: Ports) -> Services:
     """Builds every service, once."""
     requests, cache, cloud, clock, bell = ports.requests, ports.cache, ports.cloud, ports.clock, Bell()
-    transitions = Transitions(requests, ports.audit, clock, bell.ring)
+    transitions = Transitions(requests, ports.audit, clock, bell.ring, ports.events_written)
     directory = Directory(cloud, ports.people, cache, clock, ports.tenant, ports.policy)
     catalog = CatalogCache(Cataloguing(cloud), cache, clock)
     candidates = Candidates(ports.policy, cache, clock, partial(Approvers, cloud, ports.people, ports.tenant))
@@ -213,13 +215,13 @@ def compose(ports: Ports) -> Services:
 
 def assemble(settings: Settings, world: World, registry: CollectorRegistry, policy: Callable[[], Policy]) -> Parts:
     """Puts one process together over its connections. `policy` tells the policy as it is at that moment."""
-    store, counter = world.store, events_counter(registry)
+    store = world.store
     hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
     replies, views = Replies(world.slack, world.session, hosts), AckedViews(world.slack)
     refusals = refusals_counter(registry)
     ports = Ports(
-        requests=CountedRequests(store.requests, counter),
-        audit=CountedAudit(store.audit, counter),
+        requests=store.requests,
+        audit=store.audit,
         agenda=store.agenda,
         inbox=store.inbox,
         drafts=store.drafts,
@@ -235,6 +237,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         tenant=world.workspace.tenant,
         policy=policy,
         clock=world.clock,
+        events_written=events_counter(registry),
     )
     return Parts(compose(ports), replies, views)
 

@@ -203,6 +203,7 @@ async def test_without_messages_from_latchkey_the_secret_is_in_the_list_of_reque
         async with httpx.AsyncClient() as client:
             counted = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
         assert 'latchkey_messages_refused_total{code="messages_tab_disabled",surface="key"}' in counted
+        assert 'latchkey_events_total{action="secret:shown"} 1.0' in counted
 
 
 async def test_a_list_of_requests_that_came_as_a_message_stays_a_list(tmp_path: Path) -> None:

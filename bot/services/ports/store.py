@@ -3,7 +3,7 @@
 Every method may raise `Unavailable`; what else it raises stands beside it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
@@ -187,10 +187,6 @@ class Audit(Protocol):
 
     async def append(self, *events: Event) -> None:
         """Write events that go with no change of a request."""
-
-    def read(self) -> AsyncIterator[Mapping[str, object]]:
-        """Every line, oldest first, as `latchkey audit export` prints it."""
-        ...
 
 
 class Cache(Protocol):

@@ -1,6 +1,6 @@
 """Writing a request's next state: one atomic change, due at once so that a worker shows it, and the worker woken."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -56,6 +56,8 @@ class Transitions:
     audit: Audit
     clock: Clock
     wake: Callable[[], None]
+    written: Callable[[Sequence[Event]], None] = lambda _: None
+    """Told of every audit event that was written."""
 
     async def get(self, request: RequestId) -> Stored[Request]:
         """The request. Raises `NotFound` with a sentence for people."""
@@ -85,6 +87,7 @@ class Transitions:
             durable=extra.durable,
         )
         written, secret = await self.requests.commit(change)
+        self.written(events)
         self.wake()
         return Stored(after, written.rev), secret
 
@@ -99,6 +102,7 @@ class Transitions:
     async def append(self, event: Event) -> None:
         """The same for an event that is there already."""
         await self.audit.append(event)
+        self.written([event])
 
 
 def backoff(tries: int, error: LatchkeyError | None = None) -> timedelta:
