@@ -55,13 +55,6 @@ class Sources:
     """How to reach Slack and Confluent Cloud; None where a snapshot stands for them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Unanswered:
-    """Why there is no answer, in a line or more."""
-
-    why: str
-
-
 def explain(  # noqa: PLR0913 -- one for each option
     *,
     user: User,
@@ -149,6 +142,7 @@ def _answered(question: Question, sources: Sources) -> tuple["Explanation", dict
 async def _answer(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:
     from bot.domain.authority import Target
     from bot.services.catalog.find import all_names, find_owner, find_resource
+    from bot.services.people.granted_by import names_of
 
     async with _explaining(sources) as explaining:
         cloud = explaining.cloud
@@ -156,7 +150,7 @@ async def _answer(question: Question, sources: Sources) -> tuple["Explanation", 
         owner = await find_owner(cloud, question.owner, someone.person, question.operation)
         resource = await find_resource(cloud, question.kind, question.resource, question.environment)
         explanation = await explaining.explain(someone, question.operation, Target(owner, resource))
-        return explanation, await all_names(cloud)
+        return explanation, {**await all_names(cloud), **names_of(explanation.target)}
 
 
 async def _taken(sources: Sources) -> "Snapshot":
@@ -198,32 +192,30 @@ def explainer(cloud: "Inventory", people: "People", tenant: "Tenant", policy: "P
 
 def _policy(file: Path | None, channel: str) -> "Policy":
     from bot.domain.policy import without_a_file
-    from bot.policyfile import load
+    from bot.policyfile import read
 
-    return without_a_file(channel) if file is None else load(file, default_channel=channel)
+    return without_a_file(channel) if file is None else read(file, default_channel=channel).policy
 
 
 def _complete(work: Callable[[], Awaitable[T]]) -> T:
     """What `work` returns. Ends the program with 2 where there is no telling."""
 
-    async def guarded() -> T | _Unanswered:
+    async def guarded() -> T:
         from html import unescape
 
         from bot.cli.snapshot import SnapshotError
         from bot.domain.errors import LatchkeyError
         from bot.policyfile import PolicyError
+        from bot.settings import StartupError
 
         try:
             return await work()
         except LatchkeyError as error:
-            return _Unanswered(unescape(error.tell))
+            raise StartupError(unescape(error.tell)) from None
         except (PolicyError, SnapshotError) as error:
-            return _Unanswered(str(error))
+            raise StartupError(str(error)) from None
 
-    found = complete(guarded())
-    if isinstance(found, _Unanswered):
-        fail(found.why)
-    return found
+    return complete(guarded())
 
 
 def _print_json(value: object) -> None:

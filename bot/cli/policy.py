@@ -44,7 +44,7 @@ def check(
         raise typer.Exit(1)
     looked = "; Slack and Confluent Cloud know its ids" if online else ""
     rules = "1 rule" if read.rules == 1 else f"{read.rules} rules"
-    typer.echo(f"{read.name}: reads well ({rules} of its own, digest {read.digest}){looked}.")
+    typer.echo(f"{read.name}: reads well ({rules} of its own, digest {read.policy.digest}){looked}.")
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from bot.policyfile.findings import Finding, check
 from bot.policyfile.model import schema
-from bot.policyfile.reading import PolicyError, PolicyFile, load, parse, read
+from bot.policyfile.reading import PolicyError, PolicyFile, parse, read
 from bot.policyfile.source import PolicySource
 
-__all__ = ["Finding", "PolicyError", "PolicyFile", "PolicySource", "check", "load", "parse", "read", "schema"]
+__all__ = ["Finding", "PolicyError", "PolicyFile", "PolicySource", "check", "parse", "read", "schema"]

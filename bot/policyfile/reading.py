@@ -37,15 +37,6 @@ class PolicyFile:
     tree: Tree
     rules: int
     """How many rules the file has; those that follow in `policy` are built in."""
-    digest: str
-    """The beginning of the file's SHA-256: which version of the file it is."""
-
-
-def load(source: Path | str, *, default_channel: str) -> Policy:
-    """The policy of a file, or of the text of one. Raises `PolicyError`."""
-    if isinstance(source, Path):
-        return read(source, default_channel=default_channel).policy
-    return parse(source.encode("utf-8", "surrogatepass"), default_channel=default_channel).policy
 
 
 def read(path: Path, *, default_channel: str) -> PolicyFile:
@@ -87,8 +78,12 @@ def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyF
     build = _Build(file, tree, default_channel)
     policy = build.policy()
     _raise_for(name, build.problems)
-    digest = hashlib.sha256(data).hexdigest()[:12]
-    return PolicyFile(name, replace(policy, digest=digest), tree, len(file.rules), digest)
+    return PolicyFile(name, replace(policy, digest=digest_of(data)), tree, len(file.rules))
+
+
+def digest_of(data: bytes) -> str:
+    """The beginning of a file's SHA-256: which version of the file it is."""
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def _raise_for(name: str, problems: list[Problem]) -> None:

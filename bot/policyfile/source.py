@@ -1,15 +1,13 @@
 """The policy that holds now, and how it changes while the program runs: by a good new file, and by nothing else."""
 
 import asyncio
-import hashlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.domain.policy import Policy, without_a_file
-from bot.policyfile.reading import PolicyError, content, parse
+from bot.policyfile.reading import PolicyError, content, digest_of, parse, read
 
-BUILT_IN = "built-in"
 log = logging.getLogger("latchkey")
 
 
@@ -20,8 +18,6 @@ class PolicySource:
     path: Path | None
     default_channel: str
     policy: Policy
-    digest: str
-    """Which version of the file holds: the beginning of its SHA-256. Audit records carry it."""
     every: float = 5.0
     """Seconds between two looks at the file."""
     settle: float = 1.0
@@ -36,9 +32,8 @@ class PolicySource:
     def open(cls, path: Path | None, default_channel: str) -> "PolicySource":
         """Read the file for the first time. Raises `PolicyError`."""
         if path is None:
-            return cls(None, default_channel, without_a_file(default_channel), BUILT_IN)
-        file = parse(content(path), default_channel=default_channel, name=str(path))
-        return cls(path, default_channel, file.policy, file.digest)
+            return cls(None, default_channel, without_a_file(default_channel))
+        return cls(path, default_channel, read(path, default_channel=default_channel).policy)
 
     def current(self) -> Policy:
         """The policy that holds now. Ask again for every decision."""
@@ -65,23 +60,22 @@ class PolicySource:
             return True
         try:
             # In a thread: a large file takes a second, and clicks are waiting.
-            file = await asyncio.to_thread(self._read, self.path)
+            policy = await asyncio.to_thread(self._read, self.path)
         except PolicyError as error:
             self._refuse(error)
             return False
-        if file is not None:
-            self.policy, self.digest = file
-            log.info("policy reloaded", extra={"file": str(self.path), "digest": self.digest})
+        if policy is not None:
+            self.policy = policy
+            log.info("policy reloaded", extra={"file": str(self.path), "digest": policy.digest})
         self.problem = self._refused = None
         return True
 
-    def _read(self, path: Path) -> tuple[Policy, str] | None:
+    def _read(self, path: Path) -> Policy | None:
         """The policy in the file; None when it holds already."""
         data = content(path)
-        if _digest(data) == self.digest:
+        if digest_of(data) == self.policy.digest:
             return None
-        file = parse(data, default_channel=self.default_channel, name=str(path))
-        return file.policy, file.digest
+        return parse(data, default_channel=self.default_channel, name=str(path)).policy
 
     def _refuse(self, error: PolicyError) -> None:
         more = len(error.problems) - 1
@@ -101,21 +95,17 @@ class PolicySource:
 
     async def _has_settled(self, seen: str, stopped: asyncio.Task[bool]) -> bool:
         """Whether the file, as it was just seen, is to be read, and is whole."""
-        if seen == self.digest and self.problem is None:
+        if seen == self.policy.digest and self.problem is None:
             return False
         log.debug("policy file changed")
         return await self._wait(stopped, self.settle) or seen == await self._look()
 
     async def _look(self) -> str:
         """The digest of the file as it is. Its content, not its times: those miss links and quick writes."""
-        return _digest(await asyncio.to_thread(self._content)) if self.path is not None else self.digest
+        return digest_of(await asyncio.to_thread(self._content)) if self.path is not None else self.policy.digest
 
     def _content(self) -> bytes:
         try:
             return content(self.path) if self.path is not None else b""
         except PolicyError as error:
             return str(error).encode()
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:12]

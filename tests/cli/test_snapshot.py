@@ -19,7 +19,7 @@ from bot.domain.authority import Target
 from bot.domain.errors import Throttled
 from bot.domain.keys import Operation, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
-from bot.policyfile import load
+from bot.policyfile import parse as parse_policy
 from bot.services.catalog.find import find_owner, find_resource
 from bot.services.people.approvers import Approver
 from bot.services.people.explain import Explaining
@@ -43,13 +43,13 @@ async def live(tmp_path: Path) -> AsyncIterator[Explaining]:
         secret = Secret(here.organization.secrets_issued[BOT_KEY])
         slack = AsyncWebClient(BOT_TOKEN, base_url=environment["SLACK_API_URL"])
         async with Client(here.confluent_url, BOT_KEY, secret, version="0") as client:
-            policy = load(POLICY, default_channel="")
+            policy = parse_policy(POLICY.encode(), default_channel="").policy
             yield explainer(ConfluentCloud(client), SlackPeople(slack), Tenant(TeamId(TEAM)), policy)
 
 
 def offline(org: Path) -> Explaining:
     found = read(org)
-    policy = load(POLICY, default_channel="")
+    policy = parse_policy(POLICY.encode(), default_channel="").policy
     return explainer(SnapshotCloud(found), SnapshotPeople(found.slack), found.slack.tenant, policy)
 
 

@@ -12,8 +12,8 @@ from bot.domain.keys import MyAccount, Operation, OrganizationScope, Person
 from bot.domain.kinds import Kind
 from bot.domain.policy import RULED
 from bot.domain.roles import Binding
-from bot.policyfile import PolicyError, check, load, parse
-from tests.policy.written import examples
+from bot.policyfile import PolicyError, check, parse
+from tests.policy.written import examples, file
 from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, HERE, ORGANIZATION, an_approval, an_ask
 
 PIECES = st.sampled_from(
@@ -114,7 +114,7 @@ def test_a_rule_that_forbids_allows_nothing_more_wherever_it_stands(
 
     def decided(written: list[dict[str, object]]) -> Verdict:
         named = [{"name": f"rule {index}", **rule} for index, rule in enumerate(written)]
-        policy = load(json.dumps({"version": 1, "channel": "C1", "rules": named}), default_channel="")
+        policy = file(json.dumps({"version": 1, "channel": "C1", "rules": named}), head="").policy
         approver = (an_approval(ERIN, ask), holding(ERIN, is_admin="approver" in admins))
         return decide(policy, ask, holding(DANA, is_admin="requester" in admins), [approver])
 

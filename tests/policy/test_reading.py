@@ -9,7 +9,7 @@ from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Review, RoleMapping, built_in, without_a_file
 from bot.domain.roles import TABLES
-from bot.policyfile import PolicyError, load, read
+from bot.policyfile import PolicyError, read
 from bot.policyfile.tree import MOST_BYTES
 from tests.policy.written import examples, file, problems
 
@@ -17,7 +17,7 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def test_everything_that_a_file_can_say() -> None:
-    policy = load(examples()[0], default_channel="C09")
+    policy = file(examples()[0], head="", default_channel="C09").policy
 
     production, no_global = policy.rules[:2]
     assert production.match == Match(
@@ -172,8 +172,8 @@ def test_cards_go_to_the_given_channel_when_the_file_names_none() -> None:
 def test_the_digest_is_that_of_the_bytes() -> None:
     first, again, other = file(""), file(""), file("# a comment\n")
 
-    assert first.digest == again.digest != other.digest
-    assert len(first.digest) == 12
+    assert first.policy.digest == again.policy.digest != other.policy.digest
+    assert len(first.policy.digest) == 12
 
 
 # --- what is wrong ----------------------------------------------------------------------------------------------------
@@ -361,4 +361,4 @@ def test_a_file_of_the_largest_size_and_a_byte_order_mark_is_read(tmp_path: Path
     text = "\ufeffversion: 1\nchannel: C1\n".encode()
     path.write_bytes(text + b"#" * (MOST_BYTES - len(text)))
 
-    assert load(path, default_channel="").rules[0].channel == "C1"
+    assert read(path, default_channel="").policy.rules[0].channel == "C1"

@@ -30,7 +30,7 @@ def remove(path: Path) -> None:
 
 
 def digest_of(path: Path) -> str:
-    return parse(path.read_bytes(), default_channel="").digest
+    return parse(path.read_bytes(), default_channel="").policy.digest
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_without_a_file_the_built_in_policy_holds() -> None:
     source = PolicySource.open(None, "C09")
 
     assert source.current() == without_a_file("C09")
-    assert (source.digest, source.problem) == ("built-in", None)
+    assert (source.policy.digest, source.problem) == ("built-in", None)
 
 
 async def test_without_a_file_there_is_nothing_to_reload() -> None:
@@ -108,13 +108,13 @@ def write_with_the_same_size_and_time(path: Path, content: str) -> None:
 @pytest.mark.parametrize("change", [write, replace_as_editors_do, write_with_the_same_size_and_time])
 async def test_a_changed_file_is_noticed(path: Path, change: Callable[[Path, str], None]) -> None:
     source = opened(path)
-    before = source.digest
+    before = source.policy.digest
 
     async with following(source):
         change(path, text("other"))
         await until(lambda: name(source) == "other")
 
-    assert source.digest == digest_of(path) != before
+    assert source.policy.digest == digest_of(path) != before
 
 
 async def test_a_configmap_that_swaps_its_link_is_noticed(tmp_path: Path) -> None:
@@ -158,12 +158,12 @@ async def test_a_broken_file_keeps_the_old_policy_and_says_so(
     path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = opened(path)
-    digest = source.digest
+    digest = source.policy.digest
 
     async with following(source):
         write(path, content)
         await until(lambda: source.problem is not None)
-        assert (name(source), source.digest) == ("first", digest)
+        assert (name(source), source.policy.digest) == ("first", digest)
         assert source.problem is not None
         assert source.problem.startswith(f"{path}:")
 
