@@ -17,11 +17,6 @@ class Background:
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
-        self._running: set[asyncio.Task[None]] = set()
-
-    def __len__(self) -> int:
-        """How many jobs run now."""
-        return len(self._running)
 
     def start(self, job: Coroutine[Any, Any, None], *, name: str, report: Report) -> None:
         """Run `job` beside the caller. What it raises goes to `report` and nowhere else.
@@ -30,14 +25,12 @@ class Background:
         """
         supervised = _supervise(job, name, report)
         try:
-            task = self._group.create_task(supervised, name=name)
+            self._group.create_task(supervised, name=name)
         except RuntimeError:
             # Python 3.11 leaves both unawaited, and each would warn about it later, far from here.
             supervised.close()
             job.close()
             raise
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
 
 
 async def _supervise(job: Coroutine[Any, Any, None], name: str, report: Report) -> None:

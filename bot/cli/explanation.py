@@ -11,25 +11,17 @@ from bot.domain.policy import Rule
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Someone
 from bot.services.people.explain import Explanation, Looked
-from bot.services.people.granted_by import in_words, names_of, right
+from bot.services.people.granted_by import in_words, right
 
 Names: TypeAlias = Mapping[str, str]
-_VERBS = {
-    Operation.CREATE: "create a {} key",
-    Operation.EDIT: "edit a {} key",
-    Operation.ROTATE: "rotate a {} key",
-    Operation.DELETE: "delete a {} key",
-    Operation.EXTEND: "extend a {} key",
-}
 
 
-def as_text(explanation: Explanation, more_names: Names) -> str:
-    """The whole explanation. `more_names` are of places other than the target."""
-    names = {**more_names, **names_of(explanation.target)}
+def as_text(explanation: Explanation, names: Names) -> str:
+    """The whole explanation. `names` are of places, by their ids."""
     ask = explanation.ask
     return _clean(
         [
-            f"{_who(explanation.requester)} wants to {_VERBS[ask.operation].format(ask.resource.kind.row.label)}",
+            f"{_who(explanation.requester)} wants to {ask.operation.value} a {ask.resource.kind.row.label} key",
             f"  for     {_resource(ask.resource)}",
             f"  owner   {_owner(ask.owner)}",
             "",
@@ -42,23 +34,19 @@ def as_text(explanation: Explanation, more_names: Names) -> str:
     )
 
 
-def approvers_as_text(explanation: Explanation, more_names: Names) -> str:
+def approvers_as_text(explanation: Explanation, names: Names) -> str:
     """The people alone, a line for each."""
-    names = {**more_names, **names_of(explanation.target)}
     return _clean(_approver(each, names) for each in explanation.able)
 
 
-def notes(explanation: Explanation, more_names: Names) -> str:
+def notes(explanation: Explanation, names: Names) -> str:
     """What the list of people does not say by itself; "" when there is nothing to add."""
-    names = {**more_names, **names_of(explanation.target)}
-    wanted = f"Decision: {_decision(explanation)}"
-    return _clean([wanted, *_barred(explanation, names)])
+    return _clean([f"Decision: {_decision(explanation)}", *_barred(explanation, names)])
 
 
-def as_json(explanation: Explanation, more_names: Names) -> dict[str, object]:
+def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
     """The explanation as an object."""
     ask, verdict = explanation.ask, explanation.verdict
-    names = {**more_names, **names_of(explanation.target)}
     return {
         "decision": _word(explanation),
         "possible": explanation.is_possible,

@@ -43,7 +43,10 @@ def doctor() -> None:
 
     Changes nothing.
     """
-    raise typer.Exit(complete(_examined(terminal.settings())))
+    settings = terminal.settings()
+    from bot.app import doctor as examine
+
+    raise typer.Exit(complete(examine(settings)))
 
 
 @app.command()
@@ -132,12 +135,6 @@ async def _until_stopped(settings: "Settings") -> None:
     for number in signals:
         loop.add_signal_handler(number, ask_to_stop)
     await run_app(settings, stop)
-
-
-async def _examined(settings: "Settings") -> int:
-    from bot.app import doctor as examine
-
-    return await examine(settings)
 
 
 async def _rehearsed(settings: "Settings", report: Path, confluent: str, wait: float) -> int:
