@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
-from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -78,13 +77,10 @@ class Client:
         self._slots = asyncio.Semaphore(PARALLEL_CALLS)
 
     async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(exc_type, exc, traceback)
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
 
     async def get(self, path: str, model: type[WireT], filters: Mapping[str, str] | None = None) -> WireT:
         """Read one object."""

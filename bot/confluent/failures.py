@@ -6,10 +6,11 @@ credentials.
 
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import httpx
 from pydantic import BeforeValidator, Field, ValidationError
@@ -27,30 +28,26 @@ _SECRET = re.compile(r"[A-Za-z0-9+/]{64,}")
 _DEFAULT_WAIT_SECONDS = 30.0
 _LONGEST_WAIT_SECONDS = 3600.0
 
-_NO_ANSWER: dict[Method, str] = {
-    "GET": "Confluent Cloud did not answer.",
-    "POST": "Confluent Cloud could not be reached.",
-    "PATCH": "Confluent Cloud did not answer.",
-    "DELETE": "Confluent Cloud did not answer.",
-}
-_DONE: dict[Method, str] = {
-    "GET": "Nothing was changed.",
-    "POST": "Nothing was changed.",
-    "PATCH": "It may have been changed all the same; changing it again is safe.",
-    "DELETE": "It may have been deleted all the same; deleting again is safe.",
-}
-_AGAIN: dict[Method, str] = {
-    "GET": "Try again in a minute.",
-    "POST": "Try again in a minute.",
-    "PATCH": "",
-    "DELETE": "",
-}
-_TOO_MUCH: dict[Method, str] = {
-    "GET": "Nothing was changed.",
-    "POST": "Nothing was changed.",
-    # It may follow an attempt whose answer was lost.
-    "PATCH": "Changing it again is safe.",
-    "DELETE": "Deleting again is safe.",
+_NOTHING = "Nothing was changed."
+
+
+class _Said(NamedTuple):
+    """What is said of a call without an answer, or one too many."""
+
+    lost: str
+    again: str
+    throttled: str
+    """It may follow an attempt whose answer was lost."""
+
+
+_READ = _Said(_NOTHING, "Try again in a minute.", _NOTHING)
+_SAID: Mapping[Method, _Said] = {
+    "GET": _READ,
+    "POST": _READ,
+    "PATCH": _Said(
+        "It may have been changed all the same; changing it again is safe.", "", "Changing it again is safe."
+    ),
+    "DELETE": _Said("It may have been deleted all the same; deleting again is safe.", "", "Deleting again is safe."),
 }
 _OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key, or its address (an IP filter)."
 """Nothing but its words, in which nothing is looked for, would tell the gateway's 403 for the one from the other."""
@@ -138,9 +135,7 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
         return _no_answer(method, log, sent=outcome.sent)
     status = outcome.status_code
     if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(outcome)):
-        return KeyRefused(
-            _OWN_KEY_REFUSED, changed="Nothing was changed.", advice="Tell whoever runs Latchkey.", log=log
-        )
+        return KeyRefused(_OWN_KEY_REFUSED, changed=_NOTHING, advice="Tell whoever runs Latchkey.", log=log)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _throttled(method, outcome, log)
     if outcome.is_client_error:
@@ -198,7 +193,8 @@ def asked_to_wait(response: httpx.Response) -> float | None:
 def _no_answer(method: Method, log: str, *, sent: bool) -> LatchkeyError:
     if method == "POST" and sent:
         return Unknown(_LOST, changed="The key may or may not exist; Latchkey is checking.", log=log)
-    return Unavailable(_NO_ANSWER[method], changed=_DONE[method], again=_AGAIN[method], log=log)
+    what = "could not be reached" if method == "POST" else "did not answer"
+    return Unavailable(f"Confluent Cloud {what}.", changed=_SAID[method].lost, again=_SAID[method].again, log=log)
 
 
 def _throttled(method: Method, response: httpx.Response, log: str) -> Throttled:
@@ -207,7 +203,7 @@ def _throttled(method: Method, response: httpx.Response, log: str) -> Throttled:
     return Throttled(
         "Confluent Cloud has too much to do.",
         wait=timedelta(seconds=wait),
-        changed=_TOO_MUCH[method],
+        changed=_SAID[method].throttled,
         again=f"Try again in {wait:.0f} seconds.",
         log=log,
     )

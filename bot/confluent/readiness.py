@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Iterator
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
@@ -54,13 +53,10 @@ class ConfluentProber:
         )
 
     async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(exc_type, exc, traceback)
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
 
     def can_probe(self, resource: Resource, endpoints: Endpoints) -> bool:
         """Whether there is an address that a secret may be sent to, and somebody there to answer."""

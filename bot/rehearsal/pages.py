@@ -18,39 +18,16 @@ DUMMY: Final = "This is a dummy text of `latchkey rehearse`. It is no secret. Se
 
 
 def _page(text: str, *blocks: Block, submit: str = "", external_id: str = "") -> Block:
-    view: Block = {
-        "type": "modal",
-        "callback_id": "rehearsal",
-        "title": kit.plain_text(TITLE),
-        "close": kit.plain_text("Close"),
-        "notify_on_close": True,
-        "private_metadata": METADATA,
-        "blocks": [kit.mrkdwn(text), *blocks],
-    }
-    view |= {"submit": kit.plain_text(submit)} if submit else {}
-    return view | ({"external_id": external_id} if external_id else {})
+    view = kit.modal(TITLE, [kit.mrkdwn(text), *blocks], callback="rehearsal", submit=submit, metadata=METADATA)
+    return view | {"notify_on_close": True} | ({"external_id": external_id} if external_id else {})
 
 
 def _search(label: str, block_id: str, action: str) -> Block:
-    element = {
-        "type": "external_select",
-        "action_id": action,
-        "placeholder": kit.plain_text("Search"),
-        "min_query_length": 0,
-    }
-    return {
-        "type": "input",
-        "block_id": block_id,
-        "dispatch_action": True,
-        "label": kit.plain_text(label),
-        "element": element,
-    }
+    return kit.field(label, block_id, kit.search(action, "Search", None)) | {"dispatch_action": True}
 
 
 def _text(label: str, block_id: str, text: str = "") -> Block:
-    element: Block = {"type": "plain_text_input", "action_id": TYPED}
-    element |= {"initial_value": text} if text else {}
-    return {"type": "input", "block_id": block_id, "label": kit.plain_text(label), "element": element}
+    return kit.field(label, block_id, kit.text_input(TYPED, text, limit=kit.TEXT))
 
 
 def dependent() -> Block:
@@ -61,7 +38,7 @@ def dependent() -> Block:
         "Choose anything in *First field*, then anything in *Second field*. Leave the menu at the end as it is.",
         _search("First field", "first", FIRST),
         _search("Second field", SECOND_BLOCK, SECOND),
-        {"type": "actions", "block_id": "untouched", "elements": [menu]},
+        kit.actions(menu, block="untouched"),
         submit="Skip",
     )
 
@@ -72,7 +49,7 @@ def typing() -> Block:
         "Type `old` into both fields. Then select *Draw again*.",
         _text("Kept field", OLD_BLOCK),
         _text("Fresh field", FRESH_BLOCK),
-        {"type": "actions", "block_id": "draw", "elements": [kit.button("Draw again", DRAW)]},
+        kit.actions(kit.button("Draw again", DRAW), block="draw"),
         submit="Skip",
     )
 
