@@ -80,19 +80,6 @@ class RedisAudit:
                 yield line
         await self._read_head()
 
-    async def verify(self) -> str | None:
-        """The first thing wrong with the log as it stands, its end included; None when all is well."""
-        head = await self._read_head()
-        check, last = _Check(self._sealer), _START
-        for start in range(0, head.seq, _PAGE):
-            for line in await self._lines(start, min(start + _PAGE, head.seq) - 1):
-                if (wrong := check.next(line)) is not None:
-                    return wrong
-                last = str(line["hash"])
-        if check.count != head.seq or last != head.hash:
-            return f"the log should end with line {head.seq}, and does not: its end was cut off or replaced"
-        return None
-
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
         """One writer of this process at a time. Raises `Unavailable` when the turn does not come."""
@@ -190,7 +177,7 @@ def verify_lines(lines: Iterable[Mapping[str, object]], sealer: Sealer | None = 
     """The first bad line of an export and why; None when the chain holds. With `sealer`, its MACs are checked too.
 
     Without keys this shows that no line was changed, moved or left out, unless the whole chain was written anew.
-    Lines missing at the very end show only in the store, where the head is (`RedisAudit.verify`).
+    Lines missing at the very end show only in the store, where the head is (`RedisAudit.read`).
     """
     check = _Check(sealer)
     return next((wrong for line in lines if (wrong := check.next(line)) is not None), None)

@@ -1,7 +1,8 @@
 """Every key that Latchkey has in Redis, and how long each one lives.
 
 All keys of a workspace carry its id as hash tag (`lk:{T01}:…`): one slot of a cluster, so that one script may touch
-several of them. A key either has a lifetime below or is in `Keyspace.permanent`; a test scans for any other.
+several of them. A key has a lifetime below, except the audit log, which only grows, and the agenda, which would forget
+deadlines; a test scans for any other.
 """
 
 import re
@@ -104,11 +105,6 @@ class Keyspace:
     def audit_head(self) -> str:
         """The sealed number and hash of the last audit line."""
         return self._key("audit-head")
-
-    @property
-    def permanent(self) -> frozenset[str]:
-        """The keys without a lifetime: the audit log only grows, and an agenda that expired would forget deadlines."""
-        return frozenset({self.agenda, self.audit, self.audit_head})
 
     def _key(self, *parts: str) -> str:
         return f"lk:{{{self.team}}}:{':'.join(parts)}"

@@ -28,6 +28,7 @@ from bot.services.commands import Approve, Cancel, Click, Deny, Draft, Send
 from bot.services.requests.transitions import persistently
 from bot.store import Store
 from bot.store.sealing import Sealer
+from tests.support.audit import audit_problem
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM
 from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
@@ -207,7 +208,7 @@ class Interleaving(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "redis"):
-            assert self.loop.run(self.store.audit.verify()) is None
+            assert self.loop.run(audit_problem(self.store)) is None
             self.loop.run(self.redis.aclose())
             self.loop.close()
 

@@ -28,6 +28,7 @@ from bot.services.worker import Worker
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build, lines
+from tests.support.audit import audit_problem
 from tests.support.build import DANA, ERIN, FEMI, OTTO
 from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
@@ -300,7 +301,7 @@ async def check_at_rest(world: World, request: str = "R1") -> None:
 
 async def check_audit(world: World) -> None:
     """The chain holds; every effect has its intent before it, and its outcome or a recovery after it."""
-    assert await world.store.audit.verify() is None
+    assert await audit_problem(world.store) is None
     lines = await world.audit()
     assert len(lines) == world._lines
     written = json.dumps([lines, world.slack.said], default=str)
