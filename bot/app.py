@@ -203,32 +203,17 @@ def _checks(
         await redis_problems(world.redis)
         return None
 
-    async def clock() -> str | None:
-        return await clock_problem(world.redis)
-
-    async def looking() -> str | None:
+    def looking() -> str | None:
         seen = worker.last_look
         late = seen is None or (world.clock() - seen).total_seconds() > LOOKED_WITHIN
         return "the worker does not read its agenda" if late else None
 
-    async def connection() -> str | None:
-        return await socket.problem() if socket else None
-
-    async def token() -> str | None:
-        return watch.aged(watch.token)
-
-    async def channels() -> str | None:
-        return watch.aged(watch.channels)
-
-    async def policy() -> str | None:
-        return f"the file does not hold, the former policy stays: {source.problem}" if source.problem else None
-
     return {
         "store": store,
-        "clock": clock,
+        "clock": lambda: clock_problem(world.redis),
         "worker": looking,
-        "slack": connection,
-        "token": token,
-        "channels": channels,
-        "policy": policy,
+        "slack": socket.problem if socket else lambda: None,
+        "token": lambda: watch.aged(watch.token),
+        "channels": lambda: watch.aged(watch.channels),
+        "policy": lambda: source.problem and f"the file does not hold, the former policy stays: {source.problem}",
     }

@@ -22,7 +22,7 @@ CHECK_SECONDS = 2.0
 SHUTDOWN_SECONDS = 5
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
-Check: TypeAlias = Callable[[], Awaitable[str | None]]
+Check: TypeAlias = Callable[[], Awaitable[str | None] | str | None]
 """Looks at one thing that we need: None when it is well, else the reason in a few words that hold no secret."""
 
 
@@ -63,7 +63,8 @@ def create(
 async def _reason(check: Check) -> str:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
-            return await check() or ""
+            found = check()
+            return (await found if isinstance(found, Awaitable) else found) or ""
     except TimeoutError:
         return f"no answer within {CHECK_SECONDS:g} s"
     except Exception as error:  # noqa: BLE001 - a check that fails in any way is a check that failed

@@ -16,6 +16,9 @@ from bot.services.people.granted_by import in_words, right
 Names: TypeAlias = Mapping[str, str]
 
 
+_WORDS = {Allowed: "allowed", NeedsApproval: "needs-approval", Forbidden: "forbidden"}
+
+
 def as_text(explanation: Explanation, names: Names) -> str:
     """The whole explanation. `names` are of places, by their ids."""
     ask = explanation.ask
@@ -48,7 +51,7 @@ def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
     """The explanation as an object."""
     ask, verdict = explanation.ask, explanation.verdict
     return {
-        "decision": _word(explanation),
+        "decision": _WORDS[type(verdict)],
         "possible": explanation.is_possible,
         "missing": verdict.missing if isinstance(verdict, NeedsApproval) else 0,
         "reason": unescape(verdict.reason) if isinstance(verdict, Forbidden) else "",
@@ -66,22 +69,20 @@ def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
         "owner": {"kind": ask.owner.kind, "id": ask.owner.id or None},
         "roles": [_role(each, names) for each in explanation.roles],
         "approvers": [approver_as_json(each, names) for each in explanation.able],
-        "barred": [_barred_as_json(each, names) for each in explanation.approvers if each.someone.refusal],
+        "barred": [
+            {**approver_as_json(each, names), "reason": unescape(each.someone.refusal)}
+            for each in explanation.approvers
+            if each.someone.refusal
+        ],
     }
 
 
 def approver_as_json(approver: Approver, names: Names) -> dict[str, object]:
     """One person, with what gives the authority."""
-    return {**_person(approver.someone), "basis": right(approver.bindings, names), **_source(approver)}
-
-
-def _barred_as_json(approver: Approver, names: Names) -> dict[str, object]:
-    return {**approver_as_json(approver, names), "reason": unescape(approver.someone.refusal)}
-
-
-def _source(approver: Approver) -> dict[str, object]:
     account = approver.account
     return {
+        **_person(approver.someone),
+        "basis": right(approver.bindings, names),
         **_binding(approver.basis, approver.via),
         "new_account": _binding(account, approver.account_via) if account else None,
     }
@@ -120,16 +121,6 @@ def _terms(rule: Rule, approvals: int) -> dict[str, object]:
         "mint": rule.mint,
         "user_keys": rule.user_keys,
     }
-
-
-def _word(explanation: Explanation) -> str:
-    match explanation.verdict:
-        case Allowed():
-            return "allowed"
-        case NeedsApproval():
-            return "needs-approval"
-        case Forbidden():
-            return "forbidden"
 
 
 def _decision(explanation: Explanation) -> str:

@@ -1,11 +1,11 @@
 """What there is at Confluent Cloud: where each collection is, and what its rows say."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from bot.confluent import wire
 from bot.confluent.client import Client
-from bot.domain.catalog import Environment
+from bot.domain.catalog import Environment, User
 from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, Placed, Principal, ServiceAccount
 from bot.domain.kinds import Kind
 
@@ -21,14 +21,7 @@ _USELESS_PHASES = frozenset({"FAILED", "DEPROVISIONING", "DELETING", "DELETED"})
 """Only FAILED is documented; the list of phases is open."""
 
 
-class _Named(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-
-
-NamedT = TypeVar("NamedT", bound=_Named)
+NamedT = TypeVar("NamedT", bound=Environment | Placed | ServiceAccount | User)
 
 
 def by_name(items: list[NamedT]) -> tuple[NamedT, ...]:

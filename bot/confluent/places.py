@@ -42,8 +42,8 @@ async def resource(
 async def regions(client: Client) -> Sequence[Region]:
     """All regions in which Confluent offers Flink, by id."""
     rows = client.list_all(FLINK_REGIONS, wire.FlinkRegion)
-    found = {str(id_): _region(id_, row) async for row in rows if (id_ := _region_id(row))}
-    return tuple(found[id_] for id_ in sorted(found))
+    found = {str(id_): (id_, row.display_name) async for row in rows if (id_ := _region_id(row))}
+    return tuple(Region(key, id_.cloud.upper(), name or id_.region) for key, (id_, name) in sorted(found.items()))
 
 
 async def _flink(
@@ -97,7 +97,3 @@ def _fits(row: Listed, query: dict[str, str]) -> bool:
 def _region_id(row: wire.FlinkRegion) -> RegionId | None:
     """The id in the usual spelling, whichever fields it stands in."""
     return RegionId.parse(f"{row.cloud}.{row.region_name}") or RegionId.parse(row.id)
-
-
-def _region(id_: RegionId, row: wire.FlinkRegion) -> Region:
-    return Region(str(id_), id_.cloud.upper(), row.display_name or id_.region)

@@ -118,21 +118,11 @@ class ConfluentProber:
 
 def _path(resource: Resource, endpoints: Endpoints) -> str | None:
     """What to ask for, of each kind; None when what is needed for it is not known."""
-    path, names = (
-        resource.kind.row.probe,
-        {
-            "id": resource.id,
-            "environment": resource.environment,
-            "organization": endpoints.organization,
-        },
-    )
+    path = resource.kind.row.probe
+    names = {"id": resource.id, "environment": resource.environment, "organization": endpoints.organization}
     if any(not name and f"{{{field}}}" in path for field, name in names.items()):
         return None
-    return path.format(**{field: _segment(name) for field, name in names.items()}, size=1)
-
-
-def _segment(text: str) -> str:
-    return quote(text, safe="")
+    return path.format(**{field: quote(name, safe="") for field, name in names.items()}, size=1)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

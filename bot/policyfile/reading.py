@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ from bot.domain.keys import Operation, Principal, SlackUserId
 from bot.domain.policy import Match, Policy, Review, RoleMapping, Rule, built_in
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import problem_of
-from bot.policyfile.model import Conditions, FilePart, MappingPart, MatchPart, RulePart
+from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart
 from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree, grow
 from bot.policyfile.words import shown
 
@@ -116,7 +116,9 @@ class _Build:
         return Policy(
             rules=tuple(self._rule(base, part, index) for index, part in enumerate(self.file.rules)) + last,
             table=self._table(),
-            mappings=tuple(_mapping(part) for part in self.file.roles.mappings),
+            mappings=tuple(
+                RoleMapping(part.user or part.group or "", part.role, part.scope) for part in self.file.roles.mappings
+            ),
             people=self._people(),
             review=self._review(),
         )
@@ -211,16 +213,8 @@ def _match(part: MatchPart) -> Match:
     )
 
 
-def _mapping(part: MappingPart) -> RoleMapping:
-    return RoleMapping(part.user or part.group or "", part.role, part.scope)
-
-
 def _unknown_role(role: str, table: Table, known: Iterable[str]) -> str:
-    return ": ".join(_about_role(role, table, sorted(known)))
-
-
-def _about_role(role: str, table: Table, known: Sequence[str]) -> Iterator[str]:
-    yield f'{shown(role)} is not in the role table "{table.name}"'
     other = next((each.name for each in TABLES.values() if role in each.rows), None)
-    near = get_close_matches(role, known, n=1, cutoff=0)
-    yield f'only in "{other}": set `table`, or take another role' if other else f"did you mean {near[0]}?"
+    near = get_close_matches(role, sorted(known), n=1, cutoff=0)
+    right = f'only in "{other}": set `table`, or take another role' if other else f"did you mean {near[0]}?"
+    return f'{shown(role)} is not in the role table "{table.name}": {right}'

@@ -4,7 +4,6 @@ import logging
 
 from redis.exceptions import ResponseError
 
-from bot.domain.errors import Unavailable
 from bot.store.connection import LOST_ANSWER, Commands, unconfirmed
 
 DISK_MS = 1_800
@@ -31,8 +30,4 @@ class Disk:
             log.info("this Redis cannot tell when a write is on disk: no WAITAOF, or no append-only file")
             return
         if written[0] < 1:
-            raise _not_on_disk()
-
-
-def _not_on_disk() -> Unavailable:
-    return unconfirmed(f"the write was not on disk within {DISK_MS} ms")
+            raise unconfirmed(f"the write was not on disk within {DISK_MS} ms")

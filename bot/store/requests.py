@@ -61,7 +61,7 @@ class RedisRequests:
             taken = await self._sent(change, keys, [*args, b"", 0, b"", 0, *_also(change)])
         if taken is None:
             raise unconfirmed("the audit log moved on too often")
-        secret = self._opened_secret(change, taken) if change.take_secret else None
+        secret = self._opened_at(taken, change.before.value) if change.take_secret and change.before else None
         return Stored(change.after, rev), secret
 
     async def secret(self, stored: Stored[Request]) -> Secret | None:
@@ -150,9 +150,6 @@ class RedisRequests:
         sealed = self._sealer.seal(change.secret.reveal().encode(), self._secret_place(change.after))
         left = max(change.secret_until - self._clock(), timedelta())
         return sealed, lifetime_ms(left + SECRET_KEPT_AFTER_DEADLINE)
-
-    def _opened_secret(self, change: Change, sealed: bytes) -> Secret | None:
-        return self._opened_at(sealed, change.before.value) if change.before else None
 
     def _opened_at(self, sealed: bytes, request: Request) -> Secret | None:
         if not sealed:
