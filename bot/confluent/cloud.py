@@ -10,9 +10,9 @@ from http import HTTPStatus
 from bot.confluent import inventory, keys, places, quotas, wire
 from bot.confluent.client import ABSENT, Client, item_path
 from bot.confluent.failures import Lost
-from bot.confluent.inventory import API_KEYS, SERVICE_ACCOUNTS, by_name
+from bot.confluent.inventory import API_KEYS, SERVICE_ACCOUNTS
 from bot.confluent.references import opens
-from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User
+from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User, by_name
 from bot.domain.errors import CloudRefused, NotFound, Throttled, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KeyId, Owner, Placed, Principal, Resource, Secret, ServiceAccount, normal_email
 from bot.domain.kinds import Kind

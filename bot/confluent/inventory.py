@@ -1,11 +1,11 @@
 """What there is at Confluent Cloud: where each collection is, and what its rows say."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from bot.confluent import wire
 from bot.confluent.client import Client
-from bot.domain.catalog import Environment, User
+from bot.domain.catalog import Environment, by_name
 from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, Placed, Principal, ServiceAccount
 from bot.domain.kinds import Kind
 
@@ -19,14 +19,6 @@ API_KEYS = "/iam/v2/api-keys"
 
 _USELESS_PHASES = frozenset({"FAILED", "DEPROVISIONING", "DELETING", "DELETED"})
 """Only FAILED is documented; the list of phases is open."""
-
-
-NamedT = TypeVar("NamedT", bound=Environment | Placed | ServiceAccount | User)
-
-
-def by_name(items: list[NamedT]) -> tuple[NamedT, ...]:
-    """A list as people read it."""
-    return tuple(sorted(items, key=lambda item: (item.name.casefold(), item.id)))
 
 
 Row: TypeAlias = wire.Cluster | wire.Registry | wire.KsqlCluster

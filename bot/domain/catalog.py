@@ -1,7 +1,8 @@
 """What there is to choose from at Confluent: environments, resources, service accounts, users; read often, cached."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from bot.domain.keys import Placed, Principal, ServiceAccount
 from bot.domain.kinds import Kind
@@ -86,3 +87,11 @@ class Catalog:
     def clusters(self) -> Iterator[Placed]:
         """All resources that have ids of their own: regions have not."""
         return (each for kind, found in self.resources.items() if not kind.row.is_regional for each in found)
+
+
+NamedT = TypeVar("NamedT", bound=Environment | Placed | ServiceAccount | User)
+
+
+def by_name(items: Iterable[NamedT]) -> tuple[NamedT, ...]:
+    """The items in the order in which people look for a name."""
+    return tuple(sorted(items, key=lambda item: (item.name.casefold(), item.id)))

@@ -5,9 +5,9 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from bot.domain.catalog import Catalog, Environment
+from bot.domain.catalog import Catalog, Environment, by_name
 from bot.domain.errors import CloudRefused, Unavailable
 from bot.domain.keys import Placed
 from bot.domain.kinds import PLACED, Kind
@@ -21,16 +21,6 @@ AT_ONCE = 5
 """Lists that are read at the same time; Confluent limits how much one account asks for."""
 T = TypeVar("T")
 log = logging.getLogger("latchkey.catalog")
-
-
-class _Named(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-
-
-NamedT = TypeVar("NamedT", bound=_Named)
 
 
 @dataclass(slots=True)
@@ -56,9 +46,9 @@ class Cataloguing:
         )
         return Catalog(
             organization,
-            _by_name(environments),
-            _by_name(accounts),
-            {kind: _by_name([each for each in found if each.kind is kind]) for kind in PLACED},
+            by_name(environments),
+            by_name(accounts),
+            {kind: by_name([each for each in found if each.kind is kind]) for kind in PLACED},
             tuple(sorted(regions, key=lambda each: each.id)),
         )
 
@@ -102,7 +92,3 @@ def _by_place(catalog: Catalog) -> Mapping[tuple[Kind, str], Sequence[Placed]]:
         for each in items:
             found[each.kind, each.environment].append(each)
     return found
-
-
-def _by_name(items: Sequence[NamedT]) -> tuple[NamedT, ...]:
-    return tuple(sorted(items, key=lambda each: (each.name.casefold(), each.id)))
