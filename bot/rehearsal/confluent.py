@@ -10,18 +10,18 @@ from http import HTTPStatus
 from pydantic import Field
 
 from bot.confluent import wire
-from bot.confluent.client import Client, item_path
+from bot.confluent.client import item_path
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.inventory import API_KEYS, ROLE_BINDINGS
+from bot.connections import World
 from bot.domain.errors import CloudRefused, LatchkeyError, NotFound, Refused, Unavailable, Unknown
 from bot.domain.keys import ApiKey, Cluster, KeyId, MyAccount, Principal, SlackUserId
 from bot.domain.kinds import Kind
 from bot.rehearsal.console import Console, ask
 from bot.rehearsal.findings import Findings
-from bot.services.people.identity import Tenant, admitted, matched
-from bot.services.ports.clock import Clock
+from bot.services.people.identity import admitted, matched
 from bot.services.ports.cloud import NewKey
-from bot.services.ports.slack import People
+from bot.slack.api.people import SlackPeople
 
 LASTS = timedelta(days=1)
 """How long the key is to live at most, where Confluent takes that."""
@@ -60,12 +60,8 @@ def _end(spec: Mapping[str, object]) -> str:
 class ConfluentSteps:
     """Steps in their order. `leave_nothing` is to be called at the end, whatever happened."""
 
-    cloud: ConfluentCloud
-    client: Client
-    people: People
-    tenant: Tenant
+    world: World
     named: Mapping[SlackUserId, Principal]
-    clock: Clock
     console: Console
     findings: Findings
     seconds: float
@@ -93,12 +89,12 @@ class ConfluentSteps:
 
     async def own_key(self) -> None:
         """Read the key that Latchkey signs with."""
-        by_id = await self.cloud.key(KeyId(self.client.key)) is not None
+        by_id = await self.world.cloud.key(KeyId(self.world.client.key)) is not None
         self.findings.note("confluent.own-key", by_id=by_id)
         if by_id:
-            self._judge_end(await self.client.get(item_path(API_KEYS, KeyId(self.client.key)), _AsSent))
+            self._judge_end(await self.world.client.get(item_path(API_KEYS, KeyId(self.world.client.key)), _AsSent))
         try:
-            await self.cloud.own_account()
+            await self.world.cloud.own_account()
         except Unavailable:
             self.findings.judge("confluent.own-account", claim_holds=False, handled=False)
         else:
@@ -113,10 +109,13 @@ class ConfluentSteps:
 
     async def bindings(self) -> None:
         """See whether a pattern for what is below a place lists the place itself, too."""
-        crn = f"crn://confluent.cloud/organization={await self.cloud.organization()}"
-        who = {"principal": f"User:{await self.cloud.own_account()}"}
-        at = [row async for row in self.client.list_all(ROLE_BINDINGS, wire.RoleBinding, {"crn_pattern": crn, **who})]
-        below = self.client.list_all(ROLE_BINDINGS, wire.RoleBinding, {"crn_pattern": f"{crn}/*", **who})
+        crn = f"crn://confluent.cloud/organization={await self.world.cloud.organization()}"
+        who = {"principal": f"User:{await self.world.cloud.own_account()}"}
+        at = [
+            row
+            async for row in self.world.client.list_all(ROLE_BINDINGS, wire.RoleBinding, {"crn_pattern": crn, **who})
+        ]
+        below = self.world.client.list_all(ROLE_BINDINGS, wire.RoleBinding, {"crn_pattern": f"{crn}/*", **who})
         places = [row.crn_pattern async for row in below]
         self.findings.note("confluent.bindings", at=len(at), below=len(places))
         if any(row.crn_pattern == crn for row in at):  # else there is nothing that could be listed twice
@@ -164,8 +163,9 @@ class ConfluentSteps:
             self._tell_how(*found)
 
     async def _account(self, operator: str) -> Principal:
-        profile = admitted(await self.people.profile(SlackUserId(operator)), self.tenant)
-        return matched(profile, await self.cloud.users(), self.named).principal
+        found = await SlackPeople(self.world.slack).profile(SlackUserId(operator))
+        profile = admitted(found, self.world.workspace.tenant)
+        return matched(profile, await self.world.cloud.users(), self.named).principal
 
     async def _created(self) -> ApiKey | None:
         """The new key; None where Confluent refuses to create it."""
@@ -191,7 +191,7 @@ class ConfluentSteps:
         return key
 
     async def _create(self, *, with_end: bool) -> ApiKey:
-        end = (self.clock() + LASTS).replace(microsecond=0) if with_end else None
+        end = (self.world.clock() + LASTS).replace(microsecond=0) if with_end else None
         description = f"Created by latchkey rehearse, safe to delete {self.marker}"
         self._end = end
         new = NewKey(MyAccount(self._owner or Principal("")), self.cluster, NAME, description, end)
@@ -199,12 +199,12 @@ class ConfluentSteps:
         return await asyncio.shield(self._creating)  # an interruption must not lose the answer
 
     async def _post(self, new: NewKey) -> ApiKey:
-        key, _ = await self.cloud.create_key(new)
+        key, _ = await self.world.cloud.create_key(new)
         self._key = key.id
         return key
 
     async def _read_back(self, key: ApiKey) -> None:
-        read = await self.cloud.key(key.id)
+        read = await self.world.cloud.key(key.id)
         listed = key.id in {each.id for each in await self._listed()}
         self.findings.note("confluent.key-for-user", by_id=read is not None, listed=listed)
         self.findings.judge("confluent.key-reads-back", read is not None and listed, handled=listed)
@@ -216,7 +216,7 @@ class ConfluentSteps:
     async def _deleted(self, key: KeyId) -> None:
         await self._delete(key)
         try:
-            await self.client.get(item_path(API_KEYS, key), wire.ApiKey)
+            await self.world.client.get(item_path(API_KEYS, key), wire.ApiKey)
         except CloudRefused as refused:
             self.findings.note("confluent.key-absent", status=refused.status)
             self.findings.judge("confluent.gone-is-403", refused.status == HTTPStatus.FORBIDDEN)
@@ -225,15 +225,15 @@ class ConfluentSteps:
 
     async def _delete(self, key: KeyId) -> None:
         """Delete a key, and see that it is gone."""
-        await self.cloud.delete_key(key, self._owner or Principal(""), self.cluster)
-        if key in {each.id for each in await self.cloud.keys(self._owner or Principal(""), self.cluster)}:
+        await self.world.cloud.delete_key(key, self._owner or Principal(""), self.cluster)
+        if key in {each.id for each in await self.world.cloud.keys(self._owner or Principal(""), self.cluster)}:
             self._tell_how(key)
             return
         self._key = None
         self.console.say(f"  The test key {key} is deleted, and no longer in the list.")
 
     async def _listed(self) -> list[ApiKey]:
-        keys = await self.cloud.keys(self._owner or Principal(""), self.cluster)
+        keys = await self.world.cloud.keys(self._owner or Principal(""), self.cluster)
         return [each for each in keys if each.description.rstrip().endswith(self.marker)]
 
     @property

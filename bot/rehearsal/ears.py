@@ -13,7 +13,7 @@ from bot.rehearsal.findings import PAYLOADS, Findings
 from bot.slack.blocks.kit import Block, option
 from bot.slack.payloads import ids
 
-Kind: TypeAlias = Literal["command", "action", "options", "submit", "closed"]
+HeardKind: TypeAlias = Literal["command", "action", "options", "submit", "closed"]
 BUSY = "Latchkey is being tested right now. Nothing was changed. Try again later."
 HARD = "Fish & <chips>"
 """What an option and a menu show: Slack may send it back escaped."""
@@ -25,14 +25,13 @@ log = logging.getLogger("latchkey.rehearsal")
 class Heard:
     """One thing that the operator did, as Slack told it."""
 
-    kind: Kind
+    kind: HeardKind
     body: dict[str, Any]
 
-    @property
-    def action(self) -> dict[str, Any]:
-        """The first action of a click."""
+    def is_it(self, kind: HeardKind, action: str = "") -> bool:
+        """Whether this is of a kind, and a click on this button or menu."""
         actions: list[dict[str, Any]] = self.body.get("actions") or [{}]
-        return actions[0]
+        return self.kind == kind and action in {"", actions[0].get("action_id")}
 
 
 @dataclass(slots=True)
@@ -102,7 +101,7 @@ class Ears:
         user: dict[str, Any] = body.get("user") or {}
         return bool(self.operator) and user.get("id") == self.operator
 
-    def _tell(self, kind: Kind, body: dict[str, Any]) -> None:
+    def _tell(self, kind: HeardKind, body: dict[str, Any]) -> None:
         if kind == "command" or self._is_operator(body):
             self._keep_shape(body)
             self._heard.put_nowait(Heard(kind, body))

@@ -28,7 +28,6 @@ from bot.rehearsal.slack import GRACE, SETTLED, SlackSteps
 from bot.services.ports.clock import Clock
 from bot.settings import Settings, StartupError
 from bot.slack.api.client import Replies
-from bot.slack.api.people import SlackPeople
 from bot.store.moments import utc_now
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -123,14 +122,9 @@ class Rehearsal:
             raise StartupError(f"Confluent Cloud didn't show the cluster of --confluent. {error}") from None
         if found is None or not isinstance(found[0], Cluster):
             raise StartupError("Confluent Cloud has no Kafka cluster that --confluent names. Use ENVIRONMENT/CLUSTER.")
-        world = self._world
         self.confluent = ConfluentSteps(
-            world.cloud,
-            world.client,
-            SlackPeople(world.slack),
-            world.workspace.tenant,
+            self._world,
             self._policy.people,
-            world.clock,
             self._console,
             self._findings,
             self._plan.seconds,

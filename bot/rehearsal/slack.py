@@ -14,7 +14,7 @@ from bot.domain.errors import LatchkeyError, Undeliverable
 from bot.domain.keys import Secret
 from bot.rehearsal import pages
 from bot.rehearsal.console import Console, Skipped, ask, wait_or_skip
-from bot.rehearsal.ears import HARD, Ears, Heard
+from bot.rehearsal.ears import HARD, Ears, Heard, HeardKind
 from bot.rehearsal.findings import Findings, Shape, shapes
 from bot.services.people.identity import Tenant
 from bot.slack.api.client import Replies, UrlAnswer, call
@@ -73,9 +73,9 @@ class SlackSteps:
     async def dependent_fields(self) -> None:
         """Watch what a request for options carries, and what a page carries back."""
         await self._show(pages.dependent())
-        await self._did("In the window, choose anything in First field", _acts(pages.FIRST))
+        await self._did("In the window, choose anything in First field", "action", pages.FIRST)
         before = len(self.ears.asked)
-        heard = await self._did("Choose anything in Second field", _acts(pages.SECOND))
+        heard = await self._did("Choose anything in Second field", "action", pages.SECOND)
         self._judge_echo(heard.body.get("view") or {})
         requests = [each for each in self.ears.asked[before:] if each.get("action_id") == pages.SECOND]
         if not requests:
@@ -90,7 +90,7 @@ class SlackSteps:
     async def redrawn(self) -> None:
         """Draw a page again, one field under its old id and one under a new id."""
         await self._show(pages.typing())
-        await self._did("Type old into both fields, then select Draw again", _acts(pages.DRAW))
+        await self._did("Type old into both fields, then select Draw again", "action", pages.DRAW)
         await self._show(pages.between())  # a field that stays in a page keeps its text; this is about one that returns
         await self._show(pages.redrawn())
         heard = await self._submit("Don't type anything. Select Submit", pages.over("Thank you. Next: one more page."))
@@ -149,7 +149,7 @@ class SlackSteps:
             return
         self._shown = True
         self._judge_answer("command", await self._whole(self.replies.exchange(url, pages.dummy())))
-        heard = await self._did("In Slack, select Delete below the dummy message", _acts(pages.DELETE))
+        heard = await self._did("In Slack, select Delete below the dummy message", "action", pages.DELETE)
         await self._delete(heard)
         gone = await ask(self.console, "Is the dummy message gone?", self.seconds)
         if gone is not None:
@@ -217,7 +217,7 @@ class SlackSteps:
 
     async def _delete_late(self) -> None:
         self.console.say(f"→ Select Delete below the dummy message in Slack within {self.grace:g} seconds.")
-        clicked = asyncio.create_task(self.ears.wait(_acts(pages.DELETE)))
+        clicked = asyncio.create_task(self.ears.wait(lambda it: it.is_it("action", pages.DELETE)))
         hurried = asyncio.create_task(self._hurry.wait())
         try:
             await asyncio.wait({clicked, hurried}, timeout=self.grace, return_when=asyncio.FIRST_COMPLETED)
@@ -268,7 +268,7 @@ class SlackSteps:
         self._view = (await self._whole(call(self.client, "views.open", body)))["view"]["id"]
 
     async def _command(self, why: str) -> Heard:
-        heard = await self._did(f"In Slack, in any channel, type  /apikey {self.ears.code}  {why}", _commands)
+        heard = await self._did(f"In Slack, in any channel, type  /apikey {self.ears.code}  {why}", "command")
         self._url = Secret(heard.body["response_url"])
         return heard
 
@@ -282,7 +282,7 @@ class SlackSteps:
         """The next submit, answered with a page."""
         self.ears.answer = answer
         try:
-            return await self._did(what, _submits)
+            return await self._did(what, "submit")
         finally:
             self.ears.answer = None
             self._answered_at = _now()
@@ -309,11 +309,11 @@ class SlackSteps:
         if not doing.cancelled():
             doing.exception()  # seen: nobody may wait for it any more
 
-    async def _did(self, what: str, is_it: Callable[[Heard], bool]) -> Heard:
-        heard = await wait_or_skip(
-            self.console, what, self.ears.wait(lambda it: is_it(it) or _closes(it)), self.seconds
-        )
-        if not is_it(heard):
+    async def _did(self, what: str, kind: HeardKind, action: str = "") -> Heard:
+        # A submit that no page waits for closes the window, too.
+        waiting = self.ears.wait(lambda it: it.is_it(kind, action) or it.kind in {"closed", "submit"})
+        heard = await wait_or_skip(self.console, what, waiting, self.seconds)
+        if not heard.is_it(kind, action):
             self._view = ""
             self.console.say("  The window was closed, so this step is skipped.")
             raise Skipped
@@ -322,23 +322,6 @@ class SlackSteps:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _commands(heard: Heard) -> bool:
-    return heard.kind == "command"
-
-
-def _closes(heard: Heard) -> bool:
-    """A submit that no page waits for closes the window, too."""
-    return heard.kind in {"closed", "submit"}
-
-
-def _submits(heard: Heard) -> bool:
-    return heard.kind == "submit"
-
-
-def _acts(action: str) -> Callable[[Heard], bool]:
-    return lambda heard: heard.kind == "action" and heard.action.get("action_id") == action
 
 
 def _values(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
