@@ -47,9 +47,3 @@ class RedisAgenda:
         """Make an item due at `due`, unless it is due earlier already."""
         with translated():
             await self._redis.zadd(self._key, {str(item): ceil_ms(due)}, lt=True)
-
-    async def next_due(self) -> datetime | None:
-        """When the earliest item is due, or its lease ends."""
-        with translated():
-            earliest: list[tuple[bytes, float]] = await self._redis.zrange(self._key, 0, 0, withscores=True)
-        return from_ms(earliest[0][1]) if earliest else None

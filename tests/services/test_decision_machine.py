@@ -28,10 +28,10 @@ from bot.services.commands import Approve, Cancel, Click, Deny, Draft, Send
 from bot.services.requests.transitions import persistently
 from bot.store import Store
 from bot.store.sealing import Sealer
-from tests.support.audit import audit_problem
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM
 from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
+from tests.support.stored import audit_problem
 
 DOUBLE = replace(ERIN, slack=SlackUserId("U0ERIN2"), email="erin.two@example.com")
 """Erin's second Slack account, which the policy says is her."""

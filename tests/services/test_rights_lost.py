@@ -17,6 +17,7 @@ from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
 from tests.support.fakes import FakeCloud
 from tests.support.faults import Fault, Plan
+from tests.support.stored import next_due
 
 KEY = KeyId("KEY0000000000001")
 
@@ -97,7 +98,7 @@ async def test_nobody_misses_a_key_that_is_not_shown_and_looks_again_in_minutes(
         await world.work_now()
 
         assert isinstance(await world.state(), Shown)
-        assert await world.store.agenda.next_due() == world.clock() + timedelta(minutes=5)
+        assert await next_due(world.store) == world.clock() + timedelta(minutes=5)
 
         world.cloud.is_partial = False
         await world.settle(HOUR)

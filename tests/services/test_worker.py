@@ -19,6 +19,7 @@ from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.fakes import TestClock
+from tests.support.stored import next_due
 
 NOBODY: Any = None
 CLICK = build.a_click(Approve(RequestId("R1")))
@@ -57,7 +58,7 @@ class Shop:
         await self.store.inbox.put(CLICK, self.clock())
 
     async def due_in(self) -> timedelta | None:
-        due = await self.store.agenda.next_due()
+        due = await next_due(self.store)
         return due - self.clock() if due else None
 
 

@@ -28,11 +28,11 @@ from bot.services.worker import Worker
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.support import build, lines
-from tests.support.audit import audit_problem
 from tests.support.build import DANA, ERIN, FEMI, OTTO
 from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
 from tests.support.faults import Faulty, Killed, Life, Plan
+from tests.support.stored import audit_problem, next_due
 
 ROUNDS = 400
 """More rounds of work than any run needs that comes to rest."""
@@ -140,7 +140,7 @@ class World:
         end = self.clock() + horizon
         for _ in range(ROUNDS):
             await self.work_now()
-            due = await self.store.agenda.next_due()
+            due = await next_due(self.store)
             if due is None or due > end:
                 self.clock.now = end
                 return

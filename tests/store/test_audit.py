@@ -13,7 +13,7 @@ from bot.store.audit import verify_lines
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import TEAM, added, event, pending
-from tests.support.audit import audit_problem
+from tests.support.stored import audit_problem
 
 OTHER_KEY = b"\x07" * 32
 

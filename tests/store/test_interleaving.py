@@ -17,7 +17,7 @@ from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.store.conftest import everything_ends
 from tests.store.given import TEAM, added, changed, event, pending, states
-from tests.support.audit import audit_problem
+from tests.support.stored import audit_problem
 
 PROCESSES = st.integers(0, 1)
 REQUESTS = st.sampled_from(["R1", "R2"])

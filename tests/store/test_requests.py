@@ -16,7 +16,7 @@ from bot.services.surfaces import CARD
 from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
 from tests.store.given import ANN, BEN, HOUR, NOW, SECRET, added, changed, event, pending, states
-from tests.support.audit import audit_problem
+from tests.support.stored import audit_problem, next_due
 
 R1 = RequestId("R1")
 
@@ -218,7 +218,7 @@ async def test_a_change_sets_when_the_request_is_due(store: Store) -> None:
     await store.requests.commit(replace(changed(stored, states()["denied"]), due=None))
 
     assert due == ["request:R1"]
-    assert await store.agenda.next_due() is None
+    assert await next_due(store) is None
 
 
 async def test_further_items_are_never_put_off(store: Store) -> None:

@@ -99,10 +99,6 @@ class Agenda(Protocol):
     async def put(self, item: Item, due: datetime) -> None:
         """Make an item due at `due`, unless it is due earlier already."""
 
-    async def next_due(self) -> datetime | None:
-        """When the earliest item is due."""
-        ...
-
 
 class Inbox(Protocol):
     """Clicks that were answered but not yet carried out."""

@@ -14,6 +14,7 @@ from bot.services.agenda import Item, ItemKind
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DAY, HOUR, NOW
+from tests.support.stored import next_due
 
 FIRST, PRESENT, LATER = (KeyId(f"KEY000000000000{attempt}") for attempt in (1, 2, 3))
 SWEEP = Item(ItemKind.SWEEP, "R1", 1)
@@ -76,7 +77,7 @@ async def test_a_sweep_that_is_shown_a_part_says_nothing_and_comes_again() -> No
         await swept(world, BEING_MADE)
 
         assert "key:create-unknown" not in [line["action"] for line in await world.audit()]
-        assert await world.store.agenda.next_due() is not None, "it looks again"
+        assert await next_due(world.store) is not None, "it looks again"
 
 
 async def test_a_key_of_another_request_or_older_than_this_one_is_none_of_its_own() -> None:

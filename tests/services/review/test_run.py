@@ -29,6 +29,7 @@ from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NOW, OTTO
 from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
+from tests.support.stored import next_due
 
 WEEK, OLD = 7 * DAY, NOW - 100 * DAY
 CHANNEL = "C01"
@@ -530,7 +531,7 @@ async def test_a_message_that_slack_no_longer_has_stops_nothing() -> None:
 
         await office.keep("KEPT")
 
-        assert await office.store.agenda.next_due() == NOW + 2 * WEEK
+        assert await next_due(office.store) == NOW + 2 * WEEK
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -622,7 +623,7 @@ async def test_the_first_pass_is_due_once_the_time_between_two_is_over_and_no_re
         office.clock.advance(DAY)
         await office.review.begin()
 
-        assert await office.store.agenda.next_due() == NOW + WEEK
+        assert await next_due(office.store) == NOW + WEEK
 
 
 async def test_no_review_is_looked_for_again_in_a_day() -> None:
@@ -635,7 +636,7 @@ async def test_no_review_is_looked_for_again_in_a_day() -> None:
 
         assert office.slack.digests == {}
         assert office.cloud.pages == []
-        assert await office.store.agenda.next_due() == NOW + 2 * DAY
+        assert await next_due(office.store) == NOW + 2 * DAY
 
 
 async def test_items_of_a_review_that_was_switched_off_meanwhile_do_nothing() -> None:
@@ -759,7 +760,7 @@ async def test_where_nobody_can_be_reached_the_review_ends() -> None:
         office.slack.refusing = {ERIN.slack: gone, CHANNEL: gone}
 
         assert await office.a_week() == {}
-        assert await office.store.agenda.next_due() == NOW + 2 * WEEK
+        assert await next_due(office.store) == NOW + 2 * WEEK
 
 
 async def test_a_slack_that_fails_on_the_way_gives_nobody_the_message_twice() -> None:
