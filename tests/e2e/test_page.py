@@ -88,6 +88,7 @@ async def it(browser: Browser, sandbox: Stage) -> AsyncGenerator[Play]:
     people = [await a_person(browser, sandbox, place) for place in ("U0DANA/C0GENERAL", "U0ERIN/C0APPROVE")]
     yield Play(sandbox, *people)
     sandbox.faults.reset()
+    sandbox.slack.faults.reset()
     for person in people:
         await person.page.context.close()
 
@@ -144,7 +145,7 @@ async def test_a_change_during_a_click_in_the_panel_does_not_swallow_it(it: Play
     before = it.stage.clock.now()
     await leap.hover()
     await it.erin.page.mouse.down()
-    it.stage.slack.faults.links = "link_disabled"
+    it.stage.slack.faults.expired_trigger = "next"
     for _ in range(2):  # the second is asked for after the first was drawn
         await it.erin.page.wait_for_event("response", lambda answer: answer.url.endswith("/control"))
 

@@ -19,7 +19,7 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-PATIENCE = 20_000.0
+PATIENCE = 40_000.0
 """Milliseconds that something may take to show up."""
 expect.set_options(timeout=PATIENCE)
 
