@@ -27,7 +27,7 @@ def recording_of(report: Path, against: str) -> Recording:
         raise NotAReport("it holds what no rehearsal writes:\n" + "\n".join(f"  in {each}" for each in wrong))
     if not against.strip() or len(against) > LONGEST or not against.isprintable() or kind_of_text(against):
         raise NotAReport("--against takes a few plain words, without names, ids and addresses")
-    return Recording(against, found["verdicts"], found["seen"], found["payloads"])  # type: ignore[arg-type]
+    return Recording(against, found["verdicts"], found["seen"], found["payloads"])  # type: ignore[arg-type] # checked above
 
 
 def main(given: Sequence[str] | None = None, folder: Path = RECORDINGS) -> int:

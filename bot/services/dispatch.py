@@ -125,7 +125,7 @@ def table(
         Row(DropFormer, delivery.drop_former, "Old key", SurfaceKind.KEY),
         Row(KeepFormer, delivery.keep_former, "Old key", SurfaceKind.KEY),
     )
-    return rows  # noqa: RET504
+    return rows  # noqa: RET504 - see above
 
 
 @dataclass(frozen=True, slots=True)

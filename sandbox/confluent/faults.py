@@ -234,7 +234,7 @@ class Faults:
 
     def leaves_out(self) -> bool:
         """Whether the field at hand, which answers may lack, is left out of this one."""
-        return self.optional_fields == "absent" or self._numbers.random() < 0.5  # noqa: PLR2004
+        return self.optional_fields == "absent" or self._numbers.random() < 0.5  # noqa: PLR2004 - as often as not
 
     @property
     def without_roles(self) -> str:

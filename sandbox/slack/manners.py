@@ -163,7 +163,7 @@ class Manners:
         if self._habits["acks"] == "always late":
             return Ack(*ALWAYS_LATE)
         numbers = self.stream_of("acks")
-        if numbers.random() < 0.1:  # noqa: PLR2004
+        if numbers.random() < 0.1:  # noqa: PLR2004 - one in ten
             return Ack(numbers.choice((1, 2)), numbers.uniform(0, LONGEST_ACK))
         return Ack(1, numbers.choice((0, numbers.uniform(0, 0.4))))
 

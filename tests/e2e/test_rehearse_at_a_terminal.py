@@ -68,7 +68,7 @@ async def test_a_terminal_that_is_closed_takes_the_window_back_too(tmp_path: Pat
         assert found is not None
         await dana.command(found[0])
         await said(process, "First field")
-        process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+        process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined] # the stubs do not know it
         process.send_signal(number)
         await process.wait()
         assert [each for each in dana.front()["blocks"] if each["type"] == "input"] == []

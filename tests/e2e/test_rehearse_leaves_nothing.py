@@ -171,7 +171,7 @@ async def test_a_step_that_is_skipped_leaves_the_others(tmp_path: Path, prompt: 
 
 async def test_an_operator_who_is_away_creates_nothing(tmp_path: Path) -> None:
     async with operator(tmp_path) as it:
-        it.stops_at, it.instead = "Rehearsal on", it.screen.typed.get  # type: ignore[assignment]
+        it.stops_at, it.instead = "Rehearsal on", it.screen.typed.get  # type: ignore[assignment] # never returns
         assert await it.rehearse(seconds=0.1) == 0, it.screen.text()
         assert set(it.verdicts().values()) <= {"not seen", "TRUE", "FALSE"}
         assert it.verdicts()["confluent.keys-for-users"] == "not seen"

@@ -274,7 +274,7 @@ def test_conversations_info_may_not_say_whether_the_bot_is_a_member(slack: Slack
 
 
 @pytest.mark.parametrize("said", [None, False, True])
-def test_slack_may_not_say_whether_an_address_is_confirmed(slack: Slack, said: bool | None) -> None:  # noqa: FBT001
+def test_slack_may_not_say_whether_an_address_is_confirmed(slack: Slack, said: bool | None) -> None:  # noqa: FBT001 - a case of the table
     slack.workspace.people["U0DANA"] = replace(slack.workspace.people["U0DANA"], is_email_confirmed=said)
     answer = METHODS["users.info"].run(Call({"user": "U0DANA"}, slack.workspace, slack.views, slack.sockets))
     assert ("is_email_confirmed" in answer["user"], answer["user"].get("is_email_confirmed")) == (

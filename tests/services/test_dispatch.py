@@ -147,7 +147,7 @@ async def test_a_page_is_shown_as_it_is_and_nothing_where_there_is_nothing_to_sa
 
 
 async def test_a_command_without_a_row_is_logged_and_told(office: Office, caplog: pytest.LogCaptureFixture) -> None:
-    click = build.a_click(MadeUp(), at=office.clock(), reply=ReplyTo(view="V1"))  # type: ignore[arg-type]
+    click = build.a_click(MadeUp(), at=office.clock(), reply=ReplyTo(view="V1"))  # type: ignore[arg-type] # a command that there is not
 
     await office.dispatcher(Row(Approve, office.service.run)).carry_out(click)
 

@@ -111,7 +111,7 @@ class Operator:
         return [key.id for key in self.stage.organization.api_keys.values() if "lk-rehearsal" in key.description]
 
     def verdicts(self) -> Mapping[str, str]:
-        return self.read()["verdicts"]  # type: ignore[no-any-return]
+        return self.read()["verdicts"]  # type: ignore[no-any-return] # JSON
 
     def read(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.report.read_text("utf-8"))

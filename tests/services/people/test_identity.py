@@ -58,7 +58,7 @@ def grid(*teams: str, of: str = "E01") -> dict[str, object]:
         ({"enterprise_user": None}, False, False),
     ],
 )
-def test_users_info_decides_who_is_a_member(said: dict[str, object], in_grid: bool, alone: bool) -> None:  # noqa: FBT001
+def test_users_info_decides_who_is_a_member(said: dict[str, object], in_grid: bool, alone: bool) -> None:  # noqa: FBT001 - a case of the table
     profile = _profile({"id": "U01", "name": "dana", **said})
     for tenant, expected in ((GRID, in_grid), (ALONE, alone)):
         if expected:
@@ -98,8 +98,8 @@ def test_a_member_of_the_grid_who_is_a_guest_a_bot_a_stranger_or_gone_stays_refu
 def test_a_click_rules_out_only_who_cannot_belong_and_is_stored_with_our_workspace(
     around: dict[str, object],
     user_team: str,
-    in_grid: bool | None,  # noqa: FBT001
-    alone: bool | None,  # noqa: FBT001
+    in_grid: bool | None,  # noqa: FBT001 - a case of the table
+    alone: bool | None,  # noqa: FBT001 - a case of the table
 ) -> None:
     body = {"user": {"id": "U01", **({"team_id": user_team} if user_team else {})}, "trigger_id": "1.2", **around}
     claimed = payloads.opening(body).team
