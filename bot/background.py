@@ -18,7 +18,7 @@ class Background:
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
 
-    def start(self, job: Coroutine[Any, Any, None], *, name: str, report: Report) -> None:
+    def start(self, job: Coroutine[Any, Any, object], *, name: str, report: Report) -> None:
         """Run `job` beside the caller. What it raises goes to `report` and nowhere else.
 
         Raises `RuntimeError` once everything has been drained: nobody would wait for the job.
@@ -33,7 +33,7 @@ class Background:
             raise
 
 
-async def _supervise(job: Coroutine[Any, Any, None], name: str, report: Report) -> None:
+async def _supervise(job: Coroutine[Any, Any, object], name: str, report: Report) -> None:
     """Keep every `Exception` out of the task group, which would cancel all other jobs for it."""
     try:
         await job

@@ -11,7 +11,7 @@ from bot.services.browse.home import waiting_for
 from bot.slack.blocks.kit import Block
 from bot.slack.messages import answers
 from bot.slack.payloads import ids, read
-from bot.slack.payloads.read import Body, Command
+from bot.slack.payloads.read import Body, Opening
 from handlers import keys
 from handlers.context import ListenerContext
 from handlers.create import open_form
@@ -30,14 +30,11 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
             case "" | "help":
                 await ack(**_shown(answers.help_blocks(), "Latchkey makes Confluent Cloud API keys"))
             case "create":
-                context.start(open_form(context, command), "open the form", command.by, command.reply)
-                await ack()
+                await context.begin(ack, command, "open the form", open_form(context, command))
             case "requests" | "whoami":
-                context.start(_answer(context, command), command.verb, command.by, command.reply)
-                await ack()
+                await context.begin(ack, command, command.verb, _answer(context, command, command.verb))
             case "list" | "show" | "edit" | "rotate" | "delete":
-                context.start(keys.of_command(context, command), command.verb, command.by, command.reply)
-                await ack()
+                await context.begin(ack, command, command.verb, keys.of_command(context, command))
             case _:
                 await ack(**_shown(answers.unknown_blocks(command.verb), "There is no such command"))
 
@@ -45,32 +42,28 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.HELP_REQUESTS)
     @app.action(ids.HELP_WHOAMI)
     async def help_button(ack: AsyncAck, body: Body) -> None:
-        opening = read.opening(body)
-        verb = _VERBS[body["actions"][0]["action_id"]]
-        command = Command(verb, "", opening.by, opening.team, opening.trigger, opening.reply)
-        context.start(_answer(context, command), verb, command.by, command.reply)
-        await ack()
+        opening, verb = read.opening(body), _VERBS[body["actions"][0]["action_id"]]
+        await context.begin(ack, opening, verb, _answer(context, opening, verb))
 
 
-async def _answer(context: ListenerContext, command: Command) -> None:
-    if command.verb == "help":
-        await context.replies.send(command.by, command.reply, "Latchkey", answers.help_blocks())
-        return
-    if command.verb == "whoami":
-        person = await context.directory.identify(command.by, command.team, shown=True)
-        names = await context.catalogs.names()
-        blocks = answers.whoami_blocks(await context.directory.glance(person), names)
-        await context.replies.send(command.by, command.reply, "Who you are", blocks)
-        return
-    mine = [stored.value for stored in await context.requests.of_requester(command.by, answers.LOOKED_AT)]
-    waiting, trouble = await _waiting(context, command)
-    await context.replies.send(command.by, command.reply, "Requests", answers.requests_blocks(mine, waiting, trouble))
+async def _answer(context: ListenerContext, asked: Opening, verb: str) -> None:
+    match verb:
+        case "help":
+            title, blocks = "Latchkey", answers.help_blocks()
+        case "whoami":
+            person = await context.directory.identify(asked.by, asked.team, shown=True)
+            names = await context.catalogs.names()
+            title, blocks = "Who you are", answers.whoami_blocks(await context.directory.glance(person), names)
+        case _:
+            mine = [stored.value for stored in await context.requests.of_requester(asked.by, answers.LOOKED_AT)]
+            title, blocks = "Requests", answers.requests_blocks(mine, *await _waiting(context, asked))
+    await context.replies.send(asked.by, asked.reply, title, blocks)
 
 
-async def _waiting(context: ListenerContext, command: Command) -> tuple[Sequence[Request], str]:
+async def _waiting(context: ListenerContext, asked: Opening) -> tuple[Sequence[Request], str]:
     """What waits for this person's decision; or why that cannot be told, which must not hide their own requests."""
     try:
-        return await waiting_for(context.requests, await context.viewing.reader(command.by, command.team))
+        return await waiting_for(context.requests, await context.viewing.reader(asked.by, asked.team))
     except LatchkeyError as error:
         return [], error.tell
 

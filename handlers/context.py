@@ -17,6 +17,7 @@ from bot.services.browse.key import Viewing
 from bot.services.browse.keys import Listing
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Deed, ReplyTo
+from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import TextPage
 from bot.services.people.directory import Directory
 from bot.services.people.identity import seat
@@ -28,8 +29,8 @@ from bot.services.worker import Bell
 from bot.slack.api.acked_views import AckedViews, once_more, waiting
 from bot.slack.api.client import Replies, call
 from bot.slack.blocks.kit import Block
-from bot.slack.payloads import read
-from bot.slack.payloads.read import Body, Command, Opening
+from bot.slack.payloads import ids, read
+from bot.slack.payloads.read import Body, Opening
 from bot.slack.payloads.read_keys import DEEPEST
 from bot.slack.views import pages
 from handlers.errors import reporter, tell
@@ -70,9 +71,14 @@ class ListenerContext:
         except (LatchkeyError, TimeoutError):
             return None
 
-    def start(self, job: Coroutine[Any, Any, None], name: str, to: SlackUserId, reply: ReplyTo) -> None:
+    def start(self, job: Coroutine[Any, Any, object], name: str, to: SlackUserId, reply: ReplyTo) -> None:
         """Run a job after the answer; what goes wrong is said to `to`."""
         self.work.start(job, name=name, report=reporter(self.replies, to, reply))
+
+    async def begin(self, ack: AsyncAck, asked: Opening, name: str, job: Coroutine[Any, Any, object]) -> None:
+        """Start a job and answer Slack; what goes wrong is said to who asked."""
+        self.start(job, name, asked.by, asked.reply)
+        await ack()
 
     async def receive(self, body: Body, deed: Deed) -> str:
         """Store a click for the worker; returns what the answer to a submit has to wait under.
@@ -118,18 +124,28 @@ class ListenerContext:
         else:
             await ack(response_action="update", view=waiting(then, name))
 
+    async def reason(self, ack: AsyncAck, body: Body, reader: str, deed: Callable[[str], Deed], title: str) -> None:
+        """Store a submitted modal that asks for a reason; without one it stays, and says who will read it."""
+        typed = read.deny_reason(body)
+        problem = text_problem(typed, LIMITS["reason"]) if typed.strip() else f"Write a reason: {reader} reads it."
+        if problem:
+            await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
+            return
+        await self.submit(ack, body, deed(typed), pages.working(title))
+
     async def open(self, trigger: str, view: Block) -> str:
         """Open a modal within the three seconds of its trigger; returns its id."""
-        answer = await call(self.replies.client, "views.open", {"trigger_id": trigger, "view": view})
-        return str(answer["view"]["id"])
+        return await self._opened("views.open", trigger, view)
 
-    async def stack(self, asked: Command | Opening, view: Block, depth: int) -> str:
+    async def stack(self, asked: Opening, view: Block, depth: int) -> str:
         """Show a modal above the `depth` ones that stand there, or in place of the third one; returns its id."""
-        if depth >= DEEPEST and isinstance(asked, Opening) and asked.view:
+        if depth >= DEEPEST and asked.view:
             await self._drawn({"view_id": asked.view, "view": view})
             return asked.view
-        method = "views.push" if depth else "views.open"
-        answer = await call(self.replies.client, method, {"trigger_id": asked.trigger, "view": view})
+        return await self._opened("views.push" if depth else "views.open", asked.trigger, view)
+
+    async def _opened(self, method: str, trigger: str, view: Block) -> str:
+        answer = await call(self.replies.client, method, {"trigger_id": trigger, "view": view})
         return str(answer["view"]["id"])
 
     async def fill(self, view: str, load: Callable[[], Awaitable[Block]]) -> None:

@@ -7,12 +7,12 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.catalog import Catalog
 from bot.services.agenda import Item, ItemKind
-from bot.services.commands import Change, Check, Draft, Send
+from bot.services.commands import Check, Draft, Send
 from bot.services.form.fill import NEW, form, used
 from bot.services.form.validate import name_taken, text_problems
 from bot.slack.blocks.kit import Block
 from bot.slack.payloads import ids, read
-from bot.slack.payloads.read import Body, Command, Opening
+from bot.slack.payloads.read import Body, Opening
 from bot.slack.views import options, pages
 from bot.slack.views.form import form as draw
 from handlers.context import ListenerContext
@@ -27,8 +27,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     @app.shortcut(ids.SHORTCUT_CREATE)
     async def open_it(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        context.start(open_form(context, opening), "open the form", opening.by, opening.reply)
-        await ack()
+        await context.begin(ack, opening, "open the form", open_form(context, opening))
 
     @app.action(ids.FORM_OWNER)
     @app.action(ids.FORM_KIND)
@@ -36,8 +35,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.FORM_CLOUD)
     async def redraw(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        context.start(_redraw(context, opening, body), "draw the form again", opening.by, opening.reply)
-        await ack()
+        await context.begin(ack, opening, "draw the form again", _redraw(context, opening, body))
 
     @app.options(ids.FORM_ENVIRONMENT)
     @app.options(ids.FORM_RESOURCE)
@@ -57,12 +55,8 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     async def sent(ack: AsyncAck, body: Body) -> None:
         await context.submit(ack, body, Send(read.metadata(body)), pages.working("Sending"))
 
-    @app.action(ids.REVIEW_BACK)
-    async def back(ack: AsyncAck, body: Body) -> None:
-        await context.button(ack, body, Change(read.request_id(body)))
 
-
-async def open_form(context: ListenerContext, asked: Command | Opening, draft: Draft = _EMPTY) -> None:
+async def open_form(context: ListenerContext, asked: Opening, draft: Draft = _EMPTY) -> None:
     """Open the form before anything else: its trigger lives three seconds. Then look whether it is of any use.
 
     `draft` is what it is filled with, to begin with.

@@ -30,20 +30,11 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         return
 
     @app.action(re.compile(".*"))
+    @app.shortcut(re.compile(".*"))
     async def unknown_button(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        context.start(
-            context.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown button", opening.by, opening.reply
-        )
-        await ack()
-
-    @app.shortcut(re.compile(".*"))
-    async def unknown_shortcut(ack: AsyncAck, body: Body) -> None:
-        opening = read.opening(body)
-        context.start(
-            context.replies.send(opening.by, opening.reply, _NO_LONGER), "unknown shortcut", opening.by, opening.reply
-        )
-        await ack()
+        job = context.replies.send(opening.by, opening.reply, _NO_LONGER)
+        await context.begin(ack, opening, "unknown button", job)
 
     @app.view(re.compile(".*"))
     async def unknown_view(ack: AsyncAck) -> None:

@@ -1,8 +1,7 @@
 """Keys that exist: the list, one key's page, and the pages to edit, rotate, extend and delete it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import replace
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
@@ -10,6 +9,7 @@ from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, Endpoints
 from bot.domain.errors import LatchkeyError, plain
 from bot.domain.keys import KeyId
+from bot.services.browse.key import Viewing
 from bot.services.commands import Delete, Edit, Extend, Rotate
 from bot.services.pages import Filters, Page
 from bot.slack.api.acked_views import waiting
@@ -23,39 +23,29 @@ from bot.slack.views import keys as key_list
 from bot.slack.views import pages as modals
 from handlers.context import ListenerContext
 
-Deed: TypeAlias = Edit | Delete | Rotate | Extend
-
-
-@dataclass(frozen=True, slots=True)
-class _Submit:
-    """How one page's submit is read, what its working page is called, and where its last word on failure stands."""
-
-    read: Callable[[Body], Deed]
-    title: str
-    field: str
-
-
-_PAGES = {
+_BUTTONS = {
     ids.KEY_DETAILS: "show",
-    ids.KEY_EDIT: "edit",
-    ids.KEY_ROTATE: "rotate",
-    ids.KEY_EXTEND: "extend",
-    ids.KEY_DELETE: "delete",
+    ids.KEY_EDIT: ids.EDIT,
+    ids.KEY_ROTATE: ids.ROTATE,
+    ids.KEY_EXTEND: ids.EXTEND,
+    ids.KEY_DELETE: ids.DELETE,
 }
 """What the buttons under a key open, wherever they stand."""
-_TITLES = {
-    "show": "API key",
-    "edit": "Edit API key",
-    "rotate": "Rotate API key",
-    "extend": "Extend API key",
-    "delete": "Delete API key",
+_PAGES: Mapping[str, tuple[str, Callable[[Viewing, KeyId, HeldRoles], Awaitable[Page]]]] = {
+    "show": ("API key", Viewing.key_page),
+    ids.EDIT: ("Edit API key", Viewing.edit_page),
+    ids.ROTATE: ("Rotate API key", Viewing.rotate_page),
+    ids.EXTEND: ("Extend API key", Viewing.extend_page),
+    ids.DELETE: ("Delete API key", Viewing.delete_page),
 }
-_SUBMITS: Mapping[str, _Submit] = {
-    ids.EDIT: _Submit(read_keys.edit, "Edit API key", ids.NAME_BLOCK),
-    ids.ROTATE: _Submit(read_keys.rotate, "Rotate API key", ids.NAME_BLOCK),
-    ids.EXTEND: _Submit(read_keys.extend, "Extend API key", ids.REASON_BLOCK),
-    ids.DELETE: _Submit(read_keys.delete, "Delete API key", ids.WORD_BLOCK),
+"""The title of each page of a key, and what it shows; the word is also that of the command and of the submit."""
+_SUBMITS: Mapping[str, tuple[Callable[[Body], Edit | Delete | Rotate | Extend], str]] = {
+    ids.EDIT: (read_keys.edit, ids.NAME_BLOCK),
+    ids.ROTATE: (read_keys.rotate, ids.NAME_BLOCK),
+    ids.EXTEND: (read_keys.extend, ids.REASON_BLOCK),
+    ids.DELETE: (read_keys.delete, ids.WORD_BLOCK),
 }
+"""How each page's submit is read, and the field under which stands that it could not be stored."""
 TYPED = 40
 """Characters of a mistyped id that are repeated to whoever typed it."""
 
@@ -73,29 +63,28 @@ def _listen_to_keys(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.KEY_EXTEND)
     @app.action(ids.KEY_DELETE)
     async def key_button(ack: AsyncAck, body: Body) -> None:
-        opening, verb = payloads.opening(body), _PAGES[body["actions"][0]["action_id"]]
+        opening, verb = payloads.opening(body), _BUTTONS[body["actions"][0]["action_id"]]
         job = _open_key(context, opening, verb, read_keys.pressed(body), read_keys.depth(body))
-        context.start(job, f"{verb} a key", opening.by, opening.reply)
-        await ack()
+        await context.begin(ack, opening, f"{verb} a key", job)
 
     @app.action(ids.KEY_SNIPPET)
     async def configure(ack: AsyncAck, body: Body) -> None:
         opening = payloads.opening(body)
         job = _configure(context, opening, body)
-        context.start(job, "show a client configuration", opening.by, opening.reply)
-        await ack()
+        await context.begin(ack, opening, "show a client configuration", job)
 
     @app.view(ids.EDIT)
     @app.view(ids.ROTATE)
     @app.view(ids.EXTEND)
     @app.view(ids.DELETE)
     async def submitted(ack: AsyncAck, body: Body) -> None:
-        submit = _SUBMITS[body["view"]["callback_id"]]
-        deed = submit.read(body)
+        page = body["view"]["callback_id"]
+        read, field = _SUBMITS[page]
+        deed = read(body)
         if problems := read_keys.problems(body, deed):
             await ack(response_action="errors", errors=dict(problems))
             return
-        await context.submit(ack, body, deed, modals.working(submit.title), field=submit.field)
+        await context.submit(ack, body, deed, modals.working(_PAGES[page][0]), field=field)
 
 
 def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
@@ -103,8 +92,7 @@ def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
     async def open_it(ack: AsyncAck, body: Body) -> None:
         opening = payloads.opening(body)
         job = open_list(context, opening, depth=read_keys.depth(body))
-        context.start(job, "list the keys", opening.by, opening.reply)
-        await ack()
+        await context.begin(ack, opening, "list the keys", job)
 
     @app.action(ids.LIST_OWNER)
     @app.action(ids.LIST_KIND)
@@ -116,8 +104,7 @@ def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
         opening, filters, cursor = payloads.opening(body), read_keys.filters(body), read_keys.turn(body)
         context.claim(opening)
         job = context.redraw_with(opening, lambda: _list(context, opening, filters, cursor))
-        context.start(job, "turn the list", opening.by, opening.reply)
-        await ack()
+        await context.begin(ack, opening, "turn the list", job)
 
     @app.view(ids.LIST)
     async def search(ack: AsyncAck, body: Body) -> None:
@@ -149,7 +136,7 @@ async def of_command(context: ListenerContext, command: Command) -> None:
 
 
 async def open_list(
-    context: ListenerContext, asked: Command | Opening, hint: str = "", *, text: str = "", depth: int = 0
+    context: ListenerContext, asked: Opening, hint: str = "", *, text: str = "", depth: int = 0
 ) -> None:
     """Open the list: first the modal, for its trigger lives three seconds, then what is in it."""
     view = await context.stack(asked, key_pages.loading("API keys"), depth)
@@ -157,28 +144,21 @@ async def open_list(
 
 
 async def _list(
-    context: ListenerContext, asked: Command | Opening, filters: Filters, cursor: str = "", *, hint: str = ""
+    context: ListenerContext, asked: Opening, filters: Filters, cursor: str = "", *, hint: str = ""
 ) -> Block:
     held_roles = await context.viewing.reader(asked.by, asked.team)
     page = await context.listing.page(held_roles, filters, cursor)
     return modals.page(replace(page, note=" ".join(filter(None, [hint, page.note]))))
 
 
-async def _open_key(context: ListenerContext, asked: Command | Opening, verb: str, key: KeyId, depth: int) -> None:
+async def _open_key(context: ListenerContext, asked: Opening, verb: str, key: KeyId, depth: int) -> None:
     """Open a page of one key, above what stands there."""
-    viewing = context.viewing
-    pages: Mapping[str, Callable[[KeyId, HeldRoles], Awaitable[Page]]] = {
-        "show": viewing.key_page,
-        "edit": viewing.edit_page,
-        "rotate": viewing.rotate_page,
-        "extend": viewing.extend_page,
-        "delete": viewing.delete_page,
-    }
+    title, drawn = _PAGES[verb]
 
     async def loaded() -> Block:
-        return modals.page(await pages[verb](key, await viewing.reader(asked.by, asked.team)))
+        return modals.page(await drawn(context.viewing, key, await context.viewing.reader(asked.by, asked.team)))
 
-    await context.fill(await context.stack(asked, key_pages.loading(_TITLES[verb]), depth), loaded)
+    await context.fill(await context.stack(asked, key_pages.loading(title), depth), loaded)
 
 
 async def _configure(context: ListenerContext, opening: Opening, body: Body) -> None:

@@ -1,10 +1,10 @@
-"""Buttons under what became of a request: ask again, take a service account instead, and the old key of a rotation."""
+"""Buttons under what became of a request that open the form again: for the same, or for a service account instead."""
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.errors import Refused
 from bot.domain.keys import RequestId
-from bot.services.commands import Draft, DropFormer, KeepFormer
+from bot.services.commands import Draft
 from bot.services.people.identity import seat
 from bot.services.requests.submit import draft_again
 from bot.slack.payloads import ids, read
@@ -21,17 +21,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     async def again(ack: AsyncAck, body: Body) -> None:
         opening, action = read.opening(body), body["actions"][0]["action_id"]
         job = _again(context, opening, read.request_id(body), other_account=action == ids.USE_ACCOUNT)
-        context.start(job, "open the form again", opening.by, opening.reply)
-        await ack()
-
-    @app.action(ids.DROP_FORMER)
-    async def drop_former(ack: AsyncAck, body: Body) -> None:
-        await context.button(ack, body, DropFormer(*read.key_ref(body)))
-
-    @app.action(ids.KEEP_FORMER)
-    async def keep_former(ack: AsyncAck, body: Body) -> None:
-        request, attempt, until = read.key_until(body)
-        await context.button(ack, body, KeepFormer(request, attempt, until=until))
+        await context.begin(ack, opening, "open the form again", job)
 
 
 async def _again(context: ListenerContext, opening: Opening, request: RequestId, *, other_account: bool) -> None:

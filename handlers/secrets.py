@@ -1,4 +1,4 @@
-"""The requester's own buttons: show the secret, saved it, replace the key; and client configurations for it."""
+"""Client configurations for a new key, under the message that holds its secret."""
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
@@ -6,7 +6,6 @@ from bot.domain.catalog import Endpoints
 from bot.domain.errors import LatchkeyError, NotFound, Refused
 from bot.domain.keys import ApiKey, RequestId, Resource
 from bot.domain.requests import Confirmed, Ready, Request, Revealing, Shown
-from bot.services.commands import Replace, Saved, Show
 from bot.slack.messages import snippets
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
@@ -14,26 +13,13 @@ from handlers.context import ListenerContext
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to the buttons under a key."""
-
-    @app.action(ids.SHOW)
-    async def show(ack: AsyncAck, body: Body) -> None:
-        await context.button(ack, body, Show(*read.key_ref(body)))
-
-    @app.action(ids.SAVED)
-    async def saved(ack: AsyncAck, body: Body) -> None:
-        await context.button(ack, body, Saved(*read.key_ref(body)))
-
-    @app.action(ids.REPLACE)
-    async def replace(ack: AsyncAck, body: Body) -> None:
-        await context.button(ack, body, Replace(*read.key_ref(body)))
+    """Listen to the choice of a configuration."""
 
     @app.action(ids.SNIPPET)
     async def configure(ack: AsyncAck, body: Body) -> None:
         opening, (value, request, attempt) = read.opening(body), snippets.chosen(body)
         job = _configure(context, opening, value, request, attempt)
-        context.start(job, "show a client configuration", opening.by, opening.reply)
-        await ack()
+        await context.begin(ack, opening, "show a client configuration", job)
 
 
 async def _configure(context: ListenerContext, opening: Opening, value: str, request: RequestId, attempt: int) -> None:

@@ -31,27 +31,23 @@ _ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>"}
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """`/apikey VERB REST`. `verb` is lower-case, "" when nothing was typed; `team` is as in `Opening`."""
+class Opening:
+    """Somebody did something that can open a modal. `team` is only claimed: see `identity.belongs`."""
 
-    verb: str
-    rest: str
     by: SlackUserId
     team: TeamId
     trigger: str
     reply: ReplyTo
+    view: str | None = None
+    view_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """Somebody pressed something that opens a modal. `team` is only claimed: see `identity.belongs`."""
+class Command(Opening):
+    """`/apikey VERB REST`. `verb` is lower-case, "" when nothing was typed."""
 
-    by: SlackUserId
-    team: TeamId
-    trigger: str
-    view: str | None
-    view_hash: str | None
-    reply: ReplyTo
+    verb: str = ""
+    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
