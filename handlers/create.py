@@ -7,6 +7,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.catalog import Catalog
 from bot.services.agenda import Item, ItemKind
+from bot.services.catalog.index import NOTHING
 from bot.services.commands import Check, Draft, Send
 from bot.services.form.fill import NEW, form, used
 from bot.services.form.validate import name_taken, text_problems
@@ -41,7 +42,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     @app.options(ids.FORM_RESOURCE)
     @app.options(ids.FORM_ACCOUNT)
     async def suggest(ack: AsyncAck, body: Body) -> None:
-        await ack(**_options(await context.catalog(), read.suggestion(body)))
+        await ack(**_options(await context.catalog() or NOTHING, read.suggestion(body)))
 
     @app.view(ids.FORM)
     async def submitted(ack: AsyncAck, body: Body) -> None:
@@ -85,11 +86,8 @@ async def _problems(context: ListenerContext, draft: Draft) -> Mapping[str, str]
     return problems
 
 
-def _options(catalog: Catalog | None, asked: read.Suggestion) -> Block:
-    match asked.action:
-        case ids.FORM_ENVIRONMENT:
-            return options.environments(catalog, asked.typed)
-        case ids.FORM_RESOURCE:
-            return options.resources(catalog, asked.place, asked.typed)
-        case _:
-            return options.accounts(catalog, asked.typed)
+def _options(known: Catalog, asked: read.Suggestion) -> Block:
+    if asked.action == ids.FORM_RESOURCE:
+        return options.resources(known, asked.place, asked.typed)
+    found = known.environments if asked.action == ids.FORM_ENVIRONMENT else known.service_accounts
+    return options.named(found, asked.typed)

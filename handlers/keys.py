@@ -6,10 +6,11 @@ from dataclasses import replace
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.authority import HeldRoles
-from bot.domain.catalog import Catalog, Endpoints
+from bot.domain.catalog import Endpoints
 from bot.domain.errors import LatchkeyError, plain
 from bot.domain.keys import KeyId
 from bot.services.browse.key import Viewing
+from bot.services.catalog.index import NOTHING
 from bot.services.commands import Delete, Edit, Extend, Rotate
 from bot.services.pages import Filters, Page
 from bot.slack.api.acked_views import waiting
@@ -116,7 +117,7 @@ def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
     @app.options(ids.LIST_OWNER)
     @app.options(ids.LIST_ENVIRONMENT)
     async def suggest(ack: AsyncAck, body: Body) -> None:
-        typed, catalog = str(body.get("value") or ""), await context.catalog() or _EMPTY
+        typed, catalog = str(body.get("value") or ""), await context.catalog() or NOTHING
         if body["action_id"] == ids.LIST_OWNER:
             await ack(options=key_list.owners(catalog.service_accounts, typed))
         else:
@@ -188,6 +189,3 @@ def _hint(command: Command) -> str:
         f"`{plain(typed)}` is not the id of an API key, which is letters and digits, such as `ABCD1234EFGH5678`. "
         "Choose one here."
     )
-
-
-_EMPTY = Catalog("", (), ())

@@ -148,6 +148,6 @@ def test_the_check_lets_code_that_only_names_a_kind_pass(source: str) -> None:
 @pytest.mark.parametrize("kind", Kind)
 def test_every_client_configuration_that_a_row_names_can_be_written(kind: Kind) -> None:
     resource = unnamed(kind, f"{kind.row.prefix}1", "env-1", "dev")
-    for value, label in snippets.names(kind):
-        text = snippets.snippet(value, "ABCD1234EFGH5678", resource, Endpoints("", "https://one.example"))
-        assert "ABCD1234EFGH5678" in text, label
+    for each in kind.row.snippets:
+        text = snippets.snippet(each.value, "ABCD1234EFGH5678", resource, Endpoints("", "https://one.example"))
+        assert "ABCD1234EFGH5678" in text, each.label

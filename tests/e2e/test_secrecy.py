@@ -13,7 +13,6 @@ import httpx
 
 from bot import logs
 from bot.domain.kinds import Kind
-from bot.slack.messages import snippets
 from bot.slack.payloads import ids
 from bot.store.connection import connect
 from sandbox.cast import APPROVALS_CHANNEL
@@ -232,7 +231,7 @@ async def taken_with_its_configurations(it: Play, wish: Wish, key: str) -> None:
     """The secret is shown, each client configuration is chosen under it, and it is saved."""
     await it.dana.click("Show secret", beside=f"({wish.name})", in_channel=it.dana.dm)
     await it.dana.see(f"API key: {key}")
-    for value, label in snippets.names(Kind(wish.kind)):
+    for value, label in [(each.value, each.label) for each in Kind(wish.kind).row.snippets]:
         await it.dana.choose(ids.SNIPPET, value, beside=f"API key: {key}")
         await it.dana.see(f"{label}, for key {key}. The secret is not in it.")
     await it.dana.click("I saved it", beside=f"API key: {key}")

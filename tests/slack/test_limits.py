@@ -304,7 +304,7 @@ def test_the_message_with_the_secret(text: str, kind: Kind) -> None:
 @pytest.mark.parametrize("kind", Kind)
 def test_client_configurations(text: str, kind: Kind) -> None:
     resource = some.everywhere(RESOURCES[kind], text)
-    for value, _ in snippets.names(kind):
+    for value in [each.value for each in kind.row.snippets]:
         drawn = snippets.drawn(value, "KEY0000000000001", resource, Endpoints(text, text, organization=text))
         assert_taken(drawn)
         assert_view_taken(key_pages.configuration(view(), drawn))
@@ -338,11 +338,11 @@ def test_what_searchable_fields_offer(text: str, length: int) -> None:
     for typed in ("", "1", text):
         for kind in RESOURCES:
             check_options(options.resources(catalog, ResourceField(kind, "env-1", "aws"), typed))
-        for answer in (options.environments(catalog, typed), options.accounts(catalog, typed)):
+        for answer in (options.named(catalog.environments, typed), options.named(catalog.service_accounts, typed)):
             check_options(answer)
         check_options({"options": key_list.owners(catalog.service_accounts, typed)})
         check_options({"options": key_list.environments(catalog.environments, typed)})
-    assert "env-1" in json.dumps(options.environments(catalog, "1"))
+    assert "env-1" in json.dumps(options.named(catalog.environments, "1"))
 
 
 # --- what is cut, and what is not -------------------------------------------------------------------------------------

@@ -239,8 +239,8 @@ def test_a_list_says_how_many_it_leaves_out(pending: Request) -> None:
 @given(catalogs, drafts, some.texts)
 def test_slack_takes_what_the_searchable_fields_offer(catalog: Catalog, draft: Draft, typed: str) -> None:
     for each in ("", typed):
-        check_options(options.environments(catalog, each))
-        check_options(options.accounts(catalog, each))
+        check_options(options.named(catalog.environments, each))
+        check_options(options.named(catalog.service_accounts, each))
         check_options(options.resources(catalog, ids.ResourceField(draft.kind, draft.environment, draft.cloud), each))
 
 

@@ -161,17 +161,19 @@ def text_input(action: str, typed: str, *, limit: int, lines: bool = False, plac
     return block
 
 
+def menu(action: str, options: Sequence[Block], chosen: Block | None = None, placeholder: str = "") -> Block:
+    """A select with these options."""
+    block: Block = {"type": "static_select", "action_id": action, "options": list(options)}
+    if placeholder:
+        block["placeholder"] = plain_text(placeholder, HEADER)
+    return {**block, "initial_option": chosen} if chosen else block
+
+
 def search(action: str, placeholder: str, chosen: Block | None) -> Block:
     """A select whose options are asked for while typing."""
-    block: Block = {
-        "type": "external_select",
-        "action_id": action,
-        "placeholder": plain_text(placeholder, HEADER),
-        "min_query_length": 0,
-    }
-    if chosen:
-        block["initial_option"] = chosen
-    return block
+    block: Block = {"type": "external_select", "action_id": action, "min_query_length": 0}
+    block["placeholder"] = plain_text(placeholder, HEADER)
+    return {**block, "initial_option": chosen} if chosen else block
 
 
 def modal(

@@ -14,7 +14,7 @@ from bot.domain.catalog import Endpoints
 from bot.domain.errors import NotFound
 from bot.domain.keys import RequestId, Resource
 from bot.domain.kinds import Kind, Snippet
-from bot.slack.blocks.kit import Block, Code, Row, lines, option, plain_text, preformatted
+from bot.slack.blocks.kit import Block, Code, Row, actions, lines, menu, option, preformatted
 from bot.slack.payloads import ids
 
 _SHOWN = 10
@@ -41,11 +41,6 @@ class _Place:
     region: str
 
 
-def names(kind: Kind) -> list[tuple[str, str]]:
-    """The configurations that there are for a kind of key: what Slack sends back, and what people choose."""
-    return [(each.value, each.label) for each in kind.row.snippets]
-
-
 def snippet(value: str, key_id: str, resource: Resource, endpoints: Endpoints) -> str:
     """One configuration, at most 3,000 characters. Raises `NotFound` for a `value` that this kind of key has not."""
     text = _written(_TEMPLATES[_snippet(value, resource).template], _place(key_id, resource, endpoints))
@@ -60,13 +55,8 @@ def check(key_id: str, resource: Resource, endpoints: Endpoints) -> str:
 
 def select(kind: Kind, block_id: str, action: str = ids.SNIPPET) -> Block:
     """The field to choose a configuration from, for a message or a modal. `block_id` says later which key it is of."""
-    chooser: Block = {
-        "type": "static_select",
-        "action_id": action,
-        "placeholder": plain_text("Client configuration…"),
-        "options": [option(label, value) for value, label in names(kind)],
-    }
-    return {"type": "actions", "block_id": block_id, "elements": [chooser]}
+    options = [option(each.label, each.value) for each in kind.row.snippets]
+    return actions(menu(action, options, placeholder="Client configuration…"), block=block_id)
 
 
 def drawn(value: str, key_id: str, resource: Resource, endpoints: Endpoints) -> list[Block]:

@@ -11,7 +11,7 @@ from bot.services.commands import Draft
 from bot.services.form.fill import EXISTING, ME, NEW, kind_of, owner_kind
 from bot.services.form.validate import LIMITS
 from bot.services.pages import FormPage
-from bot.slack.blocks.kit import OPTIONS, Block, context, field, modal, redrawn, search, text_input
+from bot.slack.blocks.kit import OPTIONS, Block, context, field, menu, modal, redrawn, search, text_input
 from bot.slack.payloads import ids, read
 from bot.slack.views import options as menus
 
@@ -45,7 +45,7 @@ def _account(content: FormPage) -> list[Block]:
         radio["initial_option"] = menus.OWNERS[chosen]
     block = {**field("Account", ids.OWNER_BLOCK, radio, hint=_OF_OWNER.get(chosen, "")), "dispatch_action": True}
     if chosen == EXISTING:
-        initial = menus.account_option(content.account) if content.account else None
+        initial = menus.named_option(content.account) if content.account else None
         account = field("Service account", ids.ACCOUNT_BLOCK, search(ids.FORM_ACCOUNT, _TYPE, initial))
         return [block, *_with(problems, "owner", account)]
     return [block, *_problem(problems, "owner"), *(_new_account(draft, problems) if chosen == NEW else ())]
@@ -68,12 +68,11 @@ def _scope(content: FormPage) -> list[Block]:
     row = kind.row
     options = menus.scope_options()
     chosen = next(each for each in options if each["value"] == kind)
-    menu = _select(ids.FORM_KIND, options, chosen)
-    scope = {**field("Resource scope", ids.KIND_BLOCK, menu, hint=row.hint), "dispatch_action": True}
-    blocks = _with(problems, "kind", scope)
+    scope = field("Resource scope", ids.KIND_BLOCK, menu(ids.FORM_KIND, options, chosen), hint=row.hint)
+    blocks = _with(problems, "kind", {**scope, "dispatch_action": True})
     if row.is_wide:
         return blocks
-    initial = menus.environment_option(content.environment) if content.environment else None
+    initial = menus.named_option(content.environment) if content.environment else None
     place = field("Environment", ids.ENVIRONMENT_BLOCK, search(ids.FORM_ENVIRONMENT, _TYPE, initial))
     blocks += _with(problems, "environment", {**place, "dispatch_action": True})
     if row.is_regional:
@@ -87,14 +86,14 @@ def _scope(content: FormPage) -> list[Block]:
 def _cloud(content: FormPage) -> Block:
     options = menus.cloud_options(content.clouds, content.used_clouds)
     chosen = next((each for each in options if each["value"] == content.draft.cloud), None)
-    menu = _select(ids.FORM_CLOUD, options, chosen)
-    return {**field("Cloud provider", ids.CLOUD_BLOCK, menu), "dispatch_action": True}
+    cloud = field("Cloud provider", ids.CLOUD_BLOCK, menu(ids.FORM_CLOUD, options, chosen))
+    return {**cloud, "dispatch_action": True}
 
 
 def _chosen(content: FormPage) -> Block | None:
     if content.resource is None:
         return None
-    return menus.region_option(content.region) if content.region else menus.resource_option(content.resource)
+    return menus.region_option(content.region) if content.region else menus.named_option(content.resource)
 
 
 def _hint(content: FormPage) -> str:
@@ -131,13 +130,8 @@ def _lifetime(content: FormPage) -> list[Block]:
     chosen = next((each for each in options if each["value"] == content.draft.lifetime), options[0])
     block = f"{ids.LIFETIME_BLOCK}:{'none' if limit is None else int(limit.total_seconds())}"
     hint = "Latchkey deletes the key when this time is up and reminds you beforehand."
-    menu = _select(ids.FORM_LIFETIME, options, chosen)
-    return _with(content.problems, "lifetime", field("Lifetime", block, menu, hint=hint))
-
-
-def _select(action: str, options: list[Block], chosen: Block | None) -> Block:
-    menu: Block = {"type": "static_select", "action_id": action, "options": options}
-    return {**menu, "initial_option": chosen} if chosen else menu
+    lasts = field("Lifetime", block, menu(ids.FORM_LIFETIME, options, chosen), hint=hint)
+    return _with(content.problems, "lifetime", lasts)
 
 
 def _with(problems: Mapping[str, str], name: str, block: Block) -> list[Block]:

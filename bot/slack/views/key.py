@@ -26,6 +26,7 @@ from bot.slack.blocks.kit import (
     field,
     flat,
     lines,
+    menu,
     modal,
     mrkdwn,
     option,
@@ -262,7 +263,7 @@ def _needs(terms: Terms) -> str:
 def _overlaps(days: Sequence[int]) -> Block:
     texts = {0: "Not at all: it is deleted at once", 1: "1 day"}
     options = [option(texts.get(each, f"{each} days"), str(each)) for each in days]
-    return _select(ids.KEY_OVERLAP, options, options[min(1, len(options) - 1)])
+    return menu(ids.KEY_OVERLAP, options, options[min(1, len(options) - 1)])
 
 
 def _lifetimes(view: KeyView, options: list[Block]) -> Block:
@@ -270,8 +271,4 @@ def _lifetimes(view: KeyView, options: list[Block]) -> Block:
     made = view.request
     before = lifetime(made.ask, made.terms) if made else None
     usual = str(before.days) if before else BY_RULE
-    return _select(ids.KEY_LIFETIME, options, next((each for each in options if each["value"] == usual), options[0]))
-
-
-def _select(action: str, options: list[Block], initial: Block) -> Block:
-    return {"type": "static_select", "action_id": action, "options": options, "initial_option": initial}
+    return menu(ids.KEY_LIFETIME, options, next((each for each in options if each["value"] == usual), options[0]))

@@ -19,10 +19,10 @@ from bot.slack.blocks.kit import (
     field,
     flat,
     lines,
+    menu,
     modal,
     mrkdwn,
     option,
-    plain_text,
     search,
     text_input,
 )
@@ -31,7 +31,7 @@ from bot.slack.payloads import ids
 from bot.slack.payloads.read import as_metadata
 from bot.slack.payloads.read_keys import ALL, TYPED
 from bot.slack.views.key import age, title_row
-from bot.slack.views.options import hit
+from bot.slack.views.options import hit, hits, named_option
 
 _EVERY_OWNER = option("Every account", ALL)
 _EVERY_KIND = option("Every kind", ALL)
@@ -67,20 +67,17 @@ def key_rows(view: KeyView) -> list[Block]:
 
 def owners(accounts: Iterable[ServiceAccount], typed: str) -> list[Block]:
     """The options of the filter by account that match what is typed."""
-    found = [each for each in (_EVERY_OWNER, _MINE) if hit(typed, each["text"]["text"], "")]
-    for each in accounts:
-        if len(found) == OPTIONS:
-            break
-        if hit(typed, each.name, each.id):
-            found.append(option(each.name or each.id, each.id, each.id))
-    return found
+    return _matching((_EVERY_OWNER, _MINE), accounts, typed)
 
 
 def environments(known: Iterable[Environment], typed: str) -> list[Block]:
     """The options of the filter by environment that match what is typed."""
-    found = [each for each in (_EVERY_ENVIRONMENT,) if hit(typed, each["text"]["text"], "")]
-    found += [option(each.name or each.id, each.id, each.id) for each in known if hit(typed, each.name, each.id)]
-    return found[:OPTIONS]
+    return _matching((_EVERY_ENVIRONMENT,), known, typed)
+
+
+def _matching(ours: Iterable[Block], known: Iterable[Environment | ServiceAccount], typed: str) -> list[Block]:
+    mine = [each for each in ours if hit(typed, each["text"]["text"], "")]
+    return [*mine, *map(named_option, hits(known, typed))][:OPTIONS]
 
 
 def _filters(content: KeysPage) -> Block:
@@ -90,15 +87,9 @@ def _filters(content: KeysPage) -> Block:
     place = option(named or chosen.environment, chosen.environment) if chosen.environment else None
     kinds = [_EVERY_KIND, *(option(kind.row.label, kind) for kind in Kind)]
     initial = next((each for each in kinds if each["value"] == chosen.kind), None)
-    kind: Block = {
-        "type": "static_select",
-        "action_id": ids.LIST_KIND,
-        "placeholder": plain_text("Every kind"),
-        "options": kinds,
-    }
     menus = [
         search(ids.LIST_OWNER, "Every account", owner),
-        {**kind, "initial_option": initial} if initial else kind,
+        menu(ids.LIST_KIND, kinds, initial, "Every kind"),
         search(ids.LIST_ENVIRONMENT, "Every environment", place),
     ]
     return {"type": "actions", "block_id": ids.FILTERS_BLOCK, "elements": menus}

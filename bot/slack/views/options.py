@@ -8,14 +8,14 @@ from typing import TypeVar
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.keys import Resource, ServiceAccount
 from bot.domain.kinds import Kind
-from bot.services.catalog.index import NOTHING, placed, regions
+from bot.services.catalog.index import placed, regions
 from bot.services.form.fill import EXISTING, ME, NEW
 from bot.services.text import days_allowed, duration
 from bot.slack.blocks.kit import OPTION, OPTIONS, VALUE, Block, option, plain_text
 from bot.slack.payloads.ids import ResourceField
 from bot.slack.payloads.read import BY_RULE
 
-T = TypeVar("T")
+T = TypeVar("T", Environment, ServiceAccount, Region, Resource, Environment | ServiceAccount | Resource)
 
 OWNERS = {
     ME: option("My account", ME, "Recommended for development and testing"),
@@ -25,30 +25,20 @@ OWNERS = {
 CLOUDS = {"aws": "AWS", "azure": "Microsoft Azure", "gcp": "Google Cloud"}
 
 
-def environments(catalog: Catalog | None, typed: str) -> Block:
-    """What Slack is answered about the environments that match what is typed."""
-    found = (catalog or NOTHING).environments
-    return _answer([each for each in found if hit(typed, each.name, each.id)], environment_option)
+def named(found: Iterable[Environment | ServiceAccount | Resource], typed: str) -> Block:
+    """What Slack is answered about those of these that match what is typed."""
+    return _answer(hits(found, typed), named_option)
 
 
-def accounts(catalog: Catalog | None, typed: str) -> Block:
-    """What Slack is answered about the service accounts."""
-    found = (catalog or NOTHING).service_accounts
-    return _answer([each for each in found if hit(typed, each.name, each.id)], account_option)
-
-
-def resources(catalog: Catalog | None, place: ResourceField, typed: str) -> Block:
+def resources(known: Catalog, place: ResourceField, typed: str) -> Block:
     """What Slack is answered about the resources of a kind in a place; nothing for a kind that there is not."""
-    known = catalog or NOTHING
     kind = Kind.called(place.kind)
     if kind is None:
         return {"options": []}
     if not kind.row.is_regional:
-        found = placed(known, kind, place.environment)
-        return _answer([each for each in found if hit(typed, each.name, each.id)], resource_option)
+        return named(placed(known, kind, place.environment), typed)
     used, others = regions(known, place.environment, place.cloud)
-    mine = [each for each in used if hit(typed, each.name, each.id)]
-    rest = [each for each in others if hit(typed, each.name, each.id)]
+    mine, rest = hits(used, typed), hits(others, typed)
     if not mine:
         return _answer(rest, region_option)
     groups = [_group("In use in this environment", map(region_option, mine))]
@@ -57,19 +47,9 @@ def resources(catalog: Catalog | None, place: ResourceField, typed: str) -> Bloc
     return {"option_groups": groups}
 
 
-def environment_option(environment: Environment) -> Block:
-    """An environment to choose."""
-    return option(environment.name or environment.id, environment.id, environment.id)
-
-
-def account_option(account: ServiceAccount) -> Block:
-    """A service account to choose."""
-    return option(account.name or account.id, account.id, account.id)
-
-
-def resource_option(resource: Resource) -> Block:
-    """A Kafka cluster, a Schema Registry or a ksqlDB cluster to choose."""
-    return option(resource.name or resource.id, resource.id, resource.id)
+def named_option(it: Environment | ServiceAccount | Resource) -> Block:
+    """An environment, an account or a resource to choose: by its name, and its id below."""
+    return option(it.name or it.id, it.id, it.id)
 
 
 def region_option(region: Region) -> Block:
@@ -103,6 +83,11 @@ def lifetime_options(
         by_rule, limit = "Until it expires at Confluent Cloud", most
     longer = (each for each in days_allowed(limit) if timedelta(days=each) > left)
     return [option(by_rule, BY_RULE), *(option(f"{each} day{'' if each == 1 else 's'}", str(each)) for each in longer)]
+
+
+def hits(found: Iterable[T], typed: str) -> list[T]:
+    """Those that are offered to who typed this."""
+    return [each for each in found if hit(typed, each.name, each.id)]
 
 
 def hit(typed: str, name: str, id_: str) -> bool:

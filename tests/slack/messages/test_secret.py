@@ -24,7 +24,6 @@ from bot.domain.life import Probe
 from bot.services.pages import Handover
 from bot.slack.blocks.kit import Block
 from bot.slack.messages import secret as the_secret
-from bot.slack.messages import snippets
 from bot.slack.messages.card import SOON
 from bot.slack.payloads import ids
 from sandbox.slack.blocks import find_element, interactive, plain_words
@@ -140,7 +139,7 @@ def test_configurations_of_its_kind_can_be_chosen(resource: Resource) -> None:
     chooser = find_element(the_secret.message(a_handover(resource)), "snippet:R1/1", ids.SNIPPET)
 
     assert chooser is not None
-    assert [option["value"] for option in chooser["options"]] == [value for value, _ in snippets.names(resource.kind)]
+    assert [option["value"] for option in chooser["options"]] == [each.value for each in resource.kind.row.snippets]
     assert chooser["placeholder"]["text"] == "Client configuration…"
 
 

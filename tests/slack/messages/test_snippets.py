@@ -47,7 +47,7 @@ RESOURCES: dict[Kind, Resource] = {
     Kind.FLINK: FlinkRegion("aws.us-east-1", "env-dev001", "dev"),
 }
 ENDPOINTS = Endpoints("pkc-1.example:9092", "https://rest.example:443/", organization="o-1")
-EVERY = [(kind, value) for kind in Kind for value, _ in snippets.names(kind)]
+EVERY = [(kind, each.value) for kind in Kind for each in kind.row.snippets]
 SHELL = [(kind, value) for kind, value in EVERY if value in {"curl", "cli", "ksql", "env", "terraform"}]
 PROPERTIES = [(kind, value) for kind, value in EVERY if value in {"java", "librdkafka"}]
 PYTHON = [(kind, value) for kind, value in EVERY if value == "python"]
@@ -68,7 +68,7 @@ def properties(text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_has_something_to_choose(kind: Kind) -> None:
-    values, labels = zip(*snippets.names(kind), strict=True)
+    values, labels = zip(*((each.value, each.label) for each in kind.row.snippets), strict=True)
 
     assert len(values) >= 2
     assert len(set(values)) == len(values)
@@ -76,7 +76,7 @@ def test_every_kind_has_something_to_choose(kind: Kind) -> None:
 
 
 def test_what_people_expect_is_there() -> None:
-    assert {kind: [value for value, _ in snippets.names(kind)] for kind in Kind} == {
+    assert {kind: [each.value for each in kind.row.snippets] for kind in Kind} == {
         Kind.KAFKA: ["java", "librdkafka", "python", "cli", "curl"],
         Kind.SCHEMA_REGISTRY: ["java", "python", "curl"],
         Kind.KSQLDB: ["curl", "ksql"],
@@ -241,7 +241,7 @@ def test_nothing_that_is_named_can_break_out(data: st.DataObject, key: str, endp
 @settings(max_examples=40)
 @given(some.resources, some.ids, hostile_endpoints)
 def test_slack_takes_each_in_a_message_and_in_a_modal(resource: Resource, key: str, endpoints: Endpoints) -> None:
-    for value, _ in snippets.names(resource.kind):
+    for value in [each.value for each in resource.kind.row.snippets]:
         blocks = [
             *snippets.drawn(value, key, resource, endpoints),
             snippets.select(resource.kind, snippets.block_id("r" * 64, 999_999), "key:snippet"),

@@ -190,7 +190,7 @@ def test_slack_takes_what_the_filters_offer(catalog: Any, typed: str) -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_slack_takes_every_client_configuration_above_its_key(kind: Kind) -> None:
-    for value, _ in snippets.names(kind):
+    for value in [each.value for each in kind.row.snippets]:
         resource = next(each for each in _RESOURCES if each.kind is kind)
         drawn = snippets.drawn(value, "ABCD1234EFGH5678", resource, Endpoints("", ""))
         check_view(key_pages.configuration(a_view(), drawn), "modal")
