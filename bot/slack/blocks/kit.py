@@ -17,6 +17,7 @@ from bot.slack.payloads import ids
 
 Block: TypeAlias = dict[str, Any]
 Row: TypeAlias = "Sequence[Piece]"
+Style: TypeAlias = Literal["primary", "danger"]
 TEXT, OPTION, HEADER, TITLE, LABEL, BUTTON, OPTIONS = 3000, 75, 150, 24, 2000, 75, 100
 VALUE = 150
 """Characters of an option's value; an id that is longer cannot be offered."""
@@ -112,7 +113,7 @@ def preformatted(text: str) -> Block:
     return {"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [_piece(text)]}]}
 
 
-def button(text: str, action: str, value: str = "", style: Literal["primary", "danger"] | None = None) -> Block:
+def button(text: str, action: str, value: str = "", style: Style | None = None) -> Block:
     """A button; `value` is an opaque id and nothing else."""
     block: Block = {"type": "button", "text": plain_text(text, BUTTON), "action_id": action}
     if value:

@@ -11,7 +11,7 @@ from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.people.granted_by import in_words
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import Block, Bold, Code, Piece, Row, actions, button, context, cut, lines, mrkdwn
-from bot.slack.messages.card import asked_rows, for_what, kind_of, own_account, place_of, wish
+from bot.slack.messages.card import asked_rows, decide, for_what, kind_of, own_account, place_of, show_secret, wish
 from bot.slack.messages.progress import WAITS, progress
 from bot.slack.payloads import ids
 
@@ -26,6 +26,14 @@ PIECE = 200
 """Characters of any other piece of text in a list: Slack takes 250 kB a view, in which twenty requests may stand."""
 LOOKED_AT = 50
 """How many of a person's newest requests are looked at for one whose secret waits."""
+
+START = (
+    button("Create API key", ids.OPEN_FORM, style="primary"),
+    button("List API keys", ids.HELP_LIST),
+    button("My requests", ids.HELP_REQUESTS),
+    button("Who am I", ids.HELP_WHOAMI),
+)
+"""The buttons to begin with."""
 
 
 def help_blocks() -> list[Block]:
@@ -44,12 +52,7 @@ def help_blocks() -> list[Block]:
             [Code("/apikey whoami"), "  who you are at Confluent Cloud, and what you may approve"],
             [Code("/apikey help"), "  this page"],
         ),
-        actions(
-            button("Create API key", ids.OPEN_FORM, style="primary"),
-            button("List API keys", ids.HELP_LIST),
-            button("My requests", ids.HELP_REQUESTS),
-            button("Who am I", ids.HELP_WHOAMI),
-        ),
+        actions(*START),
     ]  # fmt: skip
 
 
@@ -77,13 +80,7 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         line = _line(request, f"{own_account(ask, f'{ask.requester.name}’s own')} account")
         rows = [line, *_details(request), [*who, *progress(request, yours=False)[-1]]]
         blocks.append(lines(*map(_short, rows), *([["Why: ", reason]] if reason else [])))
-        blocks.append(
-            actions(
-                button("Approve", ids.APPROVE, request.ask.id, "primary"),
-                button("Deny", ids.DENY, request.ask.id, "danger"),
-                block=f"{ids.LISTED_BLOCK}:waiting:{number}",
-            )
-        )
+        blocks.append(decide(ask, f"{ids.LISTED_BLOCK}:waiting:{number}"))
     if len(waiting) > shown:
         blocks.append(context(f"And {len(waiting) - shown} more, on their cards in the approvals channel."))
     if trouble:
@@ -106,8 +103,7 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool 
         if isinstance(request, Pending):
             buttons = [actions(button("Cancel request", ids.CANCEL, request.ask.id), block=row)]
         elif isinstance(request, Ready | Offered) and in_message:
-            ref = ids.key_ref(request.ask.id, request.attempt)
-            buttons = [actions(button("Show secret", ids.SHOW, ref, "primary"), block=row)]
+            buttons = [show_secret(request, row)]
         elif isinstance(request, Ready | Offered):
             rows.append(WAITS)
         blocks += [lines(*map(_short, rows)), *buttons]
@@ -187,9 +183,7 @@ def _allows(binding: Binding, table: Table) -> str:
             return f"you can approve what others ask for, but it covers no keys of your own ({kinds})."
         case Whose.OWN_AND_OWNED_ACCOUNTS if _owns_account(binding):
             return f"you can approve for this service account ({kinds})."
-        case Whose.OWN_AND_OWNED_ACCOUNTS:  # of a topic or a group: that makes nobody the owner of an account
-            return f"it covers your own keys; you approve none ({kinds})."
-        case Whose.OWN:
+        case Whose.OWN_AND_OWNED_ACCOUNTS | Whose.OWN:  # an owner of a topic or a group owns no account
             return f"it covers your own keys; you approve none ({kinds})."
         case _:
             assert_never(row.whose)

@@ -1,12 +1,14 @@
 """A request as messages: the card for approvers, and what its requester reads. Pure; one renderer for every state."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
-from bot.domain.asks import Ask
+from bot.domain.asks import Ask, Terms
 from bot.domain.deadlines import lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
     ApiKey,
+    KeyId,
     Marker,
     MyAccount,
     NewServiceAccount,
@@ -16,7 +18,7 @@ from bot.domain.keys import (
     Resource,
     ServiceAccount,
 )
-from bot.domain.requests import Denied, Expired, Failed, Pending, Request
+from bot.domain.requests import Denied, Expired, Failed, Offered, Pending, Ready, Request
 from bot.domain.roles import TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import (
@@ -25,6 +27,7 @@ from bot.slack.blocks.kit import (
     Code,
     Mention,
     Row,
+    Style,
     actions,
     button,
     context,
@@ -37,6 +40,12 @@ from bot.slack.blocks.kit import (
 from bot.slack.messages.progress import Rows, progress
 from bot.slack.payloads import ids
 
+_ASK = {
+    Operation.EDIT: ("Edit", ids.KEY_EDIT),
+    Operation.ROTATE: ("Rotate", ids.KEY_ROTATE),
+    Operation.EXTEND: ("Extend", ids.KEY_EXTEND),
+    Operation.DELETE: ("Delete API key", ids.KEY_DELETE),
+}
 SOON = "A new key can take a few minutes to work. If Confluent refuses it, wait a little and try again."
 
 
@@ -55,10 +64,7 @@ def card(request: Request) -> tuple[list[Block], str]:
         blocks += [
             context("Who can approve: ", approvers("anyone but the requester", ask, table), ". Rule: ",
                     request.terms.rule, "."),
-            actions(
-                button("Approve", ids.APPROVE, ask.id, "primary"),
-                button("Deny", ids.DENY, ask.id, "danger"),
-            ),
+            decide(ask),
         ]  # fmt: skip
     return blocks, f"<@{ask.requester.slack}> asks {in_a_line(wish(ask))}"
 
@@ -91,6 +97,28 @@ def outcome(request: Request) -> tuple[list[Block], str]:
     elif isinstance(request, Denied | Expired | Failed) and ask.key is not None:
         blocks.append(lines(["You can ask again with ", Code(f"/apikey show {ask.key.id}"), "."]))
     return blocks, f"Your request {in_a_line(wish(ask))} {ended}"
+
+
+def decide(ask: Ask, row: str = "") -> Block:
+    """The buttons for who can approve; `row` is the block id where they stand in a list."""
+    approve = button("Approve", ids.APPROVE, ask.id, "primary")
+    return actions(approve, button("Deny", ids.DENY, ask.id, "danger"), block=row)
+
+
+def show_secret(request: Ready | Offered, row: str = "") -> Block:
+    """The button for who asked, once there is a secret to be shown."""
+    ref = ids.key_ref(request.ask.id, request.attempt)
+    return actions(button("Show secret", ids.SHOW, ref, "primary"), block=row)
+
+
+def key_buttons(key: KeyId, operations: Iterable[Operation], first: Style | None = None) -> list[Block]:
+    """The buttons to ask for these of a key, in this order; `first` is how the first one stands out."""
+    buttons: list[Block] = []
+    for each in operations:
+        text, action = _ASK[each]
+        style = "danger" if each is Operation.DELETE else None if buttons else first
+        buttons.append(button(text, action, key, style))
+    return buttons
 
 
 def wish(ask: Ask) -> Row:
@@ -174,6 +202,11 @@ def resource_row(resource: Resource) -> Row:
     return [f"{resource.kind.row.noun}: ", Bold(called(resource)), *id_, *place]
 
 
+def in_place(resource: Resource) -> str:
+    """In which environment, as " in production"; nothing for a resource that is in none."""
+    return f" in {place_of(resource)}" if resource.environment else ""
+
+
 def for_what(resource: Resource) -> str:
     """Which resource, as "for orders"; nothing for a resource that its kind names already."""
     return "" if isinstance(resource, OrganizationScope) else f" for {called(resource)}"
@@ -192,6 +225,23 @@ def place_of(resource: Resource) -> str:
 def kind_of(resource: Resource) -> str:
     """What people call a key of it: "Kafka API key"."""
     return f"{resource.kind.row.label} API key"
+
+
+def title_row(key: ApiKey) -> Row:
+    """A key's name and its id."""
+    return [Bold(flat(key.name) or "A key without a name"), "  ", Code(key.id)]
+
+
+def age(span: timedelta) -> str:
+    """How old something is, in days."""
+    days = span.days
+    return "less than a day" if days < 1 else "1 day" if days == 1 else f"{days:,} days"
+
+
+def needs(terms: Terms) -> str:
+    """How many have to approve."""
+    many = {0: "no approval", 1: "1 approval"}.get(terms.approvals, f"{terms.approvals} approvals by different people")
+    return f"Needs {many}."
 
 
 def approvers(who: str, ask: Ask, table: Table) -> str:

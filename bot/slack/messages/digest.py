@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import assert_never
 
 from bot.domain.catalog import Quota
-from bot.domain.keys import ApiKey, KeyId, MyAccount, NewServiceAccount, Owner
+from bot.domain.keys import ApiKey, KeyId, MyAccount, NewServiceAccount, Operation, Owner
 from bot.domain.review import Attestation, Digest, Finding, Listed
 from bot.services.commands import CardAt
 from bot.services.form.validate import LIMITS
@@ -32,7 +32,7 @@ from bot.slack.blocks.kit import (
     modal,
     text_input,
 )
-from bot.slack.messages.card import for_what, kind_of, place_of
+from bot.slack.messages.card import age, for_what, in_place, key_buttons, kind_of, title_row
 from bot.slack.messages.progress import Rows
 from bot.slack.payloads import ids
 
@@ -129,22 +129,17 @@ def _called(owner: Owner, name: str) -> Row:
 
 def _key(listed: Listed, digest: Digest) -> Rows:
     key, resource = listed.key, listed.resource
-    title: Row = [Bold(flat(key.name) or "A key without a name"), "  ", Code(key.id)]
-    if resource is None:
-        what: Row = ["For something that Latchkey does not know"]
-    else:
-        place = f" in {flat(place_of(resource))}" if resource.environment else ""
-        what = [f"{kind_of(resource)}{for_what(resource)}{place}"]
+    what = "For something that Latchkey does not know"
+    if resource is not None:
+        what = f"{kind_of(resource)}{for_what(resource)}{in_place(resource)}"
     end: Row = [" Expires ", listed.ends_at, "."] if listed.ends_at else []
-    return [title, [*what, *_made(key, digest), *end], ["Listed because ", _because(listed, digest), "."]]
+    return [title_row(key), [what, *_made(key, digest), *end], ["Listed because ", _because(listed, digest), "."]]
 
 
 def _made(key: ApiKey, digest: Digest) -> Row:
     if key.created_at is None:
         return [". Confluent does not say when it was made."]
-    days = (digest.at - key.created_at).days
-    age = "less than a day" if days < 1 else "1 day" if days == 1 else f"{days:,} days"
-    return [", made ", key.created_at, f", {age} ago."]
+    return [", made ", key.created_at, f", {age(digest.at - key.created_at)} ago."]
 
 
 def _because(listed: Listed, digest: Digest) -> str:
@@ -158,13 +153,9 @@ def _because(listed: Listed, digest: Digest) -> str:
 
 
 def _buttons(listed: Listed) -> Sequence[Block]:
-    key = listed.key.id
-    buttons = [button("Keep", ids.KEY_KEEP, key)]
-    if listed.can_rotate:
-        buttons.append(button("Rotate", ids.KEY_ROTATE, key))
-    if listed.resource is not None:
-        buttons.append(button("Delete API key", ids.KEY_DELETE, key, "danger"))
-    return buttons
+    can = {Operation.ROTATE: listed.can_rotate, Operation.DELETE: listed.resource is not None}
+    asks = key_buttons(listed.key.id, [each for each, is_offered in can.items() if is_offered])
+    return [button("Keep", ids.KEY_KEEP, listed.key.id), *asks]
 
 
 def _kept(kept: Sequence[Attestation]) -> list[Block]:

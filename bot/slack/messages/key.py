@@ -2,13 +2,12 @@
 
 from bot.domain.deadlines import end_of_life, ends_at_confluent, longest_overlap
 from bot.domain.errors import plain
-from bot.domain.keys import KeyId
+from bot.domain.keys import KeyId, Operation
 from bot.domain.requests import (
     Approved,
     Confirmed,
     Failed,
     Keyed,
-    Living,
     Offered,
     Ready,
     Request,
@@ -18,7 +17,7 @@ from bot.domain.requests import (
     Working,
 )
 from bot.slack.blocks.kit import Block, Bold, Code, Row, actions, button, context, lines, plain_text
-from bot.slack.messages.card import SOON, called
+from bot.slack.messages.card import SOON, called, key_buttons, show_secret
 from bot.slack.messages.progress import Rows, ended, making, named, of_key, replaced_key, withdrawn
 from bot.slack.messages.readiness import readiness_rows
 from bot.slack.payloads import ids
@@ -31,7 +30,7 @@ def key(request: Request, attempt: int) -> tuple[list[Block], str]:
         approved: Row = ["Your key for ", Bold(name), f" ({request.ask.name}) was approved."]
         waiting = [lines(approved, making(request, "you"))]
         if isinstance(request, Offered):
-            waiting.append(actions(button("Show secret", ids.SHOW, ids.key_ref(request.ask.id, attempt), "primary")))
+            waiting.append(show_secret(request))
         return waiting, f"Your API key for {plain(name)}"
     if isinstance(request, Failed):
         none: Row = ["There is no key for ", Bold(name), f" ({request.ask.name}). The newest message says why."]
@@ -78,11 +77,9 @@ def reminder(request: Request) -> tuple[list[Block], str]:
         ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({named(request)}) {_ends(request)} ", ends, "."],
         [f"Whatever still uses it stops then. {_ADVICE[ends_at_confluent(request)]}"],
     ]
-    id_ = str(request.key.id)
-    extend = [button("Extend", ids.KEY_EXTEND, id_, "primary")] if _can_extend(request) else []
-    choice = (*extend, button("Rotate", ids.KEY_ROTATE, id_, None if extend else "primary"))
-    delete = button("Delete API key", ids.KEY_DELETE, id_, "danger")
-    return [lines(*rows), actions(*choice, delete)], f"Your API key for {plain(name)} expires soon"
+    choice = [*_extend(request), Operation.ROTATE, Operation.DELETE]
+    buttons = actions(*key_buttons(request.key.id, choice, first="primary"))
+    return [lines(*rows), buttons], f"Your API key for {plain(name)} expires soon"
 
 
 _ADVICE = {
@@ -96,9 +93,10 @@ def _ends(request: Keyed) -> str:
     return "expires at Confluent Cloud" if ends_at_confluent(request) else "will be deleted"
 
 
-def _can_extend(request: Keyed) -> bool:
-    """Whether the key has an end, and one that Latchkey can move."""
-    return end_of_life(request) is not None and not ends_at_confluent(request)
+def _extend(request: Keyed) -> list[Operation]:
+    """That the key can be extended, where it has an end, and one that Latchkey can move."""
+    can_extend = end_of_life(request) is not None and not ends_at_confluent(request)
+    return [Operation.EXTEND] if can_extend else []
 
 
 def _keyed(request: Keyed, name: str) -> list[Block]:
@@ -107,7 +105,7 @@ def _keyed(request: Keyed, name: str) -> list[Block]:
     if isinstance(request, Ready | Shown | Confirmed):
         blocks += _readiness(request)
     if isinstance(request, Ready):
-        blocks.append(actions(button("Show secret", ids.SHOW, ref, "primary")))
+        blocks.append(show_secret(request))
     former = request.life.former if isinstance(request, Shown | Confirmed | Retired) else None
     if isinstance(request, Shown | Confirmed | Retired) and former and (rows := replaced_key(request)):
         longer = button(
@@ -119,7 +117,8 @@ def _keyed(request: Keyed, name: str) -> list[Block]:
     if isinstance(request, Shown | Undelivered):
         blocks.append(actions(button("Replace key", ids.REPLACE, ref)))
     if isinstance(request, Shown | Confirmed):
-        blocks.append(_life_buttons(request))
+        asks = [Operation.EDIT, Operation.ROTATE, *_extend(request), Operation.DELETE]
+        blocks.append(actions(*key_buttons(request.key.id, asks)))
     return blocks
 
 
@@ -131,17 +130,6 @@ def _readiness(request: Ready | Shown | Confirmed) -> list[Block]:
     if rows:
         return [lines(*rows)]
     return [] if isinstance(request, Confirmed) else [context(SOON)]
-
-
-def _life_buttons(request: Living) -> Block:
-    id_ = str(request.key.id)
-    extend = [button("Extend", ids.KEY_EXTEND, id_)] if _can_extend(request) else []
-    return actions(
-        button("Edit", ids.KEY_EDIT, id_),
-        button("Rotate", ids.KEY_ROTATE, id_),
-        *extend,
-        button("Delete API key", ids.KEY_DELETE, id_, "danger"),
-    )
 
 
 _DROPPING: Block = {

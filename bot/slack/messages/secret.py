@@ -4,7 +4,7 @@ from bot.domain.keys import MyAccount
 from bot.services.pages import Handover
 from bot.slack.blocks.kit import Block, Bold, Code, actions, button, context, flat, lines, preformatted
 from bot.slack.messages import snippets
-from bot.slack.messages.card import SOON, called, place_of
+from bot.slack.messages.card import SOON, called, in_place
 from bot.slack.messages.readiness import readiness_rows
 from bot.slack.payloads import ids
 
@@ -16,11 +16,10 @@ _ADDRESS = 400
 def message(handover: Handover) -> list[Block]:
     """Key, secret, one copyable file like the one that Confluent's console offers, and a choice of configurations."""
     key, resource = handover.key, handover.resource
-    place = f" in {place_of(resource)}" if resource.environment else ""
     of_key = ids.key_ref(handover.request, handover.attempt)
     return [
         lines(
-            ["Your API key for ", Bold(called(resource)), f"{place}."],
+            ["Your API key for ", Bold(called(resource)), f"{in_place(resource)}."],
             ["The secret is shown this once. Save it now: this message is gone as soon as Slack reloads."],
         ),
         lines(["API key: ", Code(key.id)], ["API secret: ", Code(handover.secret.reveal())]),

@@ -20,13 +20,7 @@ def _blocks(page: HomePage, shown: int) -> list[Block]:
     keys = [divider(), *_keys(page)]
     return [
         lines([Bold("Latchkey"), ": API keys for Confluent Cloud"]),
-        actions(
-            button("Create API key", ids.OPEN_FORM, style="primary"),
-            button("List API keys", ids.HELP_LIST),
-            button("My requests", ids.HELP_REQUESTS),
-            button("Who am I", ids.HELP_WHOAMI),
-            button("Help", ids.HELP),
-        ),
+        actions(*answers.START, button("Help", ids.HELP)),
         *(mrkdwn(f"⚠️ {note}") for note in page.notes),
         *(waiting + keys if page.waiting else keys + waiting),
         divider(),

@@ -5,9 +5,7 @@ one line, cut where it is too long to be read. A description stands in a quote, 
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 
-from bot.domain.asks import Terms
 from bot.domain.deadlines import lifetime
 from bot.domain.keys import Operation
 from bot.domain.requests import Withdrawn
@@ -22,7 +20,6 @@ from bot.slack.blocks.kit import (
     Mention,
     Row,
     actions,
-    button,
     field,
     flat,
     lines,
@@ -35,7 +32,8 @@ from bot.slack.blocks.kit import (
     text_input,
 )
 from bot.slack.messages import snippets
-from bot.slack.messages.card import owner_row, resource_row
+from bot.slack.messages.card import age as age_in_days
+from bot.slack.messages.card import key_buttons, needs, owner_row, resource_row, title_row
 from bot.slack.messages.progress import WAITS, Rows, progress
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import BY_RULE
@@ -48,25 +46,21 @@ _PLAN = (
 _BY_LATCHKEY = "Latchkey deletes it then."
 _LONG = 200
 """From this many characters on, a description gets a field of several lines."""
-_BUTTONS = (
-    (Operation.EDIT, "Edit", ids.KEY_EDIT),
-    (Operation.ROTATE, "Rotate", ids.KEY_ROTATE),
-    (Operation.EXTEND, "Extend", ids.KEY_EXTEND),
-    (Operation.DELETE, "Delete API key", ids.KEY_DELETE),
-)
+_ORDER = (Operation.EDIT, Operation.ROTATE, Operation.EXTEND, Operation.DELETE)
+"""In which what may be asked for stands under a key."""
 
 
 def key(content: KeyPage) -> Block:
     """All about one key."""
     view = content.view
-    blocks = [*_notice(content.notice), lines(title_row(view), *about(view))]
+    blocks = [*_notice(content.notice), lines(title_row(view.key), *about(view))]
     if view.key.description.strip():
         blocks += [lines([Bold("Description")]), quote(view.key.description)]
     blocks.append(lines([Bold("State")], *_state(view)))
     if view.key.kind is not None:
         blocks.append(snippets.select(view.key.kind, ids.SNIPPET_BLOCK, ids.KEY_SNIPPET))
     if view.may:
-        blocks.append(actions(*buttons(view)))
+        blocks.append(actions(*key_buttons(view.key.id, [each for each in _ORDER if each in view.may])))
     return modal("API key", blocks, callback=ids.PAGE, metadata=view.key.id)
 
 
@@ -75,7 +69,7 @@ def edit(content: EditPage) -> Block:
     view = content.view
     now = (view.key.name, view.key.description)
     name, description = content.typed or now
-    blocks = [*_notice(content.notice), lines(title_row(view), *_what(view))]
+    blocks = [*_notice(content.notice), lines(title_row(view.key), *_what(view))]
     if content.typed is not None:
         blocks += [lines([Bold("What it says now")]), quote(f"{now[0] or 'no name'}\n{now[1] or 'no description'}")]
     stays = "" if view.request is None else "The mark by which Latchkey knows its own keys is not shown, and stays."
@@ -96,7 +90,7 @@ def delete(content: DeletePage) -> Block:
     view = content.view
     blocks = [
         *_notice(content.notice),
-        lines(title_row(view), *about(view)),
+        lines(title_row(view.key), *about(view)),
         lines(
             ["⚠️ ", Bold("Every application that uses this API key stops, and this cannot be undone.")],
             ["Nobody can bring the key or its secret back, Confluent included."],
@@ -124,8 +118,8 @@ def rotate(content: RotatePage) -> Block:
     name = text_input(ids.FORM_TEXT, view.key.name, limit=LIMITS["name"])
     blocks = [
         *_notice(content.notice),
-        lines(title_row(view), *_what(view)),
-        lines([_PLAN], [_needs(content.terms)]),
+        lines(title_row(view.key), *_what(view)),
+        lines([_PLAN], [needs(content.terms)]),
         field("Name of the new key", ids.NAME_BLOCK, name),
         _description(view.key.description),
         field(
@@ -149,7 +143,7 @@ def extend(content: ExtendPage) -> Block:
     view = content.view
     blocks = [
         *_notice(content.notice),
-        lines(title_row(view), *_what(view), *_end(view), [_needs(content.terms)]),
+        lines(title_row(view.key), *_what(view), *_end(view), [needs(content.terms)]),
         field(
             "From now on it lives",
             ids.LASTS_BLOCK,
@@ -175,20 +169,6 @@ def about(view: KeyView) -> Rows:
     return [*_what(view), age_row(view), *_end(view)]
 
 
-def buttons(view: KeyView) -> list[Block]:
-    """What the reader may ask for."""
-    return [
-        button(text, action, view.key.id, "danger" if operation is Operation.DELETE else None)
-        for operation, text, action in _BUTTONS
-        if operation in view.may
-    ]
-
-
-def title_row(view: KeyView) -> Row:
-    """Its name and its id."""
-    return [Bold(flat(view.key.name) or "A key without a name"), "  ", Code(view.key.id)]
-
-
 def age_row(view: KeyView) -> Row:
     """When it was made, and how long ago that is."""
     if view.key.created_at is None:
@@ -200,9 +180,7 @@ def age(view: KeyView) -> str:
     """How old it is, in days."""
     if view.age is None:
         return "age unknown"
-    if view.age < timedelta(days=1):
-        return "less than a day old"
-    return "1 day old" if view.age.days == 1 else f"{view.age.days:,} days old"
+    return f"{age_in_days(view.age)} old"
 
 
 def _what(view: KeyView) -> Rows:
@@ -253,11 +231,6 @@ def _reason(*, optional: bool = False) -> Block:
 
 def _asking(title: str, blocks: list[Block], callback: str, view: KeyView) -> Block:
     return modal(title, blocks, callback=callback, submit="Send request", close="Cancel", metadata=view.key.id)
-
-
-def _needs(terms: Terms) -> str:
-    many = {0: "no approval", 1: "1 approval"}.get(terms.approvals, f"{terms.approvals} approvals by different people")
-    return f"Needs {many}."
 
 
 def _overlaps(days: Sequence[int]) -> Block:

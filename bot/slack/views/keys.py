@@ -26,11 +26,11 @@ from bot.slack.blocks.kit import (
     search,
     text_input,
 )
-from bot.slack.messages.card import called, place_of
+from bot.slack.messages.card import called, in_place, title_row
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import as_metadata
 from bot.slack.payloads.read_keys import ALL, TYPED
-from bot.slack.views.key import age, title_row
+from bot.slack.views.key import age
 from bot.slack.views.options import hit, hits, named_option
 
 _EVERY_OWNER = option("Every account", ALL)
@@ -60,7 +60,7 @@ def key_rows(view: KeyView) -> list[Block]:
     maker = "managed by Latchkey" if view.request else "not made by Latchkey"
     end: Row = [" · expires ", view.ends_at] if view.ends_at else []
     return [
-        lines(title_row(view), what, [f"{age(view).capitalize()} · {maker}", *end]),
+        lines(title_row(view.key), what, [f"{age(view).capitalize()} · {maker}", *end]),
         actions(button("Details", ids.KEY_DETAILS, view.key.id)),
     ]
 
@@ -117,8 +117,7 @@ def _place(view: KeyView) -> str:
     resource = view.resource
     if view.key.kind is None or isinstance(resource, OrganizationScope):
         return ""
-    where = f" in {flat(place_of(resource))}" if resource.environment else ""
-    return f" · {flat(called(resource))}{where}"
+    return f" · {called(resource)}{in_place(resource)}"
 
 
 def _owner(view: KeyView) -> str:

@@ -35,7 +35,7 @@ from bot.slack.blocks.kit import (
     text_input,
     told,
 )
-from bot.slack.messages.card import kind_of, owner_row, resource_row
+from bot.slack.messages.card import kind_of, needs, owner_row, resource_row
 from bot.slack.payloads import ids
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
@@ -51,31 +51,26 @@ def page(content: Page) -> Block:
     """Any page as a modal view."""
     match content:
         case FormPage():
-            return form(content)
+            drawn = form(content)
         case ReviewPage():
-            return review(content)
+            drawn = review(content)
         case TextPage():
-            return _text(content)
+            drawn = _text(content)
         case KeysPage():
-            return key_list.keys(content)
-        case _:
-            return _of_a_key(content)
-
-
-def _of_a_key(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage) -> Block:
-    match content:
+            drawn = key_list.keys(content)
         case KeyPage():
-            return key_pages.key(content)
+            drawn = key_pages.key(content)
         case EditPage():
-            return key_pages.edit(content)
+            drawn = key_pages.edit(content)
         case DeletePage():
-            return key_pages.delete(content)
+            drawn = key_pages.delete(content)
         case RotatePage():
-            return key_pages.rotate(content)
+            drawn = key_pages.rotate(content)
         case ExtendPage():
-            return key_pages.extend(content)
+            drawn = key_pages.extend(content)
         case _:
             assert_never(content)
+    return drawn
 
 
 def _text(content: TextPage) -> Block:
@@ -110,7 +105,6 @@ def review(content: ReviewPage) -> Block:
         rows.append(["Description: ", draft.description.strip()])
     if isinstance(content.owner, NewServiceAccount) and content.owner.description:
         rows.insert(1, ["Description of the account: ", content.owner.description])
-    many = {0: "no approval", 1: "1 approval"}.get(terms.approvals, f"{terms.approvals} approvals by different people")
     blocks = [
         header(f"A {kind_of(content.resource)}"),
         lines(*rows),
@@ -120,7 +114,7 @@ def review(content: ReviewPage) -> Block:
         *(() if isinstance(content.owner, MyAccount) else (context(_PRODUCTION),)),
         divider(),
         lines(
-            [f"Needs {many}."],
+            [needs(terms)],
             *_who(content),
             [_then(terms)],
             *([["The service account is made together with the key."]] if is_new else []),
