@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.domain.errors import LatchkeyError
 from bot.domain.requests import Request
 from bot.services.browse.home import waiting_for
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.messages import answers
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening

@@ -28,7 +28,7 @@ from bot.services.text import unescaped
 from bot.services.worker import Bell
 from bot.slack.api.acked_views import AckedViews, once_more, waiting
 from bot.slack.api.client import Replies, call
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
 from bot.slack.payloads.read_keys import DEEPEST

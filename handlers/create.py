@@ -11,7 +11,7 @@ from bot.services.catalog.index import NOTHING
 from bot.services.commands import Check, Draft, Send
 from bot.services.form.fill import NEW, form, used
 from bot.services.form.validate import name_taken, text_problems
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
 from bot.slack.views import options, pages

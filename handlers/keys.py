@@ -14,7 +14,7 @@ from bot.services.catalog.index import NOTHING
 from bot.services.commands import Delete, Edit, Extend, Rotate
 from bot.services.pages import Filters, Page
 from bot.slack.api.acked_views import waiting
-from bot.slack.blocks.kit import Block, cut
+from bot.slack.blocks.text import Block, cut
 from bot.slack.messages import snippets
 from bot.slack.payloads import ids, read_keys
 from bot.slack.payloads import read as payloads

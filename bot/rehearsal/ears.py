@@ -10,7 +10,8 @@ from typing import Any, Literal, TypeAlias
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.rehearsal.findings import PAYLOADS, Findings
-from bot.slack.blocks.kit import Block, option
+from bot.slack.blocks.kit import option
+from bot.slack.blocks.text import Block
 from bot.slack.payloads import ids
 
 HeardKind: TypeAlias = Literal["command", "action", "options", "submit", "closed"]

@@ -4,7 +4,7 @@ from typing import Final
 
 from bot.rehearsal.ears import HARD
 from bot.slack.blocks import kit
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import TEXT, Block, mrkdwn
 
 TITLE: Final = "Latchkey rehearsal"
 FIRST, SECOND, MENU, TYPED, DRAW, DELETE = (
@@ -18,7 +18,7 @@ DUMMY: Final = "This is a dummy text of `latchkey rehearse`. It is no secret. Se
 
 
 def _page(text: str, *blocks: Block, submit: str = "", external_id: str = "") -> Block:
-    view = kit.modal(TITLE, [kit.mrkdwn(text), *blocks], callback="rehearsal", submit=submit, metadata=METADATA)
+    view = kit.modal(TITLE, [mrkdwn(text), *blocks], callback="rehearsal", submit=submit, metadata=METADATA)
     return view | {"notify_on_close": True} | ({"external_id": external_id} if external_id else {})
 
 
@@ -27,7 +27,7 @@ def _search(label: str, block_id: str, action: str) -> Block:
 
 
 def _text(label: str, block_id: str, text: str = "") -> Block:
-    return kit.field(label, block_id, kit.text_input(TYPED, text, limit=kit.TEXT))
+    return kit.field(label, block_id, kit.text_input(TYPED, text, limit=TEXT))
 
 
 def dependent() -> Block:
@@ -95,5 +95,5 @@ def dummy() -> Block:
         "response_type": "ephemeral",
         "replace_original": False,
         "text": DUMMY,
-        "blocks": [kit.mrkdwn(DUMMY), kit.actions(kit.button("Delete", DELETE))],
+        "blocks": [mrkdwn(DUMMY), kit.actions(kit.button("Delete", DELETE))],
     }

@@ -18,7 +18,7 @@ from bot.rehearsal.ears import HARD, Ears, Heard, HeardKind
 from bot.rehearsal.findings import Findings, Shape, shapes
 from bot.services.people.identity import Tenant
 from bot.slack.api.client import Replies, UrlAnswer, call
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 
 SETTLED = 4.0
 """Seconds: the answer to a submit has landed by then."""

@@ -58,7 +58,7 @@ from bot.services.pages import (
 from bot.services.surfaces import CARD, Surface
 from bot.slack.api import notifier
 from bot.slack.blocks import kit, limits
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block, lines
 from bot.slack.messages import answers, snippets
 from bot.slack.messages import digest as digests
 from bot.slack.messages import secret as the_secret
@@ -441,9 +441,7 @@ def test_any_request_with_any_text_is_taken(request: Request, text: str) -> None
 @given(st.sets(st.sampled_from(sorted(TEXTS)), min_size=1, max_size=4))
 def test_as_many_things_as_fit_are_shown(sizes: set[str]) -> None:
     def drawn(number: int) -> list[Block]:
-        return [
-            kit.lines([text]) for text in [*"".join(sizes), *[TEXTS[name] for name in sizes]] for _ in range(number)
-        ]
+        return [lines([text]) for text in [*"".join(sizes), *[TEXTS[name] for name in sizes]] for _ in range(number)]
 
     shown = limits.as_many(20, drawn, limits.fits_a_message)
 

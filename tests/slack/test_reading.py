@@ -11,7 +11,7 @@ from bot.domain.requests import Done, Ready, Request
 from bot.services.browse.home import HomePage
 from bot.services.commands import Cancel
 from bot.services.pages import KeyPage, KeyView
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.messages import answers, card
 from bot.slack.messages import key as key_messages
 from bot.slack.payloads import ids, read

@@ -17,7 +17,7 @@ from bot.domain.kinds import Kind
 from bot.services.commands import Draft
 from bot.services.form.fill import form
 from bot.services.pages import EditPage, Filters, KeysPage, KeyView
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.payloads import ids, read_keys
 from bot.slack.payloads import read as payloads
 from bot.slack.views import key as key_pages

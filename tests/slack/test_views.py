@@ -35,7 +35,8 @@ from bot.services.commands import Draft
 from bot.services.form.fill import form
 from bot.services.pages import FormPage, Handover, ReviewPage, TextPage
 from bot.services.text import decided
-from bot.slack.blocks.kit import Block, as_message
+from bot.slack.blocks.kit import as_message
+from bot.slack.blocks.text import Block
 from bot.slack.messages import answers, card
 from bot.slack.messages import key as key_messages
 from bot.slack.messages import secret as the_secret

@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.slack.api.client import call
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 
 PATIENCE = 3.5
 """Seconds: longer than Slack takes to apply an answer, which is three at most."""

@@ -19,7 +19,7 @@ from bot.domain.keys import Secret, SlackUserId
 from bot.services.commands import ReplyTo
 from bot.slack.api.proxies import is_loopback, proxy_for
 from bot.slack.blocks import limits
-from bot.slack.blocks.kit import Block, mrkdwn
+from bot.slack.blocks.text import Block, mrkdwn
 
 _TOKEN = {
     "account_inactive",

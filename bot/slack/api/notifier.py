@@ -17,7 +17,8 @@ from bot.services.ports.store import Post
 from bot.services.surfaces import CARD, Surface, SurfaceKind
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies, call
-from bot.slack.blocks.kit import Block, as_message
+from bot.slack.blocks.kit import as_message
+from bot.slack.blocks.text import Block
 from bot.slack.messages import card
 from bot.slack.messages import digest as digests
 from bot.slack.messages import key as key_messages

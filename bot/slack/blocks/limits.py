@@ -1,13 +1,13 @@
 """Slack's limits for all of a message, and for all of a view: what is shown of many things, and what is cut.
 
-Every piece keeps its own limit where it is made (`kit`); many pieces together may still be too much.
+Every piece keeps its own limit where it is made; many pieces together may still be too much.
 """
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
 
-Block: TypeAlias = dict[str, Any]
+from bot.slack.blocks.text import Block, cut
+
 MESSAGE = 12_000
 """Characters of JSON that the blocks of a posted message may have. Slack documents no limit; people who measured it
 met `msg_blocks_too_long` from about 13,200 on."""
@@ -57,11 +57,7 @@ def _fitting(blocks: Sequence[Block], fits: Callable[[Sequence[Block]], bool]) -
 def _shorter(part: Block, longest: int) -> Block:
     """A part of rich text with nothing in it longer than this; what is there to be copied stays whole."""
     if part["type"] == "text":
-        return {**part, "text": _cut(part["text"], longest)}
+        return {**part, "text": cut(part["text"], longest)}
     if "elements" not in part or part["type"] == "rich_text_preformatted":
         return part
     return {**part, "elements": [_shorter(each, longest) for each in part["elements"]]}
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"

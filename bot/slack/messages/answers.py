@@ -10,7 +10,8 @@ from bot.domain.requests import Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.people.granted_by import in_words
 from bot.slack.blocks import limits
-from bot.slack.blocks.kit import Block, Bold, Code, Piece, Row, actions, button, context, cut, lines, mrkdwn
+from bot.slack.blocks.kit import actions, button
+from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn
 from bot.slack.messages.card import asked_rows, decide, for_what, kind_of, own_account, place_of, show_secret, wish
 from bot.slack.messages.progress import WAITS, progress
 from bot.slack.payloads import ids

@@ -21,22 +21,8 @@ from bot.domain.keys import (
 from bot.domain.requests import Denied, Expired, Failed, Offered, Pending, Ready, Request
 from bot.domain.roles import TABLES, Table
 from bot.services.text import duration
-from bot.slack.blocks.kit import (
-    Block,
-    Bold,
-    Code,
-    Mention,
-    Row,
-    Style,
-    actions,
-    button,
-    context,
-    divider,
-    flat,
-    lines,
-    quote,
-    told,
-)
+from bot.slack.blocks.kit import Style, actions, button, divider
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, quote, told
 from bot.slack.messages.progress import Rows, progress
 from bot.slack.payloads import ids
 

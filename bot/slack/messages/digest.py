@@ -15,23 +15,8 @@ from bot.services.commands import CardAt
 from bot.services.form.validate import LIMITS
 from bot.services.text import duration
 from bot.slack.blocks import limits
-from bot.slack.blocks.kit import (
-    Block,
-    Bold,
-    Code,
-    Mention,
-    Row,
-    actions,
-    button,
-    context,
-    divider,
-    field,
-    flat,
-    header,
-    lines,
-    modal,
-    text_input,
-)
+from bot.slack.blocks.kit import actions, button, divider, field, header, modal, text_input
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines
 from bot.slack.messages.card import age, for_what, in_place, key_buttons, kind_of, title_row
 from bot.slack.messages.progress import Rows
 from bot.slack.payloads import ids

@@ -16,7 +16,8 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
-from bot.slack.blocks.kit import Block, Bold, Code, Row, actions, button, context, lines, plain_text
+from bot.slack.blocks.kit import actions, button
+from bot.slack.blocks.text import Block, Bold, Code, Row, context, lines, plain_text
 from bot.slack.messages.card import SOON, called, key_buttons, show_secret
 from bot.slack.messages.progress import Rows, ended, making, named, of_key, replaced_key, withdrawn
 from bot.slack.messages.readiness import readiness_rows

@@ -26,7 +26,7 @@ from bot.domain.requests import (
     Withdrawn,
     Working,
 )
-from bot.slack.blocks.kit import Bold, Code, Mention, Row, flat, told
+from bot.slack.blocks.text import Bold, Code, Mention, Row, flat, told
 
 Rows = list[Row]
 WAITS: Row = ["Its secret is waiting: run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]

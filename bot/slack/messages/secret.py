@@ -2,7 +2,8 @@
 
 from bot.domain.keys import MyAccount
 from bot.services.pages import Handover
-from bot.slack.blocks.kit import Block, Bold, Code, actions, button, context, flat, lines, preformatted
+from bot.slack.blocks.kit import actions, button
+from bot.slack.blocks.text import Block, Bold, Code, context, flat, lines, preformatted
 from bot.slack.messages import snippets
 from bot.slack.messages.card import SOON, called, in_place
 from bot.slack.messages.readiness import readiness_rows

@@ -14,7 +14,8 @@ from bot.domain.catalog import Endpoints
 from bot.domain.errors import NotFound
 from bot.domain.keys import RequestId, Resource
 from bot.domain.kinds import Kind, Snippet
-from bot.slack.blocks.kit import Block, Code, Row, actions, lines, menu, option, preformatted
+from bot.slack.blocks.kit import actions, menu, option
+from bot.slack.blocks.text import Block, Code, Row, lines, preformatted
 from bot.slack.payloads import ids
 
 _SHOWN = 10

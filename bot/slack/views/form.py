@@ -11,7 +11,8 @@ from bot.services.commands import Draft
 from bot.services.form.fill import EXISTING, ME, NEW, kind_of, owner_kind
 from bot.services.form.validate import LIMITS
 from bot.services.pages import FormPage
-from bot.slack.blocks.kit import OPTIONS, Block, context, field, menu, modal, redrawn, search, text_input
+from bot.slack.blocks.kit import OPTIONS, field, menu, modal, redrawn, search, text_input
+from bot.slack.blocks.text import Block, context
 from bot.slack.payloads import ids, read
 from bot.slack.views import options as menus
 

@@ -2,7 +2,8 @@
 
 from bot.services.browse.home import HomePage
 from bot.slack.blocks import limits
-from bot.slack.blocks.kit import Block, Bold, Code, Piece, actions, button, context, divider, lines, mrkdwn
+from bot.slack.blocks.kit import actions, button, divider
+from bot.slack.blocks.text import Block, Bold, Code, Piece, context, lines, mrkdwn
 from bot.slack.messages import answers
 from bot.slack.payloads import ids
 from bot.slack.views.keys import key_rows

@@ -13,24 +13,8 @@ from bot.services.commands import fingerprint
 from bot.services.form.validate import LIMITS
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.requests.change import CONFIRM
-from bot.slack.blocks.kit import (
-    Block,
-    Bold,
-    Code,
-    Mention,
-    Row,
-    actions,
-    field,
-    flat,
-    lines,
-    menu,
-    modal,
-    mrkdwn,
-    option,
-    quote,
-    redrawn,
-    text_input,
-)
+from bot.slack.blocks.kit import actions, field, menu, modal, option, redrawn, text_input
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, flat, lines, mrkdwn, quote
 from bot.slack.messages import snippets
 from bot.slack.messages.card import age as age_in_days
 from bot.slack.messages.card import key_buttons, needs, owner_row, resource_row, title_row

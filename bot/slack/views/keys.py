@@ -8,24 +8,8 @@ from bot.domain.keys import OrganizationScope, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.services.browse.keys import ME
 from bot.services.pages import KeysPage, KeyView
-from bot.slack.blocks.kit import (
-    OPTIONS,
-    Block,
-    Row,
-    actions,
-    button,
-    context,
-    divider,
-    field,
-    flat,
-    lines,
-    menu,
-    modal,
-    mrkdwn,
-    option,
-    search,
-    text_input,
-)
+from bot.slack.blocks.kit import OPTIONS, actions, button, divider, field, menu, modal, option, search, text_input
+from bot.slack.blocks.text import Block, Row, context, flat, lines, mrkdwn
 from bot.slack.messages.card import called, in_place, title_row
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import as_metadata

@@ -11,7 +11,8 @@ from bot.domain.kinds import Kind
 from bot.services.catalog.index import placed, regions
 from bot.services.form.fill import EXISTING, ME, NEW
 from bot.services.text import days_allowed, duration
-from bot.slack.blocks.kit import OPTION, OPTIONS, VALUE, Block, option, plain_text
+from bot.slack.blocks.kit import OPTION, OPTIONS, VALUE, option
+from bot.slack.blocks.text import Block, plain_text
 from bot.slack.payloads.ids import ResourceField
 from bot.slack.payloads.read import BY_RULE
 

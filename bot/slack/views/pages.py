@@ -18,23 +18,8 @@ from bot.services.pages import (
     TextPage,
 )
 from bot.services.text import duration
-from bot.slack.blocks.kit import (
-    Block,
-    Bold,
-    Row,
-    actions,
-    button,
-    context,
-    divider,
-    field,
-    header,
-    lines,
-    modal,
-    mrkdwn,
-    quote,
-    text_input,
-    told,
-)
+from bot.slack.blocks.kit import actions, button, divider, field, header, modal, text_input
+from bot.slack.blocks.text import Block, Bold, Row, context, lines, mrkdwn, quote, told
 from bot.slack.messages.card import kind_of, needs, owner_row, resource_row
 from bot.slack.payloads import ids
 from bot.slack.views import key as key_pages

@@ -13,7 +13,7 @@ from bot.services.commands import Draft
 from bot.services.form.fill import form, used
 from bot.services.form.validate import text_problems
 from bot.services.pages import FormPage
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.payloads.ids import ResourceField
 from bot.slack.views import options as menus
 from tests.support import build

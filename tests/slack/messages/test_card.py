@@ -9,7 +9,7 @@ import pytest
 from bot.domain.keys import FlinkRegion, Operation, OrganizationScope, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Shown
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.messages import card
 from bot.slack.messages import key as key_messages
 from sandbox.slack.blocks import plain_words

@@ -15,7 +15,7 @@ from bot.domain.keys import ApiKey, KeyId, MyAccount, Principal
 from bot.domain.kinds import Kind
 from bot.domain.review import Attestation, Digest, Finding, Listed
 from bot.services.commands import CardAt
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.messages import digest as digests
 from bot.slack.payloads import ids
 from sandbox.slack.limits import block_problems, check_view

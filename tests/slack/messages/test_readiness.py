@@ -11,7 +11,7 @@ from bot.domain.catalog import Endpoints
 from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, OrganizationScope, Resource
 from bot.domain.kinds import Kind
 from bot.domain.life import Probe
-from bot.slack.blocks.kit import Code, Row, lines
+from bot.slack.blocks.text import Code, Row, lines
 from bot.slack.messages.readiness import readiness_rows
 from sandbox.slack.limits import block_problems
 from tests.support import given as some

@@ -22,7 +22,7 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.life import Probe
 from bot.services.pages import Handover
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.messages import secret as the_secret
 from bot.slack.messages.card import SOON
 from bot.slack.payloads import ids

@@ -30,7 +30,8 @@ from bot.domain.kinds import Kind
 from bot.domain.requests import Request, Shown
 from bot.services.commands import ReplyTo
 from bot.services.ports.store import Stored
-from bot.slack.blocks.kit import Block, modal
+from bot.slack.blocks.kit import modal
+from bot.slack.blocks.text import Block
 from bot.slack.messages import snippets
 from bot.slack.payloads import ids
 from sandbox.slack.limits import block_problems, check_view

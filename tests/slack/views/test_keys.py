@@ -36,7 +36,7 @@ from bot.services.pages import (
     RotatePage,
     TextPage,
 )
-from bot.slack.blocks.kit import Block
+from bot.slack.blocks.text import Block
 from bot.slack.messages import answers, snippets
 from bot.slack.payloads import ids, read_keys
 from bot.slack.views import home
