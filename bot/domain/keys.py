@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NewType, NoReturn, TypeAlias
+from typing import ClassVar, Literal, NewType, NoReturn, TypeAlias
 
 from bot.domain.kinds import Kind, Shape
 
@@ -144,6 +144,8 @@ class OrganizationScope:
     """A resource of the whole organisation: Cloud resource management, Tableflow, or Global."""
 
     kind: Kind
+    environment: ClassVar[str] = ""
+    environment_name: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         """See `Cluster.__post_init__`."""
@@ -158,16 +160,6 @@ class OrganizationScope:
     def name(self) -> str:
         """What people call it."""
         return self.kind.row.noun
-
-    @property
-    def environment(self) -> str:
-        """In none."""
-        return ""
-
-    @property
-    def environment_name(self) -> str:
-        """In none."""
-        return ""
 
     def paths(self) -> tuple[Path, ...]:
         """See `Cluster.paths`: the organisation itself."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, StrEnum, auto
 from http import HTTPStatus
-from typing import Literal, Self, TypeAlias
+from typing import Literal, NamedTuple, Self
 
 CLOUDS = ("aws", "azure", "gcp")
 """Where Confluent runs, as the ids of its regions begin."""
@@ -54,14 +54,11 @@ class Api:
         return f"/{self.version}/clusters"
 
 
-LimitedAs: TypeAlias = Literal["cluster", "cloud", ""]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The limits that keys of a kind meet, beyond that for all keys; the codes are of Confluent's quota API."""
 
-    counted_as: LimitedAs = ""
+    counted_as: Literal["cluster", "cloud", ""] = ""
     """As which keys they count among their owner's; "" has a limit of its own, of an unknown code."""
     of_resource: str = ""
     """The code of the limit for one resource; "" where there is none."""
@@ -91,8 +88,7 @@ class Readiness:
     """The sentence about the other parts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snippet:
+class Snippet(NamedTuple):
     """A client configuration: what Slack sends back, what people choose, and the name of its template."""
 
     value: str
@@ -111,8 +107,8 @@ class Row:
     """The word before "API key"."""
     noun: str
     """The name of what a key opens."""
-    short: str
-    """The noun beside its environment: "Choose a cluster"."""
+    short: str = ""
+    """The noun beside its environment, where it is another: "Choose a cluster"."""
     about: str
     """A line beside the noun, where people choose the kind."""
     hint: str
@@ -125,8 +121,8 @@ class Row:
     """The beginning of every id, where there is one."""
     bootstrap: str = ""
     """The label of the address that clients begin with, where that is not the one for HTTP."""
-    endpoint: str = "API"
-    """The label of its address."""
+    endpoint: str = ""
+    """The label of the one for HTTP, where it does not follow from the kind's."""
     purpose: str = ""
     """What a key opens that is for no single resource, in words."""
     probe: str
@@ -153,7 +149,7 @@ class Row:
     @property
     def choose(self) -> str:
         """What the form says while no resource is chosen."""
-        return f"Choose a {self.short}."
+        return f"Choose a {self.short or self.noun}."
 
     @property
     def gone(self) -> str:
@@ -162,7 +158,7 @@ class Row:
             return "Confluent does not offer this any more."
         if self.is_regional:
             return f"Confluent does not offer {self.label} in this region any more. Choose another one."
-        return f"This {self.short} no longer exists in that environment. Choose another one."
+        return f"This {self.short or self.noun} no longer exists in that environment. Choose another one."
 
 
 _ENVIRONMENTS = "/org/v2/environments?page_size={size}"
@@ -218,13 +214,11 @@ class Kind(StrEnum):
         shape=Shape.CLUSTER,
         label="Schema Registry",
         noun="Schema Registry",
-        short="Schema Registry",
         about="The schemas of an environment",
         hint="Gives clients access to one Schema Registry.",
         plural="schema_registries",
         element="schema-registry",
         prefix="lsrc-",
-        endpoint="Schema Registry endpoint",
         probe="/subjects",
         is_only_one=True,
         api=Api(version="srcm/v3", kind="SchemaRegistry", service="SCHEMA_REGISTRY"),
@@ -240,13 +234,11 @@ class Kind(StrEnum):
         shape=Shape.KSQL,
         label="ksqlDB",
         noun="ksqlDB cluster",
-        short="ksqlDB cluster",
         about="One application of an environment",
         hint="Gives applications access to one ksqlDB cluster.",
         plural="ksql_clusters",
         element="ksql",
         prefix="lksqlc-",
-        endpoint="ksqlDB endpoint",
         probe="/info",
         api=Api(version="ksqldbcm/v2", kind="ksqlDB"),
         limits=_CLUSTER,
@@ -267,7 +259,6 @@ class Kind(StrEnum):
         hint="Runs statements in the compute pools of one environment, in one region.",
         plural="flink_regions",
         element="flink-region",
-        endpoint="Flink endpoint",
         probe="/sql/v1/organizations/{organization}/environments/{environment}/statements?page_size={size}",
         api=Api(version="fcpm/v2", kind="Region", is_sent=True, service="FLINK", lists_miss_keys=True),
         limits=_CLUSTER,
@@ -282,7 +273,6 @@ class Kind(StrEnum):
         shape=Shape.ORGANIZATION,
         label="Cloud resource management",
         noun="Cloud resource management",
-        short="",
         about="The APIs that manage your organisation",
         hint=f"For managing Confluent Cloud resources through its APIs. {_NOTHING_ELSE}",
         purpose="the resource management APIs of the organisation",
@@ -300,7 +290,6 @@ class Kind(StrEnum):
         shape=Shape.ORGANIZATION,
         label="Tableflow",
         noun="Tableflow",
-        short="",
         about="Tables made of topics, in your organisation",
         hint=f"Reads the tables Tableflow creates from your topics. {_NOTHING_ELSE}",
         purpose="Tableflow",
@@ -317,7 +306,6 @@ class Kind(StrEnum):
         shape=Shape.ORGANIZATION,
         label="Global",
         noun="Global",
-        short="",
         about="One key for many resources; not for Basic and Standard clusters",
         hint="Opens what its owner can use: Dedicated, private Enterprise and Freight clusters, private Schema "
         "Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic and Standard clusters. It has its own quota. "

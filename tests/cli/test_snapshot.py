@@ -247,3 +247,13 @@ async def test_the_organisation_itself_is_no_place_below_the_organisation(org: P
     assert {each.role for each in at} == {"OrganizationAdmin", "ResourceKeyAdmin"}
     assert not set(at) & set(under)
     assert {*at, *under} == set(read(org).role_bindings)
+
+
+def test_a_file_from_before_there_was_a_kind_has_none_of_it(org: Path) -> None:
+    """Lists keep the names that they had in the first files, `kafka_clusters` and the like."""
+    content = json.loads(org.read_text())
+    del content["flink_regions"]
+
+    found = parse(json.dumps(content))
+
+    assert found.resources == {**read(org).resources, Kind.FLINK: ()}

@@ -12,8 +12,8 @@ from bot.domain.keys import unnamed
 from bot.domain.kinds import Kind, Row
 from bot.slack.messages import snippets
 
-OPTIONAL = {"bootstrap", "is_only_one", "opens_organization", "prefix", "limits", "readiness"}
-OF_A_PLACE = {"short", "plural", "element"}
+OPTIONAL = {"bootstrap", "endpoint", "short", "is_only_one", "opens_organization", "prefix", "limits", "readiness"}
+OF_A_PLACE = {"plural", "element"}
 OF_THE_ORGANIZATION = {"purpose"}
 WORD_IN_OPTION = 75
 """Characters of an option's text in Slack."""

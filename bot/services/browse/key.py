@@ -181,8 +181,7 @@ class Viewing:
         if view.key.kind is None:
             return None
         resource = view.resource
-        id_ = "" if isinstance(resource, OrganizationScope) else resource.id
-        found = await self.cloud.resource(resource.kind, resource.environment, id_)
+        found = await self.cloud.resource(resource.kind, resource.environment, resource.id)
         return found[1] if found else None
 
     async def _maker(self, key: ApiKey) -> Request | None:

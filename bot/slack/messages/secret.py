@@ -67,7 +67,7 @@ def _places(handover: Handover) -> list[tuple[str, str]]:
     return [
         ("For", row.purpose),
         (row.bootstrap, endpoints.bootstrap if row.bootstrap else ""),
-        (row.endpoint, endpoints.rest),
+        (row.endpoint or ("API" if row.is_wide else f"{row.label} endpoint"), endpoints.rest),
         ("Cloud", cloud),
         ("Region", region),
         ("Environment", resource.environment),

@@ -6,7 +6,6 @@ people call things stays out.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
 
@@ -24,22 +23,6 @@ _WORD = 300
 """Characters of one id or address; Confluent's ids have at most 255."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._:/%@+~,\[\]-]")
 _REF = re.compile(rf"{ids.SNIPPET_BLOCK}:(?P<request>[^/]+)/(?P<attempt>[0-9]{{1,6}})")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Everything that a configuration names, safe to stand in one; what is not known is a word to be replaced."""
-
-    key: str
-    id: str
-    environment: str
-    organization: str
-    bootstrap: str
-    rest: str
-    probe: str
-    """The path of a request that tells whether the key works."""
-    cloud: str
-    region: str
 
 
 def snippet(value: str, key_id: str, resource: Resource, endpoints: Endpoints) -> str:
@@ -81,23 +64,21 @@ def chosen(body: Mapping[str, Any]) -> tuple[str, RequestId, int]:
     return (value, RequestId(found["request"]), int(found["attempt"])) if found else (value, RequestId(""), 0)
 
 
-def _place(key_id: str, resource: Resource, endpoints: Endpoints) -> _Place:
+def _place(key_id: str, resource: Resource, endpoints: Endpoints) -> Mapping[str, str]:
+    """Everything that a configuration names, safe to stand in one; what is not known is a word to be replaced."""
     row = resource.kind.row
     cloud, _, region = resource.id.partition(".") if row.is_regional else ("", "", "")
     names = {
+        "key": _safe(key_id),
         "id": _safe(resource.id),
         "environment": _safe(resource.environment),
         "organization": _safe(endpoints.organization) or "ORGANIZATION_ID",
+        "bootstrap": _safe(endpoints.bootstrap) or "BOOTSTRAP_SERVER",
+        "rest": _safe(endpoints.rest).rstrip("/") or "ENDPOINT",
+        "cloud": _safe(cloud),
+        "region": _safe(region),
     }
-    return _Place(
-        **names,
-        key=_safe(key_id),
-        bootstrap=_safe(endpoints.bootstrap) or "BOOTSTRAP_SERVER",
-        rest=_safe(endpoints.rest).rstrip("/") or "ENDPOINT",
-        probe=row.probe.format(**names, size=_SHOWN),
-        cloud=_safe(cloud),
-        region=_safe(region),
-    )
+    return {**names, "probe": row.probe.format(**names, size=_SHOWN)}
 
 
 def _snippet(value: str, resource: Resource) -> Snippet:
@@ -120,29 +101,29 @@ _TO_REPLACE = {
 """Words that stand where we know nothing, and what belongs there."""
 
 
-_CURL = 'curl --user "{of.key}" "{of.rest}{of.probe}"'
+_CURL = 'curl --user "{key}" "{rest}{probe}"'
 _TERRAFORM = """
     # With these, the block  provider "confluent" {{}}  needs no credentials. The last line asks for the secret.
-    export PREFIX_API_KEY="{of.key}"
+    export PREFIX_API_KEY="{key}"
     read -rs PREFIX_API_SECRET && export PREFIX_API_SECRET
 """
 _TEMPLATES = {
     "curl": f"# curl asks for the secret, as the password.\n{_CURL}",
     "kafka-java": """
         # Put the API secret in place of API_SECRET, and keep this file out of your repository.
-        bootstrap.servers={of.bootstrap}
+        bootstrap.servers={bootstrap}
         security.protocol=SASL_SSL
         sasl.mechanism=PLAIN
         sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
-          username="{of.key}" password="API_SECRET";
+          username="{key}" password="API_SECRET";
         client.dns.lookup=use_all_dns_ips
     """,
     "kafka-librdkafka": """
         # Put the API secret in place of API_SECRET, and keep this file out of your repository.
-        bootstrap.servers={of.bootstrap}
+        bootstrap.servers={bootstrap}
         security.protocol=SASL_SSL
         sasl.mechanisms=PLAIN
-        sasl.username={of.key}
+        sasl.username={key}
         sasl.password=API_SECRET
     """,
     "kafka-python": """
@@ -152,23 +133,23 @@ _TEMPLATES = {
         from confluent_kafka import Producer
 
         producer = Producer({{
-            "bootstrap.servers": "{of.bootstrap}",
+            "bootstrap.servers": "{bootstrap}",
             "security.protocol": "SASL_SSL",
             "sasl.mechanisms": "PLAIN",
-            "sasl.username": "{of.key}",
+            "sasl.username": "{key}",
             "sasl.password": os.environ["CONFLUENT_API_SECRET"],
         }})
     """,
     "cli": """
-        # Asks for the secret and shows nothing of it. Then: confluent api-key use {of.key}
-        read -rs CONFLUENT_API_SECRET && confluent api-key store "{of.key}" "$CONFLUENT_API_SECRET" \\
-          --resource "{of.id}" --environment "{of.environment}"
+        # Asks for the secret and shows nothing of it. Then: confluent api-key use {key}
+        read -rs CONFLUENT_API_SECRET && confluent api-key store "{key}" "$CONFLUENT_API_SECRET" \\
+          --resource "{id}" --environment "{environment}"
     """,
     "registry-java": """
         # Put the API secret in place of API_SECRET, and keep this file out of your repository.
-        schema.registry.url={of.rest}
+        schema.registry.url={rest}
         basic.auth.credentials.source=USER_INFO
-        basic.auth.user.info={of.key}:API_SECRET
+        basic.auth.user.info={key}:API_SECRET
     """,
     "registry-python": """
         # The secret comes from the environment variable SCHEMA_REGISTRY_API_SECRET.
@@ -177,19 +158,19 @@ _TEMPLATES = {
         from confluent_kafka.schema_registry import SchemaRegistryClient
 
         registry = SchemaRegistryClient({{
-            "url": "{of.rest}",
-            "basic.auth.user.info": "{of.key}:" + os.environ["SCHEMA_REGISTRY_API_SECRET"],
+            "url": "{rest}",
+            "basic.auth.user.info": "{key}:" + os.environ["SCHEMA_REGISTRY_API_SECRET"],
         }})
     """,
     "ksql": """
         # Asks for the secret and shows nothing of it.
-        read -rs KSQL_API_SECRET && ksql --user "{of.key}" --password "$KSQL_API_SECRET" "{of.rest}"
+        read -rs KSQL_API_SECRET && ksql --user "{key}" --password "$KSQL_API_SECRET" "{rest}"
     """,
     "flink-table-api": """
         # What programs with Confluent's Flink Table API plugin read. The last line asks for the secret.
-        export CLOUD_PROVIDER="{of.cloud}" CLOUD_REGION="{of.region}"
-        export ORG_ID="{of.organization}" ENV_ID="{of.environment}" COMPUTE_POOL_ID="COMPUTE_POOL"
-        export FLINK_API_KEY="{of.key}"
+        export CLOUD_PROVIDER="{cloud}" CLOUD_REGION="{region}"
+        export ORG_ID="{organization}" ENV_ID="{environment}" COMPUTE_POOL_ID="COMPUTE_POOL"
+        export FLINK_API_KEY="{key}"
         read -rs FLINK_API_SECRET && export FLINK_API_SECRET
     """,
     "terraform-cloud": _TERRAFORM.replace("PREFIX", "CONFLUENT_CLOUD"),
@@ -198,5 +179,5 @@ _TEMPLATES = {
 """By the names that the rows of the kinds have for them."""
 
 
-def _written(template: str, of: _Place) -> str:
-    return dedent(template).strip().format(of=of)
+def _written(template: str, names: Mapping[str, str]) -> str:
+    return dedent(template).strip().format(**names)
