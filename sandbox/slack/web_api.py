@@ -151,14 +151,27 @@ def _token(request: Request, args: Json) -> str:
 async def _arguments(request: Request, *, takes_json: bool) -> Json:
     # A token in the address is not taken: a link on any web page could hold one.
     args: Json = {name: value for name, value in request.query_params.items() if name != "token"}
-    if request.headers.get("Content-Type", "").startswith("application/json"):
-        args |= _object(await request.body() or b"{}", "invalid_json") if takes_json else {}
-    else:
-        args |= dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+    if body := await request.body():
+        args |= _posted(body, request.headers.get("Content-Type", ""), takes_json=takes_json)
     for name, error in (("blocks", "invalid_blocks_format"), ("view", "invalid_arguments")):
         if isinstance(args.get(name), str):
             args[name] = _json(args[name], error)
     return args
+
+
+def _posted(body: bytes, content_type: str, *, takes_json: bool) -> Json:
+    """What a body says. A method that takes no JSON does not look into such a body."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if not kind:
+        raise SlackError("missing_post_type")
+    if kind == "application/json":
+        return _object(body, "invalid_json") if takes_json else {}
+    if kind != "application/x-www-form-urlencoded":
+        raise SlackError("invalid_post_type")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True))
+    except ValueError:
+        raise SlackError("invalid_form_data") from None
 
 
 def _object(text: bytes, error: str) -> Json:
