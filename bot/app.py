@@ -59,7 +59,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         if settings.slack_mode == "socket":
             socket = await stack.enter_async_context(socket_mode(settings, world, app))
         checks = _checks(source, world, worker, socket, watch)
-        web = server.create(None if socket else app, checks, registry, warnings=frozenset({"channels"}))
+        web = server.create(None if socket else app, checks, registry, warnings=frozenset({"disk", "channels"}))
         port = await stack.enter_async_context(server.serving(web, settings.host, settings.port))
         log.info("ready", extra={"team": world.workspace.team, "mode": settings.slack_mode, "port": port})
         await stop.wait()
@@ -77,6 +77,7 @@ async def doctor(settings: Settings) -> int:
                 ("people", None, f": {await unconfirmed(world.slack, policy)}"),
                 ("answers to clicks", await unreachable(world.session, response_url_bases(settings)), ""),
                 ("store", " ".join(await redis_problems(world.redis)) or None, ""),
+                ("disk", await world.store.disk.problem(world.redis), ": effects wait for it"),
                 ("clock", await clock_problem(world.redis), ""),
                 ("Confluent Cloud", None, f": organization {await world.cloud.organization()}"),
                 ("rights at Confluent", await _rights_problem(world), ""),
@@ -210,6 +211,7 @@ def _checks(
 
     return {
         "store": store,
+        "disk": lambda: world.store.disk.problem(world.redis),
         "clock": lambda: clock_problem(world.redis),
         "worker": looking,
         "slack": socket.problem if socket else lambda: None,

@@ -9,6 +9,7 @@ from bot.services.ports.clock import Clock
 from bot.store.agenda import RedisAgenda
 from bot.store.audit import RedisAudit
 from bot.store.cache import RedisCache
+from bot.store.disk import Disk
 from bot.store.homes import RedisHomes
 from bot.store.inbox import RedisDrafts, RedisInbox
 from bot.store.keeps import RedisKeeps
@@ -32,14 +33,15 @@ class Store:
     cache: RedisCache
     keeps: RedisKeeps
     homes: RedisHomes
+    disk: Disk
 
     @classmethod
     def open(cls, redis: Redis, sealer: Sealer, team: TeamId, clock: Clock = utc_now) -> "Store":
         """Make the parts; sends nothing. `redis` must not decode responses."""
-        keys = Keyspace(team)
-        audit = RedisAudit(redis, keys, sealer)
+        keys, disk = Keyspace(team), Disk(clock)
+        audit = RedisAudit(redis, keys, sealer, disk)
         return cls(
-            requests=RedisRequests(redis, keys, sealer, audit, clock),
+            requests=RedisRequests(redis, keys, sealer, audit, disk, clock),
             agenda=RedisAgenda(redis, keys),
             inbox=RedisInbox(redis, keys, sealer),
             drafts=RedisDrafts(redis, keys, sealer),
@@ -48,4 +50,5 @@ class Store:
             cache=RedisCache(redis, keys, sealer, clock),
             keeps=RedisKeeps(redis, keys, sealer, clock),
             homes=RedisHomes(redis, keys),
+            disk=disk,
         )

@@ -50,14 +50,14 @@ class Linked:
 class RedisAudit:
     """Port `Audit`. `Tampered` is raised, and nothing written, when head and log do not fit together."""
 
-    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer) -> None:
+    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, disk: Disk) -> None:
         self._redis: Commands = redis
         self._keys = keys
         self._sealer = sealer
         self._append = load(redis, "audit", "append")
         self._place = SealContext(Purpose.AUDIT_HEAD, keys.audit_head)
         self._turn = asyncio.Lock()
-        self._disk = Disk()
+        self._disk = disk
         # What we saw last, to save a read: the scripts compare it with what is there.
         self._head = Head()
 

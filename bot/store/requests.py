@@ -29,13 +29,15 @@ log = logging.getLogger(__name__)
 class RedisRequests:
     """Port `Requests`."""
 
-    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, audit: RedisAudit, clock: Clock) -> None:
+    def __init__(
+        self, redis: Redis, keys: Keyspace, sealer: Sealer, audit: RedisAudit, disk: Disk, clock: Clock
+    ) -> None:
         self._redis: Commands = redis
         self._keys = keys
         self._sealer = sealer
         self._audit = audit
         self._clock = clock
-        self._disk = Disk()
+        self._disk = disk
         self._script = load(redis, "audit", "commit")
 
     async def get(self, request: RequestId) -> Stored[Request] | None:

@@ -15,6 +15,7 @@ from bot.services.ports.store import Change, Post, Stored
 from bot.services.surfaces import CARD
 from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
+from tests.store.conftest import StoppedClock
 from tests.store.given import ANN, BEN, HOUR, NOW, SECRET, added, changed, event, pending, states
 from tests.support.stored import audit_problem, next_due
 
@@ -390,6 +391,73 @@ async def test_a_durable_write_that_is_not_on_disk_in_time_is_told(
         await real.config_set("appendfsync", "always")
 
     assert await stored_here.requests.get(R1) == Stored(pending(), 1)
+
+
+async def waits(real: Any) -> int:
+    """How often the disk was waited for, refusals included."""
+    asked = (await real.info("commandstats")).get("cmdstat_waitaof", {"calls": 0, "rejected_calls": 0})
+    return int(asked["calls"] + asked["rejected_calls"])
+
+
+async def test_t12_r11_a_refused_wait_for_the_disk_is_asked_again_after_a_minute(
+    stored_here: Store, real: Any, clock: StoppedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def intend(number: int) -> int:
+        before = await waits(real)
+        await stored_here.requests.commit(replace(added(pending(f"R{number}")), durable=True))
+        return await waits(real) - before
+
+    assert await stored_here.disk.problem(real) is None
+    await real.config_set("appendonly", "no")
+    try:
+        assert [await intend(1), await intend(2)] == [1, 0]
+        assert caplog.messages == ["effects do not wait for the disk"]
+        assert "appendonly is disabled" in str(await stored_here.disk.problem(real))
+    finally:
+        await real.config_set("appendonly", "yes")
+
+    assert await intend(3) == 0
+    clock.now += timedelta(minutes=1)
+    assert [await intend(4), await intend(5)] == [1, 1]
+    assert await stored_here.disk.problem(real) is None
+
+
+async def test_t12_who_asks_about_the_disk_learns_at_once_that_it_is_waited_for_again(
+    stored_here: Store, real: Any
+) -> None:
+    await real.config_set("appendonly", "no")
+    try:
+        await stored_here.requests.commit(replace(added(pending()), durable=True))
+    finally:
+        await real.config_set("appendonly", "yes")
+
+    assert await stored_here.disk.problem(real) is None
+
+
+async def test_t12_a_master_that_became_a_replica_before_the_wait_has_no_effect(
+    stored_here: Store, real: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = stored_here.requests._script
+
+    async def demoted(**words: Any) -> object:
+        reply = await script(**words)
+        await real.replicaof("127.0.0.1", 1)
+        return reply
+
+    monkeypatch.setattr(stored_here.requests, "_script", demoted)
+    try:
+        with pytest.raises(Unavailable, match="replica"):
+            await stored_here.requests.commit(replace(added(pending()), durable=True))
+    finally:
+        await real.replicaof("NO", "ONE")
+
+
+async def test_t12_a_server_without_that_command_is_asked_once(store: Store, redis: Any, server: str | None) -> None:
+    if server:
+        assert await store.disk.problem(redis) is None
+    else:
+        assert "7.2" in str(await store.disk.problem(redis))
+        assert store.disk._ask_at is None
 
 
 async def lines_of(store: Store) -> list[object]:
