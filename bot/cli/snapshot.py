@@ -118,9 +118,7 @@ async def take(cloud: Inventory, people: People, policy: Policy, tenant: Tenant,
         },
         service_accounts=tuple(await cloud.service_accounts()),
         users=users,
-        role_bindings=tuple(
-            dict.fromkeys([*await cloud.bindings_at(here), *await cloud.bindings_under(here)]),
-        ),
+        role_bindings=tuple(dict.fromkeys([*await cloud.bindings_at(here), *await cloud.bindings_under(here)])),
         slack=await _workspace(people, policy, tenant, users),
         own_account=await cloud.own_account(),
     )

@@ -35,19 +35,16 @@ class Row:
 
 _CLUSTERS = frozenset({Kind.KAFKA, Kind.SCHEMA_REGISTRY, Kind.KSQLDB})
 _DATA = _CLUSTERS | {Kind.FLINK}
+_OWN_CLUSTERS = "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal."
 
 DOCUMENTED: Mapping[str, Row] = {
     "CloudClusterAdmin": Row(frozenset({Kind.KAFKA}), Whose.ANYONES, "Kafka clusters owned by the principal."),
     "DataDiscovery": Row(
         frozenset({Kind.SCHEMA_REGISTRY}), Whose.OWN, "Schema Registry clusters owned by the principal."
     ),
-    "DeveloperManage": Row(
-        _CLUSTERS, Whose.OWN, "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal."
-    ),
-    "DeveloperRead": Row(_CLUSTERS, Whose.OWN, "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal."),
-    "DeveloperWrite": Row(
-        _CLUSTERS, Whose.OWN, "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal."
-    ),
+    "DeveloperManage": Row(_CLUSTERS, Whose.OWN, _OWN_CLUSTERS),
+    "DeveloperRead": Row(_CLUSTERS, Whose.OWN, _OWN_CLUSTERS),
+    "DeveloperWrite": Row(_CLUSTERS, Whose.OWN, _OWN_CLUSTERS),
     "EnvironmentAdmin": Row(
         _DATA,
         Whose.ANYONES,
@@ -66,11 +63,7 @@ DOCUMENTED: Mapping[str, Row] = {
         "Clusters (Kafka, ksqlDB, and Schema Registry) and Flink regions the principal has access to, "
         "but cannot create API keys for itself.",
     ),
-    "ResourceOwner": Row(
-        _CLUSTERS,
-        Whose.OWN_AND_OWNED_ACCOUNTS,
-        "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal.",
-    ),
+    "ResourceOwner": Row(_CLUSTERS, Whose.OWN_AND_OWNED_ACCOUNTS, _OWN_CLUSTERS),
 }
 
 _ANY = frozenset(Kind)
@@ -137,12 +130,7 @@ ORGANIZATION_ADMIN = "OrganizationAdmin"
 ACCOUNT_ADMIN = "AccountAdmin"
 """A role that manages no keys, but the accounts that own them."""
 OF_THE_ORGANIZATION = frozenset({ORGANIZATION_ADMIN, ACCOUNT_ADMIN})
-_MAKERS = OF_THE_ORGANIZATION | {
-    "EnvironmentAdmin",
-    "CloudClusterAdmin",
-    "KsqlAdmin",
-    "ResourceOwner",
-}
+_MAKERS = OF_THE_ORGANIZATION | {"EnvironmentAdmin", "CloudClusterAdmin", "KsqlAdmin", "ResourceOwner"}
 
 TABLES: Mapping[str, Table] = {
     "documented": Table("documented", DOCUMENTED, own_anywhere=False, creates_accounts=OF_THE_ORGANIZATION),

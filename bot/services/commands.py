@@ -207,24 +207,9 @@ class Keep:
     kind: Literal["keep"] = "keep"
 
 
-Deed: TypeAlias = (
-    Check
-    | Change
-    | Send
-    | Approve
-    | Deny
-    | Cancel
-    | Show
-    | Saved
-    | Replace
-    | Edit
-    | Delete
-    | Rotate
-    | Extend
-    | DropFormer
-    | KeepFormer
-    | Keep
-)
+Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace | DropFormer | KeepFormer
+"""What is done to a request that is there."""
+Deed: TypeAlias = Check | Change | Send | Edit | Delete | Rotate | Extend | Keep | Act
 
 
 def fingerprint(name: str, description: str) -> str:

@@ -5,34 +5,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError, NotFound, Unavailable, Undeliverable
 from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Granted, Living, Pending, Ready, Request
-from bot.services.commands import (
-    Approve,
-    Cancel,
-    CardAt,
-    Change,
-    Check,
-    Click,
-    Deed,
-    Delete,
-    Deny,
-    Draft,
-    DropFormer,
-    Edit,
-    Extend,
-    Keep,
-    KeepFormer,
-    Replace,
-    Rotate,
-    Saved,
-    Send,
-    Show,
-)
+from bot.services import commands
+from bot.services.commands import Act, CardAt, Click, Deed, Draft
 from bot.services.form.validate import Validator
 from bot.services.keys.reveal import Delivery
 from bot.services.messages import Publishing
@@ -46,8 +26,6 @@ from bot.services.requests.transitions import Transitions, persistently
 from bot.services.surfaces import CARD, Surface, SurfaceKind, key_of
 
 STALE = timedelta(hours=1)
-Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace | DropFormer | KeepFormer
-"""What is done to a request that is there."""
 C = TypeVar("C", bound=Deed)
 log = logging.getLogger("latchkey.clicks")
 
@@ -74,16 +52,16 @@ class Forms:
     validator: Validator
     drafts: Drafts
 
-    async def check(self, deed: Check, click: Click) -> Page:
+    async def check(self, deed: commands.Check, click: Click) -> Page:
         """Review what was typed, which is kept."""
         await self.drafts.put(click.id, click.by, deed.draft)
         return await self.request_service.review(click.id, deed.draft, click)
 
-    async def change(self, deed: Change, click: Click) -> Page:
+    async def change(self, deed: commands.Change, click: Click) -> Page:
         """The form again, as it was typed."""
         return await self.validator.form(await self._draft(deed.draft, click))
 
-    async def send(self, deed: Send, click: Click) -> Page | str:
+    async def send(self, deed: commands.Send, click: Click) -> Page | str:
         """Send what was reviewed."""
         return await self.request_service.submit(deed.draft, await self._draft(deed.draft, click), click)
 
@@ -99,31 +77,31 @@ def table(
     forms: Forms,
     delivery: Delivery,
     managing: Managing,
-    keep: Callable[[Keep, Click], Awaitable[Page | str | None]],
+    keep: Callable[[commands.Keep, Click], Awaitable[Page | str | None]],
 ) -> tuple[Row[Any], ...]:
     """Every command that there is, each with its service."""
     rows = (  # returned at once, each would be a `Row[Any]`, which takes any service for any command
-        Row(Check, forms.check),
-        Row(Change, forms.change),
-        Row(Send, forms.send, "Request sent"),
-        Row(Edit, managing.edit, "Request sent", opens=True),
-        Row(Delete, managing.delete, "Request sent", opens=True),
-        Row(Rotate, managing.rotate, "Request sent", opens=True),
-        Row(Extend, managing.extend, "Request sent", opens=True),
-        Row(Keep, keep),
+        Row(commands.Check, forms.check),
+        Row(commands.Change, forms.change),
+        Row(commands.Send, forms.send, "Request sent"),
+        Row(commands.Edit, managing.edit, "Request sent", opens=True),
+        Row(commands.Delete, managing.delete, "Request sent", opens=True),
+        Row(commands.Rotate, managing.rotate, "Request sent", opens=True),
+        Row(commands.Extend, managing.extend, "Request sent", opens=True),
+        Row(commands.Keep, keep),
         Row(
-            Approve,
+            commands.Approve,
             lambda deed, click: request_service.for_one_decision().approve(deed, click),
             "Approved",
             SurfaceKind.CARD,
         ),
-        Row(Deny, request_service.deny, "Denied", SurfaceKind.CARD),
-        Row(Cancel, request_service.cancel, "Cancelled", SurfaceKind.ASKED),
-        Row(Show, delivery.show, "Not shown", SurfaceKind.KEY),
-        Row(Saved, delivery.saved, stands_on=SurfaceKind.KEY),
-        Row(Replace, delivery.replace, "Replaced", SurfaceKind.KEY),
-        Row(DropFormer, delivery.drop_former, "Old key", SurfaceKind.KEY),
-        Row(KeepFormer, delivery.keep_former, "Old key", SurfaceKind.KEY),
+        Row(commands.Deny, request_service.deny, "Denied", SurfaceKind.CARD),
+        Row(commands.Cancel, request_service.cancel, "Cancelled", SurfaceKind.ASKED),
+        Row(commands.Show, delivery.show, "Not shown", SurfaceKind.KEY),
+        Row(commands.Saved, delivery.saved, stands_on=SurfaceKind.KEY),
+        Row(commands.Replace, delivery.replace, "Replaced", SurfaceKind.KEY),
+        Row(commands.DropFormer, delivery.drop_former, "Old key", SurfaceKind.KEY),
+        Row(commands.KeepFormer, delivery.keep_former, "Old key", SurfaceKind.KEY),
     )
     return rows  # noqa: RET504 - see above
 
@@ -224,13 +202,18 @@ def _surface(row: Row[Any], by: SlackUserId, card: CardAt, request: Request) -> 
 def _apology(title: str, text: str, click: Click) -> TextPage:
     """What went wrong, with whatever the person typed, so that nothing is lost."""
     match click.deed:
-        case Check():
+        case commands.Check():
             return TextPage(title, text, back=click.id)
-        case Change(draft) | Send(draft):
+        case commands.Change(draft) | commands.Send(draft):
             return TextPage(title, text, back=draft)
-        case Deny(_, reason) | Keep(_, reason) | Delete(_, _, reason) | Extend(_, reason):
+        case (
+            commands.Deny(_, reason)
+            | commands.Keep(_, reason)
+            | commands.Delete(_, _, reason)
+            | commands.Extend(_, reason)
+        ):
             return TextPage(title, text, typed=reason)
-        case Edit(_, name, description) | Rotate(_, name, description):
+        case commands.Edit(_, name, description) | commands.Rotate(_, name, description):
             return TextPage(title, text, typed="\n".join(filter(None, (name, description, click.deed.reason))))
         case _:
             return TextPage(title, text)

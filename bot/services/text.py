@@ -13,6 +13,7 @@ from bot.domain.requests import (
     Done,
     Expired,
     Failed,
+    Granted,
     Pending,
     Request,
     Revealing,
@@ -79,13 +80,10 @@ def unescaped(text: str) -> str:
 
 def deciders(request: Request) -> frozenset[SlackUserId]:
     """Who approved or denied a request; nobody where it is open, or ended without a decision that is on record."""
-    match request:
-        case Denied():
-            return frozenset({request.by.slack})
-        case Pending() | Cancelled() | Expired() | Failed():
-            return frozenset()
-        case _:
-            return frozenset(approval.by.slack for approval in request.grant.approvals)
+    if isinstance(request, Denied):
+        return frozenset({request.by.slack})
+    approvals = request.grant.approvals if isinstance(request, Granted) else ()
+    return frozenset(approval.by.slack for approval in approvals)
 
 
 def decided(request: Request) -> str:

@@ -11,6 +11,7 @@ from fakeredis import FakeAsyncRedis
 from bot.domain.errors import Conflict, LatchkeyError, Refused, Unavailable, Undeliverable
 from bot.domain.keys import KeyId, RequestId
 from bot.services.commands import (
+    Act,
     Approve,
     Change,
     Check,
@@ -26,7 +27,7 @@ from bot.services.commands import (
     Rotate,
     Saved,
 )
-from bot.services.dispatch import STALE, Act, Dispatcher, Row, table
+from bot.services.dispatch import STALE, Dispatcher, Row, table
 from bot.services.messages import Publishing
 from bot.services.pages import Page, TextPage
 from bot.services.ports.store import Change as Write

@@ -15,19 +15,7 @@ from bot.domain.authority import HeldRoles, Target
 from bot.domain.decision import refusal
 from bot.domain.errors import LatchkeyError, Refused, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import KeyId, Marker, MyAccount, SlackUserId
-from bot.domain.requests import (
-    Approved,
-    Cancelled,
-    Confirmed,
-    Denied,
-    Expired,
-    Offered,
-    Pending,
-    Ready,
-    Request,
-    Revealing,
-    Shown,
-)
+from bot.domain.requests import Approved, Decided, Living, Offered, Pending, Ready, Request, Revealing
 from bot.services.agenda import Item, ItemKind
 from bot.services.browse.key import Viewing
 from bot.services.browse.lookup import known
@@ -49,7 +37,7 @@ KNOWN_WITHIN = 5.0
 """Seconds to find out who could decide: the request itself, whose next step may be due, waits for it."""
 REDRAW = timedelta(seconds=30)
 """When to draw again what could not be drawn."""
-HasKey: TypeAlias = Ready | Revealing | Shown | Confirmed
+HasKey: TypeAlias = Ready | Revealing | Living
 Drawn: TypeAlias = Callable[[SlackUserId, "HomePage"], Awaitable[None]]
 log = logging.getLogger("latchkey.homes")
 NOT_ALL = (
@@ -206,7 +194,7 @@ class Homes:
                     there[owner] = {key.id for key in keys}
                 elif not isinstance(keys, LatchkeyError):
                     raise keys
-        gone = [each for each in made if isinstance(each, Shown | Confirmed) and not _is_there(each, there)]
+        gone = [each for each in made if isinstance(each, Living) and not _is_there(each, there)]
         if gone and not await self._sees_all():
             return made
         for each in gone:  # its requester is told, once somebody has made sure of it
@@ -266,13 +254,9 @@ def _is_there(made: HasKey, there: Mapping[str, Collection[KeyId]]) -> bool:
 
 def _starts_or_ends_waiting(request: Request) -> bool:
     """Whether approvers may see it on their Home now, or no longer; it is harmless to say so too often."""
-    match request:
-        case Approved() | Offered():
-            return request.attempt == 1
-        case Pending() | Denied() | Cancelled() | Expired():
-            return True
-        case _:
-            return False
+    if isinstance(request, Approved | Offered):
+        return request.attempt == 1
+    return isinstance(request, Pending | Decided)
 
 
 _PARTLY = "So this page shows only what Latchkey itself knows."

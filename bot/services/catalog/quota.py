@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.domain.asks import Ask
 from bot.domain.catalog import Quota
-from bot.domain.errors import CloudRefused, Unavailable
+from bot.domain.errors import CloudRefused, Refused, Unavailable
 from bot.domain.keys import NewServiceAccount
 from bot.domain.policy import MAKES
 from bot.domain.quota import Concern, concerns, counted, full, is_full, told
@@ -30,9 +30,12 @@ class Room:
     unchecked: str = ""
 
 
-async def room(cloud: Cloud, ask: Ask) -> str | None:
-    """Why there is no room for the key that is asked for; None when there is, or when Confluent does not tell."""
-    return (await look(cloud, ask)).full or None
+async def must_have_room(cloud: Cloud, ask: Ask) -> Room:
+    """What Confluent says about its limits. Raises `Refused` when there is no room for the key that is asked for."""
+    found = await look(cloud, ask)
+    if found.full:
+        raise Refused(f"{found.full} Nothing was sent.")
+    return found
 
 
 async def look(cloud: Cloud, ask: Ask) -> Room:

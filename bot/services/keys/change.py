@@ -23,11 +23,8 @@ from bot.services.requests.transitions import Transitions, With, backoff
 
 UNTOUCHED = "Nothing was changed at Confluent Cloud."
 LOOK_AGAIN = "Look at the key with `/apikey show`, then try again."
-_INTENDED = {
-    Operation.EDIT: Action.EDIT_INTENDED,
-    Operation.DELETE: Action.DELETE_INTENDED,
-    Operation.EXTEND: None,
-}
+_INTENDED = {Operation.EDIT: Action.EDIT_INTENDED, Operation.DELETE: Action.DELETE_INTENDED}
+"""An extension has no effect at Confluent to announce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Changing:
         """Have the intent on disk, then do it."""
         now = self.transitions.clock()
         working = approved.then(Working, sent_at=now, look_at=now)
-        action = _INTENDED[approved.ask.operation]
+        action = _INTENDED.get(approved.ask.operation)
         events = [self._event(action, working)] if action else []
         written, _ = await self.transitions.commit(stored, working, *events, extra=With(durable=True))
         await self.finish(written, working, is_first=True)
@@ -57,13 +54,13 @@ class Changing:
             note = await self._done_already(working, is_first=is_first)
             if note is None:
                 await self.permission.renew(working)
-                note = await self._do(working)
+                await self._do(working)
+                note = ""
         except (Unavailable, Unknown) as error:
             await self._later(stored, working, error)
         except CloudRefused as error:
-            happened = f"Confluent Cloud refused: {error.detail}"
-            changed, step = _left(is_first=is_first), "Tell whoever runs Latchkey."
-            await self._fail(stored, working, happened, changed, step, error.reference)
+            happened, step = f"Confluent Cloud refused: {error.detail}", "Tell whoever runs Latchkey."
+            await self._fail(stored, working, happened, _left(is_first=is_first), step, error.reference)
         except LatchkeyError as error:
             await self._fail(stored, working, error.happened, _left(is_first=is_first), LOOK_AGAIN)
         else:
@@ -78,19 +75,13 @@ class Changing:
         if ask.operation is Operation.EXTEND and await self.origin.was_extended(_key(working), ask.id):
             return ""
         found = await self._present(working)
-        match ask.operation:
-            case Operation.DELETE if found is None and has_expired(_key(working), self.transitions.clock()):
-                return EXPIRED if is_first else ""
-            case Operation.DELETE if found is None:
-                return _GONE if is_first else ""
-            case Operation.DELETE:
-                return None
-            case _ if found is None:
-                raise await self._gone(working)
-            case Operation.EDIT:
-                return await self._edited_already(working, found)
-            case _:
-                return None
+        if found is not None:
+            return await self._edited_already(working, found) if ask.operation is Operation.EDIT else None
+        if ask.operation is not Operation.DELETE:
+            raise await self._gone(working)
+        if not is_first:
+            return ""
+        return EXPIRED if has_expired(_key(working), self.transitions.clock()) else _GONE
 
     async def _gone(self, working: Working) -> Refused:
         """What to say of a key that somebody deleted behind our back; the request that made it hears of it, too."""
@@ -107,19 +98,14 @@ class Changing:
             raise Refused("Somebody else changed the key meanwhile, so Latchkey did not write over that.")
         return None
 
-    async def _do(self, working: Working) -> str:
+    async def _do(self, working: Working) -> None:
         ask, key = working.ask, _key(working)
-        match ask.operation:
-            case Operation.DELETE:
-                await self.cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
-                return ""
-            case Operation.EDIT:
-                await self._edit(working)
-                return ""
-            case _:
-                if not await self.origin.extended(key, new_end(working), ask.id):
-                    raise Refused("The key has no longer a life to extend: it was deleted, or replaced.")
-                return ""
+        if ask.operation is Operation.DELETE:
+            await self.cloud.delete_key(key.id, key.owner or ask.owner.id, ask.resource)
+        elif ask.operation is Operation.EDIT:
+            await self._edit(working)
+        elif not await self.origin.extended(key, new_end(working), ask.id):
+            raise Refused("The key has no longer a life to extend: it was deleted, or replaced.")
 
     async def _edit(self, working: Working) -> None:
         try:
@@ -137,13 +123,11 @@ class Changing:
 
     async def _note(self, stored: Stored[Request], working: Working, note: str) -> None:
         ask = working.ask
-        if ask.operation is Operation.DELETE:
-            by = None if note else ask.requester
-            await self.origin.ended(_key(working), note, by)
-        done = working.then(Done, at=self.transitions.clock(), note=note)
         action = {Operation.EDIT: Action.EDITED, Operation.EXTEND: Action.EXTENDED}.get(ask.operation, Action.DELETED)
-        is_gone = ask.operation is Operation.DELETE and note
-        event = self._event(Action.FOUND_GONE if is_gone else action, working)
+        if ask.operation is Operation.DELETE:
+            await self.origin.ended(_key(working), note, None if note else ask.requester)
+            action = Action.FOUND_GONE if note else action
+        done, event = working.then(Done, at=self.transitions.clock(), note=note), self._event(action, working)
         try:
             await self.transitions.commit(stored, done, event)
         except Conflict:

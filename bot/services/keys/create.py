@@ -30,12 +30,16 @@ NOTHING_CHANGED = "Nothing was changed at Confluent Cloud."
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A key that is not on record yet, with the intent that made it, and what that tells of Confluent's API."""
+    """A key that is not on record yet, with the intent that made it."""
 
     working: Stored[Working]
     key: ApiKey
     secret: Secret
-    said: ExpirySupport
+
+    @property
+    def said(self) -> ExpirySupport:
+        """What that tells of Confluent's API."""
+        return met(self.working.value, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +90,12 @@ class Creation:
         """Make the key, with the intent on record; None when none was made, and the record says why."""
         working = await self._intend(stored, approved, await self.backstop.wanted(approved))
         try:
-            key, secret = await self._create(working.value)
+            return await self._create(working)
         except LatchkeyError as error:
             if may_be_to_blame(working.value, error):
                 return await self._without_end(working, approved, error)
             await self._not_made(working, approved, error)
             return None
-        return Made(working, key, secret, met(working.value, key))
 
     async def _without_end(self, refused: Stored[Working], approved: Approved, why: LatchkeyError) -> Made | None:
         """The next attempt, with a marker and an intent of its own, without what may have been refused."""
@@ -104,17 +107,17 @@ class Creation:
         sweep = {Item(ItemKind.SWEEP, approved.ask.id, approved.attempt): self.transitions.clock() + STRAGGLER}
         working = await self._intend(refused, again, None, event, also=sweep)
         try:
-            key, secret = await self._create(working.value)
+            return await self._create(working)
         except LatchkeyError as error:
             await self._not_made(working, again, error)
             return None
-        return Made(working, key, secret, met(working.value, key))
 
-    async def _create(self, working: Working) -> tuple[ApiKey, Secret]:
+    async def _create(self, working: Stored[Working]) -> Made:
         """Make the key, and before it the account that it needs. Raises as `Cloud.create_key` does."""
-        account = await self.accounts.ensure(working)
-        key, secret = await self.cloud.create_key(new_key(working, account))
-        return replace(key, expires_at=in_force(key.expires_at, self.transitions.clock())), secret
+        account = await self.accounts.ensure(working.value)
+        key, secret = await self.cloud.create_key(new_key(working.value, account))
+        key = replace(key, expires_at=in_force(key.expires_at, self.transitions.clock()))
+        return Made(working, key, secret)
 
     async def _none_left(self, approved: Approved) -> None:
         """One request leaves at most one key, also when somebody put an old record back into the store."""
@@ -123,7 +126,7 @@ class Creation:
         present = [key for key in orphans if attempt_of(key) >= approved.attempt]
         if present:
             raise Refused(f"A key of this request exists already ({present[0].id}).")
-        await self.orphans.delete(approved, orphans)
+        await self.orphans.delete(approved, *orphans)
 
     async def _intend(
         self,

@@ -41,16 +41,14 @@ class Minting:
         except (Unavailable, Unknown):
             raise
         except LatchkeyError as error:
-            await self.creation.fail(
-                stored, offered, error.happened, NOTHING_CHANGED, "Ask again with `/apikey create`."
-            )
+            step = "Ask again with `/apikey create`."
+            await self.creation.fail(stored, offered, error.happened, NOTHING_CHANGED, step)
             return f"{error.happened} {NOTHING_CHANGED}"
         made = await self.creation.create(stored, approved)
         if made is None:
             return _NOT_NOW
-        working = made.working
-        ready = working.value.then(Ready, key=made.key, endpoints=endpoints, claim_by=offered.claim_by)
-        claimed = await self._claimed(working, ready, actor)
+        ready = made.working.value.then(Ready, key=made.key, endpoints=endpoints, claim_by=offered.claim_by)
+        claimed = await self._claimed(made.working, ready, actor)
         await self.backstop.learn(made.said)
         return claimed, ready, made.secret
 
@@ -64,6 +62,6 @@ class Minting:
         try:
             written, _ = await transitions.commit(working, revealing, *events, extra=With(durable=True))
         except Conflict:  # somebody took this attempt for dead; its key must not outlive that
-            await self.orphans.delete(working.value, [key])
+            await self.orphans.delete(working.value, key)
             raise
         return written

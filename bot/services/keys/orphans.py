@@ -31,15 +31,11 @@ class Orphans:
         marked = (key for key in keys if (found := Marker.find(key.description)) and found.request == request.ask.id)
         return [key for key in marked if key.created_at is None or key.created_at >= since]
 
-    async def delete(self, request: Request, keys: Sequence[ApiKey]) -> None:
-        """Delete these keys, one after the other."""
+    async def delete(self, request: Request, *keys: ApiKey) -> None:
+        """Delete these keys of the request's owner and resource, one after the other."""
         for key in keys:
-            await self.delete_one(request, key)
-
-    async def delete_one(self, request: Request, key: ApiKey) -> None:
-        """Delete one key of the request's owner and resource."""
-        await self.intend(request, key)
-        await self.transitions.append(await self.delete_intended(request, key))
+            await self.intend(request, key)
+            await self.transitions.append(await self.delete_intended(request, key))
 
     async def intend(self, request: Request, key: ApiKey) -> None:
         """Have it on record that this key is to be deleted.
@@ -64,7 +60,7 @@ class Orphans:
         """
         stored = await self.transitions.find(request.ask.id)
         if not (stored and isinstance(stored.value, Keyed) and stored.value.key.id == key.id):
-            await self.delete_one(request, key)
+            await self.delete(request, key)
 
 
 def attempt_of(key: ApiKey) -> int:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import to_claim
-from bot.domain.keys import Secret
 from bot.domain.life import Probe
 from bot.domain.readiness import abandoned, after, unreachable
 from bot.domain.requests import Ready, Request
@@ -52,14 +51,10 @@ class Probing:
         secret = await self.requests.secret(stored)
         if secret is None:
             return abandoned(planned)
-        return await self._tried(ready, secret)
-
-    async def _tried(self, ready: Ready, secret: Secret) -> Probe:
-        resource = ready.ask.resource
         answer = await self.prober.probe(resource, ready.endpoints, ready.key.id, secret)
         # By our own clock: the key was made when the time to claim it began.
         made_at, now = ready.claim_by - to_claim(ready.ask, ready.terms), self.transitions.clock()
-        return after(resource.kind, ready.life.probe, answer, made_at, now, self.jitter())
+        return after(resource.kind, planned, answer, made_at, now, self.jitter())
 
 
 def _why_not(endpoints: Endpoints) -> str:

@@ -45,7 +45,7 @@ class Reconciling:
             for key in await self.orphans.of(stored.value)
             if key.id != kept and (present is None or attempt_of(key) < present)
         ]
-        await self.orphans.delete(stored.value, keys)
+        await self.orphans.delete(stored.value, *keys)
         await self.cloud.must_see_all()
         await self.transitions.record(
             Action.CREATE_UNKNOWN, request, marker=str(Marker(request, attempt)), found=_NOTHING
@@ -61,7 +61,7 @@ class Reconciling:
             if ours:
                 # Claimed before it is deleted: whoever makes this key and is merely slow can no longer record it.
                 held, _ = await self.transitions.commit(stored, replace(again, clean=0))
-                await self.orphans.delete(working, ours)
+                await self.orphans.delete(working, *ours)
             else:
                 await self.cloud.must_see_all()
         except (Unavailable, Unknown, CloudRefused) as error:

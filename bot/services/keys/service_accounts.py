@@ -141,11 +141,7 @@ class Accounts:
 
 def settlement(request: Request, at: datetime) -> Mapping[Item, datetime]:
     """What settles the request's new account, and when; nothing where it makes none."""
-    return {Item(ItemKind.ACCOUNT, request.ask.id): at} if _is_new(request) else {}
-
-
-def _is_new(request: Request) -> bool:
-    return isinstance(request.ask.owner, NewServiceAccount)
+    return {Item(ItemKind.ACCOUNT, request.ask.id): at} if isinstance(request.ask.owner, NewServiceAccount) else {}
 
 
 def _is_ours(account: Account, request: Request) -> bool:

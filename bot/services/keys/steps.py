@@ -46,19 +46,33 @@ class Execution:
 
     async def advance(self, stored: Stored[Request]) -> None:
         """Take the step that is due; at rest, do nothing."""
+        now = self.transitions.clock()
         match stored.value:
+            case Pending() as pending if now < pending.expires_at:
+                await self.reminders.tell(stored, pending)
             case Pending() as pending:
-                await self._wait_for_decision(stored, pending)
+                await self.expiry.expire(stored, pending)
+            case Approved() as approved if approved.ask.makes_key:
+                await self.creation.make(stored, approved)
             case Approved() as approved:
-                await self._begin(stored, approved)
+                await self.changing.begin(stored, approved)
+            case Working() as working if working.ask.makes_key:
+                await self.reconciling.reconcile(stored, working)
             case Working() as working:
-                await self._go_on(stored, working)
+                await self.changing.finish(stored, working)
             case Offered() as offered:
                 await self.creation.fail(
                     stored, offered, "Nobody asked for the secret in time.", NOTHING_CHANGED, ASK_AGAIN
                 )
+            case _:
+                await self._with_key(stored)
+
+    async def _with_key(self, stored: Stored[Request]) -> None:
+        match stored.value:
+            case Ready() as ready if self.transitions.clock() < ready.claim_by:
+                await self.probing.probe(stored, ready)
             case Ready() as ready:
-                await self._wait_for_claim(stored, ready)
+                await self.expiry.unclaimed(stored, ready)
             case Revealing() as revealing:
                 why = "Latchkey stopped while the secret was on its way, so it cannot tell whether the secret was seen."
                 await self.expiry.undeliver(stored, revealing, why)
@@ -70,28 +84,3 @@ class Execution:
                 await self.expiry.withdraw(stored, withdrawn)
             case _:
                 return
-
-    async def _wait_for_decision(self, stored: Stored[Request], pending: Pending) -> None:
-        if self.transitions.clock() < pending.expires_at:
-            await self.reminders.tell(stored, pending)
-        else:
-            await self.expiry.expire(stored, pending)
-
-    async def _wait_for_claim(self, stored: Stored[Request], ready: Ready) -> None:
-        if self.transitions.clock() < ready.claim_by:
-            await self.probing.probe(stored, ready)
-        else:
-            await self.expiry.unclaimed(stored, ready)
-
-    async def _go_on(self, stored: Stored[Request], working: Working) -> None:
-        """Found in Working: what was begun may have happened."""
-        if working.ask.makes_key:
-            await self.reconciling.reconcile(stored, working)
-        else:
-            await self.changing.finish(stored, working)
-
-    async def _begin(self, stored: Stored[Request], approved: Approved) -> None:
-        if approved.ask.makes_key:
-            await self.creation.make(stored, approved)
-        else:
-            await self.changing.begin(stored, approved)

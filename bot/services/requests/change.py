@@ -17,7 +17,7 @@ from bot.domain.requests import Approved
 from bot.services.browse.key import Viewing
 from bot.services.browse.lookup import present
 from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.quota import room
+from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.form.validate import LIMITS, text_problems
 from bot.services.pages import EditPage, KeyView, Page, TextPage
@@ -80,8 +80,7 @@ class Managing:
             overlap=_overlap(deed.overlap_days, page.terms),
             lifetime=chosen(deed.lifetime, page.terms),
         )
-        if (full := await room(self.cloud, ask)) is not None:
-            raise Refused(f"{full} Nothing was sent.")
+        await must_have_room(self.cloud, ask)
         return await self._propose(ask, click, "being replaced")
 
     async def extend(self, deed: Extend, click: Click) -> Page:

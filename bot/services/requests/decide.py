@@ -16,7 +16,7 @@ from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, dec
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import Operation, Person, RequestId
 from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request
-from bot.services.catalog.quota import Room, look
+from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Approve, Cancel, Click, Deny, Draft
 from bot.services.form.advise import lifetime_problem, warnings_about
 from bot.services.form.validate import Checked, Validator
@@ -65,7 +65,7 @@ class RequestService:
         target = Target(checked.owner, checked.resource)
         candidates = await self.candidates.of(target, person) if isinstance(verdict, NeedsApproval) else ()
         enough(candidates, verdict)
-        room = await self._room(ask)
+        room = await must_have_room(self.cloud, ask)
         warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [room.unchecked]))
         approvers = Counter(each.basis for each in candidates)
         lasts = lifetime(ask, verdict.terms)
@@ -89,7 +89,7 @@ class RequestService:
         if rule and (problem := lifetime_problem(ask, rule.terms(self.directory.policy().table))):
             return await self.validator.form(draft, {"lifetime": problem})
         try:
-            await self._room(ask)
+            await must_have_room(self.cloud, ask)
         except Refused as error:
             await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=error.tell)
             raise
@@ -99,13 +99,6 @@ class RequestService:
         if isinstance(request, Approved):
             return f"No approval is needed. {follows(ask, request.terms, 'you')}"
         return "Your request is on its way. Latchkey writes to you when it is decided."
-
-    async def _room(self, ask: Ask) -> Room:
-        """What Confluent says about its limits. Raises `Refused` when there is no room."""
-        found = await look(self.cloud, ask)
-        if found.full:
-            raise Refused(f"{found.full} Nothing was sent.")
-        return found
 
     async def deny(self, deed: Deny, click: Click) -> str:
         """Refuse the request for good."""

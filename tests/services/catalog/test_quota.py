@@ -24,7 +24,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.services.catalog import quota
-from bot.services.catalog.quota import UNCHECKED, Room, look, room
+from bot.services.catalog.quota import UNCHECKED, Room, look, must_have_room
 from bot.services.ports.cloud import Cloud
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA
@@ -159,7 +159,7 @@ async def test_quotas_that_cannot_be_read_warn_and_forbid_nothing(failing: Latch
     cloud = Limited(failing=failing)
 
     assert await answer(cloud) == Room(unchecked=UNCHECKED)
-    assert await room(cast("Cloud", cloud), build.an_ask()) is None
+    assert await must_have_room(cast("Cloud", cloud), build.an_ask()) == Room(unchecked=UNCHECKED)
 
 
 async def test_an_organisation_that_tells_no_limit_at_all_warns() -> None:
