@@ -76,7 +76,7 @@ async def doctor(settings: Settings) -> int:
                 ("channels", await _channel_problems(world, policy), ""),
                 ("people", None, f": {await unconfirmed(world.slack, policy)}"),
                 ("answers to clicks", await unreachable(world.session, response_url_bases(settings)), ""),
-                ("store", " ".join(await redis_problems(world.redis)) or None, ""),
+                ("store", " ".join(await redis_problems(world.redis, world.store.keys)) or None, ""),
                 ("disk", await world.store.disk.problem(world.redis), ": effects wait for it"),
                 ("clock", await clock_problem(world.redis), ""),
                 ("Confluent Cloud", None, f": organization {await world.cloud.organization()}"),
@@ -201,7 +201,7 @@ def _checks(
     source: PolicySource, world: World, worker: Worker, socket: Sockets | None, watch: Watch
 ) -> Mapping[str, server.Check]:
     async def store() -> str | None:
-        await redis_problems(world.redis)
+        await redis_problems(world.redis, world.store.keys)
         return None
 
     def looking() -> str | None:

@@ -28,6 +28,7 @@ from bot.store import Store
 from bot.store.connection import check as redis_problems
 from bot.store.connection import connect
 from bot.store.embedded import embedded
+from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer, parse_master_keys
 
 SLACK_SECONDS = 10.0
@@ -60,7 +61,7 @@ async def connected(settings: Settings, clock: Clock) -> AsyncGenerator[World]:
         slack = routed(AsyncWebClient(token=token, base_url=settings.slack_api_url, session=session))
         slack.retry_handlers.clear()  # a repeated post is a second post; what may be repeated, the worker repeats
         workspace = await _introduced(settings, slack)
-        redis = await _redis(stack, settings)
+        redis = await _redis(stack, settings, Keyspace(workspace.team))
         sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
         client = await stack.enter_async_context(
             Client(
@@ -149,7 +150,7 @@ async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
     return workspace
 
 
-async def _redis(stack: AsyncExitStack, settings: Settings) -> Redis:
+async def _redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> Redis:
     try:
         if settings.redis_url is not None:
             url = settings.redis_url.get_secret_value()
@@ -157,7 +158,7 @@ async def _redis(stack: AsyncExitStack, settings: Settings) -> Redis:
             url = await stack.enter_async_context(embedded(settings.latchkey_data_dir))
         redis = connect(url)
         stack.push_async_callback(redis.aclose)
-        for problem in await redis_problems(redis):
+        for problem in await redis_problems(redis, keys):
             log.warning("store: %s", problem)
     except ValueError as error:
         name = "REDIS_URL" if settings.redis_url is not None else "LATCHKEY_DATA_DIR"

@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bot.domain.errors import LatchkeyError
+
 BODY_LIMIT = 1024 * 1024  # bytes; the largest view Slack sends is 250 kB
 CHECK_SECONDS = 2.0
 SHUTDOWN_SECONDS = 5
@@ -67,6 +69,8 @@ async def _reason(check: Check) -> str:
             return (await found if isinstance(found, Awaitable) else found) or ""
     except TimeoutError:
         return f"no answer within {CHECK_SECONDS:g} s"
+    except LatchkeyError as error:
+        return str(error)
     except Exception as error:  # noqa: BLE001 - a check that fails in any way is a check that failed
         return type(error).__name__
 

@@ -34,6 +34,7 @@ class Store:
     keeps: RedisKeeps
     homes: RedisHomes
     disk: Disk
+    keys: Keyspace
 
     @classmethod
     def open(cls, redis: Redis, sealer: Sealer, team: TeamId, clock: Clock = utc_now) -> "Store":
@@ -51,4 +52,5 @@ class Store:
             keeps=RedisKeeps(redis, keys, sealer, clock),
             homes=RedisHomes(redis, keys),
             disk=disk,
+            keys=keys,
         )

@@ -7,14 +7,16 @@ from typing import Any, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionFailed
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as TimedOut
 
 from bot.domain.errors import Unavailable
+from bot.store.keyspace import Keyspace
 
 T = TypeVar("T")
 Commands: TypeAlias = Any
@@ -27,15 +29,27 @@ CLOCKS_APART = 5.0
 """Seconds. Half a minute ahead, a replica would take a secret that is on its way for lost, and delete its key."""
 LOST_ANSWER = (ConnectionFailed, TimedOut)
 """Errors after which a command may or may not have been carried out."""
+_DROPPED = (*LOST_ANSWER, ReadOnlyError)
+"""Errors that end their connection. A replica may have been the master when we connected: ask for the name again."""
 
 _OPTIONS: dict[str, Any] = {
     "socket_timeout": ANSWER_SECONDS,
     "socket_connect_timeout": ANSWER_SECONDS,
     "health_check_interval": 15,
     # redis-py would send any command again after a lost answer, the writes too. We send again where that is safe.
-    "retry": Retry(NoBackoff(), 0),
+    "retry": Retry(NoBackoff(), 0, supported_errors=_DROPPED),
     "protocol": 2,
 }
+
+
+class _Pool(BlockingConnectionPool):
+    """Where one connection had to be closed, the idle ones to the same server are not to be trusted either."""
+
+    async def release(self, connection: AbstractConnection) -> None:
+        closed = not connection.is_connected
+        await super().release(connection)
+        if closed:
+            await self.disconnect(inuse_connections=False)
 
 
 def connect(url: str) -> Redis:
@@ -48,9 +62,9 @@ def connect(url: str) -> Redis:
         return _through_sentinel(url)
     if scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("a Redis URL begins with redis://, rediss://, unix:// or redis+sentinel://")
-    blocking: Any = BlockingConnectionPool
+    pool_of: Any = _Pool  # not typed
     try:
-        pool = blocking.from_url(url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **_OPTIONS)
+        pool = pool_of.from_url(url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **_OPTIONS)
     except (ValueError, TypeError):
         raise ValueError("the Redis URL is malformed") from None
     return Redis.from_pool(pool)
@@ -106,17 +120,23 @@ def unconfirmed(why: str) -> Unavailable:
 
 
 async def twice(send: Callable[[], Awaitable[T]]) -> T:
-    """Send once more after a lost answer: only for scripts that know their own write again."""
+    """Send once more after a lost answer, or to the master: only for scripts that know their own write again."""
     try:
         return await send()
-    except LOST_ANSWER:
+    except _DROPPED:
         return await send()
 
 
-async def check(redis: Commands) -> list[str]:
-    """What is wrong with this server for our purpose, as sentences; empty is well. Raises `Unavailable`."""
+async def check(redis: Commands, keys: Keyspace) -> list[str]:
+    """What is wrong with this server for our purpose, as sentences; empty is well.
+
+    Raises `Unavailable`, also where it takes no write: it became a replica, or its memory is full.
+    """
     with translated():
-        await redis.ping()
+        async with redis.pipeline(transaction=True) as together:
+            together.set(keys.probe, b"")
+            together.delete(keys.probe)
+            await together.execute()
         memory: dict[str, object] = await redis.info("memory")
         persistence: dict[str, object] = await redis.info("persistence")
     problems: list[str] = []

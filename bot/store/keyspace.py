@@ -87,6 +87,11 @@ class Keyspace:
         return self._key("pending")
 
     @property
+    def probe(self) -> str:
+        """What a check of the store writes, and removes in the same transaction."""
+        return self._key("probe")
+
+    @property
     def agenda(self) -> str:
         """Sorted set of agenda items by when they are due, in ms since 1970."""
         return self._key("agenda")

@@ -1,13 +1,19 @@
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.exceptions import ReadOnlyError
 
 from bot.domain.errors import Unavailable
 from bot.store.connection import check, clock_problem, connect
+from bot.store.keyspace import Keyspace
+from tests.store.given import TEAM
 
 PASSWORD = "marker0password"
+KEYS = Keyspace(TEAM)
 
 
 @pytest.mark.parametrize(
@@ -64,23 +70,68 @@ def test_a_malformed_url_is_not_quoted(url: str) -> None:
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     async with connect("unix:///nowhere.sock") as client:
         with pytest.raises(Unavailable):
-            await check(client)
+            await check(client, KEYS)
 
 
 async def test_our_own_server_is_fit(real: Any) -> None:
-    assert await check(real) == []
+    assert await check(real, KEYS) == []
+    assert await real.keys() == []
 
 
 async def test_an_unfit_server_is_told_of(real: Any) -> None:
     await real.config_set("maxmemory-policy", "allkeys-lru")
     await real.config_set("appendonly", "no")
     try:
-        problems = await check(real)
+        problems = await check(real, KEYS)
     finally:
         await real.config_set("maxmemory-policy", "noeviction")
         await real.config_set("appendonly", "yes")
 
     assert [problem.split(" ")[0] for problem in problems] == ["maxmemory-policy", "The"]
+
+
+async def test_r3_a_store_that_takes_no_write_is_not_well(real: Any) -> None:
+    await real.replicaof("127.0.0.1", 1)
+    try:
+        with pytest.raises(Unavailable, match="ReadOnlyError"):
+            await check(real, KEYS)
+    finally:
+        await real.replicaof("NO", "ONE")
+    await real.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(Unavailable, match="OutOfMemoryError"):
+            await check(real, KEYS)
+    finally:
+        await real.config_set("maxmemory", 0)
+
+    assert await check(real, KEYS) == []
+
+
+WRITES: list[Callable[[Any], Awaitable[object]]] = [
+    lambda client: client.set("key", b""),
+    lambda client: client.register_script("return redis.call('SET', KEYS[1], '')")(keys=["key"]),
+    lambda client: check(client, KEYS),
+]
+
+
+@pytest.mark.parametrize("write", WRITES, ids=["command", "script", "transaction"])
+async def test_r3_one_write_that_a_replica_refuses_ends_all_connections_that_are_idle(
+    server_url: str, real: Any, write: Callable[[Any], Awaitable[object]]
+) -> None:
+    async with connect(server_url) as client:
+        commands: Any = client
+        await asyncio.gather(*(commands.ping() for _ in range(5)))
+        before = {each["id"] for each in await real.client_list()}
+        await real.replicaof("127.0.0.1", 1)
+        try:
+            with pytest.raises((ReadOnlyError, Unavailable)):
+                await write(commands)
+        finally:
+            await real.replicaof("NO", "ONE")
+
+        await asyncio.gather(*(commands.ping() for _ in range(5)))
+        mine = str(await real.client_id())
+        assert before & {each["id"] for each in await real.client_list()} == {mine}
 
 
 async def test_a_clock_that_is_far_from_that_of_redis_is_told(real: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.gate import Gate
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import MASTER_KEY, BotProcess, Stage, stage
+from tests.support.forward_proxy import pump
 from tests.support.play import Play, settings_from
 
 NameT = TypeVar("NameT", bound=str)
@@ -228,10 +229,59 @@ class OwnRedis:
         return False
 
 
+@dataclass(slots=True)
+class MovingName:
+    """An address that leads to one server, then to another; connections that were made before stay where they are."""
+
+    port: int
+    to: OwnRedis
+
+    @property
+    def url(self) -> str:
+        """For REDIS_URL."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    async def fail_over(self, after: OwnRedis) -> None:
+        """Make the second server the master and the first its replica, and let the name lead to the new master."""
+        async with connect(self.to.url) as one, connect(after.url) as two:
+            first: Commands = one
+            second: Commands = two
+            await first.config_set("repl-diskless-sync-delay", 0)
+            await second.replicaof("127.0.0.1", self.to.port)
+            async with asyncio.timeout(SECONDS):
+                while (await second.info("replication"))["master_link_status"] != "up":  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                while not await first.wait(1, 100):
+                    pass
+            await second.replicaof("NO", "ONE")
+            await first.replicaof("127.0.0.1", after.port)
+        self.to = after
+
+    async def lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, to its end."""
+        there, away = await asyncio.open_connection("127.0.0.1", self.to.port)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(pump(reader, away))
+                group.create_task(pump(there, writer))
+        finally:
+            away.close()
+            writer.close()
+
+
 @asynccontextmanager
-async def own_redis(here: Stage) -> AsyncGenerator[OwnRedis]:
+async def moving_name(to: OwnRedis) -> AsyncGenerator[MovingName]:
+    """A name for this server, which may lead to another one later."""
+    name = MovingName(0, to)
+    async with await asyncio.start_server(name.lead, "127.0.0.1", 0) as server:
+        name.port = server.sockets[0].getsockname()[1]
+        yield name
+
+
+@asynccontextmanager
+async def own_redis(here: Stage, name: str = "redis") -> AsyncGenerator[OwnRedis]:
     """A Redis of our own beside the stage."""
-    folder = here.folder / "redis"
+    folder = here.folder / name
     folder.mkdir()
     redis = OwnRedis(folder, here.free_port())
     await redis.start()
