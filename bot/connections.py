@@ -156,7 +156,7 @@ async def _redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> R
             url = settings.redis_url.get_secret_value()
         else:
             url = await stack.enter_async_context(embedded(settings.latchkey_data_dir))
-        redis = connect(url)
+        redis = connect(url, insecure=settings.latchkey_redis_insecure)
         stack.push_async_callback(redis.aclose)
         for problem in await redis_problems(redis, keys):
             log.warning("store: %s", problem)

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, AfterValidator(variables.redis_url)] | None = Field(
         default=None, description="Leave it unset for an embedded server in LATCHKEY_DATA_DIR."
     )
+    latchkey_redis_insecure: bool = Field(
+        default=False, description="Set it to 1 only if REDIS_URL has to turn off checks of the server's certificate."
+    )
     latchkey_data_dir: Path = Field(default=Path("latchkey-data"), description="Name a folder that Latchkey may write.")
     latchkey_master_keys: Annotated[SecretStr, AfterValidator(variables.master_keys)] = Field(
         description="Make a key with `latchkey keygen` and keep it: what is stored opens with nothing else."

@@ -1,13 +1,15 @@
 """The connection to Redis or Valkey, and what its errors become."""
 
+import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
@@ -32,6 +34,9 @@ LOST_ANSWER = (ConnectionFailed, TimedOut)
 _DROPPED = (*LOST_ANSWER, ReadOnlyError)
 """Errors that end their connection. A replica may have been the master when we connected: ask for the name again."""
 
+_ADDRESS = {"db", "username", "password"}
+_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
+log = logging.getLogger(__name__)
 _OPTIONS: dict[str, Any] = {
     "socket_timeout": ANSWER_SECONDS,
     "socket_connect_timeout": ANSWER_SECONDS,
@@ -52,22 +57,42 @@ class _Pool(BlockingConnectionPool):
             await self.disconnect(inuse_connections=False)
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, insecure: bool = False) -> Redis:
     """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host2:port/service/db`.
 
-    Connects with the first command. Raises ValueError, which never quotes the URL: it may hold a password.
+    Connects with the first command. `insecure` lets the URL turn off checks of the server's certificate. Raises
+    ValueError, which never quotes the URL: it may hold a password.
     """
     scheme = url.partition("://")[0]
     if scheme == "redis+sentinel":
         return _through_sentinel(url)
     if scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("a Redis URL begins with redis://, rediss://, unix:// or redis+sentinel://")
-    pool_of: Any = _Pool  # not typed
+    return Redis.from_pool(_Pool(max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **_from_url(url, insecure)))
+
+
+def _from_url(url: str, insecure: bool) -> dict[str, Any]:  # noqa: FBT001 - passed on
     try:
-        pool = pool_of.from_url(url, max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **_OPTIONS)
-    except (ValueError, TypeError):
+        options: dict[str, Any] = dict(parse_url(url))
+        parts = urlsplit(url)
+        asked = parse_qs(parts.query, keep_blank_values=True).keys()
+    except ValueError:
         raise ValueError("the Redis URL is malformed") from None
-    return Redis.from_pool(pool)
+    known = {*_ADDRESS, *_TLS} if parts.scheme == "rediss" else _ADDRESS
+    is_db = parts.scheme == "unix" or re.fullmatch(r"/?[0-9]*", parts.path)
+    if not asked <= known or not is_db or parts.fragment:
+        raise ValueError(
+            "the Redis URL has parts that Latchkey does not know: the path is the number of a database, "
+            f"and with rediss:// may follow ?{'=…&'.join(_TLS)}=…"
+        )
+    if options.get("ssl_cert_reqs", "required") != "required" or not options.get("ssl_check_hostname", True):
+        if not insecure:
+            raise ValueError(
+                "the Redis URL turns off checks of the server's certificate: remove ssl_cert_reqs and "
+                "ssl_check_hostname and name the authority by ssl_ca_certs, or set LATCHKEY_REDIS_INSECURE=1"
+            )
+        log.warning("Redis's certificate is not fully checked, as LATCHKEY_REDIS_INSECURE says")
+    return options | _OPTIONS
 
 
 def _through_sentinel(url: str) -> Redis:
@@ -77,6 +102,8 @@ def _through_sentinel(url: str) -> Redis:
         sentinels = [_host_and_port(host) for host in hosts.split(",")]
         service, _, db = parts.path.strip("/").partition("/")
         number = int(db or 0)
+        if parts.query or parts.fragment:
+            raise ValueError("nothing of that is known")  # noqa: TRY301 - as for what cannot be read
     except ValueError:
         service, sentinels, number, credentials = "", [], 0, ""
     if not service:

@@ -103,6 +103,20 @@ async def test_a_redis_that_is_away_is_one_line(tmp_path: Path) -> None:
     assert "made-up-password" not in ended.err
 
 
+async def test_t22_a_start_with_weaker_tls_is_one_line(tmp_path: Path) -> None:
+    async with stage(tmp_path) as here:
+        url = "rediss://user:made-up-password@127.0.0.1?ssl_cert_reqs=none"
+        environment = here.environment(redis_url=url)
+        refused, meant = await asyncio.gather(
+            latchkey("run", **environment), latchkey("run", **environment | {"LATCHKEY_REDIS_INSECURE": "1"})
+        )
+
+    is_one_line_about(refused, "REDIS_URL", "LATCHKEY_REDIS_INSECURE=1")
+    is_one_line_about(meant, "Redis did not answer")
+    assert "certificate is not fully checked" in meant.err
+    assert "made-up-password" not in refused.err + meant.err
+
+
 async def test_a_slack_that_is_away_is_one_line(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
         ended = await latchkey("run", **here.environment() | {"SLACK_API_URL": f"http://127.0.0.1:{here.free_port()}/"})

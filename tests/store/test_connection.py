@@ -2,6 +2,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from redis.asyncio.sentinel import SentinelConnectionPool
@@ -53,6 +54,7 @@ def test_sentinels_are_asked_for_the_master() -> None:
         f"http://:{PASSWORD}@redis.example",
         f"redis://:{PASSWORD}@redis.example:port",
         f"redis://:{PASSWORD}@redis.example?socket_timeout=soon",
+        f"redis://:{PASSWORD}@redis.example?db=soon",
         f"redis+sentinel://:{PASSWORD}@127.0.0.1",
         f"redis+sentinel://:{PASSWORD}@127.0.0.1/main/db",
         f"redis+sentinel://:{PASSWORD}@:1/main",
@@ -65,6 +67,61 @@ def test_a_malformed_url_is_not_quoted(url: str) -> None:
     assert "marker0" not in str(raised.value)
     assert "\n" not in str(raised.value)
     assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "redis://redis.example?retry_on_timeout=1",
+        "redis://redis.example?socket_timeout=900",
+        "redis://redis.example?health_check_interval=0",
+        "redis://redis.example?protocol=3",
+        "redis://redis.example?max_connections=1",
+        "redis://redis.example?marker0=",
+        "redis://redis.example?marker0",
+        "redis://redis.example?connection_class=marker0",
+        "redis://redis.example?ssl_cert_reqs=none",
+        "redis://redis.example/marker0",
+        "redis://redis.example/1/2",
+        "redis://redis.example/0#marker0",
+        "rediss://redis.example?ssl=false",
+        "rediss://redis.example?ssl_ciphers=NULL",
+        "rediss://redis.example?ssl_min_version=768",
+        "unix:///redis.sock?ssl_cert_reqs=none",
+        "redis+sentinel://127.0.0.1/main?ssl=true",
+        "redis+sentinel://127.0.0.1/main/0#marker0",
+    ],
+)
+def test_t22_what_latchkey_does_not_know_in_a_url_is_refused(asked: str) -> None:
+    with pytest.raises(ValueError, match="Redis URL") as raised:
+        connect(asked, insecure=True)
+
+    assert "marker0" not in str(raised.value)
+
+
+WEAKER = ["ssl_cert_reqs=none", "ssl_cert_reqs=optional", "ssl_check_hostname=false", "ssl_check_hostname=0"]
+
+
+@pytest.mark.parametrize("asked", WEAKER)
+def test_t22_weaker_tls_needs_to_be_meant_and_warns(asked: str, caplog: pytest.LogCaptureFixture) -> None:
+    url = f"rediss://:{PASSWORD}@redis.example/0?{asked}"
+
+    with pytest.raises(ValueError, match="LATCHKEY_REDIS_INSECURE=1") as raised:
+        connect(url)
+    assert (caplog.messages, PASSWORD in str(raised.value)) == ([], False)
+
+    connect(url, insecure=True)
+    assert len(caplog.messages) == 1
+
+
+def test_t22_the_authority_and_our_own_certificate_may_be_named(caplog: pytest.LogCaptureFixture) -> None:
+    named = {"ssl_ca_certs": "/ca.pem", "ssl_certfile": "/us.pem", "ssl_keyfile": "/us.key"}
+    client: Any = connect("rediss://redis.example/2?" + urlencode(named | {"ssl_cert_reqs": "required"}))
+
+    options = client.get_connection_kwargs()
+    assert {name: options[name] for name in named} == named
+    assert (options["db"], options["socket_timeout"]) == (2, 2)
+    assert caplog.messages == []
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
