@@ -7,7 +7,6 @@ people call things stays out.
 import re
 from collections.abc import Mapping
 from textwrap import dedent
-from typing import Any
 
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import NotFound
@@ -15,7 +14,8 @@ from bot.domain.keys import RequestId, Resource
 from bot.domain.kinds import Kind, Snippet
 from bot.slack.blocks.kit import actions, menu, option
 from bot.slack.blocks.text import Block, Code, Row, lines, preformatted
-from bot.slack.payloads import ids
+from bot.slack.payloads import ids, read_keys
+from bot.slack.payloads.read import Body
 
 _SHOWN = 10
 """Items that an answer to a command holds at most."""
@@ -55,12 +55,9 @@ def block_id(request: str, attempt: int) -> str:
     return f"{ids.SNIPPET_BLOCK}:{ids.key_ref(request, attempt)}"
 
 
-def chosen(body: Mapping[str, Any]) -> tuple[str, RequestId, int]:
+def chosen(body: Body) -> tuple[str, RequestId, int]:
     """What was chosen, and for the key of which attempt; "" and attempt 0, which is none, for anything unreadable."""
-    action: Mapping[str, Any] = body["actions"][0]
-    picked: Mapping[str, Any] | None = action.get("selected_option")
-    found = _REF.fullmatch(str(action.get("block_id") or ""))
-    value = str(picked["value"]) if picked else ""
+    value, found = read_keys.snippet(body), _REF.fullmatch(str(body["actions"][0].get("block_id") or ""))
     return (value, RequestId(found["request"]), int(found["attempt"])) if found else (value, RequestId(""), 0)
 
 

@@ -24,7 +24,7 @@ METADATA = 3000
 """Characters that Slack keeps with a view."""
 _ATTEMPT = re.compile(r"[0-9]{1,6}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
-_NOTHING: Body = {}
+NOTHING: Body = {}
 _PLACE = ("place:kind", "place:environment", "place:cloud")
 """Where private_metadata holds the place of a field whose block id is too short for it."""
 _ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>"}
@@ -74,7 +74,7 @@ def command(body: Body) -> Command:
 
 def opening(body: Body) -> Opening:
     """Read a click or shortcut that opens or redraws a modal."""
-    view = _part(body, "view")
+    view = part(body, "view")
     return Opening(
         by=SlackUserId(body["user"]["id"]),
         team=_team(body),
@@ -87,18 +87,23 @@ def opening(body: Body) -> Opening:
 
 def request_id(body: Body) -> RequestId:
     """The request that a button belongs to: its value, opaque to Slack."""
-    return RequestId(str(body["actions"][0].get("value") or ""))
+    return RequestId(pressed_value(body))
+
+
+def pressed_value(body: Body) -> str:
+    """The value of the button that was pressed; "" where it has none."""
+    return str(body["actions"][0].get("value") or "")
 
 
 def key_ref(body: Body) -> tuple[RequestId, int]:
     """The request and the attempt whose key a button belongs to; attempt 0, which is none, for anything unreadable."""
-    request, _, attempt = str(body["actions"][0].get("value") or "").partition("/")
-    return RequestId(request), int(attempt) if _ATTEMPT.fullmatch(attempt) else 0
+    request, _, attempt = pressed_value(body).partition("/")
+    return RequestId(request), _number(attempt, _ATTEMPT)
 
 
 def key_until(body: Body) -> tuple[RequestId, int, int]:
     """As `key_ref`, and until when the button says that the old key lives: in seconds, 0 where it does not."""
-    request, _, rest = str(body["actions"][0].get("value") or "").partition("/")
+    request, _, rest = pressed_value(body).partition("/")
     attempt, _, until = rest.partition("/")
     return RequestId(request), _number(attempt, _ATTEMPT), _number(until, _SECONDS)
 
@@ -126,11 +131,11 @@ def click_id(body: Body) -> str:
     A modal that is submitted twice as it stands, as by a double click, is submitted once.
     """
     actions: Sequence[Body] = body.get("actions") or ()
-    action = actions[0] if actions else _NOTHING
+    action = actions[0] if actions else NOTHING
     marks = (body["user"]["id"], body.get("trigger_id"), action.get("action_ts"), action.get("action_id"))
     if body.get("type") == "view_submission":
-        view = _part(body, "view")
-        typed = json.dumps(_part(_part(view, "state"), "values"), sort_keys=True)
+        view = part(body, "view")
+        typed = json.dumps(part(part(view, "state"), "values"), sort_keys=True)
         # Not its hash, which Slack leaves out at times: what a page is about and which drawing it is stand in these.
         marks = (body["user"]["id"], view.get("id"), view.get("private_metadata") or "", typed)
     return hashlib.sha256("\n".join(str(mark) for mark in marks).encode()).hexdigest()[:20]
@@ -141,10 +146,10 @@ def draft(body: Body) -> Draft:
     values, kept = form_state(body), as_kept(metadata(body))
 
     def chosen(block: str) -> str:
-        return _chosen(values, block) if _shown(values, block) else kept.get(block, "")
+        return chosen_in(values, block) if _shown(values, block) else kept.get(block, "")
 
     def typed(block: str) -> str:
-        return _typed(values, block) if _shown(values, block) else kept.get(block, "")
+        return typed_in(values, block) if _shown(values, block) else kept.get(block, "")
 
     kind, account = chosen(ids.KIND_BLOCK) or Kind.KAFKA, chosen(ids.ACCOUNT_BLOCK)
     owner, lifetime = chosen(ids.OWNER_BLOCK), chosen(ids.LIFETIME_BLOCK)
@@ -154,7 +159,7 @@ def draft(body: Body) -> Draft:
     return Draft(
         owner=account or owner if owner == EXISTING else owner,
         environment=environment,
-        cluster=_chosen(values, place, exactly=True),
+        cluster=chosen_in(values, place, exactly=True),
         name=typed(ids.NAME_BLOCK),
         description=typed(ids.DESCRIPTION_BLOCK),
         reason=typed(ids.REASON_BLOCK),
@@ -203,7 +208,7 @@ def as_kept(metadata: str) -> Mapping[str, str]:
 
 def block_of(body: Body, block: str) -> str:
     """The block's id as it stands in this view, with what we appended to it, for errors under a field; "" if absent."""
-    blocks: Sequence[Body] = _part(body, "view").get("blocks") or ()
+    blocks: Sequence[Body] = part(body, "view").get("blocks") or ()
     return next((each["block_id"] for each in blocks if ids.is_field(each.get("block_id", ""), block)), "")
 
 
@@ -215,18 +220,18 @@ def under(body: Body, problems: Mapping[str, str]) -> dict[str, str]:
 
 def standing(body: Body) -> tuple[str, ...]:
     """The ids of the blocks of the view that a click came from."""
-    blocks: Sequence[Body] = _part(body, "view").get("blocks") or ()
+    blocks: Sequence[Body] = part(body, "view").get("blocks") or ()
     return tuple(str(each["block_id"]) for each in blocks if each.get("block_id"))
 
 
 def metadata(body: Body) -> str:
     """What the view of a payload keeps for us; Slack may leave it out where it is empty."""
-    return str(_part(body, "view").get("private_metadata") or "")
+    return str(part(body, "view").get("private_metadata") or "")
 
 
 def deny_reason(body: Body) -> str:
     """The reason typed into the Deny modal."""
-    return _typed(form_state(body), ids.REASON_BLOCK)
+    return typed_in(form_state(body), ids.REASON_BLOCK)
 
 
 def suggestion(body: Body) -> Suggestion:
@@ -245,8 +250,8 @@ def form_state(body: Body) -> Body:
 
     A menu that Slack says nothing of stands as it was drawn.
     """
-    view = _part(body, "view")
-    values = _part(_part(view, "state"), "values")
+    view = part(body, "view")
+    values = part(part(view, "state"), "values")
     blocks: Sequence[Body] | None = view.get("blocks")
     if blocks is None:
         return values
@@ -257,28 +262,28 @@ def form_state(body: Body) -> Body:
 
 
 def _as_drawn(block: Body) -> Iterable[tuple[str, Body]]:
-    element = _part(block, "element")
+    element = part(block, "element")
     if block.get("type") == "input" and "initial_option" in element:
         chosen = {"type": element.get("type"), "selected_option": element["initial_option"]}
         yield str(block.get("block_id")), {str(element.get("action_id")): chosen}
 
 
-def _part(body: Body, name: str) -> Body:
+def part(body: Body, name: str) -> Body:
     """An object inside an object; empty when it is absent or null."""
     part: Body | None = body.get(name)
-    return _NOTHING if part is None else part
+    return NOTHING if part is None else part
 
 
 def _team(body: Body) -> TeamId:
     """Where the payload says that the person belongs, "" if it does not: never `team`, which is where they clicked."""
-    return TeamId(_part(body, "user").get("team_id") or "")
+    return TeamId(part(body, "user").get("team_id") or "")
 
 
 def _reply(body: Body) -> ReplyTo:
-    view = _part(body, "view")
+    view = part(body, "view")
     is_modal = view.get("type") == "modal"
     waiting = click_id(body) if body.get("type") == "view_submission" else ""
-    return ReplyTo(_url(body), _part(body, "channel").get("id"), view.get("id") if is_modal else None, waiting)
+    return ReplyTo(_url(body), part(body, "channel").get("id"), view.get("id") if is_modal else None, waiting)
 
 
 def _url(body: Body) -> Secret | None:
@@ -287,7 +292,7 @@ def _url(body: Body) -> Secret | None:
 
 
 def _card(body: Body) -> CardAt | None:
-    container = _part(body, "container")
+    container = part(body, "container")
     if container.get("type") != "message" or container.get("is_ephemeral") or _is_listed(body):
         return None
     return CardAt(container["channel_id"], container["message_ts"])
@@ -304,15 +309,17 @@ def _shown(values: Body, block: str) -> bool:
 
 def _element(values: Body, block: str, *, exactly: bool = False) -> Body:
     found = (each for each in values if (ids.field(each) == block if exactly else ids.is_field(each, block)))
-    elements = _part(values, next(found, ""))
-    return _part(elements, next(iter(elements), ""))
+    elements = part(values, next(found, ""))
+    return part(elements, next(iter(elements), ""))
 
 
-def _chosen(values: Body, block: str, *, exactly: bool = False) -> str:
-    option = _part(_element(values, block, exactly=exactly), "selected_option")
+def chosen_in(values: Body, block: str, *, exactly: bool = False) -> str:
+    """The value of the option that is chosen in a field of the state of a form; "" for none."""
+    option = part(_element(values, block, exactly=exactly), "selected_option")
     return str(option.get("value") or "")
 
 
-def _typed(values: Body, block: str) -> str:
+def typed_in(values: Body, block: str) -> str:
+    """The text that is typed into a field of the state of a form."""
     typed = str(_element(values, block).get("value") or "")
     return typed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji cannot be stored

@@ -10,11 +10,11 @@ from dataclasses import fields, replace
 
 from bot.domain.keys import KeyId
 from bot.services.commands import Delete, Draft, Edit, Extend, Rotate, fingerprint
-from bot.services.form.validate import text_problem, text_problems
+from bot.services.form.validate import LIMITS, text_problem, text_problems
 from bot.services.pages import Filters
 from bot.services.requests.change import CONFIRM
 from bot.slack.payloads import ids, read
-from bot.slack.payloads.read import BY_RULE, Body, as_kept
+from bot.slack.payloads.read import BY_RULE, NOTHING, Body, as_kept, part, pressed_value
 
 ALL = "all"
 """The option that filters nothing: a menu among buttons cannot be emptied."""
@@ -26,8 +26,10 @@ _ID = re.compile(r"[A-Z0-9]{8,64}")
 _AROUND = "<>`'\"*_~.,;:()[]#@!?| \t\r\n\u2018\u2019\u201c\u201d\u00ab\u00bb\u200b"
 """What people and Slack put around an id."""
 _WRITTEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_NOTHING: Body = {}
 _MOST_DAYS = re.compile(r"[0-9]{1,4}")
+_NO_DAYS = 10_000
+_SEEN = 2
+"""What an edit page's private_metadata holds before the marks of its two texts: the key, and that of both together."""
 
 
 def key_id(typed: str) -> KeyId | None:
@@ -39,17 +41,17 @@ def key_id(typed: str) -> KeyId | None:
 
 def pressed(body: Body) -> KeyId:
     """The key that a button belongs to; "" for anything unreadable, which is no key's id."""
-    return _own(str(body["actions"][0].get("value") or ""))
+    return _own(pressed_value(body))
 
 
 def shown(body: Body) -> KeyId:
     """The key whose page this is; "" as in `pressed`."""
-    return _own(str(_part(body, "view").get("private_metadata") or ""))
+    return _own(read.metadata(body))
 
 
 def depth(body: Body) -> int:
     """How many modals stand there, this one on top; 0 for a click in a message, or on Home."""
-    view = _part(body, "view")
+    view = part(body, "view")
     if view.get("type") != "modal":
         return 0
     below, root = view.get("previous_view_id"), view.get("root_view_id")
@@ -63,15 +65,15 @@ def filters(body: Body) -> Filters:
     """
     drawn = as_drawn(read.metadata(body))
     said = read.form_state(body)
-    menus = _part(said, ids.FILTERS_BLOCK)
-    pressed: Body = next(iter(body.get("actions") or ()), _NOTHING)
+    menus = part(said, ids.FILTERS_BLOCK)
+    pressed: Body = next(iter(body.get("actions") or ()), NOTHING)
 
     def chosen(action: str, before: str) -> str:
-        touched = (pressed if pressed.get("action_id") == action else _NOTHING, _part(menus, action))
-        option = next((str(_part(each, "selected_option").get("value") or "") for each in touched if each), "")
+        touched = (pressed if pressed.get("action_id") == action else NOTHING, part(menus, action))
+        option = next((str(part(each, "selected_option").get("value") or "") for each in touched if each), "")
         return "" if option == ALL else option or before
 
-    text = _typed(body, ids.TEXT_BLOCK) if ids.TEXT_BLOCK in said else drawn.text
+    text = read.typed_in(said, ids.TEXT_BLOCK) if ids.TEXT_BLOCK in said else drawn.text
     return Filters(
         chosen(ids.LIST_OWNER, drawn.owner),
         chosen(ids.LIST_KIND, drawn.kind),
@@ -91,10 +93,9 @@ def turn(body: Body) -> str:
 
     That is a place in the list as it was drawn: in what has been typed or chosen since, it is nowhere.
     """
-    action = body["actions"][0]
-    is_turn = action.get("action_id") in {ids.LIST_NEXT, ids.LIST_PREVIOUS}
+    is_turn = body["actions"][0].get("action_id") in {ids.LIST_NEXT, ids.LIST_PREVIOUS}
     is_same = _trimmed(filters(body)) == _trimmed(as_drawn(read.metadata(body)))
-    return str(action.get("value") or "") if is_turn and is_same else ""
+    return pressed_value(body) if is_turn and is_same else ""
 
 
 def _trimmed(filters: Filters) -> Filters:
@@ -103,7 +104,7 @@ def _trimmed(filters: Filters) -> Filters:
 
 def snippet(body: Body) -> str:
     """Which client configuration was chosen."""
-    return str(_part(body["actions"][0], "selected_option").get("value") or "")
+    return str(part(body["actions"][0], "selected_option").get("value") or "")
 
 
 def edit(body: Body) -> Edit:
@@ -120,7 +121,7 @@ def delete(body: Body) -> Delete:
 
 def rotate(body: Body) -> Rotate:
     """A submitted rotation. An overlap that cannot be read is one that no policy allows."""
-    days = _option(body, ids.OVERLAP_BLOCK, ids.KEY_OVERLAP)
+    days = read.chosen_in(read.form_state(body), ids.OVERLAP_BLOCK)
     return Rotate(
         shown(body),
         _typed(body, ids.NAME_BLOCK),
@@ -137,7 +138,10 @@ def extend(body: Body) -> Extend:
 
 
 def problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:
-    """What is wrong with what was typed, by block; the same is asked again when it is carried out."""
+    """What is wrong with what was typed, by block; the same is asked again when it is carried out.
+
+    A text's field and its block go by the same name.
+    """
     return read.under(body, _problems(body, deed))
 
 
@@ -145,32 +149,21 @@ def _problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str,
     match deed:
         case Edit():
             # What the key says already may stay, whatever it is.
-            typed = Draft(name=deed.name or "-", description=deed.description, reason=deed.reason or "-")
-            found = _texts(typed)
+            found = text_problems(Draft(name=deed.name or "-", description=deed.description, reason=deed.reason or "-"))
             return {block: found[block] for block in found if not _is_as_it_was(body, block)}
         case Delete():
             wrong = {} if deed.word == CONFIRM else {ids.WORD_BLOCK: f"Type {CONFIRM}, in capitals and nothing else."}
-            return wrong | _reason(deed.reason)
+            problem = text_problem(deed.reason, LIMITS["reason"])
+            return wrong | ({ids.REASON_BLOCK: problem} if problem else {})
         case Rotate():
-            return _texts(Draft(name=deed.name, description=deed.description, reason=deed.reason))
+            return text_problems(Draft(name=deed.name, description=deed.description, reason=deed.reason))
         case Extend():
-            return _texts(Draft(name="-", reason=deed.reason))
+            return text_problems(Draft(name="-", reason=deed.reason))
 
 
 def _own(written: str) -> KeyId:
     """An id that we wrote into a view, just as Confluent has it."""
     return KeyId(written if _WRITTEN.fullmatch(written) else "")
-
-
-def _texts(typed: Draft) -> dict[str, str]:
-    """The form's own checks, by block."""
-    blocks = {"name": ids.NAME_BLOCK, "description": ids.DESCRIPTION_BLOCK, "reason": ids.REASON_BLOCK}
-    return {blocks[field]: problem for field, problem in text_problems(typed).items() if field in blocks}
-
-
-def _reason(text: str) -> dict[str, str]:
-    problem = text_problem(text, _LONGEST)
-    return {ids.REASON_BLOCK: problem} if problem else {}
 
 
 def _is_as_it_was(body: Body, block: str) -> bool:
@@ -181,37 +174,14 @@ def _is_as_it_was(body: Body, block: str) -> bool:
 
 
 def _metadata(body: Body) -> list[str]:
-    return str(_part(body, "view").get("private_metadata") or "").split(" ")
+    return read.metadata(body).split(" ")
 
 
 def _lifetime(body: Body) -> str:
     """Days; "" is as long as the rule lets it."""
-    chosen = _option(body, ids.LASTS_BLOCK, ids.KEY_LIFETIME)
+    chosen = read.chosen_in(read.form_state(body), ids.LASTS_BLOCK)
     return "" if chosen == BY_RULE else chosen
 
 
-def _option(body: Body, block: str, action: str) -> str:
-    """The value of a chosen option; "" for none."""
-    return str(_part(_element(body, block, action), "selected_option").get("value") or "")
-
-
 def _typed(body: Body, block: str) -> str:
-    action = ids.LIST_TEXT if block == ids.TEXT_BLOCK else ids.FORM_TEXT
-    typed = str(_element(body, block, action).get("value") or "")
-    return typed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji cannot be stored
-
-
-def _element(body: Body, block: str, action: str) -> Body:
-    return _part(_part(read.form_state(body), read.block_of(body, block) or block), action)
-
-
-def _part(of: Body, name: str) -> Body:
-    """An object inside an object; empty when it is absent or null."""
-    part: Body | None = of.get(name)
-    return _NOTHING if part is None else part
-
-
-_SEEN = 2
-"""What an edit page's private_metadata holds before the marks of its two texts: the key, and that of both together."""
-_LONGEST = 3000
-_NO_DAYS = 10_000
+    return read.typed_in(read.form_state(body), block)
