@@ -26,7 +26,6 @@ from bot.services.ports.clock import Clock
 from bot.services.worker import Worker
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
-from bot.slack.api.homes import SlackHomes
 from bot.slack.api.notifier import SlackNotifier
 from bot.store import Store
 from bot.store.connection import connect
@@ -127,9 +126,8 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
 
 def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) -> Services:
     slack, policy = FakeSlack(list(cloud.people)), replace(build.a_policy(), review=Review(channel="C01"))
-    home = SlackHomes(replies).show
-    services = composed(store, cloud, slack, clock, lambda: policy, show_home=home)
     notifier = SlackNotifier(replies, AckedViews(replies.client))
+    services = composed(store, cloud, slack, clock, lambda: policy, show_home=notifier.show_home)
     return replace(services, reviewing=replace(services.reviewing, notifier=notifier))
 
 

@@ -56,7 +56,6 @@ from bot.services.worker import Bell, Worker
 from bot.settings import Settings
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
-from bot.slack.api.homes import SlackHomes
 from bot.slack.api.notifier import SlackNotifier
 from bot.slack.api.people import SlackPeople
 
@@ -219,6 +218,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
     replies, views = Replies(world.slack, world.session, hosts), AckedViews(world.slack)
     refusals = refusals_counter(registry)
+    notifier = SlackNotifier(replies, views, refused=lambda surface, code: refusals.labels(surface, code).inc())
     ports = Ports(
         requests=store.requests,
         audit=store.audit,
@@ -232,8 +232,8 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         cloud=world.cloud,
         prober=world.prober,
         people=SlackPeople(world.slack),
-        notifier=SlackNotifier(replies, views, refused=lambda surface, code: refusals.labels(surface, code).inc()),
-        show_home=SlackHomes(replies).show,
+        notifier=notifier,
+        show_home=notifier.show_home,
         tenant=world.workspace.tenant,
         policy=policy,
         clock=world.clock,

@@ -1,8 +1,10 @@
 """The pages that an operator clicks through, and the message that is deleted again. None holds anything real."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from bot.rehearsal.ears import HARD
+from bot.slack.api.client import ephemeral
 from bot.slack.blocks import kit
 from bot.slack.blocks.text import TEXT, Block, mrkdwn
 
@@ -54,11 +56,6 @@ def typing() -> Block:
     )
 
 
-def between() -> Block:
-    """A page without the fields."""
-    return _page("One moment.")
-
-
 def redrawn() -> Block:
     """The same page with other texts, one under its old block id and one under a new one."""
     return _page(
@@ -75,13 +72,13 @@ def submitting() -> Block:
 
 
 def waiting(external_id: str = "") -> Block:
-    """The page that answers a submit."""
+    """The page that answers a submit: one without fields."""
     return _page("One moment.", external_id=external_id)
 
 
-def landed(external_id: str = "") -> Block:
+def landed() -> Block:
     """The page that comes after the answer."""
-    return _page("One moment more.", external_id=external_id)
+    return _page("One moment more.")
 
 
 def over(text: str = "The rehearsal of the form is over. You can close this window.") -> Block:
@@ -89,11 +86,6 @@ def over(text: str = "The rehearsal of the form is over. You can close this wind
     return _page(text)
 
 
-def dummy() -> Block:
+def dummy() -> Mapping[str, Any]:
     """The message that is shown and deleted."""
-    return {
-        "response_type": "ephemeral",
-        "replace_original": False,
-        "text": DUMMY,
-        "blocks": [mrkdwn(DUMMY), kit.actions(kit.button("Delete", DELETE))],
-    }
+    return ephemeral(DUMMY, [mrkdwn(DUMMY), kit.actions(kit.button("Delete", DELETE))])

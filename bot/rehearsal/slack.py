@@ -91,7 +91,7 @@ class SlackSteps:
         """Draw a page again, one field under its old id and one under a new id."""
         await self._show(pages.typing())
         await self._did("Type old into both fields, then select Draw again", "action", pages.DRAW)
-        await self._show(pages.between())  # a field that stays in a page keeps its text; this is about one that returns
+        await self._show(pages.waiting())  # a field that stays in a page keeps its text; this is about one that returns
         await self._show(pages.redrawn())
         heard = await self._submit("Don't type anything. Select Submit", pages.over("Thank you. Next: one more page."))
         values = _values(heard.body)

@@ -97,6 +97,11 @@ async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, 
     return Answer(cast("dict[str, Any]", said))
 
 
+def ephemeral(text: str, blocks: Sequence[Block]) -> Mapping[str, Any]:
+    """What a response_url takes to show a message of its own to the person who clicked."""
+    return {"response_type": "ephemeral", "replace_original": False, "text": text, "blocks": blocks}
+
+
 @dataclass(frozen=True, slots=True)
 class Replies:
     """Answers to clicks and commands. `hosts` are those that a response_url may point at."""
@@ -108,18 +113,17 @@ class Replies:
     async def send(self, to: SlackUserId, reply: ReplyTo, text: str, blocks: Sequence[Block] = ()) -> None:
         """Say something that only `to` sees: by response_url, else in the channel, else in the DM with Latchkey."""
         shown = limits.message(blocks) or [mrkdwn(text)]
-        body = {"response_type": "ephemeral", "replace_original": False, "text": text, "blocks": shown}
         if reply.response_url is not None:
             try:
-                await self.post(reply.response_url, body)
+                await self.post(reply.response_url, ephemeral(text, shown))
             except LatchkeyError:
                 pass  # used up, too old, or Slack is in trouble: there are two more ways
             else:
                 return
         if reply.channel is not None:
             try:
-                ephemeral = {"channel": reply.channel, "user": to, "text": text, "blocks": shown}
-                await call(self.client, "chat.postEphemeral", ephemeral)
+                body = {"channel": reply.channel, "user": to, "text": text, "blocks": shown}
+                await call(self.client, "chat.postEphemeral", body)
             except Undeliverable:
                 pass  # the bot or the person is not in that channel
             else:
@@ -127,7 +131,7 @@ class Replies:
         await call(self.client, "chat.postMessage", {"channel": to, "text": text, "blocks": shown})
 
     async def post(self, url: Secret, body: Mapping[str, Any]) -> None:
-        """Post to a response_url once, with no retry. Raises `Undeliverable` unless Slack takes it; see `_refusal`."""
+        """Post to a response_url once, with no retry. Raises `Undeliverable` on a `refusal`."""
         answer = await self.exchange(url, body)
         if answer.refusal is not None:
             passing = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS
@@ -139,7 +143,9 @@ class Replies:
         parts = urlsplit(address)
         if parts.netloc not in self.hosts:
             raise Undeliverable("foreign_response_url", lasting=True)
-        if parts.scheme != "https" and not is_loopback(parts.hostname or "") and not self._is_sandbox():
+        # Slack's own API is always encrypted: a SLACK_API_URL that is not is the sandbox's.
+        is_sandbox = urlsplit(self.client.base_url).scheme == "http"
+        if parts.scheme != "https" and not is_loopback(parts.hostname or "") and not is_sandbox:
             raise Undeliverable("cleartext_response_url", lasting=True)
         try:
             way = proxy_for(address)
@@ -148,10 +154,6 @@ class Replies:
                 return UrlAnswer(answer.status, answer.content_type, said)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Undeliverable(type(error).__name__, lasting=False) from None
-
-    def _is_sandbox(self) -> bool:
-        """Whether SLACK_API_URL itself is not encrypted, which Slack's own always is."""
-        return urlsplit(self.client.base_url).scheme == "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +166,32 @@ class UrlAnswer:
 
     @property
     def refusal(self) -> str | None:
-        """Why this is not a yes; None when it is one."""
-        return _refusal(self.status, self.content_type, self.body)
+        """Why this answer of a response_url is not a yes; None when it is one.
+
+        Slack documents neither `ok` nor JSON for it, and nobody has recorded what it answers. So plain text is a yes,
+        for what is taken for a no shows the secret twice or ends its key, unless it begins with an error code. JSON
+        says yes with `ok: true` or with nothing in it; other JSON, web pages and pictures are somebody else's.
+        """
+        if not HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES:
+            return f"response_url_{self.status}"
+        text = self.body.decode("utf-8-sig", "replace").strip()
+        if self.content_type in {"text/html", "application/xhtml+xml"} or text.startswith("<"):
+            return "response_url_web_page"
+        if self.content_type.partition("/")[0] in _NEVER_SLACK:
+            return _named(None)
+        try:
+            said: object = json.loads(text)
+        except (ValueError, RecursionError):
+            if text.startswith(("{", "[")):
+                return _named(None)
+            said = text
+        if isinstance(said, dict):
+            found = cast("dict[str, object]", said)
+            return None if not found or found.get("ok") is True else _named(found.get("error"))
+        if isinstance(said, str):
+            begun = _CODE_FIRST.match(said)
+            return begun[1] if begun else None
+        return _named(None) if isinstance(said, list) or said is False else None
 
 
 async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> str | None:
@@ -195,35 +221,6 @@ async def _head(answer: aiohttp.ClientResponse) -> bytes:
         return await answer.content.readexactly(_LONGEST)
     except IncompleteReadError as all_of_it:
         return all_of_it.partial
-
-
-def _refusal(status: int, content_type: str, body: bytes) -> str | None:
-    """Why this answer of a response_url is not a yes; None when it is one.
-
-    Slack documents neither `ok` nor JSON for it, and nobody has recorded what it answers. So plain text is a yes, for
-    what is taken for a no shows the secret twice or ends its key, unless it begins with an error code. JSON says yes
-    with `ok: true` or with nothing in it; other JSON, web pages and pictures are somebody else's.
-    """
-    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return f"response_url_{status}"
-    text = body.decode("utf-8-sig", "replace").strip()
-    if content_type in {"text/html", "application/xhtml+xml"} or text.startswith("<"):
-        return "response_url_web_page"
-    if content_type.partition("/")[0] in _NEVER_SLACK:
-        return _named(None)
-    try:
-        said: object = json.loads(text)
-    except (ValueError, RecursionError):
-        if text.startswith(("{", "[")):
-            return _named(None)
-        said = text
-    if isinstance(said, dict):
-        found = cast("dict[str, object]", said)
-        return None if not found or found.get("ok") is True else _named(found.get("error"))
-    if isinstance(said, str):
-        begun = _CODE_FIRST.match(said)
-        return begun[1] if begun else None
-    return _named(None) if isinstance(said, list) or said is False else None
 
 
 def _named(error: object) -> str:

@@ -11,12 +11,13 @@ from bot.domain.errors import Undeliverable
 from bot.domain.keys import SlackUserId
 from bot.domain.requests import Request
 from bot.domain.review import Digest
+from bot.services.browse.home import HomePage
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page
 from bot.services.ports.store import Post
 from bot.services.surfaces import CARD, Surface, SurfaceKind
 from bot.slack.api.acked_views import AckedViews
-from bot.slack.api.client import Replies, call
+from bot.slack.api.client import Replies, call, ephemeral
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
 from bot.slack.messages import card
@@ -24,6 +25,7 @@ from bot.slack.messages import digest as digests
 from bot.slack.messages import key as key_messages
 from bot.slack.messages import secret as the_secret
 from bot.slack.views import pages
+from bot.slack.views.home import home
 
 _QUIET = {"unfurl_links": False, "unfurl_media": False}
 
@@ -61,6 +63,10 @@ class SlackNotifier:
             answer = await call(client, "chat.postMessage", {"channel": to, **_QUIET, **message})
         return CardAt(str(answer["channel"]), str(answer["ts"]))
 
+    async def show_home(self, user: SlackUserId, page: HomePage) -> None:
+        """Set somebody's Home. Raises `Throttled`, `Unavailable` or `Undeliverable`."""
+        await call(self.replies.client, "views.publish", {"user_id": user, "view": home(page)})
+
     async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
         """Answer a click with a sentence that only `to` sees."""
         await self.replies.send(to, reply, text)
@@ -73,12 +79,7 @@ class SlackNotifier:
         """Show the secret in answer to the click that asked for it. Never retried; unsure counts as not shown."""
         if reply.response_url is None:
             raise Undeliverable("no_response_url", lasting=True)
-        body = {
-            "response_type": "ephemeral",
-            "replace_original": False,
-            "text": the_secret.FALLBACK,
-            "blocks": the_secret.message(handover),
-        }
+        body = ephemeral(the_secret.FALLBACK, the_secret.message(handover))
         with self._counting("secret"):
             await self.replies.post(reply.response_url, body)
 
