@@ -122,14 +122,9 @@ class Rehearsal:
             raise StartupError(f"Confluent Cloud didn't show the cluster of --confluent. {error}") from None
         if found is None or not isinstance(found[0], Cluster):
             raise StartupError("Confluent Cloud has no Kafka cluster that --confluent names. Use ENVIRONMENT/CLUSTER.")
+        people, seconds = self._policy.people, self._plan.seconds
         self.confluent = ConfluentSteps(
-            self._world,
-            self._policy.people,
-            self._console,
-            self._findings,
-            self._plan.seconds,
-            found[0],
-            token_hex(8),
+            self._world, people, self._console, self._findings, seconds, found[0], token_hex(8)
         )
 
     async def run(self, interruption: _Interruption) -> int:

@@ -41,23 +41,14 @@ def actions(*buttons: Block, block: str = "") -> Block:
 def option(text: str, value: str, description: str = "") -> Block:
     """One option of a select."""
     block: Block = {"text": plain_text(text, OPTION), "value": value}
-    if description:
-        block["description"] = plain_text(description, OPTION)
-    return block
+    return {**block, "description": plain_text(description, OPTION)} if description else block
 
 
 def field(label: str, block_id: str, element: Block, *, optional: bool = False, hint: str = "") -> Block:
     """An input block."""
-    block: Block = {
-        "type": "input",
-        "block_id": block_id,
-        "label": plain_text(label, LABEL),
-        "element": element,
-        "optional": optional,
-    }
-    if hint:
-        block["hint"] = plain_text(hint, LABEL)
-    return block
+    name = plain_text(label, LABEL)
+    block: Block = {"type": "input", "block_id": block_id, "label": name, "element": element, "optional": optional}
+    return {**block, "hint": plain_text(hint, LABEL)} if hint else block
 
 
 def text_input(action: str, typed: str, *, limit: int, lines: bool = False, placeholder: str = "") -> Block:
@@ -82,19 +73,13 @@ def menu(action: str, options: Sequence[Block], chosen: Block | None = None, pla
 
 def search(action: str, placeholder: str, chosen: Block | None) -> Block:
     """A select whose options are asked for while typing."""
-    block: Block = {"type": "external_select", "action_id": action, "min_query_length": 0}
-    block["placeholder"] = plain_text(placeholder, HEADER)
+    hint = plain_text(placeholder, HEADER)
+    block: Block = {"type": "external_select", "action_id": action, "min_query_length": 0, "placeholder": hint}
     return {**block, "initial_option": chosen} if chosen else block
 
 
 def modal(
-    title: str,
-    blocks: Sequence[Block],
-    *,
-    callback: str,
-    submit: str = "",
-    close: str = "Close",
-    metadata: str = "",
+    title: str, blocks: Sequence[Block], *, callback: str, submit: str = "", close: str = "Close", metadata: str = ""
 ) -> Block:
     """A modal view."""
     view: Block = {

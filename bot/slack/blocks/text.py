@@ -120,12 +120,7 @@ def _piece(piece: Piece) -> Block:
         case Mention(user):
             return {"type": "user", "user_id": user}
         case datetime():
-            return {
-                "type": "date",
-                "timestamp": int(piece.timestamp()),
-                "format": DATE,
-                "fallback": fallback(piece),
-            }
+            return {"type": "date", "timestamp": int(piece.timestamp()), "format": DATE, "fallback": fallback(piece)}
         case str():
             return {"type": "text", "text": cut(piece, TEXT)}
 

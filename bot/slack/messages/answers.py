@@ -97,7 +97,7 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool 
     A secret is the ephemeral answer to a click, and only a click in a message can have one.
     """
     blocks: list[Block] = [lines([Bold("Your requests")])]
-    for number, request in enumerate(sorted(mine, key=_no_secret_waits)[:shown]):
+    for number, request in enumerate(sorted(mine, key=lambda each: not isinstance(each, Ready | Offered))[:shown]):
         rows = [_line(request, f"{own_account(request.ask, 'your own')} account"), *progress(request, yours=True)]
         row = f"{ids.LISTED_BLOCK}:own:{number}"
         buttons: list[Block] = []
@@ -124,10 +124,6 @@ def whoami_blocks(held_roles: HeldRoles, names: Mapping[str, str]) -> list[Block
     you: Row = ["You are ", Bold(person.name), " at Confluent Cloud: ", Code(person.principal), f" ({person.email})."]
     roles: list[Row] = [[text] for text in texts]
     return [lines(you, [Bold("Your roles")], *roles)]
-
-
-def _no_secret_waits(request: Request) -> bool:
-    return not isinstance(request, Ready | Offered)
 
 
 def _line(request: Request, own: str) -> Row:

@@ -1,6 +1,6 @@
 """A request as messages: the card for approvers, and what its requester reads. Pure; one renderer for every state."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from bot.domain.asks import Ask, Terms
@@ -218,6 +218,11 @@ def title_row(key: ApiKey) -> Row:
     return [Bold(flat(key.name) or "A key without a name"), "  ", Code(key.id)]
 
 
+def joined(words: Sequence[str], last: str) -> str:
+    """The words as a list with this word before the last one: "A, B or C"."""
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
 def age(span: timedelta) -> str:
     """How old something is, in days."""
     days = span.days
@@ -233,11 +238,10 @@ def needs(terms: Terms) -> str:
 def approvers(who: str, ask: Ask, table: Table) -> str:
     """Who can approve, in words; `who` excludes the requester."""
     kind, roles = ask.resource.kind, table.roles_over(ask.resource.kind)
-    either = " or ".join(filter(None, [", ".join(roles[:-1]), *roles[-1:]]))
     owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind)
     account = ", or owns the service account" if owned else ""
     makes = ", with a role that creates service accounts" if isinstance(ask.owner, NewServiceAccount) else ""
-    return f"{who} who holds {either} there{account}{makes}"
+    return f"{who} who holds {joined(roles, 'or')} there{account}{makes}"
 
 
 def _standing(request: Request, *, yours: bool) -> list[Block]:

@@ -17,7 +17,7 @@ from bot.services.text import duration
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, field, header, modal, text_input
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines
-from bot.slack.messages.card import age, for_what, in_place, key_buttons, kind_of, title_row
+from bot.slack.messages.card import age, for_what, in_place, joined, key_buttons, kind_of, title_row
 from bot.slack.messages.progress import Rows
 from bot.slack.payloads import ids
 
@@ -101,15 +101,10 @@ def _why_here(digest: Digest) -> str:
 
 
 def _called(owner: Owner, name: str) -> Row:
-    match owner:
-        case MyAccount():
-            named: Row = [Bold(flat(name)), " ("] if name else []
-            return [*named, Code(owner.id), *([")"] if name else [])]
-        case NewServiceAccount():
-            return [Bold(flat(owner.name))]
-        case _:
-            shown: Row = [Bold(flat(owner.name)), " ("] if owner.name else []
-            return ["the service account ", *shown, Code(owner.id), *([")"] if owner.name else [])]
+    if isinstance(owner, NewServiceAccount):
+        return [Bold(flat(owner.name))]
+    said, name = ([], name) if isinstance(owner, MyAccount) else (["the service account "], owner.name)
+    return [*said, *([Bold(flat(name)), " (", Code(owner.id), ")"] if name else [Code(owner.id)])]
 
 
 def _key(listed: Listed, digest: Digest) -> Rows:
@@ -133,8 +128,7 @@ def _because(listed: Listed, digest: Digest) -> str:
         Finding.FOREIGN: "it was not made by Latchkey",
         Finding.OLD: f"it is older than {duration(digest.older_than)}",
     }
-    said = [reasons[finding] for finding in listed.findings]
-    return " and ".join(filter(None, [", ".join(said[:-1]), *said[-1:]]))
+    return joined([reasons[finding] for finding in listed.findings], "and")
 
 
 def _buttons(listed: Listed) -> Sequence[Block]:

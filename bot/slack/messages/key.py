@@ -74,24 +74,24 @@ def reminder(request: Request) -> tuple[list[Block], str]:
     ends = end_of_life(request)
     if ends is None:
         return [lines(["Your key ", Code(request.key.id), " never expires now."])], "Your API key was extended"
+    how, advice = _ENDS[ends_at_confluent(request)]
     rows: Rows = [
-        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({named(request)}) {_ends(request)} ", ends, "."],
-        [f"Whatever still uses it stops then. {_ADVICE[ends_at_confluent(request)]}"],
+        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({named(request)}) {how} ", ends, "."],
+        [f"Whatever still uses it stops then. {advice}"],
     ]
     choice = [*_extend(request), Operation.ROTATE, Operation.DELETE]
     buttons = actions(*key_buttons(request.key.id, choice, first="primary"))
     return [lines(*rows), buttons], f"Your API key for {plain(name)} expires soon"
 
 
-_ADVICE = {
-    False: "Extend it, or rotate it: a new key, and time to change over.",
-    True: "Confluent Cloud ends it then, so it cannot be extended. Rotate it: a new key, and time to change over.",
+_ENDS = {
+    False: ("will be deleted", "Extend it, or rotate it: a new key, and time to change over."),
+    True: (
+        "expires at Confluent Cloud",
+        "Confluent Cloud ends it then, so it cannot be extended. Rotate it: a new key, and time to change over.",
+    ),
 }
-"""By whether Confluent ends the key."""
-
-
-def _ends(request: Keyed) -> str:
-    return "expires at Confluent Cloud" if ends_at_confluent(request) else "will be deleted"
+"""What becomes of a key and what to do about it, by whether Confluent ends it."""
 
 
 def _extend(request: Keyed) -> list[Operation]:
@@ -109,9 +109,8 @@ def _keyed(request: Keyed, name: str) -> list[Block]:
         blocks.append(show_secret(request))
     former = request.life.former if isinstance(request, Shown | Confirmed | Retired) else None
     if isinstance(request, Shown | Confirmed | Retired) and former and (rows := replaced_key(request)):
-        longer = button(
-            "Keep a day longer", ids.KEEP_FORMER, ids.key_until(request.ask.id, request.attempt, former.until)
-        )
+        until = ids.key_until(request.ask.id, request.attempt, former.until)
+        longer = button("Keep a day longer", ids.KEEP_FORMER, until)
         now = {**button("Delete old key now", ids.DROP_FORMER, ref, "danger"), "confirm": _DROPPING}
         may_stay = former.until < longest_overlap(request)
         blocks += [lines(*rows), actions(*([longer] if may_stay else []), now)]

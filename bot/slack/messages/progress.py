@@ -166,8 +166,8 @@ def of_key(request: Keyed, name: str) -> Rows:
         case Confirmed():
             return [[*key_line, " is yours. You saved its secret ", request.at, "."], *_lives(request)]
         case Undelivered():
-            again = () if request.reissue else (_again(request),)
-            return [gone, withdrawn(request, "you"), *again]
+            again: Row = ["Until ", request.grant.fresh_until, " you can have another one without a new approval."]
+            return [gone, withdrawn(request, "you"), *([] if request.reissue else [again])]
         case Unclaimed() | Retired():
             return [gone, withdrawn(request, "you"), ["You can ask again with ", Code("/apikey create"), "."]]
         case _:
@@ -200,10 +200,6 @@ def _lives(request: Living) -> Rows:
     ends = end_of_life(request)
     how = "Confluent Cloud ends" if ends_at_confluent(request) else "Latchkey deletes"
     return [[f"{how} this key ", ends, ". Whatever uses it stops then."]] if ends else []
-
-
-def _again(request: Undelivered) -> Row:
-    return ["Until ", request.grant.fresh_until, " you can have another one without a new approval."]
 
 
 def _approvals(request: Pending | Approved | Offered | Working | Keyed | Done) -> Rows:

@@ -19,17 +19,9 @@ def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_i
         case "works":
             return [_works(resource, probe)]
         case "no-permission":
-            return [
-                [
-                    "Refused from here: its owner has no permission yet, or an IP filter keeps Latchkey out",
-                    *_at(probe),
-                    ".",
-                ],
-                [
-                    "Give the owner a role there. If it has one, try the key where your clients run. Last answer: ",
-                    *_last(probe),
-                ],
-            ]
+            refused = "Refused from here: its owner has no permission yet, or an IP filter keeps Latchkey out"
+            advice = "Give the owner a role there. If it has one, try the key where your clients run. Last answer: "
+            return [[refused, *_at(probe), "."], [advice, *_last(probe)]]
         case "unreachable":
             return _unreachable(resource, probe, endpoints, key_id)
         case "gave-up":

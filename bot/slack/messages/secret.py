@@ -27,10 +27,7 @@ def message(handover: Handover) -> list[Block]:
         preformatted(_file(handover)),
         snippets.select(resource.kind, snippets.block_id(handover.request, handover.attempt)),
         *_whether_it_works(handover),
-        actions(
-            button("I saved it", ids.SAVED, of_key, "primary"),
-            button("Replace key", ids.REPLACE, of_key),
-        ),
+        actions(button("I saved it", ids.SAVED, of_key, "primary"), button("Replace key", ids.REPLACE, of_key)),
         context(Bold("I saved it"), " removes this message. ", Bold("Replace key"),
                 " deletes this key and makes another one, without a new approval until ",
                 handover.replace_until, "."),

@@ -27,6 +27,7 @@ _PLAN = (
     "A new key for the same account and resource takes its place. You get the new secret, change your applications "
     "over, and then the old key is deleted."
 )
+_OVERLAP = "Counted from when the new secret is shown. You can shorten it or add a day later."
 _BY_LATCHKEY = "Latchkey deletes it then."
 _LONG = 200
 """From this many characters on, a description gets a field of several lines."""
@@ -37,7 +38,7 @@ _ORDER = (Operation.EDIT, Operation.ROTATE, Operation.EXTEND, Operation.DELETE)
 def key(content: KeyPage) -> Block:
     """All about one key."""
     view = content.view
-    blocks = [*_notice(content.notice), lines(title_row(view.key), *about(view))]
+    blocks = _top(content, *about(view))
     if view.key.description.strip():
         blocks += [lines([Bold("Description")]), quote(view.key.description)]
     blocks.append(lines([Bold("State")], *_state(view)))
@@ -53,16 +54,12 @@ def edit(content: EditPage) -> Block:
     view = content.view
     now = (view.key.name, view.key.description)
     name, description = content.typed or now
-    blocks = [*_notice(content.notice), lines(title_row(view.key), *_what(view))]
+    blocks = _top(content, *_what(view))
     if content.typed is not None:
         blocks += [lines([Bold("What it says now")]), quote(f"{now[0] or 'no name'}\n{now[1] or 'no description'}")]
     stays = "" if view.request is None else "The mark by which Latchkey knows its own keys is not shown, and stays."
-    named = text_input(ids.FORM_TEXT, name, limit=LIMITS["name"])
-    blocks += [
-        field("Name", ids.NAME_BLOCK, named, optional=True),
-        _description(description, stays),
-        _reason(optional=True),
-    ]
+    named = field("Name", ids.NAME_BLOCK, text_input(ids.FORM_TEXT, name, limit=LIMITS["name"]), optional=True)
+    blocks += [named, _description(description, stays), _reason(optional=True)]
     blocks = redrawn(blocks, content.drawing)
     # Slack sends back its own copy of what a field was drawn with, escaped: what it held is told by these.
     metadata = f"{view.key.id} {fingerprint(*now)} {fingerprint(now[0], '')} {fingerprint('', now[1])}"
@@ -72,28 +69,17 @@ def edit(content: EditPage) -> Block:
 def delete(content: DeletePage) -> Block:
     """What is lost with a key, and the field for the word."""
     view = content.view
+    word = text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=CONFIRM)
     blocks = [
-        *_notice(content.notice),
-        lines(title_row(view.key), *about(view)),
+        *_top(content, *about(view)),
         lines(
             ["⚠️ ", Bold("Every application that uses this API key stops, and this cannot be undone.")],
             ["Nobody can bring the key or its secret back, Confluent included."],
         ),
-        field(
-            f"Type {CONFIRM} to delete this API key",
-            ids.WORD_BLOCK,
-            text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=CONFIRM),
-        ),
+        field(f"Type {CONFIRM} to delete this API key", ids.WORD_BLOCK, word),
         _reason(optional=True),
     ]
-    return modal(
-        "Delete API key",
-        blocks,
-        callback=ids.DELETE,
-        submit="Delete API key",
-        close="Cancel",
-        metadata=view.key.id,
-    )
+    return _asking("Delete API key", blocks, ids.DELETE, view, submit="Delete API key")
 
 
 def rotate(content: RotatePage) -> Block:
@@ -101,22 +87,12 @@ def rotate(content: RotatePage) -> Block:
     view = content.view
     name = text_input(ids.FORM_TEXT, view.key.name, limit=LIMITS["name"])
     blocks = [
-        *_notice(content.notice),
-        lines(title_row(view.key), *_what(view)),
+        *_top(content, *_what(view)),
         lines([_PLAN], [needs(content.terms)]),
         field("Name of the new key", ids.NAME_BLOCK, name),
         _description(view.key.description),
-        field(
-            "The old key lives on",
-            ids.OVERLAP_BLOCK,
-            _overlaps(content.overlaps),
-            hint="Counted from when the new secret is shown. You can shorten it or add a day later.",
-        ),
-        field(
-            "The new key lives",
-            ids.LASTS_BLOCK,
-            _lifetimes(content.view, lifetime_options(content.terms.lifetime)),
-        ),
+        field("The old key lives on", ids.OVERLAP_BLOCK, _overlaps(content.overlaps), hint=_OVERLAP),
+        field("The new key lives", ids.LASTS_BLOCK, _lifetimes(view, lifetime_options(content.terms.lifetime))),
         _reason(),
     ]
     return _asking("Rotate API key", blocks, ids.ROTATE, view)
@@ -125,14 +101,10 @@ def rotate(content: RotatePage) -> Block:
 def extend(content: ExtendPage) -> Block:
     """A longer life for a key that has an end."""
     view = content.view
+    longer = lifetime_options(content.terms.lifetime, content.left, content.most)
     blocks = [
-        *_notice(content.notice),
-        lines(title_row(view.key), *_what(view), *_end(view), [needs(content.terms)]),
-        field(
-            "From now on it lives",
-            ids.LASTS_BLOCK,
-            _lifetimes(content.view, lifetime_options(content.terms.lifetime, content.left, content.most)),
-        ),
+        *_top(content, *_what(view), *_end(view), [needs(content.terms)]),
+        field("From now on it lives", ids.LASTS_BLOCK, _lifetimes(view, longer)),
         _reason(),
     ]
     return _asking("Extend API key", blocks, ids.EXTEND, view)
@@ -150,11 +122,10 @@ def loading(title: str) -> Block:
 
 def about(view: KeyView) -> Rows:
     """Whose it is, what it opens, how old it is, and when it ends."""
-    return [*_what(view), age_row(view), *_end(view)]
+    return [*_what(view), _age_row(view), *_end(view)]
 
 
-def age_row(view: KeyView) -> Row:
-    """When it was made, and how long ago that is."""
+def _age_row(view: KeyView) -> Row:
     if view.key.created_at is None:
         return ["Created: Confluent does not say when"]
     return ["Created: ", view.key.created_at, f" ({age(view)})"]
@@ -162,9 +133,7 @@ def age_row(view: KeyView) -> Row:
 
 def age(view: KeyView) -> str:
     """How old it is, in days."""
-    if view.age is None:
-        return "age unknown"
-    return f"{age_in_days(view.age)} old"
+    return "age unknown" if view.age is None else f"{age_in_days(view.age)} old"
 
 
 def _what(view: KeyView) -> Rows:
@@ -197,8 +166,10 @@ def _state(view: KeyView) -> Rows:
     ]
 
 
-def _notice(text: str) -> list[Block]:
-    return [mrkdwn(text)] if text else []
+def _top(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage, *rows: Row) -> list[Block]:
+    """What every page begins with: what there is to be told, and which key it is about."""
+    notice = [mrkdwn(content.notice)] if content.notice else []
+    return [*notice, lines(title_row(content.view.key), *rows)]
 
 
 def _description(text: str, hint: str = "") -> Block:
@@ -213,8 +184,8 @@ def _reason(*, optional: bool = False) -> Block:
     return field("Reason", ids.REASON_BLOCK, typed, optional=optional, hint=hint)
 
 
-def _asking(title: str, blocks: list[Block], callback: str, view: KeyView) -> Block:
-    return modal(title, blocks, callback=callback, submit="Send request", close="Cancel", metadata=view.key.id)
+def _asking(title: str, blocks: list[Block], callback: str, view: KeyView, submit: str = "Send request") -> Block:
+    return modal(title, blocks, callback=callback, submit=submit, close="Cancel", metadata=view.key.id)
 
 
 def _overlaps(days: Sequence[int]) -> Block:

@@ -17,10 +17,8 @@ from bot.slack.payloads.read_keys import ALL, TYPED
 from bot.slack.views.key import age
 from bot.slack.views.options import hit, hits, named_option
 
-_EVERY_OWNER = option("Every account", ALL)
-_EVERY_KIND = option("Every kind", ALL)
-_EVERY_ENVIRONMENT = option("Every environment", ALL)
-_MINE = option("My account", ME)
+_EVERY_OWNER, _MINE = option("Every account", ALL), option("My account", ME)
+_EVERY_KIND, _EVERY_ENVIRONMENT = option("Every kind", ALL), option("Every environment", ALL)
 
 
 def keys(content: KeysPage) -> Block:
@@ -71,12 +69,12 @@ def _filters(content: KeysPage) -> Block:
     place = option(named or chosen.environment, chosen.environment) if chosen.environment else None
     kinds = [_EVERY_KIND, *(option(kind.row.label, kind) for kind in Kind)]
     initial = next((each for each in kinds if each["value"] == chosen.kind), None)
-    menus = [
+    return actions(
         search(ids.LIST_OWNER, "Every account", owner),
         menu(ids.LIST_KIND, kinds, initial, "Every kind"),
         search(ids.LIST_ENVIRONMENT, "Every environment", place),
-    ]
-    return {"type": "actions", "block_id": ids.FILTERS_BLOCK, "elements": menus}
+        block=ids.FILTERS_BLOCK,
+    )
 
 
 def _text(typed: str) -> Block:

@@ -79,24 +79,24 @@ def working(title: str) -> Block:
 
 def review(content: ReviewPage) -> Block:
     """What will be asked, who can approve it, and the button that sends it."""
-    terms, draft = content.terms, content.draft
-    is_new = isinstance(content.owner, NewServiceAccount)
+    terms, draft, owner = content.terms, content.draft, content.owner
+    is_new = isinstance(owner, NewServiceAccount)
     rows: list[Row] = [
-        owner_row(content.owner, "your own"),
+        owner_row(owner, "your own"),
         resource_row(content.resource),
         ["Name: ", Bold(draft.name.strip())],
     ]
     if draft.description.strip():
         rows.append(["Description: ", draft.description.strip()])
-    if isinstance(content.owner, NewServiceAccount) and content.owner.description:
-        rows.insert(1, ["Description of the account: ", content.owner.description])
+    if isinstance(owner, NewServiceAccount) and owner.description:
+        rows.insert(1, ["Description of the account: ", owner.description])
     blocks = [
         header(f"A {kind_of(content.resource)}"),
         lines(*rows),
         lines([Bold("Why")]),
         quote(draft.reason),
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
-        *(() if isinstance(content.owner, MyAccount) else (context(_PRODUCTION),)),
+        *(() if isinstance(owner, MyAccount) else (context(_PRODUCTION),)),
         divider(),
         lines(
             [needs(terms)],
@@ -108,14 +108,8 @@ def review(content: ReviewPage) -> Block:
         context("Rule: ", terms.rule, "."),
         actions(button("Change something", ids.REVIEW_BACK, content.draft_id)),
     ]  # fmt: skip
-    return modal(
-        "Review your request",
-        blocks,
-        callback=ids.REVIEW,
-        submit="Send request",
-        close="Cancel",
-        metadata=content.draft_id,
-    )
+    send, metadata = "Send request", content.draft_id
+    return modal("Review your request", blocks, callback=ids.REVIEW, submit=send, close="Cancel", metadata=metadata)
 
 
 def _who(content: ReviewPage) -> list[Row]:
