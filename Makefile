@@ -9,13 +9,17 @@ LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 
 # Most tests wait rather than compute; those of a file share their servers (PARALLEL= for one after the other).
 PARALLEL := --numprocesses=6 --dist=loadfile
 
+# What needs no sandbox, no second process of Latchkey and no browser; searches through hundreds of lives take too long.
+UNIT := domain services policy handlers store slack/messages slack/payloads slack/views slack/test_limits.py slack/test_views.py
+UNIT := $(addprefix tests/,$(UNIT)) --deselect=tests/store/test_embedded.py -m 'not search'
+
 # What the bot sent to the sandbox's Slack during the tests.
 OUTGOING := $(CURDIR)/build/outgoing
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # or pyright asks for its newest version at every run
 
 .NOTPARALLEL: # slack-types reads what test wrote
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test check lint types imports slack-types format lock clean test-seeds
+.PHONY: help sandbox test test-unit check lint types imports slack-types format lock clean test-seeds
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +30,9 @@ sandbox: $(VENV)/.sandbox-ready ## the whole product on this machine: bot, a Sla
 test: $(VENV)/.dev-ready ## the tests (ARGS="-k create"); those in a browser are skipped where there is no Chromium
 	@rm -rf $(OUTGOING)
 	@SANDBOX_OUTGOING=$(OUTGOING) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-unit: $(VENV)/.dev-ready ## in a minute and one process: rules, services, messages, store; no sandbox, no browser
+	@$(BIN)/python -m pytest $(UNIT) $(ARGS)
 
 test-seeds: $(VENV)/.dev-ready ## the stories over many seeds of an unkind Slack (ARGS="--seeds 20")
 	@$(BIN)/python tools/seeds.py $(PARALLEL) $(ARGS)

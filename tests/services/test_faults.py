@@ -103,6 +103,7 @@ async def test_the_usual_run_is_within_the_reach_of_the_planned_faults() -> None
     assert set(WHERE) - {"audit.append", "cloud.delete_key"} <= set(world.plan.calls)
 
 
+@pytest.mark.search
 @given(
     st.one_of(ANYWHERE, AT_CALLS),
     st.lists(st.sampled_from(STEPS), max_size=5),
@@ -117,12 +118,14 @@ def test_at_rest_there_is_one_key_that_was_shown_or_none_at_all(
     asyncio.run(played(faults, script, landing, mint, lifetime))
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_AFTER])
 def test_any_single_call_may_be_the_last_of_its_process_or_lose_its_answer(fault: Fault) -> None:
     for call in range(0, CALLS, 2):
         asyncio.run(played({call: fault}))
 
 
+@pytest.mark.search
 @given(st.dictionaries(st.integers(28, 70), st.sampled_from(Fault), min_size=1, max_size=2), st.sampled_from(MINTS))
 @settings(max_examples=30)
 def test_clicks_at_once_show_the_secret_once_whatever_fails_meanwhile(faults: Faults, mint: Mint) -> None:

@@ -345,12 +345,14 @@ def test_what_is_to_be_changed_is_on_disk_before_it_is(which: int) -> None:
     assert {change.after.kind for change in world.history if change.durable} == {"working"}
 
 
+@pytest.mark.search
 @given(FAULTS, st.integers(0, 2))
 @settings(max_examples=60)
 def test_at_rest_a_change_is_done_and_told_or_not_done_and_told(faults: Faults, which: int) -> None:
     asyncio.run(played(faults, which))
 
 
+@pytest.mark.search
 @pytest.mark.parametrize("which", range(3))
 @pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_AFTER])
 def test_any_single_call_may_be_the_last_of_its_process_or_lose_its_answer(fault: Fault, which: int) -> None:

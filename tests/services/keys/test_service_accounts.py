@@ -245,6 +245,7 @@ async def test_an_account_that_is_not_shown_is_not_taken_for_gone_while_rights_a
         assert world.cloud.accounts == {}
 
 
+@pytest.mark.search
 @given(faults=FAULTS, claims=st.booleans(), mint=st.sampled_from(["on_approval", "on_claim"]))
 @settings(max_examples=60)
 def test_at_rest_there_is_one_account_with_its_key_or_neither(faults: Faults, mint: Mint, *, claims: bool) -> None:
