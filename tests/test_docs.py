@@ -13,6 +13,7 @@ from sandbox.__main__ import STORY
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+HOW_TO = (ROOT / "docs" / "how-to.md").read_text()
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 
 
@@ -48,6 +49,7 @@ def test_a_decision_is_short_and_names_the_check_that_holds_it(decision: Path) -
     for part in ("## Context", "## Decision", "## Consequences", "## Alternatives", "## The check that enforces it"):
         assert part in text
     assert checks
+    assert [name for name in re.findall(r"`(test_\w+\.py)`", text) if not list((ROOT / "tests").rglob(name))] == []
     assert [check for check in checks if not (ROOT / check).exists()] == []
 
 
@@ -65,9 +67,17 @@ def test_every_failure_of_others_names_a_test_that_is_there() -> None:
 
 
 def test_the_map_leads_to_files_and_folders_that_are_there() -> None:
-    named = re.findall(r"`((?:bot|handlers|sandbox)/[\w/.]*)`", ARCHITECTURE)
+    named = re.findall(r"`((?:bot|handlers|sandbox|tests|docs)/[\w/.]*)`", f"{ARCHITECTURE} {HOW_TO}")
 
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_a_recipe_is_short_and_names_what_fails_first() -> None:
+    recipes = re.split(r"^## ", HOW_TO, flags=re.MULTILINE)[1:]
+
+    assert len(recipes) >= 9
+    assert [each.splitlines()[0] for each in recipes if len([*filter(str.strip, each.splitlines())]) > 11] == []
+    assert [each.splitlines()[0] for each in recipes if not re.search(r"`tests/[\w/]+\.py`", each)] == []
 
 
 def test_twenty_questions_of_where_to_change_something_have_a_file() -> None:
