@@ -58,7 +58,7 @@ def _passes(seed: int, stories: Sequence[str]) -> bool:
         passes, said = False, (hangs.stdout or b"").decode()
     _say(f"seed {seed}: {'passed' if passes else 'FAILED'} in {time.monotonic() - began:.0f} s")
     if not passes:
-        _say("\n".join(line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))) or said)
+        _say("\n".join(line for line in said.splitlines() if line.startswith(("FAILED", "ERROR", "E  "))) or said)
         _say(f"  to repeat it: SANDBOX_SEED={seed} SANDBOX_MANNERS=unkind python -m pytest {' '.join(stories)}")
     return passes
 

@@ -12,6 +12,8 @@ from sandbox.slack.views import Views
 from sandbox.slack.workspace import Workspace
 
 Choice: TypeAlias = str | list[str] | None
+TIMES_TYPED = 3
+"""How often somebody types into a menu whose options did not load in time."""
 
 
 class PersonAtClient(Sight):
@@ -176,7 +178,11 @@ class PersonAtClient(Sight):
         return {"type": kind, "selected_option": chosen[0] if chosen else None}
 
     async def _option(self, view: Json, block: Json, element: Json, wanted: str) -> Json:
-        offered = await self._offered(view, block, element, wanted)
+        offered: list[Json] = []
+        for _ in range(TIMES_TYPED):
+            told = len(self.notices)
+            if (offered := await self._offered(view, block, element, wanted)) or len(self.notices) == told:
+                break  # only a menu that Slack says did not load is worth typing into again
         exact = [each for each in offered if wanted in (each["text"]["text"], each["value"])]
         matching = exact or [each for each in offered if wanted in each["text"]["text"]]
         if len(matching) != 1:

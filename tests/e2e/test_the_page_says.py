@@ -31,7 +31,6 @@ from tests.support.walks import (
     says,
     sent,
     take,
-    told,
 )
 from tests.support.wishes import FIELDS, NEW, OWN, Wish, ask, choose_account, fill_in, review
 
@@ -329,7 +328,7 @@ async def test_after_i_saved_it_the_secret_is_gone_and_the_key_is_in_the_list(tm
         await it.dana.see("was shown to you")
         assert not it.dana.sees(secret)
         assert "Show secret" not in buttons_beside(it.dana, key)
-        assert "You saved its secret" in told(it.dana, key)
+        await reads(it, it.dana, key, "You saved its secret")
 
 
 async def knock(it: Play, key: str, cluster: str, *, secret: str = "") -> int:
