@@ -25,10 +25,9 @@ from bot.services.ports.store import Change
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
 from bot.store import Store
-from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, OTTO
-from tests.support.composed import a_context, composed
+from tests.support.composed import a_context, a_store, composed, may_approve
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 Listener = Callable[..., Awaitable[Any]]
@@ -130,10 +129,9 @@ async def a_lobby() -> AsyncGenerator[Lobby]:
     """Dana may ask, Erin and Femi may approve, and Otto may nothing. On leaving, all that was begun is done."""
     clock, people, client, app = TestClock(), [DANA, ERIN, FEMI, OTTO], Client(), App()
     cloud = FakeCloud(clock, people=list(people))
-    for approver in (ERIN, FEMI):
-        cloud.bindings[approver.principal] = [build.a_binding(approver)]
+    may_approve(cloud, ERIN, FEMI)
     redis, policy = FakeAsyncRedis(server=FakeServer()), build.a_policy()
-    store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+    store = a_store(redis, clock)
     drawn: list[SlackUserId] = []
 
     async def draw(user: SlackUserId, page: HomePage) -> None:

@@ -35,9 +35,9 @@ from bot.services.requests.submit import SENT_ALREADY
 from bot.services.requests.transitions import ROUNDS, Transitions
 from bot.services.surfaces import SurfaceKind
 from bot.store import Store
-from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import DANA, ERIN
+from tests.support.composed import a_store
 from tests.support.fakes import FakeSlack, TestClock
 
 APPROVE, DELETE = Approve(RequestId("R1")), Delete(KeyId("KEY0000000000001"), "CONFIRM", "not used any more")
@@ -101,7 +101,7 @@ class Office:
 @pytest.fixture
 def office() -> Office:
     clock = TestClock()
-    store = Store.open(FakeAsyncRedis(), Sealer([bytes(range(32))]), build.TEAM, clock)
+    store = a_store(FakeAsyncRedis(), clock)
     return Office(store, clock, Slack([DANA, ERIN]), Service())
 
 

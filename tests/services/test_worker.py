@@ -16,8 +16,8 @@ from bot.services.commands import Approve, Click
 from bot.services.requests.transitions import REFUSED
 from bot.services.worker import AGAIN, AT_ONCE, LEASE, UNREADABLE, Bell, Errand, Worker
 from bot.store import Store
-from bot.store.sealing import Sealer
 from tests.support import build
+from tests.support.composed import a_store
 from tests.support.fakes import TestClock
 from tests.support.stored import next_due
 
@@ -69,7 +69,7 @@ def shop() -> Shop:
 
 def a_shop(errands: Mapping[ItemKind, Errand]) -> Shop:
     clock, dispatcher = TestClock(), Dispatching()
-    store = Store.open(FakeAsyncRedis(), Sealer([bytes(range(32))]), build.TEAM, clock)
+    store = a_store(FakeAsyncRedis(), clock)
     carry: Any = dispatcher
     worker = Worker(
         store.agenda, store.inbox, store.requests, NOBODY, NOBODY, carry, NOBODY, clock, Bell(), errands=errands

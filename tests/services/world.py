@@ -26,10 +26,9 @@ from bot.services.requests.decide import RequestService
 from bot.services.requests.submit import summary
 from bot.services.worker import Worker
 from bot.store import Store
-from bot.store.sealing import Sealer
 from tests.support import build, lines
 from tests.support.build import DANA, ERIN, FEMI, OTTO
-from tests.support.composed import composed
+from tests.support.composed import a_store, composed, may_approve
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
 from tests.support.faults import Faulty, Killed, Life, Plan
 from tests.support.stored import audit_problem, next_due
@@ -183,7 +182,7 @@ class World:
     def connect(self) -> Store:
         connection = FakeAsyncRedis(server=self.redis)
         self.connections.append(connection)
-        return Store.open(connection, Sealer([bytes(range(32))]), build.TEAM, self.clock)
+        return a_store(connection, self.clock)
 
 
 @dataclass(slots=True)
@@ -269,11 +268,10 @@ async def a_world(
     """A world with Dana, who asks, Erin and Femi, who may approve, and Otto, who may not."""
     clock, people = TestClock(), [DANA, ERIN, FEMI, OTTO]
     confluent = cloud(clock, people=list(people))
-    for approver in (ERIN, FEMI):
-        confluent.bindings[approver.principal] = [build.a_binding(approver)]
+    may_approve(confluent, ERIN, FEMI)
     redis = FakeServer()
     first = FakeAsyncRedis(server=redis)
-    store = Store.open(first, Sealer([bytes(range(32))]), build.TEAM, clock)
+    store = a_store(first, clock)
     slack, policy = FakeSlack(list(people)), build.a_policy(approvals)
     world = World(store, clock, confluent, slack, plan or Plan(), policy, redis, FakeProber(), pause, [first])
     confluent.watch = lambda what, key: world.effects.append(Effect(what, key, world._lines))

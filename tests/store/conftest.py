@@ -15,7 +15,8 @@ from bot.store.connection import connect
 from bot.store.embedded import embedded
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
-from tests.store.given import NOW, TEAM
+from tests.store.given import NOW
+from tests.support.build import TEAM
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """What the tests of the store begin with: a workspace, people, and one request in every state."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.audit import Action, Event
@@ -17,7 +17,6 @@ from bot.domain.keys import (
     Secret,
     ServiceAccount,
     SlackUserId,
-    TeamId,
 )
 from bot.domain.kinds import Kind
 from bot.domain.life import Life, Probe, ReplacedKey
@@ -41,10 +40,9 @@ from bot.domain.requests import (
     Working,
 )
 from bot.services.ports.store import Change, Stored
+from tests.support.build import HOUR, TEAM
 
-TEAM = TeamId("T01")
 NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, UTC)
-HOUR = timedelta(hours=1)
 SECRET = Secret("cflt" + "marker0secret" * 4 + "54" + "wrong0")
 RESPONSE_URL = Secret("https://hooks.slack.example/actions/T01/1/marker0response0url")
 ANN = Person(SlackUserId("U01"), TEAM, "Ann", "ann@example.com", Principal("u-ann001"))

@@ -7,7 +7,8 @@ from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Lease
 from bot.store import Store
 from bot.store.moments import EPOCH, ceil_ms, floor_ms, from_ms, lifetime_ms
-from tests.store.given import HOUR, NOW
+from tests.store.given import NOW
+from tests.support.build import HOUR
 from tests.support.stored import next_due
 
 MICROSECOND = timedelta(microseconds=1)

@@ -12,7 +12,8 @@ from bot.store import Store
 from bot.store.audit import verify_lines
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
-from tests.store.given import TEAM, added, event, pending
+from tests.store.given import added, event, pending
+from tests.support.build import TEAM
 from tests.support.stored import audit_problem
 
 OTHER_KEY = b"\x07" * 32

@@ -11,7 +11,8 @@ from bot.domain.requests import Request
 from bot.services.commands import Click, Deny, ReplyTo
 from bot.store.codec import CLICK, REQUEST, REQUEST_JSON, with_url, without_url
 from bot.store.sealing import Purpose, SealContext, Sealer
-from tests.store.given import NOW, RESPONSE_URL, TEAM, states
+from tests.store.given import NOW, RESPONSE_URL, states
+from tests.support.build import TEAM
 
 GOLDEN = Path(__file__).parents[1] / "data" / "states"
 PLACE = SealContext(Purpose.REQUEST, "lk:{T01}:request:R1", 1)

@@ -11,7 +11,7 @@ from redis.exceptions import ReadOnlyError
 from bot.domain.errors import Unavailable
 from bot.store.connection import check, clock_problem, connect
 from bot.store.keyspace import Keyspace
-from tests.store.given import TEAM
+from tests.support.build import TEAM
 
 PASSWORD = "marker0password"
 KEYS = Keyspace(TEAM)

@@ -7,7 +7,8 @@ import pytest
 
 from bot.domain.keys import SlackUserId
 from bot.store import Store, homes
-from tests.store.given import HOUR, NOW
+from tests.store.given import NOW
+from tests.support.build import HOUR
 
 ANN, BEN = SlackUserId("U01"), SlackUserId("U02")
 

@@ -17,7 +17,8 @@ from bot.store import Store
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Purpose, SealContext, Sealer
 from tests.store.conftest import StoppedClock
-from tests.store.given import ANN, BEN, HOUR, NOW, RESPONSE_URL, TEAM
+from tests.store.given import ANN, BEN, NOW, RESPONSE_URL
+from tests.support.build import HOUR, TEAM
 
 R1 = RequestId("R1")
 CLICK = Click("C1", ANN.slack, TEAM, NOW, Approve(R1), ReplyTo(RESPONSE_URL, "C01"))

@@ -16,7 +16,8 @@ from bot.services.ports.store import Change, Stored
 from bot.store import Store
 from bot.store.sealing import Sealer
 from tests.store.conftest import everything_ends
-from tests.store.given import TEAM, added, changed, event, pending, states
+from tests.store.given import added, changed, event, pending, states
+from tests.support.build import TEAM
 from tests.support.stored import audit_problem
 
 PROCESSES = st.integers(0, 1)

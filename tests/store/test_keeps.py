@@ -14,7 +14,8 @@ from bot.services.ports.store import Reviewed
 from bot.store import Store
 from bot.store.keyspace import Keyspace
 from tests.store.conftest import StoppedClock
-from tests.store.given import ANN, BEN, HOUR, NOW
+from tests.store.given import ANN, BEN, NOW
+from tests.support.build import HOUR
 
 K1, K2, K3 = KeyId("KEY1"), KeyId("KEY2"), KeyId("KEY3")
 KEPT = Attestation(K1, ANN.slack, "the billing job needs it: “until May”", NOW, NOW + 24 * HOUR)

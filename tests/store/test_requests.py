@@ -16,7 +16,8 @@ from bot.services.surfaces import CARD
 from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
 from tests.store.conftest import StoppedClock
-from tests.store.given import ANN, BEN, HOUR, NOW, SECRET, added, changed, event, pending, states
+from tests.store.given import ANN, BEN, NOW, SECRET, added, changed, event, pending, states
+from tests.support.build import HOUR
 from tests.support.stored import audit_problem, next_due
 
 R1 = RequestId("R1")

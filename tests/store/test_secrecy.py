@@ -7,7 +7,8 @@ from typing import Any
 from bot.domain.keys import RequestId
 from bot.services.commands import Click, ReplyTo, Show
 from bot.store import Store
-from tests.store.given import ANN, HOUR, NOW, RESPONSE_URL, SECRET, TEAM, added, changed, states
+from tests.store.given import ANN, NOW, RESPONSE_URL, SECRET, added, changed, states
+from tests.support.build import HOUR, TEAM
 
 MARKERS = (SECRET.reveal().encode(), RESPONSE_URL.reveal().encode(), b"marker0")
 

@@ -6,16 +6,27 @@ from typing import Any
 
 from bot.assembly import Ports, Services, compose
 from bot.background import Background
-from bot.domain.keys import SlackUserId
+from bot.domain.keys import Person, SlackUserId
 from bot.domain.policy import Policy
 from bot.services.browse.home import HomePage
 from bot.services.ports.clock import Clock
 from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
 from bot.store import Store
+from bot.store.sealing import Sealer
 from handlers import ListenerContext
 from tests.support import build
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack
+
+
+def a_store(redis: Any, clock: Clock) -> Store:
+    """The store as every process of a test opens it."""
+    return Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+
+
+def may_approve(cloud: FakeCloud, *people: Person) -> None:
+    """Give these people the role over the environment of the usual request."""
+    cloud.bindings |= {each.principal: [build.a_binding(each)] for each in people}
 
 
 def ports(store: Store, cloud: FakeCloud, slack: FakeSlack, clock: Clock, policy: Callable[[], Policy]) -> Ports:

@@ -21,10 +21,9 @@ from bot.services.browse.home import KEYS, LOOKED_AT, RECENT, REDRAW, HomePage, 
 from bot.services.ports.store import Change
 from bot.slack.messages import answers
 from bot.store import Store
-from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, NOW, OTTO, a_grant, a_key, an_ask, pending, terms
-from tests.support.composed import composed
+from tests.support.composed import a_store, composed, may_approve
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 _Request = TypeVar("_Request", bound=Request)
@@ -95,10 +94,9 @@ class House:
 async def a_house() -> AsyncGenerator[House]:
     clock, people = TestClock(), [DANA, ERIN, FEMI, OTTO]
     cloud = Cloud(clock, people=people)
-    for approver in (ERIN, FEMI):
-        cloud.bindings[approver.principal] = [build.a_binding(approver)]
+    may_approve(cloud, ERIN, FEMI)
     redis = FakeAsyncRedis(server=FakeServer())
-    store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+    store = a_store(redis, clock)
     policy, house = build.a_policy(), House(store, cloud, clock)
     services = composed(store, cloud, FakeSlack(people), clock, lambda: policy, show_home=house.show)
     house.homes = replace(services.homes, wake=house.ring)

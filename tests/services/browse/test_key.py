@@ -37,10 +37,9 @@ from bot.services.browse.lookup import known
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports.store import Change
 from bot.store import Store
-from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import ACCOUNT, DANA, ERIN, FEMI, HERE, NOW, OTTO, a_grant, a_key, an_ask, terms
-from tests.support.composed import composed
+from tests.support.composed import a_store, composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 EDIT, DELETE, ROTATE, EXTEND = Operation.EDIT, Operation.DELETE, Operation.ROTATE, Operation.EXTEND
@@ -128,7 +127,7 @@ async def a_house() -> AsyncGenerator[House]:
     clock, people = TestClock(), [DANA, ERIN, FEMI, OTTO]
     cloud, slack = Organization(clock, people=people), FakeSlack(people)
     redis = FakeAsyncRedis(server=FakeServer())
-    store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+    store = a_store(redis, clock)
     houses: list[House] = []
     services = composed(store, cloud, slack, clock, lambda: houses[0].policy)
     house = House(cloud, store, services.viewing, services.listing, clock)

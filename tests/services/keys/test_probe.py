@@ -18,8 +18,8 @@ from bot.services.keys.probe import Probing, chance
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import Transitions, With
 from bot.store import Store
-from bot.store.sealing import Sealer
 from tests.support import build
+from tests.support.composed import a_store
 from tests.support.fakes import TestClock
 
 SECRET = "cflt" + "marker0secret" * 4 + "54" + "wrong0"
@@ -87,7 +87,7 @@ def _ready(stored: Stored[Request]) -> Ready:
 async def here() -> AsyncGenerator[Here]:
     clock, rung = TestClock(), list[str]()
     async with FakeAsyncRedis(server=FakeServer()) as redis:
-        store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+        store = a_store(redis, clock)
         plane = DataPlane(clock)
         transitions = Transitions(store.requests, store.audit, clock, lambda: rung.append("rung"))
         yield Here(store, clock, plane, Probing(transitions, store.requests, plane, lambda: 0.0), rung)

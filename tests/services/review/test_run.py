@@ -24,10 +24,9 @@ from bot.services.ports.store import Change, Stored
 from bot.services.review import run
 from bot.services.review.run import Reviewing
 from bot.store import Store
-from bot.store.sealing import Sealer
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NOW, OTTO
-from tests.support.composed import composed
+from tests.support.composed import a_store, composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 from tests.support.stored import next_due
 
@@ -157,7 +156,7 @@ async def an_office() -> AsyncGenerator[Office]:
     async with FakeAsyncRedis() as redis:
         cloud = Cloud(clock, people=list(people))
         cloud.bindings[ERIN.principal] = [build.a_binding(ERIN, "ResourceOwner", OWNS), build.a_binding(ERIN)]
-        store = Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+        store = a_store(redis, clock)
         policy = replace(build.a_policy(), review=Review(CHANNEL))
         yield Office(clock, cloud, Slack(list(people)), store, policy)
 
