@@ -9,11 +9,12 @@ shared lock on `users.lock`; the kernel drops it with the process, so the last u
 import asyncio
 import fcntl
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
@@ -21,15 +22,18 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, RedisError
 from redis.exceptions import ConnectionError as ConnectionFailed
+from redis.exceptions import RedisError
 
 from bot.domain.errors import Unavailable
 from bot.store.connection import Commands
 
 START_SECONDS = 10
 LOADING_SECONDS = 120
+ANSWER_SECONDS = 5
+AGAIN_SECONDS = 5
 _POLL_SECONDS = 0.01
+log = logging.getLogger(__name__)
 _State: TypeAlias = Literal["absent", "loading", "ready"]
 _SOCKET: Final = "valkey.sock"
 _SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
@@ -52,12 +56,33 @@ async def embedded(data_dir: Path) -> AsyncGenerator[str]:
                 if _is_last(users):
                     await _stop(folder)
                 raise
+        watch = asyncio.create_task(_kept_running(folder), name="embedded server")
         try:
             yield f"unix://{quote(str(folder / _SOCKET))}"
         finally:
-            async with _alone(folder):
+            async with _alone(folder):  # so that it is not just being started
+                watch.cancel()
+                await asyncio.wait({watch})
                 if _is_last(users):
                     await _stop(folder)
+
+
+async def _kept_running(folder: Path) -> None:
+    """Start the server again whenever it ends: what was answered is in its file. Whoever is first starts it for all."""
+    while True:
+        try:
+            reader, writer = await asyncio.open_unix_connection(folder / _SOCKET)
+            with closing(writer), suppress(OSError):
+                await reader.read()  # it sends nothing, and closes when it ends
+        except OSError:
+            pass  # it has ended already
+        try:
+            async with _alone(folder):
+                if await _start_or_attach(folder):
+                    log.error("the embedded server had ended, and was started again", extra={"folder": str(folder)})
+        except (Unavailable, ValueError, OSError) as error:
+            log.error("the embedded server does not start", extra={"why": str(error)})  # noqa: TRY400 - as it says
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _prepared(data_dir: Path) -> Path:
@@ -112,13 +137,18 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-async def _start_or_attach(folder: Path) -> None:
+async def _start_or_attach(folder: Path) -> bool:
+    """Returns whether it had to be started."""
     socket = folder / _SOCKET
-    if await _state(socket) == "absent":
+    absent = await _state(socket) == "absent"
+    if absent:
         socket.unlink(missing_ok=True)  # left behind by a server that was killed
         await _launch(folder)
-    await _until(socket, {"loading", "ready"}, START_SECONDS, _no_server(folder, "it does not answer"))
-    await _until(socket, {"ready"}, LOADING_SECONDS, _no_server(folder, "it is still reading its file"))
+    silent = _no_server(folder, "it does not answer")
+    await _until(socket, {"loading", "ready"}, START_SECONDS, silent)
+    if await _until(socket, {"ready", "absent"}, LOADING_SECONDS, _no_server(folder, "it is still reading its file")):
+        raise silent
+    return absent
 
 
 async def _launch(folder: Path) -> None:
@@ -145,6 +175,7 @@ async def _launch(folder: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         umask=0o077,
+        env={},  # ours holds the master keys and every token, and a process can be dumped
     )
     try:
         code = await launcher.wait()
@@ -156,13 +187,16 @@ async def _launch(folder: Path) -> None:
 
 
 async def _state(socket: Path) -> _State:
+    try:
+        _, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return "absent"
+    writer.close()
     async with _client(socket) as redis:
         try:
             await redis.ping()
-        except BusyLoadingError:
-            return "loading"
-        except (RedisError, OSError):
-            return "absent"
+        except RedisError:
+            return "loading"  # or it hangs: a second server beside it would spoil its file
         return "ready"
 
 
@@ -178,18 +212,22 @@ async def _stop(folder: Path) -> None:
     await _until(folder / _SOCKET, {"absent"}, START_SECONDS, _no_server(folder, "it does not stop"))
 
 
-async def _until(socket: Path, wanted: set[_State], seconds: float, otherwise: Unavailable) -> None:
+async def _until(socket: Path, wanted: set[_State], seconds: float, otherwise: Unavailable) -> bool:
+    """Wait for one of these; returns whether the server is absent then."""
     try:
         async with asyncio.timeout(seconds):
-            while await _state(socket) not in wanted:  # noqa: ASYNC110 -- a starting server tells nobody
+            while (state := await _state(socket)) not in wanted:  # noqa: ASYNC110 -- a starting server tells nobody
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
         raise otherwise from None
+    return state == "absent"
 
 
 @asynccontextmanager
 async def _client(socket: Path) -> AsyncGenerator[Commands]:
-    async with Redis(unix_socket_path=str(socket), socket_timeout=5, retry=Retry(NoBackoff(), 0), protocol=2) as redis:
+    async with Redis(
+        unix_socket_path=str(socket), socket_timeout=ANSWER_SECONDS, retry=Retry(NoBackoff(), 0), protocol=2
+    ) as redis:
         yield redis
 
 

@@ -1,13 +1,17 @@
 import asyncio
 import importlib.util
+import os
+import signal
 import socket
 import stat
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from redis.exceptions import RedisError
 
 from bot.domain.errors import Unavailable
 from bot.store import embedded as module
@@ -172,6 +176,104 @@ async def test_a_socket_without_a_server_is_replaced(tmp_path: Path) -> None:
 async def test_a_server_that_died_is_not_waited_for_on_leaving(tmp_path: Path) -> None:
     async with embedded(tmp_path) as url, connect(url) as client:
         await client.shutdown(nosave=True)
+
+
+def environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def pid_of_server(folder: Path) -> int:
+    """Of the server that runs, which writes it when it starts."""
+    return int((folder / "valkey.pid").read_text("utf-8"))
+
+
+async def answering(client: Any) -> bytes | None:
+    """What is stored, as soon as a server answers."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return cast("bytes | None", await client.get("key"))
+            except RedisError:
+                await asyncio.sleep(0.01)
+
+
+async def test_t13_a_server_that_was_killed_is_started_again_and_has_lost_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with embedded(tmp_path) as url, connect(url) as client:
+        for number in range(3):
+            await put(url, str(number))
+            killed = pid_of_server(tmp_path)
+            os.kill(killed, signal.SIGKILL)
+
+            assert await answering(client) == str(number).encode()
+            assert pid_of_server(tmp_path) != killed
+            async with asyncio.timeout(30):
+                while len(caplog.messages) <= number:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+    assert caplog.messages == ["the embedded server had ended, and was started again"] * 3
+    assert not (tmp_path / "valkey.sock").exists()
+
+
+async def test_t13_two_processes_start_it_again_once(tmp_path: Path) -> None:
+    async with process(tmp_path) as other, embedded(tmp_path) as url, connect(url) as client:
+        await put(url, "kept")
+        killed = pid_of_server(tmp_path)
+        os.kill(killed, signal.SIGKILL)
+        assert await answering(client) == b"kept"
+        again = pid_of_server(tmp_path)
+
+        assert other.stdin is not None
+        other.stdin.close()
+        assert await other.wait() == 0
+        assert (await answering(client), pid_of_server(tmp_path)) == (b"kept", again)
+
+
+async def test_t13_a_server_that_does_not_start_at_once_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0)
+    async with embedded(tmp_path) as url, connect(url) as client:
+        await put(url, "kept")
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        os.kill(pid_of_server(tmp_path), signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while "the embedded server does not start" not in caplog.messages:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        monkeypatch.undo()
+
+        assert await answering(client) == b"kept"
+
+
+async def test_t13_no_second_server_is_started_beside_one_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with embedded(tmp_path):
+        pid = pid_of_server(tmp_path)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            monkeypatch.setattr(module, "ANSWER_SECONDS", 0.1)
+            monkeypatch.setattr(module, "LOADING_SECONDS", 0.1)
+            with pytest.raises(Unavailable):
+                await embedded(tmp_path).__aenter__()
+        finally:
+            monkeypatch.undo()
+            os.kill(pid, signal.SIGCONT)
+        assert pid_of_server(tmp_path) == pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the environment of a process as a file")
+async def test_t14_the_server_knows_nothing_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATCHKEY_MASTER_KEYS", "lk1_made-up")
+    async with embedded(tmp_path):
+        first = pid_of_server(tmp_path)
+        seen = [environment_of(first)]
+        os.kill(first, signal.SIGKILL)
+        async with connect(f"unix://{tmp_path}/valkey.sock") as client:
+            await answering(client)
+        seen.append(environment_of(pid_of_server(tmp_path)))
+
+    assert seen == [b"", b""]
 
 
 async def test_a_file_that_cannot_be_loaded_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
