@@ -156,16 +156,9 @@ def compose(ports: Ports) -> Services:
 
     addressing = Addressing(directory, cloud, ports.people)
     digesting = Digesting(directory, catalog, cloud, cache, requests, ports.keeps, addressing, clock)
+    agenda, keeps, notifier = ports.agenda, ports.keeps, ports.notifier
     reviewing = Reviewing(
-        transitions,
-        directory,
-        cloud,
-        addressing,
-        digesting,
-        ports.agenda,
-        ports.keeps,
-        ports.notifier,
-        viewing.key_view,
+        transitions, directory, cloud, addressing, digesting, agenda, keeps, notifier, viewing.key_view
     )
 
     forms = Forms(request_service, validator, ports.drafts)

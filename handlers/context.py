@@ -126,7 +126,7 @@ class ListenerContext:
 
     async def reason(self, ack: AsyncAck, body: Body, reader: str, deed: Callable[[str], Deed], title: str) -> None:
         """Store a submitted modal that asks for a reason; without one it stays, and says who will read it."""
-        typed = read.deny_reason(body)
+        typed = read.typed(body, ids.REASON_BLOCK)
         problem = text_problem(typed, LIMITS["reason"]) if typed.strip() else f"Write a reason: {reader} reads it."
         if problem:
             await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})

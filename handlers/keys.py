@@ -58,11 +58,6 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
 
 def _listen_to_keys(app: AsyncApp, context: ListenerContext) -> None:
-    @app.action(ids.KEY_DETAILS)
-    @app.action(ids.KEY_EDIT)
-    @app.action(ids.KEY_ROTATE)
-    @app.action(ids.KEY_EXTEND)
-    @app.action(ids.KEY_DELETE)
     async def key_button(ack: AsyncAck, body: Body) -> None:
         opening, verb = payloads.opening(body), _BUTTONS[body["actions"][0]["action_id"]]
         job = _open_key(context, opening, verb, read_keys.pressed(body), read_keys.depth(body))
@@ -74,10 +69,6 @@ def _listen_to_keys(app: AsyncApp, context: ListenerContext) -> None:
         job = _configure(context, opening, body)
         await context.begin(ack, opening, "show a client configuration", job)
 
-    @app.view(ids.EDIT)
-    @app.view(ids.ROTATE)
-    @app.view(ids.EXTEND)
-    @app.view(ids.DELETE)
     async def submitted(ack: AsyncAck, body: Body) -> None:
         page = body["view"]["callback_id"]
         read, field = _SUBMITS[page]
@@ -86,6 +77,11 @@ def _listen_to_keys(app: AsyncApp, context: ListenerContext) -> None:
             await ack(response_action="errors", errors=dict(problems))
             return
         await context.submit(ack, body, deed, modals.working(_PAGES[page][0]), field=field)
+
+    for action in _BUTTONS:
+        app.action(action)(key_button)
+    for callback in _SUBMITS:
+        app.view(callback)(submitted)
 
 
 def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:

@@ -32,6 +32,7 @@ SPREADS = (0.0, 1.0, 2.0, 4.0)
 NAME = "latchkey-rehearsal"
 EPOCH = 1970
 """The last year that means no time at all."""
+_NOBODY = Principal("")
 _MARKER = re.compile(r"\[lk-rehearsal:[0-9a-f]{16}\]\s*\Z")
 _REFUSES_FIELDS = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 
@@ -68,7 +69,8 @@ class ConfluentSteps:
     cluster: Cluster
     mark: str
     """What makes this run's key recognizable."""
-    _owner: Principal | None = None
+    _owner: Principal = _NOBODY
+    """Whose key it is; "" while there is none to be taken back."""
     _creating: "asyncio.Task[ApiKey] | None" = None
     _key: KeyId | None = None
     _end: datetime | None = None
@@ -89,23 +91,20 @@ class ConfluentSteps:
 
     async def own_key(self) -> None:
         """Read the key that Latchkey signs with."""
-        by_id = await self.world.cloud.key(KeyId(self.world.client.key)) is not None
+        own = KeyId(self.world.client.key)
+        by_id = await self.world.cloud.key(own) is not None
         self.findings.note("confluent.own-key", by_id=by_id)
         if by_id:
-            self._judge_end(await self.world.client.get(item_path(API_KEYS, KeyId(self.world.client.key)), _AsSent))
+            end = _end((await self.world.client.get(item_path(API_KEYS, own), _AsSent)).spec)
+            self.findings.note("confluent.own-key", expires_at=end)
+            if end != "a time":  # a key with an end settles nothing
+                self.findings.judge("confluent.zero-expiry", end not in {"absent", "null"})
         try:
             await self.world.cloud.own_account()
         except Unavailable:
             self.findings.judge("confluent.own-account", claim_holds=False, handled=False)
         else:
             self.findings.judge("confluent.own-account", claim_holds=True)
-
-    def _judge_end(self, key: "_AsSent") -> None:
-        """Tell how a key without an end says so; one with an end settles nothing."""
-        end = _end(key.spec)
-        self.findings.note("confluent.own-key", expires_at=end)
-        if end != "a time":
-            self.findings.judge("confluent.zero-expiry", end not in {"absent", "null"})
 
     async def bindings(self) -> None:
         """See whether a pattern for what is below a place lists the place itself, too."""
@@ -145,13 +144,13 @@ class ConfluentSteps:
 
     async def leave_nothing(self) -> None:
         """Delete the key of this run, found by its marker where its create had no clear answer."""
-        if self._owner is None:
+        if not self._owner:
             return
         if self._creating is not None:
             await asyncio.wait({self._creating}, timeout=CREATED_WITHIN)
         found = {self._key} if self._key else set[KeyId]()
         try:
-            found |= {each.id for each in await self._listed()} if self._key else await self._lost()
+            found |= await self._listed() if self._key else await self._lost()
             if not found and self._is_unclear:
                 self.console.say(
                     "Confluent Cloud gave no clear answer to the create, and lists no such key. If one shows up later, "
@@ -178,7 +177,7 @@ class ConfluentSteps:
                     raise
                 key, refuses_end = await self._create(with_end=False), True
         except CloudRefused as refused:
-            self._owner = None  # a refusal is definite: nothing was created
+            self._owner = _NOBODY  # a refusal is definite: nothing was created
             self.findings.note("confluent.key-for-user", status=refused.status)
             if refused.status == HTTPStatus.FORBIDDEN:
                 self.findings.judge("confluent.keys-for-users", claim_holds=False)
@@ -194,7 +193,7 @@ class ConfluentSteps:
         end = (self.world.clock() + LASTS).replace(microsecond=0) if with_end else None
         description = f"Created by latchkey rehearse, safe to delete {self.marker}"
         self._end = end
-        new = NewKey(MyAccount(self._owner or Principal("")), self.cluster, NAME, description, end)
+        new = NewKey(MyAccount(self._owner), self.cluster, NAME, description, end)
         self._creating = asyncio.create_task(self._post(new))
         return await asyncio.shield(self._creating)  # an interruption must not lose the answer
 
@@ -205,7 +204,7 @@ class ConfluentSteps:
 
     async def _read_back(self, key: ApiKey) -> None:
         read = await self.world.cloud.key(key.id)
-        listed = key.id in {each.id for each in await self._listed()}
+        listed = key.id in await self._listed()
         self.findings.note("confluent.key-for-user", by_id=read is not None, listed=listed)
         self.findings.judge("confluent.key-reads-back", read is not None and listed, handled=listed)
         if read is not None:
@@ -225,16 +224,17 @@ class ConfluentSteps:
 
     async def _delete(self, key: KeyId) -> None:
         """Delete a key, and see that it is gone."""
-        await self.world.cloud.delete_key(key, self._owner or Principal(""), self.cluster)
-        if key in {each.id for each in await self.world.cloud.keys(self._owner or Principal(""), self.cluster)}:
+        await self.world.cloud.delete_key(key, self._owner, self.cluster)
+        if key in {each.id for each in await self.world.cloud.keys(self._owner, self.cluster)}:
             self._tell_how(key)
             return
         self._key = None
         self.console.say(f"  The test key {key} is deleted, and no longer in the list.")
 
-    async def _listed(self) -> list[ApiKey]:
-        keys = await self.world.cloud.keys(self._owner or Principal(""), self.cluster)
-        return [each for each in keys if each.description.rstrip().endswith(self.marker)]
+    async def _listed(self) -> set[KeyId]:
+        """The keys of this run that Confluent lists."""
+        keys = await self.world.cloud.keys(self._owner, self.cluster)
+        return {each.id for each in keys if each.description.rstrip().endswith(self.marker)}
 
     @property
     def _is_unclear(self) -> bool:
@@ -247,7 +247,7 @@ class ConfluentSteps:
         for pause in SPREADS if self._is_unclear else SPREADS[:1]:
             await asyncio.sleep(pause)
             if found := await self._listed():
-                return {each.id for each in found}
+                return found
         return set()
 
     def _tell_how(self, *keys: KeyId) -> None:

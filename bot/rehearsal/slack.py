@@ -162,8 +162,8 @@ class SlackSteps:
         found = (await call(self.client, "users.info", {"user": self.ears.operator}, form=True))["user"]
         grid: dict[str, Any] = found.get("enterprise_user") or {}
         self.findings.note("slack.users-info", **shapes(found, _PROFILE))
-        for name, shape in shapes(grid, ("enterprise_id", "teams")).items():
-            self.findings.note("slack.users-info", **{f"enterprise_user.{name}": shape})
+        in_grid = shapes(grid, ("enterprise_id", "teams"))
+        self.findings.note("slack.users-info", **{f"enterprise_user.{name}": it for name, it in in_grid.items()})
         self.findings.note("slack.users-info", team_is_ours=found.get("team_id") == self.tenant.team)
         self.findings.judge("slack.grid-user", found.get("team_id") != self.tenant.team)
         if grid or self.tenant.enterprise:
@@ -178,11 +178,8 @@ class SlackSteps:
             except Undeliverable:
                 seen: dict[str, Shape] = {"is_member": "the channel is not shown"}
             else:
-                names = ("is_member", "is_private", "is_archived", "is_ext_shared")
-                seen = dict(shapes(found, names))
-            self.findings.note(
-                "slack.channel-info", **{f"channel {number}.{name}": each for name, each in seen.items()}
-            )
+                seen = shapes(found, ("is_member", "is_private", "is_archived", "is_ext_shared"))
+            self.findings.note("slack.channel-info", **{f"channel {number}.{name}": it for name, it in seen.items()})
             is_told = str(seen["is_member"]).startswith("boolean")
             if not is_told or "slack.is-member" not in self.findings.verdicts:
                 self.findings.judge("slack.is-member", not is_told)
@@ -240,8 +237,7 @@ class SlackSteps:
         taken, kind = answer.refusal is None, _body(answer)
         content_type = answer.content_type if answer.content_type in _TYPES else "other"
         seen: dict[str, Shape] = {"status": answer.status, "type": content_type, "body": kind}
-        for name, shape in seen.items():
-            self.findings.note("slack.response-url-answer", **{f"{what}.{name}": shape})
+        self.findings.note("slack.response-url-answer", **{f"{what}.{name}": shape for name, shape in seen.items()})
         if kind == "web page":
             self.findings.judge("slack.response-url-html", claim_holds=True, handled=False)
         if self.findings.verdicts.get("slack.response-url-answer") != "FALSE":

@@ -1,6 +1,6 @@
 """Counting people whom Latchkey cannot find at Confluent, because Slack confirms no e-mail address of theirs."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -42,7 +42,7 @@ async def unconfirmed(client: AsyncWebClient, policy: Policy) -> str:
 
 async def _members(client: AsyncWebClient, people: SlackPeople, policy: Policy) -> AsyncIterator[SlackUserId]:
     """Everybody in the channels and in the user groups that the policy names; some of them more than once."""
-    for channel in _each(rule.channel for rule in policy.rules):
+    for channel in sorted({rule.channel for rule in policy.rules}):
         try:
             async for user in _in_channel(client, channel):
                 yield user
@@ -50,7 +50,7 @@ async def _members(client: AsyncWebClient, people: SlackPeople, policy: Policy) 
             continue  # what is wrong with the channel is said elsewhere
     named = (each.subject for each in policy.mappings if each.is_group)
     notified = (each for rule in policy.rules for each in rule.notify if each.startswith("S"))
-    for group in _each([*named, *notified]):
+    for group in sorted({*named, *notified}):
         for user in await people.members(group):
             yield user
 
@@ -66,7 +66,3 @@ async def _in_channel(client: AsyncWebClient, channel: str) -> AsyncIterator[Sla
         cursor = metadata.get("next_cursor", "")
         if not cursor:
             return
-
-
-def _each(names: Iterable[str]) -> list[str]:
-    return sorted(set(names))

@@ -1,6 +1,7 @@
 """What `/apikey help`, `requests` and `whoami` answer: ephemeral messages, pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from bot.domain.authority import HeldRoles
@@ -149,10 +150,8 @@ def _short(row: Row) -> Row:
 
 def _cut(piece: Piece) -> Piece:
     match piece:
-        case Bold(text):
-            return Bold(cut(text, PIECE))
-        case Code(text):
-            return Code(cut(text, PIECE))
+        case Bold() | Code():
+            return replace(piece, text=cut(piece.text, PIECE))
         case str():
             return cut(piece, PIECE)
         case _:

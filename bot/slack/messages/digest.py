@@ -103,7 +103,8 @@ def _why_here(digest: Digest) -> str:
 def _called(owner: Owner, name: str) -> Row:
     if isinstance(owner, NewServiceAccount):
         return [Bold(flat(owner.name))]
-    said, name = ([], name) if isinstance(owner, MyAccount) else (["the service account "], owner.name)
+    said: Row = [] if isinstance(owner, MyAccount) else ["the service account "]
+    name = name if isinstance(owner, MyAccount) else owner.name
     return [*said, *([Bold(flat(name)), " (", Code(owner.id), ")"] if name else [Code(owner.id)])]
 
 

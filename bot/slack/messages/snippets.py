@@ -5,7 +5,6 @@ people call things stays out.
 """
 
 import re
-from collections.abc import Mapping
 from textwrap import dedent
 
 from bot.domain.catalog import Endpoints
@@ -27,14 +26,14 @@ _REF = re.compile(rf"{ids.SNIPPET_BLOCK}:(?P<request>[^/]+)/(?P<attempt>[0-9]{{1
 
 def snippet(value: str, key_id: str, resource: Resource, endpoints: Endpoints) -> str:
     """One configuration, at most 3,000 characters. Raises `NotFound` for a `value` that this kind of key has not."""
-    text = _written(_TEMPLATES[_snippet(value, resource).template], _place(key_id, resource, endpoints))
+    text = _written(_TEMPLATES[_snippet(value, resource).template], key_id, resource, endpoints)
     missing = [word for word in _TO_REPLACE if word in text]
     return "\n".join([*(f"# Put {_TO_REPLACE[word]} in place of {word}." for word in missing), text])
 
 
 def check(key_id: str, resource: Resource, endpoints: Endpoints) -> str:
     """A command that tells whether a key works: curl asks for the secret, and shows an answer of Confluent's."""
-    return _written(_CURL, _place(key_id, resource, endpoints))
+    return _written(_CURL, key_id, resource, endpoints)
 
 
 def select(kind: Kind, block_id: str, action: str = ids.SNIPPET) -> Block:
@@ -61,8 +60,8 @@ def chosen(body: Body) -> tuple[str, RequestId, int]:
     return (value, RequestId(found["request"]), int(found["attempt"])) if found else (value, RequestId(""), 0)
 
 
-def _place(key_id: str, resource: Resource, endpoints: Endpoints) -> Mapping[str, str]:
-    """Everything that a configuration names, safe to stand in one; what is not known is a word to be replaced."""
+def _written(template: str, key_id: str, resource: Resource, endpoints: Endpoints) -> str:
+    """A template filled in with what is safe to stand in one; what is not known is a word to be replaced."""
     row = resource.kind.row
     cloud, _, region = resource.id.partition(".") if row.is_regional else ("", "", "")
     names = {
@@ -75,7 +74,8 @@ def _place(key_id: str, resource: Resource, endpoints: Endpoints) -> Mapping[str
         "cloud": _safe(cloud),
         "region": _safe(region),
     }
-    return {**names, "probe": row.probe.format(**names, size=_SHOWN)}
+    probe = row.probe.format(**names, size=_SHOWN)
+    return dedent(template).strip().format(**names, probe=probe)
 
 
 def _snippet(value: str, resource: Resource) -> Snippet:
@@ -174,7 +174,3 @@ _TEMPLATES = {
     "terraform-tableflow": _TERRAFORM.replace("PREFIX", "TABLEFLOW"),
 }
 """By the names that the rows of the kinds have for them."""
-
-
-def _written(template: str, names: Mapping[str, str]) -> str:
-    return dedent(template).strip().format(**names)

@@ -229,9 +229,9 @@ def metadata(body: Body) -> str:
     return str(part(body, "view").get("private_metadata") or "")
 
 
-def deny_reason(body: Body) -> str:
-    """The reason typed into the Deny modal."""
-    return typed_in(form_state(body), ids.REASON_BLOCK)
+def typed(body: Body, block: str) -> str:
+    """The text that is typed into a field of the view."""
+    return typed_in(form_state(body), block)
 
 
 def suggestion(body: Body) -> Suggestion:

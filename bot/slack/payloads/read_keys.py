@@ -14,7 +14,7 @@ from bot.services.form.validate import LIMITS, text_problem, text_problems
 from bot.services.pages import Filters
 from bot.services.requests.change import CONFIRM
 from bot.slack.payloads import ids, read
-from bot.slack.payloads.read import BY_RULE, NOTHING, Body, as_kept, part, pressed_value
+from bot.slack.payloads.read import BY_RULE, NOTHING, Body, as_kept, part, pressed_value, typed
 
 ALL = "all"
 """The option that filters nothing: a menu among buttons cannot be emptied."""
@@ -110,13 +110,13 @@ def snippet(body: Body) -> str:
 def edit(body: Body) -> Edit:
     """A submitted edit."""
     key, seen, *_ = *_metadata(body), "", ""
-    name, description = _typed(body, ids.NAME_BLOCK), _typed(body, ids.DESCRIPTION_BLOCK)
-    return Edit(_own(key), name, description, seen, _typed(body, ids.REASON_BLOCK))
+    name, description = typed(body, ids.NAME_BLOCK), typed(body, ids.DESCRIPTION_BLOCK)
+    return Edit(_own(key), name, description, seen, typed(body, ids.REASON_BLOCK))
 
 
 def delete(body: Body) -> Delete:
     """A submitted deletion."""
-    return Delete(shown(body), _typed(body, ids.WORD_BLOCK), _typed(body, ids.REASON_BLOCK))
+    return Delete(shown(body), typed(body, ids.WORD_BLOCK), typed(body, ids.REASON_BLOCK))
 
 
 def rotate(body: Body) -> Rotate:
@@ -124,9 +124,9 @@ def rotate(body: Body) -> Rotate:
     days = read.chosen_in(read.form_state(body), ids.OVERLAP_BLOCK)
     return Rotate(
         shown(body),
-        _typed(body, ids.NAME_BLOCK),
-        _typed(body, ids.DESCRIPTION_BLOCK),
-        _typed(body, ids.REASON_BLOCK),
+        typed(body, ids.NAME_BLOCK),
+        typed(body, ids.DESCRIPTION_BLOCK),
+        typed(body, ids.REASON_BLOCK),
         int(days) if _MOST_DAYS.fullmatch(days) else _NO_DAYS,
         _lifetime(body),
     )
@@ -134,7 +134,7 @@ def rotate(body: Body) -> Rotate:
 
 def extend(body: Body) -> Extend:
     """A submitted extension."""
-    return Extend(shown(body), _typed(body, ids.REASON_BLOCK), _lifetime(body))
+    return Extend(shown(body), typed(body, ids.REASON_BLOCK), _lifetime(body))
 
 
 def problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str, str]:
@@ -149,7 +149,8 @@ def _problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str,
     match deed:
         case Edit():
             # What the key says already may stay, whatever it is.
-            found = text_problems(Draft(name=deed.name or "-", description=deed.description, reason=deed.reason or "-"))
+            texts = Draft(name=deed.name or "-", description=deed.description, reason=deed.reason or "-")
+            found = text_problems(texts)
             return {block: found[block] for block in found if not _is_as_it_was(body, block)}
         case Delete():
             wrong = {} if deed.word == CONFIRM else {ids.WORD_BLOCK: f"Type {CONFIRM}, in capitals and nothing else."}
@@ -168,8 +169,8 @@ def _own(written: str) -> KeyId:
 
 def _is_as_it_was(body: Body, block: str) -> bool:
     """Whether a field holds what the key said when the page was opened."""
-    typed, held = _typed(body, block), _metadata(body)
-    marks = {ids.NAME_BLOCK: fingerprint(typed, ""), ids.DESCRIPTION_BLOCK: fingerprint("", typed)}
+    text, held = typed(body, block), _metadata(body)
+    marks = {ids.NAME_BLOCK: fingerprint(text, ""), ids.DESCRIPTION_BLOCK: fingerprint("", text)}
     return block in marks and marks[block] in held[_SEEN:]
 
 
@@ -181,7 +182,3 @@ def _lifetime(body: Body) -> str:
     """Days; "" is as long as the rule lets it."""
     chosen = read.chosen_in(read.form_state(body), ids.LASTS_BLOCK)
     return "" if chosen == BY_RULE else chosen
-
-
-def _typed(body: Body, block: str) -> str:
-    return read.typed_in(read.form_state(body), block)
