@@ -18,7 +18,7 @@ from bot.services.browse.key import Viewing
 from bot.services.browse.keys import Listing
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.refresh import Cataloguing
-from bot.services.dispatch import Dispatcher, Forms, table
+from bot.services.dispatch import Dispatcher, table
 from bot.services.form.validate import Validator
 from bot.services.keys.backstop import Backstop
 from bot.services.keys.change import Changing
@@ -44,10 +44,10 @@ from bot.services.ports.cloud import Cloud, Prober
 from bot.services.ports.slack import Notifier, People
 from bot.services.ports.store import Agenda, Audit, Cache, Drafts, Inbox, Keeps, Posts, Requests
 from bot.services.requests.change import Managing
-from bot.services.requests.decide import RequestService
+from bot.services.requests.decide import Decisions
 from bot.services.requests.recheck import Permission
 from bot.services.requests.remind import Reminders
-from bot.services.requests.submit import Proposing
+from bot.services.requests.submit import Forms, Proposing
 from bot.services.requests.transitions import Transitions
 from bot.services.review.audience import Addressing
 from bot.services.review.digest import Digesting
@@ -95,7 +95,8 @@ class Services:
     transitions: Transitions
     directory: Directory
     catalog: CatalogCache
-    request_service: RequestService
+    forms: Forms
+    decisions: Decisions
     execution: Execution
     delivery: Delivery
     viewing: Viewing
@@ -131,7 +132,8 @@ def compose(ports: Ports) -> Services:
 
     validator = Validator(directory, catalog, cloud)
     proposing = Proposing(transitions, directory, candidates)
-    request_service = RequestService(transitions, directory, validator, candidates, proposing, cloud)
+    forms = Forms(transitions, directory, validator, candidates, proposing, cloud, ports.drafts)
+    decisions = Decisions(transitions, directory, cloud)
     managing = Managing(proposing, viewing, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock)
 
@@ -161,9 +163,8 @@ def compose(ports: Ports) -> Services:
         transitions, directory, cloud, addressing, digesting, agenda, keeps, notifier, viewing.key_view
     )
 
-    forms = Forms(request_service, validator, ports.drafts)
     publishing = Publishing(ports.posts, ports.notifier, clock)
-    rows = table(request_service, forms, delivery, managing, reviewing.keep)
+    rows = table(decisions, forms, delivery, managing, reviewing.keep)
     dispatcher = Dispatcher(rows, transitions, ports.notifier, publishing)
 
     async def moved(request: Request) -> None:
@@ -193,7 +194,8 @@ def compose(ports: Ports) -> Services:
         transitions,
         directory,
         catalog,
-        request_service,
+        forms,
+        decisions,
         execution,
         delivery,
         viewing,

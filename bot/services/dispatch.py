@@ -8,20 +8,18 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from bot.domain.deadlines import due
-from bot.domain.errors import LatchkeyError, NotFound, Unavailable, Undeliverable
+from bot.domain.errors import LatchkeyError, Unavailable, Undeliverable
 from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services import commands
-from bot.services.commands import Act, CardAt, Click, Deed, Draft
-from bot.services.form.validate import Validator
+from bot.services.commands import Act, CardAt, Click, Deed
 from bot.services.keys.reveal import Delivery
 from bot.services.messages import Publishing
 from bot.services.pages import EditPage, FormPage, Page, TextPage
 from bot.services.ports.slack import Notifier
-from bot.services.ports.store import Drafts
 from bot.services.requests.change import Managing
-from bot.services.requests.decide import RequestService
-from bot.services.requests.submit import SENT_ALREADY
+from bot.services.requests.decide import Decisions
+from bot.services.requests.submit import SENT_ALREADY, Forms
 from bot.services.requests.transitions import Transitions, persistently
 from bot.services.surfaces import CARD, Surface, SurfaceKind, key_of
 
@@ -44,36 +42,8 @@ class Row(Generic[C]):
     """Whether it opens a request that has the id of its click, and so must not be carried out once that is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forms:
-    """The form to ask for a key, from page to page."""
-
-    request_service: RequestService
-    validator: Validator
-    drafts: Drafts
-
-    async def check(self, deed: commands.Check, click: Click) -> Page:
-        """Review what was typed, which is kept."""
-        await self.drafts.put(click.id, click.by, deed.draft)
-        return await self.request_service.review(click.id, deed.draft, click)
-
-    async def change(self, deed: commands.Change, click: Click) -> Page:
-        """The form again, as it was typed."""
-        return await self.validator.form(await self._draft(deed.draft, click))
-
-    async def send(self, deed: commands.Send, click: Click) -> Page | str:
-        """Send what was reviewed."""
-        return await self.request_service.submit(deed.draft, await self._draft(deed.draft, click), click)
-
-    async def _draft(self, draft_id: str, click: Click) -> Draft:
-        draft = await self.drafts.get(draft_id, click.by)
-        if draft is None:
-            raise NotFound("This form is too old. Nothing was sent. Start again with `/apikey create`.")
-        return draft
-
-
 def table(
-    request_service: RequestService,
+    decisions: Decisions,
     forms: Forms,
     delivery: Delivery,
     managing: Managing,
@@ -91,12 +61,12 @@ def table(
         Row(commands.Keep, keep),
         Row(
             commands.Approve,
-            lambda deed, click: request_service.for_one_decision().approve(deed, click),
+            lambda deed, click: decisions.for_one_decision().approve(deed, click),
             "Approved",
             SurfaceKind.CARD,
         ),
-        Row(commands.Deny, request_service.deny, "Denied", SurfaceKind.CARD),
-        Row(commands.Cancel, request_service.cancel, "Cancelled", SurfaceKind.ASKED),
+        Row(commands.Deny, decisions.deny, "Denied", SurfaceKind.CARD),
+        Row(commands.Cancel, decisions.cancel, "Cancelled", SurfaceKind.ASKED),
         Row(commands.Show, delivery.show, "Not shown", SurfaceKind.KEY),
         Row(commands.Saved, delivery.saved, stands_on=SurfaceKind.KEY),
         Row(commands.Replace, delivery.replace, "Replaced", SurfaceKind.KEY),

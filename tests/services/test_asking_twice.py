@@ -36,12 +36,13 @@ class Naming(FakeCloud):
 async def test_a_form_sent_twice_makes_one_request_also_when_its_account_exists_by_then() -> None:
     async with a_world(cloud=Naming) as world:
         world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN, "OrganizationAdmin", HERE)]
-        request_service, click = world.start().request_service, build.a_click(Send("D1"))
-        assert await request_service.submit("D1", DRAFT, click) != SENT_ALREADY
+        forms, click = world.start().forms, build.a_click(sending := Send("D1"))
+        await world.store.drafts.put("D1", click.by, DRAFT)
+        assert await forms.send(sending, click) != SENT_ALREADY
         assert isinstance(world.cloud, Naming)
         world.cloud.names.append("clicks-service")
 
-        assert await request_service.submit("D1", DRAFT, click) == SENT_ALREADY
+        assert await forms.send(sending, click) == SENT_ALREADY
         assert len(await world.store.requests.of_requester(click.by, 9)) == 1
 
 

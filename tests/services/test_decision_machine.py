@@ -133,7 +133,7 @@ class Interleaving(RuleBasedStateMachine):
         self.redis = FakeAsyncRedis(server=FakeServer())
         self.store = Store.open(self.redis, Sealer([bytes(32)]), TEAM, self.clock)
         services = composed(self.store, self.cloud, self.slack, self.clock, lambda: self.policy)
-        self.request_service, self.execution = services.request_service, services.execution
+        self.forms, self.decisions, self.execution = services.forms, services.decisions, services.execution
         self.clicks = 0
         self.roles_changed()
         for number, mine in enumerate(owners, start=1):
@@ -143,7 +143,9 @@ class Interleaving(RuleBasedStateMachine):
         form = Draft(
             "me" if mine else ACCOUNT.id, CLUSTER.environment, CLUSTER.id, "orders producer", "", "Local tests"
         )
-        self.together([self.told(self.request_service.submit(request, form, self.click(Send(request), DANA)))])
+        sending = Send(request)
+        self.loop.run(self.store.drafts.put(request, DANA.slack, form))
+        self.together([self.told(self.forms.send(sending, self.click(sending, DANA)))])
         if self.state(request) is not None:
             self.book.stories[request] = Story(self.clock())
 
@@ -239,10 +241,10 @@ class Interleaving(RuleBasedStateMachine):
             case "approve":
                 return self.approving(request, person)
             case "deny":
-                doing = self.answer(self.request_service.deny, Deny(request, "no"), person)
+                doing = self.answer(self.decisions.deny, Deny(request, "no"), person)
                 return self.ending(request, doing, is_right=self.book.may_decide(person))
             case "cancel":
-                doing = self.answer(self.request_service.cancel, Cancel(request), person)
+                doing = self.answer(self.decisions.cancel, Cancel(request), person)
                 return self.ending(request, doing, is_right=person == DANA)
             case _:
                 return self.advance(request)
@@ -252,7 +254,7 @@ class Interleaving(RuleBasedStateMachine):
         story.on_the_way[person.slack] += 1
         try:
             said = await self.answer(
-                lambda deed, click: self.request_service.for_one_decision().approve(deed, click),
+                lambda deed, click: self.decisions.for_one_decision().approve(deed, click),
                 Approve(request),
                 person,
             )

@@ -22,8 +22,7 @@ from bot.domain.requests import Confirmed, Request, Shown
 from bot.services.commands import CardAt, Deed, Replace, ReplyTo, Saved
 from bot.services.keys.reveal import Delivery
 from bot.services.ports.store import Change, Requests, Stored
-from bot.services.requests.decide import RequestService
-from bot.services.requests.submit import summary
+from bot.services.requests.submit import Forms, summary
 from bot.services.worker import Worker
 from bot.store import Store
 from tests.support import build, lines
@@ -48,7 +47,7 @@ class Process:
 
     life: Life
     worker: Worker
-    request_service: RequestService
+    forms: Forms
     delivery: Delivery
     services: Services
 
@@ -258,7 +257,7 @@ def _process(world: World) -> Process:
         people=port("people", world.slack),
         prober=port("prober", world.prober),
     )
-    return Process(life, services.worker, services.request_service, services.delivery, services)
+    return Process(life, services.worker, services.forms, services.delivery, services)
 
 
 @asynccontextmanager

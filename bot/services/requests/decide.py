@@ -1,104 +1,40 @@
-"""Asking for a key and deciding about it: review, submit, approve, deny, cancel.
+"""Deciding about a request: approve, deny, cancel.
 
 Every method acts for one person, proves who that is, and returns or raises a sentence for that person.
 """
 
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from bot.domain.asks import Approval, Ask
+from bot.domain.asks import Approval
 from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles, Target, bases
-from bot.domain.deadlines import lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
-from bot.domain.keys import Operation, Person, RequestId
+from bot.domain.keys import RequestId
 from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request
-from bot.services.catalog.quota import must_have_room
-from bot.services.commands import Approve, Cancel, Click, Deny, Draft
-from bot.services.form.advise import lifetime_problem, warnings_about
-from bot.services.form.validate import Checked, Validator
-from bot.services.pages import FormPage, ReviewPage
-from bot.services.people.candidates import Candidates
+from bot.services.commands import Approve, Cancel, Click, Deny
 from bot.services.people.directory import Directory
 from bot.services.people.granted_by import names_of, right
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Stored
-from bot.services.requests.submit import SENT_ALREADY, Proposing, enough, follows, forbidden
+from bot.services.requests.submit import follows, forbidden
 from bot.services.requests.transitions import Transitions
-from bot.services.text import decided, deciders, lifetime_of
+from bot.services.text import decided, deciders
 
 
 @dataclass(frozen=True, slots=True)
-class RequestService:
-    """What people do with requests until they are decided."""
+class Decisions:
+    """What people do with requests that wait for a decision."""
 
     transitions: Transitions
     directory: Directory
-    validator: Validator
-    candidates: Candidates
-    proposing: Proposing
     cloud: Cloud
 
-    def for_one_decision(self) -> "RequestService":
+    def for_one_decision(self) -> "Decisions":
         """See `Directory.for_one_decision`."""
         return replace(self, directory=self.directory.for_one_decision())
-
-    async def review(self, draft_id: str, draft: Draft, click: Click) -> ReviewPage | FormPage:
-        """The review page of a form; or the form again, with what is wrong under each field.
-
-        Raises `Refused` when the policy forbids it, nobody could approve it, or Confluent has no room for it.
-        """
-        person = await self.directory.identify(click.by, click.team, shown=True)
-        checked = await self.validator.check(draft, person)
-        if isinstance(checked, FormPage):
-            return checked
-        ask = self._ask(RequestId(draft_id), draft, checked, person)
-        held_roles = await self.directory.glance(person)
-        verdict = decide(self.directory.policy(), ask, held_roles)
-        if isinstance(verdict, Forbidden):
-            raise Refused(f"{forbidden(verdict)} Nothing was sent.")
-        if problem := lifetime_problem(ask, verdict.terms):
-            return await self.validator.form(draft, {"lifetime": problem})
-        target = Target(checked.owner, checked.resource)
-        candidates = await self.candidates.of(target, person) if isinstance(verdict, NeedsApproval) else ()
-        enough(candidates, verdict)
-        room = await must_have_room(self.cloud, ask)
-        warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [room.unchecked]))
-        approvers = Counter(each.basis for each in candidates)
-        lasts = lifetime(ask, verdict.terms)
-        return ReviewPage(
-            draft_id, draft, checked.owner, checked.resource, verdict.terms, approvers, warnings, lifetime=lasts
-        )
-
-    async def submit(self, draft_id: str, draft: Draft, click: Click) -> str | FormPage:
-        """Send a reviewed form for approval; the form again, when what it names is gone or taken meanwhile.
-
-        Sending the same draft twice makes one request. Raises `Refused` as `review` does.
-        """
-        if await self.transitions.find(RequestId(draft_id)) is not None:
-            return SENT_ALREADY  # and what it asked for may exist by now: its new account, its key at the limit
-        person = await self.directory.identify(click.by, click.team)
-        checked = await self.validator.check(draft, person)
-        if isinstance(checked, FormPage):
-            return checked
-        ask = self._ask(RequestId(draft_id), draft, checked, person)
-        rule = self.directory.policy().rule(ask.operation, Target(ask.owner, ask.resource))
-        if rule and (problem := lifetime_problem(ask, rule.terms(self.directory.policy().table))):
-            return await self.validator.form(draft, {"lifetime": problem})
-        try:
-            await must_have_room(self.cloud, ask)
-        except Refused as error:
-            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=error.tell)
-            raise
-        request = await self.proposing.propose(ask, click)
-        if request is None:
-            return SENT_ALREADY
-        if isinstance(request, Approved):
-            return f"No approval is needed. {follows(ask, request.terms, 'you')}"
-        return "Your request is on its way. Latchkey writes to you when it is decided."
 
     async def deny(self, deed: Deny, click: Click) -> str:
         """Refuse the request for good."""
@@ -124,20 +60,6 @@ class RequestService:
             stored, cancelled, self.transitions.event(Action.CANCELLED, deed.request, click.by)
         )
         return "Cancelled. Nothing was created."
-
-    def _ask(self, request: RequestId, draft: Draft, checked: Checked, person: Person) -> Ask:
-        return Ask(
-            id=request,
-            requester=person,
-            operation=Operation.CREATE,
-            owner=checked.owner,
-            resource=checked.resource,
-            name=draft.name.strip(),
-            description=draft.description.strip(),
-            reason=draft.reason,
-            asked_at=self.transitions.clock(),
-            lifetime=lifetime_of(draft.lifetime),
-        )
 
     async def _deciding(self, request: RequestId, click: Click) -> tuple[Stored[Request], Pending, HeldRoles]:
         """The request and the standing of somebody who may decide about it now. Raises `Refused` otherwise."""

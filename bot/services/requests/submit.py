@@ -1,20 +1,29 @@
 """From what somebody asks to a request in the store: decided at once, waiting for approval, or refused."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.asks import Ask, Terms
 from bot.domain.audit import Action
 from bot.domain.authority import Target
+from bot.domain.deadlines import lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
-from bot.domain.errors import Conflict, Refused, plain
-from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope
+from bot.domain.errors import Conflict, NotFound, Refused, plain
+from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
 from bot.domain.requests import Approved, Pending
-from bot.services.commands import Click, Draft
+from bot.services.catalog.quota import must_have_room
+from bot.services.commands import Change, Check, Click, Draft, Send
+from bot.services.form.advise import lifetime_problem, warnings_about
+from bot.services.form.validate import Checked, Validator
+from bot.services.pages import FormPage, ReviewPage
 from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory
+from bot.services.ports.cloud import Cloud
+from bot.services.ports.store import Drafts
 from bot.services.requests.remind import first_round, next_round
 from bot.services.requests.transitions import Transitions
+from bot.services.text import lifetime_of
 
 SENT_ALREADY = "This request was sent already. You find it in your messages from Latchkey."
 
@@ -57,6 +66,100 @@ class Proposing:
         rounds = first_round(terms)
         due = next_round(terms, now, rounds)
         return Pending(ask, terms, approvals=(), expires_at=now + terms.pending, rounds=rounds, next_round=due)
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The form to ask for a new key, from page to page until its request is sent."""
+
+    transitions: Transitions
+    directory: Directory
+    validator: Validator
+    candidates: Candidates
+    proposing: Proposing
+    cloud: Cloud
+    drafts: Drafts
+
+    async def check(self, deed: Check, click: Click) -> ReviewPage | FormPage:
+        """The review page of a form, which is kept; or the form again, with what is wrong under each field.
+
+        Raises `Refused` when the policy forbids it, nobody could approve it, or Confluent has no room for it.
+        """
+        draft_id, draft = click.id, deed.draft
+        await self.drafts.put(draft_id, click.by, draft)
+        person = await self.directory.identify(click.by, click.team, shown=True)
+        checked = await self.validator.check(draft, person)
+        if isinstance(checked, FormPage):
+            return checked
+        ask = self._ask(RequestId(draft_id), draft, checked, person)
+        held_roles = await self.directory.glance(person)
+        verdict = decide(self.directory.policy(), ask, held_roles)
+        if isinstance(verdict, Forbidden):
+            raise Refused(f"{forbidden(verdict)} Nothing was sent.")
+        if problem := lifetime_problem(ask, verdict.terms):
+            return await self.validator.form(draft, {"lifetime": problem})
+        target = Target(checked.owner, checked.resource)
+        candidates = await self.candidates.of(target, person) if isinstance(verdict, NeedsApproval) else ()
+        enough(candidates, verdict)
+        room = await must_have_room(self.cloud, ask)
+        warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [room.unchecked]))
+        approvers = Counter(each.basis for each in candidates)
+        lasts = lifetime(ask, verdict.terms)
+        return ReviewPage(
+            draft_id, draft, checked.owner, checked.resource, verdict.terms, approvers, warnings, lifetime=lasts
+        )
+
+    async def change(self, deed: Change, click: Click) -> FormPage:
+        """The form again, as it was typed."""
+        return await self.validator.form(await self._draft(deed.draft, click))
+
+    async def send(self, deed: Send, click: Click) -> str | FormPage:
+        """Send a reviewed form for approval; the form again, when what it names is gone or taken meanwhile.
+
+        Sending the same draft twice makes one request. Raises `Refused` as `check` does.
+        """
+        draft_id, draft = deed.draft, await self._draft(deed.draft, click)
+        if await self.transitions.find(RequestId(draft_id)) is not None:
+            return SENT_ALREADY  # and what it asked for may exist by now: its new account, its key at the limit
+        person = await self.directory.identify(click.by, click.team)
+        checked = await self.validator.check(draft, person)
+        if isinstance(checked, FormPage):
+            return checked
+        ask = self._ask(RequestId(draft_id), draft, checked, person)
+        rule = self.directory.policy().rule(ask.operation, Target(ask.owner, ask.resource))
+        if rule and (problem := lifetime_problem(ask, rule.terms(self.directory.policy().table))):
+            return await self.validator.form(draft, {"lifetime": problem})
+        try:
+            await must_have_room(self.cloud, ask)
+        except Refused as error:
+            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=error.tell)
+            raise
+        request = await self.proposing.propose(ask, click)
+        if request is None:
+            return SENT_ALREADY
+        if isinstance(request, Approved):
+            return f"No approval is needed. {follows(ask, request.terms, 'you')}"
+        return "Your request is on its way. Latchkey writes to you when it is decided."
+
+    def _ask(self, request: RequestId, draft: Draft, checked: Checked, person: Person) -> Ask:
+        return Ask(
+            id=request,
+            requester=person,
+            operation=Operation.CREATE,
+            owner=checked.owner,
+            resource=checked.resource,
+            name=draft.name.strip(),
+            description=draft.description.strip(),
+            reason=draft.reason,
+            asked_at=self.transitions.clock(),
+            lifetime=lifetime_of(draft.lifetime),
+        )
+
+    async def _draft(self, draft_id: str, click: Click) -> Draft:
+        draft = await self.drafts.get(draft_id, click.by)
+        if draft is None:
+            raise NotFound("This form is too old. Nothing was sent. Start again with `/apikey create`.")
+        return draft
 
 
 def summary(ask: Ask) -> dict[str, str]:

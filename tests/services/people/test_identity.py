@@ -136,7 +136,7 @@ async def test_who_is_of_elsewhere_is_refused_at_slack_whatever_a_click_says() -
     outsider = build.a_person("Xavi", team=TeamId("T09"))
     async with a_world() as world:
         world.slack.people.append(outsider)
-        directory = world.start().request_service.directory
+        directory = world.start().services.directory
         for user, claimed in ((outsider.slack, TEAM), (build.DANA.slack, TeamId("T09"))):
             with pytest.raises(Refused, match=ELSEWHERE):
                 await directory.identify(user, claimed)
