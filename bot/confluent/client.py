@@ -6,6 +6,7 @@ a body, a header or a query.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Self, TypeVar
@@ -127,7 +128,7 @@ class Client:
 
     async def post(self, path: str, body: Mapping[str, object], model: type[WireT]) -> WireT:
         """Make something, in one attempt. Raises `Unknown` when it may exist and we cannot tell."""
-        outcome = await self._within(POST_SECONDS, partial(self._once, "POST", path, body=body))
+        outcome = await self._within(POST_SECONDS, partial(self._once, "POST", path, None, body))
         return _value("POST", path, outcome, model)
 
     async def patch(self, path: str, body: Mapping[str, object], model: type[WireT]) -> WireT:
@@ -149,7 +150,7 @@ class Client:
         for _ in range(MOST_PAGES):
             query = {"page_size": str(PAGE_SIZE), **filters, **({"page_token": token} if token else {})}
             outcome = await self._reliably("GET", path, query)
-            if token and _is_bad_request(outcome):
+            if token and isinstance(outcome, httpx.Response) and outcome.status_code == HTTPStatus.BAD_REQUEST:
                 if restarted:
                     raise translated("GET", path, Lost("400, the page token expired again", sent=True))
                 token, tokens, restarted = "", set[str](), True
@@ -196,11 +197,7 @@ class Client:
         raise AssertionError("stamina ends with a value or an error")
 
     async def _once(
-        self,
-        method: Method,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
+        self, method: Method, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None
     ) -> Outcome:
         outcome: Outcome
         try:
@@ -241,10 +238,6 @@ def _pause(error: Exception) -> bool | float:
     return asked if asked <= LONGEST_PAUSE_SECONDS else False
 
 
-def _is_bad_request(outcome: Outcome) -> bool:
-    return isinstance(outcome, httpx.Response) and outcome.status_code == HTTPStatus.BAD_REQUEST
-
-
 def _items(path: str, page: Page, model: type[ItemT], skipped: list[Lost] | None) -> list[ItemT]:
     """The items of a page. One that cannot be read goes to `skipped`; without that, raises `Unavailable`."""
     items: list[ItemT] = []
@@ -261,20 +254,16 @@ def _items(path: str, page: Page, model: type[ItemT], skipped: list[Lost] | None
 
 
 def _next_token(path: str, page: Page) -> str:
-    """The token of the page after this one; "" after the last. Raises `Unavailable` for a link without one."""
-    link = page.metadata.next
-    token = _page_token(link) if link else ""
-    if link and not token:
-        raise translated("GET", path, Lost("the link to the next page has no page_token", sent=True))
-    return token
+    """The token of the page after this one; "" after the last. Raises `Unavailable` for a link without one.
 
-
-def _page_token(link: str) -> str:
-    """The token alone: whoever `next` names as host must not get our credentials. "" when there is none."""
-    try:
-        return parse_qs(urlsplit(link).query).get("page_token", [""])[0]
-    except ValueError:
+    The token alone: whoever the link names as host must not get our credentials.
+    """
+    if not page.metadata.next:
         return ""
+    with suppress(ValueError):
+        if token := parse_qs(urlsplit(page.metadata.next).query).get("page_token", [""])[0]:
+            return token
+    raise translated("GET", path, Lost("the link to the next page has no page_token", sent=True))
 
 
 def _value(method: Method, path: str, outcome: Outcome, model: type[WireT]) -> WireT:

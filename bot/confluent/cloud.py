@@ -164,15 +164,7 @@ class ConfluentCloud:
 
         Raises `CloudRefused` when it is there and may not be deleted.
         """
-        try:
-            await self._client.delete(item_path(SERVICE_ACCOUNTS, account))
-        except CloudRefused as refused:
-            # Confluent says 403 for what is gone, and 404 for what we may not know: the list decides.
-            if refused.status not in ABSENT:
-                raise
-            if account in {row.id async for row in self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount)}:
-                raise
-            await self.must_see_all()
+        await self._delete(SERVICE_ACCOUNTS, account, self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount))
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         """Make a key. Raises `Unknown` also when Confluent made something other than what was asked."""
@@ -248,18 +240,22 @@ class ConfluentCloud:
 
         Raises `CloudRefused` when it is there and may not be deleted.
         """
-        try:
-            await self._client.delete(item_path(API_KEYS, key))
-        except CloudRefused as refused:
-            if refused.status not in ABSENT or key in {row.id async for row in self._listed_keys(owner, resource)}:
-                raise
-            await self.must_see_all()
-            return False
-        return True
+        return await self._delete(API_KEYS, key, self._listed_keys(owner, resource))
 
     async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
         """The limits of the organisation, of this owner's account, and of this Kafka cluster."""
         return await quotas.applied(self._client, owner, cluster, environment)
+
+    async def _delete(self, collection: str, id_: str, listed: AsyncGenerator[wire.Item]) -> bool:
+        try:
+            await self._client.delete(item_path(collection, id_))
+        except CloudRefused as refused:
+            # Confluent says 403 for what is gone, and 404 for what we may not know: the list decides.
+            if refused.status not in ABSENT or id_ in {row.id async for row in listed}:
+                raise
+            await self.must_see_all()
+            return False
+        return True
 
     def _listed_keys(self, owner: Principal, resource: Resource | None = None) -> AsyncGenerator[wire.ApiKey]:
         """At least the keys of this owner for this resource."""

@@ -157,8 +157,8 @@ def own_code(response: httpx.Response) -> str:
 
 
 def coded_words(response: httpx.Response) -> str:
-    """The same, with the data plane's own code behind it, where it sent one: some refusals differ by nothing else."""
-    code = _failure(response).error_code
+    """`words`, with `own_code` behind them, where there is one: some refusals differ by nothing else."""
+    code = own_code(response)
     return f"{words(response)} ({code})" if code else words(response)
 
 

@@ -141,6 +141,19 @@ class AccessPoint(Wire):
     """`PUBLIC`, `PRIVATE_LINK`, `PRIVATE_NETWORK_INTERFACE`; spelt without `_` at times."""
 
 
+class Status(Wire):
+    """How something does."""
+
+    phase: Text = ""
+
+
+class Found(Item):
+    """What an environment holds."""
+
+    metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
+    status: Annotated[Status, NONE_IS_EMPTY] = Status()
+
+
 class ClusterSpec(AccessPoint):
     """What a Kafka cluster is. Its own two addresses are deprecated in favour of `endpoints`."""
 
@@ -152,18 +165,10 @@ class ClusterSpec(AccessPoint):
     """By access point; `PUBLIC` and `PRIVATE_LINK` are reserved names."""
 
 
-class ClusterStatus(Wire):
-    """How a Kafka cluster does."""
-
-    phase: Text = ""
-
-
-class Cluster(Item):
+class Cluster(Found):
     """A Kafka cluster."""
 
-    metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
     spec: Annotated[ClusterSpec, NONE_IS_EMPTY] = ClusterSpec()
-    status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
 
 
 class NamedSpec(Wire):
@@ -189,12 +194,10 @@ class RegistrySpec(NamedSpec):
     private_networking_config: Annotated[PrivateNetworking, NONE_IS_EMPTY] = PrivateNetworking()
 
 
-class Registry(Item):
+class Registry(Found):
     """A Schema Registry."""
 
-    metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
     spec: Annotated[RegistrySpec, NONE_IS_EMPTY] = RegistrySpec()
-    status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
 
 
 class KsqlSpec(NamedSpec):
@@ -203,7 +206,7 @@ class KsqlSpec(NamedSpec):
     kafka_cluster: Annotated[Reference, NONE_IS_EMPTY] = Reference()
 
 
-class KsqlStatus(ClusterStatus):
+class KsqlStatus(Status):
     """How a ksqlDB cluster does."""
 
     http_endpoint: Text = ""
@@ -226,12 +229,10 @@ class PoolSpec(Wire):
     environment: Annotated[Reference, NONE_IS_EMPTY] = Reference()
 
 
-class ComputePool(Item):
+class ComputePool(Found):
     """A Flink compute pool."""
 
-    metadata: Annotated[Metadata, NONE_IS_EMPTY] = Metadata()
     spec: Annotated[PoolSpec, NONE_IS_EMPTY] = PoolSpec()
-    status: Annotated[ClusterStatus, NONE_IS_EMPTY] = ClusterStatus()
 
 
 class FlinkRegion(Item):

@@ -2,70 +2,49 @@
 
 from datetime import datetime, timedelta
 
+from bot.domain import requests as states
 from bot.domain.asks import Ask, Terms
 from bot.domain.keys import ApiKey
 from bot.domain.life import LEADS, LOOK_EVERY, MOST_OVERLAP
-from bot.domain.requests import (
-    Approved,
-    Cancelled,
-    Confirmed,
-    Denied,
-    Done,
-    Expired,
-    Failed,
-    Keyed,
-    Living,
-    Offered,
-    Pending,
-    Ready,
-    Request,
-    Retired,
-    Revealing,
-    Shown,
-    Unclaimed,
-    Undelivered,
-    Withdrawn,
-    Working,
-)
 
 CLOCKS_APART = timedelta(hours=1)
 """How far Confluent's clock may be behind ours."""
 
 
-def due(request: Request) -> datetime | None:
+def due(request: states.Request) -> datetime | None:
     """When somebody has to look at this request again, by its own deadlines; None when it is at rest."""
     match request:
-        case Pending():
+        case states.Pending():
             return min(request.expires_at, request.next_round or request.expires_at)
-        case Approved():
+        case states.Approved():
             return request.not_before
-        case Working():
+        case states.Working():
             return request.look_at
-        case Offered():
+        case states.Offered():
             return request.claim_by
-        case Ready():
+        case states.Ready():
             return min(request.claim_by, request.life.probe.next_at or request.claim_by)
-        case Revealing():
+        case states.Revealing():
             return request.until
-        case Shown() | Confirmed() | Retired() | Undelivered() | Unclaimed():
-            return min((each for each in _moments(request) if each), default=None)
-        case Denied() | Cancelled() | Expired() | Done() | Failed():
+        case states.Shown() | states.Confirmed() | states.Retired() | states.Undelivered() | states.Unclaimed():
+            return earliest(*_moments(request))
+        case states.Denied() | states.Cancelled() | states.Expired() | states.Done() | states.Failed():
             return None
 
 
-def last_due(request: Request) -> datetime | None:
+def last_due(request: states.Request) -> datetime | None:
     """The last of what is planned for this request; None when it is at rest."""
-    if isinstance(request, Living | Withdrawn):
+    if isinstance(request, states.Living | states.Withdrawn):
         return max((each for each in _moments(request) if each), default=None)
     return due(request)
 
 
-def _moments(request: Living | Withdrawn) -> tuple[datetime | None, ...]:
+def _moments(request: states.Living | states.Withdrawn) -> tuple[datetime | None, ...]:
     """When a key that somebody has, or that is given up, is to be looked at; None for what is not planned."""
-    if isinstance(request, Shown | Confirmed):
+    if isinstance(request, states.Living):
         return own_end(request), next_reminder(request), end_of_overlap(request), next_look(request)
     own = None if request.deleted_at else request.retry_at or request.at
-    return own, end_of_overlap(request) if isinstance(request, Retired) else None
+    return own, end_of_overlap(request) if isinstance(request, states.Retired) else None
 
 
 def lifetime(ask: Ask, terms: Terms) -> timedelta | None:
@@ -88,7 +67,7 @@ def earliest(*moments: datetime | None) -> datetime | None:
     return min((each for each in moments if each), default=None)
 
 
-def end_of_life(request: Keyed) -> datetime | None:
+def end_of_life(request: states.Keyed) -> datetime | None:
     """When the key ends: by Latchkey's own deadline, or at Confluent, if that is earlier. None is never.
 
     To be shown and to cap what is promised. Latchkey deletes by `own_end` alone: what Confluent says may be wrong.
@@ -96,7 +75,7 @@ def end_of_life(request: Keyed) -> datetime | None:
     return earliest(own_end(request), request.key.expires_at)
 
 
-def ends_at_confluent(request: Keyed) -> bool:
+def ends_at_confluent(request: states.Keyed) -> bool:
     """Whether Confluent ends the key no later than Latchkey would: then nothing can make it last longer."""
     expires, own = request.key.expires_at, own_end(request)
     return expires is not None and (own is None or expires <= own)
@@ -112,21 +91,21 @@ def in_force(expires_at: datetime | None, now: datetime) -> datetime | None:
     return expires_at if expires_at and expires_at > now else None
 
 
-def own_end(request: Keyed) -> datetime | None:
+def own_end(request: states.Keyed) -> datetime | None:
     """When Latchkey deletes the key; None is never. Counted from its creation, or its extension."""
-    if isinstance(request, Shown | Confirmed) and (request.life.ends_at or request.life.endless):
+    if isinstance(request, states.Living) and (request.life.ends_at or request.life.endless):
         return request.life.ends_at
     lasts = lifetime(request.ask, request.terms)
     return _made_at(request) + lasts if lasts else None
 
 
-def _made_at(request: Keyed) -> datetime:
+def _made_at(request: states.Keyed) -> datetime:
     """When the key was made: after the approval, and before its secret was shown, whatever Confluent says."""
     said = max(request.key.created_at or request.grant.at, request.grant.at - CLOCKS_APART)
-    return min(said, shown_at(request)) if isinstance(request, Shown | Confirmed) else said
+    return min(said, shown_at(request)) if isinstance(request, states.Living) else said
 
 
-def next_reminder(request: Living) -> datetime | None:
+def next_reminder(request: states.Living) -> datetime | None:
     """When to remind the requester next that the key ends; None when there is nothing left to remind of.
 
     No lead that was over already when the secret was shown, or the end was set: nobody is reminded of a week that a
@@ -137,19 +116,19 @@ def next_reminder(request: Living) -> datetime | None:
     return next((end - lead for lead in leads if end and end - begun > lead), None)
 
 
-def is_reminded(request: Living) -> bool:
+def is_reminded(request: states.Living) -> bool:
     """Whether the requester was to be reminded of the key's end by now, and not only knows it anyway."""
     end, begun = end_of_life(request), _end_known_at(request)
     return end is not None and any(end - begun > lead for lead in LEADS[: request.life.reminded])
 
 
-def reminders_behind(request: Living, now: datetime) -> int:
+def reminders_behind(request: states.Living, now: datetime) -> int:
     """How many leads are over at `now`."""
     end = end_of_life(request)
     return sum(end - now <= lead for lead in LEADS) if end else 0
 
 
-def next_look(request: Living) -> datetime:
+def next_look(request: states.Living) -> datetime:
     """When to look next whether the key is still there: it may be deleted at Confluent, which tells nobody.
 
     At the end that Confluent keeps, and once more when that is over by any clock.
@@ -161,7 +140,7 @@ def next_look(request: Living) -> datetime:
     return look
 
 
-def end_of_overlap(request: Living | Retired) -> datetime | None:
+def end_of_overlap(request: states.Living | states.Retired) -> datetime | None:
     """When the key that this one replaced is to be deleted, or its deletion tried again; None when there is none."""
     former = request.life.former
     if former is None or former.deleted_at:
@@ -169,27 +148,27 @@ def end_of_overlap(request: Living | Retired) -> datetime | None:
     return former.retry_at or former.until
 
 
-def longest_overlap(request: Living | Retired) -> datetime:
+def longest_overlap(request: states.Living | states.Retired) -> datetime:
     """Until when the key that this one replaced may live at most; never longer than this one."""
     # Nobody knows any more when the secret of a retired key was shown; it was approved before that.
-    begun = request.grant.at if isinstance(request, Retired) else shown_at(request)
+    begun = request.grant.at if isinstance(request, states.Retired) else shown_at(request)
     limit = begun + min(MOST_OVERLAP, request.terms.overlap)
     return capped(limit, request)
 
 
-def capped(until: datetime, request: Living | Retired) -> datetime:
+def capped(until: datetime, request: states.Living | states.Retired) -> datetime:
     """How long the key that this one replaced may live, if until then: no longer than either of them can."""
     old = request.ask.key
-    begun = request.grant.at if isinstance(request, Retired) else shown_at(request)
+    begun = request.grant.at if isinstance(request, states.Retired) else shown_at(request)
     ends = (in_force(key.expires_at, begun) for key in (request.key, old) if key)
     return earliest(until, own_end(request), *ends) or until
 
 
-def shown_at(request: Living) -> datetime:
+def shown_at(request: states.Living) -> datetime:
     """When the requester saw the secret."""
-    return request.at if isinstance(request, Shown) else request.shown_at
+    return request.at if isinstance(request, states.Shown) else request.shown_at
 
 
-def _end_known_at(request: Living) -> datetime:
+def _end_known_at(request: states.Living) -> datetime:
     """When the requester learned of the present end."""
     return max(shown_at(request), request.life.extended_at or shown_at(request))

@@ -5,26 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.domain.asks import Ask
+from bot.domain import requests as states
 from bot.domain.deadlines import end_of_life, is_reminded
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import MyAccount, RequestId
 from bot.domain.life import LEADS
-from bot.domain.requests import (
-    Confirmed,
-    Denied,
-    Done,
-    Expired,
-    Failed,
-    InFlight,
-    Keyed,
-    Living,
-    Offered,
-    Pending,
-    Request,
-    Retired,
-    Shown,
-)
 from bot.services.commands import CardAt
 from bot.services.ports.clock import Clock
 from bot.services.ports.slack import Notifier
@@ -39,32 +24,30 @@ EVER_LESS = 10
 """Later it is tried once more for each tenth of its age: whoever left the company does not come back to read it."""
 
 
-def surfaces(request: Request) -> tuple[Surface, ...]:
+def surfaces(request: states.Request) -> tuple[Surface, ...]:
     """The messages that this request should have by now, in the order in which to write them."""
     if not request.ask.makes_key and not request.terms.approvals:
         # Its requester alone has to do with it, and whom the key concerns reads it in the key's messages. A key of
         # another person's account may have none: then the channel reads it.
-        return (CARD, ASKED) if _is_of_another_person(request.ask) else (ASKED,)
-    if isinstance(request, Denied | Expired | Failed | Done):
+        owner, requester = request.ask.owner, request.ask.requester
+        is_anothers = isinstance(owner, MyAccount) and owner.id != requester.principal
+        return (CARD, ASKED) if is_anothers else (ASKED,)
+    if isinstance(request, states.Denied | states.Expired | states.Failed | states.Done):
         return (CARD, ASKED, OUTCOME)
-    if isinstance(request, Keyed | Offered):
+    if isinstance(request, states.Keyed | states.Offered):
         return (key_of(request.attempt), CARD, ASKED, *_of_its_life(request))
-    if isinstance(request, Pending):
+    if isinstance(request, states.Pending):
         return (CARD, ASKED, *(Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked))
     return (CARD, ASKED)
 
 
-def _is_of_another_person(ask: Ask) -> bool:
-    return isinstance(ask.owner, MyAccount) and ask.owner.id != ask.requester.principal
-
-
-def _of_its_life(request: Keyed | Offered) -> tuple[Surface, ...]:
+def _of_its_life(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
     """What the requester is told of a key in their hands, each in a message of its own: edited ones ring no bell."""
-    if not isinstance(request, Shown | Confirmed | Retired):
+    if not isinstance(request, states.Living | states.Retired):
         return ()
     former = request.life.former
     replaced = (REPLACED,) if former and former.deleted_at else ()
-    if isinstance(request, Retired):
+    if isinstance(request, states.Retired):
         by_requester = request.by is not None and request.by.slack == request.ask.requester.slack
         return replaced if by_requester else (*replaced, END)
     end = end_of_life(request)
@@ -81,7 +64,7 @@ class Publishing:
     notifier: Notifier
     clock: Clock
 
-    async def publish(self, request: Request) -> datetime | None:
+    async def publish(self, request: states.Request) -> datetime | None:
         """Bring all messages up to date. Returns when to try again what failed; None when all is well."""
         known = await self.posts.get(request.ask.id)
         retry: list[datetime] = []
@@ -91,7 +74,7 @@ class Publishing:
             for post in copies or [None]:
                 again, trouble = await self._one(surface, request, post, note if surface == ASKED else "")
                 retry += [again] if again else []
-                note = trouble if surface == CARD and isinstance(request, Pending) else note
+                note = trouble if surface == CARD and isinstance(request, states.Pending) else note
         return min(retry, default=None)
 
     async def found(self, request: RequestId, surface: Surface, at: CardAt) -> bool:
@@ -106,7 +89,7 @@ class Publishing:
         return True
 
     async def _one(
-        self, surface: Surface, request: Request, post: Post | None, note: str
+        self, surface: Surface, request: states.Request, post: Post | None, note: str
     ) -> tuple[datetime | None, str]:
         """Write one message; returns when to try again, and what to tell the requester about it."""
         now = self.clock()
@@ -139,7 +122,7 @@ _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_clos
 """Of these Slack says that nobody will ever change the message. What else is wrong, a person may repair."""
 
 
-def _all(request: Request, known: Sequence[Post]) -> Sequence[Surface]:
+def _all(request: states.Request, known: Sequence[Post]) -> Sequence[Surface]:
     """What there should be, then what is there besides; messages that Slack lets nobody change are left alone."""
     wanted = surfaces(request)
     gone = {post.surface for post in known if post.broken} - {post.surface for post in known if not post.broken}
@@ -147,9 +130,9 @@ def _all(request: Request, known: Sequence[Post]) -> Sequence[Surface]:
     return [surface for surface in (*wanted, *others) if surface not in gone]
 
 
-def _news_of(request: Request, now: datetime) -> datetime:
+def _news_of(request: states.Request, now: datetime) -> datetime:
     """Since when there is what its newest message says; now, where a deadline of its own is to come soon."""
-    at = now if isinstance(request, InFlight) else request.at
-    if isinstance(request, Living) and is_reminded(request) and (end := end_of_life(request)):
+    at = now if isinstance(request, states.InFlight) else request.at
+    if isinstance(request, states.Living) and is_reminded(request) and (end := end_of_life(request)):
         return max(at, end - LEADS[request.life.reminded - 1])
     return at

@@ -3,25 +3,9 @@
 import re
 from datetime import datetime, timedelta
 
+from bot.domain import requests as states
 from bot.domain.errors import plain
 from bot.domain.keys import SlackUserId
-from bot.domain.requests import (
-    Approved,
-    Cancelled,
-    Confirmed,
-    Denied,
-    Done,
-    Expired,
-    Failed,
-    Granted,
-    Pending,
-    Request,
-    Revealing,
-    Shown,
-    Unclaimed,
-    Undelivered,
-    Working,
-)
 
 DATE = "\u200b{date_short_pretty} at {time}"
 """Slack's format for a moment. Slack capitalises the first letter of it, and our dates stand inside sentences."""
@@ -78,47 +62,47 @@ def unescaped(text: str) -> str:
     return text
 
 
-def deciders(request: Request) -> frozenset[SlackUserId]:
+def deciders(request: states.Request) -> frozenset[SlackUserId]:
     """Who approved or denied a request; nobody where it is open, or ended without a decision that is on record."""
-    if isinstance(request, Denied):
+    if isinstance(request, states.Denied):
         return frozenset({request.by.slack})
-    approvals = request.grant.approvals if isinstance(request, Granted) else ()
+    approvals = request.grant.approvals if isinstance(request, states.Granted) else ()
     return frozenset(approval.by.slack for approval in approvals)
 
 
-def decided(request: Request) -> str:
+def decided(request: states.Request) -> str:
     """Who ended or decided a request, and when: one sentence of mrkdwn for whoever clicks too late."""
     match request:
-        case Pending():
+        case states.Pending():
             return "This request waits for a decision."
-        case Denied():
+        case states.Denied():
             return f"<@{request.by.slack}> denied this request {when(request.at)}."
-        case Cancelled():
+        case states.Cancelled():
             return f"<@{request.ask.requester.slack}> cancelled this request {when(request.at)}."
-        case Expired():
+        case states.Expired():
             return f"Nobody decided in time, so this request expired {when(request.at)}."
-        case Done():
+        case states.Done():
             return f"This request was carried out {when(request.at)}."
-        case Failed():
+        case states.Failed():
             return f"This request failed {when(request.at)}. {plain(unescaped(request.happened))}"
         case _:
             people = " and ".join(f"<@{approval.by.slack}>" for approval in request.grant.approvals) or "The policy"
             return f"{people} approved this request {when(request.grant.at)}."
 
 
-def instead(request: Request) -> str:
+def instead(request: states.Request) -> str:
     """What to say in place of a secret: one sentence of mrkdwn for whoever wants to see it too early, or too late."""
     match request:
-        case Revealing():
+        case states.Revealing():
             return "This secret is being shown right now, in answer to an earlier click."
-        case Shown() | Confirmed():
-            at = request.at if isinstance(request, Shown) else request.shown_at
+        case states.Shown() | states.Confirmed():
+            at = request.at if isinstance(request, states.Shown) else request.shown_at
             return f"This secret was shown to you {when(at)}. It cannot be shown again."
-        case Undelivered():
+        case states.Undelivered():
             return f"This secret can no longer be shown: {plain(request.why)} Its key is deleted."
-        case Approved() | Working():
+        case states.Approved() | states.Working():
             return "The key is being made. Latchkey writes to you when its secret can be shown."
-        case Unclaimed():
+        case states.Unclaimed():
             return "The time to take this secret is over, and its key is deleted. Ask again with `/apikey create`."
         case _:
             return decided(request)

@@ -161,8 +161,8 @@ async def test_places_that_reach_the_key_are_enough_to_find_its_approvers(live: 
         for explaining in (live, offline(org)):
             dana = await explaining.find("dana@acme.example")
             target = await target_of(explaining, kind, resource, owner)
-            few = await explaining.approvers(target, dana.person)
-            all_ = await explaining.approvers(target, dana.person, thorough=True)
+            few = await explaining.who.of(target, dana.person)
+            all_ = await explaining.who.of(target, dana.person, thorough=True)
             assert few
             # A role bound by a pattern is found only by who looks everywhere.
             assert seen(few) == {each for each in seen(all_) if "*" not in each[1]}, kind
@@ -172,7 +172,7 @@ async def test_approvers_are_told_by_what_gives_them_the_right(live: Explaining)
     dana = await live.find("dana@acme.example")
     target = await target_of(live, Kind.KAFKA, "lkc-prod01", "sa-orders")
 
-    groups = by_basis(await live.approvers(target, dana.person), target)
+    groups = by_basis(await live.who.of(target, dana.person), target)
 
     assert {basis: [each.someone.person.name for each in people] for basis, people in groups.items()} == {
         "CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)": ["Chiyo Tanaka"],
@@ -187,7 +187,7 @@ async def test_nobody_approves_for_themselves(live: Explaining) -> None:
     erin = await live.find("ERIN@acme.example ")
     target = await target_of(live, Kind.KAFKA, "lkc-dev001", "sa-orders")
 
-    principals = {each.someone.principal for each in await live.approvers(target, erin.person, thorough=True)}
+    principals = {each.someone.principal for each in await live.who.of(target, erin.person, thorough=True)}
 
     assert "u-olga01" in principals
     assert "u-erin01" not in principals
@@ -197,7 +197,7 @@ async def test_somebody_elses_own_key_can_be_edited_by_its_owner_too(live: Expla
     olga = await live.find("u-olga01")
     target = await target_of(live, Kind.KAFKA, "lkc-dev001", "u-dana01")
 
-    assert "u-dana01" in {each.someone.principal for each in await live.approvers(target, olga.person)}
+    assert "u-dana01" in {each.someone.principal for each in await live.who.of(target, olga.person)}
 
 
 # --- patience -----------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.policy import Policy
-from bot.domain.requests import Confirmed, Keyed, Ready, Request, Revealing, Shown, Withdrawn
+from bot.domain.requests import Keyed, Living, Ready, Request, Revealing, Withdrawn
 from bot.domain.visibility import may_see
 from bot.services.browse.lookup import NO_SUCH_KEY, CatalogIndex, known, managed
 from bot.services.catalog.cache import CatalogCache
@@ -253,7 +253,7 @@ class _Case:
             return _NO_PLACE
         if operation is not Operation.EXTEND:
             return ""
-        end = end_of_life(made) if isinstance(made, Shown | Confirmed) else None
+        end = end_of_life(made) if isinstance(made, Living) else None
         if end is not None and self.key.expires_at is not None and self.key.expires_at <= end:
             return nothing_left(self.key.expires_at)
         return "" if end else _NO_END

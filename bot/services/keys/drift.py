@@ -7,7 +7,7 @@ from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import shown_at
 from bot.domain.keys import RequestId
-from bot.domain.requests import Confirmed, Shown
+from bot.domain.requests import Living
 from bot.services.agenda import Item
 from bot.services.browse.lookup import present
 from bot.services.keys.origin import Origin, why_gone
@@ -30,7 +30,7 @@ class Drift:
         """Carry out an item `GONE`. May raise `Unavailable` and `CloudRefused`."""
         stored = await self.transitions.find(RequestId(item.id))
         state = stored.value if stored else None
-        if not isinstance(state, Shown | Confirmed) or self.transitions.clock() - shown_at(state) < SETTLED:
+        if not isinstance(state, Living) or self.transitions.clock() - shown_at(state) < SETTLED:
             return None
         key = state.key
         found = await present(key, Target(state.ask.owner, state.ask.resource), self.cloud)

@@ -7,7 +7,7 @@ from bot.domain.audit import Action
 from bot.domain.deadlines import capped, end_of_overlap, longest_overlap, next_look, own_end, reminders_behind, shown_at
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
 from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, ReplacedKey
-from bot.domain.requests import Confirmed, Living, Request, Retired, Shown
+from bot.domain.requests import Living, Request, Retired
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.origin import Origin
@@ -111,7 +111,7 @@ def former_of(living: Living) -> ReplacedKey | None:
 
 
 def _former(state: Request) -> tuple[Living | Retired, ReplacedKey]:
-    if not isinstance(state, Shown | Confirmed | Retired) or state.life.former is None:
+    if not isinstance(state, Living | Retired) or state.life.former is None:
         raise Refused("There is no old key to speak of any more. Nothing was changed.")
     if state.life.former.deleted_at:
         raise Refused(f"The old key was deleted {when(state.life.former.deleted_at)}. Nothing was changed.")

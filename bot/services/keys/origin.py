@@ -18,7 +18,7 @@ from bot.domain.deadlines import (
 from bot.domain.errors import Refused, Tampered
 from bot.domain.keys import ApiKey, Person, RequestId
 from bot.domain.life import Life
-from bot.domain.requests import Confirmed, Living, Ready, Request, Retired, Revealing, Shown
+from bot.domain.requests import Living, Ready, Request, Retired, Revealing
 from bot.services.browse.lookup import managed
 from bot.services.keys.expiry import EXPIRED
 from bot.services.ports.store import Requests, Stored
@@ -50,7 +50,7 @@ class Origin:
         async def step() -> None:
             stored = await self.maker(key)
             state = stored.value if stored else None
-            if stored is None or not isinstance(state, Ready | Revealing | Shown | Confirmed):
+            if stored is None or not isinstance(state, Ready | Revealing | Living):
                 return
             now, life = self.transitions.clock(), Life(former=state.life.former)
             over = state.then(Retired, at=now, deleted_at=now, why=why, by=by, life=life)
@@ -109,7 +109,7 @@ class Origin:
     async def _change(self, key: ApiKey, change: Callable[[Living], Living]) -> bool:
         async def step() -> bool:
             stored = await self.maker(key)
-            if stored is None or not isinstance(stored.value, Shown | Confirmed):
+            if stored is None or not isinstance(stored.value, Living):
                 return False
             changed = change(stored.value)
             if changed != stored.value:

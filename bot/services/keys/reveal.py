@@ -4,6 +4,7 @@ The secret leaves the store in the same write that moves the request to Revealin
 a crash loses the secret rather than showing it twice. What is not known to have arrived is deleted at Confluent.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -66,7 +67,17 @@ class Delivery:
 
     async def saved(self, deed: Saved, click: Click) -> None:
         """The requester has the secret: remove the message that shows it."""
-        await self._confirm(deed, click)
+        stored = await self._of(deed.request, click)
+        shown = stored.value
+        # An earlier key's message says nothing about the secret of the present one. A quick click can overtake our own
+        # note that Slack took the message.
+        if _is_present(shown, deed.attempt) and isinstance(shown, Shown | Revealing):
+            now = self.transitions.clock()
+            at = shown.at if isinstance(shown, Shown) else now
+            life = shown.life if isinstance(shown, Shown) else _begun(shown.then(Shown, at=at, life=shown.life))
+            confirmed = shown.then(Confirmed, shown_at=at, at=now, life=life)
+            event = self.transitions.event(Action.CONFIRMED, deed.request, click.by, key=shown.key.id)
+            await self.transitions.commit(stored, confirmed, event)
         await self.notifier.clear(click.reply)
 
     async def replace(self, deed: Replace, click: Click) -> str:
@@ -91,19 +102,6 @@ class Delivery:
         if not _is_present(stored.value, deed.attempt):
             raise Refused(f"{_OUTDATED} Nothing was changed.")
         return stored
-
-    async def _confirm(self, deed: Saved, click: Click) -> None:
-        stored = await self._of(deed.request, click)
-        shown = stored.value
-        if not _is_present(shown, deed.attempt):
-            return  # an earlier key's message: it says nothing about the secret of the present one
-        if isinstance(shown, Shown | Revealing):  # a quick click can overtake our own note that Slack took the message
-            now = self.transitions.clock()
-            at = shown.at if isinstance(shown, Shown) else now
-            life = shown.life if isinstance(shown, Shown) else _begun(shown.then(Shown, at=at, life=shown.life))
-            confirmed = shown.then(Confirmed, shown_at=at, at=now, life=life)
-            event = self.transitions.event(Action.CONFIRMED, deed.request, click.by, key=shown.key.id)
-            await self.transitions.commit(stored, confirmed, event)
 
     async def _give_up(self, deed: Replace, click: Click) -> Keyed:
         stored = await self._present(deed, click)
@@ -130,9 +128,8 @@ class Delivery:
         try:
             _must_be(asker, await self.directory.identify(click.by, click.team))
         except Refused as error:
-            await self.transitions.record(
-                Action.SHOW_REFUSED, request, click.by, tried=click.deed.kind, reason=error.tell
-            )
+            tried = click.deed.kind
+            await self.transitions.record(Action.SHOW_REFUSED, request, click.by, tried=tried, reason=error.tell)
             raise
         return stored
 
@@ -148,7 +145,7 @@ class Delivery:
 
     async def _reveal(self, stored: Stored[Revealing], ready: Ready, secret: Secret | None, click: Click) -> None:
         if secret is None:
-            await self._lost(stored, "The sealed secret could not be opened.")
+            await self.expiry.undeliver(stored, stored.value, "The sealed secret could not be opened.")
             return
         handover = Handover(
             ready.ask.id,
@@ -164,18 +161,13 @@ class Delivery:
         try:
             await self.notifier.hand_over(click.reply, handover)
         except LatchkeyError:
-            await self._lost(stored, "Slack did not take the message with the secret.")
+            await self.expiry.undeliver(stored, stored.value, "Slack did not take the message with the secret.")
             return
         shown = stored.value.then(Shown, at=self.transitions.clock(), life=stored.value.life)
         event = self.transitions.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
         extra = With(also=settlement(shown, shown.at))
-        try:
+        with suppress(Conflict):  # the requester was quicker with the next click, or the lease ended
             await self.transitions.commit(stored, replace(shown, life=_begun(shown)), event, extra=extra)
-        except Conflict:
-            return  # the requester was quicker with the next click, or the lease ended: the record says which
-
-    async def _lost(self, stored: Stored[Revealing], why: str) -> None:
-        await self.expiry.undeliver(stored, stored.value, why)
 
 
 _OUTDATED = "This button belongs to an earlier key. Only the newest message counts."

@@ -10,25 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
+from bot.domain import requests as states
 from bot.domain.audit import Action
 from bot.domain.catalog import Account
 from bot.domain.errors import CloudRefused, Refused, plain
 from bot.domain.keys import ApiKey, Marker, NewServiceAccount, Principal, RequestId, ServiceAccount
-from bot.domain.requests import (
-    Approved,
-    Confirmed,
-    Failed,
-    Keyed,
-    Offered,
-    Ready,
-    Request,
-    Retired,
-    Revealing,
-    Shown,
-    Unclaimed,
-    Undelivered,
-    Working,
-)
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.cloud import Cloud
 from bot.services.requests.transitions import STRAGGLER, Transitions
@@ -46,17 +32,17 @@ class Accounts:
     transitions: Transitions
     cloud: Cloud
 
-    async def owner_of(self, request: Request) -> Principal | None:
+    async def owner_of(self, request: states.Request) -> Principal | None:
         """Whose keys the request is about; None while the account that it needs does not exist."""
         ask = request.ask
         if not isinstance(ask.owner, NewServiceAccount):
             return ask.owner.id
-        if isinstance(request, Keyed) and request.key.owner:
+        if isinstance(request, states.Keyed) and request.key.owner:
             return request.key.owner
         ours = await self._ours(request)
         return ours.id if ours else None
 
-    async def check(self, request: Approved) -> None:
+    async def check(self, request: states.Approved) -> None:
         """Raises `Refused` when the name of an account to be made is somebody else's by now."""
         owner = request.ask.owner
         if isinstance(owner, NewServiceAccount) and any(
@@ -64,7 +50,7 @@ class Accounts:
         ):
             raise Refused(f"There is a service account named {plain(owner.name)} by now. Ask for a key of that one.")
 
-    async def ensure(self, working: Working) -> ServiceAccount | None:
+    async def ensure(self, working: states.Working) -> ServiceAccount | None:
         """The new account of this request, made if it is not there; None when the owner exists already.
 
         Raises `Unknown` when it may have been made: found by its marker, the next attempt uses it.
@@ -94,7 +80,7 @@ class Accounts:
         if account is None:
             await self.cloud.must_see_all()
             return _last_look(request, now)
-        if isinstance(request, Shown | Confirmed | Retired):
+        if isinstance(request, states.Living | states.Retired):
             await self._describe(request.ask.owner, account, request.ask.id)
             return None
         keys = await self.cloud.keys_of(account.id)
@@ -104,12 +90,12 @@ class Accounts:
             await self._remove(account, request.ask.id)
         return None
 
-    async def _ours(self, request: Request) -> Account | None:
+    async def _ours(self, request: states.Request) -> Account | None:
         owner = request.ask.owner
         found = await self.cloud.accounts_named(owner.name) if isinstance(owner, NewServiceAccount) else ()
         return next((each for each in found if _is_ours(each, request)), None)
 
-    async def _make(self, owner: NewServiceAccount, working: Working) -> Account:
+    async def _make(self, owner: NewServiceAccount, working: states.Working) -> Account:
         marker, request = str(Marker(working.ask.id, 0)), working.ask.id
         description = f"{owner.description[: MOST - len(marker) - 1]} {marker}".strip()
         await self.transitions.record(Action.ACCOUNT_INTENDED, request, name=owner.name, marker=marker)
@@ -124,7 +110,7 @@ class Accounts:
         await self._made(made, working)
         return made
 
-    async def _made(self, made: Account, working: Working, **found: str) -> None:
+    async def _made(self, made: Account, working: states.Working, **found: str) -> None:
         about = {"account": str(made.id), "name": made.name, "marker": str(Marker(working.ask.id, 0))}
         await self.transitions.record(Action.ACCOUNT_CREATED, working.ask.id, **about, **found)
 
@@ -139,34 +125,34 @@ class Accounts:
         await self.transitions.record(Action.ACCOUNT_DELETED, request, account=account.id, name=account.name)
 
 
-def settlement(request: Request, at: datetime) -> Mapping[Item, datetime]:
+def settlement(request: states.Request, at: datetime) -> Mapping[Item, datetime]:
     """What settles the request's new account, and when; nothing where it makes none."""
     return {Item(ItemKind.ACCOUNT, request.ask.id): at} if isinstance(request.ask.owner, NewServiceAccount) else {}
 
 
-def _is_ours(account: Account, request: Request) -> bool:
+def _is_ours(account: Account, request: states.Request) -> bool:
     return Marker.find(account.description) == Marker(request.ask.id, 0)
 
 
-def _is_of(key: ApiKey, request: Request) -> bool:
+def _is_of(key: ApiKey, request: states.Request) -> bool:
     marker = Marker.find(key.description)
     return marker is not None and marker.request == request.ask.id
 
 
-def _last_look(request: Request, now: datetime) -> datetime | None:
+def _last_look(request: states.Request, now: datetime) -> datetime | None:
     """When to look once more for an account that is not there: one whose answer was lost may show late."""
-    last = request.at + STRAGGLER if isinstance(request, Failed) else now
+    last = request.at + STRAGGLER if isinstance(request, states.Failed) else now
     return last if last > now else None
 
 
-def _waits(request: Request, now: datetime) -> datetime | None:
+def _waits(request: states.Request, now: datetime) -> datetime | None:
     """When to look again, while a key of this request may still come or has to go; None when it is settled."""
     match request:
-        case Approved() | Offered() | Working() | Ready() | Revealing():
+        case states.Approved() | states.Offered() | states.Working() | states.Ready() | states.Revealing():
             return now + LATER
-        case Shown() | Confirmed() | Undelivered() if now < request.grant.fresh_until:
+        case states.Shown() | states.Confirmed() | states.Undelivered() if now < request.grant.fresh_until:
             return request.grant.fresh_until
-        case Undelivered() | Unclaimed() if request.deleted_at is None:
+        case states.Undelivered() | states.Unclaimed() if request.deleted_at is None:
             return now + LATER
         case _:
             return None

@@ -6,20 +6,7 @@ that whoever finds the request after a crash knows what may have happened. Nothi
 
 from dataclasses import dataclass
 
-from bot.domain.requests import (
-    Approved,
-    Confirmed,
-    Offered,
-    Pending,
-    Ready,
-    Request,
-    Retired,
-    Revealing,
-    Shown,
-    Unclaimed,
-    Undelivered,
-    Working,
-)
+from bot.domain import requests as states
 from bot.services.keys.change import Changing
 from bot.services.keys.create import NOTHING_CHANGED, Creation
 from bot.services.keys.expiry import Expiry
@@ -44,43 +31,43 @@ class Execution:
     lifecycle: Lifecycle
     probing: Probing
 
-    async def advance(self, stored: Stored[Request]) -> None:
+    async def advance(self, stored: Stored[states.Request]) -> None:
         """Take the step that is due; at rest, do nothing."""
         now = self.transitions.clock()
         match stored.value:
-            case Pending() as pending if now < pending.expires_at:
+            case states.Pending() as pending if now < pending.expires_at:
                 await self.reminders.tell(stored, pending)
-            case Pending() as pending:
+            case states.Pending() as pending:
                 await self.expiry.expire(stored, pending)
-            case Approved() as approved if approved.ask.makes_key:
+            case states.Approved() as approved if approved.ask.makes_key:
                 await self.creation.make(stored, approved)
-            case Approved() as approved:
+            case states.Approved() as approved:
                 await self.changing.begin(stored, approved)
-            case Working() as working if working.ask.makes_key:
+            case states.Working() as working if working.ask.makes_key:
                 await self.reconciling.reconcile(stored, working)
-            case Working() as working:
+            case states.Working() as working:
                 await self.changing.finish(stored, working)
-            case Offered() as offered:
+            case states.Offered() as offered:
                 await self.creation.fail(
                     stored, offered, "Nobody asked for the secret in time.", NOTHING_CHANGED, ASK_AGAIN
                 )
             case _:
                 await self._with_key(stored)
 
-    async def _with_key(self, stored: Stored[Request]) -> None:
+    async def _with_key(self, stored: Stored[states.Request]) -> None:
         match stored.value:
-            case Ready() as ready if self.transitions.clock() < ready.claim_by:
+            case states.Ready() as ready if self.transitions.clock() < ready.claim_by:
                 await self.probing.probe(stored, ready)
-            case Ready() as ready:
+            case states.Ready() as ready:
                 await self.expiry.unclaimed(stored, ready)
-            case Revealing() as revealing:
+            case states.Revealing() as revealing:
                 why = "Latchkey stopped while the secret was on its way, so it cannot tell whether the secret was seen."
                 await self.expiry.undeliver(stored, revealing, why)
-            case Shown() | Confirmed() as living:
+            case states.Shown() | states.Confirmed() as living:
                 await self.lifecycle.step(stored, living)
-            case Retired() as retired:
+            case states.Retired() as retired:
                 await self.lifecycle.wind_up(stored, retired)
-            case Undelivered() | Unclaimed() as withdrawn if withdrawn.deleted_at is None:
+            case states.Undelivered() | states.Unclaimed() as withdrawn if withdrawn.deleted_at is None:
                 await self.expiry.withdraw(stored, withdrawn)
             case _:
                 return

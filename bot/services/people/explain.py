@@ -4,7 +4,7 @@ It only reads, so that it works on a snapshot too. What it says is for people; e
 fresh reads, where something happens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -114,7 +114,7 @@ class Explaining:
         held_roles, via = await self._held_roles(requester)
         never = OWN_ACCOUNT if target.owner.id == (await self.cloud.own_account() or None) else requester.refusal
         verdict = Forbidden("", never) if never else decide(self.policy, ask, held_roles)
-        approvers = () if isinstance(verdict, Forbidden) else await self.approvers(target, person, thorough=True)
+        approvers = () if isinstance(verdict, Forbidden) else await self.who.of(target, person, thorough=True)
         return Explanation(
             ask,
             requester,
@@ -124,12 +124,6 @@ class Explaining:
             tuple(Looked(each, via.get(each.binding, "")) for each in weigh_all(held_roles, target)),
             tuple(approvers),
         )
-
-    async def approvers(
-        self, target: Target, requester: Person, *, thorough: bool = False, most: int | None = None
-    ) -> Sequence[Approver]:
-        """Everybody but the requester who has authority over the key; see `Approvers.of`."""
-        return await self.who.of(target, requester, thorough=thorough, most=most)
 
     async def _held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
         """What somebody holds, and whom the policy names where it gives a role."""

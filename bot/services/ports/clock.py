@@ -1,12 +1,8 @@
 """What the services need of time."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import TypeAlias
 
-
-class Clock(Protocol):
-    """The time, aware, in UTC."""
-
-    def __call__(self) -> datetime:
-        """Now."""
-        ...
+Clock: TypeAlias = Callable[[], datetime]
+"""The time now, aware, in UTC."""

@@ -66,9 +66,8 @@ class Reviewing:
     async def begin(self) -> None:
         """Put the first pass on the agenda, unless one is there that is due earlier."""
         review = self.directory.policy().review
-        await self.agenda.put(
-            Item(ItemKind.REVIEW), self.transitions.clock() + (review.every if review else LOOK_AGAIN)
-        )
+        wait = review.every if review else LOOK_AGAIN
+        await self.agenda.put(Item(ItemKind.REVIEW), self.transitions.clock() + wait)
 
     async def step(self, item: Item) -> datetime | None:
         """Carry out one item of the review; returns when it is due again."""
@@ -93,7 +92,8 @@ class Reviewing:
 
     async def keep(self, deed: Keep, click: Click) -> Page:
         """Remember that a key stays, and why. Raises `Refused`, and `NotFound` for a key that is not theirs to see."""
-        if problem := _problem(deed.reason):
+        problem = text_problem(deed.reason, LIMITS["reason"]) if deed.reason.strip() else "Write a reason."
+        if problem:
             raise Refused(f"{problem} Nothing was changed.")
         person = await self.directory.identify(click.by, click.team)
         view = await self.sees(deed.key, await self.directory.held_roles(person))
@@ -104,11 +104,8 @@ class Reviewing:
             await self.keeps.keep(kept)
         await self._found(view.owner.id, deed.digest, click.by)
         await self.changed(view.owner.id)
-        return TextPage(
-            "Kept",
-            f"The API key `{plain(view.key.id)}` stays. The review asks about it again {when(kept.until)}, "
-            "if it is still there.",
-        )
+        stays = f"The API key `{plain(view.key.id)}` stays."
+        return TextPage("Kept", f"{stays} The review asks about it again {when(kept.until)}, if it is still there.")
 
     async def changed(self, owner: Principal) -> None:
         """Something happened to keys of this owner: the messages that ask about them are drawn again soon."""
@@ -230,7 +227,3 @@ class Reviewing:
         whose = other.owner if other else (await self.addressing.known(owner)).owner
         audience: Audience = "owner" if whose and whose.kind == "user" and not is_channel else "channel"
         return Digest(whose, audience, self.transitions.clock(), review.older_than)
-
-
-def _problem(reason: str) -> str | None:
-    return text_problem(reason, LIMITS["reason"]) if reason.strip() else "Write a reason."
