@@ -29,7 +29,7 @@ from bot.services.dispatch import Dispatcher
 from bot.services.keys.steps import Execution
 from bot.services.messages import Publishing
 from bot.services.ports.clock import Clock
-from bot.services.ports.store import Agenda, Inbox, Lease, Requests, Stored
+from bot.services.ports.store import Agenda, Inbox, Lease, Requests
 from bot.services.requests.transitions import REFUSED
 
 LEASE = timedelta(seconds=60)
@@ -178,7 +178,9 @@ class Worker:
         """Show the request as it is, take the steps that are due, and show it again."""
         retry: datetime | None = None
         for _ in range(STEPS):
-            stored = await self._known(RequestId(item.id))
+            stored = await self.requests.get(RequestId(item.id))
+            if stored is None:
+                raise NotFound("no such request")
             told = (await self._publish(stored.value), await self._tell(stored.value))
             retry = min((at for at in told if at), default=None)
             deadline = due(stored.value)
@@ -215,12 +217,6 @@ class Worker:
             exc_info=None if is_ours else error,
         )
         return self.clock() + AGAIN
-
-    async def _known(self, request: RequestId) -> Stored[Request]:
-        stored = await self.requests.get(request)
-        if stored is None:
-            raise NotFound("no such request")
-        return stored
 
     async def _click(self, item: Item) -> None:
         click = await self.inbox.get(item.id)

@@ -26,7 +26,6 @@ from bot.domain.keys import (
     SlackUserId,
     TeamId,
 )
-from bot.domain.kinds import Kind
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.policy import Policy
 from bot.domain.requests import Keyed, Living, Ready, Request, Revealing, Withdrawn
@@ -119,7 +118,7 @@ class Viewing:
 
     async def view_of(self, key: ApiKey, held_roles: HeldRoles, catalog: CatalogIndex) -> KeyView | None:
         """A key that was just read, as this person may see it; None when it is not theirs to see."""
-        target, request = target_in(catalog, key), await self._maker(key)
+        target, request = catalog.target(key), await self._maker(key)
         if target is None or not may_see(held_roles, target, request):
             return None
         own = held_roles.person.principal
@@ -141,8 +140,7 @@ class Viewing:
 
     async def edit_page(self, key: KeyId, held_roles: HeldRoles) -> EditPage:
         """Name and description to be changed. Raises `Refused` when they may not, or when no field can hold them."""
-        view = await self.key_view(key, held_roles)
-        await self._asking(Operation.EDIT, view, held_roles)
+        view, _ = await self._asking(Operation.EDIT, key, held_roles)
         for field, text in (("name", view.key.name), ("description", view.key.description)):
             if len(text) > FIELD:
                 raise Refused(
@@ -153,22 +151,19 @@ class Viewing:
 
     async def delete_page(self, key: KeyId, held_roles: HeldRoles) -> DeletePage:
         """What is lost with a key. Raises `Refused` when it may not be deleted."""
-        view = await self.key_view(key, held_roles)
-        await self._asking(Operation.DELETE, view, held_roles)
+        view, _ = await self._asking(Operation.DELETE, key, held_roles)
         return DeletePage(view)
 
     async def rotate_page(self, key: KeyId, held_roles: HeldRoles) -> RotatePage:
         """A new key in place of this one. Raises `Refused` when there may be none."""
-        view = await self.key_view(key, held_roles)
-        terms = await self._asking(Operation.ROTATE, view, held_roles)
+        view, terms = await self._asking(Operation.ROTATE, key, held_roles)
         most = min(each for each in (terms.overlap, MOST_OVERLAP, self._left_at_confluent(view)) if each is not None)
         overlaps = tuple(range(max(most.days, 0) + 1))
         return RotatePage(view, terms, overlaps)
 
     async def extend_page(self, key: KeyId, held_roles: HeldRoles) -> ExtendPage:
         """A longer life for a key that has an end. Raises `Refused` when it may have none."""
-        view = await self.key_view(key, held_roles)
-        terms = await self._asking(Operation.EXTEND, view, held_roles)
+        view, terms = await self._asking(Operation.EXTEND, key, held_roles)
         left = view.ends_at - self.clock() if view.ends_at else timedelta()
         return ExtendPage(view, terms, left, most=self._left_at_confluent(view))
 
@@ -203,10 +198,11 @@ class Viewing:
         is_ours = await self.directory.is_own(target.owner)
         return _Case(self.directory.policy(), held_roles, key, target, request, self.clock(), is_ours=is_ours)
 
-    async def _asking(self, operation: Operation, view: KeyView, held_roles: HeldRoles) -> Terms:
-        """On which terms it may be asked for. Raises `Refused` with the reason why it may not."""
-        target = Target(view.owner, view.resource)
-        return (await self._case(view.key, target, view.request, held_roles)).terms(operation)
+    async def _asking(self, operation: Operation, key: KeyId, held_roles: HeldRoles) -> tuple[KeyView, Terms]:
+        """The key, and on which terms it may be asked for. Raises `Refused` with the reason why it may not."""
+        view = await self.key_view(key, held_roles)
+        case = await self._case(view.key, Target(view.owner, view.resource), view.request, held_roles)
+        return view, case.terms(operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,14 +268,3 @@ class _Case:
             asked_at=self.now,
             key=key,
         )
-
-
-def target_in(catalog: CatalogIndex, key: ApiKey) -> Target | None:
-    """Whose key it is and what it opens; None for Confluent's own.
-
-    What opens something that we do not know counts as opening everything: only who manages all keys sees it.
-    """
-    if key.owner is None:
-        return None
-    resource = catalog.resource(key) or OrganizationScope(Kind.GLOBAL)
-    return Target(catalog.owner(key.owner), resource)

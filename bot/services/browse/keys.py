@@ -16,7 +16,7 @@ from bot.domain.errors import CloudRefused, Unavailable, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, MyAccount, Owner, Principal
 from bot.domain.requests import Keyed
 from bot.domain.visibility import accounts_in_sight, may_see
-from bot.services.browse.key import MOST_ASKED, Viewing, target_in
+from bot.services.browse.key import MOST_ASKED, Viewing
 from bot.services.browse.lookup import CatalogIndex, known
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import Filters, KeysPage
@@ -192,7 +192,7 @@ class _Look:
         return sorted(filter(self._passes, keys), key=lambda each: (each.name.casefold(), each.id)), left_out
 
     def _passes(self, key: ApiKey) -> bool:
-        target = target_in(self.catalog, key)
+        target = self.catalog.target(key)
         return (
             target is not None
             and may_see(self.held_roles, target, self.asked.get(key.id))

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 
 from bot.domain.authority import Target
 from bot.domain.catalog import Catalog
-from bot.domain.keys import ApiKey, Marker, MyAccount, Owner, Principal, Resource, ServiceAccount, unnamed
+from bot.domain.keys import (
+    ApiKey,
+    Marker,
+    MyAccount,
+    OrganizationScope,
+    Owner,
+    Principal,
+    Resource,
+    ServiceAccount,
+    unnamed,
+)
 from bot.domain.kinds import Kind
 from bot.domain.requests import Keyed, Request
 from bot.services.catalog.cache import CatalogCache
@@ -43,9 +53,12 @@ class CatalogIndex:
         )
 
     def target(self, key: ApiKey) -> Target | None:
-        """Whose key it is and what it opens; None for a key that has no owner, or one of a kind that we do not know."""
-        resource = self.resource(key)
-        return Target(self.owner(key.owner), resource) if key.owner and resource else None
+        """Whose key it is and what it opens; None for Confluent's own.
+
+        What opens something that we do not know counts as opening everything: only who manages all keys sees it.
+        """
+        resource = self.resource(key) or OrganizationScope(Kind.GLOBAL)
+        return None if key.owner is None else Target(self.owner(key.owner), resource)
 
     def owner(self, principal: Principal) -> Owner:
         """Who owns a key. Ids are opaque, but what the catalog does not know has nothing else to be known by."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bot.domain.catalog import Endpoints
+from bot.domain.authority import Target
 from bot.domain.keys import Marker, MyAccount, NewServiceAccount, OrganizationScope, Owner, Person, Principal, Resource
 from bot.domain.kinds import Kind
 from bot.services.catalog.cache import CatalogCache
@@ -28,15 +28,6 @@ _MISSING = {"account_name": "Write a name for the service account."}
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A form in which everything exists, but for a service account that is to be made."""
-
-    owner: Owner
-    resource: Resource
-    endpoints: Endpoints
-
-
-@dataclass(frozen=True, slots=True)
 class Validator:
     """Checks forms. May raise `Unavailable` and `CloudRefused`."""
 
@@ -44,14 +35,14 @@ class Validator:
     catalog: CatalogCache
     cloud: Cloud
 
-    async def check(self, draft: Draft, person: Person) -> Checked | FormPage:
-        """Whether everything in the form is there and exists at Confluent right now."""
+    async def check(self, draft: Draft, person: Person) -> Target | FormPage:
+        """What the form asks for, which exists at Confluent right now, but for an account that is to be made."""
         problems = dict(text_problems(draft))
         owner = await self._owner(draft, person, problems)
-        found = await self._resource(draft, problems)
-        if problems or owner is None or found is None:
+        resource = await self._resource(draft, problems)
+        if problems or owner is None or resource is None:
             return await self.form(draft, problems)
-        return Checked(owner, found[0], found[1])
+        return Target(owner, resource)
 
     async def form(self, draft: Draft, problems: Mapping[str, str] | None = None) -> FormPage:
         """The form as it was filled in, with what is wrong under its fields."""
@@ -82,7 +73,7 @@ class Validator:
             problems["account_name"] = name_taken(taken[0].id)
         return NewServiceAccount(name, draft.account_description.strip())
 
-    async def _resource(self, draft: Draft, problems: dict[str, str]) -> tuple[Resource, Endpoints] | None:
+    async def _resource(self, draft: Draft, problems: dict[str, str]) -> Resource | None:
         kind = kind_of(draft)
         everywhere = kind.row.is_wide
         if not everywhere and (missing := _missing(draft, kind)):
@@ -93,11 +84,12 @@ class Validator:
         if found is None:
             problems["kind" if everywhere else "resource"] = kind.row.gone
             return None
-        if isinstance(found[0], OrganizationScope):
-            return found
+        resource, _ = found
+        if isinstance(resource, OrganizationScope):
+            return resource
         catalog = await self.catalog.current()
         names = {each.id: each.name for each in catalog.environments} if catalog else {}
-        return replace(found[0], environment_name=names.get(draft.environment, draft.environment)), found[1]
+        return replace(resource, environment_name=names.get(draft.environment, draft.environment))
 
 
 def name_taken(account: str) -> str:

@@ -1,8 +1,9 @@
 """Who somebody is at Confluent, and what they hold there: reads, some of them cached."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import TypeVar
 
 from bot.domain.asks import Approval
 from bot.domain.authority import HeldRoles
@@ -17,6 +18,7 @@ from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import People
 from bot.services.ports.store import Cache
 
+T = TypeVar("T")
 DISPLAY = timedelta(seconds=60)
 """How old what we read about a person may be when it is only shown."""
 ORGANIZATION_KEPT = timedelta(days=1)
@@ -89,25 +91,22 @@ class Directory:
 
     async def glance(self, person: Person) -> HeldRoles:
         """What a person held within the last minute: for showing only."""
-        name = f"bindings:{person.principal}"
-        cached = await self.cache.get(name, tuple[Binding, ...])
-        if cached is None:
-            bindings = tuple(await self.cloud.role_bindings(person.principal))
-            await self.cache.put(name, bindings, tuple[Binding, ...], now=self.clock(), keep=DISPLAY)
-        else:
-            bindings = cached[0]
+
+        async def ask() -> tuple[Binding, ...]:
+            return tuple(await self.cloud.role_bindings(person.principal))
+
+        bindings = await self._remembered(f"bindings:{person.principal}", tuple[Binding, ...], ask)
         return await self._with_mappings(person, bindings, shown=True)
 
     async def members(self, group: str, *, shown: bool) -> Sequence[SlackUserId]:
         """Who is in a Slack user group; a group that does not exist has nobody. `shown` accepts a minute-old list."""
         if group in self._groups:
             return self._groups[group]
-        name = f"group:{group}"
-        cached = await self.cache.get(name, tuple[SlackUserId, ...]) if shown else None
-        if cached is not None:
-            return cached[0]
-        members = tuple(await self.people.members(group))
-        await self.cache.put(name, members, tuple[SlackUserId, ...], now=self.clock(), keep=DISPLAY)
+
+        async def ask() -> tuple[SlackUserId, ...]:
+            return tuple(await self.people.members(group))
+
+        members = await self._remembered(f"group:{group}", tuple[SlackUserId, ...], ask, fresh=not shown)
         if self.is_one_decision:
             self._groups[group] = members
         return members
@@ -133,28 +132,30 @@ class Directory:
         """All users of the organization; `shown` accepts a minute-old list."""
         if self._everybody is not None:
             return self._everybody
-        cached = await self.cache.get("users", tuple[User, ...]) if shown else None
-        if cached is not None:
-            return cached[0]
-        users = tuple(await self.cloud.users())
-        await self.cache.put("users", users, tuple[User, ...], now=self.clock(), keep=DISPLAY)
+
+        async def ask() -> tuple[User, ...]:
+            return tuple(await self.cloud.users())
+
+        users = await self._remembered("users", tuple[User, ...], ask, fresh=not shown)
         if self.is_one_decision:
             self._everybody = users
         return users
 
     async def is_own(self, owner: Owner) -> bool:
         """Whether this is the account of Latchkey itself, whose rights nobody gets by asking for a key of it."""
-        cached = await self.cache.get("own-account", str)
-        own = cached[0] if cached else await self.cloud.own_account()
-        if cached is None:
-            await self.cache.put("own-account", own, str, now=self.clock(), keep=OWN_KEPT)
-        return owner.id == own
+        return owner.id == await self._remembered("own-account", str, self.cloud.own_account, OWN_KEPT)
 
     async def organization(self) -> str:
         """The id of the organisation; it never changes, so it is kept for a day."""
-        cached = await self.cache.get("organization", str)
+        return await self._remembered("organization", str, self.cloud.organization, ORGANIZATION_KEPT)
+
+    async def _remembered(
+        self, name: str, of: type[T], ask: Callable[[], Awaitable[T]], keep: timedelta = DISPLAY, *, fresh: bool = False
+    ) -> T:
+        """What was read last, while it is kept; else, and always for `fresh`, what is read now."""
+        cached = None if fresh else await self.cache.get(name, of)
         if cached is not None:
             return cached[0]
-        organization = await self.cloud.organization()
-        await self.cache.put("organization", organization, str, now=self.clock(), keep=ORGANIZATION_KEPT)
-        return organization
+        value = await ask()
+        await self.cache.put(name, value, of, now=self.clock(), keep=keep)
+        return value

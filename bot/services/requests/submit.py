@@ -15,7 +15,7 @@ from bot.domain.requests import Approved, Pending
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Change, Check, Click, Draft, Send
 from bot.services.form.advise import lifetime_problem, warnings_about
-from bot.services.form.validate import Checked, Validator
+from bot.services.form.validate import Validator
 from bot.services.pages import FormPage, ReviewPage
 from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory
@@ -88,17 +88,16 @@ class Forms:
         draft_id, draft = click.id, deed.draft
         await self.drafts.put(draft_id, click.by, draft)
         person = await self.directory.identify(click.by, click.team, shown=True)
-        checked = await self.validator.check(draft, person)
-        if isinstance(checked, FormPage):
-            return checked
-        ask = self._ask(RequestId(draft_id), draft, checked, person)
+        target = await self.validator.check(draft, person)
+        if isinstance(target, FormPage):
+            return target
+        ask = self._ask(RequestId(draft_id), draft, target, person)
         held_roles = await self.directory.glance(person)
         verdict = decide(self.directory.policy(), ask, held_roles)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         if problem := lifetime_problem(ask, verdict.terms):
             return await self.validator.form(draft, {"lifetime": problem})
-        target = Target(checked.owner, checked.resource)
         candidates = await self.candidates.of(target, person) if isinstance(verdict, NeedsApproval) else ()
         enough(candidates, verdict)
         room = await must_have_room(self.cloud, ask)
@@ -106,7 +105,7 @@ class Forms:
         approvers = Counter(each.basis for each in candidates)
         lasts = lifetime(ask, verdict.terms)
         return ReviewPage(
-            draft_id, draft, checked.owner, checked.resource, verdict.terms, approvers, warnings, lifetime=lasts
+            draft_id, draft, target.owner, target.resource, verdict.terms, approvers, warnings, lifetime=lasts
         )
 
     async def change(self, deed: Change, click: Click) -> FormPage:
@@ -122,11 +121,11 @@ class Forms:
         if await self.transitions.find(RequestId(draft_id)) is not None:
             return SENT_ALREADY  # and what it asked for may exist by now: its new account, its key at the limit
         person = await self.directory.identify(click.by, click.team)
-        checked = await self.validator.check(draft, person)
-        if isinstance(checked, FormPage):
-            return checked
-        ask = self._ask(RequestId(draft_id), draft, checked, person)
-        rule = self.directory.policy().rule(ask.operation, Target(ask.owner, ask.resource))
+        target = await self.validator.check(draft, person)
+        if isinstance(target, FormPage):
+            return target
+        ask = self._ask(RequestId(draft_id), draft, target, person)
+        rule = self.directory.policy().rule(ask.operation, target)
         if rule and (problem := lifetime_problem(ask, rule.terms(self.directory.policy().table))):
             return await self.validator.form(draft, {"lifetime": problem})
         try:
@@ -141,13 +140,13 @@ class Forms:
             return f"No approval is needed. {follows(ask, request.terms, 'you')}"
         return "Your request is on its way. Latchkey writes to you when it is decided."
 
-    def _ask(self, request: RequestId, draft: Draft, checked: Checked, person: Person) -> Ask:
+    def _ask(self, request: RequestId, draft: Draft, target: Target, person: Person) -> Ask:
         return Ask(
             id=request,
             requester=person,
             operation=Operation.CREATE,
-            owner=checked.owner,
-            resource=checked.resource,
+            owner=target.owner,
+            resource=target.resource,
             name=draft.name.strip(),
             description=draft.description.strip(),
             reason=draft.reason,

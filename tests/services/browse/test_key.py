@@ -287,7 +287,7 @@ async def test_a_key_of_a_kind_that_nobody_knows_is_shown_to_who_manages_all_and
         assert await house.may(FEMI) == set()
         with pytest.raises(Refused, match="does not know what this key opens"):
             await house.viewing.delete_page(KeyId("KEY0000000000001"), await house.reader(FEMI))
-        assert (await known(house.viewing.catalog)).target(other_key(kind=None)) is None
+        assert (await known(house.viewing.catalog)).resource(other_key(kind=None)) is None
 
 
 async def test_a_user_who_owns_a_key_is_told_apart_from_a_service_account_that_nobody_lists() -> None:
