@@ -21,20 +21,20 @@ from bot.services.catalog.refresh import Cataloguing
 from bot.services.dispatch import Dispatcher, table
 from bot.services.form.validate import Validator
 from bot.services.keys.backstop import Backstop
-from bot.services.keys.change import Changing
+from bot.services.keys.change import KeyChanges
 from bot.services.keys.create import Creation
 from bot.services.keys.drift import Drift
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle
-from bot.services.keys.mint import Minting
+from bot.services.keys.mint import MintOnClaim
 from bot.services.keys.origin import Origin
 from bot.services.keys.orphans import Orphans
-from bot.services.keys.probe import Probing, chance
-from bot.services.keys.reconcile import Reconciling
+from bot.services.keys.probe import Probes, chance
+from bot.services.keys.reconcile import Reconciliation
 from bot.services.keys.reveal import Delivery
 from bot.services.keys.service_accounts import Accounts
-from bot.services.keys.steps import Execution
-from bot.services.messages import Publishing
+from bot.services.keys.steps import Steps
+from bot.services.messages import Publisher
 from bot.services.people.approvers import Approvers
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
@@ -43,11 +43,11 @@ from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud, Prober
 from bot.services.ports.slack import Notifier, People
 from bot.services.ports.store import Agenda, Audit, Cache, Drafts, Inbox, Keeps, Posts, Requests
-from bot.services.requests.change import Managing
+from bot.services.requests.change import KeyRequests
 from bot.services.requests.decide import Decisions
 from bot.services.requests.recheck import Permission
 from bot.services.requests.remind import Reminders
-from bot.services.requests.submit import Forms, Proposing
+from bot.services.requests.submit import Forms, Proposals
 from bot.services.requests.transitions import Transitions
 from bot.services.review.audience import Addressing
 from bot.services.review.digest import Digesting
@@ -97,7 +97,7 @@ class Services:
     catalog: CatalogCache
     forms: Forms
     decisions: Decisions
-    execution: Execution
+    steps: Steps
     delivery: Delivery
     viewing: Viewing
     listing: Listing
@@ -131,29 +131,29 @@ def compose(ports: Ports) -> Services:
     )
 
     validator = Validator(directory, catalog, cloud)
-    proposing = Proposing(transitions, directory, candidates)
-    forms = Forms(transitions, directory, validator, candidates, proposing, cloud, ports.drafts)
+    proposals = Proposals(transitions, directory, candidates)
+    forms = Forms(transitions, directory, validator, candidates, proposals, cloud, ports.drafts)
     decisions = Decisions(transitions, directory, cloud)
-    managing = Managing(proposing, viewing, directory, catalog, cloud, clock)
+    key_requests = KeyRequests(proposals, viewing, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock)
 
     accounts, origin = Accounts(transitions, cloud), Origin(transitions, requests)
     orphans, backstop = Orphans(transitions, cloud, accounts), Backstop(cache, clock)
-    reconciling, expiry = Reconciling(transitions, orphans, cloud), Expiry(transitions, orphans)
+    reconciliation, expiry = Reconciliation(transitions, orphans, cloud), Expiry(transitions, orphans)
     lifecycle = Lifecycle(transitions, expiry, orphans, origin)
     creation = Creation(transitions, permission, accounts, orphans, backstop, cloud, ports.policy)
-    execution = Execution(
+    steps = Steps(
         transitions,
         Reminders(transitions, directory, candidates),
         creation,
-        reconciling,
-        Changing(transitions, permission, origin, cloud),
+        reconciliation,
+        KeyChanges(transitions, permission, origin, cloud),
         expiry,
         lifecycle,
-        Probing(transitions, requests, ports.prober, ports.jitter),
+        Probes(transitions, requests, ports.prober, ports.jitter),
     )
-    minting = Minting(transitions, creation, orphans, backstop)
-    delivery = Delivery(transitions, directory, expiry, lifecycle, minting, ports.notifier)
+    mint_on_claim = MintOnClaim(transitions, creation, orphans, backstop)
+    delivery = Delivery(transitions, directory, expiry, lifecycle, mint_on_claim, ports.notifier)
     drift = Drift(transitions, cloud, origin)
 
     addressing = Addressing(directory, cloud, ports.people)
@@ -163,9 +163,9 @@ def compose(ports: Ports) -> Services:
         transitions, directory, cloud, addressing, digesting, agenda, keeps, notifier, viewing.key_view
     )
 
-    publishing = Publishing(ports.posts, ports.notifier, clock)
-    rows = table(decisions, forms, delivery, managing, reviewing.keep)
-    dispatcher = Dispatcher(rows, transitions, ports.notifier, publishing)
+    publisher = Publisher(ports.posts, ports.notifier, clock)
+    rows = table(decisions, forms, delivery, key_requests, reviewing.keep)
+    dispatcher = Dispatcher(rows, transitions, ports.notifier, publisher)
 
     async def moved(request: Request) -> None:
         await homes.changed(request)
@@ -175,8 +175,8 @@ def compose(ports: Ports) -> Services:
         ports.agenda,
         ports.inbox,
         requests,
-        execution,
-        publishing,
+        steps,
+        publisher,
         dispatcher,
         catalog,
         clock,
@@ -184,7 +184,7 @@ def compose(ports: Ports) -> Services:
         errands={
             ItemKind.HOME: homes.errand,
             ItemKind.GONE: drift.look,
-            ItemKind.SWEEP: reconciling.sweep,
+            ItemKind.SWEEP: reconciliation.sweep,
             ItemKind.ACCOUNT: accounts.settle,
             **dict.fromkeys(REVIEW_ITEMS, reviewing.step),
         },
@@ -196,7 +196,7 @@ def compose(ports: Ports) -> Services:
         catalog,
         forms,
         decisions,
-        execution,
+        steps,
         delivery,
         viewing,
         listing,

@@ -14,10 +14,10 @@ from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services import commands
 from bot.services.commands import Act, CardAt, Click, Deed
 from bot.services.keys.reveal import Delivery
-from bot.services.messages import Publishing
+from bot.services.messages import Publisher
 from bot.services.pages import EditPage, FormPage, Page, TextPage
 from bot.services.ports.slack import Notifier
-from bot.services.requests.change import Managing
+from bot.services.requests.change import KeyRequests
 from bot.services.requests.decide import Decisions
 from bot.services.requests.submit import SENT_ALREADY, Forms
 from bot.services.requests.transitions import Transitions, persistently
@@ -46,7 +46,7 @@ def table(
     decisions: Decisions,
     forms: Forms,
     delivery: Delivery,
-    managing: Managing,
+    key_requests: KeyRequests,
     keep: Callable[[commands.Keep, Click], Awaitable[Page | str | None]],
 ) -> tuple[Row[Any], ...]:
     """Every command that there is, each with its service."""
@@ -54,10 +54,10 @@ def table(
         Row(commands.Check, forms.check),
         Row(commands.Change, forms.change),
         Row(commands.Send, forms.send, "Request sent"),
-        Row(commands.Edit, managing.edit, "Request sent", opens=True),
-        Row(commands.Delete, managing.delete, "Request sent", opens=True),
-        Row(commands.Rotate, managing.rotate, "Request sent", opens=True),
-        Row(commands.Extend, managing.extend, "Request sent", opens=True),
+        Row(commands.Edit, key_requests.edit, "Request sent", opens=True),
+        Row(commands.Delete, key_requests.delete, "Request sent", opens=True),
+        Row(commands.Rotate, key_requests.rotate, "Request sent", opens=True),
+        Row(commands.Extend, key_requests.extend, "Request sent", opens=True),
         Row(commands.Keep, keep),
         Row(
             commands.Approve,
@@ -83,7 +83,7 @@ class Dispatcher:
     rows: tuple[Row[Any], ...]
     transitions: Transitions
     notifier: Notifier
-    publishing: Publishing
+    publisher: Publisher
 
     async def carry_out(self, click: Click) -> None:
         """Do it and answer. Raises only what a person cannot be told, because Slack does not take the answer."""
@@ -140,7 +140,7 @@ class Dispatcher:
         request = click.deed.request
         stored = await self.transitions.find(request)
         surface = _surface(row, click.by, click.card, stored.value) if stored else None
-        return request if surface and await self.publishing.found(request, surface, click.card) else None
+        return request if surface and await self.publisher.found(request, surface, click.card) else None
 
     async def _bring_up_to_date(self, request: RequestId) -> None:
         """Have the worker show a request again that nothing else would move; what is in flight shows itself."""

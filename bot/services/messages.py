@@ -57,7 +57,7 @@ def _of_its_life(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Publishing:
+class Publisher:
     """Writes messages. What could not be written is tried again; the request itself never waits for it."""
 
     posts: Posts

@@ -26,8 +26,8 @@ from bot.domain.requests import Request
 from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
 from bot.services.dispatch import Dispatcher
-from bot.services.keys.steps import Execution
-from bot.services.messages import Publishing
+from bot.services.keys.steps import Steps
+from bot.services.messages import Publisher
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Agenda, Inbox, Lease, Requests
 from bot.services.requests.transitions import REFUSED
@@ -86,8 +86,8 @@ class Worker:
     agenda: Agenda
     inbox: Inbox
     requests: Requests
-    execution: Execution
-    publishing: Publishing
+    steps: Steps
+    publisher: Publisher
     dispatcher: Dispatcher
     catalog: CatalogCache
     clock: Clock
@@ -186,14 +186,14 @@ class Worker:
             deadline = due(stored.value)
             if deadline is None or deadline > self.clock():
                 return min((at for at in (deadline, retry) if at), default=None)
-            await self.execution.advance(stored)
+            await self.steps.advance(stored)
         return self.clock()
 
     async def _publish(self, request: Request) -> datetime | None:
         """Show it, as far as Slack lets us in time: a key whose time is over must go while Slack answers nothing."""
         try:
             async with asyncio.timeout(SHOWN_WITHIN):
-                return await self.publishing.publish(request)
+                return await self.publisher.publish(request)
         except TimeoutError:
             return self.clock() + AGAIN
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in telling people keeps no step from being taken

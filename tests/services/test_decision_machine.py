@@ -133,7 +133,7 @@ class Interleaving(RuleBasedStateMachine):
         self.redis = FakeAsyncRedis(server=FakeServer())
         self.store = Store.open(self.redis, Sealer([bytes(32)]), TEAM, self.clock)
         services = composed(self.store, self.cloud, self.slack, self.clock, lambda: self.policy)
-        self.forms, self.decisions, self.execution = services.forms, services.decisions, services.execution
+        self.forms, self.decisions, self.steps = services.forms, services.decisions, services.steps
         self.clicks = 0
         self.roles_changed()
         for number, mine in enumerate(owners, start=1):
@@ -286,7 +286,7 @@ class Interleaving(RuleBasedStateMachine):
             at = due(stored.value) if stored else None
             if stored is None or at is None or at > self.clock():
                 return
-            await self.execution.advance(stored)
+            await self.steps.advance(stored)
 
     def together(self, doings: list[Awaitable[None]]) -> None:
         async def all_of_them() -> list[BaseException | None]:

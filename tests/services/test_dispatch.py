@@ -28,7 +28,7 @@ from bot.services.commands import (
     Saved,
 )
 from bot.services.dispatch import STALE, Dispatcher, Row, table
-from bot.services.messages import Publishing
+from bot.services.messages import Publisher
 from bot.services.pages import Page, TextPage
 from bot.services.ports.store import Change as Write
 from bot.services.requests.submit import SENT_ALREADY
@@ -95,7 +95,7 @@ class Office:
 
     def dispatcher(self, *rows: Row[Any]) -> Dispatcher:
         transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
-        return Dispatcher(rows, transitions, self.slack, Publishing(self.store.posts, self.slack, self.clock))
+        return Dispatcher(rows, transitions, self.slack, Publisher(self.store.posts, self.slack, self.clock))
 
 
 @pytest.fixture

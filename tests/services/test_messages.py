@@ -8,7 +8,7 @@ import pytest
 from bot.domain.errors import Undeliverable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Approved, Confirmed, Done, Request, Retired
-from bot.services.messages import Publishing
+from bot.services.messages import Publisher
 from bot.services.ports.store import Post
 from bot.services.surfaces import ASKED, CARD, END, OUTCOME, Surface
 from tests.services.world import a_world
@@ -35,8 +35,8 @@ async def _tried(request: Request, surface: Surface, horizon: timedelta) -> int:
     """How often a message that nobody takes is tried within the horizon."""
     async with a_world() as world:
         slack, clock = _Refusing(refused=frozenset({surface})), TestClock()
-        publishing = Publishing(world.store.posts, slack, clock)
-        while (again := await publishing.publish(request)) is not None and again < build.NOW + horizon:
+        publisher = Publisher(world.store.posts, slack, clock)
+        while (again := await publisher.publish(request)) is not None and again < build.NOW + horizon:
             clock.now = again
         return slack.tries.count(surface)
 
@@ -62,12 +62,12 @@ async def test_a_card_that_somebody_has_to_decide_on_is_tried_every_few_minutes(
 async def test_a_copy_that_is_gone_does_not_keep_the_other_one_from_being_updated() -> None:
     async with a_world() as world:
         slack, posts = FakeSlack(), world.store.posts
-        publishing = Publishing(posts, slack, TestClock())
-        await publishing.publish(build.pending())
+        publisher = Publisher(posts, slack, TestClock())
+        await publisher.publish(build.pending())
         known = {post.ts: post for post in await posts.get(RequestId("R1")) if post.surface == CARD}
         await posts.put(RequestId("R1"), Post(CARD, "C01", "9.9", "", broken="message_not_found"))
 
-        await publishing.publish(build.approved())
+        await publisher.publish(build.approved())
 
         (card,) = known.values()
         assert [type(each).__name__ for _, each in slack.messages[card.channel, card.ts]] == ["Pending", "Approved"]
@@ -89,26 +89,26 @@ class _Locked(FakeSlack):
 async def test_a_message_outlives_what_somebody_repairs(reason: str) -> None:
     async with a_world() as world:
         slack, clock = _Locked(), TestClock()
-        publishing = Publishing(world.store.posts, slack, clock)
-        await publishing.publish(build.pending())
+        publisher = Publisher(world.store.posts, slack, clock)
+        await publisher.publish(build.pending())
 
         slack.reason = reason
-        again = await publishing.publish(build.approved())
+        again = await publisher.publish(build.approved())
         assert again is not None
         slack.reason, clock.now = "", again
 
-        assert await publishing.publish(build.approved()) is None
+        assert await publisher.publish(build.approved()) is None
         assert all(isinstance(versions[-1][1], Approved) for versions in slack.messages.values())
 
 
 async def test_a_message_that_is_gone_is_left_alone() -> None:
     async with a_world() as world:
         slack = FakeSlack()
-        publishing = Publishing(world.store.posts, slack, TestClock())
-        await publishing.publish(build.pending())
+        publisher = Publisher(world.store.posts, slack, TestClock())
+        await publisher.publish(build.pending())
         slack.messages.clear()
 
-        assert await publishing.publish(build.approved()) is None
+        assert await publisher.publish(build.approved()) is None
         assert slack.messages == {}
 
 
@@ -130,7 +130,7 @@ async def test_a_deadline_is_kept_whatever_goes_wrong_in_telling_people(error: t
         await world.work_now()
         assert len(world.cloud.live(RequestId("R1"))) == 1
         breaking = _Breaking(people=world.slack.people, error=error)
-        process.worker.publishing = replace(process.worker.publishing, notifier=breaking)
+        process.worker.publisher = replace(process.worker.publisher, notifier=breaking)
         world.clock.advance(2 * DAY)
         await world.work_now()
         assert world.cloud.live(RequestId("R1")) == []
@@ -147,7 +147,7 @@ async def test_a_deadline_is_kept_whatever_befalls_those_who_watch_requests_and_
         await world.work_now()
         process.worker.moved = broken
         posts = type("Broken", (), {"get": broken, "put": broken})()
-        process.worker.publishing = replace(process.worker.publishing, posts=posts)
+        process.worker.publisher = replace(process.worker.publisher, posts=posts)
         world.clock.advance(2 * DAY)
         await world.work_now()
         assert world.cloud.live(RequestId("R1")) == []
@@ -163,7 +163,7 @@ async def test_one_message_that_breaks_keeps_no_other_back() -> None:
 
     async with a_world() as world:
         slack, clock = Half(), TestClock()
-        again = await Publishing(world.store.posts, slack, clock).publish(build.states()["done"])
+        again = await Publisher(world.store.posts, slack, clock).publish(build.states()["done"])
         told = {versions[0][0] for versions in slack.messages.values()}
         assert {"asked", "outcome"} <= told
         assert again is not None
@@ -174,6 +174,6 @@ async def test_a_message_that_slack_refuses_is_logged_with_its_surface_and_code(
 ) -> None:
     async with a_world() as world:
         slack = _Refusing(refused=frozenset({ASKED}))
-        await Publishing(world.store.posts, slack, TestClock()).publish(build.states()["done"])
+        await Publisher(world.store.posts, slack, TestClock()).publish(build.states()["done"])
     (record,) = [each for each in caplog.records if each.message == "a message is refused"]
     assert (record.levelname, vars(record)["surface"], vars(record)["code"]) == ("WARNING", "asked", "is_archived")

@@ -28,7 +28,7 @@ _INTENDED = {Operation.EDIT: Action.EDIT_INTENDED, Operation.DELETE: Action.DELE
 
 
 @dataclass(frozen=True, slots=True)
-class Changing:
+class KeyChanges:
     """The steps of a request that changes a key. All may raise `Conflict` and `Unavailable`."""
 
     transitions: Transitions

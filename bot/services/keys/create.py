@@ -44,7 +44,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """The steps to a key. All may raise `Conflict` and `Unavailable`, as those of `Execution` do."""
+    """The steps to a key. All may raise `Conflict` and `Unavailable`, as those of `Steps` do."""
 
     transitions: Transitions
     permission: Permission

@@ -19,7 +19,7 @@ _NOT_NOW = "The key could not be made. The message about it says what happened."
 
 
 @dataclass(frozen=True, slots=True)
-class Minting:
+class MintOnClaim:
     """From an offer to a key whose secret is in this process's hands and nowhere else."""
 
     transitions: Transitions

@@ -25,7 +25,7 @@ def chance() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Probing:
+class Probes:
     """Tries a key of our own making where it is going to be used, and writes down what it met."""
 
     transitions: Transitions

@@ -24,7 +24,7 @@ _NOTHING = "nothing is left of it"
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciling:
+class Reconciliation:
     """The steps of a request whose key may or may not exist."""
 
     transitions: Transitions

@@ -16,7 +16,7 @@ from bot.domain.requests import Confirmed, Granted, Keyed, Offered, Ready, Reque
 from bot.services.commands import Click, DropFormer, KeepFormer, Replace, Saved, Show
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle, former_of
-from bot.services.keys.mint import ON_ITS_WAY, Minting
+from bot.services.keys.mint import ON_ITS_WAY, MintOnClaim
 from bot.services.keys.service_accounts import settlement
 from bot.services.pages import Handover
 from bot.services.people.directory import Directory
@@ -37,7 +37,7 @@ class Delivery:
     directory: Directory
     expiry: Expiry
     lifecycle: Lifecycle
-    minting: Minting
+    mint_on_claim: MintOnClaim
     notifier: Notifier
 
     async def show(self, deed: Show, click: Click) -> str | None:
@@ -59,7 +59,7 @@ class Delivery:
             revealing, secret = await self._claim(stored, ready, click)
             await self._reveal(revealing, ready, secret, click)
             return None
-        minted = await self.minting.mint(stored, ready, click.by)
+        minted = await self.mint_on_claim.mint(stored, ready, click.by)
         if isinstance(minted, str):
             return minted
         await self._reveal(*minted, click)

@@ -7,29 +7,29 @@ that whoever finds the request after a crash knows what may have happened. Nothi
 from dataclasses import dataclass
 
 from bot.domain import requests as states
-from bot.services.keys.change import Changing
+from bot.services.keys.change import KeyChanges
 from bot.services.keys.create import NOTHING_CHANGED, Creation
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle
-from bot.services.keys.probe import Probing
-from bot.services.keys.reconcile import Reconciling
+from bot.services.keys.probe import Probes
+from bot.services.keys.reconcile import Reconciliation
 from bot.services.ports.store import Stored
 from bot.services.requests.remind import Reminders
 from bot.services.requests.transitions import ASK_AGAIN, Transitions
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class Steps:
     """The steps. All may raise `Conflict` (somebody was first: nothing to do) and `Unavailable` (again later)."""
 
     transitions: Transitions
     reminders: Reminders
     creation: Creation
-    reconciling: Reconciling
-    changing: Changing
+    reconciliation: Reconciliation
+    key_changes: KeyChanges
     expiry: Expiry
     lifecycle: Lifecycle
-    probing: Probing
+    probes: Probes
 
     async def advance(self, stored: Stored[states.Request]) -> None:
         """Take the step that is due; at rest, do nothing."""
@@ -42,11 +42,11 @@ class Execution:
             case states.Approved() as approved if approved.ask.makes_key:
                 await self.creation.make(stored, approved)
             case states.Approved() as approved:
-                await self.changing.begin(stored, approved)
+                await self.key_changes.begin(stored, approved)
             case states.Working() as working if working.ask.makes_key:
-                await self.reconciling.reconcile(stored, working)
+                await self.reconciliation.reconcile(stored, working)
             case states.Working() as working:
-                await self.changing.finish(stored, working)
+                await self.key_changes.finish(stored, working)
             case states.Offered() as offered:
                 await self.creation.fail(
                     stored, offered, "Nobody asked for the secret in time.", NOTHING_CHANGED, ASK_AGAIN
@@ -57,7 +57,7 @@ class Execution:
     async def _with_key(self, stored: Stored[states.Request]) -> None:
         match stored.value:
             case states.Ready() as ready if self.transitions.clock() < ready.claim_by:
-                await self.probing.probe(stored, ready)
+                await self.probes.probe(stored, ready)
             case states.Ready() as ready:
                 await self.expiry.unclaimed(stored, ready)
             case states.Revealing() as revealing:

@@ -24,17 +24,17 @@ from bot.services.pages import EditPage, KeyView, Page, TextPage
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
-from bot.services.requests.submit import SENT_ALREADY, Proposing
+from bot.services.requests.submit import SENT_ALREADY, Proposals
 from bot.services.text import duration, is_lifetime, lifetime_of, shorter
 
 CONFIRM = "CONFIRM"
 
 
 @dataclass(frozen=True, slots=True)
-class Managing:
+class KeyRequests:
     """Every method reads the key afresh, and raises `Refused` or `NotFound` with a sentence for the person."""
 
-    proposing: Proposing
+    proposals: Proposals
     viewing: Viewing
     directory: Directory
     catalog: CatalogCache
@@ -129,7 +129,7 @@ class Managing:
         )
 
     async def _propose(self, ask: Ask, click: Click, doing: str) -> Page:
-        request = await self.proposing.propose(ask, click)
+        request = await self.proposals.propose(ask, click)
         if request is None:
             return TextPage("Request sent", SENT_ALREADY)
         key = plain(ask.key.id) if ask.key else ""

@@ -29,7 +29,7 @@ SENT_ALREADY = "This request was sent already. You find it in your messages from
 
 
 @dataclass(frozen=True, slots=True)
-class Proposing:
+class Proposals:
     """Opens requests. The policy decides, on roles that are read afresh."""
 
     transitions: Transitions
@@ -76,7 +76,7 @@ class Forms:
     directory: Directory
     validator: Validator
     candidates: Candidates
-    proposing: Proposing
+    proposals: Proposals
     cloud: Cloud
     drafts: Drafts
 
@@ -133,7 +133,7 @@ class Forms:
         except Refused as error:
             await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=error.tell)
             raise
-        request = await self.proposing.propose(ask, click)
+        request = await self.proposals.propose(ask, click)
         if request is None:
             return SENT_ALREADY
         if isinstance(request, Approved):

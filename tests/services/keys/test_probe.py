@@ -14,7 +14,7 @@ from bot.domain.keys import KeyId, KsqlCluster, Resource, Secret
 from bot.domain.life import Answer, Life, Probe
 from bot.domain.readiness import begin
 from bot.domain.requests import Ready, Request, Revealing
-from bot.services.keys.probe import Probing, chance
+from bot.services.keys.probe import Probes, chance
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import Transitions, With
 from bot.store import Store
@@ -54,7 +54,7 @@ class Here:
     store: Store
     clock: TestClock
     plane: DataPlane
-    probing: Probing
+    probes: Probes
     rung: list[str]
 
     async def made(self, resource: Resource = build.CLUSTER, endpoints: Endpoints = build.ENDPOINTS) -> Stored[Request]:
@@ -62,14 +62,14 @@ class Here:
         probe = begin(resource.kind, build.NOW)
         ready = build.ready(ask=build.an_ask(resource=resource), endpoints=endpoints, life=Life(probe))
         extra = With(secret=Secret(SECRET), secret_until=ready.claim_by)
-        stored, _ = await self.probing.transitions.commit(None, ready, extra=extra)
+        stored, _ = await self.probes.transitions.commit(None, ready, extra=extra)
         self.rung.clear()
         return stored
 
     async def look(self) -> Probe:
         """One step of the request as it is stored; the probe that follows."""
         stored = await self.stored()
-        await self.probing.probe(stored, _ready(stored))
+        await self.probes.probe(stored, _ready(stored))
         return _ready(await self.stored()).life.probe
 
     async def stored(self) -> Stored[Request]:
@@ -90,7 +90,7 @@ async def here() -> AsyncGenerator[Here]:
         store = a_store(redis, clock)
         plane = DataPlane(clock)
         transitions = Transitions(store.requests, store.audit, clock, lambda: rung.append("rung"))
-        yield Here(store, clock, plane, Probing(transitions, store.requests, plane, lambda: 0.0), rung)
+        yield Here(store, clock, plane, Probes(transitions, store.requests, plane, lambda: 0.0), rung)
 
 
 async def test_a_key_is_tried_with_its_own_secret_which_stays_sealed(here: Here) -> None:
@@ -175,7 +175,7 @@ async def test_without_its_secret_there_is_nothing_left_to_try(here: Here) -> No
     stored = await here.made()
     here.clock.advance(20 * SECOND)
     ready = _ready(stored)
-    await here.probing.transitions.commit(stored, replace(ready, attempt=2))  # what is sealed is of another attempt
+    await here.probes.transitions.commit(stored, replace(ready, attempt=2))  # what is sealed is of another attempt
 
     probe = await here.look()
 
@@ -187,10 +187,10 @@ async def test_a_click_that_was_quicker_wins(here: Here) -> None:
     ready = _ready(stored)
     here.clock.advance(20 * SECOND)
     shown = ready.then(Revealing, until=here.clock() + build.HOUR)
-    revealing, secret = await here.probing.transitions.commit(stored, shown, extra=With(take_secret=True))
+    revealing, secret = await here.probes.transitions.commit(stored, shown, extra=With(take_secret=True))
 
     with pytest.raises(Conflict):
-        await here.probing.probe(stored, ready)
+        await here.probes.probe(stored, ready)
 
     assert secret == Secret(SECRET)
     assert here.plane.seen == [], "the secret is with its owner now, and Latchkey has none to send"
