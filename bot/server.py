@@ -1,8 +1,11 @@
 """The HTTP side: Slack's requests in HTTP mode, health, readiness, metrics."""
 
 import asyncio
+import logging
 import re
+import resource
 import socket
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias
@@ -15,13 +18,28 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from bot.domain.errors import LatchkeyError
 
 BODY_LIMIT = 1024 * 1024  # bytes; the largest view Slack sends is 250 kB
 CHECK_SECONDS = 2.0
+HEADER_SECONDS = 10.0
+"""How long a connection may take until its next request has begun with whole headers."""
+REQUEST_SECONDS = 20.0
+"""How long from then on until the answer is out. Slack waits for three seconds, and sends at once."""
+MOST_CONNECTIONS = 2_000
+BACKLOG = 2048
+AT_ONCE = 16
+"""Connections that are accepted before any of them is looked at: so many may be over the limit for a moment."""
+RESERVED = 16
+"""Connections beyond the limit that are answered about health, and told to come later about anything else."""
+OURS = ("/healthz", "/readyz", "/metrics")
+FULL_AGAIN = 60.0
+"""Seconds between two lines that say that the house is full."""
 SHUTDOWN_SECONDS = 5
+log = logging.getLogger(__name__)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 Check: TypeAlias = Callable[[], Awaitable[str | None] | str | None]
@@ -79,8 +97,11 @@ def _slack_events(slack: AsyncApp) -> Callable[[Request], Awaitable[Response]]:
     """What stands before Bolt: it limits no body, and answers 500 to a timestamp or a body that it cannot read."""
 
     async def slack_events(request: Request) -> Response:
-        if not _TIMESTAMP.fullmatch(request.headers.get("x-slack-request-timestamp", "0")):
+        headers = request.headers
+        if not _TIMESTAMP.fullmatch(headers.get("x-slack-request-timestamp", "0")):
             return PlainTextResponse("bad timestamp\n", status_code=401)
+        if not headers.get("x-slack-signature", "").isascii():  # comparing it would raise
+            return PlainTextResponse("bad signature\n", status_code=401)
         try:
             body = await _read(request)
         except ClientDisconnect:
@@ -106,12 +127,97 @@ async def _read(request: Request) -> bytes | None:
     return bytes(body)
 
 
+class _House:
+    """Who is connected, and for how many there is room: half of our descriptors, so that the store keeps its own."""
+
+    def __init__(self) -> None:
+        self.room = max(min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2) - RESERVED, 1)
+        self._told_at = float("-inf")
+
+    def full(self) -> None:
+        """Say so, but not for each who comes."""
+        if time.monotonic() - self._told_at >= FULL_AGAIN:
+            self._told_at = time.monotonic()
+            log.warning("as many connections as there is room for", extra={"room": self.room})
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's, with time-outs that it lacks, and an end to who comes when the house is full.
+
+    The one that waits longest for its client makes room; where none waits, only health is answered.
+    """
+
+    house: _House
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        super().connection_made(transport)
+        self._within(HEADER_SECONDS)
+        if len(self.connections) <= self.house.room:
+            return
+        self.house.full()
+        waiting = [each for each in self.connections if isinstance(each, _Protocol) and each.waits and each is not self]
+        if waiting or len(self.connections) > self.house.room + RESERVED:
+            leaves = min(waiting, key=lambda each: each.since, default=self)
+            self.connections.discard(leaves)  # now: it is closed later, and others come meanwhile
+            leaves.transport.abort()
+        else:
+            self.app = _only_health(self.app)
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._within(REQUEST_SECONDS)
+
+    def on_response_complete(self) -> None:
+        self._within(HEADER_SECONDS)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.more_body and not cycle.response_complete:
+            self.transport.abort()  # half a request: nothing was begun
+        else:
+            super().shutdown()
+
+    @property
+    def waits(self) -> bool:
+        """Whether its client has yet to send something."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete or cycle.more_body
+
+    def _within(self, seconds: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self.since = self.loop.time()
+        self._timer = self.loop.call_later(seconds, self.transport.abort)
+
+
+def _only_health(app: ASGIApp) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        busy = PlainTextResponse("busy\n", status_code=503, headers={"Connection": "close"})
+        await (app if scope["path"] in OURS else busy)(scope, receive, send)
+
+    return answer
+
+
 class _Server(uvicorn.Server):
     """A uvicorn that leaves signals to the program it is part of."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)  # asyncio has one number for what waits in the kernel and what it accepts at once
 
 
 @asynccontextmanager
@@ -121,9 +227,12 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[int]:
     On leaving, running requests have `SHUTDOWN_SECONDS` to finish. Raises `CannotListen`.
     """
     listener = _listen(host, port)
+    protocol = type("Protocol", (_Protocol,), {"house": _House()})
     server = _Server(
         uvicorn.Config(
             app,
+            http=protocol,
+            backlog=AT_ONCE,
             log_config=None,  # bot.logs has set up logging
             access_log=False,
             lifespan="off",
@@ -144,7 +253,7 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[int]:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=2048)
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         why = (error.strerror or type(error).__name__).partition(" (")[0]  # what follows is the address once more
         raise CannotListen(f"Cannot listen on {host}, port {port}: {why}. Set HOST and PORT to what is free.") from None

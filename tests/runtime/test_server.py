@@ -1,10 +1,14 @@
 """The HTTP side: what Slack may send, health, readiness, metrics; and the server around it."""
 
 import asyncio
+import logging
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
 import httpx
@@ -17,6 +21,7 @@ from starlette.types import ASGIApp
 
 from bot import server
 
+ROOT = Path(__file__).parents[2]
 SIGNING_SECRET = "made-up-signing-secret"
 COMMAND = urlencode({"command": "/apikey", "text": "help", "team_id": "T01", "user_id": "U01", "trigger_id": "1.2.3"})
 
@@ -56,7 +61,8 @@ def signed(body: str | bytes, *, secret: str = SIGNING_SECRET, timestamp: str | 
 
 
 async def post(http: httpx.AsyncClient, body: str | bytes, headers: Mapping[str, str]) -> httpx.Response:
-    return await http.post("/slack/events", content=body, headers=dict(headers))
+    latin = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return await http.post("/slack/events", content=body, headers=latin)
 
 
 async def test_a_signed_command_reaches_its_listener(http: httpx.AsyncClient) -> None:
@@ -74,8 +80,11 @@ async def test_a_signed_command_reaches_its_listener(http: httpx.AsyncClient) ->
         signed(COMMAND) | {"x-slack-request-timestamp": ""},
         signed(COMMAND) | {"x-slack-request-timestamp": "9" * 5000},
         {"content-type": "application/x-www-form-urlencoded"},
+        signed(COMMAND) | {"x-slack-signature": "v0=\u00e9"},
+        signed(COMMAND) | {"x-slack-signature": "\u00e9" * 67},
+        signed(COMMAND) | {"x-slack-request-timestamp": "\u00b2"},
     ],
-    ids=["another secret", "old", "no number", "empty", "endless", "no headers"],
+    ids=["another secret", "old", "no number", "empty", "endless", "no headers", "T21", "T21 long", "T21 time"],
 )
 async def test_what_is_not_signed_is_401(http: httpx.AsyncClient, headers: Mapping[str, str]) -> None:
     assert (await post(http, COMMAND, headers)).status_code == 401
@@ -252,3 +261,145 @@ async def test_a_host_that_is_not_ours_is_one_line() -> None:
     with pytest.raises(server.CannotListen, match=r"^Cannot listen on 192\.0\.2\.1, port 0: "):
         async with server.serving(server.create(None, {}, CollectorRegistry()), "192.0.2.1", 0):
             pass
+
+
+HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: "
+HALF_A_BODY = b"POST /slack/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"
+ASKED = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+Wire: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def wires(port: int, many: int = 1, *, sent: bytes = b"") -> AsyncIterator[list[Wire]]:
+    """Connections that have sent this much."""
+    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(many)]
+    for _, writer in opened:
+        writer.write(sent)
+    try:
+        yield opened
+    finally:
+        for _, writer in opened:
+            writer.close()
+
+
+async def ended(wire: Wire) -> bytes:
+    """What came until the server closed it."""
+    try:
+        return await wire[0].read()
+    except ConnectionResetError:
+        return b""
+
+
+async def status_of(port: int, path: str) -> int:
+    async with httpx.AsyncClient() as http:
+        return (await http.get(f"http://127.0.0.1:{port}{path}")).status_code
+
+
+@pytest.mark.parametrize(
+    ("sent", "limit"),
+    [(b"", "HEADER_SECONDS"), (HALF_A_HEAD, "HEADER_SECONDS"), (HALF_A_BODY, "REQUEST_SECONDS")],
+    ids=["nothing", "half a head", "half a body"],
+)
+async def test_t20_what_is_not_sent_in_time_is_not_waited_for(
+    slack: AsyncApp, sent: bytes, limit: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, limit, 0.05)
+    async with server.serving(server.create(slack, {}, CollectorRegistry()), "127.0.0.1", 0) as port:
+        async with wires(port, sent=sent) as (wire,):
+            assert await ended(wire) == b""
+        monkeypatch.undo()
+        assert await status_of(port, "/healthz") == 200
+
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_t20_a_connection_that_asks_for_nothing_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEADER_SECONDS", 0.05)
+    app = server.create(None, {}, CollectorRegistry())
+    async with server.serving(app, "127.0.0.1", 0) as port, wires(port, sent=ASKED) as (wire,):
+        assert (await ended(wire)).endswith(b"ok\n")
+
+
+@pytest.mark.parametrize("sent", [b"", HALF_A_HEAD, HALF_A_BODY, ASKED], ids=["nothing", "head", "body", "asked"])
+async def test_t20_in_a_full_house_who_waits_longest_makes_room(
+    slack: AsyncApp, sent: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 4 + server.RESERVED)
+    app = server.create(slack, {}, CollectorRegistry())
+    async with server.serving(app, "127.0.0.1", 0) as port, wires(port, 30, sent=sent) as many:
+        await asyncio.gather(*(ended(each) for each in many[:20]))
+        assert await status_of(port, "/healthz") == 200
+
+    assert caplog.messages.count("as many connections as there is room for") == 1
+
+
+async def test_t20_while_all_are_worked_for_only_health_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2 + server.RESERVED)
+    arrived, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow() -> None:
+        arrived.release()
+        await go_on.wait()
+
+    app = server.create(None, {"slow": slow}, CollectorRegistry())
+    question = ASKED.replace(b"healthz", b"readyz")
+    async with server.serving(app, "127.0.0.1", 0) as port, wires(port, 2, sent=question) as busy:
+        for _ in busy:
+            await arrived.acquire()
+        asked = ("/healthz", "/metrics", "/slack/events")
+        assert [await status_of(port, path) for path in asked] == [200, 200, 503]
+        go_on.set()
+        await asyncio.gather(*(each[0].readuntil(b"ready") for each in busy))
+        assert await status_of(port, "/slack/events") == 404
+
+
+PROGRAM = """
+import asyncio, logging, resource, sys
+from prometheus_client import CollectorRegistry
+from bot import server
+
+async def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+    async with server.serving(server.create(None, {}, CollectorRegistry()), "127.0.0.1", 0) as port:
+        print(port, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(main())
+"""
+
+
+async def test_t20_four_hundred_connections_stop_no_process_with_256_descriptors() -> None:
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, cwd=ROOT
+    )
+    try:
+        assert other.stdout is not None
+        port = int(await other.stdout.readline())
+        async with wires(port, 400):
+            assert await status_of(port, "/healthz") == 200
+        said, _ = await other.communicate(b"")
+    finally:
+        if other.returncode is None:
+            other.kill()
+            await other.wait()
+
+    assert other.returncode == 0
+    assert len(said.splitlines()) == 1, said.decode()
+
+
+@pytest.mark.parametrize("sent", [HALF_A_HEAD, HALF_A_BODY], ids=["half a head", "half a body"])
+async def test_t21_half_sent_requests_at_the_end_are_one_line_at_most(
+    slack: AsyncApp, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = server.create(slack, {}, CollectorRegistry())
+    async with AsyncExitStack() as clients:
+        async with server.serving(app, "127.0.0.1", 0) as port:
+            many = await clients.enter_async_context(wires(port, 5, sent=sent))
+            assert await status_of(port, "/healthz") == 200  # so what was sent before it is read
+        assert set(await asyncio.gather(*(ended(each) for each in many))) == {b""}
+
+    warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warned) <= 1
+    assert [record for record in warned if record.exc_info] == []
