@@ -42,7 +42,7 @@ log = logging.getLogger("latchkey")
 
 async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now) -> None:
     """Run until `stop`, then take no more work, finish what was begun, and close. Raises `StartupError`."""
-    async with connected(settings, clock) as world, AsyncExitStack() as stack:
+    async with connected(settings, clock, stop) as world, AsyncExitStack() as stack:
         registry = CollectorRegistry()
         source = policy_source(settings)
         parts = assemble(settings, world, registry, source.current)

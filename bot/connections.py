@@ -1,9 +1,11 @@
 """Connections to everything outside: opened together, looked at once, closed together, last first."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 import aiohttp
@@ -16,11 +18,12 @@ from bot import logs
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
-from bot.domain.errors import KeyRefused, LatchkeyError, TokenRefused, Undeliverable
+from bot.domain.errors import KeyRefused, LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import Secret
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports.clock import Clock
-from bot.settings import Settings, StartupError
+from bot.settings import Settings, StartupError, TryAgain
+from bot.slack.api.client import Unreachable
 from bot.slack.api.proxies import routed
 from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Workspace, app_token_problem, introduce
@@ -31,6 +34,9 @@ from bot.store.embedded import embedded
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer, parse_master_keys
 
+PATIENCE = timedelta(minutes=2)
+"""How long a start waits for a Slack that answers 429 or 5xx."""
+ASKED_AGAIN_SECONDS = 5.0
 SLACK_SECONDS = 10.0
 """How long one call of Slack's Web API may take."""
 log = logging.getLogger("latchkey")
@@ -52,15 +58,18 @@ class World:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, clock: Clock) -> AsyncGenerator[World]:
-    """Everything outside, opened and looked at once. Raises `StartupError` with one line that says what to do."""
+async def connected(settings: Settings, clock: Clock, stop: asyncio.Event | None = None) -> AsyncGenerator[World]:
+    """Everything outside, opened and looked at once. Raises `StartupError` with one line that says what to do.
+
+    With `stop`, a Slack that has no time is waited for, `PATIENCE` at most and until that is set.
+    """
     async with AsyncExitStack() as stack:
         timeout = aiohttp.ClientTimeout(total=SLACK_SECONDS)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         token = settings.slack_bot_token.get_secret_value()
         slack = routed(AsyncWebClient(token=token, base_url=settings.slack_api_url, session=session))
         slack.retry_handlers.clear()  # a repeated post is a second post; what may be repeated, the worker repeats
-        workspace = await _introduced(settings, slack)
+        workspace = await _patiently_introduced(settings, slack, clock, stop)
         redis = await _redis(stack, settings, Keyspace(workspace.team))
         sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
         client = await stack.enter_async_context(
@@ -123,6 +132,32 @@ def policy_source(settings: Settings) -> PolicySource:
         raise StartupError(f"The policy file does not hold:\n{error}") from None
 
 
+async def _patiently_introduced(
+    settings: Settings, slack: AsyncWebClient, clock: Clock, stop: asyncio.Event | None
+) -> Workspace:
+    end = clock() + PATIENCE
+    while True:
+        try:
+            return await _introduced(settings, slack)
+        except Unreachable as error:
+            raise StartupError(
+                f"Slack did not answer ({error}). Check the network, HTTPS_PROXY, and SLACK_API_URL if it is set."
+            ) from None
+        except Unavailable as error:
+            seconds = error.wait.total_seconds() if isinstance(error, Throttled) else ASKED_AGAIN_SECONDS
+            left = (end - clock()).total_seconds()
+            if stop is None or stop.is_set() or left <= 0:
+                raise TryAgain(f"Slack has no time for Latchkey ({error}). Start it again in a minute.") from None
+            log.warning("Slack has no time, and is asked again", extra={"why": str(error), "seconds": seconds})
+            await _pause(min(seconds, left), stop)
+
+
+async def _pause(seconds: float, stop: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
 async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
     try:
         workspace = await introduce(slack)
@@ -137,10 +172,6 @@ async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
     except Undeliverable as error:
         raise StartupError(
             f"Slack refuses Latchkey ({error.reason}). Ask an administrator of the Slack workspace."
-        ) from None
-    except LatchkeyError as error:
-        raise StartupError(
-            f"Slack did not answer ({error}). Check the network, HTTPS_PROXY, and SLACK_API_URL if it is set."
         ) from None
     if workspace.is_whole_organization:
         raise StartupError(

@@ -31,6 +31,10 @@ class StartupError(Exception):
     """The settings read well, but the world does not go with them: a wrong token, no Redis. `str` is one line."""
 
 
+class TryAgain(StartupError):
+    """A start that may succeed later, with nothing changed."""
+
+
 class Settings(BaseSettings):
     """What the environment says. Made by `load()`."""
 

@@ -52,6 +52,10 @@ _CODE_FIRST = re.compile(rf"({_CODE.pattern})(?![A-Za-z0-9_])")
 _NEVER_SLACK = {"image", "video", "audio"}
 
 
+class Unreachable(Unavailable):
+    """Nothing came back: it is the network, and not Slack that has no time."""
+
+
 class Answer(dict[str, Any]):
     """What a Web API method answers. What should be in it and is not makes it unreadable, which is `Unavailable`."""
 
@@ -87,7 +91,7 @@ async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, 
     except SlackApiError as error:
         raise translated(error) from None  # the SDK's error carries Slack's whole answer
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unavailable(_AWAY, log=f"{method}: {type(error).__name__}") from None
+        raise Unreachable(_AWAY, log=f"{method}: {type(error).__name__}") from None
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         # The SDK takes whatever was answered for an object: a list, a string, another encoding break it.
         raise Unavailable(_AWAY, log=f"{method}: {_UNREADABLE} ({type(error).__name__})") from None
