@@ -128,7 +128,13 @@ async def test_a_role_that_was_lost_ends_the_reminders(tmp_path: Path) -> None:
         for held in [held for held in bindings.values() if held.principal == "u-ravi01"]:
             del bindings[held.id]
         await later(it, hours=3)
-        await told(it, U0ERIN=2, U0OLGA=2, U0RAVI=1)
+        await told(it, U0ERIN=2, U0OLGA=2, U0SAMI=1, U0RAVI=1)
+        await later(it, hours=6)
+        await told(it, U0ERIN=3, U0OLGA=3, U0SAMI=2, U0RAVI=1)
+
+        await later(it, hours=16)  # by now all is there that a round had for anybody
+        await it.card_says("nobody decided in time")
+        assert copies(it, "U0RAVI") == {"U0RAVI": 1}
 
 
 async def test_who_approved_is_not_reminded_at_another_slack_account(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -173,9 +174,26 @@ async def test_a_socket_without_a_server_is_replaced(tmp_path: Path) -> None:
         await put(url, "x")
 
 
-async def test_a_server_that_died_is_not_waited_for_on_leaving(tmp_path: Path) -> None:
-    async with embedded(tmp_path) as url, connect(url) as client:
-        await client.shutdown(nosave=True)
+async def test_a_server_that_died_is_not_waited_for_on_leaving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def in_vain(_: Path) -> None:
+        raise Unavailable("Latchkey's store did not start.", log="no memory")
+
+    async with embedded(tmp_path) as url:
+        await put(url, "kept")
+        monkeypatch.setattr(module, "_launch", in_vain)
+        os.kill(pid_of_server(tmp_path), signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while not caplog.messages:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert caplog.messages == ["the embedded server does not start"]
+        left_at = time.monotonic()
+
+    assert time.monotonic() - left_at < module.AGAIN_SECONDS
+    monkeypatch.undo()
+    async with embedded(tmp_path) as url:
+        assert await value(url) == b"kept"
 
 
 def environment_of(pid: int) -> bytes:

@@ -508,11 +508,12 @@ def test_what_cannot_be_an_id_is_none(typed: str) -> None:
     assert read_keys.key_id(typed) is None
 
 
-@given(some.texts)
-def test_no_text_whatever_breaks_the_reading_of_an_id(typed: str) -> None:
-    found = read_keys.key_id(typed)
+@given(some.texts, st.from_regex(r"[A-Za-z0-9]{8,64}", fullmatch=True), some.texts)
+def test_no_text_whatever_breaks_the_reading_of_an_id(before: str, typed: str, after: str) -> None:
+    found = read_keys.key_id(before)
 
-    assert found is None or re.fullmatch(r"[A-Z0-9]{8,64}", found)
+    assert found is None or (re.fullmatch(r"[A-Z0-9]{8,64}", found) and found in before.split(maxsplit=1)[0].upper())
+    assert read_keys.key_id(f" \u201c{typed}\u201d, {after}") == typed.upper()
 
 
 @pytest.mark.parametrize("value", ["", None, "../users", "a b", "x" * 65, "<!channel>"])
