@@ -7,6 +7,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from bot import trouble
 from sandbox.slack.manners import new_seed
 
 CHROMIUMS = (
@@ -63,3 +64,9 @@ def chromium_path() -> str:
     if os.environ.get("TEST_REQUIRE_BROWSER") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _every_trouble_is_news() -> None:
+    """Let each test hear what was logged within the last minute."""
+    trouble.once.forget()

@@ -93,7 +93,8 @@ class Dispatcher:
             page = await self._answer(click)
         except LatchkeyError as error:
             level = logging.WARNING if isinstance(error, Unavailable) else logging.INFO
-            log.log(level, "click refused", extra={"click": click.id, "deed": click.deed.kind, "code": error.code})
+            about = {"click": click.id, "deed": click.deed.kind, "code": error.code, "why": str(error)}
+            log.log(level, "click refused", extra=about)
             page = _apology("Not done", error.tell, click)
         except Exception:
             log.exception("click failed", extra={"click": click.id, "deed": click.deed.kind})

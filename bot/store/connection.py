@@ -14,9 +14,10 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionFailed
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
+from bot import trouble
 from bot.domain.errors import Unavailable
 from bot.store.keyspace import Keyspace
 
@@ -130,9 +131,18 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Every error of Redis becomes `Unavailable`."""
+    """Every error of Redis becomes `Unavailable`; the operator is told of those that Redis itself answers with."""
     try:
         yield
+    except ResponseError as error:
+        _, _, said = str(error).rpartition("caused error: ")  # by a pipeline, which says first what it was asked
+        cause = f"{type(error).__name__}: {said[:20]}"
+        trouble.log.error("the store refuses", extra={"cause": cause, "why": str(error)[:200]})
+        raise Unavailable(
+            "Latchkey's store refuses to work, so nothing more was done.",
+            advice="Ask your Latchkey administrator to look into it.",
+            log=f"store: {type(error).__name__}: {error}",
+        ) from error
     except (RedisError, OSError) as error:
         raise unconfirmed(type(error).__name__) from error
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from bot import trouble
 from bot.domain.errors import Tampered
 
 MASTER_KEY_BYTES = 32
@@ -111,9 +112,11 @@ class Sealer:
 
 
 def not_ours(place: SealContext, why: str) -> Tampered:
-    """The error for a body that cannot be trusted: it names the place, and never the content."""
+    """The error for a body that cannot be trusted: it names the place, and never the content. The operator is told."""
+    trouble.log.error("what is stored cannot be trusted", extra={"why": f"{place.purpose}: it {why}"})
     return Tampered(
-        "What Latchkey has stored here cannot be read, so nothing was done. Ask the people who run Latchkey.",
+        "Latchkey can't trust what its store holds, so nothing was done.",
+        advice="Ask your Latchkey administrator to look into it.",
         log=f"{place.key} (revision {place.revision}) {why}",
     )
 

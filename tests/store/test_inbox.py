@@ -175,4 +175,4 @@ async def test_every_error_of_redis_is_unavailable(store: Store, redis: Any, key
     with pytest.raises(Unavailable) as raised:
         await store.posts.get(R1)
 
-    assert raised.value.tell.startswith("Latchkey's store did not answer")
+    assert raised.value.tell.startswith("Latchkey's store refuses to work")
