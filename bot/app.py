@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from prometheus_client import CollectorRegistry
 from slack_bolt.async_app import AsyncApp
@@ -14,7 +14,7 @@ from bot import server
 from bot.assembly import Parts, assemble, response_url_bases
 from bot.background import Background, background
 from bot.connections import World, bolt, connected, policy_source, socket_mode
-from bot.domain.errors import LatchkeyError, Throttled
+from bot.domain.errors import LatchkeyError, Tampered, Throttled
 from bot.domain.policy import Policy
 from bot.policyfile import PolicySource
 from bot.services.agenda import Item, ItemKind
@@ -27,6 +27,7 @@ from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.unconfirmed import unconfirmed
 from bot.slack.api.watch import Watch
 from bot.slack.api.workspace import channel_problem
+from bot.store import Store
 from bot.store.connection import check as redis_problems
 from bot.store.connection import clock_problem
 from bot.store.moments import utc_now
@@ -37,6 +38,8 @@ CATALOG_SECONDS = 5.0
 """How long the start waits for the first reading of the catalog."""
 LOOKED_WITHIN = 10.0
 """Seconds since the worker last read its agenda, beyond which this process is not ready."""
+WARNINGS = frozenset({"disk", "channels", "records"})
+"""Checks that leave this process ready."""
 log = logging.getLogger("latchkey")
 
 
@@ -47,10 +50,12 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         source = policy_source(settings)
         parts = assemble(settings, world, registry, source.current)
         worker = parts.services.worker
+        await _followed(world.store)
         await _first_catalog(worker)
         await parts.services.reviewing.begin()
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
+        await stack.enter_async_context(_surveyed(world.store))
         watch = Watch(world.slack, lambda: _channel_problems(world, source.current()), world.clock)
         await stack.enter_async_context(_watching(watch))
         work = await stack.enter_async_context(background(grace=GRACE))
@@ -59,7 +64,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         if settings.slack_mode == "socket":
             socket = await stack.enter_async_context(socket_mode(settings, world, app))
         checks = _checks(source, world, worker, socket, watch)
-        web = server.create(None if socket else app, checks, registry, warnings=frozenset({"disk", "channels"}))
+        web = server.create(None if socket else app, checks, registry, warnings=WARNINGS)
         port = await stack.enter_async_context(server.serving(web, settings.host, settings.port))
         log.info("ready", extra={"team": world.workspace.team, "mode": settings.slack_mode, "port": port})
         await stop.wait()
@@ -79,6 +84,8 @@ async def doctor(settings: Settings) -> int:
                 ("store", " ".join(await redis_problems(world.redis, world.store.keys)) or None, ""),
                 ("disk", await world.store.disk.problem(world.redis), ": effects wait for it"),
                 ("clock", await clock_problem(world.redis), ""),
+                ("audit log", await audit_problem(world.store), f": {_ends(world.store)}"),
+                ("records", await _records_problem(world.store), ""),
                 ("Confluent Cloud", None, f": organization {await world.cloud.organization()}"),
                 ("rights at Confluent", await _rights_problem(world), ""),
                 ("expiry at Confluent", None, f": {_EXPIRY[await Backstop(world.store.cache, utc_now).known()]}"),
@@ -105,6 +112,58 @@ async def audit_lines(settings: Settings) -> AsyncIterator[Mapping[str, object]]
     async with connected(settings, utc_now) as world:
         async for line in world.store.audit.read():
             yield line
+
+
+async def records_problem(settings: Settings) -> str | None:
+    """Which records of this store its audit log contradicts; None when it contradicts none. Raises `StartupError`."""
+    async with connected(settings, utc_now) as world:
+        return await audit_problem(world.store) or await _records_problem(world.store)
+
+
+async def audit_problem(store: Store) -> str | None:
+    """Why the audit log cannot be followed; None when it can."""
+    try:
+        await store.audit.follow()
+    except Tampered as error:
+        return f"{error}. Nothing is done until that is repaired: see docs/audit.md."
+    return None
+
+
+async def _records_problem(store: Store) -> str | None:
+    """Which records the audit log contradicts, of all that are there. None while the log cannot be followed."""
+    with suppress(Tampered):
+        await store.requests.survey()
+    return store.audit.doubts.problem
+
+
+def _ends(store: Store) -> str:
+    head = store.audit.head
+    return f"{head.seq} lines, the last one is {head.seq}:{head.hash}"
+
+
+async def _followed(store: Store) -> None:
+    """Know what the audit log says before the first step. What is wrong with it is said again and again by others."""
+    if await audit_problem(store) is None:
+        head = store.audit.head
+        log.info("the audit log is followed", extra={"seq": head.seq, "hash": head.hash})
+
+
+@asynccontextmanager
+async def _surveyed(store: Store) -> AsyncGenerator[None]:
+    """Look once at all records, beside everything else: what the audit log contradicts is left alone in any case."""
+
+    async def survey() -> None:
+        try:
+            await _records_problem(store)
+        except LatchkeyError as error:
+            log.warning("the records were not looked at", extra={"why": str(error)})
+
+    task = asyncio.create_task(survey(), name="survey")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 @asynccontextmanager
@@ -213,6 +272,8 @@ def _checks(
         "store": store,
         "disk": lambda: world.store.disk.problem(world.redis),
         "clock": lambda: clock_problem(world.redis),
+        "audit": lambda: audit_problem(world.store),
+        "records": lambda: world.store.audit.doubts.problem,
         "worker": looking,
         "slack": socket.problem if socket else lambda: None,
         "token": lambda: watch.aged(watch.token),

@@ -11,7 +11,7 @@ from bot.connections import World
 from bot.domain.audit import Event
 from bot.domain.policy import Policy
 from bot.domain.requests import Request
-from bot.metrics import events_counter, refusals_counter
+from bot.metrics import AuditLog, events_counter, refusals_counter
 from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Drawn, Homes, Visitors
 from bot.services.browse.key import Viewing
@@ -214,6 +214,12 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     replies, views = Replies(world.slack, world.session, hosts), AckedViews(world.slack)
     refusals = refusals_counter(registry)
     notifier = SlackNotifier(replies, views, refused=lambda surface, code: refusals.labels(surface, code).inc())
+    AuditLog(
+        registry,
+        lambda: (store.audit.head.seq, store.audit.head.hash),
+        lambda: store.audit.trouble is None,
+        lambda: len(store.audit.doubts),
+    )
     ports = Ports(
         requests=store.requests,
         audit=store.audit,

@@ -102,20 +102,28 @@ def verify(
     file: Annotated[
         typer.FileText | None, typer.Argument(encoding="utf-8", errors="replace", help="An export; - is stdin.")
     ] = None,
+    head: Annotated[
+        str, typer.Option(metavar="N:HASH", help="A line that was there, from Latchkey's log or its metrics.")
+    ] = "",
 ) -> None:
-    """Check the hash chain of an export, or of the live log.
+    """Check the hash chain of an export, or of the live log and the records that go with it.
 
     With an export nothing else is needed; if LATCHKEY_MASTER_KEYS is set, it also checks who wrote each line.
     """
     from bot.store.audit import verify_lines
 
+    known = _head(head)
     lines = list(complete(_audit_lines(terminal.settings())) if file is None else _parsed(file))
     sealer = _sealer()
-    if wrong := verify_lines(lines, sealer=sealer):
+    wrong = verify_lines(lines, sealer, known)
+    if wrong is None and file is None:
+        wrong = complete(_records_problem(terminal.settings()))
+    if wrong:
         typer.echo(wrong, err=True)
         raise typer.Exit(1)
     macs = "" if sealer else " Who wrote it was not checked: LATCHKEY_MASTER_KEYS is not set."
-    typer.echo(f"The chain of {len(lines)} lines holds.{macs}")
+    last = f" The last one is {len(lines)}:{lines[-1]['hash']}." if lines else ""
+    typer.echo(f"The chain of {len(lines)} lines holds.{last}{macs}")
 
 
 @audit.command()
@@ -146,6 +154,19 @@ async def _audit_lines(settings: "Settings") -> list[dict[str, object]]:
     from bot.app import audit_lines
 
     return [dict(line) async for line in audit_lines(settings)]
+
+
+async def _records_problem(settings: "Settings") -> str | None:
+    from bot.app import records_problem
+
+    return await records_problem(settings)
+
+
+def _head(text: str) -> tuple[int, str] | None:
+    number, _, found = text.partition(":")
+    if text and not (number.isdigit() and found):
+        raise typer.BadParameter("it is a number, a colon and a hash", param_hint="--head")
+    return (int(number), found) if text else None
 
 
 async def _export(settings: "Settings") -> None:

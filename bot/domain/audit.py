@@ -1,6 +1,6 @@
 """What the audit log records: one event a decision, one before and one after every effect at Confluent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -40,6 +40,7 @@ class Action(StrEnum):
     EDITED = "key:edited"
     FOUND_GONE = "key:found-gone"
     EXTENDED = "key:extended"
+    END_MOVED = "key:end-moved"
     OVERLAP_CHANGED = "key:overlap-changed"
     KEPT = "key:kept"
     ACCOUNT_INTENDED = "account:create-intended"
@@ -60,3 +61,64 @@ class Event:
     action: Action
     request: RequestId | None = None
     details: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+_REFUSALS = frozenset({Action.REFUSED, Action.APPROVAL_REFUSED, Action.SHOW_REFUSED})
+_BEGINNINGS = frozenset(
+    {
+        Action.SUBMITTED,
+        Action.APPROVED,
+        Action.DENIED,
+        Action.CANCELLED,
+        Action.EXPIRED,
+        Action.CREATE_INTENDED,
+        Action.CREATED,
+        Action.SHOW_INTENDED,
+        Action.SHOWN,
+        Action.CONFIRMED,
+        Action.EDIT_INTENDED,
+    }
+)
+_NEVER_AFTER: Mapping[str, frozenset[Action]] = {
+    **dict.fromkeys((Action.DENIED, Action.CANCELLED, Action.EXPIRED), frozenset(Action) - _REFUSALS),
+    Action.FAILED: _BEGINNINGS,
+}
+"""What cannot happen to a request any more, by how it ended."""
+
+
+class History:
+    """What the audit log says of each request: its newest revision, and how it ended, if it did.
+
+    About 150 bytes a request, for as long as the process runs: a record of a request that ended long ago can be put
+    back as well as any other.
+    """
+
+    def __init__(self) -> None:
+        self._newest = dict[str, int]()
+        self._ends = dict[str, str]()
+
+    def newest(self, request: str) -> int | None:
+        """The newest revision that a line names; 0 when lines name none, None when there is no line."""
+        return self._newest.get(request)
+
+    def contradiction(self, request: str, was: int | None, action: str | None = None) -> str | None:
+        """Why `action` cannot follow on revision `was` of this request; None when it can.
+
+        `was` is 0 for a request that is new, and None where there is no record to speak of.
+        """
+        newest, end = self._newest.get(request), self._ends.get(request, "")
+        if was and newest is None:
+            return "the audit log has no line about it"
+        if was is not None and was < (newest or 0):
+            return f"revision {was} is older than revision {newest}, of which the audit log speaks"
+        return f"{action} after {end}" if action in _NEVER_AFTER.get(end, ()) else None
+
+    def add(self, request: str, action: str, rev: int | None) -> None:
+        """Learn from a line."""
+        self._newest[request] = max(self._newest.get(request, 0), rev or 0)
+        if action in _NEVER_AFTER:
+            self._ends.setdefault(request, action)
+
+    def items(self) -> Iterator[tuple[str, str, int]]:
+        """Each request with how it ended ("": it has not) and its newest revision, as `add` takes them."""
+        return ((request, self._ends.get(request, ""), rev) for request, rev in self._newest.items())

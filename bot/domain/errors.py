@@ -10,6 +10,7 @@
     ├── Unknown            the answer was lost: the effect may or may not have happened; reconcile before repeating
     ├── CloudRefused       Confluent understood and said no, for good; nothing was changed
     ├── Tampered           what the store holds is not what Latchkey wrote
+    │   └── Contradicted   the audit log says otherwise: it is older, or has no line
     └── Undeliverable      Slack did not take a message
         └── TokenRefused   Slack refuses Latchkey's own token, until an operator installs the app again
 
@@ -117,6 +118,19 @@ class Tampered(LatchkeyError):
     """A stored record does not open: it was not written by Latchkey, or not for this place, or its key is gone."""
 
     code = "tampered"
+
+
+class Contradicted(Tampered):
+    """A stored record that Latchkey wrote, but that the audit log contradicts: it was put back."""
+
+    code = "contradicted"
+
+    def __init__(self, request: str, why: str) -> None:
+        super().__init__(
+            "Latchkey's record of this request doesn't match its audit log, so nothing was done.",
+            advice="Ask your Latchkey administrator to look into it.",
+            log=f"request {request}: {why}",
+        )
 
 
 class Undeliverable(LatchkeyError):

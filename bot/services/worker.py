@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from bot import trouble
 from bot.domain.deadlines import due
 from bot.domain.errors import (
     CloudRefused,
     Conflict,
+    Contradicted,
     LatchkeyError,
     NotFound,
     Tampered,
@@ -120,7 +122,7 @@ class Worker:
         try:
             leases = await self.agenda.take(self.clock(), LEASE, room)
         except Unavailable as error:
-            log.warning("the agenda cannot be read", extra={"why": str(error)})
+            trouble.log.warning("the agenda cannot be read", extra={"why": str(error)})
             return False
         self.last_look = self.clock()
         for lease in leases:
@@ -144,6 +146,8 @@ class Worker:
         except NotFound as error:
             log.error("an item is dropped", extra={"item": str(lease.item), "code": error.code})  # noqa: TRY400 -- the traceback says no more
             next_due = None
+        except Contradicted:
+            next_due = self.clock() + UNREADABLE  # the store has told the operator, once
         except Tampered as error:
             next_due = self.clock() + UNREADABLE
             log.error("an item cannot be read", extra={"item": str(lease.item), "why": str(error)})  # noqa: TRY400 -- nor here

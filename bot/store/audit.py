@@ -1,12 +1,17 @@
 """The audit log: a hash chain that only grows, written by the same scripts that change requests.
 
-A line is canonical JSON: `hash` is SHA-256 of `prev` and the body, `mac` is an HMAC of `hash`. The last number and
+A line is canonical JSON: `hash` is SHA-256 of `prev` and the body, `mac` is an HMAC of `hash`. It names the revisions
+of its request before (`was`) and after it (`rev`); lines from before Latchkey did so have neither. The last number and
 hash are sealed beside the log (the head), so a log whose end was cut off does not pass, nor take another line.
+
+Each process follows the log, and so knows what it says of each request: no line is written, and no record is touched,
+that contradicts it.
 """
 
 import asyncio
 import hashlib
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,9 +20,12 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from bot.domain.audit import Event
+from bot.domain.audit import Event, History
+from bot.domain.errors import Contradicted, Tampered
+from bot.domain.keys import RequestId
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
+from bot.store.doubts import Doubts
 from bot.store.keyspace import Keyspace
 from bot.store.scripts import Argument, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
@@ -25,8 +33,22 @@ from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 TURN_SECONDS = 5
 """How long a writer waits for its turn in this process, and then tries to be faster than other processes."""
 _PAGE = 500
-_BODY = ("seq", "at", "actor", "action", "request", "details")
+_OLD_BODY = frozenset({"seq", "at", "actor", "action", "request", "details"})
+_BODY = _OLD_BODY | {"was", "rev"}
+_CHAIN = frozenset({"prev", "hash", "mac"})
 _START = "0" * 64
+_TOLD = ("key", "account", "marker", "rule", "policy", "tried")
+"""Details that go to the log of the process: ids and names of rules. Reasons and addresses stay in the audit log."""
+log = logging.getLogger("latchkey.audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event, and the revisions of its record before and after it; None where there is no record."""
+
+    event: Event
+    was: int | None = None
+    rev: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +66,8 @@ class Linked:
 
     before: Head
     after: Head
+    entries: tuple[Entry, ...]
+    hashes: tuple[str, ...]
     lines: tuple[bytes, ...]
 
 
@@ -60,15 +84,36 @@ class RedisAudit:
         self._disk = disk
         # What we saw last, to save a read: the scripts compare it with what is there.
         self._head = Head()
+        self._history = History()
+        self.doubts = Doubts()
+        self.trouble: str | None = None
+        """Why the log could not be followed the last time; None when it could."""
+
+    @property
+    def head(self) -> Head:
+        """Where the log ended when this process last saw it."""
+        return self._head
+
+    def newest(self, request: str) -> int | None:
+        """The newest revision of a request, as far as this process has followed the log; None without a line."""
+        return self._history.newest(request)
 
     async def append(self, *events: Event) -> None:
-        """Write events that go with no change of a request; on disk when this returns, where the server can tell."""
+        """Write events that go with no change of a request; on disk when this returns, where the server can tell.
+
+        Raises `Contradicted` when the record of one is not what the log says.
+        """
         if not events:
             return
         async with self.turn():
             for _ in tries():
-                if await self._tried(self.link(events)):
-                    return
+                entries = await self._entries(events)
+                wrong = self._contradiction(entries)
+                if wrong is None:
+                    if await self._tried(self.link(entries)):
+                        return
+                elif entries == await self._entries(events):  # else the record has moved on meanwhile
+                    raise wrong
         raise unconfirmed("the audit log moved on too often")
 
     async def read(self) -> AsyncIterator[Mapping[str, object]]:
@@ -78,7 +123,45 @@ class RedisAudit:
             start += len(page)
             for line in page:
                 yield line
-        await self._read_head()
+        await self._tail(1, 0)
+
+    async def follow(self) -> None:
+        """Read what was written since, from the first line on in a process that begins.
+
+        Raises `Tampered` when head and log do not fit, or do not continue what this process has seen of them.
+        """
+        try:
+            await self._follow()
+        except Tampered as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = None
+
+    async def _follow(self) -> None:
+        seen = self._head
+        chain = _Chain(seen)
+        while True:
+            head, page = await self._tail(chain.seq, chain.seq + _PAGE - 1)
+            if head.seq < seen.seq:
+                raise not_ours(self._place, f"says {head.seq} lines, but there were {seen.seq}: an older copy")
+            for line in page:
+                if wrong := chain.next(line):
+                    raise not_ours(self._place, f"does not fit line {chain.seq}: {wrong}")
+            if chain.seq >= head.seq:
+                break
+        if chain.hash != head.hash:
+            raise not_ours(
+                self._place, f"does not fit line {head.seq} as it is or was: another log stands in its place"
+            )
+        for each in chain.history.items():  # some may have come here meanwhile: to learn twice does no harm
+            self._history.add(*each)
+        if head.seq >= self._head.seq:
+            self._head = head
+
+    async def followed(self, length: int, seen: int) -> None:
+        """Follow the log if it has another length than it had when this process had `seen` so many lines."""
+        if length != seen:
+            await self.follow()
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
@@ -93,30 +176,52 @@ class RedisAudit:
         finally:
             self._turn.release()
 
-    def link(self, events: Sequence[Event]) -> Linked:
+    def contradiction(self, request: str, was: int, events: Sequence[Event] = ()) -> str | None:
+        """Why this revision, and a change of it with these events, is not what the log says; None when it is."""
+        actions = (*(event.action for event in events), None)
+        wrong = (self._history.contradiction(request, was, action) for action in actions)
+        return next(filter(None, wrong), None)
+
+    def link(self, entries: Sequence[Entry]) -> Linked:
         """Continue the chain from where we think that it ends."""
-        seq, prev, lines = self._head.seq, self._head.hash, list[bytes]()
-        for event in events:
+        seq, prev, hashes, lines = self._head.seq, self._head.hash, list[str](), list[bytes]()
+        for entry in entries:
             seq += 1
-            line = _line(seq, prev, event, self._sealer)
+            line = _line(seq, prev, entry, self._sealer)
             prev = str(line["hash"])
+            hashes.append(prev)
             lines.append(_canonical(line))
-        stored = self._sealer.seal(_canonical({"seq": seq, "hash": prev}), self._place)
-        return Linked(self._head, Head(seq, prev, stored), tuple(lines))
+        stored = self._sealer.seal(_canonical({"seq": seq, "hash": prev}), self._place) if lines else self._head.stored
+        return Linked(self._head, Head(seq, prev, stored), tuple(entries), tuple(hashes), tuple(lines))
 
     def written(self, linked: Linked) -> None:
-        """Remember that the store took these lines."""
-        self._head = linked.after
+        """Remember that the store took these lines, and tell them to the log of this process."""
+        if linked.after.seq > self._head.seq:
+            self._head = linked.after
+        for seq, (entry, found) in enumerate(zip(linked.entries, linked.hashes, strict=True), linked.before.seq + 1):
+            event = entry.event
+            if event.request is not None:
+                self._history.add(event.request, event.action, entry.rev)
+            known = {name: event.details[name] for name in _TOLD if name in event.details}
+            about = {"action": event.action, "actor": event.actor, "request": event.request, "rev": entry.rev}
+            log.info("audit", extra={"seq": seq, "hash": found, **about, **known})
 
-    def moved(self, stored: bytes, length: int) -> None:
-        """Learn from a script's reply where the log ends.
+    async def _entries(self, events: Sequence[Event]) -> tuple[Entry, ...]:
+        """The events, with the revisions that their records have now."""
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for event in events:
+                    pipeline.hget(self._keys.request(event.request or RequestId("")), "rev")
+                found: list[bytes | None] = await pipeline.execute()
+        revisions = [int(rev) if rev and rev.isdigit() else None for rev in found]
+        return tuple(Entry(event, rev, rev) for event, rev in zip(events, revisions, strict=True))
 
-        Raises `Tampered` when head and log do not fit, or when the log ends before a line that we have seen in it.
-        """
-        head = self._opened(stored, length)
-        if head.seq < self._head.seq:
-            raise not_ours(self._place, f"says {head.seq} lines, but there were {self._head.seq}")
-        self._head = head
+    def _contradiction(self, entries: Sequence[Entry]) -> Contradicted | None:
+        for entry in entries:
+            event = entry.event
+            if event.request and (wrong := self._history.contradiction(event.request, entry.was, event.action)):
+                return self.doubts.about(event.request, wrong)
+        return None
 
     async def _tried(self, linked: Linked) -> bool:
         args: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, *linked.lines]
@@ -129,38 +234,39 @@ class RedisAudit:
                         self.written(linked)
                         await self._disk.wait(connection)
                         return True
-                    case [b"moved", bytes(stored), int(length)]:
-                        self.moved(stored, length)
+                    case [b"moved", *_]:
+                        await self.follow()
                         return False
                     case _:
                         raise not_ours(self._place, "or the log is not of the kind that we write")
 
-    async def _read_head(self) -> Head:
+    async def _tail(self, first: int, last: int) -> tuple[Head, list[dict[str, object]]]:
+        """The head, and lines of the log as it is at the same moment. Raises `Tampered` when the two do not fit."""
         with translated():
-            async with self._redis.pipeline() as both:
-                both.get(self._keys.audit_head)
-                both.llen(self._keys.audit)
-                stored, length = await both.execute()
-        return self._opened(stored or b"", length)
-
-    def _opened(self, stored: bytes, length: int) -> Head:
+            async with self._redis.pipeline() as together:
+                together.get(self._keys.audit_head)
+                together.llen(self._keys.audit)
+                together.lrange(self._keys.audit, first, last)
+                stored, length, raw = await together.execute()
         head = Head()
         if stored:
             content = json.loads(self._sealer.open(stored, self._place))
             head = Head(content["seq"], content["hash"], stored)
         if head.seq != length:
             raise not_ours(self._place, f"says {head.seq} lines, but the log has {length}")
-        return head
+        return head, self._parsed(raw, first)
 
     async def _lines(self, first: int, last: int) -> list[dict[str, object]]:
         with translated():
             raw: list[bytes] = await self._redis.lrange(self._keys.audit, first, last)
+        return self._parsed(raw, first)
+
+    def _parsed(self, raw: Sequence[bytes], first: int) -> list[dict[str, object]]:
         try:
-            return [cast("dict[str, object]", json.loads(line)) for line in raw]
-        except ValueError:
-            raise not_ours(
-                SealContext(Purpose.AUDIT_LINE, self._keys.audit, first), "or a line after it is no JSON"
-            ) from None
+            return [dict(cast("Mapping[str, object]", json.loads(line))) for line in raw]
+        except (ValueError, TypeError):
+            place = SealContext(Purpose.AUDIT_LINE, self._keys.audit, first)
+            raise not_ours(place, "or a line after it is no JSON") from None
 
 
 def tries() -> Iterator[None]:
@@ -173,57 +279,82 @@ def tries() -> Iterator[None]:
         yield
 
 
-def verify_lines(lines: Iterable[Mapping[str, object]], sealer: Sealer | None = None) -> str | None:
+def verify_lines(
+    lines: Iterable[Mapping[str, object]], sealer: Sealer | None = None, known: tuple[int, str] | None = None
+) -> str | None:
     """The first bad line of an export and why; None when the chain holds. With `sealer`, its MACs are checked too.
 
-    Without keys this shows that no line was changed, moved or left out, unless the whole chain was written anew.
-    Lines missing at the very end show only in the store, where the head is (`RedisAudit.read`).
+    Without keys this shows that no line was changed, moved or left out, that no request's revision goes back and that
+    nothing happens to one that has ended; unless the whole chain was written anew. Lines missing at the very end show
+    in the store, where the head is (`RedisAudit.read`), or by `known`: number and hash of a line that was there.
     """
-    check = _Check(sealer)
-    return next((wrong for line in lines if (wrong := check.next(line)) is not None), None)
+    chain, at = _Chain(Head(), sealer), 0
+    for at, line in enumerate(lines, 1):
+        if wrong := chain.next(line) or chain.contradiction:
+            return f"line {at}: {wrong}"
+        if known and known[0] == at and known[1] != chain.hash:
+            return f"line {at}: its hash is not the one that was noted, so the log was cut or replaced"
+    if known and known[0] > at:
+        return f"the log ends with line {at}: lines {at + 1} to {known[0]} are missing"
+    return None
 
 
-class _Check:
-    """A walk along the chain."""
+class _Chain:
+    """A walk along the chain, from a line on that was seen."""
 
-    def __init__(self, sealer: Sealer | None) -> None:
-        self.count = 0
-        self._prev = _START
+    def __init__(self, seen: Head, sealer: Sealer | None = None) -> None:
+        self.seq, self.hash = seen.seq, seen.hash
+        self.history = History()
+        self.contradiction: str | None = None
+        """Why the line before contradicts those before it, as far as this walk knows them."""
         self._sealer = sealer
 
     def next(self, line: Mapping[str, object]) -> str | None:
-        self.count += 1
-        found = str(line.get("hash"))
-        if set(line) != {*_BODY, "prev", "hash", "mac"}:
-            return f"line {self.count}: it does not have the fields of an audit line"
-        if line["seq"] != self.count:
-            return f"line {self.count}: its number is not {self.count}"
-        if line["prev"] != self._prev:
-            return f"line {self.count}: it does not follow the line before it"
-        if found != _hash(self._prev, line):
-            return f"line {self.count}: its content was changed"
-        self._prev = found
-        return self._wrong_mac(found, str(line["mac"]))
+        """Go on to this line; returns why it is none that follows."""
+        self.seq, self.contradiction = self.seq + 1, None
+        fields = line.keys() - _CHAIN
+        if fields not in (_OLD_BODY, _BODY) or not line.keys() >= _CHAIN:
+            return "it does not have the fields of an audit line"
+        if line["seq"] != self.seq:
+            return f"its number is not {self.seq}"
+        if line["prev"] != self.hash:
+            return "it does not follow the line before it"
+        if line["hash"] != _hash(self.hash, line):
+            return "its content was changed"
+        self.hash = str(line["hash"])
+        return self._learn(line) or self._wrong_mac(str(line["mac"]))
 
-    def _wrong_mac(self, hash_: str, mac: str) -> str | None:
+    def _learn(self, line: Mapping[str, object]) -> str | None:
+        request, action, was, rev = line["request"], line["action"], line.get("was"), line.get("rev")
+        if not (isinstance(was, int | None) and isinstance(rev, int | None) and isinstance(action, str)):
+            return "its revisions are no numbers"
+        if isinstance(request, str):
+            self.contradiction = self.history.contradiction(request, was, action)
+            self.history.add(request, action, rev)
+        return None
+
+    def _wrong_mac(self, mac: str) -> str | None:
         if self._sealer is None:
             return None
-        match self._sealer.mac_is_ours(hash_.encode(), mac):
+        match self._sealer.mac_is_ours(self.hash.encode(), mac):
             case True:
                 return None
             case False:
-                return f"line {self.count}: it was not written with this master key"
+                return "it was not written with this master key"
             case None:
-                return f"line {self.count}: the master key that it was written with is not configured"
+                return "the master key that it was written with is not configured"
 
 
-def _line(seq: int, prev: str, event: Event, sealer: Sealer) -> dict[str, object]:
+def _line(seq: int, prev: str, entry: Entry, sealer: Sealer) -> dict[str, object]:
+    event = entry.event
     line: dict[str, object] = {
         "seq": seq,
         "at": event.at.isoformat(),
         "actor": event.actor,
         "action": event.action,
         "request": event.request,
+        "was": entry.was,
+        "rev": entry.rev,
         "details": dict(event.details),
         "prev": prev,
     }
@@ -233,7 +364,7 @@ def _line(seq: int, prev: str, event: Event, sealer: Sealer) -> dict[str, object
 
 
 def _hash(prev: str, line: Mapping[str, object]) -> str:
-    return hashlib.sha256(prev.encode() + _canonical({name: line[name] for name in _BODY})).hexdigest()
+    return hashlib.sha256(prev.encode() + _canonical({name: line[name] for name in line.keys() & _BODY})).hexdigest()
 
 
 def _canonical(value: Mapping[str, object]) -> bytes:

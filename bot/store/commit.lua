@@ -20,13 +20,12 @@ end
 if revision ~= ARGV[1] then
   return {'conflict'}
 end
-local lines = tonumber(ARGV[17])
-if lines > 0 then
-  local moved = log_moved(KEYS[6], KEYS[7], ARGV[14], ARGV[15])
-  if moved then
-    return moved
-  end
+-- Also without a line of its own: whether this record is what the log says was decided on the log as it is here.
+local moved = log_moved(KEYS[6], KEYS[7], ARGV[14], ARGV[15])
+if moved then
+  return moved
 end
+local lines = tonumber(ARGV[17])
 
 redis.call('HSET', KEYS[1], 'rev', ARGV[2], 'body', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from bot.domain.requests import Approved, Keyed, Pending, Ready, Request, Workin
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Change, Stored
-from bot.store.audit import Linked, RedisAudit, tries
+from bot.store.audit import Entry, Linked, RedisAudit, tries
 from bot.store.codec import REQUEST
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
@@ -23,6 +24,8 @@ from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
 from bot.store.scripts import Argument, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
+SCANNED = 500
+"""Records that are looked at together."""
 log = logging.getLogger(__name__)
 
 
@@ -41,10 +44,16 @@ class RedisRequests:
         self._script = load(redis, "audit", "commit")
 
     async def get(self, request: RequestId) -> Stored[Request] | None:
-        """The request, or None when there is none. Raises `Tampered`."""
-        with translated():
-            found: list[bytes | None] = await self._redis.hmget(self._keys.request(request), ["rev", "body"])
-        return self._opened(request, found)
+        """The request, or None when there is none. Raises `Tampered`, also for one that the audit log contradicts."""
+        while True:
+            newest, (found,) = self._audit.newest(request), await self._read([request])
+            stored = self._opened(request, found)
+            wrong = self._audit.contradiction(request, stored.rev) if stored else None
+            if wrong is None:
+                self._audit.doubts.none_about(request)
+                return stored
+            if newest == self._audit.newest(request):  # else it was written after we read the record
+                raise self._audit.doubts.about(request, wrong)
 
     async def commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
         """Write all of `change` or nothing; with `take_secret`, remove the sealed secret and return it.
@@ -54,17 +63,20 @@ class RedisRequests:
         lost twice: the change may then be there, and the caller must not go on to its effect. Whoever looks next
         finds the record as it is.
         """
-        rev = change.before.rev + 1 if change.before else 1
-        keys, args = self._keys_of(change), self._arguments(change, rev)
-        if change.events:
-            async with self._audit.turn():
-                taken = await self._linked(change, keys, args)
-        else:
-            taken = await self._sent(change, keys, [*args, b"", 0, b"", 0, *_also(change)])
+        was = change.before.rev if change.before else 0
+        keys, args = self._keys_of(change), self._arguments(change, was + 1)
+        entries = [Entry(event, was + min(nth, 1), was + 1) for nth, event in enumerate(change.events)]
+        taken = None
+        async with self._audit.turn():
+            for _ in tries():
+                await self._must_follow(change, was)
+                taken = await self._sent(change, keys, args, self._audit.link(entries))
+                if taken is not None:
+                    break
         if taken is None:
             raise unconfirmed("the audit log moved on too often")
         secret = self._opened_at(taken, change.before.value) if change.take_secret and change.before else None
-        return Stored(change.after, rev), secret
+        return Stored(change.after, was + 1), secret
 
     async def secret(self, stored: Stored[Request]) -> Secret | None:
         """The sealed secret of a Ready request, which stays where it is; None when it is missing or does not open."""
@@ -96,17 +108,56 @@ class RedisRequests:
             raise not_ours(place, "is not a record")
         return Stored(REQUEST.open(self._sealer, body, place), int(revision))
 
-    async def _many(self, ids: Sequence[bytes]) -> list[Stored[Request]]:
-        requests = [RequestId(raw.decode(errors="replace")) for raw in ids]
+    async def survey(self) -> None:
+        """Look at every record's revision, and have on the list of doubts what the audit log contradicts."""
+        ids = list[RequestId]()
+        prefix = self._keys.request(RequestId(""))
+        with translated():
+            async for key in self._redis.scan_iter(match=f"{prefix}*", count=SCANNED):
+                ids.append(RequestId(key.decode(errors="replace").removeprefix(prefix)))
+        for first in range(0, len(ids), SCANNED):
+            some = ids[first : first + SCANNED]
+            for request, (revision, _) in zip(some, await self._read(some), strict=True):
+                if revision and revision.isdigit() and self._audit.contradiction(request, int(revision)):
+                    with suppress(Tampered):
+                        await self.get(request)
+
+    async def _read(self, requests: Sequence[RequestId]) -> list[Sequence[bytes | None]]:
+        """Revision and body of each, and after them what the audit log says: it speaks of whatever was read."""
+        seen = self._audit.head.seq
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for request in requests:
                     pipeline.hmget(self._keys.request(request), ["rev", "body"])
-                found: list[list[bytes | None]] = await pipeline.execute()
+                pipeline.llen(self._keys.audit)
+                answers: list[Any] = await pipeline.execute()
+        *found, length = answers
+        await self._audit.followed(length, seen)
+        return found
+
+    async def _must_follow(self, change: Change, was: int) -> None:
+        """Raise `Contradicted` when the audit log does not let this change follow, `Conflict` when it is outdated."""
+        request = change.after.ask.id
+        if self._audit.contradiction(request, was, change.events) is None:
+            return
+        await self._audit.follow()
+        wrong = self._audit.contradiction(request, was, change.events)
+        if wrong is None:
+            return
+        with translated():
+            now: bytes | None = await self._redis.hget(self._keys.request(request), "rev")
+        if (int(now) if now and now.isdigit() else 0) != was:
+            raise _outrun()
+        raise self._audit.doubts.about(request, wrong)
+
+    async def _many(self, ids: Sequence[bytes]) -> list[Stored[Request]]:
+        requests = [RequestId(raw.decode(errors="replace")) for raw in ids]
         opened: list[Stored[Request]] = []
-        for request, raw in zip(requests, found, strict=True):
+        for request, raw in zip(requests, await self._read(requests), strict=True):
             try:
                 one = self._opened(request, raw)
+                if one and self._audit.contradiction(request, one.rev):
+                    one = await self.get(request)
             except Tampered as error:
                 # One bad record must not hide all the others from a list.
                 log.warning("left out of a list: %s", error)
@@ -167,36 +218,31 @@ class RedisRequests:
         attempt = request.attempt if isinstance(request, Approved | Working | Keyed) else 0
         return SealContext(Purpose.SECRET, self._keys.secret(request.ask.id), attempt)
 
-    async def _linked(self, change: Change, keys: list[str], args: list[Argument]) -> bytes | None:
-        for _ in tries():
-            linked = self._audit.link(change.events)
-            chain: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, len(linked.lines)]
-            taken = await self._sent(change, keys, [*args, *chain, *linked.lines, *_also(change)], linked)
-            if taken is not None:
-                return taken
-        return None
-
-    async def _sent(
-        self, change: Change, keys: list[str], args: list[Argument], linked: Linked | None = None
-    ) -> bytes | None:
+    async def _sent(self, change: Change, keys: list[str], args: list[Argument], linked: Linked) -> bytes | None:
+        """Write it, and return the secret that was taken; None when the audit log has moved on meanwhile."""
+        chain: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, len(linked.lines)]
+        sent = [*args, *chain, *linked.lines, *_also(change)]
         # One connection for both: WAITAOF waits for the writes of its own connection.
         with translated():
             async with self._redis.client() as connection:
-                reply = await twice(lambda: self._script(keys=keys, args=args, client=connection))
+                reply = await twice(lambda: self._script(keys=keys, args=sent, client=connection))
                 match cast("list[Any]", reply):
                     case [b"ok", bytes(taken)]:
-                        if linked:
-                            self._audit.written(linked)
+                        self._audit.written(linked)
                         if change.durable:
                             await self._disk.wait(connection)
                         return taken
-                    case [b"moved", bytes(stored), int(length)]:
-                        self._audit.moved(stored, length)
+                    case [b"moved", *_]:
+                        await self._audit.follow()
                         return None
                     case [b"conflict"]:
-                        raise Conflict("Somebody was faster, so nothing was changed. Look at the request again.")
+                        raise _outrun()
                     case _:
                         raise not_ours(SealContext(Purpose.REQUEST, keys[0]), "or a key beside it is of another kind")
+
+
+def _outrun() -> Conflict:
+    return Conflict("Somebody was faster, so nothing was changed. Look at the request again.")
 
 
 def _also(change: Change) -> list[Argument]:

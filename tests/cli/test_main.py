@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from bot import settings
 from bot.cli import main
 from bot.domain.audit import SYSTEM, Action, Event
+from bot.domain.keys import RequestId
 from bot.server import CannotListen
 from bot.settings import Settings, StartupError
 from bot.store import audit
@@ -154,12 +155,27 @@ def test_keygen_prints_a_fresh_master_key() -> None:
 
 
 def log_lines() -> list[dict[str, Any]]:
+    return chain_of(*[(Action.EXPIRED, None, None, None)] * 3)
+
+
+def chain_of(*events: tuple[Action, str | None, int | None, int | None]) -> list[dict[str, Any]]:
+    """Lines as Latchkey writes them: what happened to which request, and the revisions before and after it."""
     sealer, prev, lines = Sealer(parse_master_keys(MASTER_KEY)), "0" * 64, list[dict[str, Any]]()
-    for seq in (1, 2, 3):
-        event = Event(datetime(2026, 11, 23, tzinfo=UTC), SYSTEM, Action.EXPIRED)
-        lines.append(dict(audit._line(seq, prev, event, sealer)))
+    for seq, (action, request, was, rev) in enumerate(events, 1):
+        event = Event(datetime(2026, 11, 23, tzinfo=UTC), SYSTEM, action, RequestId(request) if request else None)
+        lines.append(dict(audit._line(seq, prev, audit.Entry(event, was, rev), sealer)))
         prev = str(lines[-1]["hash"])
     return lines
+
+
+def before_revisions(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same chain as Latchkey wrote it before lines named revisions."""
+    sealer, prev, old = Sealer(parse_master_keys(MASTER_KEY)), "0" * 64, list[dict[str, Any]]()
+    for line in lines:
+        kept = {name: value for name, value in line.items() if name not in {"was", "rev"}} | {"prev": prev}
+        prev = audit._hash(prev, kept)
+        old.append({**kept, "hash": prev, "mac": sealer.mac(prev.encode())})
+    return old
 
 
 def as_text(lines: list[dict[str, Any]]) -> str:
@@ -174,8 +190,16 @@ def live_log(application: ModuleType) -> list[dict[str, Any]]:
         for line in lines:
             yield line
 
+    async def records_problem(_given: Settings) -> str | None:
+        return None
+
     application.audit_lines = audit_lines  # type: ignore[attr-defined]
+    application.records_problem = records_problem  # type: ignore[attr-defined]
     return lines
+
+
+def holds(lines: list[dict[str, Any]]) -> str:
+    return f"The chain of {len(lines)} lines holds. The last one is {len(lines)}:{lines[-1]['hash']}.\n"
 
 
 def test_export_is_what_verify_takes(live_log: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -184,16 +208,76 @@ def test_export_is_what_verify_takes(live_log: list[dict[str, Any]], tmp_path: P
     file.write_text(exported.stdout, "utf-8")
 
     assert exported.stdout == as_text(live_log)
-    assert latchkey("audit", "verify", str(file)).stdout == "The chain of 3 lines holds.\n"
+    assert latchkey("audit", "verify", str(file)).stdout == holds(live_log)
     assert latchkey("audit", "verify", "-", stdin=exported.stdout).exit_code == 0
 
 
 def test_verify_without_a_file_reads_the_live_log(live_log: list[dict[str, Any]]) -> None:
-    assert latchkey("audit", "verify").stdout == "The chain of 3 lines holds.\n"
+    assert latchkey("audit", "verify").stdout == holds(live_log)
 
     live_log[1]["actor"] = "U0EVIL"
     result = latchkey("audit", "verify")
     assert (result.exit_code, result.stderr) == (1, "line 2: its content was changed\n")
+
+
+def test_t4_verify_without_a_file_says_which_records_the_log_contradicts(
+    application: ModuleType, live_log: list[dict[str, Any]]
+) -> None:
+    async def records_problem(_given: Settings) -> str | None:
+        return "1 record contradicts the audit log"
+
+    application.records_problem = records_problem  # type: ignore[attr-defined]
+    result = latchkey("audit", "verify")
+
+    assert live_log
+    assert (result.exit_code, result.stderr) == (1, "1 record contradicts the audit log\n")
+
+
+def test_t4_a_head_that_was_noted_shows_what_is_missing() -> None:
+    lines = log_lines()
+
+    def verified(head: str, *kept: dict[str, Any]) -> tuple[int, str]:
+        result = latchkey("audit", "verify", "-", "--head", head, stdin=as_text(list(kept)))
+        return result.exit_code, result.stderr
+
+    assert verified(f"3:{lines[2]['hash']}", *lines) == verified(f"2:{lines[1]['hash']}", *lines) == (0, "")
+    assert verified(f"3:{lines[2]['hash']}", lines[0]) == (1, "the log ends with line 1: lines 2 to 3 are missing\n")
+    assert verified(f"3:{lines[2]['hash']}") == (1, "the log ends with line 0: lines 1 to 3 are missing\n")
+    code, said = verified(f"2:{lines[2]['hash']}", *lines)
+    assert (code, said.startswith("line 2: its hash is not the one that was noted")) == (1, True)
+    assert verified("sesame", *lines)[0] == 2
+
+
+S, R1 = Action.SUBMITTED, "R1"
+T1 = (S, R1, 0, 1), (Action.DENIED, R1, 1, 2), (Action.APPROVED, R1, 1, 2), (Action.CREATED, R1, 2, 3)
+T2 = (S, R1, 0, 1), (Action.CREATED, R1, 1, 2), (Action.CONFIRMED, R1, 2, 3), (Action.UNCLAIMED, R1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("events", "says"),
+    [
+        (T1, "line 3: revision 1 is older than revision 2"),
+        (T2, "line 4: revision 2 is older than revision 3"),
+        (((S, R1, 0, 1), (S, R1, 0, 1)), "line 2: revision 0 is older than revision 1"),
+        (((Action.APPROVED, R1, 1, 2),), "line 1: the audit log has no line about it"),
+        (((S, R1, 0, 1), (Action.DENIED, R1, 1, 2), (Action.CREATED, R1, 2, 3)), "line 3: key:created after"),
+        (((S, R1, 0, 1), (Action.FAILED, R1, 1, 2), (Action.APPROVED, R1, 2, 3)), "line 3: request:approved after"),
+    ],
+)
+def test_t1_verify_refuses_a_chain_that_contradicts_itself(events: Any, says: str) -> None:
+    result = latchkey("audit", "verify", "-", stdin=as_text(chain_of(*events)))
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(says)
+
+
+def test_t1_verify_takes_older_lines_without_revisions_and_refuses_what_cannot_follow() -> None:
+    whole = [(S, R1, 0, 1), (Action.APPROVED, R1, 1, 2), (Action.CREATED, R1, 2, 3), (Action.SHOW_REFUSED, R1, 3, 3)]
+    mixed = before_revisions(chain_of(*whole))
+
+    assert latchkey("audit", "verify", "-", stdin=as_text(mixed)).stdout == holds(mixed)
+    refused = latchkey("audit", "verify", "-", stdin=as_text(before_revisions(chain_of(*T1))))
+    assert refused.stderr == "line 3: request:approved after request:denied\n"
 
 
 def test_verify_offline_needs_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,4 +59,4 @@ async def _flood(it: Play, number: int) -> None:
         for each in range(number):
             ask = build.an_ask(id=RequestId(f"R{each}"), resource=production, asked_at=it.stage.clock.now())
             pending = replace(build.pending(ask=ask), expires_at=ask.asked_at + timedelta(days=1))
-            await store.requests.commit(Change(None, pending, due=None))
+            await store.requests.commit(Change(None, pending, None, build.submitted(pending)))

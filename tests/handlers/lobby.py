@@ -101,7 +101,7 @@ class Lobby:
 
     async def keep(self, request: Request) -> None:
         """Put a request into the store."""
-        await self.store.requests.commit(Change(None, request, None, ()))
+        await self.store.requests.commit(Change(None, request, None, build.submitted(request)))
 
     def close_the_store(self) -> None:
         """From now on no click can be stored."""

@@ -208,7 +208,7 @@ async def test_a_click_of_an_hour_ago_does_nothing(office: Office) -> None:
 
 async def test_what_opens_a_request_is_not_carried_out_once_that_is_there(office: Office) -> None:
     request = build.pending(ask=build.an_ask(id=RequestId(f"click-{DELETE.kind}")))
-    await office.store.requests.commit(Write(None, request, office.clock()))
+    await office.store.requests.commit(Write(None, request, office.clock(), build.submitted(request)))
 
     assert await office.answer(DELETE, opens=True) == [TextPage("Done", SENT_ALREADY)]
     assert office.service.asked == 0

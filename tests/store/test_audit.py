@@ -130,7 +130,7 @@ async def test_a_log_that_was_cut_takes_no_more_lines(
             await process.requests.commit(added(pending()))
         with pytest.raises(Tampered):
             await audit_problem(process)
-    assert await store.requests.get(pending().ask.id) is None
+    assert not await redis.exists(keys.request(pending().ask.id))
 
 
 async def test_an_older_end_put_back_is_noticed_by_who_saw_the_newer_one(

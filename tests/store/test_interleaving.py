@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from bot.domain.audit import Action
 from bot.domain.errors import Conflict
 from bot.domain.requests import Request
 from bot.services.ports.store import Change, Stored
@@ -86,7 +87,8 @@ def same_ask(change: Change) -> Change:
     """A change keeps what was asked."""
     if change.before is None:
         return change
-    return replace(change, after=replace(change.after, ask=change.before.value.ask))
+    ask = change.before.value.ask
+    return replace(change, after=replace(change.after, ask=ask), events=(event(ask.id, Action.APPROVED),))
 
 
 TestTwoProcesses = TwoProcesses.TestCase

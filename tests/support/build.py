@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.asks import Approval, Ask, Grant, Terms
+from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
     ApiKey,
@@ -200,6 +201,12 @@ def a_change(operation: Operation, **fields: Any) -> Ask:
     """An ask about a key that exists; the key was not made by Latchkey, unless `key` says otherwise."""
     usual: dict[str, Any] = {"id": RequestId("R2"), "operation": operation, "key": a_key("KEY0000000000009", marker="")}
     return an_ask(**(usual | fields))
+
+
+def submitted(request: Request) -> tuple[Event, ...]:
+    """The audit event that a request begins with."""
+    ask = request.ask
+    return (Event(ask.asked_at, ask.requester.slack, Action.SUBMITTED, ask.id),)
 
 
 def a_click(deed: Deed, by: Person = DANA, at: datetime = NOW, **fields: Any) -> Click:

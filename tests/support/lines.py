@@ -34,6 +34,7 @@ FIELDS: Mapping[Action, str] = {
     Action.EDITED: _EDIT,
     Action.FOUND_GONE: "key",
     Action.EXTENDED: "key ends_at",
+    Action.END_MOVED: "key ends_at by",
     Action.OVERLAP_CHANGED: "key until",
     Action.KEPT: "key owner reason until",
     Action.ACCOUNT_INTENDED: "name marker",
@@ -55,6 +56,7 @@ _BY_LATCHKEY = {
     Action.CREATED,
     Action.UNDELIVERED,
     Action.UNCLAIMED,
+    Action.END_MOVED,
     *(action for action in Action if action.startswith("account:")),
 }
 

@@ -1,7 +1,7 @@
 """Keeping the request that made a key true, when something else changes the key: it was deleted, edited, extended."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -99,21 +99,27 @@ class Origin:
             life = replace(state.life, ends_at=until, endless=until is None, extended_by=by, extended_at=now)
             return replace(state, life=replace(life, reminded=reminders_behind(replace(state, life=life), now)))
 
-        return await self._change(key, longer)
+        moved = {"key": str(key.id), "ends_at": str(ends_at or "never"), "by": str(by)}
+        return await self._change(key, longer, moved)
 
     async def was_extended(self, key: ApiKey, by: RequestId) -> bool:
         """Whether this request was the last to extend the key."""
         stored = await self.maker(key)
         return stored is not None and isinstance(stored.value, Living) and stored.value.life.extended_by == by
 
-    async def _change(self, key: ApiKey, change: Callable[[Living], Living]) -> bool:
+    async def _change(
+        self, key: ApiKey, change: Callable[[Living], Living], moved: Mapping[str, str] | None = None
+    ) -> bool:
+        """Change the key's record; with an audit line where it says how its end has `moved`."""
+
         async def step() -> bool:
             stored = await self.maker(key)
             if stored is None or not isinstance(stored.value, Living):
                 return False
             changed = change(stored.value)
             if changed != stored.value:
-                await self.transitions.commit(stored, changed)
+                events = [self.transitions.event(Action.END_MOVED, changed.ask.id, **moved)] if moved else []
+                await self.transitions.commit(stored, changed, *events)
             return True
 
         return await persistently(step)

@@ -86,7 +86,7 @@ class House:
         return {str(lease.item) for lease in await self.store.agenda.take(self.clock(), MINUTE, 100)}
 
     async def keep(self, request: _Request) -> _Request:
-        await self.store.requests.commit(Change(None, request, None, ()))
+        await self.store.requests.commit(Change(None, request, None, build.submitted(request)))
         return request
 
 

@@ -108,7 +108,7 @@ class House:
         return set((await self.viewing.key_view(KeyId(key), await self.reader(person))).may)
 
     async def keep(self, request: Request) -> None:
-        await self.store.requests.commit(Change(None, request, None, ()))
+        await self.store.requests.commit(Change(None, request, None, build.submitted(request)))
 
     def roles(self, person: Person, *held: tuple[str, str]) -> None:
         self.cloud.bindings[person.principal] = [Binding(person.principal, role, HERE + at) for role, at in held]
@@ -335,9 +335,8 @@ async def test_a_key_without_an_end_cannot_be_extended_and_one_that_is_ending_ca
 async def test_a_secret_that_was_not_shown_is_not_rotated() -> None:
     async with a_house() as house:
         waiting = replace(build.ready(), key=a_key(kind=Kind.KAFKA))
-        await house.store.requests.commit(
-            Change(None, waiting, None, (), secret=Secret("cflt-made-up"), secret_until=NOW + DAY)
-        )
+        events, secret = build.submitted(waiting), Secret("cflt-made-up")
+        await house.store.requests.commit(Change(None, waiting, None, events, secret=secret, secret_until=NOW + DAY))
         house.cloud.add(waiting.key)
 
         assert await house.may(DANA) == {EDIT, DELETE}

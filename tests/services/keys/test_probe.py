@@ -62,7 +62,7 @@ class Here:
         probe = begin(resource.kind, build.NOW)
         ready = build.ready(ask=build.an_ask(resource=resource), endpoints=endpoints, life=Life(probe))
         extra = With(secret=Secret(SECRET), secret_until=ready.claim_by)
-        stored, _ = await self.probes.transitions.commit(None, ready, extra=extra)
+        stored, _ = await self.probes.transitions.commit(None, ready, *build.submitted(ready), extra=extra)
         self.rung.clear()
         return stored
 

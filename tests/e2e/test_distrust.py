@@ -1,0 +1,145 @@
+"""What the operator is told when the store holds what the audit log contradicts, and when it refuses to work."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.store.connection import Commands, connect
+from sandbox.cast import APPROVALS_CHANNEL
+from tests.support.play import Play, play
+from tests.support.processes import latchkey, take_secret
+
+AUDIT, HEAD = "lk:{T0ACME}:audit", "lk:{T0ACME}:audit-head"
+ADMINISTRATOR = "Ask your Latchkey administrator to look into it."
+
+
+@asynccontextmanager
+async def written_to(it: Play) -> AsyncGenerator[Commands]:
+    """Somebody else at the store."""
+    async with connect(f"unix://{it.stage.folder / 'data' / 'valkey.sock'}") as store:
+        yield store
+
+
+@asynccontextmanager
+async def health(caplog: pytest.LogCaptureFixture) -> AsyncGenerator[httpx.AsyncClient]:
+    (port,) = (vars(record)["port"] for record in caplog.records if record.message == "ready")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        yield client
+
+
+def troubles(caplog: pytest.LogCaptureFixture, message: str) -> list[str]:
+    return [vars(record)["why"] for record in caplog.records if record.message == message]
+
+
+async def tried(it: Play, times: int) -> None:
+    """Erin selects Approve, and reads each time that an operator has to act."""
+    for _ in range(times):
+        it.erin.reload()
+        await it.erin.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await it.erin.see(ADMINISTRATOR)
+
+
+async def test_r2_an_audit_log_that_is_shorter_than_it_was_is_told_everywhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "latchkey")
+    async with play(tmp_path) as it, health(caplog) as http, written_to(it) as store:
+        await it.ask("first")
+        head = await store.get(HEAD)
+        await it.ask("second")
+        assert (await http.get("/readyz")).json()["checks"]["audit"] == "ok"
+        assert "latchkey_audit_trusted 1.0" in (await http.get("/metrics")).text
+
+        await store.rpop(AUDIT)
+        await store.set(HEAD, head)
+        await tried(it, 3)
+        ready, metrics = await http.get("/readyz"), (await http.get("/metrics")).text
+
+    assert ready.status_code == 503
+    assert "says 1 lines, but there were 2: an older copy" in ready.json()["checks"]["audit"]
+    assert "docs/audit.md" in ready.json()["checks"]["audit"]
+    assert "latchkey_audit_trusted 0.0" in metrics
+    (why,) = troubles(caplog, "what is stored cannot be trusted")
+    assert "an older copy" in why
+    assert any("an older copy" in why for why in troubles(caplog, "click refused"))
+    assert it.our_keys() == []
+
+
+async def test_t2_a_record_put_back_is_told_to_the_operator(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "latchkey")
+    async with play(tmp_path) as it, health(caplog) as http, written_to(it) as store:
+        await it.ask()
+        await it.approve()
+        await it.dana.see("Show secret")
+        (record,) = [key async for key in store.scan_iter("lk:*:request:*")]
+        before = await store.hgetall(record)
+        await take_secret(it)
+
+        await store.hset(record, mapping=before)
+        await it.dana.click("I saved it")
+        await it.dana.see(ADMINISTRATOR)
+        ready, metrics = await http.get("/readyz"), (await http.get("/metrics")).text
+        doctor = await latchkey("doctor", **it.stage.environment())
+        verify = await latchkey("audit", "verify", **it.stage.environment())
+
+    assert ready.status_code == 200, "a warning: other requests go on"
+    says = "1 record contradicts the audit log, and Latchkey leaves it alone: request "
+    assert ready.json()["checks"]["records"].startswith(says)
+    assert "latchkey_records_contradicted 1.0" in metrics
+    assert len(troubles(caplog, "a record contradicts the audit log, and is left alone")) == 1
+    assert (doctor.code, verify.code) == (1, 1)
+    assert f"records: {says}" in doctor.out
+    assert says in verify.err
+    assert len(it.our_keys()) == 1
+
+
+async def test_t4_the_log_of_the_process_and_its_metrics_hold_the_head(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "latchkey")
+    async with play(tmp_path) as it, health(caplog) as http, written_to(it) as store:
+        await it.ask(reason="for Ada, ada@acme.example")
+        await it.approve()
+        await it.dana.see("Show secret")
+        lines = await it.audit()
+        metrics = (await http.get("/metrics")).text
+        told = [vars(record) for record in caplog.records if record.name == "latchkey.audit"]
+        last = lines[-1]
+        noted = f"{last['seq']}:{last['hash']}"
+        whole = await latchkey("audit", "verify", "--head", noted, **it.stage.environment())
+        await store.delete(AUDIT, HEAD)
+        gone = await latchkey("audit", "verify", "--head", noted, **it.stage.environment())
+        unnoted = await latchkey("audit", "verify", **it.stage.environment())
+        doctor = await latchkey("doctor", **it.stage.environment())
+
+    names = ("seq", "hash", "action", "actor", "request")
+    assert [tuple(each[name] for name in names) for each in told] == [
+        tuple(line[name] for name in names) for line in lines
+    ]
+    assert told[-1]["key"] == it.our_keys()[0]
+    assert "ada@acme.example" not in str(told), "reasons stay in the audit log"
+    assert f'latchkey_audit_head{{hash="{last["hash"]}"}} {float(str(last["seq"]))}' in metrics
+    assert (whole.code, gone.code, unnoted.code) == (0, 1, 1)
+    assert f"the log ends with line 0: lines 1 to {last['seq']} are missing" in gone.err
+    assert "the audit log has no line about it" in unnoted.err
+    assert "the audit log has no line about it" in doctor.out
+
+
+async def test_t11_a_store_that_is_full_is_one_line_a_minute(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "latchkey")
+    async with play(tmp_path) as it, written_to(it) as store:
+        await it.ask()
+        await store.config_set("maxmemory", "1")
+        await tried(it, 3)
+        said: list[Any] = troubles(caplog, "the store refuses")
+        await store.config_set("maxmemory", "0")
+        it.erin.reload()
+        await it.approve()
+        await it.dana.see("Show secret")
+
+    assert len(said) == 1
+    assert "maxmemory" in said[0]

@@ -1,0 +1,188 @@
+"""T1, T3: each process follows the audit log, and touches no record that the log contradicts."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.audit import Action
+from bot.domain.errors import Conflict, Contradicted, Tampered
+from bot.services.ports.store import Change
+from bot.store import Store
+from bot.store.keyspace import Keyspace
+from bot.store.sealing import Sealer
+from tests.store.given import ANN, NOW, added, changed, event, pending, states
+from tests.support.build import TEAM
+from tests.support.stored import audit_problem
+
+R1 = pending().ask.id
+DENIED = states()["denied"]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [vars(record)["why"] for record in caplog.records if record.name == "latchkey.trouble"]
+
+
+async def record(redis: Any, keys: Keyspace) -> Mapping[bytes, bytes]:
+    found: Mapping[bytes, bytes] = await redis.hgetall(keys.request(R1))
+    return found
+
+
+async def put_back(redis: Any, keys: Keyspace, older: Mapping[bytes, bytes]) -> None:
+    await redis.hset(keys.request(R1), mapping=older)
+
+
+# --- one record ------------------------------------------------------------------------------------------------------
+
+
+async def test_t1_an_older_record_is_not_read_by_any_process_and_comes_back_when_it_is_repaired(
+    store: Store, other: Store, redis: Any, keys: Keyspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, _ = await store.requests.commit(added(pending()))
+    older = await record(redis, keys)
+    second, _ = await store.requests.commit(changed(first, DENIED))
+    newer = await record(redis, keys)
+
+    await put_back(redis, keys, older)
+    for process in (store, other) * 2:
+        with pytest.raises(Contradicted, match="revision 1 is older than revision 2"):
+            await process.requests.get(R1)
+        assert await process.requests.of_requester(ANN.slack, 10) == await process.requests.pending(10) == []
+        assert "request R1: revision 1 is older" in str(process.audit.doubts.problem)
+    assert len(told(caplog)) == 1
+
+    await put_back(redis, keys, newer)
+    assert await store.requests.get(R1) == second
+    assert store.audit.doubts.problem is None
+
+
+async def test_t1_a_change_without_a_line_of_its_own_does_not_make_an_older_record_newer(
+    store: Store, other: Store, redis: Any, keys: Keyspace
+) -> None:
+    first, _ = await store.requests.commit(added(pending()))
+    older = await record(redis, keys)
+    held = await other.requests.get(R1)
+    await store.requests.commit(changed(first, DENIED))
+    await put_back(redis, keys, older)
+
+    with pytest.raises(Contradicted):
+        await other.requests.commit(Change(held, pending(), NOW))
+    assert await record(redis, keys) == older
+
+
+async def test_t1_who_was_only_slower_conflicts(store: Store, other: Store) -> None:
+    first, _ = await store.requests.commit(added(pending()))
+    await store.requests.commit(changed(first, DENIED))
+
+    for process in (store, other):
+        with pytest.raises(Conflict):
+            await process.requests.commit(changed(first, DENIED))
+        with pytest.raises(Conflict):
+            await process.requests.commit(added(pending()))
+    assert store.audit.doubts.problem is other.audit.doubts.problem is None
+
+
+async def test_t1_a_request_that_was_deleted_cannot_be_opened_again(store: Store, redis: Any, keys: Keyspace) -> None:
+    await store.requests.commit(added(pending()))
+    await redis.delete(keys.request(R1))
+
+    assert await store.requests.get(R1) is None
+    with pytest.raises(Contradicted):
+        await store.requests.commit(added(pending()))
+
+
+async def test_t1_nothing_is_written_about_an_older_record_either(store: Store, redis: Any, keys: Keyspace) -> None:
+    first, _ = await store.requests.commit(added(pending()))
+    older = await record(redis, keys)
+    await store.requests.commit(changed(first, DENIED))
+    await put_back(redis, keys, older)
+
+    with pytest.raises(Contradicted):
+        await store.audit.append(event("R1", Action.DELETE_INTENDED))
+    assert await audit_problem(store) is None
+
+
+async def test_t1_what_cannot_follow_is_not_written_though_no_revision_is_known(
+    store: Store, redis: Any, keys: Keyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = await store.requests.commit(added(pending()))
+    older = await record(redis, keys)
+    await store.requests.commit(replace(changed(first, DENIED), events=(event("R1", Action.DENIED),)))
+    await put_back(redis, keys, older)
+    monkeypatch.setattr(store.audit._history, "_newest", {"R1": 0})  # as from lines of an earlier version
+
+    with pytest.raises(Contradicted, match="request:approved after request:denied"):
+        await store.requests.commit(changed(first, states()["approved"]))
+
+
+async def test_t4_a_survey_finds_records_that_the_log_has_no_line_about(
+    store: Store, other: Store, redis: Any, keys: Keyspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(30):
+        await store.requests.commit(added(pending(f"R{number}")))
+    await other.requests.survey()
+    assert other.audit.doubts.problem is None
+
+    await redis.delete(keys.audit, keys.audit_head)
+    began = Store.open(redis, Sealer([bytes(range(32))]), TEAM)
+    await began.requests.survey()
+
+    assert len(began.audit.doubts) == 30
+    assert str(began.audit.doubts.problem).startswith("30 records contradict the audit log")
+    assert 0 < len(told(caplog)) < 30, "whoever writes to Redis cannot fill the log"
+
+
+# --- the whole log ---------------------------------------------------------------------------------------------------
+
+
+async def test_t3_another_end_of_the_same_length_is_noticed(
+    store: Store, other: Store, redis: Any, keys: Keyspace
+) -> None:
+    await store.audit.append(event(None))
+    head, line = await redis.get(keys.audit_head), await redis.lindex(keys.audit, 0)
+    await store.audit.append(event(None, Action.REFUSED))
+    await redis.delete(keys.audit)
+    await redis.rpush(keys.audit, line)
+    await redis.set(keys.audit_head, head)
+    await other.audit.append(event(None))
+
+    with pytest.raises(Tampered, match="another log stands in its place"):
+        await store.audit.append(event(None))
+    assert "another log" in str(store.audit.trouble)
+    assert other.audit.trouble is None
+
+
+async def test_t3_an_older_copy_is_read_no_more_by_who_saw_the_newer_one(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    first, _ = await store.requests.commit(added(pending()))
+    older, head = await record(redis, keys), await redis.get(keys.audit_head)
+    await store.requests.commit(changed(first, DENIED))
+    await put_back(redis, keys, older)
+    await redis.rpop(keys.audit)
+    await redis.set(keys.audit_head, head)
+
+    with pytest.raises(Tampered, match="an older copy"):
+        await store.requests.get(R1)
+
+
+async def test_t1_only_new_lines_are_read(store: Store, other: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await store.audit.append(*[event(None)] * 1200)
+    await other.audit.follow()
+    tail, asked = other.audit._tail, list[int]()
+
+    async def watched(first: int, last: int) -> Any:
+        asked.append(first)
+        return await tail(first, last)
+
+    monkeypatch.setattr(other.audit, "_tail", watched)
+    for number in range(3):
+        await store.requests.commit(added(pending(f"R{number}")))
+        await asyncio.gather(*(other.requests.get(pending(f"R{number}").ask.id) for _ in range(5)))
+    known = len(asked)
+    await other.requests.get(R1)
+
+    assert min(asked) == 1200
+    assert len(asked) == known, "nothing is read where nothing was written"
