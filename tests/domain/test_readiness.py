@@ -234,6 +234,7 @@ answers = st.builds(
 
 
 REFUSED = Answer(401)
+UNTIL_IT_ENDS = [(REFUSED, 0.0, 0)] * 60
 UP_TO_A_SECOND_BEFORE_THE_END = [(REFUSED, 0.0, 240), (REFUSED, 0.0, 240), (REFUSED, 0.0, 99)]
 
 
@@ -243,7 +244,7 @@ UP_TO_A_SECOND_BEFORE_THE_END = [(REFUSED, 0.0, 240), (REFUSED, 0.0, 240), (REFU
 @example(Kind.KAFKA, [*UP_TO_A_SECOND_BEFORE_THE_END[:2], (Answer(200), -1.0, 84), (REFUSED, 0.0, 0)])
 def test_any_run_moves_on_and_ends_in_one_verdict(kind: Kind, run: list[tuple[Answer, float, int]]) -> None:
     probe, ends = begin(kind, MADE), 0
-    for answer, jitter, late in run:
+    for answer, jitter, late in [*run, *UNTIL_IT_ENDS]:
         if probe.next_at is None:
             break
         now = probe.next_at + late * SECOND
@@ -255,6 +256,7 @@ def test_any_run_moves_on_and_ends_in_one_verdict(kind: Kind, run: list[tuple[An
             soonest, latest = due(probe, answer, now)
             assert soonest <= probe.next_at <= latest
         ends += now >= MADE + 10 * MINUTE
+    assert probe.verdict
     assert ends <= 5, "looks after the ten minutes"
 
 
