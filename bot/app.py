@@ -18,15 +18,14 @@ from bot.domain.errors import LatchkeyError, Tampered, Throttled
 from bot.domain.policy import Policy
 from bot.policyfile import PolicySource
 from bot.services.agenda import Item, ItemKind
-from bot.services.keys.backstop import Backstop, ExpirySupport
+from bot.services.keys.expiry import Backstop, ExpirySupport
 from bot.services.ports.clock import Clock
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
 from bot.slack.api.client import unreachable
+from bot.slack.api.people import unconfirmed
 from bot.slack.api.socket_mode import Sockets
-from bot.slack.api.unconfirmed import unconfirmed
-from bot.slack.api.watch import Watch
-from bot.slack.api.workspace import channel_problem
+from bot.slack.api.workspace import Watch, channel_problem
 from bot.store import Store
 from bot.store.connection import check as redis_problems
 from bot.store.connection import clock_problem

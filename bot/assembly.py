@@ -16,29 +16,23 @@ from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Drawn, Homes, Visitors
 from bot.services.browse.key import Viewing
 from bot.services.browse.keys import Listing
-from bot.services.catalog.cache import CatalogCache
-from bot.services.catalog.refresh import Cataloguing
+from bot.services.catalog.cache import CatalogCache, Cataloguing
 from bot.services.dispatch import Dispatcher, table
 from bot.services.form.validate import Validator
-from bot.services.keys.backstop import Backstop
 from bot.services.keys.change import KeyChanges
-from bot.services.keys.create import Creation
-from bot.services.keys.drift import Drift
-from bot.services.keys.expiry import Expiry
+from bot.services.keys.create import Creation, MintOnClaim
+from bot.services.keys.expiry import Backstop, Expiry
 from bot.services.keys.lifecycle import Lifecycle
-from bot.services.keys.mint import MintOnClaim
-from bot.services.keys.origin import Origin
-from bot.services.keys.orphans import Orphans
+from bot.services.keys.origin import Drift, Origin
 from bot.services.keys.probe import Probes, chance
-from bot.services.keys.reconcile import Reconciliation
+from bot.services.keys.reconcile import Orphans, Reconciliation
 from bot.services.keys.reveal import Delivery
 from bot.services.keys.service_accounts import Accounts
 from bot.services.keys.steps import Steps
 from bot.services.messages import Publisher
 from bot.services.people.approvers import Approvers
 from bot.services.people.candidates import Candidates
-from bot.services.people.directory import Directory
-from bot.services.people.identity import Tenant
+from bot.services.people.directory import Directory, Tenant
 from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud, Prober
 from bot.services.ports.slack import Notifier, People

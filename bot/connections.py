@@ -23,8 +23,7 @@ from bot.domain.keys import Secret
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports.clock import Clock
 from bot.settings import Settings, StartupError, TryAgain
-from bot.slack.api.client import Unreachable
-from bot.slack.api.proxies import routed
+from bot.slack.api.client import Unreachable, routed
 from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Workspace, app_token_problem, introduce
 from bot.store import Store

@@ -19,8 +19,7 @@ from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Deed, ReplyTo
 from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import TextPage
-from bot.services.people.directory import Directory
-from bot.services.people.identity import seat
+from bot.services.people.directory import Directory, seat
 from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Inbox, Requests

@@ -1,17 +1,44 @@
-"""Denying a request, with a reason. To approve and to cancel one takes a button alone: see `handlers.buttons`."""
+"""Decisions, and all other buttons that say all there is to say: each is stored as its command, for the worker.
+
+Who may do it is asked when the click is carried out, not here.
+"""
+
+from collections.abc import Callable, Mapping
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.keys import RequestId
-from bot.services.commands import Deny
+from bot.services.commands import Approve, Cancel, Change, Deed, Deny, DropFormer, KeepFormer, Replace, Saved, Show
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body
 from bot.slack.views import pages
 from handlers.context import ListenerContext
 
 
+def _longer(request: RequestId, attempt: int, until: int) -> KeepFormer:
+    return KeepFormer(request, attempt, until=until)
+
+
+_COMMANDS: Mapping[str, Callable[[Body], Deed]] = {
+    ids.REVIEW_BACK: lambda body: Change(read.request_id(body)),
+    ids.APPROVE: lambda body: Approve(read.request_id(body)),
+    ids.CANCEL: lambda body: Cancel(read.request_id(body)),
+    ids.SHOW: lambda body: Show(*read.key_ref(body)),
+    ids.SAVED: lambda body: Saved(*read.key_ref(body)),
+    ids.REPLACE: lambda body: Replace(*read.key_ref(body)),
+    ids.DROP_FORMER: lambda body: DropFormer(*read.key_ref(body)),
+    ids.KEEP_FORMER: lambda body: _longer(*read.key_until(body)),
+}
+
+
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to `Deny`. Who may decide is asked when the reason is carried out, not here."""
+    """Listen to them all, and to `Deny`, which asks for a reason first."""
+
+    async def button(ack: AsyncAck, body: Body) -> None:
+        await context.button(ack, body, _COMMANDS[body["actions"][0]["action_id"]](body))
+
+    for action in _COMMANDS:
+        app.action(action)(button)
 
     @app.action(ids.DENY)
     async def deny(ack: AsyncAck, body: Body) -> None:

@@ -5,7 +5,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.domain.errors import Refused
 from bot.domain.keys import RequestId
 from bot.services.commands import Draft
-from bot.services.people.identity import seat
+from bot.services.people.directory import seat
 from bot.services.requests.submit import draft_again
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening

@@ -38,6 +38,8 @@ STORIES = {
     "services/test_faults.py": "a fault at any call",
     "services/test_life_machine.py": "lives of keys in any order",
     "services/test_rights_lost.py": "a Confluent that shows only a part",
+    "slack/api/test_proxies.py": "Slack behind a forward proxy",
+    "slack/api/test_unconfirmed.py": "people without a confirmed email address, counted by doctor",
     "slack/test_limits.py": "Slack's limits at any length",
     "slack/test_reading.py": "what people read is true and said once",
     "slack/test_real_slack.py": "habits of the real Slack",

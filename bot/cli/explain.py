@@ -15,17 +15,33 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from bot.cli.arguments import AsJson, ByPolicy, CardsIn, Doing, For, OfKind, OnSnapshot, OwnedBy, User, Within
 from bot.cli.terminal import complete, fail, settings
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
 
+User = Annotated[str, typer.Option("--user", metavar="ADDRESS", help="Who asks: an e-mail address, or u-….")]
+Doing = Annotated[Operation, typer.Option("--operation", help="What is asked for.")]
+OfKind = Annotated[Kind, typer.Option("--kind", help="What the key opens.")]
+For = Annotated[str, typer.Option("--resource", metavar="ID", help="A cluster, or a region such as aws.us-east-1.")]
+OwnedBy = Annotated[
+    str, typer.Option("--owner", metavar="OWNER", help="me, new, or a service account by its id or its name.")
+]
+Within = Annotated[str, typer.Option("--environment", metavar="ID", help="Where the resource is; else it is searched.")]
+ByPolicy = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", envvar="LATCHKEY_POLICY", help="Else the built-in rules.")
+]
+OnSnapshot = Annotated[
+    Path | None, typer.Option("--snapshot", metavar="FILE", help="Look there, and ask neither Slack nor Confluent.")
+]
+CardsIn = Annotated[str, typer.Option("--channel", envvar="LATCHKEY_CHANNEL", hidden=True)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 if TYPE_CHECKING:
     from bot.cli.snapshot import Snapshot
     from bot.domain.policy import Policy
+    from bot.services.people.directory import Tenant
     from bot.services.people.explain import Explaining, Explanation
-    from bot.services.people.identity import Tenant
-    from bot.services.ports.inventory import Inventory
+    from bot.services.ports.cloud import Inventory
     from bot.services.ports.slack import People
     from bot.settings import Settings
 
@@ -142,7 +158,7 @@ def _answered(question: Question, sources: Sources) -> tuple["Explanation", dict
 async def _answer(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:
     from bot.domain.authority import Target
     from bot.services.catalog.find import all_names, find_owner, find_resource
-    from bot.services.people.granted_by import names_of
+    from bot.services.people.approvers import names_of
 
     async with _explaining(sources) as explaining:
         cloud = explaining.cloud

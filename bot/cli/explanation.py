@@ -9,9 +9,8 @@ from bot.domain.decision import Allowed, Forbidden, NeedsApproval
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import Rule
 from bot.domain.roles import Binding
-from bot.services.people.approvers import Approver, Someone
+from bot.services.people.approvers import Approver, Someone, in_words, right
 from bot.services.people.explain import Explanation, Looked
-from bot.services.people.granted_by import in_words, right
 
 Names: TypeAlias = Mapping[str, str]
 

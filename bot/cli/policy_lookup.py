@@ -13,7 +13,7 @@ from bot.policyfile import Finding, PolicyFile
 from bot.policyfile.findings import of_rule
 from bot.policyfile.tree import KeyPath
 from bot.policyfile.words import shown
-from bot.services.people.identity import belongs
+from bot.services.people.directory import belongs
 from bot.services.ports.cloud import Cloud
 from bot.settings import Settings
 from bot.slack.api.people import SlackPeople

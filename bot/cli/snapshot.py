@@ -20,8 +20,8 @@ from bot.domain.keys import Placed, Principal, ServiceAccount, SlackUserId, Team
 from bot.domain.kinds import PLACED, Kind
 from bot.domain.policy import Policy
 from bot.domain.roles import Binding, Scope
-from bot.services.people.identity import Tenant
-from bot.services.ports.inventory import Inventory
+from bot.services.people.directory import Tenant
+from bot.services.ports.cloud import Inventory
 from bot.services.ports.slack import People, Profile
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from bot.domain.keys import ApiKey, Cluster, KeyId, MyAccount, Principal, SlackU
 from bot.domain.kinds import Kind
 from bot.rehearsal.console import Console, ask
 from bot.rehearsal.findings import Findings
-from bot.services.people.identity import admitted, matched
+from bot.services.people.directory import admitted, matched
 from bot.services.ports.cloud import NewKey
 from bot.slack.api.people import SlackPeople
 

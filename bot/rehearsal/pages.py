@@ -1,12 +1,22 @@
-"""The pages that an operator clicks through, and the message that is deleted again. None holds anything real."""
+"""The pages that an operator clicks through, and what Slack then sends while a rehearsal listens in place of the bot.
 
-from collections.abc import Mapping
-from typing import Any, Final
+No page holds anything real. What other people do meanwhile is answered, and not kept.
+"""
 
-from bot.rehearsal.ears import HARD
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.rehearsal.findings import PAYLOADS, Findings
 from bot.slack.api.client import ephemeral
 from bot.slack.blocks import kit
 from bot.slack.blocks.text import TEXT, Block, mrkdwn
+from bot.slack.payloads import ids
 
 TITLE: Final = "Latchkey rehearsal"
 FIRST, SECOND, MENU, TYPED, DRAW, DELETE = (
@@ -17,6 +27,12 @@ OLD_BLOCK, FRESH_BLOCK, NEW_BLOCK = "kept", "fresh~1", "fresh~2"
 METADATA: Final = '{"rehearsal": "a & b < c > d"}'
 SHOWN_NEW: Final = "new text"
 DUMMY: Final = "This is a dummy text of `latchkey rehearse`. It is no secret. Select Delete to remove it."
+HeardKind: TypeAlias = Literal["command", "action", "options", "submit", "closed"]
+BUSY = "Latchkey is being tested right now. Nothing was changed. Try again later."
+HARD = "Fish & <chips>"
+"""What an option and a menu show: Slack may send it back escaped."""
+_ANY = re.compile(r".*", re.DOTALL)
+log = logging.getLogger("latchkey.rehearsal")
 
 
 def _page(text: str, *blocks: Block, submit: str = "", external_id: str = "") -> Block:
@@ -89,3 +105,106 @@ def over(text: str = "The rehearsal of the form is over. You can close this wind
 def dummy() -> Mapping[str, Any]:
     """The message that is shown and deleted."""
     return ephemeral(DUMMY, [mrkdwn(DUMMY), kit.actions(kit.button("Delete", DELETE))])
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One thing that the operator did, as Slack told it."""
+
+    kind: HeardKind
+    body: dict[str, Any]
+
+    def is_it(self, kind: HeardKind, action: str = "") -> bool:
+        """Whether this is of a kind, and a click on this button or menu."""
+        actions: list[dict[str, Any]] = self.body.get("actions") or [{}]
+        return self.kind == kind and action in {"", actions[0].get("action_id")}
+
+
+@dataclass(slots=True)
+class Ears:
+    """Listeners of a Bolt app. The operator is whoever types the code that only their terminal shows."""
+
+    code: str
+    operator: str = ""
+    answer: Block | None = None
+    """The page that answers the next submit."""
+    asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """The requests for options so far."""
+    findings: Findings = field(default_factory=Findings)
+    """Where the shapes of the operator's payloads are kept."""
+    _heard: "asyncio.Queue[Heard]" = field(default_factory=lambda: asyncio.Queue())  # noqa: PLW0108 - generic
+
+    async def wait(self, is_it: Callable[[Heard], bool]) -> Heard:
+        """The next thing of this kind; what comes before it is forgotten."""
+        while True:
+            heard = await self._heard.get()
+            if is_it(heard):
+                return heard
+
+    def listen(self, app: AsyncApp) -> None:
+        """Register for everything that the manifest of the bot lets Slack send."""
+        untyped: Any = app
+        untyped.command(ids.COMMAND)(self._command)
+        untyped.action(_ANY)(self._action)
+        untyped.options(_ANY)(self._options)
+        untyped.view(_ANY)(self._submit)
+        untyped.view_closed(_ANY)(self._closed)
+        untyped.shortcut(_ANY)(_nothing)
+        untyped.event(_ANY)(_nothing)
+        untyped.error(_failed)
+
+    async def _command(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        if str(body.get("text", "")).strip() != self.code or self.operator not in {"", body["user_id"]}:
+            await ack(text=BUSY, response_type="ephemeral")
+            return
+        self.operator = body["user_id"]
+        await ack()
+        self._tell("command", body)
+
+    async def _action(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        self._tell("action", body)
+
+    async def _options(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack(options=[kit.option(HARD, "hard"), kit.option("Soup", "soup")])
+        if self._is_operator(body):
+            self.asked.append(body)
+            self._keep_shape(body)
+
+    async def _submit(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        if self._is_operator(body) and self.answer is not None:
+            page, self.answer = self.answer, None
+            await ack(response_action="update", view=page)
+        else:
+            await ack()
+        self._tell("submit", body)
+
+    async def _closed(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        self._tell("closed", body)
+
+    def _is_operator(self, body: dict[str, Any]) -> bool:
+        user: dict[str, Any] = body.get("user") or {}
+        return bool(self.operator) and user.get("id") == self.operator
+
+    def _tell(self, kind: HeardKind, body: dict[str, Any]) -> None:
+        if kind == "command" or self._is_operator(body):
+            self._keep_shape(body)
+            self._heard.put_nowait(Heard(kind, body))
+
+    def _keep_shape(self, body: dict[str, Any]) -> None:
+        kind = str(body.get("type", "slash_command"))
+        if kind not in PAYLOADS:
+            return
+        paths = PAYLOADS[kind]
+        if body.get("view"):  # a click there has no `state` of its own
+            paths = tuple(path for path in paths if path != "state")
+        self.findings.note_payload(kind, body, paths)
+
+
+async def _nothing(ack: AsyncAck) -> None:
+    await ack()
+
+
+async def _failed(error: Exception) -> None:
+    log.error("a listener of the rehearsal failed", exc_info=error)

@@ -22,8 +22,8 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.rehearsal.confluent import ConfluentSteps, sweep
 from bot.rehearsal.console import Console, Skipped
-from bot.rehearsal.ears import Ears
 from bot.rehearsal.findings import error_name
+from bot.rehearsal.pages import Ears
 from bot.rehearsal.slack import GRACE, SETTLED, SlackSteps
 from bot.services.ports.clock import Clock
 from bot.settings import Settings, StartupError

@@ -14,9 +14,9 @@ from bot.domain.errors import LatchkeyError, Undeliverable
 from bot.domain.keys import Secret
 from bot.rehearsal import pages
 from bot.rehearsal.console import Console, Skipped, ask, wait_or_skip
-from bot.rehearsal.ears import HARD, Ears, Heard, HeardKind
 from bot.rehearsal.findings import Findings, Shape, shapes
-from bot.services.people.identity import Tenant
+from bot.rehearsal.pages import HARD, Ears, Heard, HeardKind
+from bot.services.people.directory import Tenant
 from bot.slack.api.client import Replies, UrlAnswer, call
 from bot.slack.blocks.text import Block
 

@@ -21,10 +21,9 @@ from bot.domain.keys import Operation, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
 from bot.policyfile import parse as parse_policy
 from bot.services.catalog.find import find_owner, find_resource
-from bot.services.people.approvers import Approver
+from bot.services.people.approvers import Approver, by_basis
+from bot.services.people.directory import Tenant
 from bot.services.people.explain import Explaining
-from bot.services.people.granted_by import by_basis
-from bot.services.people.identity import Tenant
 from bot.services.ports.slack import People, Profile
 from bot.slack.api.people import SlackPeople
 from sandbox.cast import CAST, ORG_CRN, ORGANIZATION, TEAM

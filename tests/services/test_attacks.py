@@ -17,7 +17,7 @@ from bot.domain.policy import RoleMapping
 from bot.domain.requests import Request
 from bot.services.commands import Approve, Draft
 from bot.services.form.validate import text_problems
-from bot.services.people.identity import matched
+from bot.services.people.directory import matched
 from bot.services.ports.slack import Profile
 from bot.services.ports.store import Post
 from bot.services.surfaces import Surface

@@ -45,7 +45,7 @@ from bot.domain.requests import (
 )
 from bot.domain.roles import Binding
 from bot.services.commands import Click, Deed, ReplyTo
-from bot.services.people.identity import Tenant
+from bot.services.people.directory import Tenant
 
 TEAM = TeamId("T01")
 TENANT = Tenant(TEAM)

@@ -17,8 +17,7 @@ from bot.domain.errors import LatchkeyError, Refused, Throttled, Unavailable, Un
 from bot.domain.keys import KeyId, Marker, MyAccount, SlackUserId
 from bot.domain.requests import Approved, Decided, Living, Offered, Pending, Ready, Request, Revealing
 from bot.services.agenda import Item, ItemKind
-from bot.services.browse.key import Viewing
-from bot.services.browse.lookup import known
+from bot.services.browse.key import Viewing, known
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import KeyView
 from bot.services.people.candidates import Candidates

@@ -1,16 +1,21 @@
 """Looking at one key: what its reader may know of it, what the reader may ask for, and the pages to ask on. Reads only.
 
+An `ApiKey` holds ids alone, and one for a Kafka cluster does not even say in which environment that is: the catalog
+tells. What the catalog does not know keeps its id for a name and, without an environment, is covered by nobody's role
+but those bound at the whole organisation.
+
 Everything is as Confluent says now but for the roles, which may be a minute old: whatever is asked for from here is
 decided again, from fresh reads.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.asks import Ask, Terms
-from bot.domain.authority import HeldRoles, Target
-from bot.domain.catalog import Endpoints
+from bot.domain.authority import HeldRoles, Target, may_see
+from bot.domain.catalog import Catalog, Endpoints
 from bot.domain.deadlines import end_of_life, has_expired
 from bot.domain.decision import Forbidden, decide
 from bot.domain.errors import NotFound, Refused, Tampered, plain
@@ -22,21 +27,25 @@ from bot.domain.keys import (
     NewServiceAccount,
     Operation,
     OrganizationScope,
+    Owner,
+    Principal,
     RequestId,
+    Resource,
+    ServiceAccount,
     SlackUserId,
     TeamId,
+    unnamed,
 )
+from bot.domain.kinds import Kind
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.policy import Policy
 from bot.domain.requests import Keyed, Living, Ready, Request, Revealing, Withdrawn
-from bot.domain.visibility import may_see
-from bot.services.browse.lookup import NO_SUCH_KEY, CatalogIndex, known, managed
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Requests
+from bot.services.ports.store import Requests, Stored
 from bot.services.text import when
 
 OFFERED = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)
@@ -57,6 +66,82 @@ _NO_PLACE = (
     "Latchkey does not find what this key opens, so it cannot make another one for it. Nothing was changed. "
     "If it is new, try again in ten minutes."
 )
+NO_SUCH_KEY = (
+    "There is no such key, or it is not yours to see. Nothing was changed. "
+    "`/apikey list` shows the keys that you can see."
+)
+"""One sentence for both, so that nobody learns here which keys there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogIndex:
+    """A catalog, to be looked up by id: for a list of keys it is indexed once."""
+
+    accounts: Mapping[str, ServiceAccount]
+    resources: Mapping[tuple[Kind, str], Resource]
+    environments: Mapping[str, str]
+    """What environments are called."""
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> "CatalogIndex":
+        """Index a catalog."""
+        return cls(
+            {each.id: each for each in catalog.service_accounts},
+            {(each.kind, each.id): each for each in catalog.clusters()},
+            {each.id: each.name for each in catalog.environments},
+        )
+
+    def target(self, key: ApiKey) -> Target | None:
+        """Whose key it is and what it opens; None for Confluent's own.
+
+        What opens something that we do not know counts as opening everything: only who manages all keys sees it.
+        """
+        resource = self.resource(key) or OrganizationScope(Kind.GLOBAL)
+        return None if key.owner is None else Target(self.owner(key.owner), resource)
+
+    def owner(self, principal: Principal) -> Owner:
+        """Who owns a key. Ids are opaque, but what the catalog does not know has nothing else to be known by."""
+        unknown = ServiceAccount(principal, "") if principal.startswith("sa-") else MyAccount(principal)
+        return self.accounts.get(principal, unknown)
+
+    def resource(self, key: ApiKey) -> Resource | None:
+        """What a key opens; None where Confluent does not say, or says something new."""
+        if key.kind is None:
+            return None
+        name = self.environments.get(key.environment, key.environment)
+        found = self.resources.get((key.kind, key.resource))
+        return found or unnamed(key.kind, key.resource, key.environment, name)
+
+
+async def known(catalog: CatalogCache) -> CatalogIndex:
+    """The catalog's index; where there is no catalog yet, it is read first. Raises `Unavailable`, `CloudRefused`."""
+    return catalog.indexed(await catalog.current() or await catalog.refresh(), CatalogIndex.of)
+
+
+async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:
+    """The key as it is now. That Confluent does not show it means little: the list of its owner's keys decides.
+
+    Raises `Throttled` where a list may leave out what is there.
+    """
+    found = await cloud.key(key.id)
+    if found is not None:
+        return found
+    for each in await cloud.keys(key.owner or target.owner.id, target.resource):
+        if each.id == key.id:
+            return each
+    await cloud.must_see_all()
+    return None
+
+
+async def managed(key: ApiKey, requests: Requests) -> Stored[Request] | None:
+    """The request that made this key; None when Latchkey did not. Raises `Tampered`.
+
+    A marker is text that anybody may copy into another key: the record has to name this very key.
+    """
+    marker = Marker.find(key.description)
+    stored = await requests.get(marker.request) if marker else None
+    is_ours = stored is not None and isinstance(stored.value, Keyed) and stored.value.key.id == key.id
+    return stored if is_ours else None
 
 
 def nothing_left(expires_at: datetime) -> str:

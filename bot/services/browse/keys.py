@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bot.domain.authority import HeldRoles, Target
+from bot.domain.authority import HeldRoles, Target, accounts_in_sight, may_see
 from bot.domain.catalog import Environment
 from bot.domain.errors import CloudRefused, Unavailable, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, MyAccount, Owner, Principal
 from bot.domain.requests import Keyed
-from bot.domain.visibility import accounts_in_sight, may_see
-from bot.services.browse.key import MOST_ASKED, Viewing
-from bot.services.browse.lookup import CatalogIndex, known
+from bot.services.browse.key import MOST_ASKED, CatalogIndex, Viewing, known
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports.cloud import Cloud

@@ -19,7 +19,7 @@ from bot.domain.keys import (
     unnamed,
 )
 from bot.domain.kinds import CLOUDS, PLACED, Kind
-from bot.services.ports.inventory import Inventory
+from bot.services.ports.cloud import Inventory
 
 _REGION = re.compile(rf"({'|'.join(CLOUDS)})\.[a-z0-9-]+")
 AT_ONCE = 5

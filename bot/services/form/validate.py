@@ -1,19 +1,26 @@
-"""Checking a form: is everything there, is it short enough, and does it exist at Confluent right now."""
+"""Checking a form: is everything there, is it short enough, and does it exist at Confluent right now.
+
+And what its sender should know before it is sent.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bot.domain.authority import Target
+from bot.domain.asks import Ask, Terms
+from bot.domain.authority import HeldRoles, Target, bases, reaches
+from bot.domain.decision import Allowed, Verdict
+from bot.domain.errors import plain
 from bot.domain.keys import Marker, MyAccount, NewServiceAccount, OrganizationScope, Owner, Person, Principal, Resource
 from bot.domain.kinds import Kind
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Draft
 from bot.services.form.fill import NEW, form, kind_of
 from bot.services.pages import FormPage
+from bot.services.people.approvers import names_of, right
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
-from bot.services.text import is_lifetime
+from bot.services.text import duration, is_lifetime
 
 LIMITS = {"account_name": 64, "account_description": 128, "name": 64, "description": 200, "reason": 3000}
 """Characters. Slack takes 3,000 in one input; Confluent limits service accounts, but no texts of keys."""
@@ -25,6 +32,10 @@ _ONE_LINE = frozenset({"name", "description"}) | _OF_ACCOUNT
 """They stand in rows beside our own words: a line of their own, or one turned round, would pass for one of ours."""
 _BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _MISSING = {"account_name": "Write a name for the service account."}
+FOR_DEVELOPMENT = (
+    "Keys of your own account are for development and testing; production uses a service account. "
+    "Whoever has this key can use what you can use."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +147,23 @@ def text_problem(text: str, limit: int) -> str | None:
     if _SECRET.search(text):
         return "This holds something that looks like an API secret. Take it out: it would be stored."
     return None
+
+
+def lifetime_problem(ask: Ask, terms: Terms) -> str | None:
+    """Why the key may not live as long as was asked; None when it may."""
+    if ask.lifetime is None or terms.lifetime is None or ask.lifetime <= terms.lifetime:
+        return None
+    return f"The rule ({terms.rule}) lets this key live for {duration(terms.lifetime)} at most."
+
+
+def warnings_about(held_roles: HeldRoles, target: Target, verdict: Verdict) -> tuple[str, ...]:
+    """Sentences (mrkdwn) that the requester should read before sending."""
+    warnings: list[str] = []
+    if isinstance(target.owner, MyAccount):
+        warnings.append(FOR_DEVELOPMENT)
+        if not reaches(held_roles, target):
+            warnings.append("You hold no role that reaches this resource, so the key may open nothing there.")
+    if held := bases(held_roles, target):
+        others = "so nobody else" if isinstance(verdict, Allowed) else "and somebody else still"
+        warnings.append(f"You hold {plain(right(held, names_of(target)))} yourself, {others} has to approve.")
+    return tuple(warnings)

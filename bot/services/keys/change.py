@@ -13,7 +13,7 @@ from bot.domain.deadlines import earliest, has_expired, in_force, lifetime
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, Marker, Operation
 from bot.domain.requests import Approved, Done, Request, Working
-from bot.services.browse.lookup import present
+from bot.services.browse.key import present
 from bot.services.keys.expiry import EXPIRED
 from bot.services.keys.origin import Origin, why_gone
 from bot.services.ports.cloud import Cloud

@@ -11,7 +11,7 @@ from bot.domain.requests import Living, Request, Retired
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.origin import Origin
-from bot.services.keys.orphans import Orphans
+from bot.services.keys.reconcile import Orphans
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import Transitions, With, backoff
 from bot.services.text import when

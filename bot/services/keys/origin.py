@@ -1,11 +1,15 @@
-"""Keeping the request that made a key true, when something else changes the key: it was deleted, edited, extended."""
+"""Keeping the request that made a key true, when something else changes the key: it was deleted, edited, extended.
+
+Confluent tells nobody of a key that was deleted outside Latchkey: whoever misses one has it looked for, by `Drift`.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain.audit import Action
+from bot.domain.authority import Target
 from bot.domain.deadlines import (
     CLOCKS_APART,
     earliest,
@@ -14,18 +18,23 @@ from bot.domain.deadlines import (
     in_force,
     is_shorter,
     reminders_behind,
+    shown_at,
 )
 from bot.domain.errors import Refused, Tampered
 from bot.domain.keys import ApiKey, Person, RequestId
 from bot.domain.life import Life
 from bot.domain.requests import Living, Ready, Request, Retired, Revealing
-from bot.services.browse.lookup import managed
+from bot.services.agenda import Item
+from bot.services.browse.key import managed, present
 from bot.services.keys.expiry import EXPIRED
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Requests, Stored
 from bot.services.requests.transitions import Transitions, With, persistently
 from bot.services.text import shorter
 
 log = logging.getLogger("latchkey.following")
+SETTLED = timedelta(minutes=10)
+"""While a key is newer in its requester's hands, a list without it may only be slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +137,27 @@ class Origin:
 def why_gone(key: ApiKey, now: datetime) -> str:
     """What became of a key that Confluent no longer has: a sentence for people."""
     return EXPIRED if has_expired(key, now) else "Somebody deleted it outside Latchkey."
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Makes sure that a key is gone, and has its request say so."""
+
+    transitions: Transitions
+    cloud: Cloud
+    origin: Origin
+
+    async def look(self, item: Item) -> datetime | None:
+        """Carry out an item `GONE`. May raise `Unavailable` and `CloudRefused`."""
+        stored = await self.transitions.find(RequestId(item.id))
+        state = stored.value if stored else None
+        if not isinstance(state, Living) or self.transitions.clock() - shown_at(state) < SETTLED:
+            return None
+        key = state.key
+        found = await present(key, Target(state.ask.owner, state.ask.resource), self.cloud)
+        if found is not None:
+            await self.origin.expires(found)
+            return None
+        await self.transitions.record(Action.FOUND_GONE, state.ask.id, key=key.id)
+        await self.origin.ended(key, why_gone(key, self.transitions.clock()))
+        return None

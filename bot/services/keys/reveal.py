@@ -14,9 +14,9 @@ from bot.domain.keys import NewServiceAccount, Owner, Person, RequestId, Secret,
 from bot.domain.life import Life
 from bot.domain.requests import Confirmed, Granted, Keyed, Offered, Ready, Request, Revealing, Shown, Undelivered
 from bot.services.commands import Click, DropFormer, KeepFormer, Replace, Saved, Show
+from bot.services.keys.create import ON_ITS_WAY, MintOnClaim
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle, former_of
-from bot.services.keys.mint import ON_ITS_WAY, MintOnClaim
 from bot.services.keys.service_accounts import settlement
 from bot.services.pages import Handover
 from bot.services.people.directory import Directory

@@ -9,10 +9,11 @@ from bot.domain.authority import HeldRoles, Target, bases, lacks_only_the_accoun
 from bot.domain.catalog import User
 from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
+from bot.domain.kinds import PLACED
 from bot.domain.policy import Policy, RoleMapping
 from bot.domain.roles import Binding, Scope
-from bot.services.people.identity import Tenant, admitted, in_slack, matched
-from bot.services.ports.inventory import Inventory
+from bot.services.people.directory import Tenant, admitted, in_slack, matched
+from bot.services.ports.cloud import Inventory
 from bot.services.ports.slack import People, Profile
 
 AT_ONCE = 5
@@ -22,6 +23,7 @@ MOST_HALVES = 20
 NOT_IN_SLACK = "Nobody in the Slack workspace has the e-mail address of this Confluent user."
 _ANYBODY = Principal("?")
 """No real principal: weighs what a binding gives to somebody who does not own the key."""
+_NAMED = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,3 +259,39 @@ def _places(target: Target) -> Sequence[Path]:
 
 def _crn(here: str, path: Path) -> str:
     return "/".join([here, *(f"{key}={value}" for key, value in path)])
+
+
+def by_basis(approvers: Iterable[Approver], target: Target) -> Mapping[str, Sequence[Approver]]:
+    """The people who can approve, by what gives them the right: "EnvironmentAdmin of dev (env-dev001)"."""
+    names, groups = names_of(target), defaultdict[str, list[Approver]](list)
+    for each in approvers:
+        if not each.someone.refusal:
+            groups[right(each.bindings, names)].append(each)
+    return groups
+
+
+def right(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
+    """What `authority.bases` found, in words: "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the …"."""
+    return " and ".join(in_words(each, names) for each in bindings)
+
+
+def names_of(target: Target) -> dict[str, str]:
+    """Names, by id, of what the target's resource and owner are called."""
+    resource = target.resource
+    owner: dict[str, str] = {target.owner.id: target.owner.name} if isinstance(target.owner, ServiceAccount) else {}
+    return {resource.id: resource.name, resource.environment: resource.environment_name} | owner
+
+
+def in_words(binding: Binding, names: Mapping[str, str]) -> str:
+    """A role and where it is bound: "CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)"."""
+    path = Scope.parse(binding.crn).path
+    return f"{binding.role} of {' / '.join(_element(*each, names) for each in path) or 'the organisation'}"
+
+
+def _element(key: str, value: str, names: Mapping[str, str]) -> str:
+    if value == "*":
+        return f"every {key}"
+    if key not in _NAMED:
+        return f"{key} {value}"
+    name = names.get(value, value)
+    return value if name in {value, ""} else f"{name} ({value})"

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from bot.domain.authority import Target
 from bot.domain.keys import Person, Principal, SlackUserId
 from bot.domain.policy import Policy
-from bot.services.people.approvers import Approvers
+from bot.services.people.approvers import Approvers, by_basis
 from bot.services.people.directory import DISPLAY
-from bot.services.people.granted_by import by_basis
 from bot.services.ports.clock import Clock
 from bot.services.ports.store import Cache
 

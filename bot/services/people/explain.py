@@ -16,8 +16,8 @@ from bot.domain.keys import MyAccount, Operation, Person, Principal, RequestId, 
 from bot.domain.policy import CHANGES, Policy, Rule
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Approvers, Someone
-from bot.services.people.identity import Tenant
-from bot.services.ports.inventory import Inventory
+from bot.services.people.directory import Tenant
+from bot.services.ports.cloud import Inventory
 from bot.services.ports.slack import People
 
 OWN_ACCOUNT = "Nobody gets keys of the account of Latchkey itself."

@@ -14,8 +14,7 @@ from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, Operation, OrganizationScope, RequestId
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.requests import Approved
-from bot.services.browse.key import Viewing
-from bot.services.browse.lookup import present
+from bot.services.browse.key import Viewing, present
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint

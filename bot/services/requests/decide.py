@@ -15,8 +15,8 @@ from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import RequestId
 from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request
 from bot.services.commands import Approve, Cancel, Click, Deny
+from bot.services.people.approvers import names_of, right
 from bot.services.people.directory import Directory
-from bot.services.people.granted_by import names_of, right
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Stored
 from bot.services.requests.submit import follows, forbidden

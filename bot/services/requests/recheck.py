@@ -10,7 +10,7 @@ from bot.domain.decision import Allowed, Forbidden, counting, decide
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Operation
 from bot.domain.requests import Approved, Working
-from bot.services.browse.lookup import present
+from bot.services.browse.key import present
 from bot.services.people.directory import Directory
 from bot.services.people.explain import OWN_ACCOUNT
 from bot.services.ports.clock import Clock

@@ -14,8 +14,7 @@ from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Per
 from bot.domain.requests import Approved, Pending
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Change, Check, Click, Draft, Send
-from bot.services.form.advise import lifetime_problem, warnings_about
-from bot.services.form.validate import Validator
+from bot.services.form.validate import Validator, lifetime_problem, warnings_about
 from bot.services.pages import FormPage, ReviewPage
 from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory

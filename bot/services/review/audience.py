@@ -14,8 +14,7 @@ from bot.domain.keys import MyAccount, Owner, Person, Principal, Resource, Servi
 from bot.domain.requests import Request
 from bot.domain.review import Audience
 from bot.domain.roles import Binding, Scope
-from bot.services.people.directory import Directory
-from bot.services.people.identity import in_slack
+from bot.services.people.directory import Directory, in_slack
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import People
 

@@ -10,11 +10,11 @@ from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.errors import CloudRefused, Tampered, Unavailable
 from bot.domain.keys import ApiKey, Marker, Principal, Resource
 from bot.domain.policy import Review
-from bot.domain.quota import concerns, counted
 from bot.domain.requests import Keyed, Request, Withdrawn
 from bot.domain.review import Attestation, Audience, Digest, Listed, findings, is_near, urgency
-from bot.services.browse.lookup import known, managed
+from bot.services.browse.key import known, managed
 from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.quota import concerns, counted
 from bot.services.people.directory import Directory
 from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud

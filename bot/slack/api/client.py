@@ -1,4 +1,4 @@
-"""Saying something to Slack: Web API calls and response_urls, with Slack's errors translated once."""
+"""Saying something to Slack by Web API calls and response_urls: the way there, and Slack's errors translated once."""
 
 import json
 import re
@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any, cast
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -17,7 +19,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.errors import LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import Secret, SlackUserId
 from bot.services.commands import ReplyTo
-from bot.slack.api.proxies import is_loopback, proxy_for
 from bot.slack.blocks import limits
 from bot.slack.blocks.text import Block, mrkdwn
 
@@ -50,6 +51,7 @@ _CODE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+|ratelimited")
 """What Slack's error codes look like (`no_service`, `used_url`): nothing else that it says is one word like that."""
 _CODE_FIRST = re.compile(rf"({_CODE.pattern})(?![A-Za-z0-9_])")
 _NEVER_SLACK = {"image", "video", "audio"}
+_KIND = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 
 
 class Unreachable(Unavailable):
@@ -235,3 +237,34 @@ def _named(error: object) -> str:
 def _seconds(headers: Mapping[str, str]) -> int:
     value = next((value for name, value in headers.items() if name.casefold() == "retry-after"), "")
     return min(int(value), 300) if value.isdigit() else 30
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy for this URL, by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; None to go there directly.
+
+    Neither aiohttp nor Slack's SDK does this alone: the one knows no proxy for `wss`, the other no NO_PROXY. What is
+    read, and how, is as httpx has it, which calls Confluent: a proxy may be written without a scheme.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    found = getproxies_environment()
+    proxy = found.get(_KIND.get(parts.scheme, "")) or found.get("all")
+    return (proxy if "://" in proxy else f"http://{proxy}") if proxy else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is our own machine, which no proxy reaches."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def routed(client: AsyncWebClient) -> AsyncWebClient:
+    """The client, with the proxy that its address needs in place of the one that the SDK took."""
+    client.proxy = proxy_for(client.base_url)
+    return client

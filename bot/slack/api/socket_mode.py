@@ -15,7 +15,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.api.proxies import proxy_for
+from bot.slack.api.client import proxy_for
 
 PING_SECONDS = 10
 FIRST_WAIT = 2.0

@@ -9,7 +9,7 @@ from bot.domain.keys import MyAccount, Operation
 from bot.domain.kinds import Kind
 from bot.domain.requests import Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
-from bot.services.people.granted_by import in_words
+from bot.services.people.approvers import in_words
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn

@@ -31,9 +31,8 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.domain.requests import Request, Retired, Shown
 from bot.domain.roles import Binding
-from bot.services.browse.key import FIELD, Viewing
+from bot.services.browse.key import FIELD, Viewing, known
 from bot.services.browse.keys import MOST_OWNERS, PAGE, Listing
-from bot.services.browse.lookup import known
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports.store import Change
 from bot.store import Store

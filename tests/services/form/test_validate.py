@@ -1,14 +1,23 @@
 """What people type is checked before anything is stored: length, secrets, lines of our own, markers of our own."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from bot.domain.authority import HeldRoles, Target
+from bot.domain.decision import Allowed, NeedsApproval, Verdict
+from bot.domain.keys import MyAccount
+from bot.domain.roles import TABLES, Binding
 from bot.services.commands import Draft
-from bot.services.form.validate import LIMITS, text_problems
+from bot.services.form.validate import FOR_DEVELOPMENT, LIMITS, lifetime_problem, text_problems, warnings_about
+from tests.support import build
+from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ORGANIZATION
 
 GOOD = Draft("sa-abc001", "env-dev001", "lkc-dev001", "orders", "reads orders", "for tests")
 NEW = replace(GOOD, owner="new", account_name="orders-service", account_description="reads orders")
+OWN = MyAccount(DANA.principal)
+NOBODY_ELSE, ONE_MORE = Allowed(build.terms(approvals=0)), NeedsApproval(build.terms(), 1)
 
 
 def test_a_good_form_has_no_problem() -> None:
@@ -59,3 +68,37 @@ def test_latchkeys_own_marker_is_refused(field: str) -> None:
 
 def test_a_lifetime_is_one_of_the_list() -> None:
     assert list(text_problems(replace(GOOD, lifetime="a week"))) == ["lifetime"]
+
+
+def warnings(owner: MyAccount | None, verdict: Verdict, *bindings: Binding) -> str:
+    held = HeldRoles(DANA, bindings, ORGANIZATION, TABLES["documented"])
+    return " ".join(warnings_about(held, Target(owner or ACCOUNT, CLUSTER), verdict))
+
+
+@pytest.mark.parametrize(("asked", "most"), [(None, DAY), (DAY, None), (DAY, DAY)])
+def test_a_lifetime_within_the_rule_is_fine(asked: timedelta | None, most: timedelta | None) -> None:
+    assert lifetime_problem(build.an_ask(lifetime=asked), build.terms(lifetime=most)) is None
+
+
+def test_a_longer_lifetime_is_refused_with_the_rule_and_its_limit() -> None:
+    told = lifetime_problem(build.an_ask(lifetime=2 * DAY), build.terms(lifetime=DAY))
+
+    assert told is not None
+    assert "one approval" in told
+    assert "24 hours" in told or "1 day" in told
+
+
+def test_a_key_of_ones_own_account_is_for_development() -> None:
+    assert FOR_DEVELOPMENT in warnings(OWN, ONE_MORE)
+    assert FOR_DEVELOPMENT not in warnings(None, ONE_MORE)
+
+
+def test_a_person_without_a_role_there_is_told_that_the_key_may_open_nothing() -> None:
+    assert "no role" in warnings(OWN, ONE_MORE)
+    assert "no role" not in warnings(OWN, ONE_MORE, build.a_binding(DANA))
+
+
+def test_a_person_who_could_approve_is_told_whether_someone_else_has_to() -> None:
+    assert "somebody else still" in warnings(None, ONE_MORE, build.a_binding(DANA))
+    assert "nobody else" in warnings(None, NOBODY_ELSE, build.a_binding(DANA))
+    assert warnings(None, ONE_MORE) == ""

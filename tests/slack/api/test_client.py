@@ -16,8 +16,7 @@ from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import Secret, SlackUserId
 from bot.slack.api.client import Replies, call
 from bot.slack.api.people import SlackPeople
-from bot.slack.api.watch import Watch
-from bot.slack.api.workspace import channel_problem, introduce
+from bot.slack.api.workspace import Watch, channel_problem, introduce
 from sandbox.serving import serve
 from tests.support.fakes import TestClock
 from tests.support.listening import app_of

@@ -13,8 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Unavailable, Undeliverable
 from bot.domain.keys import Secret
-from bot.slack.api.client import Replies, unreachable
-from bot.slack.api.proxies import proxy_for, routed
+from bot.slack.api.client import Replies, proxy_for, routed, unreachable
 from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import app_token_problem, introduce
 from sandbox.serving import serve

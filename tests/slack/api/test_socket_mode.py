@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.api import socket_mode
-from bot.slack.api.proxies import routed
+from bot.slack.api.client import routed
 from bot.slack.api.socket_mode import Sockets
 from sandbox.slack.faults import Links
 from sandbox.slack.server import Slack, running

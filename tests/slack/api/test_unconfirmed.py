@@ -10,8 +10,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.keys import Principal, SlackUserId
 from bot.domain.policy import Policy, RoleMapping, without_a_file
-from bot.slack.api import unconfirmed as module
-from bot.slack.api.unconfirmed import unconfirmed
+from bot.slack.api import people as module
+from bot.slack.api.people import unconfirmed
 from sandbox.cast import APPROVALS_CHANNEL, BOT_USER
 from sandbox.slack.server import Slack, running
 from sandbox.slack.web_api import BOT_TOKEN

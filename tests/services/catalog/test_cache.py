@@ -11,8 +11,8 @@ from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable
 from bot.domain.keys import Cluster, OrganizationScope, Placed, Principal, ServiceAccount, unnamed
 from bot.domain.kinds import PLACED, Kind
-from bot.services.catalog import refresh
-from bot.services.catalog.refresh import AT_ONCE, Cataloguing
+from bot.services.catalog import cache
+from bot.services.catalog.cache import AT_ONCE, Cataloguing
 from bot.services.ports.cloud import Cloud
 from tests.support import build
 
@@ -117,7 +117,7 @@ async def test_confluent_is_asked_for_a_few_lists_at_a_time() -> None:
 
 
 async def test_a_list_that_hangs_costs_no_more_than_the_time_for_a_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refresh, "READ_FOR", 0.05)
+    monkeypatch.setattr(cache, "READ_FOR", 0.05)
     found = await reader(Wide(hanging="regions")).read(None)
 
     assert found.regions == ()
@@ -127,8 +127,8 @@ async def test_a_list_that_hangs_costs_no_more_than_the_time_for_a_reading(monke
 async def test_what_there_was_no_time_for_is_read_first_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = Wide(hanging="ksql_clusters")
     again = reader(cloud)
-    monkeypatch.setattr(refresh, "AT_ONCE", 1)
-    monkeypatch.setattr(refresh, "READ_FOR", 0.05)
+    monkeypatch.setattr(cache, "AT_ONCE", 1)
+    monkeypatch.setattr(cache, "READ_FOR", 0.05)
     known = await again.read(None)
     assert [len(items) for items in known.resources.values()] == [2, 2, *[0] * (len(PLACED) - 2)]
 

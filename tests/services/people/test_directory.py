@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.errors import Refused
 from bot.domain.keys import TeamId
-from bot.services.people.identity import ELSEWHERE, Tenant, admitted, belongs, seat
+from bot.services.people.directory import ELSEWHERE, Tenant, admitted, belongs, seat
 from bot.slack.api.people import _profile
 from bot.slack.payloads import read as payloads
 from tests.services.world import a_world

@@ -12,7 +12,7 @@ from bot.domain.kinds import Kind
 from bot.domain.life import LOOK_EVERY
 from bot.domain.requests import Approved, Done, Failed, Keyed, Offered, Ready, Retired, Shown
 from bot.services.commands import Approve, Delete, Edit, Extend, Rotate, Show, fingerprint
-from bot.services.keys.backstop import Backstop
+from bot.services.keys.expiry import Backstop
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
