@@ -28,6 +28,7 @@ STORIES = {
     "policy/test_page.py": "the files of docs/policy.md",
     "policy/test_properties.py": "what holds for any policy file",
     "policy/test_schema.py": "docs/policy.schema.json",
+    "runtime/test_patience.py": "a start while Slack has no time",
     "services/keys/test_one_deletion.py": "a deletion has one outcome",
     "services/keys/test_reminders.py": "reminders of a key's end, after changes of it",
     "services/keys/test_rotation.py": "a rotation, from request to the old key's end",
@@ -38,6 +39,7 @@ STORIES = {
     "services/test_faults.py": "a fault at any call",
     "services/test_life_machine.py": "lives of keys in any order",
     "services/test_rights_lost.py": "a Confluent that shows only a part",
+    "services/test_rollback.py": "requests put back as they were before",
     "slack/api/test_proxies.py": "Slack behind a forward proxy",
     "slack/api/test_unconfirmed.py": "people without a confirmed email address, counted by doctor",
     "slack/test_limits.py": "Slack's limits at any length",
@@ -45,7 +47,9 @@ STORIES = {
     "slack/test_real_slack.py": "habits of the real Slack",
     "slack/test_views.py": "what people read, whatever was typed",
     "store/test_interleaving.py": "two processes in any order",
+    "store/test_rollback.py": "records that the audit log contradicts",
     "store/test_secrecy.py": "nothing readable in Redis",
+    "store/test_trouble.py": "what the store refuses is told once a minute",
 }
 """Files that test no single module, each with its subject."""
 
