@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -180,7 +180,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn types it without None
         if cycle is not None and cycle.more_body and not cycle.response_complete:
             self.transport.abort()  # half a request: nothing was begun
         else:
@@ -189,7 +189,7 @@ class _Protocol(H11Protocol):
     @property
     def waits(self) -> bool:
         """Whether its client has yet to send something."""
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn types it without None
         return cycle is None or cycle.response_complete or cycle.more_body
 
     def _within(self, seconds: float) -> None:

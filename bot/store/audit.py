@@ -312,7 +312,7 @@ class _Chain:
     def next(self, line: Mapping[str, object]) -> str | None:
         """Go on to this line; returns why it is none that follows."""
         self.seq, self.contradiction = self.seq + 1, None
-        fields = line.keys() - _CHAIN
+        fields = frozenset(line.keys() - _CHAIN)
         if fields not in (_OLD_BODY, _BODY) or not line.keys() >= _CHAIN:
             return "it does not have the fields of an audit line"
         if line["seq"] != self.seq:
