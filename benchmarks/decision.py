@@ -13,7 +13,6 @@ from functools import partial
 from statistics import median
 from time import process_time
 
-from bot.domain.asks import Approval, Ask
 from bot.domain.authority import HeldRoles
 from bot.domain.decision import decide
 from bot.domain.keys import (
@@ -30,6 +29,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule
+from bot.domain.requests import Approval, Ask
 from bot.domain.roles import Binding
 
 BINDINGS, RULES, BUDGET = 1_000, 200, 1.0

@@ -22,11 +22,10 @@ from bot import logs
 from bot.assembly import Services
 from bot.background import background
 from bot.domain.policy import Review
-from bot.services.ports.clock import Clock
+from bot.services.ports.store import Clock
 from bot.services.worker import Worker
-from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
-from bot.slack.api.notifier import SlackNotifier
+from bot.slack.api.notifier import AckedViews, SlackNotifier
 from bot.store import Store
 from bot.store.connection import connect
 from bot.store.embedded import embedded

@@ -19,7 +19,7 @@ from bot.domain.policy import Policy
 from bot.policyfile import PolicySource
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Backstop, ExpirySupport
-from bot.services.ports.clock import Clock
+from bot.services.ports.store import Clock
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
 from bot.slack.api.client import unreachable

@@ -20,10 +20,10 @@ from bot.services.catalog.cache import CatalogCache, Cataloguing
 from bot.services.dispatch import Dispatcher, table
 from bot.services.form.validate import Validator
 from bot.services.keys.change import KeyChanges
-from bot.services.keys.create import Creation, MintOnClaim
+from bot.services.keys.create import Creation
 from bot.services.keys.expiry import Backstop, Expiry
 from bot.services.keys.lifecycle import Lifecycle
-from bot.services.keys.origin import Drift, Origin
+from bot.services.keys.origin import Origin
 from bot.services.keys.probe import Probes, chance
 from bot.services.keys.reconcile import Orphans, Reconciliation
 from bot.services.keys.reveal import Delivery
@@ -33,10 +33,9 @@ from bot.services.messages import Publisher
 from bot.services.people.approvers import Approvers
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory, Tenant
-from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud, Prober
 from bot.services.ports.slack import Notifier, People
-from bot.services.ports.store import Agenda, Audit, Cache, Drafts, Inbox, Keeps, Posts, Requests
+from bot.services.ports.store import Agenda, Audit, Cache, Clock, Drafts, Inbox, Keeps, Posts, Requests
 from bot.services.requests.change import KeyRequests
 from bot.services.requests.decide import Decisions
 from bot.services.requests.recheck import Permission
@@ -48,9 +47,8 @@ from bot.services.review.digest import Digesting
 from bot.services.review.run import Reviewing
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
-from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
-from bot.slack.api.notifier import SlackNotifier
+from bot.slack.api.notifier import AckedViews, SlackNotifier
 from bot.slack.api.people import SlackPeople
 
 SLACKS = {"slack.com", "slack-gov.com"}
@@ -97,7 +95,7 @@ class Services:
     listing: Listing
     homes: Homes
     reviewing: Reviewing
-    drift: Drift
+    origin: Origin
     worker: Worker
 
 
@@ -131,7 +129,7 @@ def compose(ports: Ports) -> Services:
     key_requests = KeyRequests(proposals, viewing, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock)
 
-    accounts, origin = Accounts(transitions, cloud), Origin(transitions, requests)
+    accounts, origin = Accounts(transitions, cloud), Origin(transitions, requests, cloud)
     orphans, backstop = Orphans(transitions, cloud, accounts), Backstop(cache, clock)
     reconciliation, expiry = Reconciliation(transitions, orphans, cloud), Expiry(transitions, orphans)
     lifecycle = Lifecycle(transitions, expiry, orphans, origin)
@@ -146,9 +144,7 @@ def compose(ports: Ports) -> Services:
         lifecycle,
         Probes(transitions, requests, ports.prober, ports.jitter),
     )
-    mint_on_claim = MintOnClaim(transitions, creation, orphans, backstop)
-    delivery = Delivery(transitions, directory, expiry, lifecycle, mint_on_claim, ports.notifier)
-    drift = Drift(transitions, cloud, origin)
+    delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier)
 
     addressing = Addressing(directory, cloud, ports.people)
     digesting = Digesting(directory, catalog, cloud, cache, requests, ports.keeps, addressing, clock)
@@ -177,7 +173,7 @@ def compose(ports: Ports) -> Services:
         bell,
         errands={
             ItemKind.HOME: homes.errand,
-            ItemKind.GONE: drift.look,
+            ItemKind.GONE: origin.look,
             ItemKind.SWEEP: reconciliation.sweep,
             ItemKind.ACCOUNT: accounts.settle,
             **dict.fromkeys(REVIEW_ITEMS, reviewing.step),
@@ -196,7 +192,7 @@ def compose(ports: Ports) -> Services:
         listing,
         homes,
         reviewing,
-        drift,
+        origin,
         worker,
     )
 

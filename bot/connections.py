@@ -21,7 +21,7 @@ from bot.confluent.readiness import ConfluentProber
 from bot.domain.errors import KeyRefused, LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import Secret
 from bot.policyfile import PolicyError, PolicySource
-from bot.services.ports.clock import Clock
+from bot.services.ports.store import Clock
 from bot.settings import Settings, StartupError, TryAgain
 from bot.slack.api.client import Unreachable, routed
 from bot.slack.api.socket_mode import Sockets

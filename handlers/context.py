@@ -20,13 +20,12 @@ from bot.services.commands import Deed, ReplyTo
 from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import TextPage
 from bot.services.people.directory import Directory, seat
-from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Agenda, Inbox, Requests
+from bot.services.ports.store import Agenda, Clock, Inbox, Requests
 from bot.services.text import unescaped
 from bot.services.worker import Bell
-from bot.slack.api.acked_views import AckedViews, once_more, waiting
 from bot.slack.api.client import Replies, call
+from bot.slack.api.notifier import AckedViews, once_more, waiting
 from bot.slack.blocks.text import Block
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening

@@ -13,7 +13,7 @@ from bot.services.browse.key import Viewing
 from bot.services.catalog.index import NOTHING
 from bot.services.commands import Delete, Edit, Extend, Rotate
 from bot.services.pages import Filters, Page
-from bot.slack.api.acked_views import waiting
+from bot.slack.api.notifier import waiting
 from bot.slack.blocks.text import Block, cut
 from bot.slack.messages import snippets
 from bot.slack.payloads import ids, read_keys

@@ -157,7 +157,7 @@ def _answered(question: Question, sources: Sources) -> tuple["Explanation", dict
 
 async def _answer(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:
     from bot.domain.authority import Target
-    from bot.services.catalog.find import all_names, find_owner, find_resource
+    from bot.services.catalog.index import all_names, find_owner, find_resource
     from bot.services.people.approvers import names_of
 
     async with _explaining(sources) as explaining:

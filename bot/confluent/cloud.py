@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 
-from bot.confluent import inventory, keys, places, quotas, wire
+from bot.confluent import inventory, places, quotas, references, wire
 from bot.confluent.client import ABSENT, Client, item_path
 from bot.confluent.failures import Lost
 from bot.confluent.inventory import API_KEYS, SERVICE_ACCOUNTS
@@ -168,20 +168,20 @@ class ConfluentCloud:
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         """Make a key. Raises `Unknown` also when Confluent made something other than what was asked."""
-        row = await self._client.post(API_KEYS, {"spec": keys.spec_of(new)}, wire.ApiKey)
-        problem = keys.mismatch(row, new)
+        row = await self._client.post(API_KEYS, {"spec": references.spec_of(new)}, wire.ApiKey)
+        problem = references.mismatch(row, new)
         if problem or not row.spec.secret:
             raise Unknown(
                 "Confluent Cloud's answer was incomplete.",
                 changed="A key may exist; Latchkey is checking.",
                 log=f"POST {API_KEYS}: key {row.id}: {problem or 'no secret'}",
             )
-        return keys.made(row, new), Secret(row.spec.secret.get_secret_value())
+        return references.made(row, new), Secret(row.spec.secret.get_secret_value())
 
     async def key(self, key: KeyId) -> ApiKey | None:
         """One key read afresh; None when Confluent does not show it, which a list of its owner's keys may."""
         try:
-            return keys.api_key(await self._client.get(item_path(API_KEYS, key), wire.ApiKey))
+            return references.api_key(await self._client.get(item_path(API_KEYS, key), wire.ApiKey))
         except CloudRefused as refused:
             if refused.status not in ABSENT:
                 raise
@@ -191,15 +191,15 @@ class ConfluentCloud:
         """The keys of one owner for one resource. Confluent's internal keys have no owner: they never show."""
         if not owner:  # Confluent takes an empty filter for none
             return ()
-        rows = [keys.placed(row, owner, resource) async for row in self._listed_keys(owner, resource)]
-        return tuple(keys.api_key(row) for row in rows if row.spec.owner.id == owner and opens(row, resource))
+        rows = [references.placed(row, owner, resource) async for row in self._listed_keys(owner, resource)]
+        return tuple(references.api_key(row) for row in rows if row.spec.owner.id == owner and opens(row, resource))
 
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         """All keys of one owner."""
         if not owner:
             return ()
-        rows = [keys.placed(row, owner) async for row in self._listed_keys(owner)]
-        return tuple(keys.api_key(row) for row in rows if row.spec.owner.id == owner)
+        rows = [references.placed(row, owner) async for row in self._listed_keys(owner)]
+        return tuple(references.api_key(row) for row in rows if row.spec.owner.id == owner)
 
     async def keys_shown(self, owner: Principal) -> tuple[Sequence[ApiKey], int]:
         """The keys of one owner that can be read, and how many rows cannot."""
@@ -207,8 +207,8 @@ class ConfluentCloud:
             return (), 0
         skipped: list[Lost] = []
         rows = [row async for row in self._client.list_all(API_KEYS, wire.ApiKey, {"spec.owner": owner}, skipped)]
-        lost = sum(bool(keys.puzzle(row, owner)) for row in rows)
-        return tuple(keys.api_key(row) for row in rows if row.spec.owner.id == owner), len(skipped) + lost
+        lost = sum(bool(references.puzzle(row, owner)) for row in rows)
+        return tuple(references.api_key(row) for row in rows if row.spec.owner.id == owner), len(skipped) + lost
 
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
         """Some of the organisation's keys that have an owner. Raises `NotFound` when the token has expired."""
@@ -218,7 +218,7 @@ class ConfluentCloud:
             if not token or refused.status != HTTPStatus.BAD_REQUEST:
                 raise
             raise NotFound("Confluent Cloud has forgotten how far its keys were read. Begin again.") from None
-        return tuple(keys.api_key(row) for row in rows if row.spec.owner.id), after
+        return tuple(references.api_key(row) for row in rows if row.spec.owner.id), after
 
     async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
         """Change both texts and return the key as it is now.
@@ -233,7 +233,7 @@ class ConfluentCloud:
                 again="Look at the key.",
                 log=f"PATCH {path}: the answer has another name or description",
             )
-        return keys.api_key(row)
+        return references.api_key(row)
 
     async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
         """Delete a key for ever; False when it was gone already, or an attempt whose answer was lost deleted it.

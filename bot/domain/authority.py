@@ -103,11 +103,8 @@ def _is_new(target: Target) -> bool:
 def _makers(held_roles: HeldRoles) -> Iterator[Binding]:
     """The bindings that let this person make service accounts."""
     for binding in held_roles.bindings:
-        scope = Scope.parse(binding.crn)
-        is_here = (
-            scope.organization == held_roles.organization != "" and binding.principal == held_roles.person.principal
-        )
-        if is_here and held_roles.table.makes_accounts(binding.role, scope.path):
+        scope = _here(binding, held_roles)
+        if scope is not None and held_roles.table.makes_accounts(binding.role, scope.path):
             yield binding
 
 

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from bot.domain import requests as states
-from bot.domain.asks import Ask, Terms
 from bot.domain.keys import ApiKey
 from bot.domain.life import LEADS, LOOK_EVERY, MOST_OVERLAP
+from bot.domain.requests import Ask, Terms
 
 CLOCKS_APART = timedelta(hours=1)
 """How far Confluent's clock may be behind ours."""

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bot.domain.asks import Approval, Ask, Terms
 from bot.domain.authority import HeldRoles, Target, authority, describe, lacks_only_the_account
 from bot.domain.keys import MyAccount, Operation, Principal
 from bot.domain.policy import CHANGES, Policy, Rule
+from bot.domain.requests import Approval, Ask, Terms
 
 NAMED = 5
 """How many of somebody's roles a refusal names."""

@@ -16,18 +16,103 @@ JSON per state in `tests/data/states`.
 checkers see the rest. A state's own fields take keywords only.
 """
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
-from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import ApiKey, Marker, Person, SlackUserId
+from bot.domain.keys import ApiKey, Marker, Operation, Owner, Person, RequestId, Resource, SlackUserId
 from bot.domain.life import Life
 
 P = ParamSpec("P")
 Next = TypeVar("Next")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who wants which key, for whom, and why. Text is exactly as it was typed."""
+
+    id: RequestId
+    requester: Person
+    operation: Operation
+    owner: Owner
+    resource: Resource
+    name: str
+    description: str
+    reason: str
+    asked_at: datetime
+    key: ApiKey | None = None
+    """The key that is rotated, edited, deleted or extended, as it was when this was asked."""
+    lifetime: timedelta | None = None
+    """How long the key should live from its creation, or its extension; None is as long as the rule lets it."""
+    overlap: timedelta = timedelta()
+    """How long a rotated key lives on once the secret of the new one was shown."""
+
+    @property
+    def makes_key(self) -> bool:
+        """Whether a new key comes of it, with a secret to show; else something happens to `key`."""
+        return self.operation in {Operation.CREATE, Operation.ROTATE}
+
+    def digest(self) -> str:
+        """SHA-256 of everything asked, in hexadecimal: an approval holds for this digest alone."""
+        said = asdict(self)
+        for later in _LATER_FIELDS:  # so that approvals given before there were these fields still hold
+            if said[later.name] == later.default:
+                del said[later.name]
+        if self.key is not None:
+            said["key"] = {"id": self.key.id, "name": self.key.name, "description": self.key.description}
+        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+_LATER_FIELDS = tuple(field for field in fields(Ask) if field.name in {"key", "lifetime", "overlap"})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the policy's rule says about this request."""
+
+    rule: str
+    approvals: int
+    """How many distinct people must approve."""
+    channel: str
+    """Id of the Slack channel where the card goes."""
+    pending: timedelta
+    """How long people have to decide."""
+    claim: timedelta
+    """How long the requester has to take the secret, and the approval stays fresh, both from when they began."""
+    remind: tuple[timedelta, ...] = ()
+    notify: tuple[str, ...] = ()
+    lifetime: timedelta | None = None
+    mint: Literal["on_approval", "on_claim"] = "on_approval"
+    table: str = "documented"
+    """The version of the role table, by its name in `roles.TABLES`."""
+    overlap: timedelta = timedelta(days=7)
+    """The longest that a rotated key may live on once the secret of the new one was shown; 0 is not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's yes to exactly one ask."""
+
+    by: Person
+    basis: str
+    """The role that gave the authority, in words."""
+    at: datetime
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What enough approvals gave: the right to make one key until `fresh_until`."""
+
+    approvals: tuple[Approval, ...]
+    at: datetime
+    fresh_until: datetime
+    replaced_at: datetime | None = None
+    """When the key that a rotation replaces was deleted, if it was before the present one was made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from bot.rehearsal.console import Console, Skipped
 from bot.rehearsal.findings import error_name
 from bot.rehearsal.pages import Ears
 from bot.rehearsal.slack import GRACE, SETTLED, SlackSteps
-from bot.services.ports.clock import Clock
+from bot.services.ports.store import Clock
 from bot.settings import Settings, StartupError
 from bot.slack.api.client import Replies
 from bot.store.moments import utc_now

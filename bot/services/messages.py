@@ -11,9 +11,8 @@ from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import MyAccount, RequestId
 from bot.domain.life import LEADS
 from bot.services.commands import CardAt
-from bot.services.ports.clock import Clock
 from bot.services.ports.slack import Notifier
-from bot.services.ports.store import Post, Posts
+from bot.services.ports.store import Clock, Post, Posts
 from bot.services.surfaces import ASKED, CARD, END, OUTCOME, REPLACED, Surface, SurfaceKind, key_of
 
 log = logging.getLogger("latchkey.publishing")

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from bot.domain.asks import Terms
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
 from bot.domain.life import Probe
-from bot.domain.requests import Keyed, Request, Withdrawn
+from bot.domain.requests import Keyed, Request, Terms, Withdrawn
 from bot.services.commands import Draft
 
 

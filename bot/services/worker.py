@@ -30,8 +30,7 @@ from bot.services.catalog.cache import CatalogCache
 from bot.services.dispatch import Dispatcher
 from bot.services.keys.steps import Steps
 from bot.services.messages import Publisher
-from bot.services.ports.clock import Clock
-from bot.services.ports.store import Agenda, Inbox, Lease, Requests
+from bot.services.ports.store import Agenda, Clock, Inbox, Lease, Requests
 from bot.services.requests.transitions import REFUSED
 
 LEASE = timedelta(seconds=60)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from bot.domain.keys import TeamId
-from bot.services.ports.clock import Clock
+from bot.services.ports.store import Clock
 from bot.store.agenda import RedisAgenda
 from bot.store.audit import RedisAudit
 from bot.store.cache import RedisCache

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar, cast
 from redis.asyncio import Redis
 
 from bot.domain.errors import Tampered
-from bot.services.ports.clock import Clock
+from bot.services.ports.store import Clock
 from bot.store.codec import copy_of
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import Keyspace

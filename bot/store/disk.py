@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from redis.exceptions import ResponseError
 
-from bot.services.ports.clock import Clock
+from bot.services.ports.store import Clock
 from bot.store.connection import LOST_ANSWER, Commands, translated, unconfirmed
 
 DISK_MS = 1_800

@@ -8,8 +8,7 @@ from redis.asyncio import Redis
 from bot.domain.errors import Tampered
 from bot.domain.keys import KeyId, Principal
 from bot.domain.review import Attestation
-from bot.services.ports.clock import Clock
-from bot.services.ports.store import Reviewed
+from bot.services.ports.store import Clock, Reviewed
 from bot.store.codec import DIGEST, KEEP
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import DIGEST_KEPT, Keyspace

@@ -13,8 +13,7 @@ from bot.domain.errors import Conflict, Tampered
 from bot.domain.keys import RequestId, Secret, SlackUserId
 from bot.domain.requests import Approved, Keyed, Pending, Ready, Request, Working
 from bot.services.agenda import Item, ItemKind
-from bot.services.ports.clock import Clock
-from bot.services.ports.store import Change, Stored
+from bot.services.ports.store import Change, Clock, Stored
 from bot.store.audit import Entry, Linked, RedisAudit, tries
 from bot.store.codec import REQUEST
 from bot.store.connection import Commands, translated, twice, unconfirmed

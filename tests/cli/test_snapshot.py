@@ -20,7 +20,7 @@ from bot.domain.errors import Throttled
 from bot.domain.keys import Operation, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
 from bot.policyfile import parse as parse_policy
-from bot.services.catalog.find import find_owner, find_resource
+from bot.services.catalog.index import find_owner, find_resource
 from bot.services.people.approvers import Approver, by_basis
 from bot.services.people.directory import Tenant
 from bot.services.people.explain import Explaining

@@ -22,8 +22,8 @@ from bot.services.agenda import ItemKind
 from bot.services.browse.home import HomePage
 from bot.services.commands import Click
 from bot.services.ports.store import Change
-from bot.slack.api.acked_views import AckedViews
 from bot.slack.api.client import Replies
+from bot.slack.api.notifier import AckedViews
 from bot.store import Store
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, OTTO

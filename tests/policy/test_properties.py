@@ -5,12 +5,12 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.asks import Ask
 from bot.domain.authority import HeldRoles
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.keys import MyAccount, Operation, OrganizationScope, Person
 from bot.domain.kinds import Kind
 from bot.domain.policy import RULED
+from bot.domain.requests import Ask
 from bot.domain.roles import Binding
 from bot.policyfile import PolicyError, check, parse
 from tests.policy.written import examples, file

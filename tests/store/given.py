@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
@@ -21,13 +20,16 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.life import Life, Probe, ReplacedKey
 from bot.domain.requests import (
+    Approval,
     Approved,
+    Ask,
     Cancelled,
     Confirmed,
     Denied,
     Done,
     Expired,
     Failed,
+    Grant,
     Offered,
     Pending,
     Ready,
@@ -35,6 +37,7 @@ from bot.domain.requests import (
     Retired,
     Revealing,
     Shown,
+    Terms,
     Unclaimed,
     Undelivered,
     Working,

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
@@ -25,13 +24,16 @@ from bot.domain.kinds import PLACED, Kind
 from bot.domain.life import Life, Probe, ReplacedKey
 from bot.domain.policy import Policy, without_a_file
 from bot.domain.requests import (
+    Approval,
     Approved,
+    Ask,
     Cancelled,
     Confirmed,
     Denied,
     Done,
     Expired,
     Failed,
+    Grant,
     Offered,
     Pending,
     Ready,
@@ -39,6 +41,7 @@ from bot.domain.requests import (
     Retired,
     Revealing,
     Shown,
+    Terms,
     Unclaimed,
     Undelivered,
     Working,

@@ -9,9 +9,9 @@ from bot.background import Background
 from bot.domain.keys import Person, SlackUserId
 from bot.domain.policy import Policy
 from bot.services.browse.home import HomePage
-from bot.services.ports.clock import Clock
-from bot.slack.api.acked_views import AckedViews
+from bot.services.ports.store import Clock
 from bot.slack.api.client import Replies
+from bot.slack.api.notifier import AckedViews
 from bot.store import Store
 from bot.store.sealing import Sealer
 from handlers import ListenerContext

@@ -6,7 +6,6 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from bot.domain.asks import Approval, Ask, Grant, Terms
 from bot.domain.catalog import Catalog, Endpoints, Environment
 from bot.domain.keys import (
     ApiKey,
@@ -22,7 +21,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind, Shape
 from bot.domain.life import Life, Probe, ReplacedKey
-from bot.domain.requests import Request
+from bot.domain.requests import Approval, Ask, Grant, Request, Terms
 from bot.domain.roles import DOCUMENTED, TABLES
 from bot.services.commands import Draft
 

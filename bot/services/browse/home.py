@@ -21,9 +21,8 @@ from bot.services.browse.key import Viewing, known
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import KeyView
 from bot.services.people.candidates import Candidates
-from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Agenda, Requests
+from bot.services.ports.store import Agenda, Clock, Requests
 
 RECENT = timedelta(days=1)
 """How long after a visit Home is kept up to date."""

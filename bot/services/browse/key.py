@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.domain.asks import Ask, Terms
 from bot.domain.authority import HeldRoles, Target, may_see
 from bot.domain.catalog import Catalog, Endpoints
 from bot.domain.deadlines import end_of_life, has_expired
@@ -39,13 +38,12 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.life import MOST_OVERLAP
 from bot.domain.policy import Policy
-from bot.domain.requests import Keyed, Living, Ready, Request, Revealing, Withdrawn
+from bot.domain.requests import Ask, Keyed, Living, Ready, Request, Revealing, Terms, Withdrawn
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.people.directory import Directory
-from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Requests, Stored
+from bot.services.ports.store import Clock, Requests, Stored
 from bot.services.text import when
 
 OFFERED = (Operation.EDIT, Operation.EXTEND, Operation.ROTATE, Operation.DELETE)

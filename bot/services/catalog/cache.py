@@ -13,9 +13,8 @@ from bot.domain.errors import CloudRefused, Unavailable
 from bot.domain.keys import Placed
 from bot.domain.kinds import PLACED, Kind
 from bot.services.catalog.index import NOTHING
-from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Cache
+from bot.services.ports.store import Cache, Clock
 
 KEPT = timedelta(days=1)
 STALE = timedelta(minutes=1)

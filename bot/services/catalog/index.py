@@ -1,12 +1,33 @@
-"""What the form offers at a place: pure looks into the catalog, which may hold 20,000 clusters."""
+"""Looks into what there is: what the form offers at a place, and what the ids and names mean that an engineer types.
 
-from collections.abc import Iterator, Sequence
+The form's looks are pure, into a catalog that may hold 20,000 clusters; the others ask Confluent, or a snapshot.
+"""
 
-from bot.domain.catalog import Catalog, Region
-from bot.domain.keys import Placed
-from bot.domain.kinds import CLOUDS, Kind
+import asyncio
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from bot.domain.catalog import Catalog, Environment, Region
+from bot.domain.errors import NotFound, plain
+from bot.domain.keys import (
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    OrganizationScope,
+    Owner,
+    Person,
+    Placed,
+    Principal,
+    Resource,
+    unnamed,
+)
+from bot.domain.kinds import CLOUDS, PLACED, Kind
+from bot.services.ports.cloud import Inventory
 
 NOTHING = Catalog("", (), ())
+_REGION = re.compile(rf"({'|'.join(CLOUDS)})\.[a-z0-9-]+")
+AT_ONCE = 5
+"""Environments that are looked through at the same time."""
 
 
 def placed(catalog: Catalog, kind: Kind, environment: str) -> Iterator[Placed]:
@@ -42,3 +63,79 @@ def cloud_of(region: str) -> str:
 
 def _in_use(catalog: Catalog, environment: str) -> set[str]:
     return {each.id for kind in Kind if kind.row.is_regional for each in placed(catalog, kind, environment)}
+
+
+async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: str = "") -> Resource:
+    """The resource with this id or name, looked for in one environment, or in all. Raises `NotFound` unless just one.
+
+    Cloud, Tableflow and Global keys open no single resource: `word` may be "" for them. A Flink region in which nothing
+    runs yet is found where its environment is named.
+    """
+    if kind.row.is_wide:
+        if word not in {"", kind.value}:
+            raise NotFound(f"A {kind} key opens no single resource: leave {plain(word)} out.")
+        return OrganizationScope(kind)
+    if not word:
+        raise NotFound(f"Say which resource the {kind} key is for.")
+    environments = await _environments(cloud, environment)
+    found = [each for each in await _all(cloud, [kind], environments) if word in {each.id, each.name}]
+    if not found and kind.row.is_regional and environment and _REGION.fullmatch(word):
+        return unnamed(kind, word, environments[0].id, environments[0].name)
+    if not found:
+        places = ", ".join(each.id for each in environments) or "no environment that Latchkey sees"
+        raise NotFound(f"There is no {kind} resource {plain(word)} in {places}.")
+    if len(found) > 1:
+        places = ", ".join(f"{each.id} in {each.environment}" for each in found)
+        raise NotFound(f"{plain(word)} is several things ({places}). Name one by its id and its environment.")
+    return found[0]
+
+
+async def find_owner(cloud: Inventory, word: str, requester: Person, operation: Operation = Operation.CREATE) -> Owner:
+    """`me`, `new`, a service account by id or name, or another person's `u-…`. Raises `NotFound`.
+
+    Only what is created can have an owner that does not exist yet.
+    """
+    if word in {"me", requester.principal}:
+        return MyAccount(requester.principal)
+    if word == "new":
+        if operation is not Operation.CREATE:
+            raise NotFound(f"A new service account has no key to {operation} yet. Say whose key it is.")
+        return NewServiceAccount("new", "")
+    accounts = await cloud.service_accounts()
+    account = next((each for each in accounts if each.id == word), None)
+    account = account or next((each for each in accounts if each.name == word), None)
+    if account is not None:
+        return account
+    if any(each.id == word for each in await cloud.users()):
+        return MyAccount(Principal(word))
+    raise NotFound(
+        f"There is no service account {plain(word)}. Say me, new, or the id or the name of a service account."
+    )
+
+
+async def all_names(cloud: Inventory) -> dict[str, str]:
+    """What environments, clusters of every kind and service accounts are called, by id."""
+    environments = await cloud.environments()
+    clusters = await _all(cloud, PLACED, environments)
+    return {each.id: each.name for each in (*environments, *clusters, *await cloud.service_accounts())}
+
+
+async def _environments(cloud: Inventory, wanted: str) -> Sequence[Environment]:
+    found = await cloud.environments()
+    if not wanted:
+        return found
+    chosen = [each for each in found if wanted in {each.id, each.name}]
+    if not chosen:
+        raise NotFound(f"There is no environment {plain(wanted)}, or Latchkey does not see it.")
+    return chosen
+
+
+async def _all(cloud: Inventory, kinds: Iterable[Kind], environments: Sequence[Environment]) -> list[Placed]:
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(kind: Kind, environment: Environment) -> Sequence[Placed]:
+        async with slots:
+            return await cloud.resources(kind, environment)
+
+    jobs = [one(kind, environment) for kind in kinds for environment in environments]
+    return [each for found in await asyncio.gather(*jobs) for each in found]

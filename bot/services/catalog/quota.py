@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from bot.domain.asks import Ask
 from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, Refused, Unavailable, plain
 from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Resource
 from bot.domain.kinds import Kind
 from bot.domain.policy import MAKES
+from bot.domain.requests import Ask
 from bot.services.ports.cloud import Cloud
 
 PATIENCE = 8.0

@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bot.domain.asks import Ask, Terms
 from bot.domain.authority import HeldRoles, Target, bases, reaches
 from bot.domain.decision import Allowed, Verdict
 from bot.domain.errors import plain
 from bot.domain.keys import Marker, MyAccount, NewServiceAccount, OrganizationScope, Owner, Person, Principal, Resource
 from bot.domain.kinds import Kind
+from bot.domain.requests import Ask, Terms
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Draft
 from bot.services.form.fill import NEW, form, kind_of

@@ -78,6 +78,47 @@ class Creation:
         if made := await self.create(stored, approved):
             await self._made(made, endpoints)
 
+    async def mint(
+        self, stored: Stored[Request], offered: Offered, actor: str
+    ) -> tuple[Stored[Revealing], Ready, Secret] | str:
+        """Make the key at the requester's own click, so that its secret is in this process's hands and nowhere else.
+
+        The record then says that it is being shown. A sentence when no key was made.
+
+        Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
+        """
+        now = self.transitions.clock()
+        approved = offered.then(Approved, not_before=now, without_end=offered.without_end)
+        try:
+            endpoints = await self.permitted(approved)
+        except (Unavailable, Unknown):
+            raise
+        except LatchkeyError as error:
+            step = "Ask again with `/apikey create`."
+            await self.fail(stored, offered, error.happened, NOTHING_CHANGED, step)
+            return f"{error.happened} {NOTHING_CHANGED}"
+        made = await self.create(stored, approved)
+        if made is None:
+            return _NOT_NOW
+        ready = made.working.value.then(Ready, key=made.key, endpoints=endpoints, claim_by=offered.claim_by)
+        claimed = await self._claimed(made.working, ready, actor)
+        await self.backstop.learn(made.said)
+        return claimed, ready, made.secret
+
+    async def _claimed(self, working: Stored[Working], ready: Ready, actor: str) -> Stored[Revealing]:
+        transitions, key = self.transitions, ready.key
+        revealing = ready.then(Revealing, until=transitions.clock() + ON_ITS_WAY)
+        events = (
+            transitions.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
+            transitions.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),
+        )
+        try:
+            written, _ = await transitions.commit(working, revealing, *events, extra=With(durable=True))
+        except Conflict:  # somebody took this attempt for dead; its key must not outlive that
+            await self.orphans.delete(working.value, key)
+            raise
+        return written
+
     async def permitted(self, approved: Approved) -> Endpoints:
         """The same decision once more, on what everybody holds now. Raises `Refused` when it no longer holds."""
         ask = approved.ask
@@ -242,52 +283,3 @@ def new_key(working: Working, account: ServiceAccount | None) -> NewKey:
     ask = working.ask
     described = f"{ask.description} {working.marker}".strip()
     return NewKey(account or ask.owner, ask.resource, ask.name, described, working.expires_at)
-
-
-@dataclass(frozen=True, slots=True)
-class MintOnClaim:
-    """From an offer to a key whose secret is in this process's hands and nowhere else."""
-
-    transitions: Transitions
-    creation: Creation
-    orphans: Orphans
-    backstop: Backstop
-
-    async def mint(
-        self, stored: Stored[Request], offered: Offered, actor: str
-    ) -> tuple[Stored[Revealing], Ready, Secret] | str:
-        """Make the key now; the record then says that it is being shown. A sentence when no key was made.
-
-        Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
-        """
-        now = self.transitions.clock()
-        approved = offered.then(Approved, not_before=now, without_end=offered.without_end)
-        try:
-            endpoints = await self.creation.permitted(approved)
-        except (Unavailable, Unknown):
-            raise
-        except LatchkeyError as error:
-            step = "Ask again with `/apikey create`."
-            await self.creation.fail(stored, offered, error.happened, NOTHING_CHANGED, step)
-            return f"{error.happened} {NOTHING_CHANGED}"
-        made = await self.creation.create(stored, approved)
-        if made is None:
-            return _NOT_NOW
-        ready = made.working.value.then(Ready, key=made.key, endpoints=endpoints, claim_by=offered.claim_by)
-        claimed = await self._claimed(made.working, ready, actor)
-        await self.backstop.learn(made.said)
-        return claimed, ready, made.secret
-
-    async def _claimed(self, working: Stored[Working], ready: Ready, actor: str) -> Stored[Revealing]:
-        transitions, key = self.transitions, ready.key
-        revealing = ready.then(Revealing, until=transitions.clock() + ON_ITS_WAY)
-        events = (
-            transitions.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
-            transitions.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),
-        )
-        try:
-            written, _ = await transitions.commit(working, revealing, *events, extra=With(durable=True))
-        except Conflict:  # somebody took this attempt for dead; its key must not outlive that
-            await self.orphans.delete(working.value, key)
-            raise
-        return written

@@ -21,8 +21,7 @@ from bot.domain.life import Life
 from bot.domain.requests import Approved, Working
 from bot.services.keys.reconcile import Orphans
 from bot.services.keys.service_accounts import settlement
-from bot.services.ports.clock import Clock
-from bot.services.ports.store import Cache, Stored
+from bot.services.ports.store import Cache, Clock, Stored
 from bot.services.requests.transitions import Transitions, With, backoff
 
 EXPIRED = "It expired at Confluent Cloud."

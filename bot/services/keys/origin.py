@@ -1,6 +1,6 @@
 """Keeping the request that made a key true, when something else changes the key: it was deleted, edited, extended.
 
-Confluent tells nobody of a key that was deleted outside Latchkey: whoever misses one has it looked for, by `Drift`.
+Confluent tells nobody of a key that was deleted outside Latchkey: whoever misses one has it looked for.
 """
 
 import logging
@@ -43,6 +43,7 @@ class Origin:
 
     transitions: Transitions
     requests: Requests
+    cloud: Cloud
 
     async def maker(self, key: ApiKey) -> Stored[Request] | None:
         """The request that made this key: its marker names it, and its record names the key."""
@@ -69,6 +70,24 @@ class Origin:
             await self.transitions.commit(stored, over, event, extra=With(take_secret=isinstance(state, Ready)))
 
         await persistently(step)
+
+    async def look(self, item: Item) -> datetime | None:
+        """Carry out an item `GONE`: see whether the key is there, and if not, have its request say so.
+
+        May raise `Unavailable` and `CloudRefused`.
+        """
+        stored = await self.transitions.find(RequestId(item.id))
+        state = stored.value if stored else None
+        if not isinstance(state, Living) or self.transitions.clock() - shown_at(state) < SETTLED:
+            return None
+        key = state.key
+        found = await present(key, Target(state.ask.owner, state.ask.resource), self.cloud)
+        if found is not None:
+            await self.expires(found)
+            return None
+        await self.transitions.record(Action.FOUND_GONE, state.ask.id, key=key.id)
+        await self.ended(key, why_gone(key, self.transitions.clock()))
+        return None
 
     async def edited(self, key: ApiKey) -> None:
         """The key has another name or description; `key` is as Confluent reports it now."""
@@ -137,27 +156,3 @@ class Origin:
 def why_gone(key: ApiKey, now: datetime) -> str:
     """What became of a key that Confluent no longer has: a sentence for people."""
     return EXPIRED if has_expired(key, now) else "Somebody deleted it outside Latchkey."
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """Makes sure that a key is gone, and has its request say so."""
-
-    transitions: Transitions
-    cloud: Cloud
-    origin: Origin
-
-    async def look(self, item: Item) -> datetime | None:
-        """Carry out an item `GONE`. May raise `Unavailable` and `CloudRefused`."""
-        stored = await self.transitions.find(RequestId(item.id))
-        state = stored.value if stored else None
-        if not isinstance(state, Living) or self.transitions.clock() - shown_at(state) < SETTLED:
-            return None
-        key = state.key
-        found = await present(key, Target(state.ask.owner, state.ask.resource), self.cloud)
-        if found is not None:
-            await self.origin.expires(found)
-            return None
-        await self.transitions.record(Action.FOUND_GONE, state.ask.id, key=key.id)
-        await self.origin.ended(key, why_gone(key, self.transitions.clock()))
-        return None

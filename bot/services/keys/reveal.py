@@ -14,7 +14,7 @@ from bot.domain.keys import NewServiceAccount, Owner, Person, RequestId, Secret,
 from bot.domain.life import Life
 from bot.domain.requests import Confirmed, Granted, Keyed, Offered, Ready, Request, Revealing, Shown, Undelivered
 from bot.services.commands import Click, DropFormer, KeepFormer, Replace, Saved, Show
-from bot.services.keys.create import ON_ITS_WAY, MintOnClaim
+from bot.services.keys.create import ON_ITS_WAY, Creation
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.lifecycle import Lifecycle, former_of
 from bot.services.keys.service_accounts import settlement
@@ -37,7 +37,7 @@ class Delivery:
     directory: Directory
     expiry: Expiry
     lifecycle: Lifecycle
-    mint_on_claim: MintOnClaim
+    creation: Creation
     notifier: Notifier
 
     async def show(self, deed: Show, click: Click) -> str | None:
@@ -59,7 +59,7 @@ class Delivery:
             revealing, secret = await self._claim(stored, ready, click)
             await self._reveal(revealing, ready, secret, click)
             return None
-        minted = await self.mint_on_claim.mint(stored, ready, click.by)
+        minted = await self.creation.mint(stored, ready, click.by)
         if isinstance(minted, str):
             return minted
         await self._reveal(*minted, click)

@@ -9,8 +9,7 @@ from bot.domain.keys import Person, Principal, SlackUserId
 from bot.domain.policy import Policy
 from bot.services.people.approvers import Approvers, by_basis
 from bot.services.people.directory import DISPLAY
-from bot.services.ports.clock import Clock
-from bot.services.ports.store import Cache
+from bot.services.ports.store import Cache, Clock
 
 MOST_MET = 30
 """How many holders of roles are looked up in Slack, which answers 50 such questions a minute."""

@@ -8,17 +8,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from bot.domain.asks import Approval
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import User
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Owner, Person, Principal, SlackUserId, TeamId
 from bot.domain.policy import Policy
+from bot.domain.requests import Approval
 from bot.domain.roles import Binding
-from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import People, Profile
-from bot.services.ports.store import Cache
+from bot.services.ports.store import Cache, Clock
 
 T = TypeVar("T")
 DISPLAY = timedelta(seconds=60)

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bot.domain.asks import Ask
 from bot.domain.authority import HeldRoles, Target, Weighed, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import NotFound, plain
 from bot.domain.keys import MyAccount, Operation, Person, Principal, RequestId, SlackUserId, normal_email
 from bot.domain.policy import CHANGES, Policy, Rule
+from bot.domain.requests import Ask
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Approvers, Someone
 from bot.services.people.directory import Tenant

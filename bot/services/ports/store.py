@@ -1,12 +1,12 @@
-"""What the services need of the store. The adapters implement it, and so do the fakes of the tests.
+"""What the services need of the store and of the clock. The adapters implement it, and so do the fakes of the tests.
 
 Every method may raise `Unavailable`; what else it raises stands beside it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from bot.domain.audit import Event
 from bot.domain.keys import KeyId, Principal, RequestId, Secret, SlackUserId
@@ -18,6 +18,8 @@ from bot.services.surfaces import Surface
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+Clock: TypeAlias = Callable[[], datetime]
+"""The time now, aware, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ same click twice asks once.
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot.domain.asks import Ask, Terms
 from bot.domain.authority import HeldRoles, Target
 from bot.domain.deadlines import earliest, in_force, is_shorter, lifetime
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, Operation, OrganizationScope, RequestId
 from bot.domain.life import MOST_OVERLAP
-from bot.domain.requests import Approved
+from bot.domain.requests import Approved, Ask, Terms
 from bot.services.browse.key import Viewing, present
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import must_have_room
@@ -21,8 +20,8 @@ from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fi
 from bot.services.form.validate import LIMITS, text_problems
 from bot.services.pages import EditPage, KeyView, Page, TextPage
 from bot.services.people.directory import Directory
-from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
+from bot.services.ports.store import Clock
 from bot.services.requests.submit import SENT_ALREADY, Proposals
 from bot.services.text import duration, is_lifetime, lifetime_of, shorter
 

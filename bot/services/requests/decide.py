@@ -7,13 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from bot.domain.asks import Approval
 from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles, Target, bases
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import RequestId
-from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request
+from bot.domain.requests import Approval, Approved, Cancelled, Denied, Expired, Pending, Request
 from bot.services.commands import Approve, Cancel, Click, Deny
 from bot.services.people.approvers import names_of, right
 from bot.services.people.directory import Directory

@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.asks import Approval
 from bot.domain.authority import Target
 from bot.domain.deadlines import has_expired
 from bot.domain.decision import Allowed, Forbidden, counting, decide
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Operation
-from bot.domain.requests import Approved, Working
+from bot.domain.requests import Approval, Approved, Working
 from bot.services.browse.key import present
 from bot.services.people.directory import Directory
 from bot.services.people.explain import OWN_ACCOUNT
-from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
+from bot.services.ports.store import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.domain.asks import Terms
 from bot.domain.authority import Target
 from bot.domain.decision import refusal
 from bot.domain.errors import Refused
 from bot.domain.keys import SlackUserId
-from bot.domain.requests import Pending, Request
+from bot.domain.requests import Pending, Request, Terms
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.store import Stored

@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.asks import Ask, Terms
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import Conflict, NotFound, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
-from bot.domain.requests import Approved, Pending
+from bot.domain.requests import Approved, Ask, Pending, Terms
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Change, Check, Click, Draft, Send
 from bot.services.form.validate import Validator, lifetime_problem, warnings_about

@@ -10,8 +10,7 @@ from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, R
 from bot.domain.keys import RequestId, Secret
 from bot.domain.requests import Request
 from bot.services.agenda import Item
-from bot.services.ports.clock import Clock
-from bot.services.ports.store import Audit, Change, Requests, Stored
+from bot.services.ports.store import Audit, Change, Clock, Requests, Stored
 
 BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2))
 REFUSED = timedelta(minutes=5)

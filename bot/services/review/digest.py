@@ -16,9 +16,8 @@ from bot.services.browse.key import known, managed
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import concerns, counted
 from bot.services.people.directory import Directory
-from bot.services.ports.clock import Clock
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Cache, Keeps, Requests
+from bot.services.ports.store import Cache, Clock, Keeps, Requests
 from bot.services.review.audience import Addressing, KnownOwner, Reader
 
 ORGANIZATION = "="

@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.errors import LatchkeyError, TokenRefused, Undeliverable
 from bot.domain.keys import TeamId
 from bot.services.people.directory import Tenant
-from bot.services.ports.clock import Clock
+from bot.services.ports.store import Clock
 from bot.slack.api.client import call, routed
 
 EVERY = 300.0

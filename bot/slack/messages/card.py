@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from bot.domain.asks import Ask, Terms
 from bot.domain.deadlines import lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
@@ -18,7 +17,7 @@ from bot.domain.keys import (
     Resource,
     ServiceAccount,
 )
-from bot.domain.requests import Denied, Expired, Failed, Offered, Pending, Ready, Request
+from bot.domain.requests import Ask, Denied, Expired, Failed, Offered, Pending, Ready, Request, Terms
 from bot.domain.roles import TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, button, divider

@@ -2,8 +2,8 @@
 
 from typing import assert_never
 
-from bot.domain.asks import Terms
 from bot.domain.keys import MyAccount, NewServiceAccount, RequestId
+from bot.domain.requests import Terms
 from bot.services.form.validate import LIMITS
 from bot.services.pages import (
     DeletePage,

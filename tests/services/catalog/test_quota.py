@@ -7,7 +7,6 @@ from typing import cast
 
 import pytest
 
-from bot.domain.asks import Ask
 from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Unavailable
 from bot.domain.keys import (
@@ -23,6 +22,7 @@ from bot.domain.keys import (
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
+from bot.domain.requests import Ask
 from bot.services.catalog import quota
 from bot.services.catalog.quota import UNCHECKED, Room, look, must_have_room
 from bot.services.ports.cloud import Cloud

@@ -17,7 +17,7 @@ from tests.support import build
 async def looked(world: World, *, after: timedelta = timedelta(hours=1)) -> None:
     """As when somebody's Home missed the key of the request R1."""
     world.clock.advance(after)
-    await world.start().services.drift.look(Item(ItemKind.GONE, "R1"))
+    await world.start().services.origin.look(Item(ItemKind.GONE, "R1"))
     await world.work_now()
 
 

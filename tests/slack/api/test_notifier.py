@@ -11,8 +11,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bot.slack.api import acked_views
-from bot.slack.api.acked_views import AckedViews, once_more
+from bot.slack.api import notifier
+from bot.slack.api.notifier import AckedViews, once_more
 from sandbox.serving import serve
 from tests.support.listening import app_of
 
@@ -38,8 +38,8 @@ class Screen:
 
 @asynccontextmanager
 async def seen(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[AckedViews]:
-    monkeypatch.setattr(acked_views, "_PAUSES", (0.0,))
-    monkeypatch.setattr(acked_views, "_LATE_PAUSE", 0.0)
+    monkeypatch.setattr(notifier, "_PAUSES", (0.0,))
+    monkeypatch.setattr(notifier, "_LATE_PAUSE", 0.0)
     async with serve(app_of(screen)) as url, aiohttp.ClientSession() as session:
         yield AckedViews(AsyncWebClient("xoxb-0", base_url=f"{url}/api/", session=session, retry_handlers=[]))
 
