@@ -37,6 +37,7 @@ _OLD_BODY = frozenset({"seq", "at", "actor", "action", "request", "details"})
 _BODY = _OLD_BODY | {"was", "rev"}
 _CHAIN = frozenset({"prev", "hash", "mac"})
 _START = "0" * 64
+_ENCODED = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _TOLD = ("key", "account", "marker", "rule", "policy", "tried")
 """Details that go to the log of the process: ids and names of rules. Reasons and addresses stay in the audit log."""
 log = logging.getLogger("latchkey.audit")
@@ -80,7 +81,7 @@ class RedisAudit:
         self._sealer = sealer
         self._append = load(redis, "audit", "append")
         self._place = SealContext(Purpose.AUDIT_HEAD, keys.audit_head)
-        self._turn = asyncio.Lock()
+        self._turn, self._following = asyncio.Lock(), asyncio.Lock()
         self._disk = disk
         # What we saw last, to save a read: the scripts compare it with what is there.
         self._head = Head()
@@ -159,9 +160,12 @@ class RedisAudit:
             self._head = head
 
     async def followed(self, length: int, seen: int) -> None:
-        """Follow the log if it has another length than it had when this process had `seen` so many lines."""
-        if length != seen:
-            await self.follow()
+        """Follow the log as far as `length`, if that is another one than was `seen`; one reader at a time."""
+        if length == seen:
+            return
+        async with self._following:
+            if not seen <= length <= self._head.seq:
+                await self.follow()
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
@@ -368,4 +372,4 @@ def _hash(prev: str, line: Mapping[str, object]) -> str:
 
 
 def _canonical(value: Mapping[str, object]) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return _ENCODED(value).encode()
