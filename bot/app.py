@@ -49,8 +49,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         source = policy_source(settings)
         parts = assemble(settings, world, registry, source.current)
         worker = parts.services.worker
-        await _followed(world.store)
-        await _first_catalog(worker)
+        await asyncio.gather(_followed(world.store), _first_catalog(worker))
         await parts.services.reviewing.begin()
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
@@ -142,9 +141,12 @@ def _ends(store: Store) -> str:
 
 async def _followed(store: Store) -> None:
     """Know what the audit log says before the first step. What is wrong with it is said again and again by others."""
-    if await audit_problem(store) is None:
-        head = store.audit.head
-        log.info("the audit log is followed", extra={"seq": head.seq, "hash": head.hash})
+    try:
+        problem = await audit_problem(store)
+    except LatchkeyError as error:
+        problem = str(error)
+    head = store.audit.head
+    log.info("the audit log was read", extra={"seq": head.seq, "hash": head.hash, "problem": problem})
 
 
 @asynccontextmanager
