@@ -16,7 +16,7 @@ from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Drawn, Homes, Visitors
 from bot.services.browse.key import Viewing
 from bot.services.browse.keys import Listing
-from bot.services.catalog.cache import CatalogCache, Cataloguing
+from bot.services.catalog.cache import CatalogCache
 from bot.services.dispatch import Dispatcher, table
 from bot.services.form.validate import Validator
 from bot.services.keys.change import KeyChanges
@@ -113,7 +113,7 @@ def compose(ports: Ports) -> Services:
     requests, cache, cloud, clock, bell = ports.requests, ports.cache, ports.cloud, ports.clock, Bell()
     transitions = Transitions(requests, ports.audit, clock, bell.ring, ports.events_written)
     directory = Directory(cloud, ports.people, cache, clock, ports.tenant, ports.policy)
-    catalog = CatalogCache(Cataloguing(cloud), cache, clock)
+    catalog = CatalogCache(cloud, cache, clock)
     candidates = Candidates(ports.policy, cache, clock, partial(Approvers, cloud, ports.people, ports.tenant))
 
     viewing = Viewing(directory, catalog, cloud, requests, clock)

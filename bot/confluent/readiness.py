@@ -20,7 +20,7 @@ import structlog
 from bot.confluent.failures import asked_to_wait, coded_words, own_code, reference
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import KeyId, Resource, Secret
-from bot.domain.life import Answer
+from bot.domain.readiness import Answer
 
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0

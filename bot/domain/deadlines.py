@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 
 from bot.domain import requests as states
 from bot.domain.keys import ApiKey
-from bot.domain.life import LEADS, LOOK_EVERY, MOST_OVERLAP
-from bot.domain.requests import Ask, Terms
+from bot.domain.requests import LEADS, LOOK_EVERY, MOST_OVERLAP, Ask, Terms
 
 CLOCKS_APART = timedelta(hours=1)
 """How far Confluent's clock may be behind ours."""

@@ -8,8 +8,7 @@ from typing import Literal, TypeAlias
 from bot.domain.authority import Target
 from bot.domain.keys import Operation, Owner, Principal, SlackUserId
 from bot.domain.kinds import Kind
-from bot.domain.life import MOST_OVERLAP
-from bot.domain.requests import Terms
+from bot.domain.requests import MOST_OVERLAP, Terms
 from bot.domain.roles import TABLES, Binding, Table
 
 Mint: TypeAlias = Literal["on_approval", "on_claim"]

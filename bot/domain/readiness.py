@@ -4,12 +4,12 @@ Confluent's data planes hear of a new key within seconds to minutes; until then 
 that they also use for a wrong key and for an owner without permission. Only time tells these apart.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Literal, TypeAlias
 
 from bot.domain.kinds import Kind
-from bot.domain.life import Answer, Probe, Verdict
 
 STEPS = tuple(timedelta(seconds=each) for each in (5, 10, 15, 20, 30))
 """How long to wait after the first look, the second and so on; after those that follow, as long as after the last."""
@@ -27,6 +27,44 @@ LEAST_TRIES = 3
 """Looks before time alone ends it: a Latchkey that was away for ten minutes still looks properly."""
 DETAIL = 200
 """Characters of the other side's words that are kept."""
+Verdict: TypeAlias = Literal["", "works", "no-permission", "unreachable", "gave-up"]
+"""`works`: accepted. `no-permission`: refused with 403: its owner may do nothing yet, or an IP filter keeps us out, and
+nobody could show that the two answers differ. `unreachable`: not from here, as in a private network. `gave-up`: still
+refused after ten minutes. "": not known yet, or no longer asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one probe met. `status` is HTTP's, 0 where nothing answered: no such host, no connection, no TLS."""
+
+    status: int
+    detail: str = ""
+    """Confluent's own words, or the name of what went wrong: for people, and for operators."""
+    reference: str = ""
+    """Confluent's X-Request-Id."""
+    wait: timedelta | None = None
+    """What `Retry-After` asked for."""
+    code: str = ""
+    """The data plane's own code of an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How far the look at a new key is. `next_at` None: there is no further one."""
+
+    verdict: Verdict = ""
+    at: datetime | None = None
+    """When the verdict was reached."""
+    next_at: datetime | None = None
+    tries: int = 0
+    passed_at: datetime | None = None
+    """The first success, where one is not enough."""
+    forbidden: int = 0
+    unreachable: int = 0
+    """How many in a row met nothing."""
+    last: str = ""
+    """What the last probe met, in words for people."""
+    reference: str = ""
 
 
 def begin(kind: Kind, created_at: datetime) -> Probe:

@@ -25,10 +25,19 @@ from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import ApiKey, Marker, Operation, Owner, Person, RequestId, Resource, SlackUserId
-from bot.domain.life import Life
+from bot.domain.readiness import Probe
 
 P = ParamSpec("P")
 Next = TypeVar("Next")
+LEADS = (timedelta(days=7), timedelta(days=1), timedelta(hours=1))
+"""How long before the end of a key's life its requester is reminded."""
+MOST_OVERLAP = timedelta(days=7)
+"""How long, at most, the key that a rotation replaces lives on."""
+LOOK_EVERY = timedelta(days=30)
+"""How often it is looked whether a key that somebody has is still there; its record is written anew then, so that it
+lives as long as the key does, sealed with the master key of the day."""
+A_DAY_LONGER = timedelta(days=1)
+"""What one press of `Keep a day longer` adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,38 @@ class Grant:
     fresh_until: datetime
     replaced_at: datetime | None = None
     """When the key that a rotation replaces was deleted, if it was before the present one was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacedKey:
+    """The key that a rotation replaced; the request's `ask.key` says which. It is deleted at `until`."""
+
+    until: datetime
+    deleted_at: datetime | None = None
+    retry_at: datetime | None = None
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What is known of a key, and planned for it."""
+
+    probe: Probe = field(default=Probe())
+    ends_at: datetime | None = None
+    """Set by an extension; else the lifetime counts from the key's creation."""
+    reminded: int = 0
+    """How many of `LEADS` are behind us."""
+    former: ReplacedKey | None = None
+    endpoints: Endpoints = field(default=Endpoints("", ""))
+    """Where to try the key, once its secret was shown."""
+    endless: bool = False
+    """An extension took the end away."""
+    extended_by: str = ""
+    """The id of the request that extended it last."""
+    extended_at: datetime | None = None
+    """When that was."""
+    looked_at: datetime | None = None
+    """When it was last looked whether the key is still there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from bot.domain.kinds import CLOUDS, Kind, Row, Shape
-from bot.domain.life import MOST_OVERLAP
+from bot.domain.requests import MOST_OVERLAP
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from bot.domain import requests as states
 from bot.domain.deadlines import end_of_life, is_reminded
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import MyAccount, RequestId
-from bot.domain.life import LEADS
+from bot.domain.requests import LEADS
 from bot.services.commands import CardAt
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Clock, Post, Posts

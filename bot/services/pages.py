@@ -8,7 +8,7 @@ from typing import TypeAlias
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
-from bot.domain.life import Probe
+from bot.domain.readiness import Probe
 from bot.domain.requests import Keyed, Request, Terms, Withdrawn
 from bot.services.commands import Draft
 

@@ -24,7 +24,7 @@ from bot.confluent.readiness import ConfluentProber
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import Cluster, FlinkRegion, KeyId, KsqlCluster, OrganizationScope, Resource, Secret
 from bot.domain.kinds import Kind
-from bot.domain.life import Answer
+from bot.domain.readiness import Answer
 from bot.services.ports.cloud import Prober
 from sandbox.serving import drop_connection, serve
 from tests.confluent.fake import DATA, ENDPOINT, NEW_SECRET, ORGANIZATION, OWN_SECRET

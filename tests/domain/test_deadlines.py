@@ -14,8 +14,7 @@ from bot.domain.deadlines import (
     longest_overlap,
     next_reminder,
 )
-from bot.domain.life import Life, ReplacedKey
-from bot.domain.requests import Shown
+from bot.domain.requests import Life, ReplacedKey, Shown
 from tests.support import build
 from tests.support.build import DAY, HOUR, NOW
 

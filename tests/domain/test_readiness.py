@@ -7,8 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.domain.kinds import Kind
-from bot.domain.life import Answer, Probe
-from bot.domain.readiness import abandoned, after, begin, met, unreachable
+from bot.domain.readiness import Answer, Probe, abandoned, after, begin, met, unreachable
 
 MADE = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)

@@ -18,8 +18,8 @@ from bot.domain import errors
 from bot.domain.deadlines import due, end_of_life, longest_overlap
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Undeliverable, plain
 from bot.domain.keys import Marker, RequestId, Secret, normal_email
-from bot.domain.life import LEADS, LOOK_EVERY, MOST_OVERLAP, Life, Probe
-from bot.domain.requests import Request, Undelivered
+from bot.domain.readiness import Probe
+from bot.domain.requests import LEADS, LOOK_EVERY, MOST_OVERLAP, Life, Request, Undelivered
 from bot.services.commands import ReplyTo
 from tests.support import build
 from tests.support.build import DAY, HOUR, NOW

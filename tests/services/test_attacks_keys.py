@@ -16,8 +16,7 @@ from bot.domain.deadlines import end_of_life
 from bot.domain.errors import Unavailable
 from bot.domain.keys import ApiKey, KeyId, NewServiceAccount, Operation, Principal, RequestId, Secret
 from bot.domain.kinds import Kind
-from bot.domain.life import ReplacedKey
-from bot.domain.requests import Approved, Done, Failed, Ready, Request, Shown
+from bot.domain.requests import Approved, Done, Failed, Ready, ReplacedKey, Request, Shown
 from bot.services.commands import (
     Approve,
     Cancel,

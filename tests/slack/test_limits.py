@@ -33,7 +33,7 @@ from bot.domain.keys import (
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
-from bot.domain.life import Probe
+from bot.domain.readiness import Probe
 from bot.domain.requests import Done, Keyed, Request
 from bot.domain.review import Attestation, Digest, Finding, Listed
 from bot.domain.roles import Binding

@@ -18,7 +18,7 @@ from bot.domain.keys import (
     SlackUserId,
 )
 from bot.domain.kinds import Kind
-from bot.domain.life import Life, Probe, ReplacedKey
+from bot.domain.readiness import Probe
 from bot.domain.requests import (
     Approval,
     Approved,
@@ -30,9 +30,11 @@ from bot.domain.requests import (
     Expired,
     Failed,
     Grant,
+    Life,
     Offered,
     Pending,
     Ready,
+    ReplacedKey,
     Request,
     Retired,
     Revealing,

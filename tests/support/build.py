@@ -21,8 +21,8 @@ from bot.domain.keys import (
     TeamId,
 )
 from bot.domain.kinds import PLACED, Kind
-from bot.domain.life import Life, Probe, ReplacedKey
 from bot.domain.policy import Policy, without_a_file
+from bot.domain.readiness import Probe
 from bot.domain.requests import (
     Approval,
     Approved,
@@ -34,9 +34,11 @@ from bot.domain.requests import (
     Expired,
     Failed,
     Grant,
+    Life,
     Offered,
     Pending,
     Ready,
+    ReplacedKey,
     Request,
     Retired,
     Revealing,

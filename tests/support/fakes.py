@@ -22,7 +22,7 @@ from bot.domain.keys import (
     SlackUserId,
 )
 from bot.domain.kinds import Kind
-from bot.domain.life import Answer
+from bot.domain.readiness import Answer
 from bot.domain.requests import Request
 from bot.domain.review import Digest
 from bot.domain.roles import Binding

@@ -20,8 +20,8 @@ from bot.domain.keys import (
     ServiceAccount,
 )
 from bot.domain.kinds import Kind, Shape
-from bot.domain.life import Life, Probe, ReplacedKey
-from bot.domain.requests import Approval, Ask, Grant, Request, Terms
+from bot.domain.readiness import Probe
+from bot.domain.requests import Approval, Ask, Grant, Life, ReplacedKey, Request, Terms
 from bot.domain.roles import DOCUMENTED, TABLES
 from bot.services.commands import Draft
 

@@ -36,9 +36,8 @@ from bot.domain.keys import (
     unnamed,
 )
 from bot.domain.kinds import Kind
-from bot.domain.life import MOST_OVERLAP
 from bot.domain.policy import Policy
-from bot.domain.requests import Ask, Keyed, Living, Ready, Request, Revealing, Terms, Withdrawn
+from bot.domain.requests import MOST_OVERLAP, Ask, Keyed, Living, Ready, Request, Revealing, Terms, Withdrawn
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.people.directory import Directory

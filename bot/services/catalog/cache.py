@@ -33,12 +33,52 @@ log = logging.getLogger("latchkey.catalog")
 
 
 @dataclass(slots=True)
-class Cataloguing:
-    """Reads the catalog again and again: one list of each kind for each environment."""
+class CatalogCache:
+    """What there is to choose from, without waiting for Confluent where possible; a process keeps it for moments."""
 
     cloud: Cloud
-    _begin: int = 0
+    cache: Cache
+    clock: Clock
+    _begin: int = field(default=0, init=False)
     """The list that the next reading begins with."""
+    _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
+    """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
+    _index: tuple[Catalog, object] | None = field(default=None, init=False)
+
+    async def current(self) -> Catalog | None:
+        """The last reading, never waiting for Confluent; None when there was none yet."""
+        now = self.clock()
+        if self._memo is None or not timedelta(0) <= now - self._memo[2] < MEMO:
+            cached = await self.cache.get("catalog", Catalog)
+            self._memo = (*cached, now) if cached else None
+        return self._memo[0] if self._memo else None
+
+    def indexed(self, catalog: Catalog, index: Callable[[Catalog], T]) -> T:
+        """What the one `index` there is makes of a catalog: once for each, for 20,000 clusters take a while."""
+        if self._index is None or self._index[0] is not catalog:
+            self._index = (catalog, index(catalog))
+        return cast("T", self._index[1])
+
+    async def names(self) -> Mapping[str, str]:
+        """What ids stand for, as far as the catalog knows."""
+        catalog = await self.current() or NOTHING
+        named = (*catalog.environments, *catalog.clusters(), *catalog.service_accounts)
+        return {each.id: each.name for each in named}
+
+    def is_stale(self) -> bool:
+        """Whether the catalog that this process last saw should be read again."""
+        if self._memo is None:
+            return True
+        catalog, read_at, _ = self._memo
+        return self.clock() - read_at > max(STALE, len(catalog.environments) * A_LIST_EACH)
+
+    async def refresh(self) -> Catalog:
+        """Read everything that the form offers from Confluent and keep it; what fails stays as it was known."""
+        catalog = await self.read(await self.current())
+        now = self.clock()
+        await self.cache.put("catalog", catalog, Catalog, now=now, keep=KEPT)
+        self._memo = (catalog, now, now)
+        return catalog
 
     async def read(self, known: Catalog | None) -> Catalog:
         """Everything that the form offers; what Confluent does not tell now is as in `known`.
@@ -101,50 +141,3 @@ def _by_place(catalog: Catalog) -> Mapping[tuple[Kind, str], Sequence[Placed]]:
         for each in items:
             found[each.kind, each.environment].append(each)
     return found
-
-
-@dataclass(slots=True)
-class CatalogCache:
-    """What there is to choose from, without waiting for Confluent where possible; a process keeps it for moments."""
-
-    reading: Cataloguing
-    cache: Cache
-    clock: Clock
-    _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
-    """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
-    _index: tuple[Catalog, object] | None = field(default=None, init=False)
-
-    async def current(self) -> Catalog | None:
-        """The last reading, never waiting for Confluent; None when there was none yet."""
-        now = self.clock()
-        if self._memo is None or not timedelta(0) <= now - self._memo[2] < MEMO:
-            cached = await self.cache.get("catalog", Catalog)
-            self._memo = (*cached, now) if cached else None
-        return self._memo[0] if self._memo else None
-
-    def indexed(self, catalog: Catalog, index: Callable[[Catalog], T]) -> T:
-        """What the one `index` there is makes of a catalog: once for each, for 20,000 clusters take a while."""
-        if self._index is None or self._index[0] is not catalog:
-            self._index = (catalog, index(catalog))
-        return cast("T", self._index[1])
-
-    async def names(self) -> Mapping[str, str]:
-        """What ids stand for, as far as the catalog knows."""
-        catalog = await self.current() or NOTHING
-        named = (*catalog.environments, *catalog.clusters(), *catalog.service_accounts)
-        return {each.id: each.name for each in named}
-
-    def is_stale(self) -> bool:
-        """Whether the catalog that this process last saw should be read again."""
-        if self._memo is None:
-            return True
-        catalog, read_at, _ = self._memo
-        return self.clock() - read_at > max(STALE, len(catalog.environments) * A_LIST_EACH)
-
-    async def refresh(self) -> Catalog:
-        """Read everything that the form offers from Confluent and keep it; what fails stays as it was known."""
-        catalog = await self.reading.read(await self.current())
-        now = self.clock()
-        await self.cache.put("catalog", catalog, Catalog, now=now, keep=KEPT)
-        self._memo = (catalog, now, now)
-        return catalog

@@ -10,10 +10,9 @@ from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import earliest, in_force, to_claim
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
-from bot.domain.life import Life
 from bot.domain.policy import Policy
 from bot.domain.readiness import begin
-from bot.domain.requests import Approved, Offered, Ready, Request, Revealing, Working
+from bot.domain.requests import Approved, Life, Offered, Ready, Request, Revealing, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Backstop, ExpirySupport, may_be_to_blame, met
 from bot.services.keys.reconcile import Orphans, attempt_of

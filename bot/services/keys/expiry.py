@@ -17,8 +17,7 @@ from bot.domain.audit import Action, Event
 from bot.domain.deadlines import ends_at_confluent, lifetime
 from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable, Unknown
 from bot.domain.keys import ApiKey
-from bot.domain.life import Life
-from bot.domain.requests import Approved, Working
+from bot.domain.requests import Approved, Life, Working
 from bot.services.keys.reconcile import Orphans
 from bot.services.keys.service_accounts import settlement
 from bot.services.ports.store import Cache, Clock, Stored

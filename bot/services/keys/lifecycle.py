@@ -6,8 +6,7 @@ from datetime import datetime
 from bot.domain.audit import Action
 from bot.domain.deadlines import capped, end_of_overlap, longest_overlap, next_look, own_end, reminders_behind, shown_at
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
-from bot.domain.life import A_DAY_LONGER, MOST_OVERLAP, ReplacedKey
-from bot.domain.requests import Living, Request, Retired
+from bot.domain.requests import A_DAY_LONGER, MOST_OVERLAP, Living, ReplacedKey, Request, Retired
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.origin import Origin

@@ -22,8 +22,7 @@ from bot.domain.deadlines import (
 )
 from bot.domain.errors import Refused, Tampered
 from bot.domain.keys import ApiKey, Person, RequestId
-from bot.domain.life import Life
-from bot.domain.requests import Living, Ready, Request, Retired, Revealing
+from bot.domain.requests import Life, Living, Ready, Request, Retired, Revealing
 from bot.services.agenda import Item
 from bot.services.browse.key import managed, present
 from bot.services.keys.expiry import EXPIRED

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import to_claim
-from bot.domain.life import Probe
-from bot.domain.readiness import abandoned, after, unreachable
+from bot.domain.readiness import Probe, abandoned, after, unreachable
 from bot.domain.requests import Ready, Request
 from bot.services.ports.cloud import Prober
 from bot.services.ports.store import Requests, Stored

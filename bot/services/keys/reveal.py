@@ -11,8 +11,7 @@ from datetime import timedelta
 from bot.domain.audit import Action
 from bot.domain.errors import Conflict, LatchkeyError, Refused, plain
 from bot.domain.keys import NewServiceAccount, Owner, Person, RequestId, Secret, ServiceAccount
-from bot.domain.life import Life
-from bot.domain.requests import Confirmed, Granted, Keyed, Offered, Ready, Request, Revealing, Shown, Undelivered
+from bot.domain.requests import Confirmed, Granted, Keyed, Life, Offered, Ready, Request, Revealing, Shown, Undelivered
 from bot.services.commands import Click, DropFormer, KeepFormer, Replace, Saved, Show
 from bot.services.keys.create import ON_ITS_WAY, Creation
 from bot.services.keys.expiry import Expiry

@@ -8,7 +8,7 @@ from typing import Protocol
 from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User
 from bot.domain.keys import ApiKey, KeyId, Owner, Placed, Principal, Resource, Secret, ServiceAccount
 from bot.domain.kinds import Kind
-from bot.domain.life import Answer
+from bot.domain.readiness import Answer
 from bot.domain.roles import Binding
 
 

@@ -11,8 +11,7 @@ from bot.domain.authority import HeldRoles, Target
 from bot.domain.deadlines import earliest, in_force, is_shorter, lifetime
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, Operation, OrganizationScope, RequestId
-from bot.domain.life import MOST_OVERLAP
-from bot.domain.requests import Approved, Ask, Terms
+from bot.domain.requests import MOST_OVERLAP, Approved, Ask, Terms
 from bot.services.browse.key import Viewing, present
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import must_have_room

@@ -5,7 +5,7 @@ No row says how often Latchkey has looked, so a message changes only when there 
 
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import Resource
-from bot.domain.life import Probe
+from bot.domain.readiness import Probe
 from bot.slack.blocks.text import Code, Piece, Row
 from bot.slack.messages import snippets
 

@@ -12,9 +12,11 @@ from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable
 from bot.domain.keys import Cluster, OrganizationScope, Placed, Principal, ServiceAccount, unnamed
 from bot.domain.kinds import PLACED, Kind
 from bot.services.catalog import cache
-from bot.services.catalog.cache import AT_ONCE, Cataloguing
+from bot.services.catalog.cache import AT_ONCE, CatalogCache
 from bot.services.ports.cloud import Cloud
+from bot.services.ports.store import Cache
 from tests.support import build
+from tests.support.fakes import TestClock
 
 ENVIRONMENTS = (Environment("env-2", "beta"), Environment("env-1", "Alpha"))
 PARTS = (*(kind.row.plural for kind in PLACED), "service_accounts", "regions")
@@ -67,8 +69,8 @@ class Wide:
         return [Region("gcp.us-central1", "GCP", "Iowa"), Region("aws.us-east-1", "AWS", "N. Virginia")]
 
 
-def reader(cloud: Wide) -> Cataloguing:
-    return Cataloguing(cast("Cloud", cloud))
+def reader(cloud: Wide) -> CatalogCache:
+    return CatalogCache(cast("Cloud", cloud), cast("Cache", None), TestClock())
 
 
 async def test_a_reading_holds_everything_that_the_form_offers_sorted_by_name() -> None:

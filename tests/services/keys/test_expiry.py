@@ -9,8 +9,7 @@ import pytest
 from bot.domain.deadlines import end_of_life
 from bot.domain.keys import ApiKey, KeyId, Marker, RequestId
 from bot.domain.kinds import Kind
-from bot.domain.life import LOOK_EVERY
-from bot.domain.requests import Approved, Done, Failed, Keyed, Offered, Ready, Retired, Shown
+from bot.domain.requests import LOOK_EVERY, Approved, Done, Failed, Keyed, Offered, Ready, Retired, Shown
 from bot.services.commands import Approve, Delete, Edit, Extend, Rotate, Show, fingerprint
 from bot.services.keys.expiry import Backstop
 from tests.services.world import World, a_world, check_audit

@@ -7,8 +7,7 @@ import pytest
 
 from bot.domain.errors import NotFound
 from bot.domain.kinds import Kind
-from bot.domain.life import LOOK_EVERY
-from bot.domain.requests import Retired, Shown
+from bot.domain.requests import LOOK_EVERY, Retired, Shown
 from bot.services.agenda import Item, ItemKind
 from tests.services.world import World, a_world
 from tests.support import build

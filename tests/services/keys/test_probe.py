@@ -11,9 +11,8 @@ from fakeredis import FakeAsyncRedis, FakeServer
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import Conflict
 from bot.domain.keys import KeyId, KsqlCluster, Resource, Secret
-from bot.domain.life import Answer, Life, Probe
-from bot.domain.readiness import begin
-from bot.domain.requests import Ready, Request, Revealing
+from bot.domain.readiness import Answer, Probe, begin
+from bot.domain.requests import Life, Ready, Request, Revealing
 from bot.services.keys.probe import Probes, chance
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import Transitions, With

@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.deadlines import is_reminded
-from bot.domain.life import Life
-from bot.domain.requests import Shown
+from bot.domain.requests import Life, Shown
 from bot.services.commands import Extend
 from bot.services.messages import surfaces
 from bot.services.surfaces import SurfaceKind

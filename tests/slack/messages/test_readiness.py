@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, OrganizationScope, Resource
 from bot.domain.kinds import Kind
-from bot.domain.life import Probe
+from bot.domain.readiness import Probe
 from bot.slack.blocks.text import Code, Row, lines
 from bot.slack.messages.readiness import readiness_rows
 from sandbox.slack.limits import block_problems

@@ -20,7 +20,7 @@ from bot.domain.keys import (
     Secret,
 )
 from bot.domain.kinds import Kind
-from bot.domain.life import Probe
+from bot.domain.readiness import Probe
 from bot.services.pages import Handover
 from bot.slack.blocks.text import Block
 from bot.slack.messages import secret as the_secret
