@@ -17,7 +17,7 @@ from bot.domain.errors import LatchkeyError, Refused, Throttled, Unavailable, Un
 from bot.domain.keys import KeyId, Marker, MyAccount, SlackUserId
 from bot.domain.requests import Approved, Decided, Living, Offered, Pending, Ready, Request, Revealing
 from bot.services.agenda import Item, ItemKind
-from bot.services.browse.key import Viewing, known
+from bot.services.browse.key import Viewing
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import KeyView
 from bot.services.people.candidates import Candidates
@@ -168,7 +168,7 @@ class Homes:
     async def _own_keys(self, held_roles: HeldRoles) -> tuple[Mapping[KeyId, KeyView], str]:
         """The keys of the person's own account; and what to say when they cannot be read."""
         try:
-            catalog = await known(self.catalog)
+            catalog = await self.catalog.index()
             keys, left_out = await self.cloud.keys_shown(held_roles.person.principal)
             views = [await self.viewing.view_of(each, held_roles, catalog) for each in keys]
         except LatchkeyError as error:

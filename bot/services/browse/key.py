@@ -1,20 +1,15 @@
 """Looking at one key: what its reader may know of it, what the reader may ask for, and the pages to ask on. Reads only.
 
-An `ApiKey` holds ids alone, and one for a Kafka cluster does not even say in which environment that is: the catalog
-tells. What the catalog does not know keeps its id for a name and, without an environment, is covered by nobody's role
-but those bound at the whole organisation.
-
 Everything is as Confluent says now but for the roles, which may be a minute old: whatever is asked for from here is
 decided again, from fresh reads.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.authority import HeldRoles, Target, may_see
-from bot.domain.catalog import Catalog, Endpoints
+from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import end_of_life, has_expired
 from bot.domain.decision import Forbidden, decide
 from bot.domain.errors import NotFound, Refused, Tampered, plain
@@ -26,19 +21,14 @@ from bot.domain.keys import (
     NewServiceAccount,
     Operation,
     OrganizationScope,
-    Owner,
-    Principal,
     RequestId,
-    Resource,
-    ServiceAccount,
     SlackUserId,
     TeamId,
-    unnamed,
 )
-from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.domain.requests import MOST_OVERLAP, Ask, Keyed, Living, Ready, Request, Revealing, Terms, Withdrawn
 from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.index import CatalogIndex
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
@@ -68,51 +58,6 @@ NO_SUCH_KEY = (
     "`/apikey list` shows the keys that you can see."
 )
 """One sentence for both, so that nobody learns here which keys there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogIndex:
-    """A catalog, to be looked up by id: for a list of keys it is indexed once."""
-
-    accounts: Mapping[str, ServiceAccount]
-    resources: Mapping[tuple[Kind, str], Resource]
-    environments: Mapping[str, str]
-    """What environments are called."""
-
-    @classmethod
-    def of(cls, catalog: Catalog) -> "CatalogIndex":
-        """Index a catalog."""
-        return cls(
-            {each.id: each for each in catalog.service_accounts},
-            {(each.kind, each.id): each for each in catalog.clusters()},
-            {each.id: each.name for each in catalog.environments},
-        )
-
-    def target(self, key: ApiKey) -> Target | None:
-        """Whose key it is and what it opens; None for Confluent's own.
-
-        What opens something that we do not know counts as opening everything: only who manages all keys sees it.
-        """
-        resource = self.resource(key) or OrganizationScope(Kind.GLOBAL)
-        return None if key.owner is None else Target(self.owner(key.owner), resource)
-
-    def owner(self, principal: Principal) -> Owner:
-        """Who owns a key. Ids are opaque, but what the catalog does not know has nothing else to be known by."""
-        unknown = ServiceAccount(principal, "") if principal.startswith("sa-") else MyAccount(principal)
-        return self.accounts.get(principal, unknown)
-
-    def resource(self, key: ApiKey) -> Resource | None:
-        """What a key opens; None where Confluent does not say, or says something new."""
-        if key.kind is None:
-            return None
-        name = self.environments.get(key.environment, key.environment)
-        found = self.resources.get((key.kind, key.resource))
-        return found or unnamed(key.kind, key.resource, key.environment, name)
-
-
-async def known(catalog: CatalogCache) -> CatalogIndex:
-    """The catalog's index; where there is no catalog yet, it is read first. Raises `Unavailable`, `CloudRefused`."""
-    return catalog.indexed(await catalog.current() or await catalog.refresh(), CatalogIndex.of)
 
 
 async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:
@@ -176,7 +121,7 @@ class Viewing:
     async def key_view(self, key: KeyId, held_roles: HeldRoles) -> KeyView:
         """One key. Raises `NotFound`, in the same words, for one that is gone and one that is not theirs to see."""
         found = await self.cloud.key(key) or await self._listed(key, held_roles)
-        view = await self.view_of(found, held_roles, await known(self.catalog))
+        view = await self.view_of(found, held_roles, await self.catalog.index())
         if view is None:
             raise NotFound(NO_SUCH_KEY)
         return view

@@ -15,8 +15,9 @@ from bot.domain.catalog import Environment
 from bot.domain.errors import CloudRefused, Unavailable, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, MyAccount, Owner, Principal
 from bot.domain.requests import Keyed
-from bot.services.browse.key import MOST_ASKED, CatalogIndex, Viewing, known
+from bot.services.browse.key import MOST_ASKED, Viewing
 from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.index import CatalogIndex
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Requests
@@ -51,7 +52,7 @@ class Listing:
         return replace(look.described(found), views=[view for view in views if view is not None])
 
     async def _look(self, held_roles: HeldRoles, filters: Filters) -> "_Look":
-        catalog, person = await known(self.catalog), held_roles.person
+        catalog, person = await self.catalog.index(), held_roles.person
         stored = await self.requests.of_requester(person.slack, MOST_ASKED)
         asked = {each.value.key.id: each.value for each in stored if isinstance(each.value, Keyed)}
         others = {each.id: each for each in accounts_in_sight(held_roles, catalog.accounts.values())}

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from bot.domain.catalog import Catalog, Environment, by_name
 from bot.domain.errors import CloudRefused, Unavailable
 from bot.domain.keys import Placed
 from bot.domain.kinds import PLACED, Kind
-from bot.services.catalog.index import NOTHING
+from bot.services.catalog.index import NOTHING, CatalogIndex
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Cache, Clock
 
@@ -43,7 +43,7 @@ class CatalogCache:
     """The list that the next reading begins with."""
     _memo: tuple[Catalog, datetime, datetime] | None = field(default=None, init=False)
     """The decoded catalog, when it was read at Confluent, and when this process fetched it."""
-    _index: tuple[Catalog, object] | None = field(default=None, init=False)
+    _index: tuple[Catalog, CatalogIndex] | None = field(default=None, init=False)
 
     async def current(self) -> Catalog | None:
         """The last reading, never waiting for Confluent; None when there was none yet."""
@@ -53,11 +53,15 @@ class CatalogCache:
             self._memo = (*cached, now) if cached else None
         return self._memo[0] if self._memo else None
 
-    def indexed(self, catalog: Catalog, index: Callable[[Catalog], T]) -> T:
-        """What the one `index` there is makes of a catalog: once for each, for 20,000 clusters take a while."""
+    async def index(self) -> CatalogIndex:
+        """The catalog by id, read first where there is none yet: indexed once, for 20,000 clusters take a while.
+
+        Raises `Unavailable`, `CloudRefused`.
+        """
+        catalog = await self.current() or await self.refresh()
         if self._index is None or self._index[0] is not catalog:
-            self._index = (catalog, index(catalog))
-        return cast("T", self._index[1])
+            self._index = (catalog, CatalogIndex.of(catalog))
+        return self._index[1]
 
     async def names(self) -> Mapping[str, str]:
         """What ids stand for, as far as the catalog knows."""

@@ -5,11 +5,14 @@ The form's looks are pure, into a catalog that may hold 20,000 clusters; the oth
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from bot.domain.authority import Target
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.errors import NotFound, plain
 from bot.domain.keys import (
+    ApiKey,
     MyAccount,
     NewServiceAccount,
     Operation,
@@ -19,6 +22,7 @@ from bot.domain.keys import (
     Placed,
     Principal,
     Resource,
+    ServiceAccount,
     unnamed,
 )
 from bot.domain.kinds import CLOUDS, PLACED, Kind
@@ -28,6 +32,51 @@ NOTHING = Catalog("", (), ())
 _REGION = re.compile(rf"({'|'.join(CLOUDS)})\.[a-z0-9-]+")
 AT_ONCE = 5
 """Environments that are looked through at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogIndex:
+    """A catalog, to be looked up by id: for a list of keys it is indexed once.
+
+    An `ApiKey` holds ids alone, and one for a Kafka cluster does not even say in which environment that is: the catalog
+    tells. What the catalog does not know keeps its id for a name and, without an environment, is covered by nobody's
+    role but those bound at the whole organisation.
+    """
+
+    accounts: Mapping[str, ServiceAccount]
+    resources: Mapping[tuple[Kind, str], Resource]
+    environments: Mapping[str, str]
+    """What environments are called."""
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> "CatalogIndex":
+        """Index a catalog."""
+        return cls(
+            {each.id: each for each in catalog.service_accounts},
+            {(each.kind, each.id): each for each in catalog.clusters()},
+            {each.id: each.name for each in catalog.environments},
+        )
+
+    def target(self, key: ApiKey) -> Target | None:
+        """Whose key it is and what it opens; None for Confluent's own.
+
+        What opens something that we do not know counts as opening everything: only who manages all keys sees it.
+        """
+        resource = self.resource(key) or OrganizationScope(Kind.GLOBAL)
+        return None if key.owner is None else Target(self.owner(key.owner), resource)
+
+    def owner(self, principal: Principal) -> Owner:
+        """Who owns a key. Ids are opaque, but what the catalog does not know has nothing else to be known by."""
+        unknown = ServiceAccount(principal, "") if principal.startswith("sa-") else MyAccount(principal)
+        return self.accounts.get(principal, unknown)
+
+    def resource(self, key: ApiKey) -> Resource | None:
+        """What a key opens; None where Confluent does not say, or says something new."""
+        if key.kind is None:
+            return None
+        name = self.environments.get(key.environment, key.environment)
+        found = self.resources.get((key.kind, key.resource))
+        return found or unnamed(key.kind, key.resource, key.environment, name)
 
 
 def placed(catalog: Catalog, kind: Kind, environment: str) -> Iterator[Placed]:

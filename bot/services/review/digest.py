@@ -12,7 +12,7 @@ from bot.domain.keys import ApiKey, Marker, Principal, Resource
 from bot.domain.policy import Review
 from bot.domain.requests import Keyed, Request, Withdrawn
 from bot.domain.review import Attestation, Audience, Digest, Listed, findings, is_near, urgency
-from bot.services.browse.key import known, managed
+from bot.services.browse.key import managed
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import concerns, counted
 from bot.services.people.directory import Directory
@@ -115,7 +115,7 @@ class Digesting:
 
     async def _found(self, keys: Sequence[ApiKey], whose: KnownOwner, review: Review) -> list[_Found]:
         """The keys with something about them."""
-        now, catalog = self.clock(), await known(self.catalog)
+        now, catalog = self.clock(), await self.catalog.index()
         kept = await self.keeps.kept([key.id for key in keys])
         found: list[_Found] = []
         for key in keys:
@@ -144,7 +144,7 @@ class Digesting:
         """The limits of this owner, and of the clusters that its keys open, which are nearly reached."""
         if whose.is_gone or not keys:
             return ()
-        catalog = await known(self.catalog)
+        catalog = await self.catalog.index()
         resources = list(dict.fromkeys(each for key in keys if (each := catalog.resource(key)) is not None))
         concerned = {each.code: each for resource in resources for each in concerns(whose.owner, resource)}
         said = dict[tuple[str, str], Quota]()

@@ -31,7 +31,7 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.domain.requests import Request, Retired, Shown
 from bot.domain.roles import Binding
-from bot.services.browse.key import FIELD, Viewing, known
+from bot.services.browse.key import FIELD, Viewing
 from bot.services.browse.keys import MOST_OWNERS, PAGE, Listing
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports.store import Change
@@ -286,12 +286,12 @@ async def test_a_key_of_a_kind_that_nobody_knows_is_shown_to_who_manages_all_and
         assert await house.may(FEMI) == set()
         with pytest.raises(Refused, match="does not know what this key opens"):
             await house.viewing.delete_page(KeyId("KEY0000000000001"), await house.reader(FEMI))
-        assert (await known(house.viewing.catalog)).resource(other_key(kind=None)) is None
+        assert (await house.viewing.catalog.index()).resource(other_key(kind=None)) is None
 
 
 async def test_a_user_who_owns_a_key_is_told_apart_from_a_service_account_that_nobody_lists() -> None:
     async with a_house() as house:
-        index = await known(house.viewing.catalog)
+        index = await house.viewing.catalog.index()
 
         assert [index.owner(Principal(each)) for each in ("u-x", "sa-x")] == [
             MyAccount(Principal("u-x")),
@@ -612,11 +612,11 @@ async def test_an_account_that_was_made_with_its_key_goes_by_its_name_at_once() 
 async def test_a_catalog_is_indexed_once_for_each_time_that_it_is_read() -> None:
     """For 20,000 clusters it takes a while, and a review looks keys up for thousands of owners."""
     async with a_house() as house:
-        first = await known(house.viewing.catalog)
-        again = await known(house.viewing.catalog)
+        first = await house.viewing.catalog.index()
+        again = await house.viewing.catalog.index()
         house.grow(1)
         await house.viewing.catalog.refresh()
-        after = await known(house.viewing.catalog)
+        after = await house.viewing.catalog.index()
 
         assert again is first
         assert "sa-0000" in after.accounts.keys() - first.accounts.keys()
