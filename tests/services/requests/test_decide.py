@@ -26,13 +26,15 @@ DECIDING = (Approve, Deny)
 
 @dataclass(slots=True)
 class Slow(FakeCloud):
-    """A Confluent that takes its time to say who holds which roles."""
+    """A Confluent that takes its time to say who holds which roles; Latchkey may lose its rights in that time."""
 
     takes: timedelta = timedelta()
+    loses_rights: bool = False
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
         assert isinstance(self.clock, TestClock)
         self.clock.advance(self.takes)
+        self.is_partial |= self.loses_rights
         return await super(Slow, self).role_bindings(principal)
 
 
@@ -128,8 +130,10 @@ async def test_a_decision_takes_authority_over_somebody_elses_request(
 
 
 @pytest.mark.parametrize("what", DECIDING)
-async def test_a_confluent_that_shows_a_part_refuses_nobody(world: World, what: Decision) -> None:
-    world.cloud.is_partial = True
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_a_confluent_that_shows_a_part_refuses_nobody(world: World, what: Decision, *, meanwhile: bool) -> None:
+    assert isinstance(world.cloud, Slow)
+    world.cloud.is_partial, world.cloud.loses_rights = not meanwhile, meanwhile
 
     with pytest.raises(Throttled):
         await decide(world, what, ERIN)
