@@ -143,7 +143,8 @@ class Worker:
         except Conflict:
             next_due = self.clock()
         except NotFound as error:
-            log.error("an item is dropped", extra={"item": str(lease.item), "code": error.code})  # noqa: TRY400 -- the traceback says no more
+            about = {"item": str(lease.item), "code": error.code, "cause": str(error)}
+            trouble.log.error("an item is dropped", extra=about)
             next_due = None
         except Contradicted:
             next_due = self.clock() + UNREADABLE  # the store has told the operator, once

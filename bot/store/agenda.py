@@ -27,12 +27,14 @@ class RedisAgenda:
         self._keys = [keys.agenda, keys.leases]
         self._lease = load(redis, "lease")
         self._settle = load(redis, "settle")
+        self._newest_first = True
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
-        """Take up to `limit` items that are due, earliest first."""
+        """Take up to `limit` items that are due: the oldest and the newest in turn, so that no backlog stops work."""
         until = from_ms(floor_ms(now + lease))
+        self._newest_first = not self._newest_first  # so that both have their turn where there is room for one
         with translated():
-            args = [floor_ms(now), floor_ms(until), limit, LEASES_TTL_MS]
+            args = [floor_ms(now), floor_ms(until), limit, LEASES_TTL_MS, int(self._newest_first)]
             items = await self._lease(keys=self._keys, args=args)
         # Others can write here too: what is no text must not stop the worker. It names nothing that is known.
         return [Lease(Item.parse(item.decode(errors="replace")), until) for item in cast("list[bytes]", items)]

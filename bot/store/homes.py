@@ -8,6 +8,7 @@ from bot.domain.keys import SlackUserId
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import HOMES_KEPT, Keyspace
 from bot.store.moments import floor_ms, lifetime_ms
+from bot.store.scripts import Healing
 
 MOST = 1000
 """How many visitors are remembered: what everybody's Home costs is bounded."""
@@ -19,10 +20,12 @@ class RedisHomes:
     def __init__(self, redis: Redis, keys: Keyspace) -> None:
         self._redis: Commands = redis
         self._key = keys.homes
+        self._healing = Healing(redis)
 
     async def came(self, user: SlackUserId, at: datetime) -> None:
         """Somebody opened Home; who came long ago is forgotten."""
-        with translated():
+
+        async def write() -> None:
             async with self._redis.pipeline(transaction=True) as together:
                 together.zadd(self._key, {user: floor_ms(at)})
                 together.zremrangebyscore(self._key, "-inf", floor_ms(at - HOMES_KEPT))
@@ -30,8 +33,13 @@ class RedisHomes:
                 together.pexpire(self._key, lifetime_ms(HOMES_KEPT))
                 await together.execute()
 
+        with translated():
+            await self._healing.read(self._key, "zset", write)
+
     async def since(self, moment: datetime) -> frozenset[SlackUserId]:
         """Everybody who opened it at this moment or later."""
         with translated():
-            found: list[bytes] = await self._redis.zrangebyscore(self._key, floor_ms(moment), "+inf")
+            found: list[bytes] = await self._healing.read(
+                self._key, "zset", lambda: self._redis.zrangebyscore(self._key, floor_ms(moment), "+inf")
+            )
         return frozenset(SlackUserId(each.decode(errors="replace")) for each in found)

@@ -13,6 +13,7 @@ from bot.services.ports.store import Post
 from bot.store.codec import POST, PostRecord
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import REQUEST_KEPT, Keyspace
+from bot.store.scripts import Healing
 from bot.store.sealing import Purpose, SealContext, Sealer
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class RedisPosts:
         self._redis: Commands = redis
         self._keys = keys
         self._sealer = sealer
+        self._healing = Healing(redis)
 
     async def get(self, request: RequestId) -> Sequence[Post]:
         """All messages on record; those that do not open are left out, and logged.
@@ -32,11 +34,16 @@ class RedisPosts:
         A request that is still looked at keeps them: forgotten, they would all be posted once more.
         """
         key = self._keys.posts(request)
-        with translated():
+
+        async def read() -> dict[bytes, bytes]:
             async with self._redis.pipeline(transaction=True) as both:
                 both.hgetall(key)
                 both.pexpire(key, REQUEST_KEPT)
-                found, _ = cast("tuple[dict[bytes, bytes], object]", tuple(await both.execute()))
+                found, _ = await both.execute()
+                return cast("dict[bytes, bytes]", found)
+
+        with translated():
+            found = await self._healing.read(key, "hash", read)
         posts: list[Post] = []
         for field, sealed in sorted(found.items()):
             try:

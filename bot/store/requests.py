@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from bot.domain.deadlines import last_due
 from bot.domain.errors import Conflict, Tampered
@@ -20,7 +21,7 @@ from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
 from bot.store.keyspace import MOST_OF_ONE, REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
-from bot.store.scripts import Argument, load
+from bot.store.scripts import Argument, Healing, Type, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 SCANNED = 500
@@ -41,6 +42,7 @@ class RedisRequests:
         self._clock = clock
         self._disk = disk
         self._script = load(redis, "audit", "commit")
+        self._healing = Healing(redis)
 
     async def get(self, request: RequestId) -> Stored[Request] | None:
         """The request, or None when there is none. Raises `Tampered`, also for one that the audit log contradicts."""
@@ -81,21 +83,24 @@ class RedisRequests:
         """The sealed secret of a Ready request, which stays where it is; None when it is missing or does not open."""
         if not isinstance(stored.value, Ready):
             return None
+        key = self._keys.secret(stored.value.ask.id)
         with translated():
-            sealed: bytes | None = await self._redis.get(self._keys.secret(stored.value.ask.id))
+            sealed: bytes | None = await self._healing.read(key, "string", lambda: self._redis.get(key))
         return self._opened_at(sealed or b"", stored.value)
 
     async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
         """The newest requests of one person, newest first; those that do not open are left out, and logged."""
+        key = self._keys.requests_of(requester)
         with translated():
-            found: list[bytes] = await self._redis.zrevrange(self._keys.requests_of(requester), 0, limit - 1)
+            found: list[bytes] = await self._healing.read(key, "zset", lambda: self._redis.zrevrange(key, 0, limit - 1))
         # The index is in the clear: whoever can write to Redis could put another person's request there.
         return [one for one in await self._many(found) if one.value.ask.requester.slack == requester]
 
     async def pending(self, limit: int) -> Sequence[Stored[Request]]:
         """Requests that wait for a decision, oldest first; those that do not open are left out, and logged."""
+        key = self._keys.pending
         with translated():
-            found: list[bytes] = await self._redis.zrange(self._keys.pending, 0, limit - 1)
+            found: list[bytes] = await self._healing.read(key, "zset", lambda: self._redis.zrange(key, 0, limit - 1))
         return [one for one in await self._many(found) if isinstance(one.value, Pending)]
 
     def _opened(self, request: RequestId, found: Sequence[bytes | None]) -> Stored[Request] | None:
@@ -129,8 +134,8 @@ class RedisRequests:
                 for request in requests:
                     pipeline.hmget(self._keys.request(request), ["rev", "body"])
                 pipeline.llen(self._keys.audit)
-                answers: list[Any] = await pipeline.execute()
-        *found, length = answers
+                answers: list[Any] = await pipeline.execute(raise_on_error=False)
+            *found, length = (_not_failed(answer) for answer in answers)
         await self._audit.followed(length, seen)
         return found
 
@@ -217,8 +222,17 @@ class RedisRequests:
         attempt = request.attempt if isinstance(request, Approved | Working | Keyed) else 0
         return SealContext(Purpose.SECRET, self._keys.secret(request.ask.id), attempt)
 
+    def _healed(self, change: Change) -> dict[str, Type]:
+        """Keys that may be emptied: a secret that is lost anyway, and the lists, which each write fills again."""
+        ours, ask = self._keys, change.after.ask
+        return {
+            ours.secret(ask.id): "string",
+            ours.requests_of(ask.requester.slack): "zset",
+            ours.pending: "zset",
+        }
+
     async def _sent(self, change: Change, keys: list[str], args: list[Argument], linked: Linked) -> bytes | None:
-        """Write it, and return the secret that was taken; None when the audit log has moved on meanwhile."""
+        """Write it, and return the secret that was taken; None when it is to be tried again."""
         chain: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, len(linked.lines)]
         sent = [*args, *chain, *linked.lines, *_also(change)]
         # One connection for both: WAITAOF waits for the writes of its own connection.
@@ -236,8 +250,20 @@ class RedisRequests:
                         return None
                     case [b"conflict"]:
                         raise _outrun()
+                    case [b"planted", bytes(key)] if of := self._healed(change).get(key.decode()):
+                        await self._healing.remove(key.decode(), of)
+                        return None
                     case _:
                         raise not_ours(SealContext(Purpose.REQUEST, keys[0]), "or a key beside it is of another kind")
+
+
+def _not_failed(answer: object) -> Any:  # noqa: ANN401 - whatever Redis answers
+    """The answer; a key of another type is no record, and must not hide the others."""
+    if isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer):
+        return (b"", None)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _outrun() -> Conflict:

@@ -4,13 +4,18 @@ A script is not rolled back when it fails half-way, so each one checks everythin
 that change records may be sent again after a lost answer: they know their own write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
-from typing import Protocol, TypeAlias, cast
+from typing import Literal, Protocol, TypeAlias, TypeVar, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from bot import trouble
 
 Argument: TypeAlias = bytes | str | int
+Type: TypeAlias = Literal["string", "hash", "zset"]
+T = TypeVar("T")
 
 
 class Script(Protocol):
@@ -26,3 +31,25 @@ def load(redis: Redis, *names: str) -> Script:
     folder = files("bot.store")
     text = "\n".join(folder.joinpath(f"{name}.lua").read_text("utf-8") for name in names)
     return cast("Script", redis.register_script(text))
+
+
+class Healing:
+    """Removes a value of another type from a key that holds copies or an index only, so that it stops no reader."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._script = load(redis, "heal")
+
+    async def read(self, key: str, of: Type, reading: Callable[[], Awaitable[T]]) -> T:
+        """What stands at a key of this type; a value of another type counts as nothing, and is logged as it goes."""
+        try:
+            return await reading()
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+        await self.remove(key, of)
+        return await reading()
+
+    async def remove(self, key: str, of: Type) -> None:
+        """Remove what is there, unless it is of this type."""
+        if await self._script(keys=[key], args=[of]) == 1:
+            trouble.log.error("a foreign value is removed", extra={"cause": key, "why": f"it is no {of}"})

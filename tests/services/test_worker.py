@@ -155,6 +155,18 @@ async def test_an_item_of_no_known_kind_is_logged_and_dropped(shop: Shop, caplog
     assert await shop.due_in() is None
 
 
+async def test_t9_any_number_of_items_that_are_dropped_is_one_line_a_minute(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(AT_ONCE):
+        await shop.store.agenda.put(Item(ItemKind.REQUEST, f"junk{number}"), shop.clock())
+
+    await shop.work()
+
+    assert caplog.messages == ["an item is dropped"]
+    assert await shop.due_in() is None
+
+
 async def test_an_item_of_another_kind_goes_to_who_does_it_and_comes_back_when_they_say() -> None:
     done: list[object] = []
 

@@ -92,7 +92,7 @@ class Agenda(Protocol):
     """Due work of all processes."""
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
-        """Take up to `limit` items that are due, earliest first."""
+        """Take up to `limit` items that are due, some of the oldest and some of the newest."""
         ...
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:

@@ -1,0 +1,71 @@
+"""T9: a value of another type at a key that holds copies only is removed by whoever meets it first, and logged once."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from bot.domain.errors import Unavailable
+from bot.domain.keys import Principal, RequestId, SlackUserId
+from bot.store import Store
+from bot.store.keyspace import Keyspace
+from tests.store.given import ANN, NOW, added, pending
+from tests.support.build import HOUR
+
+R1, BOB, OWNER = RequestId("R1"), SlackUserId("U0BOB"), Principal("sa-1")
+Where = Callable[[Keyspace], str]
+Use = Callable[[Store], Awaitable[Any]]
+READERS: dict[str, tuple[Where, Use, Any]] = {
+    "cache": (lambda keys: keys.cache("roles"), lambda store: store.cache.get("roles", str), None),
+    "pending": (lambda keys: keys.pending, lambda store: store.requests.pending(9), []),
+    "requests-of": (
+        lambda keys: keys.requests_of(ANN.slack), lambda store: store.requests.of_requester(ANN.slack, 9), [],
+    ),
+    "posts": (lambda keys: keys.posts(R1), lambda store: store.posts.get(R1), []),
+    "homes": (lambda keys: keys.homes, lambda store: store.homes.since(NOW), frozenset()),
+    "visit": (lambda keys: keys.homes, lambda store: store.homes.came(BOB, NOW), None),
+    "digest": (lambda keys: keys.digest(OWNER), lambda store: store.keeps.reviewed(OWNER), None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "use", "nothing"), READERS.values(), ids=READERS)
+async def test_t9_a_value_of_another_type_stops_no_reader(
+    store: Store, redis: Any, keys: Keyspace, where: Where, use: Use, nothing: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await redis.sadd(where(keys), "planted")
+    await redis.pexpire(where(keys), 100_000)
+
+    assert [await use(store), await use(store)] == [nothing, nothing]
+
+    assert caplog.messages == ["a foreign value is removed"]
+    assert await redis.type(where(keys)) != b"set"
+
+
+async def test_t9_lists_that_were_emptied_are_filled_by_the_next_write(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    for key in (keys.pending, keys.requests_of(ANN.slack), keys.secret(R1)):
+        await redis.sadd(key, "planted")
+        await redis.pexpire(key, 100_000)
+
+    stored, _ = await store.requests.commit(added(pending()))
+
+    assert list(await store.requests.pending(9)) == list(await store.requests.of_requester(ANN.slack, 9)) == [stored]
+
+
+async def test_t9_a_record_of_another_type_hides_no_other(store: Store, redis: Any, keys: Keyspace) -> None:
+    for request in ("R1", "R2"):
+        await store.requests.commit(added(pending(request)))
+    await redis.delete(keys.request(R1))
+    await redis.set(keys.request(R1), "planted", px=100_000)
+
+    assert [one.value.ask.id for one in await store.requests.pending(9)] == ["R2"]
+
+
+async def test_t9_what_is_no_copy_is_not_removed(store: Store, redis: Any, keys: Keyspace) -> None:
+    await redis.sadd(keys.agenda, "planted")
+
+    with pytest.raises(Unavailable):
+        await store.agenda.take(NOW + HOUR, HOUR, 1)
+
+    assert await redis.type(keys.agenda) == b"set"
