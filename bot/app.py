@@ -20,6 +20,7 @@ from bot.policyfile import PolicySource
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Backstop, ExpirySupport
 from bot.services.ports.store import Clock
+from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
 from bot.slack.api.client import unreachable
@@ -35,6 +36,8 @@ GRACE = 25.0
 """Seconds for running work when we are asked to stop, the worker's included; orchestrators should wait 30."""
 CATALOG_SECONDS = 5.0
 """How long the start waits for the first reading of the catalog."""
+REVISIT_AGAIN = 30.0
+"""Seconds until waiting requests are looked at once more under a new policy."""
 LOOKED_WITHIN = 10.0
 """Seconds since the worker last read its agenda, beyond which this process is not ready."""
 WARNINGS = frozenset({"disk", "channels", "records"})
@@ -54,6 +57,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
         await stack.enter_async_context(_surveyed(world.store))
+        await stack.enter_async_context(_following(source, parts.services.policy_changes))
         watch = Watch(world.slack, lambda: _channel_problems(world, source.current()), world.clock)
         await stack.enter_async_context(_watching(watch))
         work = await stack.enter_async_context(background(grace=GRACE))
@@ -179,6 +183,28 @@ async def _reloading(source: PolicySource) -> AsyncGenerator[None]:
         loop.remove_signal_handler(signal.SIGHUP)
         done.set()
         await task
+
+
+@asynccontextmanager
+async def _following(source: PolicySource, changes: PolicyChanges) -> AsyncGenerator[None]:
+    """Bring waiting requests under the policy until we leave: now, and whenever another one holds."""
+
+    async def follow() -> None:
+        again = True  # for what was sent, here or in another process, by the former policy
+        while True:
+            again = await changes.apply() or again
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REVISIT_AGAIN if again else None):
+                    await source.taken.wait()
+            again = source.taken.is_set()
+            source.taken.clear()
+
+    task = asyncio.create_task(follow(), name="policy changes")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 @asynccontextmanager

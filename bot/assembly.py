@@ -38,6 +38,7 @@ from bot.services.ports.slack import Notifier, People
 from bot.services.ports.store import Agenda, Audit, Cache, Clock, Drafts, Inbox, Keeps, Posts, Requests
 from bot.services.requests.change import KeyRequests
 from bot.services.requests.decide import Decisions
+from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.requests.recheck import Permission
 from bot.services.requests.remind import Reminders
 from bot.services.requests.submit import Forms, Proposals
@@ -96,6 +97,7 @@ class Services:
     homes: Homes
     reviewing: Reviewing
     origin: Origin
+    policy_changes: PolicyChanges
     worker: Worker
 
 
@@ -126,6 +128,7 @@ def compose(ports: Ports) -> Services:
     proposals = Proposals(transitions, directory, candidates)
     forms = Forms(transitions, directory, validator, candidates, proposals, cloud, ports.drafts)
     decisions = Decisions(transitions, directory, cloud)
+    policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
     key_requests = KeyRequests(proposals, viewing, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock)
 
@@ -193,6 +196,7 @@ def compose(ports: Ports) -> Services:
         homes,
         reviewing,
         origin,
+        policy_changes,
         worker,
     )
 

@@ -21,7 +21,7 @@ def _longer(request: RequestId, attempt: int, until: int) -> KeepFormer:
 
 _COMMANDS: Mapping[str, Callable[[Body], Deed]] = {
     ids.REVIEW_BACK: lambda body: Change(read.request_id(body)),
-    ids.APPROVE: lambda body: Approve(read.request_id(body)),
+    ids.APPROVE: lambda body: Approve(*read.key_ref(body)),
     ids.CANCEL: lambda body: Cancel(read.request_id(body)),
     ids.SHOW: lambda body: Show(*read.key_ref(body)),
     ids.SAVED: lambda body: Saved(*read.key_ref(body)),

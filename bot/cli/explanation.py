@@ -106,7 +106,13 @@ def _role(looked: Looked, names: Names) -> dict[str, object]:
 
 def _person(someone: Someone) -> dict[str, object]:
     person = someone.person
-    return {"name": person.name, "email": person.email, "principal": someone.principal, "slack": someone.slack}
+    return {
+        "name": person.name,
+        "email": person.email,
+        "principal": someone.principal,
+        "slack": someone.slack,
+        "named_by_policy": person.named,
+    }
 
 
 def _terms(rule: Rule, approvals: int) -> dict[str, object]:
@@ -219,7 +225,8 @@ def _via(subject: str) -> str:
 def _who(someone: Someone) -> str:
     slack = f"Slack {someone.slack}" if someone.slack else "not in Slack"
     address = f" <{someone.person.email}>" if someone.person.email else ""
-    return f"{someone.person.name}{address} ({someone.principal or 'no Confluent user'}, {slack})"
+    named = ", says the policy file" if someone.person.named else ""
+    return f"{someone.person.name}{address} ({someone.principal or 'no Confluent user'}{named}, {slack})"
 
 
 def _resource(resource: Resource) -> str:

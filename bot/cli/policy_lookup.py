@@ -53,8 +53,9 @@ async def look_up(settings: Settings, file: PolicyFile) -> list[Finding]:
     async with connected(settings, utc_now) as world:
         seen = await _seen(world.cloud)
         problems = {id_: text async for id_, text in _problems(file, world, seen)}
+        others = [each async for each in _other_people(file, world)]
     found = [Finding(each.line, each.where, problems[each.id]) for each in _named(file) if each.id in problems]
-    return sorted({*found, *_misplaced(file, seen)}, key=lambda each: (each.line, each.text))
+    return sorted({*found, *others, *_misplaced(file, seen)}, key=lambda each: (each.line, each.text))
 
 
 async def _seen(cloud: Cloud) -> Seen:
@@ -132,6 +133,23 @@ async def _at_slack(id_: str, world: World) -> str | None:
     if profile.deleted or profile.is_bot or profile.is_guest:
         return f"{id_} is deactivated, a bot or a guest: Latchkey does not deal with them"
     return None
+
+
+async def _other_people(file: PolicyFile, world: World) -> AsyncIterator[Finding]:
+    """Lines of `people` that go against an address: somebody then counts as another person."""
+    people, users = SlackPeople(world.slack), await world.cloud.users()
+    for index, (user, principal) in enumerate(file.policy.people.items()):
+        line, where = file.tree.line(("people", index)), f"person {user}"
+        profile = await people.profile(user)
+        address = profile.email if profile else ""
+        for other in (each for each in users if each.email == address != "" and each.id != principal):
+            text = f"the address {address} is that of {other.id}, but this line makes {user} act as {principal}"
+            yield Finding(line, where, text, is_warning=True)
+        for named in (each for each in users if each.id == principal and each.email not in {"", address}):
+            owner = await people.by_email(named.email)
+            if owner is not None and owner.id != user:
+                text = f"{principal} has the address of {owner.id}, so {owner.id} and {user} count as one person"
+                yield Finding(line, where, text, is_warning=True)
 
 
 def _at_confluent(id_: str, seen: Seen) -> str | None:

@@ -20,6 +20,7 @@ class Action(StrEnum):
     APPROVAL_REFUSED = "approval:refused"
     DENIED = "request:denied"
     CANCELLED = "request:cancelled"
+    TERMS_CHANGED = "request:terms-changed"
     EXPIRED = "request:expired"
     FAILED = "request:failed"
     CREATE_INTENDED = "key:create-intended"
@@ -67,6 +68,7 @@ _REFUSALS = frozenset({Action.REFUSED, Action.APPROVAL_REFUSED, Action.SHOW_REFU
 _BEGINNINGS = frozenset(
     {
         Action.SUBMITTED,
+        Action.TERMS_CHANGED,
         Action.APPROVED,
         Action.DENIED,
         Action.CANCELLED,

@@ -13,6 +13,7 @@ from bot.domain.keys import MyAccount, Operation, Principal
 from bot.domain.policy import CHANGES, Policy, Rule
 from bot.domain.requests import Approval, Ask, Terms
 
+NO_LINE = "The policy lets only people approve whom its `people:` list names, and you are not in it."
 NAMED = 5
 """How many of somebody's roles a refusal names."""
 
@@ -48,8 +49,12 @@ def decide(
     ask: Ask,
     requester: HeldRoles,
     approvers: Sequence[tuple[Approval, HeldRoles]] = (),
+    shown: Terms | None = None,
 ) -> Verdict:
     """Decide about `ask`, from what its requester and its approvers hold right now.
+
+    `shown` are the terms that people have read: the stricter of them and the policy's holds. Where the two cannot be
+    compared (see `is_comparable`), the verdict has the policy's own, but no approvals only where none were shown.
 
     What needs no approval takes the requester's own authority. A key that exists may also be edited and deleted by
     who owns it, without any role; and by others when one person with authority approves.
@@ -60,14 +65,15 @@ def decide(
         return Forbidden("no rule matches", "No rule of the policy allows this.")
     if (reason := _never(rule, ask, requester)) is not None:
         return Forbidden(rule.name, reason)
-    terms = rule.terms(policy.table)
+    terms = _held_to(shown, rule.terms(policy.table), ask)
     if rule.approvals >= 1:
         return _count(terms, ask, approvers)
     is_change = ask.operation in CHANGES
-    if authority(requester, target) is not None or (is_change and _owns(requester, ask)):
-        return Allowed(terms)
+    is_admin = authority(requester, target) is not None and not _lacks_line(requester)
+    if is_admin or (is_change and _owns(requester, ask)):
+        return _count(terms, ask, approvers)
     if is_change:
-        return _count(replace(terms, approvals=1), ask, approvers)
+        return _count(replace(terms, approvals=max(terms.approvals, 1)), ask, approvers)
     return Forbidden(rule.name, _no_authority(requester, target))
 
 
@@ -81,7 +87,11 @@ def refusal(ask: Ask, approver: HeldRoles) -> str | None:
         return f"Your Confluent roles cover this key, but make no service account for it ({takes})."
     if authority(approver, target) is None:
         return f"Your Confluent roles do not cover this key (you hold {_held(approver)})."
-    return None
+    return NO_LINE if _lacks_line(approver) else None
+
+
+def _lacks_line(held_roles: HeldRoles) -> bool:
+    return held_roles.table.people_only and not held_roles.person.named
 
 
 def counting(ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> tuple[Approval, ...]:
@@ -93,6 +103,19 @@ def counting(ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> tuple
         if approval.digest == digest and is_theirs and refusal(ask, held_roles) is None:
             found.setdefault(person.principal, approval)
     return tuple(found.values())
+
+
+def is_comparable(ask: Ask, shown: Terms, now: Terms) -> bool:
+    """Whether one of these terms is just stricter than the other: the same rule, and the key made at the same point."""
+    return shown.rule == now.rule and (shown.mint == now.mint or not ask.makes_key)
+
+
+def _held_to(shown: Terms | None, now: Terms, ask: Ask) -> Terms:
+    if shown is None:
+        return now
+    if is_comparable(ask, shown, now):
+        return now.within(shown)
+    return replace(now, approvals=max(now.approvals, min(shown.approvals, 1)))
 
 
 def _held(held_roles: HeldRoles) -> str:
@@ -126,6 +149,8 @@ def _owns(requester: HeldRoles, ask: Ask) -> bool:
 
 def _no_authority(requester: HeldRoles, target: Target) -> str:
     """Why the requester alone is not enough."""
+    if authority(requester, target) is not None:
+        return f"This rule needs no approval, but not from everyone. {NO_LINE}"
     if lacks_only_the_account(requester, target):
         who = requester.table.account_makers()
         return f"This rule needs no approval, but only from somebody who may make service accounts too: {who}."

@@ -42,6 +42,8 @@ class Person:
     name: str
     email: str
     principal: Principal
+    named: bool = False
+    """Whether a `people` line of the policy says which Confluent user this is, and not the address."""
 
     def is_same_as(self, other: "Person") -> bool:
         """Whether any one of Slack id, principal and e-mail is shared: enough to count as self-approval."""

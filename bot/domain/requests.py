@@ -19,7 +19,7 @@ checkers see the rest. A state's own fields take keywords only.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -68,6 +68,7 @@ class Ask:
     def digest(self) -> str:
         """SHA-256 of everything asked, in hexadecimal: an approval holds for this digest alone."""
         said = asdict(self)
+        del said["requester"]["named"]  # how somebody was matched is not asked for
         for later in _LATER_FIELDS:  # so that approvals given before there were these fields still hold
             if said[later.name] == later.default:
                 del said[later.name]
@@ -100,6 +101,16 @@ class Terms:
     """The version of the role table, by its name in `roles.TABLES`."""
     overlap: timedelta = timedelta(days=7)
     """The longest that a rotated key may live on once the secret of the new one was shown; 0 is not at all."""
+
+    def within(self, limits: "Terms") -> "Terms":
+        """These terms, each as strict as `limits` where those are stricter."""
+        lifetimes = [each for each in (self.lifetime, limits.lifetime) if each is not None]
+        return replace(
+            self,
+            approvals=max(self.approvals, limits.approvals),
+            lifetime=min(lifetimes, default=None),
+            overlap=min(self.overlap, limits.overlap),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +221,13 @@ class Pending(_Asked):
     rounds: int = 0
     next_round: datetime | None = None
     kind: Literal["pending"] = "pending"
+    policy: str = ""
+    """The digest of the policy that `terms` are of; "" where that is not on record."""
+    changed: str = ""
+    """What a later policy changed, a sentence for people; "" for nothing that they read."""
+    drawn: int = 0
+    """How often a later policy changed the terms so that what was approved before, or on an older card, counts no more:
+    then, and only then, can they become less strict."""
 
     @property
     def asked(self) -> tuple[tuple[SlackUserId, int], ...]:

@@ -96,6 +96,8 @@ class Table:
     own_anywhere: bool
     creates_accounts: frozenset[str] = frozenset()
     """The roles that let their holder make service accounts, by themselves or beside one that manages the key."""
+    people_only: bool = False
+    """Whether roles let only those approve whom a `people` line of the policy names."""
 
     @property
     def roles(self) -> frozenset[str]:

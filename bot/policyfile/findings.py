@@ -93,12 +93,22 @@ def _mappings(file: PolicyFile) -> Iterator[Finding]:
             yield Finding(line, where, f"line {seen[wider]} gives {mapping.role} there already")
         if mapping.scope.startswith("service-account=") and mapping.role != "ResourceOwner":
             yield Finding(line, where, f"{mapping.role} means nothing at a service account: only ResourceOwner does")
+        if file.policy.table.people_only and not mapping.is_group and mapping.subject not in file.policy.people:
+            text = f"{mapping.subject} has no line in `people`, so {mapping.role} lets them approve nothing"
+            yield Finding(line, where, text, is_warning=True)
         if mapping.role == ACCOUNT_ADMIN and mapping.scope:
             yield Finding(line, where, f"{ACCOUNT_ADMIN} counts for the whole organisation alone: leave `scope` out")
         seen.setdefault(mapping, line)
 
 
 def _people(file: PolicyFile) -> Iterator[Finding]:
+    named = set(file.policy.people.values())
+    rule = max(file.policy.rules, key=lambda each: 0 if each.forbid else each.approvals)
+    if file.policy.table.people_only and rule.approvals > len(named):
+        text = (
+            f"rule {shown(rule.name)} needs {rule.approvals} approvals, but `people` names {len(named)} Confluent users"
+        )
+        yield Finding(file.tree.line(("roles", "people_only")), "roles.people_only", text)
     several = {principal for principal, count in Counter(file.policy.people.values()).items() if count > 1}
     for index, (user, principal) in enumerate(file.policy.people.items()):
         if principal in several:

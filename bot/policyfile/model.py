@@ -135,6 +135,9 @@ class RolesPart(Part):
         description="A list of roles: who may have new service accounts made, in place of the table's own list. "
         "So that nobody may, forbid the owner new-service-account in a rule.",
     )
+    people_only: Switch = Field(
+        default=False, description="Whether only people with a line in `people` can approve: true or false."
+    )
 
 
 class PersonPart(Part):

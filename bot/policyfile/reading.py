@@ -177,7 +177,7 @@ class _Build:
         for index, part in enumerate(roles.mappings):
             if part.role not in table.roles:
                 self._wrong(("roles", "mappings", index, "role"), _unknown_role(part.role, table, table.roles))
-        return table
+        return replace(table, people_only=True) if roles.people_only else table
 
     def _review(self) -> Review | None:
         part = self.file.review

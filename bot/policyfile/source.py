@@ -24,6 +24,8 @@ class PolicySource:
     """Seconds for which a changed file must stay as it is: half of a rule list also reads well, and allows more."""
     problem: str | None = field(default=None, init=False)
     """What is wrong with the file as it is now, for which the old policy still holds; None when nothing is."""
+    taken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set whenever another policy holds; who waits for it clears it."""
     _refused: str | None = field(default=None, init=False)
     """What was refused last, so that the log says it once."""
     _rung: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -66,6 +68,7 @@ class PolicySource:
             return False
         if policy is not None:
             self.policy = policy
+            self.taken.set()
             log.info("policy reloaded", extra={"file": str(self.path), "digest": policy.digest})
         self.problem = self._refused = None
         return True

@@ -82,9 +82,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """`Approve` on a card."""
+    """`Approve` on a card. `seen` is `Pending.drawn` of the request as it was shown there."""
 
     request: RequestId
+    seen: int = 0
     kind: Literal["approve"] = "approve"
 
 

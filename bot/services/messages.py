@@ -13,7 +13,7 @@ from bot.domain.requests import LEADS
 from bot.services.commands import CardAt
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Clock, Post, Posts
-from bot.services.surfaces import ASKED, CARD, END, OUTCOME, REPLACED, Surface, SurfaceKind, key_of
+from bot.services.surfaces import ASKED, CARD, CHANGED, END, OUTCOME, REPLACED, Surface, SurfaceKind, key_of
 
 log = logging.getLogger("latchkey.publishing")
 REPOST = timedelta(seconds=5)
@@ -36,7 +36,8 @@ def surfaces(request: states.Request) -> tuple[Surface, ...]:
     if isinstance(request, states.Keyed | states.Offered):
         return (key_of(request.attempt), CARD, ASKED, *_of_its_life(request))
     if isinstance(request, states.Pending):
-        return (CARD, ASKED, *(Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked))
+        news = (CHANGED,) if request.changed else ()
+        return (CARD, ASKED, *news, *(Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked))
     return (CARD, ASKED)
 
 

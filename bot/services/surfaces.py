@@ -14,6 +14,8 @@ class SurfaceKind(StrEnum):
     COPY = "copy"
     """The card in an approver's DM; all others are in the requester's."""
     ASKED = "asked"
+    CHANGED = "changed"
+    """A changed policy, while a request waits."""
     OUTCOME = "outcome"
     """How a request ended that gave no key."""
     KEY = "key"
@@ -55,6 +57,14 @@ def key_of(attempt: int) -> Surface:
     return Surface(SurfaceKind.KEY, number=attempt)
 
 
-CARD, ASKED, OUTCOME, REPLACED, END = map(
-    Surface, (SurfaceKind.CARD, SurfaceKind.ASKED, SurfaceKind.OUTCOME, SurfaceKind.REPLACED, SurfaceKind.END)
+CARD, ASKED, CHANGED, OUTCOME, REPLACED, END = map(
+    Surface,
+    (
+        SurfaceKind.CARD,
+        SurfaceKind.ASKED,
+        SurfaceKind.CHANGED,
+        SurfaceKind.OUTCOME,
+        SurfaceKind.REPLACED,
+        SurfaceKind.END,
+    ),
 )

@@ -124,7 +124,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "barred": "list",
         }
     )
-    assert list(answer["requester"]) == ["name", "email", "principal", "slack"]
+    assert list(answer["requester"]) == ["name", "email", "principal", "slack", "named_by_policy"]
     assert answer["roles"][0] == snapshot(
         {
             "role": "DeveloperWrite",
@@ -142,6 +142,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "email": "erin@acme.example",
             "principal": "u-erin01",
             "slack": "U0ERIN",
+            "named_by_policy": False,
             "basis": "EnvironmentAdmin of dev (env-dev001)",
             "role": "EnvironmentAdmin",
             "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001",
@@ -169,6 +170,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
                 "email": "gus@contractor.example",
                 "principal": None,
                 "slack": "U0GUS",
+                "named_by_policy": False,
                 "basis": "EnvironmentAdmin of dev (env-dev001)",
                 "role": "EnvironmentAdmin",
                 "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001",
@@ -464,3 +466,33 @@ def test_a_key_of_latchkeys_own_account_is_forbidden_whoever_asks(org: Path, pol
 
     assert result.exit_code == 1
     assert "Nobody gets keys of the account of Latchkey itself." in result.stdout
+
+
+def test_t26_who_is_somebody_by_the_policy_is_said_to_be(org: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "named.yaml"
+    policy.write_text("version: 1\nchannel: C01\npeople: [{slack: U0GUS, confluent: u-erin01}]\n", "utf-8")
+    asked = (*DEV, "--policy", str(policy))
+
+    listed = run(org, "who-can-approve", *asked).stdout
+    (erin,) = [
+        each
+        for each in json.loads(run(org, "explain", *asked, "--json").stdout)["barred"]
+        if each["email"] == "erin@acme.example"
+    ]
+
+    assert "erin@acme.example" not in listed
+    assert erin["slack"] == "U0GUS"
+
+
+def test_t23_who_has_no_line_in_people_cannot_approve(org: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "pinned.yaml"
+    lines = "people: [{slack: U0OLGA, confluent: u-olga01}]"
+    policy.write_text(f"version: 1\nchannel: C01\nroles: {{people_only: true}}\n{lines}\n", "utf-8")
+
+    result = run(org, "who-can-approve", *DEV, "--policy", str(policy))
+
+    assert result.stdout == (
+        "Olga Lindqvist <olga@acme.example> (u-olga01, says the policy file, Slack U0OLGA): "
+        "OrganizationAdmin of the organisation\n"
+    )
+    assert "and this person is not in it." in result.stderr

@@ -168,6 +168,24 @@ async def test_ids_that_are_known_are_fine(tmp_path: Path) -> None:
     assert lines[1] == "exit code 0"
 
 
+OTHERWISE = """version: 1
+channel: C0APPROVE
+people:
+  - {slack: U0DANA, confluent: u-erin01}
+"""
+
+
+async def test_t26_a_line_that_makes_one_person_another_is_a_warning(tmp_path: Path) -> None:
+    lines = await online(tmp_path, OTHERWISE)
+
+    line = "policy.yml:4: warning: person U0DANA: "
+    assert lines[:2] == [
+        f"{line}the address dana@acme.example is that of u-dana01, but this line makes U0DANA act as u-erin01",
+        f"{line}u-erin01 has the address of U0ERIN, so U0ERIN and U0DANA count as one person",
+    ]
+    assert lines[-1] == "exit code 0"
+
+
 async def test_ids_that_are_not_there_or_not_fit_are_found(tmp_path: Path) -> None:
     lines = await online(tmp_path, UNKNOWN)
 

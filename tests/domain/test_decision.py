@@ -295,6 +295,22 @@ def test_one_confluent_user_under_two_slack_ids_is_one_person() -> None:
     assert missing(decide(policy(a_rule(2)), ask, NOBODY, both)) == 1
 
 
+def test_t26_who_is_somebody_by_the_policy_and_who_is_by_the_address_never_both_count() -> None:
+    ask = ask_for()
+    by_policy = replace(FEMI, principal=ERIN.principal, named=True)
+    both = [yes(ask, by_policy, ENV_ADMIN), yes(ask, ERIN, ENV_ADMIN)]
+
+    assert missing(decide(policy(a_rule(2)), ask, NOBODY, both)) == 1
+    mine = replace(ask, requester=by_policy)
+    assert refusal(mine, holding(ERIN, ENV_ADMIN)) == "You asked for this key, so someone else has to decide."
+
+
+def test_t26_how_its_requester_was_matched_makes_no_other_request() -> None:
+    ask = ask_for()
+
+    assert replace(ask, requester=replace(DANA, named=True)).digest() == ask.digest()
+
+
 @pytest.mark.parametrize(
     "shared",
     [{"slack": DANA.slack}, {"principal": DANA.principal}, {"email": DANA.email}],

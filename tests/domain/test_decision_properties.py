@@ -24,7 +24,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule
-from bot.domain.requests import Approval, Ask, Pending
+from bot.domain.requests import Approval, Ask, Pending, Terms
 from bot.domain.roles import TABLES, Binding, Scope, Table
 from bot.store.codec import REQUEST_JSON
 from tests.domain.given import (
@@ -374,3 +374,57 @@ def test_a_request_dies_with_the_match_of_who_asked(case: Case, principal: str) 
     rematched = replace(requester, person=replace(requester.person, principal=Principal(principal)))
 
     assert isinstance(decide(rules, ask, rematched, given_by), Forbidden)
+
+
+def pinned(held_roles: HeldRoles, lines: frozenset[Person]) -> HeldRoles:
+    """The same person under `people_only`, with a line in `people` or without."""
+    person = replace(held_roles.person, named=held_roles.person in lines)
+    return replace(held_roles, person=person, table=replace(held_roles.table, people_only=True))
+
+
+@given(cases(), st.frozensets(st.sampled_from(PEOPLE)))
+def test_t23_where_the_policy_asks_for_a_line_in_people_nobody_without_one_counts(
+    case: Case, lines: frozenset[Person]
+) -> None:
+    rules, ask, requester, given_by = case
+    mine = requester if DANA in lines else replace(requester, bindings=())
+    theirs = [(approval, held) for approval, held in given_by if held.person in lines]
+
+    strict = decide(rules, ask, pinned(requester, lines), [(each, pinned(held, lines)) for each, held in given_by])
+
+    assert how_good(strict) == how_good(decide(rules, ask, mine, theirs))
+    assert all((refusal(ask, pinned(held, lines)) is None) <= (held.person in lines) for _, held in given_by)
+
+
+shown_terms = st.builds(
+    lambda approvals, days, mint, rule: terms(
+        rule=rule, approvals=approvals, lifetime=days and days * DAY, mint=mint, overlap=days * DAY if days else 7 * DAY
+    ),
+    st.integers(0, 3),
+    st.sampled_from((None, 1, 30, 90)),
+    st.sampled_from(("on_approval", "on_claim")),
+    st.sampled_from(("keys", "rule", "other")),
+)
+
+
+@given(shown_terms, shown_terms)
+def test_t25_the_stricter_of_two_terms_is_as_strict_as_either(one: Terms, other: Terms) -> None:
+    both, ends = one.within(other), [each.lifetime for each in (one, other) if each.lifetime]
+
+    assert (both.approvals, both.overlap) == (max(one.approvals, other.approvals), min(one.overlap, other.overlap))
+    assert both.lifetime == min(ends, default=None)
+    assert (both.rule, both.mint, both.within(one)) == (one.rule, one.mint, both)
+
+
+@given(cases(), shown_terms)
+def test_t25_a_verdict_on_shown_terms_is_no_looser_than_the_policy(case: Case, shown: Terms) -> None:
+    rules, ask, requester, given_by = case
+
+    now, held_to = decide(*case), decide(rules, ask, requester, given_by, shown)
+
+    assert how_good(held_to) <= how_good(now)
+    if not isinstance(now, Forbidden) and not isinstance(held_to, Forbidden):
+        same = replace(shown, rule=now.terms.rule, mint=now.terms.mint)
+        strict = decide(rules, ask, requester, given_by, same)
+        assert not isinstance(strict, Forbidden)
+        assert strict.terms == now.terms.within(same)

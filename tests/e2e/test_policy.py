@@ -75,7 +75,7 @@ async def test_two_distinct_people_must_approve_and_the_card_says_who_did_and_wh
         await it.approve()
         await it.erin.see(again)
         await second.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await second.see(again)
+        await second.see("<@U0ERIN> has approved this already, and you count as the same Confluent user (`u-erin01`).")
         assert "Needs 1 more approval until" in words_of(it.cards()[-1])
         assert it.our_keys() == []
 
@@ -158,6 +158,27 @@ async def test_no_approval_helps_nobody_without_the_authority_and_it_is_asked_ag
         await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
         await it.erin.see("This rule needs no approval, but only from somebody who manages such keys.")
         assert it.our_keys() == []
+
+
+async def test_t23_only_who_has_a_line_in_people_approves_where_the_policy_asks_for_it(tmp_path: Path) -> None:
+    policy = "version: 1\nroles: {people_only: true}\npeople: [{slack: U0OLGA, confluent: u-olga01}]\n"
+    async with play(tmp_path, policy=policy) as it:
+        olga = it.person("U0OLGA")
+        page = await review(it.dana, IN_DEV)
+        assert "OrganizationAdmin of the organisation: one person" in page
+        assert "EnvironmentAdmin" not in page.partition("Needs 1 approval")[2]
+        await it.dana.submit()
+        await it.card_says("Needs 1 approval until")
+
+        await it.approve()
+        await it.erin.see("The policy lets only people approve whom its `people:` list names, and you are not in it.")
+        await it.erin.command("/apikey whoami")
+        await it.erin.see("and you are not in it.")
+        await olga.command("/apikey whoami")
+        await olga.see("The policy file says so, not your email address.")
+        await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
+        await it.key_is_there()
+        assert "(u-olga01, says the policy file)" in words_of(it.cards()[-1])
 
 
 # --- what a rule says ----------------------------------------------------------------------------------------------
@@ -327,14 +348,20 @@ async def test_a_stricter_policy_holds_for_requests_that_wait(tmp_path: Path, ca
         assert "Needs 1 approval until" in words_of(it.cards()[-1])
         await new_policy(it, TWO, caplog.records)
 
+        await it.card_says("Policy rule: one approval for every new key → two for dev. Approvals needed: 1 → 2.")
+        await it.dana.see("The policy changed.")
         await it.approve()
         await it.erin.see(MORE_NEEDED)
         await it.card_says("Needs 1 more approval until")
         assert "Rule: two for dev." in words_of(it.cards()[-1])
         await new_policy(it, TWO.replace(DEV, PROD), caplog.records)
+        await it.card_says("Rule: one approval for every new key.")
         await it.approve()
         await it.key_is_there()
         assert olga.ephemerals == []
+        first, second = [str(line["details"]) for line in await it.audit("request:terms-changed")]
+        assert "one approval for every new key → two for dev" in first
+        assert "two for dev → one approval for every new key" in second
 
 
 async def test_a_new_rule_stops_a_key_that_was_approved_and_is_not_made_yet(
@@ -356,16 +383,19 @@ async def test_a_new_rule_stops_a_key_that_was_approved_and_is_not_made_yet(
         assert it.our_keys() == []
 
 
-async def test_a_rule_that_forbids_what_waits_is_told_to_who_approves(
+async def test_t27_a_rule_that_forbids_what_waits_ends_it_and_takes_its_buttons_away(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "latchkey")
     async with play(tmp_path, policy="version: 1\n") as it:
         await ask(it, it.dana, IN_DEV)
         await new_policy(it, FORBIDDEN.replace(PROD, DEV), caplog.records)
-        await it.approve()
-        await it.erin.see("wait until *January*. (rule: production is closed) The request stays as it was.")
-        assert "Needs 1 approval until" in words_of(it.cards()[-1])
+        await it.card_says("wait until *January*. (rule: production is closed)")
+        assert buttons(*it.cards()) == []
+        await it.dana.see("Nothing was created.")
+        assert buttons(*posted(it, APPROVALS_CHANNEL)) == []
+        (line,) = await it.audit("request:failed")
+        assert "production is closed" in str(line["details"])
 
 
 async def test_where_no_rule_allows_them_the_form_does_not_offer_keys_of_ones_own_account(tmp_path: Path) -> None:

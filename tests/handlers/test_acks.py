@@ -36,7 +36,7 @@ KEY = "KEY0000000000001"
 R1 = RequestId("R1")
 ANYTHING = ".*"
 STORED: Mapping[str, tuple[str, Deed]] = {
-    ids.APPROVE: ("R1", Approve(R1)),
+    ids.APPROVE: ("R1/2", Approve(R1, 2)),
     ids.CANCEL: ("R1", Cancel(R1)),
     ids.SHOW: ("R1/2", Show(R1, 2)),
     ids.SAVED: ("R1/2", Saved(R1, 2)),
@@ -339,3 +339,11 @@ async def test_ones_own_form_is_opened_as_it_was_filled_in() -> None:
         await heard(it, "action", ids.ASK_AGAIN, pressed(ids.ASK_AGAIN, "R1"))
 
     assert "Local tests of the orders flow" in str(it.views())
+
+
+async def test_t25_the_button_of_a_card_that_was_never_drawn_anew_is_read_as_before() -> None:
+    async with a_lobby() as it:
+        await heard(it, "action", ids.APPROVE, pressed(ids.APPROVE, "R1"))
+        (click,) = await it.clicks()
+
+    assert click.deed == Approve(R1)

@@ -192,6 +192,20 @@ def test_two_slack_users_who_are_one_confluent_user_are_a_warning() -> None:
     ]
 
 
+def test_t23_a_policy_that_lets_fewer_people_approve_than_it_asks_for_is_found() -> None:
+    policy = """roles:
+  people_only: true
+  mappings: [{user: U1, role: EnvironmentAdmin}, {user: U2, role: EnvironmentAdmin}, {group: S1, role: KsqlAdmin}]
+people: [{slack: U1, confluent: u-1}]
+rules: [{name: a, approvals: 3}, {name: b, match: {kind: flink}, forbid: Not here.}]
+"""
+
+    assert [line for line in findings(policy) if "people" in line] == [
+        '4: roles.people_only: rule "a" needs 3 approvals, but `people` names 1 Confluent users',
+        "5: warning: role mapping of U2: U2 has no line in `people`, so EnvironmentAdmin lets them approve nothing",
+    ]
+
+
 # --- reach, against every ask there is --------------------------------------------------------------------------------
 
 ENVIRONMENTS, OWNERS = ("env-1", "env-2", "env-other"), ("me", "service-account", "new-service-account", "sa-1")

@@ -1,5 +1,6 @@
 """A policy file becomes what it says, or one line for each thing that is wrong with it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def test_everything_that_a_file_can_say() -> None:
         RoleMapping("U02", "CloudClusterAdmin", "environment=env-dev001/cloud-cluster=lkc-dev001"),
     )
     assert policy.people == {"U07": "u-abc001"}
+
+
+@pytest.mark.parametrize("written", ["true", "on"])
+def test_t23_a_line_in_people_can_be_asked_for(written: str) -> None:
+    assert file(f"roles: {{people_only: {written}}}\n").policy.table == replace(TABLES["documented"], people_only=True)
 
 
 def test_built_in_rules_follow_those_of_the_file_with_its_defaults() -> None:

@@ -56,6 +56,7 @@ CHANGES: list[tuple[Any, ...]] = [
     *product(["role"], [*KEY_PEOPLE, *PEOPLE], PLACES),
     *product(["away", "ambiguous"], [*KEY_PEOPLE, *PEOPLE]),
     *product(["policy"], range(4), ["", ""]),
+    *[("policy applied",)] * 6,
     *[("policy", 1, "Not now.")] * 2,
     *product(["time"], [timedelta(minutes=1), HOUR, 12 * HOUR, 25 * HOUR] * 3),
 ]
@@ -74,6 +75,8 @@ class Story:
 
     asked_at: datetime
     said_yes: dict[SlackUserId, datetime] = field(default_factory=dict[SlackUserId, datetime])
+    rules: dict[SlackUserId, str] = field(default_factory=dict[SlackUserId, str])
+    """The rule that each of them read on the card."""
     on_the_way: Counter[SlackUserId] = field(default_factory=Counter[SlackUserId])
     """Who is approving in this very moment: it may be written, and acted upon, before they are answered."""
     is_over: bool = False
@@ -108,10 +111,11 @@ class Book:
         """Note what is missing, should anything be, for a yes or a key of this very instant."""
         story = self.stories[request]
         yes = {each for each in PEOPLE if each.slack in {*story.said_yes, *+story.on_the_way}}
-        voices = {each.principal for each in yes if self.may_decide(each)}
+        voices = {(each.principal, story.rules[each.slack]) for each in yes if self.may_decide(each)}
+        agreed = max(Counter(rule for _, rule in voices).values(), default=0)
         times = [story.asked_at, *story.said_yes.values(), *[self.clock() for _ in +story.on_the_way]]
         must_hold = {
-            "its quorum": len(voices) >= self.quorum,
+            "its quorum, of people who read the same terms": agreed >= self.quorum,
             "the requester's own authority": self.quorum > 0 or self.is_admin(DANA),
             "a requester who is still here": self.is_known(DANA),
             "a policy that allows it": not self.forbids,
@@ -134,6 +138,7 @@ class Interleaving(RuleBasedStateMachine):
         self.store = Store.open(self.redis, Sealer([bytes(32)]), TEAM, self.clock)
         services = composed(self.store, self.cloud, self.slack, self.clock, lambda: self.policy)
         self.forms, self.decisions, self.steps = services.forms, services.decisions, services.steps
+        self.policy_changes = services.policy_changes
         self.clicks = 0
         self.roles_changed()
         for number, mine in enumerate(owners, start=1):
@@ -181,6 +186,8 @@ class Interleaving(RuleBasedStateMachine):
             case "policy", quorum, forbid:
                 self.book.quorum, self.book.forbids = quorum, bool(forbid)
                 self.policy = the_policy(quorum, forbid=forbid)
+            case "policy applied", *_:
+                assert not self.loop.run(self.policy_changes.apply())
             case "time", by:
                 self.clock.advance(by)
 
@@ -251,11 +258,16 @@ class Interleaving(RuleBasedStateMachine):
 
     async def approving(self, request: RequestId, person: Person) -> None:
         story = self.book.stories.get(request, Story(self.clock()))
+        stored = await self.store.requests.get(request)
+        shown = stored.value if stored else None
+        seen = shown.drawn if isinstance(shown, Pending) else 0
+        before = story.rules.get(person.slack, "")
+        story.rules[person.slack] = shown.terms.rule if shown else ""
         story.on_the_way[person.slack] += 1
         try:
             said = await self.answer(
                 lambda deed, click: self.decisions.for_one_decision().approve(deed, click),
-                Approve(request),
+                Approve(request, seen),
                 person,
             )
             if "already" not in said:
@@ -265,6 +277,9 @@ class Interleaving(RuleBasedStateMachine):
                     self.book.allows(request, "approved")
                 if not self.book.may_decide(person):
                     self.book.wrong.append(f"{request} was approved by somebody who may not")
+        except LatchkeyError:
+            story.rules[person.slack] = before
+            raise
         finally:
             story.on_the_way[person.slack] -= 1
 

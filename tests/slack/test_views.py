@@ -160,6 +160,7 @@ def messages(request: Request) -> Iterator[tuple[list[Block], str]]:
     yield card.card(request)
     yield card.asked(request)
     yield card.asked(request, "The card could not be posted (`channel_not_found`).")
+    yield card.changed(request)
     yield card.outcome(request)
     yield from (key_messages.key(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
     yield key_messages.end(request)
@@ -322,7 +323,7 @@ def test_buttons_carry_the_id_of_the_request_of_its_attempt_or_of_its_key_and_no
 ) -> None:
     drawn = [blocks for blocks, _ in messages(request)]
 
-    own = {request.ask.id, f"{request.ask.id}/{getattr(request, 'attempt', 0)}"}
+    own = {request.ask.id, f"{request.ask.id}/{getattr(request, 'attempt', getattr(request, 'drawn', 0))}"}
     own |= {key.id for key in (request.ask.key, getattr(request, "key", None)) if key}
     life = getattr(request, "life", None)
     if life and life.former:  # what moves the end of the former key names the end that it moves

@@ -106,7 +106,9 @@ def an_ask(**fields: Any) -> Ask:
 
 
 def terms(**fields: Any) -> Terms:
-    usual: dict[str, Any] = {"rule": "one approval", "approvals": 1, "channel": "C01", "pending": DAY, "claim": DAY}
+    """Those of `a_policy` for a new key."""
+    rule = "one approval for every new key"
+    usual: dict[str, Any] = {"rule": rule, "approvals": 1, "channel": "C01", "pending": DAY, "claim": DAY}
     return Terms(**(usual | fields))
 
 

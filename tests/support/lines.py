@@ -9,13 +9,14 @@ _EDIT = "key old_name new_name old_description new_description"
 _ASK = "operation requester principal owner kind resource name description reason digest rule policy"
 FIELDS: Mapping[Action, str] = {
     Action.SUBMITTED: f"{_ASK} (key) (lifetime)",
-    Action.REFUSED: "reason",
-    Action.APPROVED: "basis policy",
-    Action.APPROVAL_REFUSED: "tried (reason)",
+    Action.REFUSED: "reason rule policy",
+    Action.APPROVED: "basis rule policy",
+    Action.APPROVAL_REFUSED: "tried (reason) rule policy",
     Action.DENIED: "reason",
     Action.CANCELLED: "",
+    Action.TERMS_CHANGED: "changed rule policy",
     Action.EXPIRED: "",
-    Action.FAILED: "happened (reference)",
+    Action.FAILED: "happened (reference) (rule) (policy)",
     Action.CREATE_INTENDED: "marker policy",
     Action.CREATE_UNKNOWN: "marker (found)",
     Action.CREATE_REFUSED: "marker why",
@@ -48,6 +49,7 @@ FIELDS: Mapping[Action, str] = {
 _MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_description", "old_name", "resource"}
 _BY_EITHER = {Action.DELETE_INTENDED, Action.DELETED, Action.RETIRED, Action.FOUND_GONE}
 _BY_LATCHKEY = {
+    Action.TERMS_CHANGED,
     Action.EXPIRED,
     Action.FAILED,
     Action.CREATE_INTENDED,

@@ -15,7 +15,7 @@ from bot.domain.authority import HeldRoles, Target
 from bot.domain.decision import refusal
 from bot.domain.errors import LatchkeyError, Refused, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import KeyId, Marker, MyAccount, SlackUserId
-from bot.domain.requests import Approved, Decided, Living, Offered, Pending, Ready, Request, Revealing
+from bot.domain.requests import Approved, Decided, Failed, Living, Offered, Pending, Ready, Request, Revealing
 from bot.services.agenda import Item, ItemKind
 from bot.services.browse.key import Viewing
 from bot.services.catalog.cache import CatalogCache
@@ -254,7 +254,7 @@ def _starts_or_ends_waiting(request: Request) -> bool:
     """Whether approvers may see it on their Home now, or no longer; it is harmless to say so too often."""
     if isinstance(request, Approved | Offered):
         return request.attempt == 1
-    return isinstance(request, Pending | Decided)
+    return isinstance(request, Pending | Decided | Failed)
 
 
 _PARTLY = "So this page shows only what Latchkey itself knows."

@@ -53,7 +53,7 @@ class KeyChanges:
         try:
             note = await self._done_already(working, is_first=is_first)
             if note is None:
-                await self.permission.renew(working)
+                working = replace(working, terms=await self.permission.renew(working))
                 await self._do(working)
                 note = ""
         except (Unavailable, Unknown) as error:

@@ -62,7 +62,7 @@ class Creation:
             await self.transitions.commit(stored, offered(approved))
             return
         try:
-            endpoints = await self.permitted(approved)
+            approved, endpoints = await self.permitted(approved)
         except (Unavailable, Unknown) as error:
             await self._later(stored, approved, error)
             return
@@ -89,7 +89,7 @@ class Creation:
         now = self.transitions.clock()
         approved = offered.then(Approved, not_before=now, without_end=offered.without_end)
         try:
-            endpoints = await self.permitted(approved)
+            approved, endpoints = await self.permitted(approved)
         except (Unavailable, Unknown):
             raise
         except LatchkeyError as error:
@@ -118,16 +118,19 @@ class Creation:
             raise
         return written
 
-    async def permitted(self, approved: Approved) -> Endpoints:
-        """The same decision once more, on what everybody holds now. Raises `Refused` when it no longer holds."""
+    async def permitted(self, approved: Approved) -> tuple[Approved, Endpoints]:
+        """The same decision once more, on what everybody holds now, which may make its terms stricter.
+
+        Raises `Refused` when it no longer holds.
+        """
         ask = approved.ask
-        await self.permission.renew(approved)
+        approved = replace(approved, terms=await self.permission.renew(approved))
         await self.accounts.check(approved)
         await self._none_left(approved)
         found = await self.cloud.resource(ask.resource.kind, ask.resource.environment, ask.resource.id)
         if found is None:
             raise Refused(f"{plain(ask.resource.name or ask.resource.id)} ({ask.resource.id}) no longer exists.")
-        return found[1]
+        return approved, found[1]
 
     async def create(self, stored: Stored[Request], approved: Approved) -> Made | None:
         """Make the key, with the intent on record; None when none was made, and the record says why."""

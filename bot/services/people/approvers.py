@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.domain.authority import HeldRoles, Target, bases, lacks_only_the_account
 from bot.domain.catalog import User
@@ -21,6 +21,7 @@ AT_ONCE = 5
 MOST_HALVES = 20
 """How many people who lack only the right to make service accounts are asked for it one by one."""
 NOT_IN_SLACK = "Nobody in the Slack workspace has the e-mail address of this Confluent user."
+NO_LINE = "The policy lets only people approve whom its `people:` list names, and this person is not in it."
 _ANYBODY = Principal("?")
 """No real principal: weighs what a binding gives to somebody who does not own the key."""
 _NAMED = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
@@ -106,10 +107,17 @@ class Approvers:
             *await self._bound(held, {each.someone.person.principal for each in mapped}, target, users, most),
         ]
         once: dict[str, Approver] = {}
-        for each in sorted(found, key=_usable_first):
+        for each in sorted(map(self._pinned, found), key=_usable_first):
             if not each.someone.person.is_same_as(requester):
                 once.setdefault(each.someone.person.principal, each)
         return tuple(once.values())
+
+    def _pinned(self, approver: Approver) -> Approver:
+        """The same, but refused where the policy asks for a `people` line and has none for this person."""
+        someone = approver.someone
+        if someone.refusal or someone.person.named or not self.policy.table.people_only:
+            return approver
+        return replace(approver, someone=replace(someone, refusal=NO_LINE))
 
     async def meet(self, user: User, users: Sequence[User]) -> Someone:
         """The Slack side of a Confluent user."""
@@ -189,7 +197,8 @@ class Approvers:
 
     def _unmet(self, user: User) -> Person:
         """A Confluent user whom nobody looked for in Slack, or found there."""
-        return Person(SlackUserId(f"?{user.id}"), self.tenant.team, user.name, user.email, user.id)
+        named = user.id in self.policy.people.values()
+        return Person(SlackUserId(f"?{user.id}"), self.tenant.team, user.name, user.email, user.id, named=named)
 
     async def _mapped(self, target: Target, organization: str, users: Sequence[User]) -> Sequence[_Mapped]:
         """Whom the policy gives a role that matters here, each with all such roles."""

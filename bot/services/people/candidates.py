@@ -34,11 +34,11 @@ class Candidates:
     clock: Clock
     approvers: Callable[[Policy], Approvers]
 
-    async def of(self, target: Target, requester: Person) -> Sequence[Candidate]:
-        """Everybody but the requester who could approve now, as read within the last minute."""
+    async def of(self, target: Target, requester: Person, *, fresh: bool = False) -> Sequence[Candidate]:
+        """Everybody but the requester who could approve now; unless `fresh`, as read within the last minute."""
         place = f"{target.resource.kind}:{target.resource.environment}:{target.resource.id}"
         name = f"approvers:{place}:{target.owner.id}:{requester.principal}:{_version(self.policy())}"
-        cached = await self.cache.get(name, tuple[Candidate, ...])
+        cached = None if fresh else await self.cache.get(name, tuple[Candidate, ...])
         return cached[0] if cached else await self._read(target, requester, name)
 
     async def _read(self, target: Target, requester: Person, name: str) -> tuple[Candidate, ...]:
@@ -55,6 +55,6 @@ class Candidates:
 
 def _version(policy: Policy) -> str:
     """Changes with whatever the policy says about people and roles."""
-    table = (policy.table.name, sorted(policy.table.creates_accounts))
+    table = (policy.table.name, sorted(policy.table.creates_accounts), policy.table.people_only)
     said = (table, policy.mappings, sorted(policy.people.items()))
     return hashlib.sha256(repr(said).encode()).hexdigest()[:12]

@@ -95,7 +95,7 @@ def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId
     if (named := people.get(profile.id)) is not None:
         if not any(each.id == named for each in users):
             raise Refused(f"The policy says that this is the Confluent user {plain(named)}, which does not exist.")
-        return Person(profile.id, profile.team, profile.name, profile.email, named)
+        return Person(profile.id, profile.team, profile.name, profile.email, named, named=True)
     if not profile.email or not profile.email_confirmed:
         raise Refused(
             "Slack has no confirmed email address for you, so Latchkey can't find your Confluent Cloud user. "

@@ -11,13 +11,14 @@ from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles, Target, bases
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
-from bot.domain.keys import RequestId
-from bot.domain.requests import Approval, Approved, Cancelled, Denied, Expired, Pending, Request
+from bot.domain.keys import Person, RequestId
+from bot.domain.requests import Approval, Approved, Cancelled, Denied, Expired, Pending, Request, Terms
 from bot.services.commands import Approve, Cancel, Click, Deny
 from bot.services.people.approvers import names_of, right
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Stored
+from bot.services.requests.policy_changes import difference, record, under
 from bot.services.requests.submit import follows, forbidden
 from bot.services.requests.transitions import Transitions
 from bot.services.text import decided, deciders
@@ -48,7 +49,10 @@ class Decisions:
         """Take a request back before it is decided; only the requester can."""
         stored = await self.transitions.get(deed.request)
         if click.by != stored.value.ask.requester.slack or click.team != stored.value.ask.requester.team:
-            await self.transitions.record(Action.APPROVAL_REFUSED, deed.request, click.by, tried="cancel")
+            policy, rule = self.directory.policy().digest, stored.value.terms.rule
+            await self.transitions.record(
+                Action.APPROVAL_REFUSED, deed.request, click.by, tried="cancel", rule=rule, policy=policy
+            )
             raise Refused("Only the person who asked can cancel this request. Nothing was changed.")
         pending = stored.value
         if not isinstance(pending, Pending):
@@ -72,14 +76,17 @@ class Decisions:
         try:
             held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
         except Refused as error:
-            await self._refuse(request, click, error.tell)
+            await self._refuse(pending, click, error.tell)
         if (reason := refusal(pending.ask, held_roles)) is not None:
-            await self._refuse(request, click, plain(reason))
+            await self._refuse(pending, click, plain(reason))
         return stored, pending, held_roles
 
-    async def _refuse(self, request: RequestId, click: Click, reason: str) -> NoReturn:
+    async def _refuse(self, pending: Pending, click: Click, reason: str, rule: str = "") -> NoReturn:
         await self.cloud.must_see_all()  # else roles may only not be shown to us
-        await self.transitions.record(Action.APPROVAL_REFUSED, request, click.by, tried=click.deed.kind, reason=reason)
+        details = {"reason": reason, "rule": rule or pending.terms.rule, "policy": self.directory.policy().digest}
+        await self.transitions.record(
+            Action.APPROVAL_REFUSED, pending.ask.id, click.by, tried=click.deed.kind, **details
+        )
         raise Refused(f"{reason} The request stays as it was.")
 
     async def _still_open(self, stored: Stored[Request], pending: Pending) -> None:
@@ -96,28 +103,40 @@ class Decisions:
         """Add one approval; with the last one needed, the key is made. Only on a service `for_one_decision`."""
         stored, pending, held_roles = await self._deciding(deed.request, click)
         ask, now = pending.ask, self.transitions.clock()
-        # Who has approved already is not counted twice, but the policy may ask for fewer people than it did then.
-        again = any(approval.by.principal == held_roles.person.principal for approval in pending.approvals)
+        # Who has approved already is not counted twice, but some of the others may no longer count.
+        again = next((each.by for each in pending.approvals if each.by.principal == held_roles.person.principal), None)
         target = Target(ask.owner, ask.resource)
         basis = right(bases(held_roles, target), names_of(target))
         mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest()), held_roles)]
         given = [*await self.directory.held_by_approvers(pending.approvals), *mine]
-        verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given)
+        verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given, pending.terms)
         await self._still_open(stored, pending)  # the look at roles took its time
         approvals = counting(ask, given)  # those that lapsed are gone from the card, too
-        used = self.directory.policy().digest
-        event = self.transitions.event(Action.APPROVED, ask.id, held_roles.person.slack, basis=basis, policy=used)
+        if isinstance(verdict, Forbidden):
+            return await self._refuse(pending, click, forbidden(verdict), verdict.rule)
+        now_shown = await self._as_shown(stored, pending, verdict.terms, deed)
+        by, used = held_roles.person.slack, {"rule": verdict.terms.rule, "policy": now_shown.policy}
+        event = self.transitions.event(Action.APPROVED, ask.id, by, basis=basis, **used)
+        stricter = difference(ask, pending.terms, verdict.terms)
         match verdict:
-            case Forbidden():
-                return await self._refuse(ask.id, click, forbidden(verdict))
             case NeedsApproval() if again:
-                return "You have approved this already. Another person has to approve it too."
+                return f"{_approved_by(again, held_roles.person)}. Another person has to approve it too."
             case NeedsApproval(terms, missing):
-                await self.transitions.commit(stored, replace(pending, terms=terms, approvals=approvals), event)
-                return f"Your approval counts. {missing} more needed."
+                await self.transitions.commit(stored, replace(now_shown, approvals=approvals), event)
+                return f"Your approval counts. {missing} more needed. {stricter}".strip()
             case Allowed(terms):
                 await self.transitions.commit(stored, Approved.first(ask, terms, approvals, now), event)
-                return f"Approved. {follows(ask, terms, f'<@{ask.requester.slack}>')}"
+                return f"Approved. {follows(ask, terms, f'<@{ask.requester.slack}>')} {stricter}".strip()
+
+    async def _as_shown(self, stored: Stored[Request], pending: Pending, terms: Terms, deed: Approve) -> Pending:
+        """The request on these terms. Raises `Refused`, once they are on record, where the clicked card had others."""
+        after = under(pending, terms, self.directory.policy().digest)
+        if after.drawn == pending.drawn == deed.seen:
+            return after
+        if after.drawn != pending.drawn:
+            event = self.transitions.event(Action.TERMS_CHANGED, pending.ask.id, **record(after))
+            await self.transitions.commit(stored, after, event)
+        raise Refused(f"{after.changed} Nothing was approved. Check the request again, then approve it on its card.")
 
     async def _requester(self, pending: Pending, click: Click) -> HeldRoles:
         """What the requester holds right now. Raises `Refused` to whoever clicked when there is no such person."""
@@ -125,5 +144,13 @@ class Decisions:
         try:
             person = await self.directory.identify(asker.slack, asker.team)
         except Refused as error:
-            await self._refuse(pending.ask.id, click, f"The requester could not be confirmed: {error.tell}")
+            await self._refuse(pending, click, f"The requester could not be confirmed: {error.tell}")
         return await self.directory.held_roles(person)
+
+
+def _approved_by(giver: Person, person: Person) -> str:
+    """Who has approved as this Confluent user: two Slack accounts can be one."""
+    if giver.slack == person.slack:
+        return "You have approved this already"
+    user = plain(person.principal)
+    return f"<@{giver.slack}> has approved this already, and you count as the same Confluent user (`{user}`)"

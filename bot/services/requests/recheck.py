@@ -8,7 +8,7 @@ from bot.domain.deadlines import has_expired
 from bot.domain.decision import Allowed, Forbidden, counting, decide
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Operation
-from bot.domain.requests import Approval, Approved, Working
+from bot.domain.requests import Approval, Approved, Terms, Working
 from bot.services.browse.key import present
 from bot.services.people.directory import Directory
 from bot.services.people.explain import OWN_ACCOUNT
@@ -24,8 +24,10 @@ class Permission:
     cloud: Cloud
     clock: Clock
 
-    async def renew(self, granted: Approved | Working) -> None:
-        """Nothing, when it may be done now. Raises `Refused` when it no longer may, `Unavailable` for unknown.
+    async def renew(self, granted: Approved | Working) -> Terms:
+        """The terms on which it may be done now: those that were approved, or stricter ones.
+
+        Raises `Refused` when it no longer may be done, `Unavailable` for unknown.
 
         To a Latchkey that lost its rights everybody seems to have lost theirs: that is unknown, too.
         """
@@ -38,7 +40,7 @@ class Permission:
             raise Refused(f"The requester could not be confirmed: {error.tell}") from error
         approvers = await directory.held_by_approvers(granted.grant.approvals)
         requester = await directory.held_roles(person)
-        verdict = decide(directory.policy(), ask, requester, approvers)
+        verdict = decide(directory.policy(), ask, requester, approvers, granted.terms)
         if not isinstance(verdict, Allowed):
             await self.cloud.must_see_all()
         if isinstance(verdict, Forbidden):
@@ -48,6 +50,7 @@ class Permission:
         if await directory.is_own(ask.owner):
             raise Refused(OWN_ACCOUNT)
         await self._still_replaces(granted)
+        return granted.terms.within(verdict.terms)
 
     async def _still_replaces(self, granted: Approved | Working) -> None:
         """Raises `Refused` for the rotation of a key that is gone: that would be a new key, which nobody approved."""

@@ -39,15 +39,18 @@ class Proposals:
 
         Raises `Refused` when the policy forbids it, or when nobody could approve it.
         """
-        verdict = decide(self.directory.policy(), ask, await self.directory.held_roles(ask.requester))
+        policy = self.directory.policy()
+        used = policy.digest
+        verdict = decide(policy, ask, await self.directory.held_roles(ask.requester))
         if isinstance(verdict, Forbidden):
-            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=verdict.reason)
+            await self.transitions.record(
+                Action.REFUSED, ask.id, click.by, reason=verdict.reason, rule=verdict.rule, policy=used
+            )
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         target = Target(ask.owner, ask.resource)
         if isinstance(verdict, NeedsApproval):
             enough(await self.candidates.of(target, ask.requester), verdict)
-        request = self._opened(ask, verdict)
-        used = self.directory.policy().digest
+        request = self._opened(ask, verdict, used)
         event = self.transitions.event(
             Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule, policy=used
         )
@@ -57,13 +60,14 @@ class Proposals:
             return None
         return request
 
-    def _opened(self, ask: Ask, verdict: Allowed | NeedsApproval) -> Pending | Approved:
+    def _opened(self, ask: Ask, verdict: Allowed | NeedsApproval, policy: str) -> Pending | Approved:
         now, terms = self.transitions.clock(), verdict.terms
         if isinstance(verdict, Allowed):
             return Approved.first(ask, terms, (), now)
         rounds = first_round(terms)
         due = next_round(terms, now, rounds)
-        return Pending(ask, terms, approvals=(), expires_at=now + terms.pending, rounds=rounds, next_round=due)
+        until = now + terms.pending
+        return Pending(ask, terms, approvals=(), expires_at=until, rounds=rounds, next_round=due, policy=policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +127,15 @@ class Forms:
         if isinstance(target, FormPage):
             return target
         ask = self._ask(RequestId(draft_id), draft, target, person)
-        rule = self.directory.policy().rule(ask.operation, target)
-        if rule and (problem := lifetime_problem(ask, rule.terms(self.directory.policy().table))):
+        policy = self.directory.policy()
+        rule = policy.rule(ask.operation, target)
+        if rule and (problem := lifetime_problem(ask, rule.terms(policy.table))):
             return await self.validator.form(draft, {"lifetime": problem})
         try:
             await must_have_room(self.cloud, ask)
         except Refused as error:
-            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=error.tell)
+            used = {"rule": rule.name if rule else "-", "policy": policy.digest}
+            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=error.tell, **used)
             raise
         request = await self.proposals.propose(ask, click)
         if request is None:
@@ -182,14 +188,20 @@ def summary(ask: Ask) -> dict[str, str]:
 
 def enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
     """Raises `Refused` when too few people could approve: better now than after a day of waiting."""
-    able = len({each.principal for each in candidates})
-    if not isinstance(verdict, NeedsApproval) or able >= verdict.missing:
+    if not isinstance(verdict, NeedsApproval) or (who := too_few(candidates, verdict)) is None:
         return
-    who = "nobody else could approve it" if able == 0 else f"only {able} of the {verdict.missing} needed could approve"
     raise Refused(
         f"Nothing was sent, because {who}. Ask an OrganizationAdmin to give somebody a role over this resource, "
         f"or choose another account or resource. (Rule: {plain(verdict.terms.rule)}.)"
     )
+
+
+def too_few(candidates: Sequence[Candidate], verdict: NeedsApproval) -> str | None:
+    """Why so few people cannot give what is missing; None when they can."""
+    able = len({each.principal for each in candidates})
+    if able >= verdict.missing:
+        return None
+    return "nobody else could approve it" if able == 0 else f"only {able} of the {verdict.missing} needed could approve"
 
 
 def forbidden(verdict: Forbidden) -> str:

@@ -210,6 +210,8 @@ def _drawn(surface: Surface, request: Request, note: str) -> tuple[Sequence[Bloc
             return card.card(request)
         case SurfaceKind.ASKED:
             return card.asked(request, note)
+        case SurfaceKind.CHANGED:
+            return card.changed(request)
         case SurfaceKind.OUTCOME:
             return card.outcome(request)
         case SurfaceKind.KEY:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from bot.domain.authority import HeldRoles
+from bot.domain.decision import NO_LINE
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.kinds import Kind
 from bot.domain.requests import Offered, Pending, Ready, Request
@@ -12,7 +13,7 @@ from bot.domain.roles import Binding, Scope, Table, Whose
 from bot.services.people.approvers import in_words
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button
-from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn
+from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn, told
 from bot.slack.messages.card import asked_rows, decide, for_what, kind_of, own_account, place_of, show_secret, wish
 from bot.slack.messages.progress import WAITS, progress
 from bot.slack.payloads import ids
@@ -82,7 +83,7 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         line = _line(request, f"{own_account(ask, f'{ask.requester.name}’s own')} account")
         rows = [line, *_details(request), [*who, *progress(request, yours=False)[-1]]]
         blocks.append(lines(*map(_short, rows), *([["Why: ", reason]] if reason else [])))
-        blocks.append(decide(ask, f"{ids.LISTED_BLOCK}:waiting:{number}"))
+        blocks.append(decide(request, f"{ids.LISTED_BLOCK}:waiting:{number}"))
     if len(waiting) > shown:
         blocks.append(context(f"And {len(waiting) - shown} more, on their cards in the approvals channel."))
     if trouble:
@@ -123,8 +124,11 @@ def whoami_blocks(held_roles: HeldRoles, names: Mapping[str, str]) -> list[Block
     if len(held) > ROLES:
         texts.append(f"• and {len(held) - ROLES} more")
     you: Row = ["You are ", Bold(person.name), " at Confluent Cloud: ", Code(person.principal), f" ({person.email})."]
+    notes: list[Row] = [["The policy file says so, not your email address."]] if person.named else []
+    if held_roles.table.people_only and not person.named:
+        notes = [told(NO_LINE)]
     roles: list[Row] = [[text] for text in texts]
-    return [lines(you, [Bold("Your roles")], *roles)]
+    return [lines(you, *notes, [Bold("Your roles")], *roles)]
 
 
 def _line(request: Request, own: str) -> Row:

@@ -22,7 +22,7 @@ from bot.domain.roles import TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, button, divider
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, quote, told
-from bot.slack.messages.progress import Rows, progress
+from bot.slack.messages.progress import Rows, by_policy, progress
 from bot.slack.payloads import ids
 
 _ASK = {
@@ -38,7 +38,7 @@ def card(request: Request) -> tuple[list[Block], str]:
     """The card in the approvals channel, and its notification text."""
     ask = request.ask
     blocks = [
-        lines([Mention(ask.requester.slack), " asks ", *wish(ask), "."]),
+        lines([Mention(ask.requester.slack), *by_policy(ask.requester), " asks ", *wish(ask), "."]),
         lines(*asked_rows(request, own_account(ask, f"{ask.requester.name}’s own"))),
         *([quote(ask.reason)] if ask.reason.strip() else []),
         divider(),
@@ -49,7 +49,7 @@ def card(request: Request) -> tuple[list[Block], str]:
         blocks += [
             context("Who can approve: ", approvers("anyone but the requester", ask, table), ". Rule: ",
                     request.terms.rule, "."),
-            decide(ask),
+            decide(request),
         ]  # fmt: skip
     return blocks, f"<@{ask.requester.slack}> asks {in_a_line(wish(ask))}"
 
@@ -69,6 +69,14 @@ def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
     return blocks, f"Your request {in_a_line(wish(ask))}"
 
 
+def changed(request: Request) -> tuple[list[Block], str]:
+    """What a changed policy means for a request that waits; afterwards, that there was such a change."""
+    ask = request.ask
+    what = told(request.changed) if isinstance(request, Pending) else ["The policy changed while this request waited."]
+    rows: Rows = [[Bold(ask.name or "A key without a name"), ": you asked ", *wish(ask), "."], what]
+    return [lines(*rows)], f"The policy changed: your request {in_a_line(wish(ask))}"
+
+
 def outcome(request: Request) -> tuple[list[Block], str]:
     """How a request ended that gave no key. Only for requests that ended so."""
     ask = request.ask
@@ -84,9 +92,10 @@ def outcome(request: Request) -> tuple[list[Block], str]:
     return blocks, f"Your request {in_a_line(wish(ask))} {ended}"
 
 
-def decide(ask: Ask, row: str = "") -> Block:
+def decide(request: Request, row: str = "") -> Block:
     """The buttons for who can approve; `row` is the block id where they stand in a list."""
-    approve = button("Approve", ids.APPROVE, ask.id, "primary")
+    ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
+    approve = button("Approve", ids.APPROVE, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
     return actions(approve, button("Deny", ids.DENY, ask.id, "danger"), block=row)
 
 

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from bot.domain.deadlines import earliest, end_of_life, ends_at_confluent, lifetime
-from bot.domain.keys import Operation
+from bot.domain.keys import Operation, Person
 from bot.domain.requests import (
     Approved,
     Cancelled,
@@ -41,7 +41,8 @@ def progress(request: Request, *, yours: bool) -> Rows:
             missing = request.terms.approvals - len(request.approvals)
             more = "more " if request.approvals else ""
             needs = f"Needs {missing} {more}approval{'' if missing == 1 else 's'} until "
-            return [*_approvals(request), [needs, request.expires_at, "."]]
+            changed = [told(request.changed)] if request.changed else []
+            return [*changed, *_approvals(request), [needs, request.expires_at, "."]]
         case Denied():
             return [["Denied by ", Mention(request.by.slack), " ", request.at, f". {_nothing(request)}"]]
         case Cancelled():
@@ -204,7 +205,15 @@ def _lives(request: Living) -> Rows:
 
 def _approvals(request: Pending | Approved | Offered | Working | Keyed | Done) -> Rows:
     given = request.approvals if isinstance(request, Pending) else request.grant.approvals
-    return [["Approved by ", Mention(each.by.slack), f", {each.basis}, ", each.at, "."] for each in given]
+    return [
+        ["Approved by ", Mention(each.by.slack), *by_policy(each.by), f", {each.basis}, ", each.at, "."]
+        for each in given
+    ]
+
+
+def by_policy(person: Person) -> Row:
+    """Which Confluent user somebody is, where the policy file says so and the address does not."""
+    return [" (", Code(person.principal), ", says the policy file)"] if person.named else []
 
 
 def _full_stop(sentence: str) -> str:

@@ -1,0 +1,144 @@
+"""Requests that wait for approval, and a policy that changes meanwhile.
+
+Approvals are for the terms that a card showed. So new terms are put on record and shown before anybody approves them;
+only where they are just stricter, what was approved, and older cards, go on counting.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bot.domain.audit import Action
+from bot.domain.authority import Target
+from bot.domain.deadlines import lifetime
+from bot.domain.decision import Forbidden, NeedsApproval, decide, is_comparable
+from bot.domain.errors import LatchkeyError, Refused, plain
+from bot.domain.keys import Operation, RequestId
+from bot.domain.requests import Ask, Failed, Pending, Terms
+from bot.services.people.candidates import Candidates
+from bot.services.people.directory import Directory
+from bot.services.ports.cloud import Cloud
+from bot.services.ports.store import Requests
+from bot.services.requests.remind import next_round
+from bot.services.requests.submit import forbidden, too_few
+from bot.services.requests.transitions import Transitions, persistently
+from bot.services.text import duration
+
+MOST = 10_000
+"""How many waiting requests are looked at."""
+log = logging.getLogger("latchkey.policy")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChanges:
+    """Looks at waiting requests under the policy of this process."""
+
+    transitions: Transitions
+    requests: Requests
+    directory: Directory
+    candidates: Candidates
+    cloud: Cloud
+
+    async def apply(self) -> bool:
+        """Brings all waiting requests under the policy. Returns whether some have to be tried again. Never raises."""
+        one_look = replace(self, directory=self.directory.for_one_decision())
+        used, is_done = one_look.directory.policy().digest, True
+        try:
+            for stored in await self.requests.pending(MOST):
+                if isinstance(stored.value, Pending) and stored.value.policy != used:
+                    is_done = await one_look.tried(stored.value.ask.id) and is_done
+        except LatchkeyError as error:
+            log.warning("waiting requests cannot be read", extra={"why": str(error)})
+            return True
+        return not is_done
+
+    async def tried(self, request: RequestId) -> bool:
+        """Brings one request under the policy; returns whether that is done."""
+        try:
+            await persistently(lambda: self._one(request))
+        except LatchkeyError as error:
+            log.warning("a waiting request is not under the policy yet", extra={"request": request, "why": str(error)})
+            return False
+        except Exception:
+            log.exception("a waiting request cannot be brought under the policy", extra={"request": request})
+        return True
+
+    async def _one(self, request: RequestId) -> None:
+        stored, policy = await self.transitions.get(request), self.directory.policy()
+        pending = stored.value
+        if not isinstance(pending, Pending):
+            return
+        terms, ended = await self._terms(pending)
+        if ended is None:
+            after = under(pending, terms, policy.digest)
+            event = self.transitions.event(Action.TERMS_CHANGED, request, **record(after))
+            await self.transitions.commit(stored, after, *([event] if after.changed != pending.changed else []))
+            return
+        await self.cloud.must_see_all()  # else roles may only not be shown to us
+        unchanged = "Nothing was created." if pending.ask.makes_key else "The key stays as it is."
+        again = "Ask your Latchkey administrator, or request something else."
+        now, happened = self.transitions.clock(), f"The policy changed: {ended}"
+        failed = pending.then(Failed, happened=happened, changed=unchanged, next=again, reference=request, at=now)
+        event = self.transitions.event(
+            Action.FAILED, request, happened=happened, rule=terms.rule or "-", policy=policy.digest
+        )
+        await self.transitions.commit(stored, failed, event)
+
+    async def _terms(self, pending: Pending) -> tuple[Terms, str | None]:
+        """The terms by the policy of this moment; and why nobody can approve the request any more, if that is so."""
+        ask = pending.ask
+        try:
+            person = await self.directory.identify(ask.requester.slack, ask.requester.team)
+        except Refused as error:
+            return pending.terms, f"the requester could not be confirmed. {error.tell}"
+        verdict = decide(self.directory.policy(), ask, await self.directory.held_roles(person), (), pending.terms)
+        if isinstance(verdict, Forbidden):
+            return replace(pending.terms, rule=verdict.rule), forbidden(verdict)
+        ended = None
+        if isinstance(verdict, NeedsApproval):
+            able = await self.candidates.of(Target(ask.owner, ask.resource), ask.requester, fresh=True)
+            ended = too_few(able, verdict)
+        return verdict.terms, ended and f"{ended} (rule: {plain(verdict.terms.rule)})."
+
+
+def under(pending: Pending, terms: Terms, policy: str) -> Pending:
+    """The same request on these terms. Where they are other ones, and not just stricter, it begins anew."""
+    is_stricter = is_comparable(pending.ask, pending.terms, terms)
+    remind = terms.remind != pending.terms.remind
+    changed = difference(pending.ask, pending.terms, terms)
+    return replace(
+        pending,
+        terms=terms,
+        policy=policy,
+        approvals=pending.approvals if is_stricter else (),
+        drawn=pending.drawn + (not is_stricter),
+        changed=f"The policy changed. {changed}" if changed else pending.changed,
+        expires_at=pending.expires_at + (terms.pending - pending.terms.pending),
+        next_round=next_round(terms, pending.ask.asked_at, pending.rounds) if remind else pending.next_round,
+    )
+
+
+def record(pending: Pending) -> dict[str, str]:
+    """What changed, for the audit log."""
+    return {"changed": pending.changed, "rule": pending.terms.rule, "policy": pending.policy}
+
+
+def difference(ask: Ask, before: Terms, now: Terms) -> str:
+    """What people read of changed terms, in mrkdwn; "" for nothing that they were shown."""
+    pairs = zip(_shown(ask, before), _shown(ask, now), strict=True)
+    return " ".join(f"{what}: {old} → {new}." for (what, old), (_, new) in pairs if old != new)
+
+
+def _shown(ask: Ask, terms: Terms) -> Iterator[tuple[str, str]]:
+    """The terms that matter for this operation, in words."""
+    is_made, lasts = ask.makes_key, lifetime(ask, terms)
+    yield "Policy rule", plain(terms.rule)
+    yield "Approvals needed", str(terms.approvals)
+    yield "Time to decide", duration(terms.pending)
+    if is_made or ask.operation is Operation.EXTEND:
+        yield "Expires", f"after {duration(lasts)}" if lasts else "never"
+    if ask.operation is Operation.ROTATE:
+        kept = min(ask.overlap, terms.overlap)
+        yield "Old key kept for", duration(kept) if kept else "0 days"
+    if is_made:
+        yield "Created", "when its requester views the secret" if terms.mint == "on_claim" else "on approval"
