@@ -7,7 +7,6 @@ from pathlib import Path
 from bot.domain.keys import Cluster, RequestId, TeamId
 from bot.domain.kinds import Kind
 from bot.services.browse.home import LOOKED_AT
-from bot.services.ports.store import Change
 from bot.store import Store
 from bot.store.connection import connect
 from bot.store.sealing import Sealer, parse_master_keys
@@ -16,6 +15,7 @@ from sandbox.slack import payloads
 from sandbox.slack.delivery import Envelope
 from sandbox.stage import MASTER_KEY
 from tests.support import build
+from tests.support.composed import keep
 from tests.support.play import Play, play
 
 
@@ -59,4 +59,4 @@ async def _flood(it: Play, number: int) -> None:
         for each in range(number):
             ask = build.an_ask(id=RequestId(f"R{each}"), resource=production, asked_at=it.stage.clock.now())
             pending = replace(build.pending(ask=ask), expires_at=ask.asked_at + timedelta(days=1))
-            await store.requests.commit(Change(None, pending, None, build.submitted(pending)))
+            await keep(store, pending)

@@ -21,14 +21,13 @@ from bot.domain.requests import Request
 from bot.services.agenda import ItemKind
 from bot.services.browse.home import HomePage
 from bot.services.commands import Click
-from bot.services.ports.store import Change
 from bot.slack.api.client import Replies
 from bot.slack.api.notifier import AckedViews
 from bot.store import Store
 from tests.support import build
-from tests.support.build import DANA, ERIN, FEMI, OTTO
-from tests.support.composed import a_context, a_store, composed, may_approve
-from tests.support.fakes import FakeCloud, FakeSlack, TestClock
+from tests.support.build import DANA
+from tests.support.composed import a_cast, a_context, a_store, composed, keep
+from tests.support.fakes import FakeCloud, TestClock
 
 Listener = Callable[..., Awaitable[Any]]
 CHANNEL = "C01"
@@ -101,7 +100,7 @@ class Lobby:
 
     async def keep(self, request: Request) -> None:
         """Put a request into the store."""
-        await self.store.requests.commit(Change(None, request, None, build.submitted(request)))
+        await keep(self.store, request)
 
     def close_the_store(self) -> None:
         """From now on no click can be stored."""
@@ -127,9 +126,8 @@ class Lobby:
 @asynccontextmanager
 async def a_lobby() -> AsyncGenerator[Lobby]:
     """Dana may ask, Erin and Femi may approve, and Otto may nothing. On leaving, all that was begun is done."""
-    clock, people, client, app = TestClock(), [DANA, ERIN, FEMI, OTTO], Client(), App()
-    cloud = FakeCloud(clock, people=list(people))
-    may_approve(cloud, ERIN, FEMI)
+    clock, cloud, fake_slack = a_cast(FakeCloud)
+    client, app = Client(), App()
     redis, policy = FakeAsyncRedis(server=FakeServer()), build.a_policy()
     store = a_store(redis, clock)
     drawn: list[SlackUserId] = []
@@ -137,7 +135,7 @@ async def a_lobby() -> AsyncGenerator[Lobby]:
     async def draw(user: SlackUserId, page: HomePage) -> None:
         drawn.append(user)
 
-    services = composed(store, cloud, FakeSlack(list(people)), clock, lambda: policy, show_home=draw)
+    services = composed(store, cloud, fake_slack, clock, lambda: policy, show_home=draw)
     slack: Any = client
     async with aiohttp.ClientSession() as session, background(grace=20) as work:
         replies, views = Replies(slack, session, frozenset()), AckedViews(slack)

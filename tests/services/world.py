@@ -26,8 +26,8 @@ from bot.services.requests.submit import Forms, summary
 from bot.services.worker import Worker
 from bot.store import Store
 from tests.support import build, lines
-from tests.support.build import DANA, ERIN, FEMI, OTTO
-from tests.support.composed import a_store, composed, may_approve
+from tests.support.build import DANA
+from tests.support.composed import a_cast, a_store, composed
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
 from tests.support.faults import Faulty, Killed, Life, Plan
 from tests.support.stored import audit_problem, next_due
@@ -265,13 +265,10 @@ async def a_world(
     plan: Plan | None = None, *, approvals: int = 1, pause: timedelta = PAUSE, cloud: type[FakeCloud] = FakeCloud
 ) -> AsyncGenerator[World]:
     """A world with Dana, who asks, Erin and Femi, who may approve, and Otto, who may not."""
-    clock, people = TestClock(), [DANA, ERIN, FEMI, OTTO]
-    confluent = cloud(clock, people=list(people))
-    may_approve(confluent, ERIN, FEMI)
-    redis = FakeServer()
+    clock, confluent, slack = a_cast(cloud)
+    redis, policy = FakeServer(), build.a_policy(approvals)
     first = FakeAsyncRedis(server=redis)
     store = a_store(first, clock)
-    slack, policy = FakeSlack(list(people)), build.a_policy(approvals)
     world = World(store, clock, confluent, slack, plan or Plan(), policy, redis, FakeProber(), pause, [first])
     confluent.watch = lambda what, key: world.effects.append(Effect(what, key, world._lines))
     try:

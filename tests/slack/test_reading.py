@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.keys import FlinkRegion, MyAccount, Operation, OrganizationScope, RequestId, Resource
+from bot.domain.keys import MyAccount, Operation, OrganizationScope, RequestId, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Done, Ready, Request
 from bot.services.browse.home import HomePage
@@ -19,9 +19,7 @@ from bot.slack.views import home
 from bot.slack.views import key as key_pages
 from sandbox.slack.blocks import interactive, plain_words
 from tests.support import build
-from tests.support.build import ACCOUNT, DANA, ERIN
-
-FLINK = FlinkRegion("aws.us-east-1", "env-dev001", "dev")
+from tests.support.build import ACCOUNT, DANA, ERIN, FLINK
 
 
 def words(blocks: Sequence[Block]) -> str:

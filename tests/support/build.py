@@ -9,7 +9,9 @@ from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
     ApiKey,
     Cluster,
+    FlinkRegion,
     KeyId,
+    KsqlCluster,
     Marker,
     Operation,
     Person,
@@ -60,6 +62,8 @@ ORGANIZATION = "o-1"
 HERE = f"crn://confluent.cloud/organization={ORGANIZATION}"
 DEV = f"{HERE}/environment=env-dev001"
 CLUSTER = Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", "env-dev001", "dev")
+KSQL = KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001")
+FLINK = FlinkRegion("aws.us-east-1", "env-dev001", "dev")
 ACCOUNT = ServiceAccount(Principal("sa-abc001"), "orders-service")
 ENDPOINTS = Endpoints("pkc-1.example:9092", "https://pkc-1.example:443")
 

@@ -2,26 +2,43 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.assembly import Ports, Services, compose
 from bot.background import Background
 from bot.domain.keys import Person, SlackUserId
 from bot.domain.policy import Policy
+from bot.domain.requests import Request
 from bot.services.browse.home import HomePage
-from bot.services.ports.store import Clock
+from bot.services.ports.store import Change, Clock
 from bot.slack.api.client import Replies
 from bot.slack.api.notifier import AckedViews
 from bot.store import Store
 from bot.store.sealing import Sealer
 from handlers import ListenerContext
 from tests.support import build
-from tests.support.fakes import FakeCloud, FakeProber, FakeSlack
+from tests.support.build import DANA, ERIN, FEMI, OTTO
+from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
+
+C = TypeVar("C", bound=FakeCloud)
 
 
 def a_store(redis: Any, clock: Clock) -> Store:
     """The store as every process of a test opens it."""
     return Store.open(redis, Sealer([bytes(range(32))]), build.TEAM, clock)
+
+
+async def keep(store: Store, request: Request) -> None:
+    """Put a request into the store, with the line of the audit log that it begins with."""
+    await store.requests.commit(Change(None, request, None, build.submitted(request)))
+
+
+def a_cast(cloud: type[C]) -> tuple[TestClock, C, FakeSlack]:
+    """A Confluent and a Slack that know Dana, who asks, Erin and Femi, who may approve, and Otto, who may not."""
+    clock, people = TestClock(), [DANA, ERIN, FEMI, OTTO]
+    confluent = cloud(clock, people=list(people))
+    may_approve(confluent, ERIN, FEMI)
+    return clock, confluent, FakeSlack(list(people))
 
 
 def may_approve(cloud: FakeCloud, *people: Person) -> None:

@@ -18,13 +18,12 @@ from bot.domain.requests import Denied, Request, Shown
 from bot.domain.roles import Binding
 from bot.services.agenda import Item, ItemKind
 from bot.services.browse.home import KEYS, LOOKED_AT, RECENT, REDRAW, HomePage, Homes
-from bot.services.ports.store import Change
 from bot.slack.messages import answers
 from bot.store import Store
 from tests.support import build
-from tests.support.build import DANA, ERIN, FEMI, NOW, OTTO, a_grant, a_key, an_ask, pending, terms
-from tests.support.composed import a_store, composed, may_approve
-from tests.support.fakes import FakeCloud, FakeSlack, TestClock
+from tests.support.build import DANA, ERIN, NOW, OTTO, a_grant, a_key, an_ask, pending, terms
+from tests.support.composed import a_cast, a_store, composed, keep
+from tests.support.fakes import FakeCloud, TestClock
 
 _Request = TypeVar("_Request", bound=Request)
 AWAY = Unavailable("Confluent Cloud did not answer. Nothing was changed. Try again in a minute.")
@@ -86,19 +85,17 @@ class House:
         return {str(lease.item) for lease in await self.store.agenda.take(self.clock(), MINUTE, 100)}
 
     async def keep(self, request: _Request) -> _Request:
-        await self.store.requests.commit(Change(None, request, None, build.submitted(request)))
+        await keep(self.store, request)
         return request
 
 
 @asynccontextmanager
 async def a_house() -> AsyncGenerator[House]:
-    clock, people = TestClock(), [DANA, ERIN, FEMI, OTTO]
-    cloud = Cloud(clock, people=people)
-    may_approve(cloud, ERIN, FEMI)
+    clock, cloud, slack = a_cast(Cloud)
     redis = FakeAsyncRedis(server=FakeServer())
     store = a_store(redis, clock)
     policy, house = build.a_policy(), House(store, cloud, clock)
-    services = composed(store, cloud, FakeSlack(people), clock, lambda: policy, show_home=house.show)
+    services = composed(store, cloud, slack, clock, lambda: policy, show_home=house.show)
     house.homes = replace(services.homes, wake=house.ring)
     try:
         yield house

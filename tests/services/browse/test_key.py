@@ -38,7 +38,7 @@ from bot.services.ports.store import Change
 from bot.store import Store
 from tests.support import build
 from tests.support.build import ACCOUNT, DANA, ERIN, FEMI, HERE, NOW, OTTO, a_grant, a_key, an_ask, terms
-from tests.support.composed import a_store, composed
+from tests.support.composed import a_store, composed, keep
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 EDIT, DELETE, ROTATE, EXTEND = Operation.EDIT, Operation.DELETE, Operation.ROTATE, Operation.EXTEND
@@ -107,7 +107,7 @@ class House:
         return set((await self.viewing.key_view(KeyId(key), await self.reader(person))).may)
 
     async def keep(self, request: Request) -> None:
-        await self.store.requests.commit(Change(None, request, None, build.submitted(request)))
+        await keep(self.store, request)
 
     def roles(self, person: Person, *held: tuple[str, str]) -> None:
         self.cloud.bindings[person.principal] = [Binding(person.principal, role, HERE + at) for role, at in held]

@@ -11,7 +11,6 @@ from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Unavailable
 from bot.domain.keys import (
     ApiKey,
-    FlinkRegion,
     MyAccount,
     NewServiceAccount,
     Operation,
@@ -27,12 +26,11 @@ from bot.services.catalog import quota
 from bot.services.catalog.quota import UNCHECKED, Room, look, must_have_room
 from bot.services.ports.cloud import Cloud
 from tests.support import build
-from tests.support.build import ACCOUNT, CLUSTER, DANA
+from tests.support.build import ACCOUNT, CLUSTER, DANA, FLINK
 
 ME = MyAccount(DANA.principal)
 NEW = NewServiceAccount("clicks-service", "")
 CLOUD, TABLEFLOW, GLOBAL = (OrganizationScope(kind) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL))
-FLINK = FlinkRegion("aws.us-east-1", "env-dev001", "dev")
 PER_USER, PER_ACCOUNT = "iam.max_cluster_api_keys.per_user", "iam.max_cluster_api_keys.per_service_account"
 CLOUD_PER_USER, CLOUD_PER_ACCOUNT = "iam.max_cloud_api_keys.per_user", "iam.max_cloud_api_keys.per_service_account"
 CLOUD_PER_ORG, PER_CLUSTER = "iam.max_cloud_api_keys.per_org", "kafka.max_api_keys.per_cluster"

@@ -10,7 +10,7 @@ from fakeredis import FakeAsyncRedis, FakeServer
 
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import Conflict
-from bot.domain.keys import KeyId, KsqlCluster, Resource, Secret
+from bot.domain.keys import KeyId, Resource, Secret
 from bot.domain.readiness import Answer, Probe, begin
 from bot.domain.requests import Life, Ready, Request, Revealing
 from bot.services.keys.probe import Probes, chance
@@ -18,13 +18,13 @@ from bot.services.ports.store import Stored
 from bot.services.requests.transitions import Transitions, With
 from bot.store import Store
 from tests.support import build
+from tests.support.build import KSQL
 from tests.support.composed import a_store
 from tests.support.fakes import TestClock
 
 SECRET = "cflt" + "marker0secret" * 4 + "54" + "wrong0"
 SECOND = timedelta(seconds=1)
 PRIVATE = Endpoints("pkc-1.example:9092", "", is_private=True)
-KSQL = KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001")
 
 
 @dataclass(slots=True)

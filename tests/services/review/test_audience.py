@@ -102,6 +102,14 @@ async def test_a_user_who_is_not_in_slack_is_not_asked(world: World, addressing:
     assert await asked(addressing, KnownOwner(MyAccount(OTTO.principal), "Otto", is_gone=False)) == set()
 
 
+async def test_whoever_has_the_address_and_is_somebody_else_by_the_policy_is_not_asked(
+    world: World, addressing: Addressing
+) -> None:
+    world.policy = replace(world.policy, people={OTTO.slack: DANA.principal})
+
+    assert await asked(addressing, KnownOwner(MyAccount(OTTO.principal), "Otto", is_gone=False)) == set()
+
+
 async def test_whoever_owns_the_account_itself_is_asked(world: World, addressing: Addressing) -> None:
     owning(world, ERIN)
     owning(world, FEMI, role="Operator")

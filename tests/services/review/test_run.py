@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.domain.audit import Action, Event
+from bot.domain.audit import Action
 from bot.domain.catalog import Account, Quota
 from bot.domain.errors import CloudRefused, NotFound, Refused, Tampered, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import ApiKey, KeyId, MyAccount, Owner, Person, Principal, RequestId, SlackUserId
@@ -20,13 +20,13 @@ from bot.services.agenda import Item, ItemKind
 from bot.services.commands import CardAt, Keep
 from bot.services.pages import TextPage
 from bot.services.ports.slack import Profile
-from bot.services.ports.store import Change, Stored
+from bot.services.ports.store import Stored
 from bot.services.review import run
 from bot.services.review.run import Reviewing
 from bot.store import Store
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NOW, OTTO
-from tests.support.composed import a_store, composed
+from tests.support.composed import a_store, composed, keep
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 from tests.support.stored import next_due
 
@@ -117,8 +117,7 @@ class Office:
         ask = build.an_ask(id=RequestId(id_), requester=by)
         shown = Shown(ask, build.terms(), build.a_grant(), 1, key, at=NOW)
         state = replace(request, ask=ask, key=key) if request else shown
-        event = Event(NOW, by.slack, Action.SUBMITTED, ask.id)
-        await self.store.requests.commit(Change(None, state, None, (event,)))
+        await keep(self.store, state)
         return key
 
     async def work(self) -> None:

@@ -8,19 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import Cluster, FlinkRegion, KsqlCluster, OrganizationScope, Resource
+from bot.domain.keys import OrganizationScope, Resource
 from bot.domain.kinds import Kind
 from bot.domain.readiness import Probe
 from bot.slack.blocks.text import Code, Row, lines
 from bot.slack.messages.readiness import readiness_rows
 from sandbox.slack.limits import block_problems
 from tests.support import given as some
+from tests.support.build import CLUSTER as KAFKA
+from tests.support.build import FLINK, KSQL
 
 AT = datetime(2026, 3, 4, 10, 42, tzinfo=UTC)
 KEY = "KEY0000000000001"
-KAFKA = Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", "env-dev001", "dev")
-KSQL = KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001")
-FLINK = FlinkRegion("aws.us-east-1", "env-dev001", "dev")
 PUBLIC = Endpoints("pkc-1.example:9092", "https://pkc-1.example:443", organization="o-1")
 INSIDE = replace(PUBLIC, rest="https://lkc-1.private.example:443", is_private=True)
 WORKS = Probe("works", AT, last="HTTP 200")

@@ -14,18 +14,7 @@ from hypothesis import strategies as st
 
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import LatchkeyError, NotFound, Refused, Unavailable
-from bot.domain.keys import (
-    Cluster,
-    FlinkRegion,
-    KsqlCluster,
-    Person,
-    RequestId,
-    Resource,
-    Secret,
-    SlackUserId,
-    TeamId,
-    unnamed,
-)
+from bot.domain.keys import Cluster, Person, RequestId, Resource, Secret, SlackUserId, TeamId, unnamed
 from bot.domain.kinds import Kind
 from bot.domain.requests import Request, Shown
 from bot.services.commands import ReplyTo
@@ -37,15 +26,15 @@ from bot.slack.payloads import ids
 from sandbox.slack.limits import block_problems, check_view
 from tests.support import build
 from tests.support import given as some
-from tests.support.build import DANA, ERIN
+from tests.support.build import CLUSTER, DANA, ERIN, FLINK, KSQL
 
 KEY = "KEY0000000000001"
 RESOURCES: dict[Kind, Resource] = {
     **{kind: unnamed(kind, "id-1", "env-dev001", "dev") for kind in Kind},
-    Kind.KAFKA: Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", "env-dev001", "dev"),
+    Kind.KAFKA: CLUSTER,
     Kind.SCHEMA_REGISTRY: Cluster(Kind.SCHEMA_REGISTRY, "lsrc-dev001", "Stream Governance", "env-dev001", "dev"),
-    Kind.KSQLDB: KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001"),
-    Kind.FLINK: FlinkRegion("aws.us-east-1", "env-dev001", "dev"),
+    Kind.KSQLDB: KSQL,
+    Kind.FLINK: FLINK,
 }
 ENDPOINTS = Endpoints("pkc-1.example:9092", "https://rest.example:443/", organization="o-1")
 EVERY = [(kind, each.value) for kind in Kind for each in kind.row.snippets]
