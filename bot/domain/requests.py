@@ -178,9 +178,12 @@ class _Granted(_Asked):
     grant: Grant
     attempt: int
 
-    def next_attempt(self, now: datetime, *, without_end: bool = False) -> "Approved":
+    def next_attempt(self, now: datetime, *, without_end: bool = False, lost: int = 0) -> "Approved":
         """The next attempt under the same grant, to begin at once."""
-        return Approved(self.ask, self.terms, self.grant, self.attempt + 1, not_before=now, without_end=without_end)
+        number = self.attempt + 1
+        return Approved(
+            self.ask, self.terms, self.grant, number, not_before=now, without_end=without_end, lost_answers=lost
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +279,8 @@ class Approved(_Keyless):
     kind: Literal["approved"] = "approved"
     without_end: bool = False
     """Whether Confluent refused the key with an end of its own, so that none is asked for again."""
+    lost_answers: int = 0
+    """How many attempts in a row ended without a clear answer from Confluent."""
 
     @classmethod
     def first(cls, ask: Ask, terms: Terms, approvals: tuple[Approval, ...], now: datetime) -> "Approved":
@@ -298,7 +303,8 @@ class Working(_Keyless):
     expires_at: datetime | None = None
     """When Confluent is asked to end the key."""
     without_end: bool = False
-    """As in `Approved`."""
+    lost_answers: int = 0
+    """Both as in `Approved`."""
 
     @property
     def marker(self) -> Marker:
@@ -314,7 +320,8 @@ class Offered(_Keyless):
     trouble: str = ""
     kind: Literal["offered"] = "offered"
     without_end: bool = False
-    """As in `Approved`."""
+    lost_answers: int = 0
+    """Both as in `Approved`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,7 +129,7 @@ async def test_after_five_lost_answers_the_request_fails_and_no_key_is_left(tmp_
         assert it.our_keys() == []
         assert keys.most == 1
         assert len(_calls(it, "POST", KEYS)) == len(_calls(it, "DELETE")) == 5
-        await it.dana.see("Confluent Cloud lost its answer 5 times.")
+        await it.dana.see("Latchkey tried 5 times to create the key and got no clear answer from Confluent Cloud.")
         await it.dana.see("No key is left behind.")
         await it.dana.see("Ask for a new key with /apikey create.")
 

@@ -87,7 +87,9 @@ class Creation:
         Raises `Conflict` when another click was first, `Unavailable` when nothing was tried.
         """
         now = self.transitions.clock()
-        approved = offered.then(Approved, not_before=now, without_end=offered.without_end)
+        approved = offered.then(
+            Approved, not_before=now, without_end=offered.without_end, lost_answers=offered.lost_answers
+        )
         try:
             approved, endpoints = await self.permitted(approved)
         except (Unavailable, Unknown):
@@ -184,9 +186,13 @@ class Creation:
     ) -> Stored[Working]:
         """Have it on disk that a key of this attempt may exist from now on."""
         now = self.transitions.clock()
-        without_end = approved.without_end
         working = approved.then(
-            Working, sent_at=now, look_at=now + SENT_FOR, expires_at=expires_at, without_end=without_end
+            Working,
+            sent_at=now,
+            look_at=now + SENT_FOR,
+            expires_at=expires_at,
+            without_end=approved.without_end,
+            lost_answers=approved.lost_answers,
         )
         used = self.policy().digest
         event = self.transitions.event(Action.CREATE_INTENDED, approved.ask.id, marker=str(working.marker), policy=used)
@@ -276,8 +282,13 @@ def _unchanged(owner: Owner) -> str:
 
 def offered(approved: Approved) -> Offered:
     """The same, waiting for the requester's click instead of being made."""
-    claim_by, trouble = approved.grant.fresh_until, approved.trouble
-    return approved.then(Offered, claim_by=claim_by, trouble=trouble, without_end=approved.without_end)
+    return approved.then(
+        Offered,
+        claim_by=approved.grant.fresh_until,
+        trouble=approved.trouble,
+        without_end=approved.without_end,
+        lost_answers=approved.lost_answers,
+    )
 
 
 def new_key(working: Working, account: ServiceAccount | None) -> NewKey:

@@ -22,7 +22,7 @@ SECOND_LOOK = timedelta(seconds=5)
 """Between two lists that have to show none of our keys before the next attempt."""
 CLEAN_LISTS = 2
 ATTEMPTS = 5
-"""How many answers Confluent may lose before the request fails."""
+"""How many attempts in a row may end without a clear answer before the request fails."""
 _NOTHING = "nothing is left of it"
 """What the audit log says of an attempt whose outcome nobody heard, once it was looked for."""
 
@@ -141,12 +141,13 @@ class Reconciliation:
         found = self.transitions.event(
             Action.CREATE_UNKNOWN, working.ask.id, marker=str(working.marker), found=_NOTHING
         )
-        if working.attempt >= ATTEMPTS:
-            happened = f"Confluent Cloud lost its answer {working.attempt} times."
+        lost = working.lost_answers + 1
+        if lost >= ATTEMPTS:
+            happened = f"Latchkey tried {lost} times to create the key and got no clear answer from Confluent Cloud."
             failed = working.fail(now, happened, "No key is left behind.", ASK_AGAIN)
             event = self.transitions.event(Action.FAILED, working.ask.id, happened=happened)
             extra = replace(sweep, also={**sweep.also, **settlement(failed, now)})
             await self.transitions.commit(stored, failed, found, event, extra=extra)
             return
-        fresh = working.next_attempt(now, without_end=working.without_end)
+        fresh = working.next_attempt(now, without_end=working.without_end, lost=lost)
         await self.transitions.commit(stored, fresh, found, extra=sweep)

@@ -9,11 +9,15 @@ import pytest
 from bot.domain.errors import Unavailable
 from bot.domain.keys import ApiKey, KeyId, RequestId
 from bot.domain.kinds import Kind
-from bot.domain.requests import Request, Working
+from bot.domain.policy import Mint
+from bot.domain.requests import Failed, Ready, Request, Working
 from bot.services.agenda import Item, ItemKind
+from bot.services.commands import Replace, Show
+from bot.services.keys.reconcile import ATTEMPTS
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DAY, HOUR, NOW
+from tests.support.faults import Fault
 from tests.support.stored import next_due
 
 FIRST, PRESENT, LATER = (KeyId(f"KEY000000000000{attempt}") for attempt in (1, 2, 3))
@@ -122,3 +126,37 @@ async def test_a_list_that_cannot_be_read_counts_for_nothing(monkeypatch: pytest
         waiting = await world.state()
         assert isinstance(waiting, Working)
         assert (waiting.attempt, waiting.clean) == (2, 0)
+
+
+async def test_t15_replacements_are_not_counted_as_lost_answers() -> None:
+    async with a_world() as world:
+        await world.seed(build.approved())
+        for attempt in range(1, 7):
+            await world.settle(timedelta(minutes=1))
+            await world.click(Show(RequestId("R1"), attempt))
+            await world.work_now()
+            await world.click(Replace(RequestId("R1"), attempt))
+        world.plan.faults, world.plan.calls = {("cloud.create_key", 0): Fault.ERROR_AFTER}, []
+        await world.settle(timedelta(hours=1))
+
+        ready = await world.state()
+        assert isinstance(ready, Ready), "one lost answer is looked into, and the next attempt makes the key"
+        assert ready.attempt == 8
+
+
+@pytest.mark.parametrize("mint", ["on_approval", "on_claim"])
+async def test_t15_lost_answers_are_counted_until_a_key_is_made_and_said_by_their_number(mint: Mint) -> None:
+    async with a_world() as world:
+        await world.seed(replace(build.approved(), attempt=4, terms=build.terms(mint=mint)))
+        world.plan.faults = {("cloud.create_key", number): Fault.ERROR_AFTER for number in range(ATTEMPTS)}
+        for attempt in range(4, 4 + ATTEMPTS):
+            await world.work_now()
+            await world.click(Show(RequestId("R1"), attempt))
+            await world.settle(timedelta(minutes=10))
+
+        failed = await world.state()
+        assert isinstance(failed, Failed)
+        assert failed.happened == (
+            f"Latchkey tried {ATTEMPTS} times to create the key and got no clear answer from Confluent Cloud."
+        )
+        assert world.cloud.live() == []
