@@ -158,7 +158,7 @@ def compose(ports: Ports) -> Services:
 
     publisher = Publisher(ports.posts, ports.notifier, clock)
     rows = table(decisions, forms, delivery, key_requests, reviewing.keep)
-    dispatcher = Dispatcher(rows, transitions, ports.notifier, publisher)
+    dispatcher = Dispatcher(rows, transitions, ports.notifier, publisher, ports.inbox, cache)
 
     async def moved(request: Request) -> None:
         await homes.changed(request)

@@ -229,6 +229,12 @@ class Click:
     deed: Deed
     reply: ReplyTo = field(default=ReplyTo())
     card: CardAt | None = None
+    tries: int = 0
+    """How often it failed for a reason that passes."""
+    until: datetime | None = None
+    """Once it has failed: until when it is tried again."""
+    answer: tuple[str, ...] = ()
+    """Once it is carried out: the page that Slack hasn't taken yet, as the fields of a `TextPage`."""
 
     @property
     def name(self) -> str:

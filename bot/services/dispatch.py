@@ -1,29 +1,35 @@
 """From a command to the service that carries it out, by one table; whatever happens, the person reads an answer."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from bot.domain.deadlines import due
-from bot.domain.errors import LatchkeyError, Unavailable, Undeliverable
+from bot.domain.errors import LatchkeyError, Unavailable, Undeliverable, Unknown
 from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services import commands
 from bot.services.commands import Act, CardAt, Click, Deed
-from bot.services.keys.reveal import Delivery
+from bot.services.keys.reveal import PRESENT, Delivery
 from bot.services.messages import Publisher
 from bot.services.pages import EditPage, FormPage, Page, TextPage
 from bot.services.ports.slack import Notifier
+from bot.services.ports.store import Cache, Inbox
 from bot.services.requests.change import KeyRequests
 from bot.services.requests.decide import Decisions
 from bot.services.requests.submit import SENT_ALREADY, Forms
-from bot.services.requests.transitions import Transitions, persistently
+from bot.services.requests.transitions import Transitions, backoff, persistently
 from bot.services.surfaces import CARD, Surface, SurfaceKind, key_of
+from bot.services.text import when
 
 STALE = timedelta(hours=1)
+"""How long a click is worth carrying out, where no request of its own has a deadline."""
+WITHIN = 40.0
+"""Seconds for one try, less than the worker gives an item."""
 C = TypeVar("C", bound=Deed)
 log = logging.getLogger("latchkey.clicks")
 
@@ -84,42 +90,104 @@ class Dispatcher:
     transitions: Transitions
     notifier: Notifier
     publisher: Publisher
+    inbox: Inbox
+    cache: Cache
 
-    async def carry_out(self, click: Click) -> None:
-        """Do it and answer. Raises only what a person cannot be told, because Slack does not take the answer."""
-        if self.transitions.clock() - click.at > STALE:
-            return  # nobody waits for it; and an old record put back into the store must not do anything
+    async def carry_out(self, click: Click) -> datetime | None:
+        """Do it and answer. Returns when to go on, where something failed for a reason that passes.
+
+        Raises only what a page could not be drawn for: it is carried out again.
+        """
+        extra = {"click": click.id, "deed": click.deed.kind}
         try:
-            page = await self._answer(click)
+            async with asyncio.timeout(WITHIN):
+                page = await self._outcome(click)
+        except (Unavailable, Unknown, TimeoutError) as error:
+            passing = error if isinstance(error, LatchkeyError) else Unavailable(_SLOW, again="Try again in a minute.")
+            log.warning("click failed for now", extra={**extra, "code": passing.code, "why": str(passing)})
+            if not isinstance(click.deed, commands.Check | commands.Change):
+                return await self._later(click, passing)
+            page = _apology("Not done", passing.tell, click)  # the person sits in front of the form
         except LatchkeyError as error:
-            level = logging.WARNING if isinstance(error, Unavailable) else logging.INFO
-            about = {"click": click.id, "deed": click.deed.kind, "code": error.code, "why": str(error)}
-            log.log(level, "click refused", extra=about)
+            log.info("click refused", extra={**extra, "code": error.code, "why": str(error)})
             page = _apology("Not done", error.tell, click)
         except Exception:
-            log.exception("click failed", extra={"click": click.id, "deed": click.deed.kind})
+            log.exception("click failed", extra=extra)
             page = _apology("Something went wrong", _broken(click), click)
-        if page is not None:
-            await self._say(click, page)
+        return None if page is None else await self._say(click, page)
 
-    async def _say(self, click: Click, page: Page) -> None:
+    async def _outcome(self, click: Click) -> Page | None:
+        now = self.transitions.clock()
+        if click.answer:
+            return TextPage(*click.answer)
+        if now >= (click.until or click.at + STALE):
+            # An old record put back into the store does nothing, either.
+            return _apology(
+                "Not done", f"Latchkey couldn't act on your click of {when(click.at)} in time. {_LOOK}", click
+            )
+        if click.tries and isinstance(click.deed, _DECISIONS):
+            last = await self.cache.get(_last_word(click.deed, click), str)
+            if last is not None and last[0] != click.name:
+                return TextPage("Not done", "You decided about this request again since. Your newer click counts.")
+        return await self._answer(click)
+
+    async def _later(self, click: Click, error: LatchkeyError) -> datetime | None:
+        """Keep the click to be tried again within its request's deadline, and tell its person so, once."""
+        now, until = self.transitions.clock(), click.until or await self._deadline(click)
+        again = now + backoff(click.tries, error)
+        said = " ".join(filter(None, (error.happened, error.changed, error.advice)))
+        if again >= until:
+            return await self._say(click, _apology("Not done", f"{said} Latchkey has stopped trying. {_LOOK}", click))
+        await self.inbox.keep(replace(click, tries=click.tries + 1, until=until), until - now)
+        if isinstance(click.deed, _DECISIONS):
+            word = _last_word(click.deed, click)
+            await self.cache.put(word, click.name, str, now=now, keep=until - now)
+        if not click.tries:
+            keeps = f"Latchkey will keep trying until {when(until)} and tell you how it ends."
+            with suppress(LatchkeyError):  # Slack may be what is away; the end is told in any case
+                await self._reply(click, _apology("Not done yet", f"{said} {keeps}", click))
+        return again
+
+    async def _deadline(self, click: Click) -> datetime:
+        """Until when a click is worth trying again."""
+        if isinstance(click.deed, commands.Show):
+            return click.at + PRESENT
+        stored = await self.transitions.find(click.deed.request) if isinstance(click.deed, Act) else None
+        return stored.value.expires_at if stored and isinstance(stored.value, Pending) else click.at + STALE
+
+    async def _say(self, click: Click, page: Page) -> datetime | None:
+        """Answer the click; what Slack does not take for the moment is kept, and only said again."""
+        now, extra = self.transitions.clock(), {"click": click.id}
         try:
             await self._reply(click, page)
-        except Undeliverable:
-            raise
-        except Exception as error:
-            is_ours = isinstance(error, LatchkeyError)
-            if is_ours and not isinstance(click.deed, Act):
-                raise  # a page is drawn again
-            # Done once more, it would be answered with "your click changed nothing". The messages show what it did.
-            why = str(error) if is_ours else type(error).__name__
-            log.warning("an answer is lost", extra={"click": click.id, "why": why}, exc_info=None if is_ours else error)
+        except LatchkeyError as error:
+            if isinstance(error, Undeliverable) and error.lasting:
+                log.warning("nobody could be told", extra={**extra, "why": error.reason})
+                return None
+            if not isinstance(page, TextPage):
+                raise  # drawn again, from what is true then
+            until, again = click.until if click.answer else None, now + backoff(click.tries, error)
+            until = until or now + STALE
+            if again >= until:
+                log.warning("an answer is lost", extra={**extra, "why": str(error)})
+                return None
+            answer = (page.title, page.text, page.back, page.typed)
+            await self.inbox.keep(replace(click, answer=answer, until=until, tries=click.tries + 1), until - now)
+            return again
+        except Exception:
+            log.warning("an answer is lost", extra=extra, exc_info=True)
+        return None
 
     async def _reply(self, click: Click, page: Page) -> None:
         if click.reply.view is not None:
             await self.notifier.show_page(click.reply.view, _drawn(page, click), click.reply.waiting)
-        elif isinstance(page, TextPage):
+            if not click.tries:
+                return
+        # Whoever was told to wait may have closed the modal.
+        if isinstance(page, TextPage):
             await self.notifier.say(click.by, click.reply, page.text)
+        elif click.reply.view is not None:
+            await self.notifier.say(click.by, click.reply, _NEEDS_YOU)
 
     async def _answer(self, click: Click) -> Page | None:
         (row,) = (each for each in self.rows if each.command is type(click.deed))
@@ -188,6 +256,17 @@ def _apology(title: str, text: str, click: Click) -> TextPage:
             return TextPage(title, text, typed="\n".join(filter(None, (name, description, click.deed.reason))))
         case _:
             return TextPage(title, text)
+
+
+_DECISIONS = commands.Approve | commands.Deny
+_SLOW = "That took too long: Confluent Cloud or Slack is slow to answer."
+_LOOK = "See where things stand with `/apikey requests`, then try again."
+_NEEDS_YOU = "Nothing was sent: something changed meanwhile. The open form says what; if you closed it, start again."
+
+
+def _last_word(deed: commands.Approve | commands.Deny, click: Click) -> str:
+    """Where it stands which of somebody's waiting decisions about a request is the newest."""
+    return f"last-word:{deed.request}:{click.by}"
 
 
 def _broken(click: Click) -> str:

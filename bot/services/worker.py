@@ -21,7 +21,6 @@ from bot.domain.errors import (
     Tampered,
     Throttled,
     Unavailable,
-    Undeliverable,
 )
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
@@ -222,18 +221,14 @@ class Worker:
         )
         return self.clock() + AGAIN
 
-    async def _click(self, item: Item) -> None:
+    async def _click(self, item: Item) -> datetime | None:
         click = await self.inbox.get(item.id)
         if click is None:
-            return
-        try:
-            await self.dispatcher.carry_out(click)
-        except Undeliverable as error:
-            if not error.lasting:
-                raise
-            # Carried out again, it would be refused, recorded and not told again, each few seconds for an hour.
-            log.warning("nobody could be told", extra={"click": item.id, "why": error.reason})
-        await self.inbox.done(item.id)
+            return None
+        again = await self.dispatcher.carry_out(click)
+        if again is None:
+            await self.inbox.done(item.id)
+        return again
 
     async def _catalog(self, _: Item) -> datetime | None:
         await self.catalog.refresh()

@@ -1,6 +1,6 @@
 """Clicks that wait to be carried out, and forms on their way through the review page."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from redis.asyncio import Redis
 
@@ -39,8 +39,14 @@ class RedisInbox:
             sealed: bytes | None = await self._redis.get(self._keys.click(click))
         return with_url(CLICK.open(self._sealer, sealed, self._place(click))) if sealed else None
 
+    async def keep(self, click: Click, left: timedelta) -> None:
+        """Write a click down again that is to be tried once more within this time."""
+        body = CLICK.seal(self._sealer, without_url(click), self._place(click.name))
+        with translated():
+            await self._redis.set(self._keys.click(click.name), body, px=lifetime_ms(left + CLICK_KEPT))
+
     async def done(self, click: str) -> None:
-        """Forget what the click held; that it was here is remembered for an hour."""
+        """Forget what the click held; that it was here is remembered for a day."""
         with translated():
             await self._redis.set(self._keys.click(click), b"", px=lifetime_ms(CLICK_KEPT))
 

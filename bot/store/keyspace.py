@@ -17,8 +17,8 @@ MOST_OF_ONE = 1000
 """Requests of one person that are listed, newest first: those of keys that live for years, too."""
 SECRET_KEPT_AFTER_DEADLINE = timedelta(days=1)
 """Longer than the claim deadline, because the step that ends the claim is what removes the secret."""
-CLICK_KEPT = timedelta(hours=1)
-"""Slack repeats a delivery within minutes; a click older than this is not worth carrying out."""
+CLICK_KEPT = timedelta(days=1)
+"""Long enough to tell people about clicks that came while no process ran. Slack repeats a delivery within minutes."""
 DRAFT_KEPT = timedelta(hours=1)
 HOMES_KEPT = timedelta(days=2)
 """Longer than Home is kept up to date after a visit."""

@@ -22,6 +22,7 @@ from tests.support.processes import (
     until,
 )
 
+MANY = 1000
 LEASE = 61
 """Seconds after which another process takes over what a dead one held."""
 
@@ -144,6 +145,30 @@ async def test_a_click_that_was_answered_outlives_the_process_that_answered_it(t
             await in_time(it, it.dana, "is there.")
             await it.erin.see("Approved. Latchkey makes the key now")
             await take_secret(it)
+            lines = await audit_of(it.stage)
+
+    assert creates(it.stage) == 1
+    assert actions(lines).count("request:approved") == 1
+
+
+async def test_t10_an_approval_that_nobody_could_be_told_of_outlives_kill_9_and_is_carried_out_once(
+    tmp_path: Path,
+) -> None:
+    async with crew(tmp_path) as (it, bots):
+        faults = it.stage.slack.faults
+        victim = await bots.start()
+        await it.ask()
+        # Slack's Web API and the response_url fail together.
+        faults.failing, faults.response_url = MANY, "500"
+        await it.approve()
+        await until(lambda: faults.failing <= MANY - 2, "the first try, and that its end cannot be told")
+        await bots.kill(victim)
+        faults.reset()
+
+        async with bot_of(it.stage):
+            it.advance(seconds=LEASE)
+            await in_time(it, it.dana, "is there.")
+            await it.erin.see("Approved.")
             lines = await audit_of(it.stage)
 
     assert creates(it.stage) == 1

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.domain.errors import Conflict, LatchkeyError, Refused, Unavailable, Undeliverable
+from bot.domain.errors import Conflict, Refused, Unavailable, Undeliverable
 from bot.domain.keys import KeyId, RequestId
 from bot.services.commands import (
     Act,
@@ -29,7 +29,7 @@ from bot.services.commands import (
 )
 from bot.services.dispatch import STALE, Dispatcher, Row, table
 from bot.services.messages import Publisher
-from bot.services.pages import Page, TextPage
+from bot.services.pages import FormPage, Page, TextPage
 from bot.services.ports.store import Change as Write
 from bot.services.requests.submit import SENT_ALREADY
 from bot.services.requests.transitions import ROUNDS, Transitions
@@ -95,7 +95,8 @@ class Office:
 
     def dispatcher(self, *rows: Row[Any]) -> Dispatcher:
         transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
-        return Dispatcher(rows, transitions, self.slack, Publisher(self.store.posts, self.slack, self.clock))
+        publisher = Publisher(self.store.posts, self.slack, self.clock)
+        return Dispatcher(rows, transitions, self.slack, publisher, self.store.inbox, self.store.cache)
 
 
 @pytest.fixture
@@ -176,14 +177,21 @@ async def test_who_is_never_quick_enough_is_told(office: Office) -> None:
     assert "Your click changed nothing" in page.text
 
 
-@pytest.mark.parametrize("error", [Refused("You may not."), Unavailable("Confluent Cloud did not answer.")])
-async def test_a_failure_is_told_once_with_what_was_typed(office: Office, error: LatchkeyError) -> None:
-    office.service.fails = [error]
+async def test_a_refusal_is_told_once_with_what_was_typed(office: Office) -> None:
+    office.service.fails = [Refused("You may not.")]
 
     assert await office.answer(Deny(RequestId("R1"), "not here")) == [
-        TextPage("Not done", error.tell, typed="not here"),
+        TextPage("Not done", "You may not.", typed="not here"),
     ]
     assert office.service.asked == 1
+
+
+async def test_t10_who_sits_in_front_of_the_form_is_told_at_once(office: Office) -> None:
+    office.service.fails = [Unavailable("Confluent Cloud did not answer.", again="Try again in a minute.")]
+
+    (page,) = await office.answer(Check(Draft()))
+
+    assert page == TextPage("Not done", "Confluent Cloud did not answer. Try again in a minute.", back="click-check")
 
 
 async def test_a_bug_is_told_without_its_details(office: Office, caplog: pytest.LogCaptureFixture) -> None:
@@ -197,13 +205,15 @@ async def test_a_bug_is_told_without_its_details(office: Office, caplog: pytest.
     assert caplog.messages == ["click failed"]
 
 
-async def test_a_click_of_an_hour_ago_does_nothing(office: Office) -> None:
+async def test_t10_a_click_of_an_hour_ago_does_nothing_and_says_so(office: Office) -> None:
     click = build.a_click(APPROVE, at=office.clock())
     office.clock.advance(STALE * 1.1)
 
     await office.dispatcher(Row(Approve, office.service.run)).carry_out(click)
 
-    assert (office.service.asked, office.slack.said) == (0, [])
+    ((who, said),) = office.slack.said
+    assert (office.service.asked, who) == (0, click.by)
+    assert said.startswith("Latchkey couldn't act on your click of ")
 
 
 async def test_what_opens_a_request_is_not_carried_out_once_that_is_there(office: Office) -> None:
@@ -214,23 +224,49 @@ async def test_what_opens_a_request_is_not_carried_out_once_that_is_there(office
     assert office.service.asked == 0
 
 
-async def test_a_lost_answer_about_a_request_is_not_repeated(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+async def test_t10_a_lost_answer_is_given_again_and_nothing_else_is_done_again(office: Office) -> None:
     office.slack.wrong = Unavailable("Slack did not answer.")
+    click = build.a_click(APPROVE, at=office.clock(), reply=ReplyTo(view="V1"))
+    dispatcher = office.dispatcher(Row(Approve, office.service.run, "Done", SurfaceKind.CARD))
 
-    await office.answer(APPROVE, stands_on=SurfaceKind.CARD)
+    again = await dispatcher.carry_out(click)
+    assert again is not None
+    kept = await office.store.inbox.get(click.name)
+    assert kept is not None
+    office.slack.wrong, office.clock.now = None, again
+
+    assert await dispatcher.carry_out(kept) is None
+    assert office.slack.pages == [TextPage("Done", "It is done.")]
+    assert office.service.asked == 1
+
+
+async def test_an_answer_that_slack_never_takes_is_given_up_after_an_hour(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.slack.wrong = Unavailable("Slack did not answer.")
+    click: Click | None = build.a_click(APPROVE, at=office.clock(), reply=ReplyTo(view="V1"))
+    dispatcher, begun = office.dispatcher(Row(Approve, office.service.run, "Done")), office.clock()
+
+    while click is not None and (again := await dispatcher.carry_out(click)) is not None:
+        office.clock.now, click = again, await office.store.inbox.get(click.name)
 
     assert caplog.messages == ["an answer is lost"]
+    assert STALE * 0.9 < office.clock() - begun <= STALE
 
 
 async def test_a_lost_page_is_drawn_again(office: Office) -> None:
     office.slack.wrong = Unavailable("Slack did not answer.")
+    office.service.says = FormPage(Draft())
 
     with pytest.raises(Unavailable):
         await office.answer(Change("D1"))
 
 
-async def test_a_refused_answer_is_for_the_worker_to_judge(office: Office) -> None:
+async def test_an_answer_that_slack_refuses_is_logged_and_given_up(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
     office.slack.wrong = Undeliverable("expired_trigger_id", lasting=True)
 
-    with pytest.raises(Undeliverable):
-        await office.answer(APPROVE, stands_on=SurfaceKind.CARD)
+    await office.answer(APPROVE, stands_on=SurfaceKind.CARD)
+
+    assert caplog.messages == ["nobody could be told"]

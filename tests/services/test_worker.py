@@ -34,10 +34,13 @@ class Dispatching:
     fails: list[Exception] = field(default_factory=list[Exception])
     clicks: list[Click] = field(default_factory=list[Click])
 
-    async def carry_out(self, click: Click) -> None:
+    again: list[datetime] = field(default_factory=list[datetime])
+
+    async def carry_out(self, click: Click) -> datetime | None:
         self.clicks.append(click)
         if self.fails:
             raise self.fails.pop(0)
+        return self.again.pop(0) if self.again else None
 
 
 @dataclass(slots=True)
@@ -110,15 +113,15 @@ async def test_an_answer_that_slack_does_not_take_for_a_moment_is_given_again(sh
     assert await shop.due_in() is None
 
 
-async def test_an_answer_that_slack_never_takes_is_logged_and_given_up(
-    shop: Shop, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_click_that_is_to_be_tried_again_is_kept_until_then(shop: Shop) -> None:
     await shop.click()
-    shop.dispatcher.fails = [Undeliverable("channel_not_found", lasting=True)]
+    shop.dispatcher.again = [shop.clock() + AGAIN]
 
     await shop.work()
+    assert (await shop.store.inbox.get(CLICK.name), await shop.due_in()) == (CLICK, AGAIN)
 
-    assert caplog.messages == ["nobody could be told"]
+    shop.clock.advance(AGAIN)
+    await shop.work()
     assert (await shop.store.inbox.get(CLICK.name), await shop.due_in()) == (None, None)
 
 

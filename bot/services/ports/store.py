@@ -113,8 +113,11 @@ class Inbox(Protocol):
         """A click that is still to be carried out."""
         ...
 
+    async def keep(self, click: Click, left: timedelta) -> None:
+        """Write a click down again that is to be tried once more within this time."""
+
     async def done(self, click: str) -> None:
-        """Forget what the click held; that it was here is remembered for an hour."""
+        """Forget what the click held; that it was here is remembered for a day."""
 
 
 class Drafts(Protocol):

@@ -1,0 +1,108 @@
+"""T10: a click that failed for a reason that passes is tried again until its request's deadline, once in effect."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.keys import RequestId
+from bot.domain.requests import Denied, Expired, Pending, Ready
+from bot.services.commands import Approve, Deny
+from tests.services.world import World, a_world
+from tests.support import build
+from tests.support.build import DAY, ERIN, HOUR
+from tests.support.faults import Fault
+
+R1 = RequestId("R1")
+AWAY = range(100)
+
+
+def told(world: World) -> list[str]:
+    return [text for who, text in world.slack.said if who == ERIN.slack]
+
+
+def breaks(world: World, *calls: str) -> None:
+    """These calls fail from now on."""
+    world.plan.faults = {(call, number): Fault.ERROR_BEFORE for call in calls for number in AWAY}
+    world.plan.calls = []
+
+
+@pytest.mark.parametrize("call", ["people.profile", "cloud.users", "cloud.role_bindings", "requests.commit"])
+async def test_t10_an_approval_is_carried_out_once_what_failed_is_back_and_its_approver_learns_it(call: str) -> None:
+    async with a_world() as world:
+        await world.seed(build.pending())
+        await world.work_now()
+        breaks(world, call, "notifier.say")
+        await world.click(Approve(R1), by=ERIN)
+        await world.settle(timedelta(hours=2))
+        assert isinstance(await world.state(), Pending)
+        assert told(world) == []
+
+        world.plan.faults = {}
+        await world.settle(timedelta(minutes=5))
+
+        assert isinstance(await world.state(), Ready)
+        assert len(world.cloud.live(R1)) == 1
+        (said,) = told(world)
+        assert said.startswith("Approved.")
+        assert [line["action"] for line in await world.audit()].count("request:approved") == 1
+
+
+async def test_t10_who_clicked_reads_at_once_that_latchkey_keeps_trying() -> None:
+    async with a_world() as world:
+        await world.seed(build.pending())
+        breaks(world, "cloud.role_bindings")
+        await world.click(Approve(R1), by=ERIN)
+        await world.settle(timedelta(minutes=10))
+
+        (said,) = told(world)
+        assert "Latchkey will keep trying until" in said
+        world.plan.faults = {}
+        await world.settle(timedelta(minutes=5))
+        assert [text[:9] for text in told(world)[1:]] == ["Approved."]
+
+
+async def test_t10_at_the_deadline_it_ends_and_is_said_to_have_ended() -> None:
+    async with a_world() as world:
+        await world.seed(build.pending(expires_at=world.clock() + HOUR))
+        breaks(world, "people.profile")
+        await world.click(Approve(R1), by=ERIN)
+        await world.settle(DAY)
+
+        assert isinstance(await world.state(), Expired)
+        assert "Latchkey has stopped trying." in told(world)[-1]
+        assert len(told(world)) == 2
+        assert world.cloud.live() == []
+
+
+async def test_t10_of_two_decisions_that_wait_the_newer_one_counts() -> None:
+    async with a_world() as world:
+        await world.seed(build.pending())
+        breaks(world, "cloud.role_bindings")
+        await world.click(Approve(R1), by=ERIN)
+        await world.settle(timedelta(seconds=30))
+        await world.click(Deny(R1, "on second thought"), by=ERIN)
+        await world.settle(timedelta(minutes=1))
+        world.plan.faults = {}
+        await world.settle(timedelta(minutes=5))
+
+        assert isinstance(await world.state(), Denied)
+        assert world.cloud.live() == []
+        assert "You decided about this request again since. Your newer click counts." in told(world)
+
+
+@pytest.mark.parametrize("fault", [Fault.KILL_BEFORE, Fault.KILL_AFTER])
+@pytest.mark.parametrize("call", ["inbox.keep", "requests.commit", "notifier.say", "inbox.done"])
+async def test_t10_killed_between_two_tries_it_is_still_carried_out_once_and_told(call: str, fault: Fault) -> None:
+    async with a_world() as world:
+        await world.seed(build.pending())
+        await world.work_now()
+        world.plan.faults = {("people.profile", 0): Fault.ERROR_BEFORE, (call, 0): fault}
+        world.plan.calls = []
+        await world.click(Approve(R1), by=ERIN)
+        await world.settle(timedelta(minutes=10))
+
+        assert isinstance(await world.state(), Ready)
+        assert len(world.cloud.live(R1)) == 1
+        end = told(world)[-1]
+        assert end.startswith("Approved.") or end.endswith("Your click changed nothing more."), end
+        assert [line["action"] for line in await world.audit()].count("request:approved") == 1
