@@ -8,7 +8,19 @@ from collections.abc import Callable, Mapping
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.keys import RequestId
-from bot.services.commands import Approve, Cancel, Change, Deed, Deny, DropFormer, KeepFormer, Replace, Saved, Show
+from bot.services.commands import (
+    Anyway,
+    Approve,
+    Cancel,
+    Change,
+    Deed,
+    Deny,
+    DropFormer,
+    KeepFormer,
+    Replace,
+    Saved,
+    Show,
+)
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body
 from bot.slack.views import pages
@@ -21,6 +33,7 @@ def _longer(request: RequestId, attempt: int, until: int) -> KeepFormer:
 
 _COMMANDS: Mapping[str, Callable[[Body], Deed]] = {
     ids.REVIEW_BACK: lambda body: Change(read.request_id(body)),
+    ids.ANYWAY: lambda body: Anyway(read.request_id(body)),
     ids.APPROVE: lambda body: Approve(*read.key_ref(body)),
     ids.CANCEL: lambda body: Cancel(read.request_id(body)),
     ids.SHOW: lambda body: Show(*read.key_ref(body)),

@@ -3,6 +3,7 @@
     LatchkeyError
     ├── Refused            the policy or an authority says no; nothing was changed
     ├── Conflict           someone else was first; the caller reads again
+    ├── Occupied           the requester has an open request for the same, or as many as the policy allows
     ├── NotFound           no such request, key or draft
     ├── Unavailable        a system we need did not answer; nothing was changed; trying again is safe
     │   ├── Throttled      the same, and it said when
@@ -17,8 +18,11 @@
 `str(error)` is for operators; `tell` is for people: what happened, whether anything changed, what to do next.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
+
+from bot.domain.keys import RequestId
 
 
 def plain(text: str) -> str:
@@ -60,6 +64,17 @@ class Conflict(LatchkeyError):
     """Somebody else changed the record first."""
 
     code = "conflict"
+
+
+class Occupied(LatchkeyError):
+    """The requester has open requests that leave no room: one for the same, or as many as the policy allows."""
+
+    code = "occupied"
+
+    def __init__(self, requests: Sequence[RequestId], *, is_alike: bool) -> None:
+        super().__init__("You already have an open request for this." if is_alike else "You have too many requests.")
+        self.requests = requests
+        self.is_alike = is_alike
 
 
 class NotFound(LatchkeyError):

@@ -130,6 +130,8 @@ class Policy:
     """Which version of the file this is, for the audit log."""
     review: Review | None = None
     """None where no review is wanted."""
+    open_requests: int = 10
+    """How many open requests one person may have."""
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -24,7 +24,17 @@ from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 from bot.domain.catalog import Endpoints
-from bot.domain.keys import ApiKey, Marker, Operation, Owner, Person, RequestId, Resource, SlackUserId
+from bot.domain.keys import (
+    ApiKey,
+    Marker,
+    NewServiceAccount,
+    Operation,
+    Owner,
+    Person,
+    RequestId,
+    Resource,
+    SlackUserId,
+)
 from bot.domain.readiness import Probe
 
 P = ParamSpec("P")
@@ -75,6 +85,13 @@ class Ask:
         if self.key is not None:
             said["key"] = {"id": self.key.id, "name": self.key.name, "description": self.key.description}
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+    def likeness(self) -> str:
+        """The same for all that ask for the same account, scope, operation and key, whatever their texts."""
+        owner = self.owner.name if isinstance(self.owner, NewServiceAccount) else self.owner.id
+        place = (self.resource.kind, self.resource.environment, self.resource.id)
+        same = (self.operation, self.owner.kind, owner, *place, self.key.id if self.key else "")
+        return hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
 
 
 _LATER_FIELDS = tuple(field for field in fields(Ask) if field.name in {"key", "lifetime", "overlap"})
@@ -439,6 +456,8 @@ Living: TypeAlias = Shown | Confirmed
 """The states in which somebody has the key."""
 Granted: TypeAlias = Approved | Offered | Working | Keyed | Done
 """The states that an approval has reached, or a rule that needs none; each belongs to an attempt."""
+Open: TypeAlias = Pending | Approved | Working
+"""The states that wait for approvers or for Latchkey: how many of these one person may have is limited."""
 InFlight: TypeAlias = Pending | Approved | Offered | Working | Ready | Revealing
 """The states that wait for somebody or something; all others say since when they hold, in `at`."""
 Request: TypeAlias = Pending | Decided | Approved | Offered | Working | Keyed | Done | Failed

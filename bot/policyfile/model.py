@@ -170,6 +170,9 @@ class FilePart(Part):
         default_factory=lambda: Conditions.model_validate({}), description="What holds where a rule does not say."
     )
     rules: tuple[RulePart, ...] = Field((), description="A list of rules; the first one that matches decides.")
+    open_requests: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
+        10, description="How many open requests one person may have, 1 to 1000; 10 unless set."
+    )
     review: OrOff[ReviewPart] = Field(
         default_factory=lambda: ReviewPart.model_validate({}),
         description="The regular review of old keys, as every, older_than and channel; or off.",

@@ -121,6 +121,7 @@ class _Build:
             ),
             people=self._people(),
             review=self._review(),
+            open_requests=self.file.open_requests,
         )
 
     def _wrong(self, place: KeyPath, text: str) -> None:

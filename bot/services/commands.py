@@ -208,9 +208,17 @@ class Keep:
     kind: Literal["keep"] = "keep"
 
 
+@dataclass(frozen=True, slots=True)
+class Anyway:
+    """`Request another anyway`, under the answer to this click."""
+
+    click: str
+    kind: Literal["anyway"] = "anyway"
+
+
 Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace | DropFormer | KeepFormer
 """What is done to a request that is there."""
-Deed: TypeAlias = Check | Change | Send | Edit | Delete | Rotate | Extend | Keep | Act
+Deed: TypeAlias = Check | Change | Send | Edit | Delete | Rotate | Extend | Keep | Anyway | Act
 
 
 def fingerprint(name: str, description: str) -> str:
@@ -233,6 +241,8 @@ class Click:
     """How often it failed for a reason that passes."""
     until: datetime | None = None
     """Once it has failed: until when it is tried again."""
+    anyway: bool = False
+    """Whether it counts even though there is an open request for the same."""
     answer: tuple[str, ...] = ()
     """Once it is carried out: the page that Slack hasn't taken yet, as the fields of a `TextPage`."""
 

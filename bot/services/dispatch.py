@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from bot.domain.deadlines import due
-from bot.domain.errors import LatchkeyError, Unavailable, Undeliverable, Unknown
+from bot.domain.errors import LatchkeyError, NotFound, Occupied, Unavailable, Undeliverable, Unknown, plain
 from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services import commands
@@ -171,7 +171,7 @@ class Dispatcher:
             if again >= until:
                 log.warning("an answer is lost", extra={**extra, "why": str(error)})
                 return None
-            answer = (page.title, page.text, page.back, page.typed)
+            answer = (page.title, page.text, page.back, page.typed, page.anyway)
             await self.inbox.keep(replace(click, answer=answer, until=until, tries=click.tries + 1), until - now)
             return again
         except Exception:
@@ -190,6 +190,11 @@ class Dispatcher:
             await self.notifier.say(click.by, click.reply, _NEEDS_YOU)
 
     async def _answer(self, click: Click) -> Page | None:
+        if isinstance(click.deed, commands.Anyway):
+            held = await self.inbox.get(click.deed.click)
+            if held is None or (held.by, held.team) != (click.by, click.team):
+                raise NotFound("This page is too old. Nothing was sent. Start again.")
+            click = replace(held, anyway=True, at=click.at, reply=click.reply)
         (row,) = (each for each in self.rows if each.command is type(click.deed))
         if row.opens and await self.transitions.find(RequestId(click.id)) is not None:
             return TextPage(row.title, SENT_ALREADY)  # and what it asked for may have happened by now
@@ -197,10 +202,22 @@ class Dispatcher:
         try:
             # From the record as it is then, while others are quicker.
             answer = await persistently(lambda: row.run(click.deed, click))
+        except Occupied as error:
+            return await self._offer_another(click, error.requests[0])
         finally:
             if forgotten is not None:
                 await self._bring_up_to_date(forgotten)
         return TextPage(row.title, answer) if isinstance(answer, str) else answer
+
+    async def _offer_another(self, click: Click, request: RequestId) -> Page:
+        """Show the open request in place of a second one. The click is kept, to be carried out all the same."""
+        held = replace(click, reply=replace(click.reply, waiting=f"held-{click.id}"))
+        await self.inbox.keep(held, STALE)
+        found = (await self.transitions.get(request)).value
+        state = "waiting for approval" if isinstance(found, Pending) else "being carried out"
+        what = f"“{plain(found.ask.name)}”, sent {when(found.ask.asked_at)}, is {state}"
+        text = f"You already have an open request for this: {what}. Nothing else was sent. `/apikey requests` lists it."
+        return TextPage("Already requested", text, anyway=held.name)
 
     async def _remember(self, row: Row[Any], click: Click) -> RequestId | None:
         """Put the clicked message on record. Returns its request if the message was not there, as after a crash."""

@@ -56,6 +56,10 @@ class Keyspace:
         """Sorted set of request ids by the time they were asked: the newest `MOST_OF_ONE`. Kept `REQUEST_KEPT`."""
         return self._key("requests-of", requester)
 
+    def open_of(self, requester: SlackUserId) -> str:
+        """Hash of one person's open requests to what each is for, hashed. Kept `REQUEST_KEPT`."""
+        return self._key("open-of", requester)
+
     def click(self, click: str) -> str:
         """A sealed click, or "" once it is carried out. Kept `CLICK_KEPT`."""
         return self._key("click", click)

@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from bot.domain.deadlines import last_due
-from bot.domain.errors import Conflict, Tampered
+from bot.domain.errors import Conflict, Occupied, Tampered
 from bot.domain.keys import RequestId, Secret, SlackUserId
-from bot.domain.requests import Approved, Keyed, Pending, Ready, Request, Working
+from bot.domain.requests import Approved, Keyed, Open, Pending, Ready, Request, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Change, Clock, Stored
 from bot.store.audit import Entry, Linked, RedisAudit, tries
@@ -64,6 +64,23 @@ class RedisRequests:
         lost twice: the change may then be there, and the caller must not go on to its effect. Whoever looks next
         finds the record as it is.
         """
+        try:
+            return await self._commit(change)
+        except Occupied as error:
+            if not await self._forgotten(change.after.ask.requester.slack, error.requests):
+                raise
+        return await self._commit(change)
+
+    async def _forgotten(self, requester: SlackUserId, ids: Sequence[RequestId]) -> bool:
+        """Take out of the index what is open no more, as when its record is lost; returns whether there was any."""
+        found = await self._many([each.encode() for each in ids])
+        closed = set(ids) - {each.value.ask.id for each in found if isinstance(each.value, Open)}
+        if closed:
+            with translated():
+                await self._redis.hdel(self._keys.open_of(requester), *closed)
+        return bool(closed)
+
+    async def _commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
         was = change.before.rev if change.before else 0
         keys, args = self._keys_of(change), self._arguments(change, was + 1)
         entries = [Entry(event, was + min(nth, 1), was + 1) for nth, event in enumerate(change.events)]
@@ -172,8 +189,10 @@ class RedisRequests:
     def _keys_of(self, change: Change) -> list[str]:
         ask = change.after.ask
         ours = self._keys
-        indexes = [ours.requests_of(ask.requester.slack), ours.pending]
-        return [ours.request(ask.id), ours.secret(ask.id), ours.agenda, *indexes, ours.audit, ours.audit_head]
+        mine = ask.requester.slack
+        indexes = [ours.requests_of(mine), ours.pending]
+        log_of_all = [ours.audit, ours.audit_head]
+        return [ours.request(ask.id), ours.secret(ask.id), ours.agenda, *indexes, *log_of_all, ours.open_of(mine)]
 
     def _arguments(self, change: Change, rev: int) -> list[Argument]:
         ask = change.after.ask
@@ -193,6 +212,10 @@ class RedisRequests:
             floor_ms(ask.asked_at),
             MOST_OF_ONE,
             int(isinstance(change.after, Pending)),
+            int(isinstance(change.after, Open)),
+            ask.likeness(),
+            change.room.most if change.room else 0,
+            int(change.room.anyway) if change.room else 0,
         ]
 
     def _planned_for(self, request: Request) -> timedelta:
@@ -248,6 +271,9 @@ class RedisRequests:
                     case [b"moved", *_]:
                         await self._audit.follow()
                         return None
+                    case [b"alike" | b"full" as why, *found]:
+                        ids = [RequestId(raw.decode(errors="replace")) for raw in cast("list[bytes]", found)]
+                        raise Occupied(ids, is_alike=why == b"alike")
                     case [b"conflict"]:
                         raise _outrun()
                     case [b"planted", bytes(key)] if of := self._healed(change).get(key.decode()):

@@ -9,6 +9,7 @@ import pytest
 from bot.domain.keys import KeyId, RequestId, TeamId
 from bot.domain.kinds import Kind
 from bot.services.commands import (
+    Anyway,
     Approve,
     Cancel,
     CardAt,
@@ -44,6 +45,7 @@ STORED: Mapping[str, tuple[str, Deed]] = {
     ids.DROP_FORMER: ("R1/2", DropFormer(R1, 2)),
     ids.KEEP_FORMER: ("R1/2/77", KeepFormer(R1, 2, until=77)),
     ids.REVIEW_BACK: ("R1", Change("R1")),
+    ids.ANYWAY: ("held-C1", Anyway("held-C1")),
 }
 """Buttons whose click is stored for the worker: their value, and what is stored."""
 OPENING: Mapping[str, tuple[str, str]] = {

@@ -134,6 +134,11 @@ def test_a_review_comes_each_week_unless_the_file_says_otherwise(text: str, revi
     assert file(text).policy.review == review
 
 
+@pytest.mark.parametrize(("text", "most"), [("", 10), ("open_requests: 3", 3)])
+def test_t18_ten_open_requests_a_person_unless_the_file_says_otherwise(text: str, most: int) -> None:
+    assert file(text).policy.open_requests == most
+
+
 def test_without_a_file_there_is_a_review_too() -> None:
     assert without_a_file("C09").review == Review("C09", 7 * DAY, 90 * DAY)
 
@@ -231,6 +236,8 @@ def test_the_digest_is_that_of_the_bytes() -> None:
         ("review: {every: 0d}", "3: review.every: 0d is nothing: more than 0, at most 365d"),
         ("review: {older_than: 90}", "3: review.older_than: 90 is no duration"),
         ("review: {channel: U1}", '3: review.channel: "U1" does not look right. The id of a Slack channel'),
+        ("open_requests: 0", "3: open_requests: 0 is too little."),
+        ("open_requests: ten", '3: open_requests: "ten" is no whole number'),
         ("review: weekly", '3: review: "weekly" is no mapping of keys to values. The regular review of old keys'),
         ("roles: {new_accounts: []}", "3: roles.new_accounts: this is empty. A list of roles: who may have new"),
         ("roles: {new_accounts: AccountAdmin}", '3: roles.new_accounts: "AccountAdmin" is no list'),

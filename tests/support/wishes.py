@@ -13,12 +13,11 @@ from bot.store.keyspace import Keyspace
 from sandbox.cast import APPROVALS_CHANNEL, TEAM
 from sandbox.slack.blocks import Json, interactive, plain_words
 from sandbox.slack.person import PersonAtClient
-from tests.support.play import POLICY_FILE, SECONDS, Play, fields
+from tests.support.play import POLICY_FILE, SECONDS, Play, fields, send_anyway
 
 OWN, NEW = "me", "new"
 FIELDS = {kind.value: "Region" if kind.row.is_regional else kind.row.noun for kind in PLACED}
 """The labels of the fields for a resource, by the kind of key; the other kinds have none."""
-SENT = "Your request is on its way."
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +95,7 @@ async def review(person: PersonAtClient, wish: Wish) -> str:
 async def ask(it: Play, person: PersonAtClient, wish: Wish, *, channel: str = APPROVALS_CHANNEL) -> Json:
     """Ask for a key, as far as the card in this channel; returns the card."""
     assert "Send request" in await review(person, wish)
-    await person.submit()
-    await person.see(SENT)
+    await send_anyway(person)
     await person.close()
     await it.until(lambda: wish.name in str(posted(it, channel)[-1:]), f"a card in {channel}")
     return posted(it, channel)[-1]

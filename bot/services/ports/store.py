@@ -31,11 +31,22 @@ class Stored(Generic[T_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What a new request needs: fewer than `most` open requests of its requester, and none for the same.
+
+    With `anyway`, there may be one for the same.
+    """
+
+    most: int
+    anyway: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One atomic write: a request's next state, when it is due, its audit events, and what goes with it.
 
-    `before` None adds a new request. `secret` is sealed beside the record until `secret_until`. `also` puts further
-    agenda items. `durable` waits until the write is on disk, where the server can tell.
+    `before` None adds a new request, if there is `room`. `secret` is sealed beside the record until `secret_until`.
+    `also` puts further agenda items. `durable` waits until the write is on disk, where the server can tell.
     """
 
     before: Stored[Request] | None
@@ -47,6 +58,7 @@ class Change:
     take_secret: bool = False
     also: Mapping[Item, datetime] = field(default_factory=dict[Item, datetime])
     durable: bool = False
+    room: Room | None = None
 
 
 class Requests(Protocol):
@@ -59,7 +71,8 @@ class Requests(Protocol):
     async def commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
         """Write all of `change` or nothing; with `take_secret`, remove the sealed secret and return it.
 
-        Raises `Conflict` when the record is not at `change.before`'s revision (or exists, for a new one).
+        Raises `Conflict` when the record is not at `change.before`'s revision (or exists, for a new one), `Occupied`
+        when a new one finds no room.
         A sealed secret that is missing or does not open comes back as None: the write has happened.
         """
         ...

@@ -8,7 +8,7 @@ from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
-from bot.domain.errors import Conflict, NotFound, Refused, plain
+from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
 from bot.domain.requests import Approved, Ask, Pending, Terms
 from bot.services.catalog.quota import must_have_room
@@ -18,9 +18,9 @@ from bot.services.pages import FormPage, ReviewPage
 from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Drafts
+from bot.services.ports.store import Drafts, Room
 from bot.services.requests.remind import first_round, next_round
-from bot.services.requests.transitions import Transitions
+from bot.services.requests.transitions import Transitions, With
 from bot.services.text import lifetime_of
 
 SENT_ALREADY = "This request was sent already. You find it in your messages from Latchkey."
@@ -37,7 +37,8 @@ class Proposals:
     async def propose(self, ask: Ask, click: Click) -> Approved | Pending | None:
         """Open the request, and return it; None when the same click opened it before.
 
-        Raises `Refused` when the policy forbids it, or when nobody could approve it.
+        Raises `Refused` when the policy forbids it, or when nobody could approve it, or when its requester has as many
+        open requests as they may have; `Occupied` when one of these is for the same.
         """
         policy = self.directory.policy()
         used = policy.digest
@@ -54,10 +55,20 @@ class Proposals:
         event = self.transitions.event(
             Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule, policy=used
         )
+        most = self.directory.policy().open_requests
         try:
-            await self.transitions.commit(None, request, event)
+            await self.transitions.commit(None, request, event, extra=With(room=Room(most, click.anyway)))
         except Conflict:
             return None
+        except Occupied as error:
+            if error.is_alike:
+                raise
+            many = (
+                f"You have {len(error.requests)} open requests, and the policy allows {most}. Nothing was sent. "
+                "Wait until one is decided, or cancel one: `/apikey requests` lists them."
+            )
+            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=many)
+            raise Refused(many) from None
         return request
 
     def _opened(self, ask: Ask, verdict: Allowed | NeedsApproval, policy: str) -> Pending | Approved:

@@ -10,7 +10,7 @@ from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, R
 from bot.domain.keys import RequestId, Secret
 from bot.domain.requests import Request
 from bot.services.agenda import Item
-from bot.services.ports.store import Audit, Change, Clock, Requests, Stored
+from bot.services.ports.store import Audit, Change, Clock, Requests, Room, Stored
 
 BACKOFF = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=2))
 REFUSED = timedelta(minutes=5)
@@ -31,6 +31,7 @@ class With:
     take_secret: bool = False
     also: Mapping[Item, datetime] = field(default_factory=dict[Item, datetime])
     durable: bool = False
+    room: Room | None = None
 
 
 ROUNDS = 8
@@ -84,6 +85,7 @@ class Transitions:
             take_secret=extra.take_secret,
             also=extra.also,
             durable=extra.durable,
+            room=extra.room,
         )
         written, secret = await self.requests.commit(change)
         self.written(events)

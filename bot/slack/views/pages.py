@@ -62,6 +62,8 @@ def _text(content: TextPage) -> Block:
     blocks = [mrkdwn(content.text)]
     if content.typed:
         blocks += [context("What you wrote:"), quote(content.typed)]
+    if content.anyway:
+        blocks.append(actions(button("Request another anyway", ids.ANYWAY, content.anyway)))
     if content.back:
         blocks.append(actions(button("Back to the form", ids.REVIEW_BACK, content.back)))
     return modal(content.title, blocks, callback=ids.PAGE)
