@@ -51,9 +51,8 @@ async def _answer(context: ListenerContext, asked: Opening, verb: str) -> None:
         case "help":
             title, blocks = "Latchkey", answers.help_blocks()
         case "whoami":
-            person = await context.directory.identify(asked.by, asked.team, shown=True)
-            names = await context.catalogs.names()
-            title, blocks = "Who you are", answers.whoami_blocks(await context.directory.glance(person), names)
+            held_roles = await context.viewing.reader(asked.by, asked.team)
+            title, blocks = "Who you are", answers.whoami_blocks(held_roles, await context.catalogs.names())
         case _:
             mine = [stored.value for stored in await context.requests.of_requester(asked.by, answers.LOOKED_AT)]
             title, blocks = "Requests", answers.requests_blocks(mine, *await _waiting(context, asked))

@@ -208,7 +208,7 @@ class ListenerContext:
     async def turn_away(self, user: SlackUserId, team: TeamId, view: str) -> None:
         """Put the reason into an open form when its user can have no keys at all; rather now than after typing."""
         try:
-            await self.directory.identify(user, team, shown=True)
+            await self.directory.before_no(user, lambda directory: directory.identify(user, team, shown=True))
         except Refused as error:
             page = pages.page(TextPage("Not possible", f"Nothing was sent. {error.tell}"))
             await call(self.replies.client, "views.update", {"view_id": view, "view": page})

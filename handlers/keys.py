@@ -153,7 +153,8 @@ async def _open_key(context: ListenerContext, asked: Opening, verb: str, key: Ke
     title, drawn = _PAGES[verb]
 
     async def loaded() -> Block:
-        return modals.page(await drawn(context.viewing, key, await context.viewing.reader(asked.by, asked.team)))
+        page = await context.viewing.read(asked.by, asked.team, lambda viewing, roles: drawn(viewing, key, roles))
+        return modals.page(page)
 
     await context.fill(await context.stack(asked, key_pages.loading(title), depth), loaded)
 
@@ -165,7 +166,7 @@ async def _configure(context: ListenerContext, opening: Opening, body: Body) -> 
         return  # a choice that was taken back
 
     async def loaded() -> Block:
-        view = await viewing.key_view(key, await viewing.reader(opening.by, opening.team))
+        view = await viewing.read(opening.by, opening.team, lambda now, roles: now.key_view(key, roles))
         try:
             endpoints = await viewing.endpoints(view)
         except LatchkeyError:

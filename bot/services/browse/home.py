@@ -149,7 +149,7 @@ class Homes:
             return HomePage(notes=(error.tell,))
         page = HomePage(requests=mine)
         try:
-            held_roles = await self.viewing.reader(user)
+            held_roles = await self.viewing.visitor(user)
         except LatchkeyError as error:
             # What was asked for before shows all the same: it may need care just then.
             note = error.tell if isinstance(error, Refused) else f"{error.tell} {_PARTLY}"

@@ -4,9 +4,11 @@ Everything is as Confluent says now but for the roles, which may be a minute old
 decided again, from fresh reads.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from bot.domain.authority import HeldRoles, Target, may_see
 from bot.domain.catalog import Endpoints
@@ -101,6 +103,9 @@ def gone(request: Keyed, now: datetime) -> str:
     return f"Confluent Cloud has no key `{plain(request.key.id)}` any more: it {how}. Nothing was changed."
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class Viewing:
     """Every method may raise `NotFound`, `Unavailable` and `CloudRefused`."""
@@ -111,12 +116,27 @@ class Viewing:
     requests: Requests
     clock: Clock
 
-    async def reader(self, user: SlackUserId, team: TeamId | None = None) -> HeldRoles:
+    async def visitor(self, user: SlackUserId, team: TeamId | None = None) -> HeldRoles:
         """Somebody who looks, with the roles of the last minute; `team` is what a click says.
 
         Raises `Refused` for who can have no keys.
         """
         return await self.directory.glance(await self.directory.identify(user, team or self.directory.team, shown=True))
+
+    async def reader(self, user: SlackUserId, team: TeamId) -> HeldRoles:
+        """The same for somebody who clicked: nothing that is a minute old refuses them."""
+        return await self.directory.before_no(
+            user, lambda directory: replace(self, directory=directory).visitor(user, team)
+        )
+
+    async def read(self, user: SlackUserId, team: TeamId, look: Callable[["Viewing", HeldRoles], Awaitable[T]]) -> T:
+        """What somebody who clicked sees: nothing that is a minute old refuses it."""
+
+        async def on(directory: Directory) -> T:
+            viewing = replace(self, directory=directory)
+            return await look(viewing, await viewing.visitor(user, team))
+
+        return await self.directory.before_no(user, on)
 
     async def key_view(self, key: KeyId, held_roles: HeldRoles) -> KeyView:
         """One key. Raises `NotFound`, in the same words, for one that is gone and one that is not theirs to see."""

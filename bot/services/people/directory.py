@@ -5,12 +5,12 @@ Who is who follows from what both sides say right now. Not knowing is a refusal.
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import User
-from bot.domain.errors import Refused, plain
+from bot.domain.errors import NotFound, Refused, Throttled, plain
 from bot.domain.keys import Owner, Person, Principal, SlackUserId, TeamId
 from bot.domain.policy import Policy
 from bot.domain.requests import Approval
@@ -22,6 +22,8 @@ from bot.services.ports.store import Cache, Clock
 T = TypeVar("T")
 DISPLAY = timedelta(seconds=60)
 """How old what we read about a person may be when it is only shown."""
+MOST_REREADS = 60
+"""How often a minute one person is spared a refusal from the cache: each time takes several calls."""
 ORGANIZATION_KEPT = timedelta(days=1)
 OWN_KEPT = timedelta(minutes=10)
 """Whoever runs Latchkey may give it another account, and that one is protected soon."""
@@ -129,6 +131,8 @@ class Directory:
     policy: Callable[[], Policy]
     """The policy as it is now: who people are, which roles it adds, and the role table that it chose."""
     is_one_decision: bool = False
+    is_afresh: bool = False
+    """Whether nothing is taken from the cache."""
     _everybody: tuple[User, ...] | None = field(default=None, init=False)
     _groups: dict[str, tuple[SlackUserId, ...]] = field(default_factory=dict[str, tuple[SlackUserId, ...]], init=False)
     """What this very decision has read."""
@@ -146,6 +150,30 @@ class Directory:
         """
         now = self.policy()
         return replace(self, policy=lambda: now, is_one_decision=True)
+
+    async def before_no(self, user: SlackUserId, look: Callable[["Directory"], Awaitable[T]]) -> T:
+        """Look at what was read within the last minute, and before that says no, once more at what is true now.
+
+        Raises `Throttled` in place of a no to who had `MOST_REREADS` such looks within a minute.
+        """
+        try:
+            return await look(self)
+        except (Refused, NotFound):
+            await self._count_reread(user)
+        return await look(replace(self.for_one_decision(), is_afresh=True))
+
+    async def _count_reread(self, user: SlackUserId) -> None:
+        now, name = self.clock(), f"rereads:{user}"
+        cached = await self.cache.get(name, tuple[datetime, ...])
+        recent = [each for each in (cached[0] if cached else ()) if now - each < DISPLAY]
+        if len(recent) >= MOST_REREADS:
+            raise Throttled(
+                "Latchkey checked your roles several times in the last minute and has to wait before it looks again.",
+                wait=recent[0] + DISPLAY - now,
+                changed="Nothing was changed.",
+                again="Try again in a minute.",
+            )
+        await self.cache.put(name, (*recent, now), tuple[datetime, ...], now=now, keep=DISPLAY)
 
     async def identify(self, user: SlackUserId, team: TeamId, *, shown: bool = False) -> Person:
         """The Confluent user behind a Slack user. Raises `Refused` with the reason when there is not exactly one.
@@ -244,7 +272,7 @@ class Directory:
         self, name: str, of: type[T], ask: Callable[[], Awaitable[T]], keep: timedelta = DISPLAY, *, fresh: bool = False
     ) -> T:
         """What was read last, while it is kept; else, and always for `fresh`, what is read now."""
-        cached = None if fresh else await self.cache.get(name, of)
+        cached = None if fresh or self.is_afresh else await self.cache.get(name, of)
         if cached is not None:
             return cached[0]
         value = await ask()

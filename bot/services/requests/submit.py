@@ -48,9 +48,8 @@ class Proposals:
                 Action.REFUSED, ask.id, click.by, reason=verdict.reason, rule=verdict.rule, policy=used
             )
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
-        target = Target(ask.owner, ask.resource)
         if isinstance(verdict, NeedsApproval):
-            enough(await self.candidates.of(target, ask.requester), verdict)
+            await self.directory.before_no(click.by, lambda directory: self._enough(directory, ask, verdict))
         request = self._opened(ask, verdict, used)
         event = self.transitions.event(
             Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule, policy=used
@@ -70,6 +69,10 @@ class Proposals:
             await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=many)
             raise Refused(many) from None
         return request
+
+    async def _enough(self, directory: Directory, ask: Ask, verdict: NeedsApproval) -> None:
+        target = Target(ask.owner, ask.resource)
+        enough(await self.candidates.of(target, ask.requester, fresh=directory.is_afresh), verdict)
 
     def _opened(self, ask: Ask, verdict: Allowed | NeedsApproval, policy: str) -> Pending | Approved:
         now, terms = self.transitions.clock(), verdict.terms
@@ -98,27 +101,30 @@ class Forms:
 
         Raises `Refused` when the policy forbids it, nobody could approve it, or Confluent has no room for it.
         """
-        draft_id, draft = click.id, deed.draft
-        await self.drafts.put(draft_id, click.by, draft)
-        person = await self.directory.identify(click.by, click.team, shown=True)
+        await self.drafts.put(click.id, click.by, deed.draft)
+        return await self.directory.before_no(click.by, lambda directory: self._checked(directory, deed.draft, click))
+
+    async def _checked(self, directory: Directory, draft: Draft, click: Click) -> ReviewPage | FormPage:
+        person = await directory.identify(click.by, click.team, shown=True)
         target = await self.validator.check(draft, person)
         if isinstance(target, FormPage):
             return target
-        ask = self._ask(RequestId(draft_id), draft, target, person)
-        held_roles = await self.directory.glance(person)
-        verdict = decide(self.directory.policy(), ask, held_roles)
+        ask = self._ask(RequestId(click.id), draft, target, person)
+        held_roles = await directory.glance(person)
+        verdict = decide(directory.policy(), ask, held_roles)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         if problem := lifetime_problem(ask, verdict.terms):
             return await self.validator.form(draft, {"lifetime": problem})
-        candidates = await self.candidates.of(target, person) if isinstance(verdict, NeedsApproval) else ()
+        is_afresh, needs = directory.is_afresh, isinstance(verdict, NeedsApproval)
+        candidates = await self.candidates.of(target, person, fresh=is_afresh) if needs else ()
         enough(candidates, verdict)
         room = await must_have_room(self.cloud, ask)
         warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [room.unchecked]))
         approvers = Counter(each.basis for each in candidates)
         lasts = lifetime(ask, verdict.terms)
         return ReviewPage(
-            draft_id, draft, target.owner, target.resource, verdict.terms, approvers, warnings, lifetime=lasts
+            click.id, draft, target.owner, target.resource, verdict.terms, approvers, warnings, lifetime=lasts
         )
 
     async def change(self, deed: Change, click: Click) -> FormPage:
