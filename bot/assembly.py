@@ -35,11 +35,12 @@ from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory, Tenant
 from bot.services.ports.cloud import Cloud, Prober
 from bot.services.ports.slack import Notifier, People
-from bot.services.ports.store import Agenda, Audit, Cache, Clock, Drafts, Inbox, Keeps, Posts, Requests
+from bot.services.ports.store import Agenda, Audit, Cache, Clock, Drafts, Inbox, Keeps, Posts, Requests, Tally
 from bot.services.requests.change import KeyRequests
 from bot.services.requests.decide import Decisions
 from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.requests.recheck import Permission
+from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import Reminders
 from bot.services.requests.submit import Forms, Proposals
 from bot.services.requests.transitions import Transitions
@@ -66,6 +67,7 @@ class Ports:
     drafts: Drafts
     posts: Posts
     keeps: Keeps
+    tally: Tally
     visitors: Visitors
     cache: Cache
     cloud: Cloud
@@ -125,9 +127,10 @@ def compose(ports: Ports) -> Services:
     )
 
     validator = Validator(directory, catalog, cloud)
-    proposals = Proposals(transitions, directory, candidates)
-    forms = Forms(transitions, directory, validator, candidates, proposals, cloud, ports.drafts)
-    decisions = Decisions(transitions, directory, cloud)
+    refusals = Refusals(transitions, ports.tally)
+    proposals = Proposals(transitions, directory, candidates, refusals)
+    forms = Forms(transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals)
+    decisions = Decisions(transitions, directory, cloud, refusals)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
     key_requests = KeyRequests(proposals, viewing, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock)
@@ -147,7 +150,7 @@ def compose(ports: Ports) -> Services:
         lifecycle,
         Probes(transitions, requests, ports.prober, ports.jitter),
     )
-    delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier)
+    delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier, refusals)
 
     addressing = Addressing(directory, cloud, ports.people)
     digesting = Digesting(directory, catalog, cloud, cache, requests, ports.keeps, addressing, clock)
@@ -177,6 +180,7 @@ def compose(ports: Ports) -> Services:
         errands={
             ItemKind.HOME: homes.errand,
             ItemKind.GONE: origin.look,
+            ItemKind.REFUSAL: refusals.step,
             ItemKind.SWEEP: reconciliation.sweep,
             ItemKind.ACCOUNT: accounts.settle,
             **dict.fromkeys(REVIEW_ITEMS, reviewing.step),
@@ -222,6 +226,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         drafts=store.drafts,
         posts=store.posts,
         keeps=store.keeps,
+        tally=store.refusals,
         visitors=store.homes,
         cache=store.cache,
         cloud=world.cloud,

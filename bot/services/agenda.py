@@ -17,6 +17,8 @@ class ItemKind(StrEnum):
     """The service account that a request needs anew."""
     GONE = "gone:"
     """Whether the key of a request is still there."""
+    REFUSAL = "refusal:"
+    """How often somebody was refused the same within a minute."""
     HOME = "home:"
     CATALOG = "catalog"
     REVIEW = "review:"

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from bot.domain.keys import TeamId
 from bot.services.ports.store import Clock
-from bot.store.agenda import RedisAgenda
+from bot.store.agenda import RedisAgenda, RedisRefusals
 from bot.store.audit import RedisAudit
 from bot.store.cache import RedisCache
 from bot.store.disk import Disk
@@ -33,6 +33,7 @@ class Store:
     cache: RedisCache
     keeps: RedisKeeps
     homes: RedisHomes
+    refusals: RedisRefusals
     disk: Disk
     keys: Keyspace
 
@@ -51,6 +52,7 @@ class Store:
             cache=RedisCache(redis, keys, sealer, clock),
             keeps=RedisKeeps(redis, keys, sealer, clock),
             homes=RedisHomes(redis, keys),
+            refusals=RedisRefusals(redis, keys, sealer),
             disk=disk,
             keys=keys,
         )

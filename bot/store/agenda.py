@@ -1,4 +1,4 @@
-"""The agenda: what is due when, shared by all processes.
+"""The agenda: what is due when, shared by all processes; and how often the same was refused, which is told when due.
 
 A sorted set of items by when they are due. A taken item moves to the end of its lease, so that it comes back if its
 holder dies, and stands in a hash of leases, so that an item rescheduled meanwhile waits until its holder is done.
@@ -10,12 +10,15 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from bot.domain.audit import Event
 from bot.services.agenda import Item
 from bot.services.ports.store import Lease
+from bot.store.codec import REFUSAL
 from bot.store.connection import Commands, translated
-from bot.store.keyspace import LEASES_TTL_MS, Keyspace
-from bot.store.moments import ceil_ms, floor_ms, from_ms
+from bot.store.keyspace import LEASES_TTL_MS, REFUSAL_KEPT, Keyspace
+from bot.store.moments import ceil_ms, floor_ms, from_ms, lifetime_ms
 from bot.store.scripts import load
+from bot.store.sealing import Purpose, SealContext, Sealer
 
 
 class RedisAgenda:
@@ -49,3 +52,42 @@ class RedisAgenda:
         """Make an item due at `due`, unless it is due earlier already."""
         with translated():
             await self._redis.zadd(self._key, {str(item): ceil_ms(due)}, lt=True)
+
+
+class RedisRefusals:
+    """Port `Tally`."""
+
+    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer) -> None:
+        self._redis: Commands = redis
+        self._keys = keys
+        self._sealer = sealer
+        self._told = load(redis, "tally")
+
+    async def count(self, item: Item, event: Event, due: datetime) -> int:
+        """Count it, and have the item due at the end of the first one's minute; returns how many there are now."""
+        key = self._keys.refusal(item.id)
+        sealed = REFUSAL.seal(self._sealer, (event,), self._place(item))
+        with translated():
+            async with self._redis.pipeline(transaction=True) as together:
+                together.hincrby(key, "n", 1)
+                together.hsetnx(key, "event", sealed)
+                together.pexpire(key, lifetime_ms(REFUSAL_KEPT))
+                together.zadd(self._keys.agenda, {str(item): floor_ms(due)}, lt=True)
+                number, *_ = await together.execute()
+        return int(number)
+
+    async def counted(self, item: Item) -> tuple[Event, int] | None:
+        """The first one, and how many came after it that nobody wrote down; None when it is over. Raises `Tampered`."""
+        with translated():
+            sealed, number = await self._redis.hmget(self._keys.refusal(item.id), ["event", "n"])
+        if sealed is None:
+            return None
+        return REFUSAL.open(self._sealer, sealed, self._place(item))[0], max(int(number or 1) - 1, 0)
+
+    async def told(self, item: Item, number: int) -> bool:
+        """So many were written down; returns whether it goes on: it is over once there are none for a minute."""
+        with translated():
+            return await self._told(keys=[self._keys.refusal(item.id)], args=[number]) == 1
+
+    def _place(self, item: Item) -> SealContext:
+        return SealContext(Purpose.REFUSAL, self._keys.refusal(item.id))

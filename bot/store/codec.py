@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
+from bot.domain.audit import Event
 from bot.domain.keys import Secret
 from bot.domain.requests import Request
 from bot.domain.review import Attestation
@@ -63,6 +64,7 @@ REQUEST = Codec(REQUEST_JSON)
 CLICK: Codec[ClickRecord] = Codec(TypeAdapter(ClickRecord, config=_CONFIG))
 DRAFT: Codec[DraftRecord] = Codec(TypeAdapter(DraftRecord, config=_CONFIG))
 POST: Codec[tuple[PostRecord]] = Codec(TypeAdapter(tuple[PostRecord], config=_CONFIG))
+REFUSAL: Codec[tuple[Event]] = Codec(TypeAdapter(tuple[Event], config=_CONFIG))
 KEEP: Codec[tuple[Attestation]] = Codec(TypeAdapter(tuple[Attestation], config=_CONFIG))
 DIGEST: Codec[tuple[Reviewed]] = Codec(TypeAdapter(tuple[Reviewed], config=_CONFIG))
 # Building one takes milliseconds; the types are those that the code names, so there are few.

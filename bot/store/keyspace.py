@@ -19,6 +19,8 @@ SECRET_KEPT_AFTER_DEADLINE = timedelta(days=1)
 """Longer than the claim deadline, because the step that ends the claim is what removes the secret."""
 CLICK_KEPT = timedelta(days=1)
 """Long enough to tell people about clicks that came while no process ran. Slack repeats a delivery within minutes."""
+REFUSAL_KEPT = timedelta(hours=1)
+"""Longer than the minute after which they are written down, for a time when nobody works."""
 DRAFT_KEPT = timedelta(hours=1)
 HOMES_KEPT = timedelta(days=2)
 """Longer than Home is kept up to date after a visit."""
@@ -71,6 +73,10 @@ class Keyspace:
     def cache(self, name: str) -> str:
         """A sealed copy of what another system said. Kept as long as its writer said."""
         return self._key("cache", name)
+
+    def refusal(self, name: str) -> str:
+        """Hash: `event`, a sealed refusal, and `n`, how often it happened. Kept `REFUSAL_KEPT` after the last."""
+        return self._key("refusal", name)
 
     def keep(self, key: KeyId) -> str:
         """Why somebody keeps a key that the review asked about, sealed. Kept until the review asks again."""

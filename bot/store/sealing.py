@@ -43,6 +43,7 @@ class Purpose(StrEnum):
     CACHE = "cache"
     KEEP = "keep"
     DIGEST = "digest"
+    REFUSAL = "refusal"
     AUDIT_HEAD = "audit-head"
     AUDIT_LINE = "audit-line"
 

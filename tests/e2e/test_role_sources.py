@@ -101,7 +101,8 @@ async def test_a_role_that_the_policy_gives_to_a_group_counts_for_its_members_al
         group.is_disabled = False
         await omar.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
-        assert len(await it.audit("approval:refused")) == 7
+        # Omar was refused twice alike within a minute: one line, and later one with the number of the rest.
+        assert len(await it.audit("approval:refused")) == 6
 
 
 async def test_a_member_who_leaves_the_group_before_the_key_is_made_stops_it(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def ports(store: Store, cloud: FakeCloud, slack: FakeSlack, clock: Clock, policy
         drafts=store.drafts,
         posts=store.posts,
         keeps=store.keeps,
+        tally=store.refusals,
         visitors=store.homes,
         cache=store.cache,
         cloud=cloud,

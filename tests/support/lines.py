@@ -9,9 +9,9 @@ _EDIT = "key old_name new_name old_description new_description"
 _ASK = "operation requester principal owner kind resource name description reason digest rule policy"
 FIELDS: Mapping[Action, str] = {
     Action.SUBMITTED: f"{_ASK} (key) (lifetime)",
-    Action.REFUSED: "reason rule policy",
+    Action.REFUSED: "reason rule policy (count)",
     Action.APPROVED: "basis rule policy",
-    Action.APPROVAL_REFUSED: "tried (reason) rule policy",
+    Action.APPROVAL_REFUSED: "tried (reason) rule policy (count)",
     Action.DENIED: "reason",
     Action.CANCELLED: "",
     Action.TERMS_CHANGED: "changed rule policy",
@@ -24,7 +24,7 @@ FIELDS: Mapping[Action, str] = {
     Action.DELETE_INTENDED: "key",
     Action.DELETED: "key",
     Action.SHOW_INTENDED: "key",
-    Action.SHOW_REFUSED: "tried reason",
+    Action.SHOW_REFUSED: "tried reason (count)",
     Action.SHOWN: "key",
     Action.UNDELIVERED: "key why",
     Action.UNCLAIMED: "key",

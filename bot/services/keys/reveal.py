@@ -21,6 +21,7 @@ from bot.services.pages import Handover
 from bot.services.people.directory import Directory
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Stored
+from bot.services.requests.refusals import Refusals
 from bot.services.requests.transitions import Transitions, With
 from bot.services.text import instead, when
 
@@ -38,6 +39,7 @@ class Delivery:
     lifecycle: Lifecycle
     creation: Creation
     notifier: Notifier
+    refusals: Refusals
 
     async def show(self, deed: Show, click: Click) -> str | None:
         """Show the secret in answer to this click. Returns what to say instead, when there is nothing to show."""
@@ -128,7 +130,7 @@ class Delivery:
             _must_be(asker, await self.directory.identify(click.by, click.team))
         except Refused as error:
             tried = click.deed.kind
-            await self.transitions.record(Action.SHOW_REFUSED, request, click.by, tried=tried, reason=error.tell)
+            await self.refusals.record(Action.SHOW_REFUSED, request, click, tried=tried, reason=error.tell)
             raise
         return stored
 

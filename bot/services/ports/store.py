@@ -203,6 +203,22 @@ class Audit(Protocol):
         """Write events that go with no change of a request."""
 
 
+class Tally(Protocol):
+    """How often the same was refused, by an agenda item each."""
+
+    async def count(self, item: Item, event: Event, due: datetime) -> int:
+        """Count it, and have the item due at the end of the first one's minute; returns how many there are now."""
+        ...
+
+    async def counted(self, item: Item) -> tuple[Event, int] | None:
+        """The first one, and how many came after it that nobody wrote down; None when it is over."""
+        ...
+
+    async def told(self, item: Item, number: int) -> bool:
+        """So many were written down; returns whether it goes on: it is over once there are none for a minute."""
+        ...
+
+
 class Cache(Protocol):
     """Sealed copies of what other systems said, with the time when they said it."""
 

@@ -19,6 +19,7 @@ from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Stored
 from bot.services.requests.policy_changes import difference, record, under
+from bot.services.requests.refusals import Refusals
 from bot.services.requests.submit import follows, forbidden
 from bot.services.requests.transitions import Transitions
 from bot.services.text import decided, deciders
@@ -31,6 +32,7 @@ class Decisions:
     transitions: Transitions
     directory: Directory
     cloud: Cloud
+    refusals: Refusals
 
     def for_one_decision(self) -> "Decisions":
         """See `Directory.for_one_decision`."""
@@ -50,8 +52,8 @@ class Decisions:
         stored = await self.transitions.get(deed.request)
         if click.by != stored.value.ask.requester.slack or click.team != stored.value.ask.requester.team:
             policy, rule = self.directory.policy().digest, stored.value.terms.rule
-            await self.transitions.record(
-                Action.APPROVAL_REFUSED, deed.request, click.by, tried="cancel", rule=rule, policy=policy
+            await self.refusals.record(
+                Action.APPROVAL_REFUSED, deed.request, click, tried="cancel", rule=rule, policy=policy
             )
             raise Refused("Only the person who asked can cancel this request. Nothing was changed.")
         pending = stored.value
@@ -84,9 +86,7 @@ class Decisions:
     async def _refuse(self, pending: Pending, click: Click, reason: str, rule: str = "") -> NoReturn:
         await self.cloud.must_see_all()  # else roles may only not be shown to us
         details = {"reason": reason, "rule": rule or pending.terms.rule, "policy": self.directory.policy().digest}
-        await self.transitions.record(
-            Action.APPROVAL_REFUSED, pending.ask.id, click.by, tried=click.deed.kind, **details
-        )
+        await self.refusals.record(Action.APPROVAL_REFUSED, pending.ask.id, click, tried=click.deed.kind, **details)
         raise Refused(f"{reason} The request stays as it was.")
 
     async def _still_open(self, stored: Stored[Request], pending: Pending) -> None:

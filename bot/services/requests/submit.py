@@ -19,6 +19,7 @@ from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Drafts, Room
+from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import first_round, next_round
 from bot.services.requests.transitions import Transitions, With
 from bot.services.text import lifetime_of
@@ -33,6 +34,7 @@ class Proposals:
     transitions: Transitions
     directory: Directory
     candidates: Candidates
+    refusals: Refusals
 
     async def propose(self, ask: Ask, click: Click) -> Approved | Pending | None:
         """Open the request, and return it; None when the same click opened it before.
@@ -44,9 +46,8 @@ class Proposals:
         used = policy.digest
         verdict = decide(policy, ask, await self.directory.held_roles(ask.requester))
         if isinstance(verdict, Forbidden):
-            await self.transitions.record(
-                Action.REFUSED, ask.id, click.by, reason=verdict.reason, rule=verdict.rule, policy=used
-            )
+            details = {"reason": verdict.reason, "rule": verdict.rule, "policy": used}
+            await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), **details)
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         if isinstance(verdict, NeedsApproval):
             await self.directory.before_no(click.by, lambda directory: self._enough(directory, ask, verdict))
@@ -66,7 +67,8 @@ class Proposals:
                 f"You have {len(error.requests)} open requests, and the policy allows {most}. Nothing was sent. "
                 "Wait until one is decided, or cancel one: `/apikey requests` lists them."
             )
-            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=many)
+            details = {"reason": many, "rule": request.terms.rule, "policy": used}
+            await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), **details)
             raise Refused(many) from None
         return request
 
@@ -95,6 +97,7 @@ class Forms:
     proposals: Proposals
     cloud: Cloud
     drafts: Drafts
+    refusals: Refusals
 
     async def check(self, deed: Check, click: Click) -> ReviewPage | FormPage:
         """The review page of a form, which is kept; or the form again, with what is wrong under each field.
@@ -152,7 +155,7 @@ class Forms:
             await must_have_room(self.cloud, ask)
         except Refused as error:
             used = {"rule": rule.name if rule else "-", "policy": policy.digest}
-            await self.transitions.record(Action.REFUSED, ask.id, click.by, reason=error.tell, **used)
+            await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), reason=error.tell, **used)
             raise
         request = await self.proposals.propose(ask, click)
         if request is None:

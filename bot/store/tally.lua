@@ -1,0 +1,10 @@
+-- What was written of a tally; one that then holds nothing but its first is over.
+-- KEYS: 1 tally
+-- ARGV: 1 how many were written
+-- Reply: 1 when it goes on, 0 when it is over
+local left = redis.call('HINCRBY', KEYS[1], 'n', -ARGV[1])
+if ARGV[1] == '0' and left <= 1 then
+  redis.call('DEL', KEYS[1])
+  return 0
+end
+return 1
