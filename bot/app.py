@@ -52,6 +52,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         source = policy_source(settings)
         parts = assemble(settings, world, registry, source.current)
         worker = parts.services.worker
+        await _must_have_all_keys(world.store)
         await asyncio.gather(_followed(world.store), _first_catalog(worker))
         await parts.services.reviewing.begin()
         await stack.enter_async_context(_working(worker, stop))
@@ -88,6 +89,7 @@ async def doctor(settings: Settings) -> int:
                 ("clock", await clock_problem(world.redis), ""),
                 ("audit log", await audit_problem(world.store), f": {_ends(world.store)}"),
                 ("records", await _records_problem(world.store), ""),
+                ("master keys", await _keys_problem(world.store), f": {await _sealed_by(world.store)}"),
                 ("Confluent Cloud", None, f": organization {await world.cloud.organization()}"),
                 ("rights at Confluent", await _rights_problem(world), ""),
                 ("expiry at Confluent", None, f": {_EXPIRY[await Backstop(world.store.cache, utc_now).known()]}"),
@@ -122,6 +124,27 @@ async def records_problem(settings: Settings) -> str | None:
         return await audit_problem(world.store) or await _records_problem(world.store)
 
 
+async def reseal(settings: Settings) -> int:
+    """Seal everything again with the first master key; print how far it is. Returns the exit code."""
+    async with connected(settings, utc_now) as world:
+        seals = world.store.seals
+        async for done, total in seals.renew():
+            print(f"{done} of {total} values are sealed with the first key now.")  # noqa: T201 -- as in `doctor`
+        left = await seals.older()
+        for name in seals.unreadable:
+            print(f"Does not open, and stays as it is: {name}")  # noqa: T201 -- as above
+        if left == 0:
+            end = "The first master key seals everything. The others can go, once every process has it first."
+        elif seals.unreadable:
+            end = f"{_values(left)} left. Look into what does not open before you remove a master key."
+        else:
+            end = (
+                f"{_values(left)} left: another process seals with another key. Give all the same, and run this again."
+            )
+        print(end)  # noqa: T201 -- as above
+        return 1 if left else 0
+
+
 async def audit_problem(store: Store) -> str | None:
     """Why the audit log cannot be followed; None when it can."""
     try:
@@ -136,6 +159,36 @@ async def _records_problem(store: Store) -> str | None:
     with suppress(Tampered):
         await store.requests.survey()
     return store.audit.doubts.problem
+
+
+async def _keys_problem(store: Store) -> str | None:
+    """Which master keys are not configured though they seal something; None when all are."""
+    number, unknown = await store.seals.missing()
+    if not unknown:
+        return None
+    ids = ", ".join(key.hex() for key in unknown)
+    return (
+        f"LATCHKEY_MASTER_KEYS lacks a master key (ID {ids}) that seals {_values(number)}. "
+        "Add it again behind the first one, run `latchkey reseal`, and then remove it."
+    )
+
+
+async def _must_have_all_keys(store: Store) -> None:
+    """Refuse to start where requests would be found not to open, one by one."""
+    if problem := await _keys_problem(store):
+        raise StartupError(problem)
+
+
+async def _sealed_by(store: Store) -> str:
+    seals = await store.seals.count()
+    return "; ".join(
+        f"key {nth} (ID {key.hex()}) seals {seals.records[key]} records, {seals.lines[key]} audit lines"
+        for nth, key in enumerate(store.seals.key_ids, 1)
+    )
+
+
+def _values(number: int) -> str:
+    return f"{number} stored value{'' if number == 1 else 's'}"
 
 
 def _ends(store: Store) -> str:

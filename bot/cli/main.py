@@ -81,6 +81,18 @@ def keygen() -> None:
 
 
 @app.command()
+def reseal() -> None:
+    """Seal everything stored again with the first of LATCHKEY_MASTER_KEYS, so that the others can be removed.
+
+    Bots may run meanwhile. If it was interrupted, run it again.
+    """
+    settings = terminal.settings()
+    from bot.app import reseal as seal_again
+
+    raise typer.Exit(complete(seal_again(settings)))
+
+
+@app.command()
 def manifest(
     http: Annotated[
         str | None,

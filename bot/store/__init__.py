@@ -6,11 +6,10 @@ from redis.asyncio import Redis
 
 from bot.domain.keys import TeamId
 from bot.services.ports.store import Clock
-from bot.store.agenda import RedisAgenda, RedisRefusals
+from bot.store.agenda import RedisAgenda, RedisHomes, RedisRefusals
 from bot.store.audit import RedisAudit
 from bot.store.cache import RedisCache
 from bot.store.disk import Disk
-from bot.store.homes import RedisHomes
 from bot.store.inbox import RedisDrafts, RedisInbox
 from bot.store.keeps import RedisKeeps
 from bot.store.keyspace import Keyspace
@@ -18,6 +17,7 @@ from bot.store.moments import utc_now
 from bot.store.posts import RedisPosts
 from bot.store.requests import RedisRequests
 from bot.store.sealing import Sealer
+from bot.store.seals import RedisSeals
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Store:
     keeps: RedisKeeps
     homes: RedisHomes
     refusals: RedisRefusals
+    seals: RedisSeals
     disk: Disk
     keys: Keyspace
 
@@ -42,8 +43,9 @@ class Store:
         """Make the parts; sends nothing. `redis` must not decode responses."""
         keys, disk = Keyspace(team), Disk(clock)
         audit = RedisAudit(redis, keys, sealer, disk)
+        requests = RedisRequests(redis, keys, sealer, audit, disk, clock)
         return cls(
-            requests=RedisRequests(redis, keys, sealer, audit, disk, clock),
+            requests=requests,
             agenda=RedisAgenda(redis, keys),
             inbox=RedisInbox(redis, keys, sealer),
             drafts=RedisDrafts(redis, keys, sealer),
@@ -53,6 +55,7 @@ class Store:
             keeps=RedisKeeps(redis, keys, sealer, clock),
             homes=RedisHomes(redis, keys),
             refusals=RedisRefusals(redis, keys, sealer),
+            seals=RedisSeals(redis, keys, sealer, audit, requests, disk),
             disk=disk,
             keys=keys,
         )

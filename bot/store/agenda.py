@@ -1,4 +1,4 @@
-"""The agenda: what is due when, shared by all processes; and how often the same was refused, which is told when due.
+"""The agenda: what is due when, shared by all processes; how often the same was refused; and who opened Home.
 
 A sorted set of items by when they are due. A taken item moves to the end of its lease, so that it comes back if its
 holder dies, and stands in a hash of leases, so that an item rescheduled meanwhile waits until its holder is done.
@@ -11,14 +11,18 @@ from typing import cast
 from redis.asyncio import Redis
 
 from bot.domain.audit import Event
+from bot.domain.keys import SlackUserId
 from bot.services.agenda import Item
 from bot.services.ports.store import Lease
 from bot.store.codec import REFUSAL
 from bot.store.connection import Commands, translated
-from bot.store.keyspace import LEASES_TTL_MS, REFUSAL_KEPT, Keyspace
+from bot.store.keyspace import HOMES_KEPT, LEASES_TTL_MS, REFUSAL_KEPT, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, from_ms, lifetime_ms
-from bot.store.scripts import load
+from bot.store.scripts import Healing, load
 from bot.store.sealing import Purpose, SealContext, Sealer
+
+MOST_VISITORS = 1000
+"""How many visitors of Home are remembered: what everybody's Home costs is bounded."""
 
 
 class RedisAgenda:
@@ -91,3 +95,34 @@ class RedisRefusals:
 
     def _place(self, item: Item) -> SealContext:
         return SealContext(Purpose.REFUSAL, self._keys.refusal(item.id))
+
+
+class RedisHomes:
+    """Port `Visitors`: who opened Home lately. Whoever is added has that person's Home drawn."""
+
+    def __init__(self, redis: Redis, keys: Keyspace) -> None:
+        self._redis: Commands = redis
+        self._key = keys.homes
+        self._healing = Healing(redis)
+
+    async def came(self, user: SlackUserId, at: datetime) -> None:
+        """Somebody opened Home; who came long ago is forgotten."""
+
+        async def write() -> None:
+            async with self._redis.pipeline(transaction=True) as together:
+                together.zadd(self._key, {user: floor_ms(at)})
+                together.zremrangebyscore(self._key, "-inf", floor_ms(at - HOMES_KEPT))
+                together.zremrangebyrank(self._key, 0, -MOST_VISITORS - 1)
+                together.pexpire(self._key, lifetime_ms(HOMES_KEPT))
+                await together.execute()
+
+        with translated():
+            await self._healing.read(self._key, "zset", write)
+
+    async def since(self, moment: datetime) -> frozenset[SlackUserId]:
+        """Everybody who opened it at this moment or later."""
+        with translated():
+            found: list[bytes] = await self._healing.read(
+                self._key, "zset", lambda: self._redis.zrangebyscore(self._key, floor_ms(moment), "+inf")
+            )
+        return frozenset(SlackUserId(each.decode(errors="replace")) for each in found)

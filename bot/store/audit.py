@@ -126,6 +126,25 @@ class RedisAudit:
                 yield line
         await self._tail(1, 0)
 
+    async def older(self) -> AsyncIterator[list[tuple[int, bytes, bytes]]]:
+        """Pages of lines that an older master key wrote: their places, as they are, and as the newest key writes them.
+
+        Hashes stay, and only what verifies with its own key gets a new MAC. Raises `Tampered` at the first other line.
+        """
+        await self.follow()
+        chain = _Chain(Head(), self._sealer)
+        while raw := await self._raw(chain.seq, chain.seq + _PAGE - 1):
+            page = list[tuple[int, bytes, bytes]]()
+            for stored, line in zip(raw, self._parsed(raw, chain.seq), strict=True):
+                if wrong := chain.next(line):
+                    raise not_ours(
+                        SealContext(Purpose.AUDIT_LINE, self._keys.audit, chain.seq), f"is not to be trusted: {wrong}"
+                    )
+                if not self._sealer.mac_is_newest(str(line["mac"])):
+                    line["mac"] = self._sealer.mac(chain.hash.encode())
+                    page.append((chain.seq - 1, stored, _canonical(line)))
+            yield page
+
     async def follow(self) -> None:
         """Read what was written since, from the first line on in a process that begins.
 
@@ -261,9 +280,11 @@ class RedisAudit:
         return head, self._parsed(raw, first)
 
     async def _lines(self, first: int, last: int) -> list[dict[str, object]]:
+        return self._parsed(await self._raw(first, last), first)
+
+    async def _raw(self, first: int, last: int) -> list[bytes]:
         with translated():
-            raw: list[bytes] = await self._redis.lrange(self._keys.audit, first, last)
-        return self._parsed(raw, first)
+            return cast("list[bytes]", await self._redis.lrange(self._keys.audit, first, last))
 
     def _parsed(self, raw: Sequence[bytes], first: int) -> list[dict[str, object]]:
         try:

@@ -42,6 +42,15 @@ class Keyspace:
         if not _TEAM.fullmatch(self.team):
             raise ValueError("a workspace id has letters, digits, _ and - only")
 
+    @property
+    def every(self) -> str:
+        """What all our keys match, and nobody else's."""
+        return self._key("*")
+
+    def kind(self, key: str) -> str:
+        """What a key of ours holds: the word after the workspace."""
+        return key.removeprefix(self._key("")).partition(":")[0]
+
     def request(self, request: RequestId) -> str:
         """Hash: `rev` in the clear and `body`, sealed. Kept `REQUEST_KEPT`."""
         return self._key("request", request)

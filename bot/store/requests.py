@@ -105,6 +105,11 @@ class RedisRequests:
             sealed: bytes | None = await self._healing.read(key, "string", lambda: self._redis.get(key))
         return self._opened_at(sealed or b"", stored.value)
 
+    def secret_place(self, request: Request) -> SealContext:
+        """Where the secret of this request belongs."""
+        attempt = request.attempt if isinstance(request, Approved | Working | Keyed) else 0
+        return SealContext(Purpose.SECRET, self._keys.secret(request.ask.id), attempt)
+
     async def of_requester(self, requester: SlackUserId, limit: int) -> Sequence[Stored[Request]]:
         """The newest requests of one person, newest first; those that do not open are left out, and logged."""
         key = self._keys.requests_of(requester)
@@ -227,7 +232,7 @@ class RedisRequests:
             return b"", 0
         if change.secret_until is None:
             raise ValueError("a secret is kept until a time")
-        sealed = self._sealer.seal(change.secret.reveal().encode(), self._secret_place(change.after))
+        sealed = self._sealer.seal(change.secret.reveal().encode(), self.secret_place(change.after))
         left = max(change.secret_until - self._clock(), timedelta())
         return sealed, lifetime_ms(left + SECRET_KEPT_AFTER_DEADLINE)
 
@@ -235,15 +240,11 @@ class RedisRequests:
         if not sealed:
             return None
         try:
-            plain = self._sealer.open(sealed, self._secret_place(request))
+            plain = self._sealer.open(sealed, self.secret_place(request))
         except Tampered as error:
             log.error("a sealed secret is lost: %s", error)  # noqa: TRY400 -- the traceback says nothing more
             return None
         return Secret(plain.decode())
-
-    def _secret_place(self, request: Request) -> SealContext:
-        attempt = request.attempt if isinstance(request, Approved | Working | Keyed) else 0
-        return SealContext(Purpose.SECRET, self._keys.secret(request.ask.id), attempt)
 
     def _healed(self, change: Change) -> dict[str, Type]:
         """Keys that may be emptied: a secret that is lost anyway, and the lists, which each write fills again."""

@@ -21,7 +21,9 @@ T = TypeVar("T")
 class Script(Protocol):
     """A script on the server; it is sent in full only when the server does not know it yet."""
 
-    async def __call__(self, *, keys: Sequence[str], args: Sequence[Argument], client: Redis | None = None) -> object:
+    async def __call__(
+        self, *, keys: Sequence[bytes | str], args: Sequence[Argument], client: Redis | None = None
+    ) -> object:
         """Run it."""
         ...
 

@@ -71,6 +71,20 @@ class Sealer:
         self._masters = {_derive(key, "key-id", _KEY_ID_BYTES): key for key in master_keys}
         self._first = next(iter(self._masters))
 
+    @property
+    def key_ids(self) -> tuple[bytes, ...]:
+        """Ids of the master keys, as they stand in what is sealed: the sealing one first."""
+        return tuple(self._masters)
+
+    def is_newest(self, sealed: bytes) -> bool:
+        """Whether the key that seals sealed this."""
+        return sealed.startswith(_VERSION + self._first)
+
+    @staticmethod
+    def is_sealed(value: bytes) -> bool:
+        """Whether this looks as what a master key sealed, whichever it was."""
+        return value.startswith(_VERSION)
+
     def seal(self, plain: bytes, place: SealContext) -> bytes:
         """Encrypt for one place."""
         nonce = os.urandom(_NONCE_BYTES)
@@ -103,6 +117,10 @@ class Sealer:
         if key_id not in self._masters:
             return None
         return hmac.compare_digest(self._mac(key_id, data).encode(), mac.encode())
+
+    def mac_is_newest(self, mac: str) -> bool:
+        """Whether the key that seals made this MAC."""
+        return mac.startswith(f"{self._first.hex()}.")
 
     def _mac(self, key_id: bytes, data: bytes) -> str:
         subkey = _subkey(self._masters[key_id], Purpose.AUDIT_LINE)

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bot.store.connection import Commands, connect
+from bot.store.sealing import new_master_key
 from sandbox.cast import BOT_PRINCIPAL
 from sandbox.gate import Gate
 from sandbox.serving import serve
@@ -298,3 +299,38 @@ async def test_the_audit_log_of_a_running_bot_is_exported_and_verified(tmp_path:
     assert "key:created" in export.out
     assert cut.code == 1
     assert "says 4 lines, but the log has 3" in cut.err
+
+
+async def test_t7_a_master_key_is_replaced_beside_a_running_bot_and_not_dropped_too_early(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots):
+        bot = await bots.start()
+        await it.ask()
+        await bots.kill(bot)
+        environment = it.stage.environment()
+        new, old = new_master_key(), environment["LATCHKEY_MASTER_KEYS"]
+        both, alone = {"LATCHKEY_MASTER_KEYS": f"{new},{old}"}, {"LATCHKEY_MASTER_KEYS": new}
+        early, ill = await asyncio.gather(
+            latchkey("run", **environment | alone), latchkey("doctor", **environment | alone)
+        )
+
+        bot = await bots.start(**both)
+        done = await latchkey("reseal", **environment | both)
+        well = await latchkey("doctor", **environment | both)
+        verified = await latchkey("audit", "verify", **environment | alone)
+        await it.approve()
+        await it.dana.see("is there.")
+        await bots.kill(bot)
+        await bots.start(**alone)
+        await take_secret(it)
+
+    is_one_line_about(early, "LATCHKEY_MASTER_KEYS lacks a master key", "run `latchkey reseal`")
+    assert "\nmaster keys: LATCHKEY_MASTER_KEYS lacks a master key" in ill.out
+    assert (ill.code, done.code, verified.code) == (1, 0, 0), done.err + verified.err
+    assert "The first master key seals everything." in done.out
+    assert re.search(
+        r"^master keys: ok: key 1 \(ID \w{16}\) seals \d+ records, 1 audit lines; "
+        r"key 2 \(ID \w{16}\) seals 0 records, 0 audit lines$",
+        well.out,
+        re.MULTILINE,
+    ), well.out
+    assert old not in ill.out + ill.err + done.out + done.err + early.err

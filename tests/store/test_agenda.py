@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
+from bot.domain.keys import SlackUserId
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Lease
-from bot.store import Store
+from bot.store import Store, agenda
 from bot.store.keyspace import Keyspace
 from bot.store.moments import EPOCH, ceil_ms, floor_ms, from_ms, lifetime_ms
 from tests.store.given import NOW
@@ -15,6 +16,7 @@ from tests.support.stored import next_due
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
 A = Item(ItemKind.CLICK, "a")
+ANN, BEN = SlackUserId("U01"), SlackUserId("U02")
 
 
 async def items(store: Store, now: Any, limit: int = 10) -> list[str]:
@@ -185,3 +187,43 @@ async def test_what_latchkey_did_not_write_is_no_item_and_can_be_dropped(store: 
 
     assert lease.item.kind is ItemKind.UNKNOWN
     assert await redis.zcard("lk:{T01}:agenda") == 0
+
+
+# --- who opened Home lately ---
+
+
+async def test_those_who_came_since_are_known_to_every_process(store: Store, other: Store) -> None:
+    await store.homes.came(ANN, NOW)
+    await store.homes.came(BEN, NOW - 3 * HOUR)
+
+    assert await other.homes.since(NOW - HOUR) == {ANN}
+    assert await other.homes.since(NOW - 3 * HOUR) == {ANN, BEN}
+
+
+async def test_a_later_visit_counts(store: Store) -> None:
+    await store.homes.came(ANN, NOW - 3 * HOUR)
+    await store.homes.came(ANN, NOW)
+
+    assert await store.homes.since(NOW) == {ANN}
+
+
+async def test_a_visit_of_long_ago_is_forgotten_with_the_next_one(store: Store) -> None:
+    await store.homes.came(ANN, NOW)
+    await store.homes.came(BEN, NOW + timedelta(days=3))
+
+    assert await store.homes.since(NOW - HOUR) == {BEN}
+
+
+async def test_of_very_many_the_latest_are_remembered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agenda, "MOST_VISITORS", 3)
+    for number in range(5):
+        await store.homes.came(SlackUserId(f"U{number}"), NOW + number * HOUR)
+
+    assert await store.homes.since(NOW) == {"U2", "U3", "U4"}
+
+
+async def test_what_others_write_there_is_nobody(store: Store, redis: Any, keys: Any) -> None:
+    await store.homes.came(ANN, NOW)
+    await redis.zadd(keys.homes, {b"\xff\xfe": NOW.timestamp() * 1000})
+
+    assert ANN in await store.homes.since(NOW)

@@ -1,0 +1,180 @@
+"""Which master keys seal what is stored, and sealing it again under the newest, so that older ones can be dropped."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from redis.asyncio import Redis
+
+from bot.domain.errors import Tampered
+from bot.domain.keys import RequestId
+from bot.store.audit import RedisAudit
+from bot.store.connection import Commands, translated
+from bot.store.disk import Disk
+from bot.store.keyspace import Keyspace
+from bot.store.requests import RedisRequests
+from bot.store.scripts import Argument, load
+from bot.store.sealing import Purpose, SealContext, Sealer
+
+PAGE = 500
+"""Keys, or audit lines, that are looked at together."""
+LINES = 50
+"""Audit lines that are put together: Redis walks through the log to each of them, and others wait."""
+PASSES = 3
+Change: TypeAlias = tuple[bytes | str | int, bytes, bytes]
+"""Where in a key, the value as it is, and sealed with the newest key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """How many values each master key seals, by the id of the key."""
+
+    records: Counter[bytes]
+    lines: Counter[bytes]
+
+    def number(self, keys: Sequence[bytes]) -> int:
+        """How many of both these keys seal."""
+        return sum(self.records[key] + self.lines[key] for key in keys)
+
+    @property
+    def keys(self) -> set[bytes]:
+        """Ids of all keys that seal something."""
+        return {*self.records, *self.lines}
+
+
+class RedisSeals:
+    """Counts and renews the seals of one workspace. Bots may run meanwhile: nothing that they write is overwritten."""
+
+    def __init__(
+        self, redis: Redis, keys: Keyspace, sealer: Sealer, audit: RedisAudit, requests: RedisRequests, disk: Disk
+    ) -> None:
+        self._redis: Commands = redis
+        self._keys = keys
+        self._sealer = sealer
+        self._audit = audit
+        self._requests = requests
+        self._disk = disk
+        self._count = load(redis, "seals")
+        self._put = load(redis, "reseal")
+        self.unreadable: list[str] = []
+        """Keys in Redis that hold a value which did not open when it was to be sealed again."""
+
+    @property
+    def key_ids(self) -> tuple[bytes, ...]:
+        """Ids of the configured master keys, the sealing one first."""
+        return self._sealer.key_ids
+
+    async def count(self) -> Seals:
+        """Look at everything that is stored."""
+        records, lines = Counter[bytes](), Counter[bytes]()
+        async for page in self._pages():
+            records += await self._counted([key for key in page if key != self._keys.audit.encode()])
+        with translated():
+            length: int = await self._redis.llen(self._keys.audit)
+        for first in range(0, length, PAGE):
+            found = await self._counted([self._keys.audit], first, first + PAGE - 1)
+            lines += Counter({bytes.fromhex(key.decode()): number for key, number in found.items()})
+        return Seals(records, lines)
+
+    async def missing(self) -> tuple[int, list[bytes]]:
+        """How many values are sealed with keys that are not configured, and the ids of those keys."""
+        seals = await self.count()
+        unknown = sorted(seals.keys - set(self.key_ids))
+        return seals.number(unknown), unknown
+
+    async def older(self) -> int:
+        """How many values another key than the newest seals."""
+        seals = await self.count()
+        return seals.number([key for key in seals.keys if key != self.key_ids[0]])
+
+    async def renew(self) -> AsyncIterator[tuple[int, int]]:
+        """Seal again what an older key seals; tells how many that are so far, of how many.
+
+        May end at any point, and begin anew. Raises `Tampered` for an audit log that does not hold: who wrote a line
+        that does not verify gets no MAC for it. What is left at the end is `unreadable`, or newly written with an older
+        key.
+        """
+        done, total = 0, await self.older()
+        for _ in range(PASSES):
+            self.unreadable = []
+            with translated():
+                async with self._redis.client() as connection:  # WAITAOF waits for the writes of its own connection
+                    async for put in self._renewed(connection):
+                        done += put
+                        if put:
+                            yield done, max(done, total)
+                    await self._disk.wait(connection)
+            if await self.older() <= len(self.unreadable):
+                return
+
+    async def _renewed(self, connection: Redis) -> AsyncIterator[int]:
+        async for lines in self._audit.older():
+            put = 0
+            for first in range(0, len(lines), LINES):
+                put += await self._replace(connection, self._keys.audit, lines[first : first + LINES])
+            yield put
+        async for page in self._pages():
+            put = 0
+            for key, found in await self._read(page):
+                put += await self._replace(connection, key, await self._resealed(key, found))
+            yield put
+
+    async def _replace(self, connection: Redis, key: bytes | str, changes: Sequence[Change]) -> int:
+        if not changes:
+            return 0
+        args: list[Argument] = [argument for change in changes for argument in change]
+        return cast("int", await self._put(keys=[key], args=args, client=connection))
+
+    async def _read(self, page: Sequence[bytes]) -> list[tuple[bytes, object]]:
+        """What these keys hold, where it is of a kind that we seal; an error for a key of another type."""
+        hashes = {"request", "posts", "refusal"}
+        kinds = {*hashes, *Purpose} - {Purpose.POST, Purpose.AUDIT_LINE}
+        sealed = [(key, kind) for key in page if (kind := self._keys.kind(key.decode(errors="replace"))) in kinds]
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for key, kind in sealed:
+                _ = pipeline.hgetall(key) if kind in hashes else pipeline.get(key)
+            found: list[Any] = await pipeline.execute(raise_on_error=False)
+        return [(key, value) for (key, _), value in zip(sealed, found, strict=True)]
+
+    async def _resealed(self, key: bytes, found: object) -> list[Change]:
+        name = key.decode(errors="replace")
+        kind = self._keys.kind(name)
+        changes = list[Change]()
+        values = cast("dict[bytes, object]", found) if isinstance(found, dict) else {b"": found}
+        for field, sealed in values.items():
+            if not isinstance(sealed, bytes) or not self._sealer.is_sealed(sealed) or self._sealer.is_newest(sealed):
+                continue
+            try:
+                part = values.get(b"rev") if kind == "request" else field
+                place = await self._place(kind, name, part if isinstance(part, bytes) else b"")
+                changes.append((field, sealed, self._sealer.seal(self._sealer.open(sealed, place), place)))
+            except Tampered:
+                self.unreadable.append(name)
+        return changes
+
+    async def _place(self, kind: str, name: str, part: bytes) -> SealContext:
+        match kind:
+            case "request":
+                return SealContext(Purpose.REQUEST, name, part.decode(errors="replace"))
+            case "posts":
+                return SealContext(Purpose.POST, name, part.decode(errors="replace"))
+            case "secret":
+                request = await self._requests.get(RequestId(name.removeprefix(self._keys.secret(RequestId("")))))
+                return self._requests.secret_place(request.value) if request else SealContext(Purpose.SECRET, name)
+            case _:
+                return SealContext(Purpose(kind), name)
+
+    async def _pages(self) -> AsyncIterator[list[bytes]]:
+        cursor = 0
+        while True:
+            with translated():
+                cursor, page = await self._redis.scan(cursor, match=self._keys.every, count=PAGE)
+            yield page
+            if not cursor:
+                return
+
+    async def _counted(self, keys: Sequence[bytes | str], *lines: int) -> Counter[bytes]:
+        with translated():
+            reply = cast("list[Any]", await self._count(keys=keys, args=lines) if keys else [])
+        return Counter(dict(zip(reply[::2], reply[1::2], strict=True)))
