@@ -28,8 +28,10 @@ from bot.slack.api.people import unconfirmed
 from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Watch, channel_problem
 from bot.store import Store
+from bot.store.codec import FORMAT
 from bot.store.connection import check as redis_problems
 from bot.store.connection import clock_problem
+from bot.store.keyspace import REQUEST_KEPT
 from bot.store.moments import utc_now
 
 GRACE = 25.0
@@ -40,7 +42,7 @@ REVISIT_AGAIN = 30.0
 """Seconds until waiting requests are looked at once more under a new policy."""
 LOOKED_WITHIN = 10.0
 """Seconds since the worker last read its agenda, beyond which this process is not ready."""
-WARNINGS = frozenset({"disk", "channels", "records"})
+WARNINGS = frozenset({"disk", "channels", "records", "format"})
 """Checks that leave this process ready."""
 log = logging.getLogger("latchkey")
 
@@ -53,7 +55,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         parts = assemble(settings, world, registry, source.current)
         worker = parts.services.worker
         await _must_have_all_keys(world.store)
-        await asyncio.gather(_followed(world.store), _first_catalog(worker))
+        await asyncio.gather(_followed(world.store), _first_catalog(worker), sign_format(world.store, world.clock))
         await parts.services.reviewing.begin()
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
@@ -90,6 +92,7 @@ async def doctor(settings: Settings) -> int:
                 ("audit log", await audit_problem(world.store), f": {_ends(world.store)}"),
                 ("records", await _records_problem(world.store), ""),
                 ("master keys", await _keys_problem(world.store), f": {await _sealed_by(world.store)}"),
+                ("format", await format_problem(world.store), f": {FORMAT}"),
                 ("Confluent Cloud", None, f": organization {await world.cloud.organization()}"),
                 ("rights at Confluent", await _rights_problem(world), ""),
                 ("expiry at Confluent", None, f": {_EXPIRY[await Backstop(world.store.cache, utc_now).known()]}"),
@@ -189,6 +192,28 @@ async def _sealed_by(store: Store) -> str:
 
 def _values(number: int) -> str:
     return f"{number} stored value{'' if number == 1 else 's'}"
+
+
+async def format_problem(store: Store) -> str | None:
+    """Whether a newer version writes here, of whose records this one leaves some alone."""
+    newest = await store.cache.get("format", int)
+    if newest is None or newest[0] <= FORMAT:
+        return None
+    return (
+        f"a newer version of Latchkey writes here (format {newest[0]}, this one knows {FORMAT}): what it has written "
+        "is left to it. Finish the upgrade."
+    )
+
+
+async def sign_format(store: Store, clock: Clock) -> None:
+    """Have it on record what this version writes, for older ones; say so if a newer one is there."""
+    try:
+        if problem := await format_problem(store):
+            log.warning("a newer version is here", extra={"why": problem})
+        else:
+            await store.cache.put("format", FORMAT, int, now=clock(), keep=REQUEST_KEPT)
+    except LatchkeyError as error:
+        log.warning("the format of the records is not known", extra={"why": str(error)})
 
 
 def _ends(store: Store) -> str:
@@ -354,6 +379,7 @@ def _checks(
         "clock": lambda: clock_problem(world.redis),
         "audit": lambda: audit_problem(world.store),
         "records": lambda: world.store.audit.doubts.problem,
+        "format": lambda: format_problem(world.store),
         "worker": looking,
         "slack": socket.problem if socket else lambda: None,
         "token": lambda: watch.aged(watch.token),

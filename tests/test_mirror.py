@@ -43,6 +43,7 @@ STORIES = {
     "services/test_life_machine.py": "lives of keys in any order",
     "services/test_rights_lost.py": "a Confluent that shows only a part",
     "services/test_rollback.py": "requests put back as they were before",
+    "services/test_upgrade.py": "two versions at once",
     "slack/api/test_proxies.py": "Slack behind a forward proxy",
     "slack/api/test_unconfirmed.py": "people without a confirmed email address, counted by doctor",
     "slack/test_limits.py": "Slack's limits at any length",

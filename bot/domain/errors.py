@@ -11,7 +11,8 @@
     ├── Unknown            the answer was lost: the effect may or may not have happened; reconcile before repeating
     ├── CloudRefused       Confluent understood and said no, for good; nothing was changed
     ├── Tampered           what the store holds is not what Latchkey wrote
-    │   └── Contradicted   the audit log says otherwise: it is older, or has no line
+    │   ├── Contradicted   the audit log says otherwise: it is older, or has no line
+    │   └── Newer          a newer version of Latchkey wrote it, and this one does not know all of it
     └── Undeliverable      Slack did not take a message
         └── TokenRefused   Slack refuses Latchkey's own token, until an operator installs the app again
 
@@ -146,6 +147,12 @@ class Contradicted(Tampered):
             advice="Ask your Latchkey administrator to look into it.",
             log=f"request {request}: {why}",
         )
+
+
+class Newer(Tampered):
+    """A stored record with more in it than this version knows. It is left to those that do."""
+
+    code = "newer"
 
 
 class Undeliverable(LatchkeyError):

@@ -1,4 +1,8 @@
-"""Items of the agenda: what becomes due, by kind, and the name that the store keeps for it."""
+"""Items of the agenda: what becomes due, by kind, and the name that the store keeps for it.
+
+Whoever needs another form of name takes a new kind: items of kinds that a version does not know are left to those
+that do, but an item of a known kind with a name that nobody wrote is dropped.
+"""
 
 import re
 from dataclasses import dataclass

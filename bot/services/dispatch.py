@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from bot.domain.deadlines import due
-from bot.domain.errors import LatchkeyError, NotFound, Occupied, Unavailable, Undeliverable, Unknown, plain
+from bot.domain.errors import LatchkeyError, Newer, NotFound, Occupied, Unavailable, Undeliverable, Unknown, plain
 from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services import commands
@@ -30,6 +30,8 @@ STALE = timedelta(hours=1)
 """How long a click is worth carrying out, where no request of its own has a deadline."""
 WITHIN = 40.0
 """Seconds for one try, less than the worker gives an item."""
+NEWER_WITHIN = timedelta(seconds=30)
+"""How long a click on what a newer version wrote waits for a process of that version."""
 C = TypeVar("C", bound=Deed)
 log = logging.getLogger("latchkey.clicks")
 
@@ -109,6 +111,8 @@ class Dispatcher:
                 return await self._later(click, passing)
             page = _apology("Not done", passing.tell, click)  # the person sits in front of the form
         except LatchkeyError as error:
+            if isinstance(error, Newer) and self.transitions.clock() - click.at < NEWER_WITHIN:
+                raise  # a process of that version may take it
             log.info("click refused", extra={**extra, "code": error.code, "why": str(error)})
             page = _apology("Not done", error.tell, click)
         except Exception:

@@ -17,6 +17,7 @@ from bot.domain.errors import (
     Conflict,
     Contradicted,
     LatchkeyError,
+    Newer,
     NotFound,
     Tampered,
     Throttled,
@@ -48,6 +49,8 @@ STEPS = 4
 AGAIN = timedelta(seconds=5)
 UNREADABLE = timedelta(minutes=5)
 """When to look again at what does not open. Dropped, it would outlive its deadlines once the right key is back."""
+LEFT = timedelta(seconds=30)
+"""Until we look again at what a newer version has to do. It comes first, for it does not wait."""
 CATALOG_EVERY = timedelta(minutes=10)
 log = logging.getLogger("latchkey.worker")
 
@@ -145,11 +148,8 @@ class Worker:
             about = {"item": str(lease.item), "code": error.code, "cause": str(error)}
             trouble.log.error("an item is dropped", extra=about)
             next_due = None
-        except Contradicted:
-            next_due = self.clock() + UNREADABLE  # the store has told the operator, once
         except Tampered as error:
-            next_due = self.clock() + UNREADABLE
-            log.error("an item cannot be read", extra={"item": str(lease.item), "why": str(error)})  # noqa: TRY400 -- nor here
+            next_due = self.clock() + _left_alone(lease.item, error)
         except Throttled as error:
             next_due = self.clock() + error.wait
             log.warning("an item waits", extra={"item": str(lease.item), "why": str(error)})
@@ -233,3 +233,16 @@ class Worker:
     async def _catalog(self, _: Item) -> datetime | None:
         await self.catalog.refresh()
         return self.clock() + CATALOG_EVERY
+
+
+def _left_alone(item: Item, error: Tampered) -> timedelta:
+    """Tell the operator why an item cannot be worked on; returns how long to leave it."""
+    match error:
+        case Newer():
+            trouble.log.warning("an item is left to a newer version", extra={"why": str(error), "cause": "format"})
+            return AGAIN if item.kind is ItemKind.CLICK else LEFT
+        case Contradicted():
+            return UNREADABLE  # the store has told the operator, once
+        case _:
+            log.error("an item cannot be read", extra={"item": str(item), "why": str(error)})
+            return UNREADABLE

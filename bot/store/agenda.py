@@ -6,19 +6,20 @@ holder dies, and stands in a hash of leases, so that an item rescheduled meanwhi
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from redis.asyncio import Redis
 
+from bot import trouble
 from bot.domain.audit import Event
 from bot.domain.keys import SlackUserId
-from bot.services.agenda import Item
+from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Lease
 from bot.store.codec import REFUSAL
 from bot.store.connection import Commands, translated
-from bot.store.keyspace import HOMES_KEPT, LEASES_TTL_MS, REFUSAL_KEPT, Keyspace
+from bot.store.keyspace import HOMES_KEPT, LEASES_TTL_MS, REFUSAL_KEPT, REQUEST_KEPT, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, from_ms, lifetime_ms
-from bot.store.scripts import Healing, load
+from bot.store.scripts import Argument, Healing, load
 from bot.store.sealing import Purpose, SealContext, Sealer
 
 MOST_VISITORS = 1000
@@ -26,12 +27,17 @@ MOST_VISITORS = 1000
 
 
 class RedisAgenda:
-    """Port `Agenda`. The caller brings the time."""
+    """Port `Agenda`. The caller brings the time.
 
-    def __init__(self, redis: Redis, keys: Keyspace) -> None:
+    Items that are of none of these kinds are put aside, and taken by a process that knows theirs.
+    """
+
+    def __init__(self, redis: Redis, keys: Keyspace, kinds: Sequence[str] = tuple(filter(None, ItemKind))) -> None:
         self._redis: Commands = redis
         self._key = keys.agenda
         self._keys = [keys.agenda, keys.leases]
+        self._aside = keys.aside
+        self._kinds = kinds
         self._lease = load(redis, "lease")
         self._settle = load(redis, "settle")
         self._newest_first = True
@@ -41,10 +47,14 @@ class RedisAgenda:
         until = from_ms(floor_ms(now + lease))
         self._newest_first = not self._newest_first  # so that both have their turn where there is room for one
         with translated():
-            args = [floor_ms(now), floor_ms(until), limit, LEASES_TTL_MS, int(self._newest_first)]
-            items = await self._lease(keys=self._keys, args=args)
+            ttls = (LEASES_TTL_MS, lifetime_ms(REQUEST_KEPT))
+            args: list[Argument] = [floor_ms(now), floor_ms(until), limit, int(self._newest_first), *ttls, *self._kinds]
+            aside, *items = cast("list[Any]", await self._lease(keys=[*self._keys, self._aside], args=args))
+        if aside:
+            about = {"items": aside, "cause": "kind"}
+            trouble.log.warning("items of kinds that this version does not know are left to newer ones", extra=about)
         # Others can write here too: what is no text must not stop the worker. It names nothing that is known.
-        return [Lease(Item.parse(item.decode(errors="replace")), until) for item in cast("list[bytes]", items)]
+        return [Lease(Item.parse(item.decode(errors="replace")), until) for item in items]
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:
         """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""

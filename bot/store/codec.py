@@ -1,9 +1,11 @@
 """Domain values to JSON and back: what is inside the sealed bodies.
 
-A body that does not parse raises `Tampered`; no error quotes what it read. Secrets stay out of the types here: the
-one place that has to keep one, a click's response_url, writes it beside the click.
+A body that does not parse, or has fields that this version does not know, raises `Newer`: it opens, so a Latchkey wrote
+it, and to write it back would lose what is in those fields. No error quotes what it read. Secrets stay out of the types
+here: the one place that has to keep one, a click's response_url, writes it beside the click.
 """
 
+import re
 from dataclasses import dataclass, replace
 from types import GenericAlias
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
@@ -11,17 +13,22 @@ from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 from pydantic import ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from bot.domain.audit import Event
+from bot.domain.errors import Newer
 from bot.domain.keys import Secret
 from bot.domain.requests import Request
 from bot.domain.review import Attestation
 from bot.services.commands import Click, Draft
 from bot.services.ports.store import Reviewed
 from bot.services.surfaces import Surface
-from bot.store.sealing import SealContext, Sealer, not_ours
+from bot.store.sealing import SealContext, Sealer
 
 T = TypeVar("T")
 # `Secret` is arbitrary to pydantic: it passes where it is None and cannot be serialised where it is not.
 _CONFIG = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
+_STRICT = ConfigDict(**_CONFIG, extra="forbid")
+FORMAT = 1
+"""What the records of requests are like; one more with each change of their fields. Each record carries it."""
+_FORMAT = re.compile(rb'\{"format":([0-9]{1,9}),')
 
 ClickRecord: TypeAlias = tuple[Click, str | None]
 """A click without its response_url, and the response_url."""
@@ -51,18 +58,43 @@ class Codec(Generic[T]):
         return sealer.seal(self._adapter.dump_json(value), place)
 
     def open(self, sealer: Sealer, sealed: bytes, place: SealContext) -> T:
-        """Read it back. Raises `Tampered` when it does not open there, or is not of this type."""
-        plain = sealer.open(sealed, place)
+        """Read it back. Raises `Tampered` when it does not open there, `Newer` when it is not of this type."""
+        return self._read(sealer.open(sealed, place), place)
+
+    def _read(self, plain: bytes, place: SealContext) -> T:
         try:
             return self._adapter.validate_json(plain)
         except ValidationError:
-            raise not_ours(place, "is not what this version of Latchkey writes") from None
+            raise newer(place, "is not what this version of Latchkey writes") from None
 
 
-REQUEST_JSON: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")], config=_CONFIG)
-REQUEST = Codec(REQUEST_JSON)
-CLICK: Codec[ClickRecord] = Codec(TypeAdapter(ClickRecord, config=_CONFIG))
-DRAFT: Codec[DraftRecord] = Codec(TypeAdapter(DraftRecord, config=_CONFIG))
+class Formatted(Codec[T]):
+    """Sealed JSON objects that carry their format. One without it is of format 1."""
+
+    def seal(self, sealer: Sealer, value: T, place: SealContext) -> bytes:
+        """Write a value down for one place."""
+        return sealer.seal(b'{"format":%d,%b' % (FORMAT, self._adapter.dump_json(value)[1:]), place)
+
+    def _read(self, plain: bytes, place: SealContext) -> T:
+        found = _FORMAT.match(plain)
+        if found and int(found[1]) > FORMAT:
+            raise newer(place, f"has format {int(found[1])}; this version of Latchkey knows {FORMAT}")
+        return super()._read(b"{" + plain[found.end() :] if found else plain, place)
+
+
+def newer(place: SealContext, why: str) -> Newer:
+    """The error for a body that another version has written: it names the place, and never the content."""
+    return Newer(
+        "A newer version of Latchkey wrote this, and this one doesn't know all of it, so nothing was done.",
+        advice="Ask your Latchkey administrator to finish the upgrade.",
+        log=f"{place.key} (revision {place.revision}) {why}",
+    )
+
+
+REQUEST_JSON: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")], config=_STRICT)
+REQUEST = Formatted(REQUEST_JSON)
+CLICK: Codec[ClickRecord] = Codec(TypeAdapter(ClickRecord, config=_STRICT))
+DRAFT: Codec[DraftRecord] = Codec(TypeAdapter(DraftRecord, config=_STRICT))
 POST: Codec[tuple[PostRecord]] = Codec(TypeAdapter(tuple[PostRecord], config=_CONFIG))
 REFUSAL: Codec[tuple[Event]] = Codec(TypeAdapter(tuple[Event], config=_CONFIG))
 KEEP: Codec[tuple[Attestation]] = Codec(TypeAdapter(tuple[Attestation], config=_CONFIG))

@@ -121,6 +121,11 @@ class Keyspace:
         return self._key("leases")
 
     @property
+    def aside(self) -> str:
+        """Sorted set of due items of unknown kinds, for processes that know them. Kept `REQUEST_KEPT`."""
+        return self._key("aside")
+
+    @property
     def audit(self) -> str:
         """List of audit lines, oldest first."""
         return self._key("audit")

@@ -43,6 +43,7 @@ class RedisRequests:
         self._disk = disk
         self._script = load(redis, "audit", "commit")
         self._healing = Healing(redis)
+        self._codec = REQUEST
 
     async def get(self, request: RequestId) -> Stored[Request] | None:
         """The request, or None when there is none. Raises `Tampered`, also for one that the audit log contradicts."""
@@ -132,7 +133,7 @@ class RedisRequests:
         place = SealContext(Purpose.REQUEST, self._keys.request(request), (revision or b"").decode(errors="replace"))
         if body is None or revision is None or not revision.isdigit():
             raise not_ours(place, "is not a record")
-        return Stored(REQUEST.open(self._sealer, body, place), int(revision))
+        return Stored(self._codec.open(self._sealer, body, place), int(revision))
 
     async def survey(self) -> None:
         """Look at every record's revision, and have on the list of doubts what the audit log contradicts."""
@@ -201,7 +202,9 @@ class RedisRequests:
 
     def _arguments(self, change: Change, rev: int) -> list[Argument]:
         ask = change.after.ask
-        body = REQUEST.seal(self._sealer, change.after, SealContext(Purpose.REQUEST, self._keys.request(ask.id), rev))
+        body = self._codec.seal(
+            self._sealer, change.after, SealContext(Purpose.REQUEST, self._keys.request(ask.id), rev)
+        )
         secret, secret_ttl = self._sealed_secret(change)
         return [
             rev - 1,

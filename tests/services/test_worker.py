@@ -23,7 +23,7 @@ from tests.support.stored import next_due
 
 NOBODY: Any = None
 CLICK = build.a_click(Approve(RequestId("R1")))
-UNKNOWN = Item.parse("made-up:R1")
+UNKNOWN = Item.parse("sweep:R1")
 HOME = Item(ItemKind.HOME, "U1")
 
 

@@ -7,6 +7,7 @@ from bot.domain.keys import SlackUserId
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Lease
 from bot.store import Store, agenda
+from bot.store.agenda import RedisAgenda
 from bot.store.keyspace import Keyspace
 from bot.store.moments import EPOCH, ceil_ms, floor_ms, from_ms, lifetime_ms
 from tests.store.given import NOW
@@ -177,7 +178,7 @@ async def test_an_item_keeps_the_name_under_which_older_versions_stored_it(
 
 @pytest.mark.parametrize(
     "name",
-    ["", ":", "a", "a:b", "catalog:", "catalogs", "sweep:", "sweep:R1", "sweep:R1/01", "sweep:R1/-1", "sweep:R1/1/2"],
+    ["sweep:", "sweep:R1", "sweep:R1/01", "sweep:R1/-1", "sweep:R1/1/2"],
 )
 async def test_what_latchkey_did_not_write_is_no_item_and_can_be_dropped(store: Store, redis: Any, name: str) -> None:
     await redis.zadd("lk:{T01}:agenda", {name: 0})
@@ -227,3 +228,30 @@ async def test_what_others_write_there_is_nobody(store: Store, redis: Any, keys:
     await redis.zadd(keys.homes, {b"\xff\xfe": NOW.timestamp() * 1000})
 
     assert ANN in await store.homes.since(NOW)
+
+
+@pytest.mark.parametrize("name", ["", ":", "a", "a:b", "catalog:", "catalogs", "later:R1", "sweep", "later"])
+async def test_t8_an_item_of_an_unknown_kind_is_left_to_who_knows_it(
+    store: Store, redis: Any, keys: Keyspace, name: str
+) -> None:
+    newer = RedisAgenda(redis, keys, (*filter(None, ItemKind), "later:", "later"))
+    await redis.zadd(keys.agenda, {name: 0})
+    await store.agenda.put(A, NOW)
+
+    assert await items(store, NOW + HOUR) == await items(store, NOW + HOUR + 2 * MINUTE) == ["a"]
+    found = [lease.item for lease in await newer.take(NOW + 2 * HOUR, MINUTE, 9)]
+
+    assert sorted(map(str, found)) == sorted({"click:a"} | ({name} & {"later:R1", "later"}))
+    assert await redis.zcard(keys.aside) == 2 - len(found)
+
+
+async def test_t9_any_number_of_items_of_unknown_kinds_is_put_aside_and_told_once(
+    store: Store, redis: Any, keys: Keyspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    await redis.zadd(keys.agenda, {f"junk{n}": n for n in range(5_000)})
+    await store.agenda.put(A, NOW)
+
+    assert [await items(store, NOW + HOUR) for _ in range(4)] == [["a"], [], [], []]
+
+    assert await redis.zcard(keys.agenda) == 1
+    assert caplog.messages == ["items of kinds that this version does not know are left to newer ones"]

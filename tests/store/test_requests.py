@@ -225,15 +225,15 @@ async def test_a_change_sets_when_the_request_is_due(store: Store) -> None:
 
 async def test_further_items_are_never_put_off(store: Store) -> None:
     await store.agenda.put(Item(ItemKind.CATALOG), NOW + HOUR)
-    names = {"catalog": NOW + 3 * HOUR, "sweep:R1/2": NOW + 2 * HOUR, "early": NOW}
+    names = {"catalog": NOW + 3 * HOUR, "sweep:R1/2": NOW + 2 * HOUR, "click:C1": NOW}
     also = {Item.parse(name): due for name, due in names.items()}
-    await store.agenda.put(Item.parse("early"), NOW + HOUR)
+    await store.agenda.put(Item.parse("click:C1"), NOW + HOUR)
 
     await store.requests.commit(replace(added(pending()), due=None, also=also))
 
     later = NOW + timedelta(seconds=1)
     taken = [await store.agenda.take(later + hours * HOUR, 24 * HOUR, 10) for hours in (0, 1, 2)]
-    assert [[str(lease.item) for lease in leases] for leases in taken] == [["early"], ["catalog"], ["sweep:R1/2"]]
+    assert [[str(lease.item) for lease in leases] for leases in taken] == [["click:C1"], ["catalog"], ["sweep:R1/2"]]
 
 
 async def test_lists_are_in_order_and_hold_what_they_should(store: Store) -> None:
