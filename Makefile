@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # or pyright asks for its newest vers
 
 .NOTPARALLEL: # slack-types reads what test wrote
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test test-unit check lint types imports slack-types format lock clean test-seeds
+.PHONY: help sandbox test test-unit check lint types imports slack-types format lock clean test-seeds mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-unit: $(VENV)/.dev-ready ## in a minute and one process: rules, services, m
 
 test-seeds: $(VENV)/.dev-ready ## the stories over many seeds of an unkind Slack (ARGS="--seeds 20")
 	@$(BIN)/python tools/seeds.py $(PARALLEL) $(ARGS)
+
+mutants: $(VENV)/.dev-ready ## break the product on purpose and see whether tests notice (ARGS="--files GLOB --n 50 --seed 7")
+	@$(BIN)/python tools/mutants.py $(ARGS)
 
 check: lint types imports test slack-types ## all that CI asks for
 

@@ -1,0 +1,141 @@
+"""Break the product on purpose, one small change at a time, and see whether the nearest tests notice.
+
+`make mutants ARGS="--files bot/services/keys/reveal.py --n 50 --seed 7"`. Prints each change that no test noticed, as a
+diff. The changes are drawn by seed and made in a copy of the repository. Exits non-zero if any survived.
+"""
+
+import argparse
+import difflib
+import importlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+DECIDING = (
+    "bot/domain/authority.py",
+    "bot/domain/deadlines.py",
+    "bot/domain/decision.py",
+    "bot/domain/readiness.py",
+    "bot/domain/roles.py",
+    "bot/services/keys/*.py",
+    "bot/services/people/*.py",
+    "bot/services/requests/*.py",
+    "bot/services/review/audience.py",
+    "bot/store/*.py",
+)
+"""What decides, deletes, reveals and stores."""
+KINDS = (
+    "Comparison",
+    "AddNot",
+    "AndWithOr",
+    "OrWithAnd",
+    "TrueWithFalse",
+    "FalseWithTrue",
+    "Number",
+    "UnaryOperator",
+    "_Add_Sub",
+    "_Sub_Add",
+    "ZeroIter",
+)
+"""Parts of the names of Cosmic Ray's operators; the others mostly break type annotations, which any test notices."""
+TESTED = {"policyfile": "policy"}
+LONGEST = 300
+"""Seconds that the tests of one change may take: one that hangs is noticed, and said, for the machine may be slow."""
+
+
+class Mutant(NamedTuple):
+    """One change: the file, Cosmic Ray's name for what is done to it, and to which of its occurrences."""
+
+    file: str
+    operator: str
+    occurrence: int
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Draw them and try them; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="tools/mutants.py", description=__doc__)
+    parser.add_argument("--files", nargs="+", default=DECIDING, help="globs (default: what decides and stores)")
+    parser.add_argument("--n", type=int, default=50, help="how many (default 50)")
+    parser.add_argument("--seed", type=int, default=7, help="draws the same ones again (default 7)")
+    asked = parser.parse_args(given)
+    files = sorted({str(path.relative_to(ROOT)) for glob in asked.files for path in ROOT.glob(glob)})
+    places = [place for file in files for place in _places(file)]
+    draw = random.Random(asked.seed)  # noqa: S311 - to be repeated, not to be secret
+    chosen = [draw.choice(place) for place in draw.sample(places, min(asked.n, len(places)))]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = _copied(Path(folder))
+        survivors = [each for each in chosen if not _is_noticed(each, copy)]
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} noticed, of {len(places)} places in {len(files)} files")
+    return 1 if survivors else 0
+
+
+def _places(file: str) -> Iterator[list[Mutant]]:
+    """For each place in a file where something can be changed, the changes."""
+    plugins, ast = _cosmic_ray("plugins"), _cosmic_ray("ast")
+    nodes, found = list(ast.ast_nodes(ast.get_ast((ROOT / file).read_text("utf-8")))), dict[Any, list[Mutant]]()
+    for name in sorted(plugins.operator_names()):
+        if any(kind in name for kind in KINDS):
+            operator = plugins.get_operator(name)()
+            spans = [span for node in nodes for span in operator.mutation_positions(node)]
+            for occurrence, span in enumerate(spans):
+                found.setdefault(span, []).append(Mutant(file, name, occurrence))
+    yield from found.values()
+
+
+def _is_noticed(mutant: Mutant, copy: Path) -> bool:
+    path = copy / mutant.file
+    before = path.read_text("utf-8")
+    operator = _cosmic_ray("plugins").get_operator(mutant.operator)()
+    after: str = _cosmic_ray("mutating").mutate_code(before, operator, mutant.occurrence)
+    path.write_text(after, "utf-8")
+    try:
+        ran = subprocess.run(  # noqa: S603 - ours
+            [sys.executable, "-m", "pytest", "-qx", "-p", "no:randomly", "-m", "not search", *_nearest(mutant.file)],
+            cwd=copy,
+            capture_output=True,
+            check=False,
+            timeout=LONGEST,
+        )
+        is_noticed, how = ran.returncode != 0, "."
+    except subprocess.TimeoutExpired:
+        is_noticed, how = True, f"timed out: {mutant}"
+    finally:
+        path.write_text(before, "utf-8")
+    print(how if is_noticed else f"SURVIVED {mutant}\n{_diff(before, after)}", flush=True)
+    return is_noticed
+
+
+def _nearest(file: str) -> list[str]:
+    """The tests of the module's folder, its own first."""
+    _, *below, name = Path(file).parts
+    folder = Path("tests", *(TESTED.get(each, each) for each in below))
+    own = folder / f"test_{name}"
+    return [str(each) for each in (own, folder) if (ROOT / each).exists()]
+
+
+def _diff(before: str, after: str) -> str:
+    return "\n".join(list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1))[2:])
+
+
+def _copied(folder: Path) -> Path:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)  # noqa: S607
+    for name in listed.stdout.decode().split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def _cosmic_ray(module: str) -> ModuleType:
+    return importlib.import_module(f"cosmic_ray.{module}")  # it tells no types
+
+
+if __name__ == "__main__":
+    sys.exit(main())
