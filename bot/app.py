@@ -57,6 +57,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         await _must_have_all_keys(world.store)
         await asyncio.gather(_followed(world.store), _first_catalog(worker), sign_format(world.store, world.clock))
         await parts.services.reviewing.begin()
+        await parts.services.strays.begin()
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
         await stack.enter_async_context(_surveyed(world.store))

@@ -11,7 +11,7 @@ from bot.connections import World
 from bot.domain.audit import Event
 from bot.domain.policy import Policy
 from bot.domain.requests import Request
-from bot.metrics import AuditLog, events_counter, refusals_counter
+from bot.metrics import AuditLog, events_counter, refusals_counter, strays_counter
 from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Drawn, Homes, Visitors
 from bot.services.browse.key import Viewing
@@ -29,6 +29,7 @@ from bot.services.keys.reconcile import Orphans, Reconciliation
 from bot.services.keys.reveal import Delivery
 from bot.services.keys.service_accounts import Accounts
 from bot.services.keys.steps import Steps
+from bot.services.keys.strays import Strays
 from bot.services.messages import Publisher
 from bot.services.people.approvers import Approvers
 from bot.services.people.candidates import Candidates
@@ -81,6 +82,7 @@ class Ports:
     clock: Clock
     jitter: Callable[[], float] = chance
     events_written: Callable[[Sequence[Event]], None] = lambda _: None
+    stray_found: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Services:
     listing: Listing
     homes: Homes
     reviewing: Reviewing
+    strays: Strays
     origin: Origin
     policy_changes: PolicyChanges
     worker: Worker
@@ -167,6 +170,7 @@ def compose(ports: Ports) -> Services:
         await homes.changed(request)
         await reviewing.moved(request)
 
+    strays = Strays(transitions, cloud, ports.audit, ports.agenda, ports.stray_found)
     worker = Worker(
         ports.agenda,
         ports.inbox,
@@ -182,6 +186,7 @@ def compose(ports: Ports) -> Services:
             ItemKind.GONE: origin.look,
             ItemKind.REFUSAL: refusals.step,
             ItemKind.SWEEP: reconciliation.sweep,
+            ItemKind.STRAY: strays.look,
             ItemKind.ACCOUNT: accounts.settle,
             **dict.fromkeys(REVIEW_ITEMS, reviewing.step),
         },
@@ -199,6 +204,7 @@ def compose(ports: Ports) -> Services:
         listing,
         homes,
         reviewing,
+        strays,
         origin,
         policy_changes,
         worker,
@@ -210,7 +216,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     store = world.store
     hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
     replies, views = Replies(world.slack, world.session, hosts), AckedViews(world.slack)
-    refusals = refusals_counter(registry)
+    refusals, strays = refusals_counter(registry), strays_counter(registry)
     notifier = SlackNotifier(replies, views, refused=lambda surface, code: refusals.labels(surface, code).inc())
     AuditLog(
         registry,
@@ -238,6 +244,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         policy=policy,
         clock=world.clock,
         events_written=events_counter(registry),
+        stray_found=lambda secret: strays.labels(secret).inc(),
     )
     return Parts(compose(ports), replies, views)
 

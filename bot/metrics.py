@@ -49,3 +49,9 @@ class AuditLog(Collector):
         yield GaugeMetricFamily("latchkey_audit_trusted", says, value=self._is_trusted())
         says = "Records that the audit log contradicts, and that are left alone."
         yield GaugeMetricFamily("latchkey_records_contradicted", says, value=self._contradicted())
+
+
+def strays_counter(registry: CollectorRegistry) -> Counter:
+    """`latchkey_keys_without_record_total{secret="unseen"}`."""
+    says = "Keys with Latchkey's marker and no record, each counted once a day, by what is known of the secret."
+    return Counter("latchkey_keys_without_record", says, ["secret"], registry=registry)

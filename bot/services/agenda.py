@@ -23,6 +23,8 @@ class ItemKind(StrEnum):
     """Whether the key of a request is still there."""
     REFUSAL = "refusal:"
     """How often somebody was refused the same within a minute."""
+    STRAY = "stray:"
+    """The keys that carry our marker, from a page token on; without one, the beginning of a daily look."""
     HOME = "home:"
     CATALOG = "catalog"
     REVIEW = "review:"

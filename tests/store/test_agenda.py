@@ -157,6 +157,8 @@ def test_a_day_is_a_day() -> None:
         (Item(ItemKind.SWEEP, "R1", 2), b"sweep:R1/2"),
         (Item(ItemKind.ACCOUNT, "R1"), b"account:R1"),
         (Item(ItemKind.GONE, "R1"), b"gone:R1"),
+        (Item(ItemKind.STRAY), b"stray:"),
+        (Item(ItemKind.STRAY, "token"), b"stray:token"),
         (Item(ItemKind.HOME, "U0DANA"), b"home:U0DANA"),
         (Item(ItemKind.CATALOG), b"catalog"),
         (Item(ItemKind.REVIEW), b"review:"),

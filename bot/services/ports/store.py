@@ -3,7 +3,7 @@
 Every method may raise `Unavailable`; what else it raises stands beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeAlias, TypeVar
@@ -201,6 +201,10 @@ class Audit(Protocol):
 
     async def append(self, *events: Event) -> None:
         """Write events that go with no change of a request."""
+
+    def read(self) -> AsyncIterator[Mapping[str, object]]:
+        """Every line, oldest first. Raises `Tampered`, perhaps at the end, for a log that cannot be trusted."""
+        ...
 
 
 class Tally(Protocol):

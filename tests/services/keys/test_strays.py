@@ -1,0 +1,95 @@
+"""T5: keys whose record was lost or expired are found, and reported with what is known of their secrets."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis
+
+from bot.domain.keys import RequestId
+from bot.services.agenda import Item, ItemKind
+from bot.services.commands import Approve, Show
+from bot.services.keys.strays import EVERY, Strays
+from tests.services.world import World, a_world
+from tests.support import build
+from tests.support.build import ERIN
+
+R1 = RequestId("R1")
+FIRST = Item(ItemKind.STRAY)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with a_world() as world:
+        await world.seed(build.pending())
+        await world.click(Approve(R1), ERIN)
+        await world.work_now()
+        yield world
+
+
+async def reported(world: World, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """The keys that one look reports, and what it says of their secrets."""
+    strays: Strays = world.start().services.strays
+    caplog.clear()
+    assert await strays.look(FIRST) == world.clock() + EVERY
+    found: list[Any] = [record for record in caplog.records if record.message == "a key has no record"]
+    return [(each.key, each.secret) for each in found]
+
+
+async def lose(world: World, *names: str) -> None:
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        await redis.delete(*(f"lk:{{T01}}:{name}" for name in names))
+
+
+async def test_t5_a_key_whose_record_was_lost_is_reported(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    (key,) = world.cloud.live(R1)
+    assert await reported(world, caplog) == []
+
+    await lose(world, "request:R1")
+
+    assert await reported(world, caplog) == [(key, "unseen")]
+    assert world.cloud.live(R1) == [key]
+
+
+async def test_t5_a_key_whose_secret_was_shown_may_be_in_use(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    await world.click(Show(R1, 1))
+    await world.work_now()
+
+    await lose(world, "request:R1")
+
+    assert [secret for _, secret in await reported(world, caplog)] == ["seen"]
+
+
+async def test_t5_without_the_audit_log_nothing_is_known_of_a_secret(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await lose(world, "request:R1", "audit", "audit-head")
+
+    assert [secret for _, secret in await reported(world, caplog)] == ["unknown"]
+
+
+async def test_t5_a_marker_that_somebody_wrote_into_another_key_says_nothing_of_its_secret(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = world.cloud.add(build.a_key("KEYOTHER00000001", "[lk:R1/1]"))
+
+    await lose(world, "request:R1")
+
+    assert dict(await reported(world, caplog))[other.id] == "unknown"
+
+
+async def test_t5_a_record_that_cannot_be_read_is_not_lost(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        await redis.hset("lk:{T01}:request:R1", "body", b"planted")
+
+    assert await reported(world, caplog) == []
+
+
+async def test_t5_the_look_comes_every_day(world: World) -> None:
+    strays = world.start().services.strays
+    await strays.begin()
+    await strays.begin()
+
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        due = await redis.zscore("lk:{T01}:agenda", "stray:")
+    assert due == (world.clock() + EVERY).timestamp() * 1000
