@@ -1,8 +1,9 @@
 """The audit log: a hash chain that only grows, written by the same scripts that change requests.
 
-A line is canonical JSON: `hash` is SHA-256 of `prev` and the body, `mac` is an HMAC of `hash`. It names the revisions
-of its request before (`was`) and after it (`rev`); lines from before Latchkey did so have neither. The last number and
-hash are sealed beside the log (the head), so a log whose end was cut off does not pass, nor take another line.
+A line is canonical JSON, stored sealed: `hash` is SHA-256 of `prev` and the body, `mac` is an HMAC of `hash`. It names
+the revisions of its request before (`was`) and after it (`rev`); lines from before Latchkey did so have neither. The
+last number and hash are sealed beside the log (the head), so a log whose end was cut off does not pass, nor take
+another line.
 
 Each process follows the log, and so knows what it says of each request: no line is written, and no record is touched,
 that contradicts it.
@@ -127,7 +128,7 @@ class RedisAudit:
         await self._tail(1, 0)
 
     async def older(self) -> AsyncIterator[list[tuple[int, bytes, bytes]]]:
-        """Pages of lines that an older master key wrote: their places, as they are, and as the newest key writes them.
+        """Pages of lines that the newest master key did not seal: their places, as they are, and as it writes them.
 
         Hashes stay, and only what verifies with its own key gets a new MAC. Raises `Tampered` at the first other line.
         """
@@ -137,12 +138,10 @@ class RedisAudit:
             page = list[tuple[int, bytes, bytes]]()
             for stored, line in zip(raw, self._parsed(raw, chain.seq), strict=True):
                 if wrong := chain.next(line):
-                    raise not_ours(
-                        SealContext(Purpose.AUDIT_LINE, self._keys.audit, chain.seq), f"is not to be trusted: {wrong}"
-                    )
-                if not self._sealer.mac_is_newest(str(line["mac"])):
+                    raise not_ours(self._place_of(chain.seq), f"is not to be trusted: {wrong}")
+                if not self._sealer.is_newest(stored):
                     line["mac"] = self._sealer.mac(chain.hash.encode())
-                    page.append((chain.seq - 1, stored, _canonical(line)))
+                    page.append((chain.seq - 1, stored, self._sealed(line)))
             yield page
 
     async def follow(self) -> None:
@@ -213,7 +212,7 @@ class RedisAudit:
             line = _line(seq, prev, entry, self._sealer)
             prev = str(line["hash"])
             hashes.append(prev)
-            lines.append(_canonical(line))
+            lines.append(self._sealed(line))
         stored = self._sealer.seal(_canonical({"seq": seq, "hash": prev}), self._place) if lines else self._head.stored
         return Linked(self._head, Head(seq, prev, stored), tuple(entries), tuple(hashes), tuple(lines))
 
@@ -287,11 +286,22 @@ class RedisAudit:
             return cast("list[bytes]", await self._redis.lrange(self._keys.audit, first, last))
 
     def _parsed(self, raw: Sequence[bytes], first: int) -> list[dict[str, object]]:
+        return [self._opened(stored, seq) for seq, stored in enumerate(raw, first + 1)]
+
+    def _sealed(self, line: Mapping[str, object]) -> bytes:
+        return self._sealer.seal(_canonical(line), self._place_of(cast("int", line["seq"])))
+
+    def _opened(self, stored: bytes, seq: int) -> dict[str, object]:
+        """A line as it was written. Lines from before they were sealed are JSON; their hashes and MACs hold, too."""
+        place = self._place_of(seq)
+        plain = stored if stored.startswith(b"{") else self._sealer.open(stored, place)
         try:
-            return [dict(cast("Mapping[str, object]", json.loads(line))) for line in raw]
-        except (ValueError, TypeError):
-            place = SealContext(Purpose.AUDIT_LINE, self._keys.audit, first)
-            raise not_ours(place, "or a line after it is no JSON") from None
+            return dict(cast("Mapping[str, object]", json.loads(plain)))
+        except (ValueError, TypeError, RecursionError):
+            raise not_ours(place, "is no JSON") from None
+
+    def _place_of(self, seq: int) -> SealContext:
+        return SealContext(Purpose.AUDIT_BODY, self._keys.audit, seq)
 
 
 def tries() -> Iterator[None]:

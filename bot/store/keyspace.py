@@ -127,7 +127,7 @@ class Keyspace:
 
     @property
     def audit(self) -> str:
-        """List of audit lines, oldest first."""
+        """List of audit lines, oldest first, each sealed."""
         return self._key("audit")
 
     @property

@@ -46,6 +46,9 @@ class Purpose(StrEnum):
     REFUSAL = "refusal"
     AUDIT_HEAD = "audit-head"
     AUDIT_LINE = "audit-line"
+    """The MAC of a line, which its export has."""
+    AUDIT_BODY = "audit-body"
+    """A line as it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +120,6 @@ class Sealer:
         if key_id not in self._masters:
             return None
         return hmac.compare_digest(self._mac(key_id, data).encode(), mac.encode())
-
-    def mac_is_newest(self, mac: str) -> bool:
-        """Whether the key that seals made this MAC."""
-        return mac.startswith(f"{self._first.hex()}.")
 
     def _mac(self, key_id: bytes, data: bytes) -> str:
         subkey = _subkey(self._masters[key_id], Purpose.AUDIT_LINE)

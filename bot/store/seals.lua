@@ -23,9 +23,10 @@ for _, key in ipairs(KEYS) do
     end
   elseif kind == 'list' and ARGV[1] then
     for _, line in ipairs(redis.call('LRANGE', key, ARGV[1], ARGV[2])) do
-      local id = string.match(line, '"mac":"(%x+)%.')
+      look(line)
+      local id = string.match(line, '"mac":"(' .. string.rep('%x', 16) .. ')%.') -- of before lines were sealed
       if id then
-        count(id)
+        count((string.gsub(id, '%x%x', function(byte) return string.char(tonumber(byte, 16)) end)))
       end
     end
   end

@@ -73,8 +73,7 @@ class RedisSeals:
         with translated():
             length: int = await self._redis.llen(self._keys.audit)
         for first in range(0, length, PAGE):
-            found = await self._counted([self._keys.audit], first, first + PAGE - 1)
-            lines += Counter({bytes.fromhex(key.decode()): number for key, number in found.items()})
+            lines += await self._counted([self._keys.audit], first, first + PAGE - 1)
         return Seals(records, lines)
 
     async def missing(self) -> tuple[int, list[bytes]]:
@@ -129,7 +128,7 @@ class RedisSeals:
     async def _read(self, page: Sequence[bytes]) -> list[tuple[bytes, object]]:
         """What these keys hold, where it is of a kind that we seal; an error for a key of another type."""
         hashes = {"request", "posts", "refusal"}
-        kinds = {*hashes, *Purpose} - {Purpose.POST, Purpose.AUDIT_LINE}
+        kinds = {*hashes, *Purpose} - {Purpose.POST, Purpose.AUDIT_LINE, Purpose.AUDIT_BODY}
         sealed = [(key, kind) for key in page if (kind := self._keys.kind(key.decode(errors="replace"))) in kinds]
         async with self._redis.pipeline(transaction=False) as pipeline:
             for key, kind in sealed:

@@ -149,10 +149,18 @@ async def test_an_older_end_put_back_is_noticed_by_who_saw_the_newer_one(
 
 async def test_a_replaced_end_is_found(store: Store, redis: Any, keys: Keyspace) -> None:
     await three(store)
-    last = json.loads(await redis.lindex(keys.audit, -1))
+    *_, last = await lines_of(store)
     await redis.lset(keys.audit, -1, json.dumps({**last, "actor": "U99"}))
 
     assert str(await audit_problem(store)).startswith("line 3: ")
+
+
+async def test_a_sealed_line_opens_at_no_other_place(store: Store, redis: Any, keys: Keyspace) -> None:
+    await three(store)
+    await redis.lset(keys.audit, 1, await redis.lindex(keys.audit, 0))
+
+    with pytest.raises(Tampered):
+        await audit_problem(store)
 
 
 async def test_a_line_that_is_no_json_is_tampering(store: Store, redis: Any, keys: Keyspace) -> None:

@@ -76,7 +76,9 @@ async def test_t7_after_a_reseal_the_old_key_opens_nothing_and_is_needed_by_noth
     lifetimes = {key: await redis.pttl(key) async for key in redis.scan_iter()}
     count = await both.seals.count()
     assert (count.records[of(OLD)], count.lines[of(OLD)], count.keys) == (11, 2, {of(OLD)})
-    assert count.records.total() > len(set(Purpose) - {Purpose.AUDIT_LINE}), "fill() has one for each purpose"
+    assert count.records.total() > len(set(Purpose) - {Purpose.AUDIT_LINE, Purpose.AUDIT_BODY}), (
+        "fill() has one for each purpose"
+    )
     assert await new.seals.missing() == (13, [of(OLD)])
 
     steps = await resealed(both)
@@ -156,17 +158,36 @@ async def test_t7_a_process_that_still_seals_with_the_old_key_goes_on_after_a_re
     assert verify_lines(await lines_of(running), Sealer([NEW])) is None
 
 
+async def test_t6_lines_from_before_they_were_sealed_are_read_and_sealed_by_a_reseal(
+    store: Store, both: Store, new: Store, redis: Any, keys: Keyspace
+) -> None:
+    await fill(store)
+    before = await lines_of(store)
+    for place, line in enumerate(before):
+        await redis.lset(keys.audit, place, json.dumps(line, sort_keys=True, separators=(",", ":")))
+    await store.audit.append(event())
+    assert (await both.seals.count()).lines == {of(OLD): 3}
+    assert (await lines_of(store))[:2] == before
+    assert verify_lines(await lines_of(store), Sealer([OLD])) is None
+
+    await resealed(both)
+
+    assert (await both.seals.count()).lines == {of(NEW): 3}
+    assert ANN.slack.encode() not in b"".join(await redis.lrange(keys.audit, 0, -1))
+    assert verify_lines(await lines_of(new), Sealer([NEW])) is None
+
+
 @pytest.mark.parametrize("forgery", ["changed", "foreign", "cut"])
 async def test_t7_a_reseal_signs_no_line_that_was_not_ours(
     store: Store, both: Store, redis: Any, keys: Keyspace, forgery: str
 ) -> None:
     await store.audit.append(event(), event(), event())
-    lines = await redis.lrange(keys.audit, 0, -1)
+    second = (await lines_of(store))[1]
     match forgery:
         case "changed":
-            await redis.lset(keys.audit, 1, json.dumps({**json.loads(lines[1]), "actor": "U99"}))
+            await redis.lset(keys.audit, 1, json.dumps({**second, "actor": "U99"}))
         case "foreign":  # a chain that holds, with the MACs of another key; the head is the same
-            await redis.lset(keys.audit, 1, json.dumps({**json.loads(lines[1]), "mac": Sealer([bytes(32)]).mac(b"")}))
+            await redis.lset(keys.audit, 1, json.dumps({**second, "mac": Sealer([bytes(32)]).mac(b"")}))
         case _:
             await redis.rpop(keys.audit)
     before = await redis.lrange(keys.audit, 0, -1)

@@ -7,8 +7,9 @@ from typing import Any
 from bot.domain.keys import RequestId
 from bot.services.commands import Click, ReplyTo, Show
 from bot.store import Store
-from tests.store.given import ANN, NOW, RESPONSE_URL, SECRET, added, changed, states
+from tests.store.given import ANN, NOW, RESPONSE_URL, SECRET, added, changed, event, pending, states
 from tests.support.build import HOUR, TEAM
+from tests.support.processes import everything_in
 
 MARKERS = (SECRET.reveal().encode(), RESPONSE_URL.reveal().encode(), b"marker0")
 
@@ -29,6 +30,19 @@ async def test_no_key_holds_a_secret_in_the_clear(store: Store, redis: Any) -> N
     dump += [await redis.get(key) for key in ("lk:{T01}:click:C1", "lk:{T01}:secret:R1")]
     assert len(dump) > 8
     assert not any(marker in value for value in dump for marker in MARKERS)
+
+
+async def test_t6_who_reads_all_of_redis_reads_no_reason_name_or_address(store: Store, redis: Any) -> None:
+    ask = states()["ready"].ask
+    told = {"reason": "ticket-4711", "email": "ann@example.com", "name": ask.name, "description": ask.description}
+    await store.audit.append(replace(event(None), details=told))
+    await use_everything(store)
+    await store.requests.commit(added(pending("R2")))
+
+    dump = await everything_in(redis)
+    assert [word for word in (*told.values(), ask.reason, "request:submitted") if word.encode() in dump] == []
+    lines = [line async for line in store.audit.read()]
+    assert lines[0]["details"] == told, "who holds the keys reads it all"
 
 
 async def test_no_file_holds_a_secret_in_the_clear(stored_here: Store, data_dir: Path) -> None:
