@@ -64,12 +64,7 @@ def rehearse(
 
     It runs in place of the bot, and takes everything back.
     """
-    settings = terminal.settings()
-    from bot.rehearsal.console import Terminal
-    from bot.rehearsal.run import Plan
-    from bot.rehearsal.run import rehearse as walk
-
-    raise typer.Exit(complete(walk(settings, Plan(report, confluent, wait), Terminal())))
+    raise typer.Exit(complete(_rehearsed(terminal.settings(), report, confluent, wait)))
 
 
 @app.command()
@@ -160,6 +155,13 @@ async def _until_stopped(settings: "Settings") -> None:
     for number in signals:
         loop.add_signal_handler(number, ask_to_stop)
     await run_app(settings, stop)
+
+
+async def _rehearsed(settings: "Settings", report: Path, confluent: str, wait: float) -> int:
+    from bot.rehearsal.console import Terminal
+    from bot.rehearsal.run import Plan, rehearse
+
+    return await rehearse(settings, Plan(report, confluent, wait), Terminal())  # which needs the running loop
 
 
 async def _audit_lines(settings: "Settings") -> list[dict[str, object]]:

@@ -141,7 +141,7 @@ def translated() -> Generator[None]:
         raise Unavailable(
             "Latchkey's store refuses to work, so nothing more was done.",
             advice="Ask your Latchkey administrator to look into it.",
-            log=f"store: {type(error).__name__}: {error}",
+            log=f"store: {type(error).__name__}: {said}",
         ) from error
     except (RedisError, OSError) as error:
         raise unconfirmed(type(error).__name__) from error

@@ -48,4 +48,5 @@ async def test_r3_a_store_that_became_a_replica_is_not_ready_and_says_why(tmp_pa
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             ready = await client.get("/readyz")
 
-    assert (ready.status_code, ready.json()["checks"]["store"]) == (503, "store: ReadOnlyError")
+    assert ready.status_code == 503
+    assert ready.json()["checks"]["store"].startswith("store: ReadOnlyError: ")

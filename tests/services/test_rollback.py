@@ -49,6 +49,7 @@ async def actions(world: World) -> list[str]:
 
 
 async def pass_time(world: World, hours: int, step: int = 1) -> None:
+    await world.work_now()
     for _ in range(0, hours, step):
         world.clock.advance(step * HOUR)
         await world.work_now()
