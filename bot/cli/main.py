@@ -1,4 +1,6 @@
-"""The command line. Exit codes: 0 all is well, 1 a check failed, 2 the settings or the surroundings will not do.
+"""The command line.
+
+Exit codes: 0 all is well, 1 a check failed, 2 the settings or the surroundings will not do, 75 the same may do later.
 
 What a command needs is imported inside it, so that `latchkey --help` answers at once.
 """

@@ -3,6 +3,7 @@
 Imports stand inside, so that `latchkey --help` answers at once.
 """
 
+import os
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -21,10 +22,12 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
 
     from bot.domain.errors import LatchkeyError
     from bot.server import CannotListen
-    from bot.settings import StartupError
+    from bot.settings import StartupError, TryAgain
 
     try:
         return asyncio.run(work)
+    except TryAgain as error:
+        fail(str(error), code=os.EX_TEMPFAIL)
     except (StartupError, CannotListen) as error:
         fail(str(error))
     except LatchkeyError as error:
@@ -51,7 +54,7 @@ def settings() -> "Settings":
     return found
 
 
-def fail(message: str) -> NoReturn:
+def fail(message: str, code: int = 2) -> NoReturn:
     """End the program: the settings or the surroundings will not do."""
     typer.echo(message, err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(code)

@@ -25,7 +25,7 @@ from bot.store.sealing import SealContext, Sealer
 T = TypeVar("T")
 # `Secret` is arbitrary to pydantic: it passes where it is None and cannot be serialised where it is not.
 _CONFIG = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
-_STRICT = ConfigDict(**_CONFIG, extra="forbid")
+_STRICT = _CONFIG | ConfigDict(extra="forbid")
 FORMAT = 1
 """What the records of requests are like; one more with each change of their fields. Each record carries it."""
 _FORMAT = re.compile(rb'\{"format":([0-9]{1,9}),')

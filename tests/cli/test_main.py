@@ -20,7 +20,7 @@ from bot.cli import main
 from bot.domain.audit import SYSTEM, Action, Event
 from bot.domain.keys import RequestId
 from bot.server import CannotListen
-from bot.settings import Settings, StartupError
+from bot.settings import Settings, StartupError, TryAgain
 from bot.store import audit
 from bot.store.sealing import Sealer, new_master_key, parse_master_keys
 
@@ -107,6 +107,16 @@ def test_what_will_not_start_is_one_line(application: ModuleType, error: Excepti
     result = latchkey("run")
 
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{error}\n")
+
+
+def test_t16_a_start_that_may_succeed_later_has_a_code_of_its_own(application: ModuleType) -> None:
+    async def run(_given: Settings, _stop: asyncio.Event) -> None:
+        raise TryAgain("Slack has no time for Latchkey (http_429).")
+
+    application.run = run  # type: ignore[attr-defined]
+    result = latchkey("run")
+
+    assert (result.exit_code, result.stdout, result.stderr) == (75, "", "Slack has no time for Latchkey (http_429).\n")
 
 
 def test_a_bug_is_logged_without_its_secrets(application: ModuleType) -> None:

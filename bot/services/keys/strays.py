@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from bot.domain.audit import Action
 from bot.domain.errors import NotFound, Tampered
@@ -92,5 +93,5 @@ class Strays:
             if request in requests and action in HANDED_OVER:
                 shown.add(request)
             elif request in requests and action == Action.CREATED and isinstance(details, dict):
-                created[KeyId(str(details["key"]))] = request
+                created[KeyId(str(cast("Mapping[str, object]", details)["key"]))] = request
         return created, shown
