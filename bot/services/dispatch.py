@@ -124,7 +124,7 @@ class Dispatcher:
         now = self.transitions.clock()
         if click.answer:
             return TextPage(*click.answer)
-        if now >= (click.until or click.at + STALE):
+        if now > (click.until or click.at + STALE):
             # An old record put back into the store does nothing, either.
             return _apology(
                 "Not done", f"Latchkey couldn't act on your click of {when(click.at)} in time. {_LOOK}", click
