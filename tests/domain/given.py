@@ -1,4 +1,4 @@
-"""One small organisation: its people, what stands in it, and where in it a role can be bound."""
+"""One small organization: what stands in it, and where in it a role can be bound. People come from `build`."""
 
 from bot.domain.authority import HeldRoles
 from bot.domain.keys import (

@@ -1,4 +1,8 @@
-"""What the tests of the store begin with: a workspace, people, and one request in every state."""
+"""What the tests of the store begin with: people, and one request in every state.
+
+These are the values of the stored records in `tests/data/states`, which stay as they are; everything else that a test
+needs is built by `tests/support/build.py`.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime
