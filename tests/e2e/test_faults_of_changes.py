@@ -208,7 +208,9 @@ async def test_of_a_key_of_ours_that_goes_before_its_approval_everybody_is_told(
             gone = "no longer exists" if verb == "edit" else "It was gone already"
             await it.card_says(gone)
             await it.dana.see(f"Your key {key} for orders-dev ({verb}) is no more.")
-            await it.dana.see("omebody deleted it outside Latchkey.")
+            await it.dana.see(
+                "somebody else deleted it." if verb == "delete" else "omebody deleted it outside Latchkey."
+            )
 
 
 async def test_a_key_that_is_gone_is_not_extended(tmp_path: Path) -> None:
@@ -545,7 +547,13 @@ async def a_key(it: Play, name: str) -> str:
 
 
 def is_told_gone(person: PersonAtClient) -> bool:
-    gone = ("The key was deleted", "There is no such key", "any more: it was deleted", "This key is being deleted.")
+    gone = (
+        "The key was deleted",
+        "It was gone already: somebody else deleted it.",
+        "There is no such key",
+        "any more: it was deleted",
+        "This key is being deleted.",
+    )
     return any(text in person.describe() for text in gone)
 
 

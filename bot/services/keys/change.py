@@ -173,7 +173,7 @@ class KeyChanges:
         return self.transitions.event(action, ask.id, ask.requester.slack, **details)
 
 
-_GONE = "It was gone already: somebody deleted it outside Latchkey."
+_GONE = "It was gone already: somebody else deleted it."  # in Confluent, or by a request that was quicker
 
 
 def _left(*, is_first: bool) -> str:
