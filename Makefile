@@ -10,7 +10,7 @@ LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 
 PARALLEL := --numprocesses=6 --dist=loadfile
 
 # What needs no sandbox, no second process of Latchkey and no browser; searches through hundreds of lives take too long.
-UNIT := domain services policy handlers store slack/messages slack/payloads slack/views slack/test_limits.py slack/test_views.py
+UNIT := domain services policy handlers store slack/messages slack/payloads slack/views slack/test_views.py
 UNIT := $(addprefix tests/,$(UNIT)) --deselect=tests/store/test_embedded.py -m 'not search'
 
 # What the bot sent to the sandbox's Slack during the tests.

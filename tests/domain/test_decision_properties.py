@@ -46,6 +46,8 @@ from tests.domain.given import (
 )
 from tests.support.build import DANA, DAY, ERIN, FEMI, NOW, ORGANIZATION, OTTO, an_approval, an_ask, terms
 
+pytestmark = pytest.mark.search
+
 ROLES = sorted({*DOCUMENTED.rows, *NEWEST.rows, "AccountAdmin", "MetricsViewer"})
 WILD = (
     "environment=*",

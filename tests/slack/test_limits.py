@@ -72,6 +72,8 @@ from sandbox.slack.limits import block_problems, check_options, check_view
 from tests.support import build
 from tests.support import given as some
 
+pytestmark = pytest.mark.search
+
 few = settings(max_examples=10)
 SECRET = "cflt" + "marker0secret" * 4 + "54" + "wrong0"
 TEXTS = {

@@ -14,6 +14,8 @@ from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
 from tests.support.faults import Fault, Plan
 
+pytestmark = pytest.mark.search
+
 OLD, MADE = KeyId("KEY0000000000099"), KeyId("KEY0000000000001")
 R1 = RequestId("R1")
 ENDS = {
