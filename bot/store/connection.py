@@ -18,7 +18,7 @@ from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
 from bot import trouble
-from bot.domain.errors import Unavailable
+from bot.domain.errors import ASK_ADMINISTRATOR, Unavailable
 from bot.store.keyspace import Keyspace
 
 T = TypeVar("T")
@@ -135,12 +135,13 @@ def translated() -> Generator[None]:
     try:
         yield
     except ResponseError as error:
-        _, _, said = str(error).rpartition("caused error: ")  # by a pipeline, which says first what it was asked
+        # For the log alone: a pipeline says first what it was asked, with the names of keys.
+        _, _, said = str(error).rpartition("caused error: ")
         cause = f"{type(error).__name__}: {said[:20]}"
-        trouble.log.error("the store refuses", extra={"cause": cause, "why": str(error)[:200]})
+        trouble.log.error("the store refuses", extra={"cause": cause, "why": said[:200]})
         raise Unavailable(
             "Latchkey's store refuses to work, so nothing more was done.",
-            advice="Ask your Latchkey administrator to look into it.",
+            advice=ASK_ADMINISTRATOR,
             log=f"store: {type(error).__name__}: {said}",
         ) from error
     except (RedisError, OSError) as error:

@@ -289,7 +289,8 @@ class RedisRequests:
 
 def _not_failed(answer: object) -> Any:  # noqa: ANN401 - whatever Redis answers
     """The answer; a key of another type is no record, and must not hide the others."""
-    if isinstance(answer, ResponseError) and "WRONGTYPE" in str(answer):
+    # The first word of an error reply is its code, says RESP; redis-py has no class for this one.
+    if isinstance(answer, ResponseError) and str(answer).partition(" ")[0] == "WRONGTYPE":
         return (b"", None)
     if isinstance(answer, Exception):
         raise answer

@@ -45,13 +45,14 @@ class Healing:
         """What stands at a key of this type; a value of another type counts as nothing, and is logged as it goes."""
         try:
             return await reading()
-        except ResponseError as error:
-            if "WRONGTYPE" not in str(error):
-                raise
-        await self.remove(key, of)
+        except ResponseError:
+            if not await self.remove(key, of):
+                raise  # of something else than the type
         return await reading()
 
-    async def remove(self, key: str, of: Type) -> None:
-        """Remove what is there, unless it is of this type."""
-        if await self._script(keys=[key], args=[of]) == 1:
+    async def remove(self, key: str, of: Type) -> bool:
+        """Remove what is there, unless it is of this type; whether it was removed."""
+        removed = await self._script(keys=[key], args=[of]) == 1
+        if removed:
             trouble.log.error("a foreign value is removed", extra={"cause": key, "why": f"it is no {of}"})
+        return removed

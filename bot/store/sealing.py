@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bot import trouble
-from bot.domain.errors import Tampered
+from bot.domain.errors import ASK_ADMINISTRATOR, Tampered
 
 MASTER_KEY_BYTES = 32
 _PREFIX = "lk1_"
@@ -134,7 +134,7 @@ def not_ours(place: SealContext, why: str) -> Tampered:
     trouble.log.error("what is stored cannot be trusted", extra={"why": f"{place.purpose}: it {why}"})
     return Tampered(
         "Latchkey can't trust what its store holds, so nothing was done.",
-        advice="Ask your Latchkey administrator to look into it.",
+        advice=ASK_ADMINISTRATOR,
         log=f"{place.key} (revision {place.revision}) {why}",
     )
 
