@@ -133,10 +133,10 @@ async def reseal(settings: Settings) -> int:
     async with connected(settings, utc_now) as world:
         seals = world.store.seals
         async for done, total in seals.renew():
-            print(f"{done} of {total} values are sealed with the first key now.")  # noqa: T201 -- as in `doctor`
+            print(f"{done} of {total} values are sealed with the first key now.")  # noqa: T201 - progress is what the command prints
         left = await seals.older()
         for name in seals.unreadable:
-            print(f"Does not open, and stays as it is: {name}")  # noqa: T201 -- as above
+            print(f"Does not open, and stays as it is: {name}")  # noqa: T201 - part of what the command prints
         if left == 0:
             end = "The first master key seals everything. The others can go, once every process has it first."
         elif seals.unreadable:
@@ -145,7 +145,7 @@ async def reseal(settings: Settings) -> int:
             end = (
                 f"{_values(left)} left: another process seals with another key. Give all the same, and run this again."
             )
-        print(end)  # noqa: T201 -- as above
+        print(end)  # noqa: T201 - the command ends with it
         return 1 if left else 0
 
 

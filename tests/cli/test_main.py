@@ -77,7 +77,7 @@ def test_a_signal_asks_to_stop(application: ModuleType, number: signal.Signals) 
         signal.raise_signal(number)
         await stop.wait()
 
-    application.run = run  # type: ignore[attr-defined]
+    application.run = run  # type: ignore[attr-defined] # a module made for the test
     before = signal.getsignal(number)
     result = latchkey("run")
 
@@ -93,7 +93,7 @@ def test_a_second_signal_ends_it_at_once(application: ModuleType) -> None:
         signal.raise_signal(signal.SIGINT)
         await asyncio.Event().wait()
 
-    application.run = run  # type: ignore[attr-defined]
+    application.run = run  # type: ignore[attr-defined] # a module made for the test
 
     assert latchkey("run").exit_code not in {0, 2}
 
@@ -103,7 +103,7 @@ def test_what_will_not_start_is_one_line(application: ModuleType, error: Excepti
     async def run(_given: Settings, _stop: asyncio.Event) -> None:
         raise error
 
-    application.run = run  # type: ignore[attr-defined]
+    application.run = run  # type: ignore[attr-defined] # a module made for the test
     result = latchkey("run")
 
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{error}\n")
@@ -113,7 +113,7 @@ def test_t16_a_start_that_may_succeed_later_has_a_code_of_its_own(application: M
     async def run(_given: Settings, _stop: asyncio.Event) -> None:
         raise TryAgain("Slack has no time for Latchkey (http_429).")
 
-    application.run = run  # type: ignore[attr-defined]
+    application.run = run  # type: ignore[attr-defined] # a module made for the test
     result = latchkey("run")
 
     assert (result.exit_code, result.stdout, result.stderr) == (75, "", "Slack has no time for Latchkey (http_429).\n")
@@ -123,7 +123,7 @@ def test_a_bug_is_logged_without_its_secrets(application: ModuleType) -> None:
     async def run(_given: Settings, _stop: asyncio.Event) -> None:
         raise LookupError("redis://u:sesame@cache")
 
-    application.run = run  # type: ignore[attr-defined]
+    application.run = run  # type: ignore[attr-defined] # a module made for the test
     result = latchkey("run")
 
     assert result.exit_code == 1
@@ -151,7 +151,7 @@ def test_doctor_ends_with_what_it_found(application: ModuleType, code: int) -> N
         print("slack: ok")  # noqa: T201
         return code
 
-    application.doctor = doctor  # type: ignore[attr-defined]
+    application.doctor = doctor  # type: ignore[attr-defined] # a module made for the test
     result = latchkey("doctor")
 
     assert (result.exit_code, result.stdout) == (code, "slack: ok\n")
@@ -203,8 +203,8 @@ def live_log(application: ModuleType) -> list[dict[str, Any]]:
     async def records_problem(_given: Settings) -> str | None:
         return None
 
-    application.audit_lines = audit_lines  # type: ignore[attr-defined]
-    application.records_problem = records_problem  # type: ignore[attr-defined]
+    application.audit_lines = audit_lines  # type: ignore[attr-defined] # a module made for the test
+    application.records_problem = records_problem  # type: ignore[attr-defined] # a module made for the test
     return lines
 
 
@@ -236,7 +236,7 @@ def test_t4_verify_without_a_file_says_which_records_the_log_contradicts(
     async def records_problem(_given: Settings) -> str | None:
         return "1 record contradicts the audit log"
 
-    application.records_problem = records_problem  # type: ignore[attr-defined]
+    application.records_problem = records_problem  # type: ignore[attr-defined] # a module made for the test
     result = latchkey("audit", "verify")
 
     assert live_log
