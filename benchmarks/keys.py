@@ -1,7 +1,7 @@
 """What many keys cost who looks at them: the list's first page, Home, and one pass of the review.
 
-Two organisations, one with 1,000 keys and one with 100,000, each account with 50 of them; places are the same. The
-reader administers the organisation and so sees every key; on Home, 50 requests wait and 50 keys are her own.
+Two organizations, one with 1,000 keys and one with 100,000, each account with 50 of them; places are the same. The
+reader administers the organization and so sees every key; on Home, 50 requests wait and 50 keys are her own.
 """
 
 from datetime import timedelta
@@ -40,7 +40,7 @@ async def measure() -> list[Line]:
 
 
 class _Looked:
-    """What was measured in one organisation: milliseconds, calls, and seconds of CPU."""
+    """What was measured in one organization: milliseconds, calls, and seconds of CPU."""
 
     list: Latencies
     home: Latencies

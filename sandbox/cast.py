@@ -26,7 +26,7 @@ DEV, PROD = "env-dev001", "env-prod01"
 
 
 def crn(*parts: str) -> str:
-    """The CRN of a place in the organisation, from its `key=value` parts."""
+    """The CRN of a place in the organization, from its `key=value` parts."""
     return "/".join([ORG_CRN, *parts])
 
 

@@ -231,7 +231,7 @@ def _who(someone: Someone) -> str:
 
 def _resource(resource: Resource) -> str:
     if isinstance(resource, OrganizationScope):
-        return f"the organisation ({resource.name})"
+        return f"the organization ({resource.name})"
     environment = f"{resource.environment_name} ({resource.environment})"
     named = resource.id if resource.name == resource.id else f"{resource.name} ({resource.id})"
     return f"{named} in {environment}"

@@ -1,4 +1,4 @@
-"""A snapshot of an organisation and its Slack workspace: what a decision is made from, in one JSON file.
+"""A snapshot of an organization and its Slack workspace: what a decision is made from, in one JSON file.
 
 It holds names, e-mail addresses and who may do what; no key and no secret. `SnapshotCloud` and `SnapshotPeople` answer
 from it what Confluent Cloud and Slack answered when it was taken.
@@ -131,7 +131,7 @@ class SnapshotCloud:
     snapshot: Snapshot
 
     async def organization(self) -> str:
-        """The organisation's id, as CRNs carry it."""
+        """The organization's id, as CRNs carry it."""
         return self.snapshot.organization
 
     async def own_account(self) -> Principal:
@@ -205,7 +205,7 @@ async def _workspace(people: People, policy: Policy, tenant: Tenant, users: Sequ
 
 
 async def _patiently(ask: Callable[[str], Awaitable[T]] | Callable[[SlackUserId], Awaitable[T]], what: str) -> T:
-    """Ask, as often as Slack says to come back later: an organisation has more users than a minute has calls."""
+    """Ask, as often as Slack says to come back later: an organization has more users than a minute has calls."""
     while True:
         try:
             return await ask(SlackUserId(what))

@@ -87,7 +87,7 @@ def of_ksql(status: wire.KsqlStatus) -> Endpoints:
 
 
 def of_flink(region: wire.FlinkRegion, listed: Iterable[Listed] = ()) -> Endpoints:
-    """The address of Flink in a region, without the organisation."""
+    """The address of Flink in a region, without the organization."""
     public = _Address(region.http_endpoint, is_private=_is_private_host(region.http_endpoint))
     return _first([public, _Address(region.private_http_endpoint, is_private=True), *_listed(listed)])
 

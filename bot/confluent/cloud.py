@@ -13,7 +13,7 @@ from bot.confluent.failures import Lost
 from bot.confluent.inventory import API_KEYS, SERVICE_ACCOUNTS
 from bot.confluent.references import opens
 from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User, by_name
-from bot.domain.errors import CloudRefused, NotFound, Throttled, Unavailable, Unknown
+from bot.domain.errors import ASK_ADMINISTRATOR, CloudRefused, NotFound, Throttled, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KeyId, Owner, Placed, Principal, Resource, Secret, ServiceAccount, normal_email
 from bot.domain.kinds import Kind
 from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
@@ -24,7 +24,6 @@ RIGHTS_BACK = timedelta(minutes=5)
 
 _PART = "Confluent Cloud may show Latchkey only a part of what there is, so nobody can tell here what is gone."
 _UNCHANGED = "Nothing was changed."
-_TELL = "Tell whoever runs Latchkey."
 _LOST = "Confluent Cloud's answer was lost."
 _MAY_BE = "The service account may or may not exist; Latchkey is checking."
 _CRN = "crn://confluent.cloud/organization="
@@ -44,14 +43,14 @@ class ConfluentCloud:
         self._organization: str | None = None
 
     async def organization(self) -> str:
-        """The organisation's id, as CRNs carry it; asked for once, it never changes."""
+        """The organization's id, as CRNs carry it; asked for once, it never changes."""
         if self._organization is None:
             found = [row.id async for row in self._client.list_all(inventory.ORGANIZATIONS, wire.Organization)]
             if not found:
                 raise Unavailable(
                     "Confluent Cloud shows Latchkey no organization.",
                     changed=_UNCHANGED,
-                    advice=_TELL,
+                    advice=ASK_ADMINISTRATOR,
                     log=f"GET {inventory.ORGANIZATIONS}: an empty list",
                 )
             self._organization = found[0]
@@ -63,13 +62,13 @@ class ConfluentCloud:
         if row is None or not row.spec.owner.id:
             raise Unavailable(
                 "Confluent Cloud does not say whose key Latchkey uses, so nothing was changed.",
-                advice=_TELL,
+                advice=ASK_ADMINISTRATOR,
                 log="the owner of CONFLUENT_CLOUD_API_KEY cannot be read",
             )
         return Principal(row.spec.owner.id)
 
     async def must_see_all(self) -> None:
-        """Return when our account administers the organisation: to any other, lists leave out what it may not see.
+        """Return when our account administers the organization: to any other, lists leave out what it may not see.
 
         Look after the list, not before: who lost its rights in between has not got them now.
         """
@@ -100,12 +99,12 @@ class ConfluentCloud:
         return inventory.account_of(row) if row else None
 
     async def users(self) -> Sequence[User]:
-        """All users of the organisation."""
+        """All users of the organization."""
         rows = self._client.list_all(inventory.USERS, wire.User)
         return by_name([User(Principal(row.id), normal_email(row.email), row.full_name) async for row in rows])
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
-        """Everything bound to this principal, at the organisation and below."""
+        """Everything bound to this principal, at the organization and below."""
         here = f"{_CRN}{await self.organization()}"
         who = f"{_PRINCIPAL}{principal}"
         found = [*await self._bindings(here, who), *await self._bindings(f"{here}/*", who)]
@@ -211,7 +210,7 @@ class ConfluentCloud:
         return tuple(references.api_key(row) for row in rows if row.spec.owner.id == owner), len(skipped) + lost
 
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
-        """Some of the organisation's keys that have an owner. Raises `NotFound` when the token has expired."""
+        """Some of the organization's keys that have an owner. Raises `NotFound` when the token has expired."""
         try:
             rows, after = await self._client.list_page(API_KEYS, wire.ApiKey, token)
         except CloudRefused as refused:
@@ -243,7 +242,7 @@ class ConfluentCloud:
         return await self._delete(API_KEYS, key, self._listed_keys(owner, resource))
 
     async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
-        """The limits of the organisation, of this owner's account, and of this Kafka cluster."""
+        """The limits of the organization, of this owner's account, and of this Kafka cluster."""
         return await quotas.applied(self._client, owner, cluster, environment)
 
     async def _delete(self, collection: str, id_: str, listed: AsyncGenerator[wire.Item]) -> bool:
@@ -277,7 +276,7 @@ class ConfluentCloud:
 
 
 def _a_part(log: str) -> Throttled:
-    advice = "Tell whoever runs Latchkey that its account needs OrganizationAdmin."
+    advice = "Ask your Latchkey administrator: its service account needs OrganizationAdmin."
     return Throttled(_PART, wait=RIGHTS_BACK, changed=_UNCHANGED, advice=advice, log=log)
 
 

@@ -16,7 +16,15 @@ import httpx
 from pydantic import BeforeValidator, Field, ValidationError
 
 from bot.confluent.wire import Number, Text, Wire
-from bot.domain.errors import CloudRefused, KeyRefused, LatchkeyError, Throttled, Unavailable, Unknown
+from bot.domain.errors import (
+    ASK_ADMINISTRATOR,
+    CloudRefused,
+    KeyRefused,
+    LatchkeyError,
+    Throttled,
+    Unavailable,
+    Unknown,
+)
 
 Method: TypeAlias = Literal["GET", "POST", "PATCH", "DELETE"]
 
@@ -135,7 +143,7 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
         return _no_answer(method, log, sent=outcome.sent)
     status = outcome.status_code
     if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(outcome)):
-        return KeyRefused(_OWN_KEY_REFUSED, changed=_NOTHING, advice="Tell whoever runs Latchkey.", log=log)
+        return KeyRefused(_OWN_KEY_REFUSED, changed=_NOTHING, advice=ASK_ADMINISTRATOR, log=log)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _throttled(method, outcome, log)
     if outcome.is_client_error:

@@ -1,4 +1,4 @@
-"""The limits that Confluent applies to an organisation, an account, a cluster."""
+"""The limits that Confluent applies to an organization, an account, a cluster."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class AppliedQuota(wire.Item):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A scope, its filters, and the id of what it is asked for; "" is the organisation."""
+    """A scope, its filters, and the id of what it is asked for; "" is the organization."""
 
     scope: str
     of: str = ""
@@ -49,7 +49,7 @@ class _Asked:
 
 
 async def applied(client: Client, owner: Owner | None, cluster: str, environment: str) -> Sequence[Quota]:
-    """The limits of the organisation, of this owner's account, and of this Kafka cluster.
+    """The limits of the organization, of this owner's account, and of this Kafka cluster.
 
     A scope that Confluent refuses is left out. Raises `Unavailable`.
     """

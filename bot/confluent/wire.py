@@ -101,7 +101,7 @@ class Metadata(Wire):
 
 
 class Organization(Item):
-    """The one organisation of our key."""
+    """The one organization of our key."""
 
 
 class Environment(Item):

@@ -12,7 +12,7 @@ from bot.domain.keys import NewServiceAccount, Owner, Path, Person, Resource, Se
 from bot.domain.requests import Request
 from bot.domain.roles import DOCUMENTED, TABLES, Binding, Scope, Table, Whose
 
-_ELSEWHERE = "it is bound in another organisation"
+_ELSEWHERE = "it is bound in another organization"
 OPERATOR = "Operator"
 _DESCRIBES = DOCUMENTED[OPERATOR].kinds
 """The kinds of other people's keys that an Operator may describe, in whatever version of the role table."""
@@ -28,7 +28,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class HeldRoles:
-    """A person, with the roles that person holds right now in our organisation, and the table that reads them."""
+    """A person, with the roles that person holds right now in our organization, and the table that reads them."""
 
     person: Person
     bindings: tuple[Binding, ...]
@@ -93,7 +93,7 @@ def reaches(held_roles: HeldRoles, target: Target) -> bool:
 def describe(binding: Binding) -> str:
     """A binding in words for people: "EnvironmentAdmin of env-dev001"."""
     path = Scope.parse(binding.crn).path
-    return f"{binding.role} of {' / '.join(value for _, value in path) if path else 'the organisation'}"
+    return f"{binding.role} of {' / '.join(value for _, value in path) if path else 'the organization'}"
 
 
 def _is_new(target: Target) -> bool:
@@ -205,7 +205,7 @@ def _by_place(scope: Scope, paths: Sequence[Path], grounds: _Grounds) -> tuple[b
         return False, "it is bound somewhere else"
     if any(len(scope.path) <= len(path) for path in met):
         return True, "it covers the resource"
-    # Everything is inside the organisation, so that being inside it means nothing.
+    # Everything is inside the organization, so that being inside it means nothing.
     if grounds.is_own and any(met):
         return True, "it reaches into the resource: enough for an own key"
     return False, "it is bound inside the resource, not to all of it"
@@ -250,7 +250,7 @@ def _operates(binding: Binding, held_roles: HeldRoles, target: Target) -> bool:
 
 
 def _here(binding: Binding, held_roles: HeldRoles) -> Scope | None:
-    """Where a binding of this person holds in our organisation; None when it is not theirs, or elsewhere."""
+    """Where a binding of this person holds in our organization; None when it is not theirs, or elsewhere."""
     scope = Scope.parse(binding.crn)
     is_here = scope.organization and scope.organization == held_roles.organization
     return scope if is_here and binding.principal == held_roles.person.principal else None

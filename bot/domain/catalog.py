@@ -27,7 +27,7 @@ class Endpoints:
     is_private: bool = False
     """Whether Confluent named no address outside a private network."""
     organization: str = ""
-    """The organisation's id, which Flink's and Cloud's clients need."""
+    """The organization's id, which Flink's and Cloud's clients need."""
     is_paused: bool = False
     """Whether nothing answers there until somebody resumes it; ksqlDB clusters can be paused."""
 
@@ -60,7 +60,7 @@ class Quota:
     limit: int
     usage: int | None
     of: str = ""
-    """The id of the user, service account, environment or cluster that it limits; "" is the organisation."""
+    """The id of the user, service account, environment or cluster that it limits; "" is the organization."""
 
 
 @dataclass(frozen=True, slots=True)

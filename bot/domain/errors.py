@@ -25,6 +25,9 @@ from typing import ClassVar
 
 from bot.domain.keys import RequestId
 
+ASK_ADMINISTRATOR = "Ask your Latchkey administrator to look into it."
+"""The advice where only an operator can help."""
+
 
 def plain(text: str) -> str:
     """Text that came from outside, safe inside Slack's mrkdwn: it links, mentions and pings nothing."""
@@ -144,7 +147,7 @@ class Contradicted(Tampered):
     def __init__(self, request: str, why: str) -> None:
         super().__init__(
             "Latchkey's record of this request doesn't match its audit log, so nothing was done.",
-            advice="Ask your Latchkey administrator to look into it.",
+            advice=ASK_ADMINISTRATOR,
             log=f"request {request}: {why}",
         )
 

@@ -17,7 +17,7 @@ Principal = NewType("Principal", str)
 KeyId = NewType("KeyId", str)
 RequestId = NewType("RequestId", str)
 Path: TypeAlias = tuple[tuple[str, str], ...]
-"""The part of a CRN below the organisation, as (element, value) pairs; empty is the organisation itself."""
+"""The part of a CRN below the organization, as (element, value) pairs; empty is the organization itself."""
 
 
 class Operation(StrEnum):
@@ -143,7 +143,7 @@ class FlinkRegion:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationScope:
-    """A resource of the whole organisation: Cloud resource management, Tableflow, or Global."""
+    """A resource of the whole organization: Cloud resource management, Tableflow, or Global."""
 
     kind: Kind
     environment: ClassVar[str] = ""
@@ -164,7 +164,7 @@ class OrganizationScope:
         return self.kind.row.noun
 
     def paths(self) -> tuple[Path, ...]:
-        """See `Cluster.paths`: the organisation itself."""
+        """See `Cluster.paths`: the organization itself."""
         return ((),)
 
 

@@ -86,13 +86,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RoleMapping:
-    """A role that the policy gives to a Slack user or to everybody in a user group, at a place of the organisation."""
+    """A role that the policy gives to a Slack user or to everybody in a user group, at a place of the organization."""
 
     subject: str
     """A Slack id: U… or W… is a person, S… a user group."""
     role: str
     scope: str = ""
-    """A path below the organisation as in a CRN, `environment=env-1/cloud-cluster=lkc-1`; "" is all of it."""
+    """A path below the organization as in a CRN, `environment=env-1/cloud-cluster=lkc-1`; "" is all of it."""
 
     @property
     def is_group(self) -> bool:
@@ -169,7 +169,7 @@ def built_in(defaults: Rule) -> tuple[Rule, ...]:
     wide = frozenset(kind for kind in Kind if kind.row.opens_organization)
     two = max(defaults.approvals, 2)
     return (
-        _named(defaults, "two approvals for keys that open the organisation", Match(MAKES, wide), two),
+        _named(defaults, "two approvals for keys that open the organization", Match(MAKES, wide), two),
         _named(defaults, f"{_approvals(defaults.approvals)} for every new key", Match(MAKES), defaults.approvals),
         _named(defaults, "whoever manages a key may edit and delete it", Match(CHANGES), 0),
     )

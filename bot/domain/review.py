@@ -1,6 +1,6 @@
 """The regular review of keys: which ones somebody should look at again, and why. Pure values.
 
-Its reason is the page's tip: keys that nobody needs are a risk, and count against the organisation's limits.
+Its reason is the page's tip: keys that nobody needs are a risk, and count against the organization's limits.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ review's channel, where nobody of these can be found."""
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What one reader is asked about the keys of one owner; `owner` None is the organisation, with quotas alone."""
+    """What one reader is asked about the keys of one owner; `owner` None is the organization, with quotas alone."""
 
     owner: Owner | None
     audience: Audience

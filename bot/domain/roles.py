@@ -105,9 +105,9 @@ class Table:
         return frozenset(self.rows) | self.creates_accounts
 
     def makes_accounts(self, role: str, place: Path) -> bool:
-        """Whether this role, bound at this place of our organisation, lets its holder make service accounts.
+        """Whether this role, bound at this place of our organization, lets its holder make service accounts.
 
-        An account is in no environment: roles of places count wherever they are bound, those of the organisation only
+        An account is in no environment: roles of places count wherever they are bound, those of the organization only
         when they are bound to all of it.
         """
         return role in self.creates_accounts and (role not in OF_THE_ORGANIZATION or place == ())
@@ -152,7 +152,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A parsed CRN: the organisation's id ("" when it is no CRN) and the path below it."""
+    """A parsed CRN: the organization's id ("" when it is no CRN) and the path below it."""
 
     organization: str
     path: Path
@@ -162,7 +162,7 @@ class Scope:
     def parse(cls, crn: str) -> "Scope":
         """Read a CRN: any authority, percent-encoding decoded, `kafka=X` beside `cloud-cluster=X` dropped.
 
-        What is not one, whole and from the organisation down, covers nothing: half understood, it could seem wider.
+        What is not one, whole and from the organization down, covers nothing: half understood, it could seem wider.
         """
         return _parsed(crn)
 
@@ -172,7 +172,7 @@ class Scope:
         if self.has_wildcard:
             return all(map(_matches, mine, path))
         if mine and path and mine[0] != path[0]:
-            return False  # where nearly every binding of a large organisation ends: in another environment
+            return False  # where nearly every binding of a large organization ends: in another environment
         common = min(len(mine), len(path))
         return mine[:common] == path[:common]
 

@@ -74,7 +74,7 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
             if kind.row.opens_organization and reach.decides(index, Match(MAKES, frozenset({kind})))
         ]
         if opened:
-            text = f"one person alone can make {' and '.join(opened)} keys, which open the whole organisation"
+            text = f"one person alone can make {' and '.join(opened)} keys, which open the whole organization"
             yield of_rule(file, index, text, ("approvals",), is_warning=True)
         return
     for kind in Kind:
@@ -97,7 +97,7 @@ def _mappings(file: PolicyFile) -> Iterator[Finding]:
             text = f"{mapping.subject} has no line in `people`, so {mapping.role} lets them approve nothing"
             yield Finding(line, where, text, is_warning=True)
         if mapping.role == ACCOUNT_ADMIN and mapping.scope:
-            yield Finding(line, where, f"{ACCOUNT_ADMIN} counts for the whole organisation alone: leave `scope` out")
+            yield Finding(line, where, f"{ACCOUNT_ADMIN} counts for the whole organization alone: leave `scope` out")
         seen.setdefault(mapping, line)
 
 

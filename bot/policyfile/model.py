@@ -116,7 +116,7 @@ class MappingPart(Part):
     user: SlackUser | None = Field(None, description="The id of a Slack user, U….")
     group: SlackGroup | None = Field(None, description="The id of a Slack user group, S….")
     role: str = Field(description="A role of the table, such as EnvironmentAdmin.")
-    scope: ScopeText = Field("", description="Where: env-1, env-1/lkc-1, sa-1; the whole organisation if left out.")
+    scope: ScopeText = Field("", description="Where: env-1, env-1/lkc-1, sa-1; the whole organization if left out.")
 
     @model_validator(mode="after")
     def _one_subject(self) -> "MappingPart":

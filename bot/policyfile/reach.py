@@ -82,7 +82,7 @@ def _box(match: Match, every: Box) -> Box:
         match.clusters,
         owners,
     )
-    # An empty part matches everything, also the place that keys of the whole organisation do not have.
+    # An empty part matches everything, also the place that keys of the whole organization do not have.
     return tuple(part or whole | _NONE for part, whole in zip(parts, every, strict=True))
 
 

@@ -80,7 +80,7 @@ def _switch(value: object) -> bool:
 
 
 def _scope(value: str) -> str:
-    """The path below the organisation, as a CRN writes it."""
+    """The path below the organization, as a CRN writes it."""
     if value == "":
         return ""
     if value.startswith("crn:"):
@@ -90,7 +90,7 @@ def _scope(value: str) -> str:
     if not any(re.fullmatch(each, path) for each in _PATHS):
         raise ValueError(
             f"{shown(value)} names no place: write env-1, env-1/lkc-1, env-1/lsrc-1, env-1/aws.us-east-1, "
-            "env-1/lkc-1/ksql=NAME or sa-1, and nothing for the whole organisation"
+            "env-1/lkc-1/ksql=NAME or sa-1, and nothing for the whole organization"
         )
     return path
 

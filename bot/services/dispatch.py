@@ -293,5 +293,5 @@ def _last_word(deed: commands.Approve | commands.Deny, click: Click) -> str:
 def _broken(click: Click) -> str:
     return (
         "Something went wrong inside Latchkey. It is not certain whether anything was changed: `/apikey requests` "
-        f"tells. If it happens again, tell whoever runs Latchkey this reference: `{click.id}`."
+        f"tells. If it happens again, give your Latchkey administrator this reference: `{click.id}`."
     )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.domain import requests as states
 from bot.domain.deadlines import end_of_life, is_reminded
-from bot.domain.errors import Throttled, Unavailable, Undeliverable
+from bot.domain.errors import ASK_ADMINISTRATOR, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import MyAccount, RequestId
 from bot.domain.requests import LEADS
 from bot.services.commands import CardAt
@@ -115,7 +115,7 @@ class Publisher:
         return None, ""
 
 
-_TROUBLE = "The card for approvers could not be posted. Tell whoever runs Latchkey; it is tried again every few minutes"
+_TROUBLE = f"The card for approvers could not be posted. {ASK_ADMINISTRATOR} Latchkey tries again every few minutes"
 
 
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})

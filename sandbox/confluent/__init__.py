@@ -1,4 +1,4 @@
-"""A Confluent Cloud organisation on localhost: `create_app(acme(clock), Faults(), clock=clock)`."""
+"""A Confluent Cloud organization on localhost: `create_app(acme(clock), Faults(), clock=clock)`."""
 
 from sandbox.confluent.acme import BOT_KEY, acme
 from sandbox.confluent.crowd import Size, add_crowd

@@ -1,4 +1,4 @@
-"""Acme's organisation: the cast of the sandbox, two environments, and keys that were there before Latchkey."""
+"""Acme's organization: the cast of the sandbox, two environments, and keys that were there before Latchkey."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

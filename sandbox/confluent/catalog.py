@@ -1,4 +1,4 @@
-"""What there is to make keys for: the organisation, its environments and their clusters.
+"""What there is to make keys for: the organization, its environments and their clusters.
 
 A public resource is served right here, so its HTTP endpoint is an address of the sandbox; bootstrap addresses and
 private endpoints are hosts that look real and lead nowhere.
@@ -23,7 +23,7 @@ from sandbox.confluent.wire import Call, Handler, Json, forbidden
 
 
 async def list_organizations(call: Call) -> Response:
-    """The one organisation of the caller."""
+    """The one organization of the caller."""
     return wire.page(call, "org/v2", "OrganizationList", [call.organization], _render_organization)
 
 

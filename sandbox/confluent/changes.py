@@ -1,4 +1,4 @@
-"""Where every change of the organisation passes, so that each can fail, be lost or be held on either side of it."""
+"""Where every change of the organization passes, so that each can fail, be lost or be held on either side of it."""
 
 from collections.abc import Callable
 from typing import TypeVar

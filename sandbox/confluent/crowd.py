@@ -1,4 +1,4 @@
-"""A large organisation, made in a moment: for tests and benchmarks of everything that has to stay quick in it."""
+"""A large organization, made in a moment: for tests and benchmarks of everything that has to stay quick in it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,7 +38,7 @@ class Size:
 
 
 def add_crowd(organization: Organization, size: Size | None = None) -> None:
-    """Add all that to an organisation with at least one region. Names repeat themselves, ids are counted from 1.
+    """Add all that to an organization with at least one region. Names repeat themselves, ids are counted from 1.
 
     Ids are `env-c00001`, `lkc-c00001`, `lsrc-c00001`, `lksqlc-c00001`, `sa-c00001`, `u-c00001` and
     `CROWD00000000001`. Keys are spread evenly over accounts and clusters, and over two years; none has a secret.

@@ -138,7 +138,7 @@ _NOT_KNOWN = ("expires_at", "crn_patterns")
 class Faults:
     """The switches. Set the attributes directly in tests, or by name through `set` from a web page.
 
-    `slow`, `propagation` and `lingering` are seconds: the first of real time, the others of the organisation's clock.
+    `slow`, `propagation` and `lingering` are seconds: the first of real time, the others of the organization's clock.
     `failing` says before or after which change an error is answered, `request_lost` and `answer_lost` before or after
     which the connection ends. `hold_before` and `hold_after` hold changes of a kind there.
     """
@@ -222,7 +222,7 @@ class Faults:
         setattr(self, name, _SWITCHES[name].parse(value))
 
     def reset(self) -> None:
-        """Turn everything back to how an organisation starts."""
+        """Turn everything back to how an organization starts."""
         for name in _SWITCHES:
             setattr(self, name, self._usual(name))
         self.hold_before.clear()
@@ -266,7 +266,7 @@ class Faults:
         return expired
 
     def limit_for(self, quota: Quota, holder: str) -> int:
-        """How many of a quota's things this holder may have; the organisation is ""."""
+        """How many of a quota's things this holder may have; the organization is ""."""
         return int(self.low_quota_limit) if quota.code == self.low_quota else quota.limit_for(holder)
 
 

@@ -203,7 +203,7 @@ def _render_user(user: User) -> Json:
 
 
 def _render_account(account: ServiceAccount) -> Json:
-    # The resource name is the short one, without the organisation, as recorded.
+    # The resource name is the short one, without the organization, as recorded.
     crn, path = f"crn://confluent.cloud/service-account={account.id}", f"/iam/v2/service-accounts/{account.id}"
     return {
         "api_version": "iam/v2",

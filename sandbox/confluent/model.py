@@ -1,4 +1,4 @@
-"""What a Confluent Cloud organisation is made of. Plain values; `organization.py` holds and changes them."""
+"""What a Confluent Cloud organization is made of. Plain values; `organization.py` holds and changes them."""
 
 import base64
 import hashlib
@@ -199,12 +199,12 @@ class Quota:
     limits: dict[str, int] = field(default_factory=dict[str, int])
 
     def limit_for(self, holder: str) -> int:
-        """How many this holder may have; the organisation itself is ""."""
+        """How many this holder may have; the organization itself is ""."""
         return self.limits.get(holder, self.limit)
 
 
 def digest(secret: str) -> bytes:
-    """What the organisation keeps of a secret."""
+    """What the organization keeps of a secret."""
     return hashlib.sha256(secret.encode()).digest()
 
 

@@ -1,4 +1,4 @@
-"""The state of one Confluent Cloud organisation, in memory, and the rules that hold whoever asks.
+"""The state of one Confluent Cloud organization, in memory, and the rules that hold whoever asks.
 
 Nothing in here awaits, so every change is atomic for the server around it.
 """
@@ -34,11 +34,11 @@ from sandbox.confluent.model import (
 
 _JOURNAL_LENGTH = 2000
 Limit: TypeAlias = Callable[[Quota, str], int]
-"""How many of a quota's things a holder may have, by id; "" is the organisation."""
+"""How many of a quota's things a holder may have, by id; "" is the organization."""
 
 
 class QuotaReached(Exception):
-    """A limit of the organisation is reached; the text is Confluent's."""
+    """A limit of the organization is reached; the text is Confluent's."""
 
 
 class NameTaken(Exception):
@@ -64,7 +64,7 @@ class AnsweredCall:
 
 @dataclass(slots=True)
 class Organization:
-    """An organisation. Each dict goes from id to object, in order of creation; tests may change them directly.
+    """An organization. Each dict goes from id to object, in order of creation; tests may change them directly.
 
     `secrets_issued` is a ledger for tests alone: the API never reads it, and proves a secret by its digest.
     `deleted` are the keys that the API deleted, and when: a data plane may not have heard of it yet.
@@ -91,7 +91,7 @@ class Organization:
 
     @property
     def crn(self) -> str:
-        """The CRN of the organisation."""
+        """The CRN of the organization."""
         return f"crn://confluent.cloud/organization={self.id}"
 
     def bindings(self, without: str = "") -> tuple[RoleBinding, ...]:
@@ -104,7 +104,7 @@ class Organization:
         return Caller(principal, held, self.crn)
 
     def place(self, *parts: str) -> str:
-        """The CRN of a place in the organisation, from its `key=value` parts."""
+        """The CRN of a place in the organization, from its `key=value` parts."""
         return "/".join([self.crn, *parts])
 
     def principal_crn(self, principal: str) -> str:
@@ -112,7 +112,7 @@ class Organization:
         return self.place(f"{'user' if principal.startswith('u-') else 'service-account'}={principal}")
 
     def resource(self, resource_id: str, environment: str | None = None) -> KeyResource:
-        """What a key for `resource_id` is for. Raises KeyError when the organisation has no such thing.
+        """What a key for `resource_id` is for. Raises KeyError when the organization has no such thing.
 
         Flink regions come as `aws.us-east-1` with an environment, or as `env-x.aws.us-east-1`.
         """

@@ -1,4 +1,4 @@
-"""`/service-quota/v1`: the limits of the organisation, and of each user, service account, cluster and environment."""
+"""`/service-quota/v1`: the limits of the organization, and of each user, service account, cluster and environment."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _SCOPES = (
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
-    """A quota as it applies to one holder; "" is the organisation, or anybody. `used` None where it is not told."""
+    """A quota as it applies to one holder; "" is the organization, or anybody. `used` None where it is not told."""
 
     quota: Quota
     holder: str

@@ -1,4 +1,4 @@
-"""The API of the organisation as an ASGI app: authentication, faults and headers around every handler."""
+"""The API of the organization as an ASGI app: authentication, faults and headers around every handler."""
 
 import asyncio
 import uuid
@@ -65,7 +65,7 @@ _RATE_LIMIT = 1200
 
 
 def create_app(organization: Organization, faults: Faults, *, clock: Callable[[], datetime]) -> Starlette:
-    """The app of one organisation; `clock` gives aware UTC times, and should be the organisation's own."""
+    """The app of one organization; `clock` gives aware UTC times, and should be the organization's own."""
     gate = _Gate(organization, faults, clock)
     return Starlette(
         routes=[

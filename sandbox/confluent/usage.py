@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def of(organization: Organization, code: str) -> Counter[str]:
-    """How much each holder uses of a quota, by id; what the organisation uses of its own stands under ""."""
+    """How much each holder uses of a quota, by id; what the organization uses of its own stands under ""."""
     match code.split("."):
         case ["iam", "max_cloud_api_keys", "per_org"]:
             return Counter("" for key in organization.api_keys.values() if key.resource.kind is Kind.CLOUD)

@@ -1,4 +1,4 @@
-"""The sandbox's organisation as `latchkey policy snapshot` writes it down, once for all offline tests."""
+"""The sandbox's organization as `latchkey policy snapshot` writes it down, once for all offline tests."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ __all__ = ["logging_as_before"]
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds `org.json` and `policy.yaml`; `secrets` has every secret that the organisation knew meanwhile."""
+    """Holds `org.json` and `policy.yaml`; `secrets` has every secret that the organization knew meanwhile."""
     folder = tmp_path_factory.mktemp("explain")
     (folder / "policy.yaml").write_text(POLICY)
     (folder / "org.json").touch(mode=0o644)

@@ -1,4 +1,4 @@
-"""The sandbox's organisation with one more role binding, and a policy for it."""
+"""The sandbox's organization with one more role binding, and a policy for it."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

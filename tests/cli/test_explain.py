@@ -47,9 +47,9 @@ What Dana Okafor holds, by the role table "documented":
 
 Who could approve (5 people):
   Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001)
-  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organisation
-  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
-  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organisation
+  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
+  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
+  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organization
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
 Have the role and still cannot approve:
   Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin of dev (env-dev001) (the policy gives it to U0GUS)
@@ -79,9 +79,9 @@ What Erin Castellanos holds, by the role table "documented":
 Erin Castellanos has authority over this key; the rule asks for somebody else's approval all the same.
 
 Who could approve (4 people):
-  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organisation
-  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
-  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organisation
+  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
+  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
+  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organization
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
 """)
 
@@ -92,11 +92,11 @@ def test_the_list_of_approvers_is_a_line_each(org: Path, policy: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout == snapshot("""\
 Chiyo Tanaka <chiyo@acme.example> (u-chiyo1, Slack U0CHIYO): CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)
-Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organisation
-Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
+Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
+Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
 Omar Bello <omar@acme.example> (u-omar01, Slack U0OMAR): CloudClusterAdmin of every environment / lkc-prod*
 Pavel Novák <pavel@acme.example> (u-pavel1, Slack U0PAVEL): EnvironmentAdmin of production (env-prod01)
-Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organisation
+Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organization
 Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
 """)  # noqa: E501 -- as it is printed
     assert result.stderr == "Decision: needs 2 approvals\n"
@@ -331,14 +331,14 @@ def test_a_new_service_account_is_explained_with_both_halves(org: Path, tmp_path
  Castellanos holds, by the role table "documented":
   EnvironmentAdmin of dev (env-dev001)
       counts: it covers the resource; another role makes the service account
-  AccountAdmin of the organisation (the policy gives it to U0ERIN)
+  AccountAdmin of the organization (the policy gives it to U0ERIN)
       counts: it makes the service account; another role covers the key
 Erin Castellanos has authority over this key; the rule asks for somebody else's approval all the same.\
 """)
     assert listed.stdout == snapshot("""\
-Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organisation (the policy gives it to U0ERIN)
-Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organisation
-Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organisation
+Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organization (the policy gives it to U0ERIN)
+Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
+Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
 """)  # noqa: E501 -- as it is printed
 
 
@@ -493,6 +493,6 @@ def test_t23_who_has_no_line_in_people_cannot_approve(org: Path, tmp_path: Path)
 
     assert result.stdout == (
         "Olga Lindqvist <olga@acme.example> (u-olga01, says the policy file, Slack U0OLGA): "
-        "OrganizationAdmin of the organisation\n"
+        "OrganizationAdmin of the organization\n"
     )
     assert "and this person is not in it." in result.stderr

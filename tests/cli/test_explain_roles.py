@@ -126,7 +126,7 @@ roles:
     - {user: U0REED, role: KsqlAdmin, scope: env-dev001/lkc-dev001}
     - {group: S0PLATFORM, role: ResourceOwner, scope: sa-orders}
 """
-ADMINS = dict.fromkeys(("u-olga01", "u-ines01"), "OrganizationAdmin of the organisation")
+ADMINS = dict.fromkeys(("u-olga01", "u-ines01"), "OrganizationAdmin of the organization")
 
 
 def by_name(found: list[dict[str, Any]]) -> dict[str, str]:
@@ -138,22 +138,22 @@ def by_name(found: list[dict[str, Any]]) -> dict[str, str]:
     [
         ("documented", DEV_FLINK, {
             **ADMINS,
-            "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organisation",
+            "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organization",
         }),
         ("documented", ENRICHMENT, {
             **ADMINS,
-            "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organisation",
-            "u-reed01": "KsqlAdmin of dev (env-dev001) / orders-dev (lkc-dev001) and AccountAdmin of the organisation",
+            "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organization",
+            "u-reed01": "KsqlAdmin of dev (env-dev001) / orders-dev (lkc-dev001) and AccountAdmin of the organization",
         }),
         ("documented", "cloud", ADMINS),
         ("2026", "tableflow", {
             **ADMINS,
-            "u-ravi01": "ResourceKeyAdmin of the organisation and ResourceOwner of orders-service (sa-orders)",
+            "u-ravi01": "ResourceKeyAdmin of the organization and ResourceOwner of orders-service (sa-orders)",
         }),
         ("2026", DEV_SUBJECTS, {
             **ADMINS,
             "u-erin01": "EnvironmentAdmin of dev (env-dev001)",
-            "u-ravi01": "ResourceKeyAdmin of the organisation and ResourceOwner of orders-service (sa-orders)",
+            "u-ravi01": "ResourceKeyAdmin of the organization and ResourceOwner of orders-service (sa-orders)",
         }),
     ],
 )  # fmt: skip

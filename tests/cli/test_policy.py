@@ -202,7 +202,7 @@ async def test_ids_that_are_not_there_or_not_fit_are_found(tmp_path: Path) -> No
         '13: rule "a": Latchkey is not in the channel C0GENERAL: invite it with /invite.',
         '14: rule "a": Confluent Cloud shows Latchkey no env-gone',
         '14: rule "a": Confluent Cloud shows Latchkey no sa-gone',
-        '16: rule "b": The channel C0PARTNER is shared with another organisation: choose one ',
+        '16: rule "b": The channel C0PARTNER is shared with another organization: choose one ',
         '17: rule "b": lkc-prod01 is in env-prod01, which the rule does not name: it never ma',
         '18: rule "c": Confluent Cloud shows Latchkey no lkc-gone',
         '18: rule "c": Confluent Cloud shows Latchkey no lksqlc-gone',

@@ -55,7 +55,7 @@ def offline(org: Path) -> Explaining:
 # --- what is in it ------------------------------------------------------------------------------------------------
 
 
-def test_it_holds_the_organisation_and_whom_slack_knows(org: Path) -> None:
+def test_it_holds_the_organization_and_whom_slack_knows(org: Path) -> None:
     content = json.loads(org.read_text())
 
     assert content["version"] == 1
@@ -176,8 +176,8 @@ async def test_approvers_are_told_by_what_gives_them_the_right(live: Explaining)
     assert {basis: [each.someone.person.name for each in people] for basis, people in groups.items()} == {
         "CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)": ["Chiyo Tanaka"],
         "EnvironmentAdmin of production (env-prod01)": ["Pavel Novák"],
-        "OrganizationAdmin of the organisation": ["Ines Carvalho", "Olga Lindqvist"],
-        "ResourceKeyAdmin of the organisation": ["Ravi Menon"],
+        "OrganizationAdmin of the organization": ["Ines Carvalho", "Olga Lindqvist"],
+        "ResourceKeyAdmin of the organization": ["Ravi Menon"],
         "ResourceOwner of orders-service (sa-orders)": ["Sami Haddad"],
     }
 
@@ -238,7 +238,7 @@ async def test_taking_one_waits_when_slack_asks_to(org: Path) -> None:
     assert taken.slack == read(org).slack
 
 
-async def test_the_organisation_itself_is_no_place_below_the_organisation(org: Path) -> None:
+async def test_the_organization_itself_is_no_place_below_the_organization(org: Path) -> None:
     cloud = offline(org).cloud
 
     at, under = await cloud.bindings_at(ORG_CRN), await cloud.bindings_under(ORG_CRN)

@@ -51,7 +51,7 @@ class FakeConfluent:
     """Answers from `script` first, one per request; then from `collections`, path → items in order.
 
     `ignores` names query parameters that it does not know, as the real one ignores misspelt filters. `own_owner` is the
-    owner of our own key, and `own_role` what it holds in the organisation.
+    owner of our own key, and `own_role` what it holds in the organization.
     """
 
     def __init__(self) -> None:

@@ -300,7 +300,7 @@ async def test_nobodys_keys_are_not_everybodys(cloud: ConfluentCloud, fake: Fake
     assert fake.calls == []
 
 
-async def test_the_organisations_keys_come_page_by_page(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+async def test_the_organizations_keys_come_page_by_page(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
     fake.page_length = 2
     rows = [api_key(f"K{number}", owner=f"sa-{number}") for number in range(4)]
     fake.collections[KEYS] = [*rows[:3], api_key("INTERNAL", owner=None), rows[3]]
@@ -421,7 +421,7 @@ async def test_clusters_in_use_are_listed_by_name(cloud: ConfluentCloud, fake: F
     assert fake.requests[0].url.params["environment"] == "env-abc123"
 
 
-# ---------------------------------------------------------------------------------------------- organisation and people
+# ---------------------------------------------------------------------------------------------- organization and people
 
 
 async def test_the_organization_is_asked_for_once(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
@@ -435,7 +435,7 @@ async def test_a_key_without_an_organization_is_for_operators(cloud: ConfluentCl
     with pytest.raises(Unavailable) as caught:
         await cloud.organization()
 
-    assert "Tell whoever runs Latchkey" in caught.value.tell
+    assert "Ask your Latchkey administrator to look into it" in caught.value.tell
 
 
 async def test_lists_of_names_are_sorted(cloud: ConfluentCloud, fake: FakeConfluent) -> None:

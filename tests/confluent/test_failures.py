@@ -135,7 +135,7 @@ def test_a_refusal_of_our_own_key_is_for_operators(response: httpx.Response) -> 
     assert isinstance(error, Unavailable)
     assert error.tell == (
         "Confluent Cloud refuses Latchkey's own key, or its address (an IP filter). "
-        "Nothing was changed. Tell whoever runs Latchkey."
+        "Nothing was changed. Ask your Latchkey administrator to look into it."
     )
 
 

@@ -165,7 +165,7 @@ async def test_the_sandbox_has_every_kind(sandbox_cloud: ConfluentCloud) -> None
     }
 
 
-async def test_at_and_under_the_organisation_is_everybody(
+async def test_at_and_under_the_organization_is_everybody(
     sandbox_cloud: ConfluentCloud, organization: Organization
 ) -> None:
     at, under = await sandbox_cloud.bindings_at(ORG_CRN), await sandbox_cloud.bindings_under(ORG_CRN)

@@ -24,7 +24,7 @@ def of(**references: str) -> Json:
     return {name: {"id": id_} for name, id_ in references.items()}
 
 
-async def test_the_organisation_alone(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
+async def test_the_organization_alone(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
     fake.collections[APPLIED_QUOTAS] = [
         quota(PER_ORG, "ORGANIZATION", 1000, usage=997, **of(organization="o-1")),
         quota("iam.max_users.per_org", "ORGANIZATION", 1000),

@@ -43,12 +43,12 @@ HERS = MyAccount(ERIN.principal)
 
 
 def crn(path: str = "", organization: str = ORGANIZATION) -> str:
-    """A CRN as Confluent writes it, from the elements below the organisation."""
+    """A CRN as Confluent writes it, from the elements below the organization."""
     return "/".join(filter(None, (f"crn://confluent.cloud/organization={organization}", path)))
 
 
 PLACES = {
-    "organisation": crn(),
+    "organization": crn(),
     "environment": crn("environment=env-1"),
     "cluster": crn("environment=env-1/cloud-cluster=lkc-1"),
     "registry": crn("environment=env-1/schema-registry=lsrc-1"),
@@ -60,7 +60,7 @@ PLACES = {
     "account": crn("service-account=sa-owned"),
     "other-environment": crn("environment=env-2"),
     "other-cluster": crn("environment=env-1/cloud-cluster=lkc-2"),
-    "other-organisation": crn(organization="o-2"),
+    "other-organization": crn(organization="o-2"),
 }
 """Where a role is bound. The cluster, the registry, the ksqlDB cluster and the region are those of `RESOURCES`."""
 

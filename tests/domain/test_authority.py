@@ -131,7 +131,7 @@ def test_a_binding_inside_a_resource_is_enough_for_own_keys_alone(
     assert not has("ResourceOwner", crn(pattern), OWNED, resource)
 
 
-def test_a_role_inside_the_organisation_is_no_role_over_all_of_it() -> None:
+def test_a_role_inside_the_organization_is_no_role_over_all_of_it() -> None:
     assert has("OrganizationAdmin", crn(), HER_OWN, CLOUD)
     assert not has("OrganizationAdmin", crn("environment=env-1"), HER_OWN, CLOUD)
     assert not has("OrganizationAdmin", crn("service-account=sa-owned"), HER_OWN, CLOUD)
@@ -145,7 +145,7 @@ def test_percent_encoding_is_decoded_once_and_after_the_path_was_cut(name: str) 
     assert len(scope.path) == 3
 
 
-def test_the_organisation_may_be_percent_encoded_too() -> None:
+def test_the_organization_may_be_percent_encoded_too() -> None:
     assert has("OrganizationAdmin", f"crn://confluent.cloud/organization={ORGANIZATION.replace('-', '%2D')}")
 
 
@@ -187,7 +187,7 @@ def test_a_service_account_is_a_place_for_resource_owner_alone(role: str) -> Non
     assert not has(role, crn("service-account=sa-owned"))
 
 
-def test_an_account_of_another_organisation_is_another_account() -> None:
+def test_an_account_of_another_organization_is_another_account() -> None:
     assert not has("ResourceOwner", crn("service-account=sa-owned", organization="o-2"))
 
 
@@ -209,7 +209,7 @@ MALFORMED = [
     "crn://confluent.cloud/organization=*",
     f"crn://confluent.cloud/environment=env-1/organization={ORGANIZATION}",
     f"crn://confluent.cloud/organization=o-2/organization={ORGANIZATION}",
-    # Each of these would be the whole organisation, or the environment, if what cannot be read were left out.
+    # Each of these would be the whole organization, or the environment, if what cannot be read were left out.
     f"{crn()}/environment",
     f"{crn()}/environment=",
     f"{crn()}/=env-1",
@@ -230,7 +230,7 @@ def test_a_malformed_crn_gives_no_authority(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", MALFORMED)
-def test_not_knowing_the_own_organisation_makes_no_crn_count(place: str) -> None:
+def test_not_knowing_the_own_organization_makes_no_crn_count(place: str) -> None:
     lost = holding(ERIN, ("OrganizationAdmin", place), organization="", table=NEWEST)
 
     assert authority(lost, Target(OWNED, KAFKA)) is None
@@ -252,7 +252,7 @@ def test_reading_and_weighing_a_crn_never_fails(text: str) -> None:
     assert describe(holder.bindings[0]).startswith("OrganizationAdmin of ")
 
 
-def test_no_slip_in_a_crn_makes_it_the_whole_organisation() -> None:
+def test_no_slip_in_a_crn_makes_it_the_whole_organization() -> None:
     place = crn("environment=env-1")
     start = len(crn())
     slips = [place[:at] + piece + place[at:] for piece in PIECES for at in range(start, len(place) + 1)]
@@ -272,7 +272,7 @@ def test_bindings_of_somebody_else_are_not_even_weighed() -> None:
 @pytest.mark.parametrize(
     ("role", "place", "owner", "resource", "said"),
     [
-        ("EnvironmentAdmin", crn(organization="o-2"), OWNED, KAFKA, "it is bound in another organisation"),
+        ("EnvironmentAdmin", crn(organization="o-2"), OWNED, KAFKA, "it is bound in another organization"),
         ("EnvironmentAdmin", "crn://nonsense", OWNED, KAFKA, "its CRN cannot be read"),
         ("BillingAdmin", crn(), OWNED, KAFKA, "this role manages no API keys"),
         ("KsqlAdmin", crn(), OWNED, KAFKA, "this role manages no kafka keys"),
@@ -301,7 +301,7 @@ def test_every_binding_says_why_it_counts_or_not(
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (crn(), "DeveloperRead of the organisation"),
+        (crn(), "DeveloperRead of the organization"),
         (crn("environment=env-1"), "DeveloperRead of env-1"),
         (crn(f"{TOPIC}=orders%3Aall"), "DeveloperRead of env-1 / lkc-1 / orders:all"),
         ("crn://nonsense", "DeveloperRead of crn://nonsense"),

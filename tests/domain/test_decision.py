@@ -391,7 +391,7 @@ def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
     assert refusal(ask_for(), holding(ERIN)) == "Your Confluent roles do not cover this key (you hold no role)."
     held = (("Operator", crn()), ("EnvironmentAdmin", crn("environment=env-2")))
     assert refusal(ask_for(), holding(ERIN, *held)) == (
-        "Your Confluent roles do not cover this key (you hold EnvironmentAdmin of env-2, Operator of the organisation)."
+        "Your Confluent roles do not cover this key (you hold EnvironmentAdmin of env-2, Operator of the organization)."
     )
 
 
@@ -403,7 +403,7 @@ def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> N
         "(that takes AccountAdmin or OrganizationAdmin, and you hold EnvironmentAdmin of env-1)."
     )
     assert refusal(ask, holding(ERIN, account_admin)) == (
-        "Your Confluent roles do not cover this key (you hold AccountAdmin of the organisation)."
+        "Your Confluent roles do not cover this key (you hold AccountAdmin of the organization)."
     )
     assert refusal(ask, holding(ERIN, ENV_ADMIN, account_admin)) is None
 
@@ -474,7 +474,7 @@ def test_a_policy_of_many_rules_names_the_one_that_decided() -> None:
     assert said_by(verdict) == "rule 4"
 
 
-def test_a_standing_in_an_organisation_that_is_not_ours_is_none() -> None:
+def test_a_standing_in_an_organization_that_is_not_ours_is_none() -> None:
     elsewhere = holding(DANA, ORG_ADMIN, organization="o-2")
 
     assert elsewhere.organization != ORGANIZATION

@@ -295,7 +295,7 @@ def test_a_new_service_account_never_takes_less_than_one_that_exists(
 
 
 def wider(place: str) -> list[str]:
-    """The places around a place, up to the organisation."""
+    """The places around a place, up to the organization."""
     scope = Scope.parse(place)
     elements = [f"{key}={value}" for key, value in scope.path] if scope.organization else []
     return [crn("/".join(elements[:length]), scope.organization) for length in range(len(elements))]

@@ -6,7 +6,7 @@ A line reads: who holds this role at that place has authority over the keys of t
     u  another person's account          b  another service account
     .  nobody's                          n  a service account that is still to be made
 
-A role gives nothing at a place that has no line. `anywhere` stands for every place of our organisation. An admin
+A role gives nothing at a place that has no line. `anywhere` stands for every place of our organization. An admin
 has authority over another person's keys to edit and delete them; nobody makes one, whatever this table says.
 
 A service account that is still to be made takes a role over the key and one that makes service accounts: `n` where one
@@ -45,7 +45,7 @@ PAGE = """
                                  kafka   registry  ksqldb  flink   cloud   tableflow  global
 
 # "Clusters (Kafka, ksqlDB, and Schema Registry) and Flink in the organization and resource management APIs."
-OrganizationAdmin  organisation  muabn   muabn     muabn   muabn   muabn   muabn      muabn
+OrganizationAdmin  organization  muabn   muabn     muabn   muabn   muabn   muabn      muabn
 OrganizationAdmin  environment   muab    muab      muab    muab    .       .          .
 OrganizationAdmin  cluster       muab    .         muab    .       .       .          .
 OrganizationAdmin  registry      .       muab      .       .       .       .          .
@@ -56,7 +56,7 @@ OrganizationAdmin  subject       .       m         .       .       .       .    
 OrganizationAdmin  pool          .       .         .       m       .       .          .
 
 # "Clusters (Kafka, Schema Registry and ksqlDB) and Flink regions owned by the principal."
-EnvironmentAdmin   organisation  muab    muab      muab    muab    .       .          .
+EnvironmentAdmin   organization  muab    muab      muab    muab    .       .          .
 EnvironmentAdmin   environment   muab    muab      muab    muab    .       .          .
 EnvironmentAdmin   cluster       muab    .         muab    .       .       .          .
 EnvironmentAdmin   registry      .       muab      .       .       .       .          .
@@ -67,21 +67,21 @@ EnvironmentAdmin   subject       .       m         .       .       .       .    
 EnvironmentAdmin   pool          .       .         .       m       .       .          .
 
 # "Kafka clusters owned by the principal."
-CloudClusterAdmin  organisation  muab    .         .       .       .       .          .
+CloudClusterAdmin  organization  muab    .         .       .       .       .          .
 CloudClusterAdmin  environment   muab    .         .       .       .       .          .
 CloudClusterAdmin  cluster       muab    .         .       .       .       .          .
 CloudClusterAdmin  ksqldb        m       .         .       .       .       .          .
 CloudClusterAdmin  topic         m       .         .       .       .       .          .
 
 # "ksqlDB clusters that the principal has access to."
-KsqlAdmin          organisation  .       .         muab    .       .       .          .
+KsqlAdmin          organization  .       .         muab    .       .       .          .
 KsqlAdmin          environment   .       .         muab    .       .       .          .
 KsqlAdmin          cluster       .       .         muab    .       .       .          .
 KsqlAdmin          ksqldb        .       .         muab    .       .       .          .
 
 # "Clusters (Kafka, ksqlDB, and Schema Registry) and Flink regions the principal has access to,
 #  but cannot create API keys for itself."
-ResourceKeyAdmin   organisation  uab     uab       uab     uab     .       .          .
+ResourceKeyAdmin   organization  uab     uab       uab     uab     .       .          .
 ResourceKeyAdmin   environment   uab     uab       uab     uab     .       .          .
 ResourceKeyAdmin   cluster       uab     .         uab     .       .       .          .
 ResourceKeyAdmin   registry      .       uab       .       .       .       .          .
@@ -91,7 +91,7 @@ ResourceKeyAdmin   region        .       .         .       uab     .       .    
 # "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal."
 # It owns a service account when it is bound to that very account.
 ResourceOwner      account       a       a         a       .       .       .          .
-ResourceOwner      organisation  m       m         m       .       .       .          .
+ResourceOwner      organization  m       m         m       .       .       .          .
 ResourceOwner      environment   m       m         m       .       .       .          .
 ResourceOwner      cluster       m       .         m       .       .       .          .
 ResourceOwner      registry      .       m         .       .       .       .          .
@@ -100,7 +100,7 @@ ResourceOwner      topic         m       .         .       .       .       .    
 ResourceOwner      subject       .       m         .       .       .       .          .
 
 # "Clusters (Kafka, Schema Registry, Flink, and ksqlDB) owned by the principal."
-Operator           organisation  m       m         m       m       .       .          .
+Operator           organization  m       m         m       m       .       .          .
 Operator           environment   m       m         m       m       .       .          .
 Operator           cluster       m       .         m       .       .       .          .
 Operator           registry      .       m         .       .       .       .          .
@@ -111,21 +111,21 @@ Operator           subject       .       m         .       .       .       .    
 Operator           pool          .       .         .       m       .       .          .
 
 # "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal.", three times over.
-DeveloperManage    organisation  m       m         m       .       .       .          .
+DeveloperManage    organization  m       m         m       .       .       .          .
 DeveloperManage    environment   m       m         m       .       .       .          .
 DeveloperManage    cluster       m       .         m       .       .       .          .
 DeveloperManage    registry      .       m         .       .       .       .          .
 DeveloperManage    ksqldb        m       .         m       .       .       .          .
 DeveloperManage    topic         m       .         .       .       .       .          .
 DeveloperManage    subject       .       m         .       .       .       .          .
-DeveloperRead      organisation  m       m         m       .       .       .          .
+DeveloperRead      organization  m       m         m       .       .       .          .
 DeveloperRead      environment   m       m         m       .       .       .          .
 DeveloperRead      cluster       m       .         m       .       .       .          .
 DeveloperRead      registry      .       m         .       .       .       .          .
 DeveloperRead      ksqldb        m       .         m       .       .       .          .
 DeveloperRead      topic         m       .         .       .       .       .          .
 DeveloperRead      subject       .       m         .       .       .       .          .
-DeveloperWrite     organisation  m       m         m       .       .       .          .
+DeveloperWrite     organization  m       m         m       .       .       .          .
 DeveloperWrite     environment   m       m         m       .       .       .          .
 DeveloperWrite     cluster       m       .         m       .       .       .          .
 DeveloperWrite     registry      .       m         .       .       .       .          .
@@ -134,7 +134,7 @@ DeveloperWrite     topic         m       .         .       .       .       .    
 DeveloperWrite     subject       .       m         .       .       .       .          .
 
 # "Schema Registry clusters owned by the principal."
-DataDiscovery      organisation  .       m         .       .       .       .          .
+DataDiscovery      organization  .       m         .       .       .       .          .
 DataDiscovery      environment   .       m         .       .       .       .          .
 DataDiscovery      registry      .       m         .       .       .       .          .
 DataDiscovery      subject       .       m         .       .       .       .          .
@@ -144,13 +144,13 @@ DataDiscovery      subject       .       m         .       .       .       .    
 # (it separates duties). A service account's keys: OrganizationAdmin, and who owns that account, all seven kinds; the
 # other admins their kinds within their place. No Tableflow for EnvironmentAdmin and no Flink for ResourceKeyAdmin any
 # more; ksqlDB for CloudClusterAdmin and Tableflow for ResourceKeyAdmin are new, and so is FlinkAdmin. Service accounts
-# are made by OrganizationAdmin and AccountAdmin of the organisation, and by every EnvironmentAdmin, CloudClusterAdmin,
+# are made by OrganizationAdmin and AccountAdmin of the organization, and by every EnvironmentAdmin, CloudClusterAdmin,
 # KsqlAdmin and ResourceOwner.
 PAGE_2026 = """
                                  kafka   registry  ksqldb  flink   cloud   tableflow  global
 
 OrganizationAdmin  anywhere      m       m         m       m       m       m          m
-OrganizationAdmin  organisation  muabn   muabn     muabn   muabn   muabn   muabn      muabn
+OrganizationAdmin  organization  muabn   muabn     muabn   muabn   muabn   muabn      muabn
 OrganizationAdmin  environment   muab    muab      muab    muab    m       m          m
 OrganizationAdmin  cluster       muab    m         muab    m       m       m          m
 OrganizationAdmin  registry      m       muab      m       m       m       m          m
@@ -158,7 +158,7 @@ OrganizationAdmin  ksqldb        m       m         muab    m       m       m    
 OrganizationAdmin  region        m       m         m       muab    m       m          m
 
 EnvironmentAdmin   anywhere      m       m         m       m       m       m          m
-EnvironmentAdmin   organisation  muabn   muabn     muabn   muabn   m       m          m
+EnvironmentAdmin   organization  muabn   muabn     muabn   muabn   m       m          m
 EnvironmentAdmin   environment   muabn   muabn     muabn   muabn   m       m          m
 EnvironmentAdmin   cluster       muabn   m         muabn   m       m       m          m
 EnvironmentAdmin   registry      m       muabn     m       m       m       m          m
@@ -166,23 +166,23 @@ EnvironmentAdmin   ksqldb        m       m         muabn   m       m       m    
 EnvironmentAdmin   region        m       m         m       muabn   m       m          m
 
 CloudClusterAdmin  anywhere      m       m         m       m       m       m          m
-CloudClusterAdmin  organisation  muabn   m         muabn   m       m       m          m
+CloudClusterAdmin  organization  muabn   m         muabn   m       m       m          m
 CloudClusterAdmin  environment   muabn   m         muabn   m       m       m          m
 CloudClusterAdmin  cluster       muabn   m         muabn   m       m       m          m
 CloudClusterAdmin  ksqldb        m       m         muabn   m       m       m          m
 
 KsqlAdmin          anywhere      m       m         m       m       m       m          m
-KsqlAdmin          organisation  m       m         muabn   m       m       m          m
+KsqlAdmin          organization  m       m         muabn   m       m       m          m
 KsqlAdmin          environment   m       m         muabn   m       m       m          m
 KsqlAdmin          cluster       m       m         muabn   m       m       m          m
 KsqlAdmin          ksqldb        m       m         muabn   m       m       m          m
 
 FlinkAdmin         anywhere      m       m         m       m       m       m          m
-FlinkAdmin         organisation  m       m         m       muab    m       m          m
+FlinkAdmin         organization  m       m         m       muab    m       m          m
 FlinkAdmin         environment   m       m         m       muab    m       m          m
 FlinkAdmin         region        m       m         m       muab    m       m          m
 
-ResourceKeyAdmin   organisation  uab     uab       uab     .       .       uab        .
+ResourceKeyAdmin   organization  uab     uab       uab     .       .       uab        .
 ResourceKeyAdmin   environment   uab     uab       uab     .       .       .          .
 ResourceKeyAdmin   cluster       uab     .         uab     .       .       .          .
 ResourceKeyAdmin   registry      .       uab       .       .       .       .          .
@@ -203,29 +203,29 @@ RoleOfNextYear     anywhere      m       m         m       m       m       m    
 
 # What two bindings are together for a key of a new service account: the kinds of key.
 PAIRS = """
-documented  EnvironmentAdmin@environment        AccountAdmin@organisation           kafka registry ksqldb flink
-documented  CloudClusterAdmin@cluster           AccountAdmin@organisation           kafka
-documented  KsqlAdmin@ksqldb                    AccountAdmin@organisation           ksqldb
-documented  ResourceKeyAdmin@organisation       AccountAdmin@organisation           kafka registry ksqldb flink
-documented  EnvironmentAdmin@other-environment  AccountAdmin@organisation           -
+documented  EnvironmentAdmin@environment        AccountAdmin@organization           kafka registry ksqldb flink
+documented  CloudClusterAdmin@cluster           AccountAdmin@organization           kafka
+documented  KsqlAdmin@ksqldb                    AccountAdmin@organization           ksqldb
+documented  ResourceKeyAdmin@organization       AccountAdmin@organization           kafka registry ksqldb flink
+documented  EnvironmentAdmin@other-environment  AccountAdmin@organization           -
 documented  EnvironmentAdmin@environment        AccountAdmin@environment            -
-documented  EnvironmentAdmin@environment        AccountAdmin@other-organisation     -
+documented  EnvironmentAdmin@environment        AccountAdmin@other-organization     -
 documented  EnvironmentAdmin@environment        OrganizationAdmin@environment       -
 documented  EnvironmentAdmin@environment        ResourceOwner@account               -
 documented  EnvironmentAdmin@environment        CloudClusterAdmin@cluster           -
-documented  DeveloperManage@cluster             AccountAdmin@organisation           -
-documented  Operator@organisation               AccountAdmin@organisation           -
-documented  ResourceOwner@account               AccountAdmin@organisation           -
-2026        ResourceKeyAdmin@organisation       AccountAdmin@organisation           kafka registry ksqldb tableflow
-2026        ResourceKeyAdmin@organisation       ResourceOwner@topic                 kafka registry ksqldb tableflow
-2026        ResourceKeyAdmin@organisation       ResourceKeyAdmin@environment        -
-2026        FlinkAdmin@region                   AccountAdmin@organisation           flink
+documented  DeveloperManage@cluster             AccountAdmin@organization           -
+documented  Operator@organization               AccountAdmin@organization           -
+documented  ResourceOwner@account               AccountAdmin@organization           -
+2026        ResourceKeyAdmin@organization       AccountAdmin@organization           kafka registry ksqldb tableflow
+2026        ResourceKeyAdmin@organization       ResourceOwner@topic                 kafka registry ksqldb tableflow
+2026        ResourceKeyAdmin@organization       ResourceKeyAdmin@environment        -
+2026        FlinkAdmin@region                   AccountAdmin@organization           flink
 2026        FlinkAdmin@region                   EnvironmentAdmin@other-environment  flink
 2026        FlinkAdmin@region                   CloudClusterAdmin@other-cluster     flink
 2026        FlinkAdmin@region                   KsqlAdmin@ksqldb                    flink ksqldb
 2026        FlinkAdmin@region                   AccountAdmin@region                 -
 2026        FlinkAdmin@region                   OrganizationAdmin@environment       -
-2026        Operator@organisation               AccountAdmin@organisation           -
+2026        Operator@organization               AccountAdmin@organization           -
 """
 
 ROLES = (
@@ -265,7 +265,7 @@ def expected(lines: Lines, role: str, place: str) -> tuple[str, ...]:
     if (role, place) in lines:
         return lines[role, place]
     everywhere = lines.get((role, "anywhere"))
-    return everywhere if everywhere and place != "other-organisation" else (".",) * len(RESOURCES)
+    return everywhere if everywhere and place != "other-organization" else (".",) * len(RESOURCES)
 
 
 EVERY_LINE = [

@@ -30,7 +30,7 @@ async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_
     cases = {
         "400": (quota[0], "A quota may be used up: then delete a key that nobody needs."),
         "402": quota,
-        "403": ("Forbidden Access", "Tell whoever runs Latchkey: its own service account lacks the right"),
+        "403": ("Forbidden Access", "Ask your Latchkey administrator: its service account isn't allowed"),
         "409": ("The API key already exists", "Ask for a new key with /apikey create."),
         "422": ("The property spec.resource is not valid", "Ask for a new key with /apikey create."),
     }
@@ -307,7 +307,7 @@ async def test_a_slow_confluent_makes_nobody_wait_for_slack(tmp_path: Path) -> N
 
 
 class _Watched(dict[str, ApiKey]):
-    """The keys of an organisation. `most` is how many of ours there ever were at the same time."""
+    """The keys of an organization. `most` is how many of ours there ever were at the same time."""
 
     most = 0
 
@@ -323,7 +323,7 @@ class _Watched(dict[str, ApiKey]):
 
 
 class _Journal(deque[AnsweredCall]):
-    """The journal of an organisation, which does something once after a certain call. `looked` counts from there."""
+    """The journal of an organization, which does something once after a certain call. `looked` counts from there."""
 
     looked = 0
 

@@ -65,7 +65,7 @@ async def test_the_scopes_and_accounts_are_described_in_the_words_of_the_page(tm
         await it.dana.see("Recommended for production use")
 
         await it.dana.fill({"Account": "My account"})
-        await it.dana.see("The key acts as your own Confluent user: whoever has it can use what you can use.")
+        await it.dana.see("The key acts as your own Confluent user: anyone with it can do whatever you can do.")
         await it.dana.fill({"Resource scope": "Cloud resource management"})
         await it.dana.see("For managing Confluent Cloud resources through its APIs. Nothing else to select.")
         await it.dana.fill({"Resource scope": "Global"})
@@ -77,7 +77,7 @@ async def test_a_key_of_ones_own_account_is_advised_against_for_production(tmp_p
         said = await review(it.dana, Wish(OWN))
 
         assert "production uses a service account" in said
-        assert "Whoever has this key can use what you can use." in said
+        assert "Anyone with this key can do whatever you can do." in said
 
 
 async def test_a_new_service_account_has_a_name_that_nobody_has_and_is_made_after_the_approval(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ async def test_an_approval_whose_giver_lost_the_role_is_replaced_by_another_pers
 
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
         await olga.see(MORE_NEEDED)
-        await it.card_says("OrganizationAdmin of the organisation")
+        await it.card_says("OrganizationAdmin of the organization")
         card = words_of(it.cards()[-1])
         assert "Needs 1 more approval until" in card
         assert "EnvironmentAdmin of dev" not in card
@@ -165,7 +165,7 @@ async def test_t23_only_who_has_a_line_in_people_approves_where_the_policy_asks_
     async with play(tmp_path, policy=policy) as it:
         olga = it.person("U0OLGA")
         page = await review(it.dana, IN_DEV)
-        assert "OrganizationAdmin of the organisation: one person" in page
+        assert "OrganizationAdmin of the organization: one person" in page
         assert "EnvironmentAdmin" not in page.partition("Needs 1 approval")[2]
         await it.dana.submit()
         await it.card_says("Needs 1 approval until")
@@ -250,8 +250,8 @@ async def test_the_review_page_says_who_can_approve_and_by_which_right(tmp_path:
         page = await review(it.dana, IN_DEV)
         for line in (
             "EnvironmentAdmin of dev (env-dev001): two people",
-            "OrganizationAdmin of the organisation: two people",
-            "ResourceKeyAdmin of the organisation: one person",
+            "OrganizationAdmin of the organization: two people",
+            "ResourceKeyAdmin of the organization: one person",
             "ResourceOwner of orders-service (sa-orders): one person",
         ):
             assert f"• {line}" in page
@@ -261,7 +261,7 @@ async def test_who_holds_the_role_is_told_so_and_does_not_count_as_an_approver(t
     async with play(tmp_path) as it:
         page = await review(it.erin, IN_DEV)
         assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, and somebody else still has to approve." in page
-        assert "OrganizationAdmin of the organisation: two people" in page
+        assert "OrganizationAdmin of the organization: two people" in page
         assert "EnvironmentAdmin of dev (env-dev001): " not in page
 
 

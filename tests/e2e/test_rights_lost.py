@@ -22,7 +22,7 @@ async def test_a_panel_takes_the_roles_of_latchkey_and_of_people_and_gives_them_
         it.advance(hours=25)
         await reads(it, it.dana, key, "could not be deleted yet")
         await it.dana.command(f"/apikey show {key}")
-        await it.dana.see("Tell whoever runs Latchkey that its account needs OrganizationAdmin.")
+        await it.dana.see("Ask your Latchkey administrator: its service account needs OrganizationAdmin.")
         await it.dana.close(everything=True)
 
         it.stage.faults.reset()

@@ -12,11 +12,11 @@ CLUSTERS = "Kafka, Schema Registry, ksqlDB"
 APPROVES, OWN = "you can approve what others ask for", "it covers your own keys; you approve none"
 # From the page's table: who of the cast holds the role, where, and what it allows.
 HELD = {
-    "U0OLGA": [("OrganizationAdmin of the organisation", APPROVES, f"{CLUSTERS}, Flink, Cloud resource management")],
+    "U0OLGA": [("OrganizationAdmin of the organization", APPROVES, f"{CLUSTERS}, Flink, Cloud resource management")],
     "U0ERIN": [("EnvironmentAdmin of dev (env-dev001)", APPROVES, f"{CLUSTERS}, Flink)")],
     "U0CHIYO": [("CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)", APPROVES, "Kafka)")],
     "U0KIM": [("KsqlAdmin of dev (env-dev001) / orders-dev (lkc-dev001) / enrichment", APPROVES, "ksqlDB)")],
-    "U0RAVI": [("ResourceKeyAdmin of the organisation", f"{APPROVES}, but it covers no keys of your own", "Flink)")],
+    "U0RAVI": [("ResourceKeyAdmin of the organization", f"{APPROVES}, but it covers no keys of your own", "Flink)")],
     "U0SAMI": [
         ("ResourceOwner of orders-service (sa-orders)", "you can approve for this service account", CLUSTERS),
         ("ResourceOwner of production (env-prod01) / orders (lkc-prod01) / group orders-readers", OWN, CLUSTERS),

@@ -1,4 +1,4 @@
-"""An organisation of 500 environments, 20,000 clusters, 2,000 accounts and 100,000 keys: everything is found in it."""
+"""An organization of 500 environments, 20,000 clusters, 2,000 accounts and 100,000 keys: everything is found in it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

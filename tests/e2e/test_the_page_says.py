@@ -186,7 +186,7 @@ async def test_my_account_is_for_development_and_makes_a_key_of_the_requester(tm
         await it.dana.command("/apikey create")
         await it.dana.fill({"Account": "My account"})
         await it.dana.see("Recommended for development and testing")
-        await it.dana.see("whoever has it can use what you can use")
+        await it.dana.see("anyone with it can do whatever you can do")
         await it.dana.close()
 
         key = await obtain(it, Wish(OWN))

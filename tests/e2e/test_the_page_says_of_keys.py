@@ -47,7 +47,7 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
 
 
 async def test_who_nears_a_limit_reads_so_and_nobody_is_asked_beyond_it(tmp_path: Path) -> None:
-    """P33: the most keys that an organisation may have."""
+    """P33: the most keys that an organization may have."""
     async with play(tmp_path, policy=ONE_APPROVAL) as it:
         lena = it.person("U0LENA")  # owns nightly-etl, which has 9 of its 10 Cloud keys
         it.advance(days=7)

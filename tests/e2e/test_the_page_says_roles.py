@@ -15,7 +15,7 @@ version: 1
 channel: C0APPROVE
 rules:
   - {name: who asks must manage it, match: {environment: env-dev001}, approvals: 0}
-  - {name: the same for the organisation, match: {kind: cloud}, approvals: 0}
+  - {name: the same for the organization, match: {kind: cloud}, approvals: 0}
   - {name: somebody else decides, match: {environment: env-prod01}, approvals: 1}
 """
 CLUSTERS = frozenset({"kafka", "schema-registry", "ksqldb"})
@@ -53,7 +53,7 @@ async def test_a_role_makes_and_approves_the_kinds_of_its_row(
 ) -> None:
     """P5 P6 P7 P8 P9 P10 P11 P12 P13 P14 P15: Reed holds this role alone; what each kind takes is the same for all.
 
-    The role is bound to the whole organisation, so that it is the kind and the owner that decide, never the place.
+    The role is bound to the whole organization, so that it is the kind and the owner that decide, never the place.
     """
     async with play(tmp_path, policy=POLICY) as it:
         reed = it.person("U0REED")
@@ -96,7 +96,7 @@ async def approves_one(it: Play, reed: PersonAtClient, *, can: bool) -> None:
 
 
 def hold(it: Play, principal: str, role: str) -> None:
-    """Let a principal hold this role, for the whole organisation, and no other."""
+    """Let a principal hold this role, for the whole organization, and no other."""
     bindings = it.stage.organization.role_bindings
     for each in [each.id for each in bindings.values() if each.principal == principal]:
         del bindings[each]

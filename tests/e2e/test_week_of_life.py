@@ -48,7 +48,7 @@ WISHES = {
 }
 """All seven scopes and all three accounts."""
 BY_OLGA = {"clicks schemas", "terraform", "iceberg", "platform"}
-"""What takes an OrganizationAdmin: a new account, and keys for the whole organisation."""
+"""What takes an OrganizationAdmin: a new account, and keys for the whole organization."""
 
 
 @dataclass(slots=True)

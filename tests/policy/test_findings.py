@@ -106,9 +106,9 @@ def test_a_kind_that_a_match_names_in_vain_is_found() -> None:
         ("{name: a, approvals: 0, match: {owner: me}}", "cloud and global"),
     ],
 )
-def test_keys_that_open_the_organisation_without_approval_are_a_warning(rule: str, kinds: str) -> None:
+def test_keys_that_open_the_organization_without_approval_are_a_warning(rule: str, kinds: str) -> None:
     assert findings(f"rules: [{rule}]") == [
-        f'3: warning: rule "a": one person alone can make {kinds} keys, which open the whole organisation'
+        f'3: warning: rule "a": one person alone can make {kinds} keys, which open the whole organization'
     ]
 
 
@@ -158,11 +158,11 @@ def test_mappings_that_add_nothing_are_found() -> None:
     ]
 
 
-def test_an_account_admin_of_less_than_the_organisation_is_found() -> None:
+def test_an_account_admin_of_less_than_the_organization_is_found() -> None:
     mappings = "[{user: U1, role: AccountAdmin}, {user: U2, role: AccountAdmin, scope: env-1}]"
 
     assert findings(f"roles: {{mappings: {mappings}}}") == [
-        "3: role mapping of U2: AccountAdmin counts for the whole organisation alone: leave `scope` out"
+        "3: role mapping of U2: AccountAdmin counts for the whole organization alone: leave `scope` out"
     ]
 
 

@@ -456,7 +456,7 @@ async def test_nobody_is_invited(api: httpx.AsyncClient) -> None:
 # ------------------------------------------------------------------------------------------------------------- catalog
 
 
-async def test_the_organisation_is_there(api: httpx.AsyncClient) -> None:
+async def test_the_organization_is_there(api: httpx.AsyncClient) -> None:
     assert await names(api, "/org/v2/organizations") == [ORGANIZATION]
 
 

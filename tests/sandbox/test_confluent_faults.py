@@ -56,7 +56,7 @@ async def test_every_create_may_be_lost(served: httpx.AsyncClient, organization:
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """A change of the organisation, as a client asks for it, and how to tell whether it happened."""
+    """A change of the organization, as a client asks for it, and how to tell whether it happened."""
 
     name: Change
     call: tuple[str, str, dict[str, Any] | None]

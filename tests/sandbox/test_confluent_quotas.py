@@ -1,4 +1,4 @@
-"""The quotas of the sandbox's Confluent Cloud, and an organisation large enough to reach some."""
+"""The quotas of the sandbox's Confluent Cloud, and an organization large enough to reach some."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ async def quotas(api: httpx.AsyncClient, scope: str, **params: str) -> list[dict
     return await items(api, QUOTAS, scope=scope, **params)
 
 
-async def test_limits_of_the_organisation_say_how_much_is_used(api: httpx.AsyncClient) -> None:
+async def test_limits_of_the_organization_say_how_much_is_used(api: httpx.AsyncClient) -> None:
     found = {each["id"]: (each["applied_limit"], each["usage"]) for each in await quotas(api, "ORGANIZATION")}
 
     assert found["iam.max_cloud_api_keys.per_org"] == (1000, 10)

@@ -40,7 +40,7 @@ class CatalogIndex:
 
     An `ApiKey` holds ids alone, and one for a Kafka cluster does not even say in which environment that is: the catalog
     tells. What the catalog does not know keeps its id for a name and, without an environment, is covered by nobody's
-    role but those bound at the whole organisation.
+    role but those bound at the whole organization.
     """
 
     accounts: Mapping[str, ServiceAccount]

@@ -46,7 +46,7 @@ def concerns(owner: Owner, resource: Resource) -> tuple[Concern, ...]:
     limits, found = resource.kind.row.limits, list[Concern]()
     if isinstance(owner, NewServiceAccount):
         found.append(
-            Concern("iam.max_service_accounts.per_org", "service accounts", "this organisation", counted="accounts")
+            Concern("iam.max_service_accounts.per_org", "service accounts", "this organization", counted="accounts")
         )
     elif limits.counted_as:
         per = "user" if isinstance(owner, MyAccount) else "service_account"
@@ -56,8 +56,8 @@ def concerns(owner: Owner, resource: Resource) -> tuple[Concern, ...]:
     if limits.of_resource:
         found.append(Concern(limits.of_resource, "API keys", f"the cluster `{plain(resource.id)}`"))
     if limits.of_organization:
-        found.append(Concern(limits.of_organization, _THINGS[limits.counted_as], "this organisation"))
-    return (*found, Concern("apikeys_per_org", "API keys", "this organisation"))
+        found.append(Concern(limits.of_organization, _THINGS[limits.counted_as], "this organization"))
+    return (*found, Concern("apikeys_per_org", "API keys", "this organization"))
 
 
 def told(concern: Concern, quotas: Iterable[Quota]) -> Quota | None:

@@ -34,7 +34,7 @@ _BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _MISSING = {"account_name": "Write a name for the service account."}
 FOR_DEVELOPMENT = (
     "Keys of your own account are for development and testing; production uses a service account. "
-    "Whoever has this key can use what you can use."
+    "Anyone with this key can do whatever you can do."
 )
 
 

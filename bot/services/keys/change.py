@@ -10,7 +10,16 @@ from datetime import datetime
 from bot.domain.audit import Action, Event
 from bot.domain.authority import Target
 from bot.domain.deadlines import earliest, has_expired, in_force, lifetime
-from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
+from bot.domain.errors import (
+    ASK_ADMINISTRATOR,
+    CloudRefused,
+    Conflict,
+    LatchkeyError,
+    Refused,
+    Unavailable,
+    Unknown,
+    plain,
+)
 from bot.domain.keys import ApiKey, Marker, Operation
 from bot.domain.requests import Approved, Done, Request, Working
 from bot.services.browse.key import present
@@ -59,7 +68,10 @@ class KeyChanges:
         except (Unavailable, Unknown) as error:
             await self._later(stored, working, error)
         except CloudRefused as error:
-            happened, step = f"Confluent Cloud refused: {error.detail}", "Tell whoever runs Latchkey."
+            happened, step = (
+                f"Confluent Cloud refused: {error.detail}",
+                ASK_ADMINISTRATOR,
+            )
             await self._fail(stored, working, happened, _left(is_first=is_first), step, error.reference)
         except LatchkeyError as error:
             await self._fail(stored, working, error.happened, _left(is_first=is_first), LOOK_AGAIN)

@@ -269,7 +269,7 @@ def _next_step(error: CloudRefused, owner: Owner) -> str:
     if error.status == HTTPStatus.FORBIDDEN:
         if isinstance(owner, MyAccount):
             return "Ask for a key of a service account instead: Confluent makes no keys of people for Latchkey."
-        return "Tell whoever runs Latchkey: its own service account lacks the right to make this key."
+        return "Ask your Latchkey administrator: its service account isn't allowed to create this key."
     return ASK_AGAIN
 
 

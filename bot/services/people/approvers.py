@@ -77,7 +77,7 @@ class _Mapped:
 
 @dataclass(frozen=True, slots=True)
 class Approvers:
-    """Finds approvers for one policy, in one organisation and one workspace."""
+    """Finds approvers for one policy, in one organization and one workspace."""
 
     cloud: Inventory
     people: People
@@ -92,7 +92,7 @@ class Approvers:
         Only the first `most` holders of a role are looked up in Slack, which takes 50 such questions a minute; the
         rest count as people who can approve, with no Slack id.
 
-        Unless `thorough`, which reads all bindings of the organisation, roles bound by a pattern such as
+        Unless `thorough`, which reads all bindings of the organization, roles bound by a pattern such as
         `environment=*` are not found: these people can approve all the same.
         """
         organization, users = await asyncio.gather(self.cloud.organization(), self.cloud.users())
@@ -259,7 +259,7 @@ def _usable_first(approver: Approver) -> tuple[bool, bool, str]:
 
 
 def _places(target: Target) -> Sequence[Path]:
-    """Every place that a binding may name to reach the target from above, the organisation first."""
+    """Every place that a binding may name to reach the target from above, the organization first."""
     paths = [*target.resource.paths()]
     if isinstance(target.owner, ServiceAccount):
         paths.append((("service-account", target.owner.id),))
@@ -294,7 +294,7 @@ def names_of(target: Target) -> dict[str, str]:
 def in_words(binding: Binding, names: Mapping[str, str]) -> str:
     """A role and where it is bound: "CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)"."""
     path = Scope.parse(binding.crn).path
-    return f"{binding.role} of {' / '.join(_element(*each, names) for each in path) or 'the organisation'}"
+    return f"{binding.role} of {' / '.join(_element(*each, names) for each in path) or 'the organization'}"
 
 
 def _element(key: str, value: str, names: Mapping[str, str]) -> str:

@@ -145,7 +145,7 @@ class Directory:
     def for_one_decision(self) -> "Directory":
         """The same for a decision about several people: each list is read afresh, and once; the policy stays as it is.
 
-        Else an organisation of thousands has its users read for every approver, and Slack lets nobody ask for the
+        Else an organization of thousands has its users read for every approver, and Slack lets nobody ask for the
         members of groups more than 20 times a minute.
         """
         now = self.policy()
@@ -265,7 +265,7 @@ class Directory:
         return owner.id == await self._remembered("own-account", str, self.cloud.own_account, OWN_KEPT)
 
     async def organization(self) -> str:
-        """The id of the organisation; it never changes, so it is kept for a day."""
+        """The id of the organization; it never changes, so it is kept for a day."""
         return await self._remembered("organization", str, self.cloud.organization, ORGANIZATION_KEPT)
 
     async def _remembered(

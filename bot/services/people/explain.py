@@ -83,7 +83,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Explaining:
-    """Explains one policy over one organisation and one workspace."""
+    """Explains one policy over one organization and one workspace."""
 
     cloud: Inventory
     people: People

@@ -16,7 +16,7 @@ class Inventory(Protocol):
     """What there is, and who holds what there. Every method may raise `Unavailable` and `CloudRefused`."""
 
     async def organization(self) -> str:
-        """The organisation's id, as CRNs carry it."""
+        """The organization's id, as CRNs carry it."""
         ...
 
     async def own_account(self) -> Principal:
@@ -39,11 +39,11 @@ class Inventory(Protocol):
         ...
 
     async def users(self) -> Sequence[User]:
-        """All users of the organisation; there is no search by e-mail."""
+        """All users of the organization; there is no search by e-mail."""
         ...
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
-        """Everything bound to this principal, at the organisation and below."""
+        """Everything bound to this principal, at the organization and below."""
         ...
 
     async def bindings_at(self, crn: str) -> Sequence[Binding]:
@@ -92,7 +92,7 @@ class Cloud(Inventory, Protocol):
         ...
 
     async def accounts_named(self, name: str) -> Sequence[Account]:
-        """The service accounts of exactly this name: one at most, for names are unique in an organisation."""
+        """The service accounts of exactly this name: one at most, for names are unique in an organization."""
         ...
 
     async def create_account(self, name: str, description: str) -> Account:
@@ -135,7 +135,7 @@ class Cloud(Inventory, Protocol):
         ...
 
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
-        """Some of the organisation's keys that have an owner, and the token of what follows; "" begins, and ends.
+        """Some of the organization's keys that have an owner, and the token of what follows; "" begins, and ends.
 
         Without rows that cannot be read. In no order; a key may show twice, and one made meanwhile not at all. Raises
         `NotFound` when the token has expired.
@@ -154,7 +154,7 @@ class Cloud(Inventory, Protocol):
         ...
 
     async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
-        """The limits that apply to the organisation; to this owner's account; and to this Kafka cluster, if named."""
+        """The limits that apply to the organization; to this owner's account; and to this Kafka cluster, if named."""
         ...
 
 

@@ -21,13 +21,13 @@ from bot.services.ports.store import Cache, Clock, Keeps, Requests
 from bot.services.review.audience import Addressing, KnownOwner, Reader
 
 ORGANIZATION = "="
-"""Stands for an owner's id where the organisation itself is meant."""
+"""Stands for an owner's id where the organization itself is meant."""
 MOST_CLUSTERS = 5
 """Kafka clusters of one owner whose limits are asked for."""
 LIMIT_KEPT = timedelta(hours=6)
 """How old what Confluent said about a cluster's limits may be: the cluster has many owners of keys."""
 _COUNTED = ("api_keys", "apikeys", "service_accounts")
-"""What the codes of those limits of an organisation have in them that keys use up."""
+"""What the codes of those limits of an organization have in them that keys use up."""
 log = logging.getLogger("latchkey.review")
 
 

@@ -1,8 +1,8 @@
 """The regular review: asking people about keys that nobody may need, and remembering what they answer.
 
-The item `REVIEW` of the agenda begins a pass. `REVIEW_PAGE` reads the organisation's keys on from a token and puts an
+The item `REVIEW` of the agenda begins a pass. `REVIEW_PAGE` reads the organization's keys on from a token and puts an
 item for every owner that it meets; `REVIEW` of an owner asks about their keys, of `ORGANIZATION` about its limits;
-`REVIEW_REDRAW` draws again what was asked. Each is one short step, so that an organisation of any size is gone
+`REVIEW_REDRAW` draws again what was asked. Each is one short step, so that an organization of any size is gone
 through, and any process may go on where another one died.
 """
 

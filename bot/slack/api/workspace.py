@@ -76,7 +76,7 @@ async def channel_problem(client: AsyncWebClient, channel: str) -> str | None:
         return f"Slack shows Latchkey no channel {channel} ({error.reason}): correct the id, or invite Latchkey there."
     found: dict[str, Any] = answer["channel"]
     if found.get("is_ext_shared"):
-        return f"The channel {channel} is shared with another organisation: choose one that only your own people see."
+        return f"The channel {channel} is shared with another organization: choose one that only your own people see."
     if found.get("is_archived"):
         return f"The channel {channel} is archived: choose another one."
     # Slack may leave it out; a private channel that the bot is not in is "not found" before that.

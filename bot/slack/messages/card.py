@@ -190,7 +190,7 @@ def owner_row(owner: Owner, own: str) -> Row:
 def resource_row(resource: Resource) -> Row:
     """What it opens."""
     if isinstance(resource, OrganizationScope):
-        return ["For: ", Bold(called(resource)), ", in the whole organisation"]
+        return ["For: ", Bold(called(resource)), ", in the whole organization"]
     place: Row = [" in ", Bold(place_of(resource))] if resource.environment else []
     id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
     return [f"{resource.kind.row.noun}: ", Bold(called(resource)), *id_, *place]

@@ -76,7 +76,7 @@ def _about(digest: Digest) -> Row:
     """Whose keys these are, and why this reader is asked."""
     owner = digest.owner
     if owner is None:
-        return ["This organisation comes near to limits of Confluent Cloud."]
+        return ["This organization comes near to limits of Confluent Cloud."]
     if not digest.keys:
         whose: Row = ["your account"] if digest.audience == "owner" else _called(owner, digest.owner_name)
         return ["This is about the API keys of ", *whose, "."]

@@ -92,7 +92,7 @@ def _safe(text: str) -> str:
 _TO_REPLACE = {
     "BOOTSTRAP_SERVER": "your cluster's bootstrap server",
     "ENDPOINT": "the address that Confluent names for it",
-    "ORGANIZATION_ID": "your organisation's id",
+    "ORGANIZATION_ID": "your organization's id",
     "COMPUTE_POOL": "the id of your compute pool (lfcp-…)",
 }
 """Words that stand where we know nothing, and what belongs there."""

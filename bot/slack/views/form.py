@@ -17,7 +17,7 @@ from bot.slack.payloads import ids, read
 from bot.slack.views import options as menus
 
 _OF_OWNER = {
-    ME: "The key acts as your own Confluent user: whoever has it can use what you can use.",
+    ME: "The key acts as your own Confluent user: anyone with it can do whatever you can do.",
     EXISTING: "The key acts as this service account, with the roles that it has.",
     NEW: "The account is made together with the key, after the approval. It may do nothing until it is given a role.",
 }
@@ -120,7 +120,7 @@ def _texts(content: FormPage) -> list[Block]:
     return [
         *_with(problems, "name", field("Name", ids.NAME_BLOCK, name)),
         *_with(problems, "description", field("Description", ids.DESCRIPTION_BLOCK, description, optional=True)),
-        *_with(problems, "reason", field("Reason", ids.REASON_BLOCK, reason, hint="Whoever approves this reads it.")),
+        *_with(problems, "reason", field("Reason", ids.REASON_BLOCK, reason, hint="Approvers will see this.")),
     ]
 
 

@@ -179,7 +179,7 @@ def _description(text: str, hint: str = "") -> Block:
 
 
 def _reason(*, optional: bool = False) -> Block:
-    hint = "If somebody has to approve this, they read it." if optional else "Whoever approves this reads it."
+    hint = "If this needs approval, approvers will see this." if optional else "Approvers will see this."
     typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
     return field("Reason", ids.REASON_BLOCK, typed, optional=optional, hint=hint)
 

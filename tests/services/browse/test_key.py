@@ -185,7 +185,7 @@ async def test_an_operator_sees_what_others_own_in_reach_and_no_cloud_keys() -> 
 
 
 @pytest.mark.parametrize("crn", ["crn://confluent.cloud/organization=another", "no crn at all"])
-async def test_a_role_of_another_organisation_shows_nothing_here(crn: str) -> None:
+async def test_a_role_of_another_organization_shows_nothing_here(crn: str) -> None:
     async with a_house() as house:
         house.cloud.add(other_key())
         house.cloud.bindings[OTTO.principal] = [
@@ -264,7 +264,7 @@ async def test_a_key_shows_its_resource_by_name_its_age_and_no_marker() -> None:
         assert not view.is_own
 
 
-async def test_a_resource_that_the_catalog_does_not_know_is_covered_at_the_organisation_alone() -> None:
+async def test_a_resource_that_the_catalog_does_not_know_is_covered_at_the_organization_alone() -> None:
     async with a_house() as house:
         house.cloud.add(other_key(resource="lkc-gone01"))
         house.roles(ERIN, ("EnvironmentAdmin", "/environment=env-dev001"))
@@ -446,7 +446,7 @@ async def test_a_key_that_i_asked_for_is_in_my_list_without_any_role() -> None:
         assert page.views[0].request == made()
 
 
-async def test_a_page_reads_as_many_accounts_as_it_takes_and_never_the_whole_organisation() -> None:
+async def test_a_page_reads_as_many_accounts_as_it_takes_and_never_the_whole_organization() -> None:
     async with a_house() as house:
         house.roles(FEMI, ("OrganizationAdmin", ""))
         house.grow(400, 3)

@@ -160,7 +160,7 @@ async def test_quotas_that_cannot_be_read_warn_and_forbid_nothing(failing: Latch
     assert await must_have_room(cast("Cloud", cloud), build.an_ask()) == Room(unchecked=UNCHECKED)
 
 
-async def test_an_organisation_that_tells_no_limit_at_all_warns() -> None:
+async def test_an_organization_that_tells_no_limit_at_all_warns() -> None:
     assert await answer(Limited()) == Room(unchecked=UNCHECKED)
 
 

@@ -37,7 +37,7 @@ REFUSALS: list[tuple[int, str, Owner, str]] = [
     (400, "", ACCOUNT, PERHAPS),
     (400, "invalid_filter", ACCOUNT, "Ask for a new key"),
     (403, "", OWN, "Ask for a key of a service account instead"),
-    (403, "", ACCOUNT, "Tell whoever runs Latchkey: its own service account lacks the right"),
+    (403, "", ACCOUNT, "Ask your Latchkey administrator: its service account isn't allowed"),
     (422, "", ACCOUNT, "Ask for a new key"),
     (409, "", ACCOUNT, "Ask for a new key"),
 ]

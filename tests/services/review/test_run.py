@@ -1,4 +1,4 @@
-"""The weekly review: who is asked about which keys, what `Keep` does, and an organisation of any size."""
+"""The weekly review: who is asked about which keys, what `Keep` does, and an organization of any size."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ OWNS = f"{build.HERE}/service-account={ACCOUNT.id}"
 
 @dataclass(slots=True)
 class Cloud(FakeCloud):
-    """An organisation whose keys come page by page, and which knows limits. Tokens are where to go on."""
+    """An organization whose keys come page by page, and which knows limits. Tokens are where to go on."""
 
     page_length: int = 100
     expired: set[str] = field(default_factory=set[str])
@@ -590,7 +590,7 @@ async def test_a_limit_is_told_wherever_the_keys_are_that_use_it_up() -> None:
         }
 
 
-async def test_limits_of_the_organisation_that_keys_use_up_are_told_in_the_channel() -> None:
+async def test_limits_of_the_organization_that_keys_use_up_are_told_in_the_channel() -> None:
     async with an_office() as office:
         near = a_quota(995, "", "iam.max_cloud_api_keys.per_org", 1000)
         office.cloud.limits = [near, a_quota(24, "", "iam.max_environments.per_org", 25)]
@@ -648,7 +648,7 @@ async def test_items_of_a_review_that_was_switched_off_meanwhile_do_nothing() ->
         assert office.slack.digests == {}
 
 
-async def test_a_large_organisation_is_gone_through_in_turns_and_everybody_is_asked_once(
+async def test_a_large_organization_is_gone_through_in_turns_and_everybody_is_asked_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The keys of each owner stand on many pages."""

@@ -48,7 +48,7 @@ async def test_a_channel_will_do_when_we_are_in_it_and_nobody_from_elsewhere_is(
     assert await channel_problem(client, channel.id) is None
 
     channel.is_ext_shared = True
-    assert "shared with another organisation" in str(await channel_problem(client, channel.id))
+    assert "shared with another organization" in str(await channel_problem(client, channel.id))
     channel.is_ext_shared, channel.is_archived = False, True
     assert "archived" in str(await channel_problem(client, channel.id))
     channel.is_archived = False

@@ -69,7 +69,7 @@ def test_a_renamed_key_goes_by_its_new_name() -> None:
     [
         (FlinkRegion("aws.us-east-1", "env-dev001", "dev"), "Flink region: aws.us-east-1 in dev"),
         (build.CLUSTER, "Kafka cluster: orders-dev (lkc-dev001) in dev"),
-        (OrganizationScope(Kind.CLOUD), "For: Cloud resource management, in the whole organisation"),
+        (OrganizationScope(Kind.CLOUD), "For: Cloud resource management, in the whole organization"),
     ],
 )
 def test_a_resource_is_named_once(resource: Resource, said: str) -> None:

@@ -97,7 +97,7 @@ EVERYTHING = "the resource management APIs, Kafka, Schema Registry, ksqlDB, Flin
                 "Organization": "o-1",
             },
         ),
-        (OrganizationScope(Kind.CLOUD), REST, {"For": "the resource management APIs of the organisation", **API}),
+        (OrganizationScope(Kind.CLOUD), REST, {"For": "the resource management APIs of the organization", **API}),
         (OrganizationScope(Kind.TABLEFLOW), REST, {"For": "Tableflow", **API}),
         (OrganizationScope(Kind.GLOBAL), REST, {"For": EVERYTHING, **API}),
     ],
