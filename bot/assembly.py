@@ -131,7 +131,7 @@ def compose(ports: Ports) -> Services:
 
     validator = Validator(directory, catalog, cloud)
     refusals = Refusals(transitions, ports.tally)
-    proposals = Proposals(transitions, directory, candidates, refusals)
+    proposals = Proposals(transitions, directory, candidates, refusals, cloud)
     forms = Forms(transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals)
     decisions = Decisions(transitions, directory, cloud, refusals)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)

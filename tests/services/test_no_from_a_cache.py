@@ -16,7 +16,7 @@ from tests.services.keys.test_change import KEY, a_key
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import CLUSTER, DANA, ERIN, HERE
-from tests.support.fakes import FakeSlack
+from tests.support.fakes import FakeCloud, FakeSlack
 
 DRAFT = Draft("me", CLUSTER.environment, CLUSTER.id, "n", "", "r")
 
@@ -109,3 +109,33 @@ async def test_t24_the_wait_is_said_and_is_no_refusal() -> None:
             await directory._count_reread(DANA.slack)
         assert timedelta() < raised.value.wait <= timedelta(minutes=1)
         await directory._count_reread(ERIN.slack)
+
+
+@pytest.mark.parametrize("approvals", [0, 1])
+async def test_nobody_is_refused_for_roles_that_confluent_may_only_not_show(
+    approvals: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_world(approvals=approvals) as world:
+        world.cloud.bindings = {DANA.principal: [build.a_binding(DANA, "DeveloperRead", HERE)]}
+        if approvals == 0:
+            world.cloud.bindings = {}
+        else:
+            may_approve(world)
+        page = await review(world)
+        world.cloud.bindings.pop(ERIN.principal, None)
+        world.clock.advance(timedelta(minutes=2))
+
+        async def may_hide(_: FakeCloud) -> None:
+            raise Throttled("Confluent Cloud may show a part only.", wait=timedelta(minutes=1))
+
+        monkeypatch.setattr(FakeCloud, "must_see_all", may_hide)
+        if isinstance(page, ReviewPage):
+            await world.click(Send(page.draft_id), view="V1")
+            await world.work_now()
+            seen = world.slack.pages[-1]
+        else:
+            seen = await review(world)
+
+        assert isinstance(seen, TextPage)
+        assert "may show a part only" in seen.text
+        assert not [line for line in await world.audit() if line["action"] == "request:refused"]

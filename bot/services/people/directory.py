@@ -154,13 +154,18 @@ class Directory:
     async def before_no(self, user: SlackUserId, look: Callable[["Directory"], Awaitable[T]]) -> T:
         """Look at what was read within the last minute, and before that says no, once more at what is true now.
 
-        Raises `Throttled` in place of a no to who had `MOST_REREADS` such looks within a minute.
+        Raises `Throttled` in place of a no to who had `MOST_REREADS` such looks within a minute, and while Confluent
+        may show us a part only.
         """
         try:
             return await look(self)
         except (Refused, NotFound):
             await self._count_reread(user)
-        return await look(replace(self.for_one_decision(), is_afresh=True))
+        try:
+            return await look(replace(self.for_one_decision(), is_afresh=True))
+        except (Refused, NotFound):
+            await self.cloud.must_see_all()  # else it may only not be shown to us
+            raise
 
     async def _count_reread(self, user: SlackUserId) -> None:
         now, name = self.clock(), f"rereads:{user}"

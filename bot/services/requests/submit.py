@@ -35,6 +35,7 @@ class Proposals:
     directory: Directory
     candidates: Candidates
     refusals: Refusals
+    cloud: Cloud
 
     async def propose(self, ask: Ask, click: Click) -> Approved | Pending | None:
         """Open the request, and return it; None when the same click opened it before.
@@ -46,6 +47,7 @@ class Proposals:
         used = policy.digest
         verdict = decide(policy, ask, await self.directory.held_roles(ask.requester))
         if isinstance(verdict, Forbidden):
+            await self.cloud.must_see_all()  # else roles may only not be shown to us
             details = {"reason": verdict.reason, "rule": verdict.rule, "policy": used}
             await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), **details)
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
