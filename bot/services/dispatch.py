@@ -129,11 +129,20 @@ class Dispatcher:
             return _apology(
                 "Not done", f"Latchkey couldn't act on your click of {when(click.at)} in time. {_LOOK}", click
             )
-        if click.tries and isinstance(click.deed, _DECISIONS):
-            last = await self.cache.get(_last_word(click.deed, click), str)
-            if last is not None and last[0] != click.name:
-                return TextPage("Not done", "You decided about this request again since. Your newer click counts.")
+        if isinstance(click.deed, _DECISIONS) and await self._has_newer(click.deed, click):
+            return TextPage("Not done", "You decided about this request again since. Your newer click counts.")
         return await self._answer(click)
+
+    async def _has_newer(self, deed: commands.Approve | commands.Deny, click: Click) -> bool:
+        """Whether its person has decided about this request again. Noted before the deed: an older click may wait."""
+        word, now = f"last-word:{deed.request}:{click.by}", self.transitions.clock()
+        last = await self.cache.get(word, datetime)
+        if last is not None and last[0] > click.at:
+            return True
+        until = click.until or await self._deadline(click)
+        if (last is None or last[0] < click.at) and until > now:
+            await self.cache.put(word, click.at, datetime, now=now, keep=until - now)
+        return False
 
     async def _later(self, click: Click, error: LatchkeyError) -> datetime | None:
         """Keep the click to be tried again within its request's deadline, and tell its person so, once."""
@@ -143,9 +152,6 @@ class Dispatcher:
         if again >= until:
             return await self._say(click, _apology("Not done", f"{said} Latchkey has stopped trying. {_LOOK}", click))
         await self.inbox.keep(replace(click, tries=click.tries + 1, until=until), until - now)
-        if isinstance(click.deed, _DECISIONS):
-            word = _last_word(click.deed, click)
-            await self.cache.put(word, click.name, str, now=now, keep=until - now)
         if not click.tries:
             keeps = f"Latchkey will keep trying until {when(until)} and tell you how it ends."
             with suppress(LatchkeyError):  # Slack may be what is away; the end is told in any case
@@ -283,11 +289,6 @@ _DECISIONS = commands.Approve | commands.Deny
 _SLOW = "That took too long: Confluent Cloud or Slack is slow to answer."
 _LOOK = "See where things stand with `/apikey requests`, then try again."
 _NEEDS_YOU = "Nothing was sent: something changed meanwhile. The open form says what; if you closed it, start again."
-
-
-def _last_word(deed: commands.Approve | commands.Deny, click: Click) -> str:
-    """Where it stands which of somebody's waiting decisions about a request is the newest."""
-    return f"last-word:{deed.request}:{click.by}"
 
 
 def _broken(click: Click) -> str:

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.keys import RequestId
-from bot.domain.requests import Denied, Expired, Pending, Ready
-from bot.services.commands import Approve, Deny
+from bot.domain.requests import Cancelled, Denied, Expired, Pending, Ready, Undelivered
+from bot.services.commands import Approve, Cancel, Deny, Replace
 from tests.services.world import World, a_world
 from tests.support import build
-from tests.support.build import DAY, ERIN, HOUR
+from tests.support.build import DANA, DAY, ERIN, HOUR
 from tests.support.faults import Fault
 
 R1 = RequestId("R1")
@@ -106,3 +106,48 @@ async def test_t10_killed_between_two_tries_it_is_still_carried_out_once_and_tol
         end = told(world)[-1]
         assert end.startswith("Approved.") or end.endswith("Your click changed nothing more."), end
         assert [line["action"] for line in await world.audit()].count("request:approved") == 1
+
+
+async def test_t10_a_newer_decision_that_succeeds_outranks_an_older_one_that_waits() -> None:
+    async with a_world() as world:
+        await world.seed(build.pending(terms=build.terms(approvals=2)))
+        breaks(world, "cloud.role_bindings")
+        await world.click(Deny(R1, "too early"), by=ERIN)
+        await world.work_now()
+        world.plan.faults = {}
+        world.clock.advance(timedelta(seconds=1))
+        await world.click(Approve(R1), by=ERIN)
+        await world.work_now()
+        await world.settle(timedelta(minutes=5))
+
+        assert isinstance(await world.state(), Pending)
+        assert "Your approval counts." in told(world)[1]
+        assert told(world)[2:] == ["You decided about this request again since. Your newer click counts."]
+
+
+async def test_t10_a_cancel_whose_answer_was_lost_reads_that_it_happened() -> None:
+    async with a_world() as world:
+        await world.seed(build.pending())
+        world.plan.faults = {("requests.commit", 0): Fault.ERROR_AFTER}
+        world.plan.calls = []
+        await world.click(Cancel(R1), by=DANA)
+        await world.settle(timedelta(minutes=5))
+
+        assert isinstance(await world.state(), Cancelled)
+        assert [text for who, text in world.slack.said if who == DANA.slack][-1] == "Cancelled. Nothing was created."
+
+
+async def test_t10_a_replacement_whose_answer_was_lost_is_not_said_to_have_changed_nothing() -> None:
+    async with a_world() as world:
+        made = (build.an_ask(), build.terms(), build.a_grant(), 1, build.a_key())
+        await world.seed(Undelivered(*made, why="Slack did not take it.", at=build.NOW, deleted_at=build.NOW))
+        world.plan.faults = {("requests.commit", 0): Fault.ERROR_AFTER}
+        world.plan.calls = []
+        await world.click(Replace(R1, 1), by=DANA)
+        await world.settle(timedelta(minutes=5))
+
+        state = await world.state()
+        assert isinstance(state, Ready)
+        assert state.attempt == 2
+        said = [text for who, text in world.slack.said if who == DANA.slack]
+        assert not any("Nothing was changed" in text for text in said), said

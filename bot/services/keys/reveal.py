@@ -101,7 +101,9 @@ class Delivery:
         """The request, if the button is about its present key. Raises `Refused` otherwise."""
         stored = await self._of(deed.request, click)
         if not _is_present(stored.value, deed.attempt):
-            raise Refused(f"{_OUTDATED} Nothing was changed.")
+            # Another key may be on its way because of this very click, whose answer was lost.
+            more = " more" if isinstance(deed, Replace) else ""
+            raise Refused(f"{_OUTDATED} Nothing{more} was changed.")
         return stored
 
     async def _give_up(self, deed: Replace, click: Click) -> Keyed:

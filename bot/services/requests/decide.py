@@ -24,6 +24,8 @@ from bot.services.requests.submit import follows, forbidden
 from bot.services.requests.transitions import Transitions
 from bot.services.text import decided, deciders
 
+CANCELLED = "Cancelled. Nothing was created."
+
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
@@ -57,6 +59,8 @@ class Decisions:
             )
             raise Refused("Only the person who asked can cancel this request. Nothing was changed.")
         pending = stored.value
+        if isinstance(pending, Cancelled):  # by them, perhaps by this very click, whose answer was lost
+            return CANCELLED
         if not isinstance(pending, Pending):
             raise Refused(f"{decided(pending)} It can no longer be cancelled.")
         await self._still_open(stored, pending)
@@ -64,7 +68,7 @@ class Decisions:
         await self.transitions.commit(
             stored, cancelled, self.transitions.event(Action.CANCELLED, deed.request, click.by)
         )
-        return "Cancelled. Nothing was created."
+        return CANCELLED
 
     async def _deciding(self, request: RequestId, click: Click) -> tuple[Stored[Request], Pending, HeldRoles]:
         """The request and the standing of somebody who may decide about it now. Raises `Refused` otherwise."""
