@@ -157,8 +157,10 @@ class RedisRequests:
                 for request in requests:
                     pipeline.hmget(self._keys.request(request), ["rev", "body"])
                 pipeline.llen(self._keys.audit)
-                answers: list[Any] = await pipeline.execute(raise_on_error=False)
-            *found, length = (_not_failed(answer) for answer in answers)
+                *answers, length = cast("list[Any]", await pipeline.execute(raise_on_error=False))
+            found = [_not_failed(answer) for answer in answers]
+            if isinstance(length, Exception):
+                raise length
         await self._audit.followed(length, seen)
         return found
 
@@ -287,14 +289,14 @@ class RedisRequests:
                         raise not_ours(SealContext(Purpose.REQUEST, keys[0]), "or a key beside it is of another kind")
 
 
-def _not_failed(answer: object) -> Any:  # noqa: ANN401 - whatever Redis answers
-    """The answer; a key of another type is no record, and must not hide the others."""
+def _not_failed(answer: object) -> Sequence[bytes | None]:
+    """The fields of a record; a key of another type is no record, and must not hide the others."""
     # The first word of an error reply is its code, says RESP; redis-py has no class for this one.
     if isinstance(answer, ResponseError) and str(answer).partition(" ")[0] == "WRONGTYPE":
         return (b"", None)
     if isinstance(answer, Exception):
         raise answer
-    return answer
+    return cast("Sequence[bytes | None]", answer)
 
 
 def _outrun() -> Conflict:

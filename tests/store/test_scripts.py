@@ -69,3 +69,17 @@ async def test_t9_what_is_no_copy_is_not_removed(store: Store, redis: Any, keys:
         await store.agenda.take(NOW + HOUR, HOUR, 1)
 
     assert await redis.type(keys.agenda) == b"set"
+
+
+async def test_t9_a_value_of_another_type_in_the_place_of_the_audit_log_is_an_error_that_callers_expect(
+    store: Store, other: Store, redis: Any, keys: Keyspace
+) -> None:
+    await store.requests.commit(added(pending()))
+    await redis.delete(keys.audit)
+    await redis.set(keys.audit, "planted")
+
+    for read in (other.requests.get(R1), other.requests.pending(9), other.requests.survey()):
+        with pytest.raises(Unavailable):
+            await read
+
+    await redis.delete(keys.audit)
