@@ -56,6 +56,7 @@ STORIES = {
     "slack/test_views.py": "what people read, whatever was typed",
     "store/test_interleaving.py": "two processes in any order",
     "store/test_rollback.py": "records that the audit log contradicts",
+    "store/test_room.py": "what makes room for another request",
     "store/test_secrecy.py": "nothing readable in Redis",
     "store/test_trouble.py": "what the store refuses is told once a minute",
 }

@@ -73,9 +73,12 @@ class RedisRequests:
         return await self._commit(change)
 
     async def _forgotten(self, requester: SlackUserId, ids: Sequence[RequestId]) -> bool:
-        """Take out of the index what is open no more, as when its record is lost; returns whether there was any."""
-        found = await self._many([each.encode() for each in ids])
-        closed = set(ids) - {each.value.ask.id for each in found if isinstance(each.value, Open)}
+        """Take out of the index what is open no more, as when its record is lost; returns whether there was any.
+
+        What does not open may be open all the same, as what a newer version wrote.
+        """
+        found = await self._each(ids)
+        closed = [each for each, one in found.items() if one is None or not isinstance(one.value, Open)]
         if closed:
             with translated():
                 await self._redis.hdel(self._keys.open_of(requester), *closed)
@@ -180,8 +183,12 @@ class RedisRequests:
         raise self._audit.doubts.about(request, wrong)
 
     async def _many(self, ids: Sequence[bytes]) -> list[Stored[Request]]:
-        requests = [RequestId(raw.decode(errors="replace")) for raw in ids]
-        opened: list[Stored[Request]] = []
+        each = await self._each([RequestId(raw.decode(errors="replace")) for raw in ids])
+        return [one for one in each.values() if one]
+
+    async def _each(self, requests: Sequence[RequestId]) -> dict[RequestId, Stored[Request] | None]:
+        """Each record, None where there is none; those that do not open are left out, and logged."""
+        opened = dict[RequestId, Stored[Request] | None]()
         for request, raw in zip(requests, await self._read(requests), strict=True):
             try:
                 one = self._opened(request, raw)
@@ -191,7 +198,7 @@ class RedisRequests:
                 # One bad record must not hide all the others from a list.
                 log.warning("left out of a list: %s", error)
             else:
-                opened.extend([one] if one else [])
+                opened[request] = one
         return opened
 
     def _keys_of(self, change: Change) -> list[str]:
