@@ -24,6 +24,7 @@ from redis.asyncio import Redis
 from bot.domain.audit import Event, History
 from bot.domain.errors import Contradicted, Tampered
 from bot.domain.keys import RequestId
+from bot.store.codec import revision
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
 from bot.store.doubts import Doubts
@@ -235,7 +236,7 @@ class RedisAudit:
                 for event in events:
                     pipeline.hget(self._keys.request(event.request or RequestId("")), "rev")
                 found: list[bytes | None] = await pipeline.execute()
-        revisions = [int(rev) if rev and rev.isdigit() else None for rev in found]
+        revisions = [revision(rev) for rev in found]
         return tuple(Entry(event, rev, rev) for event, rev in zip(events, revisions, strict=True))
 
     def _contradiction(self, entries: Sequence[Entry]) -> Contradicted | None:

@@ -28,6 +28,7 @@ _CONFIG = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
 _STRICT = _CONFIG | ConfigDict(extra="forbid")
 FORMAT = 1
 """What the records of requests are like; one more with each change of their fields. Each record carries it."""
+_REVISION_DIGITS = 18
 _FORMAT = re.compile(rb'\{"format":([0-9]{1,9}),')
 
 ClickRecord: TypeAlias = tuple[Click, str | None]
@@ -66,6 +67,11 @@ class Codec(Generic[T]):
             return self._adapter.validate_json(plain)
         except ValidationError:
             raise newer(place, "is not what this version of Latchkey writes") from None
+
+
+def revision(stored: bytes | None) -> int | None:
+    """The revision of a record, which stands in the clear; None where no number that Latchkey writes stands."""
+    return int(stored) if stored and stored.isdigit() and len(stored) <= _REVISION_DIGITS else None
 
 
 class Formatted(Codec[T]):

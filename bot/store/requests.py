@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -16,7 +16,7 @@ from bot.domain.requests import Approved, Keyed, Open, Pending, Ready, Request, 
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Change, Clock, Stored
 from bot.store.audit import Entry, Linked, RedisAudit, tries
-from bot.store.codec import REQUEST
+from bot.store.codec import REQUEST, revision
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
 from bot.store.keyspace import MOST_OF_ONE, REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
@@ -130,13 +130,14 @@ class RedisRequests:
         return [one for one in await self._many(found) if isinstance(one.value, Pending)]
 
     def _opened(self, request: RequestId, found: Sequence[bytes | None]) -> Stored[Request] | None:
-        revision, body = found
-        if revision is None and body is None:
+        stands, body = found
+        if stands is None and body is None:
             return None
-        place = SealContext(Purpose.REQUEST, self._keys.request(request), (revision or b"").decode(errors="replace"))
-        if body is None or revision is None or not revision.isdigit():
+        rev = revision(stands)
+        place = SealContext(Purpose.REQUEST, self._keys.request(request), (stands or b"")[:20].decode(errors="replace"))
+        if body is None or rev is None:
             raise not_ours(place, "is not a record")
-        return Stored(self._codec.open(self._sealer, body, place), int(revision))
+        return Stored(self._codec.open(self._sealer, body, place), rev)
 
     async def survey(self) -> None:
         """Look at every record's revision, and have on the list of doubts what the audit log contradicts."""
@@ -147,18 +148,21 @@ class RedisRequests:
                 ids.append(RequestId(key.decode(errors="replace").removeprefix(prefix)))
         for first in range(0, len(ids), SCANNED):
             some = ids[first : first + SCANNED]
-            for request, (revision, _) in zip(some, await self._read(some), strict=True):
-                if revision and revision.isdigit() and self._audit.contradiction(request, int(revision)):
+            for request, found in zip(some, await self._read(some, "rev"), strict=True):
+                rev = revision(found[0])
+                if rev is not None and self._audit.contradiction(request, rev):
                     with suppress(Tampered):
                         await self.get(request)
 
-    async def _read(self, requests: Sequence[RequestId]) -> list[Sequence[bytes | None]]:
-        """Revision and body of each, and after them what the audit log says: it speaks of whatever was read."""
+    async def _read(
+        self, requests: Sequence[RequestId], *fields: Literal["rev", "body"]
+    ) -> list[Sequence[bytes | None]]:
+        """These fields of each, or all, and after them what the audit log says: it speaks of whatever was read."""
         seen = self._audit.head.seq
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for request in requests:
-                    pipeline.hmget(self._keys.request(request), ["rev", "body"])
+                    pipeline.hmget(self._keys.request(request), fields or ("rev", "body"))
                 pipeline.llen(self._keys.audit)
                 *answers, length = cast("list[Any]", await pipeline.execute(raise_on_error=False))
             found = [_not_failed(answer) for answer in answers]
@@ -178,7 +182,7 @@ class RedisRequests:
             return
         with translated():
             now: bytes | None = await self._redis.hget(self._keys.request(request), "rev")
-        if (int(now) if now and now.isdigit() else 0) != was:
+        if (revision(now) or 0) != was:
             raise _outrun()
         raise self._audit.doubts.about(request, wrong)
 

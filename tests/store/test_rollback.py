@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.audit import Action
 from bot.domain.errors import Conflict, Contradicted, Tampered
-from bot.services.ports.store import Change
+from bot.services.ports.store import Change, Stored
 from bot.store import Store
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
@@ -132,6 +132,35 @@ async def test_t4_a_survey_finds_records_that_the_log_has_no_line_about(
     assert len(began.audit.doubts) == 30
     assert str(began.audit.doubts.problem).startswith("30 records contradict the audit log")
     assert 0 < len(told(caplog)) < 30, "whoever writes to Redis cannot fill the log"
+
+
+async def test_t4_a_number_that_no_record_has_ends_neither_a_survey_nor_an_append(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    for request in ("R1", "R2"):
+        await store.requests.commit(added(pending(request)))
+    await redis.hset(keys.request(R1), "rev", "9" * 5000)
+    await redis.hset(keys.request(pending("R2").ask.id), "rev", "0")
+
+    await store.requests.survey()
+    with pytest.raises(Tampered):
+        await store.requests.get(R1)
+    with pytest.raises(Contradicted):
+        await store.requests.commit(changed(Stored(pending(), 0), DENIED))
+    await store.audit.append(event("R1"))
+
+    assert await store.requests.pending(9) == []
+    assert await audit_problem(store) is None
+
+
+async def test_t4_a_survey_reads_no_bodies(stored_here: Store, real: Any) -> None:
+    for number in range(100):
+        await stored_here.requests.commit(added(pending(f"R{number}")))
+    before = (await real.info("stats"))["total_net_output_bytes"]
+
+    await stored_here.requests.survey()
+
+    assert (await real.info("stats"))["total_net_output_bytes"] - before < 20_000
 
 
 # --- the whole log ---------------------------------------------------------------------------------------------------
