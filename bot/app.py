@@ -162,7 +162,7 @@ async def _records_problem(store: Store) -> str | None:
     """Which records the audit log contradicts, of all that are there. None while the log cannot be followed."""
     with suppress(Tampered):
         await store.requests.survey()
-    return store.audit.doubts.problem
+    return await store.requests.problem()
 
 
 async def _keys_problem(store: Store) -> str | None:
@@ -379,7 +379,7 @@ def _checks(
         "disk": lambda: world.store.disk.problem(world.redis),
         "clock": lambda: clock_problem(world.redis),
         "audit": lambda: audit_problem(world.store),
-        "records": lambda: world.store.audit.doubts.problem,
+        "records": world.store.requests.problem,
         "format": lambda: format_problem(world.store),
         "worker": looking,
         "slack": socket.problem if socket else lambda: None,

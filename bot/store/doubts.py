@@ -1,10 +1,13 @@
 """Records that the audit log contradicts: left alone, and told to whoever operates Latchkey."""
 
+from collections.abc import Sequence
+from itertools import islice
+
 from bot import trouble
 from bot.domain.errors import Contradicted
 
 NAMED = 20
-"""Records that are named in the log; whoever can write to Redis can put any number there."""
+"""Records that are named in the log, or read again at once: whoever can write to Redis can put any number there."""
 _MOST = 10_000
 
 
@@ -29,6 +32,11 @@ class Doubts:
     def none_about(self, request: str) -> None:
         """This record is right, or gone."""
         self._found.pop(request, None)
+
+    @property
+    def first(self) -> Sequence[str]:
+        """The requests that have been doubted for the longest time."""
+        return list(islice(self._found, NAMED))
 
     @property
     def problem(self) -> str | None:

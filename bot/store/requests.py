@@ -154,6 +154,16 @@ class RedisRequests:
                     with suppress(Tampered):
                         await self.get(request)
 
+    async def problem(self) -> str | None:
+        """Which records the audit log contradicts, as this process knows: a sentence; None when it contradicts none.
+
+        Looks again at some of them: an operator repairs or deletes them beside this process.
+        """
+        for request in self._audit.doubts.first:
+            with suppress(Tampered):
+                await self.get(RequestId(request))
+        return self._audit.doubts.problem
+
     async def _read(
         self, requests: Sequence[RequestId], *fields: Literal["rev", "body"]
     ) -> list[Sequence[bytes | None]]:

@@ -85,7 +85,11 @@ async def test_t2_a_record_put_back_is_told_to_the_operator(tmp_path: Path, capl
         ready, metrics = await http.get("/readyz"), (await http.get("/metrics")).text
         doctor = await latchkey("doctor", **it.stage.environment())
         verify = await latchkey("audit", "verify", **it.stage.environment())
+        await store.delete(record)
+        repaired = (await http.get("/readyz")).json()["checks"]["records"]
+        counted = (await http.get("/metrics")).text
 
+    assert (repaired, "latchkey_records_contradicted 0.0" in counted) == ("ok", True)
     assert ready.status_code == 200, "a warning: other requests go on"
     says = "1 record contradicts the audit log, and Latchkey leaves it alone: request "
     assert ready.json()["checks"]["records"].startswith(says)

@@ -163,6 +163,29 @@ async def test_t4_a_survey_reads_no_bodies(stored_here: Store, real: Any) -> Non
     assert (await real.info("stats"))["total_net_output_bytes"] - before < 20_000
 
 
+async def test_t4_every_process_learns_that_a_contradicted_record_was_deleted(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    for number in range(30):
+        await store.requests.commit(added(pending(f"R{number}")))
+    lines = await redis.lrange(keys.audit, 0, -1), await redis.get(keys.audit_head)
+    await redis.delete(keys.audit, keys.audit_head)
+    began = Store.open(redis, Sealer([bytes(range(32))]), TEAM)
+    await began.requests.survey()
+    assert str(await began.requests.problem()).startswith("30 records contradict")
+
+    for number in range(29):
+        await redis.delete(keys.request(pending(f"R{number}").ask.id))
+
+    assert [await began.requests.problem() for _ in range(2)][-1] == (
+        "1 record contradicts the audit log, and Latchkey leaves it alone: "
+        "request R29: the audit log has no line about it"
+    )
+    await redis.rpush(keys.audit, *lines[0])
+    await redis.set(keys.audit_head, lines[1])
+    assert await began.requests.problem() is None
+
+
 # --- the whole log ---------------------------------------------------------------------------------------------------
 
 
