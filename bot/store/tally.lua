@@ -2,6 +2,10 @@
 -- KEYS: 1 tally
 -- ARGV: 1 how many were written
 -- Reply: 1 when it goes on, 0 when it is over
+
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  return 0 -- it expired meanwhile: what counts it down now would live for ever
+end
 local left = redis.call('HINCRBY', KEYS[1], 'n', -ARGV[1])
 if ARGV[1] == '0' and left <= 1 then
   redis.call('DEL', KEYS[1])

@@ -10,7 +10,7 @@ from bot.store import Store, agenda
 from bot.store.agenda import RedisAgenda
 from bot.store.keyspace import Keyspace
 from bot.store.moments import EPOCH, ceil_ms, floor_ms, from_ms, lifetime_ms
-from tests.store.given import NOW
+from tests.store.given import NOW, event
 from tests.support.build import HOUR
 from tests.support.stored import next_due
 
@@ -257,3 +257,16 @@ async def test_t9_any_number_of_items_of_unknown_kinds_is_put_aside_and_told_onc
 
     assert await redis.zcard(keys.agenda) == 1
     assert caplog.messages == ["items of kinds that this version does not know are left to newer ones"]
+
+
+async def test_what_is_written_of_a_tally_that_expired_meanwhile_leaves_nothing_behind(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    refused = Item(ItemKind.REFUSAL, "1")
+    await store.refusals.count(refused, event(), NOW)
+    await store.refusals.count(refused, event(), NOW)
+    assert await store.refusals.counted(refused) == (event(), 1)
+    await redis.delete(keys.refusal(refused.id))
+
+    assert not await store.refusals.told(refused, 1)
+    assert await redis.exists(keys.refusal(refused.id)) == 0
