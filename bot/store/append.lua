@@ -1,7 +1,7 @@
 -- Append audit lines that go with no change of a request.
 -- KEYS: 1 audit log, 2 audit head
 -- ARGV: 1 expected head, 2 expected length, 3 new head, 4… lines
--- Reply: ok | moved HEAD LENGTH | planted KEY
+-- Reply: ok | moved | planted KEY
 
 local planted = wrong_kind({'list', 'string'})
 if planted then

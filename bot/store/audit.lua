@@ -1,11 +1,11 @@
 -- Shared by every script that writes audit lines.
 
--- nil when the log ends where the caller thinks; else the reply that tells where it ends.
+-- nil when the log ends where the caller thinks; else a reply.
 local function log_moved(log, head, expected_head, expected_length)
   local current = redis.call('GET', head) or ''
   local length = redis.call('LLEN', log)
   if current ~= expected_head or length ~= tonumber(expected_length) then
-    return {'moved', current, length}
+    return {'moved'}
   end
 end
 

@@ -257,7 +257,7 @@ class RedisAudit:
                         self.written(linked)
                         await self._disk.wait(connection)
                         return True
-                    case [b"moved", *_]:
+                    case [b"moved"]:
                         await self.follow()
                         return False
                     case _:

@@ -7,7 +7,7 @@
 --       14 '1': is open, 15 what it is for, 16 how many may be open or 0 for any number, 17 '1': even for the same,
 --       18 expected audit head, 19 expected audit length, 20 new audit head, 21 number of audit lines n,
 --       22… n lines, then pairs of a further agenda item and when it is due
--- Reply: ok SECRET-OR-'' | conflict | alike REQUEST | full REQUESTS… | moved HEAD LENGTH | planted KEY
+-- Reply: ok SECRET-OR-'' | conflict | alike REQUEST | full REQUESTS… | moved | planted KEY
 
 local planted = wrong_kind({'hash', 'string', 'zset', 'zset', 'zset', 'list', 'string', 'hash'})
 if planted then

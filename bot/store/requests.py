@@ -295,7 +295,7 @@ class RedisRequests:
                         if change.durable:
                             await self._disk.wait(connection)
                         return taken
-                    case [b"moved", *_]:
+                    case [b"moved"]:
                         await self._audit.follow()
                         return None
                     case [b"alike" | b"full" as why, *found]:

@@ -191,9 +191,17 @@ async def test_a_lost_answer_writes_no_line_twice(store: Store, monkeypatch: pyt
     assert await audit_problem(store) is None
 
 
+async def test_of_a_log_that_moved_on_the_scripts_say_no_more_than_that(store: Store, keys: Keyspace) -> None:
+    await store.audit.append(event())
+
+    reply = await store.audit._append(keys=[keys.audit, keys.audit_head], args=[b"", 0, b"next", b"line"])
+
+    assert reply == [b"moved"]
+
+
 async def test_a_log_that_moves_on_all_the_time_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     async def always_moved(**sent: Any) -> object:
-        return [b"moved", b"", 0]
+        return [b"moved"]
 
     monkeypatch.setattr("bot.store.audit.TURN_SECONDS", 0.01)
     monkeypatch.setattr(store.audit, "_append", always_moved)
