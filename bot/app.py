@@ -30,7 +30,7 @@ from bot.slack.api.workspace import Watch, channel_problem
 from bot.store import Store
 from bot.store.codec import FORMAT
 from bot.store.connection import check as redis_problems
-from bot.store.connection import clock_problem
+from bot.store.connection import clock_problem, must_take_writes
 from bot.store.keyspace import REQUEST_KEPT
 from bot.store.moments import utc_now
 
@@ -365,17 +365,13 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
 def _checks(
     source: PolicySource, world: World, worker: Worker, socket: Sockets | None, watch: Watch
 ) -> Mapping[str, server.Check]:
-    async def store() -> str | None:
-        await redis_problems(world.redis, world.store.keys)
-        return None
-
     def looking() -> str | None:
         seen = worker.last_look
         late = seen is None or (world.clock() - seen).total_seconds() > LOOKED_WITHIN
         return "the worker does not read its agenda" if late else None
 
     return {
-        "store": store,
+        "store": lambda: must_take_writes(world.redis, world.store.keys),
         "disk": lambda: world.store.disk.problem(world.redis),
         "clock": lambda: clock_problem(world.redis),
         "audit": lambda: audit_problem(world.store),

@@ -165,16 +165,19 @@ async def twice(send: Callable[[], Awaitable[T]]) -> T:
         return await send()
 
 
-async def check(redis: Commands, keys: Keyspace) -> list[str]:
-    """What is wrong with this server for our purpose, as sentences; empty is well.
-
-    Raises `Unavailable`, also where it takes no write: it became a replica, or its memory is full.
-    """
+async def must_take_writes(redis: Commands, keys: Keyspace) -> None:
+    """Raise `Unavailable` where this server takes no write: it is away, became a replica, or its memory is full."""
     with translated():
         async with redis.pipeline(transaction=True) as together:
             together.set(keys.probe, b"")
             together.delete(keys.probe)
             await together.execute()
+
+
+async def check(redis: Commands, keys: Keyspace) -> list[str]:
+    """What is wrong with this server for our purpose, as sentences; empty is well. Raises as `must_take_writes`."""
+    await must_take_writes(redis, keys)
+    with translated():
         memory: dict[str, object] = await redis.info("memory")
         persistence: dict[str, object] = await redis.info("persistence")
     problems: list[str] = []

@@ -133,6 +133,19 @@ async def test_t4_the_log_of_the_process_and_its_metrics_hold_the_head(
     assert "the audit log has no line about it" in doctor.out
 
 
+async def test_a_look_at_the_health_costs_the_store_no_statistics(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "latchkey")
+    async with play(tmp_path) as it, health(caplog) as http, written_to(it) as store:
+        before = (await store.info("commandstats"))["cmdstat_info"]["calls"]
+        ready = await http.get("/readyz")
+        after = (await store.info("commandstats"))["cmdstat_info"]["calls"]
+
+    assert ready.json()["checks"]["store"] == "ok"
+    assert after - before == 1, "our own"
+
+
 async def test_t11_a_store_that_is_full_is_one_line_a_minute(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "latchkey")
     async with play(tmp_path) as it, written_to(it) as store:
