@@ -56,9 +56,9 @@ class Strays:
             if not token or token in read or asyncio.get_running_loop().time() >= ends_at:
                 break
             read.add(token)
-        await self._report(lost)
-        if token and token not in read:
+        if token and token not in read:  # before the long read of the log: should that fail, the look goes on
             await self.agenda.put(Item(ItemKind.STRAY, token), self.transitions.clock())
+        await self._report(lost)
         return None if item.id else self.transitions.clock() + EVERY
 
     async def _lost(self, keys: Collection[ApiKey]) -> Mapping[ApiKey, Marker]:

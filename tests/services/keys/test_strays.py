@@ -1,18 +1,21 @@
 """T5: keys whose record was lost or expired are found, and reported with what is known of their secrets."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.domain.keys import RequestId
+from bot.domain.errors import Unavailable
+from bot.domain.keys import ApiKey, RequestId
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Approve, Show
 from bot.services.keys.strays import EVERY, Strays
+from bot.store.audit import RedisAudit
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import ERIN
+from tests.support.fakes import FakeCloud
 
 R1 = RequestId("R1")
 FIRST = Item(ItemKind.STRAY)
@@ -93,3 +96,25 @@ async def test_t5_the_look_comes_every_day(world: World) -> None:
     async with FakeAsyncRedis(server=world.redis) as redis:
         due = await redis.zscore("lk:{T01}:agenda", "stray:")
     assert due == (world.clock() + EVERY).timestamp() * 1000
+
+
+async def test_t5_a_log_that_cannot_be_read_in_time_keeps_no_later_page_from_being_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(_: RedisAudit) -> AsyncIterator[Mapping[str, object]]:
+        raise Unavailable("no answer in time")
+
+    async def first_page(cloud: FakeCloud, _: str) -> tuple[Sequence[ApiKey], str]:
+        return cloud._shown(), "second"
+
+    monkeypatch.setattr(RedisAudit, "read", slow)
+    monkeypatch.setattr(FakeCloud, "key_page", first_page)
+    monkeypatch.setattr("bot.services.keys.strays.SECONDS", 0)
+    await lose(world, "request:R1")
+    strays = world.start().services.strays
+
+    with pytest.raises(Unavailable):
+        await strays.look(FIRST)
+
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        assert await redis.zscore("lk:{T01}:agenda", "stray:second") == world.clock().timestamp() * 1000
