@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from prometheus_client import CollectorRegistry
@@ -33,6 +33,7 @@ from bot.store.connection import check as redis_problems
 from bot.store.connection import clock_problem, must_take_writes
 from bot.store.keyspace import REQUEST_KEPT
 from bot.store.moments import utc_now
+from bot.store.seals import Seals
 
 GRACE = 25.0
 """Seconds for running work when we are asked to stop, the worker's included; orchestrators should wait 30."""
@@ -44,6 +45,8 @@ LOOKED_WITHIN = 10.0
 """Seconds since the worker last read its agenda, beyond which this process is not ready."""
 WARNINGS = frozenset({"disk", "channels", "records", "format"})
 """Checks that leave this process ready."""
+_SHOWN = 100
+"""Characters of a key in Redis: whoever can write there can name one as they like."""
 log = logging.getLogger("latchkey")
 
 
@@ -82,6 +85,7 @@ async def doctor(settings: Settings) -> int:
     try:
         async with connected(settings, utc_now) as world:
             policy = policy_source(settings).current()
+            seals, configured = await world.store.seals.count(), world.store.seals.key_ids
             found = [
                 ("Slack", None, f": {world.workspace.name} ({world.workspace.team})"),
                 ("channels", await _channel_problems(world, policy), ""),
@@ -92,7 +96,7 @@ async def doctor(settings: Settings) -> int:
                 ("clock", await clock_problem(world.redis), ""),
                 ("audit log", await audit_problem(world.store), f": {_ends(world.store)}"),
                 ("records", await _records_problem(world.store), ""),
-                ("master keys", await _keys_problem(world.store), f": {await _sealed_by(world.store)}"),
+                ("master keys", _keys_problem(seals, configured), f": {_sealed_by(seals, configured)}"),
                 ("format", await format_problem(world.store), f": {FORMAT}"),
                 ("Confluent Cloud", None, f": organization {await world.cloud.organization()}"),
                 ("rights at Confluent", await _rights_problem(world), ""),
@@ -134,7 +138,7 @@ async def reseal(settings: Settings) -> int:
         seals = world.store.seals
         async for done, total in seals.renew():
             print(f"{done} of {total} values are sealed with the first key now.")  # noqa: T201 - progress is what the command prints
-        left = await seals.older()
+        left = seals.left
         for name in seals.unreadable:
             print(f"Does not open, and stays as it is: {name}")  # noqa: T201 - part of what the command prints
         if left == 0:
@@ -165,29 +169,29 @@ async def _records_problem(store: Store) -> str | None:
     return await store.requests.problem()
 
 
-async def _keys_problem(store: Store) -> str | None:
+def _keys_problem(seals: Seals, configured: Sequence[bytes]) -> str | None:
     """Which master keys are not configured though they seal something; None when all are."""
-    number, unknown = await store.seals.missing()
+    number, unknown, places = seals.missing(configured)
     if not unknown:
         return None
-    ids = ", ".join(key.hex() for key in unknown)
+    ids, among = ", ".join(key.hex() for key in unknown), " and ".join(repr(place[:_SHOWN]) for place in places)
     return (
-        f"LATCHKEY_MASTER_KEYS lacks a master key (ID {ids}) that seals {_values(number)}. "
+        f"LATCHKEY_MASTER_KEYS lacks a master key (ID {ids}) that seals {_values(number)}, among them {among}. "
         "Add it again behind the first one, run `latchkey reseal`, and then remove it."
     )
 
 
 async def _must_have_all_keys(store: Store) -> None:
     """Refuse to start where requests would be found not to open, one by one."""
-    if problem := await _keys_problem(store):
+    if problem := _keys_problem(await store.seals.count(), store.seals.key_ids):
         raise StartupError(problem)
 
 
-async def _sealed_by(store: Store) -> str:
-    seals = await store.seals.count()
+def _sealed_by(seals: Seals, configured: Sequence[bytes]) -> str:
     return "; ".join(
-        f"key {nth} (ID {key.hex()}) seals {seals.records[key]} records, {seals.lines[key]} audit lines"
-        for nth, key in enumerate(store.seals.key_ids, 1)
+        f"key {nth} (ID {key.hex()}) seals {seals.records[key] + seals.copies[key]} records, "
+        f"{seals.lines[key]} audit lines"
+        for nth, key in enumerate(configured, 1)
     )
 
 

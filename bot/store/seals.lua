@@ -1,32 +1,35 @@
 -- How many values each master key seals, by the ids in their headers.
--- KEYS: keys of any kind
--- ARGV: none, or 1, 2 the first and the last line of the audit log that count
--- Reply: ID, COUNT, …
+-- KEYS: keys; those of another type do not count
+-- ARGV: 1 their type; for a list, 2, 3 its first and its last line that count
+-- Reply: ID, COUNT, the first of KEYS that has it, …
 
-local found, reply = {}, {}
-local function count(id)
+local found, first, reply = {}, {}, {}
+local function count(id, key)
   found[id] = (found[id] or 0) + 1
+  first[id] = first[id] or key
 end
-local function look(value)
+local function look(value, key)
   if string.byte(value) == 1 then
-    count(string.sub(value, 2, 9))
+    count(string.sub(value, 2, 9), key)
   end
 end
 
 for _, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key).ok
-  if kind == 'string' then
-    look(redis.call('GETRANGE', key, 0, 8))
+  if kind ~= ARGV[1] then
+    -- none that is sealed
+  elseif kind == 'string' then
+    look(redis.call('GETRANGE', key, 0, 8), key)
   elseif kind == 'hash' then
     for _, value in ipairs(redis.call('HVALS', key)) do
-      look(value)
+      look(value, key)
     end
-  elseif kind == 'list' and ARGV[1] then
-    for _, line in ipairs(redis.call('LRANGE', key, ARGV[1], ARGV[2])) do
-      look(line)
+  elseif kind == 'list' then
+    for _, line in ipairs(redis.call('LRANGE', key, ARGV[2], ARGV[3])) do
+      look(line, key)
       local id = string.match(line, '"mac":"(' .. string.rep('%x', 16) .. ')%.') -- of before lines were sealed
       if id then
-        count((string.gsub(id, '%x%x', function(byte) return string.char(tonumber(byte, 16)) end)))
+        count((string.gsub(id, '%x%x', function(byte) return string.char(tonumber(byte, 16)) end)), key)
       end
     end
   end
@@ -34,5 +37,6 @@ end
 for id, number in pairs(found) do
   reply[#reply + 1] = id
   reply[#reply + 1] = number
+  reply[#reply + 1] = first[id]
 end
 return reply

@@ -1,8 +1,8 @@
 """Which master keys seal what is stored, and sealing it again under the newest, so that older ones can be dropped."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 from redis.asyncio import Redis
@@ -26,21 +26,49 @@ Change: TypeAlias = tuple[bytes | str | int, bytes, bytes]
 """Where in a key, the value as it is, and sealed with the newest key."""
 
 
+_HASHES = frozenset({"request", "posts", "refusal"})
+_COPIES = frozenset({Purpose.CACHE, Purpose.DRAFT})
+"""Kinds of what expires soon, and is read or filled in again where it does not open."""
+_STRINGS = frozenset(Purpose) - _HASHES - _COPIES - {Purpose.POST, Purpose.AUDIT_LINE, Purpose.AUDIT_BODY}
+_NAMED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Seals:
-    """How many values each master key seals, by the id of the key."""
+    """How many values each master key seals, by the id of the key. What we do not write is not counted."""
 
-    records: Counter[bytes]
-    lines: Counter[bytes]
-
-    def number(self, keys: Sequence[bytes]) -> int:
-        """How many of both these keys seal."""
-        return sum(self.records[key] + self.lines[key] for key in keys)
+    records: Counter[bytes] = field(default_factory=Counter[bytes])
+    copies: Counter[bytes] = field(default_factory=Counter[bytes])
+    lines: Counter[bytes] = field(default_factory=Counter[bytes])
+    examples: dict[bytes, list[str]] = field(default_factory=dict[bytes, list[str]])
+    """Keys in Redis where records or lines are that this master key seals, a few for each."""
 
     @property
     def keys(self) -> set[bytes]:
         """Ids of all keys that seal something."""
-        return {*self.records, *self.lines}
+        return {*self.records, *self.copies, *self.lines}
+
+    def number(self, keys: Iterable[bytes]) -> int:
+        """How many of all these keys seal."""
+        return sum(self.records[key] + self.copies[key] + self.lines[key] for key in keys)
+
+    def missing(self, known: Iterable[bytes]) -> tuple[int, list[bytes], list[str]]:
+        """How many values need keys other than these, the ids of those keys, and where in Redis some are.
+
+        Nobody misses a copy.
+        """
+        needed = self.records + self.lines
+        unknown = sorted(needed.keys() - set(known))
+        places = [place for key in unknown for place in self.examples[key]]
+        return sum(needed[key] for key in unknown), unknown, places[:_NAMED]
+
+    def add(self, to: Counter[bytes], found: Iterable[tuple[bytes, int, bytes]]) -> None:
+        """Count what a part of the store holds: ids of master keys, how many values, where the first is."""
+        for key, number, place in found:
+            to[key] += number
+            if to is not self.copies and len(examples := self.examples.setdefault(key, [])) < _NAMED:
+                name = place.decode(errors="replace")
+                examples.extend([name] if name not in examples else [])
 
 
 class RedisSeals:
@@ -59,6 +87,8 @@ class RedisSeals:
         self._put = load(redis, "reseal")
         self.unreadable: list[str] = []
         """Keys in Redis that hold a value which did not open when it was to be sealed again."""
+        self.left = 0
+        """How many values another key than the newest seals, at the end of the last `renew`."""
 
     @property
     def key_ids(self) -> tuple[bytes, ...]:
@@ -67,32 +97,27 @@ class RedisSeals:
 
     async def count(self) -> Seals:
         """Look at everything that is stored."""
-        records, lines = Counter[bytes](), Counter[bytes]()
+        seals = Seals()
         async for page in self._pages():
-            records += await self._counted([key for key in page if key != self._keys.audit.encode()])
+            seals.add(seals.records, await self._counted(self._of(page, _HASHES), "hash"))
+            seals.add(seals.records, await self._counted(self._of(page, _STRINGS), "string"))
+            seals.add(seals.copies, await self._counted(self._of(page, _COPIES), "string"))
         with translated():
             length: int = await self._redis.llen(self._keys.audit)
         for first in range(0, length, PAGE):
-            lines += await self._counted([self._keys.audit], first, first + PAGE - 1)
-        return Seals(records, lines)
-
-    async def missing(self) -> tuple[int, list[bytes]]:
-        """How many values are sealed with keys that are not configured, and the ids of those keys."""
-        seals = await self.count()
-        unknown = sorted(seals.keys - set(self.key_ids))
-        return seals.number(unknown), unknown
+            seals.add(seals.lines, await self._counted([self._keys.audit.encode()], "list", first, first + PAGE - 1))
+        return seals
 
     async def older(self) -> int:
         """How many values another key than the newest seals."""
         seals = await self.count()
-        return seals.number([key for key in seals.keys if key != self.key_ids[0]])
+        return seals.number(seals.keys - {self.key_ids[0]})
 
     async def renew(self) -> AsyncIterator[tuple[int, int]]:
         """Seal again what an older key seals; tells how many that are so far, of how many.
 
         May end at any point, and begin anew. Raises `Tampered` for an audit log that does not hold: who wrote a line
-        that does not verify gets no MAC for it. What is left at the end is `unreadable`, or newly written with an older
-        key.
+        that does not verify gets no MAC for it. What is `left` then is `unreadable`, or newly sealed with an older key.
         """
         done, total = 0, await self.older()
         for _ in range(PASSES):
@@ -104,7 +129,8 @@ class RedisSeals:
                         if put:
                             yield done, max(done, total)
                     await self._disk.wait(connection)
-            if await self.older() <= len(self.unreadable):
+            self.left = await self.older()
+            if self.left <= len(self.unreadable):
                 return
 
     async def _renewed(self, connection: Redis) -> AsyncIterator[int]:
@@ -127,27 +153,27 @@ class RedisSeals:
 
     async def _read(self, page: Sequence[bytes]) -> list[tuple[bytes, object]]:
         """What these keys hold, where it is of a kind that we seal; an error for a key of another type."""
-        hashes = {"request", "posts", "refusal"}
-        kinds = {*hashes, *Purpose} - {Purpose.POST, Purpose.AUDIT_LINE, Purpose.AUDIT_BODY}
-        sealed = [(key, kind) for key in page if (kind := self._keys.kind(key.decode(errors="replace"))) in kinds]
+        hashes, strings = self._of(page, _HASHES), self._of(page, _STRINGS | _COPIES)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for key, kind in sealed:
-                _ = pipeline.hgetall(key) if kind in hashes else pipeline.get(key)
+            for key in hashes:
+                pipeline.hgetall(key)
+            for key in strings:
+                pipeline.get(key)
             found: list[Any] = await pipeline.execute(raise_on_error=False)
-        return [(key, value) for (key, _), value in zip(sealed, found, strict=True)]
+        return list(zip([*hashes, *strings], found, strict=True))
 
     async def _resealed(self, key: bytes, found: object) -> list[Change]:
         name = key.decode(errors="replace")
         kind = self._keys.kind(name)
         changes = list[Change]()
         values = cast("dict[bytes, object]", found) if isinstance(found, dict) else {b"": found}
-        for field, sealed in values.items():
+        for part_of, sealed in values.items():
             if not isinstance(sealed, bytes) or not self._sealer.is_sealed(sealed) or self._sealer.is_newest(sealed):
                 continue
             try:
-                part = values.get(b"rev") if kind == "request" else field
+                part = values.get(b"rev") if kind == "request" else part_of
                 place = await self._place(kind, name, part if isinstance(part, bytes) else b"")
-                changes.append((field, sealed, self._sealer.seal(self._sealer.open(sealed, place), place)))
+                changes.append((part_of, sealed, self._sealer.seal(self._sealer.open(sealed, place), place)))
             except Tampered:
                 self.unreadable.append(name)
         return changes
@@ -173,7 +199,10 @@ class RedisSeals:
             if not cursor:
                 return
 
-    async def _counted(self, keys: Sequence[bytes | str], *lines: int) -> Counter[bytes]:
+    def _of(self, page: Sequence[bytes], kinds: Container[str]) -> list[bytes]:
+        return [key for key in page if self._keys.kind(key.decode(errors="replace")) in kinds]
+
+    async def _counted(self, keys: Sequence[bytes], *of: str | int) -> Iterable[tuple[bytes, int, bytes]]:
         with translated():
-            reply = cast("list[Any]", await self._count(keys=keys, args=lines) if keys else [])
-        return Counter(dict(zip(reply[::2], reply[1::2], strict=True)))
+            reply = cast("list[Any]", await self._count(keys=keys, args=of) if keys else [])
+        return zip(reply[::3], reply[1::3], reply[2::3], strict=True)

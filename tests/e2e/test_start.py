@@ -16,13 +16,16 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bot.app import doctor
 from bot.store.connection import Commands, connect
 from bot.store.sealing import new_master_key
+from bot.store.seals import RedisSeals, Seals
 from sandbox.cast import BOT_PRINCIPAL
 from sandbox.gate import Gate
 from sandbox.serving import serve
 from sandbox.stage import stage
 from tests.support.listening import app_of
+from tests.support.play import settings_from
 from tests.support.processes import PRODUCT, Ended, creates, crew, latchkey, own_redis, reached, take_secret
 
 REQUIRED = (
@@ -260,6 +263,23 @@ async def test_the_doctor_says_what_is_well_and_what_is_not(tmp_path: Path) -> N
     assert "Traceback" not in ill.err
 
 
+async def test_the_doctor_looks_once_at_everything_that_is_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count, counts = RedisSeals.count, list[Seals]()
+
+    async def watched(seals: RedisSeals) -> Seals:
+        counts.append(await count(seals))
+        return counts[-1]
+
+    monkeypatch.setattr(RedisSeals, "count", watched)
+    async with stage(tmp_path) as here:
+        assert await doctor(settings_from(here.environment())) == 0
+
+    assert "master keys: ok: key 1" in capsys.readouterr().out
+    assert len(counts) == 1
+
+
 async def test_the_doctor_says_that_latchkeys_own_account_lacks_its_role(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
         bindings = here.organization.role_bindings
@@ -323,7 +343,9 @@ async def test_t7_a_master_key_is_replaced_beside_a_running_bot_and_not_dropped_
         await bots.start(**alone)
         await take_secret(it)
 
-    is_one_line_about(early, "LATCHKEY_MASTER_KEYS lacks a master key", "run `latchkey reseal`")
+    is_one_line_about(
+        early, "LATCHKEY_MASTER_KEYS lacks a master key", "among them 'lk:{T0ACME}:", "run `latchkey reseal`"
+    )
     assert "\nmaster keys: LATCHKEY_MASTER_KEYS lacks a master key" in ill.out
     assert (ill.code, done.code, verified.code) == (1, 0, 0), done.err + verified.err
     assert "The first master key seals everything." in done.out

@@ -19,6 +19,7 @@ from bot.store import Store
 from bot.store.audit import verify_lines
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Purpose, Sealer
+from bot.store.seals import Seals
 from tests.store.conftest import StoppedClock
 from tests.store.given import ANN, NOW, RESPONSE_URL, SECRET, added, changed, event, pending, states
 from tests.support.build import HOUR, TEAM
@@ -64,6 +65,12 @@ async def resealed(store: Store) -> list[tuple[int, int]]:
     return [step async for step in store.seals.renew()]
 
 
+async def missing(store: Store) -> tuple[int, list[bytes]]:
+    """How many values need keys that this store does not have, and the ids of those keys."""
+    number, keys, _ = (await store.seals.count()).missing(store.seals.key_ids)
+    return number, keys
+
+
 def of(key: bytes) -> bytes:
     return Sealer([key]).key_ids[0]
 
@@ -75,17 +82,19 @@ async def test_t7_after_a_reseal_the_old_key_opens_nothing_and_is_needed_by_noth
     before = await lines_of(store)
     lifetimes = {key: await redis.pttl(key) async for key in redis.scan_iter()}
     count = await both.seals.count()
-    assert (count.records[of(OLD)], count.lines[of(OLD)], count.keys) == (11, 2, {of(OLD)})
-    assert count.records.total() > len(set(Purpose) - {Purpose.AUDIT_LINE, Purpose.AUDIT_BODY}), (
-        "fill() has one for each purpose"
-    )
-    assert await new.seals.missing() == (13, [of(OLD)])
+    assert (count.records[of(OLD)], count.copies[of(OLD)], count.lines[of(OLD)]) == (9, 2, 2)
+    assert count.keys == {of(OLD)}
+    assert count.records.total() + count.copies.total() > len(
+        set(Purpose) - {Purpose.AUDIT_LINE, Purpose.AUDIT_BODY}
+    ), "fill() has one for each purpose"
+    assert await missing(new) == (11, [of(OLD)]), "nobody misses a copy"
 
     steps = await resealed(both)
 
     assert steps[-1] == (13, 13)
-    assert (await new.seals.count()).records == {of(NEW): 11}
-    assert await new.seals.missing() == (0, [])
+    assert (await new.seals.count()).records == {of(NEW): 9}
+    assert (await new.seals.count()).copies == {of(NEW): 2}
+    assert await missing(new) == (0, [])
     everything = await everything_in(redis)
     assert of(OLD) not in everything
     assert of(OLD).hex().encode() not in everything
@@ -140,7 +149,8 @@ async def test_t7_nothing_that_a_running_process_writes_meanwhile_is_lost(
     assert await new.inbox.get("C1") is None
     assert len(await lines_of(new)) == 4
     assert verify_lines(await lines_of(new), Sealer([NEW])) is None
-    assert await new.seals.missing() == (0, [])
+    assert await missing(new) == (0, [])
+    assert (await new.seals.count()).keys == {of(NEW)}
 
 
 async def test_t7_a_process_that_still_seals_with_the_old_key_goes_on_after_a_reseal(redis: Any, both: Store) -> None:
@@ -214,6 +224,46 @@ async def test_t7_what_does_not_open_is_named_and_stays(store: Store, both: Stor
     assert await redis.get(keys.cache("else")) == copied
 
 
+async def test_t7_only_what_latchkey_needs_refuses_a_start_and_a_reseal_tells_what_it_cannot_read_from_what_it_left(
+    store: Store, both: Store, new: Store, redis: Any, keys: Keyspace
+) -> None:
+    await store.cache.put("name", "value", str, now=NOW, keep=HOUR)
+    junk = b"\x01" + b"unknown0" + bytes(40)
+    await redis.set(keys.cache("junk"), junk, ex=60)
+    await redis.set(keys.request(R1).replace("request", "later"), junk, ex=60)
+    for other_type in (keys.click("C9"), keys.audit_head + "s", keys.requests_of(ANN.slack), keys.cache("hash")):
+        await redis.hset(other_type, "field", junk)
+        await redis.expire(other_type, 60)
+    assert await missing(new) == (0, [])
+
+    await resealed(both)
+    assert (both.seals.left, both.seals.unreadable) == (1, [keys.cache("junk")])
+
+    for request in ("R1", "R2", "R3"):
+        await redis.hset(keys.request(RequestId(request)), "body", junk)
+        await redis.expire(keys.request(RequestId(request)), 60)
+    number, ids, places = (await new.seals.count()).missing(new.seals.key_ids)
+    assert (number, ids) == (3, [b"unknown0"])
+    assert 0 < len(set(places)) <= 2
+    assert set(places) < {keys.request(RequestId(request)) for request in ("R1", "R2", "R3")}
+
+
+async def test_t7_a_reseal_counts_once_before_and_once_after(
+    store: Store, both: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(store)
+    count, counts = both.seals.count, list[Seals]()
+
+    async def watched() -> Seals:
+        counts.append(await count())
+        return counts[-1]
+
+    monkeypatch.setattr(both.seals, "count", watched)
+    await resealed(both)
+
+    assert (len(counts), both.seals.left) == (2, 0)
+
+
 async def test_t7_killed_in_the_middle_a_reseal_goes_on_where_it_was(
     stored_here: Store, real: Any, server_url: str
 ) -> None:
@@ -245,5 +295,5 @@ async def test_t7_killed_in_the_middle_a_reseal_goes_on_where_it_was(
     assert (await resealed(both))[-1] == (left, left)
     alone = Store.open(real, Sealer([NEW]), TEAM, StoppedClock())
     assert verify_lines(await lines_of(alone), Sealer([NEW])) is None
-    assert await alone.seals.missing() == (0, [])
+    assert await missing(alone) == (0, [])
     assert len(await alone.requests.pending(100)) == 60
