@@ -10,77 +10,79 @@ from hypothesis import strategies as st
 from bot.domain.authority import Target, authority, describe, reaches, weigh_all
 from bot.domain.keys import Owner, Resource, ServiceAccount
 from bot.domain.roles import Binding, Scope, Table
-from tests.domain.given import (
+from tests.support.build import (
+    ACCOUNT,
     CLOUD,
+    CLUSTER,
+    DANA,
     DOCUMENTED,
+    ERIN,
     FLINK,
-    KAFKA,
     KSQL,
     NEWEST,
+    ORGANIZATION,
     OTHER,
-    OWNED,
     REGISTRY,
     RESOURCES,
     crn,
     holding,
     owners,
 )
-from tests.support.build import DANA, ERIN, ORGANIZATION
 
 HER_OWN = owners(ERIN)["m"]
-CLUSTER = "environment=env-1/cloud-cluster=lkc-1"
-TOPIC = f"{CLUSTER}/kafka=lkc-1/topic"
-SUBJECT = "environment=env-1/schema-registry=lsrc-1/subject"
+AT_CLUSTER = "environment=env-dev001/cloud-cluster=lkc-dev001"
+TOPIC = f"{AT_CLUSTER}/kafka=lkc-dev001/topic"
+SUBJECT = "environment=env-dev001/schema-registry=lsrc-1/subject"
 
 
-def has(role: str, place: str, owner: Owner = OWNED, resource: Resource = KAFKA) -> bool:
+def has(role: str, place: str, owner: Owner = ACCOUNT, resource: Resource = CLUSTER) -> bool:
     """Whether Erin, with this role at this CRN, has authority over such a key."""
     return authority(holding(ERIN, (role, place)), Target(owner, resource)) is not None
 
 
-def why(role: str, place: str, owner: Owner = OWNED, resource: Resource = KAFKA) -> str:
+def why(role: str, place: str, owner: Owner = ACCOUNT, resource: Resource = CLUSTER) -> str:
     return weigh_all(holding(ERIN, (role, place)), Target(owner, resource))[0].why
 
 
 @pytest.mark.parametrize(
     ("pattern", "resource", "covers"),
     [
-        ("", KAFKA, True),
-        ("environment=env-1", KAFKA, True),
-        ("environment=env-11", KAFKA, False),
-        ("environment=env", KAFKA, False),
-        ("environment=ENV-1", KAFKA, False),
-        ("cloud-cluster=lkc-1", KAFKA, False),
-        (CLUSTER, KAFKA, True),
-        (CLUSTER, REGISTRY, False),
-        (f"{CLUSTER}/kafka=lkc-1", KAFKA, True),
-        (f"{CLUSTER}/kafka=lkc-2", KAFKA, False),
-        ("environment=env-1/kafka=lkc-1", KAFKA, False),
-        ("environment=env-2/cloud-cluster=lkc-1", KAFKA, False),
-        ("environment=*", KAFKA, True),
-        ("environment=env-*", KAFKA, True),
-        ("environment=env-1*", KAFKA, True),
-        ("environment=env-2*", KAFKA, False),
-        ("environment=*1", KAFKA, False),
-        ("environment=e*1", KAFKA, False),
-        (f"organization={ORGANIZATION}", KAFKA, False),
-        ("*", KAFKA, False),
-        ("*=*", KAFKA, False),
-        ("environment=env-1/*", KAFKA, False),
-        ("environment=env-1/cloud-cluster=*", KAFKA, True),
-        ("environment=*/cloud-cluster=lkc-1", KAFKA, True),
-        ("environment=*/cloud-cluster=lkc-2", KAFKA, False),
-        ("environment=env-1/cloud-cluster=*", REGISTRY, False),
-        ("environment=env-1/cloud-cluster=*", KSQL, True),
-        ("environment=env-1/schema-registry=lsrc-*", REGISTRY, True),
-        (f"{CLUSTER}/ksql=app", KSQL, True),
-        (f"{CLUSTER}/ksql=lksqlc-1", KSQL, True),
-        (f"{CLUSTER}/ksql=ap*", KSQL, True),
-        (f"{CLUSTER}/ksql=application", KSQL, False),
-        ("environment=env-1/cloud-cluster=lkc-2/ksql=app", KSQL, False),
-        ("environment=env-1/flink-region=aws.us-east-1", FLINK, True),
-        ("environment=env-1/flink-region=aws.*", FLINK, True),
-        ("environment=env-1/flink-region=gcp.us-east-1", FLINK, False),
+        ("", CLUSTER, True),
+        ("environment=env-dev001", CLUSTER, True),
+        ("environment=env-dev0012", CLUSTER, False),
+        ("environment=env", CLUSTER, False),
+        ("environment=ENV-DEV001", CLUSTER, False),
+        ("cloud-cluster=lkc-dev001", CLUSTER, False),
+        (AT_CLUSTER, CLUSTER, True),
+        (AT_CLUSTER, REGISTRY, False),
+        (f"{AT_CLUSTER}/kafka=lkc-dev001", CLUSTER, True),
+        (f"{AT_CLUSTER}/kafka=lkc-2", CLUSTER, False),
+        ("environment=env-dev001/kafka=lkc-dev001", CLUSTER, False),
+        ("environment=env-2/cloud-cluster=lkc-dev001", CLUSTER, False),
+        ("environment=*", CLUSTER, True),
+        ("environment=env-*", CLUSTER, True),
+        ("environment=env-dev001*", CLUSTER, True),
+        ("environment=env-2*", CLUSTER, False),
+        ("environment=*1", CLUSTER, False),
+        ("environment=e*1", CLUSTER, False),
+        (f"organization={ORGANIZATION}", CLUSTER, False),
+        ("*", CLUSTER, False),
+        ("*=*", CLUSTER, False),
+        ("environment=env-dev001/*", CLUSTER, False),
+        ("environment=env-dev001/cloud-cluster=*", CLUSTER, True),
+        ("environment=*/cloud-cluster=lkc-dev001", CLUSTER, True),
+        ("environment=*/cloud-cluster=lkc-2", CLUSTER, False),
+        ("environment=env-dev001/cloud-cluster=*", REGISTRY, False),
+        ("environment=env-dev001/cloud-cluster=*", KSQL, True),
+        ("environment=env-dev001/schema-registry=lsrc-*", REGISTRY, True),
+        (f"{AT_CLUSTER}/ksql=app", KSQL, True),
+        (f"{AT_CLUSTER}/ksql=lksqlc-1", KSQL, True),
+        (f"{AT_CLUSTER}/ksql=ap*", KSQL, True),
+        (f"{AT_CLUSTER}/ksql=application", KSQL, False),
+        ("environment=env-dev001/cloud-cluster=lkc-2/ksql=app", KSQL, False),
+        ("environment=env-dev001/flink-region=aws.us-east-1", FLINK, True),
+        ("environment=env-dev001/flink-region=aws.*", FLINK, True),
+        ("environment=env-dev001/flink-region=gcp.us-east-1", FLINK, False),
         ("", CLOUD, True),
         ("environment=*", CLOUD, False),
     ],
@@ -91,11 +93,11 @@ def test_a_pattern_covers_what_it_is_an_element_wise_prefix_of(
     assert has("OrganizationAdmin", crn(pattern), resource=resource) is covers
 
 
-@pytest.mark.parametrize(("owner", "table"), [(OWNED, DOCUMENTED), (OWNED, NEWEST), (HER_OWN, DOCUMENTED)])
+@pytest.mark.parametrize(("owner", "table"), [(ACCOUNT, DOCUMENTED), (ACCOUNT, NEWEST), (HER_OWN, DOCUMENTED)])
 @pytest.mark.parametrize("called", [KSQL.name, KSQL.id])
 def test_a_ksqldb_cluster_is_named_by_its_name_or_by_its_id(called: str, owner: Owner, table: Table) -> None:
     """Confluent's own CRN of it ends in its name; some bindings name it by its id."""
-    erin = holding(ERIN, ("KsqlAdmin", crn(f"{CLUSTER}/ksql={called}")), table=table)
+    erin = holding(ERIN, ("KsqlAdmin", crn(f"{AT_CLUSTER}/ksql={called}")), table=table)
 
     def holds(resource: Resource) -> bool:
         return authority(erin, Target(owner, resource)) is not None
@@ -109,37 +111,37 @@ def test_a_ksqldb_cluster_is_named_by_its_name_or_by_its_id(called: str, owner: 
 @pytest.mark.parametrize(
     ("pattern", "resource", "reaches_into"),
     [
-        (f"{TOPIC}=orders", KAFKA, True),
-        (f"{TOPIC}=orders-*", KAFKA, True),
-        (f"{TOPIC}=*", KAFKA, True),
-        (f"{CLUSTER}/kafka=lkc-1/group=readers", KAFKA, True),
-        (f"{CLUSTER}/connector=sink", KAFKA, True),
-        ("environment=env-1/cloud-cluster=*/kafka=*/topic=*", KAFKA, True),
-        ("environment=env-1/cloud-cluster=lkc-2/kafka=lkc-2/topic=orders", KAFKA, False),
+        (f"{TOPIC}=orders", CLUSTER, True),
+        (f"{TOPIC}=orders-*", CLUSTER, True),
+        (f"{TOPIC}=*", CLUSTER, True),
+        (f"{AT_CLUSTER}/kafka=lkc-dev001/group=readers", CLUSTER, True),
+        (f"{AT_CLUSTER}/connector=sink", CLUSTER, True),
+        ("environment=env-dev001/cloud-cluster=*/kafka=*/topic=*", CLUSTER, True),
+        ("environment=env-dev001/cloud-cluster=lkc-2/kafka=lkc-2/topic=orders", CLUSTER, False),
         (f"{TOPIC}=orders", KSQL, False),
         (f"{TOPIC}=orders", REGISTRY, False),
         (f"{SUBJECT}=orders-value", REGISTRY, True),
         (f"{SUBJECT}=clicks-*", REGISTRY, True),
-        (f"{SUBJECT}=orders-value", KAFKA, False),
+        (f"{SUBJECT}=orders-value", CLUSTER, False),
     ],
 )
 def test_a_binding_inside_a_resource_is_enough_for_own_keys_alone(
     pattern: str, resource: Resource, *, reaches_into: bool
 ) -> None:
     assert has("DeveloperRead", crn(pattern), HER_OWN, resource) is reaches_into
-    assert not has("EnvironmentAdmin", crn(pattern), OWNED, resource)
-    assert not has("ResourceOwner", crn(pattern), OWNED, resource)
+    assert not has("EnvironmentAdmin", crn(pattern), ACCOUNT, resource)
+    assert not has("ResourceOwner", crn(pattern), ACCOUNT, resource)
 
 
 def test_a_role_inside_the_organization_is_no_role_over_all_of_it() -> None:
     assert has("OrganizationAdmin", crn(), HER_OWN, CLOUD)
-    assert not has("OrganizationAdmin", crn("environment=env-1"), HER_OWN, CLOUD)
-    assert not has("OrganizationAdmin", crn("service-account=sa-owned"), HER_OWN, CLOUD)
+    assert not has("OrganizationAdmin", crn("environment=env-dev001"), HER_OWN, CLOUD)
+    assert not has("OrganizationAdmin", crn("service-account=sa-abc001"), HER_OWN, CLOUD)
 
 
 @pytest.mark.parametrize("name", ["orders: all", "a/b=c", "übergröße", "100%", "a%2Fb", "*x", "a+b"])
 def test_percent_encoding_is_decoded_once_and_after_the_path_was_cut(name: str) -> None:
-    scope = Scope.parse(crn(f"{CLUSTER}/ksql={quote(name, safe='')}"))
+    scope = Scope.parse(crn(f"{AT_CLUSTER}/ksql={quote(name, safe='')}"))
 
     assert scope.path[-1] == ("ksql", name)
     assert len(scope.path) == 3
@@ -153,25 +155,25 @@ def test_the_organization_may_be_percent_encoded_too() -> None:
     "authority", ["crn://confluent.cloud", "crn://api.confluent.cloud", "https://api.confluent.cloud"]
 )
 def test_the_authority_of_a_crn_does_not_matter(authority: str) -> None:
-    assert has("EnvironmentAdmin", f"{authority}/organization={ORGANIZATION}/environment=env-1")
-    assert has("EnvironmentAdmin", f"{authority}/organization={ORGANIZATION}/environment=env-1/")
+    assert has("EnvironmentAdmin", f"{authority}/organization={ORGANIZATION}/environment=env-dev001")
+    assert has("EnvironmentAdmin", f"{authority}/organization={ORGANIZATION}/environment=env-dev001/")
 
 
 @pytest.mark.parametrize(
     ("place", "owner", "owns"),
     [
-        ("service-account=sa-owned", OWNED, True),
-        ("service-account=sa-owned", OTHER, False),
-        ("service-account=sa-owne", OWNED, False),
-        ("service-account=sa-ow*", OWNED, True),
+        ("service-account=sa-abc001", ACCOUNT, True),
+        ("service-account=sa-abc001", OTHER, False),
+        ("service-account=sa-abc00", ACCOUNT, False),
+        ("service-account=sa-ab*", ACCOUNT, True),
         ("service-account=*", OTHER, True),
-        ("", OWNED, False),
-        ("environment=env-1", OWNED, False),
-        (CLUSTER, OWNED, False),
-        ("service-account=sa-owned/api-key=KEY", OWNED, False),
-        ("environment=env-1/service-account=sa-owned", OWNED, False),
-        ("user=sa-owned", OWNED, False),
-        ("identity-pool=sa-owned", OWNED, False),
+        ("", ACCOUNT, False),
+        ("environment=env-dev001", ACCOUNT, False),
+        (AT_CLUSTER, ACCOUNT, False),
+        ("service-account=sa-abc001/api-key=KEY", ACCOUNT, False),
+        ("environment=env-dev001/service-account=sa-abc001", ACCOUNT, False),
+        ("user=sa-abc001", ACCOUNT, False),
+        ("identity-pool=sa-abc001", ACCOUNT, False),
     ],
 )
 def test_a_resource_owner_owns_the_accounts_that_it_is_bound_to(
@@ -184,11 +186,11 @@ def test_a_resource_owner_owns_the_accounts_that_it_is_bound_to(
 
 @pytest.mark.parametrize("role", ["OrganizationAdmin", "EnvironmentAdmin", "ResourceKeyAdmin", "Operator", "Assigner"])
 def test_a_service_account_is_a_place_for_resource_owner_alone(role: str) -> None:
-    assert not has(role, crn("service-account=sa-owned"))
+    assert not has(role, crn("service-account=sa-abc001"))
 
 
 def test_an_account_of_another_organization_is_another_account() -> None:
-    assert not has("ResourceOwner", crn("service-account=sa-owned", organization="o-2"))
+    assert not has("ResourceOwner", crn("service-account=sa-abc001", organization="o-2"))
 
 
 MALFORMED = [
@@ -204,20 +206,20 @@ MALFORMED = [
     f"/organization={ORGANIZATION}",
     f"crn://organization={ORGANIZATION}",
     f"crn:confluent.cloud/organization={ORGANIZATION}",
-    "crn://confluent.cloud/environment=env-1",
+    "crn://confluent.cloud/environment=env-dev001",
     f"crn://confluent.cloud/environment={ORGANIZATION}",
     "crn://confluent.cloud/organization=*",
-    f"crn://confluent.cloud/environment=env-1/organization={ORGANIZATION}",
+    f"crn://confluent.cloud/environment=env-dev001/organization={ORGANIZATION}",
     f"crn://confluent.cloud/organization=o-2/organization={ORGANIZATION}",
     # Each of these would be the whole organization, or the environment, if what cannot be read were left out.
     f"{crn()}/environment",
     f"{crn()}/environment=",
-    f"{crn()}/=env-1",
-    f"{crn()}/env-1",
-    f"{crn()}//environment=env-1",
-    f"{crn()}/environment:env-1",
-    f"{crn('environment=env-1')}/lkc-1",
-    f"{crn('environment=env-1')}/cloud-cluster",
+    f"{crn()}/=env-dev001",
+    f"{crn()}/env-dev001",
+    f"{crn()}//environment=env-dev001",
+    f"{crn()}/environment:env-dev001",
+    f"{crn('environment=env-dev001')}/lkc-dev001",
+    f"{crn('environment=env-dev001')}/cloud-cluster",
 ]
 
 
@@ -226,16 +228,16 @@ def test_a_malformed_crn_gives_no_authority(place: str) -> None:
     assert not any(has("OrganizationAdmin", place, resource=resource) for resource in RESOURCES)
     assert not has("ResourceOwner", place)
     assert not has("DeveloperRead", place, HER_OWN)
-    assert authority(holding(ERIN, ("OrganizationAdmin", place), table=NEWEST), Target(HER_OWN, KAFKA)) is None
+    assert authority(holding(ERIN, ("OrganizationAdmin", place), table=NEWEST), Target(HER_OWN, CLUSTER)) is None
 
 
 @pytest.mark.parametrize("place", MALFORMED)
 def test_not_knowing_the_own_organization_makes_no_crn_count(place: str) -> None:
     lost = holding(ERIN, ("OrganizationAdmin", place), organization="", table=NEWEST)
 
-    assert authority(lost, Target(OWNED, KAFKA)) is None
-    assert authority(lost, Target(HER_OWN, KAFKA)) is None
-    assert not reaches(lost, Target(HER_OWN, KAFKA))
+    assert authority(lost, Target(ACCOUNT, CLUSTER)) is None
+    assert authority(lost, Target(HER_OWN, CLUSTER)) is None
+    assert not reaches(lost, Target(HER_OWN, CLUSTER))
 
 
 PIECES = ("crn:", "//", "/", "=", "*", "%", "%2F", "%zz", "?", "organization", "organization=o-1/", "environment", "é")
@@ -247,13 +249,13 @@ def test_reading_and_weighing_a_crn_never_fails(text: str) -> None:
     holder = holding(ERIN, ("OrganizationAdmin", text))
 
     for resource in RESOURCES:
-        weighed = weigh_all(holder, Target(OWNED, resource))
+        weighed = weigh_all(holder, Target(ACCOUNT, resource))
         assert all(each.why for each in weighed)
     assert describe(holder.bindings[0]).startswith("OrganizationAdmin of ")
 
 
 def test_no_slip_in_a_crn_makes_it_the_whole_organization() -> None:
-    place = crn("environment=env-1")
+    place = crn("environment=env-dev001")
     start = len(crn())
     slips = [place[:at] + piece + place[at:] for piece in PIECES for at in range(start, len(place) + 1)]
     slips += [place[:at] + place[at + 1 :] for at in range(start, len(place))]
@@ -266,30 +268,30 @@ def test_bindings_of_somebody_else_are_not_even_weighed() -> None:
     holder = holding(ERIN)
     foreign = Binding(DANA.principal, "OrganizationAdmin", crn())
 
-    assert weigh_all(type(holder)(ERIN, (foreign,), ORGANIZATION), Target(OWNED, KAFKA)) == ()
+    assert weigh_all(type(holder)(ERIN, (foreign,), ORGANIZATION), Target(ACCOUNT, CLUSTER)) == ()
 
 
 @pytest.mark.parametrize(
     ("role", "place", "owner", "resource", "said"),
     [
-        ("EnvironmentAdmin", crn(organization="o-2"), OWNED, KAFKA, "it is bound in another organization"),
-        ("EnvironmentAdmin", "crn://nonsense", OWNED, KAFKA, "its CRN cannot be read"),
-        ("BillingAdmin", crn(), OWNED, KAFKA, "this role manages no API keys"),
-        ("KsqlAdmin", crn(), OWNED, KAFKA, "this role manages no kafka keys"),
-        ("ResourceKeyAdmin", crn(), HER_OWN, KAFKA, "this role may not make keys for its own holder"),
-        ("Operator", crn(), OWNED, KAFKA, "this role manages only its holder's own keys"),
-        ("ResourceOwner", crn("service-account=sa-owned"), OWNED, KAFKA, "it owns the service account sa-owned"),
+        ("EnvironmentAdmin", crn(organization="o-2"), ACCOUNT, CLUSTER, "it is bound in another organization"),
+        ("EnvironmentAdmin", "crn://nonsense", ACCOUNT, CLUSTER, "its CRN cannot be read"),
+        ("BillingAdmin", crn(), ACCOUNT, CLUSTER, "this role manages no API keys"),
+        ("KsqlAdmin", crn(), ACCOUNT, CLUSTER, "this role manages no kafka keys"),
+        ("ResourceKeyAdmin", crn(), HER_OWN, CLUSTER, "this role may not make keys for its own holder"),
+        ("Operator", crn(), ACCOUNT, CLUSTER, "this role manages only its holder's own keys"),
+        ("ResourceOwner", crn("service-account=sa-abc001"), ACCOUNT, CLUSTER, "it owns the service account sa-abc001"),
         (
             "ResourceOwner",
             crn("service-account=sa-other"),
-            OWNED,
-            KAFKA,
-            "it does not own the service account sa-owned",
+            ACCOUNT,
+            CLUSTER,
+            "it does not own the service account sa-abc001",
         ),
-        ("EnvironmentAdmin", crn("environment=env-1"), OWNED, KAFKA, "it covers the resource"),
-        ("EnvironmentAdmin", crn("environment=env-2"), OWNED, KAFKA, "it is bound somewhere else"),
-        ("EnvironmentAdmin", crn(f"{TOPIC}=a"), OWNED, KAFKA, "it is bound inside the resource, not to all of it"),
-        ("DeveloperRead", crn(f"{TOPIC}=a"), HER_OWN, KAFKA, "it reaches into the resource: enough for an own key"),
+        ("EnvironmentAdmin", crn("environment=env-dev001"), ACCOUNT, CLUSTER, "it covers the resource"),
+        ("EnvironmentAdmin", crn("environment=env-2"), ACCOUNT, CLUSTER, "it is bound somewhere else"),
+        ("EnvironmentAdmin", crn(f"{TOPIC}=a"), ACCOUNT, CLUSTER, "it is bound inside the resource, not to all of it"),
+        ("DeveloperRead", crn(f"{TOPIC}=a"), HER_OWN, CLUSTER, "it reaches into the resource: enough for an own key"),
     ],
 )
 def test_every_binding_says_why_it_counts_or_not(
@@ -302,8 +304,8 @@ def test_every_binding_says_why_it_counts_or_not(
     ("place", "words"),
     [
         (crn(), "DeveloperRead of the organization"),
-        (crn("environment=env-1"), "DeveloperRead of env-1"),
-        (crn(f"{TOPIC}=orders%3Aall"), "DeveloperRead of env-1 / lkc-1 / orders:all"),
+        (crn("environment=env-dev001"), "DeveloperRead of env-dev001"),
+        (crn(f"{TOPIC}=orders%3Aall"), "DeveloperRead of env-dev001 / lkc-dev001 / orders:all"),
         ("crn://nonsense", "DeveloperRead of crn://nonsense"),
     ],
 )
@@ -314,12 +316,12 @@ def test_a_binding_is_described_by_the_names_on_its_path(place: str, words: str)
 @pytest.mark.parametrize(
     ("place", "resource", "touched"),
     [
-        (crn(), KAFKA, True),
-        (crn(f"{TOPIC}=orders"), KAFKA, True),
-        (crn("environment=env-2"), KAFKA, False),
-        (crn(f"{SUBJECT}=orders"), KAFKA, False),
+        (crn(), CLUSTER, True),
+        (crn(f"{TOPIC}=orders"), CLUSTER, True),
+        (crn("environment=env-2"), CLUSTER, False),
+        (crn(f"{SUBJECT}=orders"), CLUSTER, False),
         (crn("environment=env-2"), CLOUD, True),
-        (crn(organization="o-2"), KAFKA, False),
+        (crn(organization="o-2"), CLUSTER, False),
     ],
 )
 def test_a_key_opens_something_where_any_role_touches_the_resource(

@@ -22,7 +22,7 @@ from tests.support.build import DAY, HOUR, NOW
 def shown(lasts: timedelta | None, expires: timedelta | None, life: Life | None = None) -> Shown:
     """A key with Latchkey's own lifetime, and Confluent's end."""
     key = build.a_key(expires_at=NOW + expires if expires else None)
-    return Shown(build.an_ask(), build.terms(lifetime=lasts), build.a_grant(), 1, key, at=NOW, life=life or Life())
+    return build.shown(terms=build.terms(lifetime=lasts), key=key, life=life or Life())
 
 
 @pytest.mark.parametrize(

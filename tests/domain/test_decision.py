@@ -13,39 +13,46 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.domain.requests import Approval, Ask
 from bot.domain.roles import Table
-from tests.domain.given import (
+from tests.support.build import (
+    ACCOUNT,
     CHANGING,
     CLOUD,
+    CLUSTER,
+    DANA,
     DOCUMENTED,
+    ERIN,
+    FEMI,
     FLINK,
     GLOBAL,
     HERS,
-    KAFKA,
     KSQL,
     LENGTHENING,
     NEW,
     NEWEST,
+    ORGANIZATION,
     OTHER,
-    OWNED,
+    OTTO,
     PLACES,
     REGISTRY,
     RESOURCES,
     TABLEFLOW,
+    a_person,
     a_rule,
+    an_approval,
+    an_ask,
     crn,
     holding,
-    policy,
+    policy_of,
 )
-from tests.support.build import DANA, ERIN, FEMI, ORGANIZATION, OTTO, a_person, an_approval, an_ask
 
 ORG_ADMIN = ("OrganizationAdmin", crn())
-ENV_ADMIN = ("EnvironmentAdmin", crn("environment=env-1"))
+ENV_ADMIN = ("EnvironmentAdmin", crn("environment=env-dev001"))
 KEY_ADMIN = ("ResourceKeyAdmin", crn())
 NOBODY = holding(DANA)
 MINE = MyAccount(DANA.principal)
 
 
-def ask_for(owner: Owner = OWNED, resource: Resource = KAFKA, **fields: Any) -> Ask:
+def ask_for(owner: Owner = ACCOUNT, resource: Resource = CLUSTER, **fields: Any) -> Ask:
     return an_ask(owner=owner, resource=resource, **fields)
 
 
@@ -71,7 +78,7 @@ def said_by(verdict: Verdict) -> str:
 @pytest.mark.parametrize("approvals", [1, 2, 5])
 def test_a_rule_asks_for_its_number_of_approvals_and_names_itself(approvals: int) -> None:
     rule = a_rule(approvals)
-    verdict = decide(policy(rule), ask_for(), NOBODY)
+    verdict = decide(policy_of(rule), ask_for(), NOBODY)
 
     assert missing(verdict) == approvals
     assert said_by(verdict) == rule.name
@@ -79,30 +86,30 @@ def test_a_rule_asks_for_its_number_of_approvals_and_names_itself(approvals: int
 
 def test_the_first_matching_rule_decides_and_no_other() -> None:
     kafka = Match(kinds=frozenset({Kind.KAFKA}))
-    rules = policy(a_rule(3, kafka), a_rule(2, kafka), a_rule(1))
+    rules = policy_of(a_rule(3, kafka), a_rule(2, kafka), a_rule(1))
 
-    assert missing(decide(rules, ask_for(resource=KAFKA), NOBODY)) == 3
+    assert missing(decide(rules, ask_for(resource=CLUSTER), NOBODY)) == 3
     assert missing(decide(rules, ask_for(resource=REGISTRY), NOBODY)) == 1
 
 
 def test_what_no_rule_speaks_of_is_forbidden() -> None:
-    rules = policy(a_rule(0, Match(kinds=frozenset({Kind.FLINK}))))
+    rules = policy_of(a_rule(0, Match(kinds=frozenset({Kind.FLINK}))))
 
     assert isinstance(decide(rules, ask_for(), holding(DANA, ORG_ADMIN)), Forbidden)
-    assert isinstance(decide(policy(), ask_for(), holding(DANA, ORG_ADMIN)), Forbidden)
+    assert isinstance(decide(policy_of(), ask_for(), holding(DANA, ORG_ADMIN)), Forbidden)
 
 
 def test_a_rule_that_forbids_says_its_own_sentence_to_everybody() -> None:
     rule = a_rule(0, forbid="Ask the platform team for a Kafka key instead.")
     ask = ask_for()
-    verdict = decide(policy(rule), ask, holding(DANA, ORG_ADMIN), [yes(ask, ERIN, ORG_ADMIN)])
+    verdict = decide(policy_of(rule), ask, holding(DANA, ORG_ADMIN), [yes(ask, ERIN, ORG_ADMIN)])
 
     assert verdict == Forbidden(rule.name, "Ask the platform team for a Kafka key instead.")
 
 
 @pytest.mark.parametrize("approvals", [0, -1])
 def test_without_approvals_the_requester_needs_the_authority_alone(approvals: int) -> None:
-    rules, ask = policy(a_rule(approvals)), ask_for()
+    rules, ask = policy_of(a_rule(approvals)), ask_for()
 
     assert isinstance(decide(rules, ask, holding(DANA, ENV_ADMIN)), Allowed)
     assert isinstance(decide(rules, ask, NOBODY), Forbidden)
@@ -110,26 +117,26 @@ def test_without_approvals_the_requester_needs_the_authority_alone(approvals: in
 
 
 def test_a_role_of_the_requester_replaces_no_approval() -> None:
-    assert missing(decide(policy(a_rule(2)), ask_for(), holding(DANA, ORG_ADMIN))) == 2
+    assert missing(decide(policy_of(a_rule(2)), ask_for(), holding(DANA, ORG_ADMIN))) == 2
 
 
 @pytest.mark.parametrize(
     ("operation", "resource", "asked"),
     [
-        (Operation.CREATE, KAFKA, 1),
+        (Operation.CREATE, CLUSTER, 1),
         (Operation.CREATE, REGISTRY, 1),
         (Operation.CREATE, KSQL, 1),
         (Operation.CREATE, FLINK, 1),
         (Operation.CREATE, TABLEFLOW, 1),
         (Operation.CREATE, CLOUD, 2),
         (Operation.CREATE, GLOBAL, 2),
-        (Operation.ROTATE, KAFKA, 1),
+        (Operation.ROTATE, CLUSTER, 1),
         (Operation.ROTATE, CLOUD, 2),
-        (Operation.EXTEND, KAFKA, 1),
+        (Operation.EXTEND, CLUSTER, 1),
         (Operation.EXTEND, GLOBAL, 2),
-        (Operation.EDIT, KAFKA, 0),
+        (Operation.EDIT, CLUSTER, 0),
         (Operation.EDIT, CLOUD, 0),
-        (Operation.DELETE, KAFKA, 0),
+        (Operation.DELETE, CLUSTER, 0),
         (Operation.DELETE, GLOBAL, 0),
     ],
 )
@@ -155,7 +162,7 @@ def test_without_a_file_who_has_no_authority_over_a_key_needs_one_approval_to_ch
 @pytest.mark.parametrize("operation", CHANGING)
 @pytest.mark.parametrize("user_keys", [True, False])
 def test_the_owner_of_a_key_edits_and_deletes_it_without_any_role(operation: Operation, *, user_keys: bool) -> None:
-    rules, ask = policy(a_rule(0, user_keys=user_keys)), ask_for(MINE, operation=operation)
+    rules, ask = policy_of(a_rule(0, user_keys=user_keys)), ask_for(MINE, operation=operation)
 
     assert isinstance(decide(rules, ask, NOBODY), Allowed)
     assert isinstance(decide(rules, ask, holding(DANA, KEY_ADMIN)), Allowed)
@@ -164,12 +171,12 @@ def test_the_owner_of_a_key_edits_and_deletes_it_without_any_role(operation: Ope
 
 @pytest.mark.parametrize("operation", CHANGING)
 def test_a_rule_that_wants_approvals_wants_them_of_the_owner_of_the_key_too(operation: Operation) -> None:
-    assert missing(decide(policy(a_rule(2)), ask_for(MINE, operation=operation), NOBODY)) == 2
+    assert missing(decide(policy_of(a_rule(2)), ask_for(MINE, operation=operation), NOBODY)) == 2
 
 
 def test_an_approval_that_a_change_needed_is_no_longer_needed_by_who_got_the_role_meanwhile() -> None:
     ask = ask_for(operation=Operation.DELETE)
-    verdict = decide(policy(a_rule(0)), ask, holding(DANA, ENV_ADMIN))
+    verdict = decide(policy_of(a_rule(0)), ask, holding(DANA, ENV_ADMIN))
 
     assert isinstance(verdict, Allowed)
     assert verdict.terms.approvals == 0
@@ -180,15 +187,16 @@ def test_the_rule_about_making_a_key_decides_about_extending_it() -> None:
     ask = ask_for(operation=Operation.EXTEND)
 
     assert (
-        missing(decide(policy(a_rule(1, Match(operations=frozenset(CHANGING))), create, a_rule(2)), ask, NOBODY)) == 3
+        missing(decide(policy_of(a_rule(1, Match(operations=frozenset(CHANGING))), create, a_rule(2)), ask, NOBODY))
+        == 3
     )
     rotate = a_rule(1, Match(operations=frozenset({Operation.ROTATE})))
-    assert isinstance(decide(policy(rotate), ask, NOBODY), Forbidden)
+    assert isinstance(decide(policy_of(rotate), ask, NOBODY), Forbidden)
 
 
 def test_the_terms_say_how_long_a_rotated_key_may_live_on() -> None:
     rule = replace(a_rule(1), overlap=timedelta(days=2))
-    verdict = decide(policy(rule), ask_for(operation=Operation.ROTATE), NOBODY)
+    verdict = decide(policy_of(rule), ask_for(operation=Operation.ROTATE), NOBODY)
 
     assert isinstance(verdict, NeedsApproval)
     assert verdict.terms.overlap == timedelta(days=2)
@@ -208,7 +216,7 @@ def test_nobody_makes_a_key_for_another_person_whatever_their_role(role: str, ta
             ask = ask_for(HERS, resource, operation=operation)
             for approvals in (0, 1):
                 helpers = [yes(ask, person, ORG_ADMIN) for person in (ERIN, FEMI)]
-                verdict = decide(policy(a_rule(approvals)), ask, requester, helpers)
+                verdict = decide(policy_of(a_rule(approvals)), ask, requester, helpers)
                 assert isinstance(verdict, Forbidden)
                 assert verdict.reason.startswith("Nobody makes keys for another person's account")
 
@@ -216,7 +224,7 @@ def test_nobody_makes_a_key_for_another_person_whatever_their_role(role: str, ta
 @pytest.mark.parametrize("operation", CHANGING)
 def test_an_admin_may_edit_and_delete_the_key_of_another_person(operation: Operation) -> None:
     ask = ask_for(HERS, operation=operation)
-    alone = policy(a_rule(0))
+    alone = policy_of(a_rule(0))
 
     assert isinstance(decide(alone, ask, holding(DANA, ENV_ADMIN)), Allowed)
     assert isinstance(decide(alone, ask, holding(DANA, KEY_ADMIN)), Allowed)
@@ -226,13 +234,13 @@ def test_an_admin_may_edit_and_delete_the_key_of_another_person(operation: Opera
 def test_who_owns_the_key_may_approve_that_another_person_deletes_it_only_with_a_role() -> None:
     ask = ask_for(HERS, operation=Operation.DELETE)
 
-    assert missing(decide(policy(a_rule()), ask, NOBODY, [yes(ask, ERIN)])) == 1
-    assert missing(decide(policy(a_rule()), ask, NOBODY, [yes(ask, ERIN, ("DeveloperRead", crn()))])) == 0
+    assert missing(decide(policy_of(a_rule()), ask, NOBODY, [yes(ask, ERIN)])) == 1
+    assert missing(decide(policy_of(a_rule()), ask, NOBODY, [yes(ask, ERIN, ("DeveloperRead", crn()))])) == 0
 
 
 @pytest.mark.parametrize("operation", LENGTHENING)
 def test_where_user_keys_are_off_nobody_gets_one(operation: Operation) -> None:
-    verdict = decide(policy(a_rule(user_keys=False)), ask_for(MINE, operation=operation), holding(DANA, ORG_ADMIN))
+    verdict = decide(policy_of(a_rule(user_keys=False)), ask_for(MINE, operation=operation), holding(DANA, ORG_ADMIN))
 
     assert isinstance(verdict, Forbidden)
     assert "Use a service account" in verdict.reason
@@ -243,31 +251,31 @@ def test_where_user_keys_are_off_nobody_gets_one(operation: Operation) -> None:
 def test_where_user_keys_are_off_those_that_exist_can_still_be_deleted(operation: Operation, owner: Owner) -> None:
     ask = ask_for(owner, operation=operation)
 
-    assert isinstance(decide(policy(a_rule(0, user_keys=False)), ask, holding(DANA, ORG_ADMIN)), Allowed)
+    assert isinstance(decide(policy_of(a_rule(0, user_keys=False)), ask, holding(DANA, ORG_ADMIN)), Allowed)
 
 
-@pytest.mark.parametrize("owner", [OWNED, OTHER, NEW])
+@pytest.mark.parametrize("owner", [ACCOUNT, OTHER, NEW])
 def test_where_user_keys_are_off_service_accounts_have_theirs(owner: Owner) -> None:
-    assert missing(decide(policy(a_rule(user_keys=False)), ask_for(owner), NOBODY)) == 1
+    assert missing(decide(policy_of(a_rule(user_keys=False)), ask_for(owner), NOBODY)) == 1
 
 
 def test_a_resource_key_admin_makes_keys_for_others_and_none_for_itself() -> None:
-    alone, holder = policy(a_rule(0)), holding(DANA, KEY_ADMIN)
+    alone, holder = policy_of(a_rule(0)), holding(DANA, KEY_ADMIN)
 
-    assert isinstance(decide(alone, ask_for(OWNED), holder), Allowed)
+    assert isinstance(decide(alone, ask_for(ACCOUNT), holder), Allowed)
     assert isinstance(decide(alone, ask_for(MINE), holder), Forbidden)
 
 
 @pytest.mark.parametrize("table", [DOCUMENTED, NEWEST], ids=lambda table: table.name)
 def test_what_another_role_gives_a_resource_key_admin_it_does_not_take_away(table: Table) -> None:
-    both = holding(DANA, KEY_ADMIN, ("DeveloperRead", crn("environment=env-1")), table=table)
+    both = holding(DANA, KEY_ADMIN, ("DeveloperRead", crn("environment=env-dev001")), table=table)
 
-    assert isinstance(decide(policy(a_rule(0)), ask_for(MINE), both), Allowed)
+    assert isinstance(decide(policy_of(a_rule(0)), ask_for(MINE), both), Allowed)
 
 
 def test_the_table_that_the_policy_chose_decides() -> None:
-    ask, alone = ask_for(resource=KSQL), policy(a_rule(0))
-    held = ("CloudClusterAdmin", crn("environment=env-1/cloud-cluster=lkc-1"))
+    ask, alone = ask_for(resource=KSQL), policy_of(a_rule(0))
+    held = ("CloudClusterAdmin", crn("environment=env-dev001/cloud-cluster=lkc-dev001"))
 
     assert isinstance(decide(alone, ask, holding(DANA, held, table=DOCUMENTED)), Forbidden)
     assert isinstance(decide(alone, ask, holding(DANA, held, table=NEWEST)), Allowed)
@@ -277,7 +285,7 @@ def test_the_table_that_the_policy_chose_decides() -> None:
 
 
 def test_each_person_with_authority_counts_once() -> None:
-    ask, two = ask_for(), policy(a_rule(2))
+    ask, two = ask_for(), policy_of(a_rule(2))
     erin, femi = yes(ask, ERIN, ENV_ADMIN), yes(ask, FEMI, ORG_ADMIN)
 
     assert missing(decide(two, ask, NOBODY)) == 2
@@ -292,7 +300,7 @@ def test_one_confluent_user_under_two_slack_ids_is_one_person() -> None:
     again = replace(ERIN, slack=SlackUserId("U0ERIN2"), email="erin.two@example.com")
     both = [yes(ask, ERIN, ENV_ADMIN), yes(ask, again, ENV_ADMIN)]
 
-    assert missing(decide(policy(a_rule(2)), ask, NOBODY, both)) == 1
+    assert missing(decide(policy_of(a_rule(2)), ask, NOBODY, both)) == 1
 
 
 def test_t26_who_is_somebody_by_the_policy_and_who_is_by_the_address_never_both_count() -> None:
@@ -300,7 +308,7 @@ def test_t26_who_is_somebody_by_the_policy_and_who_is_by_the_address_never_both_
     by_policy = replace(FEMI, principal=ERIN.principal, named=True)
     both = [yes(ask, by_policy, ENV_ADMIN), yes(ask, ERIN, ENV_ADMIN)]
 
-    assert missing(decide(policy(a_rule(2)), ask, NOBODY, both)) == 1
+    assert missing(decide(policy_of(a_rule(2)), ask, NOBODY, both)) == 1
     mine = replace(ask, requester=by_policy)
     assert refusal(mine, holding(ERIN, ENV_ADMIN)) == "You asked for this key, so someone else has to decide."
 
@@ -319,7 +327,7 @@ def test_t26_how_its_requester_was_matched_makes_no_other_request() -> None:
 def test_who_shares_anything_with_the_requester_approves_nothing(shared: dict[str, Any]) -> None:
     ask, double = ask_for(), replace(ERIN, **shared)
 
-    assert missing(decide(policy(a_rule()), ask, NOBODY, [yes(ask, double, ORG_ADMIN)])) == 1
+    assert missing(decide(policy_of(a_rule()), ask, NOBODY, [yes(ask, double, ORG_ADMIN)])) == 1
     assert refusal(ask, holding(double, ORG_ADMIN)) == "You asked for this key, so someone else has to decide."
 
 
@@ -327,7 +335,7 @@ def test_an_address_that_slack_does_not_tell_makes_nobody_the_same_person() -> N
     nameless, other = a_person("Nora", email=""), a_person("Otis", email="")
     ask = ask_for(requester=nameless)
 
-    assert missing(decide(policy(a_rule()), ask, holding(nameless), [yes(ask, other, ENV_ADMIN)])) == 0
+    assert missing(decide(policy_of(a_rule()), ask, holding(nameless), [yes(ask, other, ENV_ADMIN)])) == 0
 
 
 @pytest.mark.parametrize(
@@ -348,11 +356,13 @@ def test_an_approval_of_anything_else_does_not_count(changed: dict[str, Any]) ->
     ask = ask_for()
     other = replace(ask, **changed)
 
-    assert missing(decide(policy(a_rule()), ask, NOBODY, [(an_approval(ERIN, other), holding(ERIN, ORG_ADMIN))])) == 1
+    assert (
+        missing(decide(policy_of(a_rule()), ask, NOBODY, [(an_approval(ERIN, other), holding(ERIN, ORG_ADMIN))])) == 1
+    )
 
 
 def test_an_approval_counts_for_what_its_giver_holds_now() -> None:
-    ask, one = ask_for(), policy(a_rule())
+    ask, one = ask_for(), policy_of(a_rule())
 
     assert missing(decide(one, ask, NOBODY, [yes(ask, ERIN, ENV_ADMIN)])) == 0
     assert missing(decide(one, ask, NOBODY, [yes(ask, ERIN)])) == 1
@@ -365,7 +375,7 @@ def test_an_approval_of_somebody_who_is_another_confluent_user_by_now_does_not_c
 
     found = [(an_approval(ERIN, ask), holding(rematched, ORG_ADMIN))]
 
-    assert missing(decide(policy(a_rule()), ask, NOBODY, found)) == 1
+    assert missing(decide(policy_of(a_rule()), ask, NOBODY, found)) == 1
 
 
 @pytest.mark.parametrize(
@@ -373,7 +383,7 @@ def test_an_approval_of_somebody_who_is_another_confluent_user_by_now_does_not_c
 )
 def test_a_request_ends_with_the_person_who_asked(requester: Person) -> None:
     ask = ask_for()
-    verdict = decide(policy(a_rule()), ask, holding(requester, ORG_ADMIN), [yes(ask, FEMI, ORG_ADMIN)])
+    verdict = decide(policy_of(a_rule()), ask, holding(requester, ORG_ADMIN), [yes(ask, FEMI, ORG_ADMIN)])
 
     assert isinstance(verdict, Forbidden)
     assert verdict.reason == "The requester is now matched to another Confluent user."
@@ -384,7 +394,7 @@ def test_a_request_ends_with_the_person_who_asked(requester: Person) -> None:
 
 def test_who_may_decide_is_refused_nothing() -> None:
     assert refusal(ask_for(), holding(ERIN, ENV_ADMIN)) is None
-    assert refusal(ask_for(), holding(ERIN, ("ResourceOwner", crn("service-account=sa-owned")))) is None
+    assert refusal(ask_for(), holding(ERIN, ("ResourceOwner", crn("service-account=sa-abc001")))) is None
 
 
 def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
@@ -400,7 +410,7 @@ def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> N
 
     assert refusal(ask, holding(ERIN, ENV_ADMIN)) == (
         "Your Confluent roles cover this key, but make no service account for it "
-        "(that takes AccountAdmin or OrganizationAdmin, and you hold EnvironmentAdmin of env-1)."
+        "(that takes AccountAdmin or OrganizationAdmin, and you hold EnvironmentAdmin of env-dev001)."
     )
     assert refusal(ask, holding(ERIN, account_admin)) == (
         "Your Confluent roles do not cover this key (you hold AccountAdmin of the organization)."
@@ -409,7 +419,7 @@ def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> N
 
 
 def test_who_would_need_no_approval_is_told_which_role_makes_the_service_account() -> None:
-    verdict = decide(policy(a_rule(0)), ask_for(NEW), holding(DANA, ENV_ADMIN))
+    verdict = decide(policy_of(a_rule(0)), ask_for(NEW), holding(DANA, ENV_ADMIN))
 
     assert isinstance(verdict, Forbidden)
     assert "make service accounts too: AccountAdmin or OrganizationAdmin." in verdict.reason
@@ -421,7 +431,7 @@ def test_the_policy_says_which_roles_make_service_accounts() -> None:
     assert refusal(ask, holding(ERIN, ENV_ADMIN, table=own)) is None
     assert refusal(ask, holding(ERIN, ENV_ADMIN, table=replace(own, creates_accounts=frozenset()))) == (
         "Your Confluent roles cover this key, but make no service account for it "
-        "(that takes no role, and you hold EnvironmentAdmin of env-1)."
+        "(that takes no role, and you hold EnvironmentAdmin of env-dev001)."
     )
     told = refusal(ask, holding(ERIN, ORG_ADMIN, table=own))
     assert told is not None
@@ -434,7 +444,7 @@ def test_each_of_two_bindings_says_what_it_adds() -> None:
     whole = holding(DANA, ORG_ADMIN, ("AccountAdmin", crn()), ENV_ADMIN)
 
     def said(of: HeldRoles) -> list[tuple[bool, str]]:
-        return [(each.counts, each.why) for each in weigh_all(of, Target(NEW, KAFKA))]
+        return [(each.counts, each.why) for each in weigh_all(of, Target(NEW, CLUSTER))]
 
     takes = "that takes AccountAdmin or OrganizationAdmin"
     assert said(env) == [(False, f"it covers the resource, but makes no service account: {takes}")]
@@ -449,8 +459,8 @@ def test_each_of_two_bindings_says_what_it_adds() -> None:
         (False, "it makes service accounts, but this role manages no API keys"),
         (True, "it covers the resource; another role makes the service account"),
     ]
-    assert [each.role for each in bases(both, Target(NEW, KAFKA))] == ["EnvironmentAdmin", "AccountAdmin"]
-    assert [each.role for each in bases(whole, Target(NEW, KAFKA))] == ["OrganizationAdmin"]
+    assert [each.role for each in bases(both, Target(NEW, CLUSTER))] == ["EnvironmentAdmin", "AccountAdmin"]
+    assert [each.role for each in bases(whole, Target(NEW, CLUSTER))] == ["OrganizationAdmin"]
 
 
 def test_a_refusal_stays_a_sentence_for_who_holds_a_thousand_roles() -> None:
@@ -468,7 +478,7 @@ def test_a_policy_of_many_rules_names_the_one_that_decided() -> None:
     rules = tuple(
         Rule(f"rule {number}", Match(clusters=frozenset({f"lkc-{number}"})), "C01", number) for number in range(6)
     )
-    verdict = decide(Policy(rules), ask_for(resource=replace(KAFKA, id="lkc-4")), NOBODY)
+    verdict = decide(Policy(rules), ask_for(resource=replace(CLUSTER, id="lkc-4")), NOBODY)
 
     assert missing(verdict) == 4
     assert said_by(verdict) == "rule 4"
@@ -478,4 +488,4 @@ def test_a_standing_in_an_organization_that_is_not_ours_is_none() -> None:
     elsewhere = holding(DANA, ORG_ADMIN, organization="o-2")
 
     assert elsewhere.organization != ORGANIZATION
-    assert isinstance(decide(policy(a_rule(0)), ask_for(), elsewhere), Forbidden)
+    assert isinstance(decide(policy_of(a_rule(0)), ask_for(), elsewhere), Forbidden)

@@ -27,24 +27,33 @@ from bot.domain.policy import Match, Policy, Rule
 from bot.domain.requests import Approval, Ask, Pending, Terms
 from bot.domain.roles import TABLES, Binding, Scope, Table
 from bot.store.codec import REQUEST_JSON
-from tests.domain.given import (
+from tests.support.build import (
+    ACCOUNT,
     CHANGING,
     CLOUD,
+    DANA,
+    DAY,
     DOCUMENTED,
+    ERIN,
+    FEMI,
     GLOBAL,
     HERS,
     LENGTHENING,
     MAKING,
     NEW,
     NEWEST,
+    NOW,
+    ORGANIZATION,
     OTHER,
-    OWNED,
+    OTTO,
     PLACES,
     RESOURCES,
     a_rule,
+    an_approval,
+    an_ask,
     crn,
+    terms,
 )
-from tests.support.build import DANA, DAY, ERIN, FEMI, NOW, ORGANIZATION, OTTO, an_approval, an_ask, terms
 
 pytestmark = pytest.mark.search
 
@@ -52,8 +61,8 @@ ROLES = sorted({*DOCUMENTED.rows, *NEWEST.rows, "AccountAdmin", "MetricsViewer"}
 WILD = (
     "environment=*",
     "environment=env-*/cloud-cluster=*",
-    "environment=env-1/cloud-cluster=lkc-*/kafka=lkc-1/topic=orders-*",
-    "environment=env-1/cloud-cluster=lkc-1/ksql=lksqlc-1",
+    "environment=env-dev001/cloud-cluster=lkc-*/kafka=lkc-dev001/topic=orders-*",
+    "environment=env-dev001/cloud-cluster=lkc-dev001/ksql=lksqlc-1",
     "service-account=*",
     "service-account=sa-other",
 )
@@ -67,26 +76,26 @@ MINE = MyAccount(DANA.principal)
 Case: TypeAlias = tuple[Policy, Ask, HeldRoles, list[tuple[Approval, HeldRoles]]]
 """A decision's four facts: the policy, what is asked, who asks, and who approved."""
 
-EVERYBODYS: tuple[Owner, ...] = (OWNED, OTHER, NEW, MINE, HERS)
+EVERYBODYS: tuple[Owner, ...] = (ACCOUNT, OTHER, NEW, MINE, HERS)
 
 # Few draws from long lists: hypothesis then finds more of what matters in the same time.
 HOLDINGS = (
     *product(ROLES, CRNS),
-    *60 * (("OrganizationAdmin", crn()), ("EnvironmentAdmin", crn("environment=env-1"))),
-    *20 * (("ResourceOwner", crn("service-account=sa-owned")), ("ResourceKeyAdmin", crn())),
+    *60 * (("OrganizationAdmin", crn()), ("EnvironmentAdmin", crn("environment=env-dev001"))),
+    *20 * (("ResourceOwner", crn("service-account=sa-abc001")), ("ResourceKeyAdmin", crn())),
 )
 MATCHES = (
     *(Match(operations=frozenset({each})) for each in Operation),
     *(Match(kinds=frozenset({each})) for each in Kind),
-    *(Match(owners=frozenset({each})) for each in ("me", "service-account", "new-service-account", "sa-owned")),
-    Match(environments=frozenset({"env-1"})),
+    *(Match(owners=frozenset({each})) for each in ("me", "service-account", "new-service-account", "sa-abc001")),
+    Match(environments=frozenset({"env-dev001"})),
     Match(environments=frozenset({"env-2"})),
-    Match(clusters=frozenset({"lkc-1", "lsrc-1"})),
+    Match(clusters=frozenset({"lkc-dev001", "lsrc-1"})),
     Match(frozenset(MAKING), frozenset({Kind.KAFKA, Kind.CLOUD}), owners=frozenset({"me", "service-account"})),
 )
 ASKS = [
     an_ask(operation=operation, owner=owner, resource=resource)
-    for operation, owner, resource in product(Operation, (OWNED, OTHER, NEW, MINE, HERS), RESOURCES)
+    for operation, owner, resource in product(Operation, (ACCOUNT, OTHER, NEW, MINE, HERS), RESOURCES)
 ]
 
 tables = st.sampled_from(sorted(TABLES.values(), key=lambda table: table.name))
@@ -314,7 +323,7 @@ def test_binding_a_role_higher_up_never_takes_authority_away(table: Table, role:
         assert after >= (before and not is_ownership), (place, around, wanted)
 
 
-@given(held, st.sampled_from((OWNED, OTHER, NEW)), st.sampled_from((CLOUD, GLOBAL)))
+@given(held, st.sampled_from((ACCOUNT, OTHER, NEW)), st.sampled_from((CLOUD, GLOBAL)))
 def test_in_2026_only_organization_admins_and_owners_manage_the_widest_keys_of_service_accounts(
     roles: list[tuple[str, str]], owner: Owner, resource: Resource
 ) -> None:

@@ -21,21 +21,24 @@ from bot.domain.authority import Target, authority, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, decide
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.roles import Table
-from tests.domain.given import (
+from tests.support.build import (
+    ACCOUNT,
     CHANGING,
+    DANA,
     DOCUMENTED,
     NEW,
     NEWEST,
     OTHER,
-    OWNED,
+    OTTO,
     PLACES,
     RESOURCES,
     a_rule,
+    an_approval,
+    an_ask,
     holding,
     owners,
-    policy,
+    policy_of,
 )
-from tests.support.build import DANA, OTTO, an_approval, an_ask
 
 # The page's words, and how they are read. "Owned by the principal" is said of keys: clusters have no owner. For the
 # roles that administer a place, the keys are everybody's there. A key of one's own needs a role that reaches the
@@ -300,7 +303,7 @@ def test_where_no_approval_is_needed_the_requester_needs_that_authority(
     table: Table, role: str, place: str, cells: tuple[str, ...]
 ) -> None:
     requester = holding(DANA, (role, PLACES[place]), table=table)
-    alone = policy(a_rule(approvals=0))
+    alone = policy_of(a_rule(approvals=0))
 
     for kind, (resource, letter, owner) in zip([cell for cell in cells for _ in owners()], CELLS, strict=True):
         for operation in Operation:
@@ -318,12 +321,12 @@ def test_where_approval_is_needed_the_approver_needs_that_authority(
     table: Table, role: str, place: str, cells: tuple[str, ...]
 ) -> None:
     requester, approver = holding(DANA, table=table), holding(OTTO, (role, PLACES[place]), table=table)
-    of_others = {"u": MyAccount(DANA.principal), "a": OWNED, "b": OTHER, "n": NEW}
+    of_others = {"u": MyAccount(DANA.principal), "a": ACCOUNT, "b": OTHER, "n": NEW}
 
     for kind, resource in zip(cells, RESOURCES, strict=True):
         for letter, owner in of_others.items():
             ask = an_ask(owner=owner, resource=resource)
-            verdict = decide(policy(a_rule()), ask, requester, [(an_approval(OTTO, ask), approver)])
+            verdict = decide(policy_of(a_rule()), ask, requester, [(an_approval(OTTO, ask), approver)])
             assert isinstance(verdict, Allowed if letter in kind else NeedsApproval), (resource, letter)
 
 

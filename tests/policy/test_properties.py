@@ -5,16 +5,14 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.authority import HeldRoles
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
-from bot.domain.keys import MyAccount, Operation, OrganizationScope, Person
+from bot.domain.keys import MyAccount, Operation
 from bot.domain.kinds import Kind
 from bot.domain.policy import RULED
 from bot.domain.requests import Ask
-from bot.domain.roles import Binding
 from bot.policyfile import PolicyError, check, parse
 from tests.policy.written import examples, file
-from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, HERE, ORGANIZATION, an_approval, an_ask
+from tests.support.build import ACCOUNT, CLOUD, CLUSTER, DANA, ERIN, an_approval, an_ask, crn, holding
 
 PIECES = st.sampled_from(
     ["version: 1\n", "channel: C1\n", "rules:\n", "- name: a\n", "  match: {", "}", "[", "]", ": ", "- ", "\n  ", '"',
@@ -85,13 +83,11 @@ ASKS = st.builds(
     an_ask,
     operation=st.sampled_from(Operation),
     owner=st.sampled_from([ACCOUNT, MyAccount(DANA.principal)]),
-    resource=st.sampled_from([CLUSTER, OrganizationScope(Kind.CLOUD)]),
+    resource=st.sampled_from([CLUSTER, CLOUD]),
 )
 
 
-def holding(person: Person, *, is_admin: bool) -> HeldRoles:
-    binding = Binding(person.principal, "OrganizationAdmin", HERE)
-    return HeldRoles(person, (binding,) if is_admin else (), ORGANIZATION)
+ADMIN = ("OrganizationAdmin", crn())
 
 
 def rank(verdict: Verdict) -> tuple[int, int]:
@@ -115,7 +111,7 @@ def test_a_rule_that_forbids_allows_nothing_more_wherever_it_stands(
     def decided(written: list[dict[str, object]]) -> Verdict:
         named = [{"name": f"rule {index}", **rule} for index, rule in enumerate(written)]
         policy = file(json.dumps({"version": 1, "channel": "C1", "rules": named}), head="").policy
-        approver = (an_approval(ERIN, ask), holding(ERIN, is_admin="approver" in admins))
-        return decide(policy, ask, holding(DANA, is_admin="requester" in admins), [approver])
+        approver = (an_approval(ERIN, ask), holding(ERIN, *[ADMIN] * ("approver" in admins)))
+        return decide(policy, ask, holding(DANA, *[ADMIN] * ("requester" in admins)), [approver])
 
     assert rank(decided([*rules[:where], forbidding, *rules[where:]])) <= rank(decided(rules))

@@ -58,7 +58,7 @@ async def a_key(world: World, lifetime: timedelta | None = None, most: timedelta
     world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
     key = world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
     ask = build.an_ask(lifetime=lifetime)
-    await world.seed(Shown(ask, build.terms(lifetime=most), build.a_grant(), 1, key, at=build.NOW))
+    await world.seed(build.shown(ask=ask, terms=build.terms(lifetime=most), key=key))
     await world.work_now()
     return key
 

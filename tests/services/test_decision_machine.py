@@ -21,13 +21,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bot.domain.deadlines import due
 from bot.domain.errors import LatchkeyError
 from bot.domain.keys import ApiKey, Person, Principal, RequestId, SlackUserId
-from bot.domain.policy import Match, Policy, Rule
+from bot.domain.policy import Policy
 from bot.domain.requests import Cancelled, Denied, Expired, Failed, Pending, Ready, Request, Unclaimed
 from bot.domain.roles import Binding
 from bot.services.commands import Approve, Cancel, Click, Deny, Draft, Send
 from bot.services.requests.transitions import persistently
 from bot.store import Store
 from bot.store.sealing import Sealer
+from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, DEV, ERIN, FEMI, HERE, HOUR, OTTO, TEAM
 from tests.support.composed import composed
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
@@ -65,8 +66,7 @@ deeds, changes = st.sampled_from(DEEDS), st.sampled_from(CHANGES)
 
 
 def the_policy(quorum: int, *, forbid: str = "") -> Policy:
-    everything = Rule(f"{quorum} approvals", Match(), "C01", quorum, forbid=forbid)
-    return Policy((everything,), people={DOUBLE.slack: DOUBLE.principal})
+    return build.policy_of(build.a_rule(quorum, forbid=forbid), people={DOUBLE.slack: DOUBLE.principal})
 
 
 @dataclass(slots=True)

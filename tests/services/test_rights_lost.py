@@ -26,7 +26,7 @@ async def with_a_key(world: World, lifetime: timedelta | None = None) -> None:
     """Dana has a key, and administers its environment."""
     world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
     key = world.cloud.add(build.a_key(KEY, kind=Kind.KAFKA))
-    await world.seed(Shown(build.an_ask(), build.terms(lifetime=lifetime), build.a_grant(), 1, key, at=build.NOW))
+    await world.seed(build.shown(terms=build.terms(lifetime=lifetime), key=key))
     await world.work_now()
 
 

@@ -8,7 +8,6 @@ import pytest
 from fakeredis import FakeAsyncRedis
 
 from bot.domain.keys import RequestId
-from bot.domain.requests import Shown
 from bot.services.commands import Approve, Cancel, Deed, Deny, Draft, Extend, Saved, Send, Show
 from tests.services.world import World, a_world
 from tests.support import build
@@ -146,7 +145,7 @@ async def test_t2_a_key_whose_life_was_extended_does_not_lose_it_with_its_record
         world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
         key = world.cloud.add(build.a_key(kind=build.CLUSTER.kind))
         ask = build.an_ask(lifetime=10 * DAY)
-        await world.seed(Shown(ask, build.terms(), build.a_grant(), 1, key, at=build.NOW))
+        await world.seed(build.shown(ask=ask, key=key))
         await world.work_now()
         before = await copied(redis, RECORD)
         extension = RequestId(await world.click(Extend(key.id, "Needed", "30")))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.audit import Action, Event
+from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
     ApiKey,
@@ -13,17 +14,22 @@ from bot.domain.keys import (
     KeyId,
     KsqlCluster,
     Marker,
+    MyAccount,
+    NewServiceAccount,
     Operation,
+    OrganizationScope,
+    Owner,
     Person,
     Placed,
     Principal,
     RequestId,
+    Resource,
     ServiceAccount,
     SlackUserId,
     TeamId,
 )
 from bot.domain.kinds import PLACED, Kind
-from bot.domain.policy import Policy, without_a_file
+from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.domain.readiness import Probe
 from bot.domain.requests import (
     Approval,
@@ -50,7 +56,7 @@ from bot.domain.requests import (
     Undelivered,
     Working,
 )
-from bot.domain.roles import Binding
+from bot.domain.roles import TABLES, Binding, Table
 from bot.services.commands import Click, Deed, ReplyTo
 from bot.services.people.directory import Tenant
 
@@ -59,12 +65,45 @@ TENANT = Tenant(TEAM)
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ORGANIZATION = "o-1"
-HERE = f"crn://confluent.cloud/organization={ORGANIZATION}"
-DEV = f"{HERE}/environment=env-dev001"
+
+
+def crn(path: str = "", organization: str = ORGANIZATION) -> str:
+    """A CRN as Confluent writes it, from the elements below the organization."""
+    return "/".join(filter(None, (f"crn://confluent.cloud/organization={organization}", path)))
+
+
+HERE, DEV = crn(), crn("environment=env-dev001")
 CLUSTER = Cluster(Kind.KAFKA, "lkc-dev001", "orders-dev", "env-dev001", "dev")
+REGISTRY = Cluster(Kind.SCHEMA_REGISTRY, "lsrc-1", "registry", "env-dev001", "dev")
 KSQL = KsqlCluster("lksqlc-1", "app", "env-dev001", "dev", "lkc-dev001")
 FLINK = FlinkRegion("aws.us-east-1", "env-dev001", "dev")
+CLOUD, TABLEFLOW, GLOBAL = (OrganizationScope(kind) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL))
+RESOURCES: tuple[Resource, ...] = (CLUSTER, REGISTRY, KSQL, FLINK, CLOUD, TABLEFLOW, GLOBAL)
+"""One of each kind."""
 ACCOUNT = ServiceAccount(Principal("sa-abc001"), "orders-service")
+OTHER = ServiceAccount(Principal("sa-other"), "billing")
+NEW = NewServiceAccount("payments", "for the payments service")
+PLACES = {
+    "organization": HERE,
+    "environment": DEV,
+    "cluster": f"{DEV}/cloud-cluster=lkc-dev001",
+    "registry": f"{DEV}/schema-registry=lsrc-1",
+    "ksqldb": f"{DEV}/cloud-cluster=lkc-dev001/ksql=app",
+    "region": f"{DEV}/flink-region=aws.us-east-1",
+    "topic": f"{DEV}/cloud-cluster=lkc-dev001/kafka=lkc-dev001/topic=orders",
+    "subject": f"{DEV}/schema-registry=lsrc-1/subject=orders-value",
+    "pool": f"{DEV}/flink-region=aws.us-east-1/compute-pool=lfcp-1",
+    "account": crn("service-account=sa-abc001"),
+    "other-environment": crn("environment=env-2"),
+    "other-cluster": f"{DEV}/cloud-cluster=lkc-2",
+    "other-organization": crn(organization="o-2"),
+}
+"""Where a role can be bound, the first ten around and within `RESOURCES`."""
+DOCUMENTED, NEWEST = TABLES["documented"], TABLES["2026"]
+MAKING = (Operation.CREATE, Operation.ROTATE)
+LENGTHENING = (*MAKING, Operation.EXTEND)
+"""What gives somebody a key for longer than before."""
+CHANGING = (Operation.EDIT, Operation.DELETE)
 ENDPOINTS = Endpoints("pkc-1.example:9092", "https://pkc-1.example:443")
 
 
@@ -88,6 +127,22 @@ def a_person(name: str = "Dana", **fields: Any) -> Person:
 
 DANA, ERIN, FEMI, OTTO = (a_person(name) for name in ("Dana", "Erin", "Femi", "Otto"))
 """The requester, two people who may administer the environment, and one who may not."""
+
+
+HERS = MyAccount(ERIN.principal)
+
+
+def owners(requester: Person = DANA) -> dict[str, Owner]:
+    """Whose key it can be, by the letter that the role tables write for it."""
+    return {"m": MyAccount(requester.principal), "u": HERS, "a": ACCOUNT, "b": OTHER, "n": NEW}
+
+
+def holding(
+    person: Person, *held: tuple[str, str], table: Table = DOCUMENTED, organization: str = ORGANIZATION
+) -> HeldRoles:
+    """A person who holds these roles, each at its CRN."""
+    bindings = tuple(Binding(person.principal, role, place) for role, place in held)
+    return HeldRoles(person, bindings, organization, table)
 
 
 def a_binding(person: Person = ERIN, role: str = "EnvironmentAdmin", crn: str = DEV) -> Binding:
@@ -162,6 +217,13 @@ def ready(**fields: Any) -> Ready:
     return Ready(ask, **(usual | fields))
 
 
+def shown(**fields: Any) -> Shown:
+    """A key in its requester's hands."""
+    ask: Ask = fields.pop("ask", an_ask())
+    usual: dict[str, Any] = {"terms": terms(), "grant": a_grant(ask=ask), "attempt": 1, "key": a_key(), "at": NOW}
+    return Shown(ask, **(usual | fields))
+
+
 def states() -> dict[str, Request]:
     """One request in every state, at NOW, by the name of the state."""
     asked, rules = an_ask(), terms()
@@ -176,7 +238,7 @@ def states() -> dict[str, Request]:
         Working(*made, sent_at=NOW, look_at=NOW + HOUR),
         ready(),
         Revealing(*made, a_key(), until=NOW + HOUR),
-        Shown(*made, a_key(), at=NOW),
+        shown(),
         Confirmed(*made, a_key(), shown_at=NOW, at=NOW + HOUR),
         Undelivered(*made, a_key(), why="Slack did not take the message.", at=NOW),
         Unclaimed(*made, a_key(), at=NOW),
@@ -200,7 +262,7 @@ def rotated() -> Shown:
     ask = a_change(Operation.ROTATE, overlap=2 * DAY, lifetime=30 * DAY)
     probe = Probe("works", NOW, None, 3, NOW, 0, 0, "", "req-2")
     life = Life(probe, NOW + 60 * DAY, 1, ReplacedKey(NOW + 2 * DAY), ENDPOINTS, extended_by="R9")
-    return Shown(ask, terms(overlap=3 * DAY), a_grant(ask=ask), 1, a_key(), at=NOW, life=life)
+    return shown(ask=ask, terms=terms(overlap=3 * DAY), life=life)
 
 
 def ended() -> Retired:
@@ -229,3 +291,13 @@ def a_policy(approvals: int = 1) -> Policy:
     """Every key needs this many approvals."""
     usual = without_a_file("C01")
     return replace(usual, rules=tuple(replace(rule, approvals=approvals) for rule in usual.rules))
+
+
+def a_rule(approvals: int = 1, match: Match | None = None, **fields: Any) -> Rule:
+    """A rule, of any key unless `match` says otherwise, named after its approvals."""
+    usual: dict[str, Any] = {"name": f"{approvals} approvals", "channel": "C01"}
+    return Rule(match=match or Match(), approvals=approvals, **(usual | fields))
+
+
+def policy_of(*rules: Rule, **fields: Any) -> Policy:
+    return Policy(rules, **fields)

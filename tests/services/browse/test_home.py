@@ -21,7 +21,7 @@ from bot.services.browse.home import KEYS, LOOKED_AT, RECENT, REDRAW, HomePage, 
 from bot.slack.messages import answers
 from bot.store import Store
 from tests.support import build
-from tests.support.build import DANA, ERIN, NOW, OTTO, a_grant, a_key, an_ask, pending, terms
+from tests.support.build import DANA, ERIN, NOW, OTTO, a_key, an_ask, pending, terms
 from tests.support.composed import a_cast, a_store, composed, keep
 from tests.support.fakes import FakeCloud, TestClock
 
@@ -106,7 +106,7 @@ async def a_house() -> AsyncGenerator[House]:
 def living(request: str = "R1", key: str = "KEY0000000000001", **fields: Any) -> Shown:
     ask = an_ask(id=RequestId(request))
     made = a_key(key, marker=f"[lk:{request}/1]", kind=Kind.KAFKA, **fields)
-    return Shown(ask, terms(), a_grant(ask=ask), 1, made, at=NOW)
+    return build.shown(ask=ask, key=made)
 
 
 # --- whose --------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ from bot.domain.keys import (
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
-from bot.domain.policy import Match, Policy, Rule, without_a_file
+from bot.domain.policy import Policy, without_a_file
 from bot.domain.requests import Request, Retired, Shown
 from bot.domain.roles import Binding
 from bot.services.browse.key import FIELD, Viewing
@@ -37,14 +36,13 @@ from bot.services.pages import Filters, KeysPage
 from bot.services.ports.store import Change
 from bot.store import Store
 from tests.support import build
-from tests.support.build import ACCOUNT, DANA, ERIN, FEMI, HERE, NOW, OTTO, a_grant, a_key, an_ask, terms
+from tests.support.build import ACCOUNT, DANA, DAY, ERIN, FEMI, HERE, NOW, OTTO, a_grant, a_key, a_rule, an_ask, terms
 from tests.support.composed import a_store, composed, keep
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 EDIT, DELETE, ROTATE, EXTEND = Operation.EDIT, Operation.DELETE, Operation.ROTATE, Operation.EXTEND
 LATCHKEY = ServiceAccount(Principal("sa-latchk"), "latchkey-bot")
 PRODUCTION = Cluster(Kind.KAFKA, "lkc-prod01", "orders", "env-prod01", "production")
-DAY = timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -311,7 +309,7 @@ async def test_what_may_be_asked_for_follows_the_policy_and_the_state_of_the_key
         assert await house.may(DANA) == {EDIT, DELETE, ROTATE, EXTEND}
         assert await house.may(DANA, "KEY0000000000002") == {EDIT, DELETE, ROTATE}
 
-        house.policy = replace(house.policy, rules=(Rule("no", Match(), "C01", forbid="Ask the platform team."),))
+        house.policy = replace(house.policy, rules=(a_rule(name="no", forbid="Ask the platform team."),))
         assert await house.may(DANA) == set()
         with pytest.raises(Refused, match=r"Ask the platform team\. Nothing was changed\. \(Rule: no\.\)"):
             await house.viewing.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
@@ -381,7 +379,7 @@ async def test_the_page_to_extend_knows_what_is_left_of_the_present_life() -> No
 async def test_the_page_to_rotate_offers_what_the_rule_allows() -> None:
     async with a_house() as house:
         house.cloud.add(other_key(owner=DANA.principal))
-        rule = Rule("short", Match(), "C01", lifetime=45 * DAY, overlap=2 * DAY)
+        rule = a_rule(lifetime=45 * DAY, overlap=2 * DAY)
         house.policy = replace(house.policy, rules=(rule,))
 
         page = await house.viewing.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
@@ -601,7 +599,7 @@ async def test_an_account_that_was_made_with_its_key_goes_by_its_name_at_once() 
     async with a_house() as house:
         ask = an_ask(owner=NewServiceAccount("clicks-service", ""))
         key = a_key(marker=str(Marker(ask.id, 1)), kind=Kind.KAFKA, owner=Principal("sa-new001"))
-        await house.keep(Shown(ask, terms(), a_grant(ask=ask), 1, key, at=NOW))
+        await house.keep(build.shown(ask=ask, key=key))
         house.cloud.add(key)
 
         view = await house.viewing.key_view(key.id, await house.reader(DANA))

@@ -9,28 +9,16 @@ import pytest
 
 from bot.domain.catalog import Quota
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Unavailable
-from bot.domain.keys import (
-    ApiKey,
-    MyAccount,
-    NewServiceAccount,
-    Operation,
-    OrganizationScope,
-    Owner,
-    Principal,
-    Resource,
-    ServiceAccount,
-)
+from bot.domain.keys import ApiKey, MyAccount, Operation, Owner, Principal, Resource, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.domain.requests import Ask
 from bot.services.catalog import quota
 from bot.services.catalog.quota import UNCHECKED, Room, look, must_have_room
 from bot.services.ports.cloud import Cloud
 from tests.support import build
-from tests.support.build import ACCOUNT, CLUSTER, DANA, FLINK
+from tests.support.build import ACCOUNT, CLOUD, CLUSTER, DANA, FLINK, GLOBAL, NEW, TABLEFLOW
 
 ME = MyAccount(DANA.principal)
-NEW = NewServiceAccount("clicks-service", "")
-CLOUD, TABLEFLOW, GLOBAL = (OrganizationScope(kind) for kind in (Kind.CLOUD, Kind.TABLEFLOW, Kind.GLOBAL))
 PER_USER, PER_ACCOUNT = "iam.max_cluster_api_keys.per_user", "iam.max_cluster_api_keys.per_service_account"
 CLOUD_PER_USER, CLOUD_PER_ACCOUNT = "iam.max_cloud_api_keys.per_user", "iam.max_cloud_api_keys.per_service_account"
 CLOUD_PER_ORG, PER_CLUSTER = "iam.max_cloud_api_keys.per_org", "kafka.max_api_keys.per_cluster"

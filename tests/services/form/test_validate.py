@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.authority import HeldRoles, Target
+from bot.domain.authority import Target
 from bot.domain.decision import Allowed, NeedsApproval, Verdict
 from bot.domain.keys import MyAccount
-from bot.domain.roles import TABLES, Binding
+from bot.domain.roles import Binding
 from bot.services.commands import Draft
 from bot.services.form.validate import FOR_DEVELOPMENT, LIMITS, lifetime_problem, text_problems, warnings_about
 from tests.support import build
-from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ORGANIZATION
+from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY
 
 GOOD = Draft("sa-abc001", "env-dev001", "lkc-dev001", "orders", "reads orders", "for tests")
 NEW = replace(GOOD, owner="new", account_name="orders-service", account_description="reads orders")
@@ -71,8 +71,8 @@ def test_a_lifetime_is_one_of_the_list() -> None:
 
 
 def warnings(owner: MyAccount | None, verdict: Verdict, *bindings: Binding) -> str:
-    held = HeldRoles(DANA, bindings, ORGANIZATION, TABLES["documented"])
-    return " ".join(warnings_about(held, Target(owner or ACCOUNT, CLUSTER), verdict))
+    held = ((each.role, each.crn) for each in bindings)
+    return " ".join(warnings_about(build.holding(DANA, *held), Target(owner or ACCOUNT, CLUSTER), verdict))
 
 
 @pytest.mark.parametrize(("asked", "most"), [(None, DAY), (DAY, None), (DAY, DAY)])

@@ -46,7 +46,7 @@ async def a_key(world: World, *, lifetime: timedelta | None = None, **fields: ob
     world.policy = replace(usual, rules=tuple(every))
     world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
     key = world.cloud.add(replace(build.a_key(KEY, kind=Kind.KAFKA), **fields))  # type: ignore[arg-type]
-    await world.seed(Shown(build.an_ask(), build.terms(lifetime=lifetime), build.a_grant(), 1, key, at=build.NOW))
+    await world.seed(build.shown(terms=build.terms(lifetime=lifetime), key=key))
     await world.work_now()
     return key
 

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.deadlines import end_of_life
 from bot.domain.keys import ApiKey, KeyId, Marker, RequestId
 from bot.domain.kinds import Kind
-from bot.domain.requests import LOOK_EVERY, Approved, Done, Failed, Keyed, Offered, Ready, Retired, Shown
+from bot.domain.requests import LOOK_EVERY, Done, Failed, Keyed, Offered, Ready, Retired, Shown
 from bot.services.commands import Approve, Delete, Edit, Extend, Rotate, Show, fingerprint
 from bot.services.keys.expiry import Backstop
 from tests.services.world import World, a_world, check_audit
@@ -25,7 +25,7 @@ async def a_key(world: World, lasts: timedelta | None, expires: timedelta | None
     world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
     key = world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA, expires_at=build.NOW + expires if expires else None))
     known = key if recorded else replace(key, expires_at=None)
-    await world.seed(Shown(build.an_ask(), build.terms(lifetime=lasts), build.a_grant(), 1, known, at=build.NOW))
+    await world.seed(build.shown(terms=build.terms(lifetime=lasts), key=known))
     await world.work_now()
     return key
 
@@ -162,7 +162,7 @@ async def created(world: World, *, mint: str = "on_approval") -> Keyed:
     """A key with a lifetime, from its approval until it is there."""
     world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
     terms = replace(LIMITED, mint="on_claim" if mint == "on_claim" else "on_approval")
-    await world.seed(Approved(build.an_ask(), terms, build.a_grant(), 1, not_before=build.NOW))
+    await world.seed(build.approved(terms=terms))
     await world.work_now()
     if mint == "on_claim":
         await world.click(Show(RequestId("R1"), 1))
@@ -213,7 +213,7 @@ async def test_a_refused_create_is_repeated_once_under_a_marker_of_its_own_and_n
         ]
 
         another = build.an_ask(id=RequestId("R2"))
-        await world.seed(Approved(another, LIMITED, build.a_grant(ask=another), 1, not_before=build.NOW))
+        await world.seed(build.approved(ask=another, terms=LIMITED))
         await world.work_now()
         second = await world.state("R2")
         assert isinstance(second, Ready)
@@ -224,7 +224,7 @@ async def test_a_refusal_is_tried_again_after_a_day_and_told_of_for_a_month() ->
     async with a_world() as world:
         world.cloud.expiry = "refused"
         await created(world)
-        approved = Approved(build.an_ask(), LIMITED, build.a_grant(), 1, not_before=build.NOW)
+        approved = build.approved(terms=LIMITED)
         backstop = Backstop(world.store.cache, world.clock)
         assert await backstop.wanted(approved) is None
 
@@ -239,7 +239,7 @@ async def test_a_create_that_is_refused_for_something_else_blames_nothing_on_the
     refused: dict[int | tuple[str, int], Fault] = {("cloud.create_key", nth): Fault.REFUSED_BEFORE for nth in (0, 1)}
     async with a_world(Plan(refused)) as world:
         world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
-        await world.seed(Approved(build.an_ask(), LIMITED, build.a_grant(), 1, not_before=build.NOW))
+        await world.seed(build.approved(terms=LIMITED))
         await world.work_now()
 
         assert isinstance(await world.state(), Failed)
@@ -250,7 +250,7 @@ async def test_a_key_without_a_lifetime_asks_confluent_for_no_end() -> None:
     async with a_world() as world:
         world.cloud.expiry = "honored"
         world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
-        await world.seed(Approved(build.an_ask(), build.terms(), build.a_grant(), 1, not_before=build.NOW))
+        await world.seed(build.approved())
         await world.work_now()
 
         state = await world.state()
@@ -269,7 +269,7 @@ async def test_one_key_at_most_comes_of_it_whatever_crashes(
     async with a_world(Plan({(call, nth): fault})) as world:
         world.cloud.expiry = answer
         world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
-        await world.seed(Approved(build.an_ask(), LIMITED, build.a_grant(), 1, not_before=build.NOW))
+        await world.seed(build.approved(terms=LIMITED))
 
         await world.settle(2 * HOUR)
 
@@ -303,7 +303,7 @@ async def test_a_recorded_end_that_did_not_come_is_forgotten_and_ends_nothing(to
         key = world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
         world.cloud.told = told
         recorded = replace(key, expires_at=told if told < build.NOW else build.NOW + 3 * DAY)
-        await world.seed(Shown(build.an_ask(), build.terms(), build.a_grant(), 1, recorded, at=build.NOW))
+        await world.seed(build.shown(key=recorded))
 
         await world.settle(LOOK_EVERY + DAY)
 
@@ -335,9 +335,7 @@ async def test_a_request_asks_once_for_an_end_that_is_refused_whatever_its_next_
     async with a_world(Plan({("cloud.create_key", 1): fault})) as world:
         world.cloud.expiry = "refused"
         world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
-        await world.seed(
-            Approved(build.an_ask(), replace(LIMITED, mint=mint), build.a_grant(), 1, not_before=build.NOW)
-        )
+        await world.seed(build.approved(terms=replace(LIMITED, mint=mint)))
         await world.work_now()
         if mint == "on_claim":
             await world.click(Show(RequestId("R1"), 1))

@@ -22,7 +22,7 @@ FOREIGN = [
 ]
 """Keys without a marker, with one of no request, and with one that was copied from the key that the request made."""
 R9 = RequestId("R9")
-SHOWN = Shown(build.an_ask(), build.terms(lifetime=30 * DAY), build.a_grant(), 1, KEY, at=NOW)
+SHOWN = build.shown(terms=build.terms(lifetime=30 * DAY), key=KEY)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ async def a_key(world: World, lifetime: timedelta | None = None) -> ApiKey:
     """A key that Latchkey made for Dana, who administers its environment; its secret was shown to her."""
     world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
     key = world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
-    await world.seed(Shown(build.an_ask(), build.terms(lifetime=lifetime), build.a_grant(), 1, key, at=build.NOW))
+    await world.seed(build.shown(terms=build.terms(lifetime=lifetime), key=key))
     await world.work_now()
     return key
 

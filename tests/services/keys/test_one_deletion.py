@@ -7,7 +7,6 @@ import pytest
 
 from bot.domain.keys import KeyId, RequestId
 from bot.domain.kinds import Kind
-from bot.domain.requests import Shown
 from bot.services.commands import Approve, Delete, Replace, Rotate, Show
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
@@ -43,7 +42,7 @@ async def story(end: str, faults: Mapping[int | tuple[str, int], Fault]) -> Worl
                 await world.click(Show(request, 1))
             case "a request to delete":
                 old = world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
-                await world.seed(Shown(build.an_ask(), build.terms(), build.a_grant(), 1, old, at=build.NOW))
+                await world.seed(build.shown(key=old))
                 await world.work_now()
                 request = RequestId(await world.click(Delete(OLD, "CONFIRM")))
                 await world.work_now()

@@ -22,7 +22,7 @@ async def looked(world: World, *, after: timedelta = timedelta(hours=1)) -> None
 
 async def with_a_key(world: World) -> None:
     key = world.cloud.add(build.a_key(kind=Kind.KAFKA))
-    await world.seed(Shown(build.an_ask(), build.terms(), build.a_grant(), 1, key, at=build.NOW))
+    await world.seed(build.shown(key=key))
     await world.work_now()
 
 

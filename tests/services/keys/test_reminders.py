@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.deadlines import is_reminded
-from bot.domain.requests import Life, Shown
+from bot.domain.requests import Life
 from bot.services.commands import Extend
 from bot.services.messages import surfaces
 from bot.services.surfaces import SurfaceKind
@@ -39,7 +39,7 @@ def test_leads_that_were_over_when_the_key_was_made_are_no_reminders(
     lifetime: timedelta, behind: int, *, is_told: bool
 ) -> None:
     terms, life = build.terms(lifetime=lifetime), Life(reminded=behind)
-    request = Shown(build.an_ask(), terms, build.a_grant(), 1, build.a_key(), at=build.NOW, life=life)
+    request = build.shown(terms=terms, life=life)
 
     assert is_reminded(request) is is_told
     assert any(surface.kind is SurfaceKind.REMINDER for surface in surfaces(request)) is is_told

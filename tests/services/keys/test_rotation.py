@@ -25,7 +25,7 @@ async def ask(world: World, *, overlap_days: int = 2, made_for: Person | None = 
     """Dana asks to rotate a key of the service account, which Latchkey made for somebody; the id of her request."""
     old = _old(world)
     if made_for is not None:
-        await world.seed(Shown(build.an_ask(requester=made_for), build.terms(), build.a_grant(), 1, old, at=build.NOW))
+        await world.seed(build.shown(ask=build.an_ask(requester=made_for), key=old))
     return await world.click(Rotate(old.id, "orders producer 2", "", "It leaked", overlap_days))
 
 

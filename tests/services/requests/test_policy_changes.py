@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain.keys import Operation, RequestId
-from bot.domain.policy import Match, Policy, Rule
+from bot.domain.policy import Policy, Rule
 from bot.domain.requests import Failed, Offered, Pending, Ready, Terms
 from bot.services.commands import Approve, Show
 from tests.services.world import World, a_world
@@ -16,11 +16,11 @@ from tests.support.build import DAY, ERIN, FEMI
 from tests.support.faults import Fault, Plan
 
 R1 = RequestId("R1")
-RULE = Rule("keys", Match(), "C01", 1, lifetime=90 * DAY)
+RULE = build.a_rule(name="keys", lifetime=90 * DAY)
 
 
 def policy(**changed: Any) -> Policy:
-    return Policy((replace(RULE, **changed),), digest="new")
+    return build.policy_of(replace(RULE, **changed), digest="new")
 
 
 def waiting(rule: Rule = RULE, **fields: Any) -> Pending:

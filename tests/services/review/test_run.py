@@ -14,7 +14,7 @@ from bot.domain.errors import CloudRefused, NotFound, Refused, Tampered, Throttl
 from bot.domain.keys import ApiKey, KeyId, MyAccount, Owner, Person, Principal, RequestId, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy, Review, RoleMapping
-from bot.domain.requests import Done, Request, Retired, Shown
+from bot.domain.requests import Done, Request, Retired
 from bot.domain.review import Digest, Finding
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import CardAt, Keep
@@ -115,7 +115,7 @@ class Office:
         """A key that Latchkey made, in the state of `request`."""
         key = self.add(id_, **{"description": f"orders [lk:{id_}/1]", **fields})  # type: ignore[arg-type]
         ask = build.an_ask(id=RequestId(id_), requester=by)
-        shown = Shown(ask, build.terms(), build.a_grant(), 1, key, at=NOW)
+        shown = build.shown(ask=ask, key=key)
         state = replace(request, ask=ask, key=key) if request else shown
         await keep(self.store, state)
         return key
