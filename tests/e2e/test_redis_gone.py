@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from bot.services import worker
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.gate import Gate
-from sandbox.slack.delivery import ACK_SECONDS
 from tests.support.play import Play, bot_of
 from tests.support.processes import actions, audit_of, creates, crew, in_time, own_redis, reached, take_secret
 
@@ -19,13 +17,11 @@ TRY_AGAIN = "Latchkey's store did not answer"
 
 async def click_all_around(it: Play) -> None:
     """Erin approves and asks for her requests, Dana sends a form: each is answered in time, and told to try again."""
-    began = time.monotonic()
     await asyncio.gather(it.approve(), it.dana.submit(), it.erin.command("/apikey requests", channel=APPROVALS_CHANNEL))
-    assert time.monotonic() - began < ACK_SECONDS
     await it.erin.wait_for(lambda: sum(TRY_AGAIN in str(each) for each in it.erin.ephemerals) == 2, "two answers")
     await it.dana.see(TRY_AGAIN)
     assert "Try again in a minute." in str(it.erin.ephemerals)
-    assert it.erin.notices + it.dana.notices == []  # Slack itself had nothing to complain about
+    assert it.erin.notices + it.dana.notices == []  # Slack complains of what is not answered in three seconds
 
 
 async def test_a_store_that_is_down_for_half_a_minute_costs_nobody_a_request(tmp_path: Path) -> None:
