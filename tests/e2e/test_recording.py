@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.recording import Recording
 from sandbox.report import foreign, read
-from sandbox.slack.manners import DRAWN, HABITS, Manners
+from sandbox.slack.manners import DRAWN, HABITS, ONCE, Manners
 from tests.support.rehearsal import Operator, nothing_is_left, operator
 from tools.recording import RECORDINGS, main, recording_of
 
@@ -37,7 +37,7 @@ def fits(habit: str, settled: str, real: str) -> bool:
     """Whether one run of a Slack with this real habit can be taken for the settled one."""
     if habit == "acks" and real == "late":
         return settled in {"at once", "always late"}
-    return settled == real or (real == DRAWN and settled in HABITS[habit]["choices"])
+    return settled == real or (real in (DRAWN, ONCE) and settled in HABITS[habit]["choices"])
 
 
 @pytest.mark.parametrize("mood", MOODS)
