@@ -9,7 +9,18 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from bot.domain.deadlines import due
-from bot.domain.errors import LatchkeyError, Newer, NotFound, Occupied, Unavailable, Undeliverable, Unknown, plain
+from bot.domain.errors import (
+    CloudRefused,
+    LatchkeyError,
+    Newer,
+    NotFound,
+    Occupied,
+    Refused,
+    Unavailable,
+    Undeliverable,
+    Unknown,
+    plain,
+)
 from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services import commands
@@ -46,8 +57,8 @@ class Row(Generic[C]):
     """The title over a sentence."""
     stands_on: SurfaceKind | None = None
     """The message with its button, where it is about a request that is there."""
-    opens: bool = False
-    """Whether it opens a request that has the id of its click, and so must not be carried out once that is there."""
+    opens: Callable[[C, Click], str] | None = None
+    """The id of the request that it opens, and so is not carried out once that is there."""
 
 
 def table(
@@ -61,11 +72,11 @@ def table(
     rows = (  # returned at once, each would be a `Row[Any]`, which takes any service for any command
         Row(commands.Check, forms.check),
         Row(commands.Change, forms.change),
-        Row(commands.Send, forms.send, "Request sent"),
-        Row(commands.Edit, key_requests.edit, "Request sent", opens=True),
-        Row(commands.Delete, key_requests.delete, "Request sent", opens=True),
-        Row(commands.Rotate, key_requests.rotate, "Request sent", opens=True),
-        Row(commands.Extend, key_requests.extend, "Request sent", opens=True),
+        Row(commands.Send, forms.send, "Request sent", opens=lambda deed, _: deed.draft),
+        Row(commands.Edit, key_requests.edit, "Request sent", opens=_of_click),
+        Row(commands.Delete, key_requests.delete, "Request sent", opens=_of_click),
+        Row(commands.Rotate, key_requests.rotate, "Request sent", opens=_of_click),
+        Row(commands.Extend, key_requests.extend, "Request sent", opens=_of_click),
         Row(commands.Keep, keep),
         Row(
             commands.Approve,
@@ -206,7 +217,7 @@ class Dispatcher:
                 raise NotFound("This page is too old. Nothing was sent. Start again.")
             click = replace(held, anyway=True, at=click.at, reply=click.reply)
         (row,) = (each for each in self.rows if each.command is type(click.deed))
-        if row.opens and await self.transitions.find(RequestId(click.id)) is not None:
+        if await self._is_sent(row, click):
             return TextPage(row.title, SENT_ALREADY)  # and what it asked for may have happened by now
         forgotten = await self._remember(row, click)
         try:
@@ -214,10 +225,25 @@ class Dispatcher:
             answer = await persistently(lambda: row.run(click.deed, click))
         except Occupied as error:
             return await self._offer_another(click, error.requests[0])
+        except (Refused, NotFound, CloudRefused):
+            if await self._is_sent(row, click):
+                return TextPage(row.title, SENT_ALREADY)
+            raise
         finally:
             if forgotten is not None:
                 await self._bring_up_to_date(forgotten)
+        if isinstance(answer, EditPage | FormPage) and await self._is_sent(row, click):
+            return TextPage(row.title, SENT_ALREADY)
         return TextPage(row.title, answer) if isinstance(answer, str) else answer
+
+    async def _is_sent(self, row: Row[Any], click: Click) -> bool:
+        """Whether the request of this click is there, as when a double click is carried out by two processes at once.
+
+        Then what stands in its way may be what it did itself: a key that changed "meanwhile", a name that is taken.
+        """
+        return (
+            row.opens is not None and await self.transitions.find(RequestId(row.opens(click.deed, click))) is not None
+        )
 
     async def _offer_another(self, click: Click, request: RequestId) -> Page:
         """Show the open request in place of a second one. The click is kept, to be carried out all the same."""
@@ -244,6 +270,10 @@ class Dispatcher:
             stored = await self.transitions.get(request)
             if isinstance(stored.value, Pending | Ready | Living) or due(stored.value) is None:
                 await self.transitions.commit(stored, stored.value)
+
+
+def _of_click(_: Deed, click: Click) -> str:
+    return click.id
 
 
 def _drawn(page: Page, click: Click) -> Page:

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, get_args
 
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.domain.errors import Conflict, Refused, Unavailable, Undeliverable
+from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Refused, Unavailable, Undeliverable
 from bot.domain.keys import KeyId, RequestId
 from bot.services.commands import (
     Act,
@@ -27,6 +28,7 @@ from bot.services.commands import (
     ReplyTo,
     Rotate,
     Saved,
+    Send,
 )
 from bot.services.dispatch import STALE, Dispatcher, Row, table
 from bot.services.messages import Publisher
@@ -70,9 +72,13 @@ class Service:
     fails: list[Exception] = field(default_factory=list[Exception])
     says: Page | str | None = "It is done."
     asked: int = 0
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+    """What happens while it is at work."""
 
     async def run(self, _: Deed, click: Click) -> Page | str | None:
         self.asked += 1
+        if self.meanwhile:
+            await self.meanwhile()
         if self.fails:
             raise self.fails.pop(0)
         return self.says
@@ -131,7 +137,7 @@ def test_what_is_done_to_a_request_stands_on_one_of_its_messages() -> None:
 
 
 def test_what_is_asked_for_a_key_opens_a_request() -> None:
-    assert {row.command for row in rows() if row.opens} == {Edit, Delete, Rotate, Extend}
+    assert {row.command for row in rows() if row.opens} == {Edit, Delete, Rotate, Extend, Send}
 
 
 def test_whoever_answers_with_a_sentence_has_a_title_for_it() -> None:
@@ -217,12 +223,50 @@ async def test_t10_a_click_of_an_hour_ago_does_nothing_and_says_so(office: Offic
     assert said.startswith("Latchkey couldn't act on your click of ")
 
 
-async def test_what_opens_a_request_is_not_carried_out_once_that_is_there(office: Office) -> None:
+async def sent(office: Office) -> None:
+    """The request that the click opens is there."""
     request = build.pending(ask=build.an_ask(id=RequestId(f"click-{DELETE.kind}")))
     await office.store.requests.commit(Write(None, request, office.clock(), build.submitted(request)))
 
-    assert await office.answer(DELETE, opens=True) == [TextPage("Done", SENT_ALREADY)]
+
+def of_click(_: Deed, click: Click) -> str:
+    return click.id
+
+
+async def test_what_opens_a_request_is_not_carried_out_once_that_is_there(office: Office) -> None:
+    await sent(office)
+
+    assert await office.answer(DELETE, opens=of_click) == [TextPage("Done", SENT_ALREADY)]
     assert office.service.asked == 0
+
+
+IN_THE_WAY: dict[str, LatchkeyError | Page] = {
+    "refused": Refused("Somebody changed this key."),
+    "gone": NotFound("There is no such key."),
+    "refused by Confluent": CloudRefused(status=403, detail="Forbidden", reference="R-1"),
+    "taken": FormPage(Draft(), {"name": "There is one of this name."}),
+}
+
+
+@pytest.fixture(params=IN_THE_WAY)
+def stopped(office: Office, request: pytest.FixtureRequest) -> Office:
+    """A service that something stands in the way of."""
+    stands = IN_THE_WAY[request.param]
+    if isinstance(stands, Exception):
+        office.service.fails = [stands]
+    else:
+        office.service.says = stands
+    return office
+
+
+async def test_who_clicked_twice_reads_nothing_of_what_the_first_click_did(stopped: Office) -> None:
+    stopped.service.meanwhile = partial(sent, stopped)  # by the other process
+    assert await stopped.answer(DELETE, opens=of_click) == [TextPage("Done", SENT_ALREADY)]
+
+
+async def test_what_stands_in_the_way_of_a_first_click_is_told(stopped: Office) -> None:
+    assert TextPage("Done", SENT_ALREADY) not in await stopped.answer(DELETE, opens=of_click)
+    assert stopped.slack.pages
 
 
 async def test_t10_a_lost_answer_is_given_again_and_nothing_else_is_done_again(office: Office) -> None:
