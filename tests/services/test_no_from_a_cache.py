@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import NotFound, Throttled
-from bot.domain.keys import SlackUserId
 from bot.domain.policy import RoleMapping
 from bot.domain.requests import Pending
 from bot.services.commands import Check, Draft, Send
@@ -16,7 +15,7 @@ from tests.services.keys.test_change import KEY, a_key
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import CLUSTER, DANA, ERIN, HERE
-from tests.support.fakes import FakeCloud, FakeSlack
+from tests.support.fakes import FakeCloud
 
 DRAFT = Draft("me", CLUSTER.environment, CLUSTER.id, "n", "", "r")
 
@@ -32,22 +31,14 @@ def may_approve(world: World) -> None:
 
 
 @pytest.mark.parametrize("how", ["a role", "a group"])
-async def test_t24_a_role_that_was_granted_a_moment_ago_counts_on_the_review_page(
-    how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    members: list[SlackUserId] = []
-
-    async def told(*_: object) -> list[SlackUserId]:
-        return members
-
-    monkeypatch.setattr(FakeSlack, "members", told)
+async def test_t24_a_role_that_was_granted_a_moment_ago_counts_on_the_review_page(how: str) -> None:
     async with a_world(approvals=0) as world:
         world.cloud.bindings[DANA.principal] = []
         world.policy = replace(world.policy, mappings=(RoleMapping("S01", "DeveloperRead"),))
         assert isinstance(await review(world), TextPage)
 
         if how == "a group":
-            members.append(DANA.slack)
+            world.slack.groups["S01"] = [DANA.slack]
         else:
             world.cloud.bindings[DANA.principal] = [build.a_binding(DANA, "DeveloperRead", HERE)]
         assert isinstance(await review(world), ReviewPage)

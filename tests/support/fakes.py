@@ -83,6 +83,8 @@ class FakeCloud:
     """What becomes of the `expires_at` of a create."""
     told: datetime | None = None
     """An end that new keys tell, and that ends no key."""
+    limits: Sequence[Quota] | Exception = ()
+    """What the quota API tells, or how it fails."""
 
     async def own_account(self) -> Principal:
         """Nobody else's."""
@@ -112,7 +114,9 @@ class FakeCloud:
         return []
 
     async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
-        return []
+        if isinstance(self.limits, Exception):
+            raise self.limits
+        return [each for each in self.limits if each.of in {"", owner.id if owner else "", cluster}]
 
     async def accounts_named(self, name: str) -> Sequence[Account]:
         if self.clock() < build.NOW + self.accounts_land:
@@ -259,6 +263,8 @@ class FakeSlack:
     handed: list[tuple[ReplyTo, Handover]] = field(default_factory=list[tuple[ReplyTo, Handover]])
     cleared: list[ReplyTo] = field(default_factory=list[ReplyTo])
     digested: list[tuple[str, Digest]] = field(default_factory=list[tuple[str, Digest]])
+    groups: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
+    """Who is in a user group."""
 
     async def profile(self, user: SlackUserId) -> Profile | None:
         person = next((each for each in self.people if each.slack == user), None)
@@ -280,7 +286,7 @@ class FakeSlack:
         return await self.profile(person.slack) if person else None
 
     async def members(self, group: str) -> Sequence[SlackUserId]:
-        return ()
+        return self.groups.get(group, ())
 
     async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
         digest = f"{request.kind} {getattr(request, 'attempt', '')} {note}"

@@ -11,7 +11,7 @@ from fakeredis import FakeAsyncRedis
 from bot.domain.audit import Action
 from bot.domain.catalog import Account, Quota
 from bot.domain.errors import CloudRefused, NotFound, Refused, Tampered, Throttled, Unavailable, Undeliverable
-from bot.domain.keys import ApiKey, KeyId, MyAccount, Owner, Person, Principal, RequestId, SlackUserId
+from bot.domain.keys import ApiKey, KeyId, MyAccount, Person, Principal, RequestId, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy, Review, RoleMapping
 from bot.domain.requests import Done, Request, Retired
@@ -38,12 +38,11 @@ OWNS = f"{build.HERE}/service-account={ACCOUNT.id}"
 
 @dataclass(slots=True)
 class Cloud(FakeCloud):
-    """An organization whose keys come page by page, and which knows limits. Tokens are where to go on."""
+    """An organization whose keys come page by page. Tokens are where to go on."""
 
     page_length: int = 100
     expired: set[str] = field(default_factory=set[str])
     failing: set[str] = field(default_factory=set[str])
-    limits: list[Quota] | Exception = field(default_factory=list[Quota])
     pages: list[str] = field(default_factory=list[str])
 
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
@@ -56,11 +55,6 @@ class Cloud(FakeCloud):
         end = start + self.page_length
         return [each.key for each in keys[start:end]], str(end) if end < len(keys) else ""
 
-    async def quotas(self, owner: Owner | None = None, cluster: str = "", environment: str = "") -> Sequence[Quota]:
-        if isinstance(self.limits, Exception):
-            raise self.limits
-        return [each for each in self.limits if each.of in {"", owner.id if owner else "", cluster}]
-
 
 @dataclass(slots=True)
 class Slack(FakeSlack):
@@ -69,7 +63,6 @@ class Slack(FakeSlack):
     digests: dict[CardAt, list[Digest]] = field(default_factory=dict[CardAt, list[Digest]])
     refusing: dict[str, Exception] = field(default_factory=dict[str, Exception])
     """What happens to messages to a person or channel."""
-    groups: dict[str, list[SlackUserId]] = field(default_factory=dict[str, list[SlackUserId]])
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
         if to in self.refusing:
@@ -83,9 +76,6 @@ class Slack(FakeSlack):
             raise self.refusing[email]
         person = next((each for each in self.people if each.email == email), None)
         return await self.profile(person.slack) if person else None
-
-    async def members(self, group: str) -> Sequence[SlackUserId]:
-        return self.groups.get(group, ())
 
     def newest(self) -> dict[str, Digest]:
         """What the newest message of each place says now."""
