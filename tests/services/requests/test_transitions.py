@@ -53,7 +53,7 @@ async def test_a_state_is_written_then_its_events_are_counted_and_the_worker_is_
 
         cancelled, _ = await heard.transitions.commit(stored, CANCELLED)
         assert (await world.store.requests.get(R1), cancelled.rev) == (cancelled, 2)
-        assert [change.due for change in world.history] == [NOW, NOW], "shown at once"
+        assert [(change.due, change.durable) for change in world.history] == [(NOW, False)] * 2, "due at once"
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED_BEFORE, Fault.ERROR_BEFORE])
