@@ -1,21 +1,26 @@
-"""Reading the catalog: what fails is as it was known, and what there was no time for comes first the next time."""
+"""The catalog: what fails is as it was known, what there was no time for comes first, and how long it is good for."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import cast
 
 import pytest
+from fakeredis import FakeAsyncRedis, FakeServer
 
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.errors import CloudRefused, LatchkeyError, Unavailable
 from bot.domain.keys import Cluster, OrganizationScope, Placed, Principal, ServiceAccount, unnamed
 from bot.domain.kinds import PLACED, Kind
 from bot.services.catalog import cache
-from bot.services.catalog.cache import AT_ONCE, CatalogCache
+from bot.services.catalog.cache import AT_ONCE, KEPT, MEMO, STALE, CatalogCache
+from bot.services.catalog.index import NOTHING
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Cache
+from bot.store import Store
 from tests.support import build
+from tests.support.composed import a_store
 from tests.support.fakes import TestClock
 
 ENVIRONMENTS = (Environment("env-2", "beta"), Environment("env-1", "Alpha"))
@@ -138,3 +143,110 @@ async def test_what_there_was_no_time_for_is_read_first_the_next_time(monkeypatc
     found = await again.read(known)
     assert found == await reader(Wide()).read(None)
     assert next(call for call in cloud.called if " " in call) == "ksql_clusters env-1"
+
+
+# --- what is kept -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Office:
+    """Processes that share one store, each with its own memory."""
+
+    store: Store
+    clock: TestClock
+    cloud: Wide
+
+    def process(self) -> CatalogCache:
+        return CatalogCache(cast("Cloud", self.cloud), self.store.cache, self.clock)
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[Office]:
+    clock, redis = TestClock(), FakeAsyncRedis(server=FakeServer())
+    yield Office(a_store(redis, clock), clock, Wide())
+    await redis.aclose()
+
+
+async def test_nobody_waits_for_confluent_where_another_process_has_read_it(office: Office) -> None:
+    assert await office.process().current() is None
+    read = await office.process().refresh()
+    office.cloud.called.clear()
+
+    other = office.process()
+    assert await other.current() == read
+    assert dict(await other.names())["lkc-env-1"] == "lkc-env-1"
+    assert (await other.names())["sa-1"] == "Ant"
+    assert (await other.names())["env-2"] == "beta"
+    assert (await other.index()).accounts["sa-1"].name == "Ant"
+    assert office.cloud.called == []
+
+
+async def test_what_another_process_has_read_since_is_seen_a_moment_later(office: Office) -> None:
+    one, other = office.process(), office.process()
+    first = await one.refresh()
+    office.cloud.environments_ = ENVIRONMENTS[:1]
+    await other.refresh()
+
+    office.clock.advance(MEMO - timedelta(seconds=1))
+    assert await one.current() is first
+    office.clock.advance(timedelta(seconds=1))
+    assert [each.id for each in (await one.current() or NOTHING).environments] == ["env-2"]
+
+
+async def test_a_clock_that_went_back_does_not_keep_an_old_catalog_for_long(office: Office) -> None:
+    one, other = office.process(), office.process()
+    await one.refresh()
+    office.clock.advance(timedelta(minutes=-10))
+    office.cloud.environments_ = ENVIRONMENTS[:1]
+    await other.refresh()
+
+    assert len((await one.current() or NOTHING).environments) == 1
+
+
+@pytest.mark.parametrize(("environments", "after"), [(2, STALE), (60, STALE), (100, timedelta(seconds=100))])
+async def test_a_catalog_is_stale_after_a_minute_and_later_where_reading_takes_longer(
+    office: Office, environments: int, after: timedelta
+) -> None:
+    cache = office.process()
+    assert cache.is_stale()
+    office.cloud.environments_ = [Environment(f"env-{number}", "") for number in range(environments)]
+    await cache.refresh()
+    assert not cache.is_stale()
+
+    office.clock.advance(after)
+    assert not cache.is_stale()
+    office.clock.advance(timedelta(seconds=1))
+    assert cache.is_stale()
+
+
+async def test_a_catalog_that_was_only_fetched_is_as_old_as_its_reading(office: Office) -> None:
+    await office.process().refresh()
+    office.clock.advance(STALE + timedelta(seconds=1))
+
+    other = office.process()
+    await other.current()
+    assert other.is_stale()
+
+
+async def test_what_fails_is_as_any_process_knew_it(office: Office) -> None:
+    await office.process().refresh()
+    office.cloud.failing = {"service_accounts": Unavailable("away")}
+
+    assert [each.name for each in (await office.process().refresh()).service_accounts] == ["Ant", "zoo"]
+
+
+async def test_a_catalog_is_kept_for_a_day_and_not_for_ever(office: Office) -> None:
+    await office.process().refresh()
+    for after, is_kept in ((KEPT - timedelta(seconds=1), True), (timedelta(seconds=2), False)):
+        office.clock.advance(after)
+        assert (await office.process().current() is not None) is is_kept
+
+
+async def test_a_catalog_is_indexed_once_and_again_when_it_was_read_again(office: Office) -> None:
+    cache = office.process()
+    index = await cache.index()
+    assert len(office.cloud.called) == 3 + len(PLACED) * 2, "read first, as there was none"
+    assert await cache.index() is index
+
+    await cache.refresh()
+    assert await cache.index() is not index
