@@ -170,7 +170,7 @@ def compose(ports: Ports) -> Services:
         await homes.changed(request)
         await reviewing.moved(request)
 
-    strays = Strays(transitions, cloud, ports.audit, ports.agenda, ports.stray_found)
+    strays = Strays(transitions, cloud, catalog, ports.audit, ports.agenda, ports.policy, ports.stray_found)
     worker = Worker(
         ports.agenda,
         ports.inbox,

@@ -40,6 +40,7 @@ class Action(StrEnum):
     EDIT_INTENDED = "key:edit-intended"
     EDITED = "key:edited"
     FOUND_GONE = "key:found-gone"
+    FOUND_ORPHANED = "key:found-orphaned"
     EXTENDED = "key:extended"
     END_MOVED = "key:end-moved"
     OVERLAP_CHANGED = "key:overlap-changed"

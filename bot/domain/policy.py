@@ -132,6 +132,8 @@ class Policy:
     """None where no review is wanted."""
     open_requests: int = 10
     """How many open requests one person may have."""
+    delete_orphans_after: timedelta | None = timedelta(days=7)
+    """How long a key without a record, whose secret nobody has seen, is only reported; None is for ever."""
 
     @property
     def channels(self) -> tuple[str, ...]:

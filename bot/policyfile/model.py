@@ -147,6 +147,14 @@ class PersonPart(Part):
     confluent: ConfluentUser = Field(description="The id of a Confluent user, u-….")
 
 
+class OrphansPart(Part):
+    """Keys that Latchkey made, and of which it has lost the record before anybody saw the secret."""
+
+    delete_after: Duration | None = Field(
+        None, description="How long they are only reported: 1d or more, 7d unless set."
+    )
+
+
 class ReviewPart(Part):
     """The regular look at keys that nobody may need any more."""
 
@@ -172,6 +180,11 @@ class FilePart(Part):
     rules: tuple[RulePart, ...] = Field((), description="A list of rules; the first one that matches decides.")
     open_requests: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
         10, description="How many open requests one person may have, 1 to 1000; 10 unless set."
+    )
+    orphaned_keys: OrOff[OrphansPart] = Field(
+        default_factory=lambda: OrphansPart.model_validate({}),
+        description="What becomes of keys whose request Latchkey lost before anybody saw the secret, as delete_after; "
+        "or off, which only reports them.",
     )
     review: OrOff[ReviewPart] = Field(
         default_factory=lambda: ReviewPart.model_validate({}),

@@ -122,6 +122,7 @@ class _Build:
             people=self._people(),
             review=self._review(),
             open_requests=self.file.open_requests,
+            delete_orphans_after=self._orphans(),
         )
 
     def _wrong(self, place: KeyPath, text: str) -> None:
@@ -186,6 +187,15 @@ class _Build:
             return None
         usual = Review(part.channel or self.channel)
         return replace(usual, every=part.every or usual.every, older_than=part.older_than or usual.older_than)
+
+    def _orphans(self) -> timedelta | None:
+        part = self.file.orphaned_keys
+        if part is None:
+            return None
+        after = part.delete_after or Policy(()).delete_orphans_after
+        if after is not None and after < timedelta(days=1):
+            self._wrong(("orphaned_keys", "delete_after"), "is too short: they are reported once a day, so at least 1d")
+        return after
 
     def _people(self) -> dict[SlackUserId, Principal]:
         found = dict[SlackUserId, Principal]()

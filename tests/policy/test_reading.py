@@ -139,6 +139,20 @@ def test_t18_ten_open_requests_a_person_unless_the_file_says_otherwise(text: str
     assert file(text).policy.open_requests == most
 
 
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("", 7 * DAY),
+        ("orphaned_keys: on", 7 * DAY),
+        ("orphaned_keys: {delete_after: 2w}", 14 * DAY),
+        ("orphaned_keys: {delete_after: 24h}", DAY),
+        ("orphaned_keys: off", None),
+    ],
+)
+def test_t5_an_orphaned_key_lives_for_a_week_unless_the_file_says_otherwise(text: str, after: timedelta | None) -> None:
+    assert file(text).policy.delete_orphans_after == after
+
+
 def test_without_a_file_there_is_a_review_too() -> None:
     assert without_a_file("C09").review == Review("C09", 7 * DAY, 90 * DAY)
 
@@ -237,6 +251,7 @@ def test_the_digest_is_that_of_the_bytes() -> None:
         ("review: {older_than: 90}", "3: review.older_than: 90 is no duration"),
         ("review: {channel: U1}", '3: review.channel: "U1" does not look right. The id of a Slack channel'),
         ("open_requests: 0", "3: open_requests: 0 is too little."),
+        ("orphaned_keys: {delete_after: 23h}", "3: orphaned_keys.delete_after: is too short: they are reported"),
         ("open_requests: ten", '3: open_requests: "ten" is no whole number'),
         ("review: weekly", '3: review: "weekly" is no mapping of keys to values. The regular review of old keys'),
         ("roles: {new_accounts: []}", "3: roles.new_accounts: this is empty. A list of roles: who may have new"),

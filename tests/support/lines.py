@@ -21,8 +21,8 @@ FIELDS: Mapping[Action, str] = {
     Action.CREATE_UNKNOWN: "marker (found)",
     Action.CREATE_REFUSED: "marker why",
     Action.CREATED: "key marker",
-    Action.DELETE_INTENDED: "key",
-    Action.DELETED: "key",
+    Action.DELETE_INTENDED: "key (marker)",
+    Action.DELETED: "key (marker)",
     Action.SHOW_INTENDED: "key",
     Action.SHOW_REFUSED: "tried reason (count)",
     Action.SHOWN: "key",
@@ -34,6 +34,7 @@ FIELDS: Mapping[Action, str] = {
     Action.EDIT_INTENDED: _EDIT,
     Action.EDITED: _EDIT,
     Action.FOUND_GONE: "key",
+    Action.FOUND_ORPHANED: "key marker",
     Action.EXTENDED: "key ends_at",
     Action.END_MOVED: "key ends_at by",
     Action.OVERLAP_CHANGED: "key until",
@@ -59,6 +60,7 @@ _BY_LATCHKEY = {
     Action.UNDELIVERED,
     Action.UNCLAIMED,
     Action.END_MOVED,
+    Action.FOUND_ORPHANED,
     *(action for action in Action if action.startswith("account:")),
 }
 

@@ -2,21 +2,25 @@
 
 The item `STRAY` of the agenda looks once a day through the organization's keys, on from its page token. What it finds
 it reports, with what the audit log says of the secret: "seen", "unseen" where the log has the key's creation and no
-showing, else "unknown", for anybody may write a marker into another key. It deletes nothing.
+showing, else "unknown", for anybody may write a marker into another key. One that is unseen is deleted after a time
+that the policy sets, counted from the audit line about its finding: until then people can see that the log lacks its
+end, as after a restored backup.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
 from bot.domain.audit import Action
-from bot.domain.errors import NotFound, Tampered
+from bot.domain.errors import CloudRefused, NotFound, Tampered, Unavailable
 from bot.domain.keys import ApiKey, KeyId, Marker, RequestId
+from bot.domain.policy import Policy
 from bot.services.agenda import Item, ItemKind
+from bot.services.catalog.cache import CatalogCache
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Audit
 from bot.services.requests.transitions import Transitions
@@ -29,13 +33,49 @@ log = logging.getLogger("latchkey.strays")
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What the audit log says of these requests, which are lost, and of their keys."""
+
+    requests: Collection[RequestId]
+    created: dict[KeyId, RequestId] = field(default_factory=dict[KeyId, RequestId])
+    shown: set[RequestId] = field(default_factory=set[RequestId])
+    found: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    """When Latchkey first found a key without a record, by key and marker."""
+    intended: set[str] = field(default_factory=set[str])
+    """The same keys, where they were to be deleted."""
+
+    def take(self, line: Mapping[str, object]) -> None:
+        """Take the next line into account."""
+        request, action, details = RequestId(str(line["request"])), line["action"], line["details"]
+        if request in self.requests and action in HANDED_OVER:
+            self.shown.add(request)
+        if not isinstance(details, dict):
+            return
+        said = cast("Mapping[str, str]", details)
+        if request in self.requests and action == Action.CREATED:
+            self.created[KeyId(said["key"])] = request
+        elif action == Action.FOUND_ORPHANED:
+            self.found.setdefault(_name(said["key"], said["marker"]), datetime.fromisoformat(str(line["at"])))
+        elif action == Action.DELETE_INTENDED and "marker" in said:
+            self.intended.add(_name(said["key"], said["marker"]))
+
+    def secret(self, key: ApiKey, marker: Marker) -> str:
+        """What is known of a key's secret."""
+        if marker.request in self.shown:
+            return "seen"
+        return "unseen" if self.created.get(key.id) == marker.request else "unknown"
+
+
+@dataclass(frozen=True, slots=True)
 class Strays:
     """Looks for keys without a record. `found` is told of each, every time, what is known of its secret."""
 
     transitions: Transitions
     cloud: Cloud
+    catalog: CatalogCache
     audit: Audit
     agenda: Agenda
+    policy: Callable[[], Policy]
     found: Callable[[str], None]
 
     async def begin(self) -> None:
@@ -58,7 +98,8 @@ class Strays:
             read.add(token)
         if token and token not in read:  # before the long read of the log: should that fail, the look goes on
             await self.agenda.put(Item(ItemKind.STRAY, token), self.transitions.clock())
-        await self._report(lost)
+        if lost:
+            await self._report(lost)
         return None if item.id else self.transitions.clock() + EVERY
 
     async def _lost(self, keys: Collection[ApiKey]) -> Mapping[ApiKey, Marker]:
@@ -75,23 +116,44 @@ class Strays:
         return lost
 
     async def _report(self, lost: Mapping[ApiKey, Marker]) -> None:
-        if not lost:
-            return
-        created, handed_over = await self._told({marker.request for marker in lost.values()})
-        for key, marker in lost.items():
-            was_created = created.get(key.id) == marker.request
-            secret = "seen" if marker.request in handed_over else "unseen" if was_created else "unknown"
-            about = {"key": key.id, "owner": key.owner, "marker": str(marker), "secret": secret}
-            log.warning("a key has no record", extra=about)
-            self.found(secret)
-
-    async def _told(self, requests: Collection[RequestId]) -> tuple[Mapping[KeyId, RequestId], Collection[RequestId]]:
-        """What the audit log says of these requests: keys that were created, and requests whose secrets were shown."""
-        created, shown = dict[KeyId, RequestId](), set[RequestId]()
+        said = Said({marker.request for marker in lost.values()})
         async for line in self.audit.read():
-            request, action, details = RequestId(str(line["request"])), line["action"], line["details"]
-            if request in requests and action in HANDED_OVER:
-                shown.add(request)
-            elif request in requests and action == Action.CREATED and isinstance(details, dict):
-                created[KeyId(str(cast("Mapping[str, object]", details)["key"]))] = request
-        return created, shown
+            said.take(line)
+        for key, marker in lost.items():
+            secret, about = said.secret(key, marker), {"key": key.id, "owner": key.owner, "marker": str(marker)}
+            delete_at = await self._delete_at(key, marker, said) if secret == "unseen" else None  # noqa: S105 - a word
+            log.warning(
+                "a key has no record", extra={**about, "secret": secret, "delete_at": str(delete_at or "never")}
+            )
+            self.found(secret)
+            if delete_at and delete_at <= self.transitions.clock():
+                await self._delete(key, marker, said)
+
+    async def _delete_at(self, key: ApiKey, marker: Marker, said: Said) -> datetime | None:
+        """When a key that nobody can have is deleted; None where the policy wants it reported only."""
+        found_at = said.found.get(_name(key.id, str(marker)))
+        if found_at is None:
+            found_at = self.transitions.clock()
+            await self.transitions.record(Action.FOUND_ORPHANED, marker.request, key=key.id, marker=str(marker))
+        after = self.policy().delete_orphans_after
+        return None if after is None else found_at + after
+
+    async def _delete(self, key: ApiKey, marker: Marker, said: Said) -> None:
+        """Delete it; what Confluent refuses is tried again with the next look."""
+        target = (await self.catalog.index()).target(key)
+        if target is None or key.owner is None or await self.transitions.find(marker.request) is not None:
+            return
+        details = {"key": str(key.id), "marker": str(marker)}
+        if _name(key.id, str(marker)) not in said.intended:  # once for all tries
+            await self.transitions.record(Action.DELETE_INTENDED, marker.request, **details)
+        try:
+            await self.cloud.delete_key(key.id, key.owner, target.resource)
+        except (Unavailable, CloudRefused) as error:
+            log.warning("a key without a record could not be deleted", extra={**details, "why": str(error)})
+            return
+        await self.transitions.record(Action.DELETED, marker.request, **details)
+        log.warning("a key without a record was deleted", extra=details)
+
+
+def _name(key: str, marker: str) -> str:
+    return f"{key} {marker}"

@@ -1,12 +1,14 @@
 """T5: keys whose record was lost or expired are found, and reported with what is known of their secrets."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.domain.errors import Unavailable
+from bot.domain.errors import CloudRefused, Unavailable
 from bot.domain.keys import ApiKey, RequestId
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Approve, Show
@@ -16,6 +18,7 @@ from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import ERIN
 from tests.support.fakes import FakeCloud
+from tests.support.lines import wrong
 
 R1 = RequestId("R1")
 FIRST = Item(ItemKind.STRAY)
@@ -79,6 +82,91 @@ async def test_t5_a_marker_that_somebody_wrote_into_another_key_says_nothing_of_
     await lose(world, "request:R1")
 
     assert dict(await reported(world, caplog))[other.id] == "unknown"
+
+
+async def found_orphaned(world: World) -> list[str]:
+    """What the audit log says of the key since it was found without a record."""
+    actions = [line["action"] for line in await world.audit()]
+    return actions[actions.index("key:found-orphaned") :]
+
+
+async def looks(world: World, *, days: int) -> None:
+    """Days go by, each with its look."""
+    for _ in range(days):
+        world.clock.advance(EVERY)
+        await world.start().services.strays.look(FIRST)
+
+
+async def test_t5_a_key_whose_secret_nobody_saw_is_deleted_after_a_week_of_reports(world: World) -> None:
+    (key,) = world.cloud.live(R1)
+    await lose(world, "request:R1")
+
+    await looks(world, days=7)
+    assert (world.cloud.live(R1), await found_orphaned(world)) == ([key], ["key:found-orphaned"])
+
+    await looks(world, days=1)
+    assert world.cloud.live(R1) == []
+    assert await found_orphaned(world) == ["key:found-orphaned", "key:delete-intended", "key:deleted"]
+    assert [problem for line in await world.audit() for problem in wrong(line)] == []
+
+
+async def test_t5_how_long_it_is_only_reported_is_up_to_the_policy(world: World) -> None:
+    await lose(world, "request:R1")
+    world.policy = replace(world.policy, delete_orphans_after=None)
+    await looks(world, days=30)
+    assert world.cloud.live(R1)
+
+    world.policy = replace(world.policy, delete_orphans_after=timedelta(days=40))
+    await looks(world, days=10)
+    assert world.cloud.live(R1)
+    await looks(world, days=1)
+    assert world.cloud.live(R1) == []
+
+
+async def test_t5_a_key_that_somebody_may_have_is_never_deleted(world: World) -> None:
+    other = world.cloud.add(build.a_key("KEYOTHER00000001", "[lk:R1/1]"))
+    await world.click(Show(R1, 1))
+    await world.work_now()
+    await lose(world, "request:R1")
+
+    await looks(world, days=30)
+
+    assert len(world.cloud.live(R1)) == 2
+    assert other.id in world.cloud.live(R1)
+    assert "key:found-orphaned" not in [line["action"] for line in await world.audit()]
+
+
+async def test_t5_a_record_that_is_restored_keeps_its_key(world: World) -> None:
+    (key,) = world.cloud.live(R1)
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        kept = await redis.dump("lk:{T01}:request:R1")
+        assert kept
+        await lose(world, "request:R1")
+        await looks(world, days=7)
+        await redis.restore("lk:{T01}:request:R1", 0, kept)
+
+    await looks(world, days=7)
+
+    assert world.cloud.live(R1) == [key]
+
+
+async def test_t5_a_key_that_confluent_does_not_let_go_is_tried_again_with_one_intent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: object) -> bool:
+        raise CloudRefused(status=403, detail="Forbidden", reference="R-1")
+
+    await lose(world, "request:R1")
+    await looks(world, days=7)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(FakeCloud, "delete_key", refused)
+        await looks(world, days=2)
+    assert world.cloud.live(R1)
+
+    await looks(world, days=1)
+
+    assert world.cloud.live(R1) == []
+    assert await found_orphaned(world) == ["key:found-orphaned", "key:delete-intended", "key:deleted"]
 
 
 async def test_t5_a_record_that_cannot_be_read_is_not_lost(world: World, caplog: pytest.LogCaptureFixture) -> None:
