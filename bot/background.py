@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
+from bot.domain.errors import LatchkeyError
+
 log = logging.getLogger(__name__)
 
 Report: TypeAlias = Callable[[Exception], Awaitable[None]]
@@ -47,6 +49,8 @@ async def _supervise(job: Coroutine[Any, Any, object], name: str, report: Report
 async def _tell(error: Exception, name: str, report: Report) -> None:
     try:
         await report(error)
+    except LatchkeyError as untold:  # one line says it all, as for what the job itself raises
+        log.warning("could not report that %s failed with %s: %s", name, type(error).__name__, untold)
     except Exception:
         log.exception("could not report that %s failed with %s", name, type(error).__name__)
 

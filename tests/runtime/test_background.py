@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.background import background
+from bot.domain.errors import Unavailable
 
 
 async def ignore(error: Exception) -> None:
@@ -102,6 +103,20 @@ async def test_a_failing_report_is_logged_and_nothing_else(caplog: pytest.LogCap
 
     assert done.is_set()
     assert "could not report that failing failed with LookupError" in caplog.text
+
+
+async def test_a_report_that_slack_does_not_take_is_one_line_without_a_stack_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def report(error: Exception) -> None:
+        raise Unavailable("Slack did not answer.")
+
+    async with background(grace=5) as work:
+        work.start(fail(), name="show Home", report=report)
+
+    (said,) = (record for record in caplog.records if record.name == "bot.background")
+    assert said.getMessage() == "could not report that show Home failed with LookupError: Slack did not answer."
+    assert (said.levelname, said.exc_info) == ("WARNING", None)
 
 
 async def test_stragglers_are_cancelled_and_named(caplog: pytest.LogCaptureFixture) -> None:
