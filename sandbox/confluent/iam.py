@@ -97,6 +97,7 @@ async def edit_service_account(call: Call) -> Response:
         account.name = name or account.name
         account.description = account.description if description is None else description
         account.updated_at = call.organization.clock()
+        call.organization.note("account edit", account.id)
         return account
 
     return wire.one(call, _render_account(await carry_out(call.faults, "account edit", edit)))

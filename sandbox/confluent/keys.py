@@ -83,6 +83,7 @@ async def edit_key(call: Call) -> Response:
         key.name = key.name if name is None else name
         key.description = key.description if description is None else description
         key.updated_at = call.organization.clock()
+        call.organization.note("edit", key.id)
         return key
 
     key = await carry_out(call.faults, "edit", edit)

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from bot.domain.kinds import Kind
 from sandbox.confluent import crns, usage
 from sandbox.confluent.authority import Caller
+from sandbox.confluent.faults import Change
 from sandbox.confluent.model import (
     ApiKey,
     ComputePool,
@@ -62,12 +63,22 @@ class AnsweredCall:
     status: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A change that happened, whatever became of its answer; `id` is the key's or the account's."""
+
+    at: datetime
+    what: Change | Literal["expire"]
+    id: str
+
+
 @dataclass(slots=True)
 class Organization:
     """An organization. Each dict goes from id to object, in order of creation; tests may change them directly.
 
     `secrets_issued` is a ledger for tests alone: the API never reads it, and proves a secret by its digest.
-    `deleted` are the keys that the API deleted, and when: a data plane may not have heard of it yet.
+    `deleted` are the keys that the API deleted, and when: a data plane may not have heard of it yet. `changes` is what
+    Confluent's own audit log would say of keys and service accounts; what the organization began with is not in it.
     """
 
     id: str
@@ -88,6 +99,7 @@ class Organization:
     deleted: dict[str, tuple[ApiKey, datetime]] = field(default_factory=dict, repr=False)
     secrets_issued: dict[str, str] = field(default_factory=dict, repr=False)
     journal: deque[AnsweredCall] = field(default_factory=lambda: deque(maxlen=_JOURNAL_LENGTH), repr=False)
+    changes: list[Changed] = field(default_factory=list, repr=False)
 
     @property
     def crn(self) -> str:
@@ -167,6 +179,7 @@ class Organization:
             self._check(code, holder, who, "API keys", limit)
         made = self.add_key(new_key_id(), resource, owner, name=name, description=description, at=self.clock())
         made[0].expires_at = expires_at
+        self.note("create", made[0].id)
         return made
 
     def add_key(
@@ -190,6 +203,7 @@ class Organization:
         """End the keys whose time is over."""
         for key in [key for key in self.api_keys.values() if key.expires_at and key.expires_at <= self.clock()]:
             self.deleted[key.id] = (self.api_keys.pop(key.id), key.expires_at or self.clock())
+            self.note("expire", key.id)
 
     def key_that_opens(self, key_id: str, *, lingering: timedelta) -> ApiKey | None:
         """A key that is there, or that was deleted less than `lingering` ago; None when there is none."""
@@ -202,6 +216,7 @@ class Organization:
     def delete_key(self, key_id: str) -> None:
         """Delete a key for ever. Raises KeyError when there is none."""
         self.deleted[key_id] = (self.api_keys.pop(key_id), self.clock())
+        self.note("delete", key_id)
 
     def create_service_account(self, name: str, description: str, *, limit: Limit = Quota.limit_for) -> ServiceAccount:
         """Make a service account. Raises NameTaken and QuotaReached."""
@@ -211,6 +226,7 @@ class Organization:
         now = self.clock()
         account = ServiceAccount(new_id("sa"), name, description, now, now)
         self.service_accounts[account.id] = account
+        self.note("account", account.id)
         return account
 
     def bind(self, principal: str, role: str, crn_pattern: str) -> RoleBinding:
@@ -229,6 +245,11 @@ class Organization:
             self.delete_key(key.id)
         for binding in [held for held in self.role_bindings.values() if held.principal == principal]:
             del self.role_bindings[binding.id]
+        self.note("account delete", principal)
+
+    def note(self, what: Change | Literal["expire"], id_: str) -> None:
+        """Have it in `changes` that this has just happened."""
+        self.changes.append(Changed(self.clock(), what, id_))
 
     def _check(self, code: str, holder: str, who: str, things: str, limit: Limit) -> None:
         quota = self.quotas.get(code)

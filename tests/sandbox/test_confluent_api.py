@@ -487,6 +487,25 @@ async def test_the_journal_tells_who_did_what(api: httpx.AsyncClient, organizati
     assert (last.principal, last.status) == ("sa-latchk", 200)
 
 
+async def test_the_changes_hold_what_happened_to_keys_and_accounts_and_nothing_that_failed(
+    api: httpx.AsyncClient, organization: Organization, faults: Faults
+) -> None:
+    account = (await api.post("/iam/v2/service-accounts", json={"display_name": "new"})).json()["id"]
+    await api.patch(f"/iam/v2/service-accounts/{account}", json={"description": "other"})
+    spec = {"owner": {"id": account}, "resource": {"id": "lkc-dev001"}}
+    key = (await api.post(KEYS, json={"spec": spec})).json()["id"]
+    await api.patch(f"{KEYS}/{key}", json={"spec": {"display_name": "other"}})
+    faults.failing = "delete"
+    await api.delete(f"{KEYS}/{key}")
+    assert [each.what for each in organization.changes] == ["account", "account edit", "create", "edit"]
+    faults.failing = "delete, after the effect"
+    await api.delete(f"{KEYS}/{key}")
+    await api.delete(f"/iam/v2/service-accounts/{account}")
+
+    told = [(each.what, each.id) for each in organization.changes]
+    assert told[2:] == [("create", key), ("edit", key), ("delete", key), ("account delete", account)]
+
+
 def test_the_check_value_of_a_secret_is_always_wrong() -> None:
     for secret in (new_secret() for _ in range(200)):
         check = base64.b64encode(zlib.crc32(secret[4:58].encode()).to_bytes(4, "little")).decode().rstrip("=")
