@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # or pyright asks for its newest vers
 
 .NOTPARALLEL: # slack-types reads what test wrote
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test test-unit check lint types imports slack-types format lock clean test-seeds mutants
+.PHONY: help sandbox test test-unit check lint types imports slack-types format lock clean test-seeds chaos mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-unit: $(VENV)/.dev-ready ## in a minute and one process: rules, services, m
 
 test-seeds: $(VENV)/.dev-ready ## the stories over many seeds of an unkind Slack (ARGS="--seeds 20")
 	@$(BIN)/python tools/seeds.py $(PARALLEL) $(ARGS)
+
+chaos: $(VENV)/.dev-ready ## people at work while bots, Redis, Slack and Confluent fail (ARGS="--minutes 5 --seed 7")
+	@$(BIN)/python -m chaos $(ARGS)
 
 mutants: $(VENV)/.dev-ready ## break the product on purpose and see whether tests notice (ARGS="--files GLOB --n 50 --seed 7")
 	@$(BIN)/python tools/mutants.py $(ARGS)
@@ -66,7 +69,7 @@ lock: $(VENV)/.dev-ready ## write the locks anew, keeping versions (ARGS="--upgr
 
 clean: ## delete what the tools left behind (not .venv, not latchkey-data)
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find bot handlers sandbox tests tools benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find bot handlers sandbox tests tools benchmarks chaos -name __pycache__ -prune -exec rm -rf {} +
 
 # pip appears only once a venv is whole, so a half-made one is made again.
 $(BIN)/pip:

@@ -10,7 +10,7 @@ from tests.test_architecture import ROOT
 TESTS = ROOT / "tests"
 WITHOUT_MIRROR = {"e2e", "sandbox", "support", "data"}
 """Stories of the whole product, and tests of what stands in for Slack and Confluent."""
-TESTED = {"handlers": "handlers", "policy": "bot/policyfile", "runtime": "bot"}
+TESTED = {"chaos": "chaos", "handlers": "handlers", "policy": "bot/policyfile", "runtime": "bot"}
 """Where the modules are that a folder tests, where that is not the folder of `bot` with the same name."""
 STORIES = {
     "cli/test_explain_roles.py": "every role of the page, through the command",

@@ -1,0 +1,92 @@
+"""People at work while everything around them breaks: `make chaos ARGS="--minutes 5 --seed 7"`. See docs/failures.md.
+
+Two bots and a Redis in processes of their own, killed and stopped at random; a Slack and a Confluent Cloud with faults;
+a clock that jumps. At the end everything comes to rest, and the invariants are checked: exit code 1 if one is broken.
+A seed repeats what is drawn, not the run: what happens first is up to the machine.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import SystemRandom
+
+from chaos.invariants import End, Line
+from chaos.run import Run
+
+LINES = 25
+"""How many audit lines are printed of what is broken; all are in the folder that is kept."""
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run it, and say what came of it. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5, help="how long people and faults are at it (default 5)")
+    parser.add_argument("--seed", type=int, help="what everything is drawn from (default: a new one)")
+    parser.add_argument("--keep", action="store_true", help="keep the logs also where nothing is broken")
+    asked = parser.parse_args(given)
+    seed = asked.seed if asked.seed is not None else SystemRandom().randrange(1_000_000)
+    os.environ["SANDBOX_SEED"] = str(seed)
+    folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
+    run, is_kept = Run(seed, asked.minutes * 60, folder), True
+    print(f"seed {seed}, {asked.minutes:g} minutes; what the processes write is in {folder}", flush=True)
+    try:
+        asyncio.run(run.play())
+        is_kept = bool(run.broken) or asked.keep
+        report(run)
+    except KeyboardInterrupt:
+        print("\nStopped. No process is left; nothing was checked.")
+        return 130
+    finally:
+        if not is_kept:
+            shutil.rmtree(folder)
+    return 1 if run.broken else 0
+
+
+def report(run: Run) -> None:
+    """What was done, what went wrong on purpose, what holds, and where to look at what does not."""
+    end = run.recorded
+    assert end is not None  # noqa: S101 - it has come to its end
+    _counted("People", run.done)
+    _counted("Faults", run.faults)
+    _counted("Requests at the end", Counter(each.kind for each in end.requests.values()))
+    _counted("Audit lines", Counter(str(line["action"]) for line in end.lines))
+    _counted("Changes at Confluent", Counter(each.what for each in end.changes))
+    shown = sum(line["action"] == "secret:shown" for line in end.lines)
+    print(
+        f"\n{len(end.requests)} requests, {len(end.secrets)} keys made, {shown} secrets shown, {run.acks} acks, ",
+        end="",
+    )
+    print(f"the longest {run.longest:.2f} s; {sum(run.faults.values())} faults")
+    if not run.broken:
+        print(f"Every invariant holds (seed {run.seed}).")
+        return
+    (run.folder / "audit.jsonl").write_text("".join(json.dumps(line) + "\n" for line in end.lines))
+    (run.folder / "confluent.txt").write_text("".join(f"{each}\n" for each in end.changes))
+    (run.folder / "requests.txt").write_text("".join(f"{id_} {each}\n\n" for id_, each in end.requests.items()))
+    print(f"\n{len(run.broken)} BROKEN (seed {run.seed}); see {run.folder}: audit.jsonl, requests.txt, bot-*.log")
+    for broken in run.broken:
+        print(f"\n* {broken.invariant}: {broken.what}")
+        for line in _about(end, broken.about)[-LINES:]:
+            print(f"    {line['seq']:>5} {line['at'][:19]} {line['actor']:<10} {line['action']:<24} {line['details']}")
+
+
+def _about(end: End, about: str) -> list[Line]:
+    """The audit lines of a request, or of a key."""
+    return [line for line in end.lines if about and (line["request"] == about or about in line["details"].values())]
+
+
+def _counted(title: str, counts: Counter[str]) -> None:
+    print(f"\n{title}:")
+    for name, number in sorted(counts.items()):
+        print(f"  {number:>6} {name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Reading what is there at the end, for the invariants: Redis, Confluent, Slack, the audit log, logs."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from bot.domain.deadlines import due
+from bot.domain.errors import Tampered
+from bot.domain.keys import RequestId, TeamId
+from bot.domain.requests import Request
+from bot.store import Store
+from bot.store.audit import verify_lines
+from bot.store.connection import Commands, connect
+from bot.store.moments import from_ms
+from bot.store.sealing import Sealer, parse_master_keys
+from chaos.invariants import IN_MOTION, LATE, End, Line
+from sandbox.cast import TEAM
+from sandbox.stage import MASTER_KEY, Stage
+from tests.support.processes import OwnRedis, everything_in, latchkey
+
+OFFER = ":click:held-"
+"""What waits for `Request another anyway`: a form that may be sent, and no click."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was noted while it ran, and cannot be read afterwards."""
+
+    before: frozenset[str]
+    """The keys that the organization began with."""
+    late: list[str] = field(default_factory=list[str])
+    fallen: list[str] = field(default_factory=list[str])
+
+
+async def motion(redis: OwnRedis, now: datetime) -> str:
+    """What is still in motion, in words; "" once everything has come to rest."""
+    async with connect(redis.url) as client:
+        commands: Commands = client
+        store = _store(client)
+        late = [str(item) for item, at in (await _agenda(commands, store)).items() if at <= now]
+        held = await _held(commands, store)
+        requests, _ = await _requests(commands, store)
+    moving = [f"{id_} ({each.kind})" for id_, each in requests.items() if isinstance(each, IN_MOTION)]
+    behind = [id_ for id_, each in requests.items() if (at := due(each)) and at <= now - LATE]
+    return ", ".join((*late, *held, *moving, *behind))
+
+
+async def read(
+    here: Stage, redis: OwnRedis, environment: Mapping[str, str], seen: Seen, logs: Mapping[str, Path]
+) -> End:
+    """Everything, as it is now."""
+    organization, said = here.organization, {name: path.read_text("utf-8") for name, path in logs.items()}
+    heads = {head for text in said.values() for head in _heads(text)}
+    async with connect(redis.url) as client:
+        commands: Commands = client
+        store = _store(client)
+        requests, unreadable = await _requests(commands, store)
+        lines, distrust = await _lines(store)
+        agenda, held = await _agenda(commands, store), await _held(commands, store)
+        clicks = [name.decode() async for name in commands.scan_iter(match=store.keys.click("*"))]
+        undone = [name for name in clicks if OFFER not in name and await commands.get(name)]
+        dump = await everything_in(client)
+    distrust += await _verified(environment, heads)
+    return End(
+        now=here.clock.now(),
+        requests=requests,
+        unreadable=unreadable,
+        agenda=agenda,
+        held=held,
+        clicks=undone,
+        lines=lines,
+        distrust=distrust,
+        heads=heads,
+        changes=organization.changes,
+        keys={id_: key.description for id_, key in organization.api_keys.items()},
+        accounts={id_: account.description for id_, account in organization.service_accounts.items()},
+        secrets={id_: secret for id_, secret in organization.secrets_issued.items() if id_ not in seen.before},
+        sent=[json.dumps(sent.payload, ensure_ascii=False) for sent in here.slack.workspace.outgoing],
+        kept=dict(_kept(here, redis, dump)),
+        logs=said,
+        late=seen.late,
+        fallen=seen.fallen,
+    )
+
+
+def _store(client: Commands) -> Store:
+    return Store.open(client, Sealer(parse_master_keys(MASTER_KEY)), TeamId(TEAM))
+
+
+async def _requests(commands: Commands, store: Store) -> tuple[dict[str, Request], list[str]]:
+    await store.audit.follow()
+    prefix, found, unreadable = store.keys.request(RequestId("")), dict[str, Request](), list[str]()
+    async for name in commands.scan_iter(match=f"{prefix}*", count=500):
+        id_ = name.decode().removeprefix(prefix)
+        try:
+            if stored := await store.requests.get(RequestId(id_)):
+                found[id_] = stored.value
+        except Tampered as error:
+            unreadable.append(f"{id_}: {error}")
+    return found, unreadable
+
+
+async def _agenda(commands: Commands, store: Store) -> dict[str, datetime]:
+    found = await commands.zrange(store.keys.agenda, 0, -1, withscores=True)
+    return {name.decode(): from_ms(score) for name, score in found}
+
+
+async def _held(commands: Commands, store: Store) -> list[str]:
+    leases = [name.decode() for name in await commands.hkeys(store.keys.leases)]
+    return leases + [name.decode() for name in await commands.zrange(store.keys.aside, 0, -1)]
+
+
+async def _lines(store: Store) -> tuple[list[Line], list[str]]:
+    lines, distrust = list[Line](), list[str]()
+    try:
+        async for line in store.audit.read():
+            lines.append(line)
+    except Tampered as error:
+        distrust.append(str(error))
+    if wrong := verify_lines(lines, Sealer(parse_master_keys(MASTER_KEY))):
+        distrust.append(wrong)
+    return lines, distrust
+
+
+async def _verified(environment: Mapping[str, str], heads: Collection[tuple[int, str]]) -> list[str]:
+    """What `latchkey audit verify` itself says against the log, with a head that was noted half-way."""
+    noted = sorted(heads)[len(heads) // 2 :][:1]
+    words = [word for seq, found in noted for word in ("--head", f"{seq}:{found}")]
+    ended = await latchkey("audit", "verify", *words, **environment)
+    return [f"audit verify {' '.join(words)}: {ended.err.strip()}"] if ended.code else []
+
+
+def _heads(log: str) -> Iterator[tuple[int, str]]:
+    for line in log.splitlines():
+        if '"latchkey.audit"' in line:
+            with suppress(ValueError, KeyError):  # a line that was cut off by `kill -9`
+                said = json.loads(line)
+                yield said["seq"], said["hash"]
+
+
+def _kept(here: Stage, redis: OwnRedis, dump: bytes) -> Iterator[tuple[str, str]]:
+    yield "Redis", dump.decode("latin-1")
+    for path in redis.folder.rglob("*"):
+        if path.is_file():
+            yield path.name, path.read_bytes().decode("latin-1")
+    workspace = here.slack.workspace
+    for channel in workspace.channels:
+        yield f"the messages of {channel}", json.dumps(workspace.messages(channel), ensure_ascii=False)

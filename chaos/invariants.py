@@ -1,0 +1,257 @@
+"""What has to hold once everything has come to rest, whatever happened before. Pure: each check reads an `End`."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from bot.domain.audit import Action
+from bot.domain.deadlines import due
+from bot.domain.keys import Marker, Operation
+from bot.domain.requests import (
+    Approved,
+    Done,
+    Keyed,
+    Living,
+    Ready,
+    Request,
+    Retired,
+    Revealing,
+    Unclaimed,
+    Undelivered,
+    Working,
+)
+from sandbox.confluent.organization import Changed
+
+Line: TypeAlias = Mapping[str, Any]
+LATE = timedelta(minutes=1)
+"""What was due so long ago, and is still to be done, is stuck."""
+IN_MOTION = Approved | Working | Revealing
+"""States that a request does not stay in."""
+ENDED = Retired | Unclaimed | Undelivered
+_SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
+INTENT = {
+    "delete": (Action.DELETE_INTENDED, "key"),
+    "edit": (Action.EDIT_INTENDED, "key"),
+    "account edit": (Action.ACCOUNT_EDIT_INTENDED, "account"),
+    "account delete": (Action.ACCOUNT_DELETE_INTENDED, "account"),
+}
+"""The line that comes before a change of something that has an id, and what its details call that."""
+OUTCOME = {
+    Action.CREATED: ("create", "key"),
+    Action.EDITED: ("edit", "key"),
+    Action.DELETED: ("delete", "key"),
+    Action.ACCOUNT_CREATED: ("account", "account"),
+    Action.ACCOUNT_EDITED: ("account edit", "account"),
+    Action.ACCOUNT_DELETED: ("account delete", "account"),
+}
+"""The change that a line speaks of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """A recorded end: what Redis, Confluent, Slack, the audit log and the processes hold or said."""
+
+    now: datetime
+    requests: Mapping[str, Request]
+    unreadable: Sequence[str] = ()
+    """Records that do not open, and why."""
+    agenda: Mapping[str, datetime]
+    """What is due when, by the stored name of the item."""
+    held: Collection[str] = ()
+    """Items with a lease, and items put aside."""
+    clicks: Collection[str] = ()
+    """Clicks that were acknowledged and never carried out."""
+    lines: Sequence[Line]
+    distrust: Sequence[str] = ()
+    """What `audit verify` says against the log."""
+    heads: Collection[tuple[int, str]] = ()
+    """Number and hash of the audit lines that processes told of while they ran."""
+    changes: Sequence[Changed]
+    """Confluent's own log."""
+    keys: Mapping[str, str]
+    """The keys at Confluent, with their descriptions."""
+    accounts: Mapping[str, str]
+    """The service accounts there, with theirs."""
+    secrets: Mapping[str, str]
+    """The secret of each key that was made."""
+    sent: Sequence[str]
+    """Each payload that a bot sent to Slack."""
+    kept: Mapping[str, str]
+    """Where no secret may be, besides `logs`, by name: stored messages, what Redis holds."""
+    logs: Mapping[str, str]
+    """What each process wrote."""
+    late: Sequence[str] = ()
+    """Acks that took over three seconds, of a process that nobody had stopped."""
+    fallen: Sequence[str] = ()
+    """Processes that ended by themselves, or did not get ready again."""
+
+
+@dataclass(frozen=True, order=True)
+class Broken:
+    """An invariant that does not hold, and what is needed to look into it."""
+
+    invariant: str
+    what: str
+    about: str = ""
+    """The request or the key."""
+
+
+def check(end: End) -> list[Broken]:
+    """Everything that does not hold, in order."""
+    return sorted({broken for each in CHECKS for broken in each(end)})
+
+
+def _doubled(end: End) -> Iterator[Broken]:
+    made = Counter(marker.request for text in end.keys.values() if (marker := Marker.find(text)))
+    for request, number in made.items():
+        if number > 1:
+            yield Broken("no key is doubled", f"{number} keys carry the marker of request {request}", request)
+    told = Counter(str(line["details"]["key"]) for line in end.lines if line["action"] == Action.CREATED)
+    for key, number in told.items():
+        if number > 1:
+            yield Broken("no key is doubled", f"{number} lines say that {key} was created", key)
+
+
+def _orphaned(end: End) -> Iterator[Broken]:
+    known = {str(each.key.id): each for each in end.requests.values() if isinstance(each, Keyed)}
+    for key in end.secrets.keys() & end.keys.keys():
+        if key not in known:
+            yield Broken("no key is orphaned", f"{key} ({end.keys[key]}) is there, and no record has it", key)
+    marked = ((id_, Marker.find(text)) for id_, text in end.accounts.items())
+    for account, marker in marked:
+        if marker and f"account:{marker.request}" not in end.agenda:
+            yield Broken(
+                "no account is orphaned", f"{account} still carries {marker}, and nobody looks", marker.request
+            )
+
+
+def _present(end: End) -> Iterator[Broken]:
+    expired = {each.id for each in end.changes if each.what == "expire"}
+    for id_, each in end.requests.items():
+        if isinstance(each, Ready | Living) and each.key.id not in end.keys and each.key.id not in expired:
+            yield Broken("each record is true", f"{each.kind} {id_}: its key {each.key.id} is gone", id_)
+        gone = [each.key.id] if isinstance(each, ENDED) else []
+        former = each.life.former if isinstance(each, Living | Retired) else None
+        deleted = isinstance(each, Done) and each.ask.operation is Operation.DELETE
+        if each.ask.key and (deleted or (former and former.deleted_at)):
+            gone.append(each.ask.key.id)
+        for key in gone:
+            if key in end.keys:
+                yield Broken("each record is true", f"{each.kind} {id_}: key {key} is still there", id_)
+
+
+def _stuck(end: End) -> Iterator[Broken]:
+    for why in end.unreadable:
+        yield Broken("no request is stuck", f"a record does not open: {why}")
+    for id_, each in end.requests.items():
+        next_due = due(each)
+        planned = end.agenda.get(f"request:{id_}")
+        if isinstance(each, IN_MOTION):
+            yield Broken("no request is stuck", f"{id_} is still {each.kind}, due {next_due}", id_)
+        elif next_due and next_due <= end.now - LATE:
+            yield Broken("no request is stuck", f"{each.kind} {id_} was due {next_due}", id_)
+        elif next_due and (planned is None or planned > next_due + LATE):
+            yield Broken("no request is stuck", f"{each.kind} {id_} is due {next_due}, the agenda has {planned}", id_)
+
+
+def _agenda(end: End) -> Iterator[Broken]:
+    for item, at in end.agenda.items():
+        if at <= end.now - LATE:
+            yield Broken("the agenda is done", f"{item} has been due since {at}", item)
+    for item in end.held:
+        yield Broken("the agenda is done", f"{item} is held, or put aside", item)
+    for click in end.clicks:
+        yield Broken("the agenda is done", f"click {click} was acknowledged and never carried out", click)
+
+
+def _shown_once(end: End) -> Iterator[Broken]:
+    times = Counter(key for payload in end.sent for key in _secrets_in(payload, end))
+    claimed = {line["details"]["key"] for line in end.lines if line["action"] == Action.SHOW_INTENDED}
+    shown = {line["details"]["key"] for line in end.lines if line["action"] == Action.SHOWN}
+    for key in end.secrets:
+        if times[key] > 1 or (key in shown and not times[key]):
+            yield Broken("each secret is shown once", f"that of {key} is in {times[key]} payloads", key)
+        elif times[key] and key not in claimed:
+            yield Broken("each secret is shown once", f"that of {key} was shown, and no line announced it", key)
+
+
+def _kept_nowhere(end: End) -> Iterator[Broken]:
+    for place, text in (*end.kept.items(), *end.logs.items()):
+        for key in _secrets_in(text, end):
+            yield Broken("no secret is kept", f"that of {key} is in {place}", key)
+
+
+def _secrets_in(text: str, end: End) -> set[str]:
+    """The keys whose secrets stand in a text."""
+    found = _SECRET.findall(text)
+    return {key for key, secret in end.secrets.items() if secret in found} if found else set()
+
+
+def _agree(end: End) -> Iterator[Broken]:
+    """Whether the audit log and Confluent's own log of changes agree."""
+    told = {(line["action"], line["details"].get(name)) for line in end.lines for name in ("key", "account")}
+    made = {"create": (Action.CREATED, Action.DELETE_INTENDED), "account": (Action.ACCOUNT_CREATED,)}
+    made["account"] += (Action.ACCOUNT_DELETE_INTENDED,)
+    for each in end.changes:
+        wanted = made.get(each.what) or ((INTENT[each.what][0],) if each.what in INTENT else ())
+        if wanted and not any((action, each.id) in told for action in wanted):
+            yield Broken("the logs agree", f"{each.what} of {each.id} at {each.at} has no audit line", each.id)
+    happened = {(each.what, each.id) for each in end.changes} | {
+        ("delete", each.id) for each in end.changes if each.what == "expire"
+    }
+    outcomes = Counter[str]()
+    for line in end.lines:
+        what, name = OUTCOME.get(line["action"], ("", ""))
+        about = str(line["details"].get(name))
+        if what and (what, about) not in happened:
+            yield Broken("the logs agree", f"line {line['seq']} says {line['action']} of {about}: it was not", about)
+        outcomes[about] += line["action"] == Action.DELETED
+    for key, number in outcomes.items():
+        if number > 1:
+            yield Broken("the logs agree", f"{number} lines say that {key} was deleted", key)
+    yield from _told_of_the_end(end)
+
+
+def _told_of_the_end(end: End) -> Iterator[Broken]:
+    told = (Action.DELETED, Action.FOUND_GONE, Action.RETIRED)
+    ended = {line["details"].get("key") for line in end.lines if line["action"] in told}
+    for id_, each in end.requests.items():
+        if isinstance(each, ENDED) and each.deleted_at and each.key.id not in ended:
+            yield Broken("the logs agree", f"{each.kind} {id_}: no line says what became of {each.key.id}", id_)
+
+
+def _chain(end: End) -> Iterator[Broken]:
+    for why in end.distrust:
+        yield Broken("the audit chain holds", why)
+    hashes = {line["seq"]: line["hash"] for line in end.lines}
+    for seq, found in end.heads:
+        if hashes.get(seq) != found:
+            yield Broken("the audit chain holds", f"a process told of line {seq} with another hash", str(seq))
+
+
+def _processes(end: End) -> Iterator[Broken]:
+    for why in end.late:
+        yield Broken("no ack takes over 3 s", why)
+    for why in end.fallen:
+        yield Broken("no process falls", why)
+    for name, text in end.logs.items():
+        for line in text.splitlines():
+            if "Traceback" in line or "Task exception was never retrieved" in line:
+                yield Broken("no traceback", f"{name}: {line[:2000]}")
+
+
+CHECKS: Sequence[Callable[[End], Iterator[Broken]]] = (
+    _doubled,
+    _orphaned,
+    _present,
+    _stuck,
+    _agenda,
+    _shown_once,
+    _kept_nowhere,
+    _agree,
+    _chain,
+    _processes,
+)

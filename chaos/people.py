@@ -1,0 +1,261 @@
+"""Requesters and approvers, at their Slack clients: each does one thing after the other, drawn, and gives up easily."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from random import Random
+from typing import Any, TypeAlias
+
+from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.slack.blocks import Json, interactive, plain_words
+from sandbox.slack.errors import NotPossible, SlackError
+from sandbox.stage import Stage
+from tests.support.play import send_anyway
+from tests.support.walks import is_loading, says
+from tests.support.wishes import NEW, OWN, Wish, review
+
+PATIENCE = 10.0
+"""Seconds after which somebody gives up what they were doing, and loads Slack anew."""
+RECENT = 40
+"""How many messages of a channel somebody scrolls through."""
+REQUESTERS: Mapping[str, str] = {
+    "U0DANA": "DANASLAPTOP00001",
+    "U0SAMI": "SAMISNOTEBOOK001",
+    "U0OMAR": "",
+    "U0MONA": "",
+    "U0DISHA": "",
+    "U0REED": "",
+    "U0LENA": "",
+    "U0KIM": "",
+    "U0CHIYO": "",
+    "U0GRETA": "",
+}
+"""Who asks, and the key that they had before."""
+APPROVERS = ("U0ERIN", "U0OLGA", "U0INES", "U0RAVI", "U0PAVEL")
+WISHES = (
+    Wish(),
+    Wish(OWN),
+    Wish(lifetime="1 day"),
+    Wish(environment="production", cluster="orders"),
+    Wish(NEW, kind="schema-registry", cluster="lsrc-dev01"),
+    Wish(kind="schema-registry", cluster="lsrc-dev01"),
+    Wish(kind="ksqldb", cluster="enrichment"),
+    Wish(kind="flink", cluster="aws.us-east-1"),
+    Wish("payments-service", kind="cloud"),
+    Wish(kind="tableflow"),
+    Wish("payments-service", kind="global"),
+)
+_KEY = re.compile(r"API key: `?([A-Z0-9]{16})")
+Deed: TypeAlias = Callable[[], Coroutine[Any, Any, str]]
+"""Returns a word for how it went; "" for nothing that there was to do."""
+
+
+class Somebody:
+    """One person; `tally` counts what they did and how it went."""
+
+    def __init__(self, here: Stage, user: str, numbers: Random, tally: Counter[str]) -> None:
+        self._slack, self._numbers, self._tally = here.slack, numbers, tally
+        self.client = here.slack.person(user)
+        self.user = user
+
+    def deeds(self) -> Mapping[str, tuple[int, Deed]]:
+        """What they may do, each with how likely it is."""
+        raise NotImplementedError
+
+    async def live(self, stop: asyncio.Event) -> None:
+        """Do one thing after the other, until it stops."""
+        deeds = self.deeds()
+        names, weights = list(deeds), [weight for weight, _ in deeds.values()]
+        while not stop.is_set():
+            (name,) = self._numbers.choices(names, weights)
+            await self._try(name, deeds[name][1])
+            await asyncio.sleep(self._numbers.uniform(0.05, 0.6))
+
+    async def _try(self, name: str, deed: Deed) -> None:
+        self.client.notices.clear()
+        doing, told = asyncio.create_task(deed()), asyncio.create_task(self._notice())
+        try:
+            await asyncio.wait({doing, told}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            went = doing.result() if doing.done() else "given up"
+        except (AssertionError, NotPossible, SlackError):
+            went = "given up"
+        finally:
+            doing.cancel()
+            told.cancel()
+            await asyncio.gather(doing, told, return_exceptions=True)
+        if went == "given up":
+            self.client.reload()
+        if went:
+            self._tally[f"{name}: {went}"] += 1
+
+    async def _notice(self) -> None:
+        """Until Slack says that the app did not answer; a menu that did not load is worth another try."""
+        await self.client.wait_for(lambda: any("did not load" not in each for each in self.client.notices))
+
+    def buttons(self, channel: str, text: str) -> list[tuple[Json, Json]]:
+        """The newest messages with this button, each with the action that a press of it is."""
+        return list(self._buttons(channel, text))
+
+    def _buttons(self, channel: str, text: str) -> Iterator[tuple[Json, Json]]:
+        for message in reversed(self._slack.workspace.messages(channel)[-RECENT:]):
+            for action in _actions(message, text):
+                yield message, action
+
+    async def press(self, channel: str, text: str, *, times: int = 1) -> str:
+        """Press such a button, one of the newest; returns how it went."""
+        found = self.buttons(channel, text)
+        if not found:
+            return ""
+        message, action = found[min(int(self._numbers.expovariate(0.7)), len(found) - 1)]
+        does = self._slack.interactions
+        await asyncio.gather(
+            *(does.act_in_message(self.user, channel, message["ts"], action) for _ in range(times)),
+            return_exceptions=True,
+        )
+        return "pressed" if times == 1 else "pressed twice"
+
+    async def sent(self, answers: Mapping[str, str]) -> str:
+        """Fill in the form in front, submit it, and read what comes of it."""
+        await self.client.fill(answers)
+        before = says(self.client.modal)
+        if await self.client.submit():
+            await self.client.close(everything=True)
+            return "not accepted"
+        await self.client.wait_for(lambda: not self.client.modal or says(self.client.modal) != before)
+        if self.client.modal:
+            await self.client.close(everything=True)
+        return "sent"
+
+
+class Requester(Somebody):
+    """Asks for keys and for changes of them, and takes the secrets."""
+
+    def __init__(self, here: Stage, user: str, numbers: Random, tally: Counter[str]) -> None:
+        super().__init__(here, user, numbers, tally)
+        self._made = 0
+        self._keys = [REQUESTERS[user]] if REQUESTERS[user] else []
+
+    def deeds(self) -> Mapping[str, tuple[int, Deed]]:
+        """As `Somebody.deeds`."""
+        dm = self.client.dm
+        return {
+            "create": (8, self._create),
+            "show secret": (10, self._take),
+            "edit": (2, lambda: self._change("edit", lambda: {"Name": self._name()})),
+            "rotate": (3, lambda: self._change("rotate", self._rotation)),
+            "extend": (3, lambda: self._below("Extend", "It goes on")),
+            "delete": (2, lambda: self._change("delete", lambda: {"word": "CONFIRM"})),
+            "cancel": (1, lambda: self.press(dm, "Cancel request")),
+            "replace a lost key": (3, lambda: self.press(dm, "Replace key")),
+            "keep the old key": (1, lambda: self.press(dm, "Keep a day longer")),
+            "delete the old key": (1, lambda: self.press(dm, "Delete old key now")),
+            "keep in the review": (2, lambda: self._below("Keep", "It is still needed.")),
+            "look": (2, self._look),
+        }
+
+    def _name(self) -> str:
+        self._made += 1
+        return f"{self.user.lower()} {self._made}"
+
+    async def _create(self) -> str:
+        wish = self._numbers.choice(WISHES)
+        name = self._name()
+        wanted = Wish(
+            wish.account,
+            wish.environment,
+            wish.cluster,
+            name,
+            wish.kind,
+            account_name=f"{name.replace(' ', '-')}-service",
+            lifetime=wish.lifetime,
+        )
+        if "Send request" not in await review(self.client, wanted):
+            await self.client.close(everything=True)
+            return f"{wish.kind} refused"
+        await send_anyway(self.client)
+        await self.client.close(everything=True)
+        return f"{wish.kind} sent"
+
+    async def _take(self) -> str:
+        went = await self.press(self.client.dm, "Show secret", times=self._numbers.choice((1, 1, 1, 2)))
+        if not went:
+            return ""
+        await self.client.wait_for(lambda: any("API secret:" in says(each) for each in self.client.ephemerals))
+        message = next(each for each in reversed(self.client.ephemerals) if "API secret:" in says(each))
+        if found := _KEY.search(" ".join(plain_words(message))):
+            self._keys.append(found[1])
+        next_step = self._numbers.choices(("I saved it", "Replace key", ""), (7, 1, 2))[0]
+        if next_step:
+            await self._press_below(message, next_step)
+        else:
+            self.client.reload()
+        return f"shown, then {next_step or 'left alone'}"
+
+    async def _press_below(self, message: Json, text: str) -> None:
+        action = next(_actions(message, text))
+        await self._slack.interactions.act_in_ephemeral(self.user, message["channel"], message["ts"], action)
+        await self.client.wait_for(lambda: all(each["ts"] != message["ts"] for each in self.client.ephemerals))
+
+    async def _change(self, verb: str, answers: Callable[[], Mapping[str, str]]) -> str:
+        if not self._keys:
+            return ""
+        key = self._numbers.choice(self._keys[-6:])
+        await self.client.command(f"/apikey {verb} {key}")
+        await self.client.wait_for(lambda: not is_loading(self.client.modal))
+        if not (self.client.modal and self.client.modal.get("submit")):
+            await self.client.close(everything=True)
+            self._keys.remove(key)
+            return "refused"
+        return await self.sent(answers())
+
+    def _rotation(self) -> Mapping[str, str]:
+        return {"Name of the new key": self._name(), "Reason": "every quarter"}
+
+    async def _below(self, button: str, reason: str) -> str:
+        """Press a button in the DM that opens a form, and give this reason."""
+        if not await self.press(self.client.dm, button):
+            return ""
+        await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
+        return await self.sent({"Reason": reason})
+
+    async def _look(self) -> str:
+        if self._numbers.random() < 0.3:  # noqa: PLR2004 - now and then
+            await self.client.open_home()
+            return "Home"
+        words = ["list", "requests", "whoami", *(f"show {key}" for key in self._keys[-1:])]
+        await self.client.command(f"/apikey {self._numbers.choice(words)}")
+        if self.client.modal:
+            await self.client.wait_for(lambda: not is_loading(self.client.modal))
+            await self.client.close(everything=True)
+        return "command"
+
+
+class Approver(Somebody):
+    """Decides what waits in the approvals channel, most of it with yes."""
+
+    def deeds(self) -> Mapping[str, tuple[int, Deed]]:
+        """As `Somebody.deeds`."""
+        return {
+            "approve": (12, lambda: self.press(APPROVALS_CHANNEL, "Approve")),
+            "approve, double click": (1, lambda: self.press(APPROVALS_CHANNEL, "Approve", times=2)),
+            "deny": (1, self._deny),
+            "look": (1, self._look),
+        }
+
+    async def _deny(self) -> str:
+        if not await self.press(APPROVALS_CHANNEL, "Deny"):
+            return ""
+        await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
+        return await self.sent({"Reason": "Not this week."})
+
+    async def _look(self) -> str:
+        await self.client.open_home()
+        return "Home"
+
+
+def _actions(message: Json, text: str) -> Iterator[Json]:
+    """What a press of a button with this text is, for each in a message."""
+    for block, element in interactive(message.get("blocks", [])):
+        if element["type"] == "button" and element["text"]["text"] == text:
+            yield {**element, "block_id": block["block_id"]}

@@ -1,0 +1,106 @@
+"""One run: everything starts, people and faults do their worst for a while, all comes to rest, and is looked at."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from chaos import end
+from chaos.faults import Faults, Watched
+from chaos.invariants import Broken, End, check
+from chaos.people import APPROVERS, REQUESTERS, Approver, Requester
+from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.stage import BotProcess, Stage, stage
+from tests.support.play import POLICY_FILE
+from tests.support.processes import OwnRedis, bots_of, own_redis
+
+POLICY = f"""\
+version: 1
+channel: {APPROVALS_CHANNEL}
+open_requests: 40
+defaults: {{approvals: 1, pending: 12h, claim: 6h, lifetime: 2d, overlap: 1d, remind: [1h]}}
+review: {{every: 12h, older_than: 1d}}
+rules:
+  - {{name: two in production, match: {{environment: env-prod01, operation: [create, rotate]}}, approvals: 2}}
+  - {{name: on claim, match: {{kind: [schema-registry, tableflow], operation: [create, rotate]}}, mint: on_claim}}
+  - {{name: own keys live for hours, match: {{owner: me, operation: [create, rotate]}}, lifetime: 8h}}
+  - {{name: nobody has to approve, match: {{owner: me, operation: [edit, delete]}}, approvals: 0}}
+  - {{name: the rest, match: {{operation: [create, rotate, edit, delete]}}}}
+"""
+BOTS = 2
+RESTS_WITHIN = 180.0
+"""Seconds of real time for everything to come to rest."""
+STEP = timedelta(seconds=15)
+"""How far the sandbox's clock moves between two looks whether everything is at rest."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: what was done, what went wrong on purpose, and what is broken."""
+
+    seed: int
+    seconds: float
+    folder: Path
+    done: Counter[str] = field(default_factory=Counter[str])
+    faults: Counter[str] = field(default_factory=Counter[str])
+    acks: int = 0
+    longest: float = 0
+    recorded: End | None = None
+    broken: list[Broken] = field(default_factory=list[Broken])
+
+    async def play(self) -> None:
+        """From the first click to the last check; no process is left."""
+        (self.folder / POLICY_FILE).write_text(POLICY)
+        async with stage(self.folder) as here, own_redis(here) as redis, bots_of(here) as crew:
+            seen = end.Seen(frozenset(here.organization.secrets_issued))
+            environment = here.environment(redis_url=redis.url) | {"LATCHKEY_POLICY": str(self.folder / POLICY_FILE)}
+            for nth in range(BOTS):
+                crew.running.append(BotProcess(environment, self.folder / "clock", self.folder / f"bot-{nth}.log"))
+            faults = Faults(here, crew.running, redis, self._numbers("faults"), self.faults, seen)
+            watched = Watched(here.slack.delivery.transport, faults)
+            here.slack.use_request_url(watched)
+            await self._chaos(here, faults)
+            await self._rest(here, redis, faults)
+            self.acks, self.longest = watched.acks, watched.longest
+            logs = {bot.log.name: bot.log for bot in crew.running}
+            self.recorded = await end.read(here, redis, environment, seen, logs)
+        self.broken = check(self.recorded)
+
+    async def _chaos(self, here: Stage, faults: Faults) -> None:
+        for bot in faults.bots:
+            await faults.start(bot)
+        await here.slack.sockets.wait_connected(BOTS)
+        stop = asyncio.Event()
+        for user in REQUESTERS:  # they know the channel from hearsay, and need not read all that is said there
+            here.slack.workspace.channels[APPROVALS_CHANNEL].members.discard(user)
+        people = [Requester(here, user, self._numbers(user), self.done) for user in REQUESTERS]
+        deciders = [Approver(here, user, self._numbers(user), self.done) for user in APPROVERS]
+        async with asyncio.TaskGroup() as group:
+            for each in (*people, *deciders):
+                group.create_task(each.live(stop))
+            group.create_task(faults.run(stop))
+            await asyncio.sleep(self.seconds)
+            stop.set()
+
+    async def _rest(self, here: Stage, redis: OwnRedis, faults: Faults) -> None:
+        """No more faults: let time pass until all is done, then the hours in which waiting ends, and again."""
+        await here.slack.sockets.wait_connected(BOTS)
+        for hours in (0, 13, 13):
+            here.clock.advance(timedelta(hours=hours))
+            await self._at_rest(here, redis, faults)
+
+    async def _at_rest(self, here: Stage, redis: OwnRedis, faults: Faults) -> None:
+        began = time.monotonic()
+        moving = "?"
+        while moving and time.monotonic() - began < RESTS_WITHIN:
+            here.clock.advance(STEP)
+            await asyncio.sleep(0.5)
+            moving = await end.motion(redis, here.clock.now())
+        if moving:
+            faults.seen.fallen.append(f"after {RESTS_WITHIN:.0f} s and no more faults, still in motion: {moving[:600]}")
+
+    def _numbers(self, stream: str) -> Random:
+        return Random(f"{self.seed} {stream}")  # noqa: S311 - no secret
