@@ -224,8 +224,11 @@ async def test_a_catalog_that_was_only_fetched_is_as_old_as_its_reading(office: 
     office.clock.advance(STALE + timedelta(seconds=1))
 
     other = office.process()
-    await other.current()
+    fetched = await other.current()
     assert other.is_stale()
+
+    await office.process().refresh()
+    assert await other.current() is fetched, "good for a moment from when it was fetched"
 
 
 async def test_what_fails_is_as_any_process_knew_it(office: Office) -> None:
