@@ -77,8 +77,8 @@ async def _ask(it: Bench, clock: TestClock) -> None:
 
 async def _page(it: Bench) -> float:
     """What `/apikey list` does once its modal is open."""
-    viewing, began = it.services.viewing, perf_counter()
-    page = await it.services.listing.page(await viewing.reader(DANA.slack, DANA.team), Filters())
+    key_views, began = it.services.key_views, perf_counter()
+    page = await it.services.key_lists.page(await key_views.reader(DANA.slack, DANA.team), Filters())
     assert len(page.views) == PAGE
     pages.page(page)
     return (perf_counter() - began) * 1e3
@@ -92,7 +92,7 @@ async def _home(it: Bench) -> float:
 
 async def _review(it: Bench, clock: TestClock, owners: int) -> float:
     """One pass, as the worker takes its steps: its CPU seconds."""
-    review, agenda = it.services.reviewing, it.store.agenda
+    review, agenda = it.services.reviews, it.store.agenda
     before, began = len(it.slack.calls), process_time()
     await review.begin()
     clock.advance(7 * DAY)

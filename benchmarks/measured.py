@@ -127,7 +127,7 @@ def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) ->
     slack, policy = FakeSlack(list(cloud.people)), replace(build.a_policy(), review=Review(channel="C01"))
     notifier = SlackNotifier(replies, AckedViews(replies.client))
     services = composed(store, cloud, slack, clock, lambda: policy, show_home=notifier.show_home)
-    return replace(services, reviewing=replace(services.reviewing, notifier=notifier))
+    return replace(services, reviews=replace(services.reviews, notifier=notifier))
 
 
 def _bolt(client: AsyncWebClient) -> AsyncApp:

@@ -59,7 +59,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         worker = parts.services.worker
         await _must_have_all_keys(world.store)
         await asyncio.gather(_followed(world.store), _first_catalog(worker), sign_format(world.store, world.clock))
-        await parts.services.reviewing.begin()
+        await parts.services.reviews.begin()
         await parts.services.strays.begin()
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
@@ -357,8 +357,8 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> A
         clock=world.clock,
         bell=worker.bell,
         work=work,
-        viewing=services.viewing,
-        listing=services.listing,
+        key_views=services.key_views,
+        key_lists=services.key_lists,
         homes=services.homes,
         views=parts.views,
     )

@@ -14,8 +14,8 @@ from bot.domain.requests import Request
 from bot.metrics import AuditLog, events_counter, refusals_counter, strays_counter
 from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Drawn, Homes, Visitors
-from bot.services.browse.key import Viewing
-from bot.services.browse.keys import Listing
+from bot.services.browse.key import KeyViews
+from bot.services.browse.keys import KeyLists
 from bot.services.catalog.cache import CatalogCache
 from bot.services.dispatch import Dispatcher, table
 from bot.services.form.validate import Validator
@@ -45,9 +45,9 @@ from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import Reminders
 from bot.services.requests.submit import Forms, Proposals
 from bot.services.requests.transitions import Transitions
-from bot.services.review.audience import Addressing
-from bot.services.review.digest import Digesting
-from bot.services.review.run import Reviewing
+from bot.services.review.audience import Recipients
+from bot.services.review.digest import Digests
+from bot.services.review.run import Reviews
 from bot.services.worker import Bell, Worker
 from bot.settings import Settings
 from bot.slack.api.client import Replies
@@ -96,10 +96,10 @@ class Services:
     decisions: Decisions
     steps: Steps
     delivery: Delivery
-    viewing: Viewing
-    listing: Listing
+    key_views: KeyViews
+    key_lists: KeyLists
     homes: Homes
-    reviewing: Reviewing
+    reviews: Reviews
     strays: Strays
     origin: Origin
     policy_changes: PolicyChanges
@@ -123,10 +123,10 @@ def compose(ports: Ports) -> Services:
     catalog = CatalogCache(cloud, cache, clock)
     candidates = Candidates(ports.policy, cache, clock, partial(Approvers, cloud, ports.people, ports.tenant))
 
-    viewing = Viewing(directory, catalog, cloud, requests, clock)
-    listing = Listing(viewing, catalog, cloud, requests)
+    key_views = KeyViews(directory, catalog, cloud, requests, clock)
+    key_lists = KeyLists(key_views, catalog, cloud, requests)
     homes = Homes(
-        viewing, catalog, cloud, requests, clock, ports.visitors, ports.agenda, candidates, ports.show_home, bell.ring
+        key_views, catalog, cloud, requests, clock, ports.visitors, ports.agenda, candidates, ports.show_home, bell.ring
     )
 
     validator = Validator(directory, catalog, cloud)
@@ -135,7 +135,7 @@ def compose(ports: Ports) -> Services:
     forms = Forms(transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals)
     decisions = Decisions(transitions, directory, cloud, refusals)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
-    key_requests = KeyRequests(proposals, viewing, directory, catalog, cloud, clock)
+    key_requests = KeyRequests(proposals, key_views, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock)
 
     accounts, origin = Accounts(transitions, cloud), Origin(transitions, requests, cloud)
@@ -155,20 +155,18 @@ def compose(ports: Ports) -> Services:
     )
     delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier, refusals)
 
-    addressing = Addressing(directory, cloud, ports.people)
-    digesting = Digesting(directory, catalog, cloud, cache, requests, ports.keeps, addressing, clock)
+    recipients = Recipients(directory, cloud, ports.people)
+    digests = Digests(directory, catalog, cloud, cache, requests, ports.keeps, recipients, clock)
     agenda, keeps, notifier = ports.agenda, ports.keeps, ports.notifier
-    reviewing = Reviewing(
-        transitions, directory, cloud, addressing, digesting, agenda, keeps, notifier, viewing.key_view
-    )
+    reviews = Reviews(transitions, directory, cloud, recipients, digests, agenda, keeps, notifier, key_views.key_view)
 
     publisher = Publisher(ports.posts, ports.notifier, clock)
-    rows = table(decisions, forms, delivery, key_requests, reviewing.keep)
+    rows = table(decisions, forms, delivery, key_requests, reviews.keep)
     dispatcher = Dispatcher(rows, transitions, ports.notifier, publisher, ports.inbox, cache)
 
     async def moved(request: Request) -> None:
         await homes.changed(request)
-        await reviewing.moved(request)
+        await reviews.moved(request)
 
     strays = Strays(transitions, cloud, catalog, ports.audit, ports.agenda, ports.policy, ports.stray_found)
     worker = Worker(
@@ -188,7 +186,7 @@ def compose(ports: Ports) -> Services:
             ItemKind.SWEEP: reconciliation.sweep,
             ItemKind.STRAY: strays.look,
             ItemKind.ACCOUNT: accounts.settle,
-            **dict.fromkeys(REVIEW_ITEMS, reviewing.step),
+            **dict.fromkeys(REVIEW_ITEMS, reviews.step),
         },
         moved=moved,
     )
@@ -200,10 +198,10 @@ def compose(ports: Ports) -> Services:
         decisions,
         steps,
         delivery,
-        viewing,
-        listing,
+        key_views,
+        key_lists,
         homes,
-        reviewing,
+        reviews,
         strays,
         origin,
         policy_changes,

@@ -51,7 +51,7 @@ async def _answer(context: ListenerContext, asked: Opening, verb: str) -> None:
         case "help":
             title, blocks = "Latchkey", answers.help_blocks()
         case "whoami":
-            held_roles = await context.viewing.reader(asked.by, asked.team)
+            held_roles = await context.key_views.reader(asked.by, asked.team)
             title, blocks = "Who you are", answers.whoami_blocks(held_roles, await context.catalogs.names())
         case _:
             mine = [stored.value for stored in await context.requests.of_requester(asked.by, answers.LOOKED_AT)]
@@ -62,7 +62,7 @@ async def _answer(context: ListenerContext, asked: Opening, verb: str) -> None:
 async def _waiting(context: ListenerContext, asked: Opening) -> tuple[Sequence[Request], str]:
     """What waits for this person's decision; or why that cannot be told, which must not hide their own requests."""
     try:
-        return await waiting_for(context.requests, await context.viewing.reader(asked.by, asked.team))
+        return await waiting_for(context.requests, await context.key_views.reader(asked.by, asked.team))
     except LatchkeyError as error:
         return [], error.tell
 

@@ -13,8 +13,8 @@ from bot.domain.catalog import Catalog
 from bot.domain.errors import LatchkeyError, Refused, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId, TeamId
 from bot.services.browse.home import Homes
-from bot.services.browse.key import Viewing
-from bot.services.browse.keys import Listing
+from bot.services.browse.key import KeyViews
+from bot.services.browse.keys import KeyLists
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Deed, ReplyTo
 from bot.services.form.validate import LIMITS, text_problem
@@ -54,8 +54,8 @@ class ListenerContext:
     clock: Clock
     bell: Bell
     work: Background
-    viewing: Viewing
-    listing: Listing
+    key_views: KeyViews
+    key_lists: KeyLists
     homes: Homes
     views: AckedViews
     redrawing: dict[str, str] = field(default_factory=dict[str, str], init=False)

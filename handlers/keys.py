@@ -9,7 +9,7 @@ from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import LatchkeyError, plain
 from bot.domain.keys import KeyId
-from bot.services.browse.key import Viewing
+from bot.services.browse.key import KeyViews
 from bot.services.catalog.index import NOTHING
 from bot.services.commands import Delete, Edit, Extend, Rotate
 from bot.services.pages import Filters, Page
@@ -32,12 +32,12 @@ _BUTTONS = {
     ids.KEY_DELETE: ids.DELETE,
 }
 """What the buttons under a key open, wherever they stand."""
-_PAGES: Mapping[str, tuple[str, Callable[[Viewing, KeyId, HeldRoles], Awaitable[Page]]]] = {
-    "show": ("API key", Viewing.key_page),
-    ids.EDIT: ("Edit API key", Viewing.edit_page),
-    ids.ROTATE: ("Rotate API key", Viewing.rotate_page),
-    ids.EXTEND: ("Extend API key", Viewing.extend_page),
-    ids.DELETE: ("Delete API key", Viewing.delete_page),
+_PAGES: Mapping[str, tuple[str, Callable[[KeyViews, KeyId, HeldRoles], Awaitable[Page]]]] = {
+    "show": ("API key", KeyViews.key_page),
+    ids.EDIT: ("Edit API key", KeyViews.edit_page),
+    ids.ROTATE: ("Rotate API key", KeyViews.rotate_page),
+    ids.EXTEND: ("Extend API key", KeyViews.extend_page),
+    ids.DELETE: ("Delete API key", KeyViews.delete_page),
 }
 """The title of each page of a key, and what it shows; the word is also that of the command and of the submit."""
 _SUBMITS: Mapping[str, tuple[Callable[[Body], Edit | Delete | Rotate | Extend], str]] = {
@@ -143,8 +143,8 @@ async def open_list(
 async def _list(
     context: ListenerContext, asked: Opening, filters: Filters, cursor: str = "", *, hint: str = ""
 ) -> Block:
-    held_roles = await context.viewing.reader(asked.by, asked.team)
-    page = await context.listing.page(held_roles, filters, cursor)
+    held_roles = await context.key_views.reader(asked.by, asked.team)
+    page = await context.key_lists.page(held_roles, filters, cursor)
     return modals.page(replace(page, note=" ".join(filter(None, [hint, page.note]))))
 
 
@@ -153,7 +153,7 @@ async def _open_key(context: ListenerContext, asked: Opening, verb: str, key: Ke
     title, drawn = _PAGES[verb]
 
     async def loaded() -> Block:
-        page = await context.viewing.read(asked.by, asked.team, lambda viewing, roles: drawn(viewing, key, roles))
+        page = await context.key_views.read(asked.by, asked.team, lambda key_views, roles: drawn(key_views, key, roles))
         return modals.page(page)
 
     await context.fill(await context.stack(asked, key_pages.loading(title), depth), loaded)
@@ -161,14 +161,14 @@ async def _open_key(context: ListenerContext, asked: Opening, verb: str, key: Ke
 
 async def _configure(context: ListenerContext, opening: Opening, body: Body) -> None:
     """A client configuration above the page of its key. There is no secret in it."""
-    chosen, key, viewing = read_keys.snippet(body), read_keys.shown(body), context.viewing
+    chosen, key, key_views = read_keys.snippet(body), read_keys.shown(body), context.key_views
     if not chosen:
         return  # a choice that was taken back
 
     async def loaded() -> Block:
-        view = await viewing.read(opening.by, opening.team, lambda now, roles: now.key_view(key, roles))
+        view = await key_views.read(opening.by, opening.team, lambda now, roles: now.key_view(key, roles))
         try:
-            endpoints = await viewing.endpoints(view)
+            endpoints = await key_views.endpoints(view)
         except LatchkeyError:
             endpoints = None  # a configuration says what to fill in
         drawn = snippets.drawn(chosen, view.key.id, view.resource, endpoints or Endpoints("", ""))

@@ -129,6 +129,10 @@ def test_services_are_told_from_values() -> None:
     assert {"Cloud", "Requests", "Notifier"} <= found.ports
 
 
+def test_services_have_nouns_for_names() -> None:
+    assert [name for name in sorted(code().services) if name.endswith("ing")] == []
+
+
 def test_no_service_builds_another() -> None:
     assert list(constructed(code().services)) == []
 
@@ -139,6 +143,6 @@ def test_no_service_reaches_through_another() -> None:
 
 def test_reaching_through_is_seen() -> None:
     visitor = Reaching(code(), "x")
-    visitor.visit(ast.parse("def f(viewing: Viewing):\n    a = viewing.directory\n    return a.cloud.key()\n"))
+    visitor.visit(ast.parse("def f(key_views: KeyViews):\n    a = key_views.directory\n    return a.cloud.key()\n"))
 
-    assert visitor.found == ["x:2 viewing.directory", "x:3 a.cloud"]
+    assert visitor.found == ["x:2 key_views.directory", "x:3 a.cloud"]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from bot.cli.snapshot import Snapshot
     from bot.domain.policy import Policy
     from bot.services.people.directory import Tenant
-    from bot.services.people.explain import Explaining, Explanation
+    from bot.services.people.explain import Explainer, Explanation
     from bot.services.ports.cloud import Inventory
     from bot.services.ports.slack import People
     from bot.settings import Settings
@@ -160,12 +160,12 @@ async def _answer(question: Question, sources: Sources) -> tuple["Explanation", 
     from bot.services.catalog.index import all_names, find_owner, find_resource
     from bot.services.people.approvers import names_of
 
-    async with _explaining(sources) as explaining:
-        cloud = explaining.cloud
-        someone = await explaining.find(question.user)
+    async with _opened(sources) as explainer:
+        cloud = explainer.cloud
+        someone = await explainer.find(question.user)
         owner = await find_owner(cloud, question.owner, someone.person, question.operation)
         resource = await find_resource(cloud, question.kind, question.resource, question.environment)
-        explanation = await explaining.explain(someone, question.operation, Target(owner, resource))
+        explanation = await explainer.explain(someone, question.operation, Target(owner, resource))
         return explanation, {**await all_names(cloud), **names_of(explanation.target)}
 
 
@@ -174,12 +174,12 @@ async def _taken(sources: Sources) -> "Snapshot":
 
     from bot.cli.snapshot import take
 
-    async with _explaining(sources) as live:
+    async with _opened(sources) as live:
         return await take(live.cloud, live.people, live.policy, live.tenant, datetime.now(UTC))
 
 
 @asynccontextmanager
-async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
+async def _opened(sources: Sources) -> AsyncGenerator["Explainer"]:
     """Over the snapshot if there is one, else over Confluent Cloud and Slack as they are now."""
     if sources.live is None:
         from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, read
@@ -198,12 +198,12 @@ async def _explaining(sources: Sources) -> AsyncGenerator["Explaining"]:
         yield explainer(world.cloud, SlackPeople(world.slack), world.workspace.tenant, policy)
 
 
-def explainer(cloud: "Inventory", people: "People", tenant: "Tenant", policy: "Policy") -> "Explaining":
+def explainer(cloud: "Inventory", people: "People", tenant: "Tenant", policy: "Policy") -> "Explainer":
     """Composes what explains decisions over an organization and a workspace."""
     from bot.services.people.approvers import Approvers
-    from bot.services.people.explain import Explaining
+    from bot.services.people.explain import Explainer
 
-    return Explaining(cloud, people, tenant, policy, Approvers(cloud, people, tenant, policy))
+    return Explainer(cloud, people, tenant, policy, Approvers(cloud, people, tenant, policy))
 
 
 def _policy(file: Path | None, channel: str) -> "Policy":

@@ -19,7 +19,7 @@ from bot.store.codec import REFUSAL
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import HOMES_KEPT, LEASES_TTL_MS, REFUSAL_KEPT, REQUEST_KEPT, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, from_ms, lifetime_ms
-from bot.store.scripts import Argument, Healing, load
+from bot.store.scripts import Argument, Healer, load
 from bot.store.sealing import Purpose, SealContext, Sealer
 
 MOST_VISITORS = 1000
@@ -113,7 +113,7 @@ class RedisHomes:
     def __init__(self, redis: Redis, keys: Keyspace) -> None:
         self._redis: Commands = redis
         self._key = keys.homes
-        self._healing = Healing(redis)
+        self._healer = Healer(redis)
 
     async def came(self, user: SlackUserId, at: datetime) -> None:
         """Somebody opened Home; who came long ago is forgotten."""
@@ -127,12 +127,12 @@ class RedisHomes:
                 await together.execute()
 
         with translated():
-            await self._healing.read(self._key, "zset", write)
+            await self._healer.read(self._key, "zset", write)
 
     async def since(self, moment: datetime) -> frozenset[SlackUserId]:
         """Everybody who opened it at this moment or later."""
         with translated():
-            found: list[bytes] = await self._healing.read(
+            found: list[bytes] = await self._healer.read(
                 self._key, "zset", lambda: self._redis.zrangebyscore(self._key, floor_ms(moment), "+inf")
             )
         return frozenset(SlackUserId(each.decode(errors="replace")) for each in found)

@@ -13,7 +13,7 @@ from bot.store.codec import copy_of
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import Keyspace
 from bot.store.moments import lifetime_ms
-from bot.store.scripts import Healing
+from bot.store.scripts import Healer
 from bot.store.sealing import Purpose, SealContext, Sealer
 
 LARGE = 64_000
@@ -33,7 +33,7 @@ class RedisCache:
         self._keys = keys
         self._sealer = sealer
         self._clock = clock
-        self._healing = Healing(redis)
+        self._healer = Healer(redis)
         # What was opened last, by its sealed bytes: to open a catalog of 20,000 clusters takes a tenth of a second.
         self._opened: OrderedDict[tuple[str, object], tuple[bytes, Record]] = OrderedDict()
 
@@ -41,7 +41,7 @@ class RedisCache:
         """A copy and when it was put; None when absent, expired, or not readable."""
         key = self._keys.cache(name)
         with translated():
-            sealed: bytes | None = await self._healing.read(key, "string", lambda: self._redis.get(key))
+            sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
         if sealed is None:
             return None
         try:

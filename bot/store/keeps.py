@@ -13,7 +13,7 @@ from bot.store.codec import DIGEST, KEEP
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import DIGEST_KEPT, Keyspace
 from bot.store.moments import lifetime_ms
-from bot.store.scripts import Healing
+from bot.store.scripts import Healer
 from bot.store.sealing import Purpose, SealContext, Sealer
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class RedisKeeps:
         self._keys = keys
         self._sealer = sealer
         self._clock = clock
-        self._healing = Healing(redis)
+        self._healer = Healer(redis)
 
     async def keep(self, kept: Attestation) -> None:
         """Remember until `kept.until` that a key stays. Raises ValueError when that is over."""
@@ -61,7 +61,7 @@ class RedisKeeps:
         """The last review of this owner's keys; a record that does not open counts as none, and is logged."""
         key = self._keys.digest(owner)
         with translated():
-            sealed: bytes | None = await self._healing.read(key, "string", lambda: self._redis.get(key))
+            sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
         if sealed is None:
             return None
         try:

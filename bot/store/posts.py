@@ -13,7 +13,7 @@ from bot.services.ports.store import Post
 from bot.store.codec import POST, PostRecord
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import REQUEST_KEPT, Keyspace
-from bot.store.scripts import Healing
+from bot.store.scripts import Healer
 from bot.store.sealing import Purpose, SealContext, Sealer
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class RedisPosts:
         self._redis: Commands = redis
         self._keys = keys
         self._sealer = sealer
-        self._healing = Healing(redis)
+        self._healer = Healer(redis)
 
     async def get(self, request: RequestId) -> Sequence[Post]:
         """All messages on record; those that do not open are left out, and logged.
@@ -43,7 +43,7 @@ class RedisPosts:
                 return cast("dict[bytes, bytes]", found)
 
         with translated():
-            found = await self._healing.read(key, "hash", read)
+            found = await self._healer.read(key, "hash", read)
         posts: list[Post] = []
         for field, sealed in sorted(found.items()):
             try:

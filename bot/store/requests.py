@@ -21,7 +21,7 @@ from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
 from bot.store.keyspace import MOST_OF_ONE, REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
-from bot.store.scripts import Argument, Healing, Type, load
+from bot.store.scripts import Argument, Healer, Type, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 SCANNED = 500
@@ -42,7 +42,7 @@ class RedisRequests:
         self._clock = clock
         self._disk = disk
         self._script = load(redis, "audit", "commit")
-        self._healing = Healing(redis)
+        self._healer = Healer(redis)
         self._codec = REQUEST
 
     async def get(self, request: RequestId) -> Stored[Request] | None:
@@ -106,7 +106,7 @@ class RedisRequests:
             return None
         key = self._keys.secret(stored.value.ask.id)
         with translated():
-            sealed: bytes | None = await self._healing.read(key, "string", lambda: self._redis.get(key))
+            sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
         return self._opened_at(sealed or b"", stored.value)
 
     def secret_place(self, request: Request) -> SealContext:
@@ -118,7 +118,7 @@ class RedisRequests:
         """The newest requests of one person, newest first; those that do not open are left out, and logged."""
         key = self._keys.requests_of(requester)
         with translated():
-            found: list[bytes] = await self._healing.read(key, "zset", lambda: self._redis.zrevrange(key, 0, limit - 1))
+            found: list[bytes] = await self._healer.read(key, "zset", lambda: self._redis.zrevrange(key, 0, limit - 1))
         # The index is in the clear: whoever can write to Redis could put another person's request there.
         return [one for one in await self._many(found) if one.value.ask.requester.slack == requester]
 
@@ -126,7 +126,7 @@ class RedisRequests:
         """Requests that wait for a decision, oldest first; those that do not open are left out, and logged."""
         key = self._keys.pending
         with translated():
-            found: list[bytes] = await self._healing.read(key, "zset", lambda: self._redis.zrange(key, 0, limit - 1))
+            found: list[bytes] = await self._healer.read(key, "zset", lambda: self._redis.zrange(key, 0, limit - 1))
         return [one for one in await self._many(found) if isinstance(one.value, Pending)]
 
     def _opened(self, request: RequestId, found: Sequence[bytes | None]) -> Stored[Request] | None:
@@ -304,7 +304,7 @@ class RedisRequests:
                     case [b"conflict"]:
                         raise _outrun()
                     case [b"planted", bytes(key)] if of := self._healed(change).get(key.decode()):
-                        await self._healing.remove(key.decode(), of)
+                        await self._healer.remove(key.decode(), of)
                         return None
                     case _:
                         raise not_ours(SealContext(Purpose.REQUEST, keys[0]), "or a key beside it is of another kind")

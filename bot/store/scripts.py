@@ -35,7 +35,7 @@ def load(redis: Redis, *names: str) -> Script:
     return cast("Script", redis.register_script(text))
 
 
-class Healing:
+class Healer:
     """Removes a value of another type from a key that holds copies or an index only, so that it stops no reader."""
 
     def __init__(self, redis: Redis) -> None:

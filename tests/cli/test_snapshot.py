@@ -23,7 +23,7 @@ from bot.policyfile import parse as parse_policy
 from bot.services.catalog.index import find_owner, find_resource
 from bot.services.people.approvers import Approver, by_basis
 from bot.services.people.directory import Tenant
-from bot.services.people.explain import Explaining
+from bot.services.people.explain import Explainer
 from bot.services.ports.slack import People, Profile
 from bot.slack.api.people import SlackPeople
 from sandbox.cast import CAST, ORG_CRN, ORGANIZATION, TEAM
@@ -36,7 +36,7 @@ NOW = datetime(2026, 3, 23, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-async def live(tmp_path: Path) -> AsyncIterator[Explaining]:
+async def live(tmp_path: Path) -> AsyncIterator[Explainer]:
     """Confluent Cloud and Slack themselves."""
     async with acme(tmp_path) as (here, environment):
         secret = Secret(here.organization.secrets_issued[BOT_KEY])
@@ -46,7 +46,7 @@ async def live(tmp_path: Path) -> AsyncIterator[Explaining]:
             yield explainer(ConfluentCloud(client), SlackPeople(slack), Tenant(TeamId(TEAM)), policy)
 
 
-def offline(org: Path) -> Explaining:
+def offline(org: Path) -> Explainer:
     found = read(org)
     policy = parse_policy(POLICY.encode(), default_channel="").policy
     return explainer(SnapshotCloud(found), SnapshotPeople(found.slack), found.slack.tenant, policy)
@@ -126,10 +126,10 @@ async def test_it_goes_to_standard_output_or_replaces_a_file(
 # --- what it answers ----------------------------------------------------------------------------------------------
 
 
-async def target_of(explaining: Explaining, kind: Kind, resource: str, owner: str) -> Target:
-    dana = await explaining.find("dana@acme.example")
-    found = await find_resource(explaining.cloud, kind, resource, "env-dev001" if kind is Kind.FLINK else "")
-    return Target(await find_owner(explaining.cloud, owner, dana.person), found)
+async def target_of(explainer: Explainer, kind: Kind, resource: str, owner: str) -> Target:
+    dana = await explainer.find("dana@acme.example")
+    found = await find_resource(explainer.cloud, kind, resource, "env-dev001" if kind is Kind.FLINK else "")
+    return Target(await find_owner(explainer.cloud, owner, dana.person), found)
 
 
 ASKED = [
@@ -142,32 +142,32 @@ ASKED = [
 ]
 
 
-async def test_it_explains_as_confluent_and_slack_do(live: Explaining, org: Path) -> None:
+async def test_it_explains_as_confluent_and_slack_do(live: Explainer, org: Path) -> None:
     for kind, resource, owner in ASKED:
         both = []
-        for explaining in (live, offline(org)):
-            target = await target_of(explaining, kind, resource, owner)
-            dana = await explaining.find("dana@acme.example")
-            both.append(await explaining.explain(dana, Operation.CREATE, target))
+        for one in (live, offline(org)):
+            target = await target_of(one, kind, resource, owner)
+            dana = await one.find("dana@acme.example")
+            both.append(await one.explain(dana, Operation.CREATE, target))
         assert both[0] == both[1], kind
 
 
-async def test_places_that_reach_the_key_are_enough_to_find_its_approvers(live: Explaining, org: Path) -> None:
+async def test_places_that_reach_the_key_are_enough_to_find_its_approvers(live: Explainer, org: Path) -> None:
     def seen(approvers: Sequence[Approver]) -> set[tuple[str, str]]:
         return {(each.someone.person.email, each.basis.crn) for each in approvers}
 
     for kind, resource, owner in ASKED:
-        for explaining in (live, offline(org)):
-            dana = await explaining.find("dana@acme.example")
-            target = await target_of(explaining, kind, resource, owner)
-            few = await explaining.who.of(target, dana.person)
-            all_ = await explaining.who.of(target, dana.person, thorough=True)
+        for one in (live, offline(org)):
+            dana = await one.find("dana@acme.example")
+            target = await target_of(one, kind, resource, owner)
+            few = await one.who.of(target, dana.person)
+            all_ = await one.who.of(target, dana.person, thorough=True)
             assert few
             # A role bound by a pattern is found only by who looks everywhere.
             assert seen(few) == {each for each in seen(all_) if "*" not in each[1]}, kind
 
 
-async def test_approvers_are_told_by_what_gives_them_the_right(live: Explaining) -> None:
+async def test_approvers_are_told_by_what_gives_them_the_right(live: Explainer) -> None:
     dana = await live.find("dana@acme.example")
     target = await target_of(live, Kind.KAFKA, "lkc-prod01", "sa-orders")
 
@@ -182,7 +182,7 @@ async def test_approvers_are_told_by_what_gives_them_the_right(live: Explaining)
     }
 
 
-async def test_nobody_approves_for_themselves(live: Explaining) -> None:
+async def test_nobody_approves_for_themselves(live: Explainer) -> None:
     erin = await live.find("ERIN@acme.example ")
     target = await target_of(live, Kind.KAFKA, "lkc-dev001", "sa-orders")
 
@@ -192,7 +192,7 @@ async def test_nobody_approves_for_themselves(live: Explaining) -> None:
     assert "u-erin01" not in principals
 
 
-async def test_somebody_elses_own_key_can_be_edited_by_its_owner_too(live: Explaining) -> None:
+async def test_somebody_elses_own_key_can_be_edited_by_its_owner_too(live: Explainer) -> None:
     olga = await live.find("u-olga01")
     target = await target_of(live, Kind.KAFKA, "lkc-dev001", "u-dana01")
 

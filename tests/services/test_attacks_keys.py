@@ -430,8 +430,8 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
             clock=world.clock,
             bell=Bell(),
             work=work,
-            viewing=rest,
-            listing=rest,
+            key_views=rest,
+            key_lists=rest,
             homes=rest,
             views=rest,
         )

@@ -68,12 +68,12 @@ async def test_t24_a_key_shows_to_whom_a_role_was_granted_a_moment_ago() -> None
     async with a_world() as world:
         await a_key(world)
         world.cloud.bindings[ERIN.principal] = []
-        viewing = world.start().services.viewing
+        key_views = world.start().services.key_views
         with pytest.raises(NotFound):
-            await viewing.read(ERIN.slack, ERIN.team, lambda now, roles: now.key_page(KEY, roles))
+            await key_views.read(ERIN.slack, ERIN.team, lambda now, roles: now.key_page(KEY, roles))
 
         may_approve(world)
-        page = await viewing.read(ERIN.slack, ERIN.team, lambda now, roles: now.key_page(KEY, roles))
+        page = await key_views.read(ERIN.slack, ERIN.team, lambda now, roles: now.key_page(KEY, roles))
         assert page.view.key.id == KEY
 
 

@@ -113,7 +113,7 @@ async def test_who_asked_for_a_key_that_is_not_shown_does_not_read_that_it_was_d
         services = world.start().services
 
         with pytest.raises(Throttled):
-            await services.viewing.key_view(KEY, await services.directory.held_roles(DANA))
+            await services.key_views.key_view(KEY, await services.directory.held_roles(DANA))
 
 
 class Blind(FakeCloud):

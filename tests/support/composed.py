@@ -94,8 +94,8 @@ def a_context(
         clock=worker.clock,
         bell=worker.bell,
         work=work,
-        viewing=services.viewing,
-        listing=services.listing,
+        key_views=services.key_views,
+        key_lists=services.key_lists,
         homes=services.homes,
         views=views,
     )

@@ -17,7 +17,7 @@ from bot.domain.errors import LatchkeyError, Refused, Throttled, Unavailable, Un
 from bot.domain.keys import KeyId, Marker, MyAccount, SlackUserId
 from bot.domain.requests import Approved, Decided, Failed, Living, Offered, Pending, Ready, Request, Revealing
 from bot.services.agenda import Item, ItemKind
-from bot.services.browse.key import Viewing
+from bot.services.browse.key import KeyViews
 from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import KeyView
 from bot.services.people.candidates import Candidates
@@ -77,7 +77,7 @@ class HomePage:
 class Homes:
     """Draws Home. `show` publishes a page for one person; `wake` wakes the worker."""
 
-    viewing: Viewing
+    key_views: KeyViews
     catalog: CatalogCache
     cloud: Cloud
     requests: Requests
@@ -149,7 +149,7 @@ class Homes:
             return HomePage(notes=(error.tell,))
         page = HomePage(requests=mine)
         try:
-            held_roles = await self.viewing.visitor(user)
+            held_roles = await self.key_views.visitor(user)
         except LatchkeyError as error:
             # What was asked for before shows all the same: it may need care just then.
             note = error.tell if isinstance(error, Refused) else f"{error.tell} {_PARTLY}"
@@ -170,7 +170,7 @@ class Homes:
         try:
             catalog = await self.catalog.index()
             keys, left_out = await self.cloud.keys_shown(held_roles.person.principal)
-            views = [await self.viewing.view_of(each, held_roles, catalog) for each in keys]
+            views = [await self.key_views.view_of(each, held_roles, catalog) for each in keys]
         except LatchkeyError as error:
             return {}, f"{error.tell} {_PARTLY}"
         note = "Some of your keys cannot be read and are left out here." if left_out else ""

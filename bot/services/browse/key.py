@@ -107,8 +107,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Viewing:
-    """Every method may raise `NotFound`, `Unavailable` and `CloudRefused`."""
+class KeyViews:
+    """One key as its reader may see it. Every method may raise `NotFound`, `Unavailable` and `CloudRefused`."""
 
     directory: Directory
     catalog: CatalogCache
@@ -129,12 +129,12 @@ class Viewing:
             user, lambda directory: replace(self, directory=directory).visitor(user, team)
         )
 
-    async def read(self, user: SlackUserId, team: TeamId, look: Callable[["Viewing", HeldRoles], Awaitable[T]]) -> T:
+    async def read(self, user: SlackUserId, team: TeamId, look: Callable[["KeyViews", HeldRoles], Awaitable[T]]) -> T:
         """What somebody who clicked sees: nothing that is a minute old refuses it."""
 
         async def on(directory: Directory) -> T:
-            viewing = replace(self, directory=directory)
-            return await look(viewing, await viewing.visitor(user, team))
+            key_views = replace(self, directory=directory)
+            return await look(key_views, await key_views.visitor(user, team))
 
         return await self.directory.before_no(user, on)
 

@@ -15,7 +15,7 @@ from bot.domain.catalog import Environment
 from bot.domain.errors import CloudRefused, Unavailable, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, MyAccount, Owner, Principal
 from bot.domain.requests import Keyed
-from bot.services.browse.key import MOST_ASKED, Viewing
+from bot.services.browse.key import MOST_ASKED, KeyViews
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import CatalogIndex
 from bot.services.pages import Filters, KeysPage
@@ -35,10 +35,10 @@ START: Position = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class KeyLists:
     """Lists of keys. May raise `Unavailable` and `CloudRefused`, but not for single accounts that cannot be read."""
 
-    viewing: Viewing
+    key_views: KeyViews
     catalog: CatalogCache
     cloud: Cloud
     requests: Requests
@@ -48,7 +48,7 @@ class Listing:
         look = await self._look(held_roles, filters)
         is_back, place = look.place(cursor)
         found = await (look.before(place) if is_back else look.after(place))
-        views = [await self.viewing.view_of(key, held_roles, look.catalog) for key in found.keys]
+        views = [await self.key_views.view_of(key, held_roles, look.catalog) for key in found.keys]
         return replace(look.described(found), views=[view for view in views if view is not None])
 
     async def _look(self, held_roles: HeldRoles, filters: Filters) -> "_Look":

@@ -82,7 +82,7 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Explaining:
+class Explainer:
     """Explains one policy over one organization and one workspace."""
 
     cloud: Inventory

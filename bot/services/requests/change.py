@@ -12,7 +12,7 @@ from bot.domain.deadlines import earliest, in_force, is_shorter, lifetime
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import ApiKey, KeyId, Marker, Operation, OrganizationScope, RequestId
 from bot.domain.requests import MOST_OVERLAP, Approved, Ask, Terms
-from bot.services.browse.key import Viewing, present
+from bot.services.browse.key import KeyViews, present
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
@@ -32,7 +32,7 @@ class KeyRequests:
     """Every method reads the key afresh, and raises `Refused` or `NotFound` with a sentence for the person."""
 
     proposals: Proposals
-    viewing: Viewing
+    key_views: KeyViews
     directory: Directory
     catalog: CatalogCache
     cloud: Cloud
@@ -41,7 +41,7 @@ class KeyRequests:
     async def edit(self, deed: Edit, click: Click) -> Page:
         """Change name and description; what somebody else changed meanwhile is shown, and not written over."""
         held_roles = await self._held_roles(deed.key, click)
-        view = (await self.viewing.edit_page(deed.key, held_roles)).view
+        view = (await self.key_views.edit_page(deed.key, held_roles)).view
         key = view.key
         if fingerprint(key.name, key.description) != deed.seen:
             return EditPage(view, (deed.name, deed.description), _CHANGED)
@@ -57,7 +57,7 @@ class KeyRequests:
         if deed.word != CONFIRM:
             raise Refused(f"Nothing was deleted, because the word typed was not {CONFIRM}.")
         held_roles = await self._held_roles(deed.key, click)
-        view = (await self.viewing.delete_page(deed.key, held_roles)).view
+        view = (await self.key_views.delete_page(deed.key, held_roles)).view
         _check_texts("", "", deed.reason, view.key)
         ask = await self._ask(Operation.DELETE, view, held_roles, click, deed.reason)
         return await self._propose(ask, click, "being deleted")
@@ -65,7 +65,7 @@ class KeyRequests:
     async def rotate(self, deed: Rotate, click: Click) -> Page:
         """Make a new key for the same owner and resource; this one is deleted after the overlap."""
         held_roles = await self._held_roles(deed.key, click)
-        page = await self.viewing.rotate_page(deed.key, held_roles)
+        page = await self.key_views.rotate_page(deed.key, held_roles)
         if not deed.name.strip() or not deed.reason.strip():
             raise Refused("A new key needs a name and a reason. Nothing was sent.")
         _check_texts(deed.name, deed.description, deed.reason, page.view.key)
@@ -83,7 +83,7 @@ class KeyRequests:
     async def extend(self, deed: Extend, click: Click) -> Page:
         """Give the key a longer life, from now on."""
         held_roles = await self._held_roles(deed.key, click)
-        page = await self.viewing.extend_page(deed.key, held_roles)
+        page = await self.key_views.extend_page(deed.key, held_roles)
         if not deed.reason.strip():
             raise Refused("An extension needs a reason. Nothing was sent.")
         _check_texts("", "", deed.reason, page.view.key)
@@ -98,7 +98,7 @@ class KeyRequests:
     async def _held_roles(self, key: KeyId, click: Click) -> HeldRoles:
         """Who clicked, with the roles of this very moment; and the catalog as it has to be to know where a key is."""
         held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
-        resource = (await self.viewing.key_view(key, held_roles)).resource
+        resource = (await self.key_views.key_view(key, held_roles)).resource
         is_unplaced = not isinstance(resource, OrganizationScope) and not resource.environment
         if is_unplaced and self.catalog.is_stale():
             # The policy may have a rule for its environment, which nobody can apply without knowing that.

@@ -43,8 +43,8 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Addressing:
-    """Reads only. Every method may raise `Unavailable` and `CloudRefused`."""
+class Recipients:
+    """Whom a review asks about a key. Reads only. Every method may raise `Unavailable` and `CloudRefused`."""
 
     directory: Directory
     cloud: Cloud

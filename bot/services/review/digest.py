@@ -18,7 +18,7 @@ from bot.services.catalog.quota import concerns, counted
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Cache, Clock, Keeps, Requests
-from bot.services.review.audience import Addressing, KnownOwner, Reader
+from bot.services.review.audience import KnownOwner, Reader, Recipients
 
 ORGANIZATION = "="
 """Stands for an owner's id where the organization itself is meant."""
@@ -51,8 +51,8 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Digesting:
-    """Every method may raise `Unavailable` and `CloudRefused`."""
+class Digests:
+    """What a review tells each of its readers. Every method may raise `Unavailable` and `CloudRefused`."""
 
     directory: Directory
     catalog: CatalogCache
@@ -60,16 +60,16 @@ class Digesting:
     cache: Cache
     requests: Requests
     keeps: Keeps
-    addressing: Addressing
+    recipients: Recipients
     clock: Clock
 
-    async def digests(self, owner: Principal, review: Review, since: datetime) -> Mapping[str, Digest]:
+    async def of(self, owner: Principal, review: Review, since: datetime) -> Mapping[str, Digest]:
         """What to tell whom, by the id of the Slack user or channel. What was kept after `since` is told too."""
         now = self.clock()
         if owner == ORGANIZATION:
             limits = tuple(each for each in await self._quotas() if is_near(each))
             return {review.channel: Digest(None, "channel", now, review.older_than, quotas=limits)}
-        whose = await self.addressing.known(owner)
+        whose = await self.recipients.known(owner)
         if await self.directory.is_own(whose.owner):
             return {}
         keys, _ = await self.cloud.keys_shown(owner)
@@ -94,7 +94,7 @@ class Digesting:
     async def _piles(
         self, found: Iterable[_Found], near: tuple[Quota, ...], whose: KnownOwner, channel: str, since: datetime
     ) -> Mapping[str, _Pile]:
-        piles, people = dict[str, _Pile](), await self.addressing.people(whose)
+        piles, people = dict[str, _Pile](), await self.recipients.people(whose)
 
         def of(readers: Sequence[Reader]) -> Sequence[_Pile]:
             if not readers:
@@ -102,7 +102,7 @@ class Digesting:
             return [piles.setdefault(reader.to, _Pile(reader.audience)) for reader in readers]
 
         for each in found:
-            for pile in of(await self.addressing.readers(whose, each.listed.resource, each.maker, people)):
+            for pile in of(await self.recipients.readers(whose, each.listed.resource, each.maker, people)):
                 if each.kept is None:
                     pile.keys.append(each.listed)
                 elif each.kept.at >= since:

@@ -29,8 +29,8 @@ from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Agenda, Keeps, Reviewed
 from bot.services.requests.transitions import Transitions
-from bot.services.review.audience import Addressing
-from bot.services.review.digest import ORGANIZATION, Digesting
+from bot.services.review.audience import Recipients
+from bot.services.review.digest import ORGANIZATION, Digests
 from bot.services.text import when
 
 LOOK_AGAIN = timedelta(days=1)
@@ -45,19 +45,19 @@ REREAD = timedelta(seconds=5)
 RESTART = timedelta(minutes=10)
 """When to begin again after Confluent has forgotten how far we were."""
 Sees: TypeAlias = Callable[[KeyId, HeldRoles], Awaitable[KeyView]]
-"""One key as this person may see it; raises `NotFound` for one that is not theirs to see. See `Viewing.key_view`."""
+"""One key as this person may see it; raises `NotFound` for one that is not theirs to see. See `KeyViews.key_view`."""
 log = logging.getLogger("latchkey.review")
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewing:
+class Reviews:
     """Carries out the items of the review, and the answer `Keep`."""
 
     transitions: Transitions
     directory: Directory
     cloud: Cloud
-    addressing: Addressing
-    digesting: Digesting
+    recipients: Recipients
+    digests: Digests
     agenda: Agenda
     keeps: Keeps
     notifier: Notifier
@@ -125,7 +125,7 @@ class Reviewing:
 
     async def _kept(self, deed: Keep, click: Click, view: KeyView) -> Attestation:
         review = self.directory.policy().review or Review(channel="")
-        owner = await self.addressing.known(view.owner.id)
+        owner = await self.recipients.known(view.owner.id)
         until = click.at + review.older_than
         return Attestation(view.key.id, click.by, deed.reason.strip(), click.at, until, orphaned=owner.is_gone)
 
@@ -186,7 +186,7 @@ class Reviewing:
         done = last if last and is_this_pass else Reviewed(now)
         if done.complete:
             return
-        for to, digest in (await self.digesting.digests(owner, review, done.at)).items():
+        for to, digest in (await self.digests.of(owner, review, done.at)).items():
             if digest.is_empty or any(to == each for each, _ in done.sent):
                 continue
             if place := await self._send(to, digest, review.channel):
@@ -209,7 +209,7 @@ class Reviewing:
         last = await self.keeps.reviewed(owner)
         if last is None or not last.sent:
             return
-        digests = await self.digesting.digests(owner, review, last.at)
+        digests = await self.digests.of(owner, review, last.at)
         for to, place in last.sent:
             digest = digests.get(to) or await self._nothing(owner, to, digests, review)
             is_elsewhere = place.channel == review.channel != to
@@ -224,6 +224,6 @@ class Reviewing:
         """What a reader sees for whom nothing is left."""
         is_channel = to == review.channel
         other = next(iter(digests.values()), None)
-        whose = other.owner if other else (await self.addressing.known(owner)).owner
+        whose = other.owner if other else (await self.recipients.known(owner)).owner
         audience: Audience = "owner" if whose and whose.kind == "user" and not is_channel else "channel"
         return Digest(whose, audience, self.transitions.clock(), review.older_than)

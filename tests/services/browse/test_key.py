@@ -30,8 +30,8 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Policy, without_a_file
 from bot.domain.requests import Request, Retired, Shown
 from bot.domain.roles import Binding
-from bot.services.browse.key import FIELD, Viewing
-from bot.services.browse.keys import MOST_OWNERS, PAGE, Listing
+from bot.services.browse.key import FIELD, KeyViews
+from bot.services.browse.keys import MOST_OWNERS, PAGE, KeyLists
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports.store import Change
 from bot.store import Store
@@ -83,26 +83,26 @@ class House:
 
     cloud: Organization
     store: Store
-    viewing: Viewing
-    listing: Listing
+    key_views: KeyViews
+    key_lists: KeyLists
     clock: TestClock
     policy: Policy = field(default=without_a_file("C01"))
 
     async def reader(self, person: Person) -> HeldRoles:
-        return await self.viewing.reader(person.slack, person.team)
+        return await self.key_views.reader(person.slack, person.team)
 
     async def list(self, person: Person, cursor: str = "", **filters: str) -> KeysPage:
-        return await self.listing.page(await self.reader(person), Filters(**filters), cursor)
+        return await self.key_lists.page(await self.reader(person), Filters(**filters), cursor)
 
     async def sees(self, person: Person, key: str = "KEY0000000000001") -> bool:
         try:
-            await self.viewing.key_view(KeyId(key), await self.reader(person))
+            await self.key_views.key_view(KeyId(key), await self.reader(person))
         except NotFound:
             return False
         return True
 
     async def may(self, person: Person, key: str = "KEY0000000000001") -> set[Operation]:
-        return set((await self.viewing.key_view(KeyId(key), await self.reader(person))).may)
+        return set((await self.key_views.key_view(KeyId(key), await self.reader(person))).may)
 
     async def keep(self, request: Request) -> None:
         await keep(self.store, request)
@@ -127,7 +127,7 @@ async def a_house() -> AsyncGenerator[House]:
     store = a_store(redis, clock)
     houses: list[House] = []
     services = composed(store, cloud, slack, clock, lambda: houses[0].policy)
-    house = House(cloud, store, services.viewing, services.listing, clock)
+    house = House(cloud, store, services.key_views, services.key_lists, clock)
     houses.append(house)
     try:
         yield house
@@ -232,7 +232,7 @@ async def test_that_confluent_refuses_a_key_means_little_where_its_owners_keys_a
 
         house.cloud.minted.clear()
         with pytest.raises(NotFound, match="it was deleted"):
-            await house.viewing.key_view(asked_for.id, await house.reader(DANA))
+            await house.key_views.key_view(asked_for.id, await house.reader(DANA))
 
 
 async def test_a_key_that_is_not_there_and_one_that_is_not_theirs_are_told_in_the_same_words() -> None:
@@ -242,7 +242,7 @@ async def test_a_key_that_is_not_there_and_one_that_is_not_theirs_are_told_in_th
         held_roles, told = await house.reader(OTTO), set[str]()
         for key in ("KEY0000000000001", "KEY0000000000002", "KEY0000000000009", ""):
             with pytest.raises(NotFound) as error:
-                await house.viewing.key_view(KeyId(key), held_roles)
+                await house.key_views.key_view(KeyId(key), held_roles)
             told.add(error.value.tell)
 
         assert len(told) == 1
@@ -254,7 +254,7 @@ async def test_a_key_shows_its_resource_by_name_its_age_and_no_marker() -> None:
         house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
         house.clock.advance(3 * DAY)
 
-        view = await house.viewing.key_view(KeyId("KEY0000000000001"), await house.reader(DANA))
+        view = await house.key_views.key_view(KeyId("KEY0000000000001"), await house.reader(DANA))
 
         assert (view.key.description, view.age) == ("reads orders", 3 * DAY)
         assert (view.resource, view.owner_name) == (build.CLUSTER, "orders-service")
@@ -269,7 +269,7 @@ async def test_a_resource_that_the_catalog_does_not_know_is_covered_at_the_organ
         house.roles(FEMI, ("OrganizationAdmin", ""))
 
         assert not await house.sees(ERIN)
-        view = await house.viewing.key_view(KeyId("KEY0000000000001"), await house.reader(FEMI))
+        view = await house.key_views.key_view(KeyId("KEY0000000000001"), await house.reader(FEMI))
         assert view.resource == Cluster(Kind.KAFKA, "lkc-gone01", "lkc-gone01", "", "")
         assert view.may == {EDIT, DELETE}  # nobody knows what a new key would open
 
@@ -283,13 +283,13 @@ async def test_a_key_of_a_kind_that_nobody_knows_is_shown_to_who_manages_all_and
         assert not await house.sees(ERIN)
         assert await house.may(FEMI) == set()
         with pytest.raises(Refused, match="does not know what this key opens"):
-            await house.viewing.delete_page(KeyId("KEY0000000000001"), await house.reader(FEMI))
-        assert (await house.viewing.catalog.index()).resource(other_key(kind=None)) is None
+            await house.key_views.delete_page(KeyId("KEY0000000000001"), await house.reader(FEMI))
+        assert (await house.key_views.catalog.index()).resource(other_key(kind=None)) is None
 
 
 async def test_a_user_who_owns_a_key_is_told_apart_from_a_service_account_that_nobody_lists() -> None:
     async with a_house() as house:
-        index = await house.viewing.catalog.index()
+        index = await house.key_views.catalog.index()
 
         assert [index.owner(Principal(each)) for each in ("u-x", "sa-x")] == [
             MyAccount(Principal("u-x")),
@@ -312,7 +312,7 @@ async def test_what_may_be_asked_for_follows_the_policy_and_the_state_of_the_key
         house.policy = replace(house.policy, rules=(a_rule(name="no", forbid="Ask the platform team."),))
         assert await house.may(DANA) == set()
         with pytest.raises(Refused, match=r"Ask the platform team\. Nothing was changed\. \(Rule: no\.\)"):
-            await house.viewing.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
+            await house.key_views.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
 
 
 async def test_a_key_without_an_end_cannot_be_extended_and_one_that_is_ending_can_nothing() -> None:
@@ -321,7 +321,7 @@ async def test_a_key_without_an_end_cannot_be_extended_and_one_that_is_ending_ca
         await house.keep(made())
         assert await house.may(DANA) == {EDIT, DELETE, ROTATE}
         with pytest.raises(Refused, match="gave this key no end"):
-            await house.viewing.extend_page(KeyId("KEY0000000000001"), await house.reader(DANA))
+            await house.key_views.extend_page(KeyId("KEY0000000000001"), await house.reader(DANA))
 
     async with a_house() as house:
         house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
@@ -346,7 +346,7 @@ async def test_nobody_changes_a_key_of_latchkeys_own_account() -> None:
         held_roles, key = await house.reader(FEMI), KeyId("KEY0000000000001")
 
         assert await house.may(FEMI) == set()
-        for page in (house.viewing.edit_page, house.viewing.delete_page, house.viewing.rotate_page):
+        for page in (house.key_views.edit_page, house.key_views.delete_page, house.key_views.rotate_page):
             with pytest.raises(Refused, match="Latchkey’s own account"):
                 await page(key, held_roles)
 
@@ -358,8 +358,8 @@ async def test_a_text_longer_than_a_field_is_refused_rather_than_cut() -> None:
         held_roles = await house.reader(DANA)
 
         with pytest.raises(Refused, match=r"has 3,001 characters.*nothing was changed"):
-            await house.viewing.edit_page(KeyId("KEY0000000000001"), held_roles)
-        page = await house.viewing.edit_page(KeyId("KEY0000000000002"), held_roles)
+            await house.key_views.edit_page(KeyId("KEY0000000000001"), held_roles)
+        page = await house.key_views.edit_page(KeyId("KEY0000000000002"), held_roles)
         assert len(page.view.key.description) == FIELD
 
 
@@ -371,7 +371,7 @@ async def test_the_page_to_extend_knows_what_is_left_of_the_present_life() -> No
         house.cloud.add(key)
         house.clock.advance(10 * DAY)
 
-        page = await house.viewing.extend_page(key.id, await house.reader(DANA))
+        page = await house.key_views.extend_page(key.id, await house.reader(DANA))
 
         assert page.left == 20 * DAY
 
@@ -382,7 +382,7 @@ async def test_the_page_to_rotate_offers_what_the_rule_allows() -> None:
         rule = a_rule(lifetime=45 * DAY, overlap=2 * DAY)
         house.policy = replace(house.policy, rules=(rule,))
 
-        page = await house.viewing.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
+        page = await house.key_views.rotate_page(KeyId("KEY0000000000001"), await house.reader(DANA))
 
         assert (page.overlaps, page.terms.lifetime) == ((0, 1, 2), 45 * DAY)
 
@@ -602,7 +602,7 @@ async def test_an_account_that_was_made_with_its_key_goes_by_its_name_at_once() 
         await house.keep(build.shown(ask=ask, key=key))
         house.cloud.add(key)
 
-        view = await house.viewing.key_view(key.id, await house.reader(DANA))
+        view = await house.key_views.key_view(key.id, await house.reader(DANA))
 
         assert (view.owner.id, view.owner_name) == ("sa-new001", "clicks-service")
 
@@ -610,11 +610,11 @@ async def test_an_account_that_was_made_with_its_key_goes_by_its_name_at_once() 
 async def test_a_catalog_is_indexed_once_for_each_time_that_it_is_read() -> None:
     """For 20,000 clusters it takes a while, and a review looks keys up for thousands of owners."""
     async with a_house() as house:
-        first = await house.viewing.catalog.index()
-        again = await house.viewing.catalog.index()
+        first = await house.key_views.catalog.index()
+        again = await house.key_views.catalog.index()
         house.grow(1)
-        await house.viewing.catalog.refresh()
-        after = await house.viewing.catalog.index()
+        await house.key_views.catalog.refresh()
+        after = await house.key_views.catalog.index()
 
         assert again is first
         assert "sa-0000" in after.accounts.keys() - first.accounts.keys()

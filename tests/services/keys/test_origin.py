@@ -102,12 +102,12 @@ async def test_who_asked_for_a_key_that_is_gone_reads_that_and_nobody_else_does(
         (minted,) = world.cloud.minted.values()
         minted.deleted_at = world.clock()
         services = world.start().services
-        directory, viewing = services.directory, services.viewing
+        directory, key_views = services.directory, services.key_views
 
         with pytest.raises(NotFound, match="any more: it was deleted"):
-            await viewing.key_view(minted.key.id, await directory.held_roles(build.DANA))
+            await key_views.key_view(minted.key.id, await directory.held_roles(build.DANA))
         with pytest.raises(NotFound, match="There is no such key, or it is not yours to see"):
-            await viewing.key_view(minted.key.id, await directory.held_roles(build.OTTO))
+            await key_views.key_view(minted.key.id, await directory.held_roles(build.OTTO))
 
 
 @pytest.mark.parametrize(("gone_on", "how"), [(3, "expired"), (1, "was deleted")])
@@ -121,11 +121,11 @@ async def test_who_asked_for_a_key_reads_whether_it_expired_or_was_deleted_befor
         world.clock.now += timedelta(days=gone_on)
         minted.deleted_at = world.clock()
         services = world.start().services
-        directory, viewing = services.directory, services.viewing
+        directory, key_views = services.directory, services.key_views
         if how == "was deleted":
             await looked(world)
             assert isinstance(await world.state(), Retired)
             world.clock.now = expires + timedelta(days=1)
 
         with pytest.raises(NotFound, match=f"any more: it {how}"):
-            await viewing.key_view(minted.key.id, await directory.held_roles(build.DANA))
+            await key_views.key_view(minted.key.id, await directory.held_roles(build.DANA))

@@ -16,6 +16,7 @@ from bot.services.commands import Delete, Edit, Extend, Rotate, fingerprint
 from bot.services.form.validate import LIMITS
 from bot.services.pages import EditPage, Page, TextPage
 from bot.services.requests.change import CONFIRM, KeyRequests, chosen
+from bot.services.requests.submit import SENT_ALREADY
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DANA, DAY, NOW
@@ -61,7 +62,7 @@ async def ask(world: World, deed: Edit | Delete | Rotate | Extend, click: str = 
     """Dana asks; returns what she reads."""
     services = (world.processes or [world.start()])[0].services
     service = KeyRequests(
-        services.forms.proposals, services.viewing, services.directory, services.catalog, world.cloud, world.clock
+        services.forms.proposals, services.key_views, services.directory, services.catalog, world.cloud, world.clock
     )
     clicked = build.a_click(deed, at=world.clock(), id=click, anyway=True)
     match deed:
@@ -148,9 +149,28 @@ async def test_the_request_holds_the_key_with_its_marker_and_shows_its_texts_wit
 
     assert (found := await asked(world)) is not None
     assert (found.name, found.description) == ("orders v2", "now v2")
+    assert found.key is not None
     assert found.key == world.cloud.minted[KEY].key
     assert "[lk:" in found.key.description
     assert (found.id, found.requester, found.asked_at) == ("R2", DANA, NOW)
+
+
+@pytest.mark.parametrize(
+    ("approvals", "said"),
+    [
+        (0, f"No approval is needed. Key `{KEY}` is being deleted. Latchkey writes to you."),
+        (1, "Your request is on its way. Latchkey writes to you when it is decided."),
+    ],
+)
+async def test_the_answer_says_whether_somebody_has_to_approve(world: World, approvals: int, said: str) -> None:
+    world.policy = build.policy_of(build.a_rule(approvals))
+    page = await ask(world, Delete(KEY, CONFIRM))
+
+    assert isinstance(page, TextPage)
+    assert page.text == said
+    again = await ask(world, Delete(KEY, CONFIRM))
+    assert isinstance(again, TextPage)
+    assert again.text == SENT_ALREADY
 
 
 # --- a key that changes under the hands -------------------------------------------------------------------------------

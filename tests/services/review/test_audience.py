@@ -10,7 +10,7 @@ from bot.domain.errors import Throttled
 from bot.domain.keys import Cluster, MyAccount, OrganizationScope, Person, Principal, Resource, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.domain.policy import RoleMapping
-from bot.services.review.audience import MOST_OWNERS, Addressing, KnownOwner
+from bot.services.review.audience import MOST_OWNERS, KnownOwner, Recipients
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, FEMI, HERE, OTTO
@@ -41,21 +41,21 @@ def mapped(
 
 
 @pytest.fixture
-def addressing(world: World) -> Addressing:
-    return world.start().services.reviewing.addressing
+def recipients(world: World) -> Recipients:
+    return world.start().services.reviews.recipients
 
 
-async def asked(addressing: Addressing, known: KnownOwner = KNOWN) -> set[tuple[str, str]]:
+async def asked(recipients: Recipients, known: KnownOwner = KNOWN) -> set[tuple[str, str]]:
     """Who is asked, and as what."""
-    return {(each.to, each.audience) for each in await addressing.people(known)}
+    return {(each.to, each.audience) for each in await recipients.people(known)}
 
 
-async def readers(addressing: Addressing, resource: Resource | None = CLUSTER, known: KnownOwner = KNOWN) -> list[str]:
-    people = await addressing.people(known)
-    return [each.to for each in await addressing.readers(known, resource, MADE, people)]
+async def readers(recipients: Recipients, resource: Resource | None = CLUSTER, known: KnownOwner = KNOWN) -> list[str]:
+    people = await recipients.people(known)
+    return [each.to for each in await recipients.readers(known, resource, MADE, people)]
 
 
-async def test_an_owner_is_known_as_confluent_has_it_now(world: World, addressing: Addressing) -> None:
+async def test_an_owner_is_known_as_confluent_has_it_now(world: World, recipients: Recipients) -> None:
     made = Account(Principal("sa-new001"), "clicks-service", "")
     world.cloud.accounts[made.id] = made
     known = [
@@ -66,59 +66,59 @@ async def test_an_owner_is_known_as_confluent_has_it_now(world: World, addressin
         KnownOwner(MyAccount(Principal("u-gone")), "", is_gone=True),
     ]
 
-    assert [await addressing.known(each.owner.id) for each in known] == known
+    assert [await recipients.known(each.owner.id) for each in known] == known
 
 
-async def test_nobody_is_taken_for_gone_by_a_confluent_that_shows_a_part(world: World, addressing: Addressing) -> None:
+async def test_nobody_is_taken_for_gone_by_a_confluent_that_shows_a_part(world: World, recipients: Recipients) -> None:
     world.cloud.is_partial = True
 
     for principal in (DANA.principal, Principal("sa-gone")):
         with pytest.raises(Throttled):
-            await addressing.known(principal)
+            await recipients.known(principal)
 
 
 @pytest.mark.parametrize("known", [GONE, KnownOwner(MyAccount(DANA.principal), "Dana", is_gone=True)])
 async def test_nobody_is_asked_about_keys_of_an_owner_that_is_gone(
-    world: World, addressing: Addressing, known: KnownOwner
+    world: World, recipients: Recipients, known: KnownOwner
 ) -> None:
     owning(world, ERIN)
 
-    assert await asked(addressing, known) == set()
-    people = await addressing.people(KNOWN)
-    assert await addressing.readers(known, CLUSTER, MADE, people) == ()
+    assert await asked(recipients, known) == set()
+    people = await recipients.people(KNOWN)
+    assert await recipients.readers(known, CLUSTER, MADE, people) == ()
 
 
-async def test_a_user_is_asked_about_all_keys_of_their_own(addressing: Addressing) -> None:
+async def test_a_user_is_asked_about_all_keys_of_their_own(recipients: Recipients) -> None:
     known = KnownOwner(MyAccount(OTTO.principal), "Otto", is_gone=False)
 
-    assert await asked(addressing, known) == {(OTTO.slack, "owner")}
+    assert await asked(recipients, known) == {(OTTO.slack, "owner")}
     for resource in (CLUSTER, CLOUD, None):
-        assert await readers(addressing, resource, known) == [OTTO.slack]
+        assert await readers(recipients, resource, known) == [OTTO.slack]
 
 
-async def test_a_user_who_is_not_in_slack_is_not_asked(world: World, addressing: Addressing) -> None:
+async def test_a_user_who_is_not_in_slack_is_not_asked(world: World, recipients: Recipients) -> None:
     world.slack.people.remove(OTTO)
 
-    assert await asked(addressing, KnownOwner(MyAccount(OTTO.principal), "Otto", is_gone=False)) == set()
+    assert await asked(recipients, KnownOwner(MyAccount(OTTO.principal), "Otto", is_gone=False)) == set()
 
 
 async def test_whoever_has_the_address_and_is_somebody_else_by_the_policy_is_not_asked(
-    world: World, addressing: Addressing
+    world: World, recipients: Recipients
 ) -> None:
     world.policy = replace(world.policy, people={OTTO.slack: DANA.principal})
 
-    assert await asked(addressing, KnownOwner(MyAccount(OTTO.principal), "Otto", is_gone=False)) == set()
+    assert await asked(recipients, KnownOwner(MyAccount(OTTO.principal), "Otto", is_gone=False)) == set()
 
 
-async def test_whoever_owns_the_account_itself_is_asked(world: World, addressing: Addressing) -> None:
+async def test_whoever_owns_the_account_itself_is_asked(world: World, recipients: Recipients) -> None:
     owning(world, ERIN)
     owning(world, FEMI, role="Operator")
     owning(world, OTTO, crn=HERE)
 
-    assert await asked(addressing) == {(ERIN.slack, "account-owner")}
+    assert await asked(recipients) == {(ERIN.slack, "account-owner")}
 
 
-async def test_whoever_the_policy_gives_the_account_is_asked_once(world: World, addressing: Addressing) -> None:
+async def test_whoever_the_policy_gives_the_account_is_asked_once(world: World, recipients: Recipients) -> None:
     owning(world, ERIN)
     mapped(world, ERIN.slack)
     mapped(world, FEMI.slack)
@@ -126,17 +126,17 @@ async def test_whoever_the_policy_gives_the_account_is_asked_once(world: World, 
     mapped(world, OTTO.slack, scope="service-account=sa-other1")
     mapped(world, OTTO.slack, scope="")
 
-    assert await asked(addressing) == {(ERIN.slack, "account-owner"), (FEMI.slack, "account-owner")}
-    assert len(await addressing.people(KNOWN)) == 2
+    assert await asked(recipients) == {(ERIN.slack, "account-owner"), (FEMI.slack, "account-owner")}
+    assert len(await recipients.people(KNOWN)) == 2
 
 
-async def test_so_many_owners_of_an_account_are_asked_and_no_more(world: World, addressing: Addressing) -> None:
+async def test_so_many_owners_of_an_account_are_asked_and_no_more(world: World, recipients: Recipients) -> None:
     crowd = [build.a_person(f"Person{number}") for number in range(MOST_OWNERS + 2)]
     world.cloud.people += crowd
     world.slack.people += crowd
     owning(world, *crowd)
 
-    assert await asked(addressing) == {(each.slack, "account-owner") for each in crowd[:MOST_OWNERS]}
+    assert await asked(recipients) == {(each.slack, "account-owner") for each in crowd[:MOST_OWNERS]}
 
 
 @pytest.mark.parametrize(
@@ -149,22 +149,22 @@ async def test_so_many_owners_of_an_account_are_asked_and_no_more(world: World, 
     ],
 )
 async def test_an_owner_of_the_account_sees_the_keys_that_this_covers_and_others_whoever_asked_for_them(
-    world: World, addressing: Addressing, resource: Resource | None, sees: Person
+    world: World, recipients: Recipients, resource: Resource | None, sees: Person
 ) -> None:
     owning(world, ERIN)
 
-    assert await readers(addressing, resource) == [sees.slack]
+    assert await readers(recipients, resource) == [sees.slack]
 
 
-async def test_where_nobody_asked_for_it_nobody_sees_it(world: World, addressing: Addressing) -> None:
+async def test_where_nobody_asked_for_it_nobody_sees_it(world: World, recipients: Recipients) -> None:
     owning(world, ERIN)
 
-    assert await addressing.readers(KNOWN, CLOUD, None, await addressing.people(KNOWN)) == []
+    assert await recipients.readers(KNOWN, CLOUD, None, await recipients.people(KNOWN)) == []
 
 
 async def test_whoever_asked_for_a_key_and_is_another_user_by_now_does_not_see_it(
-    world: World, addressing: Addressing
+    world: World, recipients: Recipients
 ) -> None:
     world.policy = replace(world.policy, people={DANA.slack: OTTO.principal})
 
-    assert await readers(addressing) == []
+    assert await readers(recipients) == []

@@ -22,7 +22,7 @@ from bot.services.pages import TextPage
 from bot.services.ports.slack import Profile
 from bot.services.ports.store import Stored
 from bot.services.review import run
-from bot.services.review.run import Reviewing
+from bot.services.review.run import Reviews
 from bot.store import Store
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NOW, OTTO
@@ -91,10 +91,10 @@ class Office:
     slack: Slack
     store: Store
     policy: Policy
-    review: Reviewing = field(init=False)
+    review: Reviews = field(init=False)
 
     def __post_init__(self) -> None:
-        self.review = composed(self.store, self.cloud, self.slack, self.clock, lambda: self.policy).reviewing
+        self.review = composed(self.store, self.cloud, self.slack, self.clock, lambda: self.policy).reviews
 
     def add(self, id_: str, owner: Principal = ACCOUNT.id, at: datetime | None = OLD, **fields: object) -> ApiKey:
         """A key for the Kafka cluster that was not made by Latchkey."""
@@ -278,7 +278,7 @@ async def test_a_requester_who_is_another_confluent_user_now_is_not_shown_the_ke
 @pytest.mark.parametrize("owner", [GONE, Principal("sa-gone01")])
 async def test_no_owner_is_said_to_be_gone_while_confluent_may_show_only_a_part(owner: Principal) -> None:
     async with an_office() as office:
-        known = office.review.addressing.known
+        known = office.review.recipients.known
         assert (await known(owner)).is_gone
         office.cloud.is_partial = True
 
