@@ -10,7 +10,6 @@ RUN /opt/latchkey/bin/pip install --require-hashes --only-binary :all: -r requir
 COPY pyproject.toml README.md LICENSE app-manifest.yml ./
 COPY bot bot
 COPY handlers handlers
-COPY sandbox sandbox
 RUN /opt/latchkey/bin/pip install --no-deps --no-build-isolation .
 
 FROM python:${PYTHON}

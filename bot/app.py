@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from slack_bolt.async_app import AsyncApp
 
 import handlers
-from bot import server
+from bot import installed, server
 from bot.assembly import Parts, assemble, response_url_bases
 from bot.background import Background, background
 from bot.connections import World, bolt, connected, policy_source, socket_mode
@@ -53,6 +53,8 @@ log = logging.getLogger("latchkey")
 async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now) -> None:
     """Run until `stop`, then take no more work, finish what was begun, and close. Raises `StartupError`."""
     async with connected(settings, clock, stop) as world, AsyncExitStack() as stack:
+        if problem := installed.problem():
+            log.warning(problem)
         registry = CollectorRegistry()
         source = policy_source(settings)
         parts = assemble(settings, world, registry, source.current)
@@ -87,6 +89,7 @@ async def doctor(settings: Settings) -> int:
             policy = policy_source(settings).current()
             seals, configured = await world.store.seals.count(), world.store.seals.key_ids
             found = [
+                ("installation", installed.problem(), f": {installed.version()}"),
                 ("Slack", None, f": {world.workspace.name} ({world.workspace.team})"),
                 ("channels", await _channel_problems(world, policy), ""),
                 ("people", None, f": {await unconfirmed(world.slack, policy)}"),

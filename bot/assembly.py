@@ -49,12 +49,10 @@ from bot.services.review.audience import Recipients
 from bot.services.review.digest import Digests
 from bot.services.review.run import Reviews
 from bot.services.worker import Bell, Worker
-from bot.settings import Settings
+from bot.settings import SLACKS, Settings
 from bot.slack.api.client import Replies
 from bot.slack.api.notifier import AckedViews, SlackNotifier
 from bot.slack.api.people import SlackPeople
-
-SLACKS = {"slack.com", "slack-gov.com"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

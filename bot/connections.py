@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 
 import aiohttp
 from redis.asyncio import Redis
@@ -14,7 +13,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import logs
+from bot import installed, logs
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
@@ -38,6 +37,10 @@ PATIENCE = timedelta(minutes=2)
 ASKED_AGAIN_SECONDS = 5.0
 SLACK_SECONDS = 10.0
 """How long one call of Slack's Web API may take."""
+_FOR_TRYING_OUT = (
+    "The embedded server is for trying Latchkey out: it lives and dies with this machine. "
+    "For production, set REDIS_URL to a Redis or Valkey of your own."
+)
 log = logging.getLogger("latchkey")
 
 
@@ -76,11 +79,13 @@ async def connected(settings: Settings, clock: Clock, stop: asyncio.Event | None
                 settings.confluent_cloud_endpoint,
                 settings.confluent_cloud_api_key,
                 Secret(settings.confluent_cloud_api_secret.get_secret_value()),
-                version=_version(),
+                version=installed.version(),
             )
         )
         cloud = ConfluentCloud(client)
-        prober = await stack.enter_async_context(ConfluentProber(settings.confluent_cloud_endpoint, version=_version()))
+        prober = await stack.enter_async_context(
+            ConfluentProber(settings.confluent_cloud_endpoint, version=installed.version())
+        )
         await look_at_confluent(cloud)
         store = Store.open(redis, sealer, workspace.team, clock)
         yield World(slack, session, workspace, redis, store, client, cloud, clock, prober)
@@ -186,6 +191,8 @@ async def _redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> R
             url = settings.redis_url.get_secret_value()
         else:
             url = await stack.enter_async_context(embedded(settings.latchkey_data_dir))
+            if settings.is_real_slack:
+                log.warning(_FOR_TRYING_OUT)
         redis = connect(url, insecure=settings.latchkey_redis_insecure)
         stack.push_async_callback(redis.aclose)
         for problem in await redis_problems(redis, keys):
@@ -209,10 +216,3 @@ async def look_at_confluent(cloud: ConfluentCloud) -> None:
         ) from None
     except LatchkeyError as error:
         log.warning("Confluent Cloud did not answer at the start: %s", error)
-
-
-def _version() -> str:
-    try:
-        return version("latchkey")
-    except PackageNotFoundError:
-        return "0"

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +18,8 @@ from bot import variables
 
 SECRETS_DIR = "LATCHKEY_SECRETS_DIR"
 DEFAULT_SECRETS_DIR = Path("/run/secrets")
+SLACKS = frozenset({"slack.com", "slack-gov.com"})
+"""Hosts of Slack's own Web API."""
 
 
 class SettingsError(Exception):
@@ -142,6 +145,11 @@ class Settings(BaseSettings):
     def _as_a_folder(cls, url: str) -> str:
         """The Slack SDK joins method names to it, which would replace a last part without a slash."""
         return f"{url}/"
+
+    @property
+    def is_real_slack(self) -> bool:
+        """Whether Slack is Slack's own, and not the sandbox or a Slack of a test."""
+        return urlsplit(self.slack_api_url).netloc in SLACKS
 
 
 SECRETS = tuple(

