@@ -160,6 +160,17 @@ async def test_the_review_page_says_who_can_approve_and_what_was_not_checked(wor
     assert world.history == []
 
 
+async def test_the_review_page_is_of_the_last_minute_and_a_request_is_of_this_moment(world: World) -> None:
+    service, asked = forms(world), list[int]()
+    for number in range(2):
+        await service.check(Check(DRAFT), build.a_click(Check(DRAFT), id=f"D{number}"))
+        asked.append(world.plan.calls.count("cloud.users"))
+    assert asked[1] == asked[0]
+
+    await service.send(Send("D1"), build.a_click(Send("D1")))
+    assert world.plan.calls.count("cloud.users") > asked[1]
+
+
 @pytest.mark.parametrize(
     ("draft", "wrong"),
     [
