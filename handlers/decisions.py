@@ -11,8 +11,8 @@ from bot.domain.keys import RequestId
 from bot.services.commands import (
     Anyway,
     Approve,
+    Back,
     Cancel,
-    Change,
     Deed,
     Deny,
     DropFormer,
@@ -32,7 +32,7 @@ def _longer(request: RequestId, attempt: int, until: int) -> KeepFormer:
 
 
 _COMMANDS: Mapping[str, Callable[[Body], Deed]] = {
-    ids.REVIEW_BACK: lambda body: Change(read.request_id(body)),
+    ids.REVIEW_BACK: lambda body: Back(read.request_id(body)),
     ids.ANYWAY: lambda body: Anyway(read.request_id(body)),
     ids.APPROVE: lambda body: Approve(*read.key_ref(body)),
     ids.CANCEL: lambda body: Cancel(read.request_id(body)),

@@ -77,6 +77,21 @@ def test_listeners_are_thin() -> None:
     assert [where(*found) for found in listeners if lines(found[1]) > LISTENER_LINES] == []
 
 
+def types(path: Path) -> Iterator[str]:
+    """The public classes and type aliases of a module."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+            yield ast.unparse(node.target)
+
+
+def test_a_type_of_the_domain_and_services_has_a_name_of_its_own() -> None:
+    found = Counter(chain.from_iterable(map(types, modules("bot/domain", "bot/services", "handlers"))))
+
+    assert [name for name, number in found.items() if number > 1 and not name.startswith("_")] == []
+
+
 def pinned(lock: str) -> dict[str, str]:
     """Package name → version, as the lock has them (the same package twice where platforms differ: the last)."""
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", (ROOT / lock).read_text("utf-8"), flags=re.MULTILINE))

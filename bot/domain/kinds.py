@@ -97,7 +97,7 @@ class Snippet(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class KindRow:
     """Everything that is particular to a kind of key."""
 
     value: str
@@ -176,17 +176,17 @@ class Kind(StrEnum):
     """What an API key opens."""
 
     _value_: str
-    row: Row
+    row: KindRow
 
-    def __new__(cls, row: "Row | str") -> Self:
+    def __new__(cls, row: "KindRow | str") -> Self:
         """Make the member of a row; `Kind("kafka")` looks one up, and never comes here."""
-        assert isinstance(row, Row)  # noqa: S101 -- for type checkers
+        assert isinstance(row, KindRow)  # noqa: S101 -- for type checkers
         member = str.__new__(cls, row.value)
         member._value_ = row.value
         member.row = row
         return member
 
-    KAFKA = Row(
+    KAFKA = KindRow(
         value="kafka",
         shape=Shape.CLUSTER,
         label="Kafka",
@@ -209,7 +209,7 @@ class Kind(StrEnum):
             Snippet("curl", "Kafka REST (curl)", "curl"),
         ),
     )
-    SCHEMA_REGISTRY = Row(
+    SCHEMA_REGISTRY = KindRow(
         value="schema-registry",
         shape=Shape.CLUSTER,
         label="Schema Registry",
@@ -229,7 +229,7 @@ class Kind(StrEnum):
             Snippet("curl", "Schema Registry (curl)", "curl"),
         ),
     )
-    KSQLDB = Row(
+    KSQLDB = KindRow(
         value="ksqldb",
         shape=Shape.KSQL,
         label="ksqlDB",
@@ -249,7 +249,7 @@ class Kind(StrEnum):
         ),
         snippets=(Snippet("curl", "ksqlDB (curl)", "curl"), Snippet("ksql", "ksqlDB CLI", "ksql")),
     )
-    FLINK = Row(
+    FLINK = KindRow(
         value="flink",
         shape=Shape.REGION,
         label="Flink",
@@ -268,7 +268,7 @@ class Kind(StrEnum):
             Snippet("env", "Flink Table API (environment variables)", "flink-table-api"),
         ),
     )
-    CLOUD = Row(
+    CLOUD = KindRow(
         value="cloud",
         shape=Shape.ORGANIZATION,
         label="Cloud resource management",
@@ -285,7 +285,7 @@ class Kind(StrEnum):
             Snippet("terraform", _TERRAFORM, "terraform-cloud"),
         ),
     )
-    TABLEFLOW = Row(
+    TABLEFLOW = KindRow(
         value="tableflow",
         shape=Shape.ORGANIZATION,
         label="Tableflow",
@@ -301,7 +301,7 @@ class Kind(StrEnum):
             Snippet("terraform", _TERRAFORM, "terraform-tableflow"),
         ),
     )
-    GLOBAL = Row(
+    GLOBAL = KindRow(
         value="global",
         shape=Shape.ORGANIZATION,
         label="Global",

@@ -27,7 +27,7 @@ LEAST_TRIES = 3
 """Looks before time alone ends it: a Latchkey that was away for ten minutes still looks properly."""
 DETAIL = 200
 """Characters of the other side's words that are kept."""
-Verdict: TypeAlias = Literal["", "works", "no-permission", "unreachable", "gave-up"]
+ProbeVerdict: TypeAlias = Literal["", "works", "no-permission", "unreachable", "gave-up"]
 """`works`: accepted. `no-permission`: refused with 403: its owner may do nothing yet, or an IP filter keeps us out, and
 nobody could show that the two answers differ. `unreachable`: not from here, as in a private network. `gave-up`: still
 refused after ten minutes. "": not known yet, or no longer asked."""
@@ -52,7 +52,7 @@ class Answer:
 class Probe:
     """How far the look at a new key is. `next_at` None: there is no further one."""
 
-    verdict: Verdict = ""
+    verdict: ProbeVerdict = ""
     at: datetime | None = None
     """When the verdict was reached."""
     next_at: datetime | None = None
@@ -155,5 +155,5 @@ def _step(seen: Probe, jitter: float) -> timedelta:
     return STEPS[min(seen.tries, len(STEPS)) - 1] * (1 + JITTER * jitter)
 
 
-def _over(seen: Probe, verdict: Verdict, now: datetime) -> Probe:
+def _over(seen: Probe, verdict: ProbeVerdict, now: datetime) -> Probe:
     return replace(seen, verdict=verdict, at=now, next_at=None)

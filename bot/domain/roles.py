@@ -25,7 +25,7 @@ class Whose(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RoleRow:
     """One role of the table."""
 
     kinds: frozenset[Kind]
@@ -37,53 +37,57 @@ _CLUSTERS = frozenset({Kind.KAFKA, Kind.SCHEMA_REGISTRY, Kind.KSQLDB})
 _DATA = _CLUSTERS | {Kind.FLINK}
 _OWN_CLUSTERS = "Clusters (Kafka, ksqlDB, and Schema Registry) owned by the principal."
 
-DOCUMENTED: Mapping[str, Row] = {
-    "CloudClusterAdmin": Row(frozenset({Kind.KAFKA}), Whose.ANYONES, "Kafka clusters owned by the principal."),
-    "DataDiscovery": Row(
+DOCUMENTED: Mapping[str, RoleRow] = {
+    "CloudClusterAdmin": RoleRow(frozenset({Kind.KAFKA}), Whose.ANYONES, "Kafka clusters owned by the principal."),
+    "DataDiscovery": RoleRow(
         frozenset({Kind.SCHEMA_REGISTRY}), Whose.OWN, "Schema Registry clusters owned by the principal."
     ),
-    "DeveloperManage": Row(_CLUSTERS, Whose.OWN, _OWN_CLUSTERS),
-    "DeveloperRead": Row(_CLUSTERS, Whose.OWN, _OWN_CLUSTERS),
-    "DeveloperWrite": Row(_CLUSTERS, Whose.OWN, _OWN_CLUSTERS),
-    "EnvironmentAdmin": Row(
+    "DeveloperManage": RoleRow(_CLUSTERS, Whose.OWN, _OWN_CLUSTERS),
+    "DeveloperRead": RoleRow(_CLUSTERS, Whose.OWN, _OWN_CLUSTERS),
+    "DeveloperWrite": RoleRow(_CLUSTERS, Whose.OWN, _OWN_CLUSTERS),
+    "EnvironmentAdmin": RoleRow(
         _DATA,
         Whose.ANYONES,
         "Clusters (Kafka, Schema Registry and ksqlDB) and Flink regions owned by the principal.",
     ),
-    "KsqlAdmin": Row(frozenset({Kind.KSQLDB}), Whose.ANYONES, "ksqlDB clusters that the principal has access to."),
-    "Operator": Row(_DATA, Whose.OWN, "Clusters (Kafka, Schema Registry, Flink, and ksqlDB) owned by the principal."),
-    "OrganizationAdmin": Row(
+    "KsqlAdmin": RoleRow(frozenset({Kind.KSQLDB}), Whose.ANYONES, "ksqlDB clusters that the principal has access to."),
+    "Operator": RoleRow(
+        _DATA, Whose.OWN, "Clusters (Kafka, Schema Registry, Flink, and ksqlDB) owned by the principal."
+    ),
+    "OrganizationAdmin": RoleRow(
         frozenset(Kind),
         Whose.ANYONES,
         "Clusters (Kafka, ksqlDB, and Schema Registry) and Flink in the organization and resource management APIs.",
     ),
-    "ResourceKeyAdmin": Row(
+    "ResourceKeyAdmin": RoleRow(
         _DATA,
         Whose.OTHERS,
         "Clusters (Kafka, ksqlDB, and Schema Registry) and Flink regions the principal has access to, "
         "but cannot create API keys for itself.",
     ),
-    "ResourceOwner": Row(_CLUSTERS, Whose.OWN_AND_OWNED_ACCOUNTS, _OWN_CLUSTERS),
+    "ResourceOwner": RoleRow(_CLUSTERS, Whose.OWN_AND_OWNED_ACCOUNTS, _OWN_CLUSTERS),
 }
 
 _ANY = frozenset(Kind)
 
 # The newest page (2026) speaks of service accounts' keys; of their own, it lets every user make any.
-NEWEST: Mapping[str, Row] = {
-    "CloudClusterAdmin": Row(frozenset({Kind.KAFKA, Kind.KSQLDB}), Whose.ANYONES, "Kafka and ksqlDB in its cluster."),
-    "DataDiscovery": Row(_ANY, Whose.OWN, "Its own user account only."),
-    "DeveloperManage": Row(_ANY, Whose.OWN, "Its own user account only."),
-    "DeveloperRead": Row(_ANY, Whose.OWN, "Its own user account only."),
-    "DeveloperWrite": Row(_ANY, Whose.OWN, "Its own user account only."),
-    "EnvironmentAdmin": Row(_DATA, Whose.ANYONES, "Kafka, Schema Registry, Flink and ksqlDB in its environment."),
-    "FlinkAdmin": Row(frozenset({Kind.FLINK}), Whose.ANYONES, "Flink only."),
-    "KsqlAdmin": Row(frozenset({Kind.KSQLDB}), Whose.ANYONES, "ksqlDB in its cluster."),
-    "Operator": Row(_ANY, Whose.OWN, "Its own user account only."),
-    "OrganizationAdmin": Row(_ANY, Whose.ANYONES, "All seven kinds."),
-    "ResourceKeyAdmin": Row(
+NEWEST: Mapping[str, RoleRow] = {
+    "CloudClusterAdmin": RoleRow(
+        frozenset({Kind.KAFKA, Kind.KSQLDB}), Whose.ANYONES, "Kafka and ksqlDB in its cluster."
+    ),
+    "DataDiscovery": RoleRow(_ANY, Whose.OWN, "Its own user account only."),
+    "DeveloperManage": RoleRow(_ANY, Whose.OWN, "Its own user account only."),
+    "DeveloperRead": RoleRow(_ANY, Whose.OWN, "Its own user account only."),
+    "DeveloperWrite": RoleRow(_ANY, Whose.OWN, "Its own user account only."),
+    "EnvironmentAdmin": RoleRow(_DATA, Whose.ANYONES, "Kafka, Schema Registry, Flink and ksqlDB in its environment."),
+    "FlinkAdmin": RoleRow(frozenset({Kind.FLINK}), Whose.ANYONES, "Flink only."),
+    "KsqlAdmin": RoleRow(frozenset({Kind.KSQLDB}), Whose.ANYONES, "ksqlDB in its cluster."),
+    "Operator": RoleRow(_ANY, Whose.OWN, "Its own user account only."),
+    "OrganizationAdmin": RoleRow(_ANY, Whose.ANYONES, "All seven kinds."),
+    "ResourceKeyAdmin": RoleRow(
         _CLUSTERS | {Kind.TABLEFLOW}, Whose.OTHERS, "Kafka, Schema Registry, Tableflow and ksqlDB; not for itself."
     ),
-    "ResourceOwner": Row(_ANY, Whose.OWN_AND_OWNED_ACCOUNTS, "All seven kinds, of the service account it owns."),
+    "ResourceOwner": RoleRow(_ANY, Whose.OWN_AND_OWNED_ACCOUNTS, "All seven kinds, of the service account it owns."),
 }
 
 
@@ -92,7 +96,7 @@ class Table:
     """A version of the role table. `own_anywhere`: one role, wherever it is bound, is enough for keys of one's own."""
 
     name: str
-    rows: Mapping[str, Row]
+    rows: Mapping[str, RoleRow]
     own_anywhere: bool
     creates_accounts: frozenset[str] = frozenset()
     """The roles that let their holder make service accounts, by themselves or beside one that manages the key."""

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from bot.domain.kinds import CLOUDS, Kind, Row, Shape
+from bot.domain.kinds import CLOUDS, Kind, KindRow, Shape
 from bot.domain.requests import MOST_OVERLAP
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ _ELEMENTS = {
 }
 
 
-def _below(row: Row) -> str:
+def _below(row: KindRow) -> str:
     """A pattern for the paths of a kind's resources, below their environment."""
     match row.shape:
         case Shape.REGION:

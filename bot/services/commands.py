@@ -65,7 +65,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Back:
     """`Back` on the review page: show the form again, as it was typed."""
 
     draft: str
@@ -218,7 +218,7 @@ class Anyway:
 
 Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace | DropFormer | KeepFormer
 """What is done to a request that is there."""
-Deed: TypeAlias = Check | Change | Send | Edit | Delete | Rotate | Extend | Keep | Anyway | Act
+Deed: TypeAlias = Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | Anyway | Act
 
 
 def fingerprint(name: str, description: str) -> str:

@@ -48,7 +48,7 @@ log = logging.getLogger("latchkey.clicks")
 
 
 @dataclass(frozen=True, slots=True)
-class Row(Generic[C]):
+class Route(Generic[C]):
     """Who carries out one type of command, and how it is answered."""
 
     command: type[C]
@@ -67,30 +67,30 @@ def table(
     delivery: Delivery,
     key_requests: KeyRequests,
     keep: Callable[[commands.Keep, Click], Awaitable[Page | str | None]],
-) -> tuple[Row[Any], ...]:
+) -> tuple[Route[Any], ...]:
     """Every command that there is, each with its service."""
-    rows = (  # returned at once, each would be a `Row[Any]`, which takes any service for any command
-        Row(commands.Check, forms.check),
-        Row(commands.Change, forms.change),
-        Row(commands.Send, forms.send, "Request sent", opens=lambda deed, _: deed.draft),
-        Row(commands.Edit, key_requests.edit, "Request sent", opens=_of_click),
-        Row(commands.Delete, key_requests.delete, "Request sent", opens=_of_click),
-        Row(commands.Rotate, key_requests.rotate, "Request sent", opens=_of_click),
-        Row(commands.Extend, key_requests.extend, "Request sent", opens=_of_click),
-        Row(commands.Keep, keep),
-        Row(
+    rows = (  # returned at once, each would be a `Route[Any]`, which takes any service for any command
+        Route(commands.Check, forms.check),
+        Route(commands.Back, forms.back),
+        Route(commands.Send, forms.send, "Request sent", opens=lambda deed, _: deed.draft),
+        Route(commands.Edit, key_requests.edit, "Request sent", opens=_of_click),
+        Route(commands.Delete, key_requests.delete, "Request sent", opens=_of_click),
+        Route(commands.Rotate, key_requests.rotate, "Request sent", opens=_of_click),
+        Route(commands.Extend, key_requests.extend, "Request sent", opens=_of_click),
+        Route(commands.Keep, keep),
+        Route(
             commands.Approve,
             lambda deed, click: decisions.for_one_decision().approve(deed, click),
             "Approved",
             SurfaceKind.CARD,
         ),
-        Row(commands.Deny, decisions.deny, "Denied", SurfaceKind.CARD),
-        Row(commands.Cancel, decisions.cancel, "Cancelled", SurfaceKind.ASKED),
-        Row(commands.Show, delivery.show, "Not shown", SurfaceKind.KEY),
-        Row(commands.Saved, delivery.saved, stands_on=SurfaceKind.KEY),
-        Row(commands.Replace, delivery.replace, "Replaced", SurfaceKind.KEY),
-        Row(commands.DropFormer, delivery.drop_former, "Old key", SurfaceKind.KEY),
-        Row(commands.KeepFormer, delivery.keep_former, "Old key", SurfaceKind.KEY),
+        Route(commands.Deny, decisions.deny, "Denied", SurfaceKind.CARD),
+        Route(commands.Cancel, decisions.cancel, "Cancelled", SurfaceKind.ASKED),
+        Route(commands.Show, delivery.show, "Not shown", SurfaceKind.KEY),
+        Route(commands.Saved, delivery.saved, stands_on=SurfaceKind.KEY),
+        Route(commands.Replace, delivery.replace, "Replaced", SurfaceKind.KEY),
+        Route(commands.DropFormer, delivery.drop_former, "Old key", SurfaceKind.KEY),
+        Route(commands.KeepFormer, delivery.keep_former, "Old key", SurfaceKind.KEY),
     )
     return rows  # noqa: RET504 - see above
 
@@ -99,7 +99,7 @@ def table(
 class Dispatcher:
     """Carries clicks out and answers them."""
 
-    rows: tuple[Row[Any], ...]
+    rows: tuple[Route[Any], ...]
     transitions: Transitions
     notifier: Notifier
     publisher: Publisher
@@ -118,7 +118,7 @@ class Dispatcher:
         except (Unavailable, Unknown, TimeoutError) as error:
             passing = error if isinstance(error, LatchkeyError) else Unavailable(_SLOW, again="Try again in a minute.")
             log.warning("click failed for now", extra={**extra, "code": passing.code, "why": str(passing)})
-            if not isinstance(click.deed, commands.Check | commands.Change):
+            if not isinstance(click.deed, commands.Check | commands.Back):
                 return await self._later(click, passing)
             page = _apology("Not done", passing.tell, click)  # the person sits in front of the form
         except LatchkeyError as error:
@@ -236,7 +236,7 @@ class Dispatcher:
             return TextPage(row.title, SENT_ALREADY)
         return TextPage(row.title, answer) if isinstance(answer, str) else answer
 
-    async def _is_sent(self, row: Row[Any], click: Click) -> bool:
+    async def _is_sent(self, row: Route[Any], click: Click) -> bool:
         """Whether the request of this click is there, as when a double click is carried out by two processes at once.
 
         Then what stands in its way may be what it did itself: a key that changed "meanwhile", a name that is taken.
@@ -255,7 +255,7 @@ class Dispatcher:
         text = f"You already have an open request for this: {what}. Nothing else was sent. `/apikey requests` lists it."
         return TextPage("Already requested", text, anyway=held.name)
 
-    async def _remember(self, row: Row[Any], click: Click) -> RequestId | None:
+    async def _remember(self, row: Route[Any], click: Click) -> RequestId | None:
         """Put the clicked message on record. Returns its request if the message was not there, as after a crash."""
         if not isinstance(click.deed, Act) or click.card is None:
             return None
@@ -281,7 +281,7 @@ def _drawn(page: Page, click: Click) -> Page:
     return replace(page, drawing=click.id[:8]) if isinstance(page, FormPage | EditPage) else page
 
 
-def _surface(row: Row[Any], by: SlackUserId, card: CardAt, request: Request) -> Surface | None:
+def _surface(row: Route[Any], by: SlackUserId, card: CardAt, request: Request) -> Surface | None:
     """Which of a request's messages this is; None for one that whoever clicked would not have been sent."""
     if row.stands_on is SurfaceKind.CARD:
         is_told = isinstance(request, Pending) and any(user == by for user, _ in request.asked)
@@ -300,7 +300,7 @@ def _apology(title: str, text: str, click: Click) -> TextPage:
     match click.deed:
         case commands.Check():
             return TextPage(title, text, back=click.id)
-        case commands.Change(draft) | commands.Send(draft):
+        case commands.Back(draft) | commands.Send(draft):
             return TextPage(title, text, back=draft)
         case (
             commands.Deny(_, reason)

@@ -22,7 +22,7 @@ PAGE = 500
 LINES = 50
 """Audit lines that are put together: Redis walks through the log to each of them, and others wait."""
 PASSES = 3
-Change: TypeAlias = tuple[bytes | str | int, bytes, bytes]
+Swap: TypeAlias = tuple[bytes | str | int, bytes, bytes]
 """Where in a key, the value as it is, and sealed with the newest key."""
 
 
@@ -145,7 +145,7 @@ class RedisSeals:
                 put += await self._replace(connection, key, await self._resealed(key, found))
             yield put
 
-    async def _replace(self, connection: Redis, key: bytes | str, changes: Sequence[Change]) -> int:
+    async def _replace(self, connection: Redis, key: bytes | str, changes: Sequence[Swap]) -> int:
         if not changes:
             return 0
         args: list[Argument] = [argument for change in changes for argument in change]
@@ -162,10 +162,10 @@ class RedisSeals:
             found: list[Any] = await pipeline.execute(raise_on_error=False)
         return list(zip([*hashes, *strings], found, strict=True))
 
-    async def _resealed(self, key: bytes, found: object) -> list[Change]:
+    async def _resealed(self, key: bytes, found: object) -> list[Swap]:
         name = key.decode(errors="replace")
         kind = self._keys.kind(name)
-        changes = list[Change]()
+        changes = list[Swap]()
         values = cast("dict[bytes, object]", found) if isinstance(found, dict) else {b"": found}
         for part_of, sealed in values.items():
             if not isinstance(sealed, bytes) or not self._sealer.is_sealed(sealed) or self._sealer.is_newest(sealed):

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import unnamed
-from bot.domain.kinds import Kind, Row
+from bot.domain.kinds import Kind, KindRow
 from bot.slack.messages import snippets
 
 OPTIONAL = {"bootstrap", "endpoint", "short", "is_only_one", "opens_organization", "prefix", "limits", "readiness"}
@@ -22,7 +22,7 @@ WORD_IN_OPTION = 75
 @pytest.mark.parametrize("kind", Kind)
 def test_a_row_is_complete(kind: Kind) -> None:
     other = OF_A_PLACE if kind.row.is_wide else OF_THE_ORGANIZATION
-    needed = {field.name for field in fields(Row)} - OPTIONAL - other
+    needed = {field.name for field in fields(KindRow)} - OPTIONAL - other
 
     assert [name for name in sorted(needed) if not getattr(kind.row, name)] == []
     assert [name for name in sorted(other) if getattr(kind.row, name)] == []

@@ -11,9 +11,9 @@ from bot.domain.kinds import Kind
 from bot.services.commands import (
     Anyway,
     Approve,
+    Back,
     Cancel,
     CardAt,
-    Change,
     Deed,
     Delete,
     Deny,
@@ -44,7 +44,7 @@ STORED: Mapping[str, tuple[str, Deed]] = {
     ids.REPLACE: ("R1/2", Replace(R1, 2)),
     ids.DROP_FORMER: ("R1/2", DropFormer(R1, 2)),
     ids.KEEP_FORMER: ("R1/2/77", KeepFormer(R1, 2, until=77)),
-    ids.REVIEW_BACK: ("R1", Change("R1")),
+    ids.REVIEW_BACK: ("R1", Back("R1")),
     ids.ANYWAY: ("held-C1", Anyway("held-C1")),
 }
 """Buttons whose click is stored for the worker: their value, and what is stored."""

@@ -15,7 +15,7 @@ from bot.services.commands import (
     Act,
     Anyway,
     Approve,
-    Change,
+    Back,
     Check,
     Click,
     Deed,
@@ -30,10 +30,10 @@ from bot.services.commands import (
     Saved,
     Send,
 )
-from bot.services.dispatch import STALE, Dispatcher, Row, table
+from bot.services.dispatch import STALE, Dispatcher, Route, table
 from bot.services.messages import Publisher
 from bot.services.pages import FormPage, Page, TextPage
-from bot.services.ports.store import Change as Write
+from bot.services.ports.store import Change
 from bot.services.requests.submit import SENT_ALREADY
 from bot.services.requests.transitions import ROUNDS, Transitions
 from bot.services.surfaces import SurfaceKind
@@ -96,11 +96,11 @@ class Office:
     async def answer(self, deed: Any, **fields: Any) -> list[Page]:
         """Somebody clicks in a modal; returns the pages that were shown for it."""
         click = build.a_click(deed, at=self.clock(), reply=ReplyTo(view="V1"))
-        row = Row(type(deed), self.service.run, "Done", **fields)
+        row = Route(type(deed), self.service.run, "Done", **fields)
         await self.dispatcher(row).carry_out(click)
         return self.slack.pages
 
-    def dispatcher(self, *rows: Row[Any]) -> Dispatcher:
+    def dispatcher(self, *rows: Route[Any]) -> Dispatcher:
         transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
         publisher = Publisher(self.store.posts, self.slack, self.clock)
         return Dispatcher(rows, transitions, self.slack, publisher, self.store.inbox, self.store.cache)
@@ -113,7 +113,7 @@ def office() -> Office:
     return Office(store, clock, Slack([DANA, ERIN]), Service())
 
 
-def rows() -> tuple[Row[Any], ...]:
+def rows() -> tuple[Route[Any], ...]:
     nobody: Any = Anybody()
     return table(nobody, nobody, nobody, nobody, nobody.keep)
 
@@ -141,7 +141,7 @@ def test_what_is_asked_for_a_key_opens_a_request() -> None:
 
 
 def test_whoever_answers_with_a_sentence_has_a_title_for_it() -> None:
-    assert {row.command for row in rows() if not row.title} == {Check, Change, Keep, Saved}
+    assert {row.command for row in rows() if not row.title} == {Check, Back, Keep, Saved}
 
 
 async def test_a_sentence_is_shown_under_the_title_of_its_row(office: Office) -> None:
@@ -158,7 +158,7 @@ async def test_a_page_is_shown_as_it_is_and_nothing_where_there_is_nothing_to_sa
 async def test_a_command_without_a_row_is_logged_and_told(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     click = build.a_click(MadeUp(), at=office.clock(), reply=ReplyTo(view="V1"))  # type: ignore[arg-type] # a command that there is not
 
-    await office.dispatcher(Row(Approve, office.service.run)).carry_out(click)
+    await office.dispatcher(Route(Approve, office.service.run)).carry_out(click)
 
     (page,) = office.slack.pages
     assert isinstance(page, TextPage)
@@ -216,7 +216,7 @@ async def test_t10_a_click_of_an_hour_ago_does_nothing_and_says_so(office: Offic
     click = build.a_click(APPROVE, at=office.clock())
     office.clock.advance(STALE * 1.1)
 
-    await office.dispatcher(Row(Approve, office.service.run)).carry_out(click)
+    await office.dispatcher(Route(Approve, office.service.run)).carry_out(click)
 
     ((who, said),) = office.slack.said
     assert (office.service.asked, who) == (0, click.by)
@@ -226,7 +226,7 @@ async def test_t10_a_click_of_an_hour_ago_does_nothing_and_says_so(office: Offic
 async def sent(office: Office) -> None:
     """The request that the click opens is there."""
     request = build.pending(ask=build.an_ask(id=RequestId(f"click-{DELETE.kind}")))
-    await office.store.requests.commit(Write(None, request, office.clock(), build.submitted(request)))
+    await office.store.requests.commit(Change(None, request, office.clock(), build.submitted(request)))
 
 
 def of_click(_: Deed, click: Click) -> str:
@@ -272,7 +272,7 @@ async def test_what_stands_in_the_way_of_a_first_click_is_told(stopped: Office) 
 async def test_t10_a_lost_answer_is_given_again_and_nothing_else_is_done_again(office: Office) -> None:
     office.slack.wrong = Unavailable("Slack did not answer.")
     click = build.a_click(APPROVE, at=office.clock(), reply=ReplyTo(view="V1"))
-    dispatcher = office.dispatcher(Row(Approve, office.service.run, "Done", SurfaceKind.CARD))
+    dispatcher = office.dispatcher(Route(Approve, office.service.run, "Done", SurfaceKind.CARD))
 
     again = await dispatcher.carry_out(click)
     assert again is not None
@@ -290,7 +290,7 @@ async def test_an_answer_that_slack_never_takes_is_given_up_after_an_hour(
 ) -> None:
     office.slack.wrong = Unavailable("Slack did not answer.")
     click: Click | None = build.a_click(APPROVE, at=office.clock(), reply=ReplyTo(view="V1"))
-    dispatcher, begun = office.dispatcher(Row(Approve, office.service.run, "Done")), office.clock()
+    dispatcher, begun = office.dispatcher(Route(Approve, office.service.run, "Done")), office.clock()
 
     while click is not None and (again := await dispatcher.carry_out(click)) is not None:
         office.clock.now, click = again, await office.store.inbox.get(click.name)
@@ -304,7 +304,7 @@ async def test_a_lost_page_is_drawn_again(office: Office) -> None:
     office.service.says = FormPage(Draft())
 
     with pytest.raises(Unavailable):
-        await office.answer(Change("D1"))
+        await office.answer(Back("D1"))
 
 
 async def test_an_answer_that_slack_refuses_is_logged_and_given_up(

@@ -93,14 +93,14 @@ def _called(owner: Owner) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Headroom:
     """What was found: sentences (mrkdwn) for people, of which `full` forbids and `unchecked` only warns."""
 
     full: str = ""
     unchecked: str = ""
 
 
-async def must_have_room(cloud: Cloud, ask: Ask) -> Room:
+async def must_have_room(cloud: Cloud, ask: Ask) -> Headroom:
     """What Confluent says about its limits. Raises `Refused` when there is no room for the key that is asked for."""
     found = await look(cloud, ask)
     if found.full:
@@ -108,26 +108,26 @@ async def must_have_room(cloud: Cloud, ask: Ask) -> Room:
     return found
 
 
-async def look(cloud: Cloud, ask: Ask) -> Room:
+async def look(cloud: Cloud, ask: Ask) -> Headroom:
     """Whether there is room for the key that is asked for, and for its account. Never raises for Confluent's sake."""
     if ask.operation not in MAKES:
-        return Room()
+        return Headroom()
     try:
         async with asyncio.timeout(PATIENCE):
             return await _look(cloud, ask)
     except (Unavailable, CloudRefused, TimeoutError) as error:
         log.warning("quotas cannot be read", extra={"request": ask.id, "why": str(error)})
-        return Room(unchecked=UNCHECKED)
+        return Headroom(unchecked=UNCHECKED)
 
 
-async def _look(cloud: Cloud, ask: Ask) -> Room:
+async def _look(cloud: Cloud, ask: Ask) -> Headroom:
     owner = None if isinstance(ask.owner, NewServiceAccount) else ask.owner
     is_limited = bool(ask.resource.kind.row.limits.of_resource)
     quotas = await cloud.quotas(owner, *(ask.resource.id, ask.resource.environment) if is_limited else ())
     for concern in concerns(ask.owner, ask.resource):
         if reached := await _reached(cloud, ask, concern, quotas):
-            return Room(full=reached)
-    return Room() if quotas else Room(unchecked=UNCHECKED)
+            return Headroom(full=reached)
+    return Headroom() if quotas else Headroom(unchecked=UNCHECKED)
 
 
 async def _reached(cloud: Cloud, ask: Ask, concern: Concern, quotas: Sequence[Quota]) -> str:

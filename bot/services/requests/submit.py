@@ -12,7 +12,7 @@ from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
 from bot.domain.requests import Approved, Ask, Pending, Terms
 from bot.services.catalog.quota import must_have_room
-from bot.services.commands import Change, Check, Click, Draft, Send
+from bot.services.commands import Back, Check, Click, Draft, Send
 from bot.services.form.validate import Validator, lifetime_problem, warnings_about
 from bot.services.pages import FormPage, ReviewPage
 from bot.services.people.candidates import Candidate, Candidates
@@ -132,7 +132,7 @@ class Forms:
             click.id, draft, target.owner, target.resource, verdict.terms, approvers, warnings, lifetime=lasts
         )
 
-    async def change(self, deed: Change, click: Click) -> FormPage:
+    async def back(self, deed: Back, click: Click) -> FormPage:
         """The form again, as it was typed."""
         return await self.validator.form(await self._draft(deed.draft, click))
 

@@ -13,7 +13,7 @@ from bot.domain.keys import ApiKey, MyAccount, Operation, Owner, Principal, Reso
 from bot.domain.kinds import Kind
 from bot.domain.requests import Ask
 from bot.services.catalog import quota
-from bot.services.catalog.quota import UNCHECKED, Room, look, must_have_room
+from bot.services.catalog.quota import UNCHECKED, Headroom, look, must_have_room
 from bot.services.ports.cloud import Cloud
 from tests.support import build
 from tests.support.build import ACCOUNT, CLOUD, CLUSTER, DANA, FLINK, GLOBAL, NEW, TABLEFLOW
@@ -57,7 +57,7 @@ def at_limit(code: str, used: int | None, limit: int = 10) -> Quota:
     return Quota(code, code, limit, used)
 
 
-async def answer(cloud: Limited, owner: Owner = ACCOUNT, resource: Resource = CLUSTER, **more: object) -> Room:
+async def answer(cloud: Limited, owner: Owner = ACCOUNT, resource: Resource = CLUSTER, **more: object) -> Headroom:
     ask: Ask = build.an_ask(owner=owner, resource=resource, **more)
     return await look(cast("Cloud", cloud), ask)
 
@@ -90,7 +90,7 @@ async def test_a_new_key_meets_the_limits_of_its_owner_and_kind_and_no_others(
 
 
 async def test_there_is_room_for_the_last_one_and_none_for_one_more() -> None:
-    assert await answer(Limited([at_limit(PER_CLUSTER, 9)])) == Room()
+    assert await answer(Limited([at_limit(PER_CLUSTER, 9)])) == Headroom()
     assert (await answer(Limited([at_limit(PER_CLUSTER, 10)]))).full
     assert (await answer(Limited([at_limit(PER_CLUSTER, 0, limit=0)]))).full
 
@@ -110,19 +110,19 @@ async def test_where_confluent_does_not_tell_the_use_the_owners_keys_are_counted
     mixed = [Kind.KAFKA, Kind.FLINK, Kind.CLOUD, Kind.CLOUD, Kind.GLOBAL, None]
 
     assert (await answer(Limited([at_limit(PER_USER, None, 2)], mixed), ME)).full
-    assert await answer(Limited([at_limit(PER_USER, None, 3)], mixed), ME) == Room()
+    assert await answer(Limited([at_limit(PER_USER, None, 3)], mixed), ME) == Headroom()
     assert (await answer(Limited([at_limit(CLOUD_PER_USER, None, 2)], mixed), ME, CLOUD)).full
-    assert await answer(Limited([at_limit(CLOUD_PER_USER, None, 3)], mixed), ME, CLOUD) == Room()
+    assert await answer(Limited([at_limit(CLOUD_PER_USER, None, 3)], mixed), ME, CLOUD) == Headroom()
     assert (await answer(Limited([at_limit(ACCOUNTS, None, 3)], accounts=3), NEW)).full
-    assert await answer(Limited([at_limit(ACCOUNTS, None, 4)], accounts=3), NEW) == Room()
+    assert await answer(Limited([at_limit(ACCOUNTS, None, 4)], accounts=3), NEW) == Headroom()
 
 
 async def test_what_can_neither_be_told_nor_counted_forbids_nothing() -> None:
-    assert await answer(Limited([at_limit(PER_CLUSTER, None, 0), at_limit(EVERY_KEY, None, 0)])) == Room()
+    assert await answer(Limited([at_limit(PER_CLUSTER, None, 0), at_limit(EVERY_KEY, None, 0)])) == Headroom()
 
 
 async def test_a_key_that_was_just_deleted_makes_room_though_confluents_number_is_older() -> None:
-    assert await answer(Limited([at_limit(PER_ACCOUNT, 10)], [Kind.KAFKA] * 9)) == Room()
+    assert await answer(Limited([at_limit(PER_ACCOUNT, 10)], [Kind.KAFKA] * 9)) == Headroom()
 
 
 async def test_of_two_numbers_for_one_limit_the_one_with_a_use_is_believed() -> None:
@@ -130,7 +130,7 @@ async def test_of_two_numbers_for_one_limit_the_one_with_a_use_is_believed() -> 
 
 
 async def test_a_limit_below_nothing_is_none() -> None:
-    assert await answer(Limited([at_limit(PER_CLUSTER, 10, limit=-1)])) == Room()
+    assert await answer(Limited([at_limit(PER_CLUSTER, 10, limit=-1)])) == Headroom()
 
 
 @pytest.mark.parametrize(
@@ -144,23 +144,23 @@ async def test_a_limit_below_nothing_is_none() -> None:
 async def test_quotas_that_cannot_be_read_warn_and_forbid_nothing(failing: LatchkeyError) -> None:
     cloud = Limited(failing=failing)
 
-    assert await answer(cloud) == Room(unchecked=UNCHECKED)
-    assert await must_have_room(cast("Cloud", cloud), build.an_ask()) == Room(unchecked=UNCHECKED)
+    assert await answer(cloud) == Headroom(unchecked=UNCHECKED)
+    assert await must_have_room(cast("Cloud", cloud), build.an_ask()) == Headroom(unchecked=UNCHECKED)
 
 
 async def test_an_organization_that_tells_no_limit_at_all_warns() -> None:
-    assert await answer(Limited()) == Room(unchecked=UNCHECKED)
+    assert await answer(Limited()) == Headroom(unchecked=UNCHECKED)
 
 
 async def test_nobody_waits_for_a_confluent_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "PATIENCE", 0.01)
 
-    assert await answer(Limited(silent=True)) == Room(unchecked=UNCHECKED)
+    assert await answer(Limited(silent=True)) == Headroom(unchecked=UNCHECKED)
 
 
 async def test_only_what_makes_a_key_needs_room() -> None:
     for operation in (Operation.EDIT, Operation.DELETE, Operation.EXTEND):
-        assert await answer(Limited([at_limit(PER_CLUSTER, 10)]), operation=operation) == Room()
+        assert await answer(Limited([at_limit(PER_CLUSTER, 10)]), operation=operation) == Headroom()
     assert (await answer(Limited([at_limit(PER_CLUSTER, 10)]), operation=Operation.ROTATE)).full
 
 

@@ -14,7 +14,7 @@ from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Organizatio
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.domain.requests import Approved, Pending
-from bot.services.commands import Change, Check, Draft, Send
+from bot.services.commands import Back, Check, Draft, Send
 from bot.services.pages import FormPage, ReviewPage
 from bot.services.people.candidates import Candidate
 from bot.services.requests.submit import Forms, draft_again, enough, follows, summary, too_few
@@ -142,10 +142,10 @@ async def test_a_form_is_kept_before_it_is_checked_so_that_it_can_be_opened_agai
     with pytest.raises(Refused):
         await forms(world).check(Check(DRAFT), click := build.a_click(Check(DRAFT)))
 
-    page = await forms(world).change(Change(click.id), build.a_click(Change(click.id)))
+    page = await forms(world).back(Back(click.id), build.a_click(Back(click.id)))
     assert page.draft == DRAFT
     with pytest.raises(NotFound):
-        await forms(world).change(Change(click.id), build.a_click(Change(click.id), by=OTTO))
+        await forms(world).back(Back(click.id), build.a_click(Back(click.id), by=OTTO))
 
 
 async def test_the_review_page_says_who_can_approve_and_what_was_not_checked(world: World) -> None:
