@@ -76,3 +76,12 @@ def test_a_resource_is_named_once(resource: Resource, said: str) -> None:
     request = build.pending(ask=build.an_ask(resource=resource))
 
     assert said in rows(card.card(request)[0])
+
+
+@pytest.mark.parametrize(("named", "said"), [(True, " (u-erin, says the policy file)"), (False, "")])
+def test_t26_a_card_says_of_each_approver_whom_the_policy_file_makes_somebody(named: bool, said: str) -> None:  # noqa: FBT001
+    given = build.an_approval(replace(build.ERIN, named=named))
+    waits = build.pending(terms=build.terms(approvals=2), approvals=(given,))
+
+    (line,) = (row for row in rows(card.card(waits)[0]) if row.startswith("Approved by "))
+    assert line.startswith(f"Approved by <@U0ERIN>{said}, {given.basis}, ")

@@ -1,0 +1,30 @@
+"""What people read in answer to `/apikey whoami`."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.authority import HeldRoles
+from bot.domain.roles import TABLES
+from bot.slack.messages.answers import whoami_blocks
+from sandbox.slack.blocks import plain_words
+from tests.support import build
+
+BY_FILE = "The policy file says so, not your email address."
+
+
+def read(held_roles: HeldRoles) -> str:
+    return " ".join(plain_words(whoami_blocks(held_roles, {})))
+
+
+@pytest.mark.parametrize(("named", "says"), [(True, True), (False, False)])
+def test_t26_whoami_says_who_is_somebody_by_the_policy_file_alone(*, named: bool, says: bool) -> None:
+    assert (BY_FILE in read(build.holding(replace(build.ERIN, named=named)))) == says
+
+
+@pytest.mark.parametrize(("named", "says"), [(True, False), (False, True)])
+def test_t23_whoami_says_that_a_line_in_people_is_missing(*, named: bool, says: bool) -> None:
+    table = replace(TABLES["documented"], people_only=True)
+    held_roles = replace(build.holding(replace(build.ERIN, named=named)), table=table)
+
+    assert ("whose its people: list names, and you are not in it." in read(held_roles)) == says
