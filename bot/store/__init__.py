@@ -47,7 +47,7 @@ class Store:
         return cls(
             requests=requests,
             agenda=RedisAgenda(redis, keys),
-            inbox=RedisInbox(redis, keys, sealer),
+            inbox=RedisInbox(redis, keys, sealer, disk),
             drafts=RedisDrafts(redis, keys, sealer),
             posts=RedisPosts(redis, keys, sealer),
             audit=audit,

@@ -1,6 +1,9 @@
 """Clicks that wait to be carried out, and forms on their way through the review page."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from redis.asyncio import Redis
 
@@ -9,29 +12,56 @@ from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Click, Draft
 from bot.store.codec import CLICK, DRAFT, with_url, without_url
 from bot.store.connection import Commands, translated, twice
+from bot.store.disk import Batches, Disk
 from bot.store.keyspace import CLICK_KEPT, DRAFT_KEPT, Keyspace
 from bot.store.moments import floor_ms, lifetime_ms
 from bot.store.scripts import Argument, load
-from bot.store.sealing import Purpose, SealContext, Sealer
+from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """A click on its way into the store."""
+
+    key: str
+    body: bytes
+    item: str
+    now: int
 
 
 class RedisInbox:
     """Port `Inbox`."""
 
-    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer) -> None:
+    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, disk: Disk) -> None:
         self._redis: Commands = redis
         self._keys = keys
         self._sealer = sealer
+        self._disk = disk
         self._receive = load(redis, "receive")
+        self._batches = Batches(self._store)
 
     async def put(self, click: Click, now: datetime) -> bool:
-        """Store a click and make it due, in one write; False when the same click is or was here already."""
-        keys = [self._keys.click(click.name), self._keys.agenda]
+        """Store a click and make it due; False when the same click is or was here already.
+
+        On disk when this returns, where the server can tell: clicks that come together wait for it together.
+        """
+        key, item = self._keys.click(click.name), str(Item(ItemKind.CLICK, click.name))
         body = CLICK.seal(self._sealer, without_url(click), self._place(click.name))
-        item = str(Item(ItemKind.CLICK, click.name))
-        args: list[Argument] = [body, lifetime_ms(CLICK_KEPT), item, floor_ms(now)]
+        stored = await self._batches.put(_Received(key, body, item, floor_ms(now)))
+        if stored < 0:
+            raise not_ours(self._place(click.name), "is no click")
+        return stored == 1
+
+    async def _store(self, clicks: Sequence[_Received]) -> Sequence[int]:
+        keys = [self._keys.agenda, *(each.key for each in clicks)]
+        args: list[Argument] = [lifetime_ms(CLICK_KEPT)]
+        for each in clicks:
+            args += (each.body, each.item, each.now)
         with translated():
-            return await twice(lambda: self._receive(keys=keys, args=args)) == 1
+            async with self._redis.client() as connection:  # WAITAOF waits for the writes of its own connection
+                stored = await twice(lambda: self._receive(keys=keys, args=args, client=connection))
+                await self._disk.wait(connection)
+        return cast("list[int]", stored)
 
     async def get(self, click: str) -> Click | None:
         """A click that is still to be carried out. Raises `Tampered`."""

@@ -1,12 +1,22 @@
--- Store a click and make it due, unless the same click is or was here.
--- KEYS: 1 click, 2 agenda
--- ARGV: 1 body, 2 TTL in ms, 3 agenda item, 4 now in ms
--- Reply: 1 when it is stored, 0 when it was here already
+-- Store clicks and make them due, each unless the same click is or was here.
+-- KEYS: 1 agenda, 2… clicks
+-- ARGV: 1 TTL in ms, then of each click: body, agenda item, now in ms
+-- Reply: of each click 1 when it is stored, 0 when it was here already, -1 when something else is in its place
 
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  -- Our own write, sent twice, is as new.
-  return redis.call('GET', KEYS[1]) == ARGV[1] and 1 or 0
+local reply = {}
+for i = 2, #KEYS do
+  local at = 3 * i - 4
+  local found = redis.pcall('GET', KEYS[i])
+  if type(found) == 'table' then
+    reply[#reply + 1] = -1
+  elseif found then
+    -- Our own write, sent twice, is as new. Writing again gives WAITAOF on this connection something to wait for.
+    redis.call('PEXPIRE', KEYS[i], redis.call('PTTL', KEYS[i]))
+    reply[#reply + 1] = found == ARGV[at] and 1 or 0
+  else
+    redis.call('ZADD', KEYS[1], 'LT', ARGV[at + 2], ARGV[at + 1])
+    redis.call('SET', KEYS[i], ARGV[at], 'PX', ARGV[1])
+    reply[#reply + 1] = 1
+  end
 end
-redis.call('ZADD', KEYS[2], 'LT', ARGV[4], ARGV[3])
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
+return reply

@@ -1,5 +1,6 @@
 """Clicks, drafts, messages and cached copies."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from bot.domain.roles import Binding
 from bot.services.commands import Approve, Click, Draft, ReplyTo
 from bot.services.ports.store import Post
 from bot.services.surfaces import CARD, Surface, SurfaceKind, key_of
-from bot.store import Store
+from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Purpose, SealContext, Sealer
 from tests.store.conftest import StoppedClock
@@ -57,6 +58,55 @@ async def test_a_click_whose_answer_was_lost_is_new(store: Store, monkeypatch: p
     monkeypatch.setattr(store.inbox, "_receive", lossy)
 
     assert await store.inbox.put(CLICK, NOW)
+
+
+async def test_clicks_that_come_together_are_each_stored_or_told(store: Store, redis: Any, keys: Keyspace) -> None:
+    clicks = [replace(CLICK, id=f"C{number}") for number in range(9)]
+    await store.inbox.put(clicks[3], NOW)
+    await redis.hset(keys.click("C5"), "of another", "kind")
+    await redis.pexpire(keys.click("C5"), 1000)
+
+    stored = await asyncio.gather(*(store.inbox.put(each, NOW) for each in clicks), return_exceptions=True)
+
+    assert [type(each) if isinstance(each, Exception) else each for each in stored] == [
+        Tampered if number == 5 else number != 3 for number in range(9)
+    ]
+    due = {str(lease.item) for lease in await store.agenda.take(NOW, HOUR, 99)}
+    assert due == {f"click:C{number}" for number in range(9) if number != 5}
+
+
+async def test_clicks_that_come_together_wait_for_the_disk_once(stored_here: Store, real: Any) -> None:
+    await stored_here.inbox.put(CLICK, NOW)
+    before = (await real.info("commandstats"))["cmdstat_waitaof"]["calls"]
+
+    await asyncio.gather(*(stored_here.inbox.put(replace(CLICK, id=f"D{number}"), NOW) for number in range(50)))
+
+    assert (await real.info("commandstats"))["cmdstat_waitaof"]["calls"] - before == 1
+
+
+@pytest.mark.parametrize("how", ["new", "sent twice", "delivered twice"])
+async def test_a_click_that_is_not_on_disk_in_time_is_told(
+    stored_here: Store, real: Any, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(disk, "DISK_MS", 10)
+    receive, lost = stored_here.inbox._receive, [how == "sent twice"]
+
+    async def lossy(**sent: Any) -> object:
+        client = sent.pop("client")
+        if lost.pop() if lost else False:
+            await receive(**sent)
+            raise ConnectionFailed
+        return await receive(**sent, client=client)
+
+    monkeypatch.setattr(stored_here.inbox, "_receive", lossy)
+    if how == "delivered twice":
+        await stored_here.inbox.put(CLICK, NOW)
+    await real.config_set("appendfsync", "no")
+    try:
+        with pytest.raises(Unavailable, match="not on disk"):
+            await stored_here.inbox.put(CLICK, NOW)
+    finally:
+        await real.config_set("appendfsync", "always")
 
 
 async def test_a_click_is_only_itself(store: Store, redis: Any, keys: Keyspace) -> None:
