@@ -14,7 +14,7 @@ log = logging.getLogger("latchkey.handlers")
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
     """Add every listener, the catch-alls last."""
-    for surface in (decisions, commands, create, keys, secrets, outcomes, review, home):
+    for surface in (decisions, create, commands, keys, secrets, outcomes, review, home):
         surface.register(app, context)
 
     @app.error

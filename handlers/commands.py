@@ -38,12 +38,10 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
             case _:
                 await ack(**_shown(answers.unknown_blocks(command.verb), "There is no such command"))
 
+    @app.action(ids.any_of(*_VERBS))
     async def help_button(ack: AsyncAck, body: Body) -> None:
         opening, verb = read.opening(body), _VERBS[body["actions"][0]["action_id"]]
         await context.begin(ack, opening, verb, _answer(context, opening, verb))
-
-    for action in _VERBS:
-        app.action(action)(help_button)
 
 
 async def _answer(context: ListenerContext, asked: Opening, verb: str) -> None:

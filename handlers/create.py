@@ -30,17 +30,12 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         opening = read.opening(body)
         await context.begin(ack, opening, "open the form", open_form(context, opening))
 
-    @app.action(ids.FORM_OWNER)
-    @app.action(ids.FORM_KIND)
-    @app.action(ids.FORM_ENVIRONMENT)
-    @app.action(ids.FORM_CLOUD)
+    @app.action(ids.any_of(ids.FORM_OWNER, ids.FORM_KIND, ids.FORM_ENVIRONMENT, ids.FORM_CLOUD))
     async def redraw(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
         await context.begin(ack, opening, "draw the form again", _redraw(context, opening, body))
 
-    @app.options(ids.FORM_ENVIRONMENT)
-    @app.options(ids.FORM_RESOURCE)
-    @app.options(ids.FORM_ACCOUNT)
+    @app.options(ids.any_of(ids.FORM_ENVIRONMENT, ids.FORM_RESOURCE, ids.FORM_ACCOUNT))
     async def suggest(ack: AsyncAck, body: Body) -> None:
         await ack(**_options(await context.catalog() or NOTHING, read.suggestion(body)))
 

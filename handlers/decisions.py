@@ -47,11 +47,9 @@ _COMMANDS: Mapping[str, Callable[[Body], Deed]] = {
 def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to them all, and to `Deny`, which asks for a reason first."""
 
+    @app.action(ids.any_of(*_COMMANDS))
     async def button(ack: AsyncAck, body: Body) -> None:
         await context.button(ack, body, _COMMANDS[body["actions"][0]["action_id"]](body))
-
-    for action in _COMMANDS:
-        app.action(action)(button)
 
     @app.action(ids.DENY)
     async def deny(ack: AsyncAck, body: Body) -> None:

@@ -32,6 +32,7 @@ _BUTTONS = {
     ids.KEY_DELETE: ids.DELETE,
 }
 """What the buttons under a key open, wherever they stand."""
+_FILTERS = (ids.LIST_OWNER, ids.LIST_KIND, ids.LIST_ENVIRONMENT, ids.LIST_TEXT)
 _PAGES: Mapping[str, tuple[str, Callable[[KeyViews, KeyId, HeldRoles], Awaitable[Page]]]] = {
     "show": ("API key", KeyViews.key_page),
     ids.EDIT: ("Edit API key", KeyViews.edit_page),
@@ -58,6 +59,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
 
 def _listen_to_keys(app: AsyncApp, context: ListenerContext) -> None:
+    @app.action(ids.any_of(*_BUTTONS))
     async def key_button(ack: AsyncAck, body: Body) -> None:
         opening, verb = payloads.opening(body), _BUTTONS[body["actions"][0]["action_id"]]
         job = _open_key(context, opening, verb, read_keys.pressed(body), read_keys.depth(body))
@@ -69,6 +71,7 @@ def _listen_to_keys(app: AsyncApp, context: ListenerContext) -> None:
         job = _configure(context, opening, body)
         await context.begin(ack, opening, "show a client configuration", job)
 
+    @app.view(ids.any_of(*_SUBMITS))
     async def submitted(ack: AsyncAck, body: Body) -> None:
         page = body["view"]["callback_id"]
         read, field = _SUBMITS[page]
@@ -78,11 +81,6 @@ def _listen_to_keys(app: AsyncApp, context: ListenerContext) -> None:
             return
         await context.submit(ack, body, deed, modals.working(_PAGES[page][0]), field=field)
 
-    for action in _BUTTONS:
-        app.action(action)(key_button)
-    for callback in _SUBMITS:
-        app.view(callback)(submitted)
-
 
 def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.HELP_LIST)
@@ -91,12 +89,7 @@ def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
         job = open_list(context, opening, depth=read_keys.depth(body))
         await context.begin(ack, opening, "list the keys", job)
 
-    @app.action(ids.LIST_OWNER)
-    @app.action(ids.LIST_KIND)
-    @app.action(ids.LIST_ENVIRONMENT)
-    @app.action(ids.LIST_TEXT)
-    @app.action(ids.LIST_NEXT)
-    @app.action(ids.LIST_PREVIOUS)
+    @app.action(ids.any_of(*_FILTERS, ids.LIST_NEXT, ids.LIST_PREVIOUS))
     async def turn(ack: AsyncAck, body: Body) -> None:
         opening, filters, cursor = payloads.opening(body), read_keys.filters(body), read_keys.turn(body)
         context.claim(opening)
@@ -110,8 +103,7 @@ def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
         context.start(job, "search the list", opening.by, opening.reply)
         await ack(response_action="update", view=waiting(key_pages.loading("API keys"), opening.reply.waiting))
 
-    @app.options(ids.LIST_OWNER)
-    @app.options(ids.LIST_ENVIRONMENT)
+    @app.options(ids.any_of(ids.LIST_OWNER, ids.LIST_ENVIRONMENT))
     async def suggest(ack: AsyncAck, body: Body) -> None:
         typed, catalog = str(body.get("value") or ""), await context.catalog() or NOTHING
         if body["action_id"] == ids.LIST_OWNER:

@@ -16,8 +16,7 @@ from handlers.create import open_form
 def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to the buttons of a requester's own messages."""
 
-    @app.action(ids.ASK_AGAIN)
-    @app.action(ids.USE_ACCOUNT)
+    @app.action(ids.any_of(ids.ASK_AGAIN, ids.USE_ACCOUNT))
     async def again(ack: AsyncAck, body: Body) -> None:
         opening, action = read.opening(body), body["actions"][0]["action_id"]
         job = _again(context, opening, read.request_id(body), other_account=action == ids.USE_ACCOUNT)

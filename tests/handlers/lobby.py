@@ -4,6 +4,7 @@ Bolt offers an event to the first listener that matches, and to the catch-all ne
 So here each listener is called by its own name, and what it says to Slack is counted.
 """
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from bot.services.browse.home import HomePage
 from bot.services.commands import Click
 from bot.slack.api.client import Replies
 from bot.slack.api.notifier import AckedViews
+from bot.slack.payloads import ids
 from bot.store import Store
 from tests.support import build
 from tests.support.build import DANA
@@ -31,6 +33,15 @@ from tests.support.fakes import FakeCloud, TestClock
 
 Listener = Callable[..., Awaitable[Any]]
 CHANNEL = "C01"
+
+
+def names(constraint: str | re.Pattern[str]) -> list[str]:
+    """What a listener listens to, one by one, where `ids.any_of` made one pattern of it."""
+    if isinstance(constraint, str):
+        return [constraint]
+    inside = constraint.pattern.removeprefix(r"\A(?:").removesuffix(r")\Z")
+    found = [re.sub(r"\\(.)", r"\1", name) for name in inside.split("|")]
+    return found if constraint == ids.any_of(*found) else [constraint.pattern]
 
 
 class App:
@@ -43,9 +54,9 @@ class App:
         if kind not in {"action", "command", "event", "options", "shortcut", "view", "view_closed"}:
             raise AttributeError(kind)
 
-        def to(constraint: Any) -> Callable[[Listener], Listener]:
+        def to(constraint: str | re.Pattern[str]) -> Callable[[Listener], Listener]:
             def keep(listener: Listener) -> Listener:
-                self.listeners[kind, getattr(constraint, "pattern", constraint)] = listener
+                self.listeners |= dict.fromkeys(((kind, name) for name in names(constraint)), listener)
                 return listener
 
             return keep

@@ -114,6 +114,11 @@ _ROOM = LONGEST - 9
 _SHORT = "#"
 
 
+def any_of(*names: str) -> re.Pattern[str]:
+    """What matches these ids and no others, for one listener: Bolt tries each listener in turn, 25 µs apiece."""
+    return re.compile(rf"\A(?:{'|'.join(map(re.escape, names))})\Z")
+
+
 def drawing(of: str) -> str:
     """Eight characters that tell one drawing of a page from all others; `of` is the click that it answers."""
     return hashlib.sha256(of.encode()).hexdigest()[:8]
