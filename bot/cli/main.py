@@ -143,10 +143,13 @@ def export() -> None:
 
 async def _until_stopped(settings: "Settings") -> None:
     import asyncio
+    import gc
     import signal
 
     from bot.app import run as run_app
 
+    gc.collect()
+    gc.freeze()  # what was imported stays: to look at all of it now and then keeps every click waiting for 0.1 s
     stop, loop, signals = asyncio.Event(), asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
 
     def ask_to_stop() -> None:
