@@ -87,11 +87,12 @@ class ListenerContext:
         click = read.click(body, deed, self.clock())
         click = replace(click, team=seat(self.directory.tenant, click.team))
         try:
-            async with asyncio.timeout(STORED_WITHIN):
-                if not await self.inbox.put(click, self.clock()) and click.reply.waiting:
-                    again = replace(click.reply, waiting=once_more(click.reply.waiting))
-                    click = replace(click, reply=again)
-                    await self.inbox.put(click, self.clock())
+            with self.bell.arriving():
+                async with asyncio.timeout(STORED_WITHIN):
+                    if not await self.inbox.put(click, self.clock()) and click.reply.waiting:
+                        again = replace(click.reply, waiting=once_more(click.reply.waiting))
+                        click = replace(click, reply=again)
+                        await self.inbox.put(click, self.clock())
         except TimeoutError:
             raise Unavailable(_STORE_AWAY) from None
         self.bell.ring()

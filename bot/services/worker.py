@@ -5,7 +5,8 @@ Every process runs it. An item is taken with a lease; a process that dies leaves
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -44,6 +45,10 @@ STOPS_WITHIN = 20.0
 POLL = 1.0
 """Seconds between looks at the agenda when nothing rings."""
 AT_ONCE = 16
+RUSH = 20
+"""Clicks that wait for their acknowledgement at once, from which on nothing else is begun: Slack waits for seconds."""
+HELD_BACK = timedelta(seconds=2)
+"""For how long at most."""
 STEPS = 4
 """Steps of one request in a row before others get their turn."""
 AGAIN = timedelta(seconds=5)
@@ -63,10 +68,25 @@ async def _nobody_watches(_: Request) -> None:
 
 
 class Bell:
-    """Wakes the worker of this process."""
+    """Wakes the worker of this process, and holds it back while very many clicks are on their way to the agenda."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._arriving = 0
+
+    @property
+    def is_rush(self) -> bool:
+        """Whether the worker should begin nothing."""
+        return self._arriving >= RUSH
+
+    @contextmanager
+    def arriving(self) -> Generator[None]:
+        """Count a click as one on its way, while inside."""
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
 
     def ring(self) -> None:
         """Something is due now."""
@@ -118,7 +138,7 @@ class Worker:
     async def _round(self) -> bool:
         """Start what is due, as far as there is room. Returns whether anything was started."""
         room = AT_ONCE - len(self._running)
-        if room <= 0:
+        if room <= 0 or (self.bell.is_rush and self._looked_lately()):
             return False
         try:
             leases = await self.agenda.take(self.clock(), LEASE, room)
@@ -131,6 +151,9 @@ class Worker:
             self._running.add(task)
             task.add_done_callback(self._finished)
         return bool(leases)
+
+    def _looked_lately(self) -> bool:
+        return self.last_look is not None and self.clock() - self.last_look < HELD_BACK
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

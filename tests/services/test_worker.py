@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from bot.domain.keys import RequestId
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Approve, Click
 from bot.services.requests.transitions import REFUSED
-from bot.services.worker import AGAIN, AT_ONCE, LEASE, UNREADABLE, Bell, Errand, Worker
+from bot.services.worker import AGAIN, AT_ONCE, HELD_BACK, LEASE, RUSH, UNREADABLE, Bell, Errand, Worker
 from bot.store import Store
 from tests.support import build
 from tests.support.composed import a_store
@@ -123,6 +124,38 @@ async def test_a_click_that_is_to_be_tried_again_is_kept_until_then(shop: Shop) 
     shop.clock.advance(AGAIN)
     await shop.work()
     assert (await shop.store.inbox.get(CLICK.name), await shop.due_in()) == (None, None)
+
+
+async def test_nothing_is_begun_while_very_many_clicks_arrive_but_for_two_seconds_at_most(shop: Shop) -> None:
+    await shop.work()
+    await shop.click()
+    with ExitStack() as arriving:
+        for _ in range(RUSH):
+            arriving.enter_context(shop.worker.bell.arriving())
+        await shop.work()
+        assert shop.dispatcher.clicks == []
+
+        shop.clock.advance(HELD_BACK)
+        await shop.work()
+        assert shop.dispatcher.clicks == [CLICK]
+
+        await shop.store.inbox.put(replace(CLICK, id="C2"), shop.clock())
+        await shop.work()
+        assert len(shop.dispatcher.clicks) == 1
+
+    await shop.work()
+    assert len(shop.dispatcher.clicks) == 2
+
+
+async def test_a_few_clicks_that_arrive_hold_nobody_back(shop: Shop) -> None:
+    await shop.work()
+    await shop.click()
+    with ExitStack() as arriving:
+        for _ in range(RUSH - 1):
+            arriving.enter_context(shop.worker.bell.arriving())
+        await shop.work()
+
+    assert shop.dispatcher.clicks == [CLICK]
 
 
 FAILURES = [
