@@ -62,10 +62,10 @@ async def _run(*, with_worker: bool) -> Latencies:
     cloud.bindings[ERIN.principal] = [build.a_binding()]
     async with bench(cloud) as it:
         payloads = [await _payload(it, number) for number in range(PER_SECOND * SECONDS)]
-        await it.app.async_dispatch(AsyncBoltRequest(body=_button("warm-up", -1), mode="socket_mode"))
+        await it.app.async_dispatch(AsyncBoltRequest(body=button("warm-up", -1), mode="socket_mode"))
         if not with_worker:
             return await _offered(it, payloads)
-        async with _working(it):
+        async with working(it):
             return await _offered(it, payloads)
 
 
@@ -84,7 +84,8 @@ async def _offered(it: Bench, payloads: Sequence[Mapping[str, Any]]) -> Latencie
 
 
 @asynccontextmanager
-async def _working(it: Bench) -> AsyncGenerator[None]:
+async def working(it: Bench) -> AsyncGenerator[None]:
+    """The worker carries out what is due, until we leave."""
     stop = asyncio.Event()
     task = asyncio.create_task(it.worker.run(stop))
     try:
@@ -98,13 +99,18 @@ async def _working(it: Bench) -> AsyncGenerator[None]:
 async def _payload(it: Bench, number: int) -> Mapping[str, Any]:
     """A click on a card of its own, or the form: what people do most."""
     if number % 2:
-        return _submit(number)
-    now, name = utc_now(), f"R{number}"
+        return submit(number)
+    await a_pending(it, f"R{number}")
+    return button(f"R{number}", number)
+
+
+async def a_pending(it: Bench, name: str) -> None:
+    """A request of Dana's that waits for an approval."""
+    now = utc_now()
     ask = build.an_ask(id=RequestId(name), asked_at=now)
     pending = Pending(ask, build.terms(), approvals=(), expires_at=now + DAY)
     event = Event(now, DANA.slack, Action.SUBMITTED, ask.id)
     await it.store.requests.commit(Change(None, pending, None, (event,)))
-    return _button(name, number)
 
 
 def _interaction(kind: str, user: str, number: int) -> dict[str, Any]:
@@ -119,7 +125,8 @@ def _interaction(kind: str, user: str, number: int) -> dict[str, Any]:
     }
 
 
-def _button(request: str, number: int) -> dict[str, Any]:
+def button(request: str, number: int) -> dict[str, Any]:
+    """A click of Erin's on Approve."""
     action = {"type": "button", "action_id": ids.APPROVE, "block_id": "b", "value": request, "action_ts": f"{number}.0"}
     return {
         **_interaction("block_actions", ERIN.slack, number),
@@ -131,7 +138,7 @@ def _button(request: str, number: int) -> dict[str, Any]:
     }
 
 
-def _submit(number: int) -> dict[str, Any]:
+def submit(number: int) -> dict[str, Any]:
     draft = Draft("sa-abc001", "env-dev001", "lkc-dev001", "orders producer", "", "Local tests of the orders flow")
     chosen: dict[str, str] = {
         ids.OWNER_BLOCK: "service-account",
