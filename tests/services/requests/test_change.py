@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.catalog import Quota
+from bot.domain.catalog import Catalog, Quota
 from bot.domain.deadlines import end_of_life
 from bot.domain.errors import NotFound, Refused
 from bot.domain.keys import ApiKey, KeyId, Operation, RequestId
@@ -19,7 +19,7 @@ from bot.services.requests.change import CONFIRM, KeyRequests, chosen
 from bot.services.requests.submit import SENT_ALREADY
 from tests.services.world import World, a_world
 from tests.support import build
-from tests.support.build import DANA, DAY, NOW
+from tests.support.build import CLUSTER, DANA, DAY, ERIN, HERE, NOW
 from tests.support.composed import may_approve
 from tests.support.fakes import FakeCloud
 
@@ -203,6 +203,24 @@ async def test_whenever_somebody_else_changes_the_key_no_request_speaks_of_what_
     assert (
         gone if is_deleted else "Somebody changed this key in this very moment, so nothing was changed here"
     ) in said
+
+
+@pytest.mark.parametrize("kind", [Kind.KAFKA, Kind.CLOUD])
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("is_stale", [True, False])
+async def test_confluent_is_asked_where_a_cluster_is_only_if_an_old_catalog_does_not_tell(
+    world: World, kind: Kind, *, is_known: bool, is_stale: bool
+) -> None:
+    clusters = build.by_kind(CLUSTER) if is_known else {}
+    catalog = Catalog(build.ORGANIZATION, (), (), clusters)
+    await world.store.cache.put("catalog", catalog, Catalog, now=world.clock(), keep=DAY)
+    world.clock.advance(timedelta(hours=1) * is_stale)
+    world.cloud.minted[KEY].key = replace(world.cloud.minted[KEY].key, kind=kind)
+    world.cloud.bindings = {each.principal: [build.a_binding(each, "OrganizationAdmin", HERE)] for each in (DANA, ERIN)}
+
+    await ask(world, Delete(KEY, CONFIRM))
+    is_asked = kind is Kind.KAFKA and not is_known and is_stale
+    assert world.plan.calls.count("cloud.environments") == is_asked
 
 
 # --- lengths of time --------------------------------------------------------------------------------------------------
