@@ -21,6 +21,7 @@ from bot.confluent.failures import Lost, Method, Outcome, asked_to_wait, describ
 from bot.confluent.wire import Item, Page, Wire
 from bot.domain.errors import CloudRefused
 from bot.domain.keys import Secret
+from bot.services.agenda import must_hold
 
 WireT = TypeVar("WireT", bound=Wire)
 ItemT = TypeVar("ItemT", bound=Item)
@@ -200,6 +201,8 @@ class Client:
         self, method: Method, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None
     ) -> Outcome:
         outcome: Outcome
+        if method != "GET":
+            await must_hold()
         try:
             outcome = await self._http.request(method, path, params=query, json=body)
         except httpx.RequestError as error:

@@ -5,8 +5,25 @@ that do, but an item of a known kind with a name that nobody wrote is dropped.
 """
 
 import re
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
+
+from bot.domain.errors import Unavailable
+
+HOLDING: ContextVar[Callable[[], Awaitable[bool]] | None] = ContextVar("HOLDING", default=None)
+"""Whether the work of this task is still this process's alone; set by whoever works under a lease."""
+
+
+async def must_hold() -> None:
+    """Stand directly before each effect: a process that was paused may find that another one does this work by now.
+
+    Raises `Unavailable`.
+    """
+    holds = HOLDING.get()
+    if holds is not None and not await holds():
+        raise Unavailable("Latchkey was held up.", changed="Nothing was changed.", log="the lease of this work is lost")
 
 
 class ItemKind(StrEnum):

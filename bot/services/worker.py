@@ -5,11 +5,12 @@ Every process runs it. An item is taken with a lease; a process that dies leaves
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from functools import partial
+from typing import TypeAlias, cast
 
 from bot import trouble
 from bot.domain.deadlines import due
@@ -26,7 +27,7 @@ from bot.domain.errors import (
 )
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
-from bot.services.agenda import Item, ItemKind
+from bot.services.agenda import HOLDING, Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
 from bot.services.dispatch import Dispatcher
 from bot.services.keys.steps import Steps
@@ -34,8 +35,12 @@ from bot.services.messages import Publisher
 from bot.services.ports.store import Agenda, Clock, Inbox, Lease, Requests
 from bot.services.requests.transitions import REFUSED
 
-LEASE = timedelta(seconds=60)
-"""Longer than `DEADLINE`, so that nobody takes an item that its holder still works on."""
+LEASE = timedelta(seconds=15)
+"""How long the work of a process that died waits for the others; the living renew theirs."""
+RENEWED = timedelta(seconds=4)
+"""How often: enough of a lease is left for a store that hangs for a moment."""
+MARGIN = timedelta(seconds=5)
+"""With no more left, a lease is renewed before an effect: another clock may be as far ahead; see `clock_problem`."""
 DEADLINE = 50.0
 """Seconds that one item may take."""
 SHOWN_WITHIN = 20.0
@@ -121,15 +126,20 @@ class Worker:
     """Told of every request that somebody moved."""
     last_look: datetime | None = field(default=None, init=False)
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
+    _held: dict[asyncio.Task[None], Lease] = field(default_factory=dict[asyncio.Task[None], Lease], init=False)
+    """The lease under which each works, until it is to be settled."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`, then finish what was begun, as far as `STOPS_WITHIN` lets it."""
         while not stop.is_set():
             if not await self._round():
                 await self.bell.wait(POLL)
-        if not self._running:
-            return
-        _, late = await asyncio.wait(self._running, timeout=STOPS_WITHIN)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOPS_WITHIN):
+                while self._running:
+                    await asyncio.wait(self._running, timeout=POLL)
+                    await self._renew_all()
+        late = list(self._running)
         for task in late:
             log.warning("an item is left to others", extra={"item": task.get_name()})
             task.cancel()
@@ -137,6 +147,7 @@ class Worker:
 
     async def _round(self) -> bool:
         """Start what is due, as far as there is room. Returns whether anything was started."""
+        await self._renew_all()
         room = AT_ONCE - len(self._running)
         if room <= 0 or (self.bell.is_rush and self._looked_lately()):
             return False
@@ -149,6 +160,7 @@ class Worker:
         for lease in leases:
             task = asyncio.create_task(self._do(lease), name=str(lease.item))
             self._running.add(task)
+            self._held[task] = lease
             task.add_done_callback(self._finished)
         return bool(leases)
 
@@ -157,11 +169,46 @@ class Worker:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._held.pop(task, None)
         self.bell.ring()
+
+    async def _renew_all(self) -> None:
+        """Keep what is worked on, also when the clock was moved; a store that is away is asked again next time."""
+        now = self.clock()
+        due = [task for task, lease in self._held.items() if not LEASE - RENEWED < lease.until - now <= LEASE]
+        try:
+            await self._renew(due)
+        except Unavailable as error:
+            trouble.log.warning("leases cannot be renewed", extra={"why": str(error)})
+
+    async def _renew(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Renew the leases of these, and end the work on what others took meanwhile. Raises `Unavailable`."""
+        held = {task: self._held[task] for task in tasks}
+        if not held:
+            return
+        kept = await self.agenda.renew(list(held.values()), self.clock(), LEASE)
+        renewed = {(lease.item, lease.token): lease for lease in kept}
+        for task, lease in held.items():
+            if task not in self._held:
+                continue  # it was settled meanwhile
+            if again := renewed.get((lease.item, lease.token)):
+                self._held[task] = again
+            else:
+                log.warning("an item was taken by others", extra={"item": str(lease.item)})
+                task.cancel()
+
+    async def _holds(self, task: asyncio.Task[None]) -> bool:
+        """Whether nobody else does the work of this task. Raises `Unavailable`."""
+        lease = self._held.get(task)
+        if lease is not None and not MARGIN < lease.until - self.clock() <= LEASE:
+            await self._renew([task])
+        return not task.cancelling()
 
     async def _do(self, lease: Lease) -> None:
         """Carry one item out. It never raises: what went wrong is logged, and the item comes back."""
         next_due: datetime | None = self.clock() + AGAIN
+        mine = cast("asyncio.Task[None]", asyncio.current_task())
+        HOLDING.set(partial(self._holds, mine))
         try:
             async with asyncio.timeout(DEADLINE):
                 next_due = await self._item(lease.item)
@@ -184,7 +231,7 @@ class Worker:
         except Exception:
             log.exception("an item failed", extra={"item": str(lease.item)})
         try:
-            await self.agenda.settle(lease, next_due)
+            await self.agenda.settle(self._held.pop(mine), next_due)
         except LatchkeyError as error:
             log.warning("a lease runs out by itself", extra={"item": str(lease.item), "why": str(error)})
 

@@ -2,9 +2,12 @@
 
 A sorted set of items by when they are due. A taken item moves to the end of its lease, so that it comes back if its
 holder dies, and stands in a hash of leases, so that an item rescheduled meanwhile waits until its holder is done.
+There it has its end, and after a point its token: who renews or settles it must know that.
 """
 
+import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -22,6 +25,7 @@ from bot.store.moments import ceil_ms, floor_ms, from_ms, lifetime_ms
 from bot.store.scripts import Argument, Healer, load
 from bot.store.sealing import Purpose, SealContext, Sealer
 
+TOKENS = 10**9
 MOST_VISITORS = 1000
 """How many visitors of Home are remembered: what everybody's Home costs is bounded."""
 
@@ -39,26 +43,38 @@ class RedisAgenda:
         self._aside = keys.aside
         self._kinds = kinds
         self._lease = load(redis, "lease")
+        self._renew = load(redis, "renew")
         self._settle = load(redis, "settle")
         self._newest_first = True
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
         """Take up to `limit` items that are due: the oldest and the newest in turn, so that no backlog stops work."""
-        until = from_ms(floor_ms(now + lease))
+        until, token = from_ms(floor_ms(now + lease)), str(secrets.randbelow(TOKENS))
         self._newest_first = not self._newest_first  # so that both have their turn where there is room for one
         with translated():
             ttls = (LEASES_TTL_MS, lifetime_ms(REQUEST_KEPT))
-            args: list[Argument] = [floor_ms(now), floor_ms(until), limit, int(self._newest_first), *ttls, *self._kinds]
-            aside, *items = cast("list[Any]", await self._lease(keys=[*self._keys, self._aside], args=args))
+            args: list[Argument] = [floor_ms(now), floor_ms(until), token, limit, int(self._newest_first), *ttls]
+            aside, *items = cast(
+                "list[Any]", await self._lease(keys=[*self._keys, self._aside], args=[*args, *self._kinds])
+            )
         if aside:
             about = {"items": aside, "cause": "kind"}
             trouble.log.warning("items of kinds that this version does not know are left to newer ones", extra=about)
         # Others can write here too: what is no text must not stop the worker. It names nothing that is known.
-        return [Lease(Item.parse(item.decode(errors="replace")), until) for item in items]
+        return [Lease(Item.parse(item.decode(errors="replace")), until, token) for item in items]
+
+    async def renew(self, leases: Sequence[Lease], now: datetime, lease: timedelta) -> Sequence[Lease]:
+        """The same leases, from now on, without those that were settled or that somebody else took."""
+        until = from_ms(floor_ms(now + lease))
+        args: list[Argument] = [floor_ms(until), LEASES_TTL_MS]
+        args += [part for each in leases for part in (str(each.item), each.token)]
+        with translated():
+            kept = cast("list[int]", await self._renew(keys=self._keys, args=args))
+        return [replace(each, until=until) for each, is_kept in zip(leases, kept, strict=True) if is_kept]
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:
         """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""
-        args: list[str | int] = [str(lease.item), floor_ms(lease.until), ceil_ms(due) if due else ""]
+        args: list[Argument] = [str(lease.item), lease.token, ceil_ms(due) if due else ""]
         with translated():
             await self._settle(keys=self._keys, args=args)
 

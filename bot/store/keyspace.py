@@ -117,7 +117,7 @@ class Keyspace:
 
     @property
     def leases(self) -> str:
-        """Hash of held agenda items and when their leases end, in ms since 1970. Kept a day after the last lease."""
+        """Hash of held agenda items: the end of each lease in ms since 1970, a point, its token. Kept for a day."""
         return self._key("leases")
 
     @property

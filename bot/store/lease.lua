@@ -1,10 +1,11 @@
 -- Take due agenda items: each is moved to the end of its lease, and is nobody else's until then.
 -- KEYS: 1 agenda, 2 leases, 3 due items of kinds that some process does not know
--- ARGV: 1 now in ms, 2 end of the lease in ms, 3 how many at most, 4 '1': newest first, 5 TTL of the leases in ms,
---       6 TTL of what is put aside in ms, 7… known kinds: whole names, or what names begin with, up to its colon
+-- ARGV: 1 now in ms, 2 end of the leases in ms, 3 their token, 4 how many at most, 5 '1': newest first,
+--       6 TTL of the leases in ms, 7 TTL of what is put aside in ms,
+--       8… known kinds: whole names, or what names begin with, up to its colon
 -- Reply: how many were put aside, then the items
 
-local room, many = tonumber(ARGV[3]), 1000
+local room, many = tonumber(ARGV[4]), 1000
 for key, kind in pairs({[KEYS[2]] = 'hash', [KEYS[3]] = 'zset'}) do
   if redis.call('TYPE', key).ok ~= kind then
     redis.call('DEL', key) -- nobody misses leases for longer than they last
@@ -12,7 +13,7 @@ for key, kind in pairs({[KEYS[2]] = 'hash', [KEYS[3]] = 'zset'}) do
 end
 
 -- Back to the agenda goes what a process that does not know its kind has put aside.
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   local past = ARGV[i]:sub(-1) == ':' and '(' .. ARGV[i]:sub(1, -2) .. ';' or '[' .. ARGV[i] -- ; follows :
   for _, item in ipairs(redis.call('ZRANGEBYLEX', KEYS[3], '[' .. ARGV[i], past, 'LIMIT', 0, many)) do
     redis.call('ZADD', KEYS[1], 'LT', ARGV[1], item)
@@ -22,7 +23,7 @@ end
 
 local taken, aside = {0}, 0
 local function known(item)
-  for i = 7, #ARGV do
+  for i = 8, #ARGV do
     if item == ARGV[i] or ARGV[i]:sub(-1) == ':' and item:sub(1, #ARGV[i]) == ARGV[i] then
       return true
     end
@@ -40,8 +41,8 @@ local function take(item)
   local held = tonumber(redis.call('HGET', KEYS[2], item) or '') -- nil also for what is no lease of ours
   if #taken <= room and (not held or held <= tonumber(ARGV[1])) then
     redis.call('ZADD', KEYS[1], ARGV[2] .. '.5', item)
-    redis.call('HSET', KEYS[2], item, ARGV[2])
-    redis.call('PEXPIRE', KEYS[2], ARGV[5])
+    redis.call('HSET', KEYS[2], item, ARGV[2] .. '.' .. ARGV[3])
+    redis.call('PEXPIRE', KEYS[2], ARGV[6])
     taken[#taken + 1] = item
   end
 end
@@ -51,11 +52,11 @@ local oldest = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0,
 local newest = redis.call('ZREVRANGEBYSCORE', KEYS[1], ARGV[1], '-inf', 'LIMIT', 0, room + many)
 -- From both ends: in a backlog of any size, what became due just now does not wait for all that is before it.
 for i = 1, #oldest do
-  take(ARGV[4] == '1' and newest[i] or oldest[i])
-  take(ARGV[4] == '1' and oldest[i] or newest[i])
+  take(ARGV[5] == '1' and newest[i] or oldest[i])
+  take(ARGV[5] == '1' and oldest[i] or newest[i])
 end
 if aside > 0 then
-  redis.call('PEXPIRE', KEYS[3], ARGV[6])
+  redis.call('PEXPIRE', KEYS[3], ARGV[7])
 end
 taken[1] = aside
 return taken

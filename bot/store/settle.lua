@@ -1,12 +1,14 @@
--- End a lease, and make its item due again, unless the item was rescheduled meanwhile.
+-- End a lease, and make its item due again, unless the item was rescheduled or taken by somebody else meanwhile.
 -- KEYS: 1 agenda, 2 leases
--- ARGV: 1 item, 2 end of the lease in ms, 3 next due in ms or ''
+-- ARGV: 1 item, 2 token of the lease, 3 next due in ms or ''
 
-if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[2] then
-  redis.call('HDEL', KEYS[2], ARGV[1])
+local ends = (redis.call('HGET', KEYS[2], ARGV[1]) or ''):match('^(%d+)%.' .. ARGV[2] .. '$')
+if not ends then
+  return 0
 end
+redis.call('HDEL', KEYS[2], ARGV[1])
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not score or tonumber(score) ~= tonumber(ARGV[2] .. '.5') then
+if not score or tonumber(score) ~= tonumber(ends .. '.5') then
   return 0
 end
 if ARGV[3] == '' then

@@ -1,5 +1,7 @@
 """`kill -9` at the worst moments: another process finishes or undoes what the dead one began."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -23,14 +25,43 @@ from tests.support.processes import (
 )
 
 MANY = 1000
-LEASE = 61
-"""Seconds after which another process takes over what a dead one held."""
+LEASE = 31
+"""Seconds after which another process takes over what a dead one held, and looks for what it sent."""
 
 
 @pytest.fixture(autouse=True)
 def successor_looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock of these tests runs fast, so the process that takes over has to look more often than each second."""
     monkeypatch.setattr(worker, "POLL", 0.05)
+
+
+async def test_t17_a_process_that_was_paused_ends_its_work_that_another_one_took(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots):
+        gate = it.stage.faults.hold_before_create = Gate()
+        paused = await bots.start()
+        await it.ask()
+        await it.approve()
+        await reached(gate)
+        assert paused.pid is not None
+        os.kill(paused.pid, signal.SIGSTOP)
+        it.stage.faults.hold_before_create = None
+
+        async with bot_of(it.stage):
+            it.advance(seconds=LEASE)
+            await in_time(it, it.dana, "is there.")
+            (key,) = it.our_keys()
+
+            gate.opened.set()
+            await until(lambda: len(it.our_keys()) == 2, "the late key")
+            os.kill(paused.pid, signal.SIGCONT)
+            await until(lambda: "an item was taken by others" in paused.log.read_text(), "it to notice")
+            assert key in it.our_keys()
+            it.advance(minutes=3)
+            await until(lambda: it.our_keys() == [key], "the end of the late key")
+            await take_secret(it)
+            lines = await audit_of(it.stage)
+
+    assert [line["details"]["key"] for line in lines if line["action"] == "key:created"] == [key]
 
 
 async def test_killed_before_the_create_another_process_makes_the_one_key(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.support.processes import Bots, actions, audit_of, creates, crew, in_t
 from tests.support.walks import is_drawn, opened, sent
 from tests.support.wishes import NEW, OWN, Wish, ask, review
 
-LEASE = 61
+LEASE = 31
 """Seconds after which another process takes over what a dead one held."""
 LAPTOP = "DANASLAPTOP00001"
 """Dana's own key, which she may change without anybody's approval; a rotation takes one."""

@@ -17,7 +17,7 @@ from tests.support.wishes import IN_DEV, ask, buttons, later, new_policy, words_
 ON_CLAIM = "version: 1\ndefaults: {mint: on_claim}\n"
 FORBIDDEN = f"{ON_CLAIM}rules: [{{name: closed, forbid: No keys this week.}}]\n"
 OFFERED = "The key is made when you ask for its secret, until "
-LEASE = 61
+LEASE = 31
 """Seconds after which another process takes over what a dead one held."""
 
 

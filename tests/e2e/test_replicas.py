@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.person import PersonAtClient
-from tests.support.processes import actions, audit_of, creates, crew, payloads_with, take_secret
+from tests.support.processes import actions, audit_of, creates, crew, held, payloads_with, reached, take_secret
 
 
 def told(person: PersonAtClient) -> list[str]:
@@ -67,8 +67,26 @@ async def test_when_one_of_two_processes_is_killed_the_other_carries_on(tmp_path
         await it.ask()
 
         await bots.kill(first)
-        it.advance(seconds=61)  # whatever the dead one held, the other may take now
+        it.advance(seconds=15)  # whatever the dead one held, the other may take now
         await it.approve()
 
         await it.dana.see("is there.")
         await take_secret(it)
+
+
+async def test_t17_what_a_killed_process_had_begun_another_one_does_after_fifteen_seconds(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots):
+        victim = await bots.start()
+        await it.ask()
+        async with held(it.stage.slack.faults.hold_before, "users.info") as gate:
+            await it.approve()
+            await reached(gate)
+            await bots.start()
+            await bots.kill(victim)
+
+        it.advance(seconds=15)
+        await it.dana.see("is there.")
+        await it.erin.see("Approved. Latchkey makes the key now")
+        lines = await audit_of(it.stage)
+
+    assert (creates(it.stage), actions(lines).count("request:approved")) == (1, 1)

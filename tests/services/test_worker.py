@@ -1,7 +1,7 @@
 """What becomes of a due item when its work fails: it comes back, waits as told, or is dropped, and is never lost."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,11 +12,24 @@ from fakeredis import FakeAsyncRedis
 
 from bot.domain.errors import CloudRefused, Conflict, NotFound, Tampered, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import RequestId
-from bot.services.agenda import Item, ItemKind
+from bot.services.agenda import Item, ItemKind, must_hold
 from bot.services.commands import Approve, Click
 from bot.services.requests.transitions import REFUSED
-from bot.services.worker import AGAIN, AT_ONCE, HELD_BACK, LEASE, RUSH, UNREADABLE, Bell, Errand, Worker
+from bot.services.worker import (
+    AGAIN,
+    AT_ONCE,
+    HELD_BACK,
+    LEASE,
+    MARGIN,
+    RENEWED,
+    RUSH,
+    UNREADABLE,
+    Bell,
+    Errand,
+    Worker,
+)
 from bot.store import Store
+from bot.store.agenda import RedisAgenda
 from tests.support import build
 from tests.support.composed import a_store
 from tests.support.fakes import TestClock
@@ -48,6 +61,7 @@ class Dispatching:
 class Shop:
     """One worker before a real agenda and inbox."""
 
+    redis: FakeAsyncRedis
     store: Store
     clock: TestClock
     dispatcher: Dispatching
@@ -72,13 +86,13 @@ def shop() -> Shop:
 
 
 def a_shop(errands: Mapping[ItemKind, Errand]) -> Shop:
-    clock, dispatcher = TestClock(), Dispatching()
-    store = a_store(FakeAsyncRedis(), clock)
+    clock, dispatcher, redis = TestClock(), Dispatching(), FakeAsyncRedis()
+    store = a_store(redis, clock)
     carry: Any = dispatcher
     worker = Worker(
         store.agenda, store.inbox, store.requests, NOBODY, NOBODY, carry, NOBODY, clock, Bell(), errands=errands
     )
-    return Shop(store, clock, dispatcher, worker)
+    return Shop(redis, store, clock, dispatcher, worker)
 
 
 async def test_a_click_is_carried_out_once_and_forgotten(shop: Shop) -> None:
@@ -298,3 +312,151 @@ async def test_what_is_not_done_in_time_is_left_to_others(
 
     assert caplog.messages == ["an item is left to others"]
     assert await shop.due_in() == LEASE
+
+
+# --- T17: leases are short, and the living renew them ---
+
+
+@dataclass(slots=True)
+class Pair:
+    """Two processes with one store: the first is at work, and has its effect when the gate opens."""
+
+    first: Shop
+    other: Shop
+    gate: asyncio.Event
+    done: list[str]
+
+    async def finish(self) -> None:
+        """Let the first one go on, to its end."""
+        self.gate.set()
+        await asyncio.gather(*self.first.worker._running, return_exceptions=True)
+
+
+@pytest.fixture
+async def pair() -> AsyncGenerator[Pair]:
+    gate, begun, done = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def waits(_: Item) -> None:
+        begun.set()
+        await gate.wait()
+        await must_hold()
+        done.append("the first")
+
+    async def at_once(_: Item) -> None:
+        await must_hold()
+        done.append("the other")
+
+    first, other = a_shop({ItemKind.HOME: waits}), a_shop({ItemKind.HOME: at_once})
+    other.worker.agenda, other.worker.clock, other.clock = (
+        a_store(first.redis, first.clock).agenda,
+        first.clock,
+        first.clock,
+    )
+    await first.store.agenda.put(HOME, first.clock())
+    assert await first.worker._round()
+    await begun.wait()
+    yield Pair(first, other, gate, done)
+    for task in first.worker._running:
+        task.cancel()
+
+
+async def test_t17_work_that_takes_longer_than_its_lease_stays_with_the_living(pair: Pair) -> None:
+    for _ in range(20):
+        pair.first.clock.advance(RENEWED)
+        await pair.first.worker._round()
+        await pair.other.work()
+    await pair.finish()
+
+    assert (pair.done, await pair.first.due_in()) == (["the first"], None)
+
+
+async def test_t17_the_work_of_the_dead_is_taken_after_fifteen_seconds(pair: Pair) -> None:
+    assert timedelta(seconds=15) >= LEASE
+    pair.first.clock.advance(LEASE)
+    await pair.other.work()
+    assert pair.done == []
+    pair.first.clock.advance(timedelta(milliseconds=1))
+    await pair.other.work()
+
+    assert pair.done == ["the other"]
+
+
+@pytest.mark.parametrize("looks_first", [True, False])
+async def test_t17_who_was_paused_notices_before_any_effect_that_the_lease_is_lost(
+    pair: Pair, caplog: pytest.LogCaptureFixture, *, looks_first: bool
+) -> None:
+    pair.first.clock.advance(LEASE + timedelta(milliseconds=1))
+    await pair.other.work()
+    if looks_first:
+        await pair.first.worker._round()
+    await pair.finish()
+
+    assert (pair.done, await pair.first.due_in()) == (["the other"], None)
+    assert "an item was taken by others" in caplog.messages
+
+
+@pytest.mark.parametrize("by", [LEASE - MARGIN, LEASE, timedelta(hours=30), -timedelta(hours=1)])
+async def test_t17_who_was_paused_goes_on_where_nobody_took_the_work(pair: Pair, by: timedelta) -> None:
+    """As when the clock jumps, also back: the lease is renewed before the effect."""
+    pair.first.clock.advance(by)
+    await pair.finish()
+
+    assert (pair.done, await pair.first.due_in()) == (["the first"], None)
+
+
+async def test_t17_a_clock_that_is_set_back_ends_no_lease_of_the_living(pair: Pair) -> None:
+    pair.first.clock.advance(-timedelta(hours=1))
+    await pair.first.worker._round()
+    pair.first.clock.advance(LEASE + timedelta(milliseconds=1))
+    await pair.other.work()
+
+    assert pair.done == ["the other"]
+
+
+async def test_t17_a_lease_that_cannot_be_renewed_ends_before_others_may_take_it(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def away(*_: object) -> None:
+        raise Unavailable("Redis did not answer.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(pair.first.store.agenda), "renew", away)
+        for _ in range(3):
+            pair.first.clock.advance(RENEWED)
+            await pair.first.worker._round()
+        await pair.finish()
+
+    assert pair.done == []
+    assert caplog.messages == ["leases cannot be renewed", "an item is tried again"]
+    assert await pair.first.due_in() is not None
+
+
+async def test_t17_a_renewal_whose_answer_was_lost_ends_no_work(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    renew = RedisAgenda.renew
+
+    async def loses_its_answer(agenda: RedisAgenda, *args: Any) -> None:
+        await renew(agenda, *args)
+        raise Unavailable("Redis did not answer.")
+
+    pair.first.clock.advance(RENEWED)
+    with monkeypatch.context() as broken:
+        broken.setattr(RedisAgenda, "renew", loses_its_answer)
+        await pair.first.worker._round()
+    pair.first.clock.advance(RENEWED)
+    await pair.first.worker._round()
+    await pair.finish()
+
+    assert (pair.done, await pair.first.due_in()) == (["the first"], None)
+
+
+async def test_t17_what_a_process_takes_again_after_a_pause_it_does_once(pair: Pair) -> None:
+    """Its former try has lost the lease to its own next one."""
+    pair.first.clock.advance(LEASE + timedelta(milliseconds=1))
+    former = set(pair.first.worker._running)
+    leases = await pair.first.worker.agenda.take(pair.first.clock(), LEASE, 1)
+    pair.gate.set()
+    await asyncio.gather(*former, return_exceptions=True)
+
+    assert (pair.done, len(leases)) == ([], 1)
+    await pair.first.worker.agenda.settle(leases[0], None)
+    assert await pair.first.due_in() is None

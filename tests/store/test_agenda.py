@@ -16,7 +16,7 @@ from tests.support.stored import next_due
 
 MICROSECOND = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
-A = Item(ItemKind.CLICK, "a")
+A, B = Item(ItemKind.CLICK, "a"), Item(ItemKind.CLICK, "b")
 ANN, BEN = SlackUserId("U01"), SlackUserId("U02")
 
 
@@ -122,7 +122,7 @@ async def test_a_late_settle_does_not_touch_the_next_lease(store: Store, other: 
 
 
 async def test_settling_what_is_not_there_does_nothing(store: Store) -> None:
-    await store.agenda.settle(Lease(A, NOW), NOW)
+    await store.agenda.settle(Lease(A, NOW, "1"), NOW)
 
     assert await next_due(store) is None
 
@@ -270,3 +270,68 @@ async def test_what_is_written_of_a_tally_that_expired_meanwhile_leaves_nothing_
 
     assert not await store.refusals.told(refused, 1)
     assert await redis.exists(keys.refusal(refused.id)) == 0
+
+
+# --- T17: leases are short, and the living renew them ---
+
+
+WHOLE = from_ms(ceil_ms(NOW))
+
+
+async def test_t17_a_lease_that_is_renewed_is_nobody_elses(store: Store, other: Store) -> None:
+    await store.agenda.put(A, WHOLE)
+    (lease,) = await store.agenda.take(WHOLE, MINUTE, 1)
+
+    (again,) = await store.agenda.renew([lease], WHOLE + MINUTE / 2, MINUTE)
+
+    assert again == Lease(A, WHOLE + MINUTE / 2 + MINUTE, lease.token)
+    assert await items(other, WHOLE + MINUTE) == []
+    await store.agenda.settle(again, WHOLE + HOUR)
+    assert await items(other, WHOLE + HOUR) == ["a"]
+
+
+async def test_t17_a_lease_that_somebody_else_took_is_lost(store: Store, other: Store) -> None:
+    await store.agenda.put(A, WHOLE)
+    await store.agenda.put(B, WHOLE)
+    lease, kept = sorted(await store.agenda.take(WHOLE, MINUTE, 2), key=str)
+    (kept,) = await store.agenda.renew([kept], WHOLE + MINUTE, MINUTE)
+    (theirs,) = await other.agenda.take(WHOLE + MINUTE * 2 - MINUTE / 2, MINUTE, 2)
+
+    assert [each.item for each in await store.agenda.renew([lease, kept], theirs.until - MINUTE, MINUTE)] == [B]
+    assert await other.agenda.renew([theirs], WHOLE + MINUTE * 2, MINUTE) != []
+    await store.agenda.settle(lease, None)
+    assert await items(other, WHOLE + HOUR) == ["a", "b"]
+
+
+async def test_t17_a_lease_is_settled_also_after_a_renewal_whose_answer_was_lost(store: Store, other: Store) -> None:
+    await store.agenda.put(A, WHOLE)
+    (lease,) = await store.agenda.take(WHOLE, MINUTE, 1)
+    await store.agenda.renew([lease], WHOLE + MINUTE / 2, MINUTE)
+
+    await store.agenda.settle(lease, None)
+
+    assert await next_due(store) is None
+    assert await other.agenda.renew([lease], WHOLE, MINUTE) == []
+
+
+async def test_t17_what_is_rescheduled_while_its_lease_is_renewed_is_due_as_soon_as_that_ends(store: Store) -> None:
+    await store.agenda.put(A, WHOLE)
+    (lease,) = await store.agenda.take(WHOLE, MINUTE, 1)
+    await store.agenda.put(A, WHOLE)  # earlier than the end of the lease
+
+    (again,) = await store.agenda.renew([lease], WHOLE, MINUTE)
+    assert await items(store, WHOLE) == []
+    await store.agenda.settle(again, None)
+
+    assert await items(store, WHOLE) == ["a"]
+
+
+async def test_a_lease_that_an_older_version_took_without_a_token_holds_to_its_end(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    await redis.hset(keys.leases, str(A), ceil_ms(WHOLE + MINUTE))
+    await redis.pexpire(keys.leases, 100_000)
+    await store.agenda.put(A, WHOLE)
+
+    assert await items(store, WHOLE + MINUTE / 2) == []
+    assert await items(store, WHOLE + MINUTE) == ["a"]

@@ -99,6 +99,8 @@ class Lease:
 
     item: Item
     until: datetime
+    token: str
+    """Tells it from every other lease of the item, as from the next one."""
 
 
 class Agenda(Protocol):
@@ -106,6 +108,10 @@ class Agenda(Protocol):
 
     async def take(self, now: datetime, lease: timedelta, limit: int) -> Sequence[Lease]:
         """Take up to `limit` items that are due, some of the oldest and some of the newest."""
+        ...
+
+    async def renew(self, leases: Sequence[Lease], now: datetime, lease: timedelta) -> Sequence[Lease]:
+        """The same leases, from now on, without those that were settled or that somebody else took."""
         ...
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:

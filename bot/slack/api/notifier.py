@@ -15,6 +15,7 @@ from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId
 from bot.domain.requests import Request
 from bot.domain.review import Digest
+from bot.services.agenda import must_hold
 from bot.services.browse.home import HomePage
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page
@@ -177,6 +178,7 @@ class SlackNotifier:
         """Show the secret in answer to the click that asked for it. Never retried; unsure counts as not shown."""
         if reply.response_url is None:
             raise Undeliverable("no_response_url", lasting=True)
+        await must_hold()
         body = ephemeral(the_secret.FALLBACK, the_secret.message(handover))
         with self._counting("secret"):
             await self.replies.post(reply.response_url, body)
