@@ -138,9 +138,9 @@ async def test_a_request_that_the_same_click_opened_is_not_opened_again(world: W
 
 
 async def test_a_form_is_kept_before_it_is_checked_so_that_it_can_be_opened_again(world: World) -> None:
-    world.policy = build.policy_of(build.a_rule(forbid="No."))
+    world.policy, click = build.policy_of(build.a_rule(forbid="No.")), build.a_click(Check(DRAFT))
     with pytest.raises(Refused):
-        await forms(world).check(Check(DRAFT), click := build.a_click(Check(DRAFT)))
+        await forms(world).check(Check(DRAFT), click)
 
     page = await forms(world).back(Back(click.id), build.a_click(Back(click.id)))
     assert page.draft == DRAFT
