@@ -15,7 +15,7 @@ Answers = Literal[
 """What the Web API answers in place of its own answer. The call itself has no effect."""
 Refused = Literal["none", "direct messages", "channels"]
 """Where `chat.postMessage` is refused with one of `Refusal`."""
-Refusal = Literal["messages_tab_disabled", "is_archived", "restricted_action", "cannot_dm_bot", "user_disabled"]
+Refusal = Literal["messages_tab_disabled", "is_archived", "restricted_action", "is_bot", "channel_not_found"]
 Links = Literal[
     "work",
     "too_many_websockets",

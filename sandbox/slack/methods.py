@@ -77,7 +77,8 @@ def chat_post_message(call: Call) -> Json:
     """Post to a channel the bot is in, or to a person's DM by their user id."""
     target = call.need("channel")
     if target in call.workspace.people:
-        _check_reachable(call.workspace.person(target))
+        if call.workspace.person(target).deleted:
+            raise SlackError("channel_not_found")
         channel = call.workspace.dm(target)
     else:
         channel = call.channel()
@@ -128,7 +129,8 @@ def conversations_open(call: Call) -> Json:
     users = str(call.need("users")).split(",")
     if len(users) != 1:
         raise SlackError("method_not_supported_for_channel_type")
-    _check_reachable(call.workspace.person(users[0]))
+    if call.workspace.person(users[0]).deleted:
+        raise SlackError("user_disabled")
     existed = f"D{users[0][1:]}" in call.workspace.channels
     channel = call.workspace.dm(users[0])
     return {"channel": {"id": channel.id}, **({"no_op": True, "already_open": True} if existed else {})}
@@ -231,11 +233,6 @@ def views_publish(call: Call) -> Json:
 
 def _view(call: Call, view: Json) -> Json:
     return {"view": call.workspace.manners.echoed_view(view)}
-
-
-def _check_reachable(person: Actor) -> None:
-    if person.deleted:
-        raise SlackError("user_disabled")
 
 
 def _flag(call: Call, name: str) -> bool:

@@ -4,12 +4,13 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 import pytest
 
 from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.slack.faults import Refusal
 from sandbox.slack.methods import METHODS
 from sandbox.slack.server import Slack, running
 from sandbox.slack.web_api import APP_TOKEN, BOT_TOKEN
@@ -93,6 +94,11 @@ def as_form(args: Mapping[str, str]) -> bytes:
 
 def test_all_methods_are_known_here() -> None:
     assert {*FACTS, "apps.connections.open"} == set(METHODS)
+
+
+@pytest.mark.parametrize("code", get_args(Refusal))
+def test_a_message_is_refused_with_what_slack_documents_for_it(code: str) -> None:
+    assert code in json.loads(shared("slack-methods.json").read_text("utf-8"))["chat.postMessage"]["errors"]
 
 
 @pytest.mark.parametrize("method", FACTS)

@@ -309,6 +309,7 @@ async def test_people_and_groups_are_found(slack: Slack, url: str) -> None:
     info = (await told(client.conversations_info(channel=PARTNER_CHANNEL)))["channel"]
     assert info["is_ext_shared"]
     assert await refused(client.conversations_open(users="U0LEFT")) == "user_disabled"
+    assert await refused(client.chat_postMessage(channel="U0LEFT", text="hi")) == "channel_not_found"
 
 
 async def test_an_outsider_clicks_with_their_own_team(slack: Slack, socket_bot: Bot) -> None:
