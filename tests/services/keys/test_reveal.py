@@ -10,13 +10,14 @@ import pytest
 
 from bot.domain.errors import Conflict, Refused
 from bot.domain.keys import KeyId, Person, RequestId, Secret
-from bot.domain.requests import Confirmed, Ready, Request, Shown, Undelivered
+from bot.domain.policy import Mint
+from bot.domain.requests import Confirmed, Ready, Request, Revealing, Shown, Undelivered
 from bot.services.commands import Click, Deed, Replace, ReplyTo, Saved, Show
-from bot.services.keys.reveal import PRESENT, Delivery
+from bot.services.keys.reveal import Delivery
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, NOW
-from tests.support.faults import Fault
+from tests.support.faults import Fault, Killed
 
 R1 = RequestId("R1")
 FIRST, SECOND = KeyId("KEY0000000000001"), KeyId("KEY0000000000002")
@@ -97,7 +98,7 @@ async def test_whoever_is_another_confluent_user_by_now_is_not_shown_it(world: W
     ("fields", "said"),
     [
         ({"attempt": 2}, "belongs to an earlier key"),
-        ({"at": NOW - PRESENT - MOMENT}, "Latchkey was away when you clicked"),
+        ({"at": NOW - timedelta(minutes=2) - MOMENT}, "Latchkey was away when you clicked"),
         ({"reply": ReplyTo(channel="D01")}, "Slack lets nobody show it from here"),
     ],
 )
@@ -107,7 +108,7 @@ async def test_a_click_that_cannot_be_answered_with_a_secret_leaves_it_there(
     assert said in str(await show(world, delivery, **fields))
 
     assert isinstance(await world.state(), Ready)
-    assert await show(world, delivery, at=NOW - PRESENT) is None, "the next click has it"
+    assert await show(world, delivery, at=NOW - timedelta(minutes=2)) is None, "the next click has it"
 
 
 async def test_it_can_be_taken_until_the_claim_is_over(world: World, delivery: Delivery) -> None:
@@ -128,6 +129,24 @@ async def test_a_secret_that_slack_did_not_take_is_given_up_with_its_key(world: 
     await world.work_now()
     assert world.cloud.live() == []
     assert "This secret can no longer be shown" in str(await show(world, delivery))
+
+
+@pytest.mark.parametrize("mint", ["on_approval", "on_claim"])
+async def test_a_secret_that_nobody_knows_to_have_arrived_has_half_a_minute_to_do_so(mint: Mint) -> None:
+    async with a_world() as world:
+        await world.seed(replace(build.approved(), terms=build.terms(mint=mint)))
+        await world.work_now()
+        world.plan.faults, world.plan.calls = {("notifier.hand_over", 0): Fault.KILL_AFTER}, []
+        with pytest.raises(Killed):
+            await show(world, world.start().delivery)
+
+        world.clock.advance(timedelta(seconds=30) - MOMENT)
+        await world.work_now()
+        assert (world.cloud.live(), type(await world.state())) == ([FIRST], Revealing)
+
+        world.clock.advance(MOMENT)
+        await world.work_now()
+        assert (world.cloud.live(), type(await world.state())) == ([], Undelivered)
 
 
 async def test_saved_removes_the_message_and_confirms_the_present_key_alone(world: World, delivery: Delivery) -> None:
