@@ -10,7 +10,7 @@ from bot.domain.authority import HeldRoles, Target, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.keys import MyAccount, Operation, Owner, Person, Principal, Resource, SlackUserId
 from bot.domain.kinds import Kind
-from bot.domain.policy import Match, Policy, Rule, without_a_file
+from bot.domain.policy import Match, Mint, Policy, Rule, without_a_file
 from bot.domain.requests import Approval, Ask
 from bot.domain.roles import Table
 from tests.support.build import (
@@ -36,6 +36,7 @@ from tests.support.build import (
     REGISTRY,
     RESOURCES,
     TABLEFLOW,
+    a_key,
     a_person,
     a_rule,
     an_approval,
@@ -43,6 +44,7 @@ from tests.support.build import (
     crn,
     holding,
     policy_of,
+    terms,
 )
 
 ORG_ADMIN = ("OrganizationAdmin", crn())
@@ -90,6 +92,20 @@ def test_the_first_matching_rule_decides_and_no_other() -> None:
 
     assert missing(decide(rules, ask_for(resource=CLUSTER), NOBODY)) == 3
     assert missing(decide(rules, ask_for(resource=REGISTRY), NOBODY)) == 1
+
+
+@pytest.mark.parametrize(("shown", "now"), [("on_approval", "on_claim"), ("on_claim", "on_approval")])
+def test_what_people_have_read_counts_where_the_key_is_made_at_the_same_point(shown: Mint, now: Mint) -> None:
+    rule = a_rule(1, mint=now)
+
+    def asked(mint: Mint, ask: Ask) -> int:
+        return missing(decide(policy_of(rule), ask, NOBODY, shown=terms(rule=rule.name, mint=mint, approvals=3)))
+
+    assert asked(now, ask_for()) == 3
+    assert asked(shown, ask_for()) == 1, "the policy's own"
+    change = ask_for(operation=Operation.DELETE, key=a_key())
+    rule = a_rule(1, Match(operations=frozenset({Operation.DELETE})), mint=now)
+    assert asked(shown, change) == 3, "no key is made"
 
 
 def test_what_no_rule_speaks_of_is_forbidden() -> None:
