@@ -88,7 +88,7 @@ class Accounts:
             return now + LATER  # it is given up, and goes first
         if not keys:  # a key that somebody made for it meanwhile keeps it
             await self._remove(account, request.ask.id)
-        return None
+        return _last_look(request, now)
 
     async def _ours(self, request: states.Request) -> Account | None:
         owner = request.ask.owner
@@ -140,7 +140,10 @@ def _is_of(key: ApiKey, request: states.Request) -> bool:
 
 
 def _last_look(request: states.Request, now: datetime) -> datetime | None:
-    """When to look once more for an account that is not there: one whose answer was lost may show late."""
+    """When to look once more for an account that is not there, or was removed.
+
+    One whose answer was lost may show late, and a process that stood still may make another one of the same name.
+    """
     last = request.at + STRAGGLER if isinstance(request, states.Failed) else now
     return last if last > now else None
 

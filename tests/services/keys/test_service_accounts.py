@@ -245,6 +245,17 @@ async def test_an_account_that_is_not_shown_is_not_taken_for_gone_while_rights_a
         assert world.cloud.accounts == {}
 
 
+def test_an_account_that_a_paused_process_makes_once_more_after_its_removal_is_removed_too() -> None:
+    world = asyncio.run(
+        played(
+            {("cloud.create_account", 0): Fault.PAUSE_BEFORE, ("cloud.create_key", 0): Fault.REFUSED_BEFORE},
+            claims=False,
+        )
+    )
+
+    assert [what for what, _ in world.cloud.account_history] == ["create", "delete"] * 2
+
+
 @pytest.mark.search
 @given(faults=FAULTS, claims=st.booleans(), mint=st.sampled_from(["on_approval", "on_claim"]))
 @settings(max_examples=60)
