@@ -277,7 +277,20 @@ EVERY_LINE = [
     for role in ROLES
     for place in PLACES
 ]
-CELLS = tuple((resource, letter, owner) for resource in RESOURCES for letter, owner in owners().items())
+OF_OTHERS = {"u": MyAccount(DANA.principal), "a": ACCOUNT, "b": OTHER, "n": NEW}
+ASKED = [
+    (number, letter, an_ask(operation=operation, owner=owner, resource=resource))
+    for number, resource in enumerate(RESOURCES)
+    for letter, owner in owners().items()
+    for operation in Operation
+]
+"""Everything that can be asked for, with the column and the letter that decide it; made once, for many lines."""
+APPROVED = [
+    (number, letter, ask, an_approval(OTTO, ask))
+    for number, resource in enumerate(RESOURCES)
+    for letter, owner in OF_OTHERS.items()
+    for ask in [an_ask(owner=owner, resource=resource)]
+]
 
 
 def letters(of: set[str]) -> str:
@@ -305,15 +318,14 @@ def test_where_no_approval_is_needed_the_requester_needs_that_authority(
     requester = holding(DANA, (role, PLACES[place]), table=table)
     alone = policy_of(a_rule(approvals=0))
 
-    for kind, (resource, letter, owner) in zip([cell for cell in cells for _ in owners()], CELLS, strict=True):
-        for operation in Operation:
-            verdict = decide(alone, an_ask(operation=operation, owner=owner, resource=resource), requester)
-            if operation in CHANGING:  # what exists: its owner needs no role, and others need somebody's approval
-                may_alone = letter in kind or letter == "m"
-                assert isinstance(verdict, Allowed if may_alone else NeedsApproval), (operation, resource, owner)
-            else:
-                may = letter in kind and letter != "u"
-                assert isinstance(verdict, Allowed if may else Forbidden), (operation, resource, owner)
+    for number, letter, ask in ASKED:
+        verdict = decide(alone, ask, requester)
+        if ask.operation in CHANGING:  # what exists: its owner needs no role, and others need somebody's approval
+            may_alone = letter in cells[number] or letter == "m"
+            assert isinstance(verdict, Allowed if may_alone else NeedsApproval), ask
+        else:
+            may = letter in cells[number] and letter != "u"
+            assert isinstance(verdict, Allowed if may else Forbidden), ask
 
 
 @pytest.mark.parametrize(("table", "role", "place", "cells"), EVERY_LINE)
@@ -321,13 +333,11 @@ def test_where_approval_is_needed_the_approver_needs_that_authority(
     table: Table, role: str, place: str, cells: tuple[str, ...]
 ) -> None:
     requester, approver = holding(DANA, table=table), holding(OTTO, (role, PLACES[place]), table=table)
-    of_others = {"u": MyAccount(DANA.principal), "a": ACCOUNT, "b": OTHER, "n": NEW}
+    policy = policy_of(a_rule())
 
-    for kind, resource in zip(cells, RESOURCES, strict=True):
-        for letter, owner in of_others.items():
-            ask = an_ask(owner=owner, resource=resource)
-            verdict = decide(policy_of(a_rule()), ask, requester, [(an_approval(OTTO, ask), approver)])
-            assert isinstance(verdict, Allowed if letter in kind else NeedsApproval), (resource, letter)
+    for number, letter, ask, approval in APPROVED:
+        verdict = decide(policy, ask, requester, [(approval, approver)])
+        assert isinstance(verdict, Allowed if letter in cells[number] else NeedsApproval), ask
 
 
 NAMES = dict(zip(("kafka", "registry", "ksqldb", "flink", "cloud", "tableflow", "global"), RESOURCES, strict=True))

@@ -16,6 +16,8 @@ async def audit_problem(store: Store) -> str | None:
 
 
 async def next_due(store: Store) -> datetime | None:
-    """When the earliest item of the agenda is due, or its lease ends."""
-    earliest: list[tuple[bytes, float]] = await store.agenda._redis.zrange(store.agenda._key, 0, 0, withscores=True)
-    return from_ms(earliest[0][1]) if earliest else None
+    """When the next item of the agenda can be taken: it is due, and nobody holds it any longer."""
+    agenda, leases = store.agenda._keys
+    items: list[tuple[bytes, float]] = await store.agenda._redis.zrange(agenda, 0, -1, withscores=True)
+    held: dict[bytes, bytes] = await store.agenda._redis.hgetall(leases)
+    return from_ms(min(max(due, float(held.get(item, 0))) for item, due in items)) if items else None
