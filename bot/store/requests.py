@@ -26,6 +26,8 @@ from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 SCANNED = 500
 """Records that are looked at together."""
+LEAP = 10**9
+"""Changes without an audit line that may follow on one with a line."""
 log = logging.getLogger(__name__)
 
 
@@ -86,8 +88,9 @@ class RedisRequests:
 
     async def _commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
         was = change.before.rev if change.before else 0
-        keys, args = self._keys_of(change), self._arguments(change, was + 1)
-        entries = [Entry(event, was + min(nth, 1), was + 1) for nth, event in enumerate(change.events)]
+        rev = _after(was, change)
+        keys, args = self._keys_of(change), self._arguments(change, was, rev)
+        entries = [Entry(event, rev if nth else was, rev) for nth, event in enumerate(change.events)]
         taken = None
         async with self._audit.turn():
             for _ in tries():
@@ -98,7 +101,7 @@ class RedisRequests:
         if taken is None:
             raise unconfirmed("the audit log moved on too often")
         secret = self._opened_at(taken, change.before.value) if change.take_secret and change.before else None
-        return Stored(change.after, was + 1), secret
+        return Stored(change.after, rev), secret
 
     async def secret(self, stored: Stored[Request]) -> Secret | None:
         """The sealed secret of a Ready request, which stays where it is; None when it is missing or does not open."""
@@ -223,14 +226,14 @@ class RedisRequests:
         log_of_all = [ours.audit, ours.audit_head]
         return [ours.request(ask.id), ours.secret(ask.id), ours.agenda, *indexes, *log_of_all, ours.open_of(mine)]
 
-    def _arguments(self, change: Change, rev: int) -> list[Argument]:
+    def _arguments(self, change: Change, was: int, rev: int) -> list[Argument]:
         ask = change.after.ask
         body = self._codec.seal(
             self._sealer, change.after, SealContext(Purpose.REQUEST, self._keys.request(ask.id), rev)
         )
         secret, secret_ttl = self._sealed_secret(change)
         return [
-            rev - 1,
+            was,
             rev,
             body,
             lifetime_ms(REQUEST_KEPT + self._planned_for(change.after)),
@@ -318,6 +321,15 @@ def _not_failed(answer: object) -> Sequence[bytes | None]:
     if isinstance(answer, Exception):
         raise answer
     return cast("Sequence[bytes | None]", answer)
+
+
+def _after(was: int, change: Change) -> int:
+    """The revision that follows. An audit line takes it to the next multiple of `LEAP`.
+
+    So it is newer than all that changes without a line have led to from where it began: somebody may have kept those,
+    and put an older record back, before this line was written.
+    """
+    return (was // LEAP + 1) * LEAP if was and change.events else was + 1
 
 
 def _outrun() -> Conflict:

@@ -1,14 +1,16 @@
-"""T1 to T4: what was true once and is put back into Redis makes, shows, changes and deletes nothing."""
+"""T1 to T4, T28: what was true once and is put back into Redis makes, shows, changes and deletes nothing."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
 
 from bot.domain.keys import RequestId
-from bot.services.commands import Approve, Cancel, Deed, Deny, Draft, Extend, Saved, Send, Show
+from bot.services.commands import Approve, Cancel, Deed, Delete, Deny, Draft, Extend, Saved, Send, Show
+from bot.services.ports.store import Change
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, FEMI, HOUR
@@ -198,3 +200,82 @@ async def test_t4_records_whose_lines_were_deleted_are_touched_no_more() -> None
         assert world.cloud.minted == {}
         assert await actions(world) == []
         assert "administrator" in world.slack.said[-1][1]
+
+
+# --- T28: what followed without lines, kept, and put back over what followed with lines ------------------------------
+
+
+async def kept_aside(world: World, redis: Any) -> dict[str, bytes]:
+    """A key that is not accepted yet: its record after many looks, kept. The record from before them is put back."""
+    world.prober.status = 401
+    await world.seed(build.approved())
+    await world.work_now()
+    before = await copied(redis, RECORD, SECRET)
+    for _ in range(12):
+        world.clock.advance(timedelta(seconds=30))
+        await world.work_now()
+    later = await copied(redis, RECORD, SECRET)
+    assert later[RECORD] != before[RECORD]
+    await put_back(redis, before)
+    return later
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_t28_a_record_of_many_looks_put_back_shows_no_secret_again(*, restart: bool) -> None:
+    async with a_world() as world, attacked(world) as redis:
+        later = await kept_aside(world, redis)
+        await shown_and_saved(world)
+        written = await actions(world)
+
+        if restart:
+            restarted(world)
+        await put_back(redis, later)
+        await world.click(Show(R1, 1))
+        await world.work_now()
+
+        assert len(world.shown()) == 1, "the secret is shown a second time"
+        assert await actions(world) == written
+        assert "administrator" in world.slack.said[-1][1], "whoever clicked reads that the operator has to act"
+
+
+async def test_t28_a_record_of_many_looks_put_back_deletes_no_key_in_use() -> None:
+    async with a_world() as world, attacked(world) as redis:
+        later = await kept_aside(world, redis)
+        await shown_and_saved(world)
+
+        await put_back(redis, later)
+        await redis.zadd(AGENDA, {"request:R1": 0})
+        await pass_time(world, 25)
+
+        assert len(world.cloud.live(R1)) == 1, "the key in use is deleted"
+
+
+async def test_t28_a_pending_record_written_anew_many_times_makes_no_second_key_with_an_approval_put_back() -> None:
+    async with a_world() as world, attacked(world) as redis:
+        world.cloud.bindings[DANA.principal] = [build.a_binding(DANA)]
+        await world.seed(build.pending())
+        await world.work_now()
+        before = await copied(redis, RECORD)
+        for _ in range(8):  # as by clicks on its card after its messages were deleted
+            stored = await world.store.requests.get(R1)
+            assert stored is not None
+            await world.store.requests.commit(Change(stored, stored.value, world.clock()))
+        later = await copied(redis, RECORD)
+        await put_back(redis, before)
+        approved = await world.click(Approve(R1), by=ERIN)
+        approval = await copied(redis, f"lk:{{T01}}:click:{approved}")
+        await world.work_now()
+        await world.click(Show(R1, 1))
+        await world.work_now()
+        (key,) = world.cloud.live(R1)
+        deletion = RequestId(await world.click(Delete(key, "CONFIRM", "No longer needed")))
+        await world.work_now()
+        await world.click(Approve(deletion), by=ERIN)
+        await world.work_now()
+        assert world.cloud.live(R1) == []
+
+        await put_back(redis, later | approval)
+        await redis.zadd(AGENDA, {f"click:{approved}": 0, "request:R1": 0})
+        await world.work_now()
+
+        assert list(world.cloud.minted) == [key], "one approval makes a second key"

@@ -18,6 +18,7 @@ from bot.services.surfaces import Surface, SurfaceKind
 from bot.store import Store
 from bot.store.audit import verify_lines
 from bot.store.keyspace import Keyspace
+from bot.store.requests import LEAP
 from bot.store.sealing import Purpose, Sealer
 from bot.store.seals import Seals
 from tests.store.conftest import StoppedClock
@@ -144,7 +145,7 @@ async def test_t7_nothing_that_a_running_process_writes_meanwhile_is_lost(
 
     shown = await new.requests.get(R1)
     assert shown is not None
-    assert (shown.value, shown.rev) == (states()["shown"], 3)
+    assert (shown.value, shown.rev) == (states()["shown"], 2 * LEAP)
     assert replace(POST, digest="newer") in await new.posts.get(R1)
     assert await new.inbox.get("C1") is None
     assert len(await lines_of(new)) == 4
