@@ -78,14 +78,16 @@ class Expiry:
 
     async def withdraw(self, stored: Stored[states.Request], state: states.Withdrawn) -> None:
         """Delete the key that nobody has; then, if a new one was asked for and the approval holds, begin again."""
-        now = self.transitions.clock()
-        if not state.tries:
-            await self.orphans.intend(state, state.key)
+        now, is_first = self.transitions.clock(), not state.tries
+        # Counted before it is tried: who finds the key gone later then knows that we may have deleted it.
+        intent = [self.orphans.intent(state, state.key)] if is_first else []
+        begun = replace(state, tries=state.tries + 1)
+        stored, _ = await self.transitions.commit(stored, begun, *intent, extra=With(durable=is_first))
         try:
-            outcome = await self.orphans.delete_intended(state, state.key)
+            outcome = await self.orphans.delete_intended(state, state.key, is_first=is_first)
         except (Unavailable, Unknown, CloudRefused) as error:
-            retry_at = now + backoff(state.tries, error)
-            await self.transitions.commit(stored, replace(state, retry_at=retry_at, tries=state.tries + 1))
+            again = replace(begun, retry_at=now + backoff(state.tries, error))
+            await self.transitions.commit(stored, again)
             return
         gone = replace(state, deleted_at=self.transitions.clock())
         if isinstance(gone, states.Undelivered) and gone.reissue and now < gone.grant.fresh_until:

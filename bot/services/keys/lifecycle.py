@@ -68,7 +68,7 @@ class Lifecycle:
     async def drop_now(self, stored: Stored[Request], actor: str) -> str:
         """Have the old key deleted at once."""
         living, former = _former(stored.value)
-        if former.until <= self.transitions.clock() and not former.tries:
+        if former.until <= self.transitions.clock() and former.retry_at is None:
             return "The old key is being deleted already."
         await self._plan(stored, living, min(self.transitions.clock(), former.until), actor)
         return "The old key is being deleted. Whatever still uses it stops now."
@@ -84,18 +84,21 @@ class Lifecycle:
         former, key, now = living.life.former, living.ask.key, self.transitions.clock()
         if former is None or key is None:
             return
-        # Claimed first: who was told meanwhile that it lives a day longer must not lose it to an outdated record.
-        held, _ = await self.transitions.commit(stored, living)
-        if not former.tries:
-            await self.orphans.intend(living, key)
+        # Claimed first: who was told meanwhile that it lives a day longer must not lose it to an outdated record. And
+        # counted: who finds the key gone later then knows that we may have deleted it.
+        is_first = not former.tries
+        intent = [self.orphans.intent(living, key)] if is_first else []
+        begun = replace(former, tries=former.tries + 1)
+        claimed = replace(living, life=replace(living.life, former=begun))
+        held, _ = await self.transitions.commit(stored, claimed, *intent, extra=With(durable=is_first))
         try:
-            outcome = await self.orphans.delete_intended(living, key)
+            outcome = await self.orphans.delete_intended(living, key, is_first=is_first)
         except (Unavailable, Unknown, CloudRefused) as error:
-            again = replace(former, retry_at=now + backoff(former.tries, error), tries=former.tries + 1)
+            again = replace(begun, retry_at=now + backoff(former.tries, error))
             await self.transitions.commit(held, replace(living, life=replace(living.life, former=again)))
             return
         await self.origin.ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
-        gone = replace(former, deleted_at=self.transitions.clock(), retry_at=None)
+        gone = replace(begun, deleted_at=self.transitions.clock(), retry_at=None)
         await self.transitions.commit(held, replace(living, life=replace(living.life, former=gone)), outcome)
 
 

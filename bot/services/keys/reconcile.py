@@ -49,24 +49,27 @@ class Orphans:
     async def delete(self, request: Request, *keys: ApiKey) -> None:
         """Delete these keys of the request's owner and resource, one after the other."""
         for key in keys:
-            await self.intend(request, key)
+            await self.transitions.append(self.intent(request, key))
             await self.transitions.append(await self.delete_intended(request, key))
 
-    async def intend(self, request: Request, key: ApiKey) -> None:
-        """Have it on record that this key is to be deleted.
+    def intent(self, request: Request, key: ApiKey) -> Event:
+        """What has to be on record before this key is deleted.
 
         Once for all tries: one that Confluent does not let us delete is tried for days, and the audit log is kept.
         """
-        await self.transitions.record(Action.DELETE_INTENDED, request.ask.id, key=key.id)
+        return self.transitions.event(Action.DELETE_INTENDED, request.ask.id, key=key.id)
 
-    async def delete_intended(self, request: Request, key: ApiKey) -> Event:
-        """Delete a key of which `intend` has spoken; returns the outcome for the audit log.
+    async def delete_intended(self, request: Request, key: ApiKey, *, is_first: bool = False) -> Event:
+        """Delete a key of which `intent` has spoken; returns the outcome for the audit log.
+
+        `is_first`: none of our tries came before, so that a key that is gone was not deleted by one of them.
 
         A request that has the key on record writes it together with its next state: of several tries, by several
         processes, one gets there, and a deletion has one outcome.
         """
-        await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
-        return self.transitions.event(Action.DELETED, request.ask.id, key=key.id)
+        was_there = await self.cloud.delete_key(key.id, key.owner or request.ask.owner.id, request.ask.resource)
+        action = Action.FOUND_GONE if is_first and not was_there else Action.DELETED
+        return self.transitions.event(action, request.ask.id, key=key.id)
 
     async def disown(self, request: Request, key: ApiKey) -> None:
         """Delete a key that could not be recorded: its attempt was taken for dead, or its request is gone altogether.

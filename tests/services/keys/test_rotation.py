@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.domain.audit import Action
 from bot.domain.keys import ApiKey, KeyId, Operation, Person, RequestId
 from bot.domain.kinds import Kind
 from bot.domain.requests import Confirmed, Pending, Request, Retired, Shown
@@ -33,7 +34,7 @@ def _old(world: World) -> ApiKey:
     return world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
 
 
-async def rotated(world: World, *, overlap_days: int = 2, made_for: Person = DANA) -> RequestId:
+async def rotated(world: World, *, overlap_days: int = 2, made_for: Person | None = DANA) -> RequestId:
     """As far as the new secret is shown; returns the id of the request."""
     world.cloud.bindings[build.DANA.principal] = [build.a_binding(build.DANA)]
     request = RequestId(await ask(world, overlap_days=overlap_days, made_for=made_for))
@@ -210,6 +211,35 @@ async def test_an_old_key_that_somebody_deleted_elsewhere_ends_the_plan_without_
         assert isinstance(state, Shown)
         assert state.life.former is not None
         assert state.life.former.deleted_at is not None
+        ends = [line["action"] for line in await world.audit() if dict(line["details"]).get("key") == OLD]
+        assert "key:deleted" not in ends, "nobody deleted it here"
+        assert "key:found-gone" in ends
+
+
+async def test_a_key_that_two_rotations_replaced_is_said_to_be_deleted_once() -> None:
+    async with a_world() as world:
+        one, two = await rotated(world, overlap_days=1), await rotated(world, overlap_days=2, made_for=None)
+
+        await world.settle(3 * DAY)
+
+        lines = [line for line in await world.audit() if dict(line["details"]).get("key") == OLD]
+        ends = [(line["request"], line["action"]) for line in lines]
+        assert ends.count((one, "key:deleted")) == ends.count((two, "key:found-gone")) == 1
+        assert [action for _, action in ends].count("key:deleted") == 1
+
+
+async def test_what_is_to_be_deleted_is_on_disk_before_it_is() -> None:
+    async with a_world() as world:
+        await rotated(world)
+        await world.seed(build.ready(ask=build.an_ask(id="R8")))
+
+        await world.settle(3 * DAY)
+
+        intents = [
+            change for change in world.history if Action.DELETE_INTENDED in {each.action for each in change.events}
+        ]
+        assert {change.after.kind for change in intents} == {"shown", "unclaimed"}
+        assert all(change.durable for change in intents)
 
 
 async def test_what_was_planned_outlives_the_word_that_it_is_saved() -> None:
