@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot import logs
 from bot.app import run
+from bot.domain.errors import LatchkeyError
 from bot.server import CannotListen
 from bot.settings import Settings, SettingsError, StartupError, load
 from sandbox.clock import SandboxClock
@@ -19,7 +20,7 @@ def main() -> int:
         settings = load()
         logs.configure(settings.log_level)
         asyncio.run(_run(settings, SandboxClock(Path(os.environ["SANDBOX_CLOCK"]))))
-    except (SettingsError, StartupError, CannotListen) as error:
+    except (SettingsError, StartupError, CannotListen, LatchkeyError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0

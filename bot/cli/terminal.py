@@ -20,7 +20,7 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
     import logging
 
-    from bot.domain.errors import LatchkeyError
+    from bot.domain.errors import KeyRefused, LatchkeyError, Unavailable
     from bot.server import CannotListen
     from bot.settings import StartupError, TryAgain
 
@@ -31,8 +31,8 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
     except (StartupError, CannotListen) as error:
         fail(str(error))
     except LatchkeyError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        may_pass = isinstance(error, Unavailable) and not isinstance(error, KeyRefused)
+        fail(str(error), code=os.EX_TEMPFAIL if may_pass else 1)
     except Exception:
         # Python's own traceback would go past the redaction of the log.
         logging.getLogger("bot.terminal").critical("ended by an error that nobody expected", exc_info=True)
@@ -55,6 +55,6 @@ def settings() -> "Settings":
 
 
 def fail(message: str, code: int = 2) -> NoReturn:
-    """End the program: the settings or the surroundings will not do."""
+    """End the program with one line; by default, the settings or the surroundings will not do."""
     typer.echo(message, err=True)
     raise typer.Exit(code)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from bot import settings
 from bot.cli import main
 from bot.domain.audit import SYSTEM, Action, Event
+from bot.domain.errors import KeyRefused, Refused, Unavailable
 from bot.domain.keys import RequestId
 from bot.server import CannotListen
 from bot.settings import Settings, StartupError, TryAgain
@@ -117,6 +118,22 @@ def test_t16_a_start_that_may_succeed_later_has_a_code_of_its_own(application: M
     result = latchkey("run")
 
     assert (result.exit_code, result.stdout, result.stderr) == (75, "", "Slack has no time for Latchkey (http_429).\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(Unavailable("The store did not answer."), 75), (KeyRefused("Confluent refuses."), 1), (Refused("No."), 1)],
+)
+def test_a_store_that_goes_away_during_the_start_may_be_back_later(
+    application: ModuleType, error: Exception, code: int
+) -> None:
+    async def run(_given: Settings, _stop: asyncio.Event) -> None:
+        raise error
+
+    application.run = run  # type: ignore[attr-defined] # a module made for the test
+    result = latchkey("run")
+
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", f"{error}\n")
 
 
 def test_a_bug_is_logged_without_its_secrets(application: ModuleType) -> None:
