@@ -13,6 +13,8 @@ from aiohttp import ClientWebSocketResponse, WSMessage, WSMsgType
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.api.client import proxy_for
@@ -166,6 +168,13 @@ class Sockets(AsyncSocketModeHandler):
         self.client = self._patient = PatientClient(token, web_client, logger)
         listeners: list[Any] = self.client.socket_mode_request_listeners
         listeners.append(self.handle)
+
+    async def handle(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:  # noqa: ARG002 - ours
+        """Carry out what Slack sent, and answer. An answer whose connection has ended is one line: Slack asks again."""
+        try:
+            await super().handle(self.client, req)
+        except ConnectionError as error:
+            log.warning("an answer found no connection to Slack", extra={"type": req.type, "why": str(error)})
 
     async def connect(self) -> None:
         """Connect for the first time; from then on it connects again by itself."""

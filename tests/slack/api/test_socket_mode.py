@@ -9,12 +9,13 @@ from unittest import mock
 
 import aiohttp
 import pytest
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.api import socket_mode
 from bot.slack.api.client import routed
 from bot.slack.api.socket_mode import Sockets
+from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.faults import Links
 from sandbox.slack.server import Slack, running
 from sandbox.slack.web_api import APP_TOKEN, BOT_TOKEN
@@ -27,7 +28,7 @@ async def connected(slack: Slack) -> AsyncGenerator[Sockets]:
     async with running(slack) as url, aiohttp.ClientSession() as session:
         client = routed(AsyncWebClient(BOT_TOKEN, base_url=f"{url}/api/", session=session))
         logger = logging.getLogger("slack_bolt")
-        socket = Sockets(AsyncApp(token=BOT_TOKEN, signing_secret="made-up"), APP_TOKEN, client, logger)
+        socket = Sockets(AsyncApp(client=client, signing_secret="made-up"), APP_TOKEN, client, logger)
         try:
             await socket.connect()
             yield socket
@@ -74,6 +75,30 @@ async def test_a_connection_that_ends_soon_after_its_greeting_waits_ever_longer(
             assert "too_many" not in how or socket_mode.ADVICE["too_many_websockets"] in said
             slack.faults.links = "work"
             await _ready(socket)
+
+
+async def test_an_answer_whose_connection_has_ended_is_one_line_without_a_stack_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    slack = Slack(lambda: datetime.now(UTC))
+    async with connected(slack) as socket:
+        await slack.sockets.wait_connected()
+
+        @socket.app.command("/apikey")
+        async def listener(ack: AsyncAck) -> None:
+            session = socket.client.current_session
+            assert session is not None
+            await session.close()
+            await ack()
+
+        await slack.interactions.command("U0ERIN", APPROVALS_CHANNEL, "/apikey help")
+        await until(lambda: _lines(caplog, "an answer found no connection to Slack"), "the line")
+
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+def _lines(caplog: pytest.LogCaptureFixture, message: str) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.message == message]
 
 
 async def test_no_two_tries_follow_each_other_at_once_whatever_ended_the_first() -> None:
