@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -37,16 +38,25 @@ def main(given: Sequence[str] | None = None) -> int:
     run, is_kept = Run(seed, asked.minutes * 60, folder), True
     print(f"seed {seed}, {asked.minutes:g} minutes; what the processes write is in {folder}", flush=True)
     try:
-        asyncio.run(run.play())
+        asyncio.run(_played(run))
         is_kept = bool(run.broken) or asked.keep
         report(run)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        is_kept = asked.keep
         print("\nStopped. No process is left; nothing was checked.")
         return 130
     finally:
         if not is_kept:
             shutil.rmtree(folder)
     return 1 if run.broken else 0
+
+
+async def _played(run: Run) -> None:
+    """Play it; asked to end with SIGTERM it leaves no process behind, as with Ctrl-C."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - it is this one
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await run.play()
 
 
 def report(run: Run) -> None:
