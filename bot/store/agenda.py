@@ -106,18 +106,27 @@ class RedisRefusals:
                 number, *_ = await together.execute()
         return int(number)
 
-    async def counted(self, item: Item) -> tuple[Event, int] | None:
-        """The first one, and how many came after it that nobody wrote down; None when it is over. Raises `Tampered`."""
+    async def counted(self, item: Item, now: datetime) -> tuple[Event, int] | None:
+        """The first one, and how many came after it that nobody wrote down; None when it is over. Raises `Tampered`.
+
+        Whoever writes to Redis can put one back after its TTL, but not beyond the time that is sealed inside.
+        """
         with translated():
             sealed, number = await self._redis.hmget(self._keys.refusal(item.id), ["event", "n"])
         if sealed is None:
             return None
-        return REFUSAL.open(self._sealer, sealed, self._place(item))[0], max(int(number or 1) - 1, 0)
+        (event,) = REFUSAL.open(self._sealer, sealed, self._place(item))
+        if now - event.at > 2 * REFUSAL_KEPT:
+            with translated():
+                await self._redis.delete(self._keys.refusal(item.id))
+            return None
+        return event, max(int(number or 1) - 1, 0)
 
-    async def told(self, item: Item, number: int) -> bool:
-        """So many were written down; returns whether it goes on: it is over once there are none for a minute."""
+    async def told(self, item: Item, number: int, event: Event) -> bool:
+        """So many were written down, as `event`; returns whether it goes on: it is over once none come for a minute."""
+        sealed = REFUSAL.seal(self._sealer, (event,), self._place(item))
         with translated():
-            return await self._told(keys=[self._keys.refusal(item.id)], args=[number]) == 1
+            return await self._told(keys=[self._keys.refusal(item.id)], args=[number, sealed]) == 1
 
     def _place(self, item: Item) -> SealContext:
         return SealContext(Purpose.REFUSAL, self._keys.refusal(item.id))

@@ -77,10 +77,11 @@ class RedisRequests:
     async def _forgotten(self, requester: SlackUserId, ids: Sequence[RequestId]) -> bool:
         """Take out of the index what is open no more, as when its record is lost; returns whether there was any.
 
+        The index is in the clear: another person's request, which somebody put there, takes no room, and is not shown.
         What does not open may be open all the same, as what a newer version wrote.
         """
         found = await self._each(ids)
-        closed = [each for each, one in found.items() if one is None or not isinstance(one.value, Open)]
+        closed = [each for each, one in found.items() if one is None or not _is_open_of(requester, one.value)]
         if closed:
             with translated():
                 await self._redis.hdel(self._keys.open_of(requester), *closed)
@@ -330,6 +331,10 @@ def _after(was: int, change: Change) -> int:
     and put an older record back, before this line was written.
     """
     return (was // LEAP + 1) * LEAP if was and change.events else was + 1
+
+
+def _is_open_of(requester: SlackUserId, request: Request) -> bool:
+    return isinstance(request, Open) and request.ask.requester.slack == requester
 
 
 def _outrun() -> Conflict:

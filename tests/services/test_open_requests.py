@@ -1,4 +1,4 @@
-"""T18: a person has so many open requests at most, and a second one for the same only when they say so."""
+"""T18, T30: a person has so many open requests at most, and a second one for the same only when they say so."""
 
 import asyncio
 from dataclasses import replace
@@ -112,3 +112,31 @@ async def test_t18_a_lost_record_takes_no_room() -> None:
 
         (request,) = [each.value for each in await world.store.requests.of_requester(DANA.slack, 9)]
         assert isinstance(request, Pending | Approved)
+
+
+@pytest.mark.parametrize("most", [1, 10])
+async def test_t30_a_request_of_somebody_else_put_into_the_index_takes_no_room_and_is_not_shown(most: int) -> None:
+    async with a_world() as world:
+        world.policy = replace(world.policy, open_requests=most)
+        await sends(world, 1, same=False)
+        await world.work_now()
+        (mine,) = await world.store.requests.of_requester(DANA.slack, 9)
+        await world.click(Cancel(mine.value.ask.id))
+        await world.seed(
+            build.pending(ask=build.an_ask(id=RequestId("R7"), requester=ERIN, name="none of her business"))
+        )
+        await world.work_now()
+        await world.connections[0].hset("lk:{T01}:open-of:" + DANA.slack, "R7", mine.value.ask.likeness())
+
+        await world.store.drafts.put("D9", DANA.slack, await _draft(world))
+        await world.click(Send("D9"), view="V9")
+        await world.work_now()
+
+        assert not any("none of her business" in page.text or page.anyway for page in pages(world))
+        assert await waiting(world) == 2
+
+
+async def _draft(world: World) -> Draft:
+    form = await world.store.drafts.get("D0", DANA.slack)
+    assert form is not None
+    return form

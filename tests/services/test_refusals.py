@@ -1,4 +1,4 @@
-"""T19: the same refusal of the same person for the same request is one audit line a minute, with a count."""
+"""T19, T29: the same refusal of the same person for the same request is one audit line a minute, with a count."""
 
 from datetime import timedelta
 from typing import Any
@@ -83,3 +83,38 @@ async def test_t19_a_number_that_could_not_be_written_is_written_later() -> None
 
         assert [details.get("count") for _, details in await refusals(world)] == [None, "3"]
         assert ERIN.slack not in {who for who, _ in await refusals(world)}
+
+
+async def test_t29_a_tally_put_back_later_writes_no_line_and_hides_none() -> None:
+    async with a_world() as world:
+        await world.seed(build.pending(expires_at=world.clock() + timedelta(days=9)))
+        connection = world.connections[0]
+        for _ in range(3):
+            await world.click(Approve(R1), by=OTTO)
+        await world.work_now()
+        (tally,) = [key async for key in connection.scan_iter("*:refusal:*")]
+        copy = await connection.dump(tally) or b""
+        await world.settle(timedelta(minutes=5))
+        assert [details.get("count") for _, details in await refusals(world)] == [None, "2"]
+
+        world.clock.advance(timedelta(days=7))
+        await connection.restore(tally, 0, copy)
+        await connection.hset(tally, "n", 1000)
+        await connection.zadd("lk:{T01}:agenda", {tally.decode().removeprefix("lk:{T01}:"): 0})
+        await world.work_now()
+        assert len(await refusals(world)) == 2, "a line about what did not happen"
+
+        await world.click(Approve(R1), by=OTTO)
+        await world.work_now()
+        assert len(await refusals(world)) == 3
+
+
+async def test_t29_refusals_that_go_on_for_hours_are_all_counted() -> None:
+    async with a_world() as world:
+        await world.seed(build.pending(expires_at=world.clock() + timedelta(days=9)))
+        for _ in range(4 * 60 * 2):
+            await world.click(Approve(R1), by=OTTO)
+            await world.settle(timedelta(seconds=30))
+        await world.settle(timedelta(minutes=5))
+
+        assert sum(int(details.get("count", 1)) for _, details in await refusals(world)) == 480

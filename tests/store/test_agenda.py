@@ -265,10 +265,10 @@ async def test_what_is_written_of_a_tally_that_expired_meanwhile_leaves_nothing_
     refused = Item(ItemKind.REFUSAL, "1")
     await store.refusals.count(refused, event(), NOW)
     await store.refusals.count(refused, event(), NOW)
-    assert await store.refusals.counted(refused) == (event(), 1)
+    assert await store.refusals.counted(refused, NOW) == (event(), 1)
     await redis.delete(keys.refusal(refused.id))
 
-    assert not await store.refusals.told(refused, 1)
+    assert not await store.refusals.told(refused, 1, event())
     assert await redis.exists(keys.refusal(refused.id)) == 0
 
 

@@ -220,12 +220,12 @@ class Tally(Protocol):
         """Count it, and have the item due at the end of the first one's minute; returns how many there are now."""
         ...
 
-    async def counted(self, item: Item) -> tuple[Event, int] | None:
-        """The first one, and how many came after it that nobody wrote down; None when it is over."""
+    async def counted(self, item: Item, now: datetime) -> tuple[Event, int] | None:
+        """The first one, and how many came after it that nobody wrote down; None when it is over, or put back."""
         ...
 
-    async def told(self, item: Item, number: int) -> bool:
-        """So many were written down; returns whether it goes on: it is over once there are none for a minute."""
+    async def told(self, item: Item, number: int, event: Event) -> bool:
+        """So many were written down, as `event`; returns whether it goes on: it is over once none come for a minute."""
         ...
 
 

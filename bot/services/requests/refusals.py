@@ -32,12 +32,11 @@ class Refusals:
 
     async def step(self, item: Item) -> datetime | None:
         """Write down how many there were since the last line; returns when to look again."""
-        found = await self.tally.counted(item)
+        now = self.transitions.clock()
+        found = await self.tally.counted(item, now)
         if found is None:
             return None
-        event, number = found
-        now = self.transitions.clock()
+        event, number = replace(found[0], at=now), found[1]
         if number:
-            details = {**event.details, "count": str(number)}
-            await self.transitions.append(replace(event, at=now, details=details))
-        return now + MINUTE if await self.tally.told(item, number) else None
+            await self.transitions.append(replace(event, details={**event.details, "count": str(number)}))
+        return now + MINUTE if await self.tally.told(item, number, event) else None
