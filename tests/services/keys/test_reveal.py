@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.audit import SYSTEM
 from bot.domain.errors import Conflict, Refused
 from bot.domain.keys import KeyId, Person, RequestId, Secret
 from bot.domain.policy import Mint
@@ -83,7 +84,8 @@ async def test_nobody_else_is_shown_it_and_the_try_is_on_record(world: World, de
     assert world.shown() == []
     assert isinstance(await world.state(), Ready)
     (line,) = [line for line in await world.audit() if line["action"] == "secret:show-refused"]
-    assert (line["actor"], line["details"]["tried"]) == (ERIN.slack, "show")
+    why = "This key is for the person who asked for it, and for nobody else."
+    assert (line["actor"], line["details"]) == (ERIN.slack, {"tried": "show", "reason": why})
 
 
 async def test_whoever_is_another_confluent_user_by_now_is_not_shown_it(world: World, delivery: Delivery) -> None:
@@ -157,6 +159,22 @@ async def test_saved_removes_the_message_and_confirms_the_present_key_alone(worl
         await delivery.saved(deed, a_click(world, deed))
         assert isinstance(await world.state(), state)
     assert world.slack.cleared == [HERE, HERE]
+
+
+async def test_each_step_is_on_record_with_who_took_it_and_with_which_key(world: World, delivery: Delivery) -> None:
+    before = len(await world.audit())
+    await show(world, delivery)
+    await delivery.saved(Saved(R1, 1), a_click(world, Saved(R1, 1)))
+    await replaced(world, delivery)
+
+    lines = [(str(line["action"]), line["actor"], dict(line["details"])) for line in (await world.audit())[before:]]
+    assert lines[:5] == [
+        ("secret:show-intended", DANA.slack, {"key": FIRST}),
+        ("secret:shown", DANA.slack, {"key": FIRST}),
+        ("secret:confirmed", DANA.slack, {"key": FIRST}),
+        ("key:replacement-asked", DANA.slack, {"key": FIRST}),
+        ("secret:undelivered", SYSTEM, {"key": FIRST, "why": "You asked for another key in its place."}),
+    ]
 
 
 async def test_nobody_else_says_that_it_is_saved(world: World, delivery: Delivery) -> None:
