@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.domain.authority import Target, authority, describe, reaches, weigh_all
-from bot.domain.keys import Owner, Resource, ServiceAccount
+from bot.domain.authority import Target, accounts_in_sight, authority, describe, may_see, reaches, weigh_all
+from bot.domain.keys import Owner, Person, Resource, ServiceAccount
 from bot.domain.roles import Binding, Scope, Table
 from tests.support.build import (
     ACCOUNT,
@@ -24,9 +24,11 @@ from tests.support.build import (
     OTHER,
     REGISTRY,
     RESOURCES,
+    an_ask,
     crn,
     holding,
     owners,
+    shown,
 )
 
 HER_OWN = owners(ERIN)["m"]
@@ -330,3 +332,61 @@ def test_a_key_opens_something_where_any_role_touches_the_resource(
     holder = holding(ERIN, ("MetricsViewer", place))
 
     assert reaches(holder, Target(HER_OWN, resource)) is touched
+
+
+@pytest.mark.parametrize("table", [DOCUMENTED, NEWEST])
+@pytest.mark.parametrize(
+    ("held", "owner", "resource", "sees"),
+    [
+        ((), HER_OWN, CLUSTER, True),
+        ((), ACCOUNT, CLUSTER, False),
+        ((), owners(DANA)["m"], CLUSTER, False),
+        (("OrganizationAdmin", crn()), ACCOUNT, CLUSTER, True),
+        (("ResourceOwner", crn(f"service-account={ACCOUNT.id}")), ACCOUNT, CLUSTER, True),
+        (("ResourceOwner", crn(f"service-account={OTHER.id}")), ACCOUNT, CLUSTER, False),
+        (("Operator", crn()), ACCOUNT, CLUSTER, True),
+        (("Operator", crn("environment=env-dev001")), ACCOUNT, CLUSTER, True),
+        (("Operator", crn("environment=env-prod01")), ACCOUNT, CLUSTER, False),
+        (("Operator", crn().replace(ORGANIZATION, "another")), ACCOUNT, CLUSTER, False),
+        (("Operator", crn()), ACCOUNT, CLOUD, False),
+        (("MetricsViewer", crn()), ACCOUNT, CLUSTER, False),
+    ],
+)
+def test_a_key_is_seen_by_its_owner_by_who_manages_it_and_by_operators_in_reach(
+    table: Table, held: tuple[str, str], owner: Owner, resource: Resource, *, sees: bool
+) -> None:
+    person = replace(holding(ERIN, *([held] if held else [])), table=table)
+    somebody = replace(person, bindings=tuple(replace(each, principal=DANA.principal) for each in person.bindings))
+
+    assert may_see(person, Target(owner, resource)) is sees
+    assert may_see(somebody, Target(owner, resource)) is (owner == HER_OWN), "what others hold is not hers"
+
+
+@pytest.mark.parametrize(
+    ("asker", "sees"),
+    [
+        (ERIN, True),
+        (replace(ERIN, slack=DANA.slack), False),
+        (replace(ERIN, principal=DANA.principal), False),
+    ],
+)
+def test_a_key_is_seen_by_who_asked_for_it(asker: Person, *, sees: bool) -> None:
+    request = shown(ask=an_ask(requester=asker))
+
+    assert may_see(holding(ERIN), Target(ACCOUNT, CLUSTER), request) is sees
+
+
+@pytest.mark.parametrize(
+    ("held", "seen"),
+    [
+        (("OrganizationAdmin", crn()), [ACCOUNT, OTHER]),
+        (("ResourceKeyAdmin", crn("environment=env-dev001")), [ACCOUNT, OTHER]),
+        (("Operator", crn("environment=env-dev001")), [ACCOUNT, OTHER]),
+        (("ResourceOwner", crn(f"service-account={ACCOUNT.id}")), [ACCOUNT]),
+        (("ResourceOwner", crn()), []),
+        (("DeveloperRead", crn(f"service-account={ACCOUNT.id}")), []),
+        (("OrganizationAdmin", crn().replace(ORGANIZATION, "another")), []),
+    ],
+)
+def test_accounts_in_sight_are_those_whose_keys_a_role_shows(held: tuple[str, str], seen: list[ServiceAccount]) -> None:
+    assert list(accounts_in_sight(holding(ERIN, held), (ACCOUNT, OTHER))) == seen
