@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.keys import KeyId, RequestId, TeamId
+from bot.domain.keys import KeyId, Person, RequestId, TeamId
 from bot.domain.kinds import Kind
 from bot.services.commands import (
     Anyway,
@@ -257,6 +257,29 @@ async def test_a_choice_of_a_client_configuration_is_answered() -> None:
         assert await heard(it, "action", ids.KEY_SNIPPET, body) == {}
     assert [view["title"]["text"] for view in it.views("views.push")] == ["Client configuration"]
     assert KEY in str(it.views("views.update"))
+
+
+@pytest.mark.parametrize(
+    ("attempt", "requester", "said"),
+    [
+        (1, ERIN, "for the person who asked for it"),
+        (1, replace(DANA, principal=ERIN.principal), "for the person who asked for it"),
+        (1, replace(DANA, slack=ERIN.slack), "for the person who asked for it"),
+        (2, DANA, "no longer there"),
+    ],
+    ids=["another person's", "of another Confluent user", "of another Slack account", "an earlier key's"],
+)
+async def test_a_client_configuration_for_a_key_that_is_not_theirs_is_refused(
+    attempt: int, requester: Person, said: str
+) -> None:
+    block = f"{ids.SNIPPET_BLOCK}:R1/{attempt}"
+    async with a_lobby() as it:
+        await it.keep(replace(build.states()["confirmed"], ask=build.an_ask(requester=requester)))
+        body = pressed(ids.SNIPPET, selected_option={"value": "java"}, block_id=block)
+        assert await heard(it, "action", ids.SNIPPET, body) == {}
+
+    assert said in it.told()
+    assert KEY not in it.told()
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.audit import SYSTEM
 from bot.domain.errors import Conflict, Refused
-from bot.domain.keys import KeyId, Person, RequestId, Secret
+from bot.domain.keys import KeyId, Person, Principal, RequestId, Secret
 from bot.domain.policy import Mint
 from bot.domain.requests import Confirmed, Ready, Request, Revealing, Shown, Undelivered
 from bot.services.commands import Click, Deed, Replace, ReplyTo, Saved, Show
@@ -88,11 +88,14 @@ async def test_nobody_else_is_shown_it_and_the_try_is_on_record(world: World, de
     assert (line["actor"], line["details"]) == (ERIN.slack, {"tried": "show", "reason": why})
 
 
-async def test_whoever_is_another_confluent_user_by_now_is_not_shown_it(world: World, delivery: Delivery) -> None:
-    world.policy = replace(world.policy, people={DANA.slack: ERIN.principal})
+@pytest.mark.parametrize(("by", "principal"), [(DANA, ERIN.principal), (ERIN, DANA.principal)])
+async def test_another_confluent_user_by_now_and_another_slack_account_are_not_shown_it(
+    world: World, delivery: Delivery, by: Person, principal: Principal
+) -> None:
+    world.policy = replace(world.policy, people={by.slack: principal})
 
     with pytest.raises(Refused, match="for the person who asked for it"):
-        await show(world, delivery)
+        await show(world, delivery, by=by)
     assert world.shown() == []
 
 
