@@ -11,8 +11,12 @@ from bot.domain.deadlines import (
     end_of_life,
     ends_at_confluent,
     has_expired,
+    is_shorter,
+    last_due,
     longest_overlap,
     next_reminder,
+    reminders_behind,
+    to_claim,
 )
 from bot.domain.requests import Life, ReplacedKey, Shown
 from tests.support import build
@@ -70,3 +74,41 @@ def test_a_replaced_key_is_promised_no_longer_than_confluent_keeps_it(
 )
 def test_a_key_that_is_gone_has_expired_if_it_was_to(*, expires: datetime | None, gone: bool) -> None:
     assert has_expired(build.a_key(expires_at=expires), NOW) is gone
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "waits"), [(None, None, DAY), (HOUR, None, HOUR), (None, HOUR, HOUR), (9 * DAY, 9 * DAY, DAY)]
+)
+def test_a_secret_waits_no_longer_than_its_key_is_to_live(
+    asked: timedelta | None, allowed: timedelta | None, waits: timedelta
+) -> None:
+    assert to_claim(build.an_ask(lifetime=asked), build.terms(claim=DAY, lifetime=allowed)) == waits
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "shorter"),
+    [(None, None, False), (None, NOW, False), (NOW, None, True), (NOW, NOW, False), (NOW, NOW + HOUR, True)],
+)
+def test_an_end_is_shorter_only_where_it_comes_before(
+    wanted: datetime | None, present: datetime | None, *, shorter: bool
+) -> None:
+    assert is_shorter(wanted, present) is shorter
+
+
+@pytest.mark.parametrize(("left", "behind"), [(7 * DAY + HOUR, 0), (7 * DAY, 1), (DAY, 2), (HOUR, 3), (-DAY, 3)])
+def test_a_reminder_is_behind_from_its_moment_on(left: timedelta, behind: int) -> None:
+    assert reminders_behind(shown(90 * DAY, None), NOW + 90 * DAY - left) == behind
+    assert reminders_behind(shown(None, None), NOW) == 0
+
+
+def test_a_key_that_is_over_is_looked_at_until_it_and_the_one_that_it_replaced_are_deleted() -> None:
+    over = replace(build.ended(), deleted_at=None, retry_at=NOW + HOUR)
+    former = replace(over, life=Life(former=ReplacedKey(NOW + 2 * DAY)))
+    gone = replace(former, deleted_at=NOW)
+
+    assert [(due(each), last_due(each)) for each in (over, former, gone, build.ended())] == [
+        (NOW + HOUR, NOW + HOUR),
+        (NOW + HOUR, NOW + 2 * DAY),
+        (NOW + 2 * DAY, NOW + 2 * DAY),
+        (None, None),
+    ]

@@ -20,7 +20,7 @@ import pytest
 from bot.domain.authority import Target, authority, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, decide
 from bot.domain.keys import MyAccount, Operation
-from bot.domain.roles import Table
+from bot.domain.roles import Scope, Table
 from tests.support.build import (
     ACCOUNT,
     CHANGING,
@@ -28,6 +28,7 @@ from tests.support.build import (
     DOCUMENTED,
     NEW,
     NEWEST,
+    ORGANIZATION,
     OTHER,
     OTTO,
     PLACES,
@@ -35,6 +36,7 @@ from tests.support.build import (
     a_rule,
     an_approval,
     an_ask,
+    crn,
     holding,
     owners,
     policy_of,
@@ -357,3 +359,37 @@ def test_two_bindings_together_make_a_key_of_a_new_service_account(line: str) ->
         for kind, target in targets.items():
             assert any(each.counts for each in weigh_all(holder, target)) is (kind in found)
             assert bool(bases(holder, target)) is (kind in found)
+
+
+@pytest.mark.parametrize("table", [DOCUMENTED, NEWEST])
+def test_owning_an_account_is_enough_where_a_role_for_owners_has_the_kind(table: Table) -> None:
+    owner = holding(DANA, ("ResourceOwner", PLACES["account"]), table=table)
+
+    for resource in RESOURCES:
+        manages = authority(owner, Target(ACCOUNT, resource)) is not None
+        assert table.has_owners_of_accounts(resource.kind) is manages
+
+
+@pytest.mark.parametrize(
+    ("place", "inside"),
+    [
+        ("environment=env-dev001/cloud-cluster=lkc-dev001", True),
+        ("environment=env-*/cloud-cluster=lkc-dev001", False),
+        ("environment=env-dev001", False),
+        ("environment=env-prod01/cloud-cluster=lkc-dev001", False),
+        ("", False),
+    ],
+)
+def test_a_place_is_inside_another_where_it_is_written_below_it(place: str, *, inside: bool) -> None:
+    environment = Scope.parse(crn("environment=env-dev001"))
+
+    assert Scope.parse(crn(place)).is_inside(environment) is inside
+    assert not Scope.parse(crn(place).replace(ORGANIZATION, "another")).is_inside(environment)
+
+
+def test_a_wildcard_stands_for_the_rest_of_a_value_and_for_no_other_key() -> None:
+    some = Scope.parse(crn("environment=env-*"))
+
+    assert some.covers((("environment", "env-dev001"),))
+    assert not some.covers((("environment", "dev-1"),))
+    assert not some.covers((("flink-region", "env-dev001"),))
