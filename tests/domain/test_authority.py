@@ -338,9 +338,9 @@ def test_a_key_opens_something_where_any_role_touches_the_resource(
 @pytest.mark.parametrize(
     ("held", "owner", "resource", "sees"),
     [
-        ((), HER_OWN, CLUSTER, True),
-        ((), ACCOUNT, CLUSTER, False),
-        ((), owners(DANA)["m"], CLUSTER, False),
+        (None, HER_OWN, CLUSTER, True),
+        (None, ACCOUNT, CLUSTER, False),
+        (None, owners(DANA)["m"], CLUSTER, False),
         (("OrganizationAdmin", crn()), ACCOUNT, CLUSTER, True),
         (("ResourceOwner", crn(f"service-account={ACCOUNT.id}")), ACCOUNT, CLUSTER, True),
         (("ResourceOwner", crn(f"service-account={OTHER.id}")), ACCOUNT, CLUSTER, False),
@@ -353,7 +353,7 @@ def test_a_key_opens_something_where_any_role_touches_the_resource(
     ],
 )
 def test_a_key_is_seen_by_its_owner_by_who_manages_it_and_by_operators_in_reach(
-    table: Table, held: tuple[str, str], owner: Owner, resource: Resource, *, sees: bool
+    table: Table, held: tuple[str, str] | None, owner: Owner, resource: Resource, *, sees: bool
 ) -> None:
     person = replace(holding(ERIN, *([held] if held else [])), table=table)
     somebody = replace(person, bindings=tuple(replace(each, principal=DANA.principal) for each in person.bindings))
