@@ -234,10 +234,21 @@ class RedisAudit:
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for event in events:
-                    pipeline.hget(self._keys.request(event.request or RequestId("")), "rev")
-                found: list[bytes | None] = await pipeline.execute()
-        revisions = [revision(rev) for rev in found]
+                    pipeline.hmget(self._keys.request(event.request or RequestId("")), ["rev", "body"])
+                found: list[Sequence[bytes | None]] = await pipeline.execute()
+        revisions = [self._proven(event, *fields) for event, fields in zip(events, found, strict=True)]
         return tuple(Entry(event, rev, rev) for event, rev in zip(events, revisions, strict=True))
+
+    def _proven(self, event: Event, rev: bytes | None, body: bytes | None) -> int | None:
+        """The revision, if the record has it: in the clear it may be any, and a line of it would outdate the record."""
+        if body is None or revision(rev) is None:
+            return None
+        place = SealContext(Purpose.REQUEST, self._keys.request(event.request or RequestId("")), revision(rev) or 0)
+        try:
+            self._sealer.open(body, place)
+        except Tampered:
+            return None
+        return revision(rev)
 
     def _contradiction(self, entries: Sequence[Entry]) -> Contradicted | None:
         for entry in entries:

@@ -213,3 +213,18 @@ async def test_no_approval_gives_a_key_of_the_account_of_latchkey_itself() -> No
 
         assert (await world.state()).kind == "failed"
         assert world.effects == []
+
+
+@pytest.mark.parametrize("attempt", [0, 1, 2, 999])
+async def test_t32_a_sweep_for_what_nobody_gave_up_writes_nothing(attempt: int) -> None:
+    async with a_world() as world, _writer(world) as redis:
+        await world.seed(build.pending())
+        await world.seed(build.approved(ask=build.an_ask(id=RequestId("R2"))))
+        await world.work_now()
+        before = await world.audit()
+        await redis.zadd(AGENDA, {f"sweep:R1/{attempt}": 0, f"sweep:R2/{attempt}": 0})
+
+        await world.work_now()
+
+        assert await world.audit() == before
+        assert len(world.cloud.live(RequestId("R2"))) == 1

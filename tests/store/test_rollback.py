@@ -240,3 +240,15 @@ async def test_t1_only_new_lines_are_read(store: Store, other: Store, monkeypatc
     assert min(asked) == 1200
     assert known <= 6, "five readers at once read the same lines once"
     assert len(asked) == known, "nothing is read where nothing was written"
+
+
+async def test_t31_a_revision_that_the_record_does_not_have_gets_into_no_line(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    first, _ = await store.requests.commit(added(pending()))
+    await redis.hset(keys.request(R1), "rev", 10**17)
+    await store.audit.append(event("R1", Action.APPROVAL_REFUSED))
+    await redis.hset(keys.request(R1), "rev", first.rev)
+
+    assert await store.requests.get(R1) == first, "for good, the log would say that it is older"
+    assert [line["rev"] async for line in store.audit.read()] == [first.rev, None]

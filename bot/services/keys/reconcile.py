@@ -11,7 +11,7 @@ from bot.domain.audit import Action, Event
 from bot.domain.deadlines import CLOCKS_APART
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import ApiKey, Marker, RequestId
-from bot.domain.requests import Granted, Keyed, Request, Working
+from bot.domain.requests import Failed, Granted, Keyed, Request, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud
@@ -103,6 +103,9 @@ class Reconciliation:
         request, attempt = RequestId(item.id), item.attempt or 0
         stored = await self.transitions.get(request)
         present = stored.value.attempt if isinstance(stored.value, Granted) else None
+        is_given_up = isinstance(stored.value, Failed) if present is None else attempt < present
+        if not (attempt and is_given_up):
+            return  # somebody else has put this item on the agenda
         kept = stored.value.key.id if isinstance(stored.value, Keyed) else None
         keys = [
             key
