@@ -335,3 +335,13 @@ async def test_a_lease_that_an_older_version_took_without_a_token_holds_to_its_e
 
     assert await items(store, WHOLE + MINUTE / 2) == []
     assert await items(store, WHOLE + MINUTE) == ["a"]
+
+
+async def test_a_backlog_is_looked_at_only_until_there_is_no_room(stored_here: Store, real: Any) -> None:
+    for number in range(300):
+        await stored_here.agenda.put(Item(ItemKind.CLICK, f"C{number}"), NOW - HOUR)
+    await real.config_resetstat()
+
+    assert len(await stored_here.agenda.take(NOW, HOUR, 4)) == 4
+
+    assert (await real.info("commandstats"))["cmdstat_zscore"]["calls"] <= 8
