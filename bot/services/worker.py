@@ -49,7 +49,7 @@ STOPS_WITHIN = 20.0
 """Seconds for what was begun when we are asked to stop; others take up what is left once its lease has run out."""
 POLL = 1.0
 """Seconds between looks at the agenda when nothing rings."""
-AT_ONCE = 16
+AT_ONCE = 32
 RUSH = 20
 """Clicks that wait for their acknowledgement at once, from which on nothing else is begun: Slack waits for seconds."""
 HELD_BACK = timedelta(seconds=2)

@@ -3,7 +3,7 @@
 -- ARGV: 1 expected head, 2 expected length, 3 new head, 4… lines
 -- Reply: ok | moved | planted KEY
 
-local planted = wrong_kind({'list', 'string'})
+local planted = wrong_kind({'list', 'string'}, KEYS)
 if planted then
   return planted
 end
@@ -14,5 +14,5 @@ local moved = log_moved(KEYS[1], KEYS[2], ARGV[1], ARGV[2])
 if moved then
   return moved
 end
-log_lines(KEYS[1], KEYS[2], ARGV[3], 4, #ARGV)
+log_lines(KEYS[1], KEYS[2], ARGV[3], ARGV, 4, #ARGV)
 return {'ok'}

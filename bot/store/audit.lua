@@ -9,20 +9,20 @@ local function log_moved(log, head, expected_head, expected_length)
   end
 end
 
--- Lines are ARGV[first] to ARGV[last].
-local function log_lines(log, head, new_head, first, last)
+-- Lines are args[first] to args[last].
+local function log_lines(log, head, new_head, args, first, last)
   for i = first, last do
-    redis.call('RPUSH', log, ARGV[i])
+    redis.call('RPUSH', log, args[i])
   end
   redis.call('SET', head, new_head)
 end
 
 -- nil when every key is absent or of its kind; else a reply. A write that failed on a planted key would leave half.
-local function wrong_kind(kinds)
+local function wrong_kind(kinds, keys)
   for i, kind in ipairs(kinds) do
-    local found = redis.call('TYPE', KEYS[i]).ok
+    local found = redis.call('TYPE', keys[i]).ok
     if found ~= 'none' and found ~= kind then
-      return {'planted', KEYS[i]}
+      return {'planted', keys[i]}
     end
   end
 end

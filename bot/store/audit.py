@@ -205,17 +205,18 @@ class RedisAudit:
         wrong = (self._history.contradiction(request, was, action) for action in actions)
         return next(filter(None, wrong), None)
 
-    def link(self, entries: Sequence[Entry]) -> Linked:
-        """Continue the chain from where we think that it ends."""
-        seq, prev, hashes, lines = self._head.seq, self._head.hash, list[str](), list[bytes]()
+    def link(self, entries: Sequence[Entry], before: Head | None = None) -> Linked:
+        """Continue the chain, from where we think that it ends or will end by then."""
+        before = before or self._head
+        seq, prev, hashes, lines = before.seq, before.hash, list[str](), list[bytes]()
         for entry in entries:
             seq += 1
             line = _line(seq, prev, entry, self._sealer)
             prev = str(line["hash"])
             hashes.append(prev)
             lines.append(self._sealed(line))
-        stored = self._sealer.seal(_canonical({"seq": seq, "hash": prev}), self._place) if lines else self._head.stored
-        return Linked(self._head, Head(seq, prev, stored), tuple(entries), tuple(hashes), tuple(lines))
+        stored = self._sealer.seal(_canonical({"seq": seq, "hash": prev}), self._place) if lines else before.stored
+        return Linked(before, Head(seq, prev, stored), tuple(entries), tuple(hashes), tuple(lines))
 
     def written(self, linked: Linked) -> None:
         """Remember that the store took these lines, and tell them to the log of this process."""

@@ -26,7 +26,7 @@ Commands: TypeAlias = Any
 """redis-py's client. It types its commands as perhaps not awaitable, so each call here says what comes back."""
 
 ANSWER_SECONDS = 2
-CONNECTIONS = 32
+CONNECTIONS = 64
 SENTINEL_PORT = 26379
 CLOCKS_APART = 5.0
 """Seconds. Half a minute ahead, a replica would take a secret that is on its way for lost, and delete its key."""

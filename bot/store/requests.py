@@ -1,16 +1,18 @@
-"""Access requests in Redis: each change is one script that compares the revision first."""
+"""Access requests in Redis: a script makes each change, all of it or nothing, and compares the revision first."""
 
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, cast
+from functools import partial
+from typing import Any, Literal, TypeAlias, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from bot.domain.deadlines import last_due
-from bot.domain.errors import Conflict, Occupied, Tampered
+from bot.domain.errors import Conflict, LatchkeyError, Occupied, Tampered
 from bot.domain.keys import RequestId, Secret, SlackUserId
 from bot.domain.requests import Approved, Keyed, Open, Pending, Ready, Request, Working
 from bot.services.agenda import Item, ItemKind
@@ -18,7 +20,7 @@ from bot.services.ports.store import Change, Clock, Stored
 from bot.store.audit import Entry, Linked, RedisAudit, tries
 from bot.store.codec import REQUEST, revision
 from bot.store.connection import Commands, translated, twice, unconfirmed
-from bot.store.disk import Disk
+from bot.store.disk import Batches, Disk
 from bot.store.keyspace import MOST_OF_ONE, REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
 from bot.store.scripts import Argument, Healer, Type, load
@@ -29,6 +31,21 @@ SCANNED = 500
 LEAP = 10**9
 """Changes without an audit line that may follow on one with a line."""
 log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class _Write:
+    """A change on its way into the store, with what the script takes but for the audit lines."""
+
+    change: Change
+    was: int
+    keys: Sequence[str]
+    args: Sequence[Argument]
+    entries: Sequence[Entry]
+
+
+_Outcome: TypeAlias = bytes | LatchkeyError
+"""The sealed secret that was taken, b"" for none; or why nothing was written."""
 
 
 class RedisRequests:
@@ -46,6 +63,9 @@ class RedisRequests:
         self._script = load(redis, "audit", "commit")
         self._healer = Healer(redis)
         self._codec = REQUEST
+        # Changes that come together share a turn at the audit log, a script, and where they wait for it the disk.
+        self._durable = Batches(partial(self._written, durable=True))
+        self._others = Batches(partial(self._written, durable=False))
 
     async def get(self, request: RequestId) -> Stored[Request] | None:
         """The request, or None when there is none. Raises `Tampered`, also for one that the audit log contradicts."""
@@ -90,17 +110,11 @@ class RedisRequests:
     async def _commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
         was = change.before.rev if change.before else 0
         rev = _after(was, change)
-        keys, args = self._keys_of(change), self._arguments(change, was, rev)
         entries = [Entry(event, rev if nth else was, rev) for nth, event in enumerate(change.events)]
-        taken = None
-        async with self._audit.turn():
-            for _ in tries():
-                await self._must_follow(change, was)
-                taken = await self._sent(change, keys, args, self._audit.link(entries))
-                if taken is not None:
-                    break
-        if taken is None:
-            raise unconfirmed("the audit log moved on too often")
+        write = _Write(change, was, self._keys_of(change), self._arguments(change, was, rev), entries)
+        taken = await (self._durable if change.durable else self._others).put(write)
+        if isinstance(taken, Exception):
+            raise taken
         secret = self._opened_at(taken, change.before.value) if change.take_secret and change.before else None
         return Stored(change.after, rev), secret
 
@@ -285,33 +299,70 @@ class RedisRequests:
             ours.pending: "zset",
         }
 
-    async def _sent(self, change: Change, keys: list[str], args: list[Argument], linked: Linked) -> bytes | None:
-        """Write it, and return the secret that was taken; None when it is to be tried again."""
-        chain: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, len(linked.lines)]
-        sent = [*args, *chain, *linked.lines, *_also(change)]
-        # One connection for both: WAITAOF waits for the writes of its own connection.
+    async def _written(self, writes: Sequence[_Write], *, durable: bool) -> list[_Outcome]:
+        """Write them in their order, in one turn at the audit log; what became of each."""
+        outcomes = dict[_Write, _Outcome]()
         with translated():
-            async with self._redis.client() as connection:
-                reply = await twice(lambda: self._script(keys=keys, args=sent, client=connection))
-                match cast("list[Any]", reply):
-                    case [b"ok", bytes(taken)]:
-                        self._audit.written(linked)
-                        if change.durable:
-                            await self._disk.wait(connection)
-                        return taken
-                    case [b"moved"]:
-                        await self._audit.follow()
-                        return None
-                    case [b"alike" | b"full" as why, *found]:
-                        ids = [RequestId(raw.decode(errors="replace")) for raw in cast("list[bytes]", found)]
-                        raise Occupied(ids, is_alike=why == b"alike")
-                    case [b"conflict"]:
-                        raise _outrun()
-                    case [b"planted", bytes(key)] if of := self._healed(change).get(key.decode()):
-                        await self._healer.remove(key.decode(), of)
-                        return None
-                    case _:
-                        raise not_ours(SealContext(Purpose.REQUEST, keys[0]), "or a key beside it is of another kind")
+            async with self._redis.client() as connection:  # WAITAOF waits for the writes of its own connection
+                async with self._audit.turn():
+                    for _ in tries():
+                        left = [write for write in writes if write not in outcomes]
+                        if not left:
+                            break
+                        outcomes |= await self._tried(left, connection)
+                # After the turn: others can write meanwhile, and wait for the same flush.
+                if durable and any(isinstance(outcome, bytes) for outcome in outcomes.values()):
+                    await self._disk.wait(connection)
+        return [outcomes.get(write, unconfirmed("the audit log moved on too often")) for write in writes]
+
+    async def _tried(self, writes: Sequence[_Write], connection: Redis) -> dict[_Write, _Outcome]:
+        """What became of those that are not to be tried again."""
+        outcomes, links, head = dict[_Write, _Outcome](), dict[_Write, Linked](), self._audit.head
+        for write in writes:
+            try:
+                await self._must_follow(write.change, write.was)
+            except LatchkeyError as error:
+                outcomes[write] = error
+            else:
+                links[write] = self._audit.link(write.entries, head)
+                head = links[write].after
+        if not links:
+            return outcomes
+        keys = [key for write in links for key in write.keys]
+        args = [each for write, linked in links.items() for each in _counted(write, linked)]
+        replies = await twice(lambda: self._script(keys=keys, args=args, client=connection))
+        for (write, linked), reply in zip(links.items(), cast("list[Any]", replies), strict=True):
+            if (outcome := await self._outcome(write, linked, reply)) is not None:
+                outcomes[write] = outcome
+        if [b"moved"] in cast("list[Any]", replies):
+            await self._audit.follow()
+        return outcomes
+
+    async def _outcome(self, write: _Write, linked: Linked, reply: list[Any]) -> _Outcome | None:
+        """What a reply of the script means; None when the change is to be tried again."""
+        match reply:
+            case [b"ok", bytes(taken)]:
+                self._audit.written(linked)
+                return taken
+            case [b"moved"]:
+                return None
+            case [b"alike" | b"full" as why, *found]:
+                ids = [RequestId(raw.decode(errors="replace")) for raw in cast("list[bytes]", found)]
+                return Occupied(ids, is_alike=why == b"alike")
+            case [b"conflict"]:
+                return _outrun()
+            case [b"planted", bytes(key)] if of := self._healed(write.change).get(key.decode()):
+                await self._healer.remove(key.decode(), of)
+                return None
+            case _:
+                return not_ours(SealContext(Purpose.REQUEST, write.keys[0]), "or a key beside it is of another kind")
+
+
+def _counted(write: _Write, linked: Linked) -> list[Argument]:
+    """What the script takes for one change, and before it how much that is."""
+    chain: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, len(linked.lines)]
+    args = [*write.args, *chain, *linked.lines, *_also(write.change)]
+    return [len(args), *args]
 
 
 def _not_failed(answer: object) -> Sequence[bytes | None]:

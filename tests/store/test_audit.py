@@ -203,9 +203,12 @@ async def test_a_log_that_moves_on_all_the_time_is_given_up(store: Store, monkey
     async def always_moved(**sent: Any) -> object:
         return [b"moved"]
 
+    async def all_of_them_moved(**sent: Any) -> object:
+        return [[b"moved"]]
+
     monkeypatch.setattr("bot.store.audit.TURN_SECONDS", 0.01)
     monkeypatch.setattr(store.audit, "_append", always_moved)
-    monkeypatch.setattr(store.requests, "_script", always_moved)
+    monkeypatch.setattr(store.requests, "_script", all_of_them_moved)
 
     with pytest.raises(Unavailable):
         await store.audit.append(event())

@@ -2,16 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from redis.exceptions import ConnectionError as ConnectionFailed
 
-from bot.store import disk
+from bot.domain.errors import Conflict, Occupied, Tampered, Unavailable
+from bot.domain.keys import RequestId
+from bot.services.ports.store import Room, Stored
+from bot.store import Store, disk
 from bot.store.disk import Batches
+from bot.store.keyspace import Keyspace
+from tests.store.given import added, changed, pending, states
+from tests.support.stored import audit_problem
 
 
 class DiskFull(Exception):
@@ -160,6 +167,103 @@ async def test_a_batch_that_is_cancelled_leaves_nobody_waiting(group: Batches[st
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+CHANGES = [f"R{number}" for number in range(8)]
+
+
+@dataclass
+class Counted:
+    """A script, how often it was sent, and how many of its answers are lost."""
+
+    script: Any
+    losses: int = 0
+    sent: int = 0
+
+    async def __call__(self, **words: Any) -> object:
+        self.sent += 1
+        reply = await self.script(**words)
+        if self.losses:
+            self.losses -= 1
+            raise ConnectionFailed
+        return reply
+
+
+@pytest.fixture
+def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> Counted:
+    it = Counted(store.requests._script)
+    monkeypatch.setattr(store.requests, "_script", it)
+    return it
+
+
+async def test_changes_that_come_together_are_one_script(store: Store, counted: Counted) -> None:
+    written = await asyncio.gather(*(store.requests.commit(added(pending(name))) for name in CHANGES))
+
+    assert [stored.value.ask.id for stored, _ in written] == CHANGES
+    assert counted.sent == 1
+    assert [line["request"] async for line in store.audit.read()] == CHANGES
+    assert await audit_problem(store) is None
+
+
+async def test_a_change_that_is_refused_takes_no_other_along(
+    store: Store, other: Store, redis: Any, keys: Keyspace
+) -> None:
+    stored, _ = await other.requests.commit(added(pending("R2")))
+    await other.requests.commit(changed(stored, replace(pending("R2"), changed="by another process")))
+    await redis.set(keys.request(RequestId("R4")), "of another kind", px=1000)
+    full = replace(added(pending("R6")), room=Room(1, anyway=True))
+
+    changes = {name: added(pending(name)) for name in CHANGES}
+    changes |= {"R2": changed(stored, states()["denied"]), "R6": full}
+    made = (store.requests.commit(each) for each in changes.values())
+    outcomes = dict(zip(changes, await asyncio.gather(*made, return_exceptions=True), strict=True))
+
+    refused = {name: type(each) for name, each in outcomes.items() if isinstance(each, Exception)}
+    assert refused == {"R2": Conflict, "R4": Tampered, "R6": Occupied}
+    for name in set(CHANGES) - set(refused):
+        assert await store.requests.get(RequestId(name)) == Stored(pending(name), 1)
+    assert await audit_problem(store) is None
+
+
+async def test_an_answer_for_several_changes_that_is_lost_is_no_conflict(store: Store, counted: Counted) -> None:
+    counted.losses = 1
+
+    await asyncio.gather(*(store.requests.commit(added(pending(name))) for name in CHANGES))
+
+    assert counted.sent == 2
+    assert [line["request"] async for line in store.audit.read()] == CHANGES
+    assert await audit_problem(store) is None
+
+
+async def test_of_changes_of_one_request_that_come_together_the_first_counts(store: Store) -> None:
+    stored, _ = await store.requests.commit(added(pending()))
+    approved, denied = changed(stored, states()["approved"]), changed(stored, states()["denied"])
+
+    first, second = await asyncio.gather(
+        store.requests.commit(approved), store.requests.commit(denied), return_exceptions=True
+    )
+
+    assert isinstance(second, Conflict)
+    assert not isinstance(first, BaseException)
+    assert first[0].value == states()["approved"]
+    assert await store.requests.get(RequestId("R1")) == first[0]
+    assert await audit_problem(store) is None
+
+
+async def test_a_change_that_need_not_be_on_disk_waits_for_none_that_must(
+    stored_here: Store, real: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "DISK_MS", 10)
+    commit = stored_here.requests.commit
+    await real.config_set("appendfsync", "no")
+    try:
+        made = (commit(replace(added(pending(name)), durable=number % 2 == 0)) for number, name in enumerate(CHANGES))
+        outcomes = await asyncio.gather(*made, return_exceptions=True)
+    finally:
+        await real.config_set("appendfsync", "always")
+
+    assert [isinstance(each, Unavailable) for each in outcomes] == [number % 2 == 0 for number in range(8)]
+    assert await audit_problem(stored_here) is None
 
 
 class InAnyOrder(RuleBasedStateMachine):
