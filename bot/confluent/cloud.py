@@ -12,6 +12,7 @@ from bot.confluent.client import ABSENT, Client, item_path
 from bot.confluent.failures import Lost
 from bot.confluent.inventory import API_KEYS, SERVICE_ACCOUNTS
 from bot.confluent.references import opens
+from bot.confluent.shared import SharedReads
 from bot.domain.catalog import Account, Endpoints, Environment, Quota, Region, User, by_name
 from bot.domain.errors import ASK_ADMINISTRATOR, CloudRefused, NotFound, Throttled, Unavailable, Unknown
 from bot.domain.keys import ApiKey, KeyId, Owner, Placed, Principal, Resource, Secret, ServiceAccount, normal_email
@@ -41,6 +42,7 @@ class ConfluentCloud:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._organization: str | None = None
+        self._shared = SharedReads()
 
     async def organization(self) -> str:
         """The organization's id, as CRNs carry it; asked for once, it never changes."""
@@ -100,11 +102,17 @@ class ConfluentCloud:
 
     async def users(self) -> Sequence[User]:
         """All users of the organization."""
+        return await self._shared.read("users", self._users)
+
+    async def _users(self) -> Sequence[User]:
         rows = self._client.list_all(inventory.USERS, wire.User)
         return by_name([User(Principal(row.id), normal_email(row.email), row.full_name) async for row in rows])
 
     async def role_bindings(self, principal: Principal) -> Sequence[Binding]:
         """Everything bound to this principal, at the organization and below."""
+        return await self._shared.read(("bindings", principal), lambda: self._role_bindings(principal))
+
+    async def _role_bindings(self, principal: Principal) -> Sequence[Binding]:
         here = f"{_CRN}{await self.organization()}"
         who = f"{_PRINCIPAL}{principal}"
         found = [*await self._bindings(here, who), *await self._bindings(f"{here}/*", who)]
@@ -123,7 +131,10 @@ class ConfluentCloud:
 
     async def resource(self, kind: Kind, environment: str, id_: str) -> tuple[Resource, Endpoints] | None:
         """One resource read afresh, without the environment's name; None when it is gone, or somewhere else."""
-        return await places.resource(self._client, self.organization, kind, environment, id_)
+        return await self._shared.read(
+            ("resource", kind, environment, id_),
+            lambda: places.resource(self._client, self.organization, kind, environment, id_),
+        )
 
     async def regions(self) -> Sequence[Region]:
         """All regions in which Confluent offers Flink, by id."""
@@ -190,6 +201,9 @@ class ConfluentCloud:
         """The keys of one owner for one resource. Confluent's internal keys have no owner: they never show."""
         if not owner:  # Confluent takes an empty filter for none
             return ()
+        return await self._shared.read(("keys", owner, resource), lambda: self._keys(owner, resource))
+
+    async def _keys(self, owner: Principal, resource: Resource) -> Sequence[ApiKey]:
         rows = [references.placed(row, owner, resource) async for row in self._listed_keys(owner, resource)]
         return tuple(references.api_key(row) for row in rows if row.spec.owner.id == owner and opens(row, resource))
 
