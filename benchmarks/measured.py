@@ -22,6 +22,7 @@ from bot import logs
 from bot.assembly import Services
 from bot.background import background
 from bot.domain.policy import Review
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Clock
 from bot.services.worker import Worker
 from bot.slack.api.client import Replies
@@ -112,8 +113,12 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Bench]:
-    """Listeners, services and worker over an embedded store of their own."""
+async def bench(known: FakeCloud, clock: Clock = utc_now, cloud: Cloud | None = None) -> AsyncGenerator[Bench]:
+    """Listeners, services and worker over an embedded store of their own, for the people whom `known` has.
+
+    `cloud` is who is asked in its place.
+    """
+    cloud = cloud or known
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis = connect(await stack.enter_async_context(embedded(folder / "data")))
@@ -122,16 +127,16 @@ async def bench(cloud: FakeCloud, clock: Clock = utc_now) -> AsyncGenerator[Benc
         session = await stack.enter_async_context(aiohttp.ClientSession())
         client = MuteSlack(session)
         replies = Replies(client, session, frozenset())
-        services = _services(store, cloud, clock, replies)
+        services = _services(store, known, cloud, clock, replies)
         work = await stack.enter_async_context(background(grace=1))
         app = bolt_app(client)
         context = a_context(services, cloud, replies, AckedViews(client), work)
         handlers.register(app, context)
-        yield Bench(store, services, app, cloud, client)
+        yield Bench(store, services, app, known, client)
 
 
-def _services(store: Store, cloud: FakeCloud, clock: Clock, replies: Replies) -> Services:
-    slack, policy = FakeSlack(list(cloud.people)), replace(build.a_policy(), review=Review(channel="C01"))
+def _services(store: Store, known: FakeCloud, cloud: Cloud, clock: Clock, replies: Replies) -> Services:
+    slack, policy = FakeSlack(list(known.people)), replace(build.a_policy(), review=Review(channel="C01"))
     notifier = SlackNotifier(replies, AckedViews(replies.client))
     services = composed(store, cloud, slack, clock, lambda: policy, show_home=notifier.show_home)
     return replace(services, reviews=replace(services.reviews, notifier=notifier))

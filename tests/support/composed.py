@@ -10,6 +10,7 @@ from bot.domain.keys import Person, SlackUserId
 from bot.domain.policy import Policy
 from bot.domain.requests import Request
 from bot.services.browse.home import HomePage
+from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Change, Clock
 from bot.slack.api.client import Replies
 from bot.slack.api.notifier import AckedViews
@@ -46,7 +47,7 @@ def may_approve(cloud: FakeCloud, *people: Person) -> None:
     cloud.bindings |= {each.principal: [build.a_binding(each)] for each in people}
 
 
-def ports(store: Store, cloud: FakeCloud, slack: FakeSlack, clock: Clock, policy: Callable[[], Policy]) -> Ports:
+def ports(store: Store, cloud: Cloud, slack: FakeSlack, clock: Clock, policy: Callable[[], Policy]) -> Ports:
     """What the services reach; nobody has a Home, and probes are not jittered."""
     return Ports(
         requests=store.requests,
@@ -72,14 +73,14 @@ def ports(store: Store, cloud: FakeCloud, slack: FakeSlack, clock: Clock, policy
 
 
 def composed(
-    store: Store, cloud: FakeCloud, slack: FakeSlack, clock: Clock, policy: Callable[[], Policy], **other: Any
+    store: Store, cloud: Cloud, slack: FakeSlack, clock: Clock, policy: Callable[[], Policy], **other: Any
 ) -> Services:
     """The services over these; `other` takes the place of some ports."""
     return compose(replace(ports(store, cloud, slack, clock, policy), **other))
 
 
 def a_context(
-    services: Services, cloud: FakeCloud, replies: Replies, views: AckedViews, work: Background
+    services: Services, cloud: Cloud, replies: Replies, views: AckedViews, work: Background
 ) -> ListenerContext:
     """What the listeners are given."""
     worker = services.worker
