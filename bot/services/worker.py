@@ -50,7 +50,7 @@ STOPS_WITHIN = 20.0
 POLL = 1.0
 """Seconds between looks at the agenda when nothing rings."""
 AT_ONCE = 32
-RUSH = 20
+RUSH = 6
 """Clicks that wait for their acknowledgement at once, from which on nothing else is begun: Slack waits for seconds."""
 HELD_BACK = timedelta(seconds=2)
 """For how long at most."""

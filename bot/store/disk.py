@@ -17,9 +17,9 @@ ASKED_AGAIN = timedelta(minutes=1)
 """How long a refusal counts: somebody may turn the append-only file off for a moment, or forget it in an ACL."""
 MOST = 250
 """Items of a batch: a script that writes them takes some milliseconds, in which the store answers nobody."""
-GATHERED = 0.01
-"""Seconds that a batch gathers for each one before it that is still under way: with a flush each second there are some
-fifteen at once, each with a connection of its own."""
+FREE, GATHERED = 4, 0.01
+"""So many batches may be under way without a pause; for each one more, the next gathers so many seconds. With a flush
+each second there are some twenty at once, each with a connection of its own."""
 T = TypeVar("T")
 R = TypeVar("R")
 log = logging.getLogger(__name__)
@@ -97,13 +97,15 @@ class Batches(Generic[T, R]):
             self._next.add_done_callback(self._under_way.discard)
 
     async def _gather(self) -> None:
-        await asyncio.sleep(GATHERED * (len(self._under_way) - 1))
+        if (others := len(self._under_way) - FREE) > 0:
+            await asyncio.sleep(GATHERED * others)
         there, self._waiting, self._next = self._waiting[:MOST], self._waiting[MOST:], None
         if self._waiting:
             self._begin()
-        batch = [(item, done) for item, done in there if not done.done()]
-        if not batch:
-            return
+        if batch := [(item, done) for item, done in there if not done.done()]:
+            await self._flush(batch)
+
+    async def _flush(self, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
         try:
             results = await self._send([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 -- each of them raises it to who waits
