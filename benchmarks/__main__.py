@@ -4,10 +4,10 @@ import asyncio
 import logging
 import sys
 
-from benchmarks import acks, burst, keys, redraw, resting, starting, typeahead
+from benchmarks import acks, approvals, burst, keys, redraw, resting, starting, typeahead
 from benchmarks.measured import machine
 
-MEASUREMENTS = (starting, acks, burst, typeahead, redraw, keys, resting)
+MEASUREMENTS = (starting, acks, burst, approvals, typeahead, redraw, keys, resting)
 
 
 def main() -> int:
