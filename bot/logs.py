@@ -21,6 +21,9 @@ CHATTY = frozenset({"aiohttp", "httpcore", "httpx", "slack_bolt", "slack_sdk", "
 NO_NEWS = "As you gave `client` as well, `token` will be unused."
 """Bolt's warning at every start where SLACK_BOT_TOKEN is in the environment, as it should be."""
 
+NO_CONNECTION = "Failed to connect"
+"""How the SDK's message begins at each try of Socket Mode that leads nowhere, every ten seconds while Slack is away."""
+
 GONE = "[redacted]"
 
 _PATTERNS = (
@@ -84,7 +87,15 @@ def bolt_logger() -> logging.Logger:
     """The logger for `AsyncApp(logger=…)`: Bolt gives its level to all of Bolt's own loggers, else the root's."""
     logger = logging.getLogger("slack_bolt")
     logger.setLevel(max(logging.WARNING, logging.root.level))
+    logger.addFilter(_in_one_line)  # once, however often
     return logger
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Take the stack off what the SDK says of each connection that it could not make: the message says why."""
+    if record.getMessage().startswith(NO_CONNECTION):
+        record.exc_info = record.exc_text = None
+    return True
 
 
 def _formatter(shared: list[Processor], *, pretty: bool) -> logging.Formatter:

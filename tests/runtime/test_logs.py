@@ -193,6 +193,21 @@ def test_bolt_stays_quiet_at_debug(given: bool) -> None:  # noqa: FBT001
     assert out.getvalue() == ""
 
 
+def test_a_connection_that_the_sdk_could_not_make_is_one_line_without_a_stack_trace() -> None:
+    stream = io.StringIO()
+    logs.configure("INFO", stream=stream)
+    for text in ("Failed to connect (error: no such host); Retrying...", "Something else"):
+        try:
+            fail("no such host")
+        except ValueError:
+            logs.bolt_logger().exception(text)
+
+    connection, other = map(json.loads, stream.getvalue().splitlines())
+    assert "no such host" in connection["event"]
+    assert "exception" not in connection
+    assert "Traceback" in other["exception"]
+
+
 def test_a_stream_that_is_gone_does_not_fail_the_caller() -> None:
     out = io.StringIO()
     logs.configure("INFO", stream=out)
