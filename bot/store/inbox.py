@@ -37,7 +37,7 @@ class RedisInbox:
         self._keys = keys
         self._sealer = sealer
         self._disk = disk
-        self._receive = load(redis, "receive")
+        self._receive, self._keep = load(redis, "receive"), load(redis, "keep")
         self._batches = Batches(self._store)
 
     async def put(self, click: Click, now: datetime) -> bool:
@@ -70,10 +70,13 @@ class RedisInbox:
         return with_url(CLICK.open(self._sealer, sealed, self._place(click))) if sealed else None
 
     async def keep(self, click: Click, left: timedelta) -> None:
-        """Write a click down again that is to be tried once more within this time."""
+        """Write a click down again that is to be tried once more within this time.
+
+        Not one that is done: a slow process must not leave behind what another one has carried out.
+        """
         body = CLICK.seal(self._sealer, without_url(click), self._place(click.name))
         with translated():
-            await self._redis.set(self._keys.click(click.name), body, px=lifetime_ms(left + CLICK_KEPT))
+            await self._keep(keys=[self._keys.click(click.name)], args=[body, lifetime_ms(left + CLICK_KEPT)])
 
     async def done(self, click: str) -> None:
         """Forget what the click held; that it was here is remembered for a day."""

@@ -109,6 +109,20 @@ async def test_a_click_that_is_not_on_disk_in_time_is_told(
         await real.config_set("appendfsync", "always")
 
 
+async def test_a_click_that_waits_is_written_down_again_unless_it_was_carried_out(store: Store, other: Store) -> None:
+    assert await store.inbox.put(CLICK, NOW)
+    again = replace(CLICK, tries=1)
+
+    await store.inbox.keep(again, HOUR)
+    assert await other.inbox.get("C1") == again
+
+    await other.inbox.done("C1")
+    await store.inbox.keep(again, HOUR)  # by a process that was slow
+
+    assert await store.inbox.get("C1") is None
+    assert not await store.inbox.put(CLICK, NOW)
+
+
 async def test_a_click_is_only_itself(store: Store, redis: Any, keys: Keyspace) -> None:
     for click in ("C1", "C2"):
         await store.inbox.put(replace(CLICK, id=click), NOW)
