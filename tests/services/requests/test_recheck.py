@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.errors import Refused
+from bot.domain.errors import Refused, Unavailable
 from bot.domain.keys import Operation, ServiceAccount
 from bot.domain.requests import Approved
 from bot.services.requests.recheck import Permission
@@ -44,6 +44,20 @@ async def test_an_approver_who_lost_the_role_no_longer_counts(world: World) -> N
     world.cloud.bindings[ERIN.principal] = []
 
     assert "lost the role" in await refusal(world, build.approved())
+
+
+async def test_to_a_latchkey_that_lost_its_rights_nobody_has_lost_theirs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def blind(_: object) -> None:
+        raise Unavailable("Confluent Cloud shows Latchkey nothing.")
+
+    monkeypatch.setattr(type(world.cloud), "must_see_all", blind)
+    assert await refusal(world, build.approved()) == "", "what is seen is there"
+
+    world.cloud.bindings[ERIN.principal] = []
+    with pytest.raises(Unavailable):
+        await refusal(world, build.approved())
 
 
 async def test_another_approver_counts_for_one_who_lost_the_role(world: World) -> None:
@@ -88,3 +102,5 @@ async def test_a_rotation_of_a_key_that_is_gone_creates_nothing(world: World) ->
 
     assert "was deleted meanwhile" in await refusal(world, build.approved(ask=ask))
     assert await refusal(world, build.approved(ask=ask, attempt=2)) == "", "its first new key may have taken its place"
+    deletion = build.approved(ask=build.a_change(Operation.DELETE))
+    assert await refusal(world, deletion) == "", "that it is gone already is found out later"
