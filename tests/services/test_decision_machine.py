@@ -287,8 +287,9 @@ class Interleaving(RuleBasedStateMachine):
         await doing
         if not is_right:
             self.book.wrong.append(f"{request} was ended by somebody who may not")
+        if not self.book.stories[request].is_over:  # else it was cancelled in time, and they are told so once more
+            self.in_time(request)
         self.book.stories[request].is_over = True
-        self.in_time(request)
 
     def in_time(self, request: RequestId) -> None:
         if self.clock() >= self.book.stories[request].asked_at + PENDING:
