@@ -120,7 +120,8 @@ class World:
             started = await who.worker._round()
             tasks = list(who.worker._running)
             for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-                assert outcome is None or isinstance(outcome, Killed), outcome
+                # A worker lets go of what others took while it was paused.
+                assert outcome is None or isinstance(outcome, Killed | asyncio.CancelledError), outcome
         except Killed:
             started = True
         self._bury()

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Throttled, Unavailable, Undeliverable, Unknown
+from bot.services.agenda import must_hold
 
 
 class Killed(BaseException):
@@ -101,6 +102,20 @@ class Life:
         return Killed()
 
 
+EFFECTS = frozenset(
+    {
+        "cloud.create_key",
+        "cloud.edit_key",
+        "cloud.delete_key",
+        "cloud.create_account",
+        "cloud.describe_account",
+        "cloud.delete_account",
+        "notifier.hand_over",
+    }
+)
+"""What only whoever holds the lease of its work may do."""
+
+
 class Faulty:
     """Stands before a port of one process."""
 
@@ -121,6 +136,8 @@ class Faulty:
         life = self._life
         if not life.is_alive:
             raise Killed
+        if f"{self._name}.{method}" in EFFECTS:
+            await must_hold()  # as the adapters do; a pause comes after it, which nobody can rule out
         fault = life.plan.next(f"{self._name}.{method}")
         await self._before(fault, method)
         result = await effect()
