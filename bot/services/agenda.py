@@ -5,7 +5,8 @@ that do, but an item of a known kind with a name that nobody wrote is dropped.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,16 @@ async def must_hold() -> None:
     holds = HOLDING.get()
     if holds is not None and not await holds():
         raise Unavailable("Latchkey was held up.", changed="Nothing was changed.", log="the lease of this work is lost")
+
+
+@contextmanager
+def whoever_holds() -> Generator[None]:
+    """For undoing what this very task did, and nobody else knows of: that must not wait for a lease that is lost."""
+    before = HOLDING.set(None)
+    try:
+        yield
+    finally:
+        HOLDING.reset(before)
 
 
 class ItemKind(StrEnum):

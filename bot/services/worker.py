@@ -127,7 +127,7 @@ class Worker:
     last_look: datetime | None = field(default=None, init=False)
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
     _held: dict[asyncio.Task[None], Lease] = field(default_factory=dict[asyncio.Task[None], Lease], init=False)
-    """The lease under which each works, until it is to be settled."""
+    """The lease under which each works, until it is lost, or to be settled."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`, then finish what was begun, as far as `STOPS_WITHIN` lets it."""
@@ -182,7 +182,10 @@ class Worker:
             trouble.log.warning("leases cannot be renewed", extra={"why": str(error)})
 
     async def _renew(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        """Renew the leases of these, and end the work on what others took meanwhile. Raises `Unavailable`."""
+        """Renew the leases of these. What others took meanwhile has no further effect. Raises `Unavailable`.
+
+        It is not ended: a key that is being made just now has to be known to whoever made it, to be undone.
+        """
         held = {task: self._held[task] for task in tasks}
         if not held:
             return
@@ -195,14 +198,14 @@ class Worker:
                 self._held[task] = again
             else:
                 log.warning("an item was taken by others", extra={"item": str(lease.item)})
-                task.cancel()
+                del self._held[task]
 
     async def _holds(self, task: asyncio.Task[None]) -> bool:
         """Whether nobody else does the work of this task. Raises `Unavailable`."""
         lease = self._held.get(task)
         if lease is not None and not MARGIN < lease.until - self.clock() <= LEASE:
             await self._renew([task])
-        return not task.cancelling()
+        return task in self._held
 
     async def _do(self, lease: Lease) -> None:
         """Carry one item out. It never raises: what went wrong is logged, and the item comes back."""
@@ -230,8 +233,11 @@ class Worker:
             log.warning("an item is tried again", extra={"item": str(lease.item), "why": str(error)})
         except Exception:
             log.exception("an item failed", extra={"item": str(lease.item)})
+        held = self._held.pop(mine, None)
+        if held is None:
+            return
         try:
-            await self.agenda.settle(self._held.pop(mine), next_due)
+            await self.agenda.settle(held, next_due)
         except LatchkeyError as error:
             log.warning("a lease runs out by itself", extra={"item": str(lease.item), "why": str(error)})
 

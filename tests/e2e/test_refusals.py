@@ -171,7 +171,8 @@ async def test_a_double_click_approves_once(tmp_path: Path) -> None:
         await asyncio.gather(*(it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve") for _ in range(3)))
         await it.key_is_there()
         await it.erin.wait_for(lambda: len(it.erin.ephemerals) == 3, "three answers")
-        assert sum("Your click changed nothing more." in str(each) for each in it.erin.ephemerals) == 2
+        nothing = ("Your click changed nothing more.", "Your newer click counts.")  # one may overtake another
+        assert sum(any(words in str(each) for words in nothing) for each in it.erin.ephemerals) == 2
         assert len(await it.audit("request:approved")) == len(await it.audit("key:created")) == 1
 
 

@@ -33,10 +33,14 @@ async def test_three_clicks_on_approve_from_two_people_on_two_processes_make_one
     lost = [each for each in answers if each not in won]
     (approver,) = [line["actor"] for line in lines if line["action"] == "request:approved"]
     assert (len(won), len(lost)) == (1, 2)
-    assert all(f"<@{approver}> approved this request <!date^" in each for each in lost)
+    # Erin's first click, where her second one was taken up before it.
+    overtaken = [each for each in told(it.erin) if "Your newer click counts." in each]
+    assert len(overtaken) <= 1
+    late = [each for each in lost if each not in overtaken]
+    assert all(f"<@{approver}> approved this request <!date^" in each for each in late)
     for person in (it.erin, olga):
         ending = "Your click changed nothing more." if person.user == approver else "Your click changed nothing."
-        assert all(ending in each for each in told(person) if each in lost)
+        assert all(ending in each for each in told(person) if each in late)
     assert (creates(it.stage), len(it.our_keys())) == (1, 1)
     assert actions(lines).count("key:create-intended") == 1
 

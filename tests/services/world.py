@@ -120,8 +120,7 @@ class World:
             started = await who.worker._round()
             tasks = list(who.worker._running)
             for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-                # A worker lets go of what others took while it was paused.
-                assert outcome is None or isinstance(outcome, Killed | asyncio.CancelledError), outcome
+                assert outcome is None or isinstance(outcome, Killed), outcome
         except Killed:
             started = True
         self._bury()

@@ -116,7 +116,7 @@ class Creation:
         try:
             written, _ = await transitions.commit(working, revealing, *events, extra=With(durable=True))
         except Conflict:  # somebody took this attempt for dead; its key must not outlive that
-            await self.orphans.delete(working.value, key)
+            await self.orphans.disown(working.value, key)
             raise
         return written
 

@@ -12,7 +12,7 @@ from bot.domain.deadlines import CLOCKS_APART
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import ApiKey, Marker, RequestId
 from bot.domain.requests import Failed, Granted, Keyed, Request, Working
-from bot.services.agenda import Item, ItemKind
+from bot.services.agenda import Item, ItemKind, whoever_holds
 from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Stored
@@ -78,7 +78,8 @@ class Orphans:
         """
         stored = await self.transitions.find(request.ask.id)
         if not (stored and isinstance(stored.value, Keyed) and stored.value.key.id == key.id):
-            await self.delete(request, key)
+            with whoever_holds():
+                await self.delete(request, key)
 
 
 def attempt_of(key: ApiKey) -> int:
