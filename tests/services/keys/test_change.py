@@ -120,7 +120,7 @@ async def test_a_change_that_confluent_refuses_ends_and_says_what_it_left(faults
         assert state.changed == changed
         assert world.effects == []
         failed = [line["details"] for line in await world.audit() if line["action"] == "request:failed"]
-        assert [line["happened"] for line in failed] == [state.happened]
+        assert failed == [{"happened": state.happened, "reference": "req-1"}]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from fakeredis import FakeAsyncRedis
 from bot.domain.errors import CloudRefused, Unavailable
 from bot.domain.keys import ApiKey, RequestId
 from bot.services.agenda import Item, ItemKind
+from bot.services.catalog.cache import CatalogCache
+from bot.services.catalog.index import CatalogIndex
 from bot.services.commands import Approve, Show
 from bot.services.keys.strays import EVERY, Strays
 from bot.store.audit import RedisAudit
@@ -148,6 +150,28 @@ async def test_t5_a_record_that_is_restored_keeps_its_key(world: World) -> None:
     await looks(world, days=7)
 
     assert world.cloud.live(R1) == [key]
+
+
+async def test_t5_a_record_that_is_restored_just_before_the_deletion_keeps_its_key(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (key,) = world.cloud.live(R1)
+    read = CatalogCache.index
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        kept = await redis.dump("lk:{T01}:request:R1")
+        assert kept
+        await lose(world, "request:R1")
+        await looks(world, days=7)
+
+        async def restored(catalog: CatalogCache) -> CatalogIndex:
+            await redis.restore("lk:{T01}:request:R1", 0, kept)
+            return await read(catalog)
+
+        monkeypatch.setattr(CatalogCache, "index", restored)
+        await looks(world, days=1)
+
+    assert world.cloud.live(R1) == [key]
+    assert await world.store.requests.get(R1) is not None
 
 
 async def test_t5_a_key_that_confluent_does_not_let_go_is_tried_again_with_one_intent(
