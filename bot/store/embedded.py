@@ -140,14 +140,16 @@ def _locked(descriptor: int) -> bool:
 async def _start_or_attach(folder: Path) -> bool:
     """Returns whether it had to be started."""
     socket = folder / _SOCKET
+    silent, reading = _no_server(folder, "it does not answer"), _no_server(folder, "it is still reading its file")
     absent = await _state(socket) == "absent"
+    if not absent:  # but one that is just being killed may take a connection, and be gone a moment later
+        absent = await _until(socket, {"ready", "absent"}, LOADING_SECONDS, reading)
     if absent:
         socket.unlink(missing_ok=True)  # left behind by a server that was killed
         await _launch(folder)
-    silent = _no_server(folder, "it does not answer")
-    await _until(socket, {"loading", "ready"}, START_SECONDS, silent)
-    if await _until(socket, {"ready", "absent"}, LOADING_SECONDS, _no_server(folder, "it is still reading its file")):
-        raise silent
+        await _until(socket, {"loading", "ready"}, START_SECONDS, silent)
+        if await _until(socket, {"ready", "absent"}, LOADING_SECONDS, reading):
+            raise silent
     return absent
 
 

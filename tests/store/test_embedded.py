@@ -327,3 +327,18 @@ async def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be used"):
         async with embedded(tmp_path / "file"):
             pass
+
+
+async def test_t13_a_server_that_dies_while_it_is_looked_at_is_started_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, look = ["loading"], module._state
+
+    async def dying(socket: Path) -> object:
+        return looks.pop() if looks else await look(socket)
+
+    monkeypatch.setattr(module, "_state", dying)
+    monkeypatch.setattr(module, "START_SECONDS", 1)
+    monkeypatch.setattr(module, "LOADING_SECONDS", 5)
+    async with embedded(tmp_path) as url:
+        await put(url, "x")
