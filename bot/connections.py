@@ -27,7 +27,7 @@ from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Workspace, app_token_problem, introduce
 from bot.store import Store
 from bot.store.connection import check as redis_problems
-from bot.store.connection import connect
+from bot.store.connection import connect, following
 from bot.store.embedded import embedded
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer, parse_master_keys
@@ -195,6 +195,7 @@ async def _redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> R
                 log.warning(_FOR_TRYING_OUT)
         redis = connect(url, insecure=settings.latchkey_redis_insecure)
         stack.push_async_callback(redis.aclose)
+        await stack.enter_async_context(following(redis))
         for problem in await redis_problems(redis, keys):
             log.warning("store: %s", problem)
     except ValueError as error:

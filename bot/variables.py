@@ -10,7 +10,7 @@ from pydantic import AfterValidator, SecretStr
 
 from bot.store.sealing import parse_master_keys
 
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 
 
 def _is_loopback(host: str) -> bool:
@@ -56,7 +56,7 @@ def redis_url(secret: SecretStr) -> SecretStr:
         raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}")
     if not (parts.path if parts.scheme == "unix" else parts.hostname):
         raise ValueError("names no server")
-    if parts.scheme == "redis+sentinel" and not parts.path.strip("/"):
+    if parts.scheme.endswith("+sentinel") and not parts.path.strip("/"):
         raise ValueError("names no service: redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB")
     return secret
 

@@ -1,17 +1,23 @@
 """The connection to Redis or Valkey, and what its errors become."""
 
+import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
-from typing import Any, TypeAlias, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeAlias, TypeVar, cast
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
@@ -28,6 +34,7 @@ Commands: TypeAlias = Any
 ANSWER_SECONDS = 2
 CONNECTIONS = 64
 SENTINEL_PORT = 26379
+SENTINEL_SECONDS = 1.0
 CLOCKS_APART = 5.0
 """Seconds. Half a minute ahead, a replica would take a secret that is on its way for lost, and delete its key."""
 LOST_ANSWER = (ConnectionFailed, TimedOut)
@@ -36,7 +43,10 @@ _DROPPED = (*LOST_ANSWER, ReadOnlyError)
 """Errors that end their connection. A replica may have been the master when we connected: ask for the name again."""
 
 _ADDRESS = {"db", "username", "password"}
+_SENTINELS = ("sentinel_username", "sentinel_password")
+"""For the sentinels alone: those before the hosts are the master's."""
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
+_MALFORMED = "the Redis URL is malformed: redis+sentinel://host:port,host2:port/service/db"
 log = logging.getLogger(__name__)
 _OPTIONS: dict[str, Any] = {
     "socket_timeout": ANSWER_SECONDS,
@@ -58,17 +68,61 @@ class _Pool(BlockingConnectionPool):
             await self.disconnect(inuse_connections=False)
 
 
+class _SentinelPool(SentinelConnectionPool, _Pool):
+    """Connections to the master that the sentinels name, and to no former one."""
+
+    async def release(self, connection: AbstractConnection) -> None:
+        to, pool = cast("tuple[Any, Any]", (connection, self))
+        if (to.host, to.port) != pool.master_address:
+            await connection.disconnect()
+        await super().release(connection)
+
+
+@asynccontextmanager
+async def following(redis: Redis) -> AsyncGenerator[None]:
+    """Have the sentinels, where there are any, asked for the master each second until we leave.
+
+    In a failover a former master takes writes for ten seconds and more.
+    """
+    pool: Any = redis.connection_pool
+    if not isinstance(pool, _SentinelPool):
+        yield
+        return
+    manager: Any = pool.sentinel_manager
+    asking = asyncio.create_task(_ask_each_second(pool), name="sentinels")
+    try:
+        yield
+    finally:
+        asking.cancel()
+        await asyncio.wait({asking})
+        await manager.aclose()
+
+
+async def _ask_each_second(pool: _SentinelPool) -> None:
+    asked: Any = pool
+    while True:
+        await asyncio.sleep(SENTINEL_SECONDS)
+        try:
+            await asked.get_master_address()
+        except (RedisError, OSError) as error:
+            trouble.log.warning("the sentinels do not name a master", extra={"why": type(error).__name__})
+
+
 def connect(url: str, *, insecure: bool = False) -> Redis:
     """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host2:port/service/db`.
+
+    `rediss+sentinel://` is the same with TLS everywhere.
 
     Connects with the first command. `insecure` lets the URL turn off checks of the server's certificate. Raises
     ValueError, which never quotes the URL: it may hold a password.
     """
     scheme = url.partition("://")[0]
-    if scheme == "redis+sentinel":
-        return _through_sentinel(url)
+    if scheme in {"redis+sentinel", "rediss+sentinel"}:
+        return _through_sentinel(url, insecure)
     if scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("a Redis URL begins with redis://, rediss://, unix:// or redis+sentinel://")
+        raise ValueError(
+            "a Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
+        )
     return Redis.from_pool(_Pool(max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **_from_url(url, insecure)))
 
 
@@ -96,30 +150,31 @@ def _from_url(url: str, insecure: bool) -> dict[str, Any]:  # noqa: FBT001 - pas
     return options | _OPTIONS
 
 
-def _through_sentinel(url: str) -> Redis:
+def _through_sentinel(url: str, insecure: bool) -> Redis:  # noqa: FBT001 - passed on
     try:
         parts = urlsplit(url)
-        credentials, _, hosts = parts.netloc.rpartition("@")
+        credentials, at, hosts = parts.netloc.rpartition("@")
         sentinels = [_host_and_port(host) for host in hosts.split(",")]
-        service, _, db = parts.path.strip("/").partition("/")
-        number = int(db or 0)
-        if parts.query or parts.fragment:
-            raise ValueError("nothing of that is known")  # noqa: TRY301 - as for what cannot be read
+        asked = parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:
-        service, sentinels, number, credentials = "", [], 0, ""
+        raise ValueError(_MALFORMED) from None
+    service, _, db = parts.path.strip("/").partition("/")
     if not service:
-        raise ValueError("the Redis URL is malformed: redis+sentinel://host:port,host2:port/service/db")
-    user, _, password = credentials.partition(":")
+        raise ValueError(_MALFORMED)
+    own = {name.removeprefix("sentinel_"): value for name, value in asked if name in _SENTINELS}
+    rest = urlencode([pair for pair in asked if pair[0] not in _SENTINELS])
+    scheme, _, _ = parts.scheme.partition("+")
+    # The same for the master as in a URL of its own; its address comes from the sentinels.
+    options = _from_url(urlunsplit((scheme, f"{credentials}{at}master", f"/{db}", rest, parts.fragment)), insecure)
+    del options["host"]
+    tls = options.pop("connection_class", None) is not None
+    named = {name: value for name, value in options.items() if name.startswith("ssl_")}
     sentinel: Any = Sentinel  # not typed
-    master: Redis = sentinel(sentinels, sentinel_kwargs=_OPTIONS).master_for(
-        service,
-        db=number,
-        username=unquote(user) or None,
-        password=unquote(password) or None,
-        max_connections=CONNECTIONS,
-        **_OPTIONS,
-    )
-    return master
+    manager = sentinel(sentinels, sentinel_kwargs={**_OPTIONS, **named, **own, "ssl": tls})
+    kind = SentinelManagedSSLConnection if tls else SentinelManagedConnection
+    pool: Any = _SentinelPool
+    limits = {"max_connections": CONNECTIONS, "timeout": ANSWER_SECONDS}
+    return Redis.from_pool(pool(service, manager, connection_class=kind, **limits, **options))
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

@@ -5,7 +5,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.asyncio import BlockingConnectionPool, SSLConnection
+from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedSSLConnection
 from redis.exceptions import ReadOnlyError
 
 from bot.domain.errors import Unavailable
@@ -42,8 +43,36 @@ def test_sentinels_are_asked_for_the_master() -> None:
     assert pool.service_name == "main"
     sentinels = [each.get_connection_kwargs() for each in pool.sentinel_manager.sentinels]
     assert [(each["host"], each["port"]) for each in sentinels] == [("127.0.0.1", 26380), ("::1", 26379)]
+    options: Any = pool.connection_kwargs
+    assert (options["db"], options.get("username"), options["password"]) == (3, "user", f"{PASSWORD}!")
+
+
+def test_r1_sentinels_have_a_password_of_their_own_and_tls_is_for_all_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    named = {"ssl_ca_certs": "/ca.pem", "ssl_certfile": "/us.pem", "ssl_keyfile": "/us.key"}
+    own = {"sentinel_username": "watch", "sentinel_password": f"{PASSWORD}%2"}
+    url = f"rediss+sentinel://:{PASSWORD}@a:1,b/main/2?" + urlencode(named | own)
+
+    pool: Any = connect(url).connection_pool
+
+    assert issubclass(pool.connection_class, SentinelManagedSSLConnection)
     options = pool.connection_kwargs
-    assert (options["db"], options["username"], options["password"]) == (3, "user", f"{PASSWORD}!")
+    assert {name: options[name] for name in named} == named
+    assert (options["db"], options.get("username"), options["password"]) == (2, None, PASSWORD)
+    for each in pool.sentinel_manager.sentinels:
+        theirs = each.get_connection_kwargs()
+        assert {name: theirs[name] for name in named} == named
+        assert (theirs["username"], theirs["password"], theirs["socket_timeout"]) == ("watch", f"{PASSWORD}%2", 2)
+        assert issubclass(each.connection_pool.connection_class, SSLConnection)
+    assert caplog.messages == []
+    with pytest.raises(ValueError, match="LATCHKEY_REDIS_INSECURE=1"):
+        connect("rediss+sentinel://a/main?ssl_cert_reqs=none")
+
+
+async def test_r1_more_commands_at_once_than_connections_wait_for_one_with_sentinels_too() -> None:
+    pool: Any = connect("redis+sentinel://127.0.0.1:1/main").connection_pool
+
+    assert isinstance(pool, BlockingConnectionPool)
+    assert (pool.max_connections, pool.timeout) == (32, 2)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +118,8 @@ def test_a_malformed_url_is_not_quoted(url: str) -> None:
         "rediss://redis.example?ssl_min_version=768",
         "unix:///redis.sock?ssl_cert_reqs=none",
         "redis+sentinel://127.0.0.1/main?ssl=true",
+        "redis+sentinel://127.0.0.1/main?ssl_ca_certs=marker0",
+        "redis://127.0.0.1/0?sentinel_password=marker0",
         "redis+sentinel://127.0.0.1/main/0#marker0",
     ],
 )
