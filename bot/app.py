@@ -43,7 +43,7 @@ REVISIT_AGAIN = 30.0
 """Seconds until waiting requests are looked at once more under a new policy."""
 LOOKED_WITHIN = 10.0
 """Seconds since the worker last read its agenda, beyond which this process is not ready."""
-WARNINGS = frozenset({"disk", "channels", "records", "format"})
+WARNINGS = frozenset({"disk", "replicas", "channels", "records", "format"})
 """Checks that leave this process ready."""
 _SHOWN = 100
 """Characters of a key in Redis: whoever can write there can name one as they like."""
@@ -94,8 +94,9 @@ async def doctor(settings: Settings) -> int:
                 ("channels", await _channel_problems(world, policy), ""),
                 ("people", None, f": {await unconfirmed(world.slack, policy)}"),
                 ("answers to clicks", await unreachable(world.session, response_url_bases(settings)), ""),
-                ("store", " ".join(await redis_problems(world.redis, world.store.keys)) or None, ""),
+                ("store", await _store_problem(world, settings), ""),
                 ("disk", await world.store.disk.problem(world.redis), ": effects wait for it"),
+                ("replicas", await world.store.disk.replicas_problem(world.redis), f": {_waited_for(settings)}"),
                 ("clock", await clock_problem(world.redis), ""),
                 ("audit log", await audit_problem(world.store), f": {_ends(world.store)}"),
                 ("records", await _records_problem(world.store), ""),
@@ -111,6 +112,15 @@ async def doctor(settings: Settings) -> int:
     for name, problem, seen in found:
         print(f"{name}: {problem or f'ok{seen}'}")  # noqa: T201 -- as above
     return 1 if any(problem for _, problem, _ in found) else 0
+
+
+async def _store_problem(world: World, settings: Settings) -> str | None:
+    found = await redis_problems(world.redis, world.store.keys, settings.latchkey_redis_replicas)
+    return " ".join(found) or None
+
+
+def _waited_for(settings: Settings) -> str:
+    return f"effects wait for {settings.latchkey_redis_replicas or 'none'}"
 
 
 _EXPIRY: Mapping[ExpirySupport, str] = {
@@ -380,6 +390,7 @@ def _checks(
     return {
         "store": lambda: must_take_writes(world.redis, world.store.keys),
         "disk": lambda: world.store.disk.problem(world.redis),
+        "replicas": lambda: world.store.disk.replicas_problem(world.redis),
         "clock": lambda: clock_problem(world.redis),
         "audit": lambda: audit_problem(world.store),
         "records": world.store.requests.problem,

@@ -87,7 +87,7 @@ async def connected(settings: Settings, clock: Clock, stop: asyncio.Event | None
             ConfluentProber(settings.confluent_cloud_endpoint, version=installed.version())
         )
         await look_at_confluent(cloud)
-        store = Store.open(redis, sealer, workspace.team, clock)
+        store = Store.open(redis, sealer, workspace.team, clock, replicas=settings.latchkey_redis_replicas)
         yield World(slack, session, workspace, redis, store, client, cloud, clock, prober)
 
 
@@ -196,7 +196,7 @@ async def _redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> R
         redis = connect(url, insecure=settings.latchkey_redis_insecure)
         stack.push_async_callback(redis.aclose)
         await stack.enter_async_context(following(redis))
-        for problem in await redis_problems(redis, keys):
+        for problem in await redis_problems(redis, keys, settings.latchkey_redis_replicas):
             log.warning("store: %s", problem)
     except ValueError as error:
         name = "REDIS_URL" if settings.redis_url is not None else "LATCHKEY_DATA_DIR"

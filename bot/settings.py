@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     latchkey_redis_insecure: bool = Field(
         default=False, description="Set it to 1 only if REDIS_URL has to turn off checks of the server's certificate."
     )
+    latchkey_redis_replicas: int = Field(
+        default=0,
+        ge=0,
+        le=5,
+        description="Use a whole number up to 5: how many replicas of Redis must have a step before it has an effect.",
+    )
     latchkey_data_dir: Path = Field(default=Path("latchkey-data"), description="Name a folder that Latchkey may write.")
     latchkey_master_keys: Annotated[SecretStr, AfterValidator(variables.master_keys)] = Field(
         description="Make a key with `latchkey keygen` and keep it: what is stored opens with nothing else."
@@ -131,6 +137,13 @@ class Settings(BaseSettings):
         if secret is None and info.data.get("slack_mode") == "http":
             raise ValueError("is not set, and HTTP mode needs it")
         return secret
+
+    @field_validator("latchkey_redis_replicas")
+    @classmethod
+    def _of_a_server(cls, number: int, info: ValidationInfo) -> int:
+        if number and info.data.get("redis_url", "wrong") is None:
+            raise ValueError("is set, but REDIS_URL is not, and the embedded server has no replicas")
+        return number
 
     @field_validator("latchkey_channel")
     @classmethod

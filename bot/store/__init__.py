@@ -39,9 +39,10 @@ class Store:
     keys: Keyspace
 
     @classmethod
-    def open(cls, redis: Redis, sealer: Sealer, team: TeamId, clock: Clock = utc_now) -> "Store":
-        """Make the parts; sends nothing. `redis` must not decode responses."""
-        keys, disk = Keyspace(team), Disk(clock)
+    def open(cls, redis: Redis, sealer: Sealer, team: TeamId, clock: Clock = utc_now, *, replicas: int = 0) -> "Store":
+        """Make the parts; sends nothing. `redis` must not decode responses. `replicas`: how many have each intent."""
+        keys = Keyspace(team)
+        disk = Disk(clock, keys.probe, replicas)
         audit = RedisAudit(redis, keys, sealer, disk)
         requests = RedisRequests(redis, keys, sealer, audit, disk, clock)
         return cls(

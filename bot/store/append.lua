@@ -8,7 +8,9 @@ if planted then
   return planted
 end
 if redis.call('GET', KEYS[2]) == ARGV[3] then
-  return {'ok'} -- our own append, sent twice
+  -- Our own append, sent twice. Writing again gives WAITAOF on this connection something to wait for.
+  redis.call('SET', KEYS[2], ARGV[3])
+  return {'ok'}
 end
 local moved = log_moved(KEYS[1], KEYS[2], ARGV[1], ARGV[2])
 if moved then

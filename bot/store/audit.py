@@ -15,7 +15,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -102,21 +102,29 @@ class RedisAudit:
         return self._history.newest(request)
 
     async def append(self, *events: Event) -> None:
-        """Write events that go with no change of a request; on disk when this returns, where the server can tell.
+        """Write events that go with no change of a request; durable when this returns.
 
         Raises `Contradicted` when the record of one is not what the log says.
         """
         if not events:
             return
-        async with self.turn():
-            for _ in tries():
-                entries = await self._entries(events)
-                wrong = self._contradiction(entries)
-                if wrong is None:
-                    if await self._tried(self.link(entries)):
-                        return
-                elif entries == await self._entries(events):  # else the record has moved on meanwhile
-                    raise wrong
+        await self._disk.must_reach_replicas(self._redis)
+        with translated():
+            async with AsyncExitStack() as stack:
+                async with self.turn():
+                    connection = await stack.enter_async_context(self._redis.client())
+                    await self._append_to(connection, events)
+                await self._disk.wait_everywhere(connection)  # for the writes of its own connection
+
+    async def _append_to(self, connection: Redis, events: Sequence[Event]) -> None:
+        for _ in tries():
+            entries = await self._entries(events)
+            wrong = self._contradiction(entries)
+            if wrong is None:
+                if await self._tried(self.link(entries), connection):
+                    return
+            elif entries == await self._entries(events):  # else the record has moved on meanwhile
+                raise wrong
         raise unconfirmed("the audit log moved on too often")
 
     async def read(self) -> AsyncIterator[Mapping[str, object]]:
@@ -258,22 +266,19 @@ class RedisAudit:
                 return self.doubts.about(event.request, wrong)
         return None
 
-    async def _tried(self, linked: Linked) -> bool:
+    async def _tried(self, linked: Linked, connection: Redis) -> bool:
         args: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, *linked.lines]
         keys = [self._keys.audit, self._keys.audit_head]
-        with translated():
-            async with self._redis.client() as connection:  # WAITAOF waits for the writes of its own connection
-                reply = await twice(lambda: self._append(keys=keys, args=args, client=connection))
-                match cast("list[Any]", reply):
-                    case [b"ok"]:
-                        self.written(linked)
-                        await self._disk.wait(connection)
-                        return True
-                    case [b"moved"]:
-                        await self.follow()
-                        return False
-                    case _:
-                        raise not_ours(self._place, "or the log is not of the kind that we write")
+        reply = await twice(lambda: self._append(keys=keys, args=args, client=connection))
+        match cast("list[Any]", reply):
+            case [b"ok"]:
+                self.written(linked)
+                return True
+            case [b"moved"]:
+                await self.follow()
+                return False
+            case _:
+                raise not_ours(self._place, "or the log is not of the kind that we write")
 
     async def _tail(self, first: int, last: int) -> tuple[Head, list[dict[str, object]]]:
         """The head, and lines of the log as it is at the same moment. Raises `Tampered` when the two do not fit."""

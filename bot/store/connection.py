@@ -229,17 +229,26 @@ async def must_take_writes(redis: Commands, keys: Keyspace) -> None:
             await together.execute()
 
 
-async def check(redis: Commands, keys: Keyspace) -> list[str]:
-    """What is wrong with this server for our purpose, as sentences; empty is well. Raises as `must_take_writes`."""
+async def check(redis: Commands, keys: Keyspace, replicas: int = 0) -> list[str]:
+    """What is wrong with this server for our purpose, as sentences; empty is well. Raises as `must_take_writes`.
+
+    `replicas`: how many of its replicas effects wait for.
+    """
     await must_take_writes(redis, keys)
     with translated():
         memory: dict[str, object] = await redis.info("memory")
         persistence: dict[str, object] = await redis.info("persistence")
+        replication: dict[str, object] = await redis.info("replication")
     problems: list[str] = []
     if (policy := memory.get("maxmemory_policy")) != "noeviction":
         problems.append(f"maxmemory-policy is {policy}: Redis may drop requests. Set it to noeviction.")
     if not persistence.get("aof_enabled"):
         problems.append("The append-only file is off: a restart of Redis loses requests. Set appendonly to yes.")
+    if not replicas and (found := replication.get("connected_slaves")):
+        problems.append(
+            f"Replicas: {found}, but effects wait for none, so a failover may forget what was done. "
+            "Set LATCHKEY_REDIS_REPLICAS."
+        )
     return problems
 
 

@@ -1,18 +1,29 @@
-"""Waiting until a write is on disk, where the server can tell; and group commit, so that many wait together."""
+"""Waiting until a write outlives a crash: on disk, where the server can tell, and on as many replicas as asked for.
+
+And group commit, so that many wait together.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from redis.exceptions import ResponseError
 
+from bot import trouble
+from bot.domain.errors import ASK_ADMINISTRATOR, Unavailable
 from bot.services.ports.store import Clock
 from bot.store.connection import LOST_ANSWER, Commands, translated, unconfirmed
 
 DISK_MS = 1_800
 """How long a write may wait for the disk. Less than the socket's 2 s; more than a flush each second needs."""
+ASKS = 3
+"""How often in a row it may wait so long for replicas: one that flushes each second tells so a second late."""
+LAG_SECONDS = 3
+"""Replicas tell each second how far they are."""
+PROBE_MS = 1_000
 ASKED_AGAIN = timedelta(minutes=1)
 """How long a refusal counts: somebody may turn the append-only file off for a moment, or forget it in an ACL."""
 MOST = 250
@@ -26,27 +37,51 @@ log = logging.getLogger(__name__)
 
 
 class Disk:
-    """`WAITAOF`, which a server may refuse for a while. Only one that does not know it is never asked again."""
+    """`WAITAOF`, which a server may refuse for a while. Only one that does not know it is never asked again.
 
-    def __init__(self, clock: Clock) -> None:
+    Without it, replicas are waited for by `WAIT`: they have the write then, but maybe not on disk.
+    """
+
+    def __init__(self, clock: Clock, probe: str, replicas: int = 0) -> None:
         self._clock = clock
+        self._probe = probe
+        self._replicas = replicas
         self._refused = ""
         self._ask_at: datetime | None = clock()  # None is never
+        self._reached = False
+        """Whether the last write that was waited for reached the replicas."""
 
     async def wait(self, connection: Commands) -> None:
-        """Return when what this connection wrote is on disk. Raises `Unavailable`: it may not be."""
-        if self._ask_at is None or self._clock() < self._ask_at:
-            return
-        try:
-            written: list[int] = await connection.execute_command("WAITAOF", 1, 0, DISK_MS)
-        except LOST_ANSWER as error:
-            raise unconfirmed("it did not say whether the write is on disk") from error
-        except ResponseError as error:
-            await self._go_on_without(connection, str(error))
-            return
-        self._refused = ""
-        if written[0] < 1:
-            raise unconfirmed(f"the write was not on disk within {DISK_MS} ms")
+        """Return when what this connection wrote is on disk here. Raises `Unavailable`: it may not be."""
+        await self._waited(connection, 0)
+
+    async def wait_everywhere(self, connection: Commands) -> None:
+        """Return when what this connection wrote is on disk here, and on the replicas. Raises `Unavailable`."""
+        self._note(await self._waited(connection, self._replicas, ASKS))
+
+    async def wait_for_replicas(self, connection: Commands) -> None:
+        """Return when the replicas have what this connection wrote, maybe not on disk. Raises `Unavailable`."""
+        if self._replicas:
+            self._note(await _on_replicas(connection, self._replicas, 1))
+
+    async def must_reach_replicas(self, redis: Commands) -> None:
+        """Raise `Unavailable`, before anything is written, where too few replicas would have it."""
+        if why := await self.replicas_problem(redis):
+            raise _too_few(why)
+
+    async def replicas_problem(self, redis: Commands) -> str | None:
+        """Why nothing can be done now; None when enough replicas are there. Raises `Unavailable`."""
+        if not self._replicas:
+            return None
+        with translated():
+            if self._reached:
+                return _short(_online(await redis.info("replication")), self._replicas, "are connected and follow")
+            # What the server says of its replicas does not tell whether they write to disk.
+            async with redis.client() as connection:
+                await connection.set(self._probe, b"", px=PROBE_MS)
+                why = await self._waited(connection, self._replicas)
+        self._reached = why is None
+        return why
 
     async def problem(self, redis: Commands) -> str | None:
         """Why effects do not wait for the disk; None when they do. Asks at once. Raises `Unavailable`."""
@@ -57,6 +92,25 @@ class Disk:
                 await self.wait(connection)
         return f"effects do not wait for the disk: {self._refused}" if self._refused else None
 
+    def _note(self, why: str | None) -> None:
+        self._reached = why is None
+        if why:
+            raise _too_few(why)
+
+    async def _waited(self, connection: Commands, replicas: int, asks: int = 1) -> str | None:
+        """Wait for this disk and for replicas; returns why too few of these have it. Raises `Unavailable`."""
+        if self._ask_at is not None and self._clock() >= self._ask_at:
+            try:
+                here, there = await _counted(connection, asks, replicas, "WAITAOF", 1, replicas)
+            except ResponseError as error:
+                await self._go_on_without(connection, str(error))
+            else:
+                self._refused = ""
+                if here < 1:
+                    raise unconfirmed(f"the write was not on disk within {DISK_MS} ms")
+                return _short(there, replicas, "have the write on disk (each needs appendonly yes)")
+        return await _on_replicas(connection, replicas, asks) if replicas else None
+
     async def _go_on_without(self, connection: Commands, why: str) -> None:
         if why.startswith("unknown command"):
             self._ask_at, self._refused = None, "this Redis has no WAITAOF, which came with 7.2"
@@ -66,6 +120,45 @@ class Disk:
         else:
             self._ask_at, self._refused = self._clock() + ASKED_AGAIN, why
             log.warning("effects do not wait for the disk", extra={"why": why})
+
+
+async def _on_replicas(connection: Commands, replicas: int, asks: int) -> str | None:
+    (found,) = await _counted(connection, asks, replicas, "WAIT", replicas)
+    return _short(found, replicas, "have the write")
+
+
+async def _counted(connection: Commands, asks: int, replicas: int, *command: str | int) -> Sequence[int]:
+    """Ask, again while too few replicas have it; returns what the server counted, replicas last."""
+    found: Sequence[int] = ()
+    for _ in range(asks):
+        try:
+            reply: int | list[int] = await connection.execute_command(*command, DISK_MS)
+        except LOST_ANSWER as error:
+            raise unconfirmed("it did not say whether the write is on disk") from error
+        found = reply if isinstance(reply, list) else [reply]
+        if found[-1] >= replicas:
+            break
+    return found
+
+
+def _online(replication: Mapping[str, Any]) -> int:
+    """How many replicas follow closely, as the server says."""
+    found: list[Any] = [each for name, each in replication.items() if re.fullmatch(r"slave\d+", name)]
+    return sum(each["state"] == "online" and each["lag"] <= LAG_SECONDS for each in found)
+
+
+def _short(found: int, wanted: int, what: str) -> str | None:
+    return None if found >= wanted else f"{found} of {wanted} replicas {what}"
+
+
+def _too_few(why: str) -> Unavailable:
+    """The error where an effect has to wait for an operator, who is told of it."""
+    trouble.log.error("too few replicas", extra={"cause": "replicas", "why": why})
+    return Unavailable(
+        "Latchkey's store keeps too few copies of its data at the moment, so nothing more was done.",
+        advice=ASK_ADMINISTRATOR,
+        log=f"store: {why}",
+    )
 
 
 class Batches(Generic[T, R]):

@@ -111,6 +111,8 @@ class RedisRequests:
         was = change.before.rev if change.before else 0
         rev = _after(was, change)
         entries = [Entry(event, rev if nth else was, rev) for nth, event in enumerate(change.events)]
+        if change.durable or entries:
+            await self._disk.must_reach_replicas(self._redis)
         write = _Write(change, was, self._keys_of(change), self._arguments(change, was, rev), entries)
         taken = await (self._durable if change.durable else self._others).put(write)
         if isinstance(taken, Exception):
@@ -311,8 +313,12 @@ class RedisRequests:
                             break
                         outcomes |= await self._tried(left, connection)
                 # After the turn: others can write meanwhile, and wait for the same flush.
-                if durable and any(isinstance(outcome, bytes) for outcome in outcomes.values()):
-                    await self._disk.wait(connection)
+                written = [write for write, outcome in outcomes.items() if isinstance(outcome, bytes)]
+                if durable and written:
+                    await self._disk.wait_everywhere(connection)
+                elif any(write.entries for write in written):
+                    # After a failover nobody trusts a log that lacks lines which were seen.
+                    await self._disk.wait_for_replicas(connection)
         return [outcomes.get(write, unconfirmed("the audit log moved on too often")) for write in writes]
 
     async def _tried(self, writes: Sequence[_Write], connection: Redis) -> dict[_Write, _Outcome]:

@@ -128,7 +128,7 @@ class RedisSeals:
                         done += put
                         if put:
                             yield done, max(done, total)
-                    await self._disk.wait(connection)
+                    await self._disk.wait_everywhere(connection)
             self.left = await self.older()
             if self.left <= len(self.unreadable):
                 return

@@ -50,7 +50,7 @@ def test_every_variable_of_the_design_and_no_other() -> None:
         "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_MODE", "SLACK_API_URL", "PORT", "HOST",
         "CONFLUENT_CLOUD_API_KEY", "CONFLUENT_CLOUD_API_SECRET", "CONFLUENT_CLOUD_ENDPOINT", "REDIS_URL",
         "LATCHKEY_DATA_DIR", "LATCHKEY_MASTER_KEYS", "LATCHKEY_POLICY", "LATCHKEY_CHANNEL", "LOG_LEVEL",
-        "LATCHKEY_REDIS_INSECURE",
+        "LATCHKEY_REDIS_INSECURE", "LATCHKEY_REDIS_REPLICAS",
     }  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def test_what_is_not_set_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.slack_api_url == "https://slack.com/api/"
     assert found.confluent_cloud_endpoint == "https://api.confluent.cloud"
     assert (found.host, found.port, found.log_level) == ("127.0.0.1", 8080, "INFO")
-    assert found.redis_url is None
+    assert (found.redis_url, found.latchkey_redis_replicas) == (None, 0)
     assert found.latchkey_data_dir == Path("latchkey-data")
 
 
@@ -107,6 +107,14 @@ def test_kinds_of_redis(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
     assert found is not None
     assert found.get_secret_value() == url
+
+
+def test_t3_replicas_are_those_of_a_server_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = HTTP | {"LATCHKEY_REDIS_REPLICAS": "1"}
+
+    assert loaded(monkeypatch, asked | {"REDIS_URL": "redis://cache"}).latchkey_redis_replicas == 1
+    (line,) = problems(monkeypatch, asked)
+    assert line.startswith("LATCHKEY_REDIS_REPLICAS is set, but REDIS_URL is not")
 
 
 def test_several_master_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +163,9 @@ def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REDIS_URL", "redis://"),
         ("REDIS_URL", "unix://"),
         ("REDIS_URL", "redis+sentinel://u:sesame@a:1,b:2"),
+        ("LATCHKEY_REDIS_REPLICAS", "sesame"),
+        ("LATCHKEY_REDIS_REPLICAS", "-1"),
+        ("LATCHKEY_REDIS_REPLICAS", "6"),
         ("LATCHKEY_MASTER_KEYS", "sesame"),
         pytest.param("LATCHKEY_MASTER_KEYS", f"{MASTER_KEY},lk1_sesame", id="one master key is none"),
         pytest.param("LATCHKEY_MASTER_KEYS", f"{MASTER_KEY},{MASTER_KEY}", id="one master key twice"),

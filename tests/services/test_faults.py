@@ -15,7 +15,7 @@ from bot.domain.errors import CloudRefused, Conflict
 from bot.domain.keys import ApiKey, KeyId, Principal, RequestId, Resource, Secret, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Mint
-from bot.domain.requests import Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
+from bot.domain.requests import Approved, Confirmed, Failed, Keyed, Ready, Request, Retired, Shown, Undelivered
 from bot.services import worker
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Deed, Replace, ReplyTo, Saved, Show
@@ -408,6 +408,21 @@ def test_what_may_not_be_forgotten_is_on_disk_before_it_has_an_effect(mint: Mint
 
     durable = {change.after.kind for change in world.history if change.durable}
     assert durable == {"working", "revealing"} | ({"ready"} if mint == "on_approval" else set())
+
+
+async def test_t3_a_key_whose_intent_is_nowhere_safe_waits_and_says_so() -> None:
+    async with a_world(Plan({("requests.commit", 0): Fault.ERROR_BEFORE})) as world:
+        await world.seed(build.approved())
+        await world.work()
+        state = await world.state()
+        assert isinstance(state, Approved)
+        assert (bool(state.trouble), state.attempt, world.effects) == (True, 1, [])
+
+        await world.settle(timedelta(minutes=1))
+
+        ready = await world.state()
+        assert isinstance(ready, Ready)
+        assert (ready.attempt, [effect.what for effect in world.effects]) == (1, ["create"])
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.ERROR_AFTER])

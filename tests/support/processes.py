@@ -188,16 +188,21 @@ class OwnRedis:
 
     folder: Path
     port: int
+    more: str = ""
+    password: str = ""
     process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
         """For REDIS_URL."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{f':{self.password}@' if self.password else ''}127.0.0.1:{self.port}/0"
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
         options = f"--port {self.port} --bind 127.0.0.1 --dir {self.folder} --appendonly yes --appendfsync always"
+        options += f" --repl-diskless-sync-delay 0 {self.more}"
+        if self.password:
+            options += f" --requirepass {self.password} --masterauth {self.password}"
         self.process = await asyncio.create_subprocess_exec(
             embedded._binary(),
             *options.split(),
@@ -246,7 +251,6 @@ class MovingName:
         async with connect(self.to.url) as one, connect(after.url) as two:
             first: Commands = one
             second: Commands = two
-            await first.config_set("repl-diskless-sync-delay", 0)
             await second.replicaof("127.0.0.1", self.to.port)
             async with asyncio.timeout(SECONDS):
                 while (await second.info("replication"))["master_link_status"] != "up":  # noqa: ASYNC110

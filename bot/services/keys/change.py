@@ -51,7 +51,11 @@ class KeyChanges:
         working = approved.then(Working, sent_at=now, look_at=now)
         action = _INTENDED.get(approved.ask.operation)
         events = [self._event(action, working)] if action else []
-        written, _ = await self.transitions.commit(stored, working, *events, extra=With(durable=True))
+        try:
+            written, _ = await self.transitions.commit(stored, working, *events, extra=With(durable=True))
+        except Unavailable as error:
+            await self.transitions.later(stored, approved, error)
+            return
         await self.finish(written, working, is_first=True)
 
     async def finish(self, stored: Stored[Request], working: Working, *, is_first: bool = False) -> None:
@@ -59,6 +63,8 @@ class KeyChanges:
 
         `is_first`: nobody has tried before, so that what is done already was done by somebody else.
         """
+        if not is_first:  # whoever wrote the intent may not have had it on disk
+            stored, _ = await self.transitions.commit(stored, working, extra=With(durable=True))
         try:
             note = await self._done_already(working, is_first=is_first)
             if note is None:

@@ -20,7 +20,7 @@ from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud, NewKey
 from bot.services.ports.store import Stored
 from bot.services.requests.recheck import Permission
-from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
+from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With
 
 SENT_FOR = timedelta(seconds=30)
 """After this, a create that nobody heard of again is looked for. Longer than the client waits for an answer."""
@@ -64,7 +64,7 @@ class Creation:
         try:
             approved, endpoints = await self.permitted(approved)
         except (Unavailable, Unknown) as error:
-            await self._later(stored, approved, error)
+            await self.transitions.later(stored, approved, error)
             return
         except CloudRefused as error:
             await self.fail(
@@ -74,7 +74,12 @@ class Creation:
         except LatchkeyError as error:
             await self.fail(stored, approved, error.happened, NOTHING_CHANGED, ASK_AGAIN)
             return
-        if made := await self.create(stored, approved):
+        try:
+            made = await self.create(stored, approved)
+        except Unavailable as error:  # the intent is not surely on record, so nothing was sent
+            await self.transitions.later(stored, approved, error)
+            return
+        if made:
             await self._made(made, endpoints)
 
     async def mint(
@@ -232,13 +237,7 @@ class Creation:
                 event = self.transitions.event(Action.CREATE_UNKNOWN, approved.ask.id, marker=str(doubtful.marker))
                 await self.transitions.commit(working, doubtful, event)
             case _:
-                await self._later(working, approved, error)
-
-    async def _later(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
-        now = self.transitions.clock()
-        again = now + backoff(approved.tries, error)
-        waiting = replace(approved, not_before=again, trouble=error.trouble, tries=approved.tries + 1)
-        await self.transitions.commit(stored, waiting)
+                await self.transitions.later(working, approved, error)
 
     async def fail(
         self,

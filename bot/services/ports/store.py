@@ -46,7 +46,8 @@ class Change:
     """One atomic write: a request's next state, when it is due, its audit events, and what goes with it.
 
     `before` None adds a new request, if there is `room`. `secret` is sealed beside the record until `secret_until`.
-    `also` puts further agenda items. `durable` waits until the write is on disk, where the server can tell.
+    `also` puts further agenda items. `durable` waits until the write is on disk, where the server can tell, and on the
+    replicas that are asked for.
     """
 
     before: Stored[Request] | None

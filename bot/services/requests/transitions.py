@@ -1,14 +1,14 @@
 """Writing a request's next state: one atomic change, due at once so that a worker shows it, and the worker woken."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain.audit import SYSTEM, Action, Event
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Refused, Throttled
 from bot.domain.keys import RequestId, Secret
-from bot.domain.requests import Request
+from bot.domain.requests import Approved, Request
 from bot.services.agenda import Item
 from bot.services.ports.store import Audit, Change, Clock, Requests, Room, Stored
 
@@ -91,6 +91,12 @@ class Transitions:
         self.written(events)
         self.wake()
         return Stored(after, written.rev), secret
+
+    async def later(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
+        """Have a granted request wait for its next try; its messages say why."""
+        again = self.clock() + backoff(approved.tries, error)
+        waiting = replace(approved, not_before=again, trouble=error.trouble, tries=approved.tries + 1)
+        await self.commit(stored, waiting)
 
     def event(self, action: Action, request: RequestId | None, actor: str = SYSTEM, **details: str) -> Event:
         """An audit event of this moment."""

@@ -90,8 +90,9 @@ def _nothing(request: Request) -> str:
 def _changing(request: Approved | Working) -> Row:
     """How far a change of a key is."""
     doing = {Operation.EDIT: "changes", Operation.DELETE: "deletes"}.get(request.ask.operation, "extends")
-    if isinstance(request, Working) and request.trouble:
-        return [*told(request.trouble), " Latchkey tries again ", request.look_at, "."]
+    if request.trouble:
+        again = request.look_at if isinstance(request, Working) else request.not_before
+        return [*told(request.trouble), " Latchkey tries again ", again, "."]
     return [f"Latchkey {doing} the key."]
 
 

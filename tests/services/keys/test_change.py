@@ -14,7 +14,7 @@ from bot.domain.deadlines import end_of_life
 from bot.domain.keys import ApiKey, KeyId, Operation, RequestId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Rule, without_a_file
-from bot.domain.requests import Done, Failed, Pending, Request, Retired, Shown, Working
+from bot.domain.requests import Approved, Done, Failed, Pending, Request, Retired, Shown, Working
 from bot.services.commands import Approve, Deed, Delete, Edit, Extend, fingerprint
 from bot.services.pages import EditPage, TextPage
 from bot.services.ports.store import Stored
@@ -428,3 +428,31 @@ async def test_an_extension_that_happened_is_said_to_have_happened_though_its_ap
 
         assert isinstance(await world.state(request), Done)
         assert [line["request"] for line in await world.audit() if line["action"] == "key:extended"] == [request]
+
+
+async def test_t3_a_change_whose_intent_is_nowhere_safe_waits_and_says_so() -> None:
+    async with a_world(Plan({("requests.commit", 1): Fault.ERROR_BEFORE})) as world:
+        key = await a_key(world)
+
+        request = RequestId(await world.click(an_edit(key)))
+        await world.work()
+        await world.work()
+        state = await world.state(request)
+        assert isinstance(state, Approved)
+        assert (bool(state.trouble), world.effects) == (True, [])
+        await world.settle(timedelta(minutes=1))
+
+        assert isinstance(await world.state(request), Done)
+        assert [effect.what for effect in world.effects] == ["edit"]
+
+
+async def test_t3_an_intent_that_may_not_be_on_disk_is_written_again_before_its_effect() -> None:
+    async with a_world(Plan({("requests.commit", 1): Fault.ERROR_AFTER})) as world:
+        key = await a_key(world)
+
+        request = RequestId(await world.click(an_edit(key)))
+        await world.settle(timedelta(minutes=1))
+
+        assert isinstance(await world.state(request), Done)
+        assert [change.durable for change in world.history if change.after.kind == "working"] == [True, True]
+        assert [effect.what for effect in world.effects] == ["edit"]

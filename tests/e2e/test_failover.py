@@ -1,0 +1,66 @@
+"""A master that is lost or replaced while Latchkey works, with real sentinels: nothing is lost, and nothing doubled."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.gate import Gate
+from tests.support.processes import actions, audit_of, creates, crew, in_time, reached, take_secret, until
+from tests.support.sentinels import role, watched
+
+
+@pytest.mark.parametrize("answered", ["before", "after"])
+async def test_r1_a_master_killed_right_after_the_intent_costs_nothing(tmp_path: Path, answered: str) -> None:
+    async with crew(tmp_path) as (it, bots), watched(tmp_path / "redis", it.stage.free_port) as redis:
+        bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1")
+        gate = it.stage.faults.hold_before_create = Gate()
+        await it.ask()
+        await it.approve()
+        await reached(gate)  # the intent was acknowledged
+        it.stage.faults.hold_before_create = None
+        await redis.servers[0].kill()
+        if answered == "before":
+            gate.opened.set()
+            await until(it.our_keys, "the key whose record cannot be written")
+        promoted = await redis.promoted(redis.servers[0])
+        assert actions(await audit_of(it.stage, REDIS_URL=promoted.url))[-1] == "key:create-intended"
+        gate.opened.set()
+
+        # Alone, it has nobody to copy to, so nothing more is done until there is a replica again.
+        await redis.servers[0].start()
+        await in_time(it, it.dana, "is there.")
+        await take_secret(it)
+        lines = await audit_of(it.stage, REDIS_URL=promoted.url)
+
+    (key,) = it.our_keys()
+    assert [line["details"]["key"] for line in lines if line["action"] == "key:created"] == [key]
+    assert actions(lines).count("request:approved") == 1
+    assert actions(lines)[-1] == "secret:shown"
+    assert "Traceback" not in bot.log.read_text()
+
+
+async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forgets(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots), watched(tmp_path / "redis", it.stage.free_port) as redis:
+        port = it.stage.free_port()
+        bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1", PORT=str(port))
+        await it.ask()
+        former = redis.servers[0]
+
+        await redis.ask(redis.ports[0], "SENTINEL", "failover", "main")
+        promoted = await redis.promoted(former)
+        assert await role(former) == "master"  # and takes writes for another ten seconds
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            ready = await client.get("/readyz")
+        await it.approve()
+        await it.erin.see("Latchkey's store keeps too few copies of its data")
+        assert it.our_keys() == []
+
+        await in_time(it, it.dana, "is there.")
+        await take_secret(it)
+        lines = await audit_of(it.stage, REDIS_URL=promoted.url)
+
+    assert (ready.status_code, ready.json()["checks"]["replicas"][:15]) == (200, "0 of 1 replicas")
+    assert (creates(it.stage), len(it.our_keys()), actions(lines)[-1]) == (1, 1, "secret:shown")
+    assert "too few replicas" in bot.log.read_text()
+    assert "Traceback" not in bot.log.read_text()
