@@ -10,7 +10,7 @@ from bot.services import worker
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.gate import Gate
 from tests.support.play import Play, bot_of
-from tests.support.processes import actions, audit_of, creates, crew, in_time, own_redis, reached, take_secret
+from tests.support.processes import actions, audit_of, creates, crew, in_time, own_redis, reached, take_secret, until
 
 TRY_AGAIN = "Latchkey's store did not answer"
 
@@ -74,7 +74,7 @@ async def test_a_store_that_hangs_keeps_no_click_waiting_and_makes_one_key(tmp_p
 
 
 async def test_a_key_that_could_not_be_recorded_is_deleted_and_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(worker, "POLL", 0.05)  # its clock runs fast
     async with crew(tmp_path) as (it, _), own_redis(it.stage) as redis, bot_of(it.stage, redis_url=redis.url):
@@ -86,8 +86,9 @@ async def test_a_key_that_could_not_be_recorded_is_deleted_and_made_again(
         await redis.kill()
         it.stage.faults.hold_after_create = None
         gate.opened.set()
+        await until(lambda: "a lease runs out by itself" in caplog.messages, "the record that cannot be written")
         await redis.start()
-        it.advance(seconds=61)  # the lease of what could not be written
+        it.advance(seconds=31)  # until what was sent is looked for
 
         await in_time(it, it.dana, "is there.")
         (key,) = it.our_keys()
