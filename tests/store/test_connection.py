@@ -10,7 +10,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedSSLCon
 from redis.exceptions import ReadOnlyError
 
 from bot.domain.errors import Unavailable
-from bot.store.connection import check, clock_problem, connect
+from bot.store.connection import ANSWER_SECONDS, CONNECTIONS, check, clock_problem, connect
 from bot.store.keyspace import Keyspace
 from tests.support.build import TEAM
 
@@ -72,7 +72,7 @@ async def test_r1_more_commands_at_once_than_connections_wait_for_one_with_senti
     pool: Any = connect("redis+sentinel://127.0.0.1:1/main").connection_pool
 
     assert isinstance(pool, BlockingConnectionPool)
-    assert (pool.max_connections, pool.timeout) == (32, 2)
+    assert (pool.max_connections, pool.timeout) == (CONNECTIONS, ANSWER_SECONDS)
 
 
 @pytest.mark.parametrize(
