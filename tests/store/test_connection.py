@@ -13,6 +13,7 @@ from bot.domain.errors import Unavailable
 from bot.store.connection import ANSWER_SECONDS, CONNECTIONS, check, clock_problem, connect
 from bot.store.keyspace import Keyspace
 from tests.support.build import TEAM
+from tests.support.stored import write_to_disk_again
 
 PASSWORD = "marker0password"
 KEYS = Keyspace(TEAM)
@@ -173,7 +174,7 @@ async def test_an_unfit_server_is_told_of(real: Any) -> None:
         problems = await check(real, KEYS)
     finally:
         await real.config_set("maxmemory-policy", "noeviction")
-        await real.config_set("appendonly", "yes")
+        await write_to_disk_again(real)
 
     assert [problem.split(" ")[0] for problem in problems] == ["maxmemory-policy", "The"]
 

@@ -19,7 +19,7 @@ from bot.store.requests import LEAP
 from tests.store.conftest import StoppedClock
 from tests.store.given import ANN, BEN, NOW, SECRET, added, changed, event, pending, states
 from tests.support.build import HOUR
-from tests.support.stored import audit_problem, next_due
+from tests.support.stored import audit_problem, next_due, write_to_disk_again
 
 R1 = RequestId("R1")
 
@@ -423,7 +423,7 @@ async def test_t12_r11_a_refused_wait_for_the_disk_is_asked_again_after_a_minute
         assert caplog.messages == ["effects do not wait for the disk"]
         assert "appendonly is disabled" in str(await stored_here.disk.problem(real))
     finally:
-        await real.config_set("appendonly", "yes")
+        await write_to_disk_again(real)
 
     assert await intend(3) == 0
     clock.now += timedelta(minutes=1)
@@ -438,7 +438,7 @@ async def test_t12_who_asks_about_the_disk_learns_at_once_that_it_is_waited_for_
     try:
         await stored_here.requests.commit(replace(added(pending()), durable=True))
     finally:
-        await real.config_set("appendonly", "yes")
+        await write_to_disk_again(real)
 
     assert await stored_here.disk.problem(real) is None
 

@@ -1,6 +1,8 @@
 """What tests ask of the store and the product doesn't."""
 
+import asyncio
 from datetime import datetime
+from typing import Any
 
 from bot.store import Store
 from bot.store.audit import verify_lines
@@ -21,3 +23,10 @@ async def next_due(store: Store) -> datetime | None:
     items: list[tuple[bytes, float]] = await store.agenda._redis.zrange(agenda, 0, -1, withscores=True)
     held: dict[bytes, bytes] = await store.agenda._redis.hgetall(leases)
     return from_ms(min(max(due, float(held.get(item, 0))) for item, due in items)) if items else None
+
+
+async def write_to_disk_again(redis: Any) -> None:
+    """Turn the append-only file on, and return when it is whole: until then the server refuses to stop."""
+    await redis.config_set("appendonly", "yes")
+    while (found := await redis.info("persistence"))["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"]:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
