@@ -1,5 +1,6 @@
 """What holds for every test: the developer's own environment stays out, and a browser is asked for by name."""
 
+import gc
 import os
 import shutil
 from collections.abc import Generator
@@ -32,6 +33,12 @@ def pytest_configure() -> None:
         if name.startswith(PRODUCT_VARIABLES):
             del os.environ[name]
     os.environ.setdefault(SEED, str(new_seed()))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector of garbage from looking through thousands of collected tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

@@ -237,6 +237,7 @@ UNTIL_IT_ENDS = [(REFUSED, 0.0, 0)] * 60
 UP_TO_A_SECOND_BEFORE_THE_END = [(REFUSED, 0.0, 240), (REFUSED, 0.0, 240), (REFUSED, 0.0, 99)]
 
 
+@pytest.mark.search
 @given(st.sampled_from(Kind), st.lists(st.tuples(answers, st.floats(-1, 1), st.integers(0, 240)), max_size=60))
 @example(Kind.CLOUD, UP_TO_A_SECOND_BEFORE_THE_END)
 @example(Kind.CLOUD, [*UP_TO_A_SECOND_BEFORE_THE_END[:2], (Answer(429, wait=7 * SECOND), -1.0, 99)])

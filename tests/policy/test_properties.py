@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -101,6 +102,7 @@ def rank(verdict: Verdict) -> tuple[int, int]:
             return 2, 0
 
 
+@pytest.mark.search
 @given(st.data(), st.lists(RULES, max_size=4), ASKS, st.frozensets(st.sampled_from(["requester", "approver"])))
 def test_a_rule_that_forbids_allows_nothing_more_wherever_it_stands(
     data: st.DataObject, rules: list[dict[str, object]], ask: Ask, admins: frozenset[str]

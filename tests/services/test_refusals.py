@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from bot.domain.keys import RequestId
 from bot.services.commands import Approve, Cancel, Deny, Send
 from bot.services.commands import Draft as Form
@@ -109,6 +111,7 @@ async def test_t29_a_tally_put_back_later_writes_no_line_and_hides_none() -> Non
         assert len(await refusals(world)) == 3
 
 
+@pytest.mark.search
 async def test_t29_refusals_that_go_on_for_hours_are_all_counted() -> None:
     async with a_world() as world:
         await world.seed(build.pending(expires_at=world.clock() + timedelta(days=9)))

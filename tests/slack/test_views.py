@@ -220,6 +220,7 @@ def test_slack_takes_the_answers_to_commands(held_roles: HeldRoles, typed: str) 
     check_view({"type": "home", "blocks": answers.help_blocks()}, "home")
 
 
+@pytest.mark.search
 @few
 @given(some.requests, st.integers(0, 50))
 def test_slack_takes_a_list_of_any_length(request: Request, many: int) -> None:

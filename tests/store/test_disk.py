@@ -348,5 +348,5 @@ class InAnyOrder(RuleBasedStateMachine):
         self.loop.close()
 
 
-TestInAnyOrder = InAnyOrder.TestCase
+TestInAnyOrder = pytest.mark.search(InAnyOrder.TestCase)
 TestInAnyOrder.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -91,5 +92,5 @@ def same_ask(change: Change) -> Change:
     return replace(change, after=replace(change.after, ask=ask), events=(event(ask.id, Action.APPROVED),))
 
 
-TestTwoProcesses = TwoProcesses.TestCase
+TestTwoProcesses = pytest.mark.search(TwoProcesses.TestCase)
 TestTwoProcesses.settings = settings(max_examples=25, stateful_step_count=12)

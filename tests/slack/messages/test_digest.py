@@ -79,6 +79,7 @@ def buttons(blocks: list[Block]) -> list[str]:
     return [each["text"]["text"] for each in objects(blocks) if each.get("type") == "button"]
 
 
+@pytest.mark.search
 @few
 @given(drawn)
 def test_slack_takes_every_digest(digest: Digest) -> None:
@@ -88,6 +89,7 @@ def test_slack_takes_every_digest(digest: Digest) -> None:
     assert 1 <= len(text) <= 100
 
 
+@pytest.mark.search
 @few
 @given(drawn)
 def test_foreign_text_pings_and_links_nothing(digest: Digest) -> None:

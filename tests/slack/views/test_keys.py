@@ -154,6 +154,7 @@ def objects(of: object) -> Iterator[dict[str, Any]]:
 # --- limits, and foreign text -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.search
 @few
 @given(pages)
 def test_slack_takes_every_page_about_keys(page: Page) -> None:
@@ -161,6 +162,7 @@ def test_slack_takes_every_page_about_keys(page: Page) -> None:
     check_view(modals.page(full), "modal")
 
 
+@pytest.mark.search
 @fewer
 @given(homes)
 def test_slack_takes_home(page: HomePage) -> None:
@@ -168,6 +170,7 @@ def test_slack_takes_home(page: HomePage) -> None:
     check_view(home.home(full), "home")
 
 
+@pytest.mark.search
 @fewer
 @given(homes, pages)
 def test_no_length_of_any_field_makes_a_view_too_large(page: HomePage, other: Page) -> None:
@@ -196,6 +199,7 @@ def test_slack_takes_every_client_configuration_above_its_key(kind: Kind) -> Non
         check_view(key_pages.configuration(a_view(), drawn), "modal")
 
 
+@pytest.mark.search
 @fewer
 @given(pages, homes)
 def test_foreign_text_pings_and_links_nothing(page: Page, drawn: HomePage) -> None:
@@ -381,6 +385,7 @@ def sent(view: Block, **filled: dict[str, Any]) -> Block:
     return {"view": {**view, "id": "V1", "blocks": blocks, "state": state}}
 
 
+@pytest.mark.search
 @few
 @given(views)
 def test_an_untouched_edit_comes_back_as_it_was_and_has_no_problem(view: KeyView) -> None:
@@ -508,6 +513,7 @@ def test_what_cannot_be_an_id_is_none(typed: str) -> None:
     assert read_keys.key_id(typed) is None
 
 
+@pytest.mark.search
 @given(some.texts, st.from_regex(r"[A-Za-z0-9]{8,64}", fullmatch=True), some.texts)
 def test_no_text_whatever_breaks_the_reading_of_an_id(before: str, typed: str, after: str) -> None:
     found = read_keys.key_id(before)
