@@ -11,7 +11,7 @@ from slack_bolt.async_app import AsyncApp
 
 import handlers
 from bot import installed, server
-from bot.assembly import Parts, assemble, response_url_bases
+from bot.assembly import Parts, Services, assemble, response_url_bases
 from bot.background import Background, background
 from bot.connections import World, bolt, connected, policy_source, socket_mode
 from bot.domain.errors import LatchkeyError, Tampered, Throttled
@@ -39,6 +39,8 @@ GRACE = 25.0
 """Seconds for running work when we are asked to stop, the worker's included; orchestrators should wait 30."""
 CATALOG_SECONDS = 5.0
 """How long the start waits for the first reading of the catalog."""
+SURVEY_SECONDS = 3600.0
+"""Between two looks at all records."""
 REVISIT_AGAIN = 30.0
 """Seconds until waiting requests are looked at once more under a new policy."""
 LOOKED_WITHIN = 10.0
@@ -61,11 +63,9 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         worker = parts.services.worker
         await _must_have_all_keys(world.store)
         await asyncio.gather(_followed(world.store), _first_catalog(worker), sign_format(world.store, world.clock))
-        await parts.services.reviews.begin()
-        await parts.services.strays.begin()
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
-        await stack.enter_async_context(_surveyed(world.store))
+        await stack.enter_async_context(_surveyed(world.store, parts.services))
         await stack.enter_async_context(_following(source, parts.services.policy_changes))
         watch = Watch(world.slack, lambda: _channel_problems(world, source.current()), world.clock)
         await stack.enter_async_context(_watching(watch))
@@ -249,15 +249,29 @@ async def _followed(store: Store) -> None:
     log.info("the audit log was read", extra={"seq": head.seq, "hash": head.hash, "problem": problem})
 
 
+async def _begun(services: Services) -> None:
+    """Have on the agenda what comes again and again; where it is there, it stays as it is."""
+    await services.reviews.begin()
+    await services.strays.begin()
+    await services.worker.agenda.put(Item(ItemKind.CATALOG), services.worker.clock() + CATALOG_EVERY)
+
+
 @asynccontextmanager
-async def _surveyed(store: Store) -> AsyncGenerator[None]:
-    """Look once at all records, beside everything else: what the audit log contradicts is left alone in any case."""
+async def _surveyed(store: Store, services: Services) -> AsyncGenerator[None]:
+    """Look at all records now and each hour, beside everything else, until we leave.
+
+    What the audit log contradicts is left alone in any case, and told; what lost its place on the agenda gets it back.
+    """
 
     async def survey() -> None:
-        try:
-            await _records_problem(store)
-        except LatchkeyError as error:
-            log.warning("the records were not looked at", extra={"why": str(error)})
+        while True:
+            try:
+                await _begun(services)
+                await services.repair.look()
+                await _records_problem(store)
+            except LatchkeyError as error:
+                log.warning("the records were not looked at", extra={"why": str(error)})
+            await asyncio.sleep(SURVEY_SECONDS)
 
     task = asyncio.create_task(survey(), name="survey")
     try:

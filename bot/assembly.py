@@ -43,6 +43,7 @@ from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.requests.recheck import Permission
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import Reminders
+from bot.services.requests.repair import AgendaRepair
 from bot.services.requests.submit import Forms, Proposals
 from bot.services.requests.transitions import Transitions
 from bot.services.review.audience import Recipients
@@ -101,6 +102,7 @@ class Services:
     strays: Strays
     origin: Origin
     policy_changes: PolicyChanges
+    repair: AgendaRepair
     worker: Worker
 
 
@@ -203,6 +205,7 @@ def compose(ports: Ports) -> Services:
         strays,
         origin,
         policy_changes,
+        AgendaRepair(requests, agenda, clock),
         worker,
     )
 

@@ -39,7 +39,8 @@ local function take(item)
     return
   end
   local held = tonumber(redis.call('HGET', KEYS[2], item) or '') -- nil also for what is no lease of ours
-  if #taken <= room and (not held or held <= tonumber(ARGV[1])) then
+  -- None lasts for hours longer than this one, however wrong a clock is: an item must not be held for good.
+  if #taken <= room and (not held or held <= tonumber(ARGV[1]) or held > tonumber(ARGV[2]) + 7200000) then
     redis.call('ZADD', KEYS[1], ARGV[2] .. '.5', item)
     redis.call('HSET', KEYS[2], item, ARGV[2] .. '.' .. ARGV[3])
     redis.call('PEXPIRE', KEYS[2], ARGV[6])

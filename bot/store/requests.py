@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
@@ -161,18 +161,32 @@ class RedisRequests:
 
     async def survey(self) -> None:
         """Look at every record's revision, and have on the list of doubts what the audit log contradicts."""
-        ids = list[RequestId]()
-        prefix = self._keys.request(RequestId(""))
-        with translated():
-            async for key in self._redis.scan_iter(match=f"{prefix}*", count=SCANNED):
-                ids.append(RequestId(key.decode(errors="replace").removeprefix(prefix)))
-        for first in range(0, len(ids), SCANNED):
-            some = ids[first : first + SCANNED]
+        for some in await self._pages():
             for request, found in zip(some, await self._read(some, "rev"), strict=True):
                 rev = revision(found[0])
                 if rev is not None and self._audit.contradiction(request, rev):
                     with suppress(Tampered):
                         await self.get(request)
+
+    async def unplanned(self, latest: datetime) -> Sequence[RequestId]:
+        """Requests whose item is not on the agenda, or due after `latest` only. Reads no record."""
+        found = list[RequestId]()
+        for some in await self._pages():
+            items = [str(Item(ItemKind.REQUEST, request)) for request in some]
+            with translated():
+                scores: list[float | None] = await self._redis.zmscore(self._keys.agenda, items)
+            planned = zip(some, scores, strict=True)
+            found += [request for request, score in planned if score is None or score > ceil_ms(latest)]
+        return found
+
+    async def _pages(self) -> Sequence[Sequence[RequestId]]:
+        """The ids of all records, some at a time."""
+        ids = list[RequestId]()
+        prefix = self._keys.request(RequestId(""))
+        with translated():
+            async for key in self._redis.scan_iter(match=f"{prefix}*", count=SCANNED):
+                ids.append(RequestId(key.decode(errors="replace").removeprefix(prefix)))
+        return [ids[first : first + SCANNED] for first in range(0, len(ids), SCANNED)]
 
     async def problem(self) -> str | None:
         """Which records the audit log contradicts, as this process knows: a sentence; None when it contradicts none.

@@ -4,9 +4,21 @@ import asyncio
 import json
 from pathlib import Path
 
+from bot.store.connection import Commands, connect
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.person import PersonAtClient
-from tests.support.processes import actions, audit_of, creates, crew, held, payloads_with, reached, take_secret
+from tests.support.processes import (
+    actions,
+    audit_of,
+    creates,
+    crew,
+    held,
+    own_redis,
+    payloads_with,
+    reached,
+    take_secret,
+    until,
+)
 
 
 def told(person: PersonAtClient) -> list[str]:
@@ -94,3 +106,20 @@ async def test_t17_what_a_killed_process_had_begun_another_one_does_after_fiftee
         lines = await audit_of(it.stage)
 
     assert (creates(it.stage), actions(lines).count("request:approved")) == (1, 1)
+
+
+async def test_t33_after_a_restart_without_an_agenda_a_key_is_still_deleted_in_time(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots), own_redis(it.stage) as redis:
+        bot = await bots.start(REDIS_URL=redis.url)
+        await it.ask()
+        await it.approve()
+        await it.key_is_there()
+        assert await bot.stop() == 0
+        async with connect(redis.url) as store:
+            commands: Commands = store
+            await commands.delete("lk:{T0ACME}:agenda")
+
+        again = await bots.start(REDIS_URL=redis.url)
+        await until(lambda: "requests had lost their place on the agenda" in again.log.read_text(), "the repair")
+        it.advance(hours=25)
+        await it.until(lambda: it.our_keys() == [], "the end of the key")

@@ -121,6 +121,15 @@ async def test_a_late_settle_does_not_touch_the_next_lease(store: Store, other: 
     assert await next_due(store) == lease.until
 
 
+async def test_t33_a_lease_for_days_that_somebody_planted_holds_no_item(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    await store.agenda.put(A, NOW)
+    await redis.hset(keys.leases, "a", f"{floor_ms(NOW + timedelta(days=9))}.1")
+
+    assert await items(store, NOW + MINUTE) == ["a"]
+
+
 async def test_settling_what_is_not_there_does_nothing(store: Store) -> None:
     await store.agenda.settle(Lease(A, NOW, "1"), NOW)
 

@@ -93,6 +93,10 @@ class Requests(Protocol):
         """Requests that wait for a decision, oldest first."""
         ...
 
+    async def unplanned(self, latest: datetime) -> Sequence[RequestId]:
+        """Requests whose item is not on the agenda, or due after `latest` only."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:

@@ -1,0 +1,105 @@
+"""T33: a request that lost its place on the agenda gets it back, and its deadlines are kept."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis
+
+from bot.domain.deadlines import due
+from bot.domain.keys import RequestId
+from bot.domain.requests import Pending, Ready, Unclaimed
+from bot.services.commands import Approve, Deny
+from bot.services.ports.store import Change
+from bot.services.requests.repair import LATEST
+from tests.services.world import World, a_world
+from tests.support import build
+from tests.support.build import DAY, ERIN
+
+R1, AGENDA, ITEM = RequestId("R1"), "lk:{T01}:agenda", "request:R1"
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with a_world() as world:
+        await world.seed(build.pending())
+        yield world
+
+
+@pytest.fixture
+async def attacker(world: World) -> AsyncIterator[Any]:
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        yield redis
+
+
+async def repaired(world: World) -> int:
+    return await world.start().services.repair.look()
+
+
+async def test_t33_a_key_that_nobody_took_is_deleted_though_the_agenda_was(
+    world: World, attacker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.click(Approve(R1), ERIN)
+    await world.work_now()
+    assert isinstance(await world.state(), Ready)
+    await attacker.delete(AGENDA)
+    await world.settle(3 * DAY)
+    assert world.cloud.live(R1)
+
+    assert await repaired(world) == 1
+    await world.settle(DAY)
+
+    state = await world.state()
+    assert isinstance(state, Unclaimed)
+    assert (world.cloud.live(R1), bool(state.deleted_at)) == ([], True)
+    assert "requests had lost their place on the agenda" in caplog.messages
+
+
+@pytest.mark.parametrize("score", ["+inf", 4e12])
+async def test_t33_an_item_that_was_moved_beyond_every_deadline_is_moved_back(
+    world: World, attacker: Any, score: str | float
+) -> None:
+    await attacker.zadd(AGENDA, {ITEM: score})
+
+    assert await repaired(world) == 1
+    await world.work_now()
+
+    pending = await world.state()
+    assert isinstance(pending, Pending)
+    deadline = due(pending)
+    assert deadline is not None
+    assert await attacker.zscore(AGENDA, ITEM) == deadline.timestamp() * 1000
+
+
+async def test_t33_what_has_its_place_or_nothing_due_is_left_alone(world: World, attacker: Any) -> None:
+    before = await attacker.zscore(AGENDA, ITEM)
+    assert (await repaired(world), await attacker.zscore(AGENDA, ITEM)) == (0, before)
+
+    await world.click(Deny(R1, "no"), ERIN)
+    await world.work_now()
+
+    assert (await repaired(world), await attacker.zscore(AGENDA, ITEM)) == (0, None)
+
+
+async def test_t33_a_far_deadline_is_no_loss(world: World, attacker: Any) -> None:
+    stored = await world.store.requests.get(R1)
+    assert stored is not None
+    assert isinstance(stored.value, Pending)
+    later = build.pending(expires_at=build.NOW + LATEST + timedelta(days=300))
+    await world.store.requests.commit(Change(stored, later, later.expires_at))
+
+    assert await repaired(world) == 0
+    await attacker.delete(AGENDA)
+    assert await repaired(world) == 0
+    assert await attacker.zscore(AGENDA, ITEM) == later.expires_at.timestamp() * 1000
+
+
+async def test_t33_one_that_does_not_open_keeps_no_other_from_its_place(world: World, attacker: Any) -> None:
+    await world.seed(build.pending(ask=build.an_ask(id=RequestId("R2"), name="second")))
+    await attacker.hset("lk:{T01}:request:R1", "body", b"planted")
+    await attacker.delete(AGENDA)
+
+    assert await repaired(world) == 1
+
+    assert await attacker.zscore(AGENDA, "request:R2") is not None
