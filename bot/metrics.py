@@ -53,5 +53,5 @@ class AuditLog(Collector):
 
 def strays_counter(registry: CollectorRegistry) -> Counter:
     """`latchkey_keys_without_record_total{secret="unseen"}`."""
-    says = "Keys with Latchkey's marker and no record, each counted once a day, by what is known of the secret."
+    says = "Keys with Latchkey's marker and no record that knows them, counted daily, by what is known of the secret."
     return Counter("latchkey_keys_without_record", says, ["secret"], registry=registry)

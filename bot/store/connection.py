@@ -249,6 +249,11 @@ async def check(redis: Commands, keys: Keyspace, replicas: int = 0) -> list[str]
             f"Replicas: {found}, but effects wait for none, so a failover may forget what was done. "
             "Set LATCHKEY_REDIS_REPLICAS."
         )
+    # The server counts good replicas only where it asks for some.
+    if replication.get("connected_slaves") and "min_slaves_good_slaves" not in replication:
+        problems.append(
+            "min-replicas-to-write is 0: a master that is cut off goes on taking clicks, which are lost. Set it to 1."
+        )
     return problems
 
 

@@ -144,6 +144,14 @@ async def test_t3_a_server_whose_replicas_nobody_waits_for_is_told_of(master: An
     assert not [each for each in await check(master, KEYS, replicas=1) if "LATCHKEY_REDIS_REPLICAS" in each]
 
 
+async def test_r1_a_master_that_takes_clicks_without_any_replica_is_told_of(master: Any) -> None:
+    assert [each for each in await check(master, KEYS, replicas=1) if "min-replicas-to-write" in each]
+
+    await master.config_set("min-replicas-to-write", 1)
+
+    assert await check(master, KEYS, replicas=1) == []
+
+
 async def test_lines_whose_answer_was_lost_are_waited_for_all_the_same(
     stored_here: Store, real: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,6 @@
-"""Keys that carry our marker and have no record: it expired, or was lost with the store. Nothing else would find them.
+"""Keys that carry our marker and have no record, or one that denies them. Nothing else would find them.
+
+A record expires, or is lost with the store; after a failover it may be an older one, of before the key was made.
 
 The item `STRAY` of the agenda looks once a day through the organization's keys, on from its page token. What it finds
 it reports, with what the audit log says of the secret: "seen", "unseen" where the log has the key's creation and no
@@ -19,6 +21,7 @@ from bot.domain.audit import Action
 from bot.domain.errors import CloudRefused, NotFound, Tampered, Unavailable
 from bot.domain.keys import ApiKey, KeyId, Marker, RequestId
 from bot.domain.policy import Policy
+from bot.domain.requests import Approved, Keyed, Request, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
 from bot.services.ports.cloud import Cloud
@@ -28,6 +31,8 @@ from bot.services.requests.transitions import Transitions
 EVERY = timedelta(days=1)
 SECONDS = 20.0
 """After so many no further page is begun in one step: a page may take as long again, and a step has 50."""
+SWEPT = timedelta(hours=1)
+"""After so long nothing is on its way any more."""
 HANDED_OVER = frozenset({Action.SHOW_INTENDED, Action.SHOWN, Action.CONFIRMED})
 log = logging.getLogger("latchkey.strays")
 
@@ -109,11 +114,24 @@ class Strays:
         """
         lost = dict[ApiKey, Marker]()
         for key in keys:
-            marker = Marker.find(key.description)
+            if (marker := Marker.find(key.description)) is None:
+                continue
             with suppress(Tampered):
-                if marker and await self.transitions.find(marker.request) is None:
+                stored = await self.transitions.find(marker.request)
+                if stored is None:
                     lost[key] = marker
+                elif self._is_denied(key, stored.value):
+                    about = {"key": key.id, "owner": key.owner, "marker": str(marker), "state": stored.value.kind}
+                    log.warning("a key has a record that does not know it", extra=about)
+                    self.found("denied")
         return lost
+
+    def _is_denied(self, key: ApiKey, request: Request) -> bool:
+        """Whether the key's request says that there is no such key, as after a failover that lost its last steps."""
+        if isinstance(request, Approved | Working) or (isinstance(request, Keyed) and request.key.id == key.id):
+            return False
+        # What an attempt left behind is swept within minutes.
+        return key.created_at is None or self.transitions.clock() - key.created_at > SWEPT
 
     async def _report(self, lost: Mapping[ApiKey, Marker]) -> None:
         said = Said({marker.request for marker in lost.values()})

@@ -14,7 +14,7 @@ from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import CatalogIndex
 from bot.services.commands import Approve, Show
-from bot.services.keys.strays import EVERY, Strays
+from bot.services.keys.strays import EVERY, SWEPT, Strays
 from bot.store.audit import RedisAudit
 from tests.services.world import World, a_world
 from tests.support import build
@@ -191,6 +191,33 @@ async def test_t5_a_key_that_confluent_does_not_let_go_is_tried_again_with_one_i
 
     assert world.cloud.live(R1) == []
     assert await found_orphaned(world) == ["key:found-orphaned", "key:delete-intended", "key:deleted"]
+
+
+@pytest.mark.parametrize(("age", "is_told"), [(SWEPT, False), (SWEPT + timedelta(seconds=1), True)])
+async def test_r1_a_key_whose_record_denies_it_is_told_and_stays(
+    world: World, caplog: pytest.LogCaptureFixture, *, age: timedelta, is_told: bool
+) -> None:
+    await world.seed(build.pending(ask=build.an_ask(id=RequestId("R2"), name="second")))
+    denied = world.cloud.add(build.a_key("KEYDENIED0000001", "[lk:R2/1]", created_at=world.clock()))
+    world.clock.advance(age)
+
+    assert await reported(world, caplog) == []
+
+    told = [vars(each) for each in caplog.records if each.message == "a key has a record that does not know it"]
+    assert [(each["key"], each["state"]) for each in told] == ([(denied.id, "pending")] if is_told else [])
+    assert denied.id in world.cloud.live()
+
+
+async def test_r1_a_key_of_a_request_that_has_it_or_is_making_one_is_not_denied(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.seed(build.approved(ask=build.an_ask(id=RequestId("R2"), name="second")))
+    world.cloud.add(build.a_key("KEYDENIED0000001", "[lk:R2/1]", created_at=world.clock()))
+    world.clock.advance(2 * SWEPT)
+
+    await reported(world, caplog)
+
+    assert "a key has a record that does not know it" not in caplog.messages
 
 
 async def test_t5_a_record_that_cannot_be_read_is_not_lost(world: World, caplog: pytest.LogCaptureFixture) -> None:
