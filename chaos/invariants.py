@@ -105,14 +105,21 @@ def check(end: End) -> list[Broken]:
 
 
 def _doubled(end: End) -> Iterator[Broken]:
-    made = Counter(marker.request for text in end.keys.values() if (marker := Marker.find(text)))
-    for request, number in made.items():
+    for request, number in _marked(end.keys).items():
         if number > 1:
             yield Broken("no key is doubled", f"{number} keys carry the marker of request {request}", request)
+    for request, number in _marked(end.accounts).items():
+        if number > 1:
+            yield Broken("no account is doubled", f"{number} accounts carry the marker of request {request}", request)
     told = Counter(str(line["details"]["key"]) for line in end.lines if line["action"] == Action.CREATED)
     for key, number in told.items():
         if number > 1:
             yield Broken("no key is doubled", f"{number} lines say that {key} was created", key)
+
+
+def _marked(described: Mapping[str, str]) -> Counter[str]:
+    """How many of these carry the marker of each request."""
+    return Counter(str(marker.request) for text in described.values() if (marker := Marker.find(text)))
 
 
 def _orphaned(end: End) -> Iterator[Broken]:
@@ -202,19 +209,25 @@ def _agree(end: End) -> Iterator[Broken]:
     happened = {(each.what, each.id) for each in end.changes} | {
         ("delete", each.id) for each in end.changes if each.what == "expire"
     }
-    outcomes = Counter[str]()
     for line in end.lines:
         what, name = OUTCOME.get(line["action"], ("", ""))
         about = str(line["details"].get(name))
         if what and (what, about) not in happened:
             yield Broken("the logs agree", f"line {line['seq']} says {line['action']} of {about}: it was not", about)
-        outcomes[about] += line["action"] == Action.DELETED
-    # Of a key that no record ever had, whoever looks for it may say so: the first two to look, both.
-    on_record = {line["details"]["key"] for line in end.lines if line["action"] == Action.CREATED}
-    for key, number in outcomes.items():
-        if number > 1 and (key in on_record or key not in end.secrets):
-            yield Broken("the logs agree", f"{number} lines say that {key} was deleted", key)
+    yield from _deleted_once(end)
     yield from _told_of_the_end(end)
+
+
+def _deleted_once(end: End) -> Iterator[Broken]:
+    """One line says so; of a key that no record ever had, one for each who looked for it, as they announced it."""
+    said = {
+        action: Counter(str(line["details"]["key"]) for line in end.lines if line["action"] == action)
+        for action in (Action.CREATED, Action.DELETE_INTENDED, Action.DELETED)
+    }
+    for key, number in said[Action.DELETED].items():
+        is_lost = key in end.secrets and key not in said[Action.CREATED]
+        if number > (said[Action.DELETE_INTENDED][key] if is_lost else 1):
+            yield Broken("the logs agree", f"{number} lines say that {key} was deleted", key)
 
 
 def _told_of_the_end(end: End) -> Iterator[Broken]:
