@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import uvicorn
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -96,6 +97,7 @@ class _DroppableProtocol(H11Protocol):
 
         async def with_drop(scope: Scope, receive: Receive, send: Send) -> None:
             scope.setdefault("extensions", {})[_DROP] = transport.abort
-            await app(scope, receive, send)
+            with contextlib.suppress(ClientDisconnect):  # a client that was killed, say
+                await app(scope, receive, send)
 
         self.app = with_drop
