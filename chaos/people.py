@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from random import Random
@@ -51,7 +52,7 @@ Deed: TypeAlias = Callable[[], Coroutine[Any, Any, str]]
 """Returns a word for how it went; "" for nothing that there was to do."""
 
 
-class Somebody:
+class Somebody(ABC):
     """One person; `tally` counts what they did and how it went."""
 
     def __init__(self, here: Stage, user: str, numbers: Random, tally: Counter[str]) -> None:
@@ -59,9 +60,9 @@ class Somebody:
         self.client = here.slack.person(user)
         self.user = user
 
+    @abstractmethod
     def deeds(self) -> Mapping[str, tuple[int, Deed]]:
         """What they may do, each with how likely it is."""
-        raise NotImplementedError
 
     async def live(self, stop: asyncio.Event) -> None:
         """Do one thing after the other, until it stops."""
@@ -93,18 +94,15 @@ class Somebody:
         """Until Slack says that the app did not answer; a menu that did not load is worth another try."""
         await self.client.wait_for(lambda: any("did not load" not in each for each in self.client.notices))
 
-    def buttons(self, channel: str, text: str) -> list[tuple[Json, Json]]:
-        """The newest messages with this button, each with the action that a press of it is."""
-        return list(self._buttons(channel, text))
-
     def _buttons(self, channel: str, text: str) -> Iterator[tuple[Json, Json]]:
+        """The newest messages with this button, each with the action that a press of it is."""
         for message in reversed(self._slack.workspace.messages(channel)[-RECENT:]):
             for action in _actions(message, text):
                 yield message, action
 
     async def press(self, channel: str, text: str, *, times: int = 1) -> str:
         """Press such a button, one of the newest; returns how it went."""
-        found = self.buttons(channel, text)
+        found = list(self._buttons(channel, text))
         if not found:
             return ""
         message, action = found[min(int(self._numbers.expovariate(0.7)), len(found) - 1)]
@@ -114,6 +112,18 @@ class Somebody:
             return_exceptions=True,
         )
         return "pressed" if times == 1 else "pressed twice"
+
+    async def home(self) -> str:
+        """Look at the Home."""
+        await self.client.open_home()
+        return "Home"
+
+    async def below(self, button: str, channel: str, reason: str) -> str:
+        """Press such a button that opens a form, and give this reason."""
+        if not await self.press(channel, button):
+            return ""
+        await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
+        return await self.sent({"Reason": reason})
 
     async def sent(self, answers: Mapping[str, str]) -> str:
         """Fill in the form in front, submit it, and read what comes of it."""
@@ -144,13 +154,13 @@ class Requester(Somebody):
             "show secret": (10, self._take),
             "edit": (2, lambda: self._change("edit", lambda: {"Name": self._name()})),
             "rotate": (3, lambda: self._change("rotate", self._rotation)),
-            "extend": (3, lambda: self._below("Extend", "It goes on")),
+            "extend": (3, lambda: self.below("Extend", dm, "It goes on")),
             "delete": (2, lambda: self._change("delete", lambda: {"word": "CONFIRM"})),
             "cancel": (1, lambda: self.press(dm, "Cancel request")),
             "replace a lost key": (3, lambda: self.press(dm, "Replace key")),
             "keep the old key": (1, lambda: self.press(dm, "Keep a day longer")),
             "delete the old key": (1, lambda: self.press(dm, "Delete old key now")),
-            "keep in the review": (2, lambda: self._below("Keep", "It is still needed.")),
+            "keep in the review": (2, lambda: self.below("Keep", dm, "It is still needed.")),
             "look": (2, self._look),
         }
 
@@ -212,17 +222,9 @@ class Requester(Somebody):
     def _rotation(self) -> Mapping[str, str]:
         return {"Name of the new key": self._name(), "Reason": "every quarter"}
 
-    async def _below(self, button: str, reason: str) -> str:
-        """Press a button in the DM that opens a form, and give this reason."""
-        if not await self.press(self.client.dm, button):
-            return ""
-        await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
-        return await self.sent({"Reason": reason})
-
     async def _look(self) -> str:
         if self._numbers.random() < 0.3:  # noqa: PLR2004 - now and then
-            await self.client.open_home()
-            return "Home"
+            return await self.home()
         words = ["list", "requests", "whoami", *(f"show {key}" for key in self._keys[-1:])]
         await self.client.command(f"/apikey {self._numbers.choice(words)}")
         if self.client.modal:
@@ -239,19 +241,9 @@ class Approver(Somebody):
         return {
             "approve": (12, lambda: self.press(APPROVALS_CHANNEL, "Approve")),
             "approve, double click": (1, lambda: self.press(APPROVALS_CHANNEL, "Approve", times=2)),
-            "deny": (1, self._deny),
-            "look": (1, self._look),
+            "deny": (1, lambda: self.below("Deny", APPROVALS_CHANNEL, "Not this week.")),
+            "look": (1, self.home),
         }
-
-    async def _deny(self) -> str:
-        if not await self.press(APPROVALS_CHANNEL, "Deny"):
-            return ""
-        await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
-        return await self.sent({"Reason": "Not this week."})
-
-    async def _look(self) -> str:
-        await self.client.open_home()
-        return "Home"
 
 
 def _actions(message: Json, text: str) -> Iterator[Json]:
