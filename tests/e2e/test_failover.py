@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.gate import Gate
 from tests.support.processes import actions, audit_of, creates, crew, in_time, reached, take_secret, until
-from tests.support.sentinels import role, watched
+from tests.support.sentinels import staying_master, watched
 
 
 @pytest.mark.parametrize("answered", ["before", "after"])
@@ -47,14 +47,14 @@ async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forg
         await it.ask()
         former = redis.servers[0]
 
-        await redis.ask(redis.ports[0], "SENTINEL", "failover", "main")
-        promoted = await redis.promoted(former)
-        assert await role(former) == "master"  # and takes writes for another ten seconds
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-            ready = await client.get("/readyz")
-        await it.approve()
-        await it.erin.see("Latchkey's store keeps too few copies of its data")
-        assert it.our_keys() == []
+        async with staying_master(former):  # and takes writes
+            await redis.ask(redis.ports[0], "SENTINEL", "failover", "main")
+            promoted = await redis.promoted(former)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+                ready = await client.get("/readyz")
+            await it.approve()
+            await it.erin.see("Latchkey's store keeps too few copies of its data")
+            assert it.our_keys() == []
 
         await in_time(it, it.dana, "is there.")
         await take_secret(it)

@@ -91,11 +91,15 @@ class Watched:
         return int(named)
 
 
-async def role(server: OwnRedis) -> str:
-    """What this server says that it is."""
+@asynccontextmanager
+async def staying_master(server: OwnRedis) -> AsyncGenerator[None]:
+    """Keep the sentinels from making a replica of this server, as they do about ten seconds after a failover."""
     async with connect(server.url) as client:
         commands: Commands = client
-        return str((await commands.info("replication"))["role"])
+        await commands.execute_command("ACL", "SETUSER", "default", "-replicaof", "-slaveof")
+        yield
+        assert (await commands.info("replication"))["role"] == "master"
+        await commands.execute_command("ACL", "SETUSER", "default", "+@all")
 
 
 async def is_followed(server: OwnRedis) -> None:
