@@ -92,6 +92,20 @@ def test_a_type_of_the_domain_and_services_has_a_name_of_its_own() -> None:
     assert [name for name, number in found.items() if number > 1 and not name.startswith("_")] == []
 
 
+def test_a_line_that_ruff_is_to_leave_alone_says_why() -> None:
+    silent = re.compile(r"# noqa(?!: [A-Z0-9, ]+ --? \w)")
+    folders = ("bot", "handlers", "sandbox", "tests", "tools", "benchmarks", "chaos")
+    written = ((path, path.read_text("utf-8").splitlines()) for path in modules(*folders) if path != Path(__file__))
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path, text in written
+        for number, line in enumerate(text, 1)
+        if silent.search(line)
+    ]
+
+    assert found == []
+
+
 def pinned(lock: str) -> dict[str, str]:
     """Package name → version, as the lock has them (the same package twice where platforms differ: the last)."""
     return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", (ROOT / lock).read_text("utf-8"), flags=re.MULTILINE))

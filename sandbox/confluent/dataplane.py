@@ -6,6 +6,7 @@ Those of a private network are not: nobody outside it gets through to them.
 from base64 import b64decode
 from collections.abc import Callable
 from datetime import timedelta
+from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -111,7 +112,7 @@ def _opens(key: ApiKey, wanted: KeyResource) -> bool:
 
 
 def _kafka_refusal(status: int) -> Response:
-    if status == 401:  # noqa: PLR2004
+    if status == HTTPStatus.UNAUTHORIZED:
         return HTMLResponse(_HTML_401, status)
     return JSONResponse({"error_code": 40301, "message": "Not authorized"}, status)
 

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 from typing import cast
 
 from starlette.applications import Starlette
@@ -140,8 +141,8 @@ class _Gate:
 
     def _finish(self, response: Response, request: Request, request_id: str, principal: str | None) -> Response:
         response.headers["X-Request-Id"] = request_id
-        limited = response.status_code == 429  # noqa: PLR2004
-        if limited or response.status_code < 300:  # noqa: PLR2004
+        limited = response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        if limited or response.status_code < HTTPStatus.MULTIPLE_CHOICES:
             response.headers["X-RateLimit-Limit"] = str(_RATE_LIMIT)
             response.headers["X-RateLimit-Remaining"] = "0" if limited else str(_RATE_LIMIT - 1)
             response.headers["X-RateLimit-Reset"] = "1"

@@ -94,7 +94,7 @@ class Disconnected(Exception):
 class NoAnswer(Response):
     """A response that closes the connection instead of answering."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as every response has it
         """Close the connection; nothing is sent."""
         await drop_connection(scope, receive)
 

@@ -151,12 +151,15 @@ class Manners:
             return value
         choices = [each for each in HABITS[name]["choices"] if each != value]
         if value == ONCE:
-            return random.Random(f"{self.seed}/{self.stream}/{name}").choice(choices)  # noqa: S311
-        return self.stream_of(name).choice(choices[1:] if len(choices) > 2 else choices)  # noqa: PLR2004
+            return self._new_stream(name).choice(choices)
+        return self.stream_of(name).choice(choices[1:] if len(choices) > 2 else choices)  # noqa: PLR2004 - the kind one is left out of three
 
     def stream_of(self, name: str) -> random.Random:
         """The random numbers of one habit."""
-        return self._random.setdefault(name, random.Random(f"{self.seed}/{self.stream}/{name}"))  # noqa: S311
+        return self._random.setdefault(name, self._new_stream(name))
+
+    def _new_stream(self, name: str) -> random.Random:
+        return random.Random(f"{self.seed}/{self.stream}/{name}")  # noqa: S311 - no secret
 
     def ack(self) -> Ack:
         """When the next answer to a submit is applied: mostly soon, one in ten after up to three seconds."""

@@ -81,14 +81,14 @@ class PersonAtClient(Sight):
         for name, choice in answers.items():
             await self.wait_for(lambda name=name: self._field(name) is not None, f"a field {name!r}")  # type: ignore[misc]
             field = self._field(name)
-            assert field is not None  # noqa: S101 - as above
+            assert field is not None  # noqa: S101 - or the test is wrong - as above
             await self._fill_one(*field, choice)
 
     async def type(self, name: str, text: str) -> None:
         """Type into a text field as `fill` does, but press no Enter: the bot hears nothing of it yet."""
         await self.wait_for(lambda: self._field(name) is not None, f"a field {name!r}")
         field = self._field(name)
-        assert field is not None  # noqa: S101 - as above
+        assert field is not None  # noqa: S101 - or the test is wrong - as above
         where, block, element = field
         self._note(where, block, element, await self._given(where, block, element, text))
 
@@ -174,7 +174,7 @@ class PersonAtClient(Sight):
         chosen = [await self._option(view, block, element, each) for each in wanted]
         if kind in SOME_OF:
             return {"type": kind, "selected_options": chosen}
-        assert kind in ONE_OF, f"a person cannot fill a {kind}"  # noqa: S101
+        assert kind in ONE_OF, f"a person cannot fill a {kind}"  # noqa: S101 - or the test is wrong
         return {"type": kind, "selected_option": chosen[0] if chosen else None}
 
     async def _option(self, view: Json, block: Json, element: Json, wanted: str) -> Json:

@@ -165,7 +165,7 @@ def test_settings_that_will_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("code", [0, 1])
 def test_doctor_ends_with_what_it_found(application: ModuleType, code: int) -> None:
     async def doctor(_given: Settings) -> int:
-        print("slack: ok")  # noqa: T201
+        print("slack: ok")  # noqa: T201 - as the command does
         return code
 
     application.doctor = doctor  # type: ignore[attr-defined] # a module made for the test

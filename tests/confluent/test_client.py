@@ -313,7 +313,7 @@ async def test_asked_to_wait_long_the_caller_is_told_how_long(client: Client, fa
         (503, {"Retry-After": "9" * 400}, False),
     ],
 )
-def test_retry_after_is_honoured_up_to_a_limit(status: int, headers: dict[str, str], pause: bool | float) -> None:  # noqa: FBT001
+def test_retry_after_is_honoured_up_to_a_limit(status: int, headers: dict[str, str], *, pause: bool | float) -> None:
     again = client_module._AgainError(httpx.Response(status, headers=headers))
 
     found = client_module._pause(again)

@@ -40,7 +40,7 @@ async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_
             it.stage.faults.set("create_refused", status)
             await it.approve()
             await it.card_says("Failed")
-            await it.until(lambda: _failed_in_the_dm(it, f"key {status}"), "both messages to say so")  # noqa: B023
+            await it.until(lambda: _failed_in_the_dm(it, f"key {status}"), "both messages to say so")  # noqa: B023 - over before the next one
 
             call = _calls(it, "POST", KEYS)[-1]
             for message in (it.cards()[-1], *it.dana.messages()[-2:]):

@@ -137,12 +137,12 @@ async def test_an_account_gets_its_description_or_goes_whatever_becomes_of_those
                 it.advance(hours=25)  # until then the key may be replaced, and its replacement looks for the mark
                 await until_called(it, "PATCH", ACCOUNTS)
                 it.stage.faults.reset()
-                await it.until(lambda: "[lk:" not in described(it, account), "its own description", step=30)  # noqa: B023
+                await it.until(lambda: "[lk:" not in described(it, account), "its own description", step=30)  # noqa: B023 - over before the next one
             else:
                 it.advance(hours=25)
                 await until_called(it, "DELETE", ACCOUNTS)
                 it.stage.faults.reset()
-                await it.until(lambda: not accounts(it, account), "the account to go", step=30)  # noqa: B023
+                await it.until(lambda: not accounts(it, account), "the account to go", step=30)  # noqa: B023 - over before the next one
             it.stage.organization.journal.clear()
 
 

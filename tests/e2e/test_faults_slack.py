@@ -20,7 +20,7 @@ async def test_a_card_that_slack_does_not_take_at_first_is_posted_later(tmp_path
             faults.set(fault, 3)
             await _send(it, name=fault)
             await it.until(lambda: it.card_reads("Approve"), "the card", step=2)
-            await it.dana.wait_for(lambda: fault in str(it.dana.messages()), "her own copy")  # noqa: B023
+            await it.dana.wait_for(lambda: fault in str(it.dana.messages()), "her own copy")  # noqa: B023 - over before the next one
             assert len(it.cards()) == number
             await it.dana.click("Cancel request")
             await it.card_says("Cancelled by")
@@ -273,7 +273,7 @@ async def test_an_answer_that_its_response_url_does_not_take_comes_another_way(t
             await pavel.see("Your Confluent roles do not cover this key")
             known = len(it.dana.messages())
             await it.dana.command("/apikey whoami")
-            await it.dana.wait_for(lambda: len(it.dana.messages()) > known, "an answer in the DM")  # noqa: B023
+            await it.dana.wait_for(lambda: len(it.dana.messages()) > known, "an answer in the DM")  # noqa: B023 - over before the next one
             assert "u-dana01" in str(it.dana.messages()[-1])
             assert it.dana.notices == pavel.notices == []
 

@@ -78,7 +78,7 @@ def test_times(word: str, meant: timedelta) -> None:
     ("word", "meant"),
     [("on", True), ("off", False), ("true", True), ("no", False), ('"off"', False), ("'on'", True), ("Off", False)],
 )
-def test_switches_are_words_or_truth_values(word: str, meant: bool) -> None:  # noqa: FBT001
+def test_switches_are_words_or_truth_values(word: str, *, meant: bool) -> None:
     assert file(f"defaults: {{user_keys: {word}}}").policy.rules[0].user_keys is meant
 
 

@@ -12,6 +12,7 @@ import pytest
 from bot.domain.policy import without_a_file
 from bot.policyfile import PolicyError, PolicySource, parse
 from tests.policy.written import HEAD
+from tests.support.processes import until
 
 SOON = 0.02
 """Seconds between two looks in these tests."""
@@ -61,12 +62,6 @@ async def following(source: PolicySource) -> AsyncGenerator[None]:
         await task
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 -- the source tells nobody
-            await asyncio.sleep(0.005)
-
-
 def test_without_a_file_the_built_in_policy_holds() -> None:
     source = PolicySource.open(None, "C09")
 
@@ -112,7 +107,7 @@ async def test_a_changed_file_is_noticed(path: Path, change: Callable[[Path, str
 
     async with following(source):
         change(path, text("other"))
-        await until(lambda: name(source) == "other")
+        await until(lambda: name(source) == "other", "the source")
 
     assert source.policy.digest == digest_of(path) != before
 
@@ -128,7 +123,7 @@ async def test_a_configmap_that_swaps_its_link_is_noticed(tmp_path: Path) -> Non
     async with following(source):
         (tmp_path / "..data_tmp").symlink_to("other")
         (tmp_path / "..data_tmp").replace(tmp_path / "..data")
-        await until(lambda: name(source) == "other")
+        await until(lambda: name(source) == "other", "the source")
 
 
 async def test_a_ring_reads_the_file_at_once(path: Path) -> None:
@@ -137,7 +132,7 @@ async def test_a_ring_reads_the_file_at_once(path: Path) -> None:
     async with following(source):
         write(path, text("other"))
         source.ring()
-        await until(lambda: name(source) == "other")
+        await until(lambda: name(source) == "other", "the source")
 
 
 async def test_a_file_that_is_still_being_written_is_left_alone(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -146,7 +141,7 @@ async def test_a_file_that_is_still_being_written_is_left_alone(path: Path, capl
     with caplog.at_level(logging.DEBUG):
         async with following(source):
             write(path, HEAD)  # reads well, and has lost its rules
-            await until(lambda: "policy file changed" in caplog.messages)
+            await until(lambda: "policy file changed" in caplog.messages, "the source")
             assert name(source) == "first"
             write(path, text("whole"))  # and then the wait ends, because we stop
 
@@ -162,14 +157,14 @@ async def test_a_broken_file_keeps_the_old_policy_and_says_so(
 
     async with following(source):
         write(path, content)
-        await until(lambda: source.problem is not None)
+        await until(lambda: source.problem is not None, "the source")
         assert (name(source), source.policy.digest) == ("first", digest)
         assert source.problem is not None
         assert source.problem.startswith(f"{path}:")
 
         write(path, text("mended"))
-        await until(lambda: name(source) == "mended")
-        await until(lambda: source.problem is None)
+        await until(lambda: name(source) == "mended", "the source")
+        await until(lambda: source.problem is None, "the source")
 
     assert [record.levelname for record in caplog.records if "not taken" in record.message] == ["ERROR"]
 
@@ -179,11 +174,11 @@ async def test_a_file_that_is_gone_keeps_the_old_policy_until_it_is_back(path: P
 
     async with following(source):
         remove(path)
-        await until(lambda: source.problem == f"{path}: cannot be read: there is no such file")
+        await until(lambda: source.problem == f"{path}: cannot be read: there is no such file", "the source")
         assert name(source) == "first"
 
         write(path, text("first"))
-        await until(lambda: source.problem is None)
+        await until(lambda: source.problem is None, "the source")
 
     assert name(source) == "first"
 

@@ -180,7 +180,7 @@ def test_a_level_above_warning_holds_for_libraries_too() -> None:
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_bolt_stays_quiet_at_debug(given: bool) -> None:  # noqa: FBT001
+def test_bolt_stays_quiet_at_debug(*, given: bool) -> None:
     out = io.StringIO()
     logs.configure("DEBUG", stream=out)
 

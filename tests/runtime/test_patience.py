@@ -18,6 +18,7 @@ from sandbox.stage import stage
 from tests.support.fakes import TestClock
 from tests.support.listening import app_of
 from tests.support.play import settings_from
+from tests.support.processes import until
 
 Said: TypeAlias = tuple[int, Mapping[str, str]]
 LIMITED: Said = (429, {"Retry-After": "40"})
@@ -120,9 +121,8 @@ async def test_t16_a_start_that_is_stopped_waits_no_longer(tmp_path: Path) -> No
     async with stage(tmp_path) as here, serve(app_of(slack)) as url:
         start = Start(settings_from(here.environment() | {"SLACK_API_URL": f"{url}/api/"}))
         running = asyncio.create_task(start.run())
+        await until(lambda: slack.asked, "the first question")
         async with asyncio.timeout(30):
-            while not slack.asked:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
             start.stop.set()
             with pytest.raises(TryAgain):
                 await running

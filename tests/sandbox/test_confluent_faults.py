@@ -102,7 +102,8 @@ async def test_any_change_can_be_lost_before_or_after_it_happens(
     faults: Faults,
     change: Changing,
     switch: str,
-    happens: bool,  # noqa: FBT001
+    *,
+    happens: bool,
 ) -> None:
     faults.set(switch, f"next {change.name}")
 
@@ -142,7 +143,8 @@ async def test_any_change_can_be_held_on_either_side_of_its_effect(
     organization: Organization,
     faults: Faults,
     change: Changing,
-    happened: bool,  # noqa: FBT001
+    *,
+    happened: bool,
 ) -> None:
     held = Gate()
     (faults.hold_after if happened else faults.hold_before)[change.name] = held

@@ -230,7 +230,7 @@ def over_http(answer: httpx.Response | Exception) -> RequestUrl:
         (httpx.ConnectError("refused"), "dispatch_failed", True),
     ],
 )
-async def test_a_request_url_that_fails(answer: httpx.Response | Exception, word: str, may_retry: bool) -> None:  # noqa: FBT001
+async def test_a_request_url_that_fails(answer: httpx.Response | Exception, word: str, *, may_retry: bool) -> None:
     url = over_http(answer)
     with pytest.raises(NoAnswer) as failure:
         await url.carry(Envelope("events_api", {}, retry=1, retry_reason="http_error"))

@@ -128,7 +128,7 @@ def test_a_posted_message_takes_only_so_much_in_all() -> None:
     ("kind", "surface", "stands"),
     [("markdown", "message", True), ("markdown", "home", False), ("table", "modal", False), ("table", "message", True)],
 )
-def test_a_block_stands_only_where_slack_lets_it(kind: str, surface: Any, stands: bool) -> None:  # noqa: FBT001
+def test_a_block_stands_only_where_slack_lets_it(kind: str, surface: Any, *, stands: bool) -> None:
     block: dict[str, Any] = {"type": "table", "rows": [[1]]} if kind == "table" else {"type": kind, "text": "x"}
     assert (block_problems([block], surface) == []) is stands
 

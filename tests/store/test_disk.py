@@ -297,7 +297,7 @@ class InAnyOrder(RuleBasedStateMachine):
         self.loop.run(settled())
 
     @rule(data=st.data(), fails=st.booleans())
-    def answer(self, data: st.DataObject, fails: bool) -> None:  # noqa: FBT001
+    def answer(self, data: st.DataObject, *, fails: bool) -> None:
         left = [batch for batch, (_, answer) in enumerate(self.slow.sent) if not answer.done()]
         if not left:
             return

@@ -34,7 +34,7 @@ async def until(predicate: Callable[[], object], what: str) -> None:
     """Wait for something that tells nobody when it changes: a file, or the state of another system."""
     try:
         async with asyncio.timeout(SECONDS):
-            while not predicate():  # noqa: ASYNC110
+            while not predicate():  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"waited in vain for {what}") from None
@@ -212,7 +212,7 @@ class OwnRedis:
             stdout=asyncio.subprocess.DEVNULL,
         )
         async with asyncio.timeout(SECONDS):
-            while not await self._answers():  # noqa: ASYNC110
+            while not await self._answers():  # noqa: ASYNC110 - a starting server tells nobody
                 await asyncio.sleep(0.01)
 
     def signal(self, number: int) -> None:
@@ -253,7 +253,7 @@ class MovingName:
             second: Commands = two
             await second.replicaof("127.0.0.1", self.to.port)
             async with asyncio.timeout(SECONDS):
-                while (await second.info("replication"))["master_link_status"] != "up":  # noqa: ASYNC110
+                while (await second.info("replication"))["master_link_status"] != "up":  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.01)
                 while not await first.wait(1, 100):
                     pass

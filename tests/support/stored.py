@@ -28,5 +28,5 @@ async def next_due(store: Store) -> datetime | None:
 async def write_to_disk_again(redis: Any) -> None:
     """Turn the append-only file on, and return when it is whole: until then the server refuses to stop."""
     await redis.config_set("appendonly", "yes")
-    while (found := await redis.info("persistence"))["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"]:  # noqa: ASYNC110
+    while (found := await redis.info("persistence"))["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"]:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)

@@ -79,7 +79,7 @@ def test_a_resource_is_named_once(resource: Resource, said: str) -> None:
 
 
 @pytest.mark.parametrize(("named", "said"), [(True, " (u-erin, says the policy file)"), (False, "")])
-def test_t26_a_card_says_of_each_approver_whom_the_policy_file_makes_somebody(named: bool, said: str) -> None:  # noqa: FBT001
+def test_t26_a_card_says_of_each_approver_whom_the_policy_file_makes_somebody(*, named: bool, said: str) -> None:
     given = build.an_approval(replace(build.ERIN, named=named))
     waits = build.pending(terms=build.terms(approvals=2), approvals=(given,))
 

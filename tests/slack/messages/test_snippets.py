@@ -23,6 +23,8 @@ from bot.slack.blocks.kit import modal
 from bot.slack.blocks.text import Block
 from bot.slack.messages import snippets
 from bot.slack.payloads import ids
+from bot.slack.payloads import read as payloads
+from handlers import secrets
 from sandbox.slack.limits import block_problems, check_view
 from tests.support import build
 from tests.support import given as some
@@ -276,9 +278,6 @@ class Context:
 
     async def choose(self, body: Mapping[str, Any]) -> str:
         """What the person reads after this choice."""
-        from bot.slack.payloads import read as payloads  # noqa: PLC0415
-        from handlers import secrets  # noqa: PLC0415
-
         await secrets._configure(cast("Any", self), payloads.opening(body), *snippets.chosen(body))
         return "\n".join(each["text"] for _, _, blocks in self.said for each in _leaves(blocks))
 
