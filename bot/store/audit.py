@@ -128,13 +128,32 @@ class RedisAudit:
         raise unconfirmed("the audit log moved on too often")
 
     async def read(self) -> AsyncIterator[Mapping[str, object]]:
-        """Every line, oldest first. Raises `Tampered` for one that is not JSON, and at the end if lines are missing."""
+        """Every line, oldest first, for who verifies them: those that are not sealed may be anybody's.
+
+        Raises `Tampered` for one that is not JSON, and at the end if lines are missing.
+        """
         start = 0
         while page := await self._lines(start, start + _PAGE - 1):
             start += len(page)
             for line in page:
                 yield line
         await self._tail(1, 0)
+
+    async def proven(self) -> AsyncIterator[Mapping[str, object]]:
+        """The lines that this process has followed. Raises `Tampered`, perhaps at the end, where they are others now.
+
+        A line from before they were sealed opens whoever wrote it: only the chain up to a head that we know proves it.
+        """
+        await self.follow()
+        seen, chain = self._head, _Chain(Head())
+        async for line in self.read():
+            if chain.seq == seen.seq:
+                break
+            if wrong := chain.next(line):
+                raise not_ours(self._place, f"does not fit line {chain.seq}: {wrong}")
+            yield line
+        if (chain.seq, chain.hash) != (seen.seq, seen.hash):
+            raise not_ours(self._place, f"does not fit line {chain.seq}: another log stands in its place")
 
     async def older(self) -> AsyncIterator[list[tuple[int, bytes, bytes]]]:
         """Pages of lines that the newest master key did not seal: their places, as they are, and as it writes them.

@@ -228,8 +228,8 @@ class _WatchedAudit:
         await self.inner.append(*events)
         self.world._lines += len(events)
 
-    def read(self) -> Any:
-        return self.inner.read()
+    def proven(self) -> Any:
+        return self.inner.proven()
 
 
 def _process(world: World) -> Process:

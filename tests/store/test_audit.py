@@ -1,6 +1,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from bot.domain.audit import Action
 from bot.domain.errors import Tampered, Unavailable
 from bot.store import Store
-from bot.store.audit import verify_lines
+from bot.store.audit import _hash, verify_lines
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, event, pending
@@ -161,6 +162,24 @@ async def test_a_sealed_line_opens_at_no_other_place(store: Store, redis: Any, k
 
     with pytest.raises(Tampered):
         await audit_problem(store)
+
+
+@pytest.mark.parametrize("forged", ["line", "chain"])
+async def test_lines_are_proven_by_the_head_that_was_seen(
+    store: Store, redis: Any, keys: Keyspace, *, forged: str
+) -> None:
+    lines = await three(store)
+    assert [line async for line in store.audit.proven()] == lines
+    chain = [dict(line) for line in lines]
+    chain[1]["details"] = {"reason": "forged"}
+    for before, line in pairwise(chain if forged == "chain" else []):
+        line["prev"] = before["hash"]
+        line["hash"] = _hash(str(line["prev"]), line)
+    for at, line in enumerate(chain):
+        await redis.lset(keys.audit, at, json.dumps(line))
+
+    with pytest.raises(Tampered, match="does not fit line"):
+        [line async for line in store.audit.proven()]
 
 
 async def test_a_line_that_is_no_json_is_tampering(store: Store, redis: Any, keys: Keyspace) -> None:

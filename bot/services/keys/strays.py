@@ -135,7 +135,7 @@ class Strays:
 
     async def _report(self, lost: Mapping[ApiKey, Marker]) -> None:
         said = Said({marker.request for marker in lost.values()})
-        async for line in self.audit.read():
+        async for line in self.audit.proven():
             said.take(line)
         for key, marker in lost.items():
             secret, about = said.secret(key, marker), {"key": key.id, "owner": key.owner, "marker": str(marker)}

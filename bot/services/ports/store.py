@@ -213,8 +213,11 @@ class Audit(Protocol):
     async def append(self, *events: Event) -> None:
         """Write events that go with no change of a request."""
 
-    def read(self) -> AsyncIterator[Mapping[str, object]]:
-        """Every line, oldest first. Raises `Tampered`, perhaps at the end, for a log that cannot be trusted."""
+    def proven(self) -> AsyncIterator[Mapping[str, object]]:
+        """Every line, oldest first. Raises `Tampered`, perhaps at the end, for a log that cannot be trusted.
+
+        So nothing may be done on the word of a line before the end is read.
+        """
         ...
 
 

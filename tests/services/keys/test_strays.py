@@ -1,6 +1,8 @@
 """T5: keys whose record was lost or expired are found, and reported with what is known of their secrets."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.domain.errors import CloudRefused, Unavailable
+from bot.domain.errors import CloudRefused, Tampered, Unavailable
 from bot.domain.keys import ApiKey, RequestId
 from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
@@ -24,6 +26,7 @@ from tests.support.lines import wrong
 
 R1 = RequestId("R1")
 FIRST = Item(ItemKind.STRAY)
+AUDIT = "lk:{T01}:audit"
 
 
 @pytest.fixture
@@ -257,3 +260,28 @@ async def test_t5_a_log_that_cannot_be_read_in_time_keeps_no_later_page_from_bei
 
     async with FakeAsyncRedis(server=world.redis) as redis:
         assert await redis.zscore("lk:{T01}:agenda", "stray:second") == world.clock().timestamp() * 1000
+
+
+async def test_a_key_in_use_outlives_lines_that_somebody_wrote_into_the_log(world: World) -> None:
+    """A line in the clear, as they were before they were sealed, is nobody's word until the chain proves it."""
+    (key,) = world.cloud.live(R1)
+    await world.click(Show(R1, 1))
+    await world.work_now()
+    strays: Strays = world.start().services.strays
+    await strays.look(FIRST)  # this process knows the log
+    details = {"key": key, "marker": "[lk:R1/1]"}
+    found = {"action": "key:found-orphaned", "at": "2020-01-01T00:00:00+00:00", "request": R1, "details": details}
+    after_creation = [line["action"] for line in await world.audit()].index("key:created") + 1
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        log: list[Any] = await redis.lrange(AUDIT, 0, -1)
+        for at in range(after_creation, len(log)):
+            await redis.lset(AUDIT, at, json.dumps(found))
+        await lose(world, "request:R1")
+
+        with suppress(Tampered):
+            await strays.look(FIRST)
+
+        for at, line in enumerate(log):  # as nobody would notice
+            await redis.lset(AUDIT, at, line)
+    assert world.cloud.live(R1) == [key]
+    assert "key:delete-intended" not in [line["action"] for line in await world.audit()]
