@@ -210,6 +210,10 @@ class Watched:
         found: Sequence[Stored[Request]] = await self.inner.pending(limit)
         return found
 
+    async def unplanned(self, latest: datetime) -> Sequence[RequestId]:
+        found: Sequence[RequestId] = await self.inner.unplanned(latest)
+        return found
+
     async def commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:
         written: tuple[Stored[Request], Secret | None] = await self.inner.commit(change)
         self.world.history.append(change)
