@@ -12,6 +12,7 @@ from sandbox.gate import Gate
 from sandbox.slack.blocks import Json, interactive
 from tests.support.play import bot_of
 from tests.support.processes import (
+    LEASE,
     actions,
     audit_of,
     creates,
@@ -25,8 +26,6 @@ from tests.support.processes import (
 )
 
 MANY = 1000
-LEASE = 31
-"""Seconds after which another process takes over what a dead one held, and looks for what it sent."""
 
 
 @pytest.fixture(autouse=True)

@@ -15,12 +15,21 @@ from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.gate import Gate
 from sandbox.stage import BotProcess
 from tests.support.play import POLICY_FILE, Play, bot_of
-from tests.support.processes import Bots, actions, audit_of, creates, crew, in_time, payloads_with, reached, until
+from tests.support.processes import (
+    LEASE,
+    Bots,
+    actions,
+    audit_of,
+    creates,
+    crew,
+    in_time,
+    payloads_with,
+    reached,
+    until,
+)
 from tests.support.walks import is_drawn, opened, sent
 from tests.support.wishes import NEW, OWN, Wish, ask, review
 
-LEASE = 31
-"""Seconds after which another process takes over what a dead one held."""
 LAPTOP = "DANASLAPTOP00001"
 """Dana's own key, which she may change without anybody's approval; a rotation takes one."""
 ENDING = """\

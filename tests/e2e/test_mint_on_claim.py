@@ -11,14 +11,12 @@ from bot.store.keyspace import Keyspace
 from sandbox.cast import TEAM
 from sandbox.gate import Gate
 from tests.support.play import POLICY_FILE, Play, bot_of, play, policy_of
-from tests.support.processes import creates, crew, held, in_time, payloads_with, reached
+from tests.support.processes import LEASE, creates, crew, held, in_time, payloads_with, reached
 from tests.support.wishes import IN_DEV, ask, buttons, later, new_policy, words_of
 
 ON_CLAIM = "version: 1\ndefaults: {mint: on_claim}\n"
 FORBIDDEN = f"{ON_CLAIM}rules: [{{name: closed, forbid: No keys this week.}}]\n"
 OFFERED = "The key is made when you ask for its secret, until "
-LEASE = 31
-"""Seconds after which another process takes over what a dead one held."""
 
 
 async def offered(it: Play) -> None:

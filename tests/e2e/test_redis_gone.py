@@ -10,7 +10,18 @@ from bot.services import worker
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.gate import Gate
 from tests.support.play import Play, bot_of
-from tests.support.processes import actions, audit_of, creates, crew, in_time, own_redis, reached, take_secret, until
+from tests.support.processes import (
+    LEASE,
+    actions,
+    audit_of,
+    creates,
+    crew,
+    in_time,
+    own_redis,
+    reached,
+    take_secret,
+    until,
+)
 
 TRY_AGAIN = "Latchkey's store did not answer"
 
@@ -88,7 +99,7 @@ async def test_a_key_that_could_not_be_recorded_is_deleted_and_made_again(
         gate.opened.set()
         await until(lambda: "a lease runs out by itself" in caplog.messages, "the record that cannot be written")
         await redis.start()
-        it.advance(seconds=31)  # until what was sent is looked for
+        it.advance(seconds=LEASE)  # until what was sent is looked for
 
         await in_time(it, it.dana, "is there.")
         (key,) = it.our_keys()
