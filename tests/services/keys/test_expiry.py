@@ -361,9 +361,11 @@ async def test_a_request_asks_once_for_an_end_that_is_refused_whatever_its_next_
         assert await known(world) == "refused"
 
 
-async def test_a_refusal_that_had_its_effect_leaves_no_second_key() -> None:
+@pytest.mark.parametrize("lands_after", [timedelta(), timedelta(minutes=2)])
+async def test_a_refusal_that_had_its_effect_leaves_no_second_key(lands_after: timedelta) -> None:
     async with a_world() as world:
         world.cloud.expiry = "refused too late"
+        world.cloud.landing = [lands_after]
         state = await created(world)
 
         await world.settle(HOUR)

@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.authority import Target
+from bot.domain.catalog import User
 from bot.domain.keys import NewServiceAccount, Owner
 from bot.domain.policy import RoleMapping
 from bot.domain.roles import TABLES, Binding
-from bot.services.people.approvers import Approver, Approvers
+from bot.services.people.approvers import Approver, Approvers, by_basis, in_words, names_of
 from tests.support import build
-from tests.support.build import ACCOUNT, CLUSTER, DANA, DEV, ERIN, FEMI, HERE, OTTO
+from tests.support.build import ACCOUNT, CLUSTER, DANA, DEV, ERIN, FEMI, HERE, OTTO, PLACES
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
 
 NEW = NewServiceAccount("clicks-service", "reads clicks")
@@ -66,3 +67,53 @@ async def test_somebody_with_several_roles_is_found_once() -> None:
     approvers = await found(ACCOUNT, MAKES_BOTH, everywhere, mapped=FEMI.slack)
 
     assert [each.someone.person for each in approvers] == [FEMI]
+
+
+async def test_who_is_somebody_else_by_the_policy_cannot_use_the_role_of_a_confluent_user() -> None:
+    """Erin's e-mail address leads to her Slack account, which the policy gives to Femi's user."""
+    policy = replace(build.a_policy(), people={ERIN.slack: FEMI.principal})
+    users = [User(each.principal, each.email, each.name) for each in (ERIN, FEMI)]
+    cloud, slack = FakeCloud(TestClock(), people=[ERIN, FEMI]), FakeSlack([ERIN, FEMI])
+    approvers = Approvers(cloud, slack, build.TENANT, policy)
+
+    erins, femis = [await approvers.meet(user, users) for user in users]
+
+    assert (erins.person.principal, erins.slack) == (ERIN.principal, ERIN.slack)
+    assert erins.refusal == f"The policy says that this Slack account is {FEMI.principal}."
+    assert (femis.person.principal, femis.slack, femis.refusal) == (FEMI.principal, ERIN.slack, "")
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (HERE, "A of the organization"),
+        (PLACES["cluster"], "A of dev (env-dev001) / orders-dev (lkc-dev001)"),
+        (PLACES["other-environment"], "A of env-2"),
+        (PLACES["account"], "A of orders-service (sa-abc001)"),
+        (PLACES["topic"], "A of dev (env-dev001) / orders-dev (lkc-dev001) / topic orders"),
+        (f"{HERE}/environment=*", "A of every environment"),
+        (f"{HERE}/service-account=*", "A of every service-account"),
+    ],
+)
+def test_a_role_is_told_by_the_names_of_where_it_is_bound(place: str, words: str) -> None:
+    names = names_of(Target(ACCOUNT, CLUSTER))
+
+    assert in_words(build.a_binding(ERIN, "A", place), names) == words
+
+
+async def test_who_can_approve_stands_under_what_gives_them_the_right() -> None:
+    everywhere = build.a_binding(OTTO, "OrganizationAdmin", HERE)
+    approvers = await found(NEW, OVER_KEY, MAKER_ELSEWHERE, MAKES_BOTH, everywhere, thorough=True)
+    erin, *others = sorted(approvers, key=lambda each: each.someone.person.name)
+
+    groups = by_basis([erin, *others, refused(erin)], Target(NEW, CLUSTER))
+
+    assert {right: [each.someone.person.name for each in people] for right, people in groups.items()} == {
+        "ResourceKeyAdmin of dev (env-dev001) and EnvironmentAdmin of env-prod01": ["Erin"],
+        "EnvironmentAdmin of dev (env-dev001)": ["Femi"],
+        "OrganizationAdmin of the organization": ["Otto"],
+    }
+
+
+def refused(approver: Approver) -> Approver:
+    return replace(approver, someone=replace(approver.someone, refusal="Left the company."))

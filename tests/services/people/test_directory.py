@@ -4,14 +4,16 @@ import json
 
 import pytest
 
+from bot.domain.catalog import User
 from bot.domain.errors import Refused
-from bot.domain.keys import TeamId
-from bot.services.people.directory import ELSEWHERE, Tenant, admitted, belongs, seat
+from bot.domain.keys import Principal, SlackUserId, TeamId
+from bot.services.people.directory import ELSEWHERE, Tenant, admitted, belongs, in_slack, matched, seat
 from bot.slack.api.people import _profile
 from bot.slack.payloads import read as payloads
 from tests.services.world import a_world
 from tests.support import build
-from tests.support.build import TEAM
+from tests.support.build import DANA, ERIN, FEMI, TEAM
+from tests.support.fakes import FakeSlack
 from tests.support.shared import shared
 
 GRID = Tenant(TEAM, "E01")
@@ -137,7 +139,64 @@ async def test_who_is_of_elsewhere_is_refused_at_slack_whatever_a_click_says() -
     async with a_world() as world:
         world.slack.people.append(outsider)
         directory = world.start().services.directory
-        for user, claimed in ((outsider.slack, TEAM), (build.DANA.slack, TeamId("T09"))):
+        for user, claimed in ((outsider.slack, TEAM), (DANA.slack, TeamId("T09"))):
             with pytest.raises(Refused, match=ELSEWHERE):
                 await directory.identify(user, claimed)
-        assert (await directory.identify(build.DANA.slack, TEAM)).team == TEAM
+        assert (await directory.identify(DANA.slack, TEAM)).team == TEAM
+
+
+DANAS_USER = User(DANA.principal, DANA.email, "Dana")
+
+
+@pytest.mark.parametrize(
+    ("user", "named", "expected"),
+    [
+        (DANAS_USER, {}, DANA.slack),
+        (DANAS_USER, {ERIN.slack: DANA.principal}, ERIN.slack),  # the policy goes before the address
+        (DANAS_USER, {ERIN.slack: FEMI.principal}, DANA.slack),  # a line about somebody else
+        (DANAS_USER, {SlackUserId("U0GONE"): DANA.principal}, None),  # and no address takes the place of its line
+        (User(Principal("u-new"), "", "New"), {}, None),
+    ],
+)
+async def test_the_slack_account_that_the_policy_names_goes_before_the_one_with_the_address(
+    user: User, named: dict[SlackUserId, Principal], expected: SlackUserId | None
+) -> None:
+    profile = await in_slack(user, FakeSlack([DANA, ERIN]), named)
+
+    assert (profile.id if profile else None) == expected
+
+
+async def test_the_confluent_user_that_the_policy_names_goes_before_the_one_with_the_address() -> None:
+    profile = await FakeSlack([DANA]).profile(DANA.slack)
+    assert profile is not None
+    users = [DANAS_USER, User(FEMI.principal, FEMI.email, "Femi")]
+
+    by_address, by_policy = matched(profile, users, {}), matched(profile, users, {DANA.slack: FEMI.principal})
+
+    assert (by_address.principal, by_address.named) == (DANA.principal, False)
+    assert (by_policy.principal, by_policy.named) == (FEMI.principal, True)
+    with pytest.raises(Refused, match="does not exist"):
+        matched(profile, users, {DANA.slack: Principal("u-gone")})
+
+
+async def test_a_decision_reads_users_and_groups_afresh_and_a_page_may_show_those_of_a_minute_ago() -> None:
+    async with a_world() as world:
+        directory = world.start().services.directory
+
+        async def seen(*, shown: bool) -> tuple[int, tuple[SlackUserId, ...]]:
+            return len(await directory.users(shown=shown)), tuple(await directory.members("S01", shown=shown))
+
+        world.slack.groups["S01"] = [DANA.slack]
+        before = await seen(shown=True)
+        assert before == (len(world.cloud.people), (DANA.slack,))
+        world.slack.groups["S01"] = []
+        world.cloud.people.pop()
+        assert await seen(shown=True) == before
+        now = await seen(shown=False)
+        assert now == (before[0] - 1, ())
+        assert await seen(shown=True) == now
+        deciding = directory.for_one_decision()
+        assert await deciding.members("S01", shown=False) == ()
+        world.slack.groups["S01"] = [ERIN.slack]
+        assert await deciding.members("S01", shown=False) == (), "one decision sees one state"
+        assert await seen(shown=False) == (now[0], (ERIN.slack,))
