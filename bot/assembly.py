@@ -139,7 +139,7 @@ def compose(ports: Ports) -> Services:
     permission = Permission(directory, cloud, clock)
 
     accounts, origin = Accounts(transitions, cloud), Origin(transitions, requests, cloud)
-    orphans, backstop = Orphans(transitions, cloud, accounts), Backstop(cache, clock)
+    orphans, backstop = Orphans(transitions, cloud, accounts, ports.agenda), Backstop(cache, clock)
     reconciliation, expiry = Reconciliation(transitions, orphans, cloud), Expiry(transitions, orphans)
     lifecycle = Lifecycle(transitions, expiry, orphans, origin)
     creation = Creation(transitions, permission, accounts, orphans, backstop, cloud, ports.policy)

@@ -307,6 +307,19 @@ def test_a_key_made_by_a_process_long_given_up_is_deleted_by_that_process(mint: 
     asyncio.run(played({("cloud.create_key", 0): Fault.PAUSE_BEFORE}, mint=mint, pause=timedelta(minutes=6)))
 
 
+@pytest.mark.parametrize("mint", MINTS)
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.ERROR_AFTER, Fault.KILL_BEFORE, Fault.KILL_AFTER])
+@pytest.mark.parametrize("call", [("cloud.delete_key", 0), ("audit.append", 1), ("audit.append", 2)])
+def test_a_key_that_its_maker_could_not_delete_is_looked_for_once_more(
+    call: tuple[str, int], fault: Fault, mint: Mint
+) -> None:
+    faults: Faults = {("cloud.create_key", 0): Fault.PAUSE_BEFORE, call: fault}
+
+    world = asyncio.run(played(faults, mint=mint, pause=timedelta(minutes=6)))
+
+    assert any(effect.what == "delete" for effect in world.effects)
+
+
 async def test_a_key_is_not_deleted_because_its_requester_was_quicker_than_the_answer_to_its_record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -15,7 +15,7 @@ from bot.domain.requests import Failed, Granted, Keyed, Request, Working
 from bot.services.agenda import Item, ItemKind, whoever_holds
 from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Stored
+from bot.services.ports.store import Agenda, Stored
 from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions, With, backoff
 
 SECOND_LOOK = timedelta(seconds=5)
@@ -34,6 +34,7 @@ class Orphans:
     transitions: Transitions
     cloud: Cloud
     accounts: Accounts
+    agenda: Agenda
 
     async def of(self, request: Request) -> Sequence[ApiKey]:
         """Keys that carry this request's marker, of any attempt.
@@ -77,9 +78,13 @@ class Orphans:
         Or it was recorded, the answer was lost, and others went on from there: then its requester may have it.
         """
         stored = await self.transitions.find(request.ask.id)
-        if not (stored and isinstance(stored.value, Keyed) and stored.value.key.id == key.id):
-            with whoever_holds():
-                await self.delete(request, key)
+        if stored and isinstance(stored.value, Keyed) and stored.value.key.id == key.id:
+            return
+        # All other looks for this key may be over: should it not be deleted now, there is one more.
+        again = Item(ItemKind.SWEEP, request.ask.id, attempt_of(key))
+        await self.agenda.put(again, self.transitions.clock() + STRAGGLER)
+        with whoever_holds():
+            await self.delete(request, key)
 
 
 def attempt_of(key: ApiKey) -> int:
