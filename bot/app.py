@@ -48,7 +48,7 @@ LOOKED_WITHIN = 10.0
 WARNINGS = frozenset({"disk", "replicas", "channels", "records", "format"})
 """Checks that leave this process ready."""
 _SHOWN = 100
-"""Characters of a key in Redis: whoever can write there can name one as they like."""
+"""Characters of a key in Redis: anyone who can write there chooses its name."""
 log = logging.getLogger("latchkey")
 
 

@@ -38,7 +38,7 @@ ASKED_AGAIN_SECONDS = 5.0
 SLACK_SECONDS = 10.0
 """How long one call of Slack's Web API may take."""
 _FOR_TRYING_OUT = (
-    "The embedded server is for trying Latchkey out: it lives and dies with this machine. "
+    "The embedded server is for trying Latchkey out: its data is on this machine alone. "
     "For production, set REDIS_URL to a Redis or Valkey of your own."
 )
 log = logging.getLogger("latchkey")

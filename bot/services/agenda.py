@@ -14,11 +14,11 @@ from enum import StrEnum
 from bot.domain.errors import Unavailable
 
 HOLDING: ContextVar[Callable[[], Awaitable[bool]] | None] = ContextVar("HOLDING", default=None)
-"""Whether the work of this task is still this process's alone; set by whoever works under a lease."""
+"""Whether the work of this task is still this process's alone; None outside of any lease."""
 
 
 async def must_hold() -> None:
-    """Stand directly before each effect: a process that was paused may find that another one does this work by now.
+    """Stand directly before each effect: after a pause, another process may have taken over this work.
 
     Raises `Unavailable`.
     """
@@ -28,8 +28,8 @@ async def must_hold() -> None:
 
 
 @contextmanager
-def whoever_holds() -> Generator[None]:
-    """For undoing what this very task did, and nobody else knows of: that must not wait for a lease that is lost."""
+def regardless_of_lease() -> Generator[None]:
+    """For undoing what this task itself did and no other process knows of: that can't wait for a lease that is lost."""
     before = HOLDING.set(None)
     try:
         yield

@@ -184,7 +184,7 @@ class Worker:
     async def _renew(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         """Renew the leases of these. What others took meanwhile has no further effect. Raises `Unavailable`.
 
-        It is not ended: a key that is being made just now has to be known to whoever made it, to be undone.
+        Its task goes on: a key that it is just creating is known to no other process, so it has to delete that itself.
         """
         held = {task: self._held[task] for task in tasks}
         if not held:

@@ -109,7 +109,7 @@ class RedisRefusals:
     async def counted(self, item: Item, now: datetime) -> tuple[Event, int] | None:
         """The first one, and how many came after it that nobody wrote down; None when it is over. Raises `Tampered`.
 
-        Whoever writes to Redis can put one back after its TTL, but not beyond the time that is sealed inside.
+        Anyone who writes to Redis can put one back after its TTL, but not beyond the time that is sealed inside.
         """
         with translated():
             sealed, number = await self._redis.hmget(self._keys.refusal(item.id), ["event", "n"])

@@ -7,7 +7,7 @@ from bot import trouble
 from bot.domain.errors import Contradicted
 
 NAMED = 20
-"""Records that are named in the log, or read again at once: whoever can write to Redis can put any number there."""
+"""Records that are named in the log, or read again at once: anyone who can write to Redis can put any number there."""
 _MOST = 10_000
 
 

@@ -1,4 +1,4 @@
-"""The state of one Confluent Cloud organization, in memory, and the rules that hold whoever asks.
+"""The state of one Confluent Cloud organization, in memory, and the rules that hold for everyone who asks.
 
 Nothing in here awaits, so every change is atomic for the server around it.
 """

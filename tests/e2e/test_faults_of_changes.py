@@ -209,7 +209,7 @@ async def test_of_a_key_of_ours_that_goes_before_its_approval_everybody_is_told(
             await it.card_says(gone)
             await it.dana.see(f"Your key {key} for orders-dev ({verb}) is no more.")
             await it.dana.see(
-                "somebody else deleted it." if verb == "delete" else "omebody deleted it outside Latchkey."
+                "someone else deleted it." if verb == "delete" else "omebody deleted it outside Latchkey."
             )
 
 
@@ -549,7 +549,7 @@ async def a_key(it: Play, name: str) -> str:
 def is_told_gone(person: PersonAtClient) -> bool:
     gone = (
         "The key was deleted",
-        "It was gone already: somebody else deleted it.",
+        "It was gone already: someone else deleted it.",
         "There is no such key",
         "any more: it was deleted",
         "This key is being deleted.",

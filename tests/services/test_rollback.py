@@ -88,7 +88,7 @@ async def test_t1_a_pending_record_put_back_with_a_sealed_approval_makes_no_key(
         assert world.cloud.minted == {}
         assert await actions(world) == ended
         assert await audit_problem(world.store) is None
-        assert "administrator" in world.slack.said[-1][1], "whoever clicked reads that the operator has to act"
+        assert "administrator" in world.slack.said[-1][1], "the person who clicked reads that the operator has to act"
 
 
 async def test_t1_a_request_that_is_deleted_and_sent_once_more_makes_no_second_key() -> None:
@@ -139,7 +139,7 @@ async def test_t2_a_ready_record_put_back_deletes_no_key_in_use_and_shows_no_sec
 
         assert len(world.shown()) == 1, "the secret is shown a second time"
         assert await actions(world) == written
-        assert "administrator" in world.slack.said[-1][1], "whoever clicked reads that the operator has to act"
+        assert "administrator" in world.slack.said[-1][1], "the person who clicked reads that the operator has to act"
 
 
 async def test_t2_a_key_whose_life_was_extended_does_not_lose_it_with_its_record() -> None:
@@ -181,7 +181,7 @@ async def test_t3_an_older_copy_under_a_running_bot_deletes_no_key_in_use() -> N
         await world.work_now()
 
         assert len(world.shown()) == 1
-        assert "administrator" in world.slack.said[-1][1], "whoever clicked reads that the operator has to act"
+        assert "administrator" in world.slack.said[-1][1], "the person who clicked reads that the operator has to act"
 
 
 # --- T4: records without their lines ---------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ async def test_t28_a_record_of_many_looks_put_back_shows_no_secret_again(*, rest
 
         assert len(world.shown()) == 1, "the secret is shown a second time"
         assert await actions(world) == written
-        assert "administrator" in world.slack.said[-1][1], "whoever clicked reads that the operator has to act"
+        assert "administrator" in world.slack.said[-1][1], "the person who clicked reads that the operator has to act"
 
 
 async def test_t28_a_record_of_many_looks_put_back_deletes_no_key_in_use() -> None:

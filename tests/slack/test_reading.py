@@ -68,7 +68,12 @@ def test_a_change_of_somebody_elses_key_does_not_call_the_account_that_of_who_as
 def test_a_key_that_was_gone_already_is_not_said_to_be_deleted_by_the_request() -> None:
     ask = build.an_ask(operation=Operation.DELETE, key=build.a_key())
     done = Done(
-        ask, build.terms(), build.a_grant(ask=ask), 1, at=build.NOW, note="It was gone already: somebody deleted it."
+        ask,
+        build.terms(),
+        build.a_grant(ask=ask),
+        1,
+        at=build.NOW,
+        note="It was gone already: someone else deleted it.",
     )
 
     said = words(card.asked(done)[0])

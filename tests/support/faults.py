@@ -113,7 +113,7 @@ EFFECTS = frozenset(
         "notifier.hand_over",
     }
 )
-"""What only whoever holds the lease of its work may do."""
+"""What only the holder of a lease may do."""
 
 
 class Faulty:

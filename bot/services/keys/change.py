@@ -63,7 +63,7 @@ class KeyChanges:
 
         `is_first`: nobody has tried before, so that what is done already was done by somebody else.
         """
-        if not is_first:  # whoever wrote the intent may not have had it on disk
+        if not is_first:  # the process that wrote the intent may not have had it on disk
             stored, _ = await self.transitions.commit(stored, working, extra=With(durable=True))
         try:
             note = await self._done_already(working, is_first=is_first)
@@ -74,11 +74,8 @@ class KeyChanges:
         except (Unavailable, Unknown) as error:
             await self._later(stored, working, error)
         except CloudRefused as error:
-            happened, step = (
-                f"Confluent Cloud refused: {error.detail}",
-                ASK_ADMINISTRATOR,
-            )
-            await self._fail(stored, working, happened, _left(is_first=is_first), step, error.reference)
+            happened, changed = f"Confluent Cloud refused: {error.detail}", _left(is_first=is_first)
+            await self._fail(stored, working, happened, changed, ASK_ADMINISTRATOR, error.reference)
         except LatchkeyError as error:
             await self._fail(stored, working, error.happened, _left(is_first=is_first), LOOK_AGAIN)
         else:
@@ -191,7 +188,7 @@ class KeyChanges:
         return self.transitions.event(action, ask.id, ask.requester.slack, **details)
 
 
-_GONE = "It was gone already: somebody else deleted it."  # in Confluent, or by a request that was quicker
+_GONE = "It was gone already: someone else deleted it."  # in Confluent, or by a request that was quicker
 
 
 def _left(*, is_first: bool) -> str:

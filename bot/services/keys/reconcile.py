@@ -12,7 +12,7 @@ from bot.domain.deadlines import CLOCKS_APART
 from bot.domain.errors import CloudRefused, Unavailable, Unknown
 from bot.domain.keys import ApiKey, Marker, RequestId
 from bot.domain.requests import Failed, Granted, Keyed, Request, Working
-from bot.services.agenda import Item, ItemKind, whoever_holds
+from bot.services.agenda import Item, ItemKind, regardless_of_lease
 from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Stored
@@ -83,7 +83,7 @@ class Orphans:
         # All other looks for this key may be over: should it not be deleted now, there is one more.
         again = Item(ItemKind.SWEEP, request.ask.id, attempt_of(key))
         await self.agenda.put(again, self.transitions.clock() + STRAGGLER)
-        with whoever_holds():
+        with regardless_of_lease():
             await self.delete(request, key)
 
 

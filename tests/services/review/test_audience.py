@@ -102,7 +102,7 @@ async def test_a_user_who_is_not_in_slack_is_not_asked(world: World, recipients:
     assert await asked(recipients, KnownOwner(MyAccount(OTTO.principal), "Otto", is_gone=False)) == set()
 
 
-async def test_whoever_has_the_address_and_is_somebody_else_by_the_policy_is_not_asked(
+async def test_a_person_who_has_the_address_and_is_another_user_by_the_policy_is_not_asked(
     world: World, recipients: Recipients
 ) -> None:
     world.policy = replace(world.policy, people={OTTO.slack: DANA.principal})
@@ -110,7 +110,7 @@ async def test_whoever_has_the_address_and_is_somebody_else_by_the_policy_is_not
     assert await asked(recipients, KnownOwner(MyAccount(OTTO.principal), "Otto", is_gone=False)) == set()
 
 
-async def test_whoever_owns_the_account_itself_is_asked(world: World, recipients: Recipients) -> None:
+async def test_an_owner_of_the_account_itself_is_asked(world: World, recipients: Recipients) -> None:
     owning(world, ERIN)
     owning(world, FEMI, role="Operator")
     owning(world, OTTO, crn=HERE)
@@ -118,7 +118,7 @@ async def test_whoever_owns_the_account_itself_is_asked(world: World, recipients
     assert await asked(recipients) == {(ERIN.slack, "account-owner")}
 
 
-async def test_whoever_the_policy_gives_the_account_is_asked_once(world: World, recipients: Recipients) -> None:
+async def test_a_person_whom_the_policy_gives_the_account_is_asked_once(world: World, recipients: Recipients) -> None:
     owning(world, ERIN)
     mapped(world, ERIN.slack)
     mapped(world, FEMI.slack)
@@ -148,7 +148,7 @@ async def test_so_many_owners_of_an_account_are_asked_and_no_more(world: World, 
         (None, DANA),
     ],
 )
-async def test_an_owner_of_the_account_sees_the_keys_that_this_covers_and_others_whoever_asked_for_them(
+async def test_an_owner_of_the_account_sees_the_keys_that_this_covers_and_others_no_matter_who_requested_them(
     world: World, recipients: Recipients, resource: Resource | None, sees: Person
 ) -> None:
     owning(world, ERIN)
@@ -162,9 +162,7 @@ async def test_where_nobody_asked_for_it_nobody_sees_it(world: World, recipients
     assert await recipients.readers(KNOWN, CLOUD, None, await recipients.people(KNOWN)) == []
 
 
-async def test_whoever_asked_for_a_key_and_is_another_user_by_now_does_not_see_it(
-    world: World, recipients: Recipients
-) -> None:
+async def test_a_requester_who_is_another_user_since_does_not_see_the_key(world: World, recipients: Recipients) -> None:
     world.policy = replace(world.policy, people={DANA.slack: OTTO.principal})
 
     assert await readers(recipients) == []

@@ -207,7 +207,7 @@ async def test_the_policys_people_go_before_the_address() -> None:
         assert list(await office.a_week()) == [f"D{OTTO.slack}"]
 
 
-async def test_whoever_is_somebody_else_by_the_policy_is_not_asked_by_address() -> None:
+async def test_a_person_who_is_another_user_by_the_policy_is_not_asked_by_address() -> None:
     async with an_office() as office:
         office.policy = replace(office.policy, people={DANA.slack: OTTO.principal})
         office.add("OLDER", DANA.principal)
@@ -215,7 +215,7 @@ async def test_whoever_is_somebody_else_by_the_policy_is_not_asked_by_address() 
         assert list(await office.a_week()) == [CHANNEL]
 
 
-async def test_whoever_owns_a_service_account_is_asked_about_the_kinds_of_keys_that_this_covers() -> None:
+async def test_an_owner_of_a_service_account_is_asked_about_the_kinds_of_keys_that_this_covers() -> None:
     """By the documented table a ResourceOwner manages no Cloud keys, so that they are not theirs to see."""
     async with an_office() as office:
         office.add("KAFKA")
