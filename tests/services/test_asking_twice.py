@@ -36,14 +36,17 @@ class Naming(FakeCloud):
 async def test_a_form_sent_twice_makes_one_request_also_when_its_account_exists_by_then() -> None:
     async with a_world(cloud=Naming) as world:
         world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN, "OrganizationAdmin", HERE)]
-        forms, click = world.start().forms, build.a_click(sending := Send("D1"))
-        await world.store.drafts.put("D1", click.by, DRAFT)
-        assert await forms.send(sending, click) != SENT_ALREADY
+        await world.store.drafts.put("D1", DANA.slack, DRAFT)
+        await world.click(Send("D1"), view="V1")
+        await world.work_now()
         assert isinstance(world.cloud, Naming)
         world.cloud.names.append("clicks-service")
+        await world.click(Send("D1"), view="V1")
+        await world.work_now()
 
-        assert await forms.send(sending, click) == SENT_ALREADY
-        assert len(await world.store.requests.of_requester(click.by, 9)) == 1
+        said = [page.text for page in world.slack.pages if isinstance(page, TextPage)]
+        assert [text == SENT_ALREADY for text in said] == [False, True]
+        assert len(await world.store.requests.of_requester(DANA.slack, 9)) == 1
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.KILL_BEFORE])

@@ -142,8 +142,6 @@ class Forms:
         Sending the same draft twice makes one request. Raises `Refused` as `check` does.
         """
         draft_id, draft = deed.draft, await self._draft(deed.draft, click)
-        if await self.transitions.find(RequestId(draft_id)) is not None:
-            return SENT_ALREADY  # and what it asked for may exist by now: its new account, its key at the limit
         person = await self.directory.identify(click.by, click.team)
         target = await self.validator.check(draft, person)
         if isinstance(target, FormPage):
