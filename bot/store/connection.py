@@ -47,6 +47,8 @@ _SENTINELS = ("sentinel_username", "sentinel_password")
 """For the sentinels alone: those before the hosts are the master's."""
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 _MALFORMED = "the Redis URL is malformed: redis+sentinel://host:port,host2:port/service/db"
+_WHY = 400
+"""Characters: a pipeline names its command first, in a hundred of them."""
 log = logging.getLogger(__name__)
 _OPTIONS: dict[str, Any] = {
     "socket_timeout": ANSWER_SECONDS,
@@ -190,14 +192,12 @@ def translated() -> Generator[None]:
     try:
         yield
     except ResponseError as error:
-        # For the log alone: a pipeline says first what it was asked, with the names of keys.
-        _, _, said = str(error).rpartition("caused error: ")
-        cause = f"{type(error).__name__}: {said[:20]}"
-        trouble.log.error("the store refuses", extra={"cause": cause, "why": said[:200]})
+        cause = type(error).__name__
+        trouble.log.error("the store refuses", extra={"cause": cause, "why": str(error)[:_WHY]})
         raise Unavailable(
             "Latchkey's store refuses to work, so nothing more was done.",
             advice=ASK_ADMINISTRATOR,
-            log=f"store: {type(error).__name__}: {said}",
+            log=f"store: {cause}: {error}",
         ) from error
     except (RedisError, OSError) as error:
         raise unconfirmed(type(error).__name__) from error

@@ -8,6 +8,7 @@ import pytest
 from bot import trouble
 from bot.domain.errors import LatchkeyError
 from bot.store import Store
+from bot.store.connection import must_take_writes
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, changed, pending, states
@@ -62,6 +63,8 @@ async def test_t11_a_store_that_takes_no_writes_is_one_line_a_minute(
             with pytest.raises(LatchkeyError) as raised:
                 await stored_here.requests.commit(changed(first, DENIED))
             assert "Ask your Latchkey administrator" in raised.value.tell
+            with pytest.raises(LatchkeyError, match="read only"):
+                await must_take_writes(real, Keyspace(TEAM))
     finally:
         await real.replicaof("NO", "ONE")
 
