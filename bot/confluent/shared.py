@@ -12,8 +12,8 @@ T = TypeVar("T")
 class SharedReads:
     """Asks once for all who want to know the same, and never hands out what is older than the question.
 
-    Whoever comes while an answer is on its way waits for the next one. In a burst of decisions that are about the same
-    people and places, most of what Confluent would be asked is the same.
+    A question that comes while an answer is on its way waits for the next one. In a burst of decisions that are about
+    the same people and places, most of what Confluent would be asked is the same.
     """
 
     def __init__(self) -> None:

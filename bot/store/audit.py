@@ -142,7 +142,8 @@ class RedisAudit:
     async def proven(self) -> AsyncIterator[Mapping[str, object]]:
         """The lines that this process has followed. Raises `Tampered`, perhaps at the end, where they are others now.
 
-        A line from before they were sealed opens whoever wrote it: only the chain up to a head that we know proves it.
+        A line from before they were sealed opens, no matter who wrote it: only the chain up to a head that we know
+        proves it.
         """
         await self.follow()
         seen, chain = self._head, _Chain(Head())

@@ -133,7 +133,7 @@ async def test_no_answer_is_older_than_its_question(seconds: float, steps: list[
 
 
 async def plays(steps: list[str]) -> None:
-    """Whoever does not give up has an answer that is not older than the question, or the failure of Confluent."""
+    """All who wait have an answer that is not older than their question, or the failure of Confluent."""
     world, asked = World(), list[tuple[int, asyncio.Task[int]]]()
     for step in (*steps, *["wait", "answer"] * (len(steps) + 1), "wait"):
         open_reads = [read for read in world.reads if not read.done()]
