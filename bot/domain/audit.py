@@ -9,6 +9,8 @@ from bot.domain.keys import RequestId
 
 SYSTEM = "latchkey"
 """The actor of what Latchkey does on its own: deadlines, recovery."""
+LEAP = 10**9
+"""Changes without an audit line that may follow on one with a line, which takes a revision to a multiple of this."""
 
 
 class Action(StrEnum):
@@ -114,6 +116,8 @@ class History:
             return "the audit log has no line about it"
         if was is not None and was < (newest or 0):
             return f"revision {was} is older than revision {newest}, of which the audit log speaks"
+        if was is not None and was // LEAP > (newest or 0) // LEAP:
+            return f"revision {was} is newer than the audit log, which lacks the line that came with it"
         return f"{action} after {end}" if action in _NEVER_AFTER.get(end, ()) else None
 
     def add(self, request: str, action: str, rev: int | None) -> None:

@@ -259,12 +259,15 @@ class RedisAudit:
             log.info("audit", extra={"seq": seq, "hash": found, **about, **known})
 
     async def _entries(self, events: Sequence[Event]) -> tuple[Entry, ...]:
-        """The events, with the revisions that their records have now."""
+        """The events, with the revisions that their records have now; the log is followed as far as these."""
+        seen = self._head.seq
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for event in events:
                     pipeline.hmget(self._keys.request(event.request or RequestId("")), ["rev", "body"])
-                found: list[Sequence[bytes | None]] = await pipeline.execute()
+                pipeline.llen(self._keys.audit)
+                *found, length = cast("list[Any]", await pipeline.execute())
+        await self.followed(length, seen)
         revisions = [self._proven(event, *fields) for event, fields in zip(events, found, strict=True)]
         return tuple(Entry(event, rev, rev) for event, rev in zip(events, revisions, strict=True))
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, cast
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from bot.domain.audit import LEAP
 from bot.domain.deadlines import last_due
 from bot.domain.errors import Conflict, LatchkeyError, Occupied, Tampered
 from bot.domain.keys import RequestId, Secret, SlackUserId
@@ -28,8 +29,6 @@ from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 SCANNED = 500
 """Records that are looked at together."""
-LEAP = 10**9
-"""Changes without an audit line that may follow on one with a line."""
 log = logging.getLogger(__name__)
 
 

@@ -289,6 +289,7 @@ T2 = (S, R1, 0, 1), (Action.CREATED, R1, 1, 2), (Action.CONFIRMED, R1, 2, 3), (A
         (((Action.APPROVED, R1, 1, 2),), "line 1: the audit log has no line about it"),
         (((S, R1, 0, 1), (Action.DENIED, R1, 1, 2), (Action.CREATED, R1, 2, 3)), "line 3: key:created after"),
         (((S, R1, 0, 1), (Action.FAILED, R1, 1, 2), (Action.APPROVED, R1, 2, 3)), "line 3: request:approved after"),
+        (((S, R1, 0, 1), (Action.CREATED, R1, 10**9, 2 * 10**9)), "line 2: revision 1000000000 is newer than"),
     ],
 )
 def test_t1_verify_refuses_a_chain_that_contradicts_itself(events: Any, says: str) -> None:

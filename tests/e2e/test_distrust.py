@@ -133,6 +133,21 @@ async def test_t4_the_log_of_the_process_and_its_metrics_hold_the_head(
     assert "the audit log has no line about it" in doctor.out
 
 
+async def test_t34_an_audit_log_that_lacks_its_end_does_not_verify_beside_newer_records(tmp_path: Path) -> None:
+    async with play(tmp_path) as it, written_to(it) as store:
+        await it.ask()
+        length, head = await store.llen(AUDIT), await store.get(HEAD)
+        await it.approve()
+        await take_secret(it)
+
+        await store.ltrim(AUDIT, 0, length - 1)
+        await store.set(HEAD, head)
+        verify = await latchkey("audit", "verify", **it.stage.environment())
+
+    assert (verify.code, length) == (1, 1)
+    assert "is newer than the audit log, which lacks the line that came with it" in verify.err
+
+
 async def test_a_look_at_the_health_costs_the_store_no_statistics(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as ConnectionFailed
 
+from bot.domain.audit import LEAP
 from bot.domain.errors import Conflict, Tampered, Unavailable
 from bot.domain.keys import RequestId
 from bot.domain.requests import Ready, Request
@@ -15,7 +16,6 @@ from bot.services.ports.store import Change, Post, Stored
 from bot.services.surfaces import CARD
 from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
-from bot.store.requests import LEAP
 from tests.store.conftest import StoppedClock
 from tests.store.given import ANN, BEN, NOW, SECRET, added, changed, event, pending, states
 from tests.support.build import HOUR

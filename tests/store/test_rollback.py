@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.audit import Action
+from bot.domain.audit import LEAP, Action
 from bot.domain.errors import Conflict, Contradicted, Tampered
 from bot.services.ports.store import Change, Stored
 from bot.store import Store
 from bot.store.keyspace import Keyspace
-from bot.store.requests import LEAP
 from bot.store.sealing import Sealer
 from tests.store.given import ANN, NOW, added, changed, event, pending, states
 from tests.support.build import TEAM
@@ -219,6 +218,37 @@ async def test_t3_an_older_copy_is_read_no_more_by_who_saw_the_newer_one(
 
     with pytest.raises(Tampered, match="an older copy"):
         await store.requests.get(R1)
+
+
+async def test_t34_a_log_whose_end_was_cut_is_contradicted_by_every_record_that_came_with_it(
+    store: Store, redis: Any, keys: Keyspace, sealer: Sealer
+) -> None:
+    untouched, _ = await store.requests.commit(added(pending("R2")))
+    first, _ = await store.requests.commit(added(pending()))
+    length, head = await redis.llen(keys.audit), await redis.get(keys.audit_head)
+    denied, _ = await store.requests.commit(changed(first, DENIED))
+    await redis.ltrim(keys.audit, 0, length - 1)
+    await redis.set(keys.audit_head, head)
+    began = Store.open(redis, sealer, TEAM)  # one that saw no newer log
+
+    await began.requests.survey()
+
+    assert await audit_problem(began) is None, "the chain holds"
+    assert f"R1: revision {LEAP} is newer than the audit log" in str(began.audit.doubts.problem)
+    with pytest.raises(Contradicted):
+        await began.requests.commit(changed(denied, DENIED))
+    with pytest.raises(Contradicted):
+        await began.audit.append(event("R1", Action.APPROVAL_REFUSED))
+    assert await began.requests.get(pending("R2").ask.id) == untouched
+
+
+async def test_t34_who_has_not_followed_the_log_yet_appends_all_the_same(store: Store, other: Store) -> None:
+    first, _ = await store.requests.commit(added(pending()))
+    await store.requests.commit(changed(first, DENIED))
+
+    await other.audit.append(event("R1", Action.APPROVAL_REFUSED))
+
+    assert other.audit.doubts.problem is None
 
 
 async def test_t1_only_new_lines_are_read(store: Store, other: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.audit import LEAP
 from bot.domain.errors import Conflict, Tampered
 from bot.domain.keys import KeyId, Principal, RequestId
 from bot.domain.review import Attestation
@@ -18,7 +19,6 @@ from bot.services.surfaces import Surface, SurfaceKind
 from bot.store import Store
 from bot.store.audit import verify_lines
 from bot.store.keyspace import Keyspace
-from bot.store.requests import LEAP
 from bot.store.sealing import Purpose, Sealer
 from bot.store.seals import Seals
 from tests.store.conftest import StoppedClock
