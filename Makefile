@@ -11,7 +11,7 @@ PARALLEL := --numprocesses=6 --dist=loadfile
 
 # What needs no sandbox, no second process of Latchkey and no browser; searches through hundreds of lives take too long.
 UNIT := domain services policy handlers store slack/messages slack/payloads slack/views slack/test_views.py
-UNIT := $(addprefix tests/,$(UNIT)) --deselect=tests/store/test_embedded.py --deselect=tests/store/test_replicas.py -m 'not search'
+UNIT := $(addprefix tests/,$(UNIT)) --deselect=tests/store/test_embedded.py --deselect=tests/store/test_replicas.py --deselect=tests/store/test_cluster.py -m 'not search'
 
 # What the bot sent to the sandbox's Slack during the tests.
 OUTGOING := $(CURDIR)/build/outgoing

@@ -193,7 +193,7 @@ async def _redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> R
             url = await stack.enter_async_context(embedded(settings.latchkey_data_dir))
             if settings.is_real_slack:
                 log.warning(_FOR_TRYING_OUT)
-        redis = connect(url, insecure=settings.latchkey_redis_insecure)
+        redis = connect(url, insecure=settings.latchkey_redis_insecure, key=keys.probe)
         stack.push_async_callback(redis.aclose)
         await stack.enter_async_context(following(redis))
         for problem in await redis_problems(redis, keys, settings.latchkey_redis_replicas):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, SecretStr
 
 from bot.store.sealing import parse_master_keys
 
-REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
 
 def _is_loopback(host: str) -> bool:

@@ -55,6 +55,7 @@ STORIES = {
     "slack/test_real_slack.py": "habits of the real Slack",
     "slack/test_views.py": "what people read, whatever was typed",
     "store/test_interleaving.py": "two processes in any order",
+    "store/test_cluster.py": "the connection to a real cluster",
     "store/test_replicas.py": "what has to be on replicas before it counts",
     "store/test_rollback.py": "records that the audit log contradicts",
     "store/test_room.py": "what makes room for another request",

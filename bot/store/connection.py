@@ -4,13 +4,14 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias, TypeVar, cast
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection, parse_url
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import AbstractConnection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
     Sentinel,
@@ -19,8 +20,17 @@ from redis.asyncio.sentinel import (
     SentinelManagedSSLConnection,
 )
 from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as ConnectionFailed
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
 
 from bot import trouble
@@ -33,7 +43,7 @@ Commands: TypeAlias = Any
 
 ANSWER_SECONDS = 2
 CONNECTIONS = 64
-SENTINEL_PORT = 26379
+REDIS_PORT, SENTINEL_PORT = 6379, 26379
 SENTINEL_SECONDS = 1.0
 CLOCKS_APART = 5.0
 """Seconds. Half a minute ahead, a replica would take a secret that is on its way for lost, and delete its key."""
@@ -47,6 +57,9 @@ _SENTINELS = ("sentinel_username", "sentinel_password")
 """For the sentinels alone: those before the hosts are the master's."""
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 _MALFORMED = "the Redis URL is malformed: redis+sentinel://host:port,host2:port/service/db"
+_MALFORMED_CLUSTER = "the Redis URL is malformed: redis+cluster://host:port,host2:port"
+_SCHEMES = "redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://"
+_ONE_NODE = "REDIS_URL names one node of a Redis Cluster: begin it with redis+cluster://"
 _WHY = 400
 """Characters: a pipeline names its command first, in a hundred of them."""
 log = logging.getLogger(__name__)
@@ -80,14 +93,55 @@ class _SentinelPool(SentinelConnectionPool, _Pool):
         await super().release(connection)
 
 
+class _Nodes:
+    """Finds the node of a cluster that has our keys: what redis-py's `Sentinel` is for a service.
+
+    All keys of a workspace are in one slot, so that one node has them all, and one pool leads to it.
+    """
+
+    def __init__(self, nodes: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> None:
+        self._given, self._seen = tuple(nodes), tuple[tuple[str, int], ...]()
+        self._options = options
+
+    async def discover_master(self, key: str) -> tuple[str, int]:
+        """Host and port of the master that has the slot of `key`. Raises `RedisError`."""
+        nodes = [ClusterNode(host, port) for host, port in dict.fromkeys((*self._seen, *self._given))]
+        ask: Any = RedisCluster
+        try:
+            async with ask(startup_nodes=nodes, require_full_coverage=False, **self._options) as cluster:
+                self._seen = tuple((node.host, node.port) for node in cluster.get_nodes())
+                found = cluster.get_node_from_key(key)
+                return found.host, found.port
+        except RedisClusterException as error:  # which is no RedisError
+            if isinstance(error.__cause__, RedisClusterException):  # a node that did answer
+                raise ResponseError("no node of a Redis Cluster, or CLUSTER SLOTS is not permitted") from error
+            raise ConnectionFailed("no node of the cluster says who has our keys") from error
+
+
+class _NodeConnection(SentinelManagedConnection):
+    """Ends where its node gave our slot away, as its base does at a former master."""
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
+        try:
+            return cast("Any", await super().read_response(*args, **options))
+        except MovedError:
+            await self.disconnect()
+            raise ConnectionFailed("another node has our keys now") from None
+
+
+class _NodeSSLConnection(_NodeConnection, SSLConnection):
+    pass
+
+
 @asynccontextmanager
 async def following(redis: Redis) -> AsyncGenerator[None]:
     """Have the sentinels, where there are any, asked for the master each second until we leave.
 
-    In a failover a former master takes writes for ten seconds and more.
+    In a failover a former master takes writes for ten seconds and more. A node of a cluster says itself that it is
+    none any more.
     """
     pool: Any = redis.connection_pool
-    if not isinstance(pool, _SentinelPool):
+    if not isinstance(pool, _SentinelPool) or _is_of_cluster(redis):
         yield
         return
     manager: Any = pool.sentinel_manager
@@ -110,10 +164,11 @@ async def _ask_each_second(pool: _SentinelPool) -> None:
             trouble.log.warning("the sentinels do not name a master", extra={"why": type(error).__name__})
 
 
-def connect(url: str, *, insecure: bool = False) -> Redis:
-    """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host2:port/service/db`.
+def connect(url: str, *, insecure: bool = False, key: str = "") -> Redis:
+    """A client for `redis://`, `rediss://` or `unix://`, or one that is led to a master by others.
 
-    `rediss+sentinel://` is the same with TLS everywhere.
+    These are `redis+sentinel://host:port,host2:port/service/db`, and `redis+cluster://host:port,host2:port` for the
+    master that has `key`. `rediss+sentinel://` and `rediss+cluster://` are the same with TLS everywhere.
 
     Connects with the first command. `insecure` lets the URL turn off checks of the server's certificate. Raises
     ValueError, which never quotes the URL: it may hold a password.
@@ -121,10 +176,10 @@ def connect(url: str, *, insecure: bool = False) -> Redis:
     scheme = url.partition("://")[0]
     if scheme in {"redis+sentinel", "rediss+sentinel"}:
         return _through_sentinel(url, insecure)
+    if scheme in {"redis+cluster", "rediss+cluster"}:
+        return _to_cluster(url, insecure, key)
     if scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError(
-            "a Redis URL begins with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
-        )
+        raise ValueError(f"a Redis URL begins with {_SCHEMES}")
     return Redis.from_pool(_Pool(max_connections=CONNECTIONS, timeout=ANSWER_SECONDS, **_from_url(url, insecure)))
 
 
@@ -154,9 +209,7 @@ def _from_url(url: str, insecure: bool) -> dict[str, Any]:  # noqa: FBT001 - pas
 
 def _through_sentinel(url: str, insecure: bool) -> Redis:  # noqa: FBT001 - passed on
     try:
-        parts = urlsplit(url)
-        credentials, at, hosts = parts.netloc.rpartition("@")
-        sentinels = [_host_and_port(host) for host in hosts.split(",")]
+        parts, hosts = _several(url, SENTINEL_PORT)
         asked = parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:
         raise ValueError(_MALFORMED) from None
@@ -165,25 +218,59 @@ def _through_sentinel(url: str, insecure: bool) -> Redis:  # noqa: FBT001 - pass
         raise ValueError(_MALFORMED)
     own = {name.removeprefix("sentinel_"): value for name, value in asked if name in _SENTINELS}
     rest = urlencode([pair for pair in asked if pair[0] not in _SENTINELS])
-    scheme, _, _ = parts.scheme.partition("+")
     # The same for the master as in a URL of its own; its address comes from the sentinels.
-    options = _from_url(urlunsplit((scheme, f"{credentials}{at}master", f"/{db}", rest, parts.fragment)), insecure)
-    del options["host"]
-    tls = options.pop("connection_class", None) is not None
+    options, tls = _for_master(parts, f"/{db}", rest, insecure)
     named = {name: value for name, value in options.items() if name.startswith("ssl_")}
     sentinel: Any = Sentinel  # not typed
-    manager = sentinel(sentinels, sentinel_kwargs={**_OPTIONS, **named, **own, "ssl": tls})
+    manager = sentinel(hosts, sentinel_kwargs={**_OPTIONS, **named, **own, "ssl": tls})
     kind = SentinelManagedSSLConnection if tls else SentinelManagedConnection
+    return _following(service, manager, kind, options)
+
+
+def _to_cluster(url: str, insecure: bool, key: str) -> Redis:  # noqa: FBT001 - passed on
+    try:
+        parts, hosts = _several(url, REDIS_PORT)
+    except ValueError:
+        raise ValueError(_MALFORMED_CLUSTER) from None
+    if parts.path not in {"", "/", "/0"}:
+        raise ValueError("the Redis URL has parts that Latchkey does not know: of a cluster, it names no database")
+    options, tls = _for_master(parts, "", parts.query, insecure)
+    options.pop("db", None)
+    kind = _NodeSSLConnection if tls else _NodeConnection
+    return _following(key, _Nodes(hosts, {**options, "ssl": tls}), kind, options)
+
+
+def _several(url: str, port: int) -> tuple[SplitResult, list[tuple[str, int]]]:
+    """The URL's parts, and each of its hosts with its port. Raises ValueError."""
+    parts = urlsplit(url)
+    return parts, [_host_and_port(host, port) for host in parts.netloc.rpartition("@")[2].split(",")]
+
+
+def _for_master(parts: SplitResult, path: str, query: str, insecure: bool) -> tuple[dict[str, Any], bool]:  # noqa: FBT001 - passed on
+    """What to connect to a master with whose address others know, and whether over TLS. Raises ValueError."""
+    credentials, at, _ = parts.netloc.rpartition("@")
+    scheme, _, _ = parts.scheme.partition("+")
+    options = _from_url(urlunsplit((scheme, f"{credentials}{at}master", path, query, parts.fragment)), insecure)
+    del options["host"]
+    return options, options.pop("connection_class", None) is not None
+
+
+def _following(service: str, manager: object, kind: type[AbstractConnection], options: Mapping[str, Any]) -> Redis:
     pool: Any = _SentinelPool
     limits = {"max_connections": CONNECTIONS, "timeout": ANSWER_SECONDS}
     return Redis.from_pool(pool(service, manager, connection_class=kind, **limits, **options))
 
 
-def _host_and_port(text: str) -> tuple[str, int]:
+def _is_of_cluster(redis: Redis) -> bool:
+    pool: Any = redis.connection_pool
+    return isinstance(pool, _SentinelPool) and isinstance(cast("Any", pool).sentinel_manager, _Nodes)
+
+
+def _host_and_port(text: str, port: int) -> tuple[str, int]:
     parts = urlsplit(f"//{text}")
     if not parts.hostname:
         raise ValueError("no host")
-    return parts.hostname, parts.port or SENTINEL_PORT
+    return parts.hostname, parts.port or port
 
 
 @contextmanager
@@ -191,6 +278,14 @@ def translated() -> Generator[None]:
     """Every error of Redis becomes `Unavailable`; the operator is told of those that Redis itself answers with."""
     try:
         yield
+    except MovedError as error:
+        raise Unavailable(
+            "Latchkey's store refuses to work, so nothing more was done.",
+            advice=ASK_ADMINISTRATOR,
+            log=f"store: {_ONE_NODE}",
+        ) from error
+    except (AskError, ClusterDownError, TryAgainError) as error:  # a cluster that is moving slots, or electing
+        raise unconfirmed(type(error).__name__) from error
     except ResponseError as error:
         cause = type(error).__name__
         trouble.log.error("the store refuses", extra={"cause": cause, "why": str(error)[:_WHY]})
@@ -239,7 +334,10 @@ async def check(redis: Commands, keys: Keyspace, replicas: int = 0) -> list[str]
         memory: dict[str, object] = await redis.info("memory")
         persistence: dict[str, object] = await redis.info("persistence")
         replication: dict[str, object] = await redis.info("replication")
+        cluster: dict[str, object] = await redis.info("cluster")
     problems: list[str] = []
+    if cluster.get("cluster_enabled") and not _is_of_cluster(redis):
+        problems.append(f"{_ONE_NODE}, which finds our keys when another node has them.")
     if (policy := memory.get("maxmemory_policy")) != "noeviction":
         problems.append(f"maxmemory-policy is {policy}: Redis may drop requests. Set it to noeviction.")
     if not persistence.get("aof_enabled"):

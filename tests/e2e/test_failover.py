@@ -1,13 +1,19 @@
-"""A master that is lost or replaced while Latchkey works, with real sentinels: nothing is lost, and nothing doubled."""
+"""A master that is lost or replaced while Latchkey works, with real sentinels or a cluster: nothing lost or doubled."""
 
 from pathlib import Path
 
 import httpx
 import pytest
 
+from bot.domain.keys import TeamId
+from bot.store.keyspace import Keyspace
+from sandbox.cast import TEAM
 from sandbox.gate import Gate
+from tests.support.clusters import cluster
 from tests.support.processes import actions, audit_of, creates, crew, in_time, reached, take_secret, until
 from tests.support.sentinels import staying_master, watched
+
+KEYS = Keyspace(TeamId(TEAM))
 
 
 @pytest.mark.parametrize("answered", ["before", "after"])
@@ -63,4 +69,29 @@ async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forg
     assert (ready.status_code, ready.json()["checks"]["replicas"][:15]) == (200, "0 of 1 replicas")
     assert (creates(it.stage), len(it.our_keys()), actions(lines)[-1]) == (1, 1, "secret:shown")
     assert "too few replicas" in bot.log.read_text()
+    assert "Traceback" not in bot.log.read_text()
+
+
+async def test_a_master_of_a_cluster_killed_right_after_the_intent_costs_nothing(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots), cluster(tmp_path / "redis", it.stage.free_port, KEYS.probe) as redis:
+        home, (replica,) = redis.home_of(KEYS.probe), redis.replicas
+        bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1")
+        gate = it.stage.faults.hold_before_create = Gate()
+        await it.ask()
+        await it.approve()
+        await reached(gate)  # the intent was acknowledged
+        it.stage.faults.hold_before_create = None
+        await home.kill()
+        gate.opened.set()
+        await redis.promoted(replica, KEYS.probe)
+
+        await home.start()  # and is its replica now: alone, the new master has nobody to copy to
+        await in_time(it, it.dana, "is there.")
+        await take_secret(it)
+        lines = await audit_of(it.stage, REDIS_URL=redis.url)
+
+    (key,) = it.our_keys()
+    assert [line["details"]["key"] for line in lines if line["action"] == "key:created"] == [key]
+    assert actions(lines).count("request:approved") == 1
+    assert actions(lines)[-1] == "secret:shown"
     assert "Traceback" not in bot.log.read_text()

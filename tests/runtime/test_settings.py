@@ -100,7 +100,13 @@ def test_the_mode_may_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://cache", "rediss://:p@cache:6380/1", "unix:///run/redis.sock", "redis+sentinel://u:p@a:1,b:2/main/0"],
+    [
+        "redis://cache",
+        "rediss://:p@cache:6380/1",
+        "unix:///run/redis.sock",
+        "redis+sentinel://u:p@a:1,b:2/main/0",
+        "redis+cluster://:p@a:1,b:2",
+    ],
 )
 def test_kinds_of_redis(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     found = loaded(monkeypatch, HTTP | {"REDIS_URL": url}).redis_url

@@ -88,6 +88,8 @@ async def test_r1_more_commands_at_once_than_connections_wait_for_one_with_senti
         f"redis+sentinel://:{PASSWORD}@127.0.0.1",
         f"redis+sentinel://:{PASSWORD}@127.0.0.1/main/db",
         f"redis+sentinel://:{PASSWORD}@:1/main",
+        f"redis+cluster://:{PASSWORD}@",
+        f"redis+cluster://:{PASSWORD}@a:1,b:port",
     ],
 )
 def test_a_malformed_url_is_not_quoted(url: str) -> None:
@@ -122,6 +124,9 @@ def test_a_malformed_url_is_not_quoted(url: str) -> None:
         "redis+sentinel://127.0.0.1/main?ssl_ca_certs=marker0",
         "redis://127.0.0.1/0?sentinel_password=marker0",
         "redis+sentinel://127.0.0.1/main/0#marker0",
+        "redis+cluster://127.0.0.1/marker0",
+        "redis+cluster://127.0.0.1/1",
+        "redis+cluster://127.0.0.1?ssl_ca_certs=marker0",
     ],
 )
 def test_t22_what_latchkey_does_not_know_in_a_url_is_refused(asked: str) -> None:
