@@ -3,16 +3,17 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.domain.audit import Action
+from bot.domain.audit import Action, Event
 from bot.domain.deadlines import capped, end_of_overlap, longest_overlap, next_look, own_end, reminders_behind, shown_at
 from bot.domain.errors import CloudRefused, Refused, Unavailable, Unknown, plain
+from bot.domain.keys import RequestId
 from bot.domain.requests import A_DAY_LONGER, MOST_OVERLAP, Living, ReplacedKey, Request, Retired
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Expiry
 from bot.services.keys.origin import Origin
 from bot.services.keys.reconcile import Orphans
 from bot.services.ports.store import Stored
-from bot.services.requests.transitions import Transitions, With, backoff
+from bot.services.requests.transitions import Transitions, With, backoff, persistently
 from bot.services.text import when
 
 
@@ -98,8 +99,16 @@ class Lifecycle:
             await self.transitions.commit(held, replace(living, life=replace(living.life, former=again)))
             return
         await self.origin.ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
-        gone = replace(begun, deleted_at=self.transitions.clock(), retry_at=None)
-        await self.transitions.commit(held, replace(living, life=replace(living.life, former=gone)), outcome)
+        await persistently(lambda: self._dropped(living.ask.id, outcome))
+
+    async def _dropped(self, request: RequestId, outcome: Event) -> None:
+        """Write down that the old key is gone; the new one may have been replaced itself meanwhile."""
+        stored = await self.transitions.get(request)
+        state = stored.value
+        if not isinstance(state, Living | Retired) or state.life.former is None or state.life.former.deleted_at:
+            return  # another process took this over, and was first
+        gone = replace(state.life.former, deleted_at=self.transitions.clock(), retry_at=None)
+        await self.transitions.commit(stored, replace(state, life=replace(state.life, former=gone)), outcome)
 
 
 def former_of(living: Living) -> ReplacedKey | None:

@@ -1,12 +1,13 @@
 """A new key in place of an old one: both are known at every moment, and the old one goes when its time is over."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 
 from bot.domain.audit import Action
-from bot.domain.keys import ApiKey, KeyId, Operation, Person, RequestId
+from bot.domain.keys import ApiKey, KeyId, Operation, Person, Principal, RequestId, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Confirmed, Pending, Request, Retired, Shown
 from bot.services.agenda import Item, ItemKind
@@ -16,7 +17,7 @@ from bot.services.surfaces import Surface
 from tests.services.world import World, a_world, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
-from tests.support.fakes import FakeSlack
+from tests.support.fakes import FakeCloud, FakeSlack
 
 OLD = KeyId("KEY0000000000099")
 SECOND = timedelta(seconds=1)
@@ -226,6 +227,38 @@ async def test_a_key_that_two_rotations_replaced_is_said_to_be_deleted_once() ->
         ends = [(line["request"], line["action"]) for line in lines]
         assert ends.count((one, "key:deleted")) == ends.count((two, "key:found-gone")) == 1
         assert [action for _, action in ends].count("key:deleted") == 1
+
+
+@dataclass(slots=True)
+class _Crossed(FakeCloud):
+    """A Confluent at which something happens while the old key is found gone."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def delete_key(self, key: KeyId, owner: Principal, resource: Resource) -> bool:
+        found = await FakeCloud.delete_key(self, key, owner, resource)
+        if key == OLD and not found and self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return found
+
+
+async def test_an_old_key_is_found_gone_once_although_the_new_one_was_replaced_in_that_moment() -> None:
+    async with a_world(cloud=_Crossed) as world:
+        request = await rotated(world)
+        state = await world.state(request)
+        assert isinstance(state, Shown)
+        assert isinstance(world.cloud, _Crossed)
+        world.cloud.minted[OLD].deleted_at = world.clock()
+        origin = world.start().services.origin
+        world.cloud.meanwhile = lambda: origin.ended(state.key, "Another one took its place.", DANA)
+
+        await world.settle(3 * DAY)
+
+        assert isinstance(await world.state(request), Retired)
+        ends = [line["action"] for line in await world.audit() if dict(line["details"]).get("key") == OLD]
+        assert ends.count("key:found-gone") == 1
+        assert "key:deleted" not in ends, "nobody deleted it here"
 
 
 async def test_what_is_to_be_deleted_is_on_disk_before_it_is() -> None:
