@@ -165,7 +165,8 @@ def _diff(before: str, after: str) -> str:
 
 
 def _copied(folder: Path) -> Path:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)  # noqa: S607 - whose git it is, the path says
+    every = ["git", "ls-files", "-coz", "--exclude-standard"]
+    listed = subprocess.run(every, cwd=ROOT, capture_output=True, check=True)  # noqa: S603 - whose git it is, the path says
     for name in listed.stdout.decode().split("\0"):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

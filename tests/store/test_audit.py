@@ -82,6 +82,18 @@ async def test_a_missing_or_further_field_is_found(store: Store) -> None:
     assert str(verify_lines([{"seq": 1}])).startswith("line 1: ")
 
 
+async def test_an_export_is_held_against_a_line_that_was_noted(store: Store) -> None:
+    lines = await three(store)
+    second, other = str(lines[1]["hash"]), str(lines[2]["hash"])
+
+    assert verify_lines(lines, known=(2, second)) is None
+    assert verify_lines(lines, known=(2, other)) == (
+        "line 2: its hash is not the one that was noted, so the log was cut or replaced"
+    )
+    assert verify_lines(lines[:2], known=(3, other)) == "the log ends with line 2: lines 3 to 3 are missing"
+    assert verify_lines([], known=(1, second)) == "the log ends with line 0: lines 1 to 1 are missing"
+
+
 @pytest.mark.parametrize("order", [[1, 2], [0, 2], [1, 0, 2], [0, 0, 1]])
 async def test_lines_left_out_moved_or_repeated_are_found(store: Store, order: list[int]) -> None:
     lines = await three(store)

@@ -12,7 +12,7 @@ from bot.domain.errors import Newer, Tampered
 from bot.domain.keys import RequestId, SlackUserId
 from bot.domain.requests import Request
 from bot.services.commands import Click, Deny, ReplyTo
-from bot.store.codec import CLICK, FORMAT, REQUEST, REQUEST_JSON, with_url, without_url
+from bot.store.codec import CLICK, FORMAT, REQUEST, REQUEST_JSON, revision, with_url, without_url
 from bot.store.sealing import Purpose, SealContext, Sealer
 from tests.store.given import NOW, RESPONSE_URL, states
 from tests.support.build import TEAM
@@ -107,3 +107,11 @@ def test_a_secret_cannot_be_written_by_mistake(sealer: Sealer) -> None:
         CLICK.seal(sealer, (CLICKED, None), PLACE)
 
     assert RESPONSE_URL.reveal() not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [(b"0", 0), (b"17", 17), (b"9" * 18, 10**18 - 1), *((each, None) for each in (None, b"", b"-1", b"1x", b"9" * 19))],
+)
+def test_a_revision_is_a_number_that_latchkey_writes(stored: bytes | None, found: int | None) -> None:
+    assert revision(stored) == found

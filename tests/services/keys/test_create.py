@@ -68,7 +68,9 @@ async def test_what_is_no_longer_permitted_ends_the_request_without_a_key(world:
     said = await mint(world)
 
     assert NOTHING_CHANGED in said
-    assert isinstance(await world.state(), Failed)
+    state = await world.state()
+    assert isinstance(state, Failed)
+    assert not state.offer_account, "a key of a service account would be refused as well"
     assert world.cloud.minted == {}
 
 

@@ -262,6 +262,28 @@ async def test_t5_a_log_that_cannot_be_read_in_time_keeps_no_later_page_from_bei
         assert await redis.zscore("lk:{T01}:agenda", "stray:second") == world.clock().timestamp() * 1000
 
 
+@pytest.mark.parametrize("last", ["", "second"], ids=["ends", "comes again"])
+async def test_t5_one_look_goes_through_all_pages_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, last: str
+) -> None:
+    asked = list[str]()
+
+    async def page(cloud: FakeCloud, token: str) -> tuple[Sequence[ApiKey], str]:
+        asked.append(token)
+        return ([], "second") if not token else (cloud._shown(), last)
+
+    monkeypatch.setattr(FakeCloud, "key_page", page)
+    (key,) = world.cloud.live(R1)
+    await lose(world, "request:R1")
+
+    assert await reported(world, caplog) == [(key, "unseen")]
+    assert await world.start().services.strays.look(Item(ItemKind.STRAY, "second")) is None
+    assert asked == ["", "second", "second"]
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        agenda: list[Any] = await redis.zrange("lk:{T01}:agenda", 0, -1)
+    assert [each for each in agenda if each.startswith(b"stray:")] == [], "nobody has to go on with either look"
+
+
 async def test_a_key_in_use_outlives_lines_that_somebody_wrote_into_the_log(world: World) -> None:
     """A line in the clear, as they were before they were sealed, is nobody's word until the chain proves it."""
     (key,) = world.cloud.live(R1)
