@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from bot.domain.audit import Action
+from bot.domain.audit import LEAP, Action
 from bot.domain.deadlines import due
 from bot.domain.keys import Marker, Operation
 from bot.domain.requests import (
@@ -219,14 +219,20 @@ def _agree(end: End) -> Iterator[Broken]:
 
 
 def _deleted_once(end: End) -> Iterator[Broken]:
-    """One line says so; of a key that no record ever had, one for each who looked for it, as they announced it."""
+    """One line says so; of a key that no record ever had, one for each who looked for it, as they announced it.
+
+    A process that was killed, or had no answer, does not know whether it deleted the key. The next try finds it gone,
+    and says that it was deleted, even where another request had done that. It follows a change without a line.
+    """
     said = {
         action: Counter(str(line["details"]["key"]) for line in end.lines if line["action"] == action)
         for action in (Action.CREATED, Action.DELETE_INTENDED, Action.DELETED)
     }
+    deleted = (line for line in end.lines if line["action"] == Action.DELETED)
+    again = Counter(str(line["details"]["key"]) for line in deleted if (line["was"] or 0) % LEAP)
     for key, number in said[Action.DELETED].items():
         is_lost = key in end.secrets and key not in said[Action.CREATED]
-        if number > (said[Action.DELETE_INTENDED][key] if is_lost else 1):
+        if number > (said[Action.DELETE_INTENDED][key] if is_lost else 1 + again[key]):
             yield Broken("the logs agree", f"{number} lines say that {key} was deleted", key)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.audit import Action
+from bot.domain.audit import LEAP, Action
 from bot.domain.keys import Operation
 from bot.domain.requests import (
     Approved,
@@ -69,7 +69,7 @@ CHANGES = (
 
 def lines(*told: tuple[Action, dict[str, str]]) -> list[dict[str, Any]]:
     return [
-        {"seq": seq, "hash": f"{seq:064x}", "action": action, "request": None, "details": details}
+        {"seq": seq, "hash": f"{seq:064x}", "action": action, "request": None, "was": None, "details": details}
         for seq, (action, details) in enumerate(told, 1)
     ]
 
@@ -226,3 +226,11 @@ def test_a_key_that_confluent_ended_by_itself_is_missed_by_nobody() -> None:
 @pytest.mark.parametrize(("announced", "deleted"), [(1, 1), (2, 1), (2, 2)])
 def test_a_lost_key_that_was_found_and_deleted_needs_no_line_of_its_creation(announced: int, deleted: int) -> None:
     assert check(an_end(**lost(announced=announced, deleted=deleted))) == []
+
+
+@pytest.mark.parametrize(("was", "expected"), [(LEAP, [AGREE]), (LEAP + 1, [])])
+def test_a_key_may_be_said_to_be_deleted_by_a_try_that_came_after_another(was: int, expected: list[str]) -> None:
+    ends = more((Action.DELETED, {"key": GONE}))
+    ends["lines"][-1]["was"] = was
+
+    assert [broken.invariant for broken in check(an_end(**ends))] == expected
