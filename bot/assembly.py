@@ -168,7 +168,8 @@ def compose(ports: Ports) -> Services:
         await homes.changed(request)
         await reviews.moved(request)
 
-    strays = Strays(transitions, cloud, catalog, ports.audit, ports.agenda, ports.policy, ports.stray_found)
+    found, audit = ports.stray_found, ports.audit
+    strays = Strays(transitions, cloud, catalog, audit, ports.agenda, ports.policy, found, cache)
     worker = Worker(
         ports.agenda,
         ports.inbox,

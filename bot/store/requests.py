@@ -1,10 +1,10 @@
 """Access requests in Redis: a script makes each change, all of it or nothing, and compares the revision first."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
@@ -23,10 +23,11 @@ from bot.store.codec import REQUEST, revision
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Batches, Disk
 from bot.store.keyspace import MOST_OF_ONE, REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
-from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
+from bot.store.moments import ceil_ms, floor_ms, from_ms, lifetime_ms
 from bot.store.scripts import Argument, Healer, Type, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
+_FOR_EVER = ceil_ms(datetime(9999, 1, 1, tzinfo=UTC))
 SCANNED = 500
 """Records that are looked at together."""
 log = logging.getLogger(__name__)
@@ -167,15 +168,19 @@ class RedisRequests:
                     with suppress(Tampered):
                         await self.get(request)
 
-    async def unplanned(self, latest: datetime) -> Sequence[RequestId]:
-        """Requests whose item is not on the agenda, or due after `latest` only. Reads no record."""
-        found = list[RequestId]()
+    async def planned(self) -> Mapping[RequestId, tuple[int, datetime | None]]:
+        """Of all requests the revision, and when their item is due then; None for one that is not on the agenda.
+
+        Reads no body. Who finds the record at this revision later knows that the item was its own.
+        """
+        found = dict[RequestId, tuple[int, datetime | None]]()
         for some in await self._pages():
             items = [str(Item(ItemKind.REQUEST, request)) for request in some]
+            revisions = [revision(rev) or 0 for (rev,) in await self._read(some, "rev")]
             with translated():
                 scores: list[float | None] = await self._redis.zmscore(self._keys.agenda, items)
-            planned = zip(some, scores, strict=True)
-            found += [request for request, score in planned if score is None or score > ceil_ms(latest)]
+            due = [None if score is None else from_ms(max(0, min(score, _FOR_EVER))) for score in scores]
+            found |= dict(zip(some, zip(revisions, due, strict=True), strict=True))
         return found
 
     async def _pages(self) -> Sequence[Sequence[RequestId]]:

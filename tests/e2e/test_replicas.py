@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from bot.store.connection import Commands, connect
 from sandbox.cast import APPROVALS_CHANNEL
@@ -108,7 +111,10 @@ async def test_t17_what_a_killed_process_had_begun_another_one_does_after_fiftee
     assert (creates(it.stage), actions(lines).count("request:approved")) == (1, 1)
 
 
-async def test_t33_after_a_restart_without_an_agenda_a_key_is_still_deleted_in_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("days", [0, 30])
+async def test_t33_t35_after_a_restart_with_its_item_gone_or_moved_a_key_is_still_deleted_in_time(
+    tmp_path: Path, days: int
+) -> None:
     async with crew(tmp_path) as (it, bots), own_redis(it.stage) as redis:
         bot = await bots.start(REDIS_URL=redis.url)
         await it.ask()
@@ -117,7 +123,13 @@ async def test_t33_after_a_restart_without_an_agenda_a_key_is_still_deleted_in_t
         assert await bot.stop() == 0
         async with connect(redis.url) as store:
             commands: Commands = store
-            await commands.delete("lk:{T0ACME}:agenda")
+            (name,) = [each async for each in commands.scan_iter("lk:{T0ACME}:request:*")]
+            item = name.removeprefix(b"lk:{T0ACME}:")
+            if days:
+                late = it.stage.clock.now() + timedelta(days=days)
+                await commands.zadd("lk:{T0ACME}:agenda", {item: late.timestamp() * 1000})
+            else:
+                await commands.delete("lk:{T0ACME}:agenda")
 
         again = await bots.start(REDIS_URL=redis.url)
         await until(lambda: "requests had lost their place on the agenda" in again.log.read_text(), "the repair")

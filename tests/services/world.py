@@ -210,8 +210,8 @@ class Watched:
         found: Sequence[Stored[Request]] = await self.inner.pending(limit)
         return found
 
-    async def unplanned(self, latest: datetime) -> Sequence[RequestId]:
-        found: Sequence[RequestId] = await self.inner.unplanned(latest)
+    async def planned(self) -> Mapping[RequestId, tuple[int, datetime | None]]:
+        found: Mapping[RequestId, tuple[int, datetime | None]] = await self.inner.planned()
         return found
 
     async def commit(self, change: Change) -> tuple[Stored[Request], Secret | None]:

@@ -7,6 +7,8 @@ it reports, with what the audit log says of the secret: "seen", "unseen" where t
 showing, else "unknown", for anybody may write a marker into another key. One that is unseen is deleted after a time
 that the policy sets, counted from the audit line about its finding: until then people can see that the log lacks its
 end, as after a restored backup.
+
+Whoever writes to Redis can take the item away, so that a look was made to its end is sealed beside it.
 """
 
 import asyncio
@@ -25,12 +27,16 @@ from bot.domain.requests import Approved, Keyed, Request, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Agenda, Audit
+from bot.services.ports.store import Agenda, Audit, Cache
 from bot.services.requests.transitions import Transitions
 
 EVERY = timedelta(days=1)
 SECONDS = 20.0
 """After so many no further page is begun in one step: a page may take as long again, and a step has 50."""
+LATE = timedelta(hours=2)
+"""After so long without the daily look somebody keeps it from being made."""
+STEP_KEPT = timedelta(hours=1)
+_DONE, _NEXT = "strays-looked", "strays-next"
 SWEPT = timedelta(hours=1)
 """After so long nothing is on its way any more."""
 HANDED_OVER = frozenset({Action.SHOW_INTENDED, Action.SHOWN, Action.CONFIRMED})
@@ -71,7 +77,7 @@ class Said:
         return "unseen" if self.created.get(key.id) == marker.request else "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Strays:
     """Looks for keys without a record. `found` is told of each, every time, what is known of its secret."""
 
@@ -82,30 +88,49 @@ class Strays:
     agenda: Agenda
     policy: Callable[[], Policy]
     found: Callable[[str], None]
+    cache: Cache
+    _begun: datetime | None = field(default=None, init=False)
+    """When this process first saw to it."""
 
     async def begin(self) -> None:
-        """Put the first look on the agenda, unless one is there that is due earlier."""
-        await self.agenda.put(Item(ItemKind.STRAY), self.transitions.clock() + EVERY)
+        """Have the next look on the agenda for a day after the last one, whoever took it away."""
+        now = self.transitions.clock()
+        done = await self.cache.get(_DONE, str)
+        self._begun = self._begun or now
+        since = done[1] if done else self._begun
+        if now - since > EVERY + LATE:
+            log.error("keys without a record are not looked for", extra={"since": str(since)})
+        await self.agenda.put(Item(ItemKind.STRAY), max(since + EVERY, now))
 
     async def look(self, item: Item) -> datetime | None:
         """Carry out an item `STRAY`; returns when it is due again."""
         token, read, lost = item.id, {item.id}, dict[ApiKey, Marker]()
+        goes_on = await self.cache.get(_NEXT, str) if token else None
+        is_whole = not token or (goes_on is not None and goes_on[0] == token)
         ends_at = asyncio.get_running_loop().time() + SECONDS
         while True:
             try:
                 keys, token = await self.cloud.key_page(token)
             except NotFound:
-                token = ""  # it has expired: the next look begins anew
+                token, is_whole = "", False  # it has expired: the next look begins anew
                 break
             lost |= await self._lost(keys)
             if not token or token in read or asyncio.get_running_loop().time() >= ends_at:
                 break
             read.add(token)
-        if token and token not in read:  # before the long read of the log: should that fail, the look goes on
+        is_end = not token or token in read
+        if is_whole and not is_end:
+            await self._note(_NEXT, token, STEP_KEPT)
+        if not is_end:  # before the long read of the log: should that fail, the look goes on
             await self.agenda.put(Item(ItemKind.STRAY, token), self.transitions.clock())
         if lost:
             await self._report(lost)
+        if is_whole and is_end:
+            await self._note(_DONE, "", 2 * (EVERY + LATE))
         return None if item.id else self.transitions.clock() + EVERY
+
+    async def _note(self, name: str, value: str, keep: timedelta) -> None:
+        await self.cache.put(name, value, str, now=self.transitions.clock(), keep=keep)
 
     async def _lost(self, keys: Collection[ApiKey]) -> Mapping[ApiKey, Marker]:
         """Those whose marker names a request that is not there; one that cannot be read is there.

@@ -93,8 +93,8 @@ class Requests(Protocol):
         """Requests that wait for a decision, oldest first."""
         ...
 
-    async def unplanned(self, latest: datetime) -> Sequence[RequestId]:
-        """Requests whose item is not on the agenda, or due after `latest` only."""
+    async def planned(self) -> Mapping[RequestId, tuple[int, datetime | None]]:
+        """Of all requests the revision, and when their item is due then; None for one that is not on the agenda."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Requests that have something due and no place on the agenda: it was deleted, or moved beyond every deadline.
+"""Requests that have something due and no place on the agenda: it was deleted, or moved beyond their deadline.
 
 Each change of a request puts it there in the same write, so nothing else would ever look at these again: a key whose
 secret nobody viewed would live for ever, and nobody would be told.
@@ -12,46 +12,61 @@ from datetime import datetime, timedelta
 from bot.domain.deadlines import due
 from bot.domain.errors import Tampered
 from bot.domain.keys import RequestId
-from bot.domain.requests import LOOK_EVERY, Cancelled, Denied, Done, Expired, Failed
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Agenda, Clock, Requests
 
-LATEST = LOOK_EVERY + timedelta(days=1)
-"""Most items are due earlier. One that is due later is compared with its request."""
+LATE = timedelta(hours=1)
+"""How long after its deadline a request may be due: what cannot be done at once is tried again sooner."""
 log = logging.getLogger("latchkey.repair")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AgendaRepair:
     """Puts them back on the agenda."""
 
     requests: Requests
     agenda: Agenda
     clock: Clock
-    _ended: set[RequestId] = field(default_factory=set[RequestId], init=False)
-    """Requests that nothing moves any more: their records are read once only."""
+    _deadlines: dict[RequestId, tuple[int, datetime | None]] = field(
+        default_factory=dict[RequestId, tuple[int, datetime | None]], init=False
+    )
+    """By its own deadlines, when each request has to be looked at, at which revision: each record is read once only."""
+    _looked: datetime | None = field(default=None, init=False)
 
     async def look(self) -> int:
         """Look at all requests; returns how many were put back. Raises `Unavailable`."""
-        latest, put_back = self.clock() + LATEST, 0
-        for request in await self.requests.unplanned(latest):
-            if request not in self._ended:
-                with suppress(Tampered):  # it is told as one that the log contradicts, or that does not open
-                    put_back += await self._put_back(request, latest)
+        now, put_back, stuck = self.clock(), 0, list[RequestId]()
+        planned = await self.requests.planned()
+        self._deadlines = {request: known for request, known in self._deadlines.items() if request in planned}
+        for request, (rev, at) in planned.items():
+            with suppress(Tampered):  # it is told as one that the log contradicts, or that does not open
+                if await self._has_lost(request, rev, at):
+                    # At once, for its messages may wait as well.
+                    await self.agenda.put(Item(ItemKind.REQUEST, request), self.clock())
+                    put_back += 1
+            if at and self._looked and at < min(self._looked, now):
+                stuck.append(request)
         if put_back:
             log.error("requests had lost their place on the agenda", extra={"requests": put_back})
+        if stuck:  # junk hides them, or a lease that somebody planted holds them
+            about = {"requests": len(stuck), "request": stuck[0]}
+            log.error("requests have been due for an hour, and nobody takes them", extra=about)
+        self._looked = now
         return put_back
 
-    async def _put_back(self, request: RequestId, latest: datetime) -> bool:
+    async def _has_lost(self, request: RequestId, rev: int, at: datetime | None) -> bool:
+        """Whether a request whose item is due then, at this revision, would be looked at too late."""
+        if self._deadlines.get(request, (None,))[0] != rev:
+            await self._read(request)
+        if not self._is_late(request, rev, at):
+            return False
+        await self._read(request)  # it may have moved on, and its item with it
+        return self._is_late(request, rev, at)
+
+    async def _read(self, request: RequestId) -> None:
         stored = await self.requests.get(request)
-        if stored is None:
-            return False
-        if isinstance(stored.value, Denied | Cancelled | Expired | Done | Failed):
-            self._ended.add(request)
-        deadline = due(stored.value)
-        if deadline is None:
-            return False
-        is_lost = deadline <= latest
-        # At once, for its messages may wait as well. One that is due so late may have its place, and keeps it.
-        await self.agenda.put(Item(ItemKind.REQUEST, request), self.clock() if is_lost else deadline)
-        return is_lost
+        self._deadlines[request] = (stored.rev, due(stored.value)) if stored else (0, None)
+
+    def _is_late(self, request: RequestId, rev: int, at: datetime | None) -> bool:
+        known, deadline = self._deadlines[request]
+        return known == rev and deadline is not None and (at is None or at > max(deadline, self.clock()) + LATE)

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,8 +16,9 @@ from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import CatalogIndex
 from bot.services.commands import Approve, Show
-from bot.services.keys.strays import EVERY, SWEPT, Strays
+from bot.services.keys.strays import EVERY, LATE, SWEPT, Strays
 from bot.store.audit import RedisAudit
+from bot.store.moments import from_ms
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import ERIN
@@ -235,9 +236,55 @@ async def test_t5_the_look_comes_every_day(world: World) -> None:
     await strays.begin()
     await strays.begin()
 
+    assert await next_look(world) == world.clock() + EVERY
+
+
+def nobody_looks(caplog: pytest.LogCaptureFixture) -> int:
+    return caplog.messages.count("keys without a record are not looked for")
+
+
+async def test_t36_whoever_takes_the_daily_look_away_does_not_put_it_off(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    strays = world.start().services.strays
+    await strays.begin()
+    due = world.clock() + EVERY
+    for _ in range(30):
+        await lose(world, "agenda")
+        await strays.begin()
+        assert await next_look(world) == max(due, world.clock())
+        world.clock.advance(EVERY / 24)
+    assert nobody_looks(caplog) == 3, "in each hour once it is two hours late"
+
+    await world.work_now()
+    await strays.begin()
+    assert (nobody_looks(caplog), await next_look(world)) == (3, world.clock() + EVERY)
+
+
+async def test_t36_a_step_that_somebody_planted_is_no_whole_look(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def page(cloud: FakeCloud, token: str) -> tuple[Sequence[ApiKey], str]:
+        return cloud._shown(), "" if token else "last"
+
+    monkeypatch.setattr(FakeCloud, "key_page", page)
+    monkeypatch.setattr("bot.services.keys.strays.SECONDS", 0)
+    strays = world.start().services.strays
+    await strays.begin()
+    world.clock.advance(EVERY + LATE + SWEPT)
+
+    await strays.look(Item(ItemKind.STRAY, "last"))
+    await strays.begin()
+    assert nobody_looks(caplog) == 1
+
+    await world.work_now()  # from the first page on to the last
+    await strays.begin()
+    assert nobody_looks(caplog) == 1
+
+
+async def next_look(world: World) -> datetime:
     async with FakeAsyncRedis(server=world.redis) as redis:
-        due = await redis.zscore("lk:{T01}:agenda", "stray:")
-    assert due == (world.clock() + EVERY).timestamp() * 1000
+        return from_ms(await redis.zscore("lk:{T01}:agenda", "stray:") or 0)
 
 
 async def test_t5_a_log_that_cannot_be_read_in_time_keeps_no_later_page_from_being_looked_at(

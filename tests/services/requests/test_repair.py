@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bot.domain.keys import RequestId
 from bot.domain.requests import Pending, Ready, Unclaimed
 from bot.services.commands import Approve, Deny
 from bot.services.ports.store import Change
-from bot.services.requests.repair import LATEST
+from bot.services.requests.repair import LATE
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DAY, ERIN
@@ -56,8 +57,8 @@ async def test_t33_a_key_that_nobody_took_is_deleted_though_the_agenda_was(
     assert "requests had lost their place on the agenda" in caplog.messages
 
 
-@pytest.mark.parametrize("score", ["+inf", 4e12])
-async def test_t33_an_item_that_was_moved_beyond_every_deadline_is_moved_back(
+@pytest.mark.parametrize("score", ["+inf", 4e12, (build.NOW + DAY + LATE + timedelta(minutes=1)).timestamp() * 1000])
+async def test_t33_t35_an_item_that_was_moved_beyond_its_deadline_is_moved_back(
     world: World, attacker: Any, score: str | float
 ) -> None:
     await attacker.zadd(AGENDA, {ITEM: score})
@@ -86,12 +87,13 @@ async def test_t33_a_far_deadline_is_no_loss(world: World, attacker: Any) -> Non
     stored = await world.store.requests.get(R1)
     assert stored is not None
     assert isinstance(stored.value, Pending)
-    later = build.pending(expires_at=build.NOW + LATEST + timedelta(days=300))
+    later = build.pending(expires_at=build.NOW + timedelta(days=300))
     await world.store.requests.commit(Change(stored, later, later.expires_at))
 
     assert await repaired(world) == 0
     await attacker.delete(AGENDA)
-    assert await repaired(world) == 0
+    assert await repaired(world) == 1
+    await world.work_now()
     assert await attacker.zscore(AGENDA, ITEM) == later.expires_at.timestamp() * 1000
 
 
@@ -103,3 +105,56 @@ async def test_t33_one_that_does_not_open_keeps_no_other_from_its_place(world: W
     assert await repaired(world) == 1
 
     assert await attacker.zscore(AGENDA, "request:R2") is not None
+
+
+async def test_t35_a_key_that_nobody_took_is_deleted_though_its_item_was_moved_by_days(
+    world: World, attacker: Any
+) -> None:
+    await world.click(Approve(R1), ERIN)
+    await world.work_now()
+    process = world.start()
+    assert await process.services.repair.look() == 0
+    await attacker.zadd(AGENDA, {ITEM: (world.clock() + 30 * DAY).timestamp() * 1000})
+
+    assert await process.services.repair.look() == 1
+    await world.settle(2 * DAY)
+
+    assert world.cloud.live(R1) == []
+
+
+async def test_t35_what_moves_on_during_the_look_has_lost_nothing(world: World, attacker: Any) -> None:
+    repair: Any = world.start().services.repair
+    planned = repair.requests.planned
+
+    async def and_then() -> Any:
+        found = await planned()
+        await world.click(Deny(R1, "no"), ERIN)
+        await world.work_now()
+        return {request: (rev, None) for request, (rev, _) in found.items()}
+
+    repair.requests = SimpleNamespace(planned=and_then, get=world.store.requests.get)
+
+    assert await repair.look() == 0
+    assert await attacker.zscore(AGENDA, ITEM) is None
+
+
+async def test_t35_a_request_that_stays_due_because_somebody_holds_it_is_told(
+    world: World, attacker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    repair = world.start().services.repair
+    await world.work_now()
+    assert (await repair.look(), told(caplog)) == (0, [])
+    world.clock.advance(DAY + LATE / 60)
+    await attacker.hset("lk:{T01}:leases", ITEM, f"{world.clock().timestamp() * 1000 + 7_200_000:.0f}.1")
+    await world.work_now()
+    assert (await repair.look(), told(caplog)) == (0, []), "it may have become due just now"
+
+    world.clock.advance(LATE)
+    await world.work_now()
+
+    assert (await repair.look(), told(caplog)) == (0, [R1])
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    says = "requests have been due for an hour, and nobody takes them"
+    return [vars(record)["request"] for record in caplog.records if record.message == says]
