@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from prometheus_client import CollectorRegistry
-from slack_bolt.async_app import AsyncApp
 
 import handlers
-from bot import installed, server
-from bot.assembly import Parts, Services, assemble, response_url_bases
+from bot import installed, metrics, server
+from bot.assembly import Parts, Services, assemble, expose, response_url_bases
 from bot.background import Background, background
+from bot.confluent.cloud import ConfluentCloud
 from bot.connections import World, bolt, connected, policy_source, socket_mode
 from bot.domain.errors import LatchkeyError, Tampered, Throttled
 from bot.domain.policy import Policy
@@ -23,6 +23,7 @@ from bot.services.ports.store import Clock
 from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError
+from bot.slack.api.calls import KINDS, TimedApp
 from bot.slack.api.client import unreachable
 from bot.slack.api.people import unconfirmed
 from bot.slack.api.socket_mode import Sockets
@@ -54,10 +55,10 @@ log = logging.getLogger("latchkey")
 
 async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now) -> None:
     """Run until `stop`, then take no more work, finish what was begun, and close. Raises `StartupError`."""
-    async with connected(settings, clock, stop) as world, AsyncExitStack() as stack:
+    registry = CollectorRegistry()
+    async with connected(settings, clock, stop, metrics.Calls(registry)) as world, AsyncExitStack() as stack:
         if problem := installed.problem():
             log.warning(problem)
-        registry = CollectorRegistry()
         source = policy_source(settings)
         parts = assemble(settings, world, registry, source.current)
         worker = parts.services.worker
@@ -65,17 +66,19 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         await asyncio.gather(_followed(world.store), _first_catalog(worker), sign_format(world.store, world.clock))
         await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
-        await stack.enter_async_context(_surveyed(world.store, parts.services))
+        await stack.enter_async_context(_surveyed(world.store, world.cloud, parts.services))
         await stack.enter_async_context(_following(source, parts.services.policy_changes))
         watch = Watch(world.slack, lambda: _channel_problems(world, source.current()), world.clock)
         await stack.enter_async_context(_watching(watch))
         work = await stack.enter_async_context(background(grace=GRACE))
         app = _bolt(settings, world, parts, work)
+        app.acked = metrics.acks(registry, KINDS)
         socket = None
         if settings.slack_mode == "socket":
             socket = await stack.enter_async_context(socket_mode(settings, world, app))
         checks = _checks(source, world, worker, socket, watch)
-        web = server.create(None if socket else app, checks, registry, warnings=WARNINGS)
+        refresh = expose(registry, world, worker, source)
+        web = server.create(None if socket else app, checks, registry, warnings=WARNINGS, refresh=refresh)
         port = await stack.enter_async_context(server.serving(web, settings.host, settings.port))
         log.info("ready", extra={"team": world.workspace.team, "mode": settings.slack_mode, "port": port})
         await stop.wait()
@@ -257,7 +260,7 @@ async def _begun(services: Services) -> None:
 
 
 @asynccontextmanager
-async def _surveyed(store: Store, services: Services) -> AsyncGenerator[None]:
+async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> AsyncGenerator[None]:
     """Look at all records now and each hour, beside everything else, until we leave.
 
     What the audit log contradicts is left alone in any case, and told; what lost its place on the agenda gets it back.
@@ -269,6 +272,7 @@ async def _surveyed(store: Store, services: Services) -> AsyncGenerator[None]:
                 await _begun(services)
                 await services.repair.look()
                 await _records_problem(store)
+                await cloud.own_account()  # for the expiry of our own key, which the metrics tell
             except LatchkeyError as error:
                 log.warning("the records were not looked at", extra={"why": str(error)})
             await asyncio.sleep(SURVEY_SECONDS)
@@ -370,7 +374,7 @@ async def _working(worker: Worker, stop: asyncio.Event) -> AsyncGenerator[None]:
         await task
 
 
-def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> AsyncApp:
+def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> TimedApp:
     app = bolt(settings, world, process_before_response=True)
     services, worker = parts.services, parts.services.worker
     context = handlers.ListenerContext(

@@ -1,21 +1,25 @@
 """The services, put together over the adapters: what the listeners and the worker of one process use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
+from bot import installed, metrics
 from bot.connections import World
 from bot.domain.audit import Event
+from bot.domain.errors import Tampered
 from bot.domain.policy import Policy
 from bot.domain.requests import Request
-from bot.metrics import AuditLog, events_counter, refusals_counter, strays_counter
+from bot.policyfile import PolicySource
 from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Drawn, Homes, Visitors
 from bot.services.browse.key import KeyViews
 from bot.services.browse.keys import KeyLists
+from bot.services.catalog.cache import KEPT as CATALOG_KEPT
 from bot.services.catalog.cache import CatalogCache
 from bot.services.dispatch import Dispatcher, table
 from bot.services.form.validate import Validator
@@ -54,6 +58,7 @@ from bot.settings import SLACKS, Settings
 from bot.slack.api.client import Replies
 from bot.slack.api.notifier import AckedViews, SlackNotifier
 from bot.slack.api.people import SlackPeople
+from bot.store.agenda import Load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,7 @@ class Ports:
     jitter: Callable[[], float] = chance
     events_written: Callable[[Sequence[Event]], None] = lambda _: None
     stray_found: Callable[[str], None] = lambda _: None
+    click_ended: Callable[[str, str], None] = lambda _deed, _outcome: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,7 @@ def compose(ports: Ports) -> Services:
 
     publisher = Publisher(ports.posts, ports.notifier, clock)
     rows = table(decisions, forms, delivery, key_requests, reviews.keep)
-    dispatcher = Dispatcher(rows, transitions, ports.notifier, publisher, ports.inbox, cache)
+    dispatcher = Dispatcher(rows, transitions, ports.notifier, publisher, ports.inbox, cache, ports.click_ended)
 
     async def moved(request: Request) -> None:
         await homes.changed(request)
@@ -215,15 +221,8 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
     """Puts one process together over its connections. `policy` tells the policy as it is at that moment."""
     store = world.store
     hosts = frozenset(urlsplit(base).netloc for base in response_url_bases(settings))
-    replies, views = Replies(world.slack, world.session, hosts), AckedViews(world.slack)
-    refusals, strays = refusals_counter(registry), strays_counter(registry)
-    notifier = SlackNotifier(replies, views, refused=lambda surface, code: refusals.labels(surface, code).inc())
-    AuditLog(
-        registry,
-        lambda: (store.audit.head.seq, store.audit.head.hash),
-        lambda: store.audit.trouble is None,
-        lambda: len(store.audit.doubts),
-    )
+    replies, views = Replies(world.slack, world.session, hosts, world.slack.answered), AckedViews(world.slack)
+    notifier = SlackNotifier(replies, views, refused=metrics.refusals_counter(registry))
     ports = Ports(
         requests=store.requests,
         audit=store.audit,
@@ -243,10 +242,40 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         tenant=world.workspace.tenant,
         policy=policy,
         clock=world.clock,
-        events_written=events_counter(registry),
-        stray_found=lambda secret: strays.labels(secret).inc(),
+        events_written=metrics.events_counter(registry),
+        stray_found=metrics.strays_counter(registry),
+        click_ended=metrics.clicks_counter(registry),
     )
     return Parts(compose(ports), replies, views)
+
+
+def expose(
+    registry: CollectorRegistry, world: World, worker: Worker, source: PolicySource
+) -> Callable[[], Awaitable[None]]:
+    """Exports how this process and its store are; returns what brings the store's part up to date before a scrape.
+
+    None of it calls Slack or Confluent Cloud.
+    """
+    store, cloud = world.store, world.cloud
+    metrics.process_metrics(registry, installed.version())
+    metrics.audit_gauges(
+        registry,
+        lambda: (store.audit.head.seq, store.audit.head.hash),
+        lambda: store.audit.trouble is None,
+        lambda: len(store.audit.doubts),
+    )
+    metrics.worker_gauge(registry, lambda: worker.last_look)
+    metrics.policy_gauges(registry, lambda: source.loaded_at, lambda: source.problem is None)
+    metrics.own_key_gauge(registry, lambda: cloud.own_key_expires_at)
+    readings = metrics.StoreReadings(registry, Load(), store.audit.census)
+
+    async def read() -> Load:
+        load = await store.load.read(world.clock(), CATALOG_KEPT)
+        with suppress(Tampered):  # which `latchkey_audit_trusted` tells
+            await store.audit.follow()
+        return load
+
+    return partial(readings.refresh, read)
 
 
 def response_url_bases(settings: Settings) -> Sequence[str]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import aiohttp
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import installed, logs
+from bot import installed, logs, metrics
+from bot.confluent import calls as confluent_calls
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
@@ -22,6 +24,8 @@ from bot.domain.keys import Secret
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports.store import Clock
 from bot.settings import Settings, StartupError, TryAgain
+from bot.slack.api import calls as slack_calls
+from bot.slack.api.calls import CountedClient, TimedApp
 from bot.slack.api.client import Unreachable, routed
 from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Workspace, app_token_problem, introduce
@@ -48,7 +52,7 @@ log = logging.getLogger("latchkey")
 class World:
     """Connections to everything outside."""
 
-    slack: AsyncWebClient
+    slack: CountedClient
     session: aiohttp.ClientSession
     workspace: Workspace
     redis: Redis
@@ -60,16 +64,21 @@ class World:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, clock: Clock, stop: asyncio.Event | None = None) -> AsyncGenerator[World]:
+async def connected(
+    settings: Settings, clock: Clock, stop: asyncio.Event | None = None, calls: metrics.Calls | None = None
+) -> AsyncGenerator[World]:
     """Everything outside, opened and looked at once. Raises `StartupError` with one line that says what to do.
 
-    With `stop`, a Slack that has no time is waited for, `PATIENCE` at most and until that is set.
+    With `stop`, a Slack that has no time is waited for, `PATIENCE` at most and until that is set. `calls` counts calls.
     """
+    calls = calls or metrics.Calls(CollectorRegistry())
     async with AsyncExitStack() as stack:
         timeout = aiohttp.ClientTimeout(total=SLACK_SECONDS)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         token = settings.slack_bot_token.get_secret_value()
-        slack = routed(AsyncWebClient(token=token, base_url=settings.slack_api_url, session=session))
+        slack = CountedClient(token=token, base_url=settings.slack_api_url, session=session)
+        slack.answered = calls.slack(slack_calls.METHODS, slack_calls.OUTCOMES)
+        routed(slack)
         slack.retry_handlers.clear()  # a repeated post is a second post; what may be repeated, the worker repeats
         workspace = await _patiently_introduced(settings, slack, clock, stop)
         redis = await _redis(stack, settings, Keyspace(workspace.team))
@@ -80,6 +89,7 @@ async def connected(settings: Settings, clock: Clock, stop: asyncio.Event | None
                 settings.confluent_cloud_api_key,
                 Secret(settings.confluent_cloud_api_secret.get_secret_value()),
                 version=installed.version(),
+                answered=calls.confluent(confluent_calls.CALLS, confluent_calls.OUTCOMES),
             )
         )
         cloud = ConfluentCloud(client)
@@ -91,7 +101,7 @@ async def connected(settings: Settings, clock: Clock, stop: asyncio.Event | None
         yield World(slack, session, workspace, redis, store, client, cloud, clock, prober)
 
 
-def bolt(settings: Settings, world: World, *, process_before_response: bool = False) -> AsyncApp:
+def bolt(settings: Settings, world: World, *, process_before_response: bool = False) -> TimedApp:
     """A Bolt app for this workspace, without listeners."""
     workspace = world.workspace
     known = AuthorizeResult(
@@ -106,7 +116,7 @@ def bolt(settings: Settings, world: World, *, process_before_response: bool = Fa
         return known  # looked up once at the start, so that no answer waits for Slack
 
     secret = settings.slack_signing_secret
-    return AsyncApp(
+    return TimedApp(
         # Without a token of its own: `authorize` gives it, and Bolt warns about a second one.
         client=AsyncWebClient(base_url=settings.slack_api_url, session=world.session),
         signing_secret=secret.get_secret_value() if secret else None,

@@ -56,10 +56,11 @@ def create(
     registry: CollectorRegistry,
     *,
     warnings: frozenset[str] = frozenset(),
+    refresh: Callable[[], Awaitable[None]] | None = None,
 ) -> Starlette:
     """The app: `/healthz`, `/readyz`, `/metrics`, and `/slack/events` if `slack` is given (HTTP mode).
 
-    Checks among `warnings` are shown by `/readyz`, and leave it ready.
+    Checks among `warnings` are shown by `/readyz`, and leave it ready. `refresh` brings metrics up to date.
     """
 
     async def healthz(_: Request) -> Response:
@@ -72,6 +73,8 @@ def create(
         return JSONResponse({"ready": ready, "checks": said}, status_code=200 if ready else 503)
 
     async def metrics(_: Request) -> Response:
+        if refresh is not None:
+            await refresh()
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

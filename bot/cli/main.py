@@ -5,6 +5,7 @@ Exit codes: 0 all is well, 1 a check failed, 2 the settings or the surroundings 
 What a command needs is imported inside it, so that `latchkey --help` answers at once.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,7 +113,11 @@ def verify(
         typer.FileText | None, typer.Argument(encoding="utf-8", errors="replace", help="An export; - is stdin.")
     ] = None,
     head: Annotated[
-        str, typer.Option(metavar="N:HASH", help="A line that was there, from Latchkey's log or its metrics.")
+        str,
+        typer.Option(
+            metavar="N:HASH",
+            help="A line that was there, from Latchkey's log or its metrics; at least 13 digits of the hash.",
+        ),
     ] = "",
 ) -> None:
     """Check the hash chain of an export, or of the live log and the records that go with it.
@@ -183,8 +188,8 @@ async def _records_problem(settings: "Settings") -> str | None:
 
 def _head(text: str) -> tuple[int, str] | None:
     number, _, found = text.partition(":")
-    if text and not (number.isdigit() and found):
-        raise typer.BadParameter("it is a number, a colon and a hash", param_hint="--head")
+    if text and not (number.isdigit() and re.fullmatch(r"[0-9a-f]{13,64}", found)):
+        raise typer.BadParameter("it is a number, a colon and 13 digits or more of a hash", param_hint="--head")
     return (int(number), found) if text else None
 
 

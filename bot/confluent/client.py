@@ -5,6 +5,7 @@ a body, a header or a query.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -17,6 +18,7 @@ import stamina
 import structlog
 from pydantic import ValidationError
 
+from bot.confluent.calls import endpoint_of, outcome_of
 from bot.confluent.failures import Lost, Method, Outcome, asked_to_wait, describe, translated
 from bot.confluent.wire import Item, Page, Wire
 from bot.domain.errors import CloudRefused
@@ -63,8 +65,12 @@ class Client:
         *,
         version: str,
         transport: httpx.AsyncBaseTransport | None = None,
+        answered: Callable[[str, str, str, float], None] = lambda _method, _endpoint, _outcome, _seconds: None,
     ) -> None:
-        """`endpoint` is the base URL; `version` is ours, for the User-Agent."""
+        """`endpoint` is the base URL; `version` is ours, for the User-Agent.
+
+        `answered` is told of each attempt: method, collection, outcome (see `calls`) and seconds.
+        """
         self.key = key
         self.endpoint = endpoint.rstrip("/")
         self._http = httpx.AsyncClient(
@@ -77,6 +83,7 @@ class Client:
             mounts=dict.fromkeys(_LOOPBACK),
         )
         self._slots = asyncio.Semaphore(PARALLEL_CALLS)
+        self._answered = answered
 
     async def __aenter__(self) -> Self:
         return self
@@ -200,13 +207,16 @@ class Client:
     async def _once(
         self, method: Method, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None
     ) -> Outcome:
-        outcome: Outcome
         if method != "GET":
             await must_hold()
+        outcome: Outcome = Lost("no answer in time", sent=True)
+        begun = time.monotonic()
         try:
             outcome = await self._http.request(method, path, params=query, json=body)
         except httpx.RequestError as error:
             outcome = Lost(type(error).__name__, sent=not isinstance(error, _NEVER_SENT))
+        finally:  # also where our patience ends first
+            self._answered(method, endpoint_of(path), outcome_of(outcome), time.monotonic() - begun)
         _log.debug("confluent.call", method=method, path=path, outcome=describe(outcome))
         return outcome
 

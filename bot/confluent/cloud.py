@@ -4,7 +4,7 @@ What Confluent filters for us is checked again here: it ignores parameters that 
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from bot.confluent import inventory, places, quotas, references, wire
@@ -42,6 +42,8 @@ class ConfluentCloud:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._organization: str | None = None
+        self.own_key_expires_at: datetime | None = None
+        """When Confluent ends the key that we call with, as it said last; None is never, or not known."""
         self._shared = SharedReads()
 
     async def organization(self) -> str:
@@ -67,6 +69,7 @@ class ConfluentCloud:
                 advice=ASK_ADMINISTRATOR,
                 log="the owner of CONFLUENT_CLOUD_API_KEY cannot be read",
             )
+        self.own_key_expires_at = row.expires_at
         return Principal(row.spec.owner.id)
 
     async def must_see_all(self) -> None:

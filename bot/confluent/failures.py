@@ -142,7 +142,7 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
     if isinstance(outcome, Lost):
         return _no_answer(method, log, sent=outcome.sent)
     status = outcome.status_code
-    if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(outcome)):
+    if refuses_our_key(outcome):
         return KeyRefused(_OWN_KEY_REFUSED, changed=_NOTHING, advice=ASK_ADMINISTRATOR, log=log)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _throttled(method, outcome, log)
@@ -152,6 +152,12 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
         )
     # A redirect was not followed, so nothing happened behind it.
     return _no_answer(method, log, sent=not outcome.is_redirect)
+
+
+def refuses_our_key(response: httpx.Response) -> bool:
+    """Whether Confluent refuses the key that we sign with, or our address."""
+    status = response.status_code
+    return status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(response))
 
 
 def words(response: httpx.Response) -> str:

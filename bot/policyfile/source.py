@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class PolicySource:
     """Seconds for which a changed file must stay as it is: half of a rule list also reads well, and allows more."""
     problem: str | None = field(default=None, init=False)
     """What is wrong with the file as it is now, for which the old policy still holds; None when nothing is."""
+    loaded_at: float = field(default_factory=time.time, init=False)
+    """When the policy that holds was taken, in seconds since 1970."""
     taken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     """Set whenever another policy holds; who waits for it clears it."""
     _refused: str | None = field(default=None, init=False)
@@ -67,7 +70,7 @@ class PolicySource:
             self._refuse(error)
             return False
         if policy is not None:
-            self.policy = policy
+            self.policy, self.loaded_at = policy, time.time()
             self.taken.set()
             log.info("policy reloaded", extra={"file": str(self.path), "digest": policy.digest})
         self.problem = self._refused = None

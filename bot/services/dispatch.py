@@ -105,13 +105,16 @@ class Dispatcher:
     publisher: Publisher
     inbox: Inbox
     cache: Cache
+    ended: Callable[[str, str], None] = lambda _deed, _outcome: None
+    """Told of every click that was tried: what was to be done, and whether it is `done`, `refused`, `retried` later or
+    `failed`."""
 
     async def carry_out(self, click: Click) -> datetime | None:
         """Do it and answer. Returns when to go on, where something failed for a reason that passes.
 
         Raises only what a page could not be drawn for: it is carried out again.
         """
-        extra = {"click": click.id, "deed": click.deed.kind}
+        extra, outcome = {"click": click.id, "deed": click.deed.kind}, "done"
         try:
             async with asyncio.timeout(WITHIN):
                 page = await self._outcome(click)
@@ -120,15 +123,17 @@ class Dispatcher:
             log.warning("click failed for now", extra={**extra, "code": passing.code, "why": str(passing)})
             if not isinstance(click.deed, commands.Check | commands.Back):
                 return await self._later(click, passing)
-            page = _apology("Not done", passing.tell, click)  # the person sits in front of the form
+            page, outcome = _apology("Not done", passing.tell, click), "failed"  # the person sits in front of the form
         except LatchkeyError as error:
             if isinstance(error, Newer) and self.transitions.clock() - click.at < NEWER_WITHIN:
                 raise  # a process of that version may take it
             log.info("click refused", extra={**extra, "code": error.code, "why": str(error)})
-            page = _apology("Not done", error.tell, click)
+            page, outcome = _apology("Not done", error.tell, click), "refused"
         except Exception:
             log.exception("click failed", extra=extra)
-            page = _apology("Something went wrong", _broken(click), click)
+            page, outcome = _apology("Something went wrong", _broken(click), click), "failed"
+        if not click.answer:  # else it ended before, and Slack did not take the answer
+            self.ended(click.deed.kind, outcome)
         return None if page is None else await self._say(click, page)
 
     async def _outcome(self, click: Click) -> Page | None:
@@ -160,7 +165,9 @@ class Dispatcher:
         now, until = self.transitions.clock(), click.until or await self._deadline(click)
         again = now + backoff(click.tries, error)
         said = " ".join(filter(None, (error.happened, error.changed, error.advice)))
-        if again >= until:
+        is_over = again >= until
+        self.ended(click.deed.kind, "failed" if is_over else "retried")
+        if is_over:
             return await self._say(click, _apology("Not done", f"{said} Latchkey has stopped trying. {_LOOK}", click))
         await self.inbox.keep(replace(click, tries=click.tries + 1, until=until), until - now)
         if not click.tries:

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from bot.domain.keys import TeamId
 from bot.services.ports.store import Clock
-from bot.store.agenda import RedisAgenda, RedisHomes, RedisRefusals
+from bot.store.agenda import RedisAgenda, RedisHomes, RedisLoad, RedisRefusals
 from bot.store.audit import RedisAudit
 from bot.store.cache import RedisCache
 from bot.store.disk import Disk
@@ -35,6 +35,7 @@ class Store:
     homes: RedisHomes
     refusals: RedisRefusals
     seals: RedisSeals
+    load: RedisLoad
     disk: Disk
     keys: Keyspace
 
@@ -57,6 +58,7 @@ class Store:
             homes=RedisHomes(redis, keys),
             refusals=RedisRefusals(redis, keys, sealer),
             seals=RedisSeals(redis, keys, sealer, audit, requests, disk),
+            load=RedisLoad(redis, keys),
             disk=disk,
             keys=keys,
         )

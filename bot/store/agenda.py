@@ -1,4 +1,4 @@
-"""The agenda: what is due when, shared by all processes; how often the same was refused; and who opened Home.
+"""The agenda: what is due when, shared by all processes; how often the same was refused; who opened Home; the load.
 
 A sorted set of items by when they are due. A taken item moves to the end of its lease, so that it comes back if its
 holder dies, and stands in a hash of leases, so that an item rescheduled meanwhile waits until its holder is done.
@@ -6,8 +6,9 @@ There it has its end, and after a point its token: who renews or settles it must
 """
 
 import secrets
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -161,3 +162,50 @@ class RedisHomes:
                 self._key, "zset", lambda: self._redis.zrangebyscore(self._key, floor_ms(moment), "+inf")
             )
         return frozenset(SlackUserId(each.decode(errors="replace")) for each in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much work there is. Times are in seconds; `lag` and `oldest` are 0 where nothing waits."""
+
+    items: int = 0
+    due: int = 0
+    """Items that no process works on: those are due at the end of their lease."""
+    lag: float = 0.0
+    aside: int = 0
+    pending: int = 0
+    oldest: float = 0.0
+    catalog_at: float = 0.0
+    """When the catalog was read, in seconds since 1970; 0 for never."""
+    seconds: float = 0.0
+    """How long the store took to tell."""
+
+
+class RedisLoad:
+    """Reads the load, in one round trip. Indexes and lifetimes alone, which anyone at the store can change."""
+
+    def __init__(self, redis: Redis, keys: Keyspace) -> None:
+        self._redis: Commands = redis
+        self._keys = keys
+
+    async def read(self, now: datetime, catalog_kept: timedelta) -> Load:
+        """The load now. `catalog_kept`: how long a catalog is kept once it was read."""
+        keys, begun = self._keys, time.monotonic()
+        with translated():
+            async with self._redis.pipeline(transaction=False) as together:
+                together.zcard(keys.agenda)
+                together.zcount(keys.agenda, "-inf", floor_ms(now))
+                together.zrange(keys.agenda, 0, 0, withscores=True)
+                together.zcard(keys.aside)
+                together.zcard(keys.pending)
+                together.zrange(keys.pending, 0, 0, withscores=True)
+                together.pttl(keys.cache("catalog"))
+                items, due, first, aside, pending, oldest, left = await together.execute()
+        took = time.monotonic() - begun
+        read_at = (now - catalog_kept).timestamp() + left / 1000 if left > 0 else 0.0
+        return Load(items, due, _since(first, now), aside, pending, _since(oldest, now), read_at, took)
+
+
+def _since(first: Sequence[tuple[bytes, float]], now: datetime) -> float:
+    """Seconds since the first item of a sorted set was due, or sent; 0 where there is none, or not yet."""
+    return max(now.timestamp() - first[0][1] / 1000, 0.0) if first else 0.0

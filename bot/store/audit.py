@@ -22,6 +22,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from bot.domain.audit import Event, History
+from bot.domain.census import Census
 from bot.domain.errors import Contradicted, Tampered
 from bot.domain.keys import RequestId
 from bot.store.codec import revision
@@ -88,6 +89,7 @@ class RedisAudit:
         # What we saw last, to save a read: the scripts compare it with what is there.
         self._head = Head()
         self._history = History()
+        self.census = Census()
         self.doubts = Doubts()
         self.trouble: str | None = None
         """Why the log could not be followed the last time; None when it could."""
@@ -195,6 +197,7 @@ class RedisAudit:
             for line in page:
                 if wrong := chain.next(line):
                     raise not_ours(self._place, f"does not fit line {chain.seq}: {wrong}")
+                self.census.take(chain.seq, *_said(line))
             if chain.seq >= head.seq:
                 break
         if chain.hash != head.hash:
@@ -254,6 +257,7 @@ class RedisAudit:
             event = entry.event
             if event.request is not None:
                 self._history.add(event.request, event.action, entry.rev)
+            self.census.take(seq, event.action, event.request, event.details)
             known = {name: event.details[name] for name in _TOLD if name in event.details}
             about = {"action": event.action, "actor": event.actor, "request": event.request, "rev": entry.rev}
             log.info("audit", extra={"seq": seq, "hash": found, **about, **known})
@@ -368,7 +372,7 @@ def verify_lines(
     for at, line in enumerate(lines, 1):
         if wrong := chain.next(line) or chain.contradiction:
             return f"line {at}: {wrong}"
-        if known and known[0] == at and known[1] != chain.hash:
+        if known and known[0] == at and not chain.hash.startswith(known[1]):
             return f"line {at}: its hash is not the one that was noted, so the log was cut or replaced"
     if known and known[0] > at:
         return f"the log ends with line {at}: lines {at + 1} to {known[0]} are missing"
@@ -437,6 +441,13 @@ def _line(seq: int, prev: str, entry: Entry, sealer: Sealer) -> dict[str, object
     line["hash"] = found = _hash(prev, line)
     line["mac"] = sealer.mac(found.encode())
     return line
+
+
+def _said(line: Mapping[str, object]) -> tuple[str, str | None, Mapping[str, object]]:
+    """Action, request and details of a line that is one of the chain."""
+    request, details = line["request"], line["details"]
+    said: Mapping[str, object] = cast("Mapping[str, object]", details) if isinstance(details, dict) else {}
+    return str(line["action"]), request if isinstance(request, str) else None, said
 
 
 def _hash(prev: str, line: Mapping[str, object]) -> str:

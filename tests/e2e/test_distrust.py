@@ -1,5 +1,6 @@
 """What the operator is told when the store holds what the audit log contradicts, and when it refuses to work."""
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -115,6 +116,7 @@ async def test_t4_the_log_of_the_process_and_its_metrics_hold_the_head(
         last = lines[-1]
         noted = f"{last['seq']}:{last['hash']}"
         whole = await latchkey("audit", "verify", "--head", noted, **it.stage.environment())
+        short = await latchkey("audit", "verify", "--head", noted[: noted.index(":") + 14], **it.stage.environment())
         await store.delete(AUDIT, HEAD)
         gone = await latchkey("audit", "verify", "--head", noted, **it.stage.environment())
         unnoted = await latchkey("audit", "verify", **it.stage.environment())
@@ -126,8 +128,13 @@ async def test_t4_the_log_of_the_process_and_its_metrics_hold_the_head(
     ]
     assert told[-1]["key"] == it.our_keys()[0]
     assert "ada@acme.example" not in str(told), "reasons stay in the audit log"
-    assert f'latchkey_audit_head{{hash="{last["hash"]}"}} {float(str(last["seq"]))}' in metrics
-    assert (whole.code, gone.code, unnoted.code) == (0, 1, 1)
+    head, fingerprint = (
+        re.findall(rf"^{name} (\S+)$", metrics, re.MULTILINE)
+        for name in ("latchkey_audit_head", "latchkey_audit_head_fingerprint")
+    )
+    assert [float(each) for each in head] == [last["seq"]]
+    assert [f"{int(float(each)):013x}" for each in fingerprint] == [str(last["hash"])[:13]]
+    assert (whole.code, short.code, gone.code, unnoted.code) == (0, 0, 1, 1)
     assert f"the log ends with line 0: lines 1 to {last['seq']} are missing" in gone.err
     assert "the audit log has no line about it" in unnoted.err
     assert "the audit log has no line about it" in doctor.out

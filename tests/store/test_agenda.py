@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -354,3 +355,39 @@ async def test_a_backlog_is_looked_at_only_until_there_is_no_room(stored_here: S
     assert len(await stored_here.agenda.take(NOW, HOUR, 4)) == 4
 
     assert (await real.info("commandstats"))["cmdstat_zscore"]["calls"] <= 8
+
+
+# ------------------------------------------------------------------------------------------------------------- the load
+
+
+async def test_the_load_tells_what_waits_and_for_how_long(store: Store, redis: Any, keys: Keyspace) -> None:
+    for name, due in (("a", NOW), ("b", NOW + MINUTE), ("c", NOW + HOUR)):
+        await store.agenda.put(Item(ItemKind.CLICK, name), due)
+    await redis.zadd(keys.pending, {"r1": ceil_ms(NOW - HOUR), "r2": ceil_ms(NOW)})
+    await redis.zadd(keys.aside, {"newer:x": 0})
+    for index in (keys.pending, keys.aside):
+        await redis.pexpire(index, lifetime_ms(HOUR))
+    await redis.set(keys.cache("catalog"), b"", px=lifetime_ms(23 * HOUR))
+
+    load = await store.load.read(NOW + 2 * MINUTE, 24 * HOUR)
+
+    assert (load.items, load.due, round(load.lag)) == (3, 2, 120)
+    assert (load.pending, round(load.oldest), load.aside) == (2, 3600 + 120, 1)
+    read_at = (NOW + 2 * MINUTE - HOUR).timestamp()
+    assert read_at - 60 < load.catalog_at <= read_at, "within the minute that this test may take"
+
+
+async def test_an_empty_store_and_a_plan_for_later_are_no_load(store: Store) -> None:
+    assert replace(await store.load.read(NOW, 24 * HOUR), seconds=0) == agenda.Load()
+
+    await store.agenda.put(A, NOW + HOUR)
+
+    assert (await store.load.read(NOW, 24 * HOUR)).lag == 0
+
+
+async def test_what_is_worked_on_is_due_when_its_lease_ends(store: Store) -> None:
+    await store.agenda.put(A, NOW)
+    (lease,) = await store.agenda.take(NOW + MINUTE, MINUTE, 1)
+
+    assert (await store.load.read(NOW + MINUTE, 24 * HOUR)).due == 0
+    assert round((await store.load.read(lease.until + MINUTE, 24 * HOUR)).lag) == 60

@@ -2,8 +2,9 @@
 
 import json
 import re
+import time
 from asyncio import IncompleteReadError
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -43,6 +44,8 @@ _PASSING = {
     "team_added_to_org",
 }
 """What passes without us: Slack's own trouble, a workspace on its way to an organization, or a limit of the network."""
+RESPONSE_URL = "response_url"
+"""What posts to one are counted as, among the methods of the Web API."""
 _AWAY = "Slack did not answer. Nothing was changed. Try again in a minute."
 _UNREADABLE = "Slack's answer cannot be read"
 _LONGEST = 1024 * 1024
@@ -110,11 +113,15 @@ def ephemeral(text: str, blocks: Sequence[Block]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """Answers to clicks and commands. `hosts` are those that a response_url may point at."""
+    """Answers to clicks and commands. `hosts` are those that a response_url may point at.
+
+    `answered` is told of each post to one: `response_url`, outcome and seconds, as `calls.CountedClient` tells.
+    """
 
     client: AsyncWebClient
     session: aiohttp.ClientSession
     hosts: frozenset[str]
+    answered: Callable[[str, str, float], None] = lambda _method, _outcome, _seconds: None
 
     async def send(self, to: SlackUserId, reply: ReplyTo, text: str, blocks: Sequence[Block] = ()) -> None:
         """Say something that only `to` sees: by response_url, else in the channel, else in the DM with Latchkey."""
@@ -153,13 +160,17 @@ class Replies:
         is_sandbox = urlsplit(self.client.base_url).scheme == "http"
         if parts.scheme != "https" and not is_loopback(parts.hostname or "") and not is_sandbox:
             raise Undeliverable("cleartext_response_url", lasting=True)
+        outcome, begun = "no_answer", time.monotonic()
         try:
             way = proxy_for(address)
             async with self.session.post(address, json=body, allow_redirects=False, proxy=way) as answer:
-                said = await _head(answer)
-                return UrlAnswer(answer.status, answer.content_type, said)
+                said = UrlAnswer(answer.status, answer.content_type, await _head(answer))
+                outcome = said.outcome
+                return said
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Undeliverable(type(error).__name__, lasting=False) from None
+        finally:
+            self.answered(RESPONSE_URL, outcome, time.monotonic() - begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +180,15 @@ class UrlAnswer:
     status: int
     content_type: str
     body: bytes
+
+    @property
+    def outcome(self) -> str:
+        """How the post ended, for metrics."""
+        if self.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return "rate_limited"
+        if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return "error"
+        return "ok" if self.refusal is None else "refused"
 
     @property
     def refusal(self) -> str | None:

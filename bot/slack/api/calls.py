@@ -1,0 +1,105 @@
+"""Calls of Slack as they are counted, by method and outcome; and Slack's own calls of us, by how long they wait."""
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, cast
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.domain.errors import LatchkeyError, Throttled, TokenRefused, Undeliverable
+from bot.slack.api.client import RESPONSE_URL, translated
+
+OUTCOMES = ("ok", "refused", "unauthorized", "rate_limited", "error", "no_answer")
+OTHER = "other"
+METHODS = (
+    "apps.connections.open",
+    "auth.test",
+    "chat.postEphemeral",
+    "chat.postMessage",
+    "chat.update",
+    "conversations.info",
+    "conversations.members",
+    "usergroups.users.list",
+    "users.info",
+    "users.lookupByEmail",
+    "views.open",
+    "views.publish",
+    "views.push",
+    "views.update",
+    RESPONSE_URL,
+    OTHER,
+)
+"""What a running Latchkey calls; an answer to a click goes to its response_url."""
+KINDS = ("command", "button", "submit", "options", "shortcut", "event", OTHER)
+"""What Slack sends."""
+_KINDS = {
+    "block_actions": "button",
+    "view_submission": "submit",
+    "view_closed": "submit",
+    "block_suggestion": "options",
+    "shortcut": "shortcut",
+    "message_action": "shortcut",
+    "event_callback": "event",
+}
+
+
+class CountedClient(AsyncWebClient):
+    """The SDK's client. `answered` is told of each call: method, outcome, seconds."""
+
+    answered: Callable[[str, str, float], None] = staticmethod(lambda *_: None)
+
+    async def api_call(self, api_method: str, **options: Any) -> Any:  # noqa: ANN401 - as the SDK has it
+        """Call a method, and count how it ended."""
+        outcome, begun = "no_answer", time.monotonic()
+        try:
+            untyped: Any = super()
+            answer = await untyped.api_call(api_method, **options)
+            outcome = "ok"
+        except SlackApiError as error:
+            outcome = outcome_of(translated(error))
+            raise
+        except (AttributeError, TypeError, ValueError, RecursionError):
+            outcome = "error"  # no answer that the SDK can read
+            raise
+        finally:
+            self.answered(api_method if api_method in METHODS else OTHER, outcome, time.monotonic() - begun)
+        return answer
+
+
+class TimedApp(AsyncApp):
+    """Bolt's app. `acked` is told of everything that it answers: kind, seconds, and whether it was an answer."""
+
+    acked: Callable[[str, float, bool], None] = staticmethod(lambda *_: None)
+
+    async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
+        """Carry out what Slack sent, and tell how long Slack had to wait for the answer."""
+        begun = time.monotonic()
+        response = await super().async_dispatch(req)
+        if response.status != HTTPStatus.UNAUTHORIZED:  # else anyone may have sent it
+            is_answer = response.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            self.acked(kind_of(req.body), time.monotonic() - begun, is_answer)
+        return response
+
+
+def kind_of(body: object) -> str:
+    """One of `KINDS`."""
+    found = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+    return "command" if "command" in found else _KINDS.get(str(found.get("type")), OTHER)
+
+
+def outcome_of(error: LatchkeyError) -> str:
+    """The outcome that an error of ours means: one of `OUTCOMES`."""
+    match error:
+        case Throttled():
+            return "rate_limited"
+        case TokenRefused():
+            return "unauthorized"
+        case Undeliverable():
+            return "refused"
+        case _:
+            return "error"
