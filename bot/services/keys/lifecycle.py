@@ -93,7 +93,9 @@ class Lifecycle:
         claimed = replace(living, life=replace(living.life, former=begun))
         held, _ = await self.transitions.commit(stored, claimed, *intent, extra=With(durable=is_first))
         try:
-            outcome = await self.orphans.delete_intended(living, key, is_first=is_first)
+            # A key that was gone when its time had not come was deleted by no try of ours, however many there were.
+            is_others = is_first or await self.origin.was_gone(key, former.until)
+            outcome = await self.orphans.delete_intended(living, key, is_first=is_others)
         except (Unavailable, Unknown, CloudRefused) as error:
             again = replace(begun, retry_at=now + backoff(former.tries, error))
             await self.transitions.commit(held, replace(living, life=replace(living.life, former=again)))

@@ -53,6 +53,12 @@ class Origin:
             log.warning("the record of a key cannot be read", extra={"key": key.id, "why": str(error)})
             return None
 
+    async def was_gone(self, key: ApiKey, by: datetime) -> bool:
+        """Whether the request that made this key says that it was deleted before that moment."""
+        stored = await self.maker(key)
+        state = stored.value if stored else None
+        return isinstance(state, Retired) and state.deleted_at is not None and state.deleted_at < by
+
     async def ended(self, key: ApiKey, why: str, by: Person | None = None) -> None:
         """The key is deleted at Confluent. `why` is a sentence for people."""
 

@@ -18,6 +18,7 @@ from tests.services.world import World, a_world, check_audit
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, HOUR
 from tests.support.fakes import FakeCloud, FakeSlack
+from tests.support.faults import Fault
 
 OLD = KeyId("KEY0000000000099")
 SECOND = timedelta(seconds=1)
@@ -227,6 +228,23 @@ async def test_a_key_that_two_rotations_replaced_is_said_to_be_deleted_once() ->
         ends = [(line["request"], line["action"]) for line in lines]
         assert ends.count((one, "key:deleted")) == ends.count((two, "key:found-gone")) == 1
         assert [action for _, action in ends].count("key:deleted") == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_BEFORE])
+async def test_an_old_key_that_was_deleted_before_its_time_is_found_gone_whatever_a_try_came_to(fault: Fault) -> None:
+    async with a_world() as world:
+        await rotated(world)
+        old = world.cloud.minted[OLD]
+        old.deleted_at = world.clock()
+        await world.start().services.origin.ended(old.key, "Dana deleted it.", DANA)
+        world.plan.faults, world.plan.calls = {("cloud.delete_key", 0): fault}, []
+
+        await world.settle(3 * DAY)
+
+        assert world.plan.calls.count("cloud.delete_key") == 2
+        ends = [line["action"] for line in await world.audit() if dict(line["details"]).get("key") == OLD]
+        assert ends.count("key:found-gone") == 1
+        assert "key:deleted" not in ends, "it was deleted a day before Latchkey tried"
 
 
 @dataclass(slots=True)
