@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from bot.domain.audit import Action
+from bot.domain.deadlines import due
 from bot.domain.errors import CloudRefused, NotFound, Tampered, Unavailable
 from bot.domain.keys import ApiKey, KeyId, Marker, RequestId
 from bot.domain.policy import Policy
@@ -149,7 +150,17 @@ class Strays:
                     about = {"key": key.id, "owner": key.owner, "marker": str(marker), "state": stored.value.kind}
                     log.warning("a key has a record that does not know it", extra=about)
                     self.found("denied")
+                else:
+                    await self._remind(key, stored.value)
         return lost
+
+    async def _remind(self, key: ApiKey, request: Request) -> None:
+        """Have a request looked at that was due long ago: its record may have been hidden from every other look."""
+        deadline, now = due(request), self.transitions.clock()
+        if deadline and deadline < now - LATE:
+            about = {"key": key.id, "request": request.ask.id, "due": str(deadline)}
+            log.error("a key is past its deadline, and nobody looks at its request", extra=about)
+            await self.agenda.put(Item(ItemKind.REQUEST, request.ask.id), now)
 
     def _is_denied(self, key: ApiKey, request: Request) -> bool:
         """Whether the key's request says that there is no such key, as after a failover that lost its last steps."""

@@ -282,6 +282,28 @@ async def test_t36_a_step_that_somebody_planted_is_no_whole_look(
     assert nobody_looks(caplog) == 1
 
 
+async def test_t36_a_record_that_was_hidden_from_every_other_look_is_worked_on_where_its_key_is_found(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    record, process = "lk:{T01}:request:R1", world.start()
+    async with FakeAsyncRedis(server=world.redis) as redis:
+        await redis.rename(record, "hidden")
+        await lose(world, "agenda")
+        world.clock.advance(2 * EVERY)
+        assert await process.services.repair.look() == 0
+        await redis.rename("hidden", record)
+
+        await process.services.strays.look(FIRST)
+        await process.services.strays.look(FIRST)
+        await world.work_now()
+
+    assert world.cloud.live(R1) == []
+    assert caplog.messages.count("a key is past its deadline, and nobody looks at its request") == 2
+    caplog.clear()
+    await process.services.strays.look(FIRST)
+    assert caplog.messages == []
+
+
 async def next_look(world: World) -> datetime:
     async with FakeAsyncRedis(server=world.redis) as redis:
         return from_ms(await redis.zscore("lk:{T01}:agenda", "stray:") or 0)
