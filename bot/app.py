@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -16,8 +17,10 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.connections import World, bolt, connected, policy_source, socket_mode
 from bot.domain.errors import LatchkeyError, Tampered, Throttled
 from bot.domain.policy import Policy
+from bot.health import Check, Health, watched
 from bot.policyfile import PolicySource
 from bot.services.agenda import Item, ItemKind
+from bot.services.catalog.cache import KEPT as CATALOG_KEPT
 from bot.services.keys.expiry import Backstop, ExpirySupport
 from bot.services.ports.store import Clock
 from bot.services.requests.policy_changes import PolicyChanges
@@ -44,10 +47,10 @@ SURVEY_SECONDS = 3600.0
 """Between two looks at all records."""
 REVISIT_AGAIN = 30.0
 """Seconds until waiting requests are looked at once more under a new policy."""
-LOOKED_WITHIN = 10.0
-"""Seconds since the worker last read its agenda, beyond which this process is not ready."""
-WARNINGS = frozenset({"disk", "replicas", "channels", "records", "format"})
-"""Checks that leave this process ready."""
+TURNED_WITHIN = 10.0
+"""Seconds since the worker's loop last came round, beyond which this process is not ready."""
+LATE = 60.0
+"""Seconds: how late the agenda may be, which all processes share."""
 _SHOWN = 100
 """Characters of a key in Redis: anyone who can write there chooses its name."""
 log = logging.getLogger("latchkey")
@@ -76,13 +79,15 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         socket = None
         if settings.slack_mode == "socket":
             socket = await stack.enter_async_context(socket_mode(settings, world, app))
-        checks = _checks(source, world, worker, socket, watch)
+        health = Health(_checks(source, world, worker, socket, watch), registry)
+        await stack.enter_async_context(watched(health))
         refresh = expose(registry, world, worker, source)
-        web = server.create(None if socket else app, checks, registry, warnings=WARNINGS, refresh=refresh)
+        web = server.create(None if socket else app, health, registry, refresh=refresh)
         port = await stack.enter_async_context(server.serving(web, settings.host, settings.port))
         log.info("ready", extra={"team": world.workspace.team, "mode": settings.slack_mode, "port": port})
         await stop.wait()
         log.info("stopping")
+        health.is_stopping = True
 
 
 async def doctor(settings: Settings) -> int:
@@ -399,23 +404,32 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> T
 
 def _checks(
     source: PolicySource, world: World, worker: Worker, socket: Sockets | None, watch: Watch
-) -> Mapping[str, server.Check]:
-    def looking() -> str | None:
-        seen = worker.last_look
-        late = seen is None or (world.clock() - seen).total_seconds() > LOOKED_WITHIN
-        return "the worker does not read its agenda" if late else None
+) -> Mapping[str, Check]:
+    """What `/readyz` shows. None of them asks Slack or Confluent, for anyone may ask for them."""
+
+    def turning() -> str | None:
+        seen = worker.turned_at
+        return "the worker has stopped" if seen is None or time.monotonic() - seen > TURNED_WITHIN else None
 
     return {
         "store": lambda: must_take_writes(world.redis, world.store.keys),
+        "audit": lambda: audit_problem(world.store),
+        "worker": turning,
+        "agenda": lambda: _agenda_problem(world),
         "disk": lambda: world.store.disk.problem(world.redis),
         "replicas": lambda: world.store.disk.replicas_problem(world.redis),
         "clock": lambda: clock_problem(world.redis),
-        "audit": lambda: audit_problem(world.store),
         "records": world.store.requests.problem,
         "format": lambda: format_problem(world.store),
-        "worker": looking,
         "slack": socket.problem if socket else lambda: None,
         "token": lambda: watch.aged(watch.token),
         "channels": lambda: watch.aged(watch.channels),
+        "confluent": lambda: world.client.trouble,
         "policy": lambda: source.problem and f"the file does not hold, the former policy stays: {source.problem}",
     }
+
+
+async def _agenda_problem(world: World) -> str | None:
+    """Whether work waits that nobody takes up. Raises `Unavailable`."""
+    load = await world.store.load.read(world.clock(), CATALOG_KEPT)
+    return f"work has been due for {load.lag:.0f} s: all processes together do not keep up" if load.lag > LATE else None

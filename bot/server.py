@@ -6,9 +6,9 @@ import re
 import resource
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TypeAlias, cast
+from typing import cast
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -21,10 +21,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from bot.domain.errors import LatchkeyError
+from bot.health import Health
 
 BODY_LIMIT = 1024 * 1024  # bytes; the largest view Slack sends is 250 kB
-CHECK_SECONDS = 2.0
 HEADER_SECONDS = 10.0
 """How long a connection may take until its next request has begun with whole headers."""
 REQUEST_SECONDS = 20.0
@@ -42,9 +41,6 @@ SHUTDOWN_SECONDS = 5
 log = logging.getLogger(__name__)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
-Check: TypeAlias = Callable[[], Awaitable[str | None] | str | None]
-"""Looks at one thing that we need: None when it is well, else the reason in a few words that hold no secret."""
-
 
 class CannotListen(Exception):
     """The address cannot be bound. `str` is one line that says which setting to change."""
@@ -52,25 +48,24 @@ class CannotListen(Exception):
 
 def create(
     slack: AsyncApp | None,
-    checks: Mapping[str, Check],
+    health: Health,
     registry: CollectorRegistry,
     *,
-    warnings: frozenset[str] = frozenset(),
     refresh: Callable[[], Awaitable[None]] | None = None,
-) -> Starlette:
+) -> ASGIApp:
     """The app: `/healthz`, `/readyz`, `/metrics`, and `/slack/events` if `slack` is given (HTTP mode).
 
-    Checks among `warnings` are shown by `/readyz`, and leave it ready. `refresh` brings metrics up to date.
+    `refresh` brings metrics up to date.
     """
 
     async def healthz(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
+        why = health.dead()
+        return PlainTextResponse("ok\n") if why is None else PlainTextResponse(f"{why}\n", status_code=503)
 
     async def readyz(_: Request) -> Response:
-        reasons = await asyncio.gather(*(_reason(check) for check in checks.values()))
-        ready = not any(reason for name, reason in zip(checks, reasons, strict=True) if name not in warnings)
-        said = {name: reason or "ok" for name, reason in zip(checks, reasons, strict=True)}
-        return JSONResponse({"ready": ready, "checks": said}, status_code=200 if ready else 503)
+        found = await health.verdict()
+        status = 200 if found.is_ready else 503
+        return JSONResponse({"ready": found.is_ready, "checks": found.checks}, status_code=status)
 
     async def metrics(_: Request) -> Response:
         if refresh is not None:
@@ -81,19 +76,6 @@ def create(
     if slack is not None:
         routes.append(Route("/slack/events", _slack_events(slack), methods=["POST"]))
     return Starlette(routes=routes)
-
-
-async def _reason(check: Check) -> str:
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            found = check()
-            return (await found if isinstance(found, Awaitable) else found) or ""
-    except TimeoutError:
-        return f"no answer within {CHECK_SECONDS:g} s"
-    except LatchkeyError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - a check that fails in any way is a check that failed
-        return type(error).__name__
 
 
 def _slack_events(slack: AsyncApp) -> Callable[[Request], Awaitable[Response]]:

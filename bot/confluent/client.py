@@ -19,7 +19,7 @@ import structlog
 from pydantic import ValidationError
 
 from bot.confluent.calls import endpoint_of, outcome_of
-from bot.confluent.failures import Lost, Method, Outcome, asked_to_wait, describe, translated
+from bot.confluent.failures import Lost, Method, Outcome, asked_to_wait, describe, translated, trouble_of
 from bot.confluent.wire import Item, Page, Wire
 from bot.domain.errors import CloudRefused
 from bot.domain.keys import Secret
@@ -82,6 +82,8 @@ class Client:
             transport=transport,
             mounts=dict.fromkeys(_LOOPBACK),
         )
+        self.trouble: str | None = None
+        """What the last answer says of Confluent or of our key; None when both were well."""
         self._slots = asyncio.Semaphore(PARALLEL_CALLS)
         self._answered = answered
 
@@ -184,9 +186,11 @@ class Client:
         async with self._slots:
             try:
                 async with asyncio.timeout(seconds):
-                    return await work()
+                    outcome = await work()
             except TimeoutError:
-                return Lost(f"no answer in {seconds:.0f} s", sent=True)
+                outcome = Lost(f"no answer in {seconds:.0f} s", sent=True)
+        self.trouble = trouble_of(outcome)
+        return outcome
 
     async def _repeatedly(
         self, method: Method, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None

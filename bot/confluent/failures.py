@@ -160,6 +160,17 @@ def refuses_our_key(response: httpx.Response) -> bool:
     return status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and _is_about_our_key(response))
 
 
+def trouble_of(outcome: Outcome) -> str | None:
+    """What an outcome says of Confluent or of our key, for operators; None where it says nothing of either."""
+    if isinstance(outcome, httpx.Response) and outcome.is_success:
+        return None
+    error = translated("GET", "", outcome)
+    if isinstance(error, CloudRefused):
+        return None
+    did = "refused Latchkey's own key, or its address" if isinstance(error, KeyRefused) else "gave no proper answer"
+    return f"Confluent Cloud {did} the last time: {describe(outcome)}"
+
+
 def words(response: httpx.Response) -> str:
     """What Confluent says about a refusal, on one line and at most 500 characters; the status when it says nothing."""
     return _clean(_failure(response).words, _WORDS_LENGTH) or _status_line(response.status_code)

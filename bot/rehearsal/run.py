@@ -20,6 +20,7 @@ from bot.domain.errors import LatchkeyError
 from bot.domain.keys import Cluster
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
+from bot.health import Health
 from bot.rehearsal.confluent import ConfluentSteps, sweep
 from bot.rehearsal.console import Console, Skipped
 from bot.rehearsal.findings import error_name
@@ -203,7 +204,8 @@ async def _listening(settings: Settings, world: World, ears: Ears) -> AsyncGener
     app = bolt(settings, world)
     ears.listen(app)
     if settings.slack_mode == "http":
-        web = server.create(app, {}, CollectorRegistry())
+        registry = CollectorRegistry()
+        web = server.create(app, Health({}, registry), registry)
         async with server.serving(web, settings.host, settings.port):
             yield
         return

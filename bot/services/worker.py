@@ -5,6 +5,7 @@ Every process runs it. An item is taken with a lease; a process that dies leaves
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -125,6 +126,8 @@ class Worker:
     moved: Callable[[Request], Awaitable[None]] = _nobody_watches
     """Told of every request that somebody moved."""
     last_look: datetime | None = field(default=None, init=False)
+    turned_at: float | None = field(default=None, init=False)
+    """When the loop last came round, by the clock that nobody sets: with too much to do, it still does."""
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
     _held: dict[asyncio.Task[None], Lease] = field(default_factory=dict[asyncio.Task[None], Lease], init=False)
     """The lease under which each works, until it is lost, or to be settled."""
@@ -147,6 +150,7 @@ class Worker:
 
     async def _round(self) -> bool:
         """Start what is due, as far as there is room. Returns whether anything was started."""
+        self.turned_at = time.monotonic()
         await self._renew_all()
         room = AT_ONCE - len(self._running)
         if room <= 0 or (self.bell.is_rush and self._looked_lately()):

@@ -4,7 +4,7 @@ import json
 import httpx
 import pytest
 
-from bot.confluent.failures import Lost, asked_to_wait, coded_words, describe, reference, translated, words
+from bot.confluent.failures import Lost, asked_to_wait, coded_words, describe, reference, translated, trouble_of, words
 from bot.domain.errors import CloudRefused, KeyRefused, LatchkeyError, Unavailable, Unknown
 from tests.confluent.fake import DATA, NEW_SECRET
 
@@ -190,3 +190,22 @@ def test_a_server_error_after_a_create_quotes_no_body() -> None:
 
 def test_nobody_waits_longer_than_an_hour() -> None:
     assert asked_to_wait(httpx.Response(429, headers={"Retry-After": "9" * 400})) == 3600
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (httpx.Response(200), None),
+        (httpx.Response(404, json={"errors": [{"status": "404"}]}), None),
+        (httpx.Response(403, json={"errors": [{"status": "403"}]}), None),
+        (httpx.Response(401), "refused Latchkey's own key"),
+        (httpx.Response(403, json={"error": {"code": 403}}), "refused Latchkey's own key"),
+        (httpx.Response(429), "gave no proper answer the last time: 429"),
+        (httpx.Response(503), "gave no proper answer the last time: 503"),
+        (Lost("ConnectTimeout", sent=False), "gave no proper answer the last time: ConnectTimeout"),
+    ],
+)
+def test_an_outcome_is_the_trouble_of_confluent_or_of_nobody(outcome: httpx.Response | Lost, said: str | None) -> None:
+    found = trouble_of(outcome)
+
+    assert found is None if said is None else said in (found or "")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.domain.keys import TeamId
@@ -10,7 +9,7 @@ from bot.store.keyspace import Keyspace
 from sandbox.cast import TEAM
 from sandbox.gate import Gate
 from tests.support.clusters import cluster
-from tests.support.processes import actions, audit_of, creates, crew, in_time, reached, take_secret, until
+from tests.support.processes import actions, audit_of, creates, crew, in_time, reached, readiness, take_secret, until
 from tests.support.sentinels import staying_master, watched
 
 KEYS = Keyspace(TeamId(TEAM))
@@ -56,8 +55,7 @@ async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forg
         async with staying_master(former):  # and takes writes
             await redis.ask(redis.ports[0], "SENTINEL", "failover", "main")
             promoted = await redis.promoted(former)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-                ready = await client.get("/readyz")
+            ready = await readiness(port, lambda answer: answer.json()["checks"]["replicas"] != "ok")
             await it.approve()
             await it.erin.see("Latchkey's store keeps too few copies of its data")
             assert it.our_keys() == []

@@ -109,18 +109,27 @@ async def test_people_are_sent_to_the_administrator_while_slack_refuses_our_toke
         assert await it.audit("secret:show-intended") == []
 
 
-async def test_a_probe_of_readiness_asks_slack_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_nothing_that_anyone_may_ask_for_asks_slack_or_confluent(
+    tmp_path: Path, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO", "latchkey")
-    async with play(tmp_path) as it, httpx.AsyncClient() as client:
+    async with play(tmp_path, mode=mode) as it, httpx.AsyncClient() as client:
         (port,) = (vars(record)["port"] for record in caplog.records if record.message == "ready")
         calls = it.stage.slack.workspace.outgoing
         assert {"auth.test", "conversations.info"} <= {call.kind for call in calls}  # what the start looked at
-        known = len(calls)
+        known, asked = len(calls), list(it.stage.organization.journal)
         it.stage.slack.faults.answers = "token revoked"  # nor does an answer of Slack change the last verdict
         for _ in range(20):
             answer = await client.get(f"http://127.0.0.1:{port}/readyz")
             assert (answer.status_code, answer.json()["checks"]["channels"]) == (200, "ok")
+            assert answer.json()["checks"]["confluent"] == "ok"
+            for path in ("/healthz", "/metrics"):
+                assert (await client.get(f"http://127.0.0.1:{port}{path}")).is_success
+            answer = await client.post(f"http://127.0.0.1:{port}/slack/events", data={"command": "/apikey"})
+            assert answer.status_code == (401 if mode == "http" else 404)
         assert [call.kind for call in calls[known:]] == []
+        assert list(it.stage.organization.journal) == asked
 
 
 async def test_a_form_that_changed_meanwhile_is_drawn_all_the_same(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from slack_sdk.signature import SignatureVerifier
 from starlette.types import ASGIApp
 
 from bot import server
+from bot.health import DEAD_AFTER, Check, Health
 
 ROOT = Path(__file__).parents[2]
 SIGNING_SECRET = "made-up-signing-secret"
@@ -40,13 +41,18 @@ def slack() -> AsyncApp:
     return app
 
 
+def a_web(slack: AsyncApp | None = None, checks: Mapping[str, Check] | None = None) -> ASGIApp:
+    registry = CollectorRegistry()
+    return server.create(slack, Health(checks or {}, registry), registry)
+
+
 def client(app: ASGIApp) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
 
 
 @pytest.fixture
 async def http(slack: AsyncApp) -> AsyncIterator[httpx.AsyncClient]:
-    async with client(server.create(slack, {}, CollectorRegistry())) as it:
+    async with client(a_web(slack)) as it:
         yield it
 
 
@@ -124,73 +130,34 @@ async def test_slack_events_are_posted(http: httpx.AsyncClient) -> None:
 
 
 async def test_socket_mode_has_no_slack_events() -> None:
-    async with client(server.create(None, {}, CollectorRegistry())) as http:
+    async with client(a_web()) as http:
         assert (await post(http, COMMAND, signed(COMMAND))).status_code == 404
 
 
-async def well() -> None:
-    return None
-
-
-async def unwell() -> str:
-    return "Redis does not answer"
-
-
-async def broken() -> None:
-    raise ConnectionError("redis://u:password@cache")
-
-
-async def hanging() -> None:
-    await asyncio.Event().wait()
-
-
-async def test_ready_when_every_check_is_well() -> None:
-    async with client(server.create(None, {"redis": well, "slack": well}, CollectorRegistry())) as http:
-        answer = await http.get("/readyz")
-
-    assert answer.status_code == 200
-    assert answer.json() == {"ready": True, "checks": {"redis": "ok", "slack": "ok"}}
-
-
-async def test_not_ready_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "CHECK_SECONDS", 0.0)
-    checks = {"slack": well, "redis": unwell, "audit": broken, "confluent": hanging}
-    async with client(server.create(None, checks, CollectorRegistry())) as http:
-        answer = await http.get("/readyz")
-        alive = await http.get("/healthz")
-
-    assert answer.status_code == 503
-    assert answer.json() == {
-        "ready": False,
-        "checks": {
-            "slack": "ok",
-            "redis": "Redis does not answer",
-            "audit": "ConnectionError",
-            "confluent": "no answer within 0 s",
-        },
-    }
-    assert alive.status_code == 200
-
-
-async def test_a_warning_is_said_and_leaves_it_ready() -> None:
-    async def archived() -> str:
-        return "The channel C01 is archived: choose another one. (looked at 12 s ago)"
-
-    checks, warnings = {"redis": well, "channels": archived}, frozenset({"channels"})
-    async with client(server.create(None, checks, CollectorRegistry(), warnings=warnings)) as http:
+async def test_readiness_and_health_are_the_verdict_of_the_checks() -> None:
+    said, registry, now = dict[str, str | None](store=None, policy="line 2: a typo"), CollectorRegistry(), [0.0]
+    checks = {name: lambda name=name: said[name] for name in said}
+    health = Health(checks, registry, lambda: now[0])
+    async with client(server.create(None, health, registry)) as http:
         ready = await http.get("/readyz")
-    async with client(server.create(None, checks | {"redis": unwell}, CollectorRegistry(), warnings=warnings)) as http:
+        said["store"], now[0] = "full", 10.0
         not_ready = await http.get("/readyz")
+        alive, now[0] = await http.get("/healthz"), now[0] + DEAD_AFTER
+        dead, metrics = await http.get("/healthz"), await http.get("/metrics")
 
-    assert (ready.status_code, not_ready.status_code) == (200, 503)
-    assert ready.json() == {"ready": True, "checks": {"redis": "ok", "channels": await archived()}}
-    assert not_ready.json()["checks"] == {"redis": await unwell(), "channels": await archived()}
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"ready": True, "checks": {"store": "ok", "policy": "line 2: a typo"}},
+    )
+    assert (not_ready.status_code, not_ready.json()["checks"]["store"]) == (503, "full")
+    assert (alive.status_code, dead.status_code, dead.text) == (200, 503, "store: full\n")
+    assert 'latchkey_check_failing{check="store"} 1.0' in metrics.text
 
 
 async def test_metrics_are_those_of_the_registry() -> None:
     registry = CollectorRegistry()
     Counter("latchkey_clicks", "Clicks.", registry=registry).inc()
-    async with client(server.create(None, {}, registry)) as http:
+    async with client(server.create(None, Health({}, registry), registry)) as http:
         answer = await http.get("/metrics")
 
     assert "latchkey_clicks_total 1.0" in answer.text
@@ -198,7 +165,7 @@ async def test_metrics_are_those_of_the_registry() -> None:
 
 
 async def test_serves_on_the_port_it_says_and_stops() -> None:
-    app = server.create(None, {}, CollectorRegistry())
+    app = a_web()
     async with server.serving(app, "127.0.0.1", 0) as port, httpx.AsyncClient() as http:
         assert (await http.get(f"http://127.0.0.1:{port}/healthz")).text == "ok\n"
 
@@ -207,7 +174,7 @@ async def test_serves_on_the_port_it_says_and_stops() -> None:
 
 
 async def test_leaves_the_signals_alone() -> None:
-    app, before = server.create(None, {}, CollectorRegistry()), signal.getsignal(signal.SIGTERM)
+    app, before = a_web(), signal.getsignal(signal.SIGTERM)
 
     async with server.serving(app, "127.0.0.1", 0) as port, httpx.AsyncClient() as http:
         await http.get(f"http://127.0.0.1:{port}/healthz")
@@ -234,7 +201,7 @@ async def test_a_request_that_runs_is_finished_before_the_end() -> None:
         await nobody_listens(port)
         go_on.set()
 
-    app = server.create(None, {"slow": slow}, CollectorRegistry())
+    app = a_web(None, {"slow": slow})
     async with httpx.AsyncClient() as http, asyncio.TaskGroup() as group:
         async with server.serving(app, "127.0.0.1", 0) as port:
             asked = group.create_task(http.get(f"http://127.0.0.1:{port}/readyz"))
@@ -246,7 +213,7 @@ async def test_a_request_that_runs_is_finished_before_the_end() -> None:
 
 
 async def test_a_port_in_use_is_one_line() -> None:
-    app = server.create(None, {}, CollectorRegistry())
+    app = a_web()
     async with server.serving(app, "127.0.0.1", 0) as port:
         with pytest.raises(server.CannotListen) as raised:
             async with server.serving(app, "127.0.0.1", port):
@@ -259,7 +226,7 @@ async def test_a_port_in_use_is_one_line() -> None:
 
 async def test_a_host_that_is_not_ours_is_one_line() -> None:
     with pytest.raises(server.CannotListen, match=r"^Cannot listen on 192\.0\.2\.1, port 0: "):
-        async with server.serving(server.create(None, {}, CollectorRegistry()), "192.0.2.1", 0):
+        async with server.serving(a_web(), "192.0.2.1", 0):
             pass
 
 
@@ -304,7 +271,7 @@ async def test_t20_what_is_not_sent_in_time_is_not_waited_for(
     slack: AsyncApp, sent: bytes, limit: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(server, limit, 0.05)
-    async with server.serving(server.create(slack, {}, CollectorRegistry()), "127.0.0.1", 0) as port:
+    async with server.serving(a_web(slack), "127.0.0.1", 0) as port:
         async with wires(port, sent=sent) as (wire,):
             assert await ended(wire) == b""
         monkeypatch.undo()
@@ -315,7 +282,7 @@ async def test_t20_what_is_not_sent_in_time_is_not_waited_for(
 
 async def test_t20_a_connection_that_asks_for_nothing_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEADER_SECONDS", 0.05)
-    app = server.create(None, {}, CollectorRegistry())
+    app = a_web()
     async with server.serving(app, "127.0.0.1", 0) as port, wires(port, sent=ASKED) as (wire,):
         assert (await ended(wire)).endswith(b"ok\n")
 
@@ -325,7 +292,7 @@ async def test_t20_in_a_full_house_who_waits_longest_makes_room(
     slack: AsyncApp, sent: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 4 + server.RESERVED)
-    app = server.create(slack, {}, CollectorRegistry())
+    app = a_web(slack)
     async with server.serving(app, "127.0.0.1", 0) as port, wires(port, 30, sent=sent) as many:
         await asyncio.gather(*(ended(each) for each in many[:20]))
         assert await status_of(port, "/healthz") == 200
@@ -333,35 +300,43 @@ async def test_t20_in_a_full_house_who_waits_longest_makes_room(
     assert caplog.messages.count("as many connections as there is room for") == 1
 
 
-async def test_t20_while_all_are_worked_for_only_health_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_t20_while_all_are_worked_for_only_health_is_answered(
+    slack: AsyncApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 2 + server.RESERVED)
     arrived, go_on = asyncio.Semaphore(0), asyncio.Event()
 
-    async def slow() -> None:
+    @slack.command("/slow")
+    async def slow(ack: AsyncAck) -> None:
         arrived.release()
         await go_on.wait()
+        await ack("done")
 
-    app = server.create(None, {"slow": slow}, CollectorRegistry())
-    question = ASKED.replace(b"healthz", b"readyz")
-    async with server.serving(app, "127.0.0.1", 0) as port, wires(port, 2, sent=question) as busy:
+    body = COMMAND.replace("apikey", "slow")
+    head = "".join(f"{name}: {value}\r\n" for name, value in signed(body).items())
+    question = f"POST /slack/events HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n{head}\r\n{body}".encode()
+    async with server.serving(a_web(slack), "127.0.0.1", 0) as port, wires(port, 2, sent=question) as busy:
         for _ in busy:
             await arrived.acquire()
-        asked = ("/healthz", "/metrics", "/slack/events")
-        assert [await status_of(port, path) for path in asked] == [200, 200, 503]
+        asked = ("/healthz", "/readyz", "/metrics", "/slack/events")
+        assert [await status_of(port, path) for path in asked] == [200, 200, 200, 503]
         go_on.set()
-        await asyncio.gather(*(each[0].readuntil(b"ready") for each in busy))
-        assert await status_of(port, "/slack/events") == 404
+        await asyncio.gather(*(each[0].readuntil(b"done") for each in busy))
+        assert await status_of(port, "/slack/events") == 405
 
 
 PROGRAM = """
 import asyncio, logging, resource, sys
 from prometheus_client import CollectorRegistry
 from bot import server
+from bot.health import Health
 
 async def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
-    async with server.serving(server.create(None, {}, CollectorRegistry()), "127.0.0.1", 0) as port:
+    registry = CollectorRegistry()
+    web = server.create(None, Health({}, registry), registry)
+    async with server.serving(web, "127.0.0.1", 0) as port:
         print(port, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
@@ -393,7 +368,7 @@ async def test_t20_four_hundred_connections_stop_no_process_with_256_descriptors
 async def test_t21_half_sent_requests_at_the_end_are_one_line_at_most(
     slack: AsyncApp, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = server.create(slack, {}, CollectorRegistry())
+    app = a_web(slack)
     async with AsyncExitStack() as clients:
         async with server.serving(app, "127.0.0.1", 0) as port:
             many = await clients.enter_async_context(wires(port, 5, sent=sent))

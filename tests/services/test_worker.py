@@ -233,6 +233,15 @@ async def test_an_item_of_another_kind_goes_to_who_does_it_and_comes_back_when_t
     assert await shop.due_in() == timedelta(days=1)
 
 
+async def test_a_worker_that_has_no_room_still_turns(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.services.worker.AT_ONCE", 0)
+    assert shop.worker.turned_at is None
+
+    assert not await shop.worker._round()
+
+    assert (shop.worker.last_look, shop.worker.turned_at is None) == (None, False)
+
+
 async def test_an_agenda_that_cannot_be_read_is_read_again(
     shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -225,7 +225,11 @@ async def play(
     """A stage with one bot, and Dana and Erin at their clients. `policy` is the text of a policy file."""
     if policy:
         (folder / POLICY_FILE).write_text(policy)
-    with mock.patch("bot.services.worker.POLL", LOOK_EVERY), mock.patch("bot.services.worker.LEASE", NEVER_OVER):
+    with (
+        mock.patch("bot.services.worker.POLL", LOOK_EVERY),
+        mock.patch("bot.services.worker.LEASE", NEVER_OVER),
+        mock.patch("bot.health.FRESH", 0),
+    ):
         async with stage(folder, manners=manners) as here, bot_of(here, mode=mode, redis_url=redis_url):
             yield Play(here, here.slack.person("U0DANA"), here.slack.person("U0ERIN"))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import httpx
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as ConnectionFailed
 
@@ -282,6 +283,20 @@ async def moving_name(to: OwnRedis) -> AsyncGenerator[MovingName]:
     async with await asyncio.start_server(name.lead, "127.0.0.1", 0) as server:
         name.port = server.sockets[0].getsockname()[1]
         yield name
+
+
+async def readiness(port: int, when: Callable[[httpx.Response], bool]) -> httpx.Response:
+    """What `/readyz` of a bot answers once it is so: for a second, it gives the answer before."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        answer = await client.get("/readyz")
+        try:
+            async with asyncio.timeout(SECONDS):
+                while not when(answer):
+                    await asyncio.sleep(0.05)
+                    answer = await client.get("/readyz")
+        except TimeoutError:
+            raise AssertionError(f"waited in vain for another readiness than {answer.text}") from None
+    return answer
 
 
 @asynccontextmanager
