@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from benchmarks.acks import a_pending, working
 from benchmarks.measured import bench, bolt_app
 from bot import logs
+from bot.health import Health
 from bot.server import create, serving
 from bot.slack.payloads import ids
 from bot.store.moments import utc_now
@@ -56,9 +57,10 @@ async def latchkey(requests: int) -> AsyncGenerator[AsyncApp]:
 async def serve(which: str, requests: int) -> None:
     """Until standard input ends."""
     logs.configure("INFO")
+    registry = CollectorRegistry()
     async with (
         {"bare": bare, "latchkey": latchkey}[which](requests) as app,
-        serving(create(app, {}, CollectorRegistry()), "127.0.0.1", 0) as port,
+        serving(create(app, Health({}, registry), registry), "127.0.0.1", 0) as port,
     ):
         print(port, flush=True)
         await asyncio.to_thread(sys.stdin.read)

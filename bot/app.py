@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from prometheus_client import CollectorRegistry
@@ -39,8 +39,9 @@ from bot.store.keyspace import REQUEST_KEPT
 from bot.store.moments import utc_now
 from bot.store.seals import Seals
 
-GRACE = 25.0
-"""Seconds for running work when we are asked to stop, the worker's included; orchestrators should wait 30."""
+GRACE = 20.0
+"""Seconds for running work when we are asked to stop, the worker's included. Before it, answers have LATCHKEY_DRAIN and
+five seconds to get out: with the default, orchestrators should wait 30."""
 CATALOG_SECONDS = 5.0
 """How long the start waits for the first reading of the catalog."""
 SURVEY_SECONDS = 3600.0
@@ -67,7 +68,7 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         worker = parts.services.worker
         await _must_have_all_keys(world.store)
         await asyncio.gather(_followed(world.store), _first_catalog(worker), sign_format(world.store, world.clock))
-        await stack.enter_async_context(_working(worker, stop))
+        ending = await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
         await stack.enter_async_context(_surveyed(world.store, world.cloud, parts.services))
         await stack.enter_async_context(_following(source, parts.services.policy_changes))
@@ -88,6 +89,9 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         await stop.wait()
         log.info("stopping")
         health.is_stopping = True
+        if socket is None:  # proxies have to notice before they find nobody
+            await asyncio.sleep(settings.latchkey_drain)
+        ending()
 
 
 async def doctor(settings: Settings) -> int:
@@ -367,15 +371,20 @@ async def _first_catalog(worker: Worker) -> None:
 
 
 @asynccontextmanager
-async def _working(worker: Worker, stop: asyncio.Event) -> AsyncGenerator[None]:
-    """The worker, until `stop`; should it ever fail, the whole process stops, for another one to take over."""
-    task = asyncio.create_task(worker.run(stop), name="worker")
+async def _working(worker: Worker, stop: asyncio.Event) -> AsyncGenerator[Callable[[], None]]:
+    """The worker, until what this gives is called; should it ever fail, the whole process is asked to stop."""
+    ending = asyncio.Event()
+    task = asyncio.create_task(worker.run(ending), name="worker")
     task.add_done_callback(lambda _: stop.set())
-    try:
-        yield
-    finally:
-        stop.set()
+
+    def end() -> None:
+        ending.set()
         worker.bell.ring()
+
+    try:
+        yield end
+    finally:
+        end()
         await task
 
 

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from bot.health import Health
@@ -75,7 +75,21 @@ def create(
     routes = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
     if slack is not None:
         routes.append(Route("/slack/events", _slack_events(slack), methods=["POST"]))
-    return Starlette(routes=routes)
+    return _closing(Starlette(routes=routes), health)
+
+
+def _closing(app: ASGIApp, health: Health) -> ASGIApp:
+    """Ask clients for another connection once we stop: one that is kept alive leads here, whatever a proxy knows."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def last(message: Message) -> None:
+            if message["type"] == "http.response.start" and health.is_stopping:
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await app(scope, receive, last)
+
+    return answer
 
 
 def _slack_events(slack: AsyncApp) -> Callable[[Request], Awaitable[Response]]:

@@ -106,6 +106,12 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8080, ge=0, le=65535, description="Use a whole number up to 65535; 0 takes any free port."
     )
+    latchkey_drain: float = Field(
+        default=5.0,
+        ge=0,
+        le=300,
+        description="Use seconds up to 300: how long it still answers in HTTP mode after it was asked to stop.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Say DEBUG, INFO, WARNING or ERROR."
     )

@@ -14,6 +14,7 @@ from bot.confluent import calls as confluent_calls
 from bot.domain.audit import Action, Event
 from bot.domain.census import KEY_STATES, REQUEST_STATES, Census
 from bot.domain.errors import Unavailable
+from bot.health import Health
 from bot.slack.api import calls as slack_calls
 from bot.store.agenda import Load
 
@@ -40,6 +41,7 @@ class Exposed:
         self.readings = metrics.StoreReadings(registry, Load(), self.census)
         self.last_look: datetime | None = None
         self.expires_at: datetime | None = None
+        Health({"store": lambda: None}, registry)
         metrics.process_metrics(registry, "1.2.3")
         metrics.audit_gauges(registry, lambda: (7, "f" * 64), lambda: True, lambda: 2)
         metrics.worker_gauge(registry, lambda: self.last_look)
