@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import NotFound
+from bot.domain.keys import RequestId
 from bot.domain.kinds import Kind
 from bot.domain.requests import LOOK_EVERY, Retired, Shown
 from bot.services.agenda import Item, ItemKind
@@ -83,6 +84,32 @@ async def test_a_key_so_new_that_a_list_may_not_have_it_is_not_given_up() -> Non
         await looked(world, after=timedelta(minutes=1))
 
         assert isinstance(await world.state(), Shown)
+
+
+async def test_a_request_extends_a_key_once_and_a_key_that_is_not_ours_not_at_all() -> None:
+    async with a_world() as world:
+        key = world.cloud.add(build.a_key(kind=Kind.KAFKA))
+        await world.seed(build.shown(key=key, terms=build.terms(lifetime=timedelta(days=7))))
+        await world.work_now()
+        origin, other = world.start().services.origin, build.a_key("KEYOTHER00000001", "")
+        first, second = RequestId("R8"), RequestId("R9")
+
+        async def extended(by: RequestId, days: int) -> timedelta:
+            assert await origin.extended(key, build.NOW + timedelta(days=days), by)
+            state = await world.state()
+            assert isinstance(state, Shown)
+            assert state.life.ends_at is not None
+            return state.life.ends_at - build.NOW
+
+        assert not await origin.was_extended(key, first)
+        assert await extended(first, 30) == timedelta(days=30)
+        assert await extended(first, 90) == timedelta(days=30), "it was done already"
+        assert await origin.was_extended(key, first)
+        assert await extended(second, 90) == timedelta(days=90)
+        assert not await origin.was_extended(key, first)
+
+        assert not await origin.extended(other, build.NOW + timedelta(days=30), first)
+        assert not await origin.was_extended(other, first)
 
 
 async def test_a_key_that_the_request_no_longer_has_is_nobodys_to_miss() -> None:

@@ -10,9 +10,10 @@ from bot.domain.keys import Operation, RequestId
 from bot.domain.policy import Policy, Rule
 from bot.domain.requests import Failed, Offered, Pending, Ready, Terms
 from bot.services.commands import Approve, Show
+from bot.services.requests.policy_changes import difference, under
 from tests.services.world import World, a_world
 from tests.support import build
-from tests.support.build import DAY, ERIN, FEMI
+from tests.support.build import DAY, ERIN, FEMI, HOUR
 from tests.support.faults import Fault, Plan
 
 R1 = RequestId("R1")
@@ -172,10 +173,21 @@ async def lines(world: World, action: str) -> list[Any]:
 FORBIDDEN = policy(forbid="Ask <the platform team>.")
 
 
-@pytest.mark.parametrize("new", [FORBIDDEN, policy(approvals=0), policy(approvals=3)])
-async def test_t27_what_nobody_can_approve_any_more_ends_and_its_requester_is_told(new: Policy) -> None:
+@pytest.mark.parametrize(
+    ("new", "operation"),
+    [
+        (FORBIDDEN, Operation.CREATE),
+        (policy(approvals=0), Operation.CREATE),
+        (policy(approvals=3), Operation.CREATE),
+        (FORBIDDEN, Operation.DELETE),
+    ],
+)
+async def test_t27_what_nobody_can_approve_any_more_ends_and_its_requester_is_told(
+    new: Policy, operation: Operation
+) -> None:
     async with a_world() as world:
-        await world.seed(waiting())
+        makes_key = operation is Operation.CREATE
+        await world.seed(waiting(ask=build.an_ask(operation=operation, key=None if makes_key else build.a_key())))
         await world.work_now()
 
         await reload(world, new)
@@ -184,6 +196,7 @@ async def test_t27_what_nobody_can_approve_any_more_ends_and_its_requester_is_to
         assert isinstance(state, Failed)
         assert "The policy changed: " in state.happened
         assert "(rule: keys)" in state.happened
+        assert state.changed == ("Nothing was created." if makes_key else "The key stays as it is.")
         drawn = {versions[-1][0]: versions[-1][1].kind for versions in world.slack.messages.values()}
         assert drawn == dict.fromkeys(["card", "asked", "outcome"], "failed")
         (line,) = await lines(world, "request:failed")
@@ -256,6 +269,37 @@ async def test_t27_a_policy_that_changes_nothing_for_a_request_is_on_record_and_
         assert (state.policy, state.changed, state.drawn, state.terms.claim) == ("new", "", 0, 2 * DAY)
         assert {place: len(versions) for place, versions in world.slack.messages.items()} == shown
         assert await lines(world, "request:terms-changed") == []
+
+
+def test_t27_reminders_are_planned_anew_only_where_the_policy_changes_them() -> None:
+    before = waiting(replace(RULE, remind=(2 * HOUR,)), rounds=2, next_round=build.NOW + 5 * HOUR)
+
+    other = under(before, replace(before.terms, claim=2 * DAY), "new")
+    earlier = under(before, replace(before.terms, remind=(HOUR, 3 * HOUR)), "new")
+
+    assert other.next_round == build.NOW + 5 * HOUR
+    assert earlier.next_round == build.NOW + 3 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("operation", "read"),
+    [(Operation.CREATE, "Expires: never → after 7 days."), (Operation.EXTEND, "Expires: never → after 7 days.")]
+    + [(each, "") for each in (Operation.EDIT, Operation.DELETE)],
+)
+def test_t27_a_lifetime_is_told_where_a_key_begins_one(operation: Operation, read: str) -> None:
+    before = RULE.terms(policy().table)
+
+    ask = build.an_ask(operation=operation)
+
+    assert difference(ask, replace(before, lifetime=None), replace(before, lifetime=7 * DAY)) == read
+
+
+def test_t27_when_a_key_is_made_is_told_where_one_is_made() -> None:
+    before = RULE.terms(policy().table)
+    now = replace(before, mint="on_claim")
+
+    assert difference(build.an_ask(), before, now) == "Created: on approval → when its requester views the secret."
+    assert difference(build.an_ask(operation=Operation.DELETE), before, now) == ""
 
 
 async def test_t27_what_cannot_be_looked_at_now_is_looked_at_again() -> None:
