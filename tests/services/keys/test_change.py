@@ -456,3 +456,15 @@ async def test_t3_an_intent_that_may_not_be_on_disk_is_written_again_before_its_
         assert isinstance(await world.state(request), Done)
         assert [change.durable for change in world.history if change.after.kind == "working"] == [True, True]
         assert [effect.what for effect in world.effects] == ["edit"]
+
+
+async def test_a_deletion_that_another_process_wrote_down_is_not_told_of_again_by_a_slower_one() -> None:
+    async with a_world(Plan({("cloud.delete_key", 0): Fault.PAUSE_AFTER})) as world:
+        await a_key(world)
+
+        request = RequestId(await world.click(Delete(KEY, "CONFIRM")))
+        await world.settle(HOUR)
+
+        assert isinstance(await world.state(request), Done)
+        assert [line["action"] for line in await world.audit()].count("key:deleted") == 1
+        await check_audit(world)

@@ -98,6 +98,21 @@ async def test_the_old_key_goes_though_its_deletion_fails_at_the_very_end_of_the
         await check_audit(world)
 
 
+async def test_an_old_key_that_could_not_be_deleted_is_tried_again_a_little_later() -> None:
+    async with a_world(Plan({("cloud.delete_key", 0): Fault.ERROR_BEFORE})) as world:
+        await a_key(world)
+
+        former = (await rotated(world, overlap_days=0)).life.former
+        assert former is not None
+        assert (former.tries, former.deleted_at) == (1, None)
+        assert former.retry_at is not None
+        assert former.retry_at > world.clock()
+        assert OLD in world.cloud.live()
+
+        await world.settle(HOUR)
+        assert OLD not in world.cloud.live()
+
+
 async def test_a_deletion_that_takes_many_tries_is_in_the_audit_log_once() -> None:
     vain = Plan({("cloud.delete_key", nth): Fault.ERROR_BEFORE for nth in range(40) if nth != 20})
     async with a_world(vain) as world:
