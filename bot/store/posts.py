@@ -36,7 +36,7 @@ class RedisPosts:
         key = self._keys.posts(request)
 
         async def read() -> dict[bytes, bytes]:
-            async with self._redis.pipeline(transaction=True) as both:
+            async with self._redis.pipeline() as both:
                 both.hgetall(key)
                 both.pexpire(key, REQUEST_KEPT)
                 found, _ = await both.execute()
@@ -61,7 +61,7 @@ class RedisPosts:
         sealed = POST.seal(self._sealer, (PostRecord(**asdict(post)),), self._place(request, field))
         key = self._keys.posts(request)
         with translated():
-            async with self._redis.pipeline(transaction=True) as both:
+            async with self._redis.pipeline() as both:
                 both.hset(key, field, sealed)
                 both.pexpire(key, REQUEST_KEPT)
                 await both.execute()

@@ -1,0 +1,60 @@
+from dataclasses import dataclass
+from typing import Any
+
+from bot.store import Store
+from bot.store.cache import LARGE, REMEMBERED
+from bot.store.sealing import Sealer
+from tests.store.given import NOW
+from tests.support.build import HOUR
+
+
+async def put(store: Store, name: str, value: str) -> None:
+    await store.cache.put(name, value, str, now=NOW, keep=HOUR)
+
+
+async def test_what_another_process_put_since_counts(store: Store, other: Store) -> None:
+    await put(store, "users", "old")
+    assert await other.cache.get("users", str) == ("old", NOW)
+
+    await put(other, "users", "new")
+
+    assert await store.cache.get("users", str) == ("new", NOW)
+
+
+async def test_a_large_copy_is_a_copy_too(store: Store, other: Store) -> None:
+    await put(store, "catalog", "x" * LARGE)
+
+    assert await other.cache.get("catalog", str) == ("x" * LARGE, NOW)
+
+
+@dataclass
+class Counting:
+    """A sealer that counts what it opens."""
+
+    sealer: Sealer
+    opened: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sealer, name)
+
+    def open(self, *sealed: Any) -> bytes:
+        self.opened += 1
+        return self.sealer.open(*sealed)
+
+
+async def test_a_process_opens_again_only_what_it_has_not_had_for_the_longest_time(
+    store: Store, sealer: Sealer
+) -> None:
+    counting = Counting(sealer)
+    store.cache._sealer = counting  # type: ignore[assignment]
+    for number in range(REMEMBERED):
+        await put(store, f"copy {number}", "value")
+
+    await put(store, "copy 0", "other")  # the oldest is now the newest
+    await put(store, "one more", "value")
+    for name in ("copy 0", "copy 2", "one more"):
+        assert await store.cache.get(name, str)
+    assert counting.opened == 0
+
+    assert await store.cache.get("copy 1", str) == ("value", NOW)
+    assert counting.opened == 1
