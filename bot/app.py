@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from prometheus_client import CollectorRegistry
 
 import handlers
-from bot import installed, metrics, server
+from bot import installed, logs, metrics, server
 from bot.assembly import Parts, Services, assemble, expose, response_url_bases
 from bot.background import Background, background
 from bot.confluent.cloud import ConfluentCloud
@@ -296,10 +296,15 @@ async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> 
 
 @asynccontextmanager
 async def _reloading(source: PolicySource) -> AsyncGenerator[None]:
-    """Follow the policy file until we leave: when it changes, and at once on SIGHUP."""
+    """Follow the policy file until we leave: when it changes, and on SIGHUP, which reopens the audit feed, too."""
     done, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def rung() -> None:
+        logs.reopen()
+        source.ring()
+
     task = asyncio.create_task(source.run(done), name="policy")
-    loop.add_signal_handler(signal.SIGHUP, source.ring)
+    loop.add_signal_handler(signal.SIGHUP, rung)
     try:
         yield
     finally:

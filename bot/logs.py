@@ -1,5 +1,7 @@
 """Logs: one JSON object a line on stderr (or plain text on a terminal), with every secret taken out.
 
+What the audit log is told goes to a feed of its own as well, where one is asked for: always JSON, whatever the level.
+
 Secrets have no business in a log call. The redaction here is for the day when one gets there all the same: in a
 library's message, in a `repr`, in the text of an exception.
 """
@@ -7,9 +9,12 @@ library's message, in a `repr`, in the text of an exception.
 import contextlib
 import json
 import logging
+import os
 import re
 import sys
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
@@ -25,6 +30,11 @@ NO_CONNECTION = "Failed to connect"
 """How the SDK's message begins at each try of Socket Mode that leads nowhere, every ten seconds while Slack is away."""
 
 GONE = "[redacted]"
+AUDIT = logging.getLogger("latchkey.audit")
+"""Told of each audit line; see docs/audit.md."""
+STDOUT = "stdout"
+FULL_AGAIN = 60.0
+"""Seconds between two lines that say that the feed cannot be written."""
 
 _PATTERNS = (
     # Confluent's secrets: today's form, and the one before July 2025, which is nothing but base64. Sixty-four
@@ -50,10 +60,11 @@ def redact(text: str) -> str:
     return text
 
 
-def configure(level: str, *, stream: TextIO | None = None) -> None:
+def configure(level: str, *, stream: TextIO | None = None, audit: str = "") -> None:
     """Send all logs, structlog's and the standard library's, through redaction to `stream` (default: stderr).
 
-    `level` is a name that `logging` knows. May be called again; the last call holds.
+    `level` is a name that `logging` knows. `audit` is where the audit feed goes: `stdout`, a file, or "" for nowhere.
+    May be called again; the last call holds. Raises OSError for a file that cannot be opened.
     """
     target = sys.stderr if stream is None else stream
     shared: list[Processor] = [
@@ -76,11 +87,31 @@ def configure(level: str, *, stream: TextIO | None = None) -> None:
     handler = _Handler(target)
     handler.addFilter(_is_worth_hearing)
     handler.setFormatter(_formatter(shared, pretty=target.isatty()))
+    handler.setLevel(level)
     logging.root.handlers = [handler]
     logging.root.setLevel(level)
+    _feed(shared, audit)
     logging.captureWarnings(capture=True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+
+
+def reopen() -> None:
+    """Open the file of the audit feed anew, should it have been renamed: for a SIGHUP."""
+    for handler in AUDIT.handlers:
+        if isinstance(handler, AppendingHandler):
+            handler.reopen()
+
+
+def _feed(shared: list[Processor], audit: str) -> None:
+    for former in AUDIT.handlers:
+        former.close()
+    AUDIT.handlers, AUDIT.level = [], logging.NOTSET
+    if audit:
+        feed = _Handler(sys.stdout) if audit == STDOUT else AppendingHandler(Path(audit))
+        feed.setFormatter(_formatter(shared, pretty=False))
+        AUDIT.addHandler(feed)
+        AUDIT.setLevel(logging.INFO)  # however little is to be heard of anything else
 
 
 def bolt_logger() -> logging.Logger:
@@ -155,3 +186,69 @@ class _Handler(logging.StreamHandler[TextIO]):
         place = {"logger": record.name, "where": f"{record.filename}:{record.lineno}"}
         with contextlib.suppress(OSError, ValueError):
             self.stream.write(json.dumps(line | place) + "\n")
+
+
+class AppendingHandler(logging.Handler):
+    """Appends to a file, each line by one write, so that processes may share it; opens it anew once it was renamed.
+
+    It never raises: the audit log is in the store, and an effect must not fail because a disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError when the file cannot be opened."""
+        super().__init__()
+        self._path, self._fd, self._is_torn, self._told_at = path, -1, False, float("-inf")
+        self._open()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append the line; what cannot be written is left out, and said once a minute."""
+        try:
+            line = self.format(record).encode() + b"\n"
+            if self._was_moved():
+                self._open()
+            self._write(line)
+        except Exception as error:  # noqa: BLE001 - nothing that goes wrong here may reach who writes an audit line
+            self._complain(error)
+
+    def reopen(self) -> None:
+        """Open the file anew. What goes wrong shows with the next line."""
+        with self.lock or contextlib.nullcontext(), contextlib.suppress(OSError):
+            self._open()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        super().close()
+
+    def _open(self) -> None:
+        fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._is_torn = fd, False
+
+    def _was_moved(self) -> bool:
+        if self._fd < 0:
+            return True
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            return True
+        here = os.fstat(self._fd)
+        return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
+
+    def _write(self, line: bytes) -> None:
+        whole = b"\n" + line if self._is_torn else line
+        written = os.write(self._fd, whole)
+        self._is_torn = written < len(whole)
+        if self._is_torn:
+            raise OSError(None, "only a part of the line could be written")
+
+    def _complain(self, error: Exception) -> None:
+        if time.monotonic() - self._told_at < FULL_AGAIN:
+            return
+        self._told_at = time.monotonic()
+        why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+        says = "the audit feed cannot be written: its lines are in the audit log alone"
+        logging.getLogger("latchkey").error(says, extra={"file": str(self._path), "why": why})

@@ -102,6 +102,9 @@ class Settings(BaseSettings):
         description="Use the id of the approvals channel (C… or G…): it ends the link to the channel.",
     )
 
+    latchkey_audit_log: str = Field(
+        default="", description="Say stdout, or name a file that Latchkey may append to; leave it unset for neither."
+    )
     host: str = Field(default="127.0.0.1", description="Use an address of this machine; 0.0.0.0 is all of them.")
     port: int = Field(
         default=8080, ge=0, le=65535, description="Use a whole number up to 65535; 0 takes any free port."

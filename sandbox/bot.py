@@ -18,7 +18,7 @@ def main() -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code."""
     try:
         settings = load()
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, audit=settings.latchkey_audit_log)
         asyncio.run(_run(settings, SandboxClock(Path(os.environ["SANDBOX_CLOCK"]))))
     except (SettingsError, StartupError, CannotListen, LatchkeyError) as error:
         sys.stderr.write(f"{error}\n")

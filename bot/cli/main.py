@@ -37,7 +37,7 @@ def run() -> None:
 
     It finishes what it is doing; a second signal ends it at once.
     """
-    complete(_until_stopped(terminal.settings()))
+    complete(_until_stopped(terminal.settings(feed=True)))
 
 
 @app.command()

@@ -39,10 +39,10 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(1) from None
 
 
-def settings() -> "Settings":
-    """The settings; logs are set up as they say. Ends the program where they will not do."""
+def settings(*, feed: bool = False) -> "Settings":
+    """The settings; sets up logs as they say, with `feed` the audit feed, too. Ends the program where they won't do."""
     from bot import logs
-    from bot.settings import SettingsError, load, unknown_variables
+    from bot.settings import Settings, SettingsError, load, unknown_variables
 
     for line in unknown_variables():
         typer.echo(line, err=True)
@@ -50,7 +50,11 @@ def settings() -> "Settings":
         found = load()
     except SettingsError as error:
         fail(str(error))
-    logs.configure(found.log_level)
+    try:
+        logs.configure(found.log_level, audit=found.latchkey_audit_log if feed else "")
+    except OSError as error:
+        complaint = f"{found.latchkey_audit_log} cannot be opened: {error.strerror}"
+        fail(f"LATCHKEY_AUDIT_LOG: {complaint}. {Settings.model_fields['latchkey_audit_log'].description}")
     return found
 
 

@@ -129,3 +129,29 @@ class History:
     def items(self) -> Iterator[tuple[str, str, int]]:
         """Each request with how it ended ("": it has not) and its newest revision, as `add` takes them."""
         return ((request, self._ends.get(request, ""), rev) for request, rev in self._newest.items())
+
+
+class Recent:
+    """When the audit log last spoke of each of the newest requests."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._last = dict[str, str]()
+
+    def note(self, request: object, at: str) -> str | None:
+        """Take the next line; returns when the one before was that is about the same request."""
+        if not isinstance(request, str):
+            return None
+        before = self._last.pop(request, None)
+        self._last[request] = at
+        if len(self._last) > self._most:
+            del self._last[next(iter(self._last))]
+        return before
+
+    def seconds(self, request: RequestId | None, at: datetime) -> float | None:
+        """The same for a line of ours; returns the seconds between the two, None where they are not known."""
+        before = self.note(request, at.isoformat())
+        try:
+            return max((at - datetime.fromisoformat(before)).total_seconds(), 0.0) if before else None
+        except (ValueError, TypeError):  # anyone could have written an old line, from before they were sealed
+            return None

@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from bot.domain.audit import Event, History
+from bot.domain.audit import Event, History, Recent
 from bot.domain.census import Census
 from bot.domain.errors import Contradicted, Tampered
 from bot.domain.keys import RequestId
@@ -41,7 +41,22 @@ _BODY = _OLD_BODY | {"was", "rev"}
 _CHAIN = frozenset({"prev", "hash", "mac"})
 _START = "0" * 64
 _ENCODED = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-_TOLD = ("key", "account", "marker", "rule", "policy", "tried")
+_TOLD = (
+    "operation",
+    "requester",
+    "principal",
+    "owner",
+    "kind",
+    "resource",
+    "key",
+    "account",
+    "marker",
+    "rule",
+    "policy",
+    "tried",
+    "count",
+    "reference",
+)
 """Details that go to the log of the process: ids and names of rules. Reasons and addresses stay in the audit log."""
 log = logging.getLogger("latchkey.audit")
 
@@ -90,6 +105,7 @@ class RedisAudit:
         self._head = Head()
         self._history = History()
         self.census = Census()
+        self._recent = Recent()
         self.doubts = Doubts()
         self.trouble: str | None = None
         """Why the log could not be followed the last time; None when it could."""
@@ -198,6 +214,7 @@ class RedisAudit:
                 if wrong := chain.next(line):
                     raise not_ours(self._place, f"does not fit line {chain.seq}: {wrong}")
                 self.census.take(chain.seq, *_said(line))
+                self._recent.note(line["request"], str(line["at"]))
             if chain.seq >= head.seq:
                 break
         if chain.hash != head.hash:
@@ -260,7 +277,8 @@ class RedisAudit:
             self.census.take(seq, event.action, event.request, event.details)
             known = {name: event.details[name] for name in _TOLD if name in event.details}
             about = {"action": event.action, "actor": event.actor, "request": event.request, "rev": entry.rev}
-            log.info("audit", extra={"seq": seq, "hash": found, **about, **known})
+            when = {"at": event.at.isoformat(), "seconds": self._recent.seconds(event.request, event.at)}
+            log.info("audit", extra={"seq": seq, "hash": found, **about, **when, **known})
 
     async def _entries(self, events: Sequence[Event]) -> tuple[Entry, ...]:
         """The events, with the revisions that their records have now; the log is followed as far as these."""

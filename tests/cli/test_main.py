@@ -68,6 +68,19 @@ def spawned(*args: str, environ: dict[str, str]) -> subprocess.CompletedProcess[
 # --- run ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_feed_that_cannot_be_opened_ends_the_start_with_one_line(
+    application: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LATCHKEY_AUDIT_LOG", str(tmp_path / "missing" / "audit.jsonl"))
+
+    result = latchkey("run")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"LATCHKEY_AUDIT_LOG: {tmp_path}/missing/audit.jsonl cannot be opened: No such file")
+    assert line.endswith("leave it unset for neither.")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_asks_to_stop(application: ModuleType, number: signal.Signals) -> None:
     seen: list[Settings] = []

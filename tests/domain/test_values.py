@@ -7,7 +7,7 @@ import logging
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import errors
+from bot.domain.audit import Recent
 from bot.domain.deadlines import due, end_of_life, longest_overlap
 from bot.domain.errors import CloudRefused, LatchkeyError, Throttled, Undeliverable, plain
 from bot.domain.keys import Marker, RequestId, Secret, normal_email
@@ -259,3 +260,21 @@ def test_who_shares_one_trait_is_the_same_person(shared: dict[str, Any]) -> None
 
 def test_two_people_without_an_address_are_not_the_same() -> None:
     assert not replace(build.ERIN, email="").is_same_as(replace(build.DANA, email=""))
+
+
+def test_of_many_requests_the_log_remembers_the_newest() -> None:
+    recent, at = Recent(most=2), datetime(2026, 1, 1, tzinfo=UTC)
+    for number, request in enumerate(("a", "b", "a", "c")):
+        recent.note(request, (at + timedelta(seconds=number)).isoformat())
+
+    now = at + timedelta(seconds=10)
+    assert [recent.seconds(RequestId(request), now) for request in ("a", "b")] == [8, None]
+    assert recent.seconds(None, now) is None
+
+
+@pytest.mark.parametrize("planted", ["soon", "2026-01-01", "2027-01-01T00:00:00+00:00"])
+def test_a_time_that_cannot_be_right_fails_nobody(planted: str) -> None:
+    recent, now = Recent(), datetime(2026, 1, 1, tzinfo=UTC)
+    recent.note("a", planted)
+
+    assert recent.seconds(RequestId("a"), now) in (None, 0)

@@ -3,8 +3,13 @@
 import io
 import json
 import logging
+import os
+import pty
+import subprocess
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,3 +219,154 @@ def test_a_stream_that_is_gone_does_not_fail_the_caller() -> None:
     out.close()
 
     logging.getLogger("bot.test").info("into the void")
+
+
+# ------------------------------------------------------------------------------------------------------- the audit feed
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Iterator[Path]:
+    """A file that the audit feed goes to, while nothing but warnings is heard of anything else."""
+    path = tmp_path / "audit.jsonl"
+    logs.configure("WARNING", stream=io.StringIO(), audit=str(path))
+    yield path
+    logs.configure("INFO", stream=io.StringIO())
+
+
+def fed(path: Path) -> list[int]:
+    """The numbers of the lines in a feed, each of which must be whole."""
+    return [json.loads(line)["seq"] for line in path.read_text("utf-8").splitlines()]
+
+
+def tell(*numbers: int) -> None:
+    for number in numbers:
+        logs.AUDIT.info("audit", extra={"seq": number, "hash": "ab" * 32})
+
+
+def test_the_feed_has_every_audit_line_whatever_the_level_and_appends(feed: Path) -> None:
+    heard = io.StringIO()
+    tell(1)
+    logs.configure("WARNING", stream=heard, audit=str(feed))
+
+    tell(2)
+    logging.getLogger("latchkey").info("something else")
+
+    assert fed(feed) == [1, 2]
+    assert heard.getvalue() == ""
+    line = json.loads(feed.read_text().splitlines()[0])
+    assert line | {"timestamp": ""} == {
+        "event": "audit",
+        "level": "info",
+        "logger": "latchkey.audit",
+        "timestamp": "",
+        "seq": 1,
+        "hash": "ab" * 32,
+    }
+
+
+def test_without_a_feed_the_level_holds_for_audit_lines_too(feed: Path) -> None:
+    heard = io.StringIO()
+    logs.configure("WARNING", stream=heard)
+
+    tell(1)
+
+    assert (heard.getvalue(), fed(feed)) == ("", [])
+
+
+def test_a_renamed_or_removed_feed_begins_anew(feed: Path) -> None:
+    tell(1)
+    feed.rename(feed.with_suffix(".1"))
+    tell(2)
+    feed.unlink()
+    tell(3)
+
+    assert fed(feed.with_suffix(".1")) == [1]
+    assert fed(feed) == [3]
+
+
+def test_a_hangup_lets_go_of_a_renamed_feed_before_the_next_line(feed: Path) -> None:
+    tell(1)
+    feed.rename(feed.with_suffix(".1"))
+
+    logs.reopen()
+
+    assert fed(feed) == []
+
+
+def test_a_feed_that_cannot_be_opened_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file or directory"):
+        logs.configure("INFO", stream=io.StringIO(), audit=str(tmp_path / "missing" / "audit.jsonl"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
+def test_a_full_disk_is_said_once_a_minute_and_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = io.StringIO()
+    logs.configure("INFO", stream=heard, audit="/dev/full")
+
+    tell(1, 2, 3)
+
+    said = [json.loads(line) for line in heard.getvalue().splitlines()]
+    assert [each["event"] for each in said].count("audit") == 3
+    (complaint,) = [each for each in said if each["event"] != "audit"]
+    assert (complaint["file"], complaint["why"], complaint["level"]) == (
+        "/dev/full",
+        "No space left on device",
+        "error",
+    )
+
+    monkeypatch.setattr(logs, "FULL_AGAIN", 0.0)
+    tell(4)
+
+    assert "No space left" in heard.getvalue().splitlines()[-1] + heard.getvalue().splitlines()[-2]
+    logs.configure("INFO", stream=io.StringIO())
+
+
+def test_a_line_that_was_cut_spoils_no_other(feed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda fd, data, write=os.write: write(fd, data[: len(data) // 2]))
+        tell(1)
+    tell(2)
+
+    cut, whole = feed.read_text().splitlines()
+    assert json.loads(whole)["seq"] == 2
+    with pytest.raises(ValueError, match="Unterminated"):
+        json.loads(cut)
+
+
+def test_a_folder_that_is_gone_fails_nobody(feed: Path) -> None:
+    tell(1)
+    feed.unlink()
+    feed.parent.rmdir()
+
+    tell(2)
+    logs.reopen()
+    feed.parent.mkdir()
+    tell(3)
+
+    assert fed(feed) == [3]
+
+
+PROGRAM = """
+import logging
+from bot import logs
+logs.configure("INFO", audit="stdout")
+logs.AUDIT.info("audit", extra={"seq": 1, "key": "\\x1b[31mred\\x1b[0m"})
+logging.getLogger("latchkey").warning("\\x1b[31mred\\x1b[0m")
+"""
+
+
+def at_a_terminal() -> tuple[str, str]:
+    """What the program writes to two terminals: stdout and stderr."""
+    (out, its_out), (err, its_err) = pty.openpty(), pty.openpty()
+    subprocess.run([sys.executable, "-c", PROGRAM], stdout=its_out, stderr=its_err, check=True, timeout=60)
+    return os.read(out, 65536).decode(), os.read(err, 65536).decode()
+
+
+def test_json_holds_no_escape_codes_in_a_pipe_nor_at_a_terminal() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60)
+    out, err = at_a_terminal()
+
+    for text in (done.stdout, done.stderr, out):
+        assert "\x1b" not in text
+        assert all(json.loads(line) for line in text.splitlines())
+    assert "\x1b" in err, "people at a terminal see colors"

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.store.given import added, event, pending
 from tests.support.build import TEAM
 from tests.support.stored import audit_problem
 
+SECOND = timedelta(seconds=1)
 OTHER_KEY = b"\x07" * 32
 
 
@@ -43,6 +45,38 @@ async def test_a_line_says_who_did_what_when(store: Store) -> None:
         "prev": "0" * 64,
     }
     assert await audit_problem(store) is None
+
+
+async def test_the_log_of_the_process_is_told_ids_and_times_and_no_words_of_people(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "latchkey.audit")
+    words = dict.fromkeys(("reason", "name", "description", "why", "happened"), "for ada@acme.example")
+    first = replace(event(), details={**words, "operation": "create", "resource": "lkc-dev001", "requester": "U01"})
+    second = replace(event(action=Action.APPROVED), at=first.at + 90 * SECOND, details={"rule": "production"})
+
+    await store.audit.append(first, second)
+
+    told, lines = [vars(record) for record in caplog.records], await lines_of(store)
+    for line, found in zip(lines, told, strict=True):
+        assert all(found[name] == line[name] for name in ("seq", "hash", "at", "action", "actor", "request", "rev"))
+    assert [found["seconds"] for found in told] == [None, 90]
+    assert (told[0]["operation"], told[0]["resource"], told[0]["requester"]) == ("create", "lkc-dev001", "U01")
+    assert told[1]["rule"] == "production"
+    assert "ada@acme.example" not in str(told)
+
+
+async def test_what_another_process_wrote_tells_how_long_ago_it_was(
+    store: Store, redis: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "latchkey.audit")
+    await store.audit.append(event())
+    other = Store.open(redis, Sealer([bytes(range(32))]), TEAM)
+    await other.audit.follow()
+
+    await other.audit.append(replace(event(action=Action.APPROVED), at=event().at + 60 * SECOND))
+
+    assert vars(caplog.records[-1])["seconds"] == 60
 
 
 async def test_an_empty_log_is_well(store: Store) -> None:
