@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHONS := python3.11 python3.12 python3.13 python3.14 python3.15 python3
-LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group build --generate-hashes \
+LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 # Most tests wait rather than compute; those of a file share their servers (PARALLEL= for one after the other).
@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # or pyright asks for its newest vers
 
 .NOTPARALLEL: # slack-types reads what test wrote
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test test-unit check lint types imports slack-types format lock clean test-seeds chaos mutants
+.PHONY: help sandbox test test-unit test-pythons check lint types imports slack-types format lock clean test-seeds chaos mutants
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: $(VENV)/.dev-ready ## the tests (ARGS="-k create"); those in a browser are
 
 test-unit: $(VENV)/.dev-ready ## in a minute and one process: rules, services, messages, store; no sandbox, no browser
 	@$(BIN)/python -m pytest $(UNIT) $(ARGS)
+
+test-pythons: $(VENV)/.dev-ready ## test-unit on the least versions that pyproject.toml allows, and on newer Pythons found here
+	@$(BIN)/python tools/pythons.py $(UNIT) $(ARGS)
 
 test-seeds: $(VENV)/.dev-ready ## the stories over many seeds of an unkind Slack (ARGS="--seeds 20")
 	@$(BIN)/python tools/seeds.py $(PARALLEL) $(ARGS)
@@ -64,8 +67,9 @@ format: $(VENV)/.dev-ready ## put the code in order
 	@$(BIN)/ruff format
 
 lock: $(VENV)/.dev-ready ## write the locks anew, keeping versions (ARGS="--upgrade" to move them)
-	$(BIN)/$(LOCK) --extra sandbox --output-file requirements.lock $(ARGS)
-	$(BIN)/$(LOCK) --all-extras --constraints requirements.lock --output-file requirements-dev.lock $(ARGS)
+	$(BIN)/$(LOCK) --group build --extra sandbox --output-file requirements.lock $(ARGS)
+	$(BIN)/$(LOCK) --group build --all-extras --constraints requirements.lock --output-file requirements-dev.lock $(ARGS)
+	$(BIN)/$(LOCK) --extra sandbox --extra test --resolution lowest-direct --output-file requirements-lowest.lock $(ARGS)
 
 clean: ## delete what the tools left behind (not .venv, not latchkey-data)
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

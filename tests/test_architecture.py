@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tools.pythons import NEWER
 
 ROOT = Path(__file__).parents[1]
 MODULE_LINES = 500
@@ -146,7 +149,27 @@ def test_developers_run_what_users_run() -> None:
     assert pinned("requirements.lock").items() <= pinned("requirements-dev.lock").items()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_the_least_versions_are_what_is_tested_and_the_next_majors_are_shut_out() -> None:
+    """`make test-pythons` runs the unit tests on these versions."""
+    versions = pinned("requirements-lowest.lock")
+    runtime = [Requirement(line) for line in project()["project"]["dependencies"]]
+    extras = project()["project"]["optional-dependencies"]
+
+    for requirement in [*runtime, *map(Requirement, chain(extras["embedded"], extras["sandbox"], extras["test"]))]:
+        least = [each.version for each in requirement.specifier if each.operator == ">="]
+        if least:
+            assert Version(versions[canonicalize_name(requirement.name)]) == Version(least[0]), "run `make lock`"
+    unbounded = {each.name for each in runtime if "<" not in {part.operator for part in each.specifier}}
+    assert unbounded == {"cryptography", "stamina", "structlog"}
+
+
+def test_the_pythons_that_we_name_are_those_that_the_tests_run_on() -> None:
+    named = {each.rpartition(" ")[2] for each in project()["project"]["classifiers"] if "Python :: 3." in each}
+
+    assert named == {"3.11", *NEWER}
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-lowest.lock"])
 def test_locks_name_no_place(lock: str) -> None:
     text = (ROOT / lock).read_text("utf-8")
 

@@ -363,7 +363,7 @@ CATCH_ALLS = {"unknown_button", "unknown_view", "unknown_options", "other_event"
 
 async def listener(app: AsyncApp, payload: Block) -> str:
     """The name of the listener that Bolt would choose."""
-    request = AsyncBoltRequest(body=payload, mode="socket_mode")
+    request = AsyncBoltRequest(body={"team": {"id": "T01"}} | payload, mode="socket_mode")
     for each in app._async_listeners:
         if await each.async_matches(req=request, resp=BoltResponse(status=200)):
             return each.ack_function.__name__

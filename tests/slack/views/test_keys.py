@@ -557,7 +557,7 @@ def app() -> AsyncApp:
 
 
 async def listener(app: AsyncApp, payload: Block) -> str:
-    request = AsyncBoltRequest(body=payload, mode="socket_mode")
+    request = AsyncBoltRequest(body={"team": {"id": "T01"}} | payload, mode="socket_mode")
     for each in app._async_listeners:
         if await each.async_matches(req=request, resp=BoltResponse(status=200)):
             return each.ack_function.__name__

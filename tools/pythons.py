@@ -1,0 +1,76 @@
+"""Run tests where people may: on the least versions that pyproject.toml allows, and on each newer Python found here.
+
+python tools/pythons.py TESTS...   (`make test-pythons` names the unit tests)
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+NEWER = ("3.12", "3.13")
+"""What else the classifiers in pyproject.toml name."""
+
+
+def candidates(version: str) -> Iterator[str]:
+    """Where a Python of this version may be."""
+    yield f"python{version}"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    yield from map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python"), reverse=True))
+
+
+def works(python: str, version: str) -> bool:
+    """Whether it runs, and is what its name says: pyenv's shims are there for Pythons that are turned off, too."""
+    asked = [python, "-c", "import sys, venv; print('{}.{}'.format(*sys.version_info))"]
+    try:
+        answer = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    except FileNotFoundError:
+        return False
+    return answer.returncode == 0 and answer.stdout.strip() == version
+
+
+def passes(name: str, python: str, lock: str, tests: list[str]) -> bool:
+    """Whether these tests pass in a new environment with what this lock holds."""
+    print(f"== {name}: {lock}", flush=True)
+    venv = ROOT / "build" / name
+    subprocess.run([python, "-m", "venv", "--clear", "--without-pip", venv], check=True)  # noqa: S603 - ours
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        venv,
+        "--disable-pip-version-check",
+        "install",
+        "--quiet",
+    ]
+    subprocess.run([*pip, "--no-compile", "--require-hashes", "-r", ROOT / lock], check=True)  # noqa: S603 - ours
+    pytest: list[str | Path] = [
+        venv / "bin" / "python",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--numprocesses=2",
+        *tests,
+    ]
+    return subprocess.run(pytest, cwd=ROOT, check=False).returncode == 0  # noqa: S603 - ours
+
+
+def main(tests: list[str]) -> int:
+    """Run them everywhere, also after one that failed; return how many did."""
+    failed = [] if passes("lowest", sys.executable, "requirements-lowest.lock", tests) else ["lowest"]
+    for version in NEWER:
+        python = next((each for each in candidates(version) if works(each, version)), None)
+        if python is None:
+            print(f"== Python {version} skipped: neither on the path nor in pyenv", flush=True)
+        elif not passes(f"python{version}", python, "requirements-dev.lock", tests):
+            failed.append(version)
+    return len(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
