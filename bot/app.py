@@ -42,8 +42,8 @@ from bot.store.seals import Seals
 GRACE = 20.0
 """Seconds for running work when we are asked to stop, the worker's included. Before it, answers have LATCHKEY_DRAIN and
 five seconds to get out: with the default, orchestrators should wait 30."""
-CATALOG_SECONDS = 5.0
-"""How long the start waits for the first reading of the catalog."""
+CATALOG_SECONDS = 0.5
+"""How long a start waits for the first reading of the catalog, which takes minutes in a large organization."""
 SURVEY_SECONDS = 3600.0
 """Between two looks at all records."""
 REVISIT_AGAIN = 30.0
@@ -57,8 +57,13 @@ _SHOWN = 100
 log = logging.getLogger("latchkey")
 
 
-async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now) -> None:
-    """Run until `stop`, then take no more work, finish what was begun, and close. Raises `StartupError`."""
+async def run(
+    settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now, catalog_seconds: float = CATALOG_SECONDS
+) -> None:
+    """Run until `stop`, then take no more work, finish what was begun, and close. Raises `StartupError`.
+
+    `catalog_seconds`: how long the first person who opens the form may be kept waiting for something to choose.
+    """
     registry = CollectorRegistry()
     async with connected(settings, clock, stop, metrics.Calls(registry)) as world, AsyncExitStack() as stack:
         if problem := installed.problem():
@@ -67,7 +72,8 @@ async def run(settings: Settings, stop: asyncio.Event, *, clock: Clock = utc_now
         parts = assemble(settings, world, registry, source.current)
         worker = parts.services.worker
         await _must_have_all_keys(world.store)
-        await asyncio.gather(_followed(world.store), _first_catalog(worker), sign_format(world.store, world.clock))
+        first = _first_catalog(worker, catalog_seconds)
+        await asyncio.gather(_followed(world.store), first, sign_format(world.store, world.clock))
         ending = await stack.enter_async_context(_working(worker, stop))
         await stack.enter_async_context(_reloading(source))
         await stack.enter_async_context(_surveyed(world.store, world.cloud, parts.services))
@@ -362,15 +368,17 @@ async def _channel_problems(world: World, policy: Policy) -> str | None:
     return " ".join(filter(None, problems)) or None
 
 
-async def _first_catalog(worker: Worker) -> None:
+async def _first_catalog(worker: Worker, seconds: float) -> None:
     """Have something to offer in the form before the first person opens it; but start without, if need be."""
     next_due = worker.clock()
     if await worker.catalog.current() is None:
         try:
-            async with asyncio.timeout(CATALOG_SECONDS):
+            async with asyncio.timeout(seconds):
                 await worker.catalog.refresh()
             next_due += CATALOG_EVERY  # it takes several calls for each environment, and Confluent counts them
-        except (LatchkeyError, TimeoutError) as error:
+        except TimeoutError:
+            log.info("the catalog is read beside everything else")
+        except LatchkeyError as error:
             log.warning("no catalog yet: %s", error)
     await worker.agenda.put(Item(ItemKind.CATALOG), next_due)
 

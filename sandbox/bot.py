@@ -1,4 +1,4 @@
-"""The real bot on the sandbox's clock: the same composition as `latchkey run`, and nothing else changed."""
+"""The real bot on the sandbox's clock, and patient with its Confluent at the start: people come at once there."""
 
 import asyncio
 import os
@@ -12,6 +12,9 @@ from bot.domain.errors import LatchkeyError
 from bot.server import CannotListen
 from bot.settings import Settings, SettingsError, StartupError, load
 from sandbox.clock import SandboxClock
+
+CATALOG_SECONDS = 5.0
+"""How long a start may wait for something to offer in the form."""
 
 
 def main() -> int:
@@ -30,7 +33,7 @@ async def _run(settings: Settings, clock: SandboxClock) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(settings, stop, clock=clock.now)
+    await run(settings, stop, clock=clock.now, catalog_seconds=CATALOG_SECONDS)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.stage import Stage
 from tests.support.forward_proxy import ForwardProxy, forward_proxy
-from tests.support.processes import PRODUCT, crew, latchkey, take_secret
+from tests.support.processes import PRODUCT, crew, has_read, latchkey, take_secret
 from tests.support.tls import tls_front
 
 SLACK, CONFLUENT = "slack.test", "confluent.test"
@@ -37,6 +37,7 @@ async def test_the_whole_job_goes_through_the_proxy(tmp_path: Path, name: str, w
     async with crew(tmp_path) as (it, bots), walled(it.stage) as (proxy, settings):
         environment = {**settings, name: written.format(urlsplit(proxy.url).netloc)}
         bot = await bots.start(program=PRODUCT, **environment)
+        await has_read(bot)
         await it.ask()
         await it.approve()
         await it.dana.see("is there.")

@@ -25,10 +25,10 @@ ON_CLUSTER = [f"CROWD{number:011}" for number in range(12_344, 100_000, 20_000)]
 @asynccontextmanager
 async def a_crowd(folder: Path) -> AsyncGenerator[Play]:
     """The sandbox with all that, and a bot that has read what there is to choose from."""
-    with mock.patch("bot.services.worker.POLL", LOOK_EVERY), mock.patch("bot.app.CATALOG_SECONDS", READ_WITHIN):
+    with mock.patch("bot.services.worker.POLL", LOOK_EVERY):
         async with stage(folder) as here:
             add_crowd(here.organization)
-            async with bot_of(here, within=READ_WITHIN + STARTED_WITHIN):
+            async with bot_of(here, within=READ_WITHIN + STARTED_WITHIN, catalog_seconds=READ_WITHIN):
                 yield Play(here, here.slack.person("U0DANA"), here.slack.person("U0OLGA"))
 
 

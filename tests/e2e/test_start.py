@@ -27,7 +27,7 @@ from sandbox.serving import serve
 from sandbox.stage import stage
 from tests.support.listening import app_of
 from tests.support.play import settings_from
-from tests.support.processes import PRODUCT, Ended, creates, crew, latchkey, own_redis, reached, take_secret
+from tests.support.processes import PRODUCT, Ended, creates, crew, has_read, latchkey, own_redis, reached, take_secret
 
 REQUIRED = (
     "SLACK_BOT_TOKEN",
@@ -167,6 +167,7 @@ async def test_the_product_itself_serves_the_main_job(tmp_path: Path, mode: str,
         changes = {"REDIS_URL": own.url} if redis == "own" else {}
         changes |= {"SLACK_MODE": mode, "PORT": str(it.stage.free_port())}
         bot = await bots.start(program=PRODUCT, **changes)
+        await has_read(bot)
 
         await it.ask()
         await it.approve()
@@ -186,6 +187,7 @@ async def test_asked_to_stop_it_finishes_the_key_that_it_is_making(tmp_path: Pat
     async with crew(tmp_path) as (it, bots):
         gate = it.stage.faults.hold_before_create = Gate()
         bot = await bots.start(program=PRODUCT)
+        await has_read(bot)
         await it.ask()
         await it.approve()
         await reached(gate)

@@ -13,6 +13,7 @@ from bot.app import audit_lines, run
 from bot.settings import Settings, load
 from bot.slack.payloads import ids
 from bot.store.connection import connect
+from sandbox.bot import CATALOG_SECONDS
 from sandbox.cast import APPROVALS_CHANNEL, TEAM
 from sandbox.slack import payloads
 from sandbox.slack.blocks import Json, interactive
@@ -193,11 +194,13 @@ async def bot_of(
     redis_url: str | None = None,
     connections: int = 1,
     within: float = STARTED_WITHIN,
+    catalog_seconds: float = CATALOG_SECONDS,
 ) -> AsyncGenerator[None]:
     """A bot in this process, listening `within` seconds. In HTTP mode, Slack delivers to it from then on."""
     stop, port = asyncio.Event(), here.free_port() if mode == "http" else 0
     environment = here.environment(data=data, mode=mode, redis_url=redis_url) | {"PORT": str(port)} | policy_of(here)
-    task = asyncio.create_task(run(settings_from(environment), stop, clock=here.clock.now), name="bot")
+    running = run(settings_from(environment), stop, clock=here.clock.now, catalog_seconds=catalog_seconds)
+    task = asyncio.create_task(running, name="bot")
     listening = asyncio.create_task(_listening(here, mode, port, connections, within))
     try:
         await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED, timeout=within)

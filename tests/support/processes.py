@@ -43,6 +43,11 @@ async def until(predicate: Callable[[], object], what: str) -> None:
         raise AssertionError(f"waited in vain for {what}") from None
 
 
+async def has_read(bot: BotProcess) -> None:
+    """Wait until this process, the first on its store, has something to offer in the form."""
+    await until(lambda: "the catalog was read" in bot.log.read_text(), "the catalog")
+
+
 @dataclass(slots=True)
 class Bots:
     """The bots of one stage, each in a process of its own, all with one store."""

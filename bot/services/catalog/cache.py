@@ -82,6 +82,7 @@ class CatalogCache:
         now = self.clock()
         await self.cache.put("catalog", catalog, Catalog, now=now, keep=KEPT)
         self._memo = (catalog, now, now)
+        log.info("the catalog was read", extra={"environments": len(catalog.environments)})
         return catalog
 
     async def read(self, known: Catalog | None) -> Catalog:
