@@ -69,6 +69,7 @@ format: $(VENV)/.dev-ready ## put the code in order
 lock: $(VENV)/.dev-ready ## write the locks anew, keeping versions (ARGS="--upgrade" to move them)
 	$(BIN)/$(LOCK) --group build --extra sandbox --output-file requirements.lock $(ARGS)
 	$(BIN)/$(LOCK) --group build --all-extras --constraints requirements.lock --output-file requirements-dev.lock $(ARGS)
+	$(BIN)/$(LOCK) --constraints requirements.lock --output-file requirements-run.lock $(ARGS)
 	$(BIN)/$(LOCK) --extra sandbox --extra test --resolution lowest-direct --output-file requirements-lowest.lock $(ARGS)
 
 clean: ## delete what the tools left behind (not .venv, not latchkey-data)

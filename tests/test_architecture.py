@@ -169,7 +169,9 @@ def test_the_pythons_that_we_name_are_those_that_the_tests_run_on() -> None:
     assert named == {"3.11", *NEWER}
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-lowest.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-dev.lock", "requirements-run.lock", "requirements-lowest.lock"]
+)
 def test_locks_name_no_place(lock: str) -> None:
     text = (ROOT / lock).read_text("utf-8")
 
