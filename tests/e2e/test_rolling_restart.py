@@ -16,7 +16,7 @@ from sandbox.slack import payloads
 from sandbox.slack.delivery import Envelope, NoAnswer
 from sandbox.stage import Stage
 from tests.support.balancer import balancer
-from tests.support.processes import PRODUCT, SECONDS, creates, crew, own_redis, reached, readiness, until
+from tests.support.processes import PRODUCT, SECONDS, creates, crew, has_read, own_redis, reached, readiness, until
 
 A_SECOND = 20
 """Commands."""
@@ -111,6 +111,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path, mode: str) -> Non
         gate = it.stage.faults.hold_before_create = Gate()
         settings = {"SLACK_MODE": mode, "PORT": str(it.stage.free_port()), "LATCHKEY_DRAIN": "300"}
         bot = await bots.start(program=PRODUCT, **settings)
+        await has_read(bot)
         await it.ask()
         await it.approve()
         await reached(gate)
