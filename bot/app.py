@@ -14,8 +14,8 @@ from bot import installed, logs, metrics, server
 from bot.assembly import Parts, Services, assemble, expose, response_url_bases
 from bot.background import Background, background
 from bot.confluent.cloud import ConfluentCloud
-from bot.connections import World, bolt, connected, policy_source, socket_mode
-from bot.domain.errors import LatchkeyError, Tampered, Throttled
+from bot.connections import World, bolt, connected, opened_store, policy_source, socket_mode
+from bot.domain.errors import LatchkeyError, Tampered, Throttled, Unavailable
 from bot.domain.policy import Policy
 from bot.health import Check, Health, watched
 from bot.policyfile import PolicySource
@@ -25,7 +25,7 @@ from bot.services.keys.expiry import Backstop, ExpirySupport
 from bot.services.ports.store import Clock
 from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.worker import CATALOG_EVERY, Worker
-from bot.settings import Settings, StartupError
+from bot.settings import Settings, StartupError, StoreSettings
 from bot.slack.api.calls import KINDS, TimedApp
 from bot.slack.api.client import unreachable
 from bot.slack.api.people import unconfirmed
@@ -52,6 +52,8 @@ TURNED_WITHIN = 10.0
 """Seconds since the worker's loop last came round, beyond which this process is not ready."""
 LATE = 60.0
 """Seconds: how late the agenda may be, which all processes share."""
+FOLLOW_SECONDS = 1.0
+"""Between two looks for new audit lines."""
 _SHOWN = 100
 """Characters of a key in Redis: anyone who can write there chooses its name."""
 log = logging.getLogger("latchkey")
@@ -150,17 +152,32 @@ _EXPIRY: Mapping[ExpirySupport, str] = {
 """What Confluent's API does with `expires_at`, as the last create met it: `doctor` creates nothing."""
 
 
-async def audit_lines(settings: Settings) -> AsyncIterator[Mapping[str, object]]:
-    """The audit log of the store that the settings name, oldest line first. Raises `StartupError`."""
-    async with connected(settings, utc_now) as world:
-        async for line in world.store.audit.read():
-            yield line
+async def audit_lines(
+    settings: StoreSettings, team: str = "", after: int = 0, *, follow: bool = False
+) -> AsyncIterator[Mapping[str, object]]:
+    """The audit log of the store that the settings name, from the line behind `after` on, oldest line first.
+
+    With `follow` it goes on with what is written, and waits while the store is away. Raises `StartupError`.
+    """
+    async with opened_store(settings, team) as store:
+        while True:
+            try:
+                async for line in store.audit.read(after):
+                    after += 1
+                    yield line
+            except Unavailable as error:
+                if not follow:
+                    raise
+                log.warning("the audit log cannot be read, and is asked again", extra={"why": str(error)})
+            if not follow:
+                return
+            await asyncio.sleep(FOLLOW_SECONDS)
 
 
-async def records_problem(settings: Settings) -> str | None:
+async def records_problem(settings: StoreSettings, team: str = "") -> str | None:
     """Which records of this store its audit log contradicts; None when it contradicts none. Raises `StartupError`."""
-    async with connected(settings, utc_now) as world:
-        return await audit_problem(world.store) or await _records_problem(world.store)
+    async with opened_store(settings, team) as store:
+        return await audit_problem(store) or await _records_problem(store)
 
 
 async def reseal(settings: Settings) -> int:

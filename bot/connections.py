@@ -20,10 +20,10 @@ from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.errors import KeyRefused, LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
-from bot.domain.keys import Secret
+from bot.domain.keys import Secret, TeamId
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports.store import Clock
-from bot.settings import Settings, StartupError, TryAgain
+from bot.settings import Settings, StartupError, StoreSettings, TryAgain
 from bot.slack.api import calls as slack_calls
 from bot.slack.api.calls import CountedClient, TimedApp
 from bot.slack.api.client import Unreachable, routed
@@ -31,7 +31,7 @@ from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Workspace, app_token_problem, introduce
 from bot.store import Store
 from bot.store.connection import check as redis_problems
-from bot.store.connection import connect, following
+from bot.store.connection import connect, following, teams
 from bot.store.embedded import embedded
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer, parse_master_keys
@@ -81,7 +81,7 @@ async def connected(
         routed(slack)
         slack.retry_handlers.clear()  # a repeated post is a second post; what may be repeated, the worker repeats
         workspace = await _patiently_introduced(settings, slack, clock, stop)
-        redis = await _redis(stack, settings, Keyspace(workspace.team))
+        redis = await _checked_redis(stack, settings, Keyspace(workspace.team))
         sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
         client = await stack.enter_async_context(
             Client(
@@ -99,6 +99,28 @@ async def connected(
         await look_at_confluent(cloud)
         store = Store.open(redis, sealer, workspace.team, clock, replicas=settings.latchkey_redis_replicas)
         yield World(slack, session, workspace, redis, store, client, cloud, clock, prober)
+
+
+@asynccontextmanager
+async def opened_store(settings: StoreSettings, team: str = "") -> AsyncGenerator[Store]:
+    """The store alone, of workspace `team`, or of the only one in it. Raises `StartupError` and `LatchkeyError`."""
+    async with AsyncExitStack() as stack:
+        redis = await _redis(stack, settings, probe=f"lk:{{{team}}}:probe" if team else "")
+        try:
+            keys = Keyspace(TeamId(team)) if team else await _only_keyspace(redis)
+        except ValueError as error:
+            raise StartupError(f"--team: {error}") from None
+        sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
+        yield Store.open(redis, sealer, keys.team, replicas=settings.latchkey_redis_replicas)
+
+
+async def _only_keyspace(redis: Redis) -> Keyspace:
+    found = await teams(redis)
+    if len(found) == 1:
+        return Keyspace(found[0])
+    if not found:
+        raise StartupError("This store holds nothing of Latchkey's. Check REDIS_URL, and the number of its database.")
+    raise StartupError(f"This store holds the audit logs of {', '.join(found)}. Say which one by --team.")
 
 
 def bolt(settings: Settings, world: World, *, process_before_response: bool = False) -> TimedApp:
@@ -195,22 +217,31 @@ async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
     return workspace
 
 
-async def _redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> Redis:
+async def _redis(stack: AsyncExitStack, settings: StoreSettings, *, probe: str) -> Redis:
+    """A connection, not looked at yet. `probe` is a key of ours, which says which server of a cluster to talk to."""
     try:
         if settings.redis_url is not None:
             url = settings.redis_url.get_secret_value()
         else:
             url = await stack.enter_async_context(embedded(settings.latchkey_data_dir))
-            if settings.is_real_slack:
-                log.warning(_FOR_TRYING_OUT)
-        redis = connect(url, insecure=settings.latchkey_redis_insecure, key=keys.probe)
-        stack.push_async_callback(redis.aclose)
-        await stack.enter_async_context(following(redis))
-        for problem in await redis_problems(redis, keys, settings.latchkey_redis_replicas):
-            log.warning("store: %s", problem)
+        if not probe and url.partition("://")[0].endswith("+cluster"):
+            raise StartupError("In a Redis Cluster, say by --team which workspace it is about.")
+        redis = connect(url, insecure=settings.latchkey_redis_insecure, key=probe)
     except ValueError as error:
         name = "REDIS_URL" if settings.redis_url is not None else "LATCHKEY_DATA_DIR"
         raise StartupError(f"{name} will not do: {error}") from None
+    stack.push_async_callback(redis.aclose)
+    await stack.enter_async_context(following(redis))
+    return redis
+
+
+async def _checked_redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> Redis:
+    try:
+        redis = await _redis(stack, settings, probe=keys.probe)
+        if settings.redis_url is None and settings.is_real_slack:
+            log.warning(_FOR_TRYING_OUT)
+        for problem in await redis_problems(redis, keys, settings.latchkey_redis_replicas):
+            log.warning("store: %s", problem)
     except LatchkeyError as error:
         raise StartupError(f"Redis did not answer ({error}). Start it, or correct REDIS_URL.") from None
     return redis

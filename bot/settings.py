@@ -8,7 +8,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
@@ -38,12 +38,54 @@ class TryAgain(StartupError):
     """A start that may succeed later, with nothing changed."""
 
 
-class Settings(BaseSettings):
-    """What the environment says. Made by `load()`."""
+class StoreSettings(BaseSettings):
+    """What is needed for the store alone. Made by `load_store()`."""
 
     model_config = SettingsConfigDict(
         frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, validate_default=True
     )
+
+    redis_url: Annotated[SecretStr, AfterValidator(variables.redis_url)] | None = Field(
+        default=None, description="Leave it unset for an embedded server in LATCHKEY_DATA_DIR."
+    )
+    latchkey_redis_insecure: bool = Field(
+        default=False, description="Set it to 1 only if REDIS_URL has to turn off checks of the server's certificate."
+    )
+    latchkey_redis_replicas: int = Field(
+        default=0,
+        ge=0,
+        le=5,
+        description="Use a whole number up to 5: how many replicas of Redis must have a step before it has an effect.",
+    )
+    latchkey_data_dir: Path = Field(default=Path("latchkey-data"), description="Name a folder that Latchkey may write.")
+    latchkey_master_keys: Annotated[SecretStr, AfterValidator(variables.master_keys)] = Field(
+        description="Make a key with `latchkey keygen` and keep it: what is stored opens with nothing else."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Say DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Trim what was pasted, and forget what is blank."""
+        return _trimmed(values)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: str) -> str:
+        return value.upper()
+
+    @field_validator("latchkey_redis_replicas")
+    @classmethod
+    def _of_a_server(cls, number: int, info: ValidationInfo) -> int:
+        if number and info.data.get("redis_url", "wrong") is None:
+            raise ValueError("is set, but REDIS_URL is not, and the embedded server has no replicas")
+        return number
+
+
+class Settings(StoreSettings):
+    """What the environment says. Made by `load()`."""
 
     slack_bot_token: Annotated[SecretStr, AfterValidator(lambda token: variables.begins_with("xoxb-", token))] = Field(
         description='Copy the "Bot User OAuth Token" from "OAuth & Permissions" in the settings of the Slack app.'
@@ -76,22 +118,6 @@ class Settings(BaseSettings):
         description="Leave it unset, unless you use the government cloud or the sandbox.",
     )
 
-    redis_url: Annotated[SecretStr, AfterValidator(variables.redis_url)] | None = Field(
-        default=None, description="Leave it unset for an embedded server in LATCHKEY_DATA_DIR."
-    )
-    latchkey_redis_insecure: bool = Field(
-        default=False, description="Set it to 1 only if REDIS_URL has to turn off checks of the server's certificate."
-    )
-    latchkey_redis_replicas: int = Field(
-        default=0,
-        ge=0,
-        le=5,
-        description="Use a whole number up to 5: how many replicas of Redis must have a step before it has an effect.",
-    )
-    latchkey_data_dir: Path = Field(default=Path("latchkey-data"), description="Name a folder that Latchkey may write.")
-    latchkey_master_keys: Annotated[SecretStr, AfterValidator(variables.master_keys)] = Field(
-        description="Make a key with `latchkey keygen` and keep it: what is stored opens with nothing else."
-    )
     latchkey_policy: Annotated[Path | None, AfterValidator(variables.policy_file)] = Field(
         default=None,
         description="Name a policy file (try `latchkey policy check`), or unset it and set LATCHKEY_CHANNEL.",
@@ -115,22 +141,18 @@ class Settings(BaseSettings):
         le=300,
         description="Use seconds up to 300: how long it still answers in HTTP mode after it was asked to stop.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Say DEBUG, INFO, WARNING or ERROR."
-    )
 
     @model_validator(mode="before")
     @classmethod
     def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Trim what was pasted, forget what is blank, and choose the mode, on which other fields depend."""
-        trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
-        tidy = {name: value for name, value in trimmed.items() if value != ""}
+        """The same, and choose the mode, on which other fields depend."""
+        tidy = _trimmed(values)
         return {"slack_mode": "socket" if "slack_app_token" in tidy else "http"} | tidy
 
-    @field_validator("slack_mode", "log_level", mode="before")
+    @field_validator("slack_mode", mode="before")
     @classmethod
-    def _any_case(cls, value: str, info: ValidationInfo) -> str:
-        return value.lower() if info.field_name == "slack_mode" else value.upper()
+    def _in_lower_case(cls, value: str) -> str:
+        return value.lower()
 
     @field_validator("slack_app_token")
     @classmethod
@@ -146,13 +168,6 @@ class Settings(BaseSettings):
         if secret is None and info.data.get("slack_mode") == "http":
             raise ValueError("is not set, and HTTP mode needs it")
         return secret
-
-    @field_validator("latchkey_redis_replicas")
-    @classmethod
-    def _of_a_server(cls, number: int, info: ValidationInfo) -> int:
-        if number and info.data.get("redis_url", "wrong") is None:
-            raise ValueError("is set, but REDIS_URL is not, and the embedded server has no replicas")
-        return number
 
     @field_validator("latchkey_channel")
     @classmethod
@@ -174,6 +189,7 @@ class Settings(BaseSettings):
         return urlsplit(self.slack_api_url).netloc in SLACKS
 
 
+SettingsT = TypeVar("SettingsT", bound=StoreSettings)
 SECRETS = tuple(
     name.upper()
     for name, field in Settings.model_fields.items()
@@ -187,18 +203,43 @@ KNOWN = frozenset(
 
 def load() -> Settings:
     """Read the environment and the secret files. Raises `SettingsError` with all that is wrong."""
+    return _loaded(Settings)
+
+
+def load_store() -> StoreSettings:
+    """Read what is needed for the store alone, for work without Slack and Confluent. Raises `SettingsError`."""
+    return _loaded(StoreSettings)
+
+
+def _loaded(kind: type[SettingsT]) -> SettingsT:
     problems: dict[str, str] = {}
-    values: dict[str, Any] = dict(_from_files(os.environ, problems))
+    files = dict(_from_files(os.environ, problems))
+    problems = {
+        name: text for name, text in problems.items() if name == SECRETS_DIR or name.lower() in kind.model_fields
+    }
+    values: dict[str, Any] = files
     try:
-        settings = Settings(**values)
+        settings = kind(**values)
     except ValidationError as error:
-        for complaint in error.errors(include_url=False, include_input=False):
+        complaints = error.errors(include_url=False, include_input=False)
+        for complaint in sorted(complaints, key=lambda each: _place(str(each["loc"][0]))):
             name = str(complaint["loc"][0]).upper()
             problems.setdefault(name, _line(name, complaint["type"], complaint["msg"]))
         raise SettingsError(list(problems.values())) from None
     if problems:
         raise SettingsError(list(problems.values()))
     return settings
+
+
+def _place(name: str) -> int:
+    """Where a field is complained about: Slack and Confluent first, then the store, as in the README."""
+    return 1 if name in StoreSettings.model_fields else 0 if name.startswith(("slack_", "confluent_")) else 2
+
+
+def _trimmed(values: dict[str, Any]) -> dict[str, Any]:
+    """What was pasted without blanks around it, and what is blank left out."""
+    trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+    return {name: value for name, value in trimmed.items() if value != ""}
 
 
 def master_keys() -> SecretStr | None:

@@ -28,6 +28,7 @@ STORIES = {
     "policy/test_page.py": "the files of docs/policy.md",
     "policy/test_properties.py": "what holds for any policy file",
     "policy/test_schema.py": "docs/policy.schema.json",
+    "runtime/test_audit_alone.py": "the audit log without Slack and Confluent Cloud",
     "runtime/test_patience.py": "a start while Slack has no time",
     "services/keys/test_deadline_steps.py": "what each deadline does to a request, its secret and its key",
     "services/keys/test_following.py": "requests that follow what becomes of their keys",

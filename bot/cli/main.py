@@ -5,19 +5,16 @@ Exit codes: 0 all is well, 1 a check failed, 2 the settings or the surroundings 
 What a command needs is imported inside it, so that `latchkey --help` answers at once.
 """
 
-import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli import policy, terminal
-from bot.cli.terminal import complete, fail
+from bot.cli import audit, policy, terminal
+from bot.cli.terminal import complete
 
 if TYPE_CHECKING:
     from bot.settings import Settings
-    from bot.store.sealing import Sealer
 
 app = typer.Typer(
     help="Latchkey: API keys for Confluent Cloud, asked for and approved in Slack.",
@@ -26,8 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables
     rich_markup_mode=None,  # loading rich would take longer than all the rest of `--help`
 )
-audit = typer.Typer(help="The audit log.", no_args_is_help=True)
-app.add_typer(audit, name="audit")
+app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 
 
@@ -107,45 +103,6 @@ def manifest(
     typer.echo(text if http is None else _for_http(text, http), nl=False)
 
 
-@audit.command()
-def verify(
-    file: Annotated[
-        typer.FileText | None, typer.Argument(encoding="utf-8", errors="replace", help="An export; - is stdin.")
-    ] = None,
-    head: Annotated[
-        str,
-        typer.Option(
-            metavar="N:HASH",
-            help="A line that was there, from Latchkey's log or its metrics; at least 13 digits of the hash.",
-        ),
-    ] = "",
-) -> None:
-    """Check the hash chain of an export, or of the live log and the records that go with it.
-
-    With an export nothing else is needed; if LATCHKEY_MASTER_KEYS is set, it also checks who wrote each line.
-    """
-    from bot.store.audit import verify_lines
-
-    known = _head(head)
-    lines = list(complete(_audit_lines(terminal.settings())) if file is None else _parsed(file))
-    sealer = _sealer()
-    wrong = verify_lines(lines, sealer, known)
-    if wrong is None and file is None:
-        wrong = complete(_records_problem(terminal.settings()))
-    if wrong:
-        typer.echo(wrong, err=True)
-        raise typer.Exit(1)
-    macs = "" if sealer else " Who wrote it was not checked: LATCHKEY_MASTER_KEYS is not set."
-    last = f" The last one is {len(lines)}:{lines[-1]['hash']}." if lines else ""
-    typer.echo(f"The chain of {len(lines)} lines holds.{last}{macs}")
-
-
-@audit.command()
-def export() -> None:
-    """Print the audit log, one JSON object a line."""
-    complete(_export(terminal.settings()))
-
-
 async def _until_stopped(settings: "Settings") -> None:
     import asyncio
     import gc
@@ -172,57 +129,6 @@ async def _rehearsed(settings: "Settings", report: Path, confluent: str, wait: f
     from bot.rehearsal.run import Plan, rehearse
 
     return await rehearse(settings, Plan(report, confluent, wait), Terminal())  # which needs the running loop
-
-
-async def _audit_lines(settings: "Settings") -> list[dict[str, object]]:
-    from bot.app import audit_lines
-
-    return [dict(line) async for line in audit_lines(settings)]
-
-
-async def _records_problem(settings: "Settings") -> str | None:
-    from bot.app import records_problem
-
-    return await records_problem(settings)
-
-
-def _head(text: str) -> tuple[int, str] | None:
-    number, _, found = text.partition(":")
-    if text and not (number.isdigit() and re.fullmatch(r"[0-9a-f]{13,64}", found)):
-        raise typer.BadParameter("it is a number, a colon and 13 digits or more of a hash", param_hint="--head")
-    return (int(number), found) if text else None
-
-
-async def _export(settings: "Settings") -> None:
-    import json
-
-    from bot.app import audit_lines
-
-    async for line in audit_lines(settings):
-        typer.echo(json.dumps(dict(line)))
-
-
-def _sealer() -> "Sealer | None":
-    from bot.settings import SettingsError, master_keys
-    from bot.store.sealing import Sealer, parse_master_keys
-
-    try:
-        keys = master_keys()
-    except SettingsError as error:
-        fail(str(error))
-    return Sealer(parse_master_keys(keys.get_secret_value())) if keys else None
-
-
-def _parsed(lines: Iterable[str]) -> Iterator[dict[str, object]]:
-    """Each line as an object; one that is none as an empty object, which no check lets pass."""
-    import json
-
-    for line in lines:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = None
-        yield value if isinstance(value, dict) else {}
 
 
 def _for_http(text: str, base: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from bot.settings import Settings
+    from bot.settings import Settings, StoreSettings
 
 T = TypeVar("T")
 
@@ -55,6 +55,19 @@ def settings(*, feed: bool = False) -> "Settings":
     except OSError as error:
         complaint = f"{found.latchkey_audit_log} cannot be opened: {error.strerror}"
         fail(f"LATCHKEY_AUDIT_LOG: {complaint}. {Settings.model_fields['latchkey_audit_log'].description}")
+    return found
+
+
+def store_settings() -> "StoreSettings":
+    """What is needed for the store alone, as `settings` gives the whole."""
+    from bot import logs
+    from bot.settings import SettingsError, load_store
+
+    try:
+        found = load_store()
+    except SettingsError as error:
+        fail(str(error))
+    logs.configure(found.log_level)
     return found
 
 

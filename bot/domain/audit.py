@@ -12,6 +12,24 @@ SYSTEM = "latchkey"
 LEAP = 10**9
 """Changes without an audit line that may follow on one with a line, which takes a revision to a multiple of this."""
 
+TOLD = (
+    "operation",
+    "requester",
+    "principal",
+    "owner",
+    "kind",
+    "resource",
+    "key",
+    "account",
+    "marker",
+    "rule",
+    "policy",
+    "tried",
+    "count",
+    "reference",
+)
+"""Details that logs and other systems are told: ids and names of rules. Reasons and addresses stay in the audit log."""
+
 
 class Action(StrEnum):
     """`subject:verb`, past tense for what happened, `…-intended` for what is about to be tried."""

@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from bot.domain.audit import Event, History, Recent
+from bot.domain.audit import TOLD, Event, History, Recent
 from bot.domain.census import Census
 from bot.domain.errors import Contradicted, Tampered
 from bot.domain.keys import RequestId
@@ -41,23 +41,6 @@ _BODY = _OLD_BODY | {"was", "rev"}
 _CHAIN = frozenset({"prev", "hash", "mac"})
 _START = "0" * 64
 _ENCODED = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-_TOLD = (
-    "operation",
-    "requester",
-    "principal",
-    "owner",
-    "kind",
-    "resource",
-    "key",
-    "account",
-    "marker",
-    "rule",
-    "policy",
-    "tried",
-    "count",
-    "reference",
-)
-"""Details that go to the log of the process: ids and names of rules. Reasons and addresses stay in the audit log."""
 log = logging.getLogger("latchkey.audit")
 
 
@@ -145,17 +128,19 @@ class RedisAudit:
                 raise wrong
         raise unconfirmed("the audit log moved on too often")
 
-    async def read(self) -> AsyncIterator[Mapping[str, object]]:
-        """Every line, oldest first, for who verifies them: those that are not sealed may be anybody's.
+    async def read(self, after: int = 0) -> AsyncIterator[Mapping[str, object]]:
+        """Every line behind line `after`, oldest first, to be verified: those that are not sealed may be anybody's.
 
-        Raises `Tampered` for one that is not JSON, and at the end if lines are missing.
+        Raises `Tampered` for one that is not JSON, and at the end if lines are missing, `after` among them.
         """
-        start = 0
+        start = after
         while page := await self._lines(start, start + _PAGE - 1):
             start += len(page)
             for line in page:
                 yield line
-        await self._tail(1, 0)
+        head, _ = await self._tail(1, 0)
+        if head.seq < after:
+            raise not_ours(self._place, f"says {head.seq} lines, but there were {after}: an older copy")
 
     async def proven(self) -> AsyncIterator[Mapping[str, object]]:
         """The lines that this process has followed. Raises `Tampered`, perhaps at the end, where they are others now.
@@ -275,7 +260,7 @@ class RedisAudit:
             if event.request is not None:
                 self._history.add(event.request, event.action, entry.rev)
             self.census.take(seq, event.action, event.request, event.details)
-            known = {name: event.details[name] for name in _TOLD if name in event.details}
+            known = {name: event.details[name] for name in TOLD if name in event.details}
             about = {"action": event.action, "actor": event.actor, "request": event.request, "rev": entry.rev}
             when = {"at": event.at.isoformat(), "seconds": self._recent.seconds(event.request, event.at)}
             log.info("audit", extra={"seq": seq, "hash": found, **about, **when, **known})
@@ -377,24 +362,53 @@ def tries() -> Iterator[None]:
         yield
 
 
+class Verification:
+    """A walk along an export, line by line: nothing of a line is kept but 150 bytes for each request.
+
+    Without keys it shows that no line was changed, moved or left out, that no request's revision goes back and that
+    nothing happens to one that has ended; unless the whole chain was written anew. With `sealer`, MACs are checked too.
+    Lines missing at the very end show in the store, where the head is (`RedisAudit.read`), or by `known`: number and
+    hash, or the beginning of the hash, of a line that was there. `after` is the line before the first, of a part.
+    """
+
+    def __init__(
+        self, sealer: Sealer | None = None, known: tuple[int, str] | None = None, after: tuple[int, str] | None = None
+    ) -> None:
+        self._chain, self._known = _Chain(Head(*(after or (0, _START))), sealer), known
+        self._is_part = after is not None
+        self.lines = 0
+
+    @property
+    def last(self) -> str:
+        """Number and hash of the last line, as `known` takes them."""
+        return f"{self._chain.seq}:{self._chain.hash}"
+
+    def take(self, line: Mapping[str, object]) -> str | None:
+        """Go on to the next line; returns why it is not to be believed."""
+        chain, request = self._chain, line.get("request")
+        is_begun = isinstance(request, str) and chain.history.newest(request) is not None
+        wrong = chain.next(line) or (None if self._is_part and not is_begun else chain.contradiction)
+        self.lines += 1
+        if wrong:
+            return f"line {chain.seq}: {wrong}"
+        if self._known and self._known[0] == chain.seq and not chain.hash.startswith(self._known[1]):
+            return f"line {chain.seq}: its hash is not the one that was noted, so the log was cut or replaced"
+        return None
+
+    def end(self) -> str | None:
+        """What is missing, once all lines were taken."""
+        at = self._chain.seq
+        if self._known and self._known[0] > at:
+            return f"the log ends with line {at}: lines {at + 1} to {self._known[0]} are missing"
+        return None
+
+
 def verify_lines(
     lines: Iterable[Mapping[str, object]], sealer: Sealer | None = None, known: tuple[int, str] | None = None
 ) -> str | None:
-    """The first bad line of an export and why; None when the chain holds. With `sealer`, its MACs are checked too.
-
-    Without keys this shows that no line was changed, moved or left out, that no request's revision goes back and that
-    nothing happens to one that has ended; unless the whole chain was written anew. Lines missing at the very end show
-    in the store, where the head is (`RedisAudit.read`), or by `known`: number and hash of a line that was there.
-    """
-    chain, at = _Chain(Head(), sealer), 0
-    for at, line in enumerate(lines, 1):
-        if wrong := chain.next(line) or chain.contradiction:
-            return f"line {at}: {wrong}"
-        if known and known[0] == at and not chain.hash.startswith(known[1]):
-            return f"line {at}: its hash is not the one that was noted, so the log was cut or replaced"
-    if known and known[0] > at:
-        return f"the log ends with line {at}: lines {at + 1} to {known[0]} are missing"
-    return None
+    """The first bad line of an export and why; None when the chain holds. See `Verification`."""
+    walk = Verification(sealer, known)
+    return next(filter(None, map(walk.take, lines)), None) or walk.end()
 
 
 class _Chain:

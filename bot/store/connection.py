@@ -35,6 +35,7 @@ from redis.exceptions import TimeoutError as TimedOut
 
 from bot import trouble
 from bot.domain.errors import ASK_ADMINISTRATOR, Unavailable
+from bot.domain.keys import TeamId
 from bot.store.keyspace import Keyspace
 
 T = TypeVar("T")
@@ -62,6 +63,8 @@ _SCHEMES = "redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://,
 _ONE_NODE = "REDIS_URL names one node of a Redis Cluster: begin it with redis+cluster://"
 _WHY = 400
 """Characters: a pipeline names its command first, in a hundred of them."""
+_KEYS_OF_AUDIT, _KEYS_OF_ALL = "lk:{*}:audit*", "lk:{*}:*"
+_OF_TEAM = re.compile(r"lk:\{([A-Za-z0-9_-]+)\}:")
 log = logging.getLogger(__name__)
 _OPTIONS: dict[str, Any] = {
     "socket_timeout": ANSWER_SECONDS,
@@ -313,6 +316,16 @@ async def twice(send: Callable[[], Awaitable[T]]) -> T:
         return await send()
     except _DROPPED:
         return await send()
+
+
+async def teams(redis: Commands) -> Sequence[TeamId]:
+    """The workspaces that this store has an audit log of; without any, those that it has any key of. Sorted."""
+    for pattern in (_KEYS_OF_AUDIT, _KEYS_OF_ALL):
+        with translated():
+            names = [name.decode(errors="replace") async for name in redis.scan_iter(match=pattern, count=1000)]
+        if found := {each[1] for each in map(_OF_TEAM.match, names) if each}:
+            return sorted(map(TeamId, found))
+    return []
 
 
 async def must_take_writes(redis: Commands, keys: Keyspace) -> None:

@@ -226,11 +226,14 @@ def as_text(lines: list[dict[str, Any]]) -> str:
 def live_log(application: ModuleType) -> list[dict[str, Any]]:
     lines = log_lines()
 
-    async def audit_lines(_given: Settings) -> AsyncIterator[Mapping[str, object]]:
-        for line in lines:
+    async def audit_lines(
+        _given: Settings, team: str, after: int = 0, *, follow: bool = False
+    ) -> AsyncIterator[Mapping[str, object]]:
+        assert (team, follow) == ("", False)
+        for line in lines[after:]:
             yield line
 
-    async def records_problem(_given: Settings) -> str | None:
+    async def records_problem(_given: Settings, _team: str) -> str | None:
         return None
 
     application.audit_lines = audit_lines  # type: ignore[attr-defined] # a module made for the test
@@ -252,6 +255,41 @@ def test_export_is_what_verify_takes(live_log: list[dict[str, Any]], tmp_path: P
     assert latchkey("audit", "verify", "-", stdin=exported.stdout).exit_code == 0
 
 
+def test_a_part_of_an_export_is_verified_from_the_line_before_it(live_log: list[dict[str, Any]]) -> None:
+    part = latchkey("audit", "export", "--since", "1").stdout
+    before = f"1:{live_log[0]['hash']}"
+
+    assert part == as_text(live_log[1:])
+    whole = latchkey("audit", "verify", "-", "--since", before, stdin=part)
+    assert (whole.exit_code, whole.stdout) == (0, holds(live_log).replace("3 lines", "2 lines"))
+    assert latchkey("audit", "verify", "-", stdin=part).stderr == "line 1: its number is not 1\n"
+    other = latchkey("audit", "verify", "-", "--since", f"1:{'0' * 64}", stdin=part)
+    assert (other.exit_code, other.stderr) == (1, "line 2: it does not follow the line before it\n")
+    assert latchkey("audit", "verify", "-", "--since", "1:abc", stdin=part).exit_code == 2
+    assert latchkey("audit", "verify", "--since", before).exit_code == 2
+
+
+def test_csv_begins_with_its_columns_and_goes_on_without_them(live_log: list[dict[str, Any]]) -> None:
+    whole = latchkey("audit", "export", "--format", "csv").stdout.splitlines()
+    part = latchkey("audit", "export", "--format", "csv", "--since", "2").stdout.splitlines()
+
+    assert whole[0].startswith("seq,at,actor,action,request,was,rev,operation,")
+    assert part == whole[3:]
+    assert len(whole) == len(live_log) + 1
+
+
+def test_audit_commands_need_the_master_keys_and_nothing_of_slack_and_confluent(
+    live_log: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ENVIRONMENT.keys() - {"LATCHKEY_MASTER_KEYS"}:
+        monkeypatch.delenv(name)
+
+    assert latchkey("audit", "export").exit_code == latchkey("audit", "verify").exit_code == 0
+    monkeypatch.delenv("LATCHKEY_MASTER_KEYS")
+    assert latchkey("audit", "export").stderr.startswith("LATCHKEY_MASTER_KEYS is not set.")
+    assert live_log
+
+
 def test_verify_without_a_file_reads_the_live_log(live_log: list[dict[str, Any]]) -> None:
     assert latchkey("audit", "verify").stdout == holds(live_log)
 
@@ -263,7 +301,7 @@ def test_verify_without_a_file_reads_the_live_log(live_log: list[dict[str, Any]]
 def test_t4_verify_without_a_file_says_which_records_the_log_contradicts(
     application: ModuleType, live_log: list[dict[str, Any]]
 ) -> None:
-    async def records_problem(_given: Settings) -> str | None:
+    async def records_problem(_given: Settings, _team: str) -> str | None:
         return "1 record contradicts the audit log"
 
     application.records_problem = records_problem  # type: ignore[attr-defined] # a module made for the test

@@ -1,5 +1,6 @@
 """What the operator is told when the store holds what the audit log contradicts, and when it refuses to work."""
 
+import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -112,16 +113,21 @@ async def test_t4_the_log_of_the_process_and_its_metrics_hold_the_head(
         await it.dana.see("Show secret")
         lines = await it.audit()
         metrics = (await http.get("/metrics")).text
+        alone = {name: it.stage.environment()[name] for name in ("LATCHKEY_DATA_DIR", "LATCHKEY_MASTER_KEYS")}
+        exported = await latchkey("audit", "export", "--since", "1", "--format", "ocsf", **alone)
         told = [vars(record) for record in caplog.records if record.name == "latchkey.audit"]
         last = lines[-1]
         noted = f"{last['seq']}:{last['hash']}"
-        whole = await latchkey("audit", "verify", "--head", noted, **it.stage.environment())
+        whole = await latchkey("audit", "verify", "--head", noted, **alone)
         short = await latchkey("audit", "verify", "--head", noted[: noted.index(":") + 14], **it.stage.environment())
         await store.delete(AUDIT, HEAD)
         gone = await latchkey("audit", "verify", "--head", noted, **it.stage.environment())
         unnoted = await latchkey("audit", "verify", **it.stage.environment())
         doctor = await latchkey("doctor", **it.stage.environment())
 
+    assert [json.loads(line)["metadata"]["sequence"] for line in exported.out.splitlines()] == [
+        line["seq"] for line in lines[1:]
+    ]
     names = ("seq", "hash", "action", "actor", "request")
     assert [tuple(each[name] for name in names) for each in told] == [
         tuple(line[name] for name in names) for line in lines

@@ -1,0 +1,138 @@
+"""Audit lines as other systems want them: OCSF events and CSV.
+
+Both hold what the feed holds: ids and names of rules, and no reasons, descriptions and addresses.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from bot.domain.audit import SYSTEM, TOLD, Action
+
+Line = Mapping[str, object]
+
+OCSF_VERSION = "1.3.0"
+CATEGORY_UID, CLASS_UID = 6, 6003
+"""Application Activity; API Activity."""
+CREATE, READ, UPDATE, DELETE, OTHER = 1, 2, 3, 4, 99
+SUCCESS, FAILURE, UNKNOWN = 1, 2, 0
+INFORMATIONAL, LOW, MEDIUM = 1, 2, 3
+COLUMNS = ("seq", "at", "actor", "action", "request", "was", "rev", *TOLD, "hash")
+_ACTIVITIES: Mapping[str, int] = {
+    "submitted": CREATE,
+    "create-intended": CREATE,
+    "created": CREATE,
+    "create-unknown": CREATE,
+    "create-refused": CREATE,
+    "show-intended": READ,
+    "show-refused": READ,
+    "shown": READ,
+    "delete-intended": DELETE,
+    "deleted": DELETE,
+    "found-gone": DELETE,
+    "approved": UPDATE,
+    "denied": UPDATE,
+    "cancelled": UPDATE,
+    "expired": UPDATE,
+    "edit-intended": UPDATE,
+    "edited": UPDATE,
+    "extended": UPDATE,
+}
+"""By the verb of an action; every other one is `OTHER`."""
+_FAILURES = frozenset(
+    {
+        Action.REFUSED,
+        Action.APPROVAL_REFUSED,
+        Action.SHOW_REFUSED,
+        Action.CREATE_REFUSED,
+        Action.FAILED,
+        Action.UNDELIVERED,
+    }
+)
+_ODD = frozenset({Action.FAILED, Action.CREATE_UNKNOWN, Action.UNDELIVERED, Action.FOUND_ORPHANED})
+_RESOURCES = {"key": "api_key", "account": "service_account", "resource": ""}
+"""Details that name a resource, and its type; that of `resource` is its kind."""
+
+
+def jsonl(line: Line) -> str:
+    """A line as it is, which `audit verify` takes."""
+    return json.dumps(dict(line))
+
+
+def ocsf(line: Line) -> str:
+    """A line as an event of OCSF's class API Activity (6003)."""
+    details, action, actor = _details(line), str(line["action"]), str(line["actor"])
+    activity = _ACTIVITIES.get(action.partition(":")[2], OTHER)
+    event: dict[str, object] = {
+        "activity_id": activity,
+        "activity_name": action,
+        "category_uid": CATEGORY_UID,
+        "class_uid": CLASS_UID,
+        "type_uid": CLASS_UID * 100 + activity,
+        "severity_id": MEDIUM if action in _ODD else LOW if action in _FAILURES else INFORMATIONAL,
+        "status_id": _status(action),
+        "time": int(datetime.fromisoformat(str(line["at"])).timestamp() * 1000),
+        "metadata": {
+            "version": OCSF_VERSION,
+            "product": {"name": "Latchkey", "vendor_name": "Latchkey"},
+            "log_name": "audit",
+            "event_code": action,
+            "sequence": line["seq"],
+            "uid": line["hash"],
+            **({"correlation_uid": line["request"]} if line["request"] else {}),
+        },
+        "actor": {"app_name": SYSTEM} if actor == SYSTEM else {"user": {"uid": actor, "type_id": 1}},
+        "api": {"operation": action, "service": {"name": "latchkey"}},
+        # Neither Slack nor the log knows where a person is: what is known is the service that a click came from.
+        "src_endpoint": {"svc_name": SYSTEM if actor == SYSTEM else "slack"},
+        "resources": [
+            {"uid": details[name], "type": kind or details.get("kind", "")}
+            for name, kind in _RESOURCES.items()
+            if name in details
+        ],
+        "unmapped": {"was": line.get("was"), "rev": line.get("rev"), "prev": line["prev"], **details},
+    }
+    return json.dumps(event)
+
+
+def row(line: Line) -> str:
+    """A line as a row of CSV, of `COLUMNS`."""
+    details = _details(line)
+    return _row([line.get(name, details.get(name)) for name in COLUMNS])
+
+
+def header() -> str:
+    """The first row of CSV."""
+    return _row(COLUMNS)
+
+
+FORMATS: Mapping[str, tuple[Callable[[Line], str], Callable[[], str] | None]] = {
+    "jsonl": (jsonl, None),
+    "ocsf": (ocsf, None),
+    "csv": (row, header),
+}
+"""Each with what begins it, if anything does."""
+
+
+def _details(line: Line) -> Mapping[str, str]:
+    found = line["details"]
+    return {name: str(found[name]) for name in TOLD if name in found} if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _status(action: str) -> int:
+    if action in _FAILURES:
+        return FAILURE
+    return UNKNOWN if action.endswith(("-intended", "-unknown")) else SUCCESS
+
+
+def _row(values: "tuple[str, ...] | list[object]") -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow([_plain(value) for value in values])
+    return out.getvalue()
+
+
+def _plain(value: object) -> object:
+    """A value that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -1,0 +1,103 @@
+"""The audit log of a store, read by a process that knows neither Slack nor Confluent Cloud."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from fakeredis import FakeServer
+from fakeredis.aioredis import FakeRedis
+from pydantic import SecretStr
+
+from bot import app, connections
+from bot.app import audit_lines, records_problem
+from bot.connections import opened_store
+from bot.domain.errors import Tampered
+from bot.domain.keys import TeamId
+from bot.settings import StartupError, StoreSettings
+from bot.store.keyspace import Keyspace
+from bot.store.sealing import new_master_key
+from tests.store.given import event
+
+KEY = new_master_key()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
+    found = FakeServer()
+
+    def connect(_url: str, **_: Any) -> Any:
+        return FakeRedis(server=found)
+
+    monkeypatch.setattr(connections, "connect", connect)
+    return found
+
+
+def settings(url: str = "redis://cache:6379/0") -> StoreSettings:
+    return StoreSettings(redis_url=SecretStr(url), latchkey_master_keys=SecretStr(KEY))
+
+
+async def write(team: str, lines: int = 1) -> None:
+    async with opened_store(settings(), team) as store:
+        await store.audit.append(*[event()] * lines)
+
+
+async def test_the_workspace_is_the_only_one_that_is_there(server: FakeServer) -> None:
+    with pytest.raises(StartupError, match="holds nothing of Latchkey's"):
+        await anext(audit_lines(settings()))
+    await write("T01", 3)
+
+    assert [line["seq"] async for line in audit_lines(settings())] == [1, 2, 3]
+    assert await records_problem(settings()) is None
+
+    await write("T02")
+    with pytest.raises(StartupError, match=r"the audit logs of T01, T02\. Say which one by --team"):
+        await anext(audit_lines(settings()))
+    assert [line["seq"] async for line in audit_lines(settings(), "T02")] == [1]
+    with pytest.raises(StartupError, match="--team"):
+        await anext(audit_lines(settings(), "no team"))
+
+
+async def test_a_log_that_was_removed_is_missed_in_its_own_workspace(server: FakeServer) -> None:
+    redis = FakeRedis(server=server)
+    keys = Keyspace(TeamId("T01"))
+    await redis.set(keys.cache("format"), b"1", px=100_000)
+    await redis.set("lk:{no team at all}:audit", b"")
+
+    async with opened_store(settings()) as store:
+        assert store.keys == keys
+
+
+async def test_in_a_cluster_the_workspace_has_to_be_said(server: FakeServer) -> None:
+    with pytest.raises(StartupError, match="In a Redis Cluster, say by --team"):
+        await anext(audit_lines(settings("redis+cluster://cache:6379")))
+
+
+async def test_following_goes_on_with_what_is_written_and_waits_for_a_store_that_is_away(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app, "FOLLOW_SECONDS", 0.0)
+    await write("T01", 2)
+    lines = audit_lines(settings(), after=1, follow=True)
+
+    assert (await anext(lines))["seq"] == 2
+    server.connected = False
+    waiting = asyncio.ensure_future(anext(lines))
+    while "is asked again" not in caplog.text:  # noqa: ASYNC110 - the log tells nobody when it grows
+        await asyncio.sleep(0)
+    server.connected = True
+    await write("T01")
+
+    assert (await waiting)["seq"] == 3
+
+
+async def test_following_a_log_that_became_shorter_ends(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "FOLLOW_SECONDS", 0.0)
+    await write("T01", 3)
+    lines = audit_lines(settings(), follow=True)
+    assert [(await anext(lines))["seq"] for _ in range(3)] == [1, 2, 3]
+
+    await FakeRedis(server=server).flushall()
+    await write("T01")
+
+    with pytest.raises(Tampered, match="says 1 lines, but there were 3: an older copy"):
+        await anext(lines)
