@@ -23,7 +23,8 @@ STORY = """
   2. Become Erin Castellanos (“You are”, top left), open #key-approvals, press Approve.
   3. Become Dana again, open Latchkey (under Apps), press Show secret.
 
-  The panel on the right breaks things: lost answers, a killed bot, a clock that runs ahead.
+  The panel on the right breaks things: lost answers, a killed bot, a clock that runs ahead. It also shows
+  the bot's log, its audit feed and its metrics.
   The bot writes its log to {log}
   Ctrl-C ends it all.
 """

@@ -3,12 +3,15 @@
 Guarded like the rest of the page.
 """
 
+import asyncio
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox import told
 from sandbox.confluent import console
 from sandbox.stage import BotProcess, Stage
 
@@ -33,6 +36,7 @@ class Control:
             Route("/control/reset", self.reset, methods=["POST"]),
             Route("/control/clock", self.clock, methods=["POST"]),
             Route("/control/bot", self.bot, methods=["POST"]),
+            Route("/control/told", self.told, methods=["GET"]),
             Route("/control/console", self.console, methods=["GET"]),
             Route("/control/console", self.act_in_console, methods=["POST"]),
         ]
@@ -113,6 +117,16 @@ class Control:
         elif asked.get("do") == "start" and not self._bot.is_alive:
             await self._bot.start()
         return await self.show(request)
+
+    async def told(self, request: Request) -> Response:
+        """What the bot tells those who run it: `what` is `log`, `audit` or `metrics`."""
+        bot, what = self._bot, request.query_params.get("what", "")
+        if bot is None or what not in told.WHAT:
+            return Response(status_code=404)
+        if what == "metrics":
+            return JSONResponse({"lines": await told.metrics(bot.log)})
+        file = bot.log if what == "log" else Path(bot.settings["LATCHKEY_AUDIT_LOG"])
+        return JSONResponse({"lines": await asyncio.to_thread(told.newest, file)})
 
     async def console(self, request: Request) -> Response:
         """The keys at Confluent that `q` is found in, newest first."""

@@ -62,6 +62,7 @@ class Stage:
             "LATCHKEY_MASTER_KEYS": MASTER_KEY,
             "LATCHKEY_CHANNEL": APPROVALS_CHANNEL,
             "LATCHKEY_SECRETS_DIR": str(self.folder),
+            "LATCHKEY_AUDIT_LOG": str(self.folder / "audit.jsonl"),
             "PORT": "0",
         }
         return settings | ({"REDIS_URL": redis_url} if redis_url else {})

@@ -170,6 +170,7 @@ class Recent:
         """The same for a line of ours; returns the seconds between the two, None where they are not known."""
         before = self.note(request, at.isoformat())
         try:
-            return max((at - datetime.fromisoformat(before)).total_seconds(), 0.0) if before else None
+            seconds = (at - datetime.fromisoformat(before)).total_seconds() if before else None
         except (ValueError, TypeError):  # anyone could have written an old line, from before they were sealed
             return None
+        return None if seconds is None else round(max(seconds, 0.0), 3)

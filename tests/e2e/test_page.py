@@ -225,6 +225,31 @@ async def test_a_bot_killed_before_the_key_is_made_finishes_when_it_starts_again
     await expect(it.dana.file).to_contain_text(it.secret(key))
 
 
+async def test_the_panel_shows_log_audit_lines_and_metrics_of_what_happens(it: Play) -> None:
+    panel = it.erin.page.locator("#panel")
+    await panel.get_by_text("Log, audit and metrics").click()
+    lines = panel.get_by_role("tabpanel")
+    await expect(lines).to_contain_text('"event": "ready"')
+
+    await panel.get_by_role("tab", name="Audit").click()
+    await it.dana.ask("a reviewer")
+    await expect(lines).to_contain_text('"action": "request:submitted"')
+    await it.approve("a reviewer")
+    key = await it.key_is_there("a reviewer")
+    await expect(lines).to_contain_text(key)
+    await expect(lines).not_to_contain_text("a reviewer")
+    await it.show_secret("a reviewer").click()
+    await expect(lines).to_contain_text('"action": "secret:shown"')
+
+    await panel.get_by_role("tab", name="Audit").press("ArrowRight")
+    await expect(panel.get_by_role("tab", name="Metrics")).to_be_focused()
+    await expect(lines).to_contain_text('latchkey_events_total{action="secret:shown"}')
+    await expect(lines).not_to_contain_text(key)
+    await expect(lines).not_to_contain_text("_bucket")
+    assert it.secret(key) not in await it.erin.page.content()
+    await panel.get_by_text("Log, audit and metrics").click()
+
+
 async def test_what_was_typed_survives_a_redraw_and_is_gone_after_escape(it: Play) -> None:
     page, name = it.dana.page, it.dana.page.get_by_label("Name", exact=True)
     await it.dana.say("/apikey create")

@@ -5,6 +5,7 @@ import { Console } from "./console.js";
 import { h, uid } from "./dom.js";
 import { setClockOffset } from "./names.js";
 import { toast } from "./overlay.js";
+import { Told } from "./told.js";
 
 const POLL_MS = 3000;
 const NARROW_PX = 760; // as in float.css: there the panel would cover the page
@@ -205,14 +206,19 @@ async function refresh() {
   const state = JSON.stringify([control.faults, control.manners, control.bot, control.now.slice(0, 16)]);
   const body = document.querySelector("#panel-body");
   kept.console?.refresh();
+  kept.told?.refresh();
   if (state === shown || inUse(body)) return true;
   shown = state;
   kept.console ??= new Console();
+  kept.told ??= new Told();
   kept.move ??= moveTo();
   const clock = clockPart(control, kept.move);
   const sides = SIDES.map((side) => faultsPart(control, side));
-  const parts = [botPart(control), clock, kept.console.node, mendPart(control), ...sides, mannersPart(control)];
+  const own = [kept.told.node, kept.console.node];
+  const parts = [botPart(control), clock, ...own, mendPart(control), ...sides, mannersPart(control)];
+  const { scrollTop } = kept.told.lines; // which a node loses that is put in again
   body.replaceChildren(...parts.filter(Boolean));
+  kept.told.lines.scrollTop = scrollTop;
   return true;
 }
 

@@ -1,0 +1,75 @@
+/** What the bot tells those who run it, in the panel: its log, its audit feed, its metrics. */
+
+import { get } from "./api.js";
+import { h, uid } from "./dom.js";
+
+const TABS = [
+  ["log", "Log"],
+  ["audit", "Audit"],
+  ["metrics", "Metrics"],
+];
+const EMPTY = { log: "No log lines yet.", audit: "No audit lines yet.", metrics: "The bot doesn’t answer." };
+
+export class Told {
+  #what = TABS[0][0];
+  #asked = 0;
+
+  constructor() {
+    const id = uid("told");
+    this.tabs = TABS.map(([what, label]) =>
+      h("button", { type: "button", role: "tab", "aria-controls": id, onclick: () => this.#choose(what) }, label),
+    );
+    this.lines = h("div", { id, class: "lines", role: "tabpanel", tabindex: "0", dir: "ltr" });
+    this.node = h(
+      "details",
+      { class: "console told", ontoggle: () => this.refresh() },
+      h("summary", {}, "Log, audit and metrics"),
+      h("div", { role: "tablist", "aria-label": "What the bot tells", onkeydown: (event) => this.#step(event) }, this.tabs),
+      this.lines,
+    );
+    this.#mark();
+  }
+
+  /** Read again, if anybody looks. Whoever has scrolled up, or has selected something, reads on undisturbed. */
+  async refresh(isNew = false) {
+    const { scrollTop, scrollHeight, clientHeight } = this.lines;
+    const isAtEnd = this.#what === "metrics" || scrollHeight - scrollTop - clientHeight < 24;
+    const isSelected = this.lines.contains(document.getSelection()?.anchorNode) && !document.getSelection().isCollapsed;
+    if (!this.node.open || (!isNew && (isSelected || !isAtEnd))) return;
+    this.#asked += 1;
+    const mine = this.#asked;
+    let told;
+    try {
+      const { lines } = await get(`/control/told?what=${this.#what}`);
+      told = lines.length > 0 ? lines : [EMPTY[this.#what]];
+    } catch (error) {
+      told = [error.message];
+    }
+    if (mine !== this.#asked || told.join("") === this.lines.textContent) return;
+    this.lines.replaceChildren(...told.map((line) => h("div", {}, line)));
+    if (this.#what !== "metrics") this.lines.scrollTop = this.lines.scrollHeight;
+  }
+
+  #choose(what) {
+    this.#what = what;
+    this.lines.replaceChildren();
+    this.#mark();
+    this.refresh(true);
+  }
+
+  #mark() {
+    TABS.forEach(([what], index) => {
+      const isChosen = what === this.#what;
+      this.tabs[index].setAttribute("aria-selected", String(isChosen));
+      this.tabs[index].tabIndex = isChosen ? 0 : -1;
+    });
+  }
+
+  #step(event) {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    const next = (TABS.findIndex(([what]) => what === this.#what) + by + TABS.length) % TABS.length;
+    this.#choose(TABS[next][0]);
+    this.tabs[next].focus();
+  }
+}

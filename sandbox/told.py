@@ -1,0 +1,60 @@
+"""What the bot tells those who run it, for the panel: its log, its audit feed and its metrics."""
+
+import json
+from collections import deque
+from pathlib import Path
+
+import httpx
+
+LINES = 200
+"""The newest so many are shown."""
+WHAT = ("log", "audit", "metrics")
+_SECONDS = 2.0
+
+
+def newest(file: Path) -> list[str]:
+    """The newest lines of a file, oldest first; none where there is no such file yet."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as text:
+            return [line.rstrip("\n") for line in deque(text, LINES)]
+    except FileNotFoundError:
+        return []
+
+
+async def metrics(log: Path) -> list[str]:
+    """What the bot with this log counts now, without zeros and histograms' buckets; none while it doesn't answer."""
+    port = _port(log)
+    if port is None:
+        return []
+    async with httpx.AsyncClient(timeout=_SECONDS) as client:
+        try:
+            answer = await client.get(f"http://127.0.0.1:{port}/metrics")
+        except httpx.HTTPError:
+            return []
+    return [line for line in answer.text.splitlines() if line.startswith("latchkey_") and _is_telling(line)]
+
+
+def _is_telling(line: str) -> bool:
+    name, _, value = line.partition(" ")
+    return not name.partition("{")[0].endswith(("_bucket", "_created")) and value != "0.0"
+
+
+def _port(log: Path) -> int | None:
+    """Where the bot that wrote this log listens: as its last start said."""
+    found = None
+    try:
+        with log.open(encoding="utf-8", errors="replace") as text:
+            for line in text:
+                if '"ready"' in line and (said := _object(line)).get("event") == "ready":
+                    found = said.get("port")
+    except FileNotFoundError:
+        return None
+    return found if isinstance(found, int) else None
+
+
+def _object(line: str) -> dict[str, object]:
+    try:
+        found: object = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
