@@ -4,40 +4,37 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from prometheus_client import CollectorRegistry
 
 import handlers
 from bot import installed, logs, metrics, server
-from bot.assembly import Parts, Services, assemble, expose, response_url_bases
+from bot.assembly import Parts, Services, assemble, expose
 from bot.background import Background, background
 from bot.confluent.cloud import ConfluentCloud
 from bot.connections import World, bolt, connected, opened_store, policy_source, socket_mode
-from bot.domain.errors import LatchkeyError, Tampered, Throttled, Unavailable
+from bot.diagnosis.records import audit_problem, format_problem, keys_problem, values
+from bot.diagnosis.records import records_problem as records_contradicted
+from bot.domain.errors import LatchkeyError, Unavailable
 from bot.domain.policy import Policy
 from bot.health import Check, Health, watched
 from bot.policyfile import PolicySource
 from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.cache import KEPT as CATALOG_KEPT
-from bot.services.keys.expiry import Backstop, ExpirySupport
 from bot.services.ports.store import Clock
 from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.worker import CATALOG_EVERY, Worker
 from bot.settings import Settings, StartupError, StoreSettings
 from bot.slack.api.calls import KINDS, TimedApp
-from bot.slack.api.client import unreachable
-from bot.slack.api.people import unconfirmed
 from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Watch, channel_problem
 from bot.store import Store
 from bot.store.codec import FORMAT
-from bot.store.connection import check as redis_problems
 from bot.store.connection import clock_problem, must_take_writes
 from bot.store.keyspace import REQUEST_KEPT
 from bot.store.moments import utc_now
-from bot.store.seals import Seals
 
 GRACE = 20.0
 """Seconds for running work when we are asked to stop, the worker's included. Before it, answers have LATCHKEY_DRAIN and
@@ -102,56 +99,6 @@ async def run(
         ending()
 
 
-async def doctor(settings: Settings) -> int:
-    """Try everything that the settings name; print a line for each. Returns the exit code."""
-    try:
-        async with connected(settings, utc_now) as world:
-            policy = policy_source(settings).current()
-            seals, configured = await world.store.seals.count(), world.store.seals.key_ids
-            found = [
-                ("installation", installed.problem(), f": {installed.version()}"),
-                ("Slack", None, f": {world.workspace.name} ({world.workspace.team})"),
-                ("channels", await _channel_problems(world, policy), ""),
-                ("people", None, f": {await unconfirmed(world.slack, policy)}"),
-                ("answers to clicks", await unreachable(world.session, response_url_bases(settings)), ""),
-                ("store", await _store_problem(world, settings), ""),
-                ("disk", await world.store.disk.problem(world.redis), ": effects wait for it"),
-                ("replicas", await world.store.disk.replicas_problem(world.redis), f": {_waited_for(settings)}"),
-                ("clock", await clock_problem(world.redis), ""),
-                ("audit log", await audit_problem(world.store), f": {_ends(world.store)}"),
-                ("records", await _records_problem(world.store), ""),
-                ("master keys", _keys_problem(seals, configured), f": {_sealed_by(seals, configured)}"),
-                ("format", await format_problem(world.store), f": {FORMAT}"),
-                ("Confluent Cloud", None, f": organization {await world.cloud.organization()}"),
-                ("rights at Confluent", await _rights_problem(world), ""),
-                ("expiry at Confluent", None, f": {_EXPIRY[await Backstop(world.store.cache, utc_now).known()]}"),
-            ]
-    except (StartupError, LatchkeyError) as error:
-        print(f"failed: {error}")  # noqa: T201 -- this is what a doctor is for
-        return 1
-    for name, problem, seen in found:
-        print(f"{name}: {problem or f'ok{seen}'}")  # noqa: T201 -- as above
-    return 1 if any(problem for _, problem, _ in found) else 0
-
-
-async def _store_problem(world: World, settings: Settings) -> str | None:
-    found = await redis_problems(world.redis, world.store.keys, settings.latchkey_redis_replicas)
-    return " ".join(found) or None
-
-
-def _waited_for(settings: Settings) -> str:
-    return f"effects wait for {settings.latchkey_redis_replicas or 'none'}"
-
-
-_EXPIRY: Mapping[ExpirySupport, str] = {
-    "": "not known yet, no key with a lifetime was created in the last 30 days",
-    "honored": "honored, Confluent ends a key by itself some time after Latchkey should have deleted it",
-    "ignored": "ignored, only Latchkey ends keys",
-    "refused": "refused, only Latchkey ends keys",
-}
-"""What Confluent's API does with `expires_at`, as the last create met it: `doctor` creates nothing."""
-
-
 async def audit_lines(
     settings: StoreSettings, team: str = "", after: int = 0, *, follow: bool = False
 ) -> AsyncIterator[Mapping[str, object]]:
@@ -177,7 +124,7 @@ async def audit_lines(
 async def records_problem(settings: StoreSettings, team: str = "") -> str | None:
     """Which records of this store its audit log contradicts; None when it contradicts none. Raises `StartupError`."""
     async with opened_store(settings, team) as store:
-        return await audit_problem(store) or await _records_problem(store)
+        return await audit_problem(store) or await records_contradicted(store)
 
 
 async def reseal(settings: Settings) -> int:
@@ -192,70 +139,17 @@ async def reseal(settings: Settings) -> int:
         if left == 0:
             end = "The first master key seals everything. The others can go, once every process has it first."
         elif seals.unreadable:
-            end = f"{_values(left)} left. Look into what does not open before you remove a master key."
+            end = f"{values(left)} left. Look into what does not open before you remove a master key."
         else:
-            end = (
-                f"{_values(left)} left: another process seals with another key. Give all the same, and run this again."
-            )
+            end = f"{values(left)} left: another process seals with another key. Give all the same, and run this again."
         print(end)  # noqa: T201 - the command ends with it
         return 1 if left else 0
 
 
-async def audit_problem(store: Store) -> str | None:
-    """Why the audit log cannot be followed; None when it can."""
-    try:
-        await store.audit.follow()
-    except Tampered as error:
-        return f"{error}. Nothing is done until that is repaired: see docs/audit.md."
-    return None
-
-
-async def _records_problem(store: Store) -> str | None:
-    """Which records the audit log contradicts, of all that are there. None while the log cannot be followed."""
-    with suppress(Tampered):
-        await store.requests.survey()
-    return await store.requests.problem()
-
-
-def _keys_problem(seals: Seals, configured: Sequence[bytes]) -> str | None:
-    """Which master keys are not configured though they seal something; None when all are."""
-    number, unknown, places = seals.missing(configured)
-    if not unknown:
-        return None
-    ids, among = ", ".join(key.hex() for key in unknown), " and ".join(repr(place[:_SHOWN]) for place in places)
-    return (
-        f"LATCHKEY_MASTER_KEYS lacks a master key (ID {ids}) that seals {_values(number)}, among them {among}. "
-        "Add it again behind the first one, run `latchkey reseal`, and then remove it."
-    )
-
-
 async def _must_have_all_keys(store: Store) -> None:
     """Refuse to start where requests would be found not to open, one by one."""
-    if problem := _keys_problem(await store.seals.count(), store.seals.key_ids):
+    if problem := keys_problem(await store.seals.count(), store.seals.key_ids):
         raise StartupError(problem)
-
-
-def _sealed_by(seals: Seals, configured: Sequence[bytes]) -> str:
-    return "; ".join(
-        f"key {nth} (ID {key.hex()}) seals {seals.records[key] + seals.copies[key]} records, "
-        f"{seals.lines[key]} audit lines"
-        for nth, key in enumerate(configured, 1)
-    )
-
-
-def _values(number: int) -> str:
-    return f"{number} stored value{'' if number == 1 else 's'}"
-
-
-async def format_problem(store: Store) -> str | None:
-    """Whether a newer version writes here, of whose records this one leaves some alone."""
-    newest = await store.cache.get("format", int)
-    if newest is None or newest[0] <= FORMAT:
-        return None
-    return (
-        f"a newer version of Latchkey writes here (format {newest[0]}, this one knows {FORMAT}): what it has written "
-        "is left to it. Finish the upgrade."
-    )
 
 
 async def sign_format(store: Store, clock: Clock) -> None:
@@ -267,11 +161,6 @@ async def sign_format(store: Store, clock: Clock) -> None:
             await store.cache.put("format", FORMAT, int, now=clock(), keep=REQUEST_KEPT)
     except LatchkeyError as error:
         log.warning("the format of the records is not known", extra={"why": str(error)})
-
-
-def _ends(store: Store) -> str:
-    head = store.audit.head
-    return f"{head.seq} lines, the last one is {head.seq}:{head.hash}"
 
 
 async def _followed(store: Store) -> None:
@@ -303,7 +192,7 @@ async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> 
             try:
                 await _begun(services)
                 await services.repair.look()
-                await _records_problem(store)
+                await records_contradicted(store)
                 await cloud.own_account()  # for the expiry of our own key, which the metrics tell
             except LatchkeyError as error:
                 log.warning("the records were not looked at", extra={"why": str(error)})
@@ -368,15 +257,6 @@ async def _watching(watch: Watch) -> AsyncGenerator[None]:
     finally:
         task.cancel()
         await asyncio.wait({task})
-
-
-async def _rights_problem(world: World) -> str | None:
-    """What keeps Confluent from showing us everything; None when nothing does."""
-    try:
-        await world.cloud.must_see_all()
-    except Throttled as error:
-        return f"{error}. Give the owner of CONFLUENT_CLOUD_API_KEY the role OrganizationAdmin."
-    return None
 
 
 async def _channel_problems(world: World, policy: Policy) -> str | None:

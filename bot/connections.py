@@ -21,6 +21,7 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.errors import KeyRefused, LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import Secret, TeamId
+from bot.fitness import cause_of, missing_rights, server_problems
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports.store import Clock
 from bot.settings import Settings, StartupError, StoreSettings, TryAgain
@@ -30,8 +31,7 @@ from bot.slack.api.client import Unreachable, routed
 from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Workspace, app_token_problem, introduce
 from bot.store import Store
-from bot.store.connection import check as redis_problems
-from bot.store.connection import connect, following, teams
+from bot.store.connection import connect, following, must_take_writes, teams
 from bot.store.embedded import embedded
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer, parse_master_keys
@@ -73,25 +73,11 @@ async def connected(
     """
     calls = calls or metrics.Calls(CollectorRegistry())
     async with AsyncExitStack() as stack:
-        timeout = aiohttp.ClientTimeout(total=SLACK_SECONDS)
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        token = settings.slack_bot_token.get_secret_value()
-        slack = CountedClient(token=token, base_url=settings.slack_api_url, session=session)
-        slack.answered = calls.slack(slack_calls.METHODS, slack_calls.OUTCOMES)
-        routed(slack)
-        slack.retry_handlers.clear()  # a repeated post is a second post; what may be repeated, the worker repeats
+        session, slack = await opened_slack(stack, settings, calls)
         workspace = await _patiently_introduced(settings, slack, clock, stop)
         redis = await _checked_redis(stack, settings, Keyspace(workspace.team))
         sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
-        client = await stack.enter_async_context(
-            Client(
-                settings.confluent_cloud_endpoint,
-                settings.confluent_cloud_api_key,
-                Secret(settings.confluent_cloud_api_secret.get_secret_value()),
-                version=installed.version(),
-                answered=calls.confluent(confluent_calls.CALLS, confluent_calls.OUTCOMES),
-            )
-        )
+        client = await opened_confluent(stack, settings, calls)
         cloud = ConfluentCloud(client)
         prober = await stack.enter_async_context(
             ConfluentProber(settings.confluent_cloud_endpoint, version=installed.version())
@@ -105,7 +91,7 @@ async def connected(
 async def opened_store(settings: StoreSettings, team: str = "") -> AsyncGenerator[Store]:
     """The store alone, of workspace `team`, or of the only one in it. Raises `StartupError` and `LatchkeyError`."""
     async with AsyncExitStack() as stack:
-        redis = await _redis(stack, settings, probe=f"lk:{{{team}}}:probe" if team else "")
+        redis = await opened_redis(stack, settings, probe=f"lk:{{{team}}}:probe" if team else "")
         try:
             keys = Keyspace(TeamId(team)) if team else await _only_keyspace(redis)
         except ValueError as error:
@@ -121,6 +107,33 @@ async def _only_keyspace(redis: Redis) -> Keyspace:
     if not found:
         raise StartupError("This store holds nothing of Latchkey's. Check REDIS_URL, and the number of its database.")
     raise StartupError(f"This store holds the audit logs of {', '.join(found)}. Say which one by --team.")
+
+
+async def opened_slack(
+    stack: AsyncExitStack, settings: Settings, calls: metrics.Calls
+) -> tuple[aiohttp.ClientSession, CountedClient]:
+    """What talks to Slack, until the stack is left. Sends nothing."""
+    timeout = aiohttp.ClientTimeout(total=SLACK_SECONDS)
+    session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
+    token = settings.slack_bot_token.get_secret_value()
+    slack = CountedClient(token=token, base_url=settings.slack_api_url, session=session)
+    slack.answered = calls.slack(slack_calls.METHODS, slack_calls.OUTCOMES)
+    routed(slack)
+    slack.retry_handlers.clear()  # a repeated post is a second post; what may be repeated, the worker repeats
+    return session, slack
+
+
+async def opened_confluent(stack: AsyncExitStack, settings: Settings, calls: metrics.Calls) -> Client:
+    """What talks to Confluent Cloud, until the stack is left. Sends nothing."""
+    return await stack.enter_async_context(
+        Client(
+            settings.confluent_cloud_endpoint,
+            settings.confluent_cloud_api_key,
+            Secret(settings.confluent_cloud_api_secret.get_secret_value()),
+            version=installed.version(),
+            answered=calls.confluent(confluent_calls.CALLS, confluent_calls.OUTCOMES),
+        )
+    )
 
 
 def bolt(settings: Settings, world: World, *, process_before_response: bool = False) -> TimedApp:
@@ -195,12 +208,20 @@ async def _pause(seconds: float, stop: asyncio.Event) -> None:
 
 
 async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
+    workspace = await introduced(slack)
+    if settings.slack_mode == "socket" and settings.slack_app_token is not None:
+        reason = await app_token_problem(slack, settings.slack_app_token.get_secret_value())
+        if reason is not None:
+            raise StartupError(f"Slack does not take SLACK_APP_TOKEN ({reason}). Copy it again from the Slack app.")
+    if problem := installation_problem(workspace):
+        raise StartupError(problem)
+    return workspace
+
+
+async def introduced(slack: AsyncWebClient) -> Workspace:
+    """The workspace of the bot token. Raises `StartupError` where Slack does not take it, else `Unavailable`."""
     try:
-        workspace = await introduce(slack)
-        if settings.slack_mode == "socket" and settings.slack_app_token is not None:
-            reason = await app_token_problem(slack, settings.slack_app_token.get_secret_value())
-            if reason is not None:
-                raise StartupError(f"Slack does not take SLACK_APP_TOKEN ({reason}). Copy it again from the Slack app.")
+        return await introduce(slack)
     except TokenRefused as error:
         raise StartupError(
             f"Slack does not take SLACK_BOT_TOKEN ({error.reason}). Copy it again from the Slack app."
@@ -209,16 +230,23 @@ async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
         raise StartupError(
             f"Slack refuses Latchkey ({error.reason}). Ask an administrator of the Slack workspace."
         ) from None
-    if workspace.is_whole_organization:
-        raise StartupError(
-            "SLACK_BOT_TOKEN is of an app installed for a whole Enterprise Grid organization, which Latchkey does not "
-            "support yet: install the app in one workspace of the Grid, and use the bot token of that installation."
-        )
-    return workspace
 
 
-async def _redis(stack: AsyncExitStack, settings: StoreSettings, *, probe: str) -> Redis:
-    """A connection, not looked at yet. `probe` is a key of ours, which says which server of a cluster to talk to."""
+def installation_problem(workspace: Workspace) -> str | None:
+    """Why Latchkey cannot serve this installation of its app; None where it can."""
+    if not workspace.is_whole_organization:
+        return None
+    return (
+        "SLACK_BOT_TOKEN is of an app installed for a whole Enterprise Grid organization, which Latchkey does not "
+        "support yet: install the app in one workspace of the Grid, and use the bot token of that installation."
+    )
+
+
+async def opened_redis(stack: AsyncExitStack, settings: StoreSettings, *, probe: str) -> Redis:
+    """What talks to the store, until the stack is left. Raises `StartupError` for a setting that will not do.
+
+    `probe` is a key of ours, which says which server of a cluster to talk to.
+    """
     try:
         if settings.redis_url is not None:
             url = settings.redis_url.get_secret_value()
@@ -237,13 +265,17 @@ async def _redis(stack: AsyncExitStack, settings: StoreSettings, *, probe: str) 
 
 async def _checked_redis(stack: AsyncExitStack, settings: Settings, keys: Keyspace) -> Redis:
     try:
-        redis = await _redis(stack, settings, probe=keys.probe)
+        redis = await opened_redis(stack, settings, probe=keys.probe)
         if settings.redis_url is None and settings.is_real_slack:
             log.warning(_FOR_TRYING_OUT)
-        for problem in await redis_problems(redis, keys, settings.latchkey_redis_replicas):
-            log.warning("store: %s", problem)
+        if missing := await missing_rights(redis, keys):
+            raise StartupError(f"{missing.says} {missing.do}")
+        await must_take_writes(redis, keys)
+        for problem in await server_problems(redis, settings.latchkey_redis_replicas):
+            log.warning("store: %s %s", problem.says, problem.do)
     except LatchkeyError as error:
-        raise StartupError(f"Redis did not answer ({error}). Start it, or correct REDIS_URL.") from None
+        cause = cause_of(error)
+        raise StartupError(f"{cause.says} {cause.do}") from None
     return redis
 
 

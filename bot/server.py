@@ -225,7 +225,7 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[int]:
 
     On leaving, running requests have `SHUTDOWN_SECONDS` to finish. Raises `CannotListen`.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
     protocol = type("Protocol", (_Protocol,), {"house": _House()})
     server = _Server(
         uvicorn.Config(
@@ -249,7 +249,8 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncGenerator[int]:
         listener.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises `CannotListen`."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)

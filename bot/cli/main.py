@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli import audit, policy, terminal
+from bot.cli.doctor import doctor
 from bot.cli.terminal import complete
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
+app.command()(doctor)
 
 
 @app.command()
@@ -34,18 +36,6 @@ def run() -> None:
     It finishes what it is doing; a second signal ends it at once.
     """
     complete(_until_stopped(terminal.settings(feed=True)))
-
-
-@app.command()
-def doctor() -> None:
-    """Check settings, Slack, Confluent Cloud and the store.
-
-    Changes nothing.
-    """
-    settings = terminal.settings()
-    from bot.app import doctor as examine
-
-    raise typer.Exit(complete(examine(settings)))
 
 
 @app.command()

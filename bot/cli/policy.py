@@ -73,11 +73,14 @@ def _read(file: Path | None) -> "PolicyFile":
 
 
 async def _looked_up(settings: "Settings", file: "PolicyFile") -> "list[Finding]":
-    from bot.cli.policy_lookup import look_up
+    from bot.connections import connected
+    from bot.diagnosis.policy_ids import look_up
     from bot.domain.errors import LatchkeyError
     from bot.settings import StartupError
+    from bot.store.moments import utc_now
 
     try:
-        return await look_up(settings, file)
+        async with connected(settings, utc_now) as world:
+            return await look_up(world.slack, world.workspace, world.cloud, file)
     except LatchkeyError as error:
         raise StartupError(f"Not all could be looked up: {error}") from None

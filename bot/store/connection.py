@@ -144,7 +144,7 @@ async def following(redis: Redis) -> AsyncGenerator[None]:
     none any more.
     """
     pool: Any = redis.connection_pool
-    if not isinstance(pool, _SentinelPool) or _is_of_cluster(redis):
+    if not isinstance(pool, _SentinelPool) or is_of_cluster(redis):
         yield
         return
     manager: Any = pool.sentinel_manager
@@ -264,7 +264,8 @@ def _following(service: str, manager: object, kind: type[AbstractConnection], op
     return Redis.from_pool(pool(service, manager, connection_class=kind, **limits, **options))
 
 
-def _is_of_cluster(redis: Redis) -> bool:
+def is_of_cluster(redis: Redis) -> bool:
+    """Whether this client is led to the node of a cluster that has our keys."""
     pool: Any = redis.connection_pool
     return isinstance(pool, _SentinelPool) and isinstance(cast("Any", pool).sentinel_manager, _Nodes)
 
@@ -335,37 +336,6 @@ async def must_take_writes(redis: Commands, keys: Keyspace) -> None:
             together.set(keys.probe, b"")
             together.delete(keys.probe)
             await together.execute()
-
-
-async def check(redis: Commands, keys: Keyspace, replicas: int = 0) -> list[str]:
-    """What is wrong with this server for our purpose, as sentences; empty is well. Raises as `must_take_writes`.
-
-    `replicas`: how many of its replicas effects wait for.
-    """
-    await must_take_writes(redis, keys)
-    with translated():
-        memory: dict[str, object] = await redis.info("memory")
-        persistence: dict[str, object] = await redis.info("persistence")
-        replication: dict[str, object] = await redis.info("replication")
-        cluster: dict[str, object] = await redis.info("cluster")
-    problems: list[str] = []
-    if cluster.get("cluster_enabled") and not _is_of_cluster(redis):
-        problems.append(f"{_ONE_NODE}, which finds our keys when another node has them.")
-    if (policy := memory.get("maxmemory_policy")) != "noeviction":
-        problems.append(f"maxmemory-policy is {policy}: Redis may drop requests. Set it to noeviction.")
-    if not persistence.get("aof_enabled"):
-        problems.append("The append-only file is off: a restart of Redis loses requests. Set appendonly to yes.")
-    if not replicas and (found := replication.get("connected_slaves")):
-        problems.append(
-            f"Replicas: {found}, but effects wait for none, so a failover may forget what was done. "
-            "Set LATCHKEY_REDIS_REPLICAS."
-        )
-    # The server counts good replicas only where it asks for some.
-    if replication.get("connected_slaves") and "min_slaves_good_slaves" not in replication:
-        problems.append(
-            "min-replicas-to-write is 0: a master that is cut off goes on taking clicks, which are lost. Set it to 1."
-        )
-    return problems
 
 
 async def clock_problem(redis: Commands) -> str | None:

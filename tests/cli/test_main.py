@@ -172,19 +172,7 @@ def test_settings_that_will_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line.split()[0] for line in result.stderr.splitlines()] == ["LATCHKEY_CHANEL", "LATCHKEY_CHANNEL", "PORT"]
 
 
-# --- doctor, keygen, audit ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("code", [0, 1])
-def test_doctor_ends_with_what_it_found(application: ModuleType, code: int) -> None:
-    async def doctor(_given: Settings) -> int:
-        print("slack: ok")  # noqa: T201 - as the command does
-        return code
-
-    application.doctor = doctor  # type: ignore[attr-defined] # a module made for the test
-    result = latchkey("doctor")
-
-    assert (result.exit_code, result.stdout) == (code, "slack: ok\n")
+# --- keygen, audit ------------------------------------------------------------------------------------------
 
 
 def test_keygen_prints_a_fresh_master_key() -> None:

@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.app import format_problem, sign_format
+from bot.app import sign_format
+from bot.diagnosis.records import format_problem
 from bot.store.codec import FORMAT
 from tests.support.composed import a_store
 from tests.support.fakes import TestClock

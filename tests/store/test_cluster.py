@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import Unavailable
+from bot.fitness import server_problems
 from bot.store import Store
-from bot.store.connection import check, connect, following, must_take_writes
+from bot.store.connection import connect, following, must_take_writes
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, pending
@@ -36,12 +37,12 @@ async def test_a_plain_url_of_a_node_is_told_from_one_of_the_cluster(here: Clust
     others = [each for each in here.masters if each is not home]
 
     async with connect(home.url) as redis:
-        assert [each for each in await check(redis, KEYS) if "redis+cluster://" in each]
+        assert [each for each in await server_problems(redis) if "redis+cluster://" in each.do]
     async with connect(others[0].url) as redis:
         with pytest.raises(Unavailable, match=r"redis\+cluster://"):
             await must_take_writes(redis, KEYS)
     async with connect(here.url, key=KEYS.probe) as redis:
-        assert not [each for each in await check(redis, KEYS) if "cluster" in each]
+        assert not [each for each in await server_problems(redis) if "luster" in each.says]
 
 
 async def test_one_store_is_on_the_node_that_has_its_slot_also_after_it_moved(here: Cluster, sealer: Sealer) -> None:

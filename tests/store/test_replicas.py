@@ -13,8 +13,9 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 
 from bot.domain.errors import ASK_ADMINISTRATOR, Unavailable
 from bot.domain.keys import RequestId
+from bot.fitness import server_problems
 from bot.store import Store, disk
-from bot.store.connection import Commands, check, connect
+from bot.store.connection import Commands, connect
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, event, pending
@@ -138,18 +139,18 @@ async def test_t3_where_waitaof_is_refused_or_unknown_replicas_have_the_write_in
 
 
 async def test_t3_a_server_whose_replicas_nobody_waits_for_is_told_of(master: Any) -> None:
-    (problem,) = [each for each in await check(master, KEYS) if "LATCHKEY_REDIS_REPLICAS" in each]
+    (problem,) = [each for each in await server_problems(master) if "LATCHKEY_REDIS_REPLICAS" in each.do]
 
-    assert problem.startswith("Replicas: 1, but effects wait for none")
-    assert not [each for each in await check(master, KEYS, replicas=1) if "LATCHKEY_REDIS_REPLICAS" in each]
+    assert problem.says.startswith("Replicas: 1, but effects wait for none")
+    assert not [each for each in await server_problems(master, 1) if "LATCHKEY_REDIS_REPLICAS" in each.do]
 
 
 async def test_r1_a_master_that_takes_clicks_without_any_replica_is_told_of(master: Any) -> None:
-    assert [each for each in await check(master, KEYS, replicas=1) if "min-replicas-to-write" in each]
+    assert [each for each in await server_problems(master, 1) if "min-replicas-to-write" in each.says]
 
     await master.config_set("min-replicas-to-write", 1)
 
-    assert await check(master, KEYS, replicas=1) == []
+    assert await server_problems(master, 1) == []
 
 
 async def test_lines_whose_answer_was_lost_are_waited_for_all_the_same(

@@ -40,7 +40,7 @@ async def tls_front(folder: Path, hosts: Mapping[str, int]) -> AsyncGenerator[Fr
             tasks.discard(task)
             writer.close()
 
-    trust, context = _authority(folder, list(hosts))
+    trust, context = authority(folder, list(hosts))
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     try:
         yield Front(server.sockets[0].getsockname()[1], trust)
@@ -72,7 +72,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, h
         away.close()
 
 
-def _authority(folder: Path, hosts: list[str]) -> tuple[Path, ssl.SSLContext]:
+def authority(folder: Path, hosts: list[str]) -> tuple[Path, ssl.SSLContext]:
     """The file to trust, and what a server of these hosts needs."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
 

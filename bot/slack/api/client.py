@@ -64,6 +64,9 @@ class Unreachable(Unavailable):
 class Answer(dict[str, Any]):
     """What a Web API method answers. What should be in it and is not makes it unreadable, which is `Unavailable`."""
 
+    scopes: frozenset[str] | None = None
+    """What the token may do; None where Slack does not say."""
+
     def __missing__(self, name: str) -> Any:  # noqa: ANN401 - Slack's JSON
         raise Unavailable(_AWAY, log=f"{_UNREADABLE}: it has no {name}")
 
@@ -103,7 +106,11 @@ async def call(client: AsyncWebClient, method: str, body: Mapping[str, Any], *, 
     said: object = answer.data
     if not isinstance(said, dict):
         raise Unavailable(_AWAY, log=f"{method}: {_UNREADABLE}")
-    return Answer(cast("dict[str, Any]", said))
+    found = Answer(cast("dict[str, Any]", said))
+    scopes = {name.casefold(): value for name, value in answer.headers.items()}.get("x-oauth-scopes")
+    if isinstance(scopes, str):
+        found.scopes = frozenset(scope.strip() for scope in scopes.split(","))
+    return found
 
 
 def ephemeral(text: str, blocks: Sequence[Block]) -> Mapping[str, Any]:

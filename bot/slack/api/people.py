@@ -91,9 +91,25 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-async def unconfirmed(client: AsyncWebClient, policy: Policy) -> str:
-    """How many members of the policy's channels and groups have no confirmed address, and what to do. Never raises."""
-    people, looked, found, trouble = SlackPeople(client), 0, 0, ""
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """Those without a confirmed address among `looked` people; `trouble` is why there may be more."""
+
+    users: tuple[SlackUserId, ...]
+    looked: int
+    trouble: str = ""
+
+    @property
+    def text(self) -> str:
+        """How many they are."""
+        has = "has" if len(self.users) == 1 else "have"
+        counted = f"{len(self.users)} of {self.looked} people {has} no confirmed email address in Slack."
+        return f"{counted} {self.trouble}".strip()
+
+
+async def unconfirmed(client: AsyncWebClient, policy: Policy) -> Unconfirmed:
+    """Which members of the policy's channels and groups have no confirmed address. Never raises."""
+    people, looked, found, trouble = SlackPeople(client), 0, list[SlackUserId](), ""
     try:
         seen = set(policy.people)
         async for user in _members(client, people, policy):
@@ -101,18 +117,17 @@ async def unconfirmed(client: AsyncWebClient, policy: Policy) -> str:
                 continue
             seen.add(user)
             if len(seen) - len(policy.people) > MOST:
-                trouble = f" Only the first {MOST} were checked."
+                trouble = f"Only the first {MOST} were checked."
                 break
             profile = await people.profile(user)
             if profile is None or profile.is_bot or profile.is_guest or profile.deleted:
                 continue
             looked += 1
-            found += not (profile.email and profile.email_confirmed)
+            if not (profile.email and profile.email_confirmed):
+                found.append(user)
     except LatchkeyError as error:
-        trouble = f" Slack did not show the others ({error})."
-    has = "has" if found == 1 else "have"
-    advice = "Add a `people:` line to the policy file for each of them who needs keys." if found else ""
-    return f"{found} of {looked} people {has} no confirmed email address in Slack. {advice}".strip() + trouble
+        trouble = f"Slack did not show the others ({error})."
+    return Unconfirmed(tuple(found), looked, trouble)
 
 
 async def _members(client: AsyncWebClient, people: SlackPeople, policy: Policy) -> AsyncIterator[SlackUserId]:

@@ -6,7 +6,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,16 @@ EVERY = 300.0
 """Seconds between two looks while all is well."""
 SOON = 30.0
 """And while something is wrong."""
+SCOPES: Mapping[str, str] = {
+    "commands": "for /apikey",
+    "chat:write": "for cards and messages",
+    "users:read": "to see who is a guest or deactivated",
+    "users:read.email": "to match people with Confluent Cloud",
+    "usergroups:read": "for user groups in the policy",
+    "channels:read": "to look at public approvals channels",
+    "groups:read": "to look at private ones",
+}
+"""The scopes of the manifest, and what each is for."""
 log = logging.getLogger("latchkey.slack")
 
 
@@ -37,6 +47,8 @@ class Workspace:
     bot_id: str
     is_whole_organization: bool = False
     """Whether the app is installed for a whole Enterprise Grid organization, and not in one workspace."""
+    scopes: frozenset[str] | None = None
+    """What the bot token may do; None where Slack does not say."""
 
     @property
     def tenant(self) -> Tenant:
@@ -55,6 +67,7 @@ async def introduce(client: AsyncWebClient) -> Workspace:
         str(answer["user_id"]),
         str(answer.get("bot_id") or ""),
         is_whole_organization=bool(answer.get("is_enterprise_install")) or not team or team.startswith("E"),
+        scopes=answer.scopes,
     )
 
 

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from bot.connections import World, connected
+from slack_sdk.web.async_client import AsyncWebClient
+
 from bot.domain.catalog import Environment
 from bot.domain.keys import SlackUserId
 from bot.domain.kinds import PLACED, Kind
@@ -15,10 +16,8 @@ from bot.policyfile.tree import KeyPath
 from bot.policyfile.words import shown
 from bot.services.people.directory import belongs
 from bot.services.ports.cloud import Cloud
-from bot.settings import Settings
 from bot.slack.api.people import SlackPeople
-from bot.slack.api.workspace import channel_problem
-from bot.store.moments import utc_now
+from bot.slack.api.workspace import Workspace, channel_problem
 
 _KEYS: tuple[KeyPath, ...] = (
     ("channel",),
@@ -48,12 +47,11 @@ class Seen:
     principals: frozenset[str]
 
 
-async def look_up(settings: Settings, file: PolicyFile) -> list[Finding]:
-    """What is not there, or is not fit for its use. Raises `StartupError`, and `LatchkeyError` for no answer."""
-    async with connected(settings, utc_now) as world:
-        seen = await _seen(world.cloud)
-        problems = {id_: text async for id_, text in _problems(file, world, seen)}
-        others = [each async for each in _other_people(file, world)]
+async def look_up(slack: AsyncWebClient, workspace: Workspace, cloud: Cloud, file: PolicyFile) -> list[Finding]:
+    """What is not there, or is not fit for its use. Raises `LatchkeyError` for no answer."""
+    seen = await _seen(cloud)
+    problems = {id_: text async for id_, text in _problems(file, slack, workspace, seen)}
+    others = [each async for each in _other_people(file, SlackPeople(slack), cloud)]
     found = [Finding(each.line, each.where, problems[each.id]) for each in _named(file) if each.id in problems]
     return sorted({*found, *others, *_misplaced(file, seen)}, key=lambda each: (each.line, each.text))
 
@@ -111,33 +109,35 @@ def _ids(scope: str) -> list[str]:
     return [value for _, _, value in (part.partition("=") for part in scope.split("/")) if value]
 
 
-async def _problems(file: PolicyFile, world: World, seen: Seen) -> AsyncIterator[tuple[str, str]]:
+async def _problems(
+    file: PolicyFile, slack: AsyncWebClient, workspace: Workspace, seen: Seen
+) -> AsyncIterator[tuple[str, str]]:
     """What is wrong with each id that the file names; one question after the other, as Slack counts them."""
     for id_ in dict.fromkeys(each.id for each in _named(file)):
-        text = await _at_slack(id_, world) if id_[0].isupper() else _at_confluent(id_, seen)
+        text = await _at_slack(id_, slack, workspace) if id_[0].isupper() else _at_confluent(id_, seen)
         if text is not None:
             yield id_, text
 
 
-async def _at_slack(id_: str, world: World) -> str | None:
-    people = SlackPeople(world.slack)
+async def _at_slack(id_: str, slack: AsyncWebClient, workspace: Workspace) -> str | None:
+    people = SlackPeople(slack)
     if id_[0] in "CG":
-        return await channel_problem(world.slack, id_)
+        return await channel_problem(slack, id_)
     if id_[0] == "S":
         return None if await people.members(id_) else f"nobody is in the user group {id_}, or Slack has no such group"
     profile = await people.profile(SlackUserId(id_))
     if profile is None:
         return f"Slack knows no user {id_}"
-    if not belongs(world.workspace.tenant, profile.team, profile.enterprise, profile.teams):
+    if not belongs(workspace.tenant, profile.team, profile.enterprise, profile.teams):
         return f"{id_} is in another workspace: Latchkey deals only with members of its own"
     if profile.deleted or profile.is_bot or profile.is_guest:
         return f"{id_} is deactivated, a bot or a guest: Latchkey does not deal with them"
     return None
 
 
-async def _other_people(file: PolicyFile, world: World) -> AsyncIterator[Finding]:
+async def _other_people(file: PolicyFile, people: SlackPeople, cloud: Cloud) -> AsyncIterator[Finding]:
     """Lines of `people` that go against an address: somebody then counts as another person."""
-    people, users = SlackPeople(world.slack), await world.cloud.users()
+    users = await cloud.users()
     for index, (user, principal) in enumerate(file.policy.people.items()):
         line, where = file.tree.line(("people", index)), f"person {user}"
         profile = await people.profile(user)

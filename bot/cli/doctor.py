@@ -1,0 +1,56 @@
+"""`latchkey doctor`.
+
+What it needs is imported inside it, as in `bot.cli.main`.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.terminal import complete
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.diagnosis.findings import Finding
+
+SETTINGS = 2
+"""The exit code where the settings will not do."""
+
+
+def doctor(
+    *, json: Annotated[bool, typer.Option("--json", help="Print a list of findings for programs.")] = False
+) -> None:
+    """Check settings, Slack, Confluent Cloud, the store and the policy, and say what to do.
+
+    Changes nothing. Exit codes: 0 nothing fails (there may be warnings), 1 a check failed, 2 the settings will not do,
+    75 a check could not be made now and may work later.
+    """
+    from bot.diagnosis.findings import exit_code
+
+    found, code = _examined()
+    _print(found, json=json)
+    raise typer.Exit(exit_code(found) if code is None else code)
+
+
+def _examined() -> "tuple[Sequence[Finding], int | None]":
+    from bot import logs
+    from bot.diagnosis import process
+    from bot.diagnosis.examine import examine
+    from bot.diagnosis.findings import failed
+    from bot.settings import SettingsError, load
+
+    try:
+        settings = load()
+    except SettingsError as error:
+        odd = [each for each in process.of_settings() if each.state != "ok"]
+        return [*odd, *(failed(process.SETTINGS, problem) for problem in error.problems)], SETTINGS
+    logs.configure(settings.log_level)
+    return complete(examine(settings)), None
+
+
+def _print(found: "Sequence[Finding]", *, json: bool) -> None:
+    from bot.diagnosis.findings import as_json, as_text
+
+    for line in [as_json(found)] if json else as_text(found):
+        typer.echo(line)

@@ -1,0 +1,51 @@
+"""The policy, examined: whether its file reads well, and whether Slack and Confluent Cloud know what it names."""
+
+from collections.abc import Sequence
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.confluent.cloud import ConfluentCloud
+from bot.diagnosis.findings import Finding, failed, ok, unknown, warning
+from bot.diagnosis.policy_ids import look_up
+from bot.domain.errors import LatchkeyError
+from bot.domain.policy import Policy, without_a_file
+from bot.policyfile import Finding as Odd
+from bot.policyfile import PolicyError, PolicyFile, check, read
+from bot.settings import Settings
+from bot.slack.api.workspace import Workspace
+
+POLICY, IDS = "policy", "policy ids"
+CHECKS = (POLICY, IDS)
+
+
+def examine(settings: Settings) -> tuple[list[Finding], PolicyFile | None, Policy | None]:
+    """What is wrong with the file; the file, where there is one that reads; and the policy, where there is one."""
+    if settings.latchkey_policy is None:
+        policy = without_a_file(settings.latchkey_channel)
+        return [ok(POLICY, "built in, without a file")], None, policy
+    try:
+        file = read(settings.latchkey_policy, default_channel=settings.latchkey_channel)
+    except PolicyError as error:
+        return [failed(POLICY, problem) for problem in error.problems], None, None
+    found = [_said(POLICY, file, each) for each in check(file)]
+    return found or [ok(POLICY, f"digest {file.policy.digest}")], file, file.policy
+
+
+async def examine_ids(
+    file: PolicyFile | None, slack: AsyncWebClient, workspace: Workspace | None, cloud: ConfluentCloud | None
+) -> Sequence[Finding]:
+    """What the file names that is not there, as `latchkey policy check --online` finds it."""
+    if file is None:
+        return [ok(IDS, "no file names any")]
+    if workspace is None or cloud is None:
+        return [unknown(IDS, "Slack and Confluent Cloud have to answer first.")]
+    try:
+        found = await look_up(slack, workspace, cloud, file)
+    except LatchkeyError as error:
+        return [unknown(IDS, f"Not all could be looked up: {error}", "Try again in a minute.", may_pass=True)]
+    return [_said(IDS, file, each) for each in found] or [ok(IDS)]
+
+
+def _said(name: str, file: PolicyFile, found: Odd) -> Finding:
+    text = found.written(file.name)
+    return warning(name, text, "") if found.is_warning else failed(name, text)

@@ -1,0 +1,52 @@
+"""This machine, examined: what is installed, what is set, and whether the port is free."""
+
+import asyncio
+import json
+from typing import cast
+
+import aiohttp
+
+from bot import installed, server
+from bot.diagnosis.findings import Finding, failed, ok, warning
+from bot.settings import Settings, unknown_variables
+
+SETTINGS, INSTALLATION, PORT = "settings", "installation", "port"
+CHECKS = (SETTINGS, INSTALLATION, PORT)
+SECONDS = 3.0
+
+
+async def examine(settings: Settings, session: aiohttp.ClientSession) -> list[Finding]:
+    """All that concerns this machine."""
+    return [*of_settings(), _installation(), await _port(settings, session)]
+
+
+def of_settings() -> list[Finding]:
+    """Variables that nobody reads; everything else about the settings ends the program earlier."""
+    found = [warning(SETTINGS, line, "Correct or unset it.") for line in unknown_variables()]
+    return found or [ok(SETTINGS)]
+
+
+def _installation() -> Finding:
+    problem = installed.problem()
+    return failed(INSTALLATION, problem) if problem else ok(INSTALLATION, installed.version())
+
+
+async def _port(settings: Settings, session: aiohttp.ClientSession) -> Finding:
+    try:
+        server.listen(settings.host, settings.port).close()
+    except server.CannotListen as error:
+        if await _is_latchkey(settings, session):
+            says = f"A Latchkey runs on {settings.host}, port {settings.port} already."
+            return warning(PORT, says, "That is fine if it is this one; a second one needs a PORT of its own.")
+        return failed(PORT, str(error))
+    return ok(PORT, f"{settings.host}, port {settings.port}")
+
+
+async def _is_latchkey(settings: Settings, session: aiohttp.ClientSession) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    try:
+        async with asyncio.timeout(SECONDS), session.get(f"http://{host}:{settings.port}/readyz") as answer:
+            found: object = json.loads(await answer.text())
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"ready", "checks"} <= cast("dict[str, object]", found).keys()

@@ -1,0 +1,249 @@
+"""Whether a Redis is fit for Latchkey, and what its errors mean to those who run it."""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from redis.asyncio.sentinel import MasterNotFoundError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MovedError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as TimedOut
+
+from bot.store.connection import ANSWER_SECONDS, Commands, is_of_cluster, translated
+from bot.store.keyspace import Keyspace
+
+
+async def must_answer(redis: Commands) -> None:
+    """Raise `Unavailable` where nobody lets us in. Needs no right."""
+    with translated():
+        async with redis.client():
+            pass
+
+
+class Cause(NamedTuple):
+    """What happened, for operators, and what they can do about it."""
+
+    says: str
+    do: str
+
+
+class Problem(NamedTuple):
+    """What is wrong with a server that answers."""
+
+    says: str
+    do: str
+    is_fatal: bool = True
+    """Whether something is lost one day; else it only could be better."""
+
+
+def cause_of(error: BaseException) -> Cause:
+    """Why the store does not do what we want, by the classes of what led to an error: texts differ between servers."""
+    led = list(_led_to(error))
+    for kinds, cause in _CAUSES:
+        if any(isinstance(each, kinds) for each in led):
+            return cause
+    refusals = (each for each in led if isinstance(each, ResponseError))
+    code = next((str(each).partition(" ")[0] for each in refusals), "")
+    if re.fullmatch(r"[A-Z]+", code):  # the code is a field of the protocol, what follows is prose
+        return _CODES.get(code, Cause(f"Redis refuses to work ({code}).", "Look into its log."))
+    names = [type(each).__name__ for each in led if isinstance(each, (RedisError, OSError))]
+    return Cause(f"Redis did not answer ({names[-1] if names else error}).", _ADDRESS_ADVICE)
+
+
+def _led_to(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it came from."""
+    found: BaseException | None = error
+    for _ in range(10):
+        if found is None:
+            return
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+_ADDRESS_ADVICE = "Start it, or correct REDIS_URL. A server that speaks TLS needs rediss://."
+_NODES = Cause(
+    "REDIS_URL names one node of a Redis Cluster, and another node has our keys.",
+    "Begin REDIS_URL with redis+cluster:// (rediss+cluster:// for TLS).",
+)
+_CAUSES: Sequence[tuple[type[BaseException], Cause]] = (
+    (
+        ssl.SSLCertVerificationError,
+        Cause(
+            "Redis's certificate is not trusted, or is for another host name.",
+            "Name its authority by ?ssl_ca_certs=FILE in REDIS_URL, and use a host name that the certificate holds.",
+        ),
+    ),
+    (
+        ssl.SSLError,
+        Cause(
+            "Redis does not agree on TLS.",
+            "Use redis:// if it does not speak TLS, and ssl_certfile and ssl_keyfile if it wants a certificate.",
+        ),
+    ),
+    (
+        socket.gaierror,
+        Cause("The host name in REDIS_URL does not resolve.", "Correct it, or look at the DNS of this machine."),
+    ),
+    (
+        ConnectionRefusedError,
+        Cause("Redis did not answer: nothing listens at this address.", "Start it, or correct REDIS_URL."),
+    ),
+    (FileNotFoundError, Cause("Redis did not answer: there is no such socket.", "Start it, or correct REDIS_URL.")),
+    (PermissionError, Cause("Latchkey may not open the socket of Redis.", "Change the permissions of the socket.")),
+    (
+        AuthenticationError,
+        Cause("Redis refuses the user name or the password of REDIS_URL, or wants one.", "Correct REDIS_URL."),
+    ),
+    (
+        NoPermissionError,
+        Cause(
+            "The user of REDIS_URL may not run a command that Latchkey needs.",
+            "Run `latchkey doctor`, which names it. docs/redis.md lists all rights.",
+        ),
+    ),
+    (ReadOnlyError, Cause("REDIS_URL leads to a replica, which takes no writes.", "Name the master, or use Sentinel.")),
+    (
+        OutOfMemoryError,
+        Cause("Redis is full: it has reached maxmemory.", "Give it more memory. Leave maxmemory-policy at noeviction."),
+    ),
+    (BusyLoadingError, Cause("Redis is still loading its data.", "Try again in a minute.")),
+    (MovedError, _NODES),
+    (ClusterDownError, Cause("The Redis Cluster has no master for our keys.", "Look at its nodes.")),
+    (
+        MasterNotFoundError,
+        Cause("The sentinels name no master.", "Look at the name of the service in REDIS_URL, and at the sentinels."),
+    ),
+    (
+        TimedOut,
+        Cause(
+            f"Redis did not answer within {ANSWER_SECONDS} seconds.", "Look at the network and the firewall between."
+        ),
+    ),
+)
+"""The first that fits."""
+_CODES: Mapping[str, Cause] = {
+    "MISCONF": Cause("Redis takes no writes, because it cannot write to its disk.", "Look into its log and its disk."),
+    "NOREPLICAS": Cause("Redis takes no writes, because it has too few replicas.", "Start the replicas again."),
+}
+_KEYED: Sequence[tuple[str | int, ...]] = (
+    ("SET", "", "PX", 1000),
+    ("GET",),
+    ("GETRANGE", 0, 0),
+    ("MGET",),
+    ("EXISTS",),
+    ("TYPE",),
+    ("PTTL",),
+    ("PEXPIRE", 1000),
+    ("HGET", "a"),
+    ("HMGET", "a"),
+    ("HGETALL",),
+    ("HVALS",),
+    ("HSET", "a", ""),
+    ("HSETNX", "a", ""),
+    ("HINCRBY", "a", 1),
+    ("HDEL", "a"),
+    ("LLEN",),
+    ("LINDEX", 0),
+    ("LRANGE", 0, 0),
+    ("LSET", 0, ""),
+    ("RPUSH", ""),
+    ("ZADD", 1, "a"),
+    ("ZREM", "a"),
+    ("ZSCORE", "a"),
+    ("ZMSCORE", "a"),
+    ("ZRANGE", 0, 0),
+    ("ZREVRANGE", 0, 0),
+    ("ZRANGEBYLEX", "-", "+"),
+    ("ZRANGEBYSCORE", 0, 0),
+    ("ZREVRANGEBYSCORE", 0, 0),
+    ("ZREMRANGEBYRANK", 0, 0),
+    ("ZREMRANGEBYSCORE", 0, 0),
+    ("DEL",),
+)
+"""Every command that we or our scripts use on keys, and what follows the key."""
+_KEYLESS: Sequence[tuple[str | int, ...]] = (
+    ("PING",),
+    ("TIME",),
+    ("INFO", "replication"),
+    ("SCAN", 0),
+    ("SCRIPT", "LOAD", "return 1"),
+    ("EVALSHA", "0" * 40, 0),
+    ("WAIT", 0, 1),
+    ("WAITAOF", 0, 0, 1),
+    ("MULTI",),
+    ("EXEC",),
+)
+
+
+async def missing_rights(redis: Commands, keys: Keyspace) -> Cause | None:
+    """Which commands the server refuses to this user, by trying each; None where it refuses none.
+
+    The key is a string when the others come to it, so they change nothing. Raises `Unavailable`.
+    """
+    commands = [(name, keys.probe, *rest) for name, *rest in _KEYED] + [*_KEYLESS]
+    with translated():
+        async with redis.client() as connection:
+            pipeline = connection.pipeline(transaction=False)
+            for each in commands:
+                pipeline.execute_command(*each)
+            answers: list[object] = await pipeline.execute(raise_on_error=False)
+            await connection.connection.disconnect()  # it may have begun a transaction that it may not end
+    refused = [each for each, answer in zip(commands, answers, strict=True) if isinstance(answer, NoPermissionError)]
+    if not refused:
+        return None
+    do = "Give it what docs/redis.md lists."
+    if len([each for each in refused if len(each) > 1 and each[1] == keys.probe]) == len(_KEYED):
+        return Cause(f"The user of REDIS_URL may not use keys such as {keys.every}.", do)
+    names = ", ".join("SCRIPT LOAD" if each[0] == "SCRIPT" else str(each[0]) for each in refused)
+    return Cause(f"The user of REDIS_URL may not run {names}.", do)
+
+
+async def server_problems(redis: Commands, replicas: int = 0) -> list[Problem]:
+    """What is wrong with this server for our purpose. Raises `Unavailable`.
+
+    `replicas`: how many of its replicas effects wait for.
+    """
+    with translated():
+        memory: dict[str, object] = await redis.info("memory")
+        persistence: dict[str, object] = await redis.info("persistence")
+        replication: dict[str, object] = await redis.info("replication")
+        cluster: dict[str, object] = await redis.info("cluster")
+    problems: list[Problem] = []
+    if cluster.get("cluster_enabled") and not is_of_cluster(redis):
+        says = "REDIS_URL names one node of a Redis Cluster, which lacks our keys once another node has them."
+        problems.append(Problem(says, _NODES.do))
+    if (policy := memory.get("maxmemory_policy")) != "noeviction":
+        problems.append(Problem(f"maxmemory-policy is {policy}: Redis may drop requests.", "Set it to noeviction."))
+    if not persistence.get("aof_enabled"):
+        says = "The append-only file is off: a restart of Redis loses requests."
+        problems.append(Problem(says, "Set appendonly to yes."))
+    if not replicas and (found := replication.get("connected_slaves")):
+        says = f"Replicas: {found}, but effects wait for none, so a failover may forget what was done."
+        problems.append(Problem(says, "Set LATCHKEY_REDIS_REPLICAS."))
+    # The server counts good replicas only where it asks for some.
+    if replication.get("connected_slaves") and "min_slaves_good_slaves" not in replication:
+        says = "min-replicas-to-write is 0: a master that is cut off goes on taking clicks, which are lost."
+        problems.append(Problem(says, "Set it to 1."))
+    return problems
+
+
+async def appendfsync(redis: Commands) -> str | None:
+    """How often the server flushes its file; None where it does not tell us. Raises `Unavailable`."""
+    with translated():
+        try:
+            found: dict[str | bytes, object] = await redis.config_get("appendfsync")
+        except ResponseError:
+            return None
+    value = next(iter(found.values()), None)
+    return value.decode() if isinstance(value, bytes) else value if isinstance(value, str) else None
