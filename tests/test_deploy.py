@@ -1,5 +1,6 @@
 """What deploy/ holds is what Kubernetes, systemd and Prometheus take, and names what Latchkey really has."""
 
+import json
 import os
 import re
 import shutil
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.domain.audit import Action
 from bot.settings import KNOWN, SECRETS
 from tests.test_architecture import ROOT
 
 KUBERNETES = ROOT / "deploy" / "kubernetes" / "latchkey.yaml"
 UNIT = ROOT / "deploy" / "systemd" / "latchkey.service"
+RULES = ROOT / "deploy" / "prometheus" / "latchkey.rules.yml"
 EXPOSED = "15"
 """Of 100, by `systemd-analyze security`: a unit without any line has 96."""
 
@@ -125,3 +128,63 @@ def test_the_unit_gives_secrets_by_file_and_waits_until_work_is_finished() -> No
     assert set(set_here) <= KNOWN - set(SECRETS)
     (stop,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
     assert int(stop) >= 5 + 25
+
+
+def alerts() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load(RULES.read_text())["groups"]
+    return list(group["rules"])
+
+
+def panels() -> list[dict[str, Any]]:
+    return list(json.loads((ROOT / "deploy" / "grafana" / "latchkey.json").read_text())["panels"])
+
+
+def asked_of_prometheus() -> list[str]:
+    drawn = [target["expr"] for panel in panels() for target in panel.get("targets", [])]
+    return [*drawn, *(alert["expr"] for alert in alerts())]
+
+
+def test_prometheus_takes_the_alerts_and_they_fire_when_they_should() -> None:
+    promtool = tool("promtool")
+
+    ran(promtool, "check", "rules", RULES)
+    ran(promtool, "test", "rules", RULES.with_name("latchkey.test.yml"))
+
+
+def test_alerts_and_dashboard_ask_for_metrics_that_there_are() -> None:
+    """tests/runtime/test_metrics.py holds that docs/metrics.md lists what is exported."""
+    listed = set(re.findall(r"^\| `(latchkey_\w+)", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
+    asked = {name for expr in asked_of_prometheus() for name in re.findall(r"\b(?:latchkey|process)_\w+", expr)}
+    asked = {name.removesuffix("_bucket") for name in asked}
+
+    assert len(listed) > 20
+    assert asked - listed == {"process_resident_memory_bytes"}
+
+
+def test_alerts_and_dashboard_ask_for_actions_that_there_are() -> None:
+    named = [part for expr in asked_of_prometheus() for part in re.findall(r'action=~?"([^"]*)"', expr)]
+
+    assert named
+    assert {action for part in named for action in part.split("|")} <= set(map(str, Action))
+
+
+def test_an_alert_says_how_urgent_it_is_and_what_is_wrong() -> None:
+    names = [alert["alert"] for alert in alerts()]
+
+    assert len(names) == len(set(names)) == 14
+    assert {alert["labels"]["severity"] for alert in alerts()} == {"page", "ticket"}
+    assert all(alert["annotations"]["summary"].endswith(".") for alert in alerts())
+
+
+def test_panels_of_the_dashboard_lie_beside_each_other() -> None:
+    places = [panel["gridPos"] for panel in panels()]
+    cells = [
+        (place["x"] + right, place["y"] + down)
+        for place in places
+        for right in range(place["w"])
+        for down in range(place["h"])
+    ]
+
+    assert len(cells) == len(set(cells))
+    assert max(right for right, _ in cells) < 24
+    assert len({panel["id"] for panel in panels()}) == len(places)
