@@ -161,6 +161,8 @@ _KEYED: Sequence[tuple[str | int, ...]] = (
     ("ZADD", 1, "a"),
     ("ZREM", "a"),
     ("ZSCORE", "a"),
+    ("ZCARD",),
+    ("ZCOUNT", 0, 0),
     ("ZMSCORE", "a"),
     ("ZRANGE", 0, 0),
     ("ZREVRANGE", 0, 0),
@@ -184,6 +186,10 @@ _KEYLESS: Sequence[tuple[str | int, ...]] = (
     ("MULTI",),
     ("EXEC",),
 )
+
+
+COMMANDS = tuple("SCRIPT|LOAD" if name == "SCRIPT" else str(name) for name, *_ in (*_KEYED, *_KEYLESS))
+"""All of them, as an ACL names them."""
 
 
 async def missing_rights(redis: Commands, keys: Keyspace) -> Cause | None:

@@ -1,8 +1,10 @@
 """Whether a server is fit for Latchkey, and what its errors mean to those who run it."""
 
+import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +12,14 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import ResponseError
 
 from bot.domain.errors import Unavailable
-from bot.fitness import appendfsync, cause_of, missing_rights, must_answer, server_problems
+from bot.fitness import COMMANDS, appendfsync, cause_of, missing_rights, must_answer, server_problems
 from bot.store.connection import connect, translated
 from bot.store.keyspace import Keyspace
 from tests.support.build import TEAM
 from tests.support.stored import write_to_disk_again
 
 KEYS = Keyspace(TEAM)
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -69,6 +72,14 @@ async def test_the_documented_rights_are_enough_and_each_missing_one_is_named(re
     assert missing.says == "The user of REDIS_URL may not use keys such as lk:{T01}:*."
     await real.execute_command("ACL", "SETUSER", "guest", "~lk:*")
     assert await missing_rights(guest, KEYS) is None, "no transaction is left open"
+
+
+def test_every_command_of_a_script_is_among_those_tried() -> None:
+    scripts = "".join(path.read_text("utf-8") for path in (ROOT / "bot" / "store").glob("*.lua"))
+    used = set(re.findall(r"redis\.p?call\('([A-Z]+)'", scripts))
+
+    assert len(used) > 20
+    assert used - set(COMMANDS) == set()
 
 
 async def test_a_look_at_rights_changes_nothing(real: Any) -> None:
