@@ -35,6 +35,8 @@ AUDIT = logging.getLogger("latchkey.audit")
 STDOUT = "stdout"
 FULL_AGAIN = 60.0
 """Seconds between two lines that say that the feed cannot be written."""
+_TAIL = 256 * 1024
+"""Bytes at the end of a feed, in which its last line is."""
 
 _PATTERNS = (
     # Confluent's secrets: today's form, and the one before July 2025, which is nothing but base64. Sixty-four
@@ -101,6 +103,34 @@ def reopen() -> None:
     for handler in AUDIT.handlers:
         if isinstance(handler, AppendingHandler):
             handler.reopen()
+
+
+def last_told(audit: str) -> tuple[int, str] | None:
+    """Number and hash of the last line in a file of the audit feed, or in the one before it; None where there is none.
+
+    A torn line, and what others wrote there, is passed over. Raises OSError for a file that cannot be read.
+    """
+    if audit in {"", STDOUT}:
+        return None
+    for path in (Path(audit), Path(f"{audit}.1")):  # the name that logrotate gives
+        if path.is_file() and (told := max(filter(None, map(_told, _tail(path))), default=None)):
+            return told
+    return None
+
+
+def _tail(path: Path) -> list[bytes]:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        return file.read().splitlines()
+
+
+def _told(line: bytes) -> tuple[int, str] | None:
+    try:
+        said = json.loads(line)
+        seq, found = said["seq"], said["hash"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return (seq, found) if isinstance(seq, int) and isinstance(found, str) else None
 
 
 def _feed(shared: list[Processor], audit: str) -> None:

@@ -85,7 +85,7 @@ class RedisAudit:
         self._turn, self._following = asyncio.Lock(), asyncio.Lock()
         self._disk = disk
         # What we saw last, to save a read: the scripts compare it with what is there.
-        self._head = Head()
+        self._head, self._noted = Head(), Head()
         self._history = History()
         self.census = Census()
         self._recent = Recent()
@@ -97,6 +97,10 @@ class RedisAudit:
     def head(self) -> Head:
         """Where the log ended when this process last saw it."""
         return self._head
+
+    def expect(self, seq: int, hash_: str) -> None:
+        """Trust no log without this line, which was noted outside of Redis, before the log is first followed."""
+        self._noted = Head(seq, hash_)
 
     def newest(self, request: str) -> int | None:
         """The newest revision of a request, as far as this process has followed the log; None without a line."""
@@ -198,10 +202,12 @@ class RedisAudit:
             for line in page:
                 if wrong := chain.next(line):
                     raise not_ours(self._place, f"does not fit line {chain.seq}: {wrong}")
+                self._must_be_as_noted(chain.seq, chain.hash)
                 self.census.take(chain.seq, *_said(line))
                 self._recent.note(line["request"], str(line["at"]))
             if chain.seq >= head.seq:
                 break
+        self._must_be_as_noted(head.seq, head.hash, is_end=True)
         if chain.hash != head.hash:
             raise not_ours(
                 self._place, f"does not fit line {head.seq} as it is or was: another log stands in its place"
@@ -210,6 +216,10 @@ class RedisAudit:
             self._history.add(*each)
         if head.seq >= self._head.seq:
             self._head = head
+
+    def _must_be_as_noted(self, seq: int, found: str, *, is_end: bool = False) -> None:
+        if (is_end and seq < self._noted.seq) or (seq == self._noted.seq and found != self._noted.hash):
+            raise not_ours(self._place, f"lacks line {self._noted.seq} of LATCHKEY_AUDIT_LOG: an older copy")
 
     async def followed(self, length: int, seen: int) -> None:
         """Follow the log as far as `length`, if that is another one than was `seen`; one reader at a time."""

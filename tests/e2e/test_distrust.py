@@ -13,7 +13,7 @@ import pytest
 from bot.store.connection import Commands, connect
 from sandbox.cast import APPROVALS_CHANNEL
 from tests.support.play import Play, play
-from tests.support.processes import latchkey, take_secret
+from tests.support.processes import crew, latchkey, own_redis, readiness, take_secret, until
 
 AUDIT, HEAD = "lk:{T0ACME}:audit", "lk:{T0ACME}:audit-head"
 ADMINISTRATOR = "Ask your Latchkey administrator to look into it."
@@ -188,3 +188,29 @@ async def test_t11_a_store_that_is_full_is_one_line_a_minute(tmp_path: Path, cap
 
     assert len(said) == 1
     assert "maxmemory" in said[0]
+
+
+async def test_t37_a_whole_older_copy_that_is_there_at_the_start_deletes_no_key_in_use(tmp_path: Path) -> None:
+    async with crew(tmp_path) as (it, bots), own_redis(it.stage) as redis, connect(redis.url) as client:
+        store: Commands = client
+        port, feed = it.stage.free_port(), tmp_path / "audit.jsonl"
+        settings = {"REDIS_URL": redis.url, "PORT": str(port), "LATCHKEY_AUDIT_LOG": str(feed)}
+        bot = await bots.start(**settings)
+        await it.ask()
+        await it.approve()
+        await it.dana.see("Show secret")
+        older = {key: await store.dump(key) async for key in store.scan_iter("lk:*")}
+        await take_secret(it)
+        await bot.kill()
+
+        await store.flushall()
+        for key, value in older.items():
+            await store.restore(key, 0, value)
+        again = await bots.start(**settings)
+        await until(lambda: '"event": "ready"' in again.log.read_text(), "the process that begins")
+        it.advance(hours=25)
+        audit = (await readiness(port, lambda answer: "an older copy" in answer.text)).json()["checks"]["audit"]
+        await until(lambda: "what is stored cannot be trusted" in again.log.read_text(), "a step that is refused")
+
+        assert "of LATCHKEY_AUDIT_LOG: an older copy" in audit
+        assert len(it.our_keys()) == 1

@@ -333,6 +333,21 @@ def test_a_line_that_was_cut_spoils_no_other(feed: Path, monkeypatch: pytest.Mon
         json.loads(cut)
 
 
+def test_the_last_line_of_a_feed_is_found_again_also_after_it_was_rotated(feed: Path) -> None:
+    assert logs.last_told(str(feed)) is None
+    tell(2)
+    tell(1)  # by a process that was slower
+    with feed.open("ab") as file:
+        file.write(b'null\n7\n{"seq": "9", "hash": "h9"}\n{"seq": 9}\n\xff\n{"seq": 9, "hash": "h')
+
+    assert logs.last_told(str(feed)) == (2, "ab" * 32)
+    feed.rename(f"{feed}.1")
+    assert logs.last_told(str(feed)) == (2, "ab" * 32)
+    tell(3)
+    assert logs.last_told(str(feed)) == (3, "ab" * 32)
+    assert logs.last_told(logs.STDOUT) is logs.last_told("") is None
+
+
 def test_a_folder_that_is_gone_fails_nobody(feed: Path) -> None:
     tell(1)
     feed.unlink()

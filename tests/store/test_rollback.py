@@ -220,6 +220,43 @@ async def test_t3_an_older_copy_is_read_no_more_by_who_saw_the_newer_one(
         await store.requests.get(R1)
 
 
+@pytest.mark.parametrize("lines", [1, 2, 3])
+async def test_t37_a_process_that_begins_trusts_no_log_without_the_line_that_was_noted_elsewhere(
+    store: Store, redis: Any, keys: Keyspace, sealer: Sealer, lines: int
+) -> None:
+    await store.audit.append(event())
+    line, head = await redis.lindex(keys.audit, 0), await redis.get(keys.audit_head)
+    await store.audit.append(event())
+    noted = store.audit.head
+    await redis.delete(keys.audit)
+    await redis.rpush(keys.audit, line)
+    await redis.set(keys.audit_head, head)
+    for _ in range(lines - 1):
+        await Store.open(redis, sealer, TEAM).audit.append(event(None, Action.REFUSED))
+    began = Store.open(redis, sealer, TEAM)
+    began.audit.expect(noted.seq, noted.hash)
+
+    for _ in range(2):
+        with pytest.raises(Tampered, match="lacks line 2 of LATCHKEY_AUDIT_LOG"):
+            await began.audit.append(event())
+    assert "an older copy" in str(began.audit.trouble)
+    assert await redis.llen(keys.audit) == lines
+
+
+async def test_t37_a_log_with_the_line_that_was_noted_is_followed_to_its_end(
+    store: Store, redis: Any, sealer: Sealer
+) -> None:
+    await store.audit.append(event())
+    noted = store.audit.head
+    await store.audit.append(event())
+    began = Store.open(redis, sealer, TEAM)
+    began.audit.expect(noted.seq, noted.hash)
+
+    await began.audit.append(event())
+
+    assert (began.audit.head.seq, began.audit.trouble) == (3, None)
+
+
 async def test_t34_a_log_whose_end_was_cut_is_contradicted_by_every_record_that_came_with_it(
     store: Store, redis: Any, keys: Keyspace, sealer: Sealer
 ) -> None:
