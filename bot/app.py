@@ -101,11 +101,12 @@ async def run(
 
 
 async def audit_lines(
-    settings: StoreSettings, team: str = "", after: int = 0, *, follow: bool = False
+    settings: StoreSettings, team: str = "", after: int = 0, *, until: asyncio.Event | None = None
 ) -> AsyncIterator[Mapping[str, object]]:
     """The audit log of the store that the settings name, from the line behind `after` on, oldest line first.
 
-    With `follow` it goes on with what is written, and waits while the store is away. Raises `StartupError`.
+    With `until` it goes on with what is written, and waits while the store is away, until that is set. Raises
+    `StartupError`.
     """
     async with opened_store(settings, team) as store:
         while True:
@@ -114,12 +115,14 @@ async def audit_lines(
                     after += 1
                     yield line
             except Unavailable as error:
-                if not follow:
+                if until is None:
                     raise
                 log.warning("the audit log cannot be read, and is asked again", extra={"why": str(error)})
-            if not follow:
+            if until is None or until.is_set():
                 return
-            await asyncio.sleep(FOLLOW_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FOLLOW_SECONDS):
+                    await until.wait()
 
 
 async def records_problem(settings: StoreSettings, team: str = "") -> str | None:

@@ -70,21 +70,28 @@ def export(
     team: _Team = "",
 ) -> None:
     """Print the audit log, one line each."""
-    from contextlib import suppress
-
-    with suppress(KeyboardInterrupt):
-        complete(_exported(terminal.store_settings(), team, since, format_, follow=follow))
+    complete(_exported(terminal.store_settings(), team, since, format_, follow=follow))
 
 
 async def _exported(settings: "StoreSettings", team: str, since: int, format_: str, *, follow: bool) -> None:
+    import asyncio
+    import signal
+
     from bot.app import audit_lines
     from bot.cli.audit_formats import FORMATS
 
     told, begun = FORMATS[format_]
     if begun and not since:
         typer.echo(begun())
-    async for line in audit_lines(settings, team, since, follow=follow):
+    until = asyncio.Event() if follow else None
+    if until is not None:
+        # Not Python's own handler, which cancels this task: a cancellation that meets a time-out of redis-py is lost.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, until.set)
+    async for line in audit_lines(settings, team, since, until=until):
         typer.echo(told(line))
+        if until is not None and until.is_set():
+            return
 
 
 async def _verified(settings: "StoreSettings", team: str, walk: "Verification") -> str | None:

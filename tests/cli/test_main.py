@@ -215,9 +215,9 @@ def live_log(application: ModuleType) -> list[dict[str, Any]]:
     lines = log_lines()
 
     async def audit_lines(
-        _given: Settings, team: str, after: int = 0, *, follow: bool = False
+        _given: Settings, team: str, after: int = 0, *, until: asyncio.Event | None = None
     ) -> AsyncIterator[Mapping[str, object]]:
-        assert (team, follow) == ("", False)
+        assert (team, until) == ("", None)
         for line in lines[after:]:
             yield line
 

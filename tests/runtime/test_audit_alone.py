@@ -77,7 +77,8 @@ async def test_following_goes_on_with_what_is_written_and_waits_for_a_store_that
 ) -> None:
     monkeypatch.setattr(app, "FOLLOW_SECONDS", 0.0)
     await write("T01", 2)
-    lines = audit_lines(settings(), after=1, follow=True)
+    until = asyncio.Event()
+    lines = audit_lines(settings(), after=1, until=until)
 
     assert (await anext(lines))["seq"] == 2
     server.connected = False
@@ -88,12 +89,14 @@ async def test_following_goes_on_with_what_is_written_and_waits_for_a_store_that
     await write("T01")
 
     assert (await waiting)["seq"] == 3
+    until.set()
+    assert [line async for line in lines] == []
 
 
 async def test_following_a_log_that_became_shorter_ends(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "FOLLOW_SECONDS", 0.0)
     await write("T01", 3)
-    lines = audit_lines(settings(), follow=True)
+    lines = audit_lines(settings(), until=asyncio.Event())
     assert [(await anext(lines))["seq"] for _ in range(3)] == [1, 2, 3]
 
     await FakeRedis(server=server).flushall()
