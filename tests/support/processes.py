@@ -292,16 +292,19 @@ async def moving_name(to: OwnRedis) -> AsyncGenerator[MovingName]:
 
 async def readiness(port: int, when: Callable[[httpx.Response], bool]) -> httpx.Response:
     """What `/readyz` of a bot answers once it is so: for a second, it gives the answer before."""
+    said = "none at all"
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        answer = await client.get("/readyz")
         try:
             async with asyncio.timeout(SECONDS):
-                while not when(answer):
+                while True:
+                    with suppress(httpx.ConnectError):  # it is just starting
+                        answer = await client.get("/readyz")
+                        if when(answer):
+                            return answer
+                        said = answer.text
                     await asyncio.sleep(0.05)
-                    answer = await client.get("/readyz")
         except TimeoutError:
-            raise AssertionError(f"waited in vain for another readiness than {answer.text}") from None
-    return answer
+            raise AssertionError(f"waited in vain for another readiness than {said}") from None
 
 
 @asynccontextmanager
