@@ -98,7 +98,7 @@ async def test_t2_a_record_put_back_is_told_to_the_operator(tmp_path: Path, capl
     assert "latchkey_records_contradicted 1.0" in metrics
     assert len(troubles(caplog, "a record contradicts the audit log, and is left alone")) == 1
     assert (doctor.code, verify.code) == (1, 1)
-    assert f"records: {says}" in doctor.out
+    assert f"records: failed: {says}" in doctor.out
     assert says in verify.err
     assert len(it.our_keys()) == 1
 
