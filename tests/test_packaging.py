@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.settings import SECRETS, Settings
+from bot.settings import SECRETS, Settings, load
+from bot.store.sealing import new_master_key
 from tests.test_architecture import ROOT, pinned
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -33,14 +34,18 @@ def read(name: str) -> dict[str, Any]:
     return dict(yaml.load((ROOT / name).read_text(), Compose))
 
 
-def services() -> dict[str, dict[str, Any]]:
-    """Every service as it is started in HTTP mode: with what the first file says of it."""
+def services(*, http: bool = True) -> dict[str, dict[str, Any]]:
+    """Every service as it is started: in HTTP mode a service of the second file extends one of the first."""
     first: dict[str, dict[str, Any]] = read("compose.yaml")["services"]
+    if not http:
+        return first
     second: dict[str, dict[str, Any]] = read("compose.http.yaml")["services"]
-    extended = {
-        name: first.get(each.get("extends", {}).get("service", name), {}) | each for name, each in second.items()
-    }
-    return first | extended
+    whole = dict(first)
+    for name, service in second.items():
+        base = first.get(service.get("extends", {}).get("service", name), {})
+        environment = base.get("environment", {}) | service.get("environment", {})
+        whole[name] = base | service | {"environment": environment}
+    return whole
 
 
 def test_the_image_is_made_of_full_versions_and_leaves_what_builds_it_behind() -> None:
@@ -93,13 +98,13 @@ def test_every_service_is_hardened_and_limited(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(services()))
 def test_no_secret_stands_in_an_environment_or_a_command_line(name: str) -> None:
     service = services()[name]
-    environment: dict[str, str | None] = service.get("environment", {})
+    environment: dict[str, str] = service.get("environment", {})
     known = {variable.upper() for variable in Settings.model_fields}
 
     assert [variable for variable in environment if variable in SECRETS] == []
     for variable, value in environment.items():
         if variable.endswith("_FILE"):
-            assert value is None or Path(value).name in service["secrets"]
+            assert not value or Path(value).name in service["secrets"]
         assert variable == "LATCHKEY_DOMAIN" or variable.removesuffix("_FILE") in known
     assert re.search(r"(requirepass|AUTH)[ =](?!%s|\"\$\$\(cat )", str(service.get("command"))) is None
 
@@ -127,4 +132,35 @@ def test_two_replicas_answer_slack_behind_a_proxy_that_asks_whether_they_are_rea
     assert f"reverse_proxy {' '.join(f'{name}:8080' for name in sorted(replicas))}" in proxied
     assert "health_uri /readyz" in proxied
     assert "handle /slack/events" in proxied
-    assert "slack_signing_secret" in services()["latchkey-2"]["secrets"]
+    for name in replicas:
+        assert "slack_signing_secret" in services()[name]["secrets"]
+        assert "slack_app_token" not in services()[name]["secrets"]
+
+
+@pytest.mark.parametrize(("name", "mode"), [("latchkey", "socket"), ("latchkey", "http"), ("latchkey-2", "http")])
+def test_settings_read_what_compose_hands_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mode: str
+) -> None:
+    service = services(http=mode == "http")[name]
+    values = {
+        "slack_bot_token": "xoxb-made-up",
+        "slack_app_token": "xapp-made-up",
+        "slack_signing_secret": "made-up",
+        "confluent_cloud_api_key": "ABCDEFGH12345678",
+        "confluent_cloud_api_secret": "made-up",
+        "redis_url": "redis://:made-up@valkey:6379/0",
+        "latchkey_master_keys": new_master_key(),
+    }
+    for secret in service["secrets"]:
+        (tmp_path / secret).write_text(values[secret])
+    (tmp_path / "policy.yml").write_text("version: 1\nchannel: C0KEYS\n")
+    monkeypatch.setenv("LATCHKEY_SECRETS_DIR", str(tmp_path))
+    for variable, value in service["environment"].items():
+        here = value.replace("/run/secrets", str(tmp_path)).replace("/etc/latchkey", str(tmp_path))
+        monkeypatch.setenv(variable, here)
+
+    settings = load()
+
+    assert settings.slack_mode == mode
+    assert (settings.slack_app_token is None) == (mode == "http")
+    assert settings.redis_url is not None
