@@ -77,7 +77,8 @@ class Client:
     async def api_call(self, method: str, *, json: Any = None, data: Any = None) -> Any:
         body = json if data is None else data
         self.calls.append((method, body))
-        return SimpleNamespace(data={"ok": True, "view": {"id": "V9", "hash": "h9"}, "ts": "1.0", "channel": CHANNEL})
+        data = {"ok": True, "view": {"id": "V9", "hash": "h9"}, "ts": "1.0", "channel": CHANNEL}
+        return SimpleNamespace(data=data, headers={})
 
 
 @dataclass(slots=True)
