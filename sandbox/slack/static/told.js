@@ -22,7 +22,7 @@ export class Told {
     this.lines = h("div", { id, class: "lines", role: "tabpanel", tabindex: "0", dir: "ltr" });
     this.node = h(
       "details",
-      { class: "console told", ontoggle: () => this.refresh() },
+      { class: "told", ontoggle: () => this.refresh() },
       h("summary", {}, "Log, audit and metrics"),
       h("div", { role: "tablist", "aria-label": "What the bot tells", onkeydown: (event) => this.#step(event) }, this.tabs),
       this.lines,
