@@ -44,6 +44,8 @@ KINDS = (
 TESTED = {"policyfile": "policy"}
 BUSY, LONGEST = 200, 1800
 """Seconds that the tests of one change may compute, and may take: one that hangs is noticed; a machine may be slow."""
+SEEN_NOTHING = (0, 5)
+"""pytest's exit codes where all tests passed, and where none ran, as in a file of searches."""
 PYTEST = (
     *("-qx", "-m", "not search", "--tb=no", "--hypothesis-seed=0", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
     *("-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider"),
@@ -132,7 +134,7 @@ def _failed(tests: str, copy: Path) -> str | None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # servers that it leaves behind
     failed = [line for line in told.read_text("utf-8", "replace").splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return (failed or [f"{tests}, exit {status}"])[0] if status else None
+    return None if status in SEEN_NOTHING else (failed or [f"{tests}, exit {status}"])[0]
 
 
 def _run(tests: str, copy: Path, told: Path) -> NoReturn:
