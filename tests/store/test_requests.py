@@ -226,7 +226,7 @@ async def test_a_change_sets_when_the_request_is_due(store: Store) -> None:
 
 async def test_further_items_are_never_put_off(store: Store) -> None:
     await store.agenda.put(Item(ItemKind.CATALOG), NOW + HOUR)
-    names = {"catalog": NOW + 3 * HOUR, "sweep:R1/2": NOW + 2 * HOUR, "click:C1": NOW}
+    names = {"sweep:R1/2": NOW + 2 * HOUR, "catalog": NOW + 3 * HOUR, "click:C1": NOW}
     also = {Item.parse(name): due for name, due in names.items()}
     await store.agenda.put(Item.parse("click:C1"), NOW + HOUR)
 

@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from bot.domain.errors import Unavailable
 from bot.domain.keys import Principal, RequestId, SlackUserId
 from bot.store import Store
 from bot.store.keyspace import Keyspace
+from bot.store.scripts import Healer
 from tests.store.given import ANN, NOW, added, pending
 from tests.support.build import HOUR
 
@@ -69,6 +71,21 @@ async def test_t9_what_is_no_copy_is_not_removed(store: Store, redis: Any, keys:
         await store.agenda.take(NOW + HOUR, HOUR, 1)
 
     assert await redis.type(keys.agenda) == b"set"
+
+
+async def test_t9_an_error_that_no_other_type_explains_is_raised_and_removes_nothing(
+    redis: Any, keys: Keyspace
+) -> None:
+    async def reading() -> object:
+        raise ResponseError("READONLY")
+
+    healer, key = Healer(redis), keys.cache("roles")
+    await redis.set(key, "a copy", px=100_000)
+
+    for place in (key, keys.cache("nothing")):
+        with pytest.raises(ResponseError, match="READONLY"):
+            await healer.read(place, "string", reading)
+    assert await redis.get(key) == b"a copy"
 
 
 async def test_t9_a_value_of_another_type_in_the_place_of_the_audit_log_is_an_error_that_callers_expect(

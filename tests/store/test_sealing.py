@@ -16,6 +16,18 @@ def test_opens_what_it_sealed() -> None:
     assert sealer.open(sealer.seal(b"body", PLACE), PLACE) == b"body"
 
 
+@pytest.mark.parametrize(
+    ("place", "sealed"),
+    [
+        (PLACE, "AbrqNTm8dVL72P0WZEkc8XlR/xXNgn88QwhzBwxMWutUglGTXI4BtRU="),
+        (SealContext(Purpose.KEEP, "lk:{T01}:keep:K1"), "AbrqNTm8dVL7pgL3hUM3EASIDlg+xogs5HL2txCbfi+ctsIb+Ed5eq4="),
+    ],
+)
+def test_what_was_sealed_once_still_opens(place: SealContext, sealed: str) -> None:
+    """Never edit these: values like them are in somebody's store."""
+    assert Sealer([NEW]).open(base64.b64decode(sealed), place) == b"body"
+
+
 def test_two_seals_of_one_body_differ() -> None:
     sealer = Sealer([NEW])
 

@@ -107,6 +107,9 @@ async def test_a_request_extends_a_key_once_and_a_key_that_is_not_ours_not_at_al
         assert await origin.was_extended(key, first)
         assert await extended(second, 90) == timedelta(days=90)
         assert not await origin.was_extended(key, first)
+        assert await origin.extended(key, None, first)
+        moved = [line["details"]["ends_at"] for line in await world.audit() if line["action"] == "key:end-moved"]
+        assert moved == [str(build.NOW + timedelta(days=days)) for days in (30, 90)] + ["never"]
 
         assert not await origin.extended(other, build.NOW + timedelta(days=30), first)
         assert not await origin.was_extended(other, first)

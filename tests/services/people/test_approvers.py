@@ -22,14 +22,16 @@ MAKER_ELSEWHERE = build.a_binding(ERIN, "EnvironmentAdmin", PROD)
 MAKES_BOTH = build.a_binding(FEMI, "EnvironmentAdmin", DEV)
 
 
-async def found(owner: Owner, *bindings: Binding, thorough: bool = False, mapped: str = "") -> Sequence[Approver]:
+async def found(
+    owner: Owner, *bindings: Binding, thorough: bool = False, mapped: str = "", role: str = "OrganizationAdmin"
+) -> Sequence[Approver]:
     people = [DANA, ERIN, FEMI, OTTO]
     cloud = FakeCloud(TestClock(), people=list(people))
     for binding in bindings:
         cloud.bindings.setdefault(binding.principal, []).append(binding)
     policy = replace(build.a_policy(), table=TABLES["2026"])
     if mapped:
-        policy = replace(policy, mappings=(RoleMapping(mapped, "OrganizationAdmin"),))
+        policy = replace(policy, mappings=(RoleMapping(mapped, role),))
     approvers = Approvers(cloud, FakeSlack(list(people)), build.TENANT, policy)
     return await approvers.of(Target(owner, CLUSTER), DANA, thorough=thorough)
 
@@ -59,6 +61,15 @@ async def test_who_asks_is_no_approver_of_the_own_request() -> None:
     assert names(await found(ACCOUNT, theirs, MAKES_BOTH)) == {"Femi"}
     assert names(await found(ACCOUNT, mapped=DANA.slack)) == set()
     assert names(await found(ACCOUNT, mapped=OTTO.slack)) == {"Otto"}
+
+
+async def test_each_half_of_an_authority_says_whom_the_policy_names_for_it() -> None:
+    (erin,) = await found(NEW, OVER_KEY, mapped=ERIN.slack, role="AccountAdmin")
+    (femi,) = await found(NEW, MAKES_BOTH)
+
+    assert (erin.basis, erin.via, erin.account_via) == (OVER_KEY, "", ERIN.slack)
+    assert erin.account is not None
+    assert (femi.via, femi.account, femi.account_via) == ("", None, "")
 
 
 async def test_somebody_with_several_roles_is_found_once() -> None:

@@ -28,7 +28,8 @@ def candidates(world: World) -> Candidates:
 
 
 async def able(candidates: Candidates, requester: Person = DANA, *, fresh: bool = False) -> set[str]:
-    return {str(each.slack) for each in await candidates.of(TARGET, requester, fresh=fresh)}
+    found = candidates.of(TARGET, requester, fresh=True) if fresh else candidates.of(TARGET, requester)
+    return {str(each.slack) for each in await found}
 
 
 async def test_who_lost_the_role_is_shown_for_a_minute_and_never_to_a_fresh_look(

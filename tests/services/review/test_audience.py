@@ -137,6 +137,7 @@ async def test_so_many_owners_of_an_account_are_asked_and_no_more(world: World, 
     owning(world, *crowd)
 
     assert await asked(recipients) == {(each.slack, "account-owner") for each in crowd[:MOST_OWNERS]}
+    assert world.plan.calls.count("cloud.users") == 1, "a list of the last minute will do"
 
 
 @pytest.mark.parametrize(
