@@ -10,7 +10,7 @@ from sandbox.cast import TEAM
 from sandbox.gate import Gate
 from tests.support.clusters import cluster
 from tests.support.processes import actions, audit_of, creates, crew, in_time, reached, readiness, take_secret, until
-from tests.support.sentinels import staying_master, watched
+from tests.support.sentinels import is_worked_on, staying_master, watched
 
 KEYS = Keyspace(TeamId(TEAM))
 
@@ -55,6 +55,7 @@ async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forg
         async with staying_master(former):  # and takes writes
             await redis.ask(redis.ports[0], "SENTINEL", "failover", "main")
             promoted = await redis.promoted(former)
+            await is_worked_on(promoted)  # a click of this very second may be lost with the former master
             ready = await readiness(port, lambda answer: answer.json()["checks"]["replicas"] != "ok")
             await it.approve()
             await it.erin.see("Latchkey's store keeps too few copies of its data")

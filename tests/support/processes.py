@@ -19,7 +19,7 @@ from bot.store import embedded
 from bot.store.audit import verify_lines
 from bot.store.connection import Commands, connect
 from bot.store.sealing import Sealer, parse_master_keys
-from sandbox.cast import APPROVALS_CHANNEL
+from sandbox.cast import APPROVALS_CHANNEL, TEAM
 from sandbox.gate import Gate
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import MASTER_KEY, BotProcess, Stage, stage
@@ -153,7 +153,7 @@ def newest_card(it: Play) -> str:
 
 async def audit_of(here: Stage, **changes: str) -> list[Mapping[str, Any]]:
     """The audit log of the stage's store. Its chain and its MACs hold, or this fails."""
-    lines = [line async for line in audit_lines(settings_from(here.environment() | changes))]
+    lines = [line async for line in audit_lines(settings_from(here.environment() | changes), TEAM)]
     assert lines
     assert verify_lines(lines, Sealer(parse_master_keys(MASTER_KEY))) is None
     return lines

@@ -91,6 +91,14 @@ class Watched:
         return int(named)
 
 
+async def is_worked_on(server: OwnRedis) -> None:
+    """Wait until a bot runs its scripts here: it asks the sentinels for the master each second."""
+    async with connect(server.url) as client, asyncio.timeout(SECONDS):
+        commands: Commands = client
+        while "cmdstat_evalsha" not in await commands.info("commandstats"):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def staying_master(server: OwnRedis) -> AsyncGenerator[None]:
     """Keep the sentinels from making a replica of this server, as they do about ten seconds after a failover."""
