@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 import handlers
 from bot import installed, logs, metrics, server
 from bot.assembly import Parts, Services, assemble, expose
-from bot.background import Background, background
+from bot.background import Background, background, beside
 from bot.confluent.cloud import ConfluentCloud
 from bot.connections import World, bolt, connected, opened_store, policy_source, socket_mode
 from bot.diagnosis.records import audit_problem, format_problem, keys_problem, values
@@ -212,12 +212,8 @@ async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> 
                 log.warning("the records were not looked at", extra={"why": str(error)})
             await asyncio.sleep(SURVEY_SECONDS)
 
-    task = asyncio.create_task(survey(), name="survey")
-    try:
+    async with beside(survey(), name="survey"):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 @asynccontextmanager
@@ -253,24 +249,16 @@ async def _following(source: PolicySource, changes: PolicyChanges) -> AsyncGener
             again = source.taken.is_set()
             source.taken.clear()
 
-    task = asyncio.create_task(follow(), name="policy changes")
-    try:
+    async with beside(follow(), name="policy changes"):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 @asynccontextmanager
 async def _watching(watch: Watch) -> AsyncGenerator[None]:
     """Look at token and channels until we leave."""
     await watch.look()
-    task = asyncio.create_task(watch.run(), name="watch")
-    try:
+    async with beside(watch.run(), name="watch"):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 async def _channel_problems(world: World, policy: Policy) -> str | None:

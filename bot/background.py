@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 from bot.domain.errors import LatchkeyError
 
+AGAIN_SECONDS = 1.0
+"""After so long a task that goes on is cancelled once more."""
 log = logging.getLogger(__name__)
 
 Report: TypeAlias = Callable[[Exception], Awaitable[None]]
@@ -73,3 +75,20 @@ async def background(*, grace: float) -> AsyncGenerator[Background]:
         log.warning("some work was not done %g s after the end was asked for", grace)
     if failure is not None:
         raise failure
+
+
+@asynccontextmanager
+async def beside(job: Coroutine[Any, Any, None], *, name: str) -> AsyncGenerator[None]:
+    """Run `job`, which never ends by itself, until we leave. Then it is cancelled, and has ended."""
+    task = asyncio.create_task(job, name=name)
+    try:
+        yield
+    finally:
+        await ended(task)
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it ends: redis-py may swallow a cancellation, where it looks whether a connection is idle."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=AGAIN_SECONDS)

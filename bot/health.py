@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from bot.background import beside
 from bot.domain.errors import LatchkeyError
 
 NEEDED = frozenset({"store", "audit", "worker"})
@@ -123,12 +124,8 @@ class Health:
 @asynccontextmanager
 async def watched(health: Health) -> AsyncGenerator[None]:
     """Have it look now and then until we leave."""
-    task = asyncio.create_task(health.run(), name="health")
-    try:
+    async with beside(health.run(), name="health"):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 async def _reason(check: Check) -> str:

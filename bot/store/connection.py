@@ -34,6 +34,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import TimeoutError as TimedOut
 
 from bot import trouble
+from bot.background import beside
 from bot.domain.errors import ASK_ADMINISTRATOR, Unavailable
 from bot.domain.keys import TeamId
 from bot.store.keyspace import Keyspace
@@ -148,12 +149,10 @@ async def following(redis: Redis) -> AsyncGenerator[None]:
         yield
         return
     manager: Any = pool.sentinel_manager
-    asking = asyncio.create_task(_ask_each_second(pool), name="sentinels")
     try:
-        yield
+        async with beside(_ask_each_second(pool), name="sentinels"):
+            yield
     finally:
-        asking.cancel()
-        await asyncio.wait({asking})
         await manager.aclose()
 
 

@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import RedisError
 
+from bot.background import ended
 from bot.domain.errors import Unavailable
 from bot.store.connection import Commands
 
@@ -61,8 +62,7 @@ async def embedded(data_dir: Path) -> AsyncGenerator[str]:
             yield f"unix://{quote(str(folder / _SOCKET))}"
         finally:
             async with _alone(folder):  # so that it is not just being started
-                watch.cancel()
-                await asyncio.wait({watch})
+                await ended(watch)
                 if _is_last(users):
                     await _stop(folder)
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.background import background
+from bot import background as module
+from bot.background import background, beside
 from bot.domain.errors import Unavailable
 
 
@@ -192,3 +193,41 @@ async def test_a_group_of_errors_is_one_failure() -> None:
         work.start(job(), name="job", report=appending(seen))
 
     assert isinstance(seen[0], ExceptionGroup)
+
+
+async def test_a_job_goes_on_until_we_leave_and_has_ended_then() -> None:
+    said = list[str]()
+
+    async def job() -> None:
+        try:
+            said.append("began")
+            await asyncio.Event().wait()
+        finally:
+            said.append("ended")
+
+    async with beside(job(), name="job"):
+        await asyncio.sleep(0)
+        assert said == ["began"]
+    assert said == ["began", "ended"]
+
+
+@pytest.mark.parametrize("swallowed", [0, 1, 3])
+async def test_a_job_that_swallows_a_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch, swallowed: int
+) -> None:
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.001)
+    cancellations = list[asyncio.CancelledError]()
+
+    async def job() -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError as error:
+                cancellations.append(error)
+                if len(cancellations) > swallowed:
+                    raise
+
+    async with beside(job(), name="job"):
+        await asyncio.sleep(0)
+
+    assert len(cancellations) == swallowed + 1
