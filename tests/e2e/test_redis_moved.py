@@ -42,6 +42,7 @@ async def test_r3_a_store_that_became_a_replica_is_not_ready_and_says_why(tmp_pa
         await bots.start(REDIS_URL=redis.url, PORT=str(port))  # not the name: this one leads to the former master
         await name.fail_over(promoted)
 
-        ready = await readiness(port, lambda answer: not answer.is_success)
+        ready = await readiness(port, lambda answer: answer.json()["checks"]["store"] != "ok")
 
+    assert not ready.is_success
     assert ready.json()["checks"]["store"].startswith("store: ReadOnlyError: ")

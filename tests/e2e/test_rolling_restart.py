@@ -95,12 +95,13 @@ async def test_asked_to_stop_it_is_not_ready_first_and_goes_on_answering_and_wor
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             assert "connection" not in (await client.get("/healthz")).headers
             stopping = asyncio.create_task(bot.stop())
-            unready = await readiness(port, lambda answer: not answer.is_success)
+            unready = await readiness(port, lambda answer: "stopping" in answer.json()["checks"])
             alive = await client.get("/healthz")
             await it.ask()  # as far as the card, which the worker sends
             assert not stopping.done()
         assert await stopping == 0
 
+    assert not unready.is_success
     assert unready.json()["checks"]["stopping"] == "this process was asked to stop"
     assert (alive.status_code, alive.headers["connection"]) == (200, "close")
 
