@@ -27,7 +27,8 @@ LABEL org.opencontainers.image.title="Latchkey" \
       org.opencontainers.image.licenses="Apache-2.0"
 # The base's own pip, too, and the copy from which ensurepip would bring it back.
 RUN python -m pip uninstall --yes pip && rm -rf /usr/local/lib/python3*/ensurepip \
-    && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent latchkey
+    && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent latchkey \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/latchkey
 COPY --from=build /opt/latchkey /opt/latchkey
 # HOST: inside a container loopback reaches nobody; what is published is decided outside.
 ENV PATH=/opt/latchkey/bin:$PATH \
@@ -35,7 +36,8 @@ ENV PATH=/opt/latchkey/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 \
     PORT=8080
-# By number, so that Kubernetes sees that it is not root. Nothing is written: run it with a read-only root.
+# By number, so that Kubernetes sees that it is not root. Run it with a read-only root; /var/lib/latchkey is for a volume
+# with the file of LATCHKEY_AUDIT_LOG, where that is set.
 USER 10001:10001
 WORKDIR /
 EXPOSE 8080

@@ -126,6 +126,8 @@ def test_the_unit_gives_secrets_by_file_and_waits_until_work_is_finished() -> No
     assert {name.upper() for name in handed_over} <= set(SECRETS)
     assert all(Path(path).name == name for name, path in handed_over.items())
     assert set(set_here) <= KNOWN - set(SECRETS)
+    assert "LATCHKEY_AUDIT_LOG=%S/latchkey/" in text
+    assert "StateDirectory=latchkey\n" in text, "the folder that may be written, and that stays"
     (stop,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
     assert int(stop) >= 5 + 25
 

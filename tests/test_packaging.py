@@ -113,13 +113,25 @@ def test_the_policy_comes_as_a_folder_and_the_store_is_reached_by_latchkey_alone
     """An editor replaces a file; a file that is mounted by itself stays the old one."""
     compose = read("compose.yaml")
 
-    assert [each.split(":")[0] for each in compose["services"]["latchkey"]["volumes"]] == ["./policy"]
+    places = dict(each.split(":")[:2] for each in compose["services"]["latchkey"]["volumes"])
+    assert places["./policy"] == "/etc/latchkey"
     assert compose["networks"]["store"] == {"internal": True}
     assert compose["services"]["valkey"]["networks"] == ["store"]
     assert "ports" not in compose["services"]["valkey"]
     options = compose["services"]["valkey"]["command"][-1]
     for option in ("requirepass", "--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"):
         assert option in options
+
+
+def test_the_audit_feed_outlives_what_writes_it() -> None:
+    compose = read("compose.yaml")
+    latchkey = compose["services"]["latchkey"]
+    volume, place = latchkey["volumes"][-1].split(":")
+
+    assert Path(latchkey["environment"]["LATCHKEY_AUDIT_LOG"]).parent == Path(place)
+    assert volume in compose["volumes"]
+    owned = f"install -d -o 10001 -g 10001 -m 0700 {place}\n"
+    assert owned in DOCKERFILE, "an empty volume belongs to the owner of the image's folder"
 
 
 def test_two_replicas_answer_slack_behind_a_proxy_that_asks_whether_they_are_ready() -> None:
