@@ -8,7 +8,7 @@ showing, else "unknown", for anybody may write a marker into another key. One th
 that the policy sets, counted from the audit line about its finding: until then people can see that the log lacks its
 end, as after a restored backup.
 
-Whoever writes to Redis can take the item away, so that a look was made to its end is sealed beside it.
+Anyone who writes to Redis can delete the item, so each finished look is recorded beside it, sealed.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ class Strays:
     """When this process first saw to it."""
 
     async def begin(self) -> None:
-        """Have the next look on the agenda for a day after the last one, whoever took it away."""
+        """Put the next look on the agenda, a day after the last one, should it be missing."""
         now = self.transitions.clock()
         done = await self.cache.get(_DONE, str)
         self._begun = self._begun or now
