@@ -15,7 +15,7 @@ from bot.assembly import Parts, Services, assemble, expose
 from bot.background import Background, background, beside
 from bot.confluent.cloud import ConfluentCloud
 from bot.connections import World, bolt, connected, opened_store, policy_source, socket_mode
-from bot.diagnosis.records import audit_problem, format_problem, keys_problem, values
+from bot.diagnosis.records import audit_problem, format_problem, hold_to_feed, keys_problem, values
 from bot.diagnosis.records import records_problem as records_contradicted
 from bot.domain.errors import LatchkeyError, Unavailable
 from bot.domain.policy import Policy
@@ -71,7 +71,7 @@ async def run(
         parts = assemble(settings, world, registry, source.current)
         worker = parts.services.worker
         await _must_have_all_keys(world.store)
-        _expect(settings, world.store)
+        hold_to_feed(settings.latchkey_audit_log, world.store)
         first = _first_catalog(worker, catalog_seconds)
         await asyncio.gather(_followed(world.store), first, sign_format(world.store, world.clock))
         ending = await stack.enter_async_context(_working(worker, stop))
@@ -165,16 +165,6 @@ async def sign_format(store: Store, clock: Clock) -> None:
             await store.cache.put("format", FORMAT, int, now=clock(), keep=REQUEST_KEPT)
     except LatchkeyError as error:
         log.warning("the format of the records is not known", extra={"why": str(error)})
-
-
-def _expect(settings: Settings, store: Store) -> None:
-    """Hold the audit log to what its feed told last: who puts an older copy back into Redis has not that file."""
-    try:
-        noted = logs.last_told(settings.latchkey_audit_log)
-    except OSError as error:
-        raise StartupError(f"LATCHKEY_AUDIT_LOG: {error.filename} cannot be read: {error.strerror}.") from None
-    if noted:
-        store.audit.expect(*noted)
 
 
 async def _followed(store: Store) -> None:

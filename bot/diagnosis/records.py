@@ -1,18 +1,30 @@
 """What is stored, examined: whether it opens, whether audit log and records fit, and which version writes it.
 
-Each function returns a problem in a sentence; None where there is none.
+Most functions return a problem in a sentence; None where there is none.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
 
+from bot import logs
 from bot.domain.errors import Tampered
+from bot.settings import StartupError
 from bot.store import Store
 from bot.store.codec import FORMAT
 from bot.store.seals import Seals
 
 _SHOWN = 100
 """Characters of a key in Redis: anyone who can write there chooses its name."""
+
+
+def hold_to_feed(audit_log: str, store: Store) -> None:
+    """Trust no audit log without the last line of its feed, a file outside of Redis. Raises `StartupError`."""
+    try:
+        noted = logs.last_told(audit_log)
+    except OSError as error:
+        raise StartupError(f"LATCHKEY_AUDIT_LOG: {error.filename} cannot be read: {error.strerror}.") from None
+    if noted:
+        store.audit.expect(*noted)
 
 
 async def audit_problem(store: Store) -> str | None:

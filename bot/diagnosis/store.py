@@ -53,7 +53,7 @@ async def examine(settings: Settings, team: TeamId | None) -> list[Finding]:
         found = [each async for each in _of_the_server(redis, store, settings)]
         if team is None:
             return [*found, *unseen(OF_WHAT_IS_STORED, "Slack did not say whose store it is.")]
-        return [*found, *[each async for each in _of_what_is_stored(store)]]
+        return [*found, *[each async for each in _of_what_is_stored(store, settings)]]
 
 
 async def _team_of(redis: Redis) -> TeamId | None:
@@ -143,14 +143,14 @@ async def _clock(redis: Redis) -> Finding:
     return failed(CLOCK, f"{problem}.") if problem else ok(CLOCK)
 
 
-async def _of_what_is_stored(store: Store) -> AsyncIterator[Finding]:
+async def _of_what_is_stored(store: Store, settings: Settings) -> AsyncIterator[Finding]:
     keys = await _looked(KEYS, _master_keys(store))
     yield keys
     if keys.state != "ok":
         for each in unseen(OF_WHAT_IS_STORED[1:], "What is stored cannot be read."):
             yield each
         return
-    yield await _looked(AUDIT, _audit(store))
+    yield await _looked(AUDIT, _audit(store, settings))
     yield await _looked(RECORDS, _told(RECORDS, records.records_problem(store)))
     yield await _looked(FORMATS, _told(FORMATS, records.format_problem(store), str(FORMAT)))
     yield await _looked(EXPIRY, _expiry(store))
@@ -162,7 +162,8 @@ async def _master_keys(store: Store) -> Finding:
     return failed(KEYS, problem) if problem else ok(KEYS, records.sealed_by(seals, configured))
 
 
-async def _audit(store: Store) -> Finding:
+async def _audit(store: Store, settings: Settings) -> Finding:
+    records.hold_to_feed(settings.latchkey_audit_log, store)
     problem = await records.audit_problem(store)
     head = store.audit.head
     return failed(AUDIT, problem) if problem else ok(AUDIT, f"{head.seq} lines, the last one is {head.seq}:{head.hash}")

@@ -212,5 +212,9 @@ async def test_t37_a_whole_older_copy_that_is_there_at_the_start_deletes_no_key_
         audit = (await readiness(port, lambda answer: "an older copy" in answer.text)).json()["checks"]["audit"]
         await until(lambda: "what is stored cannot be trusted" in again.log.read_text(), "a step that is refused")
 
+        doctor = await latchkey("doctor", **it.stage.environment() | settings)
         assert "of LATCHKEY_AUDIT_LOG: an older copy" in audit
+        assert any(
+            line.startswith("audit log: failed: ") and "an older copy" in line for line in doctor.out.splitlines()
+        )
         assert len(it.our_keys()) == 1
