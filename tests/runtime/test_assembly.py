@@ -19,7 +19,7 @@ from tests.support.fakes import TestClock
 
 
 class Nobody:
-    """Fails whoever asks it anything."""
+    """Fails every question."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"asked for {name}")

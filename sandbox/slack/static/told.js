@@ -30,7 +30,7 @@ export class Told {
     this.#mark();
   }
 
-  /** Read again, if anybody looks. Whoever has scrolled up, or has selected something, reads on undisturbed. */
+  /** Read again while the part is open. Someone who scrolled up, or selected something, keeps their place. */
   async refresh(isNew = false) {
     const { scrollTop, scrollHeight, clientHeight } = this.lines;
     const isAtEnd = this.#what === "metrics" || scrollHeight - scrollTop - clientHeight < 24;

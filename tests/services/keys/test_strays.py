@@ -243,7 +243,7 @@ def nobody_looks(caplog: pytest.LogCaptureFixture) -> int:
     return caplog.messages.count("keys without a record are not looked for")
 
 
-async def test_t36_whoever_takes_the_daily_look_away_does_not_put_it_off(
+async def test_t36_a_daily_look_that_somebody_takes_away_is_not_put_off(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     strays = world.start().services.strays
