@@ -143,7 +143,7 @@ def surfaces(request: Request) -> Iterator[tuple[list[Block], str]]:
         "replaced",
         "reminder:1:1",
     ):
-        blocks, text = notifier._drawn(Surface.parse(surface), request, "Slack did not take the card.")
+        blocks, text = notifier.drawn(Surface.parse(surface), request, "Slack did not take the card.")
         yield list(blocks), text
 
 
@@ -367,7 +367,7 @@ def test_a_message_of_usual_length_is_not_cut() -> None:
 
 def test_a_long_reason_is_whole_on_its_card() -> None:
     reason = "Tests of the flow of orders in 漢字. " * 90
-    blocks, _ = notifier._drawn(CARD, build.pending(ask=build.an_ask(reason=reason[:3000])), "")
+    blocks, _ = notifier.drawn(CARD, build.pending(ask=build.an_ask(reason=reason[:3000])), "")
 
     assert reason[:3000] in json.dumps(kit.as_message(list(blocks), "")["blocks"], ensure_ascii=False)
 

@@ -140,7 +140,7 @@ class SlackNotifier:
 
     async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
         """See `Notifier.publish`. Slack's posting is not idempotent: a crash right after it can leave a second copy."""
-        blocks, text = _drawn(surface, request, note)
+        blocks, text = drawn(surface, request, note)
         digest = hashlib.sha256(json.dumps([blocks, text], sort_keys=True).encode()).hexdigest()[:16]
         if post is not None and post.digest == digest:
             return post
@@ -206,7 +206,8 @@ def _place(surface: Surface, request: Request) -> str:
     return request.terms.channel if surface == CARD else surface.user or request.ask.requester.slack
 
 
-def _drawn(surface: Surface, request: Request, note: str) -> tuple[Sequence[Block], str]:
+def drawn(surface: Surface, request: Request, note: str) -> tuple[Sequence[Block], str]:
+    """The blocks of one message about a request, and its notification text."""
     match surface.kind:
         case SurfaceKind.CARD | SurfaceKind.COPY:
             return card.card(request)

@@ -1,0 +1,31 @@
+"""Words that keep old habits out: of texts that read as translated, each of these was a sign."""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from tests.texts import sources, surfaces
+
+ANYWHERE = (
+    "organisation", "somebody", "somebody's", "whoever", "by now", "any more", "no end", "what was made",
+    "in the midst", "from then on",
+)  # fmt: skip
+"""Nobody at work says these, in a text or in a comment."""
+TO_PEOPLE = (
+    *ANYWHERE, "anybody", "asks for", "ask for", "asked for", "asking for", "lives on", "without an end", "handed over",
+    "hand over", "take the secret", "took the secret", "taken by", "is there", "are there", "withdrawn", "is made",
+    "was made", "are made", "be made", "makes the key", "is no more", "goes on", "tell whoever", "cannot be told",
+    "in this very moment", "needs no more", "stays as it was",
+)  # fmt: skip
+"""These read as translated where a person is spoken to."""
+
+
+def findings() -> Iterator[tuple[str, str, list[str]]]:
+    """Where a banned word stands, the text, and the words."""
+    to_people = chain(surfaces.everything(), sources.of_python("bot", "handlers", "sandbox"), sources.of_page())
+    for banned, texts in ((TO_PEOPLE, to_people), (ANYWHERE, sources.prose())):
+        pattern = re.compile(rf"\b({'|'.join(map(re.escape, banned))})\b", re.IGNORECASE)
+        for place, text in texts:
+            for line in text.splitlines():
+                if found := sorted({each.casefold() for each in pattern.findall(line)}):
+                    yield place, line, found

@@ -1,0 +1,207 @@
+"""Every message, view and answer in every state, drawn by the product's own renderers from values that people know."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.authority import HeldRoles
+from bot.domain.catalog import Environment, Quota, Region
+from bot.domain.keys import Cluster, MyAccount, Operation, RequestId, Resource, Secret
+from bot.domain.kinds import Kind
+from bot.domain.readiness import Probe, ProbeVerdict
+from bot.domain.requests import Keyed, Life, Offered, ReplacedKey, Request
+from bot.domain.review import Attestation, Audience, Digest, Finding, Listed
+from bot.domain.roles import Binding
+from bot.services import pages
+from bot.services.browse.home import HomePage
+from bot.services.commands import Draft
+from bot.services.messages import surfaces
+from bot.services.pages import Handover
+from bot.services.surfaces import Surface, SurfaceKind
+from bot.slack.api.notifier import drawn
+from bot.slack.messages import answers, digest, secret
+from bot.slack.views import home, options
+from bot.slack.views.pages import checking, deny, page, working
+from tests.support import build
+from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW
+from tests.texts.blocks import read
+
+Text = tuple[str, str]
+PROD = Cluster(Kind.KAFKA, "lkc-prod01", "orders", "env-prod01", "production")
+KEY = build.a_key()
+
+
+def everything() -> Iterator[Text]:
+    """Where it is read, and the text."""
+    yield from of_requests()
+    yield from of_views()
+    yield from of_answers()
+    yield from of_reviews()
+
+
+def requests() -> dict[str, Request]:
+    """Requests in every state, with those that read differently: each operation, account and scope."""
+    two = build.terms(approvals=2, rule="production")
+    asks: dict[str, dict[str, Any]] = {
+        "own account": {"owner": MyAccount(DANA.principal)},
+        "new account": {"owner": NEW},
+        "no name": {"name": "", "description": "", "reason": ""},
+        **{resource.kind.value: {"resource": resource} for resource in build.RESOURCES[1:]},
+    }
+    waiting = {f"pending, {name}": build.pending(ask=build.an_ask(**fields)) for name, fields in asks.items()}
+    changes = {f"pending, {each.value}": build.pending(ask=build.a_change(each)) for each in Operation}
+    verdicts: tuple[ProbeVerdict, ...] = ("", "works", "no-permission", "unreachable", "gave-up")
+    probes = {f"shown, {verdict or 'tested'}": Probe(verdict, NOW, None, 3, NOW) for verdict in verdicts}
+    return {
+        **build.states(),
+        **waiting,
+        **changes,
+        "pending, 1 of 2": build.pending(terms=two, approvals=(build.an_approval(FEMI),)),
+        "pending, changed": build.pending(changed="The policy now asks for 2 approvals."),
+        "approved, in trouble": build.approved(trouble="Confluent Cloud did not answer."),
+        "ready, working": build.ready(life=Life(probe=Probe("works", NOW, None, 3, NOW))),
+        "shown, expiring": build.shown(life=Life(ends_at=NOW + 30 * DAY, reminded=1)),
+        "shown, replacing": build.shown(
+            ask=build.a_change(Operation.ROTATE, overlap=2 * DAY), life=Life(former=ReplacedKey(NOW + DAY))
+        ),
+        **{name: build.shown(life=Life(probe=probe)) for name, probe in probes.items()},
+    }
+
+
+def of_requests() -> Iterator[Text]:
+    """The card and each message of each request, then what becomes of messages that others followed."""
+    seen = set[str]()
+    every = requests()
+    for name, request in every.items():
+        for surface in surfaces(request):
+            yield from _message(f"{name}: {surface.kind.value}", surface, request, seen)
+    for name, request in every.items():
+        for kind in SurfaceKind:
+            number = request.attempt if isinstance(request, Offered | Keyed) else 1
+            surface = Surface(kind, ERIN.slack if kind is SurfaceKind.COPY else None, number=number)
+            yield from _message(f"{name}: {kind.value}, posted before", surface, request, seen)
+
+
+def _message(name: str, surface: Surface, request: Request, seen: set[str]) -> Iterator[Text]:
+    """A message, unless one that reads the same was told."""
+    blocks, notification = drawn(surface, request, "")
+    text = f"«{notification}»\n{read(blocks)}"
+    if text not in seen:
+        yield name, text
+    seen.add(text)
+
+
+def views() -> Iterator[tuple[str, Any]]:
+    """Each modal and Home, with its name."""
+    draft = Draft(
+        "service-account", "env-dev001", "lkc-dev001", "orders producer", "", "Local tests", account=ACCOUNT.id
+    )
+    environment = Environment("env-dev001", "dev")
+    filled = pages.FormPage(draft, environment=environment, resource=CLUSTER, account=ACCOUNT, offered=3)
+    problems = {"name": "Type a name.", "cluster": "Choose a cluster.", "reason": "Type a reason."}
+    yield "form, empty", page(pages.FormPage(Draft()))
+    yield "form, filled", page(filled)
+    yield "form, problems", page(replace(filled, problems=problems))
+    yield "form, limit", page(replace(filled, limit=timedelta(days=30)))
+    for owner in ("me", "new"):
+        yield f"form, {owner}", page(replace(filled, draft=replace(draft, owner=owner)))
+    for kind in Kind:
+        yield f"form, {kind.value}", page(replace(filled, draft=replace(draft, kind=kind.value), resource=None))
+    yield "form, Flink", page(pages.FormPage(replace(draft, kind="flink", cloud="aws"), region=_region()))
+    for resource in (*build.RESOURCES, PROD):
+        yield f"review, {resource.kind.value} {resource.id}", page(_review(draft, resource))
+    yield "review, new account", page(replace(_review(draft, CLUSTER), owner=NEW))
+    yield "review, own account", page(replace(_review(draft, CLUSTER), owner=MyAccount(DANA.principal)))
+    yield "deny", deny(RequestId("R1"))
+    yield "checking", checking()
+    yield "working", working("Create an API key")
+    yield "a typed text", page(pages.TextPage("Not done", "Nothing was changed.", "D1", "My reason", "again"))
+    yield from _of_keys()
+    waiting = [build.pending(ask=build.an_ask(id=RequestId(f"R{n}"))) for n in (1, 2)]
+    yield "home, empty", home.home(HomePage())
+    mine = list(build.states().values())
+    yield "home", home.home(HomePage((_key_view(),), 3, mine, waiting))
+    yield "home, trouble", home.home(HomePage(trouble="Confluent Cloud did not answer.", notes=("A note.",)))
+
+
+def _of_keys() -> Iterator[tuple[str, Any]]:
+    view, terms = _key_view(), build.terms()
+    foreign = replace(view, request=None, key=build.a_key(marker="", name=""), secret_waits=False)
+    yield "key", page(pages.KeyPage(view))
+    yield "key, foreign", page(pages.KeyPage(foreign))
+    for name, request in build.states().items():
+        yield f"key, {name}", page(pages.KeyPage(replace(view, request=request)))
+    yield "keys", page(pages.KeysPage((view, foreign), pages.Filters(), "next", "previous"))
+    yield "keys, none", page(pages.KeysPage((), pages.Filters()))
+    yield "keys, none found", page(pages.KeysPage((), pages.Filters(text="orders")))
+    yield "edit", page(pages.EditPage(view))
+    yield "delete", page(pages.DeletePage(view))
+    yield "delete, foreign", page(pages.DeletePage(foreign))
+    yield "rotate", page(pages.RotatePage(view, terms, (0, 1, 7)))
+    yield "extend", page(pages.ExtendPage(view, terms, left=DAY))
+    yield "keep", digest.keep_form(KEY.id, None)
+
+
+def of_views() -> Iterator[Text]:
+    """The modals, Home, and what menus offer."""
+    yield from ((f"view: {name}", read(view)) for name, view in views())
+    yield "menu: scopes", read(options.scope_options())
+
+
+def of_answers() -> Iterator[Text]:
+    """What slash commands answer, and the message with the secret."""
+    own, waiting = list(build.states().values()), [build.pending()]
+    held = HeldRoles(ERIN, tuple(_bindings()), "o-1", build.DOCUMENTED)
+    yield "help", read(answers.help_blocks())
+    yield "unknown command", read(answers.unknown_blocks("creat"))
+    yield "requests", read(answers.requests_blocks(own, waiting))
+    yield "requests, none", read(answers.requests_blocks((), ()))
+    yield "requests, trouble", read(answers.requests_blocks((), (), "Confluent Cloud did not answer."))
+    yield "whoami", read(answers.whoami_blocks(held, {"env-dev001": "dev", "lkc-dev001": "orders-dev"}))
+    yield "whoami, no roles", read(answers.whoami_blocks(replace(held, bindings=()), {}))
+    for resource in build.RESOURCES:
+        yield f"secret, {resource.kind.value}", read(secret.message(_handover(resource)))
+
+
+def of_reviews() -> Iterator[Text]:
+    """The weekly review, by who reads it."""
+    listed = tuple(Listed(KEY, CLUSTER, (finding,)) for finding in Finding)
+    quota = Quota("iam.max_cloud_api_keys.per_org", "Cloud API keys per organization", 100, 95, "organization")
+    kept = Attestation(KEY.id, ERIN.slack, "Still in use", NOW, NOW + 90 * DAY)
+    audiences: tuple[Audience, ...] = ("owner", "account-owner", "requester", "channel")
+    for audience in audiences:
+        owner = MyAccount(DANA.principal) if audience == "owner" else ACCOUNT
+        whole = Digest(owner, audience, NOW + 200 * DAY, 90 * DAY, "Dana", listed, (kept,), (quota,))
+        blocks, notification = digest.message(whole)
+        yield f"review: {audience}", f"«{notification}»\n{read(blocks)}"
+        blocks, notification = digest.message(replace(whole, keys=(), quotas=()))
+        yield f"review: {audience}, done", f"«{notification}»\n{read(blocks)}"
+
+
+def _key_view() -> pages.KeyView:
+    key = replace(KEY, description="reads orders")
+    return pages.KeyView(key, ACCOUNT, "orders-service", CLUSTER, build.shown(), frozenset(Operation), age=3 * DAY)
+
+
+def _review(draft: Draft, resource: Resource) -> pages.ReviewPage:
+    approvers: dict[str, Any] = {"EnvironmentAdmin of dev (env-dev001)": 2}
+    warnings = ("You have no role on this resource.",)
+    return pages.ReviewPage("D1", draft, ACCOUNT, resource, build.terms(), approvers, warnings, 90 * DAY)
+
+
+def _region() -> Region:
+    return Region("aws", "us-east-1", "N. Virginia (us-east-1)")
+
+
+def _handover(resource: Resource) -> Handover:
+    hidden = Secret("cflt" + "marker0secret" * 4 + "54" + "wrong0")
+    return Handover(RequestId("R1"), 1, KEY, hidden, ACCOUNT, resource, build.ENDPOINTS, NOW + HOUR)
+
+
+def _bindings() -> Sequence[Binding]:
+    at = build.PLACES
+    roles = {"OrganizationAdmin": "organization", "EnvironmentAdmin": "environment", "CloudClusterAdmin": "cluster",
+             "ResourceKeyAdmin": "environment", "DeveloperRead": "topic", "ResourceOwner": "account",
+             "MetricsViewer": "organization"}  # fmt: skip
+    return [Binding(ERIN.principal, role, at[place]) for role, place in roles.items()]
