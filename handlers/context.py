@@ -26,6 +26,7 @@ from bot.services.text import unescaped
 from bot.services.worker import Bell
 from bot.slack.api.client import Replies, call
 from bot.slack.api.notifier import AckedViews, once_more, waiting
+from bot.slack.blocks.newer import plain
 from bot.slack.blocks.text import Block
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
@@ -111,7 +112,8 @@ class ListenerContext:
         """Store a submitted modal and show `then`; if it cannot be stored, keep the modal as it is, and say so.
 
         It is said on a page above; or under `field`, for a modal that may be the third, above which there is no room.
-        The page that the click leads to follows `then`, however late Slack shows that.
+        The page that the click leads to follows `then`, however late Slack shows that. Slack tells nobody whether it
+        took `then`, so newer blocks have their plain form there.
         """
         try:
             name = await self.receive(body, deed)
@@ -121,7 +123,7 @@ class ListenerContext:
             else:
                 await ack(response_action="push", view=pages.page(TextPage("Not done", tell(error))))
         else:
-            await ack(response_action="update", view=waiting(then, name))
+            await ack(response_action="update", view=waiting(plain(then), name))
 
     async def reason(self, ack: AsyncAck, body: Body, reader: str, deed: Callable[[str], Deed], title: str) -> None:
         """Store a submitted modal that asks for a reason; without one it stays, and says who will read it."""

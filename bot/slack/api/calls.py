@@ -1,7 +1,8 @@
 """Calls of Slack as they are counted, by method and outcome; and Slack's own calls of us, by how long they wait."""
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -13,7 +14,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import LatchkeyError, Throttled, TokenRefused, Undeliverable
 from bot.slack.api.client import RESPONSE_URL, translated
+from bot.slack.blocks import newer
+from bot.slack.payloads import read
 
+log = logging.getLogger("latchkey.slack")
 OUTCOMES = ("ok", "refused", "unauthorized", "rate_limited", "error", "no_answer")
 OTHER = "other"
 METHODS = (
@@ -46,14 +50,42 @@ _KINDS = {
     "message_action": "shortcut",
     "event_callback": "event",
 }
+_REFUSED = frozenset(
+    {"invalid_arguments", "invalid_attachments", "invalid_blocks", "invalid_blocks_format", "only_one_table_allowed"}
+)
+"""How Slack may refuse a block that it does not know, or not there."""
 
 
 class CountedClient(AsyncWebClient):
-    """The SDK's client. `answered` is told of each call: method, outcome, seconds."""
+    """The SDK's client. `answered` is told of each call: method, outcome, seconds.
+
+    A message or view with newer blocks that Slack refuses is sent once more in its plain form. Where Slack takes that,
+    the newer blocks were the trouble, and none is sent again until the next start.
+    """
 
     answered: Callable[[str, str, float], None] = staticmethod(lambda *_: None)
+    takes_newer = True
 
     async def api_call(self, api_method: str, **options: Any) -> Any:  # noqa: ANN401 - as the SDK has it
+        """Call a method, with the plain form of what this workspace does not take."""
+        body: object = options.get("json")
+        if not isinstance(body, dict) or not newer.has_newer(cast("dict[str, Any]", body)):
+            return await self._counted(api_method, **options)
+        plain = {**options, "json": newer.plain(cast("Mapping[str, Any]", body))}
+        if not self.takes_newer:
+            return await self._counted(api_method, **plain)
+        try:
+            return await self._counted(api_method, **options)
+        except SlackApiError as error:
+            code = translated(error)
+            if not isinstance(code, Undeliverable) or code.reason not in _REFUSED:
+                raise
+            answer = await self._counted(api_method, **plain)
+            self.takes_newer = False
+            log.warning("Slack takes no newer blocks", extra={"method": api_method, "code": code.reason})
+            return answer
+
+    async def _counted(self, api_method: str, **options: Any) -> Any:  # noqa: ANN401 - as the SDK has it
         """Call a method, and count how it ended."""
         outcome, begun = "no_answer", time.monotonic()
         try:
@@ -79,6 +111,7 @@ class TimedApp(AsyncApp):
     async def async_dispatch(self, req: AsyncBoltRequest) -> BoltResponse:
         """Carry out what Slack sent, and tell how long Slack had to wait for the answer."""
         begun = time.monotonic()
+        req.body = dict(read.unfolded(req.body))
         response = await super().async_dispatch(req)
         if response.status != HTTPStatus.UNAUTHORIZED:  # else anyone may have sent it
             is_answer = response.status < HTTPStatus.INTERNAL_SERVER_ERROR

@@ -21,6 +21,7 @@ from bot.domain.errors import LatchkeyError, Throttled, TokenRefused, Unavailabl
 from bot.domain.keys import Secret, SlackUserId
 from bot.services.commands import ReplyTo
 from bot.slack.blocks import limits
+from bot.slack.blocks.newer import plain
 from bot.slack.blocks.text import Block, mrkdwn
 
 _TOKEN = {
@@ -131,8 +132,11 @@ class Replies:
     answered: Callable[[str, str, float], None] = lambda _method, _outcome, _seconds: None
 
     async def send(self, to: SlackUserId, reply: ReplyTo, text: str, blocks: Sequence[Block] = ()) -> None:
-        """Say something that only `to` sees: by response_url, else in the channel, else in the DM with Latchkey."""
-        shown = limits.message(blocks) or [mrkdwn(text)]
+        """Say something that only `to` sees: by response_url, else in the channel, else in the DM with Latchkey.
+
+        No answer of a response_url says for certain which block was refused, so newer blocks have their plain form.
+        """
+        shown = limits.message(plain({"blocks": blocks})["blocks"]) or [mrkdwn(text)]
         if reply.response_url is not None:
             try:
                 await self.post(reply.response_url, ephemeral(text, shown))

@@ -4,13 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from bot.slack.blocks import limits
-from bot.slack.blocks.text import TEXT, Block, cut, plain_text
+from bot.slack.blocks.newer import one_table
+from bot.slack.blocks.text import NAME, TEXT, Block, Bold, Code, Piece, Row, cut, plain_text, small
 from bot.slack.payloads import ids
 
 Style: TypeAlias = Literal["primary", "danger"]
 OPTION, HEADER, TITLE, LABEL, BUTTON, OPTIONS = 75, 150, 24, 2000, 75, 100
+CONFIRM_TITLE, CONFIRM_TEXT, CONFIRM_BUTTON, FIELD = 100, 300, 30, 2000
 VALUE = 150
 """Characters of an option's value; an id that is longer cannot be offered."""
+FIELDS = 10
+"""How many fields a section may have."""
+MENU = 5
+"""How many options an overflow menu may have."""
 
 
 def header(text: str) -> Block:
@@ -23,6 +29,18 @@ def divider() -> Block:
     return {"type": "divider"}
 
 
+def fields(*facts: tuple[str, Row]) -> list[Block]:
+    """Facts in two columns: a label in bold, and below it what it is. Facts are mrkdwn, where names are cut."""
+    shown = [f"*{label}*\n{''.join(small(_short(piece)) for piece in row) or ' '}" for label, row in facts]
+    return [
+        {
+            "type": "section",
+            "fields": [{"type": "mrkdwn", "text": cut(each, FIELD)} for each in shown[at : at + FIELDS]],
+        }
+        for at in range(0, len(shown), FIELDS)
+    ]
+
+
 def button(text: str, action: str, value: str = "", style: Style | None = None) -> Block:
     """A button; `value` is an opaque id and nothing else."""
     block: Block = {"type": "button", "text": plain_text(text, BUTTON), "action_id": action}
@@ -31,6 +49,26 @@ def button(text: str, action: str, value: str = "", style: Style | None = None) 
     if style:
         block["style"] = style
     return block
+
+
+def asking(element: Block, title: str, text: str, yes: str, *, danger: bool = False) -> Block:
+    """A button or a menu that asks once more before the click counts. All texts are ours, or `flat`."""
+    confirm: Block = {
+        "title": plain_text(title, CONFIRM_TITLE),
+        "text": plain_text(text, CONFIRM_TEXT),
+        "confirm": plain_text(yes, CONFIRM_BUTTON),
+        "deny": plain_text("Cancel", CONFIRM_BUTTON),
+    }
+    return {**element, "confirm": {**confirm, "style": "danger"} if danger else confirm}
+
+
+def overflow(*options: tuple[str, str, str]) -> Block:
+    """The menu behind "…", of at most five options: each a text, and the action and value of the button it replaces.
+
+    A choice reaches the listeners as a press of that button: see `read.unfolded`.
+    """
+    shown = [option(text, ids.folded(action, value)) for text, action, value in options[:MENU]]
+    return {"type": "overflow", "action_id": ids.MORE, "options": shown}
 
 
 def actions(*buttons: Block, block: str = "") -> Block:
@@ -106,4 +144,17 @@ def redrawn(blocks: Iterable[Block], drawing: str, standing: Iterable[str] = ())
 
 def as_message(blocks: Sequence[Block], text: str) -> Mapping[str, Any]:
     """What `chat.postMessage` and `chat.update` take besides channel and ts; `text` is for notifications."""
-    return {"blocks": limits.message(blocks), "text": cut(text, TEXT)}
+    return {"blocks": limits.message(one_table(blocks)), "text": cut(text, TEXT)}
+
+
+def _short(piece: Piece) -> Piece:
+    """A piece with nothing in it longer than a name, cut before it is escaped."""
+    match piece:
+        case str():
+            return cut(piece, NAME)
+        case Bold(text):
+            return Bold(cut(text, NAME))
+        case Code(text):
+            return Code(cut(text, NAME))
+        case _:
+            return piece

@@ -68,7 +68,7 @@ def mrkdwn(text: str) -> Block:
 
 def context(*pieces: Piece) -> Block:
     """Small grey text: mrkdwn, because Slack takes no rich text there."""
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": cut("".join(map(_small, pieces)), TEXT)}]}
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": cut("".join(map(small, pieces)), TEXT)}]}
 
 
 def lines(*rows: Sequence[Piece]) -> Block:
@@ -125,7 +125,8 @@ def _piece(piece: Piece) -> Block:
             return {"type": "text", "text": cut(piece, TEXT)}
 
 
-def _small(piece: Piece) -> str:
+def small(piece: Piece) -> str:
+    """A piece as mrkdwn, for the texts that Slack takes no rich text in."""
     match piece:
         case Mention(user):
             return f"<@{user}>"

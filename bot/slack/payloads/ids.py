@@ -52,6 +52,8 @@ DROP_FORMER = "key:drop-former"
 KEEP_FORMER = "key:keep-former"
 ASK_AGAIN = "outcome:again"
 USE_ACCOUNT = "outcome:account"
+MORE = "more"
+"""An overflow menu, each option of which stands for a button: its value is the button's action and value."""
 HELP_REQUESTS = "help:requests"
 HELP_WHOAMI = "help:whoami"
 
@@ -112,6 +114,7 @@ _DRAWING = re.compile(r"~[0-9a-f]{8}\Z")
 _ROOM = LONGEST - 9
 """Characters of a block id that stand before its drawing."""
 _SHORT = "#"
+_FOLD = "|"
 
 
 def any_of(*names: str) -> re.Pattern[str]:
@@ -179,3 +182,14 @@ def key_ref(request: str, attempt: int) -> str:
 def key_until(request: str, attempt: int, until: datetime) -> str:
     """The value of a button that moves the moment `until`: pressed twice as it stands, it moves it once."""
     return f"{key_ref(request, attempt)}/{int(until.timestamp())}"
+
+
+def folded(action: str, value: str) -> str:
+    """The value of an option that stands for a button of this action and value."""
+    return f"{action}{_FOLD}{value}"
+
+
+def unfolded(option: str) -> tuple[str, str]:
+    """The action and the value of the button that an option stands for."""
+    action, _, value = option.partition(_FOLD)
+    return action, value

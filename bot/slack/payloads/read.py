@@ -95,6 +95,24 @@ def pressed_value(body: Body) -> str:
     return str(body["actions"][0].get("value") or "")
 
 
+def unfolded(body: Body) -> Body:
+    """A click with a choice from an overflow menu in it as a press of the button that the option stands for.
+
+    Such an action has no value of its own: it is in its `selected_option`.
+    """
+    found: object = body.get("actions")
+    if not isinstance(found, list):
+        return body
+    return {**body, "actions": [_as_button(each) for each in cast("list[Body]", found)]}
+
+
+def _as_button(action: Body) -> Body:
+    if action.get("action_id") != ids.MORE:
+        return action
+    pressed, value = ids.unfolded(str(part(action, "selected_option").get("value") or ""))
+    return {**action, "action_id": pressed, "value": value}
+
+
 def key_ref(body: Body) -> tuple[RequestId, int]:
     """The request and the attempt whose key a button belongs to; attempt 0, which is none, for anything unreadable."""
     request, _, attempt = pressed_value(body).partition("/")

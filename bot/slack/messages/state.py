@@ -1,0 +1,109 @@
+"""The state of a request at a glance: one sign and one word, the same on card, Home, direct message and list. Pure."""
+
+from typing import NamedTuple, assert_never
+
+from bot.domain.keys import Operation
+from bot.domain.requests import (
+    Approved,
+    Cancelled,
+    Confirmed,
+    Denied,
+    Done,
+    Expired,
+    Failed,
+    Offered,
+    Pending,
+    Ready,
+    Request,
+    Retired,
+    Revealing,
+    Shown,
+    Unclaimed,
+    Undelivered,
+    Withdrawn,
+    Working,
+)
+
+
+class State(NamedTuple):
+    """A sign is never shown without its word: `str(state)` is both."""
+
+    sign: str
+    word: str
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.word}"
+
+
+WAITING = State("⏳", "Waiting for approval")
+APPROVED = State("✅", "Approved")
+CREATED = State("✅", "Created")
+ROTATED = State("✅", "Rotated")
+EDITED = State("✅", "Edited")
+EXTENDED = State("✅", "Extended")
+SECRET_WAITING = State("🔑", "Secret waiting")
+DENIED = State("❌", "Denied")
+FAILED = State("❌", "Failed")
+CANCELLED = State("🚫", "Cancelled")
+EXPIRED = State("⌛", "Expired")
+DELETING = State("🗑️", "Deleting")
+DELETED = State("🗑️", "Deleted")
+ATTENTION = State("⚠️", "Needs attention")
+
+
+def state(request: Request) -> State:
+    """The state of a request, or of its key once there is one."""
+    match request:
+        case Pending():
+            return WAITING
+        case Denied() | Cancelled() | Expired() | Failed():
+            return _closed(request)
+        case Approved() | Working() | Offered() if request.trouble:
+            return ATTENTION
+        case Approved() | Working():
+            return APPROVED
+        case Offered() | Ready() | Revealing():
+            return SECRET_WAITING
+        case Shown() | Confirmed():
+            return ROTATED if request.ask.operation is Operation.ROTATE else CREATED
+        case Undelivered() | Unclaimed() | Retired():
+            return _withdrawn(request)
+        case Done():
+            return _done(request.ask.operation)
+        case _:
+            assert_never(request)
+
+
+def _closed(request: Denied | Cancelled | Expired | Failed) -> State:
+    match request:
+        case Denied():
+            return DENIED
+        case Cancelled():
+            return CANCELLED
+        case Expired():
+            return EXPIRED
+        case Failed():
+            return FAILED
+        case _:
+            assert_never(request)
+
+
+def _withdrawn(request: Withdrawn) -> State:
+    """A key that could not be deleted yet still works, which someone should know."""
+    if request.deleted_at:
+        return DELETED
+    return ATTENTION if request.tries else DELETING
+
+
+def _done(operation: Operation) -> State:
+    match operation:
+        case Operation.DELETE:
+            return DELETED
+        case Operation.EXTEND:
+            return EXTENDED
+        case Operation.EDIT:
+            return EDITED
+        case Operation.CREATE | Operation.ROTATE:
+            return CREATED
+        case _:
+            assert_never(operation)
