@@ -152,10 +152,13 @@ class Requester(Somebody):
         return {
             "create": (8, self._create),
             "show secret": (10, self._take),
-            "edit": (2, lambda: self._change("edit", lambda: {"Name": self._name()})),
+            "edit": (2, lambda: self._change("edit", lambda: {"Name": self._name(), "Reason": "It has a new name"})),
             "rotate": (3, lambda: self._change("rotate", self._rotation)),
             "extend": (3, lambda: self.below("Extend", dm, "It goes on")),
-            "delete": (2, lambda: self._change("delete", lambda: {"word": "CONFIRM"})),
+            "delete": (
+                2,
+                lambda: self._change("delete", lambda: {"word": "CONFIRM", "Reason": "It is no longer used"}),
+            ),
             "cancel": (1, lambda: self.press(dm, "Cancel request")),
             "replace a lost key": (3, lambda: self.press(dm, "Replace key")),
             "keep the old key": (1, lambda: self.press(dm, "Keep a day longer")),

@@ -110,6 +110,11 @@ class KeyView:
     """Whether its reader asked for it, and can still see its secret."""
 
     @property
+    def needs_reason(self) -> bool:
+        """Whether a change needs a reason: others have to do with every key but those of the reader's own account."""
+        return not self.is_own
+
+    @property
     def ends_at(self) -> datetime | None:
         """When it ends, by Latchkey's deadline or at Confluent, whichever is earlier; None is never."""
         made = self.request
@@ -160,10 +165,14 @@ class KeysPage:
 
 @dataclass(frozen=True, slots=True)
 class EditPage:
-    """Name and description of a key, to be changed; `typed` is what the person typed before, in vain."""
+    """Name and description of a key, to be changed; `terms` is what that needs.
+
+    `typed` is what the person typed before, in vain: name, description and reason.
+    """
 
     view: KeyView
-    typed: tuple[str, str] | None = None
+    terms: Terms
+    typed: tuple[str, str, str] | None = None
     notice: str = ""
     drawing: str = ""
     """As in `FormPage`."""
@@ -171,9 +180,10 @@ class EditPage:
 
 @dataclass(frozen=True, slots=True)
 class DeletePage:
-    """What is lost with a key, and the field for the word."""
+    """What is lost with a key, and the field for the word; `terms` is what the deletion needs."""
 
     view: KeyView
+    terms: Terms
     notice: str = ""
 
 

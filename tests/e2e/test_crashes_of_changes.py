@@ -230,7 +230,7 @@ async def test_killed_around_a_deletion_the_key_is_gone_and_nobody_else_is_said_
     async with scene(tmp_path) as here:
         it = here.it
         await opened(it.dana, "delete", LAPTOP)
-        await it.dana.fill({"word": "CONFIRM"})
+        await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await here.killed(it.dana.submit, where, "delete", lands=lands)
         await in_time(it, it.dana, "The key was deleted")
         lines = await audit_of(it.stage)

@@ -166,7 +166,11 @@ async def test_of_a_key_that_goes_in_the_very_moment_it_is_said_that_it_is_gone(
     """Confluent answers 403, as it does for what one may not: the list tells which."""
     async with play(tmp_path) as it:
         await opened(it.dana, verb, LAPTOP)
-        await it.dana.fill({"Name": "new name"} if verb == "edit" else {"word": "CONFIRM"})
+        await it.dana.fill(
+            {"Name": "new name", "Reason": "It has a new name"}
+            if verb == "edit"
+            else {"word": "CONFIRM", "Reason": "It is no longer used"}
+        )
         async with held(it.stage.faults.hold_before, verb) as gate:
             await sent(it.dana, "No approval is needed.")
             await reached(gate)
@@ -184,7 +188,11 @@ async def test_of_a_key_that_goes_while_its_modal_is_open_the_modal_says_so(tmp_
     async with play(tmp_path) as it:
         await opened(it.dana, verb, LAPTOP)
         await it.dana.fill(
-            {"edit": {"Name": "new name"}, "delete": {"word": "CONFIRM"}, "rotate": {"Reason": "It leaked"}}[verb]
+            {
+                "edit": {"Name": "new name", "Reason": "It has a new name"},
+                "delete": {"word": "CONFIRM", "Reason": "It is no longer used"},
+                "rotate": {"Reason": "It leaked"},
+            }[verb]
         )
         it.stage.organization.delete_key(LAPTOP)
         assert await it.dana.submit() == {}
@@ -199,7 +207,11 @@ async def test_of_a_key_of_ours_that_goes_before_its_approval_everybody_is_told(
         for verb in ("edit", "delete"):
             key = await a_key(it, verb)
             await opened(it.dana, verb, key)
-            await it.dana.fill({"Name": "new name"} if verb == "edit" else {"word": "CONFIRM"})
+            await it.dana.fill(
+                {"Name": "new name", "Reason": "It has a new name"}
+                if verb == "edit"
+                else {"word": "CONFIRM", "Reason": "It is no longer used"}
+            )
             await sent(it.dana, "Your request is on its way.")
             await it.card_says("Approve")
             it.stage.organization.delete_key(key)
@@ -378,7 +390,11 @@ async def test_a_store_that_goes_in_the_midst_of_a_change_finds_it_done_when_it_
             await rotated(it)
         else:
             await opened(it.dana, verb, LAPTOP)
-            await it.dana.fill({"Name": "new name"} if verb == "edit" else {"word": "CONFIRM"})
+            await it.dana.fill(
+                {"Name": "new name", "Reason": "It has a new name"}
+                if verb == "edit"
+                else {"word": "CONFIRM", "Reason": "It is no longer used"}
+            )
         async with held(it.stage.faults.hold_after, "edit" if verb == "edit" else "delete") as gate:
             await (it.dana.click("Delete old key now") if verb == "drop" else it.dana.submit())
             await reached(gate)
@@ -402,7 +418,11 @@ async def test_a_store_that_goes_in_the_midst_of_a_change_finds_it_done_when_it_
 async def test_a_double_click_on_a_submit_asks_once(tmp_path: Path, verb: str) -> None:
     async with two_replicas(tmp_path) as it:
         await opened(it.dana, verb, LAPTOP)
-        typed = {"edit": {"Name": "new name"}, "delete": {"word": "CONFIRM"}, "rotate": {"Reason": "It leaked"}}[verb]
+        typed = {
+            "edit": {"Name": "new name", "Reason": "It has a new name"},
+            "delete": {"word": "CONFIRM", "Reason": "It is no longer used"},
+            "rotate": {"Reason": "It leaked"},
+        }[verb]
         await it.dana.fill(typed)
         await asyncio.gather(it.dana.submit(), it.dana.submit())
 
@@ -447,7 +467,7 @@ async def test_two_people_delete_the_same_key_at_once_and_both_are_told_that_it_
     async with two_replicas(tmp_path) as it:
         for person in (it.dana, it.erin):
             await opened(person, "delete", LAPTOP)
-            await person.fill({"word": "CONFIRM"})
+            await person.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await asyncio.gather(it.dana.submit(), it.erin.submit())
 
         for person in (it.dana, it.erin):
@@ -512,7 +532,7 @@ async def until_called(it: Play, method: str, path: str) -> None:
 async def ask_to_delete(it: Play, key: str) -> None:
     """Dana has the page before her, with the word typed."""
     await opened(it.dana, "delete", key)
-    await it.dana.fill({"word": "CONFIRM"})
+    await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
 
 
 async def ask_to_rotate(it: Play) -> None:

@@ -98,7 +98,7 @@ async def test_a_deleted_key_leaves_home(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         await visit(it, it.dana)
         await it.dana.command(f"/apikey delete {LAPTOP}")
-        await it.dana.fill({"word": "CONFIRM"})
+        await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         assert await it.dana.submit() == {}
 
         await hides(it.dana, "Dana's laptop  DANASLAPTOP00001")

@@ -108,7 +108,7 @@ async def test_a_key_is_deleted_only_by_the_very_word_and_nothing_typed_is_lost(
             assert it.dana.typed[it.dana.front()["id"]]["reason"]["form:text"]["value"] == "The laptop is gone"
         assert LAPTOP in it.stage.organization.api_keys
 
-        await it.dana.fill({"word": "CONFIRM"})
+        await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         assert await it.dana.submit() == {}
 
         await it.until(lambda: LAPTOP not in it.stage.organization.api_keys, "the deletion")

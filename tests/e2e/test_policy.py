@@ -126,7 +126,7 @@ async def test_no_approval_is_needed_where_the_rule_says_so_and_the_requester_ho
 ) -> None:
     async with play(tmp_path, policy=NONE_IN_DEV) as it:
         page = await review(it.erin, IN_DEV)
-        assert "Needs no approval." in page
+        assert "No approval needed." in page
         assert "Rule: dev by oneself." in page
         assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, so nobody else has to approve." in page
         await it.erin.submit()
@@ -290,7 +290,7 @@ async def test_the_newest_role_table_changes_the_answer(tmp_path: Path, caplog: 
         assert "but only from somebody who manages such keys. (rule: one's own)" in page
 
         await new_policy(it, f'{OWN_AT_ONCE}roles: {{table: "2026"}}\n', caplog.records)
-        assert "Needs no approval." in await review(it.dana, wish)
+        assert "No approval needed." in await review(it.dana, wish)
 
 
 # --- when the file changes -----------------------------------------------------------------------------------------

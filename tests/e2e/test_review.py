@@ -81,7 +81,7 @@ async def test_a_key_is_deleted_from_the_digest_and_leaves_it(tmp_path: Path) ->
 
         await sami.click("Delete API key", beside=OTHER)
         await sami.see("CONFIRM")
-        await sami.fill({"word": "CONFIRM"})
+        await sami.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sami.submit()
 
         await it.until(lambda: OTHER not in it.stage.organization.api_keys, "the deletion", step=1)

@@ -39,7 +39,7 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
 
         await it.dana.click("Delete API key", beside=LAPTOP, in_channel=it.dana.dm)
         await it.dana.see("CONFIRM")
-        await it.dana.fill({"word": "CONFIRM"})
+        await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "No approval is needed.")
 
         await reads(it, it.dana, "Nothing is left to do here")
@@ -107,7 +107,7 @@ async def test_a_key_that_leaked_is_deleted_from_where_it_is_seen(tmp_path: Path
         said = says(it.dana.modal)
         for text in ("leaked", key, "less than a day old", "Every application that uses this API key stops"):
             assert text in said
-        await it.dana.fill({"word": "CONFIRM"})
+        await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "No approval is needed.")
 
         await reads(it, it.dana, "(leaked)", "Deleted by <@U0DANA>.")
@@ -124,7 +124,7 @@ async def test_only_the_very_word_deletes(tmp_path: Path, word: str) -> None:
         assert await it.dana.submit() == {"word": "Type CONFIRM, in capitals and nothing else."}
         assert LAPTOP in live(it)
 
-        await it.dana.fill({"word": "CONFIRM"})
+        await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "is being deleted.")
         await it.until(lambda: LAPTOP not in live(it), "the deletion")
 

@@ -42,7 +42,7 @@ OF_KIND = {
     "flink": "aws.us-east-1",
     "cloud": "",
 }
-ENOUGH = "Needs no approval."
+ENOUGH = "No approval needed."
 NOT_ENOUGH = "This rule needs no approval, but only from somebody who manages such keys."
 NOT_COVERED = "Your Confluent roles do not cover this key"
 

@@ -132,7 +132,9 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     await opened(week.dana, "show", key)
     await week.dana.click("Edit")
     await week.dana.see("Edit API key")
-    await week.dana.fill({"Name": "clicks subjects", "Description": "reads what clicks look like"})
+    await week.dana.fill(
+        {"Name": "clicks subjects", "Description": "reads what clicks look like", "Reason": "a better name"}
+    )
     await sent(week.dana, "Your request is on its way.")
     await week.approved("clicks subjects", by=week.olga)
     await reads(it, week.dana, "The key was changed")

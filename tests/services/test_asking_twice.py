@@ -56,7 +56,7 @@ async def test_a_change_whose_answer_slack_did_not_take_is_not_said_to_have_chan
 ) -> None:
     async with a_world() as world:
         key = await a_key(world)
-        deed: Deed = (an_edit(key), Delete(KEY, "CONFIRM"))[which]
+        deed: Deed = (an_edit(key), Delete(KEY, "CONFIRM", "It is no longer used"))[which]
         world.plan.faults, world.plan.calls = {("notifier.show_page", 0): fault}, []
 
         request = await world.click(deed, view="V1")
@@ -80,7 +80,7 @@ async def test_a_decision_whose_answer_a_crash_kept_back_is_not_said_to_have_cha
         if changes:  # by somebody who no longer manages the key; carried out before the click is, once more
             await a_key(world)
             world.cloud.bindings[DANA.principal] = []
-            request = RequestId(await world.click(Delete(KEY, "CONFIRM")))
+            request = RequestId(await world.click(Delete(KEY, "CONFIRM", "It is no longer used")))
         else:
             await world.seed(build.pending())
         await world.work_now()

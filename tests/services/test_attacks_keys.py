@@ -195,8 +195,8 @@ async def test_a_key_whose_own_record_cannot_be_read_is_changed_and_said_to_be(o
         await redis.hset("lk:{T01}:request:R1", "body", b"sealed with a key that is gone")
         seen = fingerprint(key.name, "reads orders")
         deeds: dict[Operation, Deed] = {
-            Operation.DELETE: Delete(OLD, "CONFIRM"),
-            Operation.EDIT: Edit(OLD, "another name", "reads orders", seen),
+            Operation.DELETE: Delete(OLD, "CONFIRM", "It is no longer used"),
+            Operation.EDIT: Edit(OLD, "another name", "reads orders", seen, "It has a new name"),
         }
         request = await world.click(deeds[operation])
         await world.work_now()
@@ -252,7 +252,9 @@ async def test_an_edit_in_the_console_in_the_very_moment_of_ours_is_not_written_
 
     async with a_world(cloud=Edited) as world:
         key = await a_key(world)
-        request = await world.click(Edit(OLD, "another name", "reads orders", fingerprint(key.name, "reads orders")))
+        request = await world.click(
+            Edit(OLD, "another name", "reads orders", fingerprint(key.name, "reads orders"), "It has a new name")
+        )
         await world.work_now()
 
         stored = await world.store.requests.get(RequestId(request))
@@ -270,7 +272,9 @@ class _Terse(FakeCloud):
 async def test_an_odd_answer_to_an_edit_moves_no_end() -> None:
     async with a_world(cloud=_Terse) as world:
         key = await a_key(world, lifetime=2 * DAY)
-        request = await world.click(Edit(OLD, "another name", "reads orders", fingerprint(key.name, "reads orders")))
+        request = await world.click(
+            Edit(OLD, "another name", "reads orders", fingerprint(key.name, "reads orders"), "It has a new name")
+        )
         await world.work_now()
         await world.click(Approve(RequestId(request)), by=ERIN)
         await world.work_now()
@@ -375,7 +379,7 @@ async def test_an_account_that_latchkey_was_given_lately_is_its_own_too() -> Non
         await world.work_now()
         Moved.own = build.ACCOUNT.id
         world.clock.advance(timedelta(minutes=11))
-        request = await world.click(Delete(OLD, "CONFIRM"), by=ERIN)
+        request = await world.click(Delete(OLD, "CONFIRM", "It is no longer used"), by=ERIN)
         await world.work_now()
 
         assert await world.store.requests.get(RequestId(request)) is None

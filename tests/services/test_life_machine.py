@@ -169,13 +169,13 @@ class Lives(RuleBasedStateMachine):
     def edit(self, nth: int, name: str, *, now: bool) -> None:
         if key := self.key(nth):
             seen = fingerprint(key.name, Marker.without(key.description))
-            self.click(Edit(key.id, name, "edited", seen), now=now)
+            self.click(Edit(key.id, name, "edited", seen, "It has a new name"), now=now)
 
     @rule(nth=which, now=st.booleans())
     def delete(self, nth: int, *, now: bool) -> None:
         if key := self.key(nth):
             self.wanted_gone.add(key.id)
-            self.click(Delete(key.id, "CONFIRM"), now=now)
+            self.click(Delete(key.id, "CONFIRM", "It is no longer used"), now=now)
 
     @rule(nth=which, days=st.sampled_from(["", "1"]), now=st.booleans())
     def extend(self, nth: int, days: str, *, now: bool) -> None:

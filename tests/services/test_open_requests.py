@@ -88,7 +88,10 @@ async def test_t18_a_double_click_on_request_another_anyway_makes_one() -> None:
 async def test_t18_a_second_deletion_of_a_key_is_the_same_and_no_other_operation_is(*, same: bool) -> None:
     async with a_world() as world:
         await a_key(world)
-        deeds: list[Deed] = [Delete(KEY, "CONFIRM"), Delete(KEY, "CONFIRM")]
+        deeds: list[Deed] = [
+            Delete(KEY, "CONFIRM", "It is no longer used"),
+            Delete(KEY, "CONFIRM", "It is no longer used"),
+        ]
         other = build.an_ask(id=RequestId("R7"), owner=build.an_ask().owner)
         if not same:
             await world.seed(build.pending(ask=other))

@@ -68,7 +68,7 @@ async def test_a_key_whose_life_is_over_is_not_said_to_be_deleted() -> None:
 async def test_a_deletion_that_was_asked_for_waits() -> None:
     async with a_world(Plan({("cloud.delete_key", 0): Fault.ERROR_BEFORE})) as world:
         await with_a_key(world)
-        request = RequestId(await world.click(Delete(KEY, "CONFIRM")))
+        request = RequestId(await world.click(Delete(KEY, "CONFIRM", "It is no longer used")))
         await world.work_now()
         await world.click(Approve(request), by=ERIN)
         await world.work_now()

@@ -159,8 +159,8 @@ def pages() -> Iterator[Page]:
     for resource, owner, request in zip(RESOURCES.values(), OWNERS * 3, made[::5], strict=False):
         of = view(request, resource, owner)
         yield KeyPage(of, "Look at this.")
-        yield EditPage(of, notice="Look at this.")
-        yield DeletePage(of, "Look at this.")
+        yield EditPage(of, build.terms(), notice="Look at this.")
+        yield DeletePage(of, build.terms(), "Look at this.")
         yield RotatePage(of, terms, tuple(range(8)), notice="Look at this.")
         yield ExtendPage(of, terms, notice="Look at this.")
         yield KeysPage([of] * PAGE, Filters("sa-1", "kafka", "env-1"), "a|1|sa-1", "b|1|sa-1", "Note.", "orders",
@@ -265,7 +265,7 @@ def test_pages_about_keys(text: str) -> None:
             drawn = replace(drawn, filters=replace(drawn.filters, text=text[: read_keys.TYPED]))
         assert_view_taken(modals.page(drawn))
         if isinstance(drawn, EditPage):
-            assert_view_taken(modals.page(replace(drawn, typed=(text[:3000], text[:3000]))))
+            assert_view_taken(modals.page(replace(drawn, typed=(text[:3000], text[:3000], text[:3000]))))
 
 
 @texts

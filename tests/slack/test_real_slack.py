@@ -180,7 +180,7 @@ def test_s5_what_the_form_shows_is_what_it_submits_whatever_was_chosen_before(ma
 
 def a_view(name: str, description: str = "") -> KeyView:
     key = replace(build.a_key(), name=name, description=description)
-    return KeyView(key, build.ACCOUNT, "orders-service", build.CLUSTER)
+    return KeyView(key, build.ACCOUNT, "orders-service", build.CLUSTER, is_own=True)
 
 
 def escaped(view: Any) -> Any:
@@ -195,7 +195,7 @@ def escaped(view: Any) -> Any:
 
 def test_s10_texts_that_a_key_has_already_may_stay_however_slack_sends_the_page_back() -> None:
     long = "R&D <orders> " + "x" * 80
-    view = key_pages.edit(EditPage(a_view(long, long * 4)))
+    view = key_pages.edit(EditPage(a_view(long, long * 4), build.terms()))
     body = submitted(
         {**escaped(view), "private_metadata": view["private_metadata"]}, settle(fill_ids(view["blocks"]), {})
     )
@@ -214,14 +214,16 @@ def test_s10_what_a_form_keeps_out_of_sight_comes_back_as_it_was() -> None:
 
 
 def test_s5_an_edit_that_somebody_else_was_faster_with_shows_and_submits_what_was_typed() -> None:
-    before = key_pages.edit(EditPage(a_view("old")))
-    again = key_pages.edit(EditPage(a_view("theirs"), ("mine", "d"), "Changed.", drawing="0123abcd"))
+    before = key_pages.edit(EditPage(a_view("old"), build.terms()))
+    again = key_pages.edit(
+        EditPage(a_view("theirs"), build.terms(), ("mine", "d", "because"), "Changed.", drawing="0123abcd")
+    )
 
     assert not blocks_of(before) & blocks_of(again)
     stuck = settle(fill_ids(before["blocks"]), {})
     body = submitted(again, {**stuck, **settle(fill_ids(again["blocks"]), stuck)})
     deed = read_keys.edit(body)
-    assert (deed.name, deed.description) == ("mine", "d")
+    assert (deed.name, deed.description, deed.reason) == ("mine", "d", "because")
     body["view"]["state"]["values"][ids.drawn("name", "0123abcd")][ids.FORM_TEXT]["value"] = "x" * 65
     assert list(read_keys.problems(body, read_keys.edit(body))) == [ids.drawn("name", "0123abcd")]
 

@@ -187,19 +187,19 @@ class KeyViews:
 
     async def edit_page(self, key: KeyId, held_roles: HeldRoles) -> EditPage:
         """Name and description to be changed. Raises `Refused` when they may not, or when no field can hold them."""
-        view, _ = await self._asking(Operation.EDIT, key, held_roles)
+        view, terms = await self._asking(Operation.EDIT, key, held_roles)
         for field, text in (("name", view.key.name), ("description", view.key.description)):
             if len(text) > FIELD:
                 raise Refused(
                     f"The {field} of this key has {len(text):,} characters, and Slack's fields hold {FIELD:,}. Here it "
                     "would be cut, so nothing was changed. Change it in the Confluent Cloud Console."
                 )
-        return EditPage(view)
+        return EditPage(view, terms)
 
     async def delete_page(self, key: KeyId, held_roles: HeldRoles) -> DeletePage:
         """What is lost with a key. Raises `Refused` when it may not be deleted."""
-        view, _ = await self._asking(Operation.DELETE, key, held_roles)
-        return DeletePage(view)
+        view, terms = await self._asking(Operation.DELETE, key, held_roles)
+        return DeletePage(view, terms)
 
     async def rotate_page(self, key: KeyId, held_roles: HeldRoles) -> RotatePage:
         """A new key in place of this one. Raises `Refused` when there may be none."""

@@ -17,7 +17,7 @@ from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Click, Delete, Draft, Edit, Extend, Rotate, fingerprint
 from bot.services.form.validate import LIMITS, text_problems
-from bot.services.pages import EditPage, KeyView, Page, TextPage
+from bot.services.pages import KeyView, Page, TextPage
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Clock
@@ -41,14 +41,15 @@ class KeyRequests:
     async def edit(self, deed: Edit, click: Click) -> Page:
         """Change name and description; what somebody else changed meanwhile is shown, and not written over."""
         held_roles = await self._held_roles(deed.key, click)
-        view = (await self.key_views.edit_page(deed.key, held_roles)).view
-        key = view.key
+        page = await self.key_views.edit_page(deed.key, held_roles)
+        view, key = page.view, page.view.key
         if fingerprint(key.name, key.description) != deed.seen:
-            return EditPage(view, (deed.name, deed.description), _CHANGED)
+            return replace(page, typed=(deed.name, deed.description, deed.reason), notice=_CHANGED)
         name, description = deed.name.strip(), deed.description.strip()
         if (name, description) == (key.name, key.description):
             return TextPage("Nothing to change", "Name and description are as they were. Nothing was changed.")
         _check_texts(deed.name, deed.description, deed.reason, key)
+        _must_say_why(view, deed.reason)
         ask = await self._ask(Operation.EDIT, view, held_roles, click, deed.reason)
         return await self._propose(replace(ask, name=name, description=description), click, "being changed")
 
@@ -59,6 +60,7 @@ class KeyRequests:
         held_roles = await self._held_roles(deed.key, click)
         view = (await self.key_views.delete_page(deed.key, held_roles)).view
         _check_texts("", "", deed.reason, view.key)
+        _must_say_why(view, deed.reason)
         ask = await self._ask(Operation.DELETE, view, held_roles, click, deed.reason)
         return await self._propose(ask, click, "being deleted")
 
@@ -155,9 +157,15 @@ def _overlap(days: int, terms: Terms) -> timedelta:
     return wanted
 
 
+def _must_say_why(view: KeyView, reason: str) -> None:
+    """Raises `Refused` for a change without a reason, of a key that isn't of the reader's own account."""
+    if view.needs_reason and not reason.strip():
+        raise Refused("This key isn't for your own account, so a reason is required. Nothing was sent.")
+
+
 def _check_texts(name: str, description: str, reason: str, key: ApiKey) -> None:
     """Raises `Refused` for what the form would refuse; texts that are as they were pass, whatever they hold."""
-    typed = Draft(name=name or "-", description=description, reason=reason or "-")
+    typed = Draft(name=name or "-", description=description, reason=reason.strip() or "-")
     problems = dict(text_problems(typed))
     unchanged = {"name": key.name, "description": Marker.without(key.description)}
     for field in LIMITS:

@@ -239,8 +239,9 @@ def age(span: timedelta) -> str:
 
 def needs(terms: Terms) -> str:
     """How many have to approve."""
-    many = {0: "no approval", 1: "1 approval"}.get(terms.approvals, f"{terms.approvals} approvals by different people")
-    return f"Needs {many}."
+    if not terms.approvals:
+        return "No approval needed."
+    return f"Needs {'1 approval' if terms.approvals == 1 else f'{terms.approvals} approvals by different people'}."
 
 
 def approvers(who: str, ask: Ask, table: Table) -> str:

@@ -149,17 +149,26 @@ def _problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str,
     match deed:
         case Edit():
             # What the key says already may stay, whatever it is.
-            texts = Draft(name=deed.name or "-", description=deed.description, reason=deed.reason or "-")
+            texts = Draft(name=deed.name or "-", description=deed.description, reason=deed.reason.strip() or "-")
             found = text_problems(texts)
-            return {block: found[block] for block in found if not _is_as_it_was(body, block)}
+            return {block: found[block] for block in found if not _is_as_it_was(body, block)} | _no_reason(body, deed)
         case Delete():
             wrong = {} if deed.word == CONFIRM else {ids.WORD_BLOCK: f"Type {CONFIRM}, in capitals and nothing else."}
             problem = text_problem(deed.reason, LIMITS["reason"])
-            return wrong | ({ids.REASON_BLOCK: problem} if problem else {})
+            return wrong | ({ids.REASON_BLOCK: problem} if problem else _no_reason(body, deed))
         case Rotate():
             return text_problems(Draft(name=deed.name, description=deed.description, reason=deed.reason))
         case Extend():
             return text_problems(Draft(name="-", reason=deed.reason))
+
+
+def _no_reason(body: Body, deed: Edit | Delete) -> dict[str, str]:
+    """That a reason is missing where the page asks for one: Slack takes spaces for an answer."""
+    blocks: list[Body] = part(body, "view").get("blocks") or []
+    asks = any(
+        ids.is_field(str(each.get("block_id")), ids.REASON_BLOCK) and not each.get("optional") for each in blocks
+    )
+    return {ids.REASON_BLOCK: "Write a reason."} if asks and not deed.reason.strip() else {}
 
 
 def _own(written: str) -> KeyId:

@@ -53,13 +53,13 @@ def edit(content: EditPage) -> Block:
     """Name and description, to be changed."""
     view = content.view
     now = (view.key.name, view.key.description)
-    name, description = content.typed or now
-    blocks = _top(content, *_what(view))
+    name, description, reason = content.typed or (*now, "")
+    blocks = _top(content, *_what(view), [needs(content.terms)])
     if content.typed is not None:
         blocks += [lines([Bold("What it says now")]), quote(f"{now[0] or 'no name'}\n{now[1] or 'no description'}")]
     stays = "" if view.request is None else "The mark by which Latchkey knows its own keys is not shown, and stays."
     named = field("Name", ids.NAME_BLOCK, text_input(ids.FORM_TEXT, name, limit=LIMITS["name"]), optional=True)
-    blocks += [named, _description(description, stays), _reason(optional=True)]
+    blocks += [named, _description(description, stays), _reason(reason, optional=not view.needs_reason)]
     blocks = redrawn(blocks, content.drawing)
     # Slack sends back its own copy of what a field was drawn with, escaped: what it held is told by these.
     metadata = f"{view.key.id} {fingerprint(*now)} {fingerprint(now[0], '')} {fingerprint('', now[1])}"
@@ -71,13 +71,13 @@ def delete(content: DeletePage) -> Block:
     view = content.view
     word = text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=CONFIRM)
     blocks = [
-        *_top(content, *about(view)),
+        *_top(content, *about(view), [needs(content.terms)]),
         lines(
             ["⚠️ ", Bold("Every application that uses this API key stops, and this cannot be undone.")],
             ["Nobody can bring the key or its secret back, Confluent included."],
         ),
         field(f"Type {CONFIRM} to delete this API key", ids.WORD_BLOCK, word),
-        _reason(optional=True),
+        _reason(optional=not view.needs_reason),
     ]
     return _asking("Delete API key", blocks, ids.DELETE, view, submit="Delete API key")
 
@@ -178,9 +178,9 @@ def _description(text: str, hint: str = "") -> Block:
     return field("Description", ids.DESCRIPTION_BLOCK, typed, optional=True, hint=hint)
 
 
-def _reason(*, optional: bool = False) -> Block:
-    hint = "If this needs approval, approvers will see this." if optional else "Approvers will see this."
-    typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
+def _reason(text: str = "", *, optional: bool = False) -> Block:
+    hint = "Approvers will see this, if one is needed." if optional else "Approvers will see this."
+    typed = text_input(ids.FORM_TEXT, text, limit=LIMITS["reason"], lines=True)
     return field("Reason", ids.REASON_BLOCK, typed, optional=optional, hint=hint)
 
 

@@ -52,7 +52,7 @@ async def a_key(world: World, *, lifetime: timedelta | None = None, **fields: ob
 
 
 def an_edit(key: ApiKey, name: str = "orders v2", description: str = "reads orders", seen: str = "") -> Edit:
-    return Edit(key.id, name, description, seen or fingerprint(key.name, "reads orders"))
+    return Edit(key.id, name, description, seen or fingerprint(key.name, "reads orders"), "It has a new name")
 
 
 async def done(world: World, deed: Deed) -> Request:
@@ -163,7 +163,7 @@ async def test_what_changed_since_the_modal_opened_is_shown_and_not_written_over
         (page,) = world.slack.pages
         assert isinstance(page, EditPage)
         assert page.view.key.name == "changed in the Console"
-        assert page.typed == ("orders v2", "reads orders")
+        assert page.typed == ("orders v2", "reads orders", "It has a new name")
         assert world.cloud.minted[KEY].key.name == "changed in the Console"
         assert await world.store.requests.get(RequestId(reply)) is None
 
@@ -189,7 +189,7 @@ async def test_a_deleted_key_is_gone_and_its_own_request_says_who_deleted_it() -
     async with a_world() as world:
         await a_key(world)
 
-        state = await done(world, Delete(KEY, "CONFIRM"))
+        state = await done(world, Delete(KEY, "CONFIRM", "It is no longer used"))
 
         made = await world.state()
         assert isinstance(state, Done)
@@ -215,7 +215,7 @@ async def test_a_key_that_is_gone_elsewhere_by_the_time_is_said_to_be_and_is_no_
     async with a_world() as world:
         await a_key(world)
         world.cloud.bindings[DANA.principal] = []
-        state = await done(world, Delete(KEY, "CONFIRM"))
+        state = await done(world, Delete(KEY, "CONFIRM", "It is no longer used"))
         assert isinstance(state, Pending)
         world.cloud.minted[KEY].deleted_at = world.clock()
 
@@ -232,7 +232,7 @@ async def test_somebody_without_authority_over_the_key_needs_an_approval_to_dele
         await a_key(world)
         world.cloud.bindings[DANA.principal] = []
 
-        state = await done(world, Delete(KEY, "CONFIRM"))
+        state = await done(world, Delete(KEY, "CONFIRM", "It is no longer used"))
         await world.settle(timedelta(hours=1))
 
         assert isinstance(state, Pending)
@@ -242,7 +242,7 @@ async def test_somebody_without_authority_over_the_key_needs_an_approval_to_dele
 async def test_a_role_lost_between_the_click_and_the_effect_stops_it() -> None:
     async with a_world(Plan({("cloud.delete_key", 0): Fault.ERROR_BEFORE})) as world:
         await a_key(world)
-        state = await done(world, Delete(KEY, "CONFIRM"))
+        state = await done(world, Delete(KEY, "CONFIRM", "It is no longer used"))
         world.cloud.bindings[DANA.principal] = []
 
         await world.settle(HOUR)
@@ -254,9 +254,9 @@ async def test_a_role_lost_between_the_click_and_the_effect_stops_it() -> None:
 async def test_the_same_click_twice_asks_once() -> None:
     async with a_world() as world:
         await a_key(world)
-        request = await world.click(Delete(KEY, "CONFIRM"))
+        request = await world.click(Delete(KEY, "CONFIRM", "It is no longer used"))
         world.clicks -= 1
-        assert await world.click(Delete(KEY, "CONFIRM")) == request
+        assert await world.click(Delete(KEY, "CONFIRM", "It is no longer used")) == request
         await world.work_now()
 
         assert [effect.what for effect in world.effects] == ["delete"]
@@ -305,7 +305,7 @@ async def test_a_key_is_reminded_of_a_week_a_day_and_an_hour_before_its_end() ->
 
 
 def changes(key: ApiKey) -> list[Deed]:
-    return [an_edit(key), Delete(KEY, "CONFIRM"), Extend(KEY, "It goes on", "20")]
+    return [an_edit(key), Delete(KEY, "CONFIRM", "It is no longer used"), Extend(KEY, "It goes on", "20")]
 
 
 async def played(faults: Faults, which: int) -> World:
@@ -392,7 +392,7 @@ async def test_a_key_of_a_cluster_that_the_catalog_does_not_know_yet_is_looked_u
         world.policy = replace(world.policy, rules=(forbidden, *world.policy.rules))
         world.clock.advance(HOUR)
 
-        await world.click(Delete(KEY, "CONFIRM"))
+        await world.click(Delete(KEY, "CONFIRM", "It is no longer used"))
         await world.work_now()
 
         assert world.cloud.live() == [KEY]
@@ -404,7 +404,7 @@ async def test_who_deletes_a_key_of_another_persons_account_is_seen_in_the_chann
         await a_key(world)
         world.cloud.add(build.a_key("KEY0000000000055", marker="", owner=ERIN.principal, kind=Kind.KAFKA))
 
-        await done(world, Delete(KeyId("KEY0000000000055"), "CONFIRM"))
+        await done(world, Delete(KeyId("KEY0000000000055"), "CONFIRM", "It is no longer used"))
 
         cards = [versions[-1][1] for versions in world.slack.messages.values() if versions[0][0] == "card"]
         assert [type(each) for each in cards if each.ask.operation is Operation.DELETE] == [Done]
@@ -462,7 +462,7 @@ async def test_a_deletion_that_another_process_wrote_down_is_not_told_of_again_b
     async with a_world(Plan({("cloud.delete_key", 0): Fault.PAUSE_AFTER})) as world:
         await a_key(world)
 
-        request = RequestId(await world.click(Delete(KEY, "CONFIRM")))
+        request = RequestId(await world.click(Delete(KEY, "CONFIRM", "It is no longer used")))
         await world.settle(HOUR)
 
         assert isinstance(await world.state(request), Done)

@@ -62,7 +62,7 @@ async def test_a_key_that_expired_unseen_is_not_said_to_be_deleted_by_anybody() 
         await a_key(world, None, 3 * DAY)
         world.clock.now += 3 * DAY
 
-        request = RequestId(await world.click(Delete(OLD, "CONFIRM", "")))
+        request = RequestId(await world.click(Delete(OLD, "CONFIRM", "It is no longer used")))
         await world.work_now()
 
         assert await world.store.requests.get(request) is None

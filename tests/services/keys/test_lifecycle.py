@@ -149,7 +149,7 @@ async def test_who_deletes_the_new_key_can_still_decide_about_the_old_one() -> N
     async with a_world() as world:
         await a_key(world)
         state = await rotated(world, overlap_days=2)
-        assert isinstance(await after(world, Delete(state.key.id, "CONFIRM")), Done)
+        assert isinstance(await after(world, Delete(state.key.id, "CONFIRM", "It is no longer used")), Done)
         assert isinstance(await world.state(state.ask.id), Retired)
         assert world.cloud.live() == [OLD]
 
@@ -224,7 +224,10 @@ async def test_a_key_that_is_gone_at_its_end_is_no_error() -> None:
 
 @pytest.mark.parametrize(
     "deed",
-    [Edit(OLD, "orders v2", "", fingerprint("orders producer", "reads orders")), Extend(OLD, "It goes on", "30")],
+    [
+        Edit(OLD, "orders v2", "", fingerprint("orders producer", "reads orders"), "It has a new name"),
+        Extend(OLD, "It goes on", "30"),
+    ],
 )
 async def test_of_a_key_that_went_while_approvers_thought_it_is_said_that_it_is_gone(deed: Deed) -> None:
     async with a_world() as world:
@@ -259,7 +262,9 @@ async def test_of_an_edit_that_confluent_refuses_because_the_key_just_went_it_is
     async with a_world(cloud=Quick) as world:
         key = await a_key(world)
 
-        state = await after(world, Edit(OLD, "orders v2", "", fingerprint(key.name, "reads orders")))
+        state = await after(
+            world, Edit(OLD, "orders v2", "", fingerprint(key.name, "reads orders"), "It has a new name")
+        )
 
         assert isinstance(state, Failed)
         assert "no longer exists" in state.happened
@@ -268,7 +273,7 @@ async def test_of_an_edit_that_confluent_refuses_because_the_key_just_went_it_is
 async def test_who_deletes_a_key_that_went_meanwhile_is_not_named_as_who_deleted_it() -> None:
     async with a_world() as world:
         await a_key(world)
-        request = RequestId(await world.click(Delete(OLD, "CONFIRM")))
+        request = RequestId(await world.click(Delete(OLD, "CONFIRM", "It is no longer used")))
         await world.work_now()
         delete_elsewhere(world)
         await world.click(Approve(request), by=ERIN)
@@ -285,7 +290,7 @@ async def test_a_deletion_that_nobody_heard_of_is_not_said_to_be_somebody_elses(
     async with a_world(Plan({("cloud.delete_key", 0): fault})) as world:
         await a_key(world)
 
-        state = await after(world, Delete(OLD, "CONFIRM"))
+        state = await after(world, Delete(OLD, "CONFIRM", "It is no longer used"))
         assert state is not None
         await world.settle(5 * MINUTE)
 
@@ -315,7 +320,9 @@ async def test_a_key_whose_secret_nobody_takes_does_not_outlive_its_lifetime() -
 async def test_an_edit_that_nobody_heard_of_is_not_said_to_have_changed_nothing() -> None:
     async with a_world(Plan({("cloud.edit_key", 0): Fault.KILL_AFTER})) as world:
         key = await a_key(world)
-        request = RequestId(await world.click(Edit(OLD, "orders v2", "", fingerprint(key.name, "reads orders"))))
+        request = RequestId(
+            await world.click(Edit(OLD, "orders v2", "", fingerprint(key.name, "reads orders"), "It has a new name"))
+        )
         await world.work_now()
         await world.click(Approve(request), by=ERIN)
         await world.work_now()

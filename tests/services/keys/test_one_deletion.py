@@ -44,7 +44,7 @@ async def story(end: str, faults: Mapping[int | tuple[str, int], Fault]) -> Worl
                 old = world.cloud.add(build.a_key(OLD, kind=Kind.KAFKA))
                 await world.seed(build.shown(key=old))
                 await world.work_now()
-                request = RequestId(await world.click(Delete(OLD, "CONFIRM")))
+                request = RequestId(await world.click(Delete(OLD, "CONFIRM", "It is no longer used")))
                 await world.work_now()
                 await world.click(Approve(request), by=ERIN)
             case _:

@@ -82,7 +82,7 @@ async def asked(world: World, click: str = "R2") -> Ask | None:
     return stored.value.ask if stored else None
 
 
-def an_edit(name: str = "orders v2", description: str = "reads orders", reason: str = "") -> Edit:
+def an_edit(name: str = "orders v2", description: str = "reads orders", reason: str = REASON) -> Edit:
     return Edit(KEY, name, description, fingerprint("orders producer", "reads orders"), reason)
 
 
@@ -113,6 +113,8 @@ async def refusal(world: World, deed: Edit | Delete | Rotate | Extend) -> str:
         (a_rotation(description="a\nb"), "Description: Write this in one line"),
         (a_rotation(name=" "), "A new key needs a name and a reason."),
         (a_rotation(reason=" "), "A new key needs a name and a reason."),
+        (an_edit(reason=" "), "This key isn't for your own account, so a reason is required."),
+        (Delete(KEY, CONFIRM, " "), "This key isn't for your own account, so a reason is required."),
         (Extend(KEY, " ", "20"), "An extension needs a reason."),
         (Extend(KEY, "x" * 3001, "20"), "Reason: At most 3,000 characters"),
     ],
@@ -129,7 +131,7 @@ async def test_texts_that_the_form_would_refuse_are_refused_here(
 async def test_a_text_that_stays_as_it_was_passes_whatever_it_holds(world: World) -> None:
     """Somebody gave the key a name in the Console that our form would not take."""
     world.cloud.minted[KEY].key = replace(world.cloud.minted[KEY].key, name=LONG)
-    edit = Edit(KEY, LONG, "new words", fingerprint(LONG, "reads orders"))
+    edit = Edit(KEY, LONG, "new words", fingerprint(LONG, "reads orders"), REASON)
     await ask(world, edit)
 
     assert (found := await asked(world)) is not None
@@ -138,7 +140,8 @@ async def test_a_text_that_stays_as_it_was_passes_whatever_it_holds(world: World
         await ask(world, replace(edit, name=f"{LONG}x"), "R3")
 
 
-async def test_a_deletion_needs_no_reason(world: World) -> None:
+async def test_a_deletion_of_a_key_of_ones_own_account_needs_no_reason(world: World) -> None:
+    world.cloud.minted[KEY].key = replace(world.cloud.minted[KEY].key, owner=DANA.principal)
     assert isinstance(await ask(world, Delete(KEY, CONFIRM)), TextPage)
     assert (found := await asked(world)) is not None
     assert (found.operation, found.reason) == (Operation.DELETE, "")
@@ -164,11 +167,11 @@ async def test_the_request_holds_the_key_with_its_marker_and_shows_its_texts_wit
 )
 async def test_the_answer_says_whether_somebody_has_to_approve(world: World, approvals: int, said: str) -> None:
     world.policy = build.policy_of(build.a_rule(approvals))
-    page = await ask(world, Delete(KEY, CONFIRM))
+    page = await ask(world, Delete(KEY, CONFIRM, REASON))
 
     assert isinstance(page, TextPage)
     assert page.text == said
-    again = await ask(world, Delete(KEY, CONFIRM))
+    again = await ask(world, Delete(KEY, CONFIRM, REASON))
     assert isinstance(again, TextPage)
     assert again.text == SENT_ALREADY
 
@@ -178,7 +181,9 @@ async def test_the_answer_says_whether_somebody_has_to_approve(world: World, app
 
 @pytest.mark.parametrize("is_deleted", [False, True])
 @pytest.mark.parametrize(
-    "deed", [an_edit(), Delete(KEY, CONFIRM), a_rotation(), Extend(KEY, REASON, "20")], ids=lambda deed: deed.kind
+    "deed",
+    [an_edit(), Delete(KEY, CONFIRM, REASON), a_rotation(), Extend(KEY, REASON, "20")],
+    ids=lambda deed: deed.kind,
 )
 async def test_whenever_somebody_else_changes_the_key_no_request_speaks_of_what_it_was(
     world: World, deed: Edit | Delete | Rotate | Extend, *, is_deleted: bool
@@ -218,7 +223,7 @@ async def test_confluent_is_asked_where_a_cluster_is_only_if_an_old_catalog_does
     world.cloud.minted[KEY].key = replace(world.cloud.minted[KEY].key, kind=kind)
     world.cloud.bindings = {each.principal: [build.a_binding(each, "OrganizationAdmin", HERE)] for each in (DANA, ERIN)}
 
-    await ask(world, Delete(KEY, CONFIRM))
+    await ask(world, Delete(KEY, CONFIRM, REASON))
     is_asked = kind is Kind.KAFKA and not is_known and is_stale
     assert world.plan.calls.count("cloud.environments") == is_asked
 
@@ -284,7 +289,7 @@ async def test_where_confluent_has_no_room_nothing_takes_the_keys_place_and_all_
     world.cloud.limits = [Quota("kafka.max_api_keys.per_cluster", "", 10, 10)]
 
     assert "Nothing was sent" in await refusal(world, a_rotation())
-    deeds: list[Edit | Delete | Extend] = [an_edit(), Delete(KEY, CONFIRM), Extend(KEY, REASON, "20")]
+    deeds: list[Edit | Delete | Extend] = [an_edit(), Delete(KEY, CONFIRM, REASON), Extend(KEY, REASON, "20")]
     for number, deed in enumerate(deeds):
         page = await ask(world, deed, f"R1{number}")
         assert isinstance(page, TextPage)

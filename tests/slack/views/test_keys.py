@@ -92,7 +92,8 @@ lists = st.builds(
 edits = st.builds(
     EditPage,
     view=views,
-    typed=st.none() | st.tuples(some.texts, some.texts),
+    terms=some.terms,
+    typed=st.none() | st.tuples(some.texts, some.texts, some.texts),
     notice=notices,
 )
 rotations = st.builds(
@@ -214,7 +215,7 @@ def test_foreign_text_pings_and_links_nothing(page: Page, drawn: HomePage) -> No
 @given(views)
 def test_a_name_of_many_lines_passes_for_no_line_of_ours(view: KeyView) -> None:
     forged = replace(view, key=replace(view.key, name="x\nManaged by Latchkey\u2028y\u202e"), owner_name="a\r\nb")
-    for page in (KeyPage(forged), DeletePage(forged), KeysPage([forged], Filters())):
+    for page in (KeyPage(forged), DeletePage(forged, build.terms()), KeysPage([forged], Filters())):
         leaves = [each["text"] for each in objects(modals.page(page)) if each.get("type") == "text"]
 
         assert not [each for each in leaves if "Managed by Latchkey" in each and re.search(r"[\n\u2028\u202e]", each)]
@@ -290,7 +291,7 @@ def test_views_keep_the_id_of_their_key_and_nothing_else(page: Page) -> None:
 
 
 def test_the_page_to_delete_says_what_is_lost() -> None:
-    shown = said(key_pages.delete(DeletePage(a_view())))
+    shown = said(key_pages.delete(DeletePage(a_view(), build.terms())))
 
     assert "Every application that uses this API key stops, and this cannot be undone." in shown
     assert "12 days old" in shown
@@ -298,11 +299,16 @@ def test_the_page_to_delete_says_what_is_lost() -> None:
 
 
 def test_the_page_to_edit_shows_what_it_says_now_when_somebody_was_quicker() -> None:
-    page = EditPage(a_view(), ("my name", "my description"), "Somebody changed this key while you were writing.")
+    page = EditPage(
+        a_view(),
+        build.terms(),
+        ("my name", "my description", "my reason"),
+        "Somebody changed this key while you were writing.",
+    )
     view = key_pages.edit(page)
 
     initial = [element.get("initial_value") for _, element in interactive(view["blocks"])]
-    assert initial[:2] == ["my name", "my description"]
+    assert initial[:3] == ["my name", "my description", "my reason"]
     assert "orders producer\nreads orders" in said(view)
 
 
@@ -390,7 +396,10 @@ def sent(view: Block, **filled: dict[str, Any]) -> Block:
 @given(views)
 def test_an_untouched_edit_comes_back_as_it_was_and_has_no_problem(view: KeyView) -> None:
     page = EditPage(
-        replace(view, key=replace(view.key, name=view.key.name[:3000], description=view.key.description[:3000]))
+        replace(
+            view, is_own=True, key=replace(view.key, name=view.key.name[:3000], description=view.key.description[:3000])
+        ),
+        build.terms(),
     )
     body = sent(key_pages.edit(page))
     deed = read_keys.edit(body)
@@ -402,20 +411,49 @@ def test_an_untouched_edit_comes_back_as_it_was_and_has_no_problem(view: KeyView
 
 @pytest.mark.parametrize("block", ["name", "description", "reason"])
 def test_a_secret_in_an_edit_is_refused_under_its_field(block: str) -> None:
-    body = sent(key_pages.edit(EditPage(a_view())), **{block: {"value": "cflt" + "A" * 60}})
+    body = sent(
+        key_pages.edit(EditPage(replace(a_view(), is_own=True), build.terms())), **{block: {"value": "cflt" + "A" * 60}}
+    )
 
     assert list(read_keys.problems(body, read_keys.edit(body))) == [block]
 
 
 @pytest.mark.parametrize("word", ["", "confirm", "CONFIRM ", " CONFIRM", "CONFIRMED", "Confirm", "DELETE"])
 def test_only_the_very_word_deletes(word: str) -> None:
-    body = sent(key_pages.delete(DeletePage(a_view())), word={"value": word})
+    page = DeletePage(a_view(), build.terms())
+    body = sent(key_pages.delete(page), word={"value": word}, reason={"value": "not used"})
 
     assert list(read_keys.problems(body, read_keys.delete(body))) == ["word"]
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_change_of_what_is_not_ones_own_needs_a_reason(reason: str, *, is_own: bool) -> None:
+    view, terms = replace(a_view(), is_own=is_own), build.terms()
+    edited = sent(key_pages.edit(EditPage(view, terms)), reason={"value": reason})
+    deleted = sent(key_pages.delete(DeletePage(view, terms)), word={"value": "CONFIRM"}, reason={"value": reason})
+    found = [read_keys.problems(edited, read_keys.edit(edited)), read_keys.problems(deleted, read_keys.delete(deleted))]
+
+    assert found == [{} if is_own else {"reason": "Write a reason."}] * 2
+
+
+@pytest.mark.parametrize(("approvals", "needs"), [(0, "No approval needed."), (1, "Needs 1 approval.")])
+def test_every_page_says_before_it_is_sent_whether_an_approval_is_needed(approvals: int, needs: str) -> None:
+    view, terms = a_view(request=build.states()["shown"]), build.terms(approvals=approvals)
+    drawn = [
+        key_pages.edit(EditPage(view, terms)),
+        key_pages.delete(DeletePage(view, terms)),
+        key_pages.rotate(RotatePage(view, terms, (0, 1))),
+        key_pages.extend(ExtendPage(view, terms)),
+    ]
+
+    assert [needs in said(each) for each in drawn] == [True] * 4
+
+
 def test_a_deletion_is_read_with_its_word_and_reason() -> None:
-    body = sent(key_pages.delete(DeletePage(a_view())), word={"value": "CONFIRM"}, reason={"value": "not used"})
+    body = sent(
+        key_pages.delete(DeletePage(a_view(), build.terms())), word={"value": "CONFIRM"}, reason={"value": "not used"}
+    )
     deed = read_keys.delete(body)
 
     assert deed == Delete(a_view().key.id, "CONFIRM", "not used")
@@ -569,8 +607,8 @@ async def test_whatever_is_pressed_or_submitted_leads_to_a_listener(app: AsyncAp
     view = a_view(may=frozenset(Operation))
     drawn: Block = {
         "key": key_pages.key(KeyPage(view)),
-        "edit": key_pages.edit(EditPage(view)),
-        "delete": key_pages.delete(DeletePage(view)),
+        "edit": key_pages.edit(EditPage(view, build.terms())),
+        "delete": key_pages.delete(DeletePage(view, build.terms())),
         "rotate": key_pages.rotate(RotatePage(view, build.terms(), (0, 1))),
         "extend": key_pages.extend(ExtendPage(view, build.terms())),
         "keys": key_list.keys(KeysPage([view], Filters(), "a|0|sa-1", "b|0|sa-1")),
