@@ -2,11 +2,25 @@
 
 from typing import Any, Literal, TypeAlias
 
-from sandbox.slack.shapes import Check, Shape, anything, boolean, by_type, fault, integer, list_of, one_of, string
+from sandbox.slack.shapes import (
+    Check,
+    Shape,
+    anything,
+    boolean,
+    by_type,
+    fault,
+    integer,
+    list_of,
+    one_of,
+    optional,
+    string,
+)
 
 Surface: TypeAlias = Literal["message", "modal", "home"]
 OPTIONS = 100
 IDENTIFIER = string(255)
+CELLS = 10_000
+"""Characters of all cells of the tables of a message."""
 
 
 def plain(most: int) -> Check:
@@ -21,7 +35,7 @@ def words(most: int) -> Check:
 
 
 CONFIRM = Shape(
-    {"title": plain(100), "text": words(300), "confirm": plain(30), "deny": plain(30)},
+    {"title": plain(100), "text": plain(300), "confirm": plain(30), "deny": plain(30)},
     {"style": one_of("primary", "danger")},
 )
 
@@ -64,6 +78,9 @@ TYPED: dict[str, Check] = {
     "dispatch_action_config": DISPATCH,
 }
 
+VIEWERS = list_of(string(255, 1), 10)
+"""People to whom alone a button is shown."""
+
 ELEMENTS: dict[str, Check] = {
     "button": Shape(
         {"text": plain(75)},
@@ -74,7 +91,7 @@ ELEMENTS: dict[str, Check] = {
             "style": one_of("primary", "danger"),
             "confirm": CONFIRM,
             "accessibility_label": string(75),
-            "visible_to_user_ids": anything,
+            "visible_to_user_ids": VIEWERS,
         },
     ),
     "static_select": Shape({}, {**MENU, **LISTS, "initial_option": MENU_OPTION}, options_or_groups),
@@ -137,6 +154,20 @@ ELEMENTS: dict[str, Check] = {
     "rich_text_input": Shape({}, {**TYPED, "initial_value": anything}),
     "image": Shape({"alt_text": string(2000)}, {"image_url": string(3000), "slack_file": anything}),
 }
+FEEDBACK = Shape({"text": plain(75), "value": string(2000)}, {"accessibility_label": string(75)})
+IN_CONTEXT_ACTIONS: dict[str, Check] = {
+    "feedback_buttons": Shape({"positive_button": FEEDBACK, "negative_button": FEEDBACK}, {"action_id": IDENTIFIER}),
+    "icon_button": Shape(
+        {"icon": one_of("trash"), "text": plain(75)},
+        {
+            "action_id": IDENTIFIER,
+            "value": string(2000),
+            "confirm": CONFIRM,
+            "accessibility_label": string(75),
+            "visible_to_user_ids": VIEWERS,
+        },
+    ),
+}
 MENUS = tuple(name for name in ELEMENTS if name.endswith("_select"))
 PICKERS = ("datepicker", "timepicker", "radio_buttons", "checkboxes")
 ACCESSORIES = ("button", "overflow", "image", *MENUS, *PICKERS)
@@ -189,6 +220,21 @@ def block(required: dict[str, Check], optional: dict[str, Check] | None = None, 
     return Shape(required, {"block_id": IDENTIFIER, **(optional or {})}, also)
 
 
+def same_width(block: dict[str, Any], at: str, problems: list[str]) -> None:
+    """Each row of a table has as many cells as the first one."""
+    rows = [each for each in block.get("rows") or [] if isinstance(each, list)]
+    for index, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            fault(problems, f"must have {len(rows[0])} cells, as the first row", f"{at}/rows/{index}")
+
+
+CELL = by_type(
+    {
+        "raw_text": Shape({"text": string(CELLS, 1)}),
+        "rich_text": Shape({"elements": list_of(by_type(RICH_PARTS), 1000)}, {"block_id": IDENTIFIER}),
+    }
+)
+COLUMN = optional(Shape({}, {"align": one_of("left", "center", "right"), "is_wrapped": boolean}))
 CONTEXT_ITEMS: dict[str, Check] = {
     "image": ELEMENTS["image"],
     "plain_text": plain(3000),
@@ -218,12 +264,13 @@ BLOCKS: dict[str, Check] = {
     ),
     "rich_text": block({"elements": list_of(by_type(RICH_PARTS), 1000, 0)}),
     "markdown": block({"text": string(12_000, 1)}),
-    "alert": block({"text": words(3000)}, {"level": one_of("default", "info", "warning", "error", "success")}),
-    "table": block({"rows": list_of(list_of(anything, 20), 100)}, {"column_settings": anything}),
+    "context_actions": block({"elements": list_of(by_type(IN_CONTEXT_ACTIONS), 5)}),
+    "alert": block({"text": words(200)}, {"level": one_of("default", "info", "warning", "error", "success")}),
+    "table": block({"rows": list_of(list_of(CELL, 20), 100)}, {"column_settings": list_of(COLUMN, 20)}, same_width),
 }
 EVERYWHERE = ("actions", "section", "context", "divider", "header", "image", "input", "rich_text")
 STANDS: dict[Surface, tuple[str, ...]] = {
-    "message": (*EVERYWHERE, "markdown", "table"),
+    "message": (*EVERYWHERE, "markdown", "table", "context_actions"),
     "modal": (*EVERYWHERE, "alert"),
     "home": EVERYWHERE,
 }

@@ -20,6 +20,9 @@ PICKED = {
     "conversations_select": "conversation",
     "channels_select": "channel",
 }
+ROWS_OF_ELEMENTS = ("actions", "context_actions")
+"""Blocks whose `elements` are clicked; those of any other block are text."""
+FEEDBACK = ("positive_button", "negative_button")
 REQUIRED = "Please complete this required field."
 FROM_PERSON = ("value", "selected_option", "selected_options", *(f"selected_{what}" for what in PICKED.values()))
 """The fields of an action that hold what the person chose; the rest is the element's own."""
@@ -28,7 +31,7 @@ FROM_PERSON = ("value", "selected_option", "selected_options", *(f"selected_{wha
 def interactive(blocks: list[Json]) -> Iterator[tuple[Json, Json]]:
     """Every (block, element) that a person can click, choose or type in."""
     for block in blocks:
-        inside = block.get("elements", []) if block["type"] == "actions" else []
+        inside = block.get("elements", []) if block["type"] in ROWS_OF_ELEMENTS else []
         for element in (*inside, block.get("element"), block.get("accessory")):
             if element and "action_id" in element:
                 yield block, element
@@ -53,7 +56,7 @@ def fill_ids(blocks: list[Json]) -> list[Json]:
     filled = copy.deepcopy(blocks)
     for block in filled:
         block.setdefault("block_id", secrets.token_hex(4))
-        inside = block.get("elements", []) if block["type"] == "actions" else []
+        inside = block.get("elements", []) if block["type"] in ROWS_OF_ELEMENTS else []
         for element in (*inside, block.get("element"), block.get("accessory")):
             if element and element["type"] != "image":
                 element.setdefault("action_id", secrets.token_hex(4))
@@ -68,6 +71,8 @@ def options_of(element: Json) -> list[Json]:
 
 def is_offered(element: Json, given: Json) -> bool:
     """Whether what was chosen is among what the element offers; true where the bot supplies the options."""
+    if element["type"] == "feedback_buttons":
+        return any(given.get("value") == element[each]["value"] for each in FEEDBACK)
     offered = {option["value"] for option in options_of(element)}
     chosen = [each for each in (given.get("selected_option"), *(given.get("selected_options") or ())) if each]
     return not offered or all(option["value"] in offered for option in chosen)
@@ -147,6 +152,8 @@ _READ = (
     "description",
     "initial_value",
     "rows",
+    "positive_button",
+    "negative_button",
     "options",
     "option_groups",
     "blocks",

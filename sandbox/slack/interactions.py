@@ -6,6 +6,7 @@ from typing import Literal
 from sandbox.cast import Actor
 from sandbox.slack import payloads
 from sandbox.slack.blocks import (
+    FEEDBACK,
     FROM_PERSON,
     Json,
     Values,
@@ -59,10 +60,14 @@ class Interactions:
             return
         self._show_command_answer(user, channel, answer)
 
-    def message(self, user: str, channel_id: str, text: str) -> None:
-        """Say something. The bot hears nothing of it: it has no scope to read messages."""
+    def message(self, user: str, channel_id: str, text: str, thread_ts: str | None = None) -> None:
+        """Say something, in a thread or not. The bot hears nothing of it: it has no scope to read messages."""
         self._who(user)
-        self._workspace.post(self._workspace.channel_seen_by(user, channel_id), {"text": text}, user=user)
+        channel = self._workspace.channel_seen_by(user, channel_id)
+        try:
+            self._workspace.post(channel, {"text": text, "thread_ts": thread_ts}, user=user)
+        except SlackError:
+            raise NotPossible("That message is gone.") from None
 
     async def act_in_message(
         self, user: str, channel_id: str, ts: str, action: Json, sent: Values | None = None
@@ -237,9 +242,12 @@ class Interactions:
             raise NotPossible(f"{action_id} tells the app nothing before the form is submitted.")
         if not is_offered(element, action):
             raise NotPossible(f"{action_id} does not offer that.")
-        names = ("type", "action_id", "text", "value", "style", "placeholder", "url")
+        names = ("type", "action_id", "text", "value", "style", "placeholder", "url", "icon")
         own = {name: element[name] for name in names if name in element}
-        chosen = {name: action[name] for name in FROM_PERSON if name in action and element["type"] != "button"}
+        is_button = element["type"] in ("button", "icon_button")
+        chosen = {name: action[name] for name in FROM_PERSON if name in action and not is_button}
+        if element["type"] == "feedback_buttons":
+            chosen |= next(element[each] for each in FEEDBACK if element[each]["value"] == action["value"])
         echoed = self._workspace.manners.sent_blocks({**own, **chosen})
         return {**echoed, "block_id": block_id, "action_ts": self._workspace.next_ts()}
 

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from sandbox.slack.block_kit import BLOCKS, IDENTIFIER, MENU_GROUP, MENU_OPTION, OPTIONS, STANDS, Surface, plain
+from sandbox.slack.block_kit import BLOCKS, CELLS, IDENTIFIER, MENU_GROUP, MENU_OPTION, OPTIONS, STANDS, Surface, plain
+from sandbox.slack.blocks import ROWS_OF_ELEMENTS, plain_words
 from sandbox.slack.errors import SlackError
 from sandbox.slack.shapes import Check, Shape, anything, boolean, by_type, fault, list_of, string
 
@@ -19,7 +20,7 @@ MARKDOWN = 12_000
 
 def elements_of(one: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The interactive elements of one block, wherever they stand in it."""
-    inside = one.get("elements") if one.get("type") == "actions" else None
+    inside = one.get("elements") if one.get("type") in ROWS_OF_ELEMENTS else None
     candidates = [*(inside or []), one.get("element"), one.get("accessory")]
     yield from (each for each in candidates if isinstance(each, dict))
 
@@ -49,6 +50,8 @@ def block_problems(blocks: object, surface: Surface, at: str = "/blocks") -> lis
         check_unique(blocks, at, problems)
         if sum(len(each.get("text", "")) for each in blocks if _is(each, "markdown")) > MARKDOWN:
             fault(problems, "markdown of all blocks must be less than 12001 characters", at)
+        if sum(len(word) for each in blocks if _is(each, "table") for word in plain_words(each.get("rows"))) > CELLS:
+            fault(problems, f"cells of all tables must be less than {CELLS + 1} characters", at)
     return problems
 
 

@@ -45,6 +45,8 @@ HABITS: Final[Mapping[str, _Habit]] = {
     "optional_fields": _habit("Optional fields of payloads", "there", "absent", DRAWN),
     "team": _habit("team of an interaction", "there", "null", DRAWN),
     "response_url": _habit("Answer of a response_url", "ok", "JSON", DRAWN),
+    # Answers of the real one differ: `thread_not_found`, or ok for a reply that nobody sees.
+    "lost_thread": _habit("A reply to a message that is gone", "refused", "posted unseen", ONCE),
     "is_member": _habit("is_member in conversations.info", "there", "absent", DRAWN),
 }
 

@@ -15,6 +15,7 @@ from sandbox.slack.views import Views
 from sandbox.slack.workspace import Channel, Workspace
 
 LONGEST_UPDATE, LONGEST_TEXT = 4000, 40_000
+MOST_A_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Call:
         if blocks is not None:
             check_posted_blocks(blocks)
         return {"text": text[:LONGEST_TEXT], "blocks": blocks}
+
+    def reply(self) -> Json:
+        """Where a message is a reply, to which one, and whether the channel sees it, too."""
+        thread = self.args.get("thread_ts")
+        return {"thread_ts": thread, "reply_broadcast": _flag(self, "reply_broadcast")} if thread else {}
 
 
 def auth_test(call: Call) -> Json:
@@ -86,7 +92,7 @@ def chat_post_message(call: Call) -> Json:
         raise SlackError("not_in_channel")
     if channel.is_archived:
         raise SlackError("is_archived")
-    message = call.workspace.post(channel, call.content())
+    message = call.workspace.post(channel, {**call.content(), **call.reply()})
     return {"channel": channel.id, "ts": message["ts"], "message": call.workspace.manners.sent_blocks(message)}
 
 
@@ -121,7 +127,21 @@ def chat_post_ephemeral(call: Call) -> Json:
         raise SlackError("not_in_channel")
     if user not in channel.members:
         raise SlackError("user_not_in_channel")
+    if root := call.workspace.check_thread(channel, call.args.get("thread_ts")):
+        content |= call.reply()
+        if not call.workspace.follows(user, channel, root):
+            return {"message_ts": call.workspace.next_ts()}  # Slack answers ok, and shows it to nobody
     return {"message_ts": call.workspace.show_ephemeral(user, channel.id, content)}
+
+
+def chat_get_permalink(call: Call) -> Json:
+    """The address of a message: the sandbox's page takes the place of Slack's."""
+    channel, ts = call.channel(), str(call.need("message_ts"))
+    message = call.workspace.message(channel.id, ts)
+    link = f"{call.workspace.base_url}/archives/{channel.id}/p{ts.replace('.', '')}"
+    if message.get("thread_ts", ts) != ts:
+        link += f"?thread_ts={message['thread_ts']}&cid={channel.id}"
+    return {"channel": channel.id, "permalink": link}
 
 
 def conversations_open(call: Call) -> Json:
@@ -240,12 +260,23 @@ def _flag(call: Call, name: str) -> bool:
 
 
 def _page(call: Call, name: str, items: list[str]) -> Json:
-    start, limit = int(call.args.get("cursor") or 0), int(call.args.get("limit") or 100)
+    limit, start = _number(call, "limit", 100), _number(call, "cursor", 0)
+    if not 0 < limit < MOST_A_PAGE:
+        raise SlackError("invalid_limit")
+    if start and start >= len(items):
+        raise SlackError("invalid_cursor")
     rest = start + limit < len(items)
     return {
         name: items[start : start + limit],
         "response_metadata": {"next_cursor": str(start + limit) if rest else ""},
     }
+
+
+def _number(call: Call, name: str, absent: int) -> int:
+    given = str(call.args.get(name) or absent)
+    if not given.isdecimal():
+        raise SlackError(f"invalid_{name}")
+    return int(given)
 
 
 def _profile(workspace: Workspace, person: Actor) -> Json:
@@ -311,6 +342,7 @@ METHODS: Mapping[str, Method] = {
     "chat.update": Method(chat_update, ("chat:write",)),
     "chat.delete": Method(chat_delete, ("chat:write",)),
     "chat.postEphemeral": Method(chat_post_ephemeral, ("chat:write",)),
+    "chat.getPermalink": Method(chat_get_permalink, takes_json=False),
     "conversations.open": Method(conversations_open, ("im:write",)),
     "conversations.info": Method(conversations_info, _READ_CHANNEL, takes_json=False),
     "conversations.members": Method(conversations_members, _READ_CHANNEL, takes_json=False),

@@ -77,7 +77,7 @@ def message_action(person: Actor, channel: Channel, message: Json, action: Json,
     shown = {name: value for name, value in message.items() if name != "state"}
     return {
         **_interaction("block_actions", person),
-        "container": _in_message(channel, message["ts"], is_ephemeral=False),
+        "container": _in_message(channel, message["ts"], is_ephemeral=False, thread=message.get("thread_ts")),
         "trigger_id": trigger,
         "channel": {"id": channel.id, "name": channel.name_in_payloads},
         "message": shown,
@@ -102,8 +102,9 @@ def ephemeral_action(
     }
 
 
-def _in_message(channel: Channel, ts: str, *, is_ephemeral: bool) -> Json:
-    return {"type": "message", "message_ts": ts, "channel_id": channel.id, "is_ephemeral": is_ephemeral}
+def _in_message(channel: Channel, ts: str, *, is_ephemeral: bool, thread: str | None = None) -> Json:
+    place = {"type": "message", "message_ts": ts, "channel_id": channel.id, "is_ephemeral": is_ephemeral}
+    return {**place, "thread_ts": thread} if thread else place
 
 
 def view_action(person: Actor, view: Json, action: Json, *, trigger: str) -> Json:

@@ -27,6 +27,7 @@ class PersonAtClient(Sight):
     def __init__(self, workspace: Workspace, views: Views, interactions: Interactions, user: str) -> None:
         super().__init__(workspace, views, user)
         self._does = interactions
+        self.confirms: list[Json] = []
 
     async def command(self, line: str, *, channel: str | None = None) -> None:
         """Run a slash command, e.g. `/apikey create`, in #general or another channel."""
@@ -45,14 +46,17 @@ class PersonAtClient(Sight):
     ) -> None:
         """Click the newest button with this text: in the modal in front, else in messages, else on the Home tab.
 
-        With `beside` it is the first such button at or after the block in which these words stand.
+        With `beside` it is the first such button at or after the block in which these words stand. An entry of an
+        overflow menu is found as a button is. Where Slack asks first, `confirms` gets the question, and the answer is
+        yes.
         """
-
-        def is_it(element: Json) -> bool:
-            return bool(element["type"] == "button" and element["text"]["text"] == text)
-
-        spot = await self._find(is_it, f"a button {text!r}", beside, in_channel, place)
-        await self._act(spot.where, {**spot.element, "block_id": spot.block["block_id"]})
+        spot = await self._find(lambda each: _reads(each, text), f"a button {text!r}", beside, in_channel, place)
+        if "confirm" in spot.element:
+            self.confirms.append(spot.element["confirm"])
+        action = {**spot.element, "block_id": spot.block["block_id"]}
+        if spot.element["type"] == "overflow":
+            action["selected_option"] = await self._option(spot.where, spot.block, spot.element, text)
+        await self._act(spot.where, action)
 
     async def choose(
         self,
@@ -201,6 +205,13 @@ class PersonAtClient(Sight):
 
     def _values(self, where: Json) -> Values:
         return copy.deepcopy(self.typed.get(_key(where), {}))
+
+
+def _reads(element: Json, text: str) -> bool:
+    """Whether a button or an entry of an overflow menu has this text."""
+    if element["type"] == "overflow":
+        return any(each["text"]["text"] == text for each in element["options"])
+    return element["type"] in ("button", "icon_button") and bool(element["text"]["text"] == text)
 
 
 def _key(where: Json) -> str:

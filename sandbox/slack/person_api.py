@@ -80,6 +80,7 @@ class PersonApi:
                     for each in channels
                 ],
                 "messages": {each.id: self._workspace.messages(each.id) for each in channels},
+                "bells": {each.id: self._workspace.bells(user, each.id) for each in channels},
                 "home": self._views.home(user),
                 "views": self._views.stack_before(session) if session else self._views.stack(user),
                 "commands": self._workspace.app.commands,
@@ -115,7 +116,7 @@ class PersonApi:
         return {}
 
     async def _message(self, user: str, body: Json) -> Json:
-        self._interactions.message(user, body["channel"], body["text"])
+        self._interactions.message(user, body["channel"], body["text"], body.get("thread_ts"))
         return {}
 
     async def _action(self, user: str, body: Json) -> Json:

@@ -44,7 +44,7 @@ class ResponseUrls:
     def post(self, path: str, body: Json) -> None:
         """Do what a post to this path asks.
 
-        Raises SlackError: `expired_url` or `used_url` (HTTP 404), `no_text`, `invalid_blocks`.
+        Raises SlackError: `expired_url` or `used_url` (HTTP 404), `no_text`, `invalid_blocks`, `invalid_thread_ts`.
         """
         source = self._sources.get(path)
         if source is None or self._workspace.now() - source.made > LIFE:
@@ -56,6 +56,8 @@ class ResponseUrls:
             raise SlackError("no_text")
         if body.get("blocks") is not None:
             check_message_blocks(body["blocks"])
+        if body.get("response_type") == "in_channel":
+            self._workspace.check_thread(self._workspace.channels[source.channel], body.get("thread_ts"))
         source.uses += 1
         if body.get("delete_original") and source.ts:
             self._delete(source, source.ts)
@@ -76,11 +78,12 @@ class ResponseUrls:
         if replaces and source.ts and not source.is_ephemeral:
             self._workspace.change(channel, source.ts, body)
         elif replaces:
+            body = {**body, "thread_ts": None}
             self._workspace.show_ephemeral(source.user, channel.id, body, replace_ts=source.ts)
         elif body.get("response_type") == "in_channel":
-            self._workspace.post(channel, body)
+            self._workspace.post(channel, {**body, "reply_broadcast": False})
         else:
-            self._workspace.show_ephemeral(source.user, channel.id, body)
+            self._workspace.show_ephemeral(source.user, channel.id, {**body, "thread_ts": None})
 
     def audience(self, path: str, body: Json) -> str:
         """Who sees this post: a channel, one person, or nobody when the path is none of ours."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
@@ -73,12 +75,19 @@ def create_app(slack: Slack, *, extra: Sequence[BaseRoute] = ()) -> Starlette:
     routes: list[BaseRoute] = [
         Route("/api/{method}", api.call, methods=["GET", "POST"]),
         Route("/hooks/{rest:path}", api.respond, methods=["POST"]),
+        Route("/archives/{channel}/p{ts:int}", _message, methods=["GET"]),
         WebSocketRoute("/link/", slack.sockets.accept),
         *slack.person_api.routes(),
         *extra,
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]
     return Starlette(routes=routes, middleware=[Middleware(Guard)])
+
+
+async def _message(request: Request) -> Response:
+    """What a permalink leads to: the page, at that message."""
+    seconds, micros = divmod(request.path_params["ts"], 1_000_000)
+    return RedirectResponse(f"/#/{request.path_params['channel']}/{seconds}.{micros:06d}")
 
 
 @asynccontextmanager

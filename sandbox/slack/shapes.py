@@ -74,6 +74,16 @@ def list_of(item: Check, most: int, least: int = 1) -> Check:
     return check
 
 
+def optional(item: Check) -> Check:
+    """`null`, or a value that passes `item`."""
+
+    def check(value: object, at: str, problems: list[str]) -> None:
+        if value is not None:
+            item(value, at, problems)
+
+    return check
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """An object with required and optional fields and no others, then `also` for rules across fields."""

@@ -25,8 +25,9 @@ class Spot:
 class Sight:
     """One open client of one person, as seen by the person.
 
-    `ephemerals` and `notices` are what this client was shown since it was opened, `typed` what the person typed and
-    chose by view id or message ts, and `errors` what stands under the fields after the last submit, by block_id.
+    `ephemerals` and `notices` are what this client was shown since it was opened, `bells` the new messages for which
+    it rang, `typed` what the person typed and chose by view id or message ts, and `errors` what stands under the fields
+    after the last submit, by block_id.
     """
 
     def __init__(self, workspace: Workspace, views: Views, user: str) -> None:
@@ -35,6 +36,7 @@ class Sight:
         self.notices: list[str] = []
         self.errors: dict[str, str] = {}
         self.typed: dict[str, Values] = {}
+        self.bells: list[Json] = []
         self._workspace = workspace
         self._views = views
         self._changed = asyncio.Event()
@@ -131,7 +133,9 @@ class Sight:
 
     def _take(self, event: Json) -> None:
         kind = event["type"]
-        if kind == "notice":
+        if kind == "message" and event["rings"]:
+            self.bells.append({**event["message"], "channel": event["channel"]})
+        elif kind == "notice":
             self.notices.append(event["text"])
         elif kind.startswith("ephemeral"):
             self._take_ephemeral(event)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from sandbox import cast
 from sandbox.cast import CAST, Actor
+from sandbox.slack.bells import mentioned, rung
 from sandbox.slack.blocks import Json, fill_ids
 from sandbox.slack.errors import NotPossible, SlackError
 from sandbox.slack.installed_app import InstalledApp
@@ -20,6 +22,8 @@ from sandbox.slack.manners import Manners
 Clock: TypeAlias = Callable[[], datetime]
 """Tells the sandbox's time, aware UTC."""
 
+_TS = re.compile(r"\d{10}\.\d{6}")
+_ABOUT_THREAD = frozenset({"thread_ts", "reply_count", "reply_users_count", "reply_users", "latest_reply"})
 PLATFORM_GROUP = "S0PLATFORM"
 HINT = "For an API key, type /apikey create. For everything else, /apikey."
 
@@ -136,6 +140,7 @@ class Workspace:
         self._messages: dict[str, list[Json]] = {}
         self._sessions: dict[tuple[str, str], Session] = {}
         self._last_ts = 0
+        self._rung: dict[str, set[str]] = {}
 
     # People
 
@@ -217,13 +222,70 @@ class Workspace:
         raise SlackError("message_not_found")
 
     def post(self, channel: Channel, content: Json, *, user: str = cast.BOT_USER) -> Json:
-        """Store a message and show it to the members of the channel; returns it."""
+        """Store a message and show it to the members of the channel, or in the thread `thread_ts`; returns it.
+
+        Raises SlackError, as `check_thread`.
+        """
+        root = self.check_thread(channel, content.get("thread_ts"))
         message = {"type": "message", "user": user, "team": cast.TEAM, "ts": self.next_ts(), **_content(content)}
         if user == cast.BOT_USER:
             message |= {"bot_id": cast.BOT_ID, "app_id": cast.APP_ID}
+        if content.get("thread_ts"):
+            broadcast = {"subtype": "thread_broadcast"} if content.get("reply_broadcast") else {}
+            message |= {"thread_ts": content["thread_ts"], **broadcast}
+        thread = self.thread(channel.id, root["ts"]) if root else []
         self._messages.setdefault(channel.id, []).append(message)
-        self._announce(channel, {"type": "message", "channel": channel.id, "message": message})
+        self._rung[message["ts"]] = rung(message, channel, self.groups, thread)
+        for user_id in channel.members:
+            rings = user_id in self._rung[message["ts"]]
+            self.tell(user_id, {"type": "message", "channel": channel.id, "message": message, "rings": rings})
+        if root:
+            self._count_replies(channel, root)
         return message
+
+    def check_thread(self, channel: Channel, thread_ts: object) -> Json | None:
+        """The message that a reply is to hang on; None where the reply is none, or its message is gone unnoticed.
+
+        Raises SlackError: `invalid_thread_ts`, `thread_not_found`, or `cannot_reply_to_message` for one in a thread.
+        """
+        if not thread_ts:
+            return None
+        if not isinstance(thread_ts, str) or not _TS.fullmatch(thread_ts):
+            raise SlackError("invalid_thread_ts", messages=[f"[ERROR] {thread_ts} is not a valid thread_ts"])
+        try:
+            root = self.message(channel.id, thread_ts)
+        except SlackError:
+            if self.manners.draw("lost_thread") == "refused":
+                raise SlackError("thread_not_found") from None
+            return None
+        if root.get("thread_ts", thread_ts) != thread_ts:
+            raise SlackError("cannot_reply_to_message")
+        return root
+
+    def thread(self, channel: str, ts: str) -> list[Json]:
+        """A message and its replies, oldest first."""
+        return [each for each in self.messages(channel) if ts in (each["ts"], each.get("thread_ts"))]
+
+    def follows(self, user: str, channel: Channel, root: Json) -> bool:
+        """Whether this person wrote in a thread or is mentioned in it."""
+        thread = self.thread(channel.id, root["ts"])
+        return any(user in (each["user"], *mentioned(each, channel, self.groups)) for each in thread)
+
+    def bells(self, user: str, channel: str) -> list[str]:
+        """The messages of a channel, by ts, for which this person's Slack rang."""
+        return [each["ts"] for each in self.messages(channel) if user in self._rung.get(each["ts"], ())]
+
+    def _count_replies(self, channel: Channel, root: Json) -> None:
+        """Note at a message what hangs on it, as Slack does."""
+        _, *replies = self.thread(channel.id, root["ts"])
+        kept = self._messages[channel.id]
+        fresh = {name: value for name, value in root.items() if name not in _ABOUT_THREAD}
+        if replies:
+            people = list(dict.fromkeys(each["user"] for each in replies))
+            numbers = {"reply_count": len(replies), "reply_users_count": len(people), "reply_users": people}
+            fresh |= {"thread_ts": root["ts"], "latest_reply": replies[-1]["ts"], **numbers}
+        kept[kept.index(root)] = fresh
+        self._announce(channel, {"type": "message_changed", "channel": channel.id, "message": fresh})
 
     def change(self, channel: Channel, ts: str, content: Json) -> Json:
         """Replace text and blocks of a message. Raises SlackError `message_not_found`."""
@@ -238,9 +300,20 @@ class Workspace:
         return fresh
 
     def delete(self, channel: Channel, ts: str) -> None:
-        """Remove a message. Raises SlackError `message_not_found`."""
-        self._messages[channel.id].remove(self.message(channel.id, ts))
+        """Remove a message; one with replies leaves a stub. Raises SlackError `message_not_found`."""
+        message = self.message(channel.id, ts)
+        kept = self._messages[channel.id]
+        if message.get("reply_count"):
+            stub = {name: value for name, value in message.items() if name not in {"blocks", "edited"}}
+            stub |= {"subtype": "tombstone", "text": "This message was deleted.", "user": "USLACKBOT"}
+            kept[kept.index(message)] = stub
+            self._announce(channel, {"type": "message_changed", "channel": channel.id, "message": stub})
+            return
+        kept.remove(message)
         self._announce(channel, {"type": "message_deleted", "channel": channel.id, "ts": ts})
+        root = next((each for each in kept if each["ts"] == message.get("thread_ts")), None)
+        if root:
+            self._count_replies(channel, root)
 
     # Ephemeral messages
 
@@ -258,6 +331,7 @@ class Workspace:
             "bot_id": cast.BOT_ID,
             "ts": ts,
             **_content(content),
+            **({"thread_ts": content["thread_ts"]} if content.get("thread_ts") else {}),
         }
         kind = "ephemeral_changed" if replace_ts else "ephemeral"
         for session in self.sessions_of(user):

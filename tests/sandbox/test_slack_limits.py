@@ -27,6 +27,27 @@ def rich(*parts: dict[str, Any]) -> dict[str, Any]:
 
 CODE = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": "key"}], "border": 0}
 
+TRASH: dict[str, Any] = {"type": "icon_button", "icon": "trash", "text": plain("Delete"), "action_id": "delete"}
+FEEDBACK: dict[str, Any] = {
+    "type": "feedback_buttons",
+    "action_id": "helped",
+    "positive_button": {"text": plain("Yes"), "value": "yes"},
+    "negative_button": {"text": plain("No"), "value": "no"},
+}
+
+
+def below(*elements: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "context_actions", "elements": list(elements)}
+
+
+def cell(text: str) -> dict[str, Any]:
+    return {"type": "raw_text", "text": text}
+
+
+def table(*rows: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    return {"type": "table", "rows": list(rows), **more}
+
+
 CONFIRM: dict[str, Any] = {"title": plain("t"), "text": plain("x"), "confirm": plain("y"), "deny": plain("n")}
 
 FINE: list[dict[str, Any]] = [
@@ -40,6 +61,10 @@ FINE: list[dict[str, Any]] = [
     rich(CODE, {"type": "rich_text_section", "elements": [{"type": "user", "user_id": "U1"}]}),
     rich({"type": "rich_text_list", "style": "bullet", "elements": [{"type": "rich_text_section", "elements": []}]}),
     {**section("x"), "accessory": {"type": "overflow", "action_id": "o", "options": [option("one")]}},
+    actions({"type": "overflow", "options": [option(each) for each in "abcde"], "confirm": CONFIRM}),
+    below(TRASH, {**TRASH, "action_id": "d", "confirm": CONFIRM, "visible_to_user_ids": ["U1"]}, FEEDBACK),
+    table([cell("x")] * 20, [rich(CODE)] * 20, column_settings=[{"align": "right", "is_wrapped": True}, None]),
+    table(*[[cell("x" * 50), cell("x" * 50)]] * 100),
 ]
 
 
@@ -75,6 +100,31 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (rich({"type": "rich_text_preformatted"}), "missing required field: elements"),
     (rich({"type": "rich_text_section", "elements": [{"type": "text", "text": ""}]}), "elements/0/elements/0/text]"),
     ({"type": "alert", "text": plain("x")}, "unsupported type: alert"),
+    (actions({"type": "overflow", "options": [option(each) for each in "abcdef"]}), "no more than 5 items allowed"),
+    (actions({**button("x", "a"), "confirm": {**CONFIRM, "text": plain("x" * 301)}}), "/confirm/text/text]"),
+    (actions({**button("x", "a"), "confirm": {**CONFIRM, "title": plain("x" * 101)}}), "/confirm/title/text]"),
+    (actions({**button("x", "a"), "confirm": {**CONFIRM, "deny": plain("x" * 31)}}), "/confirm/deny/text]"),
+    (actions({**button("x", "a"), "confirm": {"title": plain("x"), "text": plain("x")}}), "field: confirm"),
+    (
+        actions({**button("x", "a"), "confirm": {**CONFIRM, "text": section("*x*")["text"]}}),
+        "unsupported type: mrkdwn [json-pointer:/blocks/0/elements/0/confirm/text/type]",
+    ),
+    (actions({**button("x", "a"), "visible_to_user_ids": ["U1"] * 11}), "no more than 10 items allowed"),
+    (below(*[{**TRASH, "action_id": f"a{number}"} for number in range(6)]), "no more than 5 items allowed"),
+    (below(button("x", "a")), "unsupported type: button"),
+    (below({**TRASH, "icon": "heart"}), "must be a valid enum value: trash"),
+    (below(TRASH, TRASH), "`action_id` 'delete' already exists"),
+    (below({**FEEDBACK, "negative_button": {"text": plain("No")}}), "missing required field: value"),
+    (actions(TRASH), "unsupported type: icon_button"),
+    (table(), "must provide at least 1 item(s) [json-pointer:/blocks/0/rows]"),
+    (table([]), "must provide at least 1 item(s) [json-pointer:/blocks/0/rows/0]"),
+    (table(*[[cell("x")]] * 101), "no more than 100 items allowed"),
+    (table([cell("x")] * 21), "no more than 20 items allowed"),
+    (table([cell("")]), "must be more than 0 characters [json-pointer:/blocks/0/rows/0/0/text]"),
+    (table([plain("x")]), "unsupported type: plain_text"),
+    (table([cell("a"), cell("b")], [cell("c")]), "must have 2 cells, as the first row [json-pointer:/blocks/0/rows/1]"),
+    (table(*[[cell("x" * 101)]] * 100), "cells of all tables must be less than 10001 characters"),
+    (table([cell("x")], column_settings=[{"align": "middle"}]), "must be a valid enum value: left, center, right"),
     ({"type": "nonsense"}, "unsupported type: nonsense [json-pointer:/blocks/0/type]"),
     ({**text_input("Name"), "label": plain("x" * 2001)}, "[json-pointer:/blocks/0/label/text]"),
     (text_input("Name", placeholder=plain("x" * 151)), "[json-pointer:/blocks/0/element/placeholder/text]"),
@@ -126,15 +176,39 @@ def test_a_posted_message_takes_only_so_much_in_all() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "surface", "stands"),
-    [("markdown", "message", True), ("markdown", "home", False), ("table", "modal", False), ("table", "message", True)],
+    [
+        ("markdown", "message", True),
+        ("markdown", "modal", False),
+        ("markdown", "home", False),
+        ("table", "message", True),
+        ("table", "modal", False),
+        ("table", "home", False),
+        ("context_actions", "message", True),
+        ("context_actions", "modal", False),
+        ("context_actions", "home", False),
+        ("alert", "message", False),
+        ("alert", "modal", True),
+        ("alert", "home", False),
+    ],
 )
 def test_a_block_stands_only_where_slack_lets_it(kind: str, surface: Any, *, stands: bool) -> None:
-    block: dict[str, Any] = {"type": "table", "rows": [[1]]} if kind == "table" else {"type": kind, "text": "x"}
-    assert (block_problems([block], surface) == []) is stands
+    blocks: dict[str, dict[str, Any]] = {
+        "markdown": {"type": "markdown", "text": "x"},
+        "table": table([cell("x")]),
+        "context_actions": {"type": "context_actions", "elements": [TRASH]},
+        "alert": {"type": "alert", "text": plain("x" * 200), "level": "warning"},
+    }
+    assert (block_problems([blocks[kind]], surface) == []) is stands
 
 
 def test_only_one_table_a_message() -> None:
-    assert "only_one_table_allowed" in block_problems([{"type": "table", "rows": [[1]]}] * 2, "message")[0]
+    assert "only_one_table_allowed" in block_problems([table([cell("x")])] * 2, "message")[0]
+
+
+def test_an_alert_says_little() -> None:
+    assert (
+        "must be less than 201 characters" in block_problems([{"type": "alert", "text": plain("x" * 201)}], "modal")[0]
+    )
 
 
 @pytest.mark.parametrize(

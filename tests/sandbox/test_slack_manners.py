@@ -248,6 +248,7 @@ async def test_a_browser_that_shows_the_new_value_submits_what_was_typed_before(
 @pytest.mark.parametrize("method", [name for name, method in METHODS.items() if not method.takes_json])
 async def test_a_method_that_takes_no_json_does_not_look_into_it(slack: Slack, method: str) -> None:
     args = {"user": "U0DANA", "channel": "C0APPROVE", "email": "dana@acme.example", "usergroup": PLATFORM_GROUP}
+    args["message_ts"] = slack.workspace.post(slack.workspace.channels["C0APPROVE"], {"text": "x"})["ts"]
     headers = {"Authorization": f"Bearer {BOT_TOKEN}"}
     async with running(slack) as url, httpx.AsyncClient(base_url=f"{url}/api", headers=headers) as bot:
         as_form = (await bot.post(f"/{method}", data={**args, "include_users": "1"})).json()

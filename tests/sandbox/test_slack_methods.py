@@ -38,6 +38,7 @@ FACTS = {
     "chat.update": Fact(takes_json=True, scopes=CHATS, needs={**CHANNEL, "ts": "1.0"}),
     "chat.delete": Fact(takes_json=True, scopes=CHATS, needs={**CHANNEL, "ts": "1.0"}),
     "chat.postEphemeral": Fact(takes_json=True, scopes=CHATS, needs={**CHANNEL, **USER}),
+    "chat.getPermalink": Fact(takes_json=False, scopes=(), needs={**CHANNEL, "message_ts": "1.0"}),
     "conversations.open": Fact(takes_json=True, scopes=("im:write",), needs={"users": "U0ERIN"}),
     "conversations.info": Fact(takes_json=False, scopes=READS, needs=CHANNEL),
     "conversations.members": Fact(takes_json=False, scopes=READS, needs=CHANNEL),

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from sandbox.cast import GENERAL_CHANNEL
+from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL
 from sandbox.control import Control
 from sandbox.stage import BotProcess, Stage, stage
 from tests.sandbox.scripted import Scripted, hears
@@ -24,6 +24,13 @@ OVERFLOW = {"type": "overflow", "action_id": "more", "options": KINDS}
 ON_ENTER = {"trigger_actions_on": ["on_enter_pressed"]}
 FILTER = {**text_input("Text", dispatch_action_config=ON_ENTER), "dispatch_action": True}
 MENUS = [section("Your keys"), actions(STATIC, EXTERNAL, OVERFLOW, block_id="menus")]
+SURE = {
+    "title": plain("Delete this key?"),
+    "text": plain("It stops working at once."),
+    "confirm": plain("Delete key"),
+    "deny": plain("Keep it"),
+    "style": "danger",
+}
 expect.set_options(timeout=20_000)
 
 
@@ -227,3 +234,69 @@ async def test_keys_are_renamed_and_deleted_behind_the_bots_back(it: Play) -> No
 
     await expect(it.page.locator(".console")).not_to_contain_text("ORDERSDEV0000001")
     assert "ORDERSDEV0000001" not in it.here.organization.api_keys
+
+
+async def test_replies_stand_below_their_message_and_a_permalink_leads_to_one(it: Play) -> None:
+    workspace = it.here.slack.workspace
+    channel = workspace.channels[APPROVALS_CHANNEL]
+    root = workspace.post(channel, {"text": "A request"})["ts"]
+    workspace.post(channel, {"text": "For how long?", "thread_ts": root}, user="U0OLGA")
+    workspace.post(channel, {"text": "Something else"})
+    last = workspace.post(channel, {"text": "For 7 days", "thread_ts": root})["ts"]
+
+    await it.page.goto(f"{it.here.slack_url}/#U0ERIN/{APPROVALS_CHANNEL}")
+    thread = it.page.get_by_role("group", name="2 replies")
+    await expect(thread.get_by_role("article")).to_have_text([re.compile("For how long"), re.compile("For 7 days")])
+    articles = it.page.get_by_role("article")
+    await expect(articles).to_have_text([re.compile(each) for each in ("request", "long", "7 days", "Something else")])
+
+    await it.page.goto(f"{it.here.slack_url}/archives/{APPROVALS_CHANNEL}/p{last.replace('.', '')}")
+    await expect(it.page.locator("#you")).to_have_value("U0ERIN")
+    await expect(it.page.locator(".message.pointed")).to_contain_text("For 7 days")
+
+
+async def test_a_mention_is_counted_and_an_edit_is_not(it: Play) -> None:
+    workspace = it.here.slack.workspace
+    channel = workspace.channels[APPROVALS_CHANNEL]
+    await it.page.goto(f"{it.here.slack_url}/#U0ERIN/D0ERIN")
+    entry = it.page.get_by_role("navigation").get_by_role("button", name="key-approvals")
+    card = workspace.post(channel, {"text": "A request"})["ts"]
+    await expect(entry).to_have_accessible_name("key-approvals (unread)")
+    workspace.change(channel, card, {"text": "<@U0ERIN>: a request"})
+    workspace.post(channel, {"text": "<@U0ERIN>: can you approve?"})
+    workspace.post(channel, {"text": "Yes, it is urgent", "thread_ts": card}, user="U0OLGA")
+
+    await expect(entry).to_have_accessible_name("key-approvals (2 new)")
+    await it.page.reload()
+    await expect(entry).to_have_accessible_name("key-approvals (2 new)")
+    await entry.click()
+    await it.page.get_by_role("navigation").get_by_role("button", name="Latchkey").click()
+    await expect(entry).to_have_accessible_name("key-approvals")
+
+
+async def test_a_table_and_the_buttons_below_a_message_are_drawn(it: Play) -> None:
+    workspace = it.here.slack.workspace
+    cells = [[{"type": "raw_text", "text": each} for each in row] for row in (("Key", "Age"), ("orders", "7 days"))]
+    feedback = {"positive_button": {"text": plain("Yes"), "value": "yes"}}
+    feedback |= {"negative_button": {"text": plain("No"), "value": "no"}}
+    below = [
+        {"type": "icon_button", "icon": "trash", "text": plain("Delete"), "action_id": "delete", "confirm": SURE},
+        {"type": "feedback_buttons", "action_id": "helped", **feedback},
+    ]
+    blocks = [{"type": "table", "rows": cells}, {"type": "context_actions", "block_id": "below", "elements": below}]
+    workspace.post(workspace.dm("U0DANA"), {"text": "x", "blocks": blocks})
+
+    await expect(it.page.get_by_role("columnheader")).to_have_text(["Key", "Age"])
+    await expect(it.page.get_by_role("cell")).to_have_text(["orders", "7 days"])
+    await it.page.get_by_role("button", name="No", exact=True).click()
+    assert (await hears(it.bot, "helped"))["actions"][0]["value"] == "no"
+
+    await it.page.get_by_role("button", name="Delete").click()
+    question = it.page.get_by_role("dialog", name="Delete this key?")
+    await expect(question).to_contain_text("It stops working at once.")
+    await question.get_by_role("button", name="Keep it").click()
+    await expect(question).to_have_count(0)
+    assert not any(each["action_id"] == "delete" for one in it.bot.received for each in one.payload.get("actions", ()))
+    await it.page.get_by_role("button", name="Delete").click()
+    await question.get_by_role("button", name="Delete key").click()
+    assert (await hears(it.bot, "delete"))["actions"][0]["type"] == "icon_button"

@@ -1,5 +1,6 @@
 /**
- * The page: choose a person, see what they see, do what they do. The address says who and where: `#U0DANA/C0GENERAL`.
+ * The page: choose a person, see what they see, do what they do. The address says who and where: `#U0DANA/C0GENERAL`,
+ * and maybe at which message.
  */
 
 import { SESSION, get, personApi } from "./api.js";
@@ -25,10 +26,13 @@ class Visit {
   #loaded = false;
   #early = [];
   #where = null; // a channel id, or HOME
+  #at = null; // the ts of the message that the address names
+  #bells = new Map(); // channel id → [ts] of the messages for which this person's Slack rang
 
-  constructor(user, where) {
+  constructor(user, where, at) {
     this.user = user;
     this.#where = where;
+    this.#at = at;
     this.#api = personApi(user);
     this.#marks = new ReadMarks(user);
     names.me = user;
@@ -73,9 +77,10 @@ class Visit {
     this.#gone.abort();
   }
 
-  /** Go to a channel or to the Home tab. */
-  go(where) {
+  /** Go to a channel, and there to a message if `at` names one, or to the Home tab. */
+  go(where, at) {
     this.#where = where;
+    this.#at = at;
     this.#arrive();
   }
 
@@ -94,6 +99,7 @@ class Visit {
     for (const channel of state.channels) names.addChannel(channel.id, channel.name);
     for (const group of state.usergroups ?? []) names.addGroup(group.id, group.handle);
     for (const { id } of state.channels) this.#replaceStored(id, state.messages[id] ?? []);
+    this.#bells = new Map(Object.entries(state.bells));
     this.#composer.offer(state.commands, state.shortcuts);
     this.#showHome(state.home);
     this.#modals.replace(state.views);
@@ -135,7 +141,7 @@ class Visit {
 
   #apply(event) {
     const changes = {
-      message: () => this.#arrived(event.channel, event.message),
+      message: () => this.#arrived(event.channel, event.message, event.rings),
       ephemeral: () => this.#arrived(event.channel, { ...event.message, ephemeral: true }),
       message_changed: () => this.#put(event.channel, event.message),
       ephemeral_changed: () => this.#put(event.channel, { ...event.message, ephemeral: true }),
@@ -151,7 +157,8 @@ class Visit {
     this.#draw();
   }
 
-  #arrived(channel, message) {
+  #arrived(channel, message, rings = false) {
+    if (rings) this.#bells.set(channel, [...(this.#bells.get(channel) ?? []), message.ts]);
     if (!this.#channels.some((known) => known.id === channel)) this.#load(); // invited just now
     this.#put(channel, message);
     if (message.user !== this.user) $("#announcer").textContent = announcement(message);
@@ -183,6 +190,8 @@ class Visit {
     const tab = this.#where === HOME ? "home" : "messages";
     if (atApp && this.#dm()) this.#api.home({ tab }).catch((error) => this.#complain(tab, error));
     this.#draw();
+    if (this.#at) this.#list.point(this.#where, this.#at);
+    this.#at = null;
   }
 
   /** Somebody of another workspace has no Home, and is told so when they want it; the messages are there for all. */
@@ -208,6 +217,7 @@ class Visit {
     this.#places.show(this.#channels, (one) => ({
       current: one.id === channel.id,
       unread: (atHome || one.id !== channel.id) && this.#marks.isUnread(one.id, this.#sorted(one.id)),
+      rung: atHome || one.id !== channel.id ? this.#marks.rung(one.id, this.#bells.get(one.id) ?? []) : 0,
       go: () => navigate(this.user, one.id),
     }));
   }
@@ -233,17 +243,19 @@ function navigate(user, where) {
 
 /** Make the page what the address says. */
 function route(people) {
-  const [wanted, where = null] = decodeURIComponent(location.hash.slice(1)).split("/");
-  const person = people.find(({ id }) => id === wanted) ?? people.find(({ deleted }) => !deleted);
+  const [wanted, where = null, at = null] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const named = wanted || visit?.user || localStorage.getItem("you"); // a permalink names nobody
+  const person = people.find(({ id }) => id === named) ?? people.find(({ deleted }) => !deleted);
+  localStorage.setItem("you", person.id);
   $("#you").value = person.id;
   $("#you-title").textContent = personTitle(person);
   document.title = `${person.name} · Slack sandbox`;
   if (visit?.user === person.id) {
-    visit.go(where);
+    visit.go(where, at);
     return;
   }
   visit?.leave();
-  visit = new Visit(person.id, where);
+  visit = new Visit(person.id, where, at);
 }
 
 async function start() {

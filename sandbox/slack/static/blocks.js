@@ -85,12 +85,40 @@ function alert(block) {
   );
 }
 
+/** A cell is either words as they are, or rich text. */
+const cell = (content) =>
+  content.type === "rich_text" ? richText(content) : h("div", { class: "text", dir: "auto" }, content.text);
+
+function table(block) {
+  const setting = (column) => block.column_settings?.[column] ?? {};
+  const row = (tag) => (cells) =>
+    h(
+      "tr",
+      {},
+      cells.map((content, column) =>
+        h(
+          tag,
+          {
+            class: `${setting(column).align ?? "left"}${setting(column).is_wrapped ? " wrapped" : ""}`,
+            scope: tag === "th" ? "col" : null,
+          },
+          cell(content),
+        ),
+      ),
+    );
+  const [head, ...body] = block.rows;
+  const grid = h("table", {}, h("thead", {}, row("th")(head)), h("tbody", {}, body.map(row("td"))));
+  return h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" }, grid);
+}
+
 const BLOCKS = {
   header: (block) => h("h3", { class: "header", dir: "auto" }, words(block.text)),
   section,
   context,
   divider: () => h("hr"),
   actions,
+  context_actions: actions,
+  table,
   rich_text: richText,
   input,
   image,

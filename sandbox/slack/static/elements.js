@@ -61,6 +61,41 @@ function button(use) {
   return h("button", props, words(element.text));
 }
 
+const ICONS = { trash: "🗑" };
+
+function iconButton(use) {
+  const { element } = use;
+  if (element.visible_to_user_ids && !element.visible_to_user_ids.includes(names.me)) return null;
+  const extra = element.value === undefined ? {} : { value: element.value };
+  const name = words(element.text);
+  const props = {
+    type: "button",
+    class: "btn small",
+    "aria-label": element.accessibility_label ?? name,
+    title: name,
+    "data-focus": true,
+    onclick: (event) => act(use, extra, event.currentTarget),
+  };
+  return h("button", props, ICONS[element.icon] ?? name);
+}
+
+function feedbackButtons(use) {
+  const one = (choice) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "btn small",
+        "aria-label": choice.accessibility_label,
+        dir: "auto",
+        "data-focus": true,
+        onclick: (event) => act(use, { value: choice.value }, event.currentTarget),
+      },
+      words(choice.text),
+    );
+  return h("span", { class: "feedback" }, one(use.element.positive_button), one(use.element.negative_button));
+}
+
 function overflow(use) {
   const { element } = use;
   const pick = (option, trigger) => {
@@ -222,6 +257,8 @@ const image = ({ element }) => h("img", { class: "thumb", src: element.image_url
 
 const RENDERERS = {
   button,
+  icon_button: iconButton,
+  feedback_buttons: feedbackButtons,
   overflow,
   static_select: select(false, false),
   external_select: select(false, true),

@@ -20,10 +20,12 @@ const STATEFUL = {
   timepicker: (el) => ({ selected_time: el.initial_time ?? null }),
 };
 
+const ROWS = ["actions", "context_actions"];
+
 /** Every [block, element] pair of `blocks` that can hold state or act. */
 export function interactive(blocks) {
   return blocks.flatMap((block) => {
-    const elements = [block.element, block.accessory, ...(block.type === "actions" ? block.elements : [])];
+    const elements = [block.element, block.accessory, ...(ROWS.includes(block.type) ? block.elements : [])];
     return elements.filter((el) => el?.action_id).map((el) => [block, el]);
   });
 }

@@ -6,6 +6,7 @@ import { mrkdwn } from "./mrkdwn.js";
 import { formatDate, names } from "./names.js";
 
 const NEAR_BOTTOM_PX = 120;
+const POINTED_MS = 2500;
 
 /** A stable colour per id, so that people are told apart at a glance. */
 function avatar(id, name, isApp) {
@@ -54,16 +55,44 @@ export class MessageList {
     if (follow) scroller.scrollTop = scroller.scrollHeight;
   }
 
+  /** Bring a message into view, and say which one it is. */
+  point(channel, ts) {
+    const node = this.#drawn.get(`${channel} ${ts}`)?.node;
+    if (!node?.isConnected) return;
+    node.scrollIntoView({ block: "center" });
+    node.focus({ preventScroll: true });
+    node.classList.add("pointed");
+    setTimeout(() => node.classList.remove("pointed"), POINTED_MS);
+  }
+
+  /** Replies stand below their message. Those to a message that is gone stand nowhere, as in Slack. */
   #rows(channel, messages) {
     const rows = [];
     let day = "";
+    const inThread = (message) => message.thread_ts && message.thread_ts !== message.ts;
     for (const message of messages) {
+      if (inThread(message) && message.subtype !== "thread_broadcast") continue;
       const date = new Date(Number(message.ts) * 1000).toDateString();
       if (date !== day) rows.push(this.#divider(channel, date, message.ts));
       day = date;
       rows.push(this.#article(channel, message));
+      const replies = messages.filter((other) => inThread(other) && other.thread_ts === message.ts);
+      if (replies.length > 0) rows.push(this.#thread(channel, message, replies));
     }
     return rows;
+  }
+
+  #thread(channel, root, replies) {
+    const key = `${channel} thread ${root.ts}`;
+    if (!this.#drawn.has(key)) this.#drawn.set(key, { node: h("div", { class: "thread", role: "group" }) });
+    const { node } = this.#drawn.get(key);
+    node.ariaLabel = replies.length === 1 ? "1 reply" : `${replies.length} replies`;
+    const own = replies.filter((reply) => reply.subtype !== "thread_broadcast");
+    place(
+      node,
+      own.map((reply) => this.#article(channel, reply)),
+    );
+    return node;
   }
 
   #divider(channel, date, ts) {
@@ -104,12 +133,14 @@ export class MessageList {
       h("time", { datetime: at.toISOString(), title: at.toLocaleString() }, clock),
       edited,
     );
+    const also =
+      message.subtype === "thread_broadcast" && h("div", { class: "only-you" }, "Replied to a thread in this channel");
     const only = message.ephemeral && h("div", { class: "only-you" }, "Only visible to you");
     const node = h(
       "article",
       { class: message.ephemeral ? "message ephemeral" : "message", "aria-label": `${name}, ${clock}`, tabindex: "-1" },
       avatar(authorOf(message), name, isApp),
-      h("div", { class: "message-main" }, only, head, plain, body),
+      h("div", { class: "message-main" }, only, also, head, plain, body),
     );
     node.dataset.ts = message.ts;
     const container = { type: "message", channel, ts: message.ts, ephemeral: Boolean(message.ephemeral) };

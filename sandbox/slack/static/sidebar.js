@@ -20,16 +20,17 @@ export function fillPeople(select, people) {
 /** One conversation of the list, drawn once and then changed in place: a button replaced under the mouse loses its click. */
 function entry(kind) {
   const name = h("span", { class: "name", dir: "auto" });
-  const dot = h("span", { class: "dot" });
+  const bells = h("span", { class: "bells", "aria-hidden": "true" });
   const sign = h("span", { class: "sign", "aria-hidden": "true" }, kind === "dm" ? "◆" : "#");
-  const button = h("button", { type: "button" }, sign, name, dot);
+  const button = h("button", { type: "button" }, sign, name, bells);
   const node = h("li", {}, button);
-  const update = (channel, { current, unread, go }) => {
+  const update = (channel, { current, unread, rung, go }) => {
     name.textContent = channel.name;
-    dot.hidden = !unread;
+    bells.textContent = rung > 0 ? rung : "";
+    bells.hidden = rung === 0;
     button.className = unread ? "place unread" : "place";
     button.ariaCurrent = current ? "page" : null;
-    button.ariaLabel = unread ? `${channel.name} (unread)` : channel.name;
+    button.ariaLabel = rung > 0 ? `${channel.name} (${rung} new)` : channel.name + (unread ? " (unread)" : "");
     button.onclick = go;
   };
   return { node, update };
@@ -46,7 +47,7 @@ export class Places {
     this.#parts = [part("Channels", "channel"), part("Apps", "dm")];
   }
 
-  /** Show these. `at(channel)` gives {current, unread, go}. */
+  /** Show these. `at(channel)` gives {current, unread, rung, go}. */
   show(channels, at) {
     for (const { list, kind } of this.#parts) {
       const found = channels.filter((channel) => channel.kind === kind);
@@ -89,6 +90,11 @@ export class ReadMarks {
   read(channel, ts) {
     this.#seen[channel] = ts;
     sessionStorage.setItem(seenKey(this.#user), JSON.stringify(this.#seen));
+  }
+
+  /** How many of the messages that rang, by ts, are not read yet. */
+  rung(channel, bells) {
+    return bells.filter((ts) => ts > (this.#seen[channel] ?? "")).length;
   }
 
   isUnread(channel, messages) {
