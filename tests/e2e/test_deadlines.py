@@ -21,7 +21,7 @@ async def test_a_request_that_nobody_decides_expires_on_the_card_and_in_the_dm(t
 
         await it.dana.wait_for(lambda: len(it.dana.messages()) == 2, "a word about it")
         await it.card_says("nobody decided in time. Nothing was created.")
-        assert _buttons([*it.cards(), *it.dana.messages()]) == ["Ask again"]
+        assert _buttons([*it.cards(), *it.dana.messages()]) == ["Request again"]
 
         await it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve")
         await it.erin.see("Nobody decided in time, so this request expired <!date^")

@@ -47,7 +47,7 @@ async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_
                 said = "".join(plain_words(message))
                 for text in (words, "Nothing was changed at Confluent Cloud.", step, call.request_id):
                     assert text in said
-                assert buttons(message) in ([], ["Ask again"])
+                assert buttons(message) in ([], ["Request again"])
         assert len(_calls(it, "POST", KEYS)) == len(cases)
         assert it.our_keys() == []
         assert [line["action"] for line in await it.audit()][-2:] == ["key:create-intended", "request:failed"]

@@ -295,7 +295,7 @@ async def test_a_form_can_be_opened_as_it_was_filled_in_before(tmp_path: Path) -
         await olga.click("Deny", in_channel=APPROVALS_CHANNEL)
         await olga.fill({"Reason": "Not yet"})
         await olga.submit()
-        await it.dana.click("Ask again")
+        await it.dana.click("Request again")
         await _drawn(it, "resource:flink:env-dev001:aws")
         assert _chosen(it, "resource")["text"]["text"] == "Ohio (us-east-2)"
         assert _chosen(it, "lifetime")["text"]["text"] == "90 days"

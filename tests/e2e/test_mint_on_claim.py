@@ -175,7 +175,7 @@ async def test_an_offer_that_nobody_takes_ends_without_a_key(tmp_path: Path) -> 
         offer = it.dana.messages()[-1]
         await later(it, hours=25)
         await it.card_says("Nobody asked for the secret in time.")
-        await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Ask again"], "the button to go")
+        await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
         await it.dana.see("There is no key for orders-dev (orders producer). The newest message says why.")
         assert "deleted" not in words_of(*it.dana.messages())
 
@@ -206,7 +206,7 @@ async def test_a_role_lost_before_the_click_ends_it_with_words(tmp_path: Path) -
             "An approval no longer counts: who gave it has lost the role since. Nothing was changed at Confluent Cloud."
         )
         await it.card_says("Failed")
-        await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Ask again"], "the button to go")
+        await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
         assert creates(it.stage) == 0
 
 
@@ -243,7 +243,7 @@ async def test_a_create_that_confluent_refuses_ends_it_and_says_why(tmp_path: Pa
         await it.dana.click("Show secret")
         await it.dana.see("The key could not be made. The message about it says what happened.")
         await it.card_says("Confluent Cloud refused to make the key")
-        await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Ask again"], "the button to go")
+        await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
         assert it.our_keys() == []
 
 

@@ -210,7 +210,7 @@ async def test_a_denied_request_stays_denied_and_its_reason_is_read(tmp_path: Pa
         await it.card_says("Denied by")
         await it.dana.see("for orders-dev was denied")
         await it.dana.see("Use the shared key of the orders team.")
-        assert buttons(it.cards()[-1], *it.dana.messages()) == ["Ask again"]
+        assert buttons(it.cards()[-1], *it.dana.messages()) == ["Request again"]
 
         olga = it.person("U0OLGA")
         await it.press("U0OLGA", APPROVALS_CHANNEL, card, "Approve")

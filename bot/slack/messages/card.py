@@ -86,7 +86,7 @@ def outcome(request: Request) -> tuple[list[Block], str]:
     if isinstance(request, Failed) and request.offer_account:
         blocks.append(actions(button("Use a service account", ids.USE_ACCOUNT, ask.id, "primary")))
     elif isinstance(request, Denied | Expired | Failed) and ask.operation is Operation.CREATE:
-        blocks.append(actions(button("Ask again", ids.ASK_AGAIN, ask.id)))
+        blocks.append(actions(button("Request again", ids.ASK_AGAIN, ask.id)))
     elif isinstance(request, Denied | Expired | Failed) and ask.key is not None:
         blocks.append(lines(["You can ask again with ", Code(f"/apikey show {ask.key.id}"), "."]))
     return blocks, f"Your request {in_a_line(wish(ask))} {ended}"
