@@ -227,6 +227,6 @@ class ListenerContext:
 
 
 _STORE_AWAY = (
-    "Latchkey's store did not answer in time, so it is not certain that your click counts. "
-    "Look again in a minute: if nothing has changed by then, try again."
+    "Latchkey's store didn't answer in time, so your click may or may not have counted. "
+    "Wait a minute. If nothing has changed, try again."
 )

@@ -11,14 +11,14 @@ from bot.slack.api.client import Replies
 log = logging.getLogger("latchkey.handlers")
 
 _UNDELIVERABLE = {
-    "expired_trigger_id": "That took too long for Slack, so no window opened. Nothing was changed. Please try again.",
-    "exchanged_trigger_id": "Slack opened a window for this click already. Nothing was changed.",
-    "invalid_trigger_id": "Slack did not accept this click any more. Nothing was changed. Please try again.",
+    "expired_trigger_id": "Slack timed out before the form could open. Nothing was changed. Try again.",
+    "exchanged_trigger_id": "Slack already opened a window for this click. Nothing was changed.",
+    "invalid_trigger_id": "Slack no longer accepted this click. Nothing was changed. Try again.",
     "push_limit_reached": "Too many windows are open. Nothing was changed. Close one and try again.",
 }
 _UNEXPECTED = (
-    "Something went wrong inside Latchkey, and it is logged. Nothing that you did is half done: "
-    "`/apikey requests` shows where your requests stand. Please try again."
+    "Something went wrong inside Latchkey, and the error was logged. Nothing is half done: "
+    "`/apikey requests` shows where your requests stand. Try again."
 )
 
 
@@ -28,7 +28,7 @@ def tell(error: Exception) -> str:
         case TokenRefused():
             return error.tell
         case Undeliverable():
-            return _UNDELIVERABLE.get(error.reason, f"{error.tell} Nothing was changed. Please try again.")
+            return _UNDELIVERABLE.get(error.reason, f"{error.tell} Nothing was changed. Try again.")
         case LatchkeyError():
             return error.tell
         case _:

@@ -24,5 +24,5 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     @app.view(ids.KEEP)
     async def kept(ack: AsyncAck, body: Body) -> None:
         key, at = digest.kept_key(read.metadata(body))
-        reader = "whoever looks at this key later"
+        reader = "people who review this key later"
         await context.reason(ack, body, reader, lambda why: Keep(key, why, at), "Keep this API key")

@@ -32,7 +32,7 @@ async def _configure(context: ListenerContext, opening: Opening, value: str, req
     asker = stored.value.ask.requester
     person = await context.directory.identify(opening.by, opening.team)
     if person.slack != asker.slack or person.principal != asker.principal:
-        raise Refused("This key is for the person who asked for it, and for nobody else. Nothing was changed.")
+        raise Refused("Only the person who requested this key can do this. Nothing was changed.")
     key, resource = _key(stored.value, attempt), stored.value.ask.resource
     blocks = snippets.drawn(value, key.id, resource, await _endpoints(context, stored.value, resource))
     await context.replies.send(opening.by, opening.reply, "A client configuration for your API key", blocks)
@@ -56,4 +56,4 @@ async def _endpoints(context: ListenerContext, request: Request, resource: Resou
     return found[1] if found else Endpoints("", "")
 
 
-_GONE = "This choice belongs to a key that is no longer there. Nothing was changed. `/apikey list` shows your keys."
+_GONE = "This menu is for a key that no longer exists. Nothing was changed. `/apikey list` shows your keys."

@@ -13,7 +13,7 @@ from bot.domain.keys import MyAccount, Operation, Principal
 from bot.domain.policy import CHANGES, Policy, Rule
 from bot.domain.requests import Approval, Ask, Terms
 
-NO_LINE = "The policy lets only people approve whom its `people:` list names, and you are not in it."
+NO_LINE = "Only people listed under `people:` in the policy can approve, and you aren't listed."
 NAMED = 5
 """How many of somebody's roles a refusal names."""
 
@@ -62,7 +62,7 @@ def decide(
     target = Target(ask.owner, ask.resource)
     rule = policy.rule(ask.operation, target)
     if rule is None:
-        return Forbidden("no rule matches", "No rule of the policy allows this.")
+        return Forbidden("no rule matches", "The policy has no rule that allows this.")
     if (reason := _never(rule, ask, requester)) is not None:
         return Forbidden(rule.name, reason)
     terms = _held_to(shown, rule.terms(policy.table), ask)
@@ -80,13 +80,13 @@ def decide(
 def refusal(ask: Ask, approver: HeldRoles) -> str | None:
     """Why this person may not approve or deny this ask: a sentence for that person; None when they may."""
     if approver.person.is_same_as(ask.requester):
-        return "You asked for this key, so someone else has to decide."
+        return "This is your own request, so someone else has to approve it."
     target = Target(ask.owner, ask.resource)
     if lacks_only_the_account(approver, target):
-        takes = f"that takes {approver.table.account_makers()}, and you hold {_held(approver)}"
-        return f"Your Confluent roles cover this key, but make no service account for it ({takes})."
+        takes = f"that needs {approver.table.account_makers()}, and you have {_held(approver)}"
+        return f"Your Confluent roles cover this key, but don't let you create its service account ({takes})."
     if authority(approver, target) is None:
-        return f"Your Confluent roles do not cover this key (you hold {_held(approver)})."
+        return f"Your Confluent roles don't cover this key (you have {_held(approver)})."
     return NO_LINE if _lacks_line(approver) else None
 
 
@@ -131,15 +131,15 @@ def _never(rule: Rule, ask: Ask, requester: HeldRoles) -> str | None:
     if rule.forbid:
         return rule.forbid
     if not person.is_same_as(ask.requester) or person.principal != ask.requester.principal:
-        return "The requester is now matched to another Confluent user."
+        return "The requester is now matched to a different Confluent user."
     if isinstance(ask.owner, MyAccount):
         if ask.operation in CHANGES:  # keys that exist can be edited and deleted, whoever may have new ones
             return None
         if ask.owner.id != person.principal:
-            more = ", or makes them live longer" if ask.operation is Operation.EXTEND else ""
-            return f"Nobody makes keys for another person's account{more}."
+            more = " or extended" if ask.operation is Operation.EXTEND else ""
+            return f"Keys for another person's account can't be created{more}."
         if not rule.user_keys:
-            return "Keys of people's own accounts are switched off here. Use a service account."
+            return "Personal keys are turned off here. Use a service account."
     return None
 
 
@@ -150,11 +150,11 @@ def _owns(requester: HeldRoles, ask: Ask) -> bool:
 def _no_authority(requester: HeldRoles, target: Target) -> str:
     """Why the requester alone is not enough."""
     if authority(requester, target) is not None:
-        return f"This rule needs no approval, but not from everyone. {NO_LINE}"
+        return f"This rule needs no approval, but it isn't for everyone. {NO_LINE}"
     if lacks_only_the_account(requester, target):
         who = requester.table.account_makers()
-        return f"This rule needs no approval, but only from somebody who may make service accounts too: {who}."
-    return "This rule needs no approval, but only from somebody who manages such keys."
+        return f"This rule needs no approval, but only for people who can also create service accounts: {who}."
+    return "This rule needs no approval, but only for people who manage such keys."
 
 
 def _count(terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> Verdict:

@@ -76,7 +76,9 @@ class Occupied(LatchkeyError):
     code = "occupied"
 
     def __init__(self, requests: Sequence[RequestId], *, is_alike: bool) -> None:
-        super().__init__("You already have an open request for this." if is_alike else "You have too many requests.")
+        super().__init__(
+            "You already have an open request for this." if is_alike else "You have too many open requests."
+        )
         self.requests = requests
         self.is_alike = is_alike
 
@@ -165,7 +167,7 @@ class Undeliverable(LatchkeyError):
 
     def __init__(self, reason: str, *, lasting: bool) -> None:
         """`lasting`: trying again will not help until a person changes something."""
-        super().__init__(f"Slack did not take the message ({reason}).")
+        super().__init__(f"Slack didn't accept the message ({reason}).")
         self.reason = reason
         self.lasting = lasting
 

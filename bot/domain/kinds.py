@@ -155,7 +155,7 @@ class KindRow:
     def gone(self) -> str:
         """What the form says when Confluent does not have the chosen resource."""
         if self.is_wide:
-            return "Confluent does not offer this any more."
+            return "Confluent no longer offers this."
         if self.is_regional:
             return f"Confluent does not offer {self.label} in this region any more. Choose another one."
         return f"This {self.short or self.noun} no longer exists in that environment. Choose another one."

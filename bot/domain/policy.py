@@ -173,7 +173,7 @@ def built_in(defaults: Rule) -> tuple[Rule, ...]:
     return (
         _named(defaults, "two approvals for keys that open the organization", Match(MAKES, wide), two),
         _named(defaults, f"{_approvals(defaults.approvals)} for every new key", Match(MAKES), defaults.approvals),
-        _named(defaults, "whoever manages a key may edit and delete it", Match(CHANGES), 0),
+        _named(defaults, "people who manage a key can edit and delete it", Match(CHANGES), 0),
     )
 
 

@@ -146,7 +146,7 @@ class Dispatcher:
                 "Not done", f"Latchkey couldn't act on your click of {when(click.at)} in time. {_LOOK}", click
             )
         if isinstance(click.deed, _DECISIONS) and await self._has_newer(click.deed, click):
-            return TextPage("Not done", "You decided about this request again since. Your newer click counts.")
+            return TextPage("Not done", "You've decided on this request since. Your later decision counts.")
         return await self._answer(click)
 
     async def _has_newer(self, deed: commands.Approve | commands.Deny, click: Click) -> bool:
@@ -221,7 +221,7 @@ class Dispatcher:
         if isinstance(click.deed, commands.Anyway):
             held = await self.inbox.get(click.deed.click)
             if held is None or (held.by, held.team) != (click.by, click.team):
-                raise NotFound("This page is too old. Nothing was sent. Start again.")
+                raise NotFound("This page has expired. Nothing was sent. Start again.")
             click = replace(held, anyway=True, at=click.at, reply=click.reply)
         (row,) = (each for each in self.rows if each.command is type(click.deed))
         if await self._is_sent(row, click):
@@ -323,13 +323,16 @@ def _apology(title: str, text: str, click: Click) -> TextPage:
 
 
 _DECISIONS = commands.Approve | commands.Deny
-_SLOW = "That took too long: Confluent Cloud or Slack is slow to answer."
-_LOOK = "See where things stand with `/apikey requests`, then try again."
-_NEEDS_YOU = "Nothing was sent: something changed meanwhile. The open form says what; if you closed it, start again."
+_SLOW = "That took too long: Confluent Cloud or Slack is responding slowly."
+_LOOK = "Check `/apikey requests`, then try again."
+_NEEDS_YOU = (
+    "Something changed in the meantime, so nothing was sent. The open form says what. If you closed it, start again."
+)
 
 
 def _broken(click: Click) -> str:
     return (
-        "Something went wrong inside Latchkey. It is not certain whether anything was changed: `/apikey requests` "
-        f"tells. If it happens again, give your Latchkey administrator this reference: `{click.id}`."
+        "Something went wrong inside Latchkey, and it's unclear whether anything was changed. Check "
+        "`/apikey requests`. If it happens again, give your Latchkey administrator this reference: "
+        f"`{click.id}`."
     )

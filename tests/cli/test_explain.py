@@ -53,7 +53,7 @@ Who could approve (5 people):
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
 Have the role and still cannot approve:
   Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin of dev (env-dev001) (the policy gives it to U0GUS)
-      Guests of this Slack workspace can neither ask for keys nor decide about them.
+      Guests can't request or approve keys. Ask a member of this workspace to request the key.
 """)  # noqa: E501 -- as it is printed
 
 
@@ -177,7 +177,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
                 "source": "mapping",
                 "mapping": "U0GUS",
                 "new_account": None,
-                "reason": "Guests of this Slack workspace can neither ask for keys nor decide about them.",
+                "reason": "Guests can't request or approve keys. Ask a member of this workspace to request the key.",
             }
         ]
     )
@@ -193,10 +193,10 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         (1, "needs 5 approvals, and only 2 people could approve", (*NEW, "--kind", "cloud")),
         (1, "needs 5 approvals, and only 1 person could approve",
          (*NEW, "--kind", "cloud", "--user", "olga@acme.example")),
-        (1, "forbidden. Nobody makes keys for another person's account.", (*MY_DEV, "--owner", "u-mona01")),
-        (1, "forbidden. Nobody makes keys for another person's account.",
+        (1, "forbidden. Keys for another person's account can't be created.", (*MY_DEV, "--owner", "u-mona01")),
+        (1, "forbidden. Keys for another person's account can't be created.",
          (*MY_DEV, "--owner", "u-mona01", "--operation", "rotate")),
-        (1, "forbidden. Nobody makes keys for another person's account, or makes them live longer.",
+        (1, "forbidden. Keys for another person's account can't be created or extended.",
          (*MY_DEV, "--owner", "u-mona01", "--operation", "extend")),
         (0, "needs 2 approvals", (*PROD, "--operation", "rotate")),
         (0, "needs 2 approvals", (*PROD, "--operation", "extend")),
@@ -204,13 +204,13 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         (0, "needs 1 approval", (*PROD, "--operation", "delete")),
         (0, "allowed, without anybody's approval", (*PROD, "--operation", "delete", "--user", "pavel@acme.example")),
         (0, "allowed, without anybody's approval", (*MY_DEV, "--operation", "delete", "--user", "pavel@acme.example")),
-        (1, "forbidden. This rule needs no approval, but only from somebody who manages such keys.",
+        (1, "forbidden. This rule needs no approval, but only for people who manage such keys.",
          (*MY_DEV, "--user", "pavel@acme.example")),
-        (1, "forbidden. Several Confluent Cloud users (u-tess01, u-tess02) have the e-mail address tess@acme.example",
+        (1, "forbidden. Several Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example",
          (*DEV, "--user", "Tess@acme.example")),
-        (1, "forbidden. Nobody in the Slack workspace has the e-mail address of this Confluent user.",
+        (1, "forbidden. No one in this Slack workspace has this Confluent user's email address.",
          (*DEV, "--user", "lee@acme.example")),
-        (1, "forbidden. Guests of this Slack workspace", (*DEV, "--user", "gus@contractor.example")),
+        (1, "forbidden. Guests can't request or approve keys", (*DEV, "--user", "gus@contractor.example")),
     ],
 )  # fmt: skip
 def test_the_decision_and_its_exit_code(
@@ -243,8 +243,8 @@ def decided(kind: Kind, operation: Operation, owner: str) -> str:
     if operation in {Operation.EDIT, Operation.DELETE}:
         return "allowed, without anybody's approval" if owner == "me" else "needs 1 approval"
     if owner == "u-mona01":
-        lengthened = ", or makes them live longer" if operation is Operation.EXTEND else ""
-        return f"forbidden. Nobody makes keys for another person's account{lengthened}."
+        lengthened = " or extended" if operation is Operation.EXTEND else ""
+        return f"forbidden. Keys for another person's account can't be created{lengthened}."
     return "needs 2 approvals" if kind in FAR_REACHING else "needs 1 approval"
 
 
@@ -282,7 +282,7 @@ Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to delete a Kafka
   owner   orders-service (sa-orders)
 
 Decision: needs 1 approval
-Rule:     "whoever manages a key may edit and delete it"
+Rule:     "people who manage a key can edit and delete it"
           1 approval within 1 day, asked for in C0APPROVE
           (none from who manages such a key, or owns it)\
 """)
@@ -354,7 +354,7 @@ def test_who_has_the_role_and_still_cannot_approve_is_told_apart(org: Path, poli
 
     assert "Gus" not in listed.stdout
     assert "Gus Freelance" in listed.stderr
-    assert "Guests of this Slack workspace can neither ask for keys nor decide about them." in listed.stderr
+    assert "Guests can't request or approve keys. Ask a member of this workspace to request the key." in listed.stderr
 
 
 def test_members_of_a_mapped_group_can_approve(org: Path, policy: Path) -> None:
@@ -372,7 +372,7 @@ def test_members_of_a_mapped_group_can_approve(org: Path, policy: Path) -> None:
 @pytest.mark.parametrize(
     ("complaint", "asked"),
     [
-        ("There is nobody with the e-mail address or the id no@acme.example.", (*DEV, "--user", "no@acme.example")),
+        ("No one has the email address or ID no@acme.example.", (*DEV, "--user", "no@acme.example")),
         ("There is no kafka resource lkc-nosuch in env-dev001, env-prod01.", (*KAFKA, "lkc-nosuch")),
         ("There is no kafka resource lkc-dev001 in env-prod01.", (*DEV, "--environment", "env-prod01")),
         ("There is no environment env-nosuch", (*DEV, "--environment", "env-nosuch")),
@@ -446,7 +446,7 @@ async def test_without_a_snapshot_it_asks_slack_and_confluent(org: Path, policy:
 
     assert (live.code, live.out, live.err) == (0, offline.out, "")
     assert nobody.code == 1
-    assert "No Confluent Cloud user has the e-mail address nora@acme.example" in nobody.out
+    assert "No Confluent Cloud user has your Slack email (nora@acme.example)" in nobody.out
 
 
 async def test_a_slack_that_does_not_answer_is_2(tmp_path: Path) -> None:
@@ -465,7 +465,7 @@ def test_a_key_of_latchkeys_own_account_is_forbidden_whoever_asks(org: Path, pol
     result = run(org, "explain", *asked, "--policy", str(policy))
 
     assert result.exit_code == 1
-    assert "Nobody gets keys of the account of Latchkey itself." in result.stdout
+    assert "Keys for Latchkey's own account can't be requested." in result.stdout
 
 
 def test_t26_who_is_somebody_by_the_policy_is_said_to_be(org: Path, tmp_path: Path) -> None:
@@ -495,4 +495,4 @@ def test_t23_who_has_no_line_in_people_cannot_approve(org: Path, tmp_path: Path)
         "Olga Lindqvist <olga@acme.example> (u-olga01, says the policy file, Slack U0OLGA): "
         "OrganizationAdmin of the organization\n"
     )
-    assert "and this person is not in it." in result.stderr
+    assert "and this person isn't listed." in result.stderr

@@ -234,7 +234,7 @@ def test_nobody_makes_a_key_for_another_person_whatever_their_role(role: str, ta
                 helpers = [yes(ask, person, ORG_ADMIN) for person in (ERIN, FEMI)]
                 verdict = decide(policy_of(a_rule(approvals)), ask, requester, helpers)
                 assert isinstance(verdict, Forbidden)
-                assert verdict.reason.startswith("Nobody makes keys for another person's account")
+                assert verdict.reason.startswith("Keys for another person's account can't be created")
 
 
 @pytest.mark.parametrize("operation", CHANGING)
@@ -326,7 +326,7 @@ def test_t26_who_is_somebody_by_the_policy_and_who_is_by_the_address_never_both_
 
     assert missing(decide(policy_of(a_rule(2)), ask, NOBODY, both)) == 1
     mine = replace(ask, requester=by_policy)
-    assert refusal(mine, holding(ERIN, ENV_ADMIN)) == "You asked for this key, so someone else has to decide."
+    assert refusal(mine, holding(ERIN, ENV_ADMIN)) == "This is your own request, so someone else has to approve it."
 
 
 def test_t26_how_its_requester_was_matched_makes_no_other_request() -> None:
@@ -344,7 +344,7 @@ def test_who_shares_anything_with_the_requester_approves_nothing(shared: dict[st
     ask, double = ask_for(), replace(ERIN, **shared)
 
     assert missing(decide(policy_of(a_rule()), ask, NOBODY, [yes(ask, double, ORG_ADMIN)])) == 1
-    assert refusal(ask, holding(double, ORG_ADMIN)) == "You asked for this key, so someone else has to decide."
+    assert refusal(ask, holding(double, ORG_ADMIN)) == "This is your own request, so someone else has to approve it."
 
 
 def test_an_address_that_slack_does_not_tell_makes_nobody_the_same_person() -> None:
@@ -402,7 +402,7 @@ def test_a_request_ends_with_the_person_who_asked(requester: Person) -> None:
     verdict = decide(policy_of(a_rule()), ask, holding(requester, ORG_ADMIN), [yes(ask, FEMI, ORG_ADMIN)])
 
     assert isinstance(verdict, Forbidden)
-    assert verdict.reason == "The requester is now matched to another Confluent user."
+    assert verdict.reason == "The requester is now matched to a different Confluent user."
 
 
 # --- what a person is told --------------------------------------------------------------------------------------------
@@ -414,10 +414,10 @@ def test_who_may_decide_is_refused_nothing() -> None:
 
 
 def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
-    assert refusal(ask_for(), holding(ERIN)) == "Your Confluent roles do not cover this key (you hold no role)."
+    assert refusal(ask_for(), holding(ERIN)) == "Your Confluent roles don't cover this key (you have no role)."
     held = (("Operator", crn()), ("EnvironmentAdmin", crn("environment=env-2")))
     assert refusal(ask_for(), holding(ERIN, *held)) == (
-        "Your Confluent roles do not cover this key (you hold EnvironmentAdmin of env-2, Operator of the organization)."
+        "Your Confluent roles don't cover this key (you have EnvironmentAdmin of env-2, Operator of the organization)."
     )
 
 
@@ -425,11 +425,11 @@ def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> N
     ask, account_admin = ask_for(NEW), ("AccountAdmin", crn())
 
     assert refusal(ask, holding(ERIN, ENV_ADMIN)) == (
-        "Your Confluent roles cover this key, but make no service account for it "
-        "(that takes AccountAdmin or OrganizationAdmin, and you hold EnvironmentAdmin of env-dev001)."
+        "Your Confluent roles cover this key, but don't let you create its service account "
+        "(that needs AccountAdmin or OrganizationAdmin, and you have EnvironmentAdmin of env-dev001)."
     )
     assert refusal(ask, holding(ERIN, account_admin)) == (
-        "Your Confluent roles do not cover this key (you hold AccountAdmin of the organization)."
+        "Your Confluent roles don't cover this key (you have AccountAdmin of the organization)."
     )
     assert refusal(ask, holding(ERIN, ENV_ADMIN, account_admin)) is None
 
@@ -438,7 +438,7 @@ def test_who_would_need_no_approval_is_told_which_role_makes_the_service_account
     verdict = decide(policy_of(a_rule(0)), ask_for(NEW), holding(DANA, ENV_ADMIN))
 
     assert isinstance(verdict, Forbidden)
-    assert "make service accounts too: AccountAdmin or OrganizationAdmin." in verdict.reason
+    assert "create service accounts: AccountAdmin or OrganizationAdmin." in verdict.reason
 
 
 def test_the_policy_says_which_roles_make_service_accounts() -> None:
@@ -446,12 +446,12 @@ def test_the_policy_says_which_roles_make_service_accounts() -> None:
 
     assert refusal(ask, holding(ERIN, ENV_ADMIN, table=own)) is None
     assert refusal(ask, holding(ERIN, ENV_ADMIN, table=replace(own, creates_accounts=frozenset()))) == (
-        "Your Confluent roles cover this key, but make no service account for it "
-        "(that takes no role, and you hold EnvironmentAdmin of env-dev001)."
+        "Your Confluent roles cover this key, but don't let you create its service account "
+        "(that needs no role, and you have EnvironmentAdmin of env-dev001)."
     )
     told = refusal(ask, holding(ERIN, ORG_ADMIN, table=own))
     assert told is not None
-    assert "that takes EnvironmentAdmin, and" in told
+    assert "that needs EnvironmentAdmin, and" in told
 
 
 def test_each_of_two_bindings_says_what_it_adds() -> None:

@@ -210,10 +210,10 @@ def test_long_answers_are_cut() -> None:
 
 
 def test_what_cannot_be_looked_at_is_said_at_once() -> None:
-    probe = unreachable(begin(Kind.KAFKA, MADE), MADE + MINUTE, "Confluent names no address for it")
+    probe = unreachable(begin(Kind.KAFKA, MADE), MADE + MINUTE, "Confluent gives no address for it")
 
     assert (probe.verdict, probe.at, probe.next_at) == ("unreachable", MADE + MINUTE, None)
-    assert probe.last == "Confluent names no address for it"
+    assert probe.last == "Confluent gives no address for it"
 
 
 def test_a_look_that_nobody_can_take_any_more_leaves_what_is_known() -> None:

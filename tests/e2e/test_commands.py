@@ -54,10 +54,10 @@ async def test_whoami_names_the_confluent_user_and_what_each_role_lets_approve(t
 @pytest.mark.parametrize(
     ("user", "reason"),
     [
-        ("U0NORA", "No Confluent Cloud user has the e-mail address nora@acme.example"),
-        ("U0TESS", "Several Confluent Cloud users (u-tess01, u-tess02) have the e-mail address tess@acme.example"),
+        ("U0NORA", "No Confluent Cloud user has your Slack email (nora@acme.example)"),
+        ("U0TESS", "Several Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example"),
         ("U0VERA", "Slack has no confirmed email address for you"),
-        ("U0GUS", "Guests of this Slack workspace can neither ask for keys nor decide about them."),
+        ("U0GUS", "Guests can't request or approve keys. Ask a member of this workspace to request the key."),
     ],
 )
 async def test_who_can_have_no_keys_reads_why_instead_of_a_form(tmp_path: Path, user: str, reason: str) -> None:
@@ -132,13 +132,13 @@ async def test_an_unknown_button_and_an_unknown_modal_are_answered(tmp_path: Pat
         card = it.cards()[-1]
 
         await it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve", action_id="card:endorse")
-        await it.erin.see("This button is from an older Latchkey")
+        await it.erin.see("This button is from an older version of Latchkey")
 
         await it.dana.command("/apikey create")
         await it.dana.wait_for(lambda: it.dana.modal, "the form")
         it.dana.front()["callback_id"] = "form-of-last-year"
         await it.submit_past_the_client()
-        assert "This button is from an older Latchkey" in str(it.dana.front())
+        assert "This button is from an older version of Latchkey" in str(it.dana.front())
         assert it.dana.notices == it.erin.notices == []
 
 
@@ -147,7 +147,7 @@ async def test_a_key_of_ones_own_account_is_made_after_a_word_of_advice(tmp_path
         await _ask_for_own(it)
         await it.dana.see("Keys of your own account are for development and testing")
         await it.dana.submit()
-        await it.dana.see("Your request is on its way.")
+        await it.dana.see("Request sent.")
 
         await it.card_says("u-dana01")
         await it.approve()

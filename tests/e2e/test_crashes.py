@@ -139,7 +139,7 @@ async def test_killed_while_the_secret_was_on_its_way_the_key_is_deleted_and_can
 
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
-            await in_time(it, it.dana, "cannot tell whether the secret was seen.")
+            await in_time(it, it.dana, "can't tell whether you saw it.")
             await in_time(it, it.dana, f"Key {lost} was deleted")
             assert it.our_keys() == []
 
@@ -170,7 +170,7 @@ async def test_a_click_that_was_answered_outlives_the_process_that_answered_it(t
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
             await in_time(it, it.dana, "is there.")
-            await it.erin.see("Approved. Latchkey makes the key now")
+            await it.erin.see("Approved. Latchkey is creating the key")
             await take_secret(it)
             lines = await audit_of(it.stage)
 
@@ -215,7 +215,7 @@ async def test_a_click_to_show_the_secret_that_waited_too_long_shows_nothing(tmp
         it.advance(minutes=5)
 
         async with bot_of(it.stage):
-            await it.dana.see("so it shows nothing now.")
+            await it.dana.see("Latchkey was restarting when you clicked.")
             await take_secret(it)
 
 

@@ -187,7 +187,7 @@ async def test_killed_while_the_overlap_was_made_longer_the_old_key_goes_when_it
         await it.dana.click("Show secret")
         await it.dana.see(f"The old key {LAPTOP} still works.")
         await here.killed(lambda: it.dana.click("Keep a day longer"), "slack before", "users.info")
-        await in_time(it, it.dana, "The old key lives until")
+        await in_time(it, it.dana, "The old key is kept until")
 
         it.advance(hours=47)
         await in_time(it, it.dana, f"The old key {LAPTOP} still works.")
@@ -247,7 +247,7 @@ async def test_killed_around_an_extension_the_key_is_extended_once(tmp_path: Pat
         it = here.it
         it.stage.faults.expires_at = "ignored"  # or Confluent's end is the longest that it can be extended to
         assert "Send request" in await review(it.dana, Wish(OWN, name="short", lifetime="7 days"))
-        await sent(it.dana, "No approval is needed.")
+        await sent(it.dana, "No approval needed.")
         await it.dana.see("is there.")
         await it.dana.click("Show secret")
         await it.dana.see("API secret:")

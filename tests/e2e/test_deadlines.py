@@ -99,7 +99,7 @@ async def test_a_key_is_replaced_while_the_approval_is_fresh_and_not_after(tmp_p
         await it.dana.see("API secret:")
 
         await it.dana.click("Replace key", in_channel=it.dana.dm)
-        await it.dana.see("Latchkey writes to you when it is there.")
+        await it.dana.see("Latchkey will message you when it's ready.")
         await it.dana.see("An earlier key for ")
         second = await it.key_is_there()
         assert second != first
@@ -112,7 +112,7 @@ async def test_a_key_is_replaced_while_the_approval_is_fresh_and_not_after(tmp_p
         it.advance(hours=25)
         (message,) = (each for each in it.dana.messages() if "Replace key" in str(each))
         await it.press("U0DANA", it.dana.dm, message, "Replace key")
-        await it.dana.see("so this key stays as it is. Ask for a new one with `/apikey create`.")
+        await it.dana.see("so this key is unchanged. Request a new one with `/apikey create`.")
         assert it.our_keys() == [second]
 
 

@@ -87,7 +87,7 @@ async def confluent_ends_it(it: Play, key: str, end: datetime) -> None:
     assert buttons_of(reminders(it, key)[-1]) == ["Rotate", "Delete API key"]
 
     await later(it, seconds=(end - it.stage.clock.now()).total_seconds() + 60)
-    await reads(it, it.dana, "It expired at Confluent Cloud.")
+    await reads(it, it.dana, "It expired in Confluent Cloud.")
     assert key not in await listed(it.dana)
     assert key not in live(it)
     assert "any more: it expired." in await page_of(it.dana, key)
@@ -103,7 +103,7 @@ async def latchkey_ends_it(it: Play, key: str, end: datetime) -> None:
     await reads(it, it.dana, key, "Its lifetime is over.")
     await it.until(lambda: key not in live(it), "the deletion")
     assert "any more: it was deleted." in await page_of(it.dana, key)
-    assert "expired at Confluent Cloud" not in says(it.dana.messages())
+    assert "expired in Confluent Cloud" not in says(it.dana.messages())
 
 
 async def ends(it: Play, key: str, end: datetime) -> None:
@@ -129,7 +129,7 @@ async def extend(it: Play, key: str, reason: str) -> list[str]:
     await page(it.dana, title="Extend API key")
     options = await it.dana.options("lasts")
     await it.dana.fill({"Reason": reason})
-    await sent(it.dana, "Your request is on its way.")
+    await sent(it.dana, "Request sent.")
     await it.card_says(reason)
     await it.erin.click("Approve", beside=reason, in_channel=APPROVALS_CHANNEL)
     await it.until(lambda: extensions() > before, "that it worked")

@@ -26,13 +26,13 @@ def _no_pauses() -> Generator[None]:
 
 
 async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_approvers(tmp_path: Path) -> None:
-    quota = ("Your organization is currently limited to 1000 API keys", "A quota is used up.")
+    quota = ("Your organization is currently limited to 1000 API keys", "A Confluent quota is full.")
     cases = {
-        "400": (quota[0], "A quota may be used up: then delete a key that nobody needs."),
+        "400": (quota[0], "A Confluent quota may be full. If so, delete an unused key."),
         "402": quota,
         "403": ("Forbidden Access", "Ask your Latchkey administrator: its service account isn't allowed"),
-        "409": ("The API key already exists", "Ask for a new key with /apikey create."),
-        "422": ("The property spec.resource is not valid", "Ask for a new key with /apikey create."),
+        "409": ("The API key already exists", "Request a new key with /apikey create."),
+        "422": ("The property spec.resource is not valid", "Request a new key with /apikey create."),
     }
     async with play(tmp_path) as it:
         for status, (words, step) in cases.items():
@@ -45,7 +45,7 @@ async def test_what_confluent_refuses_is_read_in_its_own_words_by_requester_and_
             call = _calls(it, "POST", KEYS)[-1]
             for message in (it.cards()[-1], *it.dana.messages()[-2:]):
                 said = "".join(plain_words(message))
-                for text in (words, "Nothing was changed at Confluent Cloud.", step, call.request_id):
+                for text in (words, "Nothing was changed in Confluent Cloud.", step, call.request_id):
                     assert text in said
                 assert buttons(message) in ([], ["Request again"])
         assert len(_calls(it, "POST", KEYS)) == len(cases)
@@ -70,7 +70,7 @@ async def test_keys_of_users_that_confluent_refuses_lead_to_a_service_account(tm
         assert await it.audit("key:created") == []
         for message in (it.cards()[-1], *it.dana.messages()[-2:]):
             said = "".join(plain_words(message))
-            for text in ("Nothing was changed at Confluent Cloud.", "Ask for a key of a service account instead"):
+            for text in ("Nothing was changed in Confluent Cloud.", "Request a key for a service account instead"):
                 assert text in said
         assert [each for each in it.dana.messages() if "Show secret" in buttons(each)] == []
 
@@ -131,7 +131,7 @@ async def test_after_five_lost_answers_the_request_fails_and_no_key_is_left(tmp_
         assert len(_calls(it, "POST", KEYS)) == len(_calls(it, "DELETE")) == 5
         await it.dana.see("Latchkey tried 5 times to create the key and got no clear answer from Confluent Cloud.")
         await it.dana.see("No key is left behind.")
-        await it.dana.see("Ask for a new key with /apikey create.")
+        await it.dana.see("Request a new key with /apikey create.")
 
 
 async def test_a_key_that_lands_after_its_attempt_was_given_up_is_swept(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ async def test_an_edit_happens_and_is_told_whatever_becomes_of_its_answer(tmp_pa
             await opened(it.dana, "edit", LAPTOP)
             await it.dana.fill({"Name": f"laptop {number}", "Description": f"number {number}"})
             break_(it, trouble, "edit")
-            await sent(it.dana, "No approval is needed.")
+            await sent(it.dana, "No approval needed.")
             if trouble == LASTING:
                 await reads(it, it.dana, f"laptop {number}", "Latchkey tries again", step=1)
                 assert "Nothing was changed" not in told(it.dana, f"laptop {number}")
@@ -84,7 +84,7 @@ async def test_a_deletion_happens_and_is_told_whatever_becomes_of_its_answer(tmp
             key = another(it, f"spare {number}")
             await ask_to_delete(it, key.id)
             break_(it, trouble, "delete")
-            await sent(it.dana, "No approval is needed.")
+            await sent(it.dana, "No approval needed.")
             if trouble == LASTING:
                 await reads(it, it.dana, f"spare {number}", "Latchkey tries again", step=1)
                 assert key.id in it.stage.organization.api_keys
@@ -172,12 +172,12 @@ async def test_of_a_key_that_goes_in_the_very_moment_it_is_said_that_it_is_gone(
             else {"word": "CONFIRM", "Reason": "It is no longer used"}
         )
         async with held(it.stage.faults.hold_before, verb) as gate:
-            await sent(it.dana, "No approval is needed.")
+            await sent(it.dana, "No approval needed.")
             await reached(gate)
             it.stage.organization.delete_key(LAPTOP)
         if verb == "edit":
-            await it.dana.see(f"The key {LAPTOP} no longer exists at Confluent Cloud.")
-            await it.dana.see("Nothing was changed at Confluent Cloud.")
+            await it.dana.see(f"The key {LAPTOP} no longer exists in Confluent Cloud.")
+            await it.dana.see("Nothing was changed in Confluent Cloud.")
         else:
             await it.dana.see("The key was deleted")
         assert "Forbidden" not in it.dana.describe()
@@ -212,16 +212,16 @@ async def test_of_a_key_of_ours_that_goes_before_its_approval_everybody_is_told(
                 if verb == "edit"
                 else {"word": "CONFIRM", "Reason": "It is no longer used"}
             )
-            await sent(it.dana, "Your request is on its way.")
+            await sent(it.dana, "Request sent.")
             await it.card_says("Approve")
             it.stage.organization.delete_key(key)
             await it.approve()
 
-            gone = "no longer exists" if verb == "edit" else "It was gone already"
+            gone = "no longer exists" if verb == "edit" else "Someone else had already deleted it"
             await it.card_says(gone)
             await it.dana.see(f"Your key {key} for orders-dev ({verb}) is no more.")
             await it.dana.see(
-                "someone else deleted it." if verb == "delete" else "omebody deleted it outside Latchkey."
+                "Someone else had already deleted it." if verb == "delete" else "Someone deleted it outside Latchkey."
             )
 
 
@@ -301,7 +301,7 @@ async def test_an_account_that_goes_before_the_approval_makes_the_request_fail_i
 
         await it.card_says("Failed")
         await it.card_says("is not the id of a user or service account")
-        await it.dana.see("Nothing was changed at Confluent Cloud.")
+        await it.dana.see("Nothing was changed in Confluent Cloud.")
         assert it.our_keys() == []
 
 
@@ -314,7 +314,7 @@ async def test_a_cluster_that_goes_before_the_approval_costs_no_key(tmp_path: Pa
         await it.approve()
 
         await it.card_says("(lkc-dev001) no longer exists.")
-        await it.dana.see("Nothing was changed at Confluent Cloud.")
+        await it.dana.see("Nothing was changed in Confluent Cloud.")
         assert set(it.stage.organization.api_keys) == before
 
 
@@ -332,8 +332,8 @@ async def test_a_quota_that_is_used_up_before_the_approval_is_said_with_what_to_
         approver = it.person("U0OLGA") if verb == "account" else it.erin
         await approver.click("Approve", in_channel=APPROVALS_CHANNEL)
 
-        await it.card_says("A quota is used up.")
-        await it.dana.see("A quota is used up.")
+        await it.card_says("A Confluent quota is full.")
+        await it.dana.see("A Confluent quota is full.")
         assert set(it.stage.organization.api_keys) == before
         assert not accounts(it, "clicks-service")
 
@@ -348,7 +348,7 @@ async def test_a_key_of_a_person_that_confluent_refuses_becomes_one_of_an_accoun
         await it.dana.fill({"Service account": "orders-service"})
         assert await it.dana.submit() == {}
         await it.dana.see("Review your request")
-        await sent(it.dana, "Your request is on its way.")
+        await sent(it.dana, "Request sent.")
         await it.card_says("orders-service")
         await it.card_says("Approve")
         await it.approve()
@@ -373,7 +373,7 @@ async def test_what_slack_does_not_take_at_first_is_told_later(tmp_path: Path, f
                 await reads(it, it.dana, f"The old key {LAPTOP} for orders-dev is deleted.", step=2)
             else:
                 await ask_to_delete(it, new)
-                await sent(it.dana, "No approval is needed.")
+                await sent(it.dana, "No approval needed.")
                 await reads(it, it.dana, "to delete", "The key was deleted", step=2)
                 await reads(it, it.dana, "was withdrawn", f"Key {new} was deleted", step=2)
         assert LAPTOP not in it.stage.organization.api_keys
@@ -426,9 +426,9 @@ async def test_a_double_click_on_a_submit_asks_once(tmp_path: Path, verb: str) -
         await it.dana.fill(typed)
         await asyncio.gather(it.dana.submit(), it.dana.submit())
 
-        said = "Your request is on its way." if verb == "rotate" else "No approval is needed."
+        said = "Request sent." if verb == "rotate" else "No approval needed."
         # The answer to the second delivery may be the last one that Slack applies.
-        await it.dana.wait_for(lambda: it.dana.sees(said) or it.dana.sees("was sent already"), "an answer")
+        await it.dana.wait_for(lambda: it.dana.sees(said) or it.dana.sees("was already sent"), "an answer")
         ended = {"edit": "The key was changed", "delete": "The key was deleted", "rotate": "Needs 1 approval"}[verb]
         await it.dana.see(ended)
         await it.dana.command("/apikey whoami")  # what was clicked before it was carried out by now
@@ -443,7 +443,7 @@ async def test_a_double_click_on_keep_a_day_longer_keeps_it_one_day_longer(tmp_p
     async with two_replicas(tmp_path) as it:
         await rotated(it)
         it.advance(hours=1)
-        longer = "The old key lives until"
+        longer = "The old key is kept until"
         await asyncio.gather(it.dana.click("Keep a day longer"), it.dana.click("Keep a day longer"))
         await it.dana.wait_for(lambda: sum(longer in str(each) for each in it.dana.ephemerals) == 2, "two answers")
         lines = await audit_of(it.stage)
@@ -539,7 +539,7 @@ async def ask_to_rotate(it: Play) -> None:
     """Dana asks for another key in place of her laptop's, as far as the card."""
     await opened(it.dana, "rotate", LAPTOP)
     await it.dana.fill({"Name of the new key": "laptop 2", "Reason": "It leaked"})
-    await sent(it.dana, "Your request is on its way.")
+    await sent(it.dana, "Request sent.")
     await it.erin.wait_for(lambda: it.card_reads("Approve"), "the card")
 
 
@@ -556,7 +556,7 @@ async def rotated(it: Play) -> str:
 async def a_key(it: Play, name: str) -> str:
     """A key of Dana's own that Latchkey made, whose secret she has."""
     assert "Send request" in await review(it.dana, Wish(OWN, name=name))
-    await sent(it.dana, "No approval is needed.")
+    await sent(it.dana, "No approval needed.")
     await it.dana.wait_for(lambda: "Show secret" in buttons_beside(it.dana, f"({name})"), f"the key {name}")
     key = next(id_ for id_ in it.our_keys() if it.stage.organization.api_keys[id_].name == name)
     await it.dana.click("Show secret", beside=f"({name})", in_channel=it.dana.dm)
@@ -569,7 +569,7 @@ async def a_key(it: Play, name: str) -> str:
 def is_told_gone(person: PersonAtClient) -> bool:
     gone = (
         "The key was deleted",
-        "It was gone already: someone else deleted it.",
+        "Someone else had already deleted it.",
         "There is no such key",
         "any more: it was deleted",
         "This key is being deleted.",

@@ -52,7 +52,7 @@ async def test_a_page_that_slack_does_not_show_at_first_is_shown_later(tmp_path:
             await it.until(lambda: it.dana.sees("Review your request"), "the review page", step=2)
             faults.set(fault, 1)
             await it.dana.submit()
-            await it.until(lambda: it.dana.sees("Your request is on its way."), "the end", step=2)
+            await it.until(lambda: it.dana.sees("Request sent."), "the end", step=2)
             await it.dana.close()
             await it.card_says(fault)
             await it.dana.click("Cancel request")  # else the next one would be for the same
@@ -77,16 +77,16 @@ async def test_a_form_that_cannot_open_in_time_is_explained(tmp_path: Path) -> N
     async with play(tmp_path) as it:
         it.stage.slack.faults.expired_trigger = "next"
         await it.dana.command("/apikey create")
-        await it.dana.see("That took too long for Slack, so no window opened. Nothing was changed. Please try again.")
+        await it.dana.see("Slack timed out before the form could open. Nothing was changed. Try again.")
         it.dana.reload()
         it.stage.slack.faults.expired_trigger = "next"
         await it.dana.shortcut("apikey:create")
-        await it.dana.see("That took too long for Slack")
+        await it.dana.see("Slack timed out")
         await it.ask()
 
         it.stage.slack.faults.expired_trigger = "next"
         await it.erin.click("Deny", in_channel=APPROVALS_CHANNEL)
-        await it.erin.see("That took too long for Slack")
+        await it.erin.see("Slack timed out")
         await it.approve()
         await it.key_is_there()
 
@@ -274,7 +274,7 @@ async def test_a_key_that_never_arrived_is_replaced_only_while_the_approval_is_f
 
         it.stage.slack.faults.response_url = "works"
         await it.dana.click("Replace key")
-        await it.dana.see("so no other key is made. Ask for a new one with `/apikey create`.")
+        await it.dana.see("so no other key is created. Request a new one with `/apikey create`.")
         assert it.our_keys() == []
         assert await it.audit("key:replacement-asked") == []
 
@@ -288,7 +288,7 @@ async def test_an_answer_that_its_response_url_does_not_take_comes_another_way(t
             it.dana.reload()
             pavel.reload()
             await pavel.click("Approve", in_channel=APPROVALS_CHANNEL)
-            await pavel.see("Your Confluent roles do not cover this key")
+            await pavel.see("Your Confluent roles don't cover this key")
             known = len(it.dana.messages())
             await it.dana.command("/apikey whoami")
             await it.dana.wait_for(lambda: len(it.dana.messages()) > known, "an answer in the DM")  # noqa: B023 - over before the next one
@@ -317,7 +317,7 @@ async def _lose_the_secret(it: Play, fault: ResponseUrl) -> None:
     it.stage.slack.faults.response_url = fault
     await it.dana.click("Show secret")
 
-    await it.dana.see("Slack did not take the message with the secret.")
+    await it.dana.see("Slack didn't accept the message with the secret.")
     await it.dana.see("you can have another one without a new approval")
     await it.until(lambda: it.our_keys() == [], "the key to go")
     await it.card_says("was deleted")
@@ -341,5 +341,5 @@ async def _send(it: Play, name: str = "orders producer") -> None:
     await it.dana.submit()
     await it.dana.see("Review your request")
     await it.dana.submit()
-    await it.dana.see("Your request is on its way.")
+    await it.dana.see("Request sent.")
     await it.dana.close()

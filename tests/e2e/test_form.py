@@ -273,9 +273,9 @@ async def test_limits_that_cannot_be_read_are_in_nobodys_way(tmp_path: Path, tol
     async with play(tmp_path, policy=ONE_APPROVAL) as it:
         it.stage.faults.set("quotas", told)
         said = await review(it.dana, Wish())
-        assert ("could not be checked" in said) == (told == "refused")
+        assert ("couldn't check" in said) == (told == "refused")
         await it.dana.submit()
-        await it.dana.see("Your request is on its way.")
+        await it.dana.see("Request sent.")
 
 
 async def test_kinds_that_a_rule_forbids_are_refused_on_the_review_page_alone(tmp_path: Path) -> None:

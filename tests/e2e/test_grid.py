@@ -10,7 +10,7 @@ from sandbox.slack.workspace import PLATFORM_GROUP
 from tests.support.play import play
 from tests.support.wishes import IN_DEV, IN_PRODUCTION, OWN_IN_DEV, ask
 
-ELSEWHERE = "This Slack account belongs to another workspace"
+ELSEWHERE = "Your Slack account belongs to another workspace"
 GRETA_IS_KNOWN = """
 version: 1
 channel: C0APPROVE
@@ -94,7 +94,7 @@ async def test_a_user_group_gives_a_role_to_a_member_from_another_workspace_and_
         greta, ivo = it.person("U0GRETA"), it.person("U0IVO")
         card = await ask(it, it.dana, IN_PRODUCTION)
         await greta.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await greta.see("Your Confluent roles do not cover this key")
+        await greta.see("Your Confluent roles don't cover this key")
 
         group.members = ["U0GRETA", "U0IVO"]
         await it.press("U0IVO", APPROVALS_CHANNEL, card, "Approve")
@@ -132,7 +132,7 @@ async def test_nobody_opens_the_form_of_another_persons_request(tmp_path: Path) 
             channel = it.stage.slack.workspace.dm("U0DANA")
             person = it.person(user)
             await it.press(user, channel.id, message, "Request again")
-            await person.see("This form is of another person's request.")
+            await person.see("This is another person's request.")
             assert person.modal is None
         await it.dana.click("Request again")
         await it.dana.wait_for(lambda: it.dana.modal and it.dana.modal["callback_id"] == "form", "the form")

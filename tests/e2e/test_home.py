@@ -131,7 +131,7 @@ async def test_a_confluent_that_fails_hides_no_key_that_latchkey_made(tmp_path: 
         assert it.dana.notices == []
 
 
-@pytest.mark.parametrize(("user", "reason"), [("U0NORA", "No Confluent Cloud user has"), ("U0GUS", "Guests of this")])
+@pytest.mark.parametrize(("user", "reason"), [("U0NORA", "No Confluent Cloud user has"), ("U0GUS", "Guests can't")])
 async def test_who_can_have_no_keys_reads_why_on_home(tmp_path: Path, user: str, reason: str) -> None:
     async with play(tmp_path) as it:
         person = it.person(user)

@@ -135,7 +135,7 @@ async def test_a_key_of_latchkeys_is_rotated_and_extended_from_its_own_page(tmp_
         await it.dana.close()
         await it.dana.click("Extend")
         await page(it.dana, title="Extend API key", says="Expires: ")
-        # Nothing that would end it earlier than it ends now.
+        # Nothing that would make it expire earlier than it ends now.
         assert await it.dana.options("lasts") == ["As long as the rule allows: 30 days", "30 days"]
         await it.dana.fill({"Reason": "The migration takes longer"})
         assert await it.dana.submit() == {}
@@ -301,7 +301,7 @@ async def test_a_confluent_that_fails_is_said_in_the_modal(tmp_path: Path) -> No
         assert it.dana.notices == []
 
 
-@pytest.mark.parametrize(("user", "reason"), [("U0NORA", "No Confluent Cloud user has"), ("U0GUS", "Guests of this")])
+@pytest.mark.parametrize(("user", "reason"), [("U0NORA", "No Confluent Cloud user has"), ("U0GUS", "Guests can't")])
 async def test_who_can_have_no_keys_reads_why(tmp_path: Path, user: str, reason: str) -> None:
     async with play(tmp_path) as it:
         person = it.person(user)

@@ -48,7 +48,7 @@ async def stored_secrets(it: Play) -> list[bytes]:
 async def test_nothing_is_made_before_the_click_and_its_secret_is_stored_nowhere(tmp_path: Path) -> None:
     async with play(tmp_path, policy=ON_CLAIM) as it:
         await offered(it)
-        await it.erin.see("Approved. The key is made when <@U0DANA> asks for its secret.")
+        await it.erin.see("Approved. The key is created when <@U0DANA> selects Show secret.")
         await it.card_says("The key is made when the requester asks for its secret, until ")
         assert creates(it.stage) == 0
 
@@ -101,7 +101,7 @@ async def test_a_lost_answer_leaves_no_orphan_and_the_next_click_works(tmp_path:
         before = set(it.stage.organization.secrets_issued)
         it.stage.faults.answer_lost = "next create"
         await it.dana.click("Show secret")
-        await it.dana.see("The key could not be made. The message about it says what happened.")
+        await it.dana.see("The key couldn't be created. The message about it says what happened.")
         (orphan,) = set(it.stage.organization.secrets_issued) - before
         await it.until(lambda: buttons(*it.dana.messages()) == [], "the offer to wait")
         await it.until(lambda: buttons(*it.dana.messages()) == ["Show secret"], "a new offer", step=6)
@@ -122,7 +122,7 @@ async def test_a_create_that_arrives_after_it_was_given_up_leaves_no_second_key(
         assert it.our_keys() == []
 
         gate.opened.set()  # the click is still there, but it was for the offer that was given up
-        await it.dana.see("This button belongs to an earlier key.")
+        await it.dana.see("This button is for an earlier key.")
         await it.dana.click("Show secret")
         await it.dana.see("the secret was shown to you")
         await it.until(lambda: creates(it.stage) == 2 and len(it.our_keys()) == 1, "the late key to go")
@@ -141,7 +141,7 @@ async def test_a_create_that_arrives_when_nobody_waits_for_it_any_more_is_delete
         it.advance(minutes=2)
 
         gate.opened.set()
-        await it.dana.see("This button belongs to an earlier key.")
+        await it.dana.see("This button is for an earlier key.")
         await it.until(lambda: creates(it.stage) == 1 and it.our_keys() == [], "the late key to go")
         assert len(await it.audit("key:deleted")) == 1
 
@@ -174,7 +174,7 @@ async def test_an_offer_that_nobody_takes_ends_without_a_key(tmp_path: Path) -> 
         await offered(it)
         offer = it.dana.messages()[-1]
         await later(it, hours=25)
-        await it.card_says("Nobody asked for the secret in time.")
+        await it.card_says("The secret wasn't viewed in time.")
         await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
         await it.dana.see("There is no key for orders-dev (orders producer). The newest message says why.")
         assert "deleted" not in words_of(*it.dana.messages())
@@ -191,7 +191,7 @@ async def test_a_click_after_the_deadline_counts_by_the_clock(tmp_path: Path) ->
         await later(it, hours=24)
         await it.press("U0DANA", it.dana.dm, offer, "Show secret")
         await it.dana.wait_for(lambda: it.dana.ephemerals, "an answer")
-        await it.card_says("Nobody asked for the secret in time.")
+        await it.card_says("The secret wasn't viewed in time.")
         assert creates(it.stage) == 0
 
 
@@ -203,7 +203,8 @@ async def test_a_role_lost_before_the_click_ends_it_with_words(tmp_path: Path) -
             del bindings[held_.id]
         await it.dana.click("Show secret")
         await it.dana.see(
-            "An approval no longer counts: who gave it has lost the role since. Nothing was changed at Confluent Cloud."
+            "An approval no longer counts: the approver has lost the role since. "
+            "Nothing was changed in Confluent Cloud."
         )
         await it.card_says("Failed")
         await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
@@ -218,7 +219,7 @@ async def test_a_rule_that_forbids_meanwhile_ends_it_with_words(
         await offered(it)
         await new_policy(it, FORBIDDEN, caplog.records)
         await it.dana.click("Show secret")
-        await it.dana.see("No keys this week. (rule: closed) Nothing was changed at Confluent Cloud.")
+        await it.dana.see("No keys this week. (rule: closed) Nothing was changed in Confluent Cloud.")
         await it.card_says("No keys this week. (rule: closed)")
         assert creates(it.stage) == 0
 
@@ -241,8 +242,8 @@ async def test_a_create_that_confluent_refuses_ends_it_and_says_why(tmp_path: Pa
         await offered(it)
         it.stage.faults.create_refused = "403"
         await it.dana.click("Show secret")
-        await it.dana.see("The key could not be made. The message about it says what happened.")
-        await it.card_says("Confluent Cloud refused to make the key")
+        await it.dana.see("The key couldn't be created. The message about it says what happened.")
+        await it.card_says("Confluent Cloud refused to create the key")
         await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
         assert it.our_keys() == []
 
@@ -255,7 +256,7 @@ async def test_a_secret_that_slack_did_not_take_is_lost_with_its_key_and_can_be_
         before = set(it.stage.organization.secrets_issued)
         it.stage.slack.faults.response_url = "500"
         await it.dana.click("Show secret")
-        await it.dana.see("Slack did not take the message with the secret.")
+        await it.dana.see("Slack didn't accept the message with the secret.")
         (lost,) = set(it.stage.organization.secrets_issued) - before
         await it.until(lambda: it.our_keys() == [], "the key to go")
         it.stage.slack.faults.reset()

@@ -117,7 +117,7 @@ async def edit_from_home(it: Play, key: str) -> None:
     await dana.dialog.get_by_label("Name (optional)").fill("counted clicks")
     await dana.dialog.get_by_label("Description").fill("counts <!here> & שלום")
     await dana.press("Save")
-    await dana.done("Your request is on its way.")
+    await dana.done("Request sent.")
     await it.approve("Name: clicks → counted clicks")
 
     await page.get_by_role("tab", name="Messages").click()
@@ -156,7 +156,7 @@ async def rotate_with_an_overlap(it: Play, old: str) -> str:
     await dana.pick("The old key lives on", "2 days")
     await dana.dialog.get_by_label("Reason").fill("every quarter")
     await dana.press("Send request")
-    await dana.done("Your request is on its way.")
+    await dana.done("Request sent.")
     await it.approve(f"Replaces: {old}, which lives on for 2 days")
     new = await it.take("more clicks")
     await expect(dana.message("(more clicks)")).to_contain_text(f"The old key {old} still works.")
@@ -168,7 +168,7 @@ async def end_the_overlap(it: Play, old: str, new: str) -> None:
     """Dana keeps the old key for longer, and then for no longer."""
     dana, message = it.dana, it.dana.message("(more clicks)")
     await message.get_by_role("button", name="Keep a day longer").click()
-    await expect(dana.message("The old key lives until")).to_be_in_viewport()
+    await expect(dana.message("The old key is kept until")).to_be_in_viewport()
     await message.get_by_role("button", name="Delete old key now").click()
     await expect(dana.dialog).to_contain_text("Whatever still uses it stops at once.")
     await dana.dialog.get_by_role("button", name="Cancel").click()
@@ -190,7 +190,7 @@ async def delete(it: Play, key: str) -> None:
     await expect(dana.dialog).to_contain_text("Type CONFIRM, in capitals and nothing else.")
     await word.fill("CONFIRM")
     await dana.dialog.get_by_role("button", name="Delete API key").click()
-    await dana.done("Your request is on its way.")
+    await dana.done("Request sent.")
     await it.approve("asks to delete")
     await expect(dana.message("more clicks: you asked to delete")).to_contain_text("The key was deleted today at")
     await dana.say(f"/apikey show {key}")
@@ -280,7 +280,7 @@ async def test_a_key_is_asked_for_with_the_keyboard_alone(it: Play) -> None:
         await keys.type(text)
     await dana.page.get_by_role("button", name="Review").press("Enter")
     await dana.page.get_by_role("button", name="Send request").press("Enter")
-    await expect(dana.dialog).to_contain_text("Your request is on its way.")
+    await expect(dana.dialog).to_contain_text("Request sent.")
 
     await keys.press("Escape")
 

@@ -117,7 +117,7 @@ async def test_an_approver_who_loses_the_role_before_the_key_is_made_stops_it(tm
         it.stage.faults.failing = "none"
 
         await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
-        await it.dana.see("An approval no longer counts: who gave it has lost the role since.")
+        await it.dana.see("An approval no longer counts: the approver has lost the role since.")
         assert it.our_keys() == []
 
 
@@ -130,7 +130,7 @@ async def test_no_approval_is_needed_where_the_rule_says_so_and_the_requester_ho
         assert "Rule: dev by oneself." in page
         assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, so nobody else has to approve." in page
         await it.erin.submit()
-        await it.erin.see("Latchkey makes the key now")
+        await it.erin.see("Latchkey is creating the key")
         await it.erin.close()
         await it.erin.click("Show secret")
         await it.erin.see("API secret:")
@@ -146,7 +146,7 @@ async def test_no_approval_helps_nobody_without_the_authority_and_it_is_asked_ag
 ) -> None:
     async with play(tmp_path, policy=NONE_IN_DEV) as it:
         page = await review(it.dana, IN_DEV)
-        assert "This rule needs no approval, but only from somebody who manages such keys." in page
+        assert "This rule needs no approval, but only for people who manage such keys." in page
         assert "(rule: dev by oneself) Nothing was sent." in page
 
         it.stage.faults.failing = "create"
@@ -156,7 +156,7 @@ async def test_no_approval_helps_nobody_without_the_authority_and_it_is_asked_ag
         lose_roles(it, "u-erin01")
         it.stage.faults.failing = "none"
         await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
-        await it.erin.see("This rule needs no approval, but only from somebody who manages such keys.")
+        await it.erin.see("This rule needs no approval, but only for people who manage such keys.")
         assert it.our_keys() == []
 
 
@@ -171,9 +171,9 @@ async def test_t23_only_who_has_a_line_in_people_approves_where_the_policy_asks_
         await it.card_says("Needs 1 approval until")
 
         await it.approve()
-        await it.erin.see("The policy lets only people approve whom its `people:` list names, and you are not in it.")
+        await it.erin.see("Only people listed under `people:` in the policy can approve, and you aren't listed.")
         await it.erin.command("/apikey whoami")
-        await it.erin.see("and you are not in it.")
+        await it.erin.see("and you aren't listed.")
         await olga.command("/apikey whoami")
         await olga.see("The policy file says so, not your email address.")
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
@@ -215,7 +215,7 @@ rules:
 async def test_keys_of_ones_own_account_can_be_switched_off(tmp_path: Path) -> None:
     async with play(tmp_path, policy=NO_OWN_IN_DEV) as it:
         page = await review(it.dana, OWN_IN_DEV)
-        assert "Keys of people's own accounts are switched off here. Use a service account." in page
+        assert "Personal keys are turned off here. Use a service account." in page
         await it.dana.close()
         await ask(it, it.dana, IN_DEV)
 
@@ -234,7 +234,7 @@ async def test_a_rule_sends_its_cards_to_its_own_channel(tmp_path: Path) -> None
         assert posted(it, APPROVALS_CHANNEL) == []
 
         await omar.click("Approve", in_channel="C0PROD")
-        await omar.see("Your Confluent roles do not cover this key")
+        await omar.see("Your Confluent roles don't cover this key")
         await pavel.click("Approve", in_channel="C0PROD")
         await it.key_is_there()
         await pavel.wait_for(lambda: "Its secret waits" in str(posted(it, "C0PROD")), "the card to say so")
@@ -277,8 +277,8 @@ async def test_what_nobody_could_approve_is_refused_before_it_is_sent(tmp_path: 
         for principal in ("u-olga01", "u-ravi01", "u-pavel1", "u-chiyo1"):
             lose_roles(it, principal)
         page = await review(it.dana, Wish("payments-service", "production", "orders"))
-        assert "Nothing was sent, because nobody else could approve it." in page
-        assert "Ask an OrganizationAdmin to give somebody a role over this resource" in page
+        assert "Nothing was sent, because no one else can approve it." in page
+        assert "Ask an OrganizationAdmin to give someone a role on this resource" in page
         assert posted(it, APPROVALS_CHANNEL) == []
 
 
@@ -287,7 +287,7 @@ async def test_the_newest_role_table_changes_the_answer(tmp_path: Path, caplog: 
     wish = Wish("me", "production", "payments", "payments reader")
     async with play(tmp_path, policy=OWN_AT_ONCE) as it:
         page = await review(it.dana, wish)
-        assert "but only from somebody who manages such keys. (rule: one's own)" in page
+        assert "but only for people who manage such keys. (rule: one's own)" in page
 
         await new_policy(it, f'{OWN_AT_ONCE}roles: {{table: "2026"}}\n', caplog.records)
         assert "No approval needed." in await review(it.dana, wish)
@@ -379,7 +379,7 @@ async def test_a_new_rule_stops_a_key_that_was_approved_and_is_not_made_yet(
         await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
         failed = words_of(it.cards()[-1])
         assert "Ask <the platform team> & wait until *January*. (rule: production is closed)" in failed
-        await it.dana.see("Nothing was changed at Confluent Cloud.")
+        await it.dana.see("Nothing was changed in Confluent Cloud.")
         assert it.our_keys() == []
 
 

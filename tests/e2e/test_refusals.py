@@ -17,19 +17,19 @@ UNCHANGED = "The request stays as it was."
 
 async def test_who_may_not_decide_reads_why_and_the_request_stays_as_it_was(tmp_path: Path) -> None:
     cases = {
-        "U0DANA": "You asked for this key, so someone else has to decide.",
-        "U0SECOND": "You asked for this key, so someone else has to decide.",
-        "U0GUS": "Guests of this Slack workspace can neither ask for keys nor decide about them.",
-        "U0XAVI": "This Slack account belongs to another workspace",
-        "U0LEFT": "This Slack account is deactivated.",
-        "U0ROBOT": "Bots can neither ask for keys nor decide about them.",
-        "U0NORA": "No Confluent Cloud user has the e-mail address nora@acme.example",
-        "U0TESS": "Several Confluent Cloud users (u-tess01, u-tess02) have the e-mail address tess@acme.example",
+        "U0DANA": "This is your own request, so someone else has to approve it.",
+        "U0SECOND": "This is your own request, so someone else has to approve it.",
+        "U0GUS": "Guests can't request or approve keys. Ask a member of this workspace to request the key.",
+        "U0XAVI": "Your Slack account belongs to another workspace",
+        "U0LEFT": "Your Slack account is deactivated.",
+        "U0ROBOT": "Bots can't request or approve keys.",
+        "U0NORA": "No Confluent Cloud user has your Slack email (nora@acme.example)",
+        "U0TESS": "Several Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example",
         "U0VERA": "Slack has no confirmed email address for you",
-        "U0KIM": "you hold KsqlAdmin of env-dev001 / lkc-dev001 / enrichment",
-        "U0PAVEL": "you hold EnvironmentAdmin of env-prod01",
-        "U0OMAR": "you hold Operator of env-dev001",
-        "U0NOROLE": "you hold no role",
+        "U0KIM": "you have KsqlAdmin of env-dev001 / lkc-dev001 / enrichment",
+        "U0PAVEL": "you have EnvironmentAdmin of env-prod01",
+        "U0OMAR": "you have Operator of env-dev001",
+        "U0NOROLE": "you have no role",
     }
     async with play(tmp_path) as it:
         _move_in(it, Actor("U0SECOND", "Dana's other account", "", "DANA@acme.example"))
@@ -61,7 +61,7 @@ async def test_who_may_not_approve_may_not_deny_either(tmp_path: Path) -> None:
         await pavel.click("Deny", in_channel=APPROVALS_CHANNEL)
         await pavel.fill({"Reason": "because"})
         await pavel.submit()
-        await pavel.see("Your Confluent roles do not cover this key")
+        await pavel.see("Your Confluent roles don't cover this key")
         (line,) = await it.audit("approval:refused")
         assert (line["actor"], _details(line)["tried"]) == ("U0PAVEL", "deny")
         assert "Approve" in str(it.cards()[-1])
@@ -76,7 +76,7 @@ async def test_a_second_slack_account_of_the_same_confluent_user_is_the_same_per
         _move_in(it, Actor("U0SECOND", "Dana Okafor", "", "okafor@acme.example"))
         second = it.person("U0SECOND")
         await second.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await second.see("You asked for this key, so someone else has to decide.")
+        await second.see("This is your own request, so someone else has to approve it.")
         assert it.our_keys() == []
 
 
@@ -90,7 +90,7 @@ async def test_a_second_confluent_user_with_the_same_address_is_the_same_person(
         _move_in(it, Actor("U0SECOND", "Dana Okafor", "", "dana@acme.example"))
         second = it.person("U0SECOND")
         await second.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await second.see("You asked for this key, so someone else has to decide.")
+        await second.see("This is your own request, so someone else has to approve it.")
 
 
 async def test_a_role_lost_before_the_click_no_longer_counts(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ async def test_a_role_lost_before_the_click_no_longer_counts(tmp_path: Path) -> 
         _take_roles(it, "u-erin01")
 
         await it.approve()
-        await it.erin.see("Your Confluent roles do not cover this key (you hold no role).")
+        await it.erin.see("Your Confluent roles don't cover this key (you have no role).")
         assert len(await it.audit("approval:refused")) == 1
         assert "Needs 1 approval" in str(it.cards()[-1])
         assert it.our_keys() == []
@@ -124,8 +124,8 @@ async def test_a_role_lost_between_the_click_and_the_key_stops_the_key(tmp_path:
             it.stage.faults.failing = "none"
 
             await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
-            await it.card_says("An approval no longer counts: who gave it has lost the role since.")
-            await it.card_says("Nothing was changed at Confluent Cloud.")
+            await it.card_says("An approval no longer counts: the approver has lost the role since.")
+            await it.card_says("Nothing was changed in Confluent Cloud.")
         assert it.our_keys() == []
         assert len(await it.audit("request:failed")) == 3
 
@@ -137,7 +137,7 @@ async def test_a_requester_who_left_gets_no_key_and_the_approver_is_told_about_w
         people["U0DANA"] = replace(people["U0DANA"], deleted=True)
 
         await it.approve()
-        await it.erin.see("The requester could not be confirmed: This Slack account is deactivated.")
+        await it.erin.see("The requester couldn't be confirmed: Your Slack account is deactivated.")
         await it.erin.see(UNCHANGED)
         assert len(await it.audit("approval:refused")) == 1
         assert "Needs 1 approval" in str(it.cards()[-1])
@@ -152,7 +152,7 @@ async def test_two_approvers_at_once_make_one_key_and_the_loser_is_told_who_was_
             olga.click("Approve", in_channel=APPROVALS_CHANNEL),
         )
         await it.key_is_there()
-        won = "Approved. Latchkey makes the key now"
+        won = "Approved. Latchkey is creating the key"
         await it.erin.wait_for(lambda: it.erin.ephemerals, "an answer to Erin")
         await olga.wait_for(lambda: olga.ephemerals, "an answer to Olga")
         answers = {it.erin.user: str(it.erin.ephemerals), olga.user: str(olga.ephemerals)}
@@ -171,7 +171,7 @@ async def test_a_double_click_approves_once(tmp_path: Path) -> None:
         await asyncio.gather(*(it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve") for _ in range(3)))
         await it.key_is_there()
         await it.erin.wait_for(lambda: len(it.erin.ephemerals) == 3, "three answers")
-        nothing = ("Your click changed nothing more.", "Your newer click counts.")  # one may overtake another
+        nothing = ("Your click changed nothing more.", "Your later decision counts.")  # one may overtake another
         assert sum(any(words in str(each) for words in nothing) for each in it.erin.ephemerals) == 2
         assert len(await it.audit("request:approved")) == len(await it.audit("key:created")) == 1
 
@@ -256,7 +256,7 @@ async def test_a_click_on_an_unknown_card_is_answered(tmp_path: Path) -> None:
         for value in ("0123456789abcdef0123", "../../etc/passwd", "*", "x" * 2000, ""):
             it.erin.reload()
             await it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve", value=value)
-            await it.erin.see("Latchkey knows no such request. Nothing was changed.")
+            await it.erin.see("Latchkey doesn't know this request. Nothing was changed.")
         assert it.cards() == [card]
 
 
@@ -268,7 +268,7 @@ async def test_nobody_but_the_requester_sees_or_replaces_the_key(tmp_path: Path)
         message = it.dana.messages()[-1]
         olga = it.person("U0OLGA")
         await it.press("U0OLGA", it.dana.dm, message, "Show secret")
-        await olga.see("This key is for the person who asked for it, and for nobody else.")
+        await olga.see("Only the person who requested this key can see its secret.")
         await it.press("U0OLGA", it.dana.dm, message, "Show secret", action_id="key:replace")
         await olga.wait_for(lambda: len(olga.ephemerals) == 2, "both answers")
 

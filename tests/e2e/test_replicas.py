@@ -44,12 +44,12 @@ async def test_three_clicks_on_approve_from_two_people_on_two_processes_make_one
         lines = await audit_of(it.stage)
 
     answers = told(it.erin) + told(olga)
-    won = [each for each in answers if "Approved. Latchkey makes the key now" in each]
+    won = [each for each in answers if "Approved. Latchkey is creating the key" in each]
     lost = [each for each in answers if each not in won]
     (approver,) = [line["actor"] for line in lines if line["action"] == "request:approved"]
     assert (len(won), len(lost)) == (1, 2)
     # Erin's first click, where her second one was taken up before it.
-    overtaken = [each for each in told(it.erin) if "Your newer click counts." in each]
+    overtaken = [each for each in told(it.erin) if "Your later decision counts." in each]
     assert len(overtaken) <= 1
     late = [each for each in lost if each not in overtaken]
     assert all(f"<@{approver}> approved this request <!date^" in each for each in late)
@@ -105,7 +105,7 @@ async def test_t17_what_a_killed_process_had_begun_another_one_does_after_fiftee
 
         it.advance(seconds=15)
         await it.dana.see("is there.")
-        await it.erin.see("Approved. Latchkey makes the key now")
+        await it.erin.see("Approved. Latchkey is creating the key")
         lines = await audit_of(it.stage)
 
     assert (creates(it.stage), actions(lines).count("request:approved")) == (1, 1)

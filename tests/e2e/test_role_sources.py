@@ -25,7 +25,7 @@ roles:
     - {{group: {PLATFORM_GROUP}, role: EnvironmentAdmin, scope: env-prod01}}
     - {{group: S0NOSUCH, role: OrganizationAdmin}}
 """
-NO_COVER = "Your Confluent roles do not cover this key"
+NO_COVER = "Your Confluent roles don't cover this key"
 UNCHANGED = "The request stays as it was."
 GROUPS_AWAY = "Slack does not tell who is in a user group right now. Nothing was changed. Latchkey will keep trying"
 
@@ -74,10 +74,10 @@ async def test_a_role_that_the_policy_gives_to_a_group_counts_for_its_members_al
         card = await ask(it, it.dana, IN_PRODUCTION)
 
         for user, reason in {
-            "U0GUS": "Guests of this Slack workspace can neither ask for keys nor decide about them.",
-            "U0XAVI": "This Slack account belongs to another workspace",
-            "U0LEFT": "This Slack account is deactivated.",
-            "U0NORA": "No Confluent Cloud user has the e-mail address nora@acme.example",
+            "U0GUS": "Guests can't request or approve keys. Ask a member of this workspace to request the key.",
+            "U0XAVI": "Your Slack account belongs to another workspace",
+            "U0LEFT": "Your Slack account is deactivated.",
+            "U0NORA": "No Confluent Cloud user has your Slack email (nora@acme.example)",
             "U0MONA": NO_COVER,
         }.items():
             person = it.person(user)
@@ -116,7 +116,7 @@ async def test_a_member_who_leaves_the_group_before_the_key_is_made_stops_it(tmp
         it.stage.faults.failing = "none"
 
         await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
-        await it.dana.see("An approval no longer counts: who gave it has lost the role since.")
+        await it.dana.see("An approval no longer counts: the approver has lost the role since.")
         assert it.our_keys() == []
 
 
@@ -164,8 +164,8 @@ async def test_a_line_in_the_policy_says_who_somebody_is_whose_address_does_not_
         await tess.command("/apikey whoami")
         await tess.see("u-tess01")
         for person, reason in (
-            (mona, "The policy says that this is the Confluent user u-nobody, which does not exist."),
-            (gus, "Guests of this Slack workspace"),
+            (mona, "The policy matches you to the Confluent user u-nobody, which doesn't exist."),
+            (gus, "Guests can't request or approve keys"),
         ):
             await person.command("/apikey whoami")
             await person.see(reason)

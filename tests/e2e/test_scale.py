@@ -53,7 +53,7 @@ async def test_the_form_finds_one_of_thousands_and_a_key_is_made_for_it(tmp_path
         for words in (f"{ACCOUNT} (service account sa-c00345)", f"{CLUSTER} (lkc-c12345) in {ENVIRONMENT}"):
             assert words in says(dana.front())
         await dana.submit()
-        await dana.see("Your request is on its way.")
+        await dana.see("Request sent.")
         await dana.close(everything=True)
         await olga.click("Approve", beside="one of many", in_channel=APPROVALS_CHANNEL)
         key = await is_made(it, "one of many")

@@ -242,7 +242,7 @@ async def rotated(it: Play, key: str) -> str:
     """A new key in place of this one, which lives on; the new one."""
     await opened(it.dana, "rotate", key)
     await it.dana.fill({"Name of the new key": "new orders key", "Reason": "Rotated every quarter"})
-    await sent(it.dana, "Your request is on its way.")
+    await sent(it.dana, "Request sent.")
     await it.erin.click("Approve", beside="new orders key", in_channel=APPROVALS_CHANNEL)
     new = await is_made(it, "new orders key")
     await take(it, "new orders key", new)
@@ -262,12 +262,12 @@ async def looked_at_everywhere(it: Play, key: str) -> None:
 async def changed_and_deleted(it: Play, key: str) -> None:
     await opened(it.dana, "edit", key)
     await it.dana.fill({"Name": "renamed key", "Reason": "A better name"})
-    await sent(it.dana, "Your request is on its way.")
+    await sent(it.dana, "Request sent.")
     await it.erin.click("Approve", beside="renamed key", in_channel=APPROVALS_CHANNEL)
     await it.until(lambda: it.stage.organization.api_keys[key].name == "renamed key", "the new name", step=STEP)
     await opened(it.dana, "delete", key)
     await it.dana.fill({"word": "CONFIRM", "Reason": "Not used any more"})
-    await sent(it.dana, "Your request is on its way.")
+    await sent(it.dana, "Request sent.")
     await it.erin.click("Approve", beside=key, in_channel=APPROVALS_CHANNEL)
     await it.until(lambda: key not in it.stage.organization.api_keys, "the deletion", step=STEP)
 
@@ -296,7 +296,7 @@ async def refused_by_slack(it: Play) -> str:
     (key,) = it.our_keys()
     it.stage.slack.faults.response_url = "500"
     await it.dana.click("Show secret")
-    await in_time(it, it.dana, f"Slack did not take the message with the secret. Key {key} was deleted")
+    await in_time(it, it.dana, f"Slack didn't accept the message with the secret. Key {key} was deleted")
     it.stage.slack.faults.response_url = "works"
     await again(it)
     return it.stage.organization.secrets_issued[key]

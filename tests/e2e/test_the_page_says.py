@@ -109,12 +109,12 @@ async def test_a_role_describes_changes_and_deletes_keys_where_it_holds_and_nowh
         assert DEV_KEY in await listed(it.erin)
         await opened(it.erin, "edit", DEV_KEY)
         await it.erin.fill({"Name": "orders, dev", "Reason": "It has a new name"})
-        await sent(it.erin, "No approval is needed.")
+        await sent(it.erin, "No approval needed.")
         await reads(it, it.erin, "The key was changed")
         assert "orders, dev" in await page_of(it.erin, DEV_KEY)
         await opened(it.erin, "delete", DEV_KEY)
         await it.erin.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
-        await sent(it.erin, "No approval is needed.")
+        await sent(it.erin, "No approval needed.")
         await reads(it, it.erin, "The key was deleted")
         assert DEV_KEY not in it.stage.organization.api_keys
 
@@ -219,7 +219,7 @@ async def test_a_new_service_account_has_a_name_and_a_description_and_is_made_wi
         await it.dana.fill({"Service account description": "Counts clicks"})
         await it.dana.submit()
         await it.dana.see("The service account is made together with the key.")
-        await sent(it.dana, "Your request is on its way.")
+        await sent(it.dana, "Request sent.")
         await it.card_says("Counts clicks")
         assert set(it.stage.organization.service_accounts) == before
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
@@ -281,7 +281,7 @@ async def test_a_name_and_a_description_stand_with_the_key_at_confluent(tmp_path
         await it.dana.fill({"Description": "writes orders"})
         await it.dana.submit()
         await it.dana.see("Review your request")
-        await sent(it.dana, "Your request is on its way.")
+        await sent(it.dana, "Request sent.")
         await it.card_says("writes orders")
         await it.approve()
         key = it.stage.organization.api_keys[await it.key_is_there()]

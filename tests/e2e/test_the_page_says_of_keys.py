@@ -40,7 +40,7 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
         await it.dana.click("Delete API key", beside=LAPTOP, in_channel=it.dana.dm)
         await it.dana.see("CONFIRM")
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
-        await sent(it.dana, "No approval is needed.")
+        await sent(it.dana, "No approval needed.")
 
         await reads(it, it.dana, "Nothing is left to do here")
         assert LAPTOP not in live(it)
@@ -88,7 +88,7 @@ async def test_only_changes_are_saved(tmp_path: Path) -> None:
     """P35: Save is for who has changed something."""
     async with play(tmp_path) as it:
         await opened(it.dana, "edit", LAPTOP)
-        await sent(it.dana, "Name and description are as they were. Nothing was changed.")
+        await sent(it.dana, "The name and description are the same as before. Nothing was changed.")
 
         assert await it.audit("request:submitted") == []
 
@@ -108,7 +108,7 @@ async def test_a_key_that_leaked_is_deleted_from_where_it_is_seen(tmp_path: Path
         for text in ("leaked", key, "less than a day old", "Every application that uses this API key stops"):
             assert text in said
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
-        await sent(it.dana, "No approval is needed.")
+        await sent(it.dana, "No approval needed.")
 
         await reads(it, it.dana, "(leaked)", "Deleted by <@U0DANA>.")
         assert key not in live(it)
@@ -136,7 +136,7 @@ async def test_what_used_a_deleted_key_stops_and_nothing_brings_it_back(tmp_path
         said = await opened(it.dana, "delete", key)
         assert "Every application that uses this API key stops, and this cannot be undone." in said
         await it.dana.fill({"word": "CONFIRM", "Reason": "the service is gone"})
-        await sent(it.dana, "Your request is on its way.")
+        await sent(it.dana, "Request sent.")
         assert key in live(it)  # it is a service account's: somebody who manages it decides
         await it.erin.click("Approve", beside="the service is gone", in_channel=APPROVALS_CHANNEL)
         await reads(it, it.dana, "The key was deleted")

@@ -43,8 +43,8 @@ OF_KIND = {
     "cloud": "",
 }
 ENOUGH = "No approval needed."
-NOT_ENOUGH = "This rule needs no approval, but only from somebody who manages such keys."
-NOT_COVERED = "Your Confluent roles do not cover this key"
+NOT_ENOUGH = "This rule needs no approval, but only for people who manage such keys."
+NOT_COVERED = "Your Confluent roles don't cover this key"
 
 
 @pytest.mark.parametrize(("row", "role", "own", "others"), ROWS, ids=[f"{row}-{role}" for row, role, *_ in ROWS])
@@ -73,7 +73,7 @@ async def makes_one(it: Play, reed: PersonAtClient, own: frozenset[str], others:
     before, wish = live(it), a_key(account, kind, "for Reed")
     await review(reed, wish)
     await reed.submit()
-    await reed.see("No approval is needed.")
+    await reed.see("No approval needed.")
     await reed.close(everything=True)
     await reads(it, reed, "(for Reed)", "is there.")
     (made,) = live(it) - before

@@ -135,7 +135,7 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     await week.dana.fill(
         {"Name": "clicks subjects", "Description": "reads what clicks look like", "Reason": "a better name"}
     )
-    await sent(week.dana, "Your request is on its way.")
+    await sent(week.dana, "Request sent.")
     await week.approved("clicks subjects", by=week.olga)
     await reads(it, week.dana, "The key was changed")
     assert week.made_at_confluent("clicks schemas").startswith("reads what clicks look like [lk:")
@@ -162,7 +162,7 @@ async def wednesday_two_are_rotated(week: Week) -> None:
         await week.dana.fill(
             {"Name of the new key": f"new {name}", "The old key lives on": "2 days", "Reason": "every quarter"}
         )
-        await sent(week.dana, "Your request is on its way.")
+        await sent(week.dana, "Request sent.")
         await week.approved(f"new {name}")
         new = week.keys[f"new {name}"] = await is_made(it, f"new {name}")
         await reads(it, week.dana, new, "It works since")
@@ -172,10 +172,10 @@ async def wednesday_two_are_rotated(week: Week) -> None:
 
     joins, statements = week.keys["new joins"], week.keys["new statements"]
     await week.dana.click("Keep a day longer", beside=joins, in_channel=week.dana.dm)
-    await week.dana.see("The old key lives until ")
+    await week.dana.see("The old key is kept until ")
     await later(it, hours=24)  # Thursday
     await week.dana.click("Delete old key now", beside=statements, in_channel=week.dana.dm)
-    await week.dana.see("The old key is being deleted. Whatever still uses it stops now.")
+    await week.dana.see("The old key is being deleted. Anything still using it stops working now.")
     await reads(it, week.dana, f"The old key {week.keys['statements']}", "is deleted", statements)
     week.gone.add(week.keys["statements"])
     await week.all_agree(statements)
@@ -199,7 +199,7 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     await week.dana.click("Extend", beside="Whatever still uses it stops then.", in_channel=week.dana.dm)
     await week.dana.see("From now on it lives")
     await week.dana.fill({"Reason": "the tests go on"})
-    await sent(week.dana, "Your request is on its way.")
+    await sent(week.dana, "Request sent.")
     await it.erin.wait_for(lambda: "New expiration: 7 days after approval" in says(it.cards()[-1]), "the card")
     await week.approved("the tests go on")
     await reads(it, week.dana, "The key was extended")
@@ -224,7 +224,7 @@ async def monday_again_the_review_and_a_deletion(week: Week) -> None:
     await week.dana.fill({"word": "confirm"})
     assert "CONFIRM" in (await week.dana.submit())["word"]
     await week.dana.fill({"word": "CONFIRM", "Reason": "the tables moved"})
-    await sent(week.dana, "Your request is on its way.")
+    await sent(week.dana, "Request sent.")
     await week.approved("the tables moved", by=week.olga)
     await reads(it, week.dana, "The key was deleted")
     week.gone.add(iceberg)

@@ -262,10 +262,10 @@ async def test_a_choice_of_a_client_configuration_is_answered() -> None:
 @pytest.mark.parametrize(
     ("attempt", "requester", "said"),
     [
-        (1, ERIN, "for the person who asked for it"),
-        (1, replace(DANA, principal=ERIN.principal), "for the person who asked for it"),
-        (1, replace(DANA, slack=ERIN.slack), "for the person who asked for it"),
-        (2, DANA, "no longer there"),
+        (1, ERIN, "Only the person who requested this key"),
+        (1, replace(DANA, principal=ERIN.principal), "Only the person who requested this key"),
+        (1, replace(DANA, slack=ERIN.slack), "Only the person who requested this key"),
+        (2, DANA, "no longer exists"),
     ],
     ids=["another person's", "of another Confluent user", "of another Slack account", "an earlier key's"],
 )
@@ -323,7 +323,7 @@ async def test_what_nobody_knows_any_more_is_acknowledged_and_said_to_do_nothing
     async with a_lobby() as it:
         assert await heard(it, kind, ANYTHING, pressed("old:button")) == {}
 
-    assert "does nothing any more" in it.told()
+    assert "from an older version of Latchkey" in it.told()
 
 
 async def test_a_modal_that_nobody_knows_any_more_says_so_and_a_closed_one_nothing() -> None:
@@ -334,7 +334,7 @@ async def test_a_modal_that_nobody_knows_any_more_says_so_and_a_closed_one_nothi
 
     answer, nothing = acks.said
     assert (answer["response_action"], nothing) == ("update", {})
-    assert "does nothing any more" in str(answer["view"])
+    assert "from an older version of Latchkey" in str(answer["view"])
 
 
 @pytest.mark.parametrize(("tab", "drawn"), [("home", [DANA.slack]), ("messages", [])])
@@ -354,7 +354,7 @@ async def test_the_form_of_another_persons_request_is_not_opened(action: str, by
         assert await heard(it, "action", action, pressed(action, "R1", by)) == {}
 
     assert it.views() == []
-    assert "This form is of another person's request. Nothing was changed." in it.told()
+    assert "This is another person's request. Nothing was changed." in it.told()
     assert "orders" not in it.told()
 
 

@@ -66,7 +66,8 @@ async def test_a_change_whose_answer_slack_did_not_take_is_not_said_to_have_chan
         (page,) = world.slack.pages
         assert isinstance(page, TextPage), page
         # After a crash it is carried out again; else its answer is kept.
-        kept = f"No approval is needed. Key `{KEY}` is being {('changed', 'deleted')[which]}. Latchkey writes to you."
+        doing = ("changed", "deleted")[which]
+        kept = f"No approval needed. Key `{KEY}` is being {doing}. Latchkey will message you when it's done."
         assert page.text == (SENT_ALREADY if fault is Fault.KILL_BEFORE else kept)
 
 

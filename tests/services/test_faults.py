@@ -225,7 +225,7 @@ async def test_nobody_is_shown_the_secret_who_is_the_requester_at_one_side_only(
 
         assert isinstance(await world.state(), Ready)
         assert world.slack.handed == []
-        assert "for the person who asked for it" in world.slack.said[-1][1]
+        assert "Only the person who requested this key" in world.slack.said[-1][1]
         assert (await world.audit())[-1]["action"] == "secret:show-refused"
 
 
@@ -241,7 +241,7 @@ async def test_a_sealed_secret_that_does_not_open_costs_its_key_and_says_so() ->
 
         state = await world.state()
         assert isinstance(state, Undelivered)
-        assert state.why == "The sealed secret could not be opened."
+        assert state.why == "The stored secret couldn't be opened."
         assert world.slack.handed == []
         assert world.cloud.live(R1) == []
 
@@ -293,7 +293,7 @@ async def test_another_key_is_made_until_the_approval_ends_and_not_then() -> Non
         await world.click(Replace(R1, 1))
         await world.work_now()
 
-        assert "this key stays as it is" in world.slack.said[-1][1]
+        assert "this key is unchanged" in world.slack.said[-1][1]
         assert world.cloud.live(R1) == [shown.key.id]
 
 
@@ -518,7 +518,7 @@ async def test_what_confluent_does_not_let_us_look_at_before_the_effect_ends_the
 
         state = await world.state()
         assert isinstance(state, Failed)
-        assert (state.happened, state.changed) == ("not authorised", "Nothing was changed at Confluent Cloud.")
+        assert (state.happened, state.changed) == ("not authorised", "Nothing was changed in Confluent Cloud.")
         assert state.reference == "R-9"
         assert world.effects == []
 

@@ -246,7 +246,7 @@ class Lives(RuleBasedStateMachine):
         return watch
 
     def is_wanted(self, key: ApiKey) -> bool:
-        """Whether somebody asked for it, or it was never shown, or its time is over, or another took its place."""
+        """Whether somebody asked for it, or it was never shown, or its time is over, or another replaced it."""
         if key.id in self.wanted_gone or (key.id != FOREIGN and key.id not in self.world.shown()):
             return True
         for request in self.latest().values():

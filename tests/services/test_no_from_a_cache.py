@@ -49,7 +49,7 @@ async def test_t24_an_approver_of_a_moment_ago_counts_on_the_review_page_and_whe
         world.cloud.bindings = {DANA.principal: [build.a_binding(DANA, "DeveloperRead", HERE)]}
         refused = await review(world)
         assert isinstance(refused, TextPage)
-        assert "nobody else could approve it" in refused.text
+        assert "no one else can approve it" in refused.text
 
         may_approve(world)
         page = await review(world)

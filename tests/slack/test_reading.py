@@ -73,11 +73,11 @@ def test_a_key_that_was_gone_already_is_not_said_to_be_deleted_by_the_request() 
         build.a_grant(ask=ask),
         1,
         at=build.NOW,
-        note="It was gone already: someone else deleted it.",
+        note="Someone else had already deleted it.",
     )
 
     said = words(card.asked(done)[0])
-    assert "It was gone already" in said
+    assert "already deleted it" in said
     assert "was deleted" not in said
 
 
@@ -151,10 +151,10 @@ def test_an_old_key_is_kept_with_one_click_and_deleted_with_two() -> None:
 
 
 def test_a_deleted_key_says_who_deleted_it_and_why() -> None:
-    ended, place = build.ended(), "Key `KEY0000000000002` took its place."
+    ended, place = build.ended(), "Key `KEY0000000000002` replaced it."
 
     assert "Deleted by <@U0ERIN>. Key" in words(key_messages.end(ended)[0])
-    assert "Deleted by <@U0ERIN>. Key KEY0000000000002 took its place. Key" in words(
+    assert "Deleted by <@U0ERIN>. Key KEY0000000000002 replaced it. Key" in words(
         key_messages.end(replace(ended, why=place))[0]
     )
     assert "Its lifetime is over. Key" in words(key_messages.end(replace(ended, by=None))[0])

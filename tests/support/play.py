@@ -39,7 +39,7 @@ def settings_from(environment: dict[str, str]) -> Settings:
         return load()
 
 
-SENT, ANYWAY = "Your request is on its way.", "Request another anyway"
+SENT, ANYWAY = "Request sent.", "Request another anyway"
 
 
 @dataclass(slots=True)

@@ -131,11 +131,11 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
     if not found and kind.row.is_regional and environment and _REGION.fullmatch(word):
         return unnamed(kind, word, environments[0].id, environments[0].name)
     if not found:
-        places = ", ".join(each.id for each in environments) or "no environment that Latchkey sees"
+        places = ", ".join(each.id for each in environments) or "no environment that Latchkey can see"
         raise NotFound(f"There is no {kind} resource {plain(word)} in {places}.")
     if len(found) > 1:
         places = ", ".join(f"{each.id} in {each.environment}" for each in found)
-        raise NotFound(f"{plain(word)} is several things ({places}). Name one by its id and its environment.")
+        raise NotFound(f"{plain(word)} is several things ({places}). Name one by its ID and environment.")
     return found[0]
 
 

@@ -20,8 +20,8 @@ from bot.services.ports.cloud import Cloud
 PATIENCE = 8.0
 """Seconds for all of Confluent's answers: somebody looks at a page that says "Checking"."""
 UNCHECKED = (
-    "Whether Confluent's limits leave room for this key could not be checked. "
-    "If they do not, Latchkey tells you so after the approval, and nothing is made."
+    "Latchkey couldn't check whether Confluent's limits leave room for this key. "
+    "If they don't, Latchkey tells you after the approval, and no key is created."
 )
 log = logging.getLogger("latchkey.quota")
 Counted: TypeAlias = Literal["keys", "accounts", ""]
@@ -46,7 +46,7 @@ def concerns(owner: Owner, resource: Resource) -> tuple[Concern, ...]:
     limits, found = resource.kind.row.limits, list[Concern]()
     if isinstance(owner, NewServiceAccount):
         found.append(
-            Concern("iam.max_service_accounts.per_org", "service accounts", "this organization", counted="accounts")
+            Concern("iam.max_service_accounts.per_org", "service accounts", "your organization", counted="accounts")
         )
     elif limits.counted_as:
         per = "user" if isinstance(owner, MyAccount) else "service_account"
@@ -54,10 +54,10 @@ def concerns(owner: Owner, resource: Resource) -> tuple[Concern, ...]:
         code, things = f"iam.max_{limits.counted_as}_api_keys.per_{per}", _THINGS[limits.counted_as]
         found.append(Concern(code, things, _called(owner), "keys", kinds))
     if limits.of_resource:
-        found.append(Concern(limits.of_resource, "API keys", f"the cluster `{plain(resource.id)}`"))
+        found.append(Concern(limits.of_resource, "API keys", f"cluster `{plain(resource.id)}`"))
     if limits.of_organization:
-        found.append(Concern(limits.of_organization, _THINGS[limits.counted_as], "this organization"))
-    return (*found, Concern("apikeys_per_org", "API keys", "this organization"))
+        found.append(Concern(limits.of_organization, _THINGS[limits.counted_as], "your organization"))
+    return (*found, Concern("apikeys_per_org", "API keys", "your organization"))
 
 
 def told(concern: Concern, quotas: Iterable[Quota]) -> Quota | None:
@@ -79,17 +79,18 @@ def is_full(quota: Quota, used: int) -> bool:
 def full(concern: Concern, quota: Quota, used: int) -> str:
     """The sentences (mrkdwn) for a limit that is reached: which one, how far, and what helps."""
     unneeded = "service account" if concern.counted == "accounts" else "key"
+    things = concern.things.removesuffix("s") if quota.limit == 1 else concern.things
+    whose = f"{concern.whose[:1].upper()}{concern.whose[1:]}"
     return (
-        f"Confluent lets {concern.whose} have {quota.limit:,} {concern.things} at most, and there are {used:,} "
-        f"(`{plain(concern.code)}`), so no further one can be made. "
-        f"Delete a {unneeded} that is no longer needed, or have Confluent raise the limit; then ask again."
+        f"{whose} is at its Confluent limit of {quota.limit:,} {things} ({used:,} in use, `{plain(concern.code)}`). "
+        f"Delete an unused {unneeded}, or ask Confluent to raise the limit. Then request again."
     )
 
 
 def _called(owner: Owner) -> str:
     if isinstance(owner, MyAccount):
-        return f"the account `{plain(owner.id)}`"
-    return f"the service account {plain(owner.name or owner.id)}"
+        return f"account `{plain(owner.id)}`"
+    return f"service account {plain(owner.name or owner.id)}"
 
 
 @dataclass(frozen=True, slots=True)

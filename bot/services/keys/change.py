@@ -30,7 +30,7 @@ from bot.services.ports.store import Stored
 from bot.services.requests.recheck import Permission
 from bot.services.requests.transitions import Transitions, With, backoff
 
-UNTOUCHED = "Nothing was changed at Confluent Cloud."
+UNTOUCHED = "Nothing was changed in Confluent Cloud."
 LOOK_AGAIN = "Look at the key with `/apikey show`, then try again."
 _INTENDED = {Operation.EDIT: Action.EDIT_INTENDED, Operation.DELETE: Action.DELETE_INTENDED}
 """An extension has no effect at Confluent to announce."""
@@ -102,7 +102,7 @@ class KeyChanges:
         """What to say of a key that somebody deleted behind our back; the request that made it hears of it, too."""
         key = _key(working)
         await self.origin.ended(key, why_gone(key, self.transitions.clock()))
-        return Refused(f"The key `{plain(key.id)}` no longer exists at Confluent Cloud.")
+        return Refused(f"The key `{plain(key.id)}` no longer exists in Confluent Cloud.")
 
     async def _edited_already(self, working: Working, present: ApiKey) -> str | None:
         key = _key(working)
@@ -110,7 +110,7 @@ class KeyChanges:
             await self.origin.edited(present)
             return ""
         if (present.name, present.description) != (key.name, key.description):
-            raise Refused("Somebody else changed the key meanwhile, so Latchkey did not write over that.")
+            raise Refused("Someone else changed the key in the meantime, so Latchkey left their change in place.")
         return None
 
     async def _do(self, working: Working) -> None:
@@ -120,7 +120,7 @@ class KeyChanges:
         elif ask.operation is Operation.EDIT:
             await self._edit(working)
         elif not await self.origin.extended(key, new_end(working), ask.id):
-            raise Refused("The key has no longer a life to extend: it was deleted, or replaced.")
+            raise Refused("The key can't be extended: it was deleted or replaced.")
 
     async def _edit(self, working: Working) -> None:
         try:
@@ -162,7 +162,7 @@ class KeyChanges:
     async def _later(self, stored: Stored[Request], working: Working, error: LatchkeyError) -> None:
         now = self.transitions.clock()
         if now >= working.grant.fresh_until:
-            happened = f"It could not be done in time: {error.trouble}"
+            happened = f"It couldn't be done in time: {error.trouble}"
             await self._fail(stored, working, happened, _left(is_first=False), LOOK_AGAIN)
             return
         look_at = now + backoff(working.clean, error)
@@ -188,12 +188,12 @@ class KeyChanges:
         return self.transitions.event(action, ask.id, ask.requester.slack, **details)
 
 
-_GONE = "It was gone already: someone else deleted it."  # in Confluent, or by a request that was quicker
+_GONE = "Someone else had already deleted it."  # in Confluent, or by a request that was quicker
 
 
 def _left(*, is_first: bool) -> str:
     """What a failure left at Confluent: an earlier try may have had its effect, and its answer been lost."""
-    return UNTOUCHED if is_first else "Latchkey could not see that anything was changed."
+    return UNTOUCHED if is_first else "Latchkey couldn't confirm that anything changed."
 
 
 def new_end(working: Working) -> datetime | None:

@@ -24,10 +24,10 @@ from bot.services.requests.transitions import ASK_AGAIN, STRAGGLER, Transitions,
 
 SENT_FOR = timedelta(seconds=30)
 """After this, a create that nobody heard of again is looked for. Longer than the client waits for an answer."""
-NOTHING_CHANGED = "Nothing was changed at Confluent Cloud."
+NOTHING_CHANGED = "Nothing was changed in Confluent Cloud."
 ON_ITS_WAY = timedelta(seconds=30)
 """How long the one message may take before the secret counts as lost."""
-_NOT_NOW = "The key could not be made. The message about it says what happened."
+_NOT_NOW = "The key couldn't be created. The message about it says what happened."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Creation:
         except (Unavailable, Unknown):
             raise
         except LatchkeyError as error:
-            step = "Ask again with `/apikey create`."
+            step = "Request again with `/apikey create`."
             await self.fail(stored, offered, error.happened, NOTHING_CHANGED, step)
             return f"{error.happened} {NOTHING_CHANGED}"
         made = await self.create(stored, approved)
@@ -178,7 +178,7 @@ class Creation:
         # Only what was given up is deleted: this record may be outdated, and somebody faster have made the present key.
         present = [key for key in orphans if attempt_of(key) >= approved.attempt]
         if present:
-            raise Refused(f"A key of this request exists already ({present[0].id}).")
+            raise Refused(f"A key for this request already exists ({present[0].id}).")
         await self.orphans.delete(approved, *orphans)
 
     async def _intend(
@@ -227,7 +227,7 @@ class Creation:
         """What follows when the create failed: it ends, is looked into, or is tried again later."""
         match error:
             case CloudRefused():
-                happened = f"Confluent Cloud refused to make the key: {error.detail}"
+                happened = f"Confluent Cloud refused to create the key: {error.detail}"
                 owner = approved.ask.owner
                 offer = error.status == HTTPStatus.FORBIDDEN and isinstance(owner, MyAccount)
                 step, changed = _next_step(error, owner), _unchanged(owner)
@@ -262,12 +262,12 @@ _QUOTA_CODE = "quota_exceeded"
 
 def _next_step(error: CloudRefused, owner: Owner) -> str:
     if error.status == HTTPStatus.PAYMENT_REQUIRED or error.reason == _QUOTA_CODE:
-        return "A quota is used up. Delete a key that nobody needs, then ask again with `/apikey create`."
+        return "A Confluent quota is full. Delete an unused key, then request again with `/apikey create`."
     if error.status == HTTPStatus.BAD_REQUEST and not error.reason:  # some refusals over quota are such, too
-        return f"A quota may be used up: then delete a key that nobody needs. {ASK_AGAIN}"
+        return f"A Confluent quota may be full. If so, delete an unused key. {ASK_AGAIN}"
     if error.status == HTTPStatus.FORBIDDEN:
         if isinstance(owner, MyAccount):
-            return "Ask for a key of a service account instead: Confluent makes no keys of people for Latchkey."
+            return "Request a key for a service account instead: Confluent doesn't let Latchkey create personal keys."
         return "Ask your Latchkey administrator: its service account isn't allowed to create this key."
     return ASK_AGAIN
 
@@ -275,7 +275,7 @@ def _next_step(error: CloudRefused, owner: Owner) -> str:
 def _unchanged(owner: Owner) -> str:
     """What a refusal left at Confluent."""
     if isinstance(owner, NewServiceAccount):
-        return "There is no key. If the new service account was made, Latchkey removes it again."
+        return "No key was created. If the new service account was created, Latchkey deletes it again."
     return NOTHING_CHANGED
 
 

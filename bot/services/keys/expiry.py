@@ -23,7 +23,7 @@ from bot.services.keys.service_accounts import settlement
 from bot.services.ports.store import Cache, Clock, Stored
 from bot.services.requests.transitions import Transitions, With, backoff
 
-EXPIRED = "It expired at Confluent Cloud."
+EXPIRED = "It expired in Confluent Cloud."
 """What became of a key whose end Confluent keeps."""
 ExpirySupport: TypeAlias = Literal["", "honored", "ignored", "refused"]
 """What the organization's API does with the field; "" is not known yet."""

@@ -59,20 +59,20 @@ class Lifecycle:
         """
         living, former = _former(stored.value)
         if seen and seen != int(former.until.timestamp()):
-            return f"The old key lives until {when(former.until)} already."
+            return f"The old key is already kept until {when(former.until)}."
         until = min(former.until + A_DAY_LONGER, longest_overlap(living))
         if until <= former.until or former.until <= self.transitions.clock():
-            raise Refused(f"The old key cannot live longer than until {when(former.until)}. Nothing was changed.")
+            raise Refused(f"The old key can't be kept longer than {when(former.until)}. Nothing was changed.")
         await self._plan(stored, living, until, actor)
-        return f"The old key lives until {when(until)}."
+        return f"The old key is kept until {when(until)}."
 
     async def drop_now(self, stored: Stored[Request], actor: str) -> str:
         """Have the old key deleted at once."""
         living, former = _former(stored.value)
         if former.until <= self.transitions.clock() and former.retry_at is None:
-            return "The old key is being deleted already."
+            return "The old key is already being deleted."
         await self._plan(stored, living, min(self.transitions.clock(), former.until), actor)
-        return "The old key is being deleted. Whatever still uses it stops now."
+        return "The old key is being deleted. Anything still using it stops working now."
 
     async def _plan(self, stored: Stored[Request], living: Living | Retired, until: datetime, actor: str) -> None:
         life = replace(living.life, former=ReplacedKey(until))
@@ -100,7 +100,7 @@ class Lifecycle:
             again = replace(begun, retry_at=now + backoff(former.tries, error))
             await self.transitions.commit(held, replace(living, life=replace(living.life, former=again)))
             return
-        await self.origin.ended(key, f"Key `{plain(living.key.id)}` took its place.", living.ask.requester)
+        await self.origin.ended(key, f"Key `{plain(living.key.id)}` replaced it.", living.ask.requester)
         await persistently(lambda: self._dropped(living.ask.id, outcome))
 
     async def _dropped(self, request: RequestId, outcome: Event) -> None:
@@ -125,7 +125,7 @@ def former_of(living: Living) -> ReplacedKey | None:
 
 def _former(state: Request) -> tuple[Living | Retired, ReplacedKey]:
     if not isinstance(state, Living | Retired) or state.life.former is None:
-        raise Refused("There is no old key to speak of any more. Nothing was changed.")
+        raise Refused("There's no old key left. Nothing was changed.")
     if state.life.former.deleted_at:
         raise Refused(f"The old key was deleted {when(state.life.former.deleted_at)}. Nothing was changed.")
     return state, state.life.former

@@ -160,4 +160,4 @@ class Origin:
 
 def why_gone(key: ApiKey, now: datetime) -> str:
     """What became of a key that Confluent no longer has: a sentence for people."""
-    return EXPIRED if has_expired(key, now) else "Somebody deleted it outside Latchkey."
+    return EXPIRED if has_expired(key, now) else "Someone deleted it outside Latchkey."

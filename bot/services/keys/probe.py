@@ -12,9 +12,9 @@ from bot.services.ports.cloud import Prober
 from bot.services.ports.store import Requests, Stored
 from bot.services.requests.transitions import Transitions
 
-NO_ADDRESS = "Confluent names no address for it"
+NO_ADDRESS = "Confluent gives no address for it"
 PRIVATE = "its address is in a private network"
-PAUSED = "the cluster is paused until somebody resumes it at Confluent"
+PAUSED = "the cluster is paused until someone resumes it in Confluent Cloud"
 FOREIGN = "its address is none that Latchkey sends a secret to"
 
 

@@ -127,7 +127,7 @@ class Reconciliation:
     async def reconcile(self, stored: Stored[Request], working: Working) -> None:
         """Look for keys of this request; none twice in a row starts the next attempt."""
         now, held = self.transitions.clock(), stored
-        trouble = working.trouble or "Latchkey stopped while it made the key."
+        trouble = working.trouble or "Latchkey stopped while it was creating the key."
         again = replace(working, look_at=now + SECOND_LOOK, clean=working.clean + 1, trouble=trouble)
         try:
             ours = await self.orphans.of(working)

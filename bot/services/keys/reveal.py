@@ -51,11 +51,11 @@ class Delivery:
         if not isinstance(ready, Ready | Offered):
             return instead(ready)
         if now >= ready.claim_by:
-            return "The time to take this secret is over. No key is left. Ask again with `/apikey create`."
+            return "The time to view this secret is over, and no key is left. Request again with `/apikey create`."
         if now - click.at > PRESENT:
-            return "Latchkey was away when you clicked, so it shows nothing now. Click `Show secret` again."
+            return "Latchkey was restarting when you clicked. Select `Show secret` again."
         if click.reply.response_url is None:  # the one way that a secret takes
-            return "Slack lets nobody show it from here. Run `/apikey requests` and select `Show secret`."
+            return "Slack doesn't allow showing it here. Run `/apikey requests` and select `Show secret`."
         if isinstance(ready, Ready):
             revealing, secret = await self._claim(stored, ready, click)
             await self._reveal(revealing, ready, secret, click)
@@ -87,7 +87,7 @@ class Delivery:
         if click.card is None:  # the click came from the message that shows the secret
             await self.notifier.clear(click.reply)
         key = plain(state.key.id)
-        return f"The key `{key}` is being deleted and a new one made. Latchkey writes to you when it is there."
+        return f"The key `{key}` is being deleted and a new one created. Latchkey will message you when it's ready."
 
     async def drop_former(self, deed: DropFormer, click: Click) -> str:
         """Have the key deleted that this one replaced, before its time."""
@@ -113,14 +113,14 @@ class Delivery:
             raise Refused(f"{instead(state)} Nothing was changed.")
         now = self.transitions.clock()
         if now >= state.grant.fresh_until:
-            stays = "no other key is made" if isinstance(state, Undelivered) else "this key stays as it is"
+            stays = "no other key is created" if isinstance(state, Undelivered) else "this key is unchanged"
             ended = when(state.grant.fresh_until)
-            raise Refused(f"The approval ended {ended}, so {stays}. Ask for a new one with `/apikey create`.")
+            raise Refused(f"The approval ended {ended}, so {stays}. Request a new one with `/apikey create`.")
         asked = self.transitions.event(Action.REPLACEMENT_ASKED, deed.request, click.by, key=state.key.id)
         if isinstance(state, Undelivered) and state.deleted_at:
             await self.transitions.commit(stored, state.next_attempt(now), asked)
         elif not (isinstance(state, Undelivered) and state.reissue):
-            why = "You asked for another key in its place."
+            why = "You requested another key in its place."
             await self.expiry.undeliver(stored, state, why, asked, reissue=True)
         return state
 
@@ -148,7 +148,7 @@ class Delivery:
 
     async def _reveal(self, stored: Stored[Revealing], ready: Ready, secret: Secret | None, click: Click) -> None:
         if secret is None:
-            await self.expiry.undeliver(stored, stored.value, "The sealed secret could not be opened.")
+            await self.expiry.undeliver(stored, stored.value, "The stored secret couldn't be opened.")
             return
         handover = Handover(
             ready.ask.id,
@@ -164,7 +164,7 @@ class Delivery:
         try:
             await self.notifier.hand_over(click.reply, handover)
         except LatchkeyError:
-            await self.expiry.undeliver(stored, stored.value, "Slack did not take the message with the secret.")
+            await self.expiry.undeliver(stored, stored.value, "Slack didn't accept the message with the secret.")
             return
         shown = stored.value.then(Shown, at=self.transitions.clock(), life=stored.value.life)
         event = self.transitions.event(Action.SHOWN, ready.ask.id, click.by, key=ready.key.id)
@@ -173,7 +173,7 @@ class Delivery:
             await self.transitions.commit(stored, replace(shown, life=_begun(shown)), event, extra=extra)
 
 
-_OUTDATED = "This button belongs to an earlier key. Only the newest message counts."
+_OUTDATED = "This button is for an earlier key. Use the newest message."
 
 
 def _is_present(request: Request, attempt: int) -> bool:
@@ -183,7 +183,7 @@ def _is_present(request: Request, attempt: int) -> bool:
 
 def _must_be(asker: Person, person: Person) -> None:
     if person.slack != asker.slack or person.principal != asker.principal:
-        raise Refused("This key is for the person who asked for it, and for nobody else.")
+        raise Refused("Only the person who requested this key can see its secret.")
 
 
 def _begun(shown: Shown) -> Life:

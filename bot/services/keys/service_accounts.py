@@ -48,7 +48,7 @@ class Accounts:
         if isinstance(owner, NewServiceAccount) and any(
             not _is_ours(each, request) for each in await self.cloud.accounts_named(owner.name)
         ):
-            raise Refused(f"There is a service account named {plain(owner.name)} by now. Ask for a key of that one.")
+            raise Refused(f"There's now a service account named {plain(owner.name)}. Request a key for that one.")
 
     async def ensure(self, working: states.Working) -> ServiceAccount | None:
         """The new account of this request, made if it is not there; None when the owner exists already.
@@ -62,7 +62,7 @@ class Accounts:
         if made is None:
             made = await self._make(owner, working)
         else:  # by an attempt whose answer may have been lost, and its outcome with it
-            await self._made(made, working, found="it was there already")
+            await self._made(made, working, found="it already existed")
         return ServiceAccount(made.id, made.name)
 
     async def settle(self, item: Item) -> datetime | None:

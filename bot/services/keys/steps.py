@@ -49,7 +49,7 @@ class Steps:
                 await self.key_changes.finish(stored, working)
             case states.Offered() as offered:
                 await self.creation.fail(
-                    stored, offered, "Nobody asked for the secret in time.", NOTHING_CHANGED, ASK_AGAIN
+                    stored, offered, "The secret wasn't viewed in time.", NOTHING_CHANGED, ASK_AGAIN
                 )
             case _:
                 await self._with_key(stored)
@@ -61,7 +61,7 @@ class Steps:
             case states.Ready() as ready:
                 await self.expiry.unclaimed(stored, ready)
             case states.Revealing() as revealing:
-                why = "Latchkey stopped while the secret was on its way, so it cannot tell whether the secret was seen."
+                why = "Latchkey stopped while it was showing the secret, so it can't tell whether you saw it."
                 await self.expiry.undeliver(stored, revealing, why)
             case states.Shown() | states.Confirmed() as living:
                 await self.lifecycle.step(stored, living)

@@ -20,8 +20,8 @@ AT_ONCE = 5
 """Look-ups in Slack, or at Confluent, at the same time."""
 MOST_HALVES = 20
 """How many people who lack only the right to make service accounts are asked for it one by one."""
-NOT_IN_SLACK = "Nobody in the Slack workspace has the e-mail address of this Confluent user."
-NO_LINE = "The policy lets only people approve whom its `people:` list names, and this person is not in it."
+NOT_IN_SLACK = "No one in this Slack workspace has this Confluent user's email address."
+NO_LINE = "Only people listed under `people:` in the policy can approve, and this person isn't listed."
 _ANYBODY = Principal("?")
 """No real principal: weighs what a binding gives to somebody who does not own the key."""
 _NAMED = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
@@ -128,7 +128,7 @@ class Approvers:
         known = Person(profile.id, self.tenant.team, profile.name, user.email, user.id)
         found = self.someone(profile, users, known)
         if found.person.principal != user.id:
-            return Someone(known, f"The policy says that this Slack account is {found.person.principal}.")
+            return Someone(known, f"The policy matches this Slack account to {found.person.principal}.")
         return found
 
     def someone(self, profile: Profile | None, users: Sequence[User], stand_in: Person) -> Someone:

@@ -27,7 +27,7 @@ MOST_REREADS = 60
 ORGANIZATION_KEPT = timedelta(days=1)
 OWN_KEPT = timedelta(minutes=10)
 """Whoever runs Latchkey may give it another account, and that one is protected soon."""
-ELSEWHERE = "This Slack account belongs to another workspace, and Latchkey deals only with members of its own."
+ELSEWHERE = "Your Slack account belongs to another workspace. Only members of this workspace can use Latchkey."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +69,15 @@ def seat(tenant: Tenant, claimed: TeamId) -> TeamId:
 def admitted(profile: Profile | None, tenant: Tenant) -> Profile:
     """Somebody whom Latchkey deals with, as a member of our workspace. Raises `Refused` for everybody else."""
     if profile is None:
-        raise Refused("Slack does not show this account to Latchkey.")
+        raise Refused("Slack doesn't show your account to Latchkey.")
     if not belongs(tenant, profile.team, profile.enterprise, profile.teams):
         raise Refused(ELSEWHERE)
     if profile.deleted:
-        raise Refused("This Slack account is deactivated.")
+        raise Refused("Your Slack account is deactivated.")
     if profile.is_bot:
-        raise Refused("Bots can neither ask for keys nor decide about them.")
+        raise Refused("Bots can't request or approve keys.")
     if profile.is_guest:
-        raise Refused("Guests of this Slack workspace can neither ask for keys nor decide about them.")
+        raise Refused("Guests can't request or approve keys. Ask a member of this workspace to request the key.")
     return replace(profile, team=tenant.team)
 
 
@@ -96,7 +96,7 @@ def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId
     """
     if (named := people.get(profile.id)) is not None:
         if not any(each.id == named for each in users):
-            raise Refused(f"The policy says that this is the Confluent user {plain(named)}, which does not exist.")
+            raise Refused(f"The policy matches you to the Confluent user {plain(named)}, which doesn't exist.")
         return Person(profile.id, profile.team, profile.name, profile.email, named, named=True)
     if not profile.email or not profile.email_confirmed:
         raise Refused(
@@ -107,14 +107,14 @@ def matched(profile: Profile, users: Sequence[User], people: Mapping[SlackUserId
     matches = [each for each in users if each.email == profile.email]
     if not matches:
         raise Refused(
-            f"No Confluent Cloud user has the e-mail address {plain(profile.email)} that Slack knows. "
-            "An OrganizationAdmin can invite that address to Confluent Cloud."
+            f"No Confluent Cloud user has your Slack email ({plain(profile.email)}). "
+            "Ask an OrganizationAdmin to invite it to Confluent Cloud."
         )
     if len(matches) > 1:
         ids = ", ".join(sorted(each.id for each in matches))
         raise Refused(
-            f"Several Confluent Cloud users ({ids}) have the e-mail address {plain(profile.email)}, so Latchkey "
-            "cannot tell which one is meant. An OrganizationAdmin can remove all but one."
+            f"Several Confluent Cloud users ({ids}) have the email {plain(profile.email)}, so Latchkey can't tell "
+            "which one is you. Ask an OrganizationAdmin to remove the others."
         )
     return Person(profile.id, profile.team, profile.name, profile.email, matches[0].id)
 
@@ -173,7 +173,7 @@ class Directory:
         recent = [each for each in (cached[0] if cached else ()) if now - each < DISPLAY]
         if len(recent) >= MOST_REREADS:
             raise Throttled(
-                "Latchkey checked your roles several times in the last minute and has to wait before it looks again.",
+                "Latchkey checked your roles several times in the last minute and has to wait before it checks again.",
                 wait=recent[0] + DISPLAY - now,
                 changed="Nothing was changed.",
                 again="Try again in a minute.",

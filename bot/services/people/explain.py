@@ -20,7 +20,7 @@ from bot.services.people.directory import Tenant
 from bot.services.ports.cloud import Inventory
 from bot.services.ports.slack import People
 
-OWN_ACCOUNT = "Nobody gets keys of the account of Latchkey itself."
+OWN_ACCOUNT = "Keys for Latchkey's own account can't be requested."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,9 @@ class Explainer:
             person = Person(profile.id, profile.team, profile.name, profile.email, stand_in)
             return self.who.someone(profile, users, person)
         if not found:
-            raise NotFound(f"There is nobody with the e-mail address or the id {plain(word)}.")
+            raise NotFound(f"No one has the email address or ID {plain(word)}.")
         person = Person(SlackUserId(f"?{word}"), self.tenant.team, found[0].name, email, stand_in)
-        return Someone(person, f"Several Confluent Cloud users ({', '.join(each.id for each in found)}) have it.")
+        return Someone(person, f"Several Confluent Cloud users have it: {', '.join(each.id for each in found)}.")
 
     async def explain(self, requester: Someone, operation: Operation, target: Target) -> Explanation:
         """What would be decided if this person asked for this now, and why."""

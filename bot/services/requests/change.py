@@ -47,7 +47,9 @@ class KeyRequests:
             return replace(page, typed=(deed.name, deed.description, deed.reason), notice=_CHANGED)
         name, description = deed.name.strip(), deed.description.strip()
         if (name, description) == (key.name, key.description):
-            return TextPage("Nothing to change", "Name and description are as they were. Nothing was changed.")
+            return TextPage(
+                "Nothing to change", "The name and description are the same as before. Nothing was changed."
+            )
         _check_texts(deed.name, deed.description, deed.reason, key)
         _must_say_why(view, deed.reason)
         ask = await self._ask(Operation.EDIT, view, held_roles, click, deed.reason)
@@ -56,7 +58,7 @@ class KeyRequests:
     async def delete(self, deed: Delete, click: Click) -> Page:
         """Delete the key for ever, if the word was typed."""
         if deed.word != CONFIRM:
-            raise Refused(f"Nothing was deleted, because the word typed was not {CONFIRM}.")
+            raise Refused(f"Nothing was deleted, because you didn't type {CONFIRM}.")
         held_roles = await self._held_roles(deed.key, click)
         view = (await self.key_views.delete_page(deed.key, held_roles)).view
         _check_texts("", "", deed.reason, view.key)
@@ -69,7 +71,7 @@ class KeyRequests:
         held_roles = await self._held_roles(deed.key, click)
         page = await self.key_views.rotate_page(deed.key, held_roles)
         if not deed.name.strip() or not deed.reason.strip():
-            raise Refused("A new key needs a name and a reason. Nothing was sent.")
+            raise Refused("Enter a name and a reason for the new key. Nothing was sent.")
         _check_texts(deed.name, deed.description, deed.reason, page.view.key)
         ask = await self._ask(Operation.ROTATE, page.view, held_roles, click, deed.reason)
         ask = replace(
@@ -87,7 +89,7 @@ class KeyRequests:
         held_roles = await self._held_roles(deed.key, click)
         page = await self.key_views.extend_page(deed.key, held_roles)
         if not deed.reason.strip():
-            raise Refused("An extension needs a reason. Nothing was sent.")
+            raise Refused("Enter a reason. Nothing was sent.")
         _check_texts("", "", deed.reason, page.view.key)
         ask = await self._ask(Operation.EXTEND, page.view, held_roles, click, deed.reason)
         ask = replace(ask, lifetime=chosen(deed.lifetime, page.terms))
@@ -111,9 +113,9 @@ class KeyRequests:
         """The ask with the key's own texts; the key in it carries our marker as Confluent has it."""
         key = await present(view.key, Target(view.owner, view.resource), self.cloud)
         if key is None:
-            raise Refused(f"The key `{plain(view.key.id)}` is gone by now. Nothing was changed.")
+            raise Refused(f"The key `{plain(view.key.id)}` no longer exists. Nothing was changed.")
         if (key.name, Marker.without(key.description)) != (view.key.name, view.key.description):
-            raise Refused("Somebody changed this key in this very moment, so nothing was changed here. Open it again.")
+            raise Refused("Someone else is changing this key right now. Nothing was changed. Open it again.")
         return Ask(
             id=RequestId(click.id),
             requester=held_roles.person,
@@ -133,19 +135,19 @@ class KeyRequests:
             return TextPage("Request sent", SENT_ALREADY)
         key = plain(ask.key.id) if ask.key else ""
         if isinstance(request, Approved):
-            return TextPage("On its way", f"No approval is needed. Key `{key}` is {doing}. Latchkey writes to you.")
-        return TextPage("Request sent", "Your request is on its way. Latchkey writes to you when it is decided.")
+            return TextPage(
+                "In progress", f"No approval needed. Key `{key}` is {doing}. Latchkey will message you when it's done."
+            )
+        return TextPage("Request sent", "Request sent. Latchkey will message you when it's approved or denied.")
 
 
 def chosen(days: str, terms: Terms) -> timedelta | None:
     """The lifetime that was chosen; None for the rule's own. Raises `Refused` for more than the rule lets."""
     if not is_lifetime(days):
-        raise Refused("The lifetime could not be read. Nothing was sent. Choose it again.")
+        raise Refused("The lifetime couldn't be read. Nothing was sent. Choose it again.")
     wanted, most = lifetime_of(days), terms.lifetime
     if wanted is not None and most is not None and wanted > most:
-        raise Refused(
-            f"The rule {plain(terms.rule)} lets such a key live for {duration(most)} at most. Nothing was sent."
-        )
+        raise Refused(f"The policy rule {plain(terms.rule)} allows at most {duration(most)}. Nothing was sent.")
     return wanted
 
 
@@ -153,7 +155,7 @@ def _overlap(days: int, terms: Terms) -> timedelta:
     """How long the old key lives on. Raises `Refused` for longer than it may."""
     wanted, most = timedelta(days=max(days, 0)), min(terms.overlap, MOST_OVERLAP)
     if wanted > most:
-        raise Refused(f"The old key may live on for {duration(most)} at most. Nothing was sent.")
+        raise Refused(f"The old key can be kept for at most {duration(most)}. Nothing was sent.")
     return wanted
 
 
@@ -174,6 +176,6 @@ def _check_texts(name: str, description: str, reason: str, key: ApiKey) -> None:
 
 
 _CHANGED = (
-    "Somebody changed this key while you were writing, so nothing was changed yet. "
-    "The fields hold what you wrote; above them is what the key says now."
+    "Someone changed this key while you were editing it, so nothing was sent yet. "
+    "The fields hold what you typed. Above them is what the key says now."
 )

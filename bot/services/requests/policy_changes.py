@@ -75,7 +75,7 @@ class PolicyChanges:
             await self.transitions.commit(stored, after, *([event] if after.changed != pending.changed else []))
             return
         await self.cloud.must_see_all()  # else roles may only not be shown to us
-        unchanged = "Nothing was created." if pending.ask.makes_key else "The key stays as it is."
+        unchanged = "Nothing was created." if pending.ask.makes_key else "The key is unchanged."
         again = "Ask your Latchkey administrator, or request something else."
         now, happened = self.transitions.clock(), f"The policy changed: {ended}"
         failed = pending.then(Failed, happened=happened, changed=unchanged, next=again, reference=request, at=now)
@@ -134,11 +134,11 @@ def _shown(ask: Ask, terms: Terms) -> Iterator[tuple[str, str]]:
     is_made, lasts = ask.makes_key, lifetime(ask, terms)
     yield "Policy rule", plain(terms.rule)
     yield "Approvals needed", str(terms.approvals)
-    yield "Time to decide", duration(terms.pending)
+    yield "Time to respond", duration(terms.pending)
     if is_made or ask.operation is Operation.EXTEND:
         yield "Expires", f"after {duration(lasts)}" if lasts else "never"
     if ask.operation is Operation.ROTATE:
         kept = min(ask.overlap, terms.overlap)
         yield "Old key kept for", duration(kept) if kept else "0 days"
     if is_made:
-        yield "Created", "when its requester views the secret" if terms.mint == "on_claim" else "on approval"
+        yield "Created", "when the requester views the secret" if terms.mint == "on_claim" else "on approval"

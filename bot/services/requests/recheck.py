@@ -33,11 +33,11 @@ class Permission:
         """
         ask, directory = granted.ask, self.directory.for_one_decision()
         if self.clock() >= granted.grant.fresh_until:
-            raise Refused("The approval ended before Latchkey could do it.")
+            raise Refused("The approval expired before Latchkey could carry it out.")
         try:
             person = await directory.identify(ask.requester.slack, ask.requester.team)
         except Refused as error:
-            raise Refused(f"The requester could not be confirmed: {error.tell}") from error
+            raise Refused(f"The requester couldn't be confirmed: {error.tell}") from error
         approvers = await directory.held_by_approvers(granted.grant.approvals)
         requester = await directory.held_roles(person)
         verdict = decide(directory.policy(), ask, requester, approvers, granted.terms)
@@ -59,13 +59,13 @@ class Permission:
             return  # another attempt may follow a key that took its place already
         if await present(ask.key, Target(ask.owner, ask.resource), self.cloud) is None:
             how = "has expired" if has_expired(ask.key, self.clock()) else "was deleted"
-            raise Refused(f"The key `{plain(ask.key.id)}` {how} meanwhile, so nothing takes its place.")
+            raise Refused(f"The key `{plain(ask.key.id)}` {how} in the meantime, so it wasn't replaced.")
 
 
 def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:
     """Why approvals that were enough no longer are."""
     if len(counted) < len(granted.grant.approvals):
-        return "An approval no longer counts: who gave it has lost the role since."
+        return "An approval no longer counts: the approver has lost the role since."
     if not granted.grant.approvals:
-        return "It needed no approval when it was asked for, and needs one now: a role or the policy has changed since."
-    return "The policy asks for more approvals than it did when this was approved."
+        return "It needed no approval when it was requested, but needs one now: a role or the policy has changed."
+    return "The policy now requires more approvals than when this was approved."

@@ -24,7 +24,7 @@ from bot.services.requests.remind import first_round, next_round
 from bot.services.requests.transitions import Transitions, With
 from bot.services.text import lifetime_of
 
-SENT_ALREADY = "This request was sent already. You find it in your messages from Latchkey."
+SENT_ALREADY = "This request was already sent. Latchkey's messages to you show where it stands."
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,8 @@ class Forms:
         if request is None:
             return SENT_ALREADY
         if isinstance(request, Approved):
-            return f"No approval is needed. {follows(ask, request.terms, 'you')}"
-        return "Your request is on its way. Latchkey writes to you when it is decided."
+            return f"No approval needed. {follows(ask, request.terms, 'you')}"
+        return "Request sent. Latchkey will message you when it's approved or denied."
 
     def _ask(self, request: RequestId, draft: Draft, target: Target, person: Person) -> Ask:
         return Ask(
@@ -181,7 +181,7 @@ class Forms:
     async def _draft(self, draft_id: str, click: Click) -> Draft:
         draft = await self.drafts.get(draft_id, click.by)
         if draft is None:
-            raise NotFound("This form is too old. Nothing was sent. Start again with `/apikey create`.")
+            raise NotFound("This form has expired. Nothing was sent. Start again with `/apikey create`.")
         return draft
 
 
@@ -211,8 +211,8 @@ def enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
     if not isinstance(verdict, NeedsApproval) or (who := too_few(candidates, verdict)) is None:
         return
     raise Refused(
-        f"Nothing was sent, because {who}. Ask an OrganizationAdmin to give somebody a role over this resource, "
-        f"or choose another account or resource. (Rule: {plain(verdict.terms.rule)}.)"
+        f"Nothing was sent, because {who}. Ask an OrganizationAdmin to give someone a role on this resource, "
+        f"or choose another account or resource. (Policy rule: {plain(verdict.terms.rule)}.)"
     )
 
 
@@ -221,23 +221,22 @@ def too_few(candidates: Sequence[Candidate], verdict: NeedsApproval) -> str | No
     able = len({each.principal for each in candidates})
     if able >= verdict.missing:
         return None
-    return "nobody else could approve it" if able == 0 else f"only {able} of the {verdict.missing} needed could approve"
+    return "no one else can approve it" if able == 0 else f"only {able} of the {verdict.missing} needed could approve"
 
 
 def forbidden(verdict: Forbidden) -> str:
-    """Why not, in mrkdwn: both parts are somebody's own words."""
+    """Why not, in mrkdwn: both parts were written by people."""
     return f"{plain(verdict.reason)} (rule: {plain(verdict.rule)})"
 
 
 def follows(ask: Ask, terms: Terms, who: str) -> str:
     """What comes after the last approval; `who` is the requester."""
     if not ask.makes_key:
-        doing = {Operation.EDIT: "changes", Operation.DELETE: "deletes"}.get(ask.operation, "extends the life of")
-        return f"Latchkey {doing} the key now, and writes to {who}."
+        doing = {Operation.EDIT: "updating", Operation.DELETE: "deleting"}.get(ask.operation, "extending")
+        return f"Latchkey is {doing} the key and will tell {who} when it's done."
     if terms.mint == "on_claim":
-        return f"The key is made when {who} {'ask' if who == 'you' else 'asks'} for its secret."
-    then = "writes to you." if who == "you" else f"{who} takes it from there."
-    return f"Latchkey makes the key now, and {then}"
+        return f"The key is created when {who} {'select' if who == 'you' else 'selects'} `Show secret`."
+    return f"Latchkey is creating the key and will tell {who} when it's ready."
 
 
 def draft_again(ask: Ask, *, other_account: bool) -> Draft:

@@ -17,7 +17,7 @@ REFUSED = timedelta(minutes=5)
 """When to try again what Confluent refused: a person may have given Latchkey the missing right meanwhile."""
 STRAGGLER = timedelta(minutes=3)
 """When to look once more for a key or an account that turned up after its attempt was given up."""
-ASK_AGAIN = "Ask for a new key with `/apikey create`."
+ASK_AGAIN = "Request a new key with `/apikey create`."
 T = TypeVar("T")
 State = TypeVar("State", bound=Request)
 
@@ -45,7 +45,7 @@ async def persistently(step: Callable[[], Awaitable[T]]) -> T:
             return await step()
         except Conflict:
             continue
-    raise Refused("Others act on this request in this very moment. Your click changed nothing. Try again.")
+    raise Refused("Someone else is updating this request. Nothing was changed. Try again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ class Transitions:
         """The request. Raises `NotFound` with a sentence for people."""
         stored = await self.find(request)
         if stored is None:
-            raise NotFound("Latchkey knows no such request. Nothing was changed. Ask again with `/apikey create`.")
+            raise NotFound(
+                "Latchkey doesn't know this request. Nothing was changed. Request again with `/apikey create`."
+            )
         return stored
 
     async def find(self, request: RequestId) -> Stored[Request] | None:

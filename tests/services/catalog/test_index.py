@@ -180,7 +180,7 @@ async def test_what_is_missing_is_said_and_in_which_places_it_was_looked_for() -
     ]:
         with pytest.raises(NotFound, match=said):
             await find_resource(stock(), Kind.KAFKA, word, place)
-    with pytest.raises(NotFound, match="in no environment that Latchkey sees"):
+    with pytest.raises(NotFound, match="in no environment that Latchkey can see"):
         await find_resource(stock(environments_=()), Kind.KAFKA, "lkc-2")
 
 

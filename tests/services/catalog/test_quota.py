@@ -100,9 +100,9 @@ async def test_the_refusal_names_the_limit_how_far_it_is_used_and_what_helps() -
     said = (await answer(Limited([at_limit(PER_ACCOUNT, 10)], [Kind.KAFKA] * 10), owner)).full
 
     assert said == (
-        "Confluent lets the service account orders &lt;!channel&gt; have 10 cluster API keys at most, and there are 10 "
-        "(`iam.max_cluster_api_keys.per_service_account`), so no further one can be made. "
-        "Delete a key that is no longer needed, or have Confluent raise the limit; then ask again."
+        "Service account orders &lt;!channel&gt; is at its Confluent limit of 10 cluster API keys "
+        "(10 in use, `iam.max_cluster_api_keys.per_service_account`). "
+        "Delete an unused key, or ask Confluent to raise the limit. Then request again."
     )
 
 

@@ -104,9 +104,9 @@ async def test_an_edit_is_audited_with_what_was_and_what_is() -> None:
 @pytest.mark.parametrize(
     ("faults", "changed"),
     [
-        ([Fault.REFUSED_BEFORE], "Nothing was changed at Confluent Cloud."),
+        ([Fault.REFUSED_BEFORE], "Nothing was changed in Confluent Cloud."),
         # The first try may have had its effect, so the second can no longer say that.
-        ([Fault.ERROR_BEFORE, Fault.REFUSED_BEFORE], "Latchkey could not see that anything was changed."),
+        ([Fault.ERROR_BEFORE, Fault.REFUSED_BEFORE], "Latchkey couldn't confirm that anything changed."),
     ],
 )
 async def test_a_change_that_confluent_refuses_ends_and_says_what_it_left(faults: list[Fault], changed: str) -> None:
@@ -126,8 +126,8 @@ async def test_a_change_that_confluent_refuses_ends_and_says_what_it_left(faults
 @pytest.mark.parametrize(
     ("call", "happened"),
     [
-        ("cloud.edit_key", "The approval ended before Latchkey could do it."),
-        ("cloud.key", "It could not be done in time: It did not answer."),  # not even looked at
+        ("cloud.edit_key", "The approval expired before Latchkey could carry it out."),
+        ("cloud.key", "It couldn't be done in time: It did not answer."),  # not even looked at
     ],
 )
 async def test_a_change_that_cannot_be_done_while_its_approval_holds_ends_then_and_not_before(
@@ -148,7 +148,7 @@ async def test_a_change_that_cannot_be_done_while_its_approval_holds_ends_then_a
         state = await world.state(request)
         assert isinstance(state, Failed)
         assert state.happened == happened
-        assert state.changed == "Latchkey could not see that anything was changed."
+        assert state.changed == "Latchkey couldn't confirm that anything changed."
         assert state.next == "Look at the key with `/apikey show`, then try again."
 
 
@@ -181,7 +181,7 @@ async def test_what_changed_while_approvers_thought_is_not_written_over_either()
 
         ended = await world.state(state.ask.id)
         assert isinstance(ended, Failed)
-        assert "Somebody else changed the key" in ended.happened
+        assert "Someone else changed the key" in ended.happened
         assert world.cloud.minted[KEY].key.name == "changed in the Console"
 
 
@@ -224,7 +224,7 @@ async def test_a_key_that_is_gone_elsewhere_by_the_time_is_said_to_be_and_is_no_
 
         ended = await world.state(state.ask.id)
         assert isinstance(ended, Done)
-        assert "gone already" in ended.note
+        assert "already deleted" in ended.note
 
 
 async def test_somebody_without_authority_over_the_key_needs_an_approval_to_delete_it() -> None:
@@ -288,7 +288,7 @@ async def test_nobody_extends_a_key_beyond_what_the_rule_lets() -> None:
         await world.click(Extend(KEY, "For ever", "31"))
         await world.work_now()
 
-        assert "30 days at most" in world.slack.said[-1][1]
+        assert "at most 30 days" in world.slack.said[-1][1]
 
 
 async def test_a_key_is_reminded_of_a_week_a_day_and_an_hour_before_its_end() -> None:

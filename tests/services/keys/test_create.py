@@ -91,7 +91,7 @@ async def test_a_create_that_fails_shows_nothing_and_leaves_no_key(world: World,
 
     said = await mint(world)
 
-    assert said == "The key could not be made. The message about it says what happened."
+    assert said == "The key couldn't be created. The message about it says what happened."
     assert isinstance(await world.state(), state)
     world.plan.faults = {}
     await world.settle()

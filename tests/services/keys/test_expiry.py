@@ -39,7 +39,7 @@ async def test_a_key_that_confluent_ends_first_is_reminded_of_and_ends_as_expire
 
         ended = await world.state()
         assert isinstance(ended, Retired)
-        assert (ended.why, ended.by) == ("It expired at Confluent Cloud.", None)
+        assert (ended.why, ended.by) == ("It expired in Confluent Cloud.", None)
         assert ended.deleted_at is not None
         surfaces = [versions[0][0] for versions in world.slack.messages.values()]
         assert [each.rpartition(":")[2] for each in surfaces if each.startswith("reminder")] == ["1", "2", "3"]
@@ -69,7 +69,7 @@ async def test_a_key_that_expired_unseen_is_not_said_to_be_deleted_by_anybody() 
         await world.settle()
         ended = await world.state()
         assert isinstance(ended, Retired)
-        assert ended.why == "It expired at Confluent Cloud."
+        assert ended.why == "It expired in Confluent Cloud."
 
 
 async def test_a_change_that_comes_after_the_expiry_says_so() -> None:
@@ -89,7 +89,7 @@ async def test_a_change_that_comes_after_the_expiry_says_so() -> None:
         assert isinstance(await world.state(request), Failed)
         ended = await world.state()
         assert isinstance(ended, Retired)
-        assert ended.why == "It expired at Confluent Cloud."
+        assert ended.why == "It expired in Confluent Cloud."
 
 
 @pytest.mark.parametrize(("after", "how"), [(9 * HOUR + HOUR / 2, "has expired"), (HOUR, "was deleted")])
@@ -107,7 +107,7 @@ async def test_a_rotation_that_comes_after_the_end_of_its_key_says_which_end_it_
 
         failed = await world.state(request)
         assert isinstance(failed, Failed)
-        assert f"{how} meanwhile, so nothing takes its place." in failed.happened
+        assert f"{how} in the meantime, so it wasn't replaced." in failed.happened
 
 
 @pytest.mark.parametrize(("lifetime", "end"), [("30", 12 * DAY), ("7", 7 * DAY + 5 * DAY), ("", 12 * DAY)])

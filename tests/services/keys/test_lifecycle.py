@@ -333,5 +333,5 @@ async def test_an_edit_that_nobody_heard_of_is_not_said_to_have_changed_nothing(
 
         state = await world.state(request)
         assert isinstance(state, Failed)
-        assert "could not see" in state.changed
+        assert "couldn't confirm" in state.changed
         await check_audit(world)

@@ -37,7 +37,7 @@ async def test_a_key_deleted_elsewhere_is_said_to_be_gone_in_a_message_of_its_ow
 
         state = await world.state()
         assert isinstance(state, Retired)
-        assert state.why == "Somebody deleted it outside Latchkey."
+        assert state.why == "Someone deleted it outside Latchkey."
         assert "end" in {versions[0][0] for versions in world.slack.messages.values()}
         assert [line["action"] for line in await world.audit()][-2:] == ["key:found-gone", "key:retired"]
 
@@ -62,7 +62,7 @@ async def test_a_key_without_an_end_is_looked_for_each_month_though_nobody_misse
 
         gone = await world.state()
         assert isinstance(gone, Retired)
-        assert gone.why == "Somebody deleted it outside Latchkey."
+        assert gone.why == "Someone deleted it outside Latchkey."
         assert len(world.slack.messages) == posted + 1
 
 

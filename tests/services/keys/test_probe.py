@@ -148,11 +148,11 @@ async def test_ten_minutes_count_from_when_the_key_was_made(here: Here) -> None:
     [
         (PRIVATE, True, "its address is in a private network"),
         (replace(PRIVATE, rest="https://lkc.private.example"), False, "its address is in a private network"),
-        (Endpoints("", ""), True, "Confluent names no address for it"),
+        (Endpoints("", ""), True, "Confluent gives no address for it"),
         (
             replace(build.ENDPOINTS, is_paused=True),
             False,
-            "the cluster is paused until somebody resumes it at Confluent",
+            "the cluster is paused until someone resumes it in Confluent Cloud",
         ),
         (build.ENDPOINTS, False, "its address is none that Latchkey sends a secret to"),
     ],

@@ -78,13 +78,13 @@ async def test_of_two_clicks_at_once_one_is_shown_the_secret(world: World, deliv
 
 
 async def test_nobody_else_is_shown_it_and_the_try_is_on_record(world: World, delivery: Delivery) -> None:
-    with pytest.raises(Refused, match="for the person who asked for it"):
+    with pytest.raises(Refused, match="Only the person who requested this key"):
         await show(world, delivery, by=ERIN)
 
     assert world.shown() == []
     assert isinstance(await world.state(), Ready)
     (line,) = [line for line in await world.audit() if line["action"] == "secret:show-refused"]
-    why = "This key is for the person who asked for it, and for nobody else."
+    why = "Only the person who requested this key can see its secret."
     assert (line["actor"], line["details"]) == (ERIN.slack, {"tried": "show", "reason": why})
 
 
@@ -94,7 +94,7 @@ async def test_another_confluent_user_by_now_and_another_slack_account_are_not_s
 ) -> None:
     world.policy = replace(world.policy, people={by.slack: principal})
 
-    with pytest.raises(Refused, match="for the person who asked for it"):
+    with pytest.raises(Refused, match="Only the person who requested this key"):
         await show(world, delivery, by=by)
     assert world.shown() == []
 
@@ -102,9 +102,9 @@ async def test_another_confluent_user_by_now_and_another_slack_account_are_not_s
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"attempt": 2}, "belongs to an earlier key"),
-        ({"at": NOW - timedelta(minutes=2) - MOMENT}, "Latchkey was away when you clicked"),
-        ({"reply": ReplyTo(channel="D01")}, "Slack lets nobody show it from here"),
+        ({"attempt": 2}, "is for an earlier key"),
+        ({"at": NOW - timedelta(minutes=2) - MOMENT}, "Latchkey was restarting when you clicked"),
+        ({"reply": ReplyTo(channel="D01")}, "Slack doesn't allow showing it here"),
     ],
 )
 async def test_a_click_that_cannot_be_answered_with_a_secret_leaves_it_there(
@@ -118,7 +118,7 @@ async def test_a_click_that_cannot_be_answered_with_a_secret_leaves_it_there(
 
 async def test_it_can_be_taken_until_the_claim_is_over(world: World, delivery: Delivery) -> None:
     world.clock.now = NOW + DAY
-    assert "is over. No key is left" in str(await show(world, delivery))
+    assert "is over, and no key is left" in str(await show(world, delivery))
 
     world.clock.now -= MOMENT
     assert await show(world, delivery) is None
@@ -130,7 +130,7 @@ async def test_a_secret_that_slack_did_not_take_is_given_up_with_its_key(world: 
 
     state = await world.state()
     assert isinstance(state, Undelivered)
-    assert "Slack did not take" in state.why
+    assert "Slack didn't accept" in state.why
     await world.work_now()
     assert world.cloud.live() == []
     assert "This secret can no longer be shown" in str(await show(world, delivery))
@@ -176,7 +176,7 @@ async def test_each_step_is_on_record_with_who_took_it_and_with_which_key(world:
         ("secret:shown", DANA.slack, {"key": FIRST}),
         ("secret:confirmed", DANA.slack, {"key": FIRST}),
         ("key:replacement-asked", DANA.slack, {"key": FIRST}),
-        ("secret:undelivered", SYSTEM, {"key": FIRST, "why": "You asked for another key in its place."}),
+        ("secret:undelivered", SYSTEM, {"key": FIRST, "why": "You requested another key in its place."}),
     ]
 
 
@@ -184,7 +184,7 @@ async def test_nobody_else_says_that_it_is_saved(world: World, delivery: Deliver
     await show(world, delivery)
     deed = Saved(R1, 1)
 
-    with pytest.raises(Refused, match="for the person who asked for it"):
+    with pytest.raises(Refused, match="Only the person who requested this key"):
         await delivery.saved(deed, a_click(world, deed, by=ERIN))
     assert isinstance(await world.state(), Shown)
     assert world.slack.cleared == []
@@ -213,9 +213,9 @@ async def test_a_replaced_key_is_deleted_and_another_made_under_the_same_approva
 @pytest.mark.parametrize(
     ("after", "fields", "said"),
     [
-        (DAY, {}, "this key stays as it is"),
-        (MOMENT, {"attempt": 2}, "belongs to an earlier key"),
-        (MOMENT, {"by": ERIN}, "for the person who asked for it"),
+        (DAY, {}, "this key is unchanged"),
+        (MOMENT, {"attempt": 2}, "is for an earlier key"),
+        (MOMENT, {"by": ERIN}, "Only the person who requested this key"),
     ],
 )
 async def test_a_key_stays_where_no_other_may_be_made(

@@ -144,7 +144,7 @@ async def test_the_overlap_never_grows_beyond_a_week() -> None:
         await world.settle(8 * DAY)
 
         assert world.cloud.minted[OLD].deleted_at == build.NOW + 7 * DAY
-        assert "cannot live longer" in world.slack.said[-1][1]
+        assert "can't be kept longer" in world.slack.said[-1][1]
 
 
 async def test_a_button_that_names_the_end_moves_that_end_once_however_often_it_is_pressed() -> None:
@@ -170,7 +170,7 @@ async def test_where_there_is_no_old_key_any_more_it_is_said_that_nothing_was_ch
         request = await rotated(world)
         await world.click(deed(RequestId("R1"), 1))  # the request of the old key, which replaced none
         await world.work_now()
-        assert "There is no old key to speak of any more. Nothing was changed." in world.slack.said[-1][1]
+        assert "There's no old key left. Nothing was changed." in world.slack.said[-1][1]
 
         await world.settle(3 * DAY)
         await world.click(deed(request, 1))
@@ -269,7 +269,7 @@ async def test_an_old_key_is_found_gone_once_although_the_new_one_was_replaced_i
         assert isinstance(world.cloud, _Crossed)
         world.cloud.minted[OLD].deleted_at = world.clock()
         origin = world.start().services.origin
-        world.cloud.meanwhile = lambda: origin.ended(state.key, "Another one took its place.", DANA)
+        world.cloud.meanwhile = lambda: origin.ended(state.key, "Another one replaced it.", DANA)
 
         await world.settle(3 * DAY)
 
@@ -334,7 +334,7 @@ async def test_an_old_key_that_was_kept_a_day_longer_in_the_last_second_is_not_d
         await world.work(world.start())
         await world.work_now()
 
-        assert "lives until" in slow.said[-1][1]
+        assert "kept until" in slow.said[-1][1]
         assert OLD in world.cloud.live()
         await world.settle(DAY)
         assert OLD not in world.cloud.live()

@@ -195,7 +195,7 @@ async def test_the_audit_log_says_that_an_account_was_made_whose_answer_was_lost
 
         assert await told_of_accounts(world) == ["create-intended", "created"]
         created = next(line for line in await world.audit() if line["action"] == "account:created")
-        assert created["details"]["found"] == "it was there already"
+        assert created["details"]["found"] == "it already existed"
 
 
 @dataclass(slots=True)

@@ -26,8 +26,8 @@ class Refusing(FakeCloud):
         raise self.refusal
 
 
-QUOTA = "A quota is used up. Delete a key that nobody needs"
-PERHAPS = "A quota may be used up"
+QUOTA = "A Confluent quota is full. Delete an unused key"
+PERHAPS = "A Confluent quota may be full"
 OWN = MyAccount(DANA.principal)
 REFUSALS: list[tuple[int, str, Owner, str]] = [
     (402, "", ACCOUNT, QUOTA),
@@ -35,11 +35,11 @@ REFUSALS: list[tuple[int, str, Owner, str]] = [
     (400, "quota_exceeded", ACCOUNT, QUOTA),
     (422, "quota_exceeded", ACCOUNT, QUOTA),
     (400, "", ACCOUNT, PERHAPS),
-    (400, "invalid_filter", ACCOUNT, "Ask for a new key"),
-    (403, "", OWN, "Ask for a key of a service account instead"),
+    (400, "invalid_filter", ACCOUNT, "Request a new key"),
+    (403, "", OWN, "Request a key for a service account instead"),
     (403, "", ACCOUNT, "Ask your Latchkey administrator: its service account isn't allowed"),
-    (422, "", ACCOUNT, "Ask for a new key"),
-    (409, "", ACCOUNT, "Ask for a new key"),
+    (422, "", ACCOUNT, "Request a new key"),
+    (409, "", ACCOUNT, "Request a new key"),
 ]
 
 
@@ -75,4 +75,4 @@ async def test_a_refused_create_with_an_account_made_for_it_does_not_say_that_no
 
     state, _ = await failed(NewServiceAccount("clicks-service", "reads clicks"), refusal)
 
-    assert "Latchkey removes it again" in state.changed
+    assert "Latchkey deletes it again" in state.changed

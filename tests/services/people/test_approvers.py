@@ -90,7 +90,7 @@ async def test_who_is_somebody_else_by_the_policy_cannot_use_the_role_of_a_confl
     erins, femis = [await approvers.meet(user, users) for user in users]
 
     assert (erins.person.principal, erins.slack) == (ERIN.principal, ERIN.slack)
-    assert erins.refusal == f"The policy says that this Slack account is {FEMI.principal}."
+    assert erins.refusal == f"The policy matches this Slack account to {FEMI.principal}."
     assert (femis.person.principal, femis.slack, femis.refusal) == (FEMI.principal, ERIN.slack, "")
 
 

@@ -175,7 +175,7 @@ async def test_the_confluent_user_that_the_policy_names_goes_before_the_one_with
 
     assert (by_address.principal, by_address.named) == (DANA.principal, False)
     assert (by_policy.principal, by_policy.named) == (FEMI.principal, True)
-    with pytest.raises(Refused, match="does not exist"):
+    with pytest.raises(Refused, match="doesn't exist"):
         matched(profile, users, {DANA.slack: Principal("u-gone")})
 
 

@@ -111,11 +111,11 @@ async def refusal(world: World, deed: Edit | Delete | Rotate | Extend) -> str:
         (an_edit(name="orders [lk:R9/1]"), "Name: Take out the mark"),
         (Delete(KEY, CONFIRM, f"cflt{'x' * 60}"), "Reason: This holds something that looks like an API secret."),
         (a_rotation(description="a\nb"), "Description: Write this in one line"),
-        (a_rotation(name=" "), "A new key needs a name and a reason."),
-        (a_rotation(reason=" "), "A new key needs a name and a reason."),
+        (a_rotation(name=" "), "Enter a name and a reason for the new key."),
+        (a_rotation(reason=" "), "Enter a name and a reason for the new key."),
         (an_edit(reason=" "), "This key isn't for your own account, so a reason is required."),
         (Delete(KEY, CONFIRM, " "), "This key isn't for your own account, so a reason is required."),
-        (Extend(KEY, " ", "20"), "An extension needs a reason."),
+        (Extend(KEY, " ", "20"), "Enter a reason."),
         (Extend(KEY, "x" * 3001, "20"), "Reason: At most 3,000 characters"),
     ],
 )
@@ -161,8 +161,8 @@ async def test_the_request_holds_the_key_with_its_marker_and_shows_its_texts_wit
 @pytest.mark.parametrize(
     ("approvals", "said"),
     [
-        (0, f"No approval is needed. Key `{KEY}` is being deleted. Latchkey writes to you."),
-        (1, "Your request is on its way. Latchkey writes to you when it is decided."),
+        (0, f"No approval needed. Key `{KEY}` is being deleted. Latchkey will message you when it's done."),
+        (1, "Request sent. Latchkey will message you when it's approved or denied."),
     ],
 )
 async def test_the_answer_says_whether_somebody_has_to_approve(world: World, approvals: int, said: str) -> None:
@@ -204,10 +204,8 @@ async def test_whenever_somebody_else_changes_the_key_no_request_speaks_of_what_
             continue
         found = await asked(world, f"R10{number}")
         assert number == looks or isinstance(page, EditPage) or (found and found.key == after), number
-    gone = "The key `KEY0000000000001` is gone by now"
-    assert (
-        gone if is_deleted else "Somebody changed this key in this very moment, so nothing was changed here"
-    ) in said
+    gone = "The key `KEY0000000000001` no longer exists"
+    assert (gone if is_deleted else "Someone else is changing this key right now") in said
 
 
 @pytest.mark.parametrize("kind", [Kind.KAFKA, Kind.CLOUD])
@@ -236,7 +234,7 @@ async def test_the_old_key_lives_on_for_as_long_as_the_rule_lets_it(
     world: World, days: int, overlap: int | None
 ) -> None:
     if overlap is None:
-        assert "may live on for 2 days at most" in await refusal(world, a_rotation(overlap_days=days))
+        assert "kept for at most 2 days" in await refusal(world, a_rotation(overlap_days=days))
         return
     await ask(world, a_rotation(overlap_days=days))
     assert (found := await asked(world)) is not None
@@ -264,7 +262,7 @@ def test_a_lifetime_within_the_rule_is_taken(days: str, most: int | None, lifeti
 
 @pytest.mark.parametrize(
     ("days", "said"),
-    [("8", "7 days at most"), ("a week", "could not be read"), ("0", "could not be read"), ("-1", "could not be read")],
+    [("8", "at most 7 days"), ("a week", "couldn't be read"), ("0", "couldn't be read"), ("-1", "couldn't be read")],
 )
 def test_a_lifetime_beyond_the_rule_or_in_no_days_is_refused(days: str, said: str) -> None:
     with pytest.raises(Refused, match=said):
@@ -276,7 +274,7 @@ async def test_an_extension_that_would_end_the_key_earlier_is_refused(world: Wor
     assert isinstance(made, Shown)
     assert end_of_life(made) == NOW + 10 * DAY
 
-    assert "would end it earlier" in await refusal(world, Extend(KEY, REASON, "9"))
+    assert "would make it expire earlier" in await refusal(world, Extend(KEY, REASON, "9"))
     await ask(world, Extend(KEY, REASON, "10"))
     assert (found := await asked(world)) is not None
     assert found.lifetime == 10 * DAY

@@ -120,7 +120,7 @@ async def test_t25_two_that_the_card_asked_for_stay_two_under_a_policy_that_asks
 
 
 @pytest.mark.parametrize("what", DECIDING)
-@pytest.mark.parametrize(("by", "said"), [(OTTO, "do not cover this key"), (DANA, "someone else has to decide")])
+@pytest.mark.parametrize(("by", "said"), [(OTTO, "don't cover this key"), (DANA, "someone else has to approve it")])
 async def test_a_decision_takes_authority_over_somebody_elses_request(
     world: World, what: Decision, by: Person, said: str
 ) -> None:

@@ -196,7 +196,7 @@ async def test_t27_what_nobody_can_approve_any_more_ends_and_its_requester_is_to
         assert isinstance(state, Failed)
         assert "The policy changed: " in state.happened
         assert "(rule: keys)" in state.happened
-        assert state.changed == ("Nothing was created." if makes_key else "The key stays as it is.")
+        assert state.changed == ("Nothing was created." if makes_key else "The key is unchanged.")
         drawn = {versions[-1][0]: versions[-1][1].kind for versions in world.slack.messages.values()}
         assert drawn == dict.fromkeys(["card", "asked", "outcome"], "failed")
         (line,) = await lines(world, "request:failed")
@@ -298,7 +298,7 @@ def test_t27_when_a_key_is_made_is_told_where_one_is_made() -> None:
     before = RULE.terms(policy().table)
     now = replace(before, mint="on_claim")
 
-    assert difference(build.an_ask(), before, now) == "Created: on approval → when its requester views the secret."
+    assert difference(build.an_ask(), before, now) == "Created: on approval → when the requester views the secret."
     assert difference(build.an_ask(operation=Operation.DELETE), before, now) == ""
 
 

@@ -37,7 +37,7 @@ async def test_what_still_holds_may_be_done(world: World) -> None:
 async def test_an_approval_has_an_end(world: World) -> None:
     world.clock.now = NOW + DAY
 
-    assert "The approval ended" in await refusal(world, build.approved())
+    assert "The approval expired" in await refusal(world, build.approved())
 
 
 async def test_an_approver_who_lost_the_role_no_longer_counts(world: World) -> None:
@@ -88,7 +88,7 @@ async def test_a_policy_that_forbids_it_by_now_holds(world: World) -> None:
 async def test_a_requester_who_left_gets_nothing(world: World) -> None:
     world.cloud.people.remove(DANA)
 
-    assert "could not be confirmed" in await refusal(world, build.approved())
+    assert "couldn't be confirmed" in await refusal(world, build.approved())
 
 
 async def test_nobody_gets_a_key_of_latchkeys_own_account(world: World) -> None:
@@ -100,7 +100,7 @@ async def test_nobody_gets_a_key_of_latchkeys_own_account(world: World) -> None:
 async def test_a_rotation_of_a_key_that_is_gone_creates_nothing(world: World) -> None:
     ask = build.a_change(Operation.ROTATE)
 
-    assert "was deleted meanwhile" in await refusal(world, build.approved(ask=ask))
+    assert "was deleted in the meantime" in await refusal(world, build.approved(ask=ask))
     assert await refusal(world, build.approved(ask=ask, attempt=2)) == "", "its first new key may have taken its place"
     deletion = build.approved(ask=build.a_change(Operation.DELETE))
     assert await refusal(world, deletion) == "", "that it is gone already is found out later"

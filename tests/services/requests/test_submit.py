@@ -57,7 +57,7 @@ async def refused(world: World) -> list[dict[str, str]]:
 async def test_a_request_waits_as_long_as_its_rule_says_and_reminds_when_it_says(world: World) -> None:
     rule = build.a_rule(2, pending=3 * HOUR, remind=(HOUR, 2 * HOUR))
     world.policy = Policy((rule,), digest="0123abcd")
-    assert await sent(world) == "Your request is on its way. Latchkey writes to you when it is decided."
+    assert await sent(world) == "Request sent. Latchkey will message you when it's approved or denied."
 
     state = await world.state("D1")
     assert isinstance(state, Pending)
@@ -79,7 +79,7 @@ async def test_those_whom_the_rule_names_are_told_at_once(world: World) -> None:
 async def test_what_needs_no_approval_is_approved_by_nobody_and_due_now(world: World) -> None:
     world.policy = build.policy_of(build.a_rule(0))
     may_approve(world.cloud, DANA)
-    assert str(await sent(world)).startswith("No approval is needed. Latchkey makes the key now")
+    assert str(await sent(world)).startswith("No approval needed. Latchkey is creating the key")
 
     state = await world.state("D1")
     assert isinstance(state, Approved)
@@ -89,7 +89,7 @@ async def test_what_needs_no_approval_is_approved_by_nobody_and_due_now(world: W
 async def test_a_form_is_its_writers_and_an_old_one_sends_nothing(world: World) -> None:
     await world.store.drafts.put("D1", OTTO.slack, DRAFT)
     for form in ("D1", "D2"):
-        with pytest.raises(NotFound, match=r"too old\. Nothing was sent"):
+        with pytest.raises(NotFound, match=r"expired\. Nothing was sent"):
             await forms(world).send(sending := Send(form), build.a_click(sending))
     assert world.history == []
 
@@ -156,7 +156,7 @@ async def test_the_review_page_says_who_can_approve_and_what_was_not_checked(wor
     assert isinstance(page, ReviewPage)
     assert (page.draft_id, page.owner, page.resource) == (click.id, ACCOUNT, CLUSTER)
     assert dict(page.approvers) == {"EnvironmentAdmin of dev (env-dev001)": 2}
-    assert [each for each in page.warnings if "could not be checked" in each], "this Confluent tells no limits"
+    assert [each for each in page.warnings if "couldn't check" in each], "this Confluent tells no limits"
     assert world.history == []
 
 
@@ -196,7 +196,7 @@ def test_so_many_people_as_are_missing_can_give_what_is_missing_and_a_second_acc
 
     assert too_few([erin, femi], two) is None
     assert too_few([erin, again], two) == "only 1 of the 2 needed could approve"
-    assert too_few([], two) == "nobody else could approve it"
+    assert too_few([], two) == "no one else can approve it"
     enough([], Allowed(build.terms(approvals=0)))
     with pytest.raises(Refused, match="Nothing was sent, because only 1 of the 2"):
         enough([erin], two)
@@ -217,17 +217,20 @@ def test_the_audit_log_names_an_account_by_its_id_and_one_that_is_to_be_made_by_
 def test_what_follows_the_last_approval_is_said_to_whom_it_concerns() -> None:
     later = replace(build.terms(), mint="on_claim")
 
-    assert follows(build.an_ask(), build.terms(), "you") == "Latchkey makes the key now, and writes to you."
     assert (
-        follows(build.an_ask(), build.terms(), "<@U1>") == "Latchkey makes the key now, and <@U1> takes it from there."
+        follows(build.an_ask(), build.terms(), "you")
+        == "Latchkey is creating the key and will tell you when it's ready."
     )
-    assert follows(build.an_ask(), later, "you") == "The key is made when you ask for its secret."
     assert (
-        follows(build.a_change(Operation.ROTATE), later, "<@U1>") == "The key is made when <@U1> asks for its secret."
+        follows(build.an_ask(), build.terms(), "<@U1>")
+        == "Latchkey is creating the key and will tell <@U1> when it's ready."
     )
-    said = {each: follows(build.a_change(each), later, "you").split()[1] for each in (Operation.EDIT, Operation.DELETE)}
-    assert said == {Operation.EDIT: "changes", Operation.DELETE: "deletes"}
-    assert "extends the life of" in follows(build.a_change(Operation.EXTEND), later, "you")
+    assert follows(build.an_ask(), later, "you") == "The key is created when you select `Show secret`."
+    on_claim = follows(build.a_change(Operation.ROTATE), later, "<@U1>")
+    assert on_claim == "The key is created when <@U1> selects `Show secret`."
+    said = {each: follows(build.a_change(each), later, "you").split()[2] for each in (Operation.EDIT, Operation.DELETE)}
+    assert said == {Operation.EDIT: "updating", Operation.DELETE: "deleting"}
+    assert "extending the key" in follows(build.a_change(Operation.EXTEND), later, "you")
 
 
 OWNERS: tuple[Owner, ...] = (ACCOUNT, NEW, MyAccount(DANA.principal))

@@ -27,4 +27,4 @@ def test_t23_whoami_says_that_a_line_in_people_is_missing(*, named: bool, says: 
     table = replace(TABLES["documented"], people_only=True)
     held_roles = replace(build.holding(replace(build.ERIN, named=named)), table=table)
 
-    assert ("its people: list names, and you are not in it." in read(held_roles)) == says
+    assert ("listed under people: in the policy can approve, and you aren't listed." in read(held_roles)) == says

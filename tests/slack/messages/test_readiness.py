@@ -108,7 +108,7 @@ def test_what_does_not_answer_elsewhere_is_named() -> None:
 
 @pytest.mark.parametrize("endpoints", [Endpoints("", ""), Endpoints("lkc.private.example:9092", "", is_private=True)])
 def test_without_an_address_there_is_no_command(endpoints: Endpoints) -> None:
-    rows = told(Probe("unreachable", AT, last="Confluent names no address for it"), KSQL, endpoints)
+    rows = told(Probe("unreachable", AT, last="Confluent gives no address for it"), KSQL, endpoints)
 
     assert "Allow five minutes" in rows[0]
     assert rows[1] == "Try it where your clients run."

@@ -343,7 +343,7 @@ async def test_another_keys_choice_gets_nothing(block_id: str) -> None:
 async def test_nobody_else_learns_which_key_it_is(person: Person) -> None:
     context = Context(shown(), person)
 
-    with pytest.raises(Refused, match="for nobody else"):
+    with pytest.raises(Refused, match="Only the person who requested this key"):
         await context.choose(picked())
     assert context.said == []
 
