@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # or pyright asks for its newest vers
 
 .NOTPARALLEL: # slack-types reads what test wrote
 .DEFAULT_GOAL := help
-.PHONY: help sandbox test test-unit test-pythons check lint types imports slack-types format lock clean test-seeds chaos mutants
+.PHONY: help sandbox test test-unit test-pythons check lint types imports slack-types format lock clean test-seeds chaos mutants pictures
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-seeds: $(VENV)/.dev-ready ## the stories over many seeds of an unkind Slack
 
 chaos: $(VENV)/.dev-ready ## people at work while bots, Redis, Slack and Confluent fail (ARGS="--minutes 5 --seed 7")
 	@$(BIN)/python -m chaos $(ARGS)
+
+pictures: $(VENV)/.dev-ready ## of every surface in every state, into build/pictures (ARGS="keys --only 900.dark", ARGS=--readme)
+	@nice $(BIN)/python -m tools.pictures $(ARGS)
 
 mutants: $(VENV)/.dev-ready ## break the product on purpose and see whether tests notice (ARGS="--files GLOB --n 50 --seed 7")
 	@$(BIN)/python tools/mutants.py $(ARGS)

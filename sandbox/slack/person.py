@@ -51,11 +51,34 @@ class PersonAtClient(Sight):
         yes.
         """
         spot = await self._find(lambda each: _reads(each, text), f"a button {text!r}", beside, in_channel, place)
+        await self._click(spot, lambda option: bool(option["text"]["text"] == text))
+
+    async def press(
+        self,
+        action_id: str,
+        *,
+        folded: str = "",
+        beside: str = "",
+        in_channel: str | None = None,
+        place: Place | None = None,
+    ) -> None:
+        """Click as `click` does, but a button of this action_id, or the entry of a menu whose value begins `folded`."""
+
+        def is_folded(option: Json) -> bool:
+            return bool(folded) and bool(option["value"].startswith(folded))
+
+        def is_it(element: Json) -> bool:
+            return element["action_id"] == action_id or any(map(is_folded, element.get("options", ())))
+
+        spot = await self._find(is_it, f"a button {action_id}", beside, in_channel, place)
+        await self._click(spot, is_folded)
+
+    async def _click(self, spot: Spot, is_chosen: Callable[[Json], bool]) -> None:
         if "confirm" in spot.element:
             self.confirms.append(spot.element["confirm"])
         action = {**spot.element, "block_id": spot.block["block_id"]}
         if spot.element["type"] == "overflow":
-            action["selected_option"] = await self._option(spot.where, spot.block, spot.element, text)
+            action["selected_option"] = next(filter(is_chosen, spot.element["options"]))
         await self._act(spot.where, action)
 
     async def choose(

@@ -1,0 +1,472 @@
+"""`make pictures`: every surface in every state as people see it, light and dark, on a phone and on two screens.
+
+A story below plays the real bot in a sandbox and yields a name whenever there is something to look at: a new surface
+is one more such line. What a screen cannot hold has a second picture, `whole`. A story that breaks off says where, and
+the others go on.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, TypeAlias
+from unittest import mock
+
+from playwright.async_api import Browser, Page
+
+from bot import logs
+from bot.slack.payloads import ids
+from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL, PARTNER_CHANNEL
+from sandbox.slack.blocks import Json, interactive, plain_words
+from sandbox.slack.manners import Manners
+from sandbox.slack.person import PersonAtClient
+from tests.support.browsing import a_browser, a_sandbox
+from tests.support.play import Play, play
+from tests.support.wishes import NEW, OWN, Wish, fill_in
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "build" / "pictures"
+README = ROOT / "docs" / "pictures"
+SIZES = ((390, 844), (900, 900), (1440, 900))
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+TALLEST = 3000
+README_WIDTH = 760
+SETTLED_MS = 250
+"""The page hears of what happened and draws it."""
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+TWO_PEOPLE = """\
+version: 1
+rules:
+  - {name: two for production, match: {environment: env-prod01}, approvals: 2}
+"""
+
+
+@dataclass(slots=True)
+class Scene:
+    """A sandbox with a bot, and one browser, which is moved from person to person."""
+
+    it: Play
+    page: Page
+
+    @property
+    def dana(self) -> PersonAtClient:
+        """A developer."""
+        return self.it.dana
+
+    @property
+    def erin(self) -> PersonAtClient:
+        """Who can approve."""
+        return self.it.erin
+
+    def person(self, user: str) -> PersonAtClient:
+        """Another person, at a client of their own."""
+        return self.it.person(user)
+
+    async def at(self, person: PersonAtClient, where: str = "") -> None:
+        """Sit down before the page as this person; "" is the DM with the bot, `home` its other tab.
+
+        What is shown to one client alone, a modal or an ephemeral message, needs the page to be there before.
+        """
+        await self.page.goto(f"{self.it.stage.slack_url}/#{person.user}/{where or person.dm}")
+        await self.page.wait_for_selector(f'#you:has(option[value="{person.user}"]:checked)')
+        await self.page.wait_for_selector("#places .place[aria-current]")
+        await self.page.wait_for_timeout(SETTLED_MS)
+
+    async def press(self, person: PersonAtClient, action: str, *, beside: str = "", place: str | None = None) -> None:
+        """Press a button by its action id, also where it is folded into a menu; `place` is a channel's id."""
+        await person.press(action, folded=f"{action}|", beside=beside, in_channel=place)
+
+    async def modal(self, person: PersonAtClient, is_it: Callable[[Json], object] = bool) -> None:
+        """Wait until a modal is in front that is loaded."""
+
+        def is_there() -> bool:
+            view = person.modal
+            return view is not None and "Confluent Cloud…" not in str(list(plain_words(view))) and bool(is_it(view))
+
+        await person.wait_for(is_there, "a modal")
+
+    async def sent(self, wish: Wish, person: PersonAtClient | None = None) -> None:
+        """Somebody (None: Dana) fills in the form, reviews it and sends it, as far as the card."""
+        who = person or self.dana
+        await fill_in(who, wish)
+        await who.submit()
+        await self.modal(who, lambda view: view["callback_id"] == ids.REVIEW)
+        await who.submit()
+        await self.it.until(lambda: wish.name in str(self.it.cards()), "the card")
+        if who.modal:
+            await who.close(everything=True)
+
+    async def approved(self, wish: Wish, by: PersonAtClient | None = None) -> None:
+        """Somebody (None: Erin) approves."""
+        await self.press(by or self.erin, ids.APPROVE, beside=wish.name, place=APPROVALS_CHANNEL)
+
+    async def ready(self, wish: Wish) -> None:
+        """Wait until Dana's key waits for her."""
+        spots = lambda: [  # noqa: E731 - looked at again and again
+            each
+            for message in self.dana.messages()
+            for _, each in interactive(message.get("blocks", []))
+            if each["action_id"] == ids.SHOW and wish.name in str(message)
+        ]
+        await self.dana.wait_for(spots, "a key whose secret waits")
+
+    async def card_says(self, *states: str) -> None:
+        """Wait until the newest card shows one of these."""
+        await self.it.until(lambda: any(each in str(self.it.cards()[-1:]) for each in states), f"a card: {states}")
+
+
+Story: TypeAlias = Callable[[Scene], AsyncGenerator[str, None]]
+
+
+# -------------------------------------------------------------------------------------------------------------- stories
+
+
+async def request(it: Scene) -> AsyncGenerator[str, None]:
+    """From the command to a key."""
+    wish = Wish(name="orders producer", lifetime="")
+    await it.at(it.dana, GENERAL_CHANNEL)
+    await it.dana.command("/apikey create")
+    await it.modal(it.dana)
+    yield "form"
+    await it.dana.close(everything=True)
+    await fill_in(it.dana, wish)
+    await it.page.wait_for_timeout(SETTLED_MS)
+    yield "form-filled"
+    await it.dana.submit()
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
+    yield "review-page"
+    await it.dana.submit()
+    await it.it.until(lambda: wish.name in str(it.it.cards()), "the card")
+    yield "request-sent"
+    if it.dana.modal:
+        await it.dana.close(everything=True)
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-waiting"
+    await it.at(it.dana)
+    yield "dm-waiting"
+    await it.at(it.erin)
+    yield "dm-approver"
+    await it.at(it.erin, "home")
+    yield "home-approver"
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    await it.approved(wish)
+    await it.ready(wish)
+    yield "card-approved"
+    await it.at(it.dana)
+    yield "dm-ready"
+    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
+    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
+    yield "secret"
+    await it.press(it.dana, ids.SAVED)
+    await it.dana.wait_for(lambda: not it.dana.ephemerals, "the secret to be gone")
+    yield "dm-saved"
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-delivered"
+    await it.at(it.dana, "home")
+    yield "home-requester"
+
+
+async def decisions(it: Scene) -> AsyncGenerator[str, None]:
+    """What else becomes of a request."""
+    await it.sent(Wish(name="deny-me"))
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    await it.press(it.erin, ids.DENY, beside="deny-me", place=APPROVALS_CHANNEL)
+    await it.modal(it.erin)
+    yield "deny"
+    await it.erin.fill({ids.REASON_BLOCK: "Please use the team's own cluster."})
+    await it.erin.submit()
+    await it.card_says("enied")
+    yield "card-denied"
+    await it.at(it.dana)
+    yield "dm-denied"
+    await it.sent(Wish(name="cancel-me"))
+    await it.press(it.dana, ids.CANCEL, place=it.dana.dm)
+    await it.card_says("ancelled")
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-cancelled"
+    await it.sent(Wish(name="fail-me"))
+    it.it.stage.faults.create_refused = "402"
+    await it.approved(Wish(name="fail-me"))
+    await it.card_says("ailed")
+    it.it.stage.faults.reset()
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-failed"
+    await it.at(it.dana)
+    yield "dm-failed"
+    await it.sent(Wish(name="expire-me"))
+    it.it.advance(hours=25)
+    await it.card_says("xpired")
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-expired"
+    await it.at(it.dana)
+    yield "dm-expired"
+    wish = Wish(name="miss-me")
+    await it.sent(wish)
+    await it.approved(wish)
+    await it.ready(wish)
+    it.it.advance(hours=25)
+    await it.it.until(lambda: not it.it.our_keys(), "the key to be deleted")
+    await it.at(it.dana)
+    yield "dm-unclaimed"
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "card-unclaimed"
+
+
+async def risk(it: Scene) -> AsyncGenerator[str, None]:
+    """Requests that open much, and refusals."""
+    olga, ravi = it.person("U0OLGA"), it.person("U0RAVI")
+    for kind, name in (("cloud", "terraform"), ("global", "everything")):
+        await it.sent(Wish(OWN, kind=kind, cluster="", name=name))
+        await it.at(olga, APPROVALS_CHANNEL)
+        yield f"card-{kind}"
+    await it.sent(Wish(NEW, name="clicks"))
+    await it.at(olga, APPROVALS_CHANNEL)
+    yield "card-new-account"
+    await it.sent(Wish(environment="production", cluster="orders", name="orders in production"))
+    await it.at(olga, APPROVALS_CHANNEL)
+    yield "card-production"
+    await it.at(ravi, APPROVALS_CHANNEL)
+    await it.press(ravi, ids.APPROVE, beside="everything", place=APPROVALS_CHANNEL)
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    yield "refused"
+    await it.at(olga, APPROVALS_CHANNEL)
+    button = it.page.locator(f'[data-action="{ids.APPROVE}"]').last
+    await button.click()
+    await it.page.wait_for_timeout(2 * SETTLED_MS)
+    yield "approve-asks"
+
+
+async def two_people(it: Scene) -> AsyncGenerator[str, None]:
+    """A request that two people have to approve."""
+    wish = Wish(environment="production", cluster="orders", name="two-step")
+    olga, pavel = it.person("U0OLGA"), it.person("U0PAVEL")
+    await it.sent(wish)
+    await it.at(olga, APPROVALS_CHANNEL)
+    await it.approved(wish, olga)
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    yield "card-half-approved"
+    await it.press(olga, ids.APPROVE, beside=wish.name, place=APPROVALS_CHANNEL)
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    yield "approved-already"
+    await it.at(pavel, "home")
+    yield "home-approver"
+
+
+async def keys(it: Scene) -> AsyncGenerator[str, None]:
+    """Keys that are there: list, page, edit, rotate, extend, delete."""
+    wish = Wish(name="orders producer", lifetime="7 days")
+    await it.sent(wish)
+    await it.approved(wish)
+    await it.ready(wish)
+    await it.at(it.dana)
+    await it.press(it.dana, ids.SHOW, place=it.dana.dm)
+    await it.dana.wait_for(lambda: it.dana.ephemerals, "the secret")
+    await it.press(it.dana, ids.SAVED)
+    (key,) = it.it.our_keys()
+    for line in ("list", f"show {key}", f"edit {key}", f"rotate {key}", f"delete {key}"):
+        await it.at(it.dana, GENERAL_CHANNEL)
+        await it.dana.command(f"/apikey {line}")
+        await it.modal(it.dana)
+        yield line.partition(" ")[0]
+        await it.dana.close(everything=True)
+    await it.at(it.dana)
+    await it.press(it.dana, ids.KEY_EXTEND, place=it.dana.dm)
+    await it.modal(it.dana)
+    yield "extend"
+    await it.dana.close(everything=True)
+    await it.at(it.erin, GENERAL_CHANNEL)
+    await it.erin.command("/apikey list")
+    await it.modal(it.erin)
+    yield "list-admin"
+    await it.erin.close(everything=True)
+    await it.at(it.dana, "home")
+    yield "home-keys"
+    it.it.advance(days=6, hours=1)
+    await it.dana.wait_for(lambda: ids.KEY_EXTEND in str(it.dana.messages()[-1]), "the reminder")
+    await it.at(it.dana)
+    yield "dm-reminder"
+
+
+async def answers(it: Scene) -> AsyncGenerator[str, None]:
+    """What the other commands say, and to people who cannot use Latchkey."""
+    for line in ("help", "whoami", "requests", "", "nonsense"):
+        await it.at(it.dana, GENERAL_CHANNEL)
+        before = len(it.dana.ephemerals)
+        await it.dana.command(f"/apikey {line}".strip())
+        await it.dana.wait_for(lambda before=before: it.dana.modal or len(it.dana.ephemerals) > before, "an answer")  # type: ignore[misc]
+        await it.page.wait_for_timeout(2 * SETTLED_MS)
+        yield f"command-{line or 'alone'}"
+        if it.dana.modal:
+            await it.dana.close(everything=True)
+    for user in ("U0GUS", "U0NORA", "U0TESS", "U0OLGA"):
+        await it.at(it.person(user), "home")
+        await it.page.wait_for_timeout(4 * SETTLED_MS)
+        yield f"home-{user[2:].lower()}"
+    await it.at(it.person("U0GUS"), GENERAL_CHANNEL)
+    gus = it.person("U0GUS")
+    await gus.command("/apikey create")
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    yield "guest-create"
+    await it.at(it.person("U0XAVI"), PARTNER_CHANNEL)
+    yield "partner"
+
+
+async def weekly(it: Scene) -> AsyncGenerator[str, None]:
+    """The weekly review."""
+    it.it.advance(days=7)
+    await it.it.until(it.it.reviews, "the review")
+    await it.page.wait_for_timeout(4 * SETTLED_MS)
+    await it.at(it.erin, APPROVALS_CHANNEL)
+    yield "review-channel"
+    for user in ("U0SAMI", "U0OLGA", "U0ERIN"):
+        if it.person(user).messages():
+            await it.at(it.person(user))
+            yield f"review-dm-{user[2:].lower()}"
+
+
+STORIES: Mapping[str, tuple[Story, str]] = {
+    "request": (request, ""),
+    "decisions": (decisions, ""),
+    "risk": (risk, ""),
+    "two-people": (two_people, TWO_PEOPLE),
+    "keys": (keys, ""),
+    "answers": (answers, ""),
+    "weekly": (weekly, ""),
+}
+"""By name: the story, and the policy that it plays under."""
+FOR_README = {"request/card-waiting": "card", "request/secret": "secret"}
+"""Which of them the README shows: the newest message of each."""
+
+
+# ------------------------------------------------------------------------------------------------------------- pictures
+
+
+@asynccontextmanager
+async def scene(browser: Browser, policy: str) -> AsyncGenerator[Scene, None]:
+    """A sandbox whose people are kind and whose clock obeys, before an empty page."""
+    with tempfile.TemporaryDirectory(prefix="latchkey-pictures-") as folder:
+        async with play(Path(folder), policy=policy, manners=Manners()) as it:
+            context = await browser.new_context()
+            await context.add_init_script("localStorage.setItem('panel', 'closed')")
+            try:
+                yield Scene(it, await context.new_page())
+            finally:
+                await context.close()
+
+
+async def shoot(page: Page, folder: Path, name: str, only: str) -> None:
+    """All pictures of what the page shows now."""
+    await page.wait_for_timeout(SETTLED_MS)
+    for width, height in SIZES:
+        for scheme in SCHEMES:
+            variant = f"{width}.{scheme}"
+            if only and only not in f"{folder.name}/{name}.{variant}":
+                continue
+            await page.emulate_media(color_scheme=scheme)
+            await page.set_viewport_size({"width": width, "height": height})
+            await page.evaluate(_TO_THE_NEWEST)
+            await page.screenshot(path=folder / f"{name}.{variant}.png")
+            needed = await page.evaluate(_NEEDED)
+            if needed > height:
+                await page.set_viewport_size({"width": width, "height": min(needed, TALLEST)})
+                await page.screenshot(path=folder / f"{name}.{variant}.whole.png")
+
+
+_TO_THE_NEWEST = """() => {
+  const [scroller, home] = ["#scroller", "#home"].map((each) => document.querySelector(each));
+  scroller.scrollTop = home.hidden ? scroller.scrollHeight : 0;
+}"""
+_BLACKED_OUT = """() => {
+  const walk = document.createTreeWalker(document.querySelector("#messages"), NodeFilter.SHOW_TEXT);
+  const secret = /cflt[A-Za-z0-9+/]{20,}/g;
+  while (walk.nextNode()) walk.currentNode.data = walk.currentNode.data.replace(secret, "cflt••••••••••••••••");
+}"""
+"""Not even the secret of a sandbox belongs in the repository."""
+_NEEDED = """() => {
+  const inside = [...document.querySelectorAll("#scroller, .shade:not([hidden]) .modal-body")];
+  const missing = inside.map((each) => each.scrollHeight - each.clientHeight);
+  return window.innerHeight + Math.max(0, ...missing) + 40 * missing.some((each) => each > 0);
+}"""
+
+
+async def shoot_readme(page: Page, name: str) -> None:
+    """The newest message alone, as the README shows it."""
+    README.mkdir(parents=True, exist_ok=True)
+    await page.emulate_media(color_scheme="light")
+    await page.set_viewport_size({"width": README_WIDTH + 250, "height": 2000})
+    await page.evaluate(_BLACKED_OUT)
+    await page.locator("#messages > article").last.screenshot(path=README / f"{name}.png")
+
+
+async def tell(browser: Browser, name: str, *, only: str, for_readme: bool) -> str:
+    """Play a story and take its pictures; returns what went wrong, or ""."""
+    story, policy = STORIES[name]
+    folder, at = FOLDER / name, "its start"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        async with scene(browser, policy) as here:
+            async for at in story(here):
+                sys.stdout.write(f"{name}/{at}\n")
+                if not for_readme:
+                    await shoot(here.page, folder, at, only)
+                if f"{name}/{at}" in FOR_README and (for_readme or not only):
+                    await shoot_readme(here.page, FOR_README[f"{name}/{at}"])
+    except (AssertionError, Exception) as error:  # noqa: BLE001 - the other stories go on
+        return f"{name} broke off after {at}: {type(error).__name__}: {error}"
+    return ""
+
+
+async def panel(browser: Browser, only: str) -> None:
+    """The page of the sandbox itself, with its panel open."""
+    folder = FOLDER / "panel"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="latchkey-pictures-") as place:
+        async with a_sandbox(Path(place)) as here:
+            context = await browser.new_context()
+            await context.add_init_script("localStorage.setItem('panel', 'open')")
+            page = await context.new_page()
+            here.clock.advance(timedelta(days=1))
+            await page.goto(f"{here.slack_url}/#U0DANA/{GENERAL_CHANNEL}")
+            await shoot(page, folder, "panel", only)
+            await context.close()
+
+
+async def take(stories: list[str], only: str, *, for_readme: bool) -> int:
+    """Take the pictures; returns how many stories broke off."""
+    chromium = os.environ.get("TEST_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if chromium is None:
+        sys.stderr.write("No Chromium found: install it, or set TEST_CHROMIUM to its path.\n")
+        return 1
+    async with a_browser(chromium) as browser:
+        wrong = [await tell(browser, each, only=only, for_readme=for_readme) for each in stories if each in STORIES]
+        if "panel" in stories and not for_readme:
+            await panel(browser, only)
+    for each in filter(None, wrong):
+        sys.stderr.write(f"{each}\n")
+    return len([each for each in wrong if each])
+
+
+def main() -> int:
+    """Take all pictures, or those asked for. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make pictures", description=__doc__)
+    parser.add_argument("stories", nargs="*", choices=[*STORIES, "panel", []], help="(default: all)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="pictures with this in their name: secret, 390.dark")
+    parser.add_argument("--readme", action="store_true", help="those of the README and no others")
+    asked = parser.parse_args()
+    stories = asked.stories or (sorted({each.partition("/")[0] for each in FOR_README}) if asked.readme else [])
+    logs.configure("CRITICAL")
+    with mock.patch.dict(os.environ, {"SANDBOX_SEED": "0"}):
+        broken = asyncio.run(take(stories or [*STORIES, "panel"], asked.only, for_readme=asked.readme))
+    sys.stdout.write(f"The pictures are in {FOLDER.relative_to(ROOT)}.\n")
+    return min(broken, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
