@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import errno
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sandbox.confluent import add_crowd
@@ -15,7 +17,7 @@ from sandbox.recording import NotARecording, Recording
 from sandbox.slack.manners import Manners, new_seed
 from sandbox.stage import BotProcess, Stage, stage
 
-PORT = 8090
+PORT, PORTS = 8090, 50
 STORY = """
   Latchkey sandbox: {url} (the same again: --seed {seed})
 
@@ -28,7 +30,8 @@ STORY = """
   The bot writes its log to {log}
   Ctrl-C ends it all.
 """
-NO_PORT = """Port {port} is taken, perhaps by another sandbox, or not for you to use.
+NEXT_PORT = "Port {taken} is in use, so this sandbox uses {port}.\n"
+NO_PORT = """Port {port} is in use, perhaps by another sandbox, or you aren't allowed to use it.
 For any free port: make sandbox ARGS="--port 0"
 """
 
@@ -36,7 +39,7 @@ For any free port: make sandbox ARGS="--port 0"
 def main() -> int:
     """Run the sandbox until Ctrl-C. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, default=PORT, help=f"of the page (default {PORT}; 0: any free one)")
+    parser.add_argument("--port", type=int, help=f"of the page (default {PORT}, or the next free one; 0: any free one)")
     parser.add_argument("--log-level", default="INFO", help="of the bot")
     parser.add_argument("--large", action="store_true", help="500 environments, 20,000 clusters, 100,000 keys")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the policy file; the bot follows its changes")
@@ -55,7 +58,18 @@ def main() -> int:
     if asked.policy:
         settings["LATCHKEY_POLICY"] = str(asked.policy.resolve())
     with tempfile.TemporaryDirectory(prefix="latchkey-sandbox-") as folder:
-        return asyncio.run(_run(Path(folder), asked.port, settings, manners, like, is_large=asked.large))
+        port = asked.port if asked.port is not None else first_free(PORT)
+        return asyncio.run(_run(Path(folder), port, settings, manners, like, is_large=asked.large))
+
+
+def first_free(port: int) -> int:
+    """This port or, where it is in use, the next one that is not, which is said; 0 for any where there is none."""
+    for free in range(port, port + PORTS):
+        with suppress(OSError), socket.create_server(("127.0.0.1", free)):
+            if free != port:
+                sys.stdout.write(NEXT_PORT.format(taken=port, port=free))
+            return free
+    return 0
 
 
 async def _run(

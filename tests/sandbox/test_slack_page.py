@@ -300,3 +300,29 @@ async def test_a_table_and_the_buttons_below_a_message_are_drawn(it: Play) -> No
     await it.page.get_by_role("button", name="Delete").click()
     await question.get_by_role("button", name="Delete key").click()
     assert (await hears(it.bot, "delete"))["actions"][0]["type"] == "icon_button"
+
+
+async def test_dates_that_were_drawn_earlier_follow_the_clock_at_once(it: Play) -> None:
+    at = int(it.here.clock.now().timestamp()) + 60
+    token = f"<!date^{at}^{{date_short_pretty}} at {{time}}|then>"
+    date = {"type": "date", "timestamp": at, "format": "until {date_pretty}", "fallback": "then"}
+    rich = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [date]}]}
+    workspace = it.here.slack.workspace
+    workspace.post(workspace.dm("U0DANA"), {"text": "x", "blocks": [section(f"Expires {token}"), rich]})
+    message = it.page.get_by_role("article").last
+    await expect(message).to_contain_text(re.compile("Expires (Today|Tomorrow)"))
+    await expect(it.page.locator(".day")).to_have_text("Today")
+
+    await it.page.get_by_role("button", name="+1 week").click()
+
+    await expect(message).not_to_contain_text(re.compile("today|tomorrow", re.IGNORECASE))
+    await expect(it.page.locator(".day")).not_to_have_text("Today")
+
+
+async def test_a_toast_ends_with_its_person(it: Play) -> None:
+    it.here.slack.workspace.notice("U0DANA", "The app did not respond")
+    await expect(it.page.locator(".toast")).to_contain_text("The app did not respond")
+
+    await it.page.locator("#you").select_option("U0ERIN")
+
+    await expect(it.page.locator(".toast")).to_have_count(0)

@@ -10,7 +10,7 @@ import { h } from "./dom.js";
 import { MessageList, announcement } from "./messages.js";
 import { Modals } from "./modal.js";
 import { encode } from "./mrkdwn.js";
-import { names } from "./names.js";
+import { names, redate } from "./names.js";
 import { toast } from "./overlay.js";
 import { startPanel } from "./panel.js";
 import { Places, ReadMarks, fillPeople, personTitle } from "./sidebar.js";
@@ -75,6 +75,7 @@ class Visit {
 
   leave() {
     this.#gone.abort();
+    $("#toasts").replaceChildren(); // what one person is told is not the next one's
   }
 
   /** Go to a channel, and there to a message if `at` names one, or to the Home tab. */
@@ -167,7 +168,7 @@ class Visit {
   #showHome(view) {
     const node = $("#home");
     if (!view) {
-      node.replaceChildren(h("p", { class: "empty" }, "Nothing here yet: the app has not published a Home for you."));
+      node.replaceChildren(h("p", { class: "empty" }, "The app hasn’t published a Home tab for you yet."));
       this.#homeSurface = null;
       return;
     }
@@ -213,13 +214,14 @@ class Visit {
     $("#messages").hidden = atHome;
     $("#composer").hidden = atHome;
     this.#composer.address(isDm ? `Message ${channel.name}` : `Message #${channel.name}`);
-    if (!atHome) this.#list.show(channel.id, messages, channel.topic || "Nothing was said here yet.");
+    if (!atHome) this.#list.show(channel.id, messages, channel.topic || "No messages yet.");
     this.#places.show(this.#channels, (one) => ({
       current: one.id === channel.id,
       unread: (atHome || one.id !== channel.id) && this.#marks.isUnread(one.id, this.#sorted(one.id)),
       rung: atHome || one.id !== channel.id ? this.#marks.rung(one.id, this.#bells.get(one.id) ?? []) : 0,
       go: () => navigate(this.user, one.id),
     }));
+    redate(); // what was drawn a while ago may say another day
   }
 
   #drawTabs(atHome, visible) {

@@ -3,7 +3,7 @@
 import { Surface } from "./blocks.js";
 import { h, place } from "./dom.js";
 import { mrkdwn } from "./mrkdwn.js";
-import { formatDate, names } from "./names.js";
+import { followsClock, formatDate, names } from "./names.js";
 
 const NEAR_BOTTOM_PX = 120;
 const POINTED_MS = 2500;
@@ -97,10 +97,11 @@ export class MessageList {
 
   #divider(channel, date, ts) {
     const key = `${channel} ${date}`;
-    if (!this.#drawn.has(key)) this.#drawn.set(key, { node: h("div", { class: "day", role: "separator" }, h("span")) });
-    const { node } = this.#drawn.get(key);
-    node.firstChild.textContent = formatDate(ts, "{day_divider_pretty}", date);
-    return node;
+    if (!this.#drawn.has(key)) {
+      const words = followsClock(h("span"), ts, "{day_divider_pretty}", date);
+      this.#drawn.set(key, { node: h("div", { class: "day", role: "separator" }, words) });
+    }
+    return this.#drawn.get(key).node;
   }
 
   #article(channel, message) {

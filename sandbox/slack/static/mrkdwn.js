@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { emoji, withEmoji } from "./emoji.js";
-import { formatDate, names } from "./names.js";
+import { followsClock, formatDate, names } from "./names.js";
 
 /** The three entities Slack decodes; all others stay as written. */
 export const decode = (text) => text.replace(/&(lt|gt|amp);/g, (_, name) => ({ lt: "<", gt: ">", amp: "&" })[name]);
@@ -30,7 +30,8 @@ export function time(timestamp, format, fallback, url) {
   const text = formatDate(timestamp, format, fallback);
   const date = new Date(Number(timestamp) * 1000);
   if (Number.isNaN(date.getTime())) return h("span", {}, text);
-  return h("time", { datetime: date.toISOString(), title: date.toLocaleString() }, url ? link(url, text) : text);
+  const node = h("time", { datetime: date.toISOString(), title: date.toLocaleString() }, url ? link(url, text) : text);
+  return followsClock(node, timestamp, format, fallback);
 }
 
 /** What stands between < and >. */

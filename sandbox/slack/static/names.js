@@ -15,9 +15,26 @@ export const names = {
   group: (id) => groups.get(id) ?? id,
 };
 
-/** The sandbox's clock can be moved forward: "Today" and "Yesterday" follow it. */
+/** The sandbox's clock can be moved forward: "Today" and "Yesterday" follow it, at once and wherever they stand. */
 export function setClockOffset(seconds) {
   clockOffsetMs = seconds * 1000;
+  redate();
+}
+
+/** Mark a node whose text is this date, so that it changes with the clock. */
+export function followsClock(node, timestamp, format, fallback) {
+  Object.assign(node.dataset, { timestamp, format, fallback: fallback ?? "" });
+  return node;
+}
+
+/** Write every date on the page anew. */
+export function redate() {
+  for (const node of document.querySelectorAll("[data-timestamp]")) {
+    const { timestamp, format, fallback } = node.dataset;
+    const text = formatDate(timestamp, format, fallback);
+    const place = node.firstElementChild ?? node;
+    if (place.textContent !== text) place.textContent = text;
+  }
 }
 
 export const now = () => new Date(Date.now() + clockOffsetMs);
