@@ -12,9 +12,8 @@ from bot.slack.blocks.text import Block
 from bot.slack.messages import answers
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
-from handlers import keys
+from handlers import create, keys
 from handlers.context import ListenerContext
-from handlers.create import open_form
 
 _VERBS = {ids.HELP: "help", ids.HELP_REQUESTS: "requests", ids.HELP_WHOAMI: "whoami"}
 """What the buttons stand for."""
@@ -30,7 +29,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
             case "" | "help":
                 await ack(**_shown(answers.help_blocks(), "Latchkey makes Confluent Cloud API keys"))
             case "create":
-                await context.begin(ack, command, "open the form", open_form(context, command))
+                await context.begin(ack, command, "open the form", create.of_command(context, command))
             case "requests" | "whoami":
                 await context.begin(ack, command, command.verb, _answer(context, command, command.verb))
             case "list" | "show" | "edit" | "rotate" | "delete":

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck
 
@@ -37,7 +37,8 @@ from handlers.errors import reporter, tell
 STORED_WITHIN = 2.0
 """Seconds: Slack waits three for the answer."""
 KNOWN_WITHIN = 0.8
-"""Seconds for the catalog, which only helps."""
+"""Seconds for what only helps, such as the catalog."""
+T = TypeVar("T")
 log = logging.getLogger("latchkey.handlers")
 
 
@@ -63,12 +64,16 @@ class ListenerContext:
     """The newest click, by its trigger, that each modal is being drawn again for."""
 
     async def catalog(self) -> Catalog | None:
-        """The catalog; None when the store does not tell in time, for most of Slack's three seconds is for the rest."""
+        """The catalog; None when the store does not tell in time."""
+        return await self.soon(self.catalogs.current(), None)
+
+    async def soon(self, told: Awaitable[T], otherwise: T) -> T:
+        """What the store tells in time, else `otherwise`: most of Slack's three seconds is for the rest."""
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
-                return await self.catalogs.current()
+                return await told
         except (LatchkeyError, TimeoutError):
-            return None
+            return otherwise
 
     def start(self, job: Coroutine[Any, Any, object], name: str, to: SlackUserId, reply: ReplyTo) -> None:
         """Run a job after the answer; what goes wrong is said to `to`."""

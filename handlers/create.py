@@ -1,24 +1,33 @@
 """The form: opening it, drawing it again while it is filled in, its searchable fields, and its two submits."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.catalog import Catalog
+from bot.domain.errors import CloudRefused, NotFound, Unavailable
+from bot.domain.requests import Ask
 from bot.services.agenda import Item, ItemKind
 from bot.services.catalog.index import NOTHING
 from bot.services.commands import Check, Draft, Send
 from bot.services.form.fill import NEW, form, used
+from bot.services.form.suggest import LOOKED_AT, Suggestion, from_key, from_last, from_word
 from bot.services.form.validate import name_taken, text_problems
+from bot.services.pages import FormPage
+from bot.services.text import unescaped
 from bot.slack.blocks.text import Block
-from bot.slack.payloads import ids, read
-from bot.slack.payloads.read import Body, Opening
+from bot.slack.payloads import ids, read, read_keys
+from bot.slack.payloads.read import Body, Command, Opening
 from bot.slack.views import options, pages
 from bot.slack.views.form import form as draw
+from bot.slack.views.key import loading
 from handlers.context import ListenerContext
+from handlers.errors import tell
 
-_EMPTY = Draft()
+LIKE = "like"
+"""The word before the id of a key, after which the form is filled in."""
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
@@ -52,23 +61,78 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         await context.submit(ack, body, Send(read.metadata(body)), pages.working("Sending"))
 
 
-async def open_form(context: ListenerContext, asked: Opening, draft: Draft = _EMPTY) -> None:
+async def of_command(context: ListenerContext, command: Command) -> None:
+    """`/apikey create`; with the name or the id of a resource, or `like` and the id of a key, which fill the form."""
+    first, *others = command.rest.split() or [""]
+    if first.casefold() == LIKE and others:
+        await _open_like(context, command, " ".join(others))
+    else:
+        await open_form(context, command, word=unescaped(command.rest))
+
+
+async def open_form(context: ListenerContext, asked: Opening, draft: Draft | None = None, word: str = "") -> None:
     """Open the form before anything else: its trigger lives three seconds. Then look whether it is of any use.
 
-    `draft` is what it is filled with, to begin with.
+    `draft` is what it is filled with, to begin with; else it is what its person chose last, and what `word` names.
     """
-    catalog = None if draft == _EMPTY else await context.catalog()  # for the names of what is chosen already
-    view = await context.open(asked.trigger, pages.page(form(draft, catalog, context.directory.policy())))
+    view = await context.open(asked.trigger, pages.page(await _page(context, asked, draft, word)))
     if context.catalogs.is_stale():
         await context.agenda.put(Item(ItemKind.CATALOG), context.clock())
         context.bell.ring()
     await context.turn_away(asked.by, asked.team, view)
 
 
+async def _page(context: ListenerContext, asked: Opening, draft: Draft | None, word: str = "") -> FormPage:
+    """The form as it opens. What fills it comes from the store, and waits for nothing else."""
+    catalog, own, last = await asyncio.gather(
+        context.catalog(), context.soon(context.directory.own_known(), ""), _last_of(context, asked, draft)
+    )
+    filled = _filled(draft, word, last, catalog)
+    return replace(form(filled.draft, catalog, context.directory.policy(), own=own), notice=filled.notice)
+
+
+async def _last_of(context: ListenerContext, asked: Opening, draft: Draft | None) -> Sequence[Ask]:
+    """The newest requests of who asked, where the form is to be filled in from these."""
+    if draft is not None:
+        return ()
+    return [each.value.ask for each in await context.soon(context.requests.of_requester(asked.by, LOOKED_AT), ())]
+
+
+def _filled(draft: Draft | None, word: str, asks: Sequence[Ask], catalog: Catalog | None) -> Suggestion:
+    if draft is not None:
+        return Suggestion(draft)
+    if word and catalog is None:
+        return Suggestion(notice=_NO_CATALOG)
+    return from_word(word, asks, catalog or NOTHING) if word else from_last(asks, catalog or NOTHING)
+
+
+async def _open_like(context: ListenerContext, asked: Opening, typed: str) -> None:
+    """Open the form filled in from a key, where its person may see that key, as `/apikey show` finds it."""
+
+    async def loaded() -> Block:
+        key = read_keys.key_id(typed)
+        if key is None:
+            return pages.page(replace(await _page(context, asked, None), notice=_NO_KEY))
+        try:
+            view = await context.key_views.read(asked.by, asked.team, lambda views, roles: views.key_view(key, roles))
+        except (NotFound, Unavailable, CloudRefused) as error:
+            why = _NO_KEY if isinstance(error, NotFound) else tell(error)
+            return pages.page(replace(await _page(context, asked, None), notice=why))
+        filled = from_key(view)
+        return pages.page(replace(await _page(context, asked, filled.draft), notice=filled.notice))
+
+    await context.fill(await context.open(asked.trigger, loading("Create an API key")), loaded)
+
+
 async def _redraw(context: ListenerContext, opening: Opening, body: Body) -> None:
-    page = form(read.draft(body), await context.catalog(), context.directory.policy())
-    page = replace(page, drawing=read.click_id(body)[:8])
-    await context.redraw(opening, draw(page, read.standing(body)))
+    before, standing = read.draft(body), read.standing(body)
+    page = replace(await _page(context, opening, before), drawing=read.click_id(body)[:8])
+    chosen = {
+        block
+        for block, field in ((ids.ENVIRONMENT_BLOCK, "environment"), (ids.ACCOUNT_BLOCK, "account"))
+        if not getattr(before, field) and getattr(page.draft, field)
+    }  # what was chosen just now shows in a new field only
+    await context.redraw(opening, draw(page, [each for each in standing if ids.field(each) not in chosen]))
 
 
 async def _problems(context: ListenerContext, draft: Draft) -> Mapping[str, str]:
@@ -86,3 +150,7 @@ def _options(known: Catalog, asked: read.Suggestion) -> Block:
         return options.resources(known, asked.place, asked.typed)
     found = known.environments if asked.action == ids.FORM_ENVIRONMENT else known.service_accounts
     return options.named(found, asked.typed)
+
+
+_NO_KEY = "No key with that ID, or you don’t have access to it, so nothing is filled in from it."
+_NO_CATALOG = "Latchkey hasn’t read your resources from Confluent Cloud yet, so nothing is filled in. Choose below."

@@ -4,7 +4,6 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.errors import Refused
 from bot.domain.keys import RequestId
-from bot.services.commands import Draft
 from bot.services.people.directory import seat
 from bot.services.requests.submit import draft_again
 from bot.slack.payloads import ids, read
@@ -27,7 +26,7 @@ async def _again(context: ListenerContext, opening: Opening, request: RequestId,
     """Open the form as it was filled in for this request, which is its requester's own."""
     stored = await context.requests.get(request)
     if stored is None:
-        await open_form(context, opening, Draft())
+        await open_form(context, opening)
         return
     ask = stored.value.ask
     if (ask.requester.slack, ask.requester.team) != (opening.by, seat(context.directory.tenant, opening.team)):

@@ -55,6 +55,8 @@ class FormPage:
     """The longest life that the rule for what is chosen gives a key; None is no limit."""
     drawing: str = ""
     """Tells this drawing of the form from all others in the same modal; "" where there was none before it."""
+    notice: str = ""
+    """A sentence (mrkdwn) to be read first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -372,3 +372,53 @@ async def test_t25_the_button_of_a_card_that_was_never_drawn_anew_is_read_as_bef
         (click,) = await it.clicks()
 
     assert click.deed == Approve(R1)
+
+
+def chosen_in(view: Mapping[str, Any]) -> dict[str, str]:
+    """What is chosen in the fields of a form already."""
+    chosen = {each["block_id"].partition(":")[0]: each["element"].get("initial_option") for each in fields_of(view)}
+    return {name: option["value"] for name, option in chosen.items() if option}
+
+
+def fields_of(view: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in view["blocks"] if each["type"] == "input"]
+
+
+LAST = {"owner": "service-account", "account": "sa-abc001", "environment": "env-dev001", "resource": "lkc-dev001"}
+"""What Dana chose in `build.an_ask`."""
+
+
+async def test_the_form_opens_with_the_last_choices_of_who_opens_it_and_of_nobody_else() -> None:
+    async with a_lobby() as it:
+        await it.context.catalogs.refresh()
+        await it.keep(build.states()["denied"])
+        await heard(it, "action", ids.OPEN_FORM, pressed(ids.OPEN_FORM))
+        await heard(it, "action", ids.OPEN_FORM, pressed(ids.OPEN_FORM, by=ERIN))
+
+    dana, erin = sorted(it.views(), key=lambda view: "last request" not in str(view))
+    assert chosen_in(dana) == {**LAST, "kind": "kafka", "lifetime": "90"}
+    assert "Local tests of the orders flow" not in str(dana)
+    assert "owner" not in chosen_in(erin)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (f"create {build.CLUSTER.name}", f"Filled in for “{build.CLUSTER.name}”"),
+        ("create nothing-like-it", "No resource matches “nothing-like-it”."),
+        ("create like", "No resource matches “like”."),
+    ],
+)
+async def test_a_word_behind_the_command_fills_the_form_or_is_said_to_match_nothing(words: str, said: str) -> None:
+    async with a_lobby() as it:
+        await it.context.catalogs.refresh()
+        await heard(it, "command", ids.COMMAND, typed_command(words))
+
+    assert said in str(it.views()[0])
+
+
+async def test_without_a_catalog_a_word_fills_nothing_and_the_form_says_why() -> None:
+    async with a_lobby() as it:
+        await heard(it, "command", ids.COMMAND, typed_command("create orders-dev"))
+
+    assert "nothing is filled in" in str(it.views()[0])

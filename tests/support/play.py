@@ -81,7 +81,7 @@ class Play:
         await self.dana.wait_for(
             lambda: "resource:kafka:env-dev001" in str(self.dana.modal), "the clusters of that environment"
         )
-        await self.dana.fill({"Kafka cluster": "orders-dev", "Name": name, "Reason": reason})
+        await self.dana.fill({"Kafka cluster": "orders-dev", "Name": name, "Reason": reason, "Lifetime": "rule"})
 
     async def approve(self) -> None:
         """Erin approves the newest card."""

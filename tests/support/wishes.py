@@ -35,7 +35,8 @@ class Wish:
     kind: str = "kafka"
     cloud: str = "aws"
     account_name: str = "clicks-service"
-    lifetime: str = ""
+    lifetime: str = "rule"
+    """As it says, or its value; "rule" is as long as the rule allows, "" what the form chose by itself."""
 
 
 IN_DEV = Wish()

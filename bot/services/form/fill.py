@@ -1,8 +1,9 @@
 """The form as it stands, with what the catalog and the policy know about what was chosen so far. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 
 from bot.domain.authority import Target
 from bot.domain.catalog import Catalog, Environment
@@ -15,6 +16,10 @@ from bot.services.pages import FormPage
 
 ME, EXISTING, NEW = "me", "service-account", "new"
 """The kinds of account that the form offers; an existing one that is chosen is known by its id."""
+USUAL = "90"
+"""Days that a key lives where nobody chose: as a rule allows it, else as long as that allows."""
+BLANK = Draft(lifetime=USUAL)
+"""The form before anything is chosen."""
 
 
 def kind_of(draft: Draft) -> Kind:
@@ -32,13 +37,16 @@ def used(draft: Draft) -> Draft:
     return draft if draft.owner == NEW else replace(draft, account_name="", account_description="")
 
 
-def form(draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mapping[str, str] | None = None) -> FormPage:
+def form(
+    draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mapping[str, str] | None = None, own: str = ""
+) -> FormPage:
     """The form as it was filled in, with names for what was chosen; what the catalog does not know goes by its id.
 
-    A resource or an account that has a problem is taken out, to be chosen again.
+    A resource or an account that has a problem is taken out, to be chosen again. `own` is Latchkey's own account, which
+    is never the only one to choose from; "" where it is not known.
     """
     problems, known = problems or {}, catalog or NOTHING
-    draft = _settled(draft, known, policy, problems)
+    draft = _settled(draft, known, policy, problems, own)
     environment = _environment(draft, known)
     chosen = _resource(draft, known, environment)
     account = _account(draft, known)
@@ -60,19 +68,28 @@ def form(draft: Draft, catalog: Catalog | None, policy: Policy, problems: Mappin
     )
 
 
-def _settled(draft: Draft, catalog: Catalog, policy: Policy, problems: Mapping[str, str]) -> Draft:
-    """The draft with what follows from the rest of it."""
+def _settled(draft: Draft, catalog: Catalog, policy: Policy, problems: Mapping[str, str], own: str) -> Draft:
+    """The draft with what follows from the rest of it, and what is the only choice there is."""
     kind = kind_of(draft)
+    if not draft.environment and not kind.row.is_wide and "environment" not in problems:
+        draft = replace(draft, environment=_only(each.id for each in catalog.environments))
     if draft.owner == EXISTING or (not policy.user_keys and draft.owner in {"", ME}):
-        draft = replace(draft, owner=draft.account or EXISTING)
+        others = (each.id for each in catalog.service_accounts if own and each.id != own)
+        only = _only(others) if "owner" not in problems else ""
+        draft = replace(draft, owner=draft.account or only or EXISTING)
     if draft.owner not in {"", ME, NEW, EXISTING}:
         draft = replace(draft, account=draft.owner)
     if kind.row.is_regional and not draft.cloud:
         draft = replace(draft, cloud=cloud_of(draft.cluster))
     if kind.row.is_only_one and not draft.cluster and "resource" not in problems:
-        found = list(placed(catalog, kind, draft.environment))
-        draft = replace(draft, cluster=found[0].id) if len(found) == 1 else draft
+        draft = replace(draft, cluster=_only(each.id for each in placed(catalog, kind, draft.environment)))
     return replace(draft, kind=kind)
+
+
+def _only(found: Iterable[str]) -> str:
+    """What is the only one; "" where there are others, or none."""
+    first = list(islice(found, 2))
+    return first[0] if len(first) == 1 else ""
 
 
 def _environment(draft: Draft, catalog: Catalog) -> Environment | None:

@@ -57,7 +57,8 @@ class Validator:
 
     async def form(self, draft: Draft, problems: Mapping[str, str] | None = None) -> FormPage:
         """The form as it was filled in, with what is wrong under its fields."""
-        return form(draft, await self.catalog.current(), self.directory.policy(), problems)
+        own = await self.directory.own_known()
+        return form(draft, await self.catalog.current(), self.directory.policy(), problems, own)
 
     async def _owner(self, draft: Draft, person: Person, problems: dict[str, str]) -> Owner | None:
         match draft.owner:

@@ -269,6 +269,11 @@ class Directory:
         """Whether this is the account of Latchkey itself, whose rights nobody gets by asking for a key of it."""
         return owner.id == await self._remembered("own-account", str, self.cloud.own_account, OWN_KEPT)
 
+    async def own_known(self) -> str:
+        """The id of Latchkey's own account as it was read last, never waiting for Confluent; "" before that."""
+        cached = await self.cache.get("own-account", str)
+        return cached[0] if cached else ""
+
     async def organization(self) -> str:
         """The id of the organization; it never changes, so it is kept for a day."""
         return await self._remembered("organization", str, self.cloud.organization, ORGANIZATION_KEPT)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain.audit import Action
 from bot.domain.authority import Target
@@ -13,6 +13,7 @@ from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Per
 from bot.domain.requests import Approved, Ask, Pending, Terms
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Back, Check, Click, Draft, Send
+from bot.services.form.fill import USUAL
 from bot.services.form.validate import Validator, lifetime_problem, warnings_about
 from bot.services.pages import FormPage, ReviewPage
 from bot.services.people.candidates import Candidate, Candidates
@@ -119,6 +120,7 @@ class Forms:
         verdict = decide(directory.policy(), ask, held_roles)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
+        ask = usual(ask, verdict.terms)
         if problem := lifetime_problem(ask, verdict.terms):
             return await self.validator.form(draft, {"lifetime": problem})
         is_afresh, needs = directory.is_afresh, isinstance(verdict, NeedsApproval)
@@ -149,8 +151,10 @@ class Forms:
         ask = self._ask(RequestId(draft_id), draft, target, person)
         policy = self.directory.policy()
         rule = policy.rule(ask.operation, target)
-        if rule and (problem := lifetime_problem(ask, rule.terms(policy.table))):
-            return await self.validator.form(draft, {"lifetime": problem})
+        if rule:
+            ask = usual(ask, rule.terms(policy.table))
+            if problem := lifetime_problem(ask, rule.terms(policy.table)):
+                return await self.validator.form(draft, {"lifetime": problem})
         try:
             await must_have_room(self.cloud, ask)
         except Refused as error:
@@ -183,6 +187,12 @@ class Forms:
         if draft is None:
             raise NotFound("This form has expired. Nothing was sent. Start again with `/apikey create`.")
         return draft
+
+
+def usual(ask: Ask, terms: Terms) -> Ask:
+    """The ask as long as its rule allows, where that is less than the lifetime that the form chose by itself."""
+    is_usual = ask.lifetime == lifetime_of(USUAL)
+    return replace(ask, lifetime=None) if is_usual and lifetime_problem(ask, terms) else ask
 
 
 def summary(ask: Ask) -> dict[str, str]:

@@ -47,7 +47,7 @@ def help_blocks() -> list[Block]:
             ["You ask, somebody responsible approves, and the secret is shown to you once."],
         ),
         lines(
-            [Code("/apikey create"), "  ask for a key"],
+            [Code("/apikey create"), "  request a key; also ", Code("create RESOURCE"), ", ", Code("create like KEY")],
             [Code("/apikey list"), "  your keys, and those of service accounts that you manage"],
             [Code("/apikey show KEY"), "  all about one key; also ", Code("edit KEY"), ", ", Code("rotate KEY"), ", ",
              Code("delete KEY")],

@@ -13,6 +13,7 @@ from bot.domain.keys import RequestId, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
 from bot.services.commands import CardAt, Click, Deed, Draft, ReplyTo
 from bot.services.form.fill import EXISTING
+from bot.services.text import is_lifetime
 from bot.slack.payloads import ids
 
 Body: TypeAlias = Mapping[str, Any]
@@ -24,6 +25,7 @@ METADATA = 3000
 """Characters that Slack keeps with a view."""
 _ATTEMPT = re.compile(r"[0-9]{1,6}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
+_DAY = 86_400
 NOTHING: Body = {}
 _PLACE = ("place:kind", "place:environment", "place:cloud")
 """Where private_metadata holds the place of a field whose block id is too short for it."""
@@ -170,7 +172,7 @@ def draft(body: Body) -> Draft:
         return typed_in(values, block) if _shown(values, block) else kept.get(block, "")
 
     kind, account = chosen(ids.KIND_BLOCK) or Kind.KAFKA, chosen(ids.ACCOUNT_BLOCK)
-    owner, lifetime = chosen(ids.OWNER_BLOCK), chosen(ids.LIFETIME_BLOCK)
+    owner = chosen(ids.OWNER_BLOCK)
     environment, cloud = chosen(ids.ENVIRONMENT_BLOCK), chosen(ids.CLOUD_BLOCK)
     # What was chosen in another place is not there in this one, even when the form was not drawn again yet.
     place = ids.resource_block(kind, environment, cloud if ids.is_regional(kind) else "")
@@ -185,9 +187,18 @@ def draft(body: Body) -> Draft:
         cloud=cloud,
         account_name=typed(ids.ACCOUNT_NAME_BLOCK),
         account_description=typed(ids.ACCOUNT_DESCRIPTION_BLOCK),
-        lifetime="" if lifetime == BY_RULE else lifetime,
+        lifetime=_lifetime(values, chosen(ids.LIFETIME_BLOCK)),
         account=account,
     )
+
+
+def _lifetime(values: Body, chosen: str) -> str:
+    """The days that were chosen: as long as a rule allows is what the field said, whatever rule holds by then."""
+    if chosen != BY_RULE:
+        return chosen
+    block = next((ids.field(each) for each in values if ids.is_field(each, ids.LIFETIME_BLOCK)), "")
+    days, rest = divmod(_number(block.partition(":")[2], _SECONDS), _DAY)
+    return str(days) if is_lifetime(str(days)) and not rest else ""
 
 
 def hidden(draft: Draft, shown: Collection[str]) -> str:

@@ -5,24 +5,25 @@ typed and chosen there; a field that comes in gets a new one, and so do all of a
 What a choice takes out of sight is kept in private_metadata until it is shown again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bot.services.commands import Draft
-from bot.services.form.fill import EXISTING, ME, NEW, kind_of, owner_kind
+from bot.services.form.fill import EXISTING, ME, NEW, USUAL, kind_of, owner_kind
 from bot.services.form.validate import LIMITS
 from bot.services.pages import FormPage
+from bot.services.text import lifetime_of
 from bot.slack.blocks.kit import OPTIONS, field, menu, modal, redrawn, search, text_input
-from bot.slack.blocks.text import Block, context
+from bot.slack.blocks.text import Block, context, mrkdwn
 from bot.slack.payloads import ids, read
 from bot.slack.views import options as menus
 
 _OF_OWNER = {
     ME: "The key acts as your own Confluent user: anyone with it can do whatever you can do.",
-    EXISTING: "The key acts as this service account, with the roles that it has.",
-    NEW: "The account is made together with the key, after the approval. It may do nothing until it is given a role.",
+    EXISTING: "The key acts as this service account, with the roles the account has.",
+    NEW: "Created together with the key, after approval. It has no access until someone gives it a role.",
 }
 """What stands under the account that is chosen; what each is recommended for stands beside it."""
-_TYPE = "Type a name or id"
+_TYPE = "Type a name or ID"
 
 
 def form(content: FormPage, standing: Iterable[str] = ()) -> Block:
@@ -30,7 +31,9 @@ def form(content: FormPage, standing: Iterable[str] = ()) -> Block:
 
     `standing` are the block ids of the view that this is drawn into, when it answers a choice in that view.
     """
-    drawn = [*_account(content), *_scope(content), *_texts(content), *_lifetime(content)]
+    standing = tuple(standing)
+    drawn = [*_account(content), *_scope(content), *_texts(content), *_lifetime(content, standing)]
+    drawn = [*([mrkdwn(content.notice)] if content.notice else []), *drawn]
     fields = redrawn(drawn, content.drawing, standing)
     shown = {each["block_id"] for each in fields if "block_id" in each}
     kept = read.hidden(content.draft, shown)
@@ -56,7 +59,7 @@ def _new_account(draft: Draft, problems: Mapping[str, str]) -> list[Block]:
     limits = (LIMITS["account_name"], LIMITS["account_description"])
     name = text_input(ids.FORM_TEXT, draft.account_name, limit=limits[0], placeholder="For example: orders-service")
     description = text_input(ids.FORM_TEXT, draft.account_description, limit=limits[1])
-    hint = "A meaningful name that no other service account has."
+    hint = "Must be unique."
     about = field("Service account description", ids.ACCOUNT_DESCRIPTION_BLOCK, description, optional=True)
     return [
         *_with(problems, "account_name", field("Service account name", ids.ACCOUNT_NAME_BLOCK, name, hint=hint)),
@@ -106,9 +109,9 @@ def _hint(content: FormPage) -> str:
     if needs_cloud:
         return "Choose the cloud provider first."
     if offered == 0:
-        return "As far as Latchkey knows, there is none. What was made in the last minutes may be missing."
+        return "Latchkey knows of none here. Anything created in the last few minutes may be missing."
     if offered is not None and offered > OPTIONS:
-        return f"There are {offered:,}, and the list shows {OPTIONS} at most: type a part of the name or the id."
+        return f"{offered:,} to choose from, {OPTIONS} shown at a time. Type part of the name or ID to find others."
     return ""
 
 
@@ -124,12 +127,18 @@ def _texts(content: FormPage) -> list[Block]:
     ]
 
 
-def _lifetime(content: FormPage) -> list[Block]:
-    """How long the key is to live. The field is another one under another limit, for that offers other options."""
-    limit = content.limit
-    options = menus.lifetime_options(limit)
-    chosen = next((each for each in options if each["value"] == content.draft.lifetime), options[0])
+def _lifetime(content: FormPage, standing: Sequence[str]) -> list[Block]:
+    """How long the key lives. The field is another one under another limit, for that offers other options.
+
+    What was chosen under one limit and is not offered under another one gives way to the usual lifetime, if this is.
+    """
+    limit, days = content.limit, content.draft.lifetime
     block = f"{ids.LIFETIME_BLOCK}:{'none' if limit is None else int(limit.total_seconds())}"
+    others = {ids.field(each) for each in standing if ids.is_field(each, ids.LIFETIME_BLOCK)} - {block}
+    options = menus.lifetime_options(limit)
+    offered = {each["value"]: each for each in options}
+    is_by_rule = lifetime_of(days) == limit if days else not others
+    chosen = offered.get(days) or (options[0] if is_by_rule else offered.get(USUAL, options[0]))
     hint = "Latchkey deletes the key when this time is up and reminds you beforehand."
     lasts = field("Lifetime", block, menu(ids.FORM_LIFETIME, options, chosen), hint=hint)
     return _with(content.problems, "lifetime", lasts)

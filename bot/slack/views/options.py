@@ -20,8 +20,8 @@ T = TypeVar("T", Environment, ServiceAccount, Region, Resource, Environment | Se
 
 OWNERS = {
     ME: option("My account", ME, "Recommended for development and testing"),
-    EXISTING: option("Existing service account", EXISTING, "Recommended for production use"),
-    NEW: option("New service account", NEW, "Recommended for production use"),
+    EXISTING: option("Existing service account", EXISTING, "Recommended for production: an application that has one"),
+    NEW: option("New service account", NEW, "Recommended for production: a new application, no access yet"),
 }
 CLOUDS = {"aws": "AWS", "azure": "Microsoft Azure", "gcp": "Google Cloud"}
 

@@ -16,6 +16,7 @@ from bot.services.pages import FormPage
 from bot.slack.blocks.text import Block
 from bot.slack.payloads.ids import ResourceField
 from bot.slack.views import options as menus
+from bot.slack.views.form import form as draw
 from tests.support import build
 
 DEV, PROD = Environment("env-dev", "dev"), Environment("env-prod", "production")
@@ -247,3 +248,66 @@ def test_texts_that_nobody_looked_at_are_not_kept() -> None:
 
     assert used(typed) == replace(NAMED, owner="me")
     assert used(replace(typed, owner="new")) == replace(typed, owner="new")
+
+
+ALONE = replace(CATALOG, environments=(DEV,))
+
+
+def test_the_only_environment_is_chosen_already() -> None:
+    assert form(Draft(), ALONE, POLICY).draft.environment == DEV.id
+    assert form(Draft(kind="cloud"), ALONE, POLICY).draft.environment == ""
+    assert form(Draft(), CATALOG, POLICY).draft.environment == ""
+    assert form(Draft(), ALONE, POLICY, {"environment": "It is gone."}).draft.environment == ""
+
+
+def test_the_only_service_account_besides_latchkeys_own_is_chosen_with_its_kind() -> None:
+    own = ServiceAccount(Principal("sa-latchkey"), "latchkey")
+    both = replace(CATALOG, service_accounts=(*CATALOG.service_accounts, own))
+
+    page = form(Draft(owner="service-account"), both, POLICY, own=own.id)
+    assert page.account == CATALOG.service_accounts[0]
+    assert page.draft.owner == "sa-1"
+    assert form(Draft(), both, POLICY, own=own.id).draft.owner == ""
+    assert form(Draft(owner="service-account"), both, POLICY).account is None
+    assert form(Draft(owner="service-account"), both, POLICY, {"owner": "It is gone."}, own.id).account is None
+    only_own = replace(CATALOG, service_accounts=(own,))
+    assert form(Draft(owner="service-account"), only_own, POLICY, own=own.id).account is None
+
+
+def lifetime_in(view: Block) -> str:
+    (field,) = (each for each in view["blocks"] if each.get("block_id", "").startswith("lifetime"))
+    chosen: str = field["element"]["initial_option"]["text"]["text"]
+    return chosen
+
+
+@pytest.mark.parametrize(
+    ("limit", "days", "standing", "shown"),
+    [
+        (None, "90", "", "90 days"),
+        (90, "90", "", "90 days"),
+        (30, "90", "", "As long as the rule allows: 30 days"),
+        (None, "", "", "No expiration"),
+        (None, "", "lifetime:none~0123abcd", "No expiration"),
+        (None, "", "lifetime:2592000~0123abcd", "90 days"),
+        (7, "", "lifetime:2592000~0123abcd", "As long as the rule allows: 7 days"),
+        (None, "45", "", "90 days"),
+        (45, "45", "", "As long as the rule allows: 45 days"),
+        (30, "45", "", "As long as the rule allows: 30 days"),
+        (180, "365", "", "90 days"),
+        (None, "30", "lifetime:2592000~0123abcd", "30 days"),
+    ],
+)
+def test_a_key_has_its_usual_lifetime_unless_another_one_was_chosen_under_this_limit(
+    limit: int | None, days: str, standing: str, shown: str
+) -> None:
+    page = form(Draft(lifetime=days), CATALOG, POLICY)
+    page = replace(page, limit=None if limit is None else limit * DAYS, drawing="89abcdef")
+
+    assert lifetime_in(draw(page, [standing])) == shown
+
+
+def test_what_fills_the_form_is_said_above_it() -> None:
+    page = replace(form(Draft(), CATALOG, POLICY), notice="Filled in from key `KEY1`.")
+
+    assert draw(page)["blocks"][0]["text"] == {"type": "mrkdwn", "text": "Filled in from key `KEY1`."}
+    assert draw(replace(page, notice=""))["blocks"][0]["type"] == "input"

@@ -61,3 +61,23 @@ def test_turning_goes_on_in_the_list_that_is_shown_and_begins_another_one_at_its
         assert read_keys.turn(turned(shown, "needle", action)) == ""
         assert read_keys.filters(turned(shown, "needle", action)) == replace(shown, text="needle")
     assert read_keys.turn(turned(Filters(text="orders"), "", action)) == ""
+
+
+@pytest.mark.parametrize(
+    ("limit", "chosen", "days"),
+    [
+        ("none", "rule", ""),
+        ("3888000", "rule", "45"),
+        ("3888000~0123abcd", "rule", "45"),
+        ("129600", "rule", ""),
+        ("3600", "rule", ""),
+        ("999999999999", "rule", ""),
+        ("3888000", "7", "7"),
+        ("none", "90", "90"),
+    ],
+)
+def test_as_long_as_the_rule_allows_is_as_long_as_the_form_said(limit: str, chosen: str, days: str) -> None:
+    block, state = f"lifetime:{limit}", {"form:lifetime": {"selected_option": {"value": chosen}}}
+    view = {"blocks": [{"type": "input", "block_id": block}], "state": {"values": {block: state}}}
+
+    assert read.draft({"view": view}).lifetime == days
