@@ -76,7 +76,7 @@ async def test_t1_a_pending_record_put_back_with_a_sealed_approval_makes_no_key(
         late = await world.click(Approve(R1), by=FEMI)
         approval = await copied(redis, f"lk:{{T01}}:click:{late}")
         await world.work_now()
-        assert any("Nothing was changed" in said for _, said in world.slack.said)
+        assert any("changed nothing" in said for _, said in world.slack.said)
         ended = await actions(world)
 
         if restart:
