@@ -105,8 +105,8 @@ async def _only_keyspace(redis: Redis) -> Keyspace:
     if len(found) == 1:
         return Keyspace(found[0])
     if not found:
-        raise StartupError("This store holds nothing of Latchkey's. Check REDIS_URL, and the number of its database.")
-    raise StartupError(f"This store holds the audit logs of {', '.join(found)}. Say which one by --team.")
+        raise StartupError("This store has no Latchkey data. Check REDIS_URL and the database number in it.")
+    raise StartupError(f"This store holds the audit logs of {', '.join(found)}. Choose one with --team.")
 
 
 async def opened_slack(
@@ -178,7 +178,7 @@ def policy_source(settings: Settings) -> PolicySource:
     try:
         return PolicySource.open(settings.latchkey_policy, settings.latchkey_channel)
     except PolicyError as error:
-        raise StartupError(f"The policy file does not hold:\n{error}") from None
+        raise StartupError(f"The policy file isn't valid:\n{error}") from None
 
 
 async def _patiently_introduced(
@@ -190,13 +190,13 @@ async def _patiently_introduced(
             return await _introduced(settings, slack)
         except Unreachable as error:
             raise StartupError(
-                f"Slack did not answer ({error}). Check the network, HTTPS_PROXY, and SLACK_API_URL if it is set."
+                f"Slack didn't answer ({error}). Check the network, HTTPS_PROXY, and SLACK_API_URL if it is set."
             ) from None
         except Unavailable as error:
             seconds = error.wait.total_seconds() if isinstance(error, Throttled) else ASKED_AGAIN_SECONDS
             left = (end - clock()).total_seconds()
             if stop is None or stop.is_set() or left <= 0:
-                raise TryAgain(f"Slack has no time for Latchkey ({error}). Start it again in a minute.") from None
+                raise TryAgain(f"Slack is rate-limiting Latchkey ({error}). Start it again in a minute.") from None
             log.warning("Slack has no time, and is asked again", extra={"why": str(error), "seconds": seconds})
             await _pause(min(seconds, left), stop)
 
@@ -212,7 +212,7 @@ async def _introduced(settings: Settings, slack: AsyncWebClient) -> Workspace:
     if settings.slack_mode == "socket" and settings.slack_app_token is not None:
         reason = await app_token_problem(slack, settings.slack_app_token.get_secret_value())
         if reason is not None:
-            raise StartupError(f"Slack does not take SLACK_APP_TOKEN ({reason}). Copy it again from the Slack app.")
+            raise StartupError(f"Slack doesn't accept SLACK_APP_TOKEN ({reason}). Copy it again from the Slack app.")
     if problem := installation_problem(workspace):
         raise StartupError(problem)
     return workspace
@@ -224,7 +224,7 @@ async def introduced(slack: AsyncWebClient) -> Workspace:
         return await introduce(slack)
     except TokenRefused as error:
         raise StartupError(
-            f"Slack does not take SLACK_BOT_TOKEN ({error.reason}). Copy it again from the Slack app."
+            f"Slack doesn't accept SLACK_BOT_TOKEN ({error.reason}). Copy it again from the Slack app."
         ) from None
     except Undeliverable as error:
         raise StartupError(
@@ -253,7 +253,7 @@ async def opened_redis(stack: AsyncExitStack, settings: StoreSettings, *, probe:
         else:
             url = await stack.enter_async_context(embedded(settings.latchkey_data_dir))
         if not probe and url.partition("://")[0].endswith("+cluster"):
-            raise StartupError("In a Redis Cluster, say by --team which workspace it is about.")
+            raise StartupError("In a Redis Cluster, choose the workspace with --team.")
         redis = connect(url, insecure=settings.latchkey_redis_insecure, key=probe)
     except ValueError as error:
         name = "REDIS_URL" if settings.redis_url is not None else "LATCHKEY_DATA_DIR"

@@ -56,9 +56,9 @@ def cause_of(error: BaseException) -> Cause:
     refusals = (each for each in led if isinstance(each, ResponseError))
     code = next((str(each).partition(" ")[0] for each in refusals), "")
     if re.fullmatch(r"[A-Z]+", code):  # the code is a field of the protocol, what follows is prose
-        return _CODES.get(code, Cause(f"Redis refuses to work ({code}).", "Look into its log."))
+        return _CODES.get(code, Cause(f"Redis refuses to work ({code}).", "Check its log."))
     names = [type(each).__name__ for each in led if isinstance(each, (RedisError, OSError))]
-    return Cause(f"Redis did not answer ({names[-1] if names else error}).", _ADDRESS_ADVICE)
+    return Cause(f"Redis didn't answer ({names[-1] if names else error}).", _ADDRESS_ADVICE)
 
 
 def _led_to(error: BaseException) -> Iterator[BaseException]:
@@ -71,7 +71,7 @@ def _led_to(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__ or found.__context__
 
 
-_ADDRESS_ADVICE = "Start it, or correct REDIS_URL. A server that speaks TLS needs rediss://."
+_ADDRESS_ADVICE = "Start it, or correct REDIS_URL. A server with TLS needs rediss://."
 _NODES = Cause(
     "REDIS_URL names one node of a Redis Cluster, and another node has our keys.",
     "Begin REDIS_URL with redis+cluster:// (rediss+cluster:// for TLS).",
@@ -80,61 +80,62 @@ _CAUSES: Sequence[tuple[type[BaseException], Cause]] = (
     (
         ssl.SSLCertVerificationError,
         Cause(
-            "Redis's certificate is not trusted, or is for another host name.",
+            "Redis's certificate isn't trusted, or is for another host name.",
             "Name its authority by ?ssl_ca_certs=FILE in REDIS_URL, and use a host name that the certificate holds.",
         ),
     ),
     (
         ssl.SSLError,
         Cause(
-            "Redis does not agree on TLS.",
-            "Use redis:// if it does not speak TLS, and ssl_certfile and ssl_keyfile if it wants a certificate.",
+            "The TLS handshake with Redis failed.",
+            "Use redis:// if the server has no TLS, and ssl_certfile and ssl_keyfile if it needs a client certificate.",
         ),
     ),
     (
         socket.gaierror,
-        Cause("The host name in REDIS_URL does not resolve.", "Correct it, or look at the DNS of this machine."),
+        Cause("The host name in REDIS_URL doesn't resolve.", "Correct it, or check this machine's DNS."),
     ),
     (
         ConnectionRefusedError,
-        Cause("Redis did not answer: nothing listens at this address.", "Start it, or correct REDIS_URL."),
+        Cause("Redis didn't answer: nothing is listening at this address.", "Start it, or correct REDIS_URL."),
     ),
-    (FileNotFoundError, Cause("Redis did not answer: there is no such socket.", "Start it, or correct REDIS_URL.")),
-    (PermissionError, Cause("Latchkey may not open the socket of Redis.", "Change the permissions of the socket.")),
+    (FileNotFoundError, Cause("Redis didn't answer: there's no such socket.", "Start it, or correct REDIS_URL.")),
+    (PermissionError, Cause("Latchkey isn't allowed to open Redis's socket.", "Change the permissions of the socket.")),
     (
         AuthenticationError,
-        Cause("Redis refuses the user name or the password of REDIS_URL, or wants one.", "Correct REDIS_URL."),
+        Cause("Redis rejects the user name or password in REDIS_URL, or requires one.", "Correct REDIS_URL."),
     ),
     (
         NoPermissionError,
         Cause(
-            "The user of REDIS_URL may not run a command that Latchkey needs.",
+            "The user in REDIS_URL isn't allowed to run a command that Latchkey needs.",
             "Run `latchkey doctor`, which names it. docs/redis.md lists all rights.",
         ),
     ),
-    (ReadOnlyError, Cause("REDIS_URL leads to a replica, which takes no writes.", "Name the master, or use Sentinel.")),
+    (
+        ReadOnlyError,
+        Cause("REDIS_URL points to a replica, which accepts no writes.", "Name the master, or use Sentinel."),
+    ),
     (
         OutOfMemoryError,
         Cause("Redis is full: it has reached maxmemory.", "Give it more memory. Leave maxmemory-policy at noeviction."),
     ),
     (BusyLoadingError, Cause("Redis is still loading its data.", "Try again in a minute.")),
     (MovedError, _NODES),
-    (ClusterDownError, Cause("The Redis Cluster has no master for our keys.", "Look at its nodes.")),
+    (ClusterDownError, Cause("The Redis Cluster has no master for our keys.", "Check its nodes.")),
     (
         MasterNotFoundError,
-        Cause("The sentinels name no master.", "Look at the name of the service in REDIS_URL, and at the sentinels."),
+        Cause("The sentinels name no master.", "Check the service name in REDIS_URL, and the sentinels."),
     ),
     (
         TimedOut,
-        Cause(
-            f"Redis did not answer within {ANSWER_SECONDS} seconds.", "Look at the network and the firewall between."
-        ),
+        Cause(f"Redis didn't answer within {ANSWER_SECONDS} seconds.", "Check the network and firewalls in between."),
     ),
 )
 """The first that fits."""
 _CODES: Mapping[str, Cause] = {
-    "MISCONF": Cause("Redis takes no writes, because it cannot write to its disk.", "Look into its log and its disk."),
-    "NOREPLICAS": Cause("Redis takes no writes, because it has too few replicas.", "Start the replicas again."),
+    "MISCONF": Cause("Redis accepts no writes, because it can't write to its disk.", "Check its log and its disk."),
+    "NOREPLICAS": Cause("Redis accepts no writes, because it has too few replicas.", "Start the replicas again."),
 }
 _KEYED: Sequence[tuple[str | int, ...]] = (
     ("SET", "", "PX", 1000),
@@ -235,11 +236,11 @@ async def server_problems(redis: Commands, replicas: int = 0) -> list[Problem]:
         says = "The append-only file is off: a restart of Redis loses requests."
         problems.append(Problem(says, "Set appendonly to yes."))
     if not replicas and (found := replication.get("connected_slaves")):
-        says = f"Replicas: {found}, but effects wait for none, so a failover may forget what was done."
+        says = f"Replicas: {found}, but nothing waits for them, so a failover can lose what was done."
         problems.append(Problem(says, "Set LATCHKEY_REDIS_REPLICAS."))
     # The server counts good replicas only where it asks for some.
     if replication.get("connected_slaves") and "min_slaves_good_slaves" not in replication:
-        says = "min-replicas-to-write is 0: a master that is cut off goes on taking clicks, which are lost."
+        says = "min-replicas-to-write is 0: a master that is cut off keeps accepting clicks, which are then lost."
         problems.append(Problem(says, "Set it to 1."))
     return problems
 

@@ -256,7 +256,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         why = (error.strerror or type(error).__name__).partition(" (")[0]  # what follows is the address once more
-        raise CannotListen(f"Cannot listen on {host}, port {port}: {why}. Set HOST and PORT to what is free.") from None
+        raise CannotListen(
+            f"Cannot listen on {host}, port {port}: {why}. Set HOST and PORT to a free address."
+        ) from None
     # Accepted connections inherit it; asyncio itself passes over sockets that were made without naming TCP. Without it,
     # each answer waits 40 ms for the client's delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -55,14 +55,16 @@ class StoreSettings(BaseSettings):
         default=0,
         ge=0,
         le=5,
-        description="Use a whole number up to 5: how many replicas of Redis must have a step before it has an effect.",
+        description="Use a whole number up to 5: how many Redis replicas must confirm a step before it takes effect.",
     )
-    latchkey_data_dir: Path = Field(default=Path("latchkey-data"), description="Name a folder that Latchkey may write.")
+    latchkey_data_dir: Path = Field(
+        default=Path("latchkey-data"), description="Name a folder that Latchkey can write to."
+    )
     latchkey_master_keys: Annotated[SecretStr, AfterValidator(variables.master_keys)] = Field(
-        description="Make a key with `latchkey keygen` and keep it: what is stored opens with nothing else."
+        description="Create a key with `latchkey keygen` and keep it: nothing else opens what is stored."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Say DEBUG, INFO, WARNING or ERROR."
+        default="INFO", description="Use DEBUG, INFO, WARNING or ERROR."
     )
 
     @model_validator(mode="before")
@@ -91,11 +93,11 @@ class Settings(StoreSettings):
         description='Copy the "Bot User OAuth Token" from "OAuth & Permissions" in the settings of the Slack app.'
     )
     slack_mode: Literal["socket", "http"] = Field(
-        description="Leave it unset for socket when SLACK_APP_TOKEN is set, else http."
+        description="Leave it unset: it's socket when SLACK_APP_TOKEN is set, otherwise http."
     )
     slack_app_token: SecretStr | None = Field(
         default=None,
-        description='Make an "App-Level Token" with connections:write under "Basic Information" of the Slack app.',
+        description='Create an "App-Level Token" with connections:write under "Basic Information" of the Slack app.',
     )
     slack_signing_secret: SecretStr | None = Field(
         default=None,
@@ -103,15 +105,15 @@ class Settings(StoreSettings):
         "or set SLACK_APP_TOKEN for Socket Mode.",
     )
     slack_api_url: variables.Endpoint = Field(
-        default="https://slack.com/api/", description="Leave it unset, unless you talk to the sandbox."
+        default="https://slack.com/api/", description="Leave it unset, except for the sandbox."
     )
 
     confluent_cloud_api_key: str = Field(
         pattern=r"^[A-Za-z0-9]{8,}$",
-        description="Use the id of a Cloud API key of the bot's own service account.",
+        description="Use the ID of a Cloud API key of the bot's own service account.",
     )
     confluent_cloud_api_secret: SecretStr = Field(
-        description="Use the secret that was shown when that Cloud API key was made.",
+        description="Use the secret that was shown when that Cloud API key was created.",
     )
     confluent_cloud_endpoint: variables.Endpoint = Field(
         default="https://api.confluent.cloud",
@@ -125,11 +127,11 @@ class Settings(StoreSettings):
     latchkey_channel: str = Field(
         default="",
         pattern=r"^([CG][A-Z0-9]+)?$",
-        description="Use the id of the approvals channel (C… or G…): it ends the link to the channel.",
+        description="Use the ID of the approvals channel (C… or G…), the end of the channel's link.",
     )
 
     latchkey_audit_log: str = Field(
-        default="", description="Say stdout, or name a file that Latchkey may append to; leave it unset for neither."
+        default="", description="Use stdout, or a file that Latchkey can append to; leave it unset for neither."
     )
     host: str = Field(default="127.0.0.1", description="Use an address of this machine; 0.0.0.0 is all of them.")
     port: int = Field(
@@ -139,7 +141,7 @@ class Settings(StoreSettings):
         default=5.0,
         ge=0,
         le=300,
-        description="Use seconds up to 300: how long it still answers in HTTP mode after it was asked to stop.",
+        description="Use seconds up to 300: how long to keep answering in HTTP mode after a request to stop.",
     )
 
     @model_validator(mode="before")
@@ -263,7 +265,7 @@ def policy_settings() -> tuple[Path | None, str]:
 def unknown_variables() -> list[str]:
     """One line for every LATCHKEY_* variable that nobody reads: most likely a slip of the pen."""
     unknown = sorted(name for name in os.environ if name.startswith("LATCHKEY_") and name not in KNOWN)
-    return [f"{name} is not a setting of Latchkey and was ignored.{_guess(name)}" for name in unknown]
+    return [f"{name} isn't a Latchkey setting and was ignored.{_guess(name)}" for name in unknown]
 
 
 def _guess(name: str) -> str:
@@ -287,7 +289,7 @@ def _from_files(environ: Mapping[str, str], problems: dict[str, str]) -> Iterato
     """Field name and value of each secret that stands in a file; what cannot be read goes to `problems`."""
     folder = Path(environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)
     if environ.get(SECRETS_DIR) and not folder.is_dir():
-        problems[SECRETS_DIR] = f"{SECRETS_DIR} names no folder: {folder}. Correct it, or unset it."
+        problems[SECRETS_DIR] = f"{SECRETS_DIR} isn't a folder: {folder}. Correct it, or unset it."
     for name in SECRETS:
         named = environ.get(f"{name}_FILE")
         if named and environ.get(name):
@@ -307,11 +309,11 @@ def _read(path: Path, name: str, problems: dict[str, str]) -> str:
     try:
         text = path.read_text("utf-8").strip()
     except OSError as error:
-        problems[name] = f"{name} cannot be read from {path}: {error.strerror}. Correct the path or its permissions."
+        problems[name] = f"{name} can't be read from {path}: {error.strerror}. Correct the path or its permissions."
     except UnicodeDecodeError:
-        problems[name] = f"{name} cannot be read from {path}: it is not text. Put nothing but the value there."
+        problems[name] = f"{name} can't be read from {path}: it isn't text. Put only the value there."
     else:
         if not text:
-            problems[name] = f"{name} cannot be read from {path}: the file is empty. Put the value there."
+            problems[name] = f"{name} can't be read from {path}: the file is empty. Put the value there."
         return text
     return ""

@@ -13,7 +13,7 @@ _SECONDS = 2.0
 
 
 def newest(file: Path) -> list[str]:
-    """The newest lines of a file, oldest first; none where there is no such file yet."""
+    """The newest lines of a file, oldest first; none where no such file yet."""
     try:
         with file.open(encoding="utf-8", errors="replace") as text:
             return [line.rstrip("\n") for line in deque(text, LINES)]

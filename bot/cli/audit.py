@@ -29,11 +29,11 @@ def verify(
         str,
         typer.Option(
             metavar="N:HASH",
-            help="A line that was there, from Latchkey's log or its metrics; at least 13 digits of the hash.",
+            help="A line noted earlier, from Latchkey's log or its metrics, with at least 13 digits of the hash.",
         ),
     ] = "",
     since: Annotated[
-        str, typer.Option(metavar="N:HASH", help="The line before the first one, of an export that begins later.")
+        str, typer.Option(metavar="N:HASH", help="The line before the first one, for an export that begins later.")
     ] = "",
     team: _Team = "",
 ) -> None:
@@ -54,18 +54,18 @@ def verify(
     if wrong:
         typer.echo(wrong, err=True)
         raise typer.Exit(1)
-    macs = "" if sealer else " Who wrote it was not checked: LATCHKEY_MASTER_KEYS is not set."
+    macs = "" if sealer else " Who wrote them wasn't checked: LATCHKEY_MASTER_KEYS is not set."
     last = f" The last one is {walk.last}." if walk.lines else ""
     typer.echo(f"The chain of {walk.lines} lines holds.{last}{macs}")
 
 
 @app.command()
 def export(
-    since: Annotated[int, typer.Option(metavar="N", min=0, help="Begin behind line N.")] = 0,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with what is written, until Ctrl-C.")] = False,  # noqa: FBT002 - as typer wants it
+    since: Annotated[int, typer.Option(metavar="N", min=0, help="Begin after line N.")] = 0,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep printing new lines until Ctrl-C.")] = False,  # noqa: FBT002 - as typer wants it
     format_: Annotated[
         Literal["jsonl", "ocsf", "csv"],
-        typer.Option("--format", help="jsonl is what verify takes; ocsf and csv leave out reasons and addresses."),
+        typer.Option("--format", help="jsonl is what verify reads. ocsf and csv leave out reasons and addresses."),
     ] = "jsonl",
     team: _Team = "",
 ) -> None:

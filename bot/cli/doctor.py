@@ -18,9 +18,7 @@ SETTINGS = 2
 """The exit code where the settings will not do."""
 
 
-def doctor(
-    *, json: Annotated[bool, typer.Option("--json", help="Print a list of findings for programs.")] = False
-) -> None:
+def doctor(*, json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
     """Check settings, Slack, Confluent Cloud, the store and the policy, and say what to do.
 
     Changes nothing. Exit codes: 0 nothing fails (there may be warnings), 1 a check failed, 2 the settings will not do,

@@ -19,19 +19,24 @@ from bot.cli.terminal import complete, fail, settings
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
 
-User = Annotated[str, typer.Option("--user", metavar="ADDRESS", help="Who asks: an e-mail address, or u-….")]
-Doing = Annotated[Operation, typer.Option("--operation", help="What is asked for.")]
-OfKind = Annotated[Kind, typer.Option("--kind", help="What the key opens.")]
+User = Annotated[str, typer.Option("--user", metavar="ADDRESS", help="The requester: an email address, or u-….")]
+Doing = Annotated[Operation, typer.Option("--operation", help="The operation.")]
+OfKind = Annotated[Kind, typer.Option("--kind", help="The kind of key.")]
 For = Annotated[str, typer.Option("--resource", metavar="ID", help="A cluster, or a region such as aws.us-east-1.")]
-OwnedBy = Annotated[
-    str, typer.Option("--owner", metavar="OWNER", help="me, new, or a service account by its id or its name.")
+OwnedBy = Annotated[str, typer.Option("--owner", metavar="OWNER", help="me, new, or a service account's ID or name.")]
+Within = Annotated[
+    str,
+    typer.Option("--environment", metavar="ID", help="The environment of the resource; found by itself if left out."),
 ]
-Within = Annotated[str, typer.Option("--environment", metavar="ID", help="Where the resource is; else it is searched.")]
 ByPolicy = Annotated[
-    Path | None, typer.Option("--policy", metavar="FILE", envvar="LATCHKEY_POLICY", help="Else the built-in rules.")
+    Path | None,
+    typer.Option(
+        "--policy", metavar="FILE", envvar="LATCHKEY_POLICY", help="A policy file; the built-in rules if left out."
+    ),
 ]
 OnSnapshot = Annotated[
-    Path | None, typer.Option("--snapshot", metavar="FILE", help="Look there, and ask neither Slack nor Confluent.")
+    Path | None,
+    typer.Option("--snapshot", metavar="FILE", help="Use this snapshot instead of asking Slack and Confluent."),
 ]
 CardsIn = Annotated[str, typer.Option("--channel", envvar="LATCHKEY_CHANNEL", hidden=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -131,7 +136,7 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
 def snapshot(
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Else it goes to standard output.")
+        Path | None, typer.Option("--output", metavar="FILE", help="A file; standard output if left out.")
     ] = None,
     policy: ByPolicy = None,
 ) -> None:

@@ -131,7 +131,7 @@ def _terms(rule: Rule, approvals: int) -> dict[str, object]:
 def _decision(explanation: Explanation) -> str:
     match explanation.verdict:
         case Allowed():
-            return "allowed, without anybody's approval"
+            return "allowed without approval"
         case Forbidden(reason=reason):
             return f"forbidden. {unescape(reason)}"
         case NeedsApproval(missing=missing):
@@ -145,7 +145,7 @@ def _decision(explanation: Explanation) -> str:
 def _rule(explanation: Explanation) -> Iterator[str]:
     rule = explanation.rule
     if rule is None:
-        yield "Rule:     none matches, and what no rule allows is forbidden"
+        yield "Rule:     none matches, so it is forbidden"
         return
     yield f'Rule:     "{rule.name}"'
     if isinstance(explanation.verdict, Forbidden):
@@ -154,17 +154,17 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         place = rule.channel or "no channel"
         yield f"          {_approvals(explanation.approvals)} within {_long(rule.pending)}, asked for in {place}"
     if explanation.approvals > rule.approvals:
-        yield "          (none from who manages such a key, or owns it)"
+        yield "          (none for people who manage such a key or own it)"
     life = f"at most {_long(rule.lifetime)}" if rule.lifetime else "for ever"
     match explanation.ask.operation:
         case Operation.CREATE | Operation.ROTATE as operation:
-            made = "when its requester clicks to see it" if rule.mint == "on_claim" else "as soon as that is settled"
+            made = "when the requester selects Show secret" if rule.mint == "on_claim" else "right after approval"
             yield f"          the key is made {made}, has to be seen within {_long(rule.claim)},"
             yield f"          and may live {life}"
             if operation is Operation.ROTATE:
                 yield f"          {_overlap(rule)}"
         case Operation.EXTEND:
-            yield f"          from then on the key may live {life}"
+            yield f"          the key then expires {life}"
         case Operation.EDIT | Operation.DELETE:
             pass
 
@@ -180,15 +180,15 @@ def _roles(explanation: Explanation, names: Names) -> Iterator[str]:
     if explanation.roles:
         yield f'What {who} holds, by the role table "{explanation.table}":'
     else:
-        yield f"{who} holds no role: neither bound at Confluent Cloud nor given by the policy."
+        yield f"{who} has no role, neither in Confluent Cloud nor from the policy."
     for each in explanation.roles:
         counts = "counts" if each.weighed.counts else "does not count"
         yield f"  {in_words(each.weighed.binding, names)}{_via(each.via)}"
         yield f"      {counts}: {each.weighed.why}"
     if explanation.is_by_ownership:
-        yield f"{who} owns this key, and needs no role to edit or delete it."
+        yield f"{who} owns this key and needs no role to edit or delete it."
     if isinstance(explanation.verdict, NeedsApproval) and any(each.weighed.counts for each in explanation.roles):
-        yield f"{who} has authority over this key; the rule asks for somebody else's approval all the same."
+        yield f"{who} manages this key, but the rule still requires someone else's approval."
 
 
 def _approvers(explanation: Explanation, names: Names) -> Iterator[str]:
@@ -196,14 +196,14 @@ def _approvers(explanation: Explanation, names: Names) -> Iterator[str]:
         yield f"Who could approve ({_people(len(explanation.able))}):"
         yield from (f"  {_approver(each, names)}" for each in explanation.able)
     else:
-        yield "Nobody could approve it."
+        yield "No one could approve it."
     yield from _barred(explanation, names)
 
 
 def _barred(explanation: Explanation, names: Names) -> Iterator[str]:
     barred = [each for each in explanation.approvers if each.someone.refusal]
     if barred:
-        yield "Have the role and still cannot approve:"
+        yield "Have the role but can't approve:"
         for each in barred:
             yield f"  {_approver(each, names)}"
             yield f"      {unescape(each.someone.refusal)}"
@@ -219,7 +219,7 @@ def _approver(approver: Approver, names: Names) -> str:
 def _via(subject: str) -> str:
     if not subject:
         return ""
-    return f" (the policy gives it to {'the user group ' if subject.startswith('S') else ''}{subject})"
+    return f" (from the policy, for {'the user group ' if subject.startswith('S') else ''}{subject})"
 
 
 def _who(someone: Someone) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 app = typer.Typer(
-    help="Latchkey: API keys for Confluent Cloud, asked for and approved in Slack.",
+    help="Latchkey: Confluent Cloud API keys, requested and approved in Slack.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables
@@ -43,10 +43,10 @@ def rehearse(
     confluent: Annotated[
         str,
         typer.Option(
-            metavar="ENV/CLUSTER", help="Also create and delete one key of your own account, after a question."
+            metavar="ENV/CLUSTER", help="Also create and delete one key of your own account, after asking you."
         ),
     ] = "",
-    report: Annotated[Path, typer.Option(metavar="FILE", help="Where the report goes.")] = Path("rehearsal.json"),
+    report: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the report.")] = Path("rehearsal.json"),
     wait: Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long each step waits for you.")] = 300,
 ) -> None:
     """Check step by step how your Slack and Confluent Cloud behave.
@@ -80,7 +80,9 @@ def reseal() -> None:
 def manifest(
     http: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="For HTTP mode: where Slack reaches this bot, https://HOST[/PATH]."),
+        typer.Option(
+            metavar="URL", help="For HTTP mode: the address where Slack reaches this bot, https://HOST[/PATH]."
+        ),
     ] = None,
 ) -> None:
     """Print the manifest of the Slack app.
@@ -128,7 +130,7 @@ def _for_http(text: str, base: str) -> str:
 
     parts = urlsplit(base)
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
-        raise typer.BadParameter("Slack wants an address that begins with https://", param_hint="--http")
+        raise typer.BadParameter("Slack needs an address that begins with https://", param_hint="--http")
     url = base.rstrip("/").removesuffix("/slack/events") + "/slack/events"
     content = yaml.safe_load(text)
     for command in content["features"]["slash_commands"]:

@@ -24,9 +24,11 @@ app.command()(snapshot)
 
 @app.command()
 def check(
-    file: Annotated[Path | None, typer.Argument(help="A policy file; else the one that LATCHKEY_POLICY names.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A policy file; LATCHKEY_POLICY if left out.")] = None,
     *,
-    online: Annotated[bool, typer.Option("--online", help="Also ask Slack and Confluent Cloud for its ids.")] = False,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also look up its IDs in Slack and Confluent Cloud.")
+    ] = False,
 ) -> None:
     """Find what is wrong with a policy file, or odd about it.
 
@@ -42,9 +44,9 @@ def check(
         typer.echo(each.written(read.name))
     if any(not each.is_warning for each in findings):
         raise typer.Exit(1)
-    looked = "; Slack and Confluent Cloud know its ids" if online else ""
+    looked = "; its IDs exist in Slack and Confluent Cloud" if online else ""
     rules = "1 rule" if read.rules == 1 else f"{read.rules} rules"
-    typer.echo(f"{read.name}: reads well ({rules} of its own, digest {read.policy.digest}){looked}.")
+    typer.echo(f"{read.name}: valid ({rules} of its own, digest {read.policy.digest}){looked}.")
 
 
 @app.command()
@@ -65,7 +67,7 @@ def _read(file: Path | None) -> "PolicyFile":
     path, channel = policy_settings()
     path = file or path
     if path is None:
-        fail("No policy file is named. Name one, or set LATCHKEY_POLICY.")
+        fail("No policy file given. Name one, or set LATCHKEY_POLICY.")
     try:
         return read(path, default_channel=channel)
     except PolicyError as error:
@@ -83,4 +85,4 @@ async def _looked_up(settings: "Settings", file: "PolicyFile") -> "list[Finding]
         async with connected(settings, utc_now) as world:
             return await look_up(world.slack, world.workspace, world.cloud, file)
     except LatchkeyError as error:
-        raise StartupError(f"Not all could be looked up: {error}") from None
+        raise StartupError(f"Not everything could be looked up: {error}") from None

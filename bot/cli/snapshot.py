@@ -89,7 +89,7 @@ def parse(text: str | bytes) -> Snapshot:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise SnapshotError(f"this is no snapshot of `latchkey policy snapshot`: {place}: {first['msg']}") from None
+        raise SnapshotError(f"not a snapshot from `latchkey policy snapshot`: {place}: {first['msg']}") from None
 
 
 def read(path: Path) -> Snapshot:
@@ -97,7 +97,7 @@ def read(path: Path) -> Snapshot:
     try:
         return parse(path.read_bytes())
     except OSError as error:
-        raise SnapshotError(f"{path}: cannot be read: {error.strerror}") from None
+        raise SnapshotError(f"{path}: can't be read: {error.strerror}") from None
     except SnapshotError as error:
         raise SnapshotError(f"{path}: {error}") from None
 

@@ -35,7 +35,7 @@ def complete(work: Coroutine[Any, Any, T]) -> T:
         fail(str(error), code=os.EX_TEMPFAIL if may_pass else 1)
     except Exception:
         # Python's own traceback would go past the redaction of the log.
-        logging.getLogger("bot.terminal").critical("ended by an error that nobody expected", exc_info=True)
+        logging.getLogger("bot.terminal").critical("unexpected error", exc_info=True)
         raise typer.Exit(1) from None
 
 
@@ -53,7 +53,7 @@ def settings(*, feed: bool = False) -> "Settings":
     try:
         logs.configure(found.log_level, audit=found.latchkey_audit_log if feed else "")
     except OSError as error:
-        complaint = f"{found.latchkey_audit_log} cannot be opened: {error.strerror}"
+        complaint = f"{found.latchkey_audit_log} can't be opened: {error.strerror}"
         fail(f"LATCHKEY_AUDIT_LOG: {complaint}. {Settings.model_fields['latchkey_audit_log'].description}")
     return found
 

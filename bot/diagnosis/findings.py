@@ -58,7 +58,7 @@ async def looked(check: str, look: Awaitable[Finding]) -> Finding:
         return unknown(check, f"{error}.".replace("..", "."), "Try again in a minute.", may_pass=may_pass)
     except Exception as error:
         log.exception("a check of doctor broke")
-        return failed(check, f"The check itself broke ({type(error).__name__}).", "Report the log line above.")
+        return failed(check, f"The check itself failed ({type(error).__name__}).", "Report the log line above.")
 
 
 def unseen(checks: Iterable[str], why: str) -> Iterator[Finding]:

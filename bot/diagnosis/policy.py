@@ -36,13 +36,13 @@ async def examine_ids(
 ) -> Sequence[Finding]:
     """What the file names that is not there, as `latchkey policy check --online` finds it."""
     if file is None:
-        return [ok(IDS, "no file names any")]
+        return [ok(IDS, "no file, so none to check")]
     if workspace is None or cloud is None:
         return [unknown(IDS, "Slack and Confluent Cloud have to answer first.")]
     try:
         found = await look_up(slack, workspace, cloud, file)
     except LatchkeyError as error:
-        return [unknown(IDS, f"Not all could be looked up: {error}", "Try again in a minute.", may_pass=True)]
+        return [unknown(IDS, f"Not everything could be looked up: {error}", "Try again in a minute.", may_pass=True)]
     return [_said(IDS, file, each) for each in found] or [ok(IDS)]
 
 

@@ -129,9 +129,9 @@ async def _at_slack(id_: str, slack: AsyncWebClient, workspace: Workspace) -> st
     if profile is None:
         return f"Slack knows no user {id_}"
     if not belongs(workspace.tenant, profile.team, profile.enterprise, profile.teams):
-        return f"{id_} is in another workspace: Latchkey deals only with members of its own"
+        return f"{id_} is in another workspace: only members of this one can use Latchkey"
     if profile.deleted or profile.is_bot or profile.is_guest:
-        return f"{id_} is deactivated, a bot or a guest: Latchkey does not deal with them"
+        return f"{id_} is deactivated, a bot or a guest, who can't use Latchkey"
     return None
 
 

@@ -22,7 +22,7 @@ def hold_to_feed(audit_log: str, store: Store) -> None:
     try:
         noted = logs.last_told(audit_log)
     except OSError as error:
-        raise StartupError(f"LATCHKEY_AUDIT_LOG: {error.filename} cannot be read: {error.strerror}.") from None
+        raise StartupError(f"LATCHKEY_AUDIT_LOG: {error.filename} can't be read: {error.strerror}.") from None
     if noted:
         store.audit.expect(*noted)
 

@@ -29,7 +29,7 @@ async def examine(
     found, workspace = await _token(slack)
     findings = [found, await looked(APP_TOKEN, _app_token(settings, slack)), _signing_secret(settings)]
     if workspace is None:
-        findings += unseen((SCOPE, CHANNELS, PEOPLE), "Slack has to take the bot token first.")
+        findings += unseen((SCOPE, CHANNELS, PEOPLE), "Slack has to accept the bot token first.")
     else:
         findings.append(_scopes(workspace))
         findings += [each async for each in _policy(slack, policy)]
@@ -42,9 +42,11 @@ async def _token(slack: AsyncWebClient) -> tuple[Finding, Workspace | None]:
         workspace = await introduced(slack)
     except Unreachable as error:
         way = "Check the network, HTTPS_PROXY, and SLACK_API_URL if it is set."
-        return failed(TOKEN, f"Slack did not answer ({error}).", way), None
+        return failed(TOKEN, f"Slack didn't answer ({error}).", way), None
     except Unavailable as error:
-        return unknown(TOKEN, f"Slack has no time ({error}).", "Try again in a minute.", may_pass=True), None
+        return unknown(
+            TOKEN, f"Slack is rate-limiting Latchkey ({error}).", "Try again in a minute.", may_pass=True
+        ), None
     except StartupError as error:
         return failed(TOKEN, str(error)), None
     if problem := installation_problem(workspace):
@@ -60,7 +62,7 @@ async def _app_token(settings: Settings, slack: AsyncWebClient) -> Finding:
         return ok(APP_TOKEN)
     return failed(
         APP_TOKEN,
-        f"Slack does not take SLACK_APP_TOKEN ({reason}).",
+        f"Slack doesn't accept SLACK_APP_TOKEN ({reason}).",
         'Copy it again from "Basic Information" of the Slack app; it needs connections:write.',
     )
 
@@ -70,7 +72,7 @@ def _signing_secret(settings: Settings) -> Finding:
         return ok(SIGNING, "not used in Socket Mode")
     return unknown(
         SIGNING,
-        "Only a request from Slack can tell whether SLACK_SIGNING_SECRET is right.",
+        "Only a request from Slack shows whether SLACK_SIGNING_SECRET is right.",
         'Start Latchkey and type /apikey help. If Slack says that the app did not respond, copy the "Signing Secret" '
         'again from "Basic Information" of the Slack app, and look at the request URL there.',
     )
@@ -78,7 +80,7 @@ def _signing_secret(settings: Settings) -> Finding:
 
 def _scopes(workspace: Workspace) -> Finding:
     if workspace.scopes is None:
-        return unknown(SCOPE, "Slack did not say which scopes the bot token has.")
+        return unknown(SCOPE, "Slack didn't say which scopes the bot token has.")
     missing = [scope for scope in SCOPES if scope not in workspace.scopes]
     if not missing:
         return ok(SCOPE)
@@ -92,7 +94,7 @@ def _scopes(workspace: Workspace) -> Finding:
 
 async def _policy(slack: AsyncWebClient, policy: Policy | None) -> AsyncIterator[Finding]:
     if policy is None:
-        for each in unseen((CHANNELS, PEOPLE), "The policy file does not read."):
+        for each in unseen((CHANNELS, PEOPLE), "The policy file isn't valid."):
             yield each
         return
     yield await looked(CHANNELS, _channels(slack, policy))
@@ -114,7 +116,7 @@ async def _people(slack: AsyncWebClient, policy: Policy) -> Finding:
     return warning(
         PEOPLE,
         f"{found.text} ({who})",
-        "Add a `people:` line to the policy file for each of them who needs keys or approves them.",
+        "Add a `people:` line to the policy file for each of them who requests or approves keys.",
     )
 
 

@@ -28,10 +28,10 @@ OF_WHAT_IS_STORED = (KEYS, AUDIT, RECORDS, FORMATS, EXPIRY)
 CHECKS = (STORE, *OF_THE_SERVER, *OF_WHAT_IS_STORED)
 _NO_TEAM = TeamId("unknown")
 _EXPIRY: Mapping[ExpirySupport, str] = {
-    "": "not known yet, no key with a lifetime was created in the last 30 days",
-    "honored": "honored, Confluent ends a key by itself some time after Latchkey should have deleted it",
-    "ignored": "ignored, only Latchkey ends keys",
-    "refused": "refused, only Latchkey ends keys",
+    "": "not known yet: no key with a lifetime was created in the last 30 days",
+    "honored": "honored: Confluent deletes a key by itself some time after Latchkey should have",
+    "ignored": "ignored: only Latchkey deletes expired keys",
+    "refused": "refused: only Latchkey deletes expired keys",
 }
 """What Confluent's API does with `expires_at`, as the last create met it: nothing is created here."""
 
@@ -43,16 +43,16 @@ async def examine(settings: Settings, team: TeamId | None) -> list[Finding]:
             redis = await opened_redis(stack, settings, probe=Keyspace(team or _NO_TEAM).probe)
             await must_answer(redis)
         except StartupError as error:
-            return [failed(STORE, str(error)), *unseen(CHECKS[1:], "The store cannot be opened.")]
+            return [failed(STORE, str(error)), *unseen(CHECKS[1:], "The store can't be opened.")]
         except Unavailable as error:
             says, do = cause_of(error)
-            return [failed(STORE, says, do), *unseen(CHECKS[1:], "The store does not answer.")]
+            return [failed(STORE, says, do), *unseen(CHECKS[1:], "The store doesn't answer.")]
         team = team or await _team_of(redis)
         sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
         store = Store.open(redis, sealer, team or _NO_TEAM, utc_now, replicas=settings.latchkey_redis_replicas)
         found = [each async for each in _of_the_server(redis, store, settings)]
         if team is None:
-            return [*found, *unseen(OF_WHAT_IS_STORED, "Slack did not say whose store it is.")]
+            return [*found, *unseen(OF_WHAT_IS_STORED, "Slack didn't say which workspace the store belongs to.")]
         return [*found, *[each async for each in _of_what_is_stored(store, settings)]]
 
 
@@ -113,13 +113,13 @@ async def _settings_of(redis: Redis, replicas: int) -> Sequence[Finding]:
 async def _fsync(redis: Redis) -> Finding:
     found = await appendfsync(redis)
     if found is None:
-        do = "Ask the team that runs Redis whether it is always."
+        do = "Ask the team that runs Redis whether it is set to always."
         return unknown(FSYNC, "Redis doesn't let Latchkey read appendfsync, which Latchkey doesn't need.", do)
     if found == "always":
         return ok(FSYNC)
     says = f"appendfsync is {found}: each step waits up to a second for the disk."
     if found == "no":
-        says = "appendfsync is no: each step waits until the system happens to write to disk."
+        says = "appendfsync is no: each step waits until the operating system writes to disk."
     return warning(FSYNC, says, "Set it to always.")
 
 
@@ -135,7 +135,11 @@ async def _replicas(redis: Redis, store: Store, replicas: int) -> Finding:
     problem = await store.disk.replicas_problem(redis)
     if problem is None:
         return ok(REPLICAS, f"effects wait for {replicas or 'none'}")
-    return failed(REPLICAS, f"{problem}: nothing is done.", "Start them again, or correct LATCHKEY_REDIS_REPLICAS.")
+    return failed(
+        REPLICAS,
+        f"{problem}: Latchkey does nothing until this is fixed.",
+        "Start them again, or correct LATCHKEY_REDIS_REPLICAS.",
+    )
 
 
 async def _clock(redis: Redis) -> Finding:
@@ -147,7 +151,7 @@ async def _of_what_is_stored(store: Store, settings: Settings) -> AsyncIterator[
     keys = await _looked(KEYS, _master_keys(store))
     yield keys
     if keys.state != "ok":
-        for each in unseen(OF_WHAT_IS_STORED[1:], "What is stored cannot be read."):
+        for each in unseen(OF_WHAT_IS_STORED[1:], "The stored data can't be read."):
             yield each
         return
     yield await _looked(AUDIT, _audit(store, settings))

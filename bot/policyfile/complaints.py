@@ -31,17 +31,17 @@ _PARTS: dict[KeyPath, type[BaseModel]] = {
     ("review",): ReviewPart,
 }
 _KINDS = {
-    "string_type": "is no text (if it is meant so, put it in quotes)",
-    "int_type": "is no whole number",
-    "tuple_type": "is no list",
-    "model_type": "is no mapping of keys to values",
-    "string_pattern_mismatch": "does not look right",
+    "string_type": "isn't text (if you meant text, put it in quotes)",
+    "int_type": "isn't a whole number",
+    "tuple_type": "isn't a list",
+    "model_type": "isn't a mapping of keys to values",
+    "string_pattern_mismatch": "doesn't look right",
     "string_too_long": "is too long",
     "string_too_short": "is empty",
     "too_short": "is empty",
     "too_long": "has too many entries",
-    "less_than_equal": "is too much",
-    "greater_than_equal": "is too little",
+    "less_than_equal": "is too large",
+    "greater_than_equal": "is too small",
 }
 
 
@@ -57,7 +57,7 @@ def problem_of(error: ErrorDetails, tree: Tree) -> Problem:
         return tree.problem(place, error["msg"].removeprefix("Value error, "))
     if kind in {"enum", "literal_error"}:
         return tree.problem(place, f"{shown(value)} is not known here{_near(value, error)}. {_hint(place)}".strip())
-    text = _KINDS.get(kind) or f"will not do ({error['msg']})"
+    text = _KINDS.get(kind) or f"isn't allowed ({error['msg']})"
     what = "this" if isinstance(value, dict | list | tuple) else shown(value)
     return tree.problem(place, f"{what} {text}. {_hint(place)}".strip())
 
@@ -82,7 +82,7 @@ def _unknown_key(place: KeyPath) -> str:
     known = list(_part(place[:-1]))
     near = get_close_matches(str(place[-1]), known, n=1)
     right = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
-    return f"there is no such key in {written(place[:-1]) or 'a policy file'}: {right}"
+    return f"there's no such key in {written(place[:-1]) or 'a policy file'}: {right}"
 
 
 def _near(value: object, error: ErrorDetails) -> str:

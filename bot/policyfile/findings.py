@@ -52,7 +52,7 @@ def _rules(file: PolicyFile) -> Iterator[Finding]:
             yield of_rule(file, index, f"can never match: {_IMPOSSIBLE}", ("match",))
         elif not reach.decides(index):
             names = " and ".join(shown(file.policy.rules[before].name) for before in reach.in_its_way(index))
-            yield of_rule(file, index, f"never decides: what it speaks of is taken by {names} before it")
+            yield of_rule(file, index, f"never decides: everything it matches is already matched by {names} before it")
         else:
             yield from _reached(file, reach, index, rule)
 
@@ -66,7 +66,7 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
         return
     has_overlap = ("rules", index, "overlap") in file.tree.lines
     if has_overlap and not reach.decides(index, Match(frozenset({Operation.ROTATE}))):
-        yield of_rule(file, index, "its overlap means nothing: the rule decides about no rotation", ("overlap",))
+        yield of_rule(file, index, "its overlap has no effect: the rule doesn't match rotations", ("overlap",))
     if rule.approvals == 0:
         opened = [
             kind
@@ -79,7 +79,7 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
         return
     for kind in Kind:
         if not file.policy.table.roles_over(kind) and reach.decides(index, Match(kinds=frozenset({kind}))):
-            text = f'nobody could approve a {kind} key: no role of the table "{file.policy.table.name}" covers it'
+            text = f'no one could approve a {kind} key: no role of the table "{file.policy.table.name}" covers it'
             yield of_rule(file, index, text)
 
 
@@ -92,9 +92,9 @@ def _mappings(file: PolicyFile) -> Iterator[Finding]:
         if wider is not None:
             yield Finding(line, where, f"line {seen[wider]} gives {mapping.role} there already")
         if mapping.scope.startswith("service-account=") and mapping.role != "ResourceOwner":
-            yield Finding(line, where, f"{mapping.role} means nothing at a service account: only ResourceOwner does")
+            yield Finding(line, where, f"{mapping.role} has no effect on a service account: only ResourceOwner does")
         if file.policy.table.people_only and not mapping.is_group and mapping.subject not in file.policy.people:
-            text = f"{mapping.subject} has no line in `people`, so {mapping.role} lets them approve nothing"
+            text = f"{mapping.subject} has no line in `people`, so {mapping.role} they can't approve anything"
             yield Finding(line, where, text, is_warning=True)
         if mapping.role == ACCOUNT_ADMIN and mapping.scope:
             yield Finding(line, where, f"{ACCOUNT_ADMIN} counts for the whole organization alone: leave `scope` out")
@@ -120,7 +120,7 @@ def _review(file: PolicyFile) -> Iterator[Finding]:
     review = file.policy.review
     if review and review.every < MOST_OFTEN:
         line = file.tree.line(("review", "every"))
-        yield Finding(line, "review", "it comes more often than once an hour, which nobody reads: `every: 7d` is usual")
+        yield Finding(line, "review", "that's more than once an hour: `every: 7d` is usual")
 
 
 def _gives_all_of(wide: RoleMapping, narrow: RoleMapping) -> bool:

@@ -51,8 +51,8 @@ class MatchPart(Part):
     operation: OneOrMany[RuledOperation] | None = Field(
         None, description="One or more of create, edit, rotate, delete; create decides about extending too."
     )
-    kind: OneOrMany[Kind] | None = Field(None, description=f"What the key opens, one or more of {', '.join(Kind)}.")
-    environment: OneOrMany[EnvironmentId] | None = Field(None, description="Ids of environments, env-….")
+    kind: OneOrMany[Kind] | None = Field(None, description=f"The kind of key, one or more of {', '.join(Kind)}.")
+    environment: OneOrMany[EnvironmentId] | None = Field(None, description="Environment IDs, env-….")
     cluster: OneOrMany[ClusterId] | None = Field(
         None,
         description=f"Ids of clusters: {_PREFIXES}, or a Flink region such as aws.us-east-1.",
@@ -67,24 +67,27 @@ class Conditions(Part):
 
     approvals: Annotated[int, Field(strict=True, ge=0, le=MOST_APPROVALS)] | None = Field(
         None,
-        description=f"How many others must approve, 0 to {MOST_APPROVALS}; at 0 the requester's own authority decides.",
+        description=f"How many other people must approve, 0 to {MOST_APPROVALS}; "
+        "with 0, the requester's own role must cover the key.",
     )
     notify: Annotated[tuple[Told, ...], Field(max_length=20)] | None = Field(
         None, description="A list of Slack user groups (S…) and people (U…) to tell, as far as they can decide."
     )
-    pending: Duration | None = Field(None, description="How long people have to decide; 24h unless set.")
+    pending: Duration | None = Field(None, description="How long approvers have to respond; 24h unless set.")
     remind: Annotated[tuple[Duration, ...], Field(max_length=10)] | None = Field(
         None, description="A list of growing times since the request, all before `pending` ends; [] for none."
     )
-    claim: Duration | None = Field(None, description="How long the requester has to take the secret; 24h unless set.")
-    lifetime: Lifetime | None = Field(None, description="The longest life of a key, or unlimited.")
+    claim: Duration | None = Field(None, description="How long the requester has to view the secret; 24h unless set.")
+    lifetime: Lifetime | None = Field(None, description="The longest lifetime of a key, or unlimited.")
     overlap: Overlap | None = Field(
-        None, description="The longest that a rotated key may live on beside the new one, 0d to 7d; 7d unless set."
+        None, description="How long a rotated key can be kept beside the new one, 0d to 7d; 7d unless set."
     )
     mint: Mint | None = Field(
-        None, description="on_approval, or on_claim: the key is made when the requester presses `Show secret`."
+        None, description="on_approval, or on_claim: the key is created when the requester selects `Show secret`."
     )
-    user_keys: Switch | None = Field(None, description="Whether people may have keys of their own accounts: on or off.")
+    user_keys: Switch | None = Field(
+        None, description="Whether people can have personal keys, for their own user account: on or off."
+    )
 
 
 class RulePart(Conditions):
@@ -97,14 +100,14 @@ class RulePart(Conditions):
         }
     )
 
-    name: Name = Field(description="A name of its own, up to 80 characters, which every decision quotes.")
+    name: Name = Field(description="A unique name, up to 80 characters, which every decision quotes.")
     match: MatchPart = Field(
         default_factory=lambda: MatchPart.model_validate({}),
-        description="What the rule speaks about, as operation, kind, environment, cluster and owner.",
+        description="What the rule applies to: operation, kind, environment, cluster and owner.",
     )
     channel: Channel | None = Field(None, description=_CHANNEL)
     forbid: Sentence | None = Field(
-        None, description="A sentence, up to 300 characters: forbids what matches, and tells the requester why."
+        None, description="A sentence, up to 300 characters: forbids what matches and tells the requester why."
     )
 
 
@@ -129,14 +132,14 @@ class RolesPart(Part):
     """Who may do what."""
 
     table: TableName = Field("documented", description='Which version of the role table holds: documented or "2026".')
-    mappings: tuple[MappingPart, ...] = Field((), description="A list of roles given here.")
+    mappings: tuple[MappingPart, ...] = Field((), description="Roles that this file gives.")
     new_accounts: Annotated[tuple[str, ...], Field(min_length=1, max_length=20)] | None = Field(
         None,
         description="A list of roles: who may have new service accounts made, in place of the table's own list. "
         "So that nobody may, forbid the owner new-service-account in a rule.",
     )
     people_only: Switch = Field(
-        default=False, description="Whether only people with a line in `people` can approve: true or false."
+        default=False, description="Whether only people listed in `people` can approve: true or false."
     )
 
 
@@ -159,7 +162,7 @@ class ReviewPart(Part):
     """The regular look at keys that nobody may need any more."""
 
     every: Duration | None = Field(None, description="How often; 7d unless set.")
-    older_than: Duration | None = Field(None, description="The age from which on a key is asked about; 90d unless set.")
+    older_than: Duration | None = Field(None, description="The age from which a key is reviewed; 90d unless set.")
     channel: Channel | None = Field(None, description=f"{_CHANNEL} The review goes there; else to the file's channel.")
 
 
@@ -173,13 +176,15 @@ class FilePart(Part):
     roles: RolesPart = Field(
         default_factory=lambda: RolesPart.model_validate({}), description="The role table, and roles given here."
     )
-    people: tuple[PersonPart, ...] = Field((), description="A list of people whose e-mail address does not tell.")
+    people: tuple[PersonPart, ...] = Field(
+        (), description="People whose email address doesn't match their Confluent user."
+    )
     defaults: Conditions = Field(
-        default_factory=lambda: Conditions.model_validate({}), description="What holds where a rule does not say."
+        default_factory=lambda: Conditions.model_validate({}), description="Defaults for rules that don't set these."
     )
     rules: tuple[RulePart, ...] = Field((), description="A list of rules; the first one that matches decides.")
     open_requests: Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
-        10, description="How many open requests one person may have, 1 to 1000; 10 unless set."
+        10, description="How many open requests one person can have, 1 to 1000; 10 unless set."
     )
     orphaned_keys: OrOff[OrphansPart] = Field(
         default_factory=lambda: OrphansPart.model_validate({}),

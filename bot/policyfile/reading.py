@@ -51,18 +51,18 @@ def content(path: Path) -> bytes:
     """The bytes of a policy file. Raises `PolicyError`."""
     try:
         if not path.is_file():  # a pipe would keep us waiting
-            reason = "it is not a file" if path.exists() else "there is no such file"
-            raise PolicyError([f"{path}: cannot be read: {reason}"])
+            reason = "it is not a file" if path.exists() else "no such file"
+            raise PolicyError([f"{path}: can't be read: {reason}"])
         with path.open("rb") as file:
             return file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise PolicyError([f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
+        raise PolicyError([f"{path}: can't be read: {getattr(error, 'strerror', None) or error}"]) from None
 
 
 def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyFile:
     """Read the bytes of a policy file; see `read`. `name` is what complaints call it."""
     if len(data) > MOST_BYTES:
-        raise PolicyError([f"{name}: is larger than {MOST_BYTES // 1024} kB: no policy needs that much"])
+        raise PolicyError([f"{name}: is larger than {MOST_BYTES // 1024} kB: that's too large for a policy"])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -137,7 +137,7 @@ class _Build:
         place: KeyPath = ("rules", index)
         if part.forbid is not None:
             for name in sorted(part.model_fields_set - {"name", "match", "forbid"}):
-                self._wrong((*place, name), "has no meaning in a rule that forbids: leave it out")
+                self._wrong((*place, name), "has no effect in a rule that forbids: leave it out")
         rule = replace(
             base,
             name=part.name,

@@ -87,7 +87,9 @@ class PolicySource:
         more = len(error.problems) - 1
         self.problem = f"{error.problems[0]} (and {more} more)" if more else error.problems[0]
         if self._refused != str(error):
-            log.error("policy file not taken, the old policy holds", extra={"problems": list(error.problems)})
+            log.error(
+                "policy file not accepted, the old policy still applies", extra={"problems": list(error.problems)}
+            )
         self._refused = str(error)
 
     async def _wait(self, stopped: asyncio.Task[bool], seconds: float) -> bool:

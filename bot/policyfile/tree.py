@@ -66,11 +66,11 @@ def grow(text: str) -> Tree:
         node = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        tree.problems.append(Problem(mark.line + 1 if mark else 0, "", f"is not YAML: {error.problem}"))
+        tree.problems.append(Problem(mark.line + 1 if mark else 0, "", f"isn't YAML: {error.problem}"))
     except yaml.YAMLError as error:  # characters that YAML does not allow: no line is known
-        tree.problems.append(Problem(0, "", f"is not YAML: {str(error).splitlines()[0]}"))
+        tree.problems.append(Problem(0, "", f"isn't YAML: {str(error).splitlines()[0]}"))
     except (ValueError, OverflowError):  # PyYAML's own slips: "\U00FFFFFF", "\UFFFFFFFF", %YAML with 5000 digits
-        tree.problems.append(Problem(0, "", "is not YAML: it names a character or a number that there is not"))
+        tree.problems.append(Problem(0, "", "isn't YAML: it has a character or number that doesn't exist"))
     else:
         if node is None:
             tree.problems.append(Problem(1, "", "the file is empty: begin with `version: 1`"))
@@ -92,9 +92,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """One node, and what is in it."""
         if self.check_event(yaml.AliasEvent):
-            raise self._refused("aliases (*name) are not supported: write it out")
+            raise self._refused("aliases (*name) aren't supported: write it out")
         if self.depth >= DEEPEST:
-            raise self._refused("it is nested too deep")
+            raise self._refused("it's nested too deeply")
         self.depth += 1
         try:
             return super().compose_node(parent, index)
@@ -115,7 +115,7 @@ def _value(tree: Tree, node: yaml.Node, place: KeyPath) -> object:
         case yaml.MappingNode() if node.tag == _TAGS[yaml.MappingNode]:
             return _mapping(tree, node, place)
         case _:
-            tree.problems.append(tree.problem(place, f"tags ({node.tag}) are not supported: leave it out"))
+            tree.problems.append(tree.problem(place, f"tags ({node.tag}) aren't supported: leave it out"))
             return None
 
 
@@ -143,13 +143,13 @@ def _mapping(tree: Tree, node: yaml.MappingNode, place: KeyPath) -> dict[str, ob
 def _scalar(tree: Tree, node: yaml.ScalarNode, place: KeyPath) -> object:
     text = str(node.value)
     if node.tag not in _SCALARS:
-        tree.problems.append(tree.problem(place, f"tags ({node.tag}) are not supported: leave it out"))
+        tree.problems.append(tree.problem(place, f"tags ({node.tag}) aren't supported: leave it out"))
     elif any(not (char.isprintable() or char in f"\n\t{_JOINER}") for char in text):
-        tree.problems.append(tree.problem(place, "holds characters that nobody can see: type it again"))
+        tree.problems.append(tree.problem(place, "has invisible characters: type it again"))
     elif node.style is not None or node.tag == f"{_TAG}str":
         return text
     elif text in _NOTHING:
-        tree.problems.append(tree.problem(place, "has no value: give it one, or take the line away"))
+        tree.problems.append(tree.problem(place, "has no value: add one, or remove the line"))
     else:
         return _plain(text)
     return None

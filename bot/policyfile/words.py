@@ -49,7 +49,7 @@ _PATHS = (
 
 def _span(value: object) -> timedelta:
     if not isinstance(value, str) or not re.fullmatch(_DURATION, value):
-        raise ValueError(f"{shown(value)} is no duration: write minutes, hours, days or weeks like 30m, 24h, 90d, 2w")
+        raise ValueError(f"{shown(value)} isn't a duration: write minutes, hours, days or weeks like 30m, 24h, 90d, 2w")
     return timedelta(**{_UNITS[value[-1]]: int(value[:-1])})
 
 
@@ -76,7 +76,7 @@ def _switch(value: object) -> bool:
         return value
     if value in ("on", "off"):  # in quotes; without, YAML has made truth values of them
         return value == "on"
-    raise ValueError(f"{shown(value)} is neither on nor off")
+    raise ValueError(f"{shown(value)} isn't on or off")
 
 
 def _scope(value: str) -> str:
@@ -89,7 +89,7 @@ def _scope(value: str) -> str:
     path = "/".join(parts)
     if not any(re.fullmatch(each, path) for each in _PATHS):
         raise ValueError(
-            f"{shown(value)} names no place: write env-1, env-1/lkc-1, env-1/lsrc-1, env-1/aws.us-east-1, "
+            f"{shown(value)} isn't a place: write env-1, env-1/lkc-1, env-1/lsrc-1, env-1/aws.us-east-1, "
             "env-1/lkc-1/ksql=NAME or sa-1, and nothing for the whole organization"
         )
     return path

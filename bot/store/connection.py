@@ -304,7 +304,7 @@ def translated() -> Generator[None]:
 def unconfirmed(why: str) -> Unavailable:
     """The error for a store that did not answer, or not as it should."""
     return Unavailable(
-        "Latchkey's store did not answer, so nothing more was done.",
+        "Latchkey's store didn't answer, so nothing more was done.",
         again="Try again in a minute.",
         log=f"store: {why}",
     )

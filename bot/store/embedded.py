@@ -235,6 +235,6 @@ async def _client(socket: Path) -> AsyncGenerator[Commands]:
 
 def _no_server(folder: Path, why: str) -> Unavailable:
     return Unavailable(
-        "Latchkey's store did not start. Ask the people who run Latchkey.",
+        "Latchkey's store didn't start. Ask your Latchkey administrator.",
         log=f"the embedded server of {folder} is not there: {why} (see {folder / 'valkey.log'})",
     )

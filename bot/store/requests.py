@@ -413,7 +413,7 @@ def _is_open_of(requester: SlackUserId, request: Request) -> bool:
 
 
 def _outrun() -> Conflict:
-    return Conflict("Somebody was faster, so nothing was changed. Look at the request again.")
+    return Conflict("Someone else was faster, so nothing was changed. Look at the request again.")
 
 
 def _also(change: Change) -> list[Argument]:

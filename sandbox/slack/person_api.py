@@ -171,7 +171,7 @@ def _endpoint(deed: Deed) -> Callable[[Request], Awaitable[Response]]:
         except NotPossible as reason:
             return JSONResponse({"error": str(reason)}, 409)
         except (ValueError, KeyError, TypeError, AttributeError) as wrong:
-            return JSONResponse({"error": f"This request cannot be read: {wrong!r}"}, 400)
+            return JSONResponse({"error": f"This request can't be read: {wrong!r}"}, 400)
 
     return endpoint
 

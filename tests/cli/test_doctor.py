@@ -61,14 +61,14 @@ def test_the_exit_code_says_whether_something_fails(
 
 
 def test_people_read_a_line_for_each_and_one_for_all_that_wait_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting = [unknown(name, "The store does not answer.") for name in ("disk", "clock")]
+    waiting = [unknown(name, "The store doesn't answer.") for name in ("disk", "clock")]
     finding(monkeypatch, WELL, ok("port"), ILL, *waiting, ODD)
 
     assert CliRunner().invoke(main.app, ["doctor"]).stdout.splitlines() == [
         "Slack: ok: Acme (T01)",
         "port: ok",
         "store: failed: Redis is full. Give it more memory.",
-        "disk, clock: unknown: The store does not answer.",
+        "disk, clock: unknown: The store doesn't answer.",
         "appendfsync: warning: appendfsync is everysec. Set it to always.",
     ]
 

@@ -36,7 +36,7 @@ Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to create a Kafka
 Decision: needs 1 approval
 Rule:     "one approval for every new key"
           1 approval within 1 day, asked for in C0APPROVE
-          the key is made as soon as that is settled, has to be seen within 1 day,
+          the key is made right after approval, has to be seen within 1 day,
           and may live for ever
 
 What Dana Okafor holds, by the role table "documented":
@@ -51,8 +51,8 @@ Who could approve (5 people):
   Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
   Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organization
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
-Have the role and still cannot approve:
-  Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin of dev (env-dev001) (the policy gives it to U0GUS)
+Have the role but can't approve:
+  Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin of dev (env-dev001) (from the policy, for U0GUS)
       Guests can't request or approve keys. Ask a member of this workspace to request the key.
 """)  # noqa: E501 -- as it is printed
 
@@ -70,13 +70,13 @@ Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN) wants to create a 
 Decision: needs 1 approval
 Rule:     "one approval for every new key"
           1 approval within 1 day, asked for in no channel
-          the key is made as soon as that is settled, has to be seen within 1 day,
+          the key is made right after approval, has to be seen within 1 day,
           and may live for ever
 
 What Erin Castellanos holds, by the role table "documented":
   EnvironmentAdmin of dev (env-dev001)
       counts: it covers the resource
-Erin Castellanos has authority over this key; the rule asks for somebody else's approval all the same.
+Erin Castellanos manages this key, but the rule still requires someone else's approval.
 
 Who could approve (4 people):
   Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
@@ -187,7 +187,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "decision", "asked"),
     [
-        (0, "allowed, without anybody's approval", MY_DEV),
+        (0, "allowed without approval", MY_DEV),
         (0, "needs 2 approvals", PROD),
         (1, "forbidden. Ask the platform team for a Kafka key instead.", (*NEW, "--kind", "global")),
         (1, "needs 5 approvals, and only 2 people could approve", (*NEW, "--kind", "cloud")),
@@ -202,8 +202,8 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         (0, "needs 2 approvals", (*PROD, "--operation", "extend")),
         (0, "needs 1 approval", (*PROD, "--operation", "edit")),
         (0, "needs 1 approval", (*PROD, "--operation", "delete")),
-        (0, "allowed, without anybody's approval", (*PROD, "--operation", "delete", "--user", "pavel@acme.example")),
-        (0, "allowed, without anybody's approval", (*MY_DEV, "--operation", "delete", "--user", "pavel@acme.example")),
+        (0, "allowed without approval", (*PROD, "--operation", "delete", "--user", "pavel@acme.example")),
+        (0, "allowed without approval", (*MY_DEV, "--operation", "delete", "--user", "pavel@acme.example")),
         (1, "forbidden. This rule needs no approval, but only for people who manage such keys.",
          (*MY_DEV, "--user", "pavel@acme.example")),
         (1, "forbidden. Several Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example",
@@ -241,7 +241,7 @@ FAR_REACHING = {Kind.CLOUD, Kind.GLOBAL}
 def decided(kind: Kind, operation: Operation, owner: str) -> str:
     """What is decided without a policy file about a key of this owner, asked for by somebody without authority."""
     if operation in {Operation.EDIT, Operation.DELETE}:
-        return "allowed, without anybody's approval" if owner == "me" else "needs 1 approval"
+        return "allowed without approval" if owner == "me" else "needs 1 approval"
     if owner == "u-mona01":
         lengthened = " or extended" if operation is Operation.EXTEND else ""
         return f"forbidden. Keys for another person's account can't be created{lengthened}."
@@ -284,7 +284,7 @@ Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to delete a Kafka
 Decision: needs 1 approval
 Rule:     "people who manage a key can edit and delete it"
           1 approval within 1 day, asked for in C0APPROVE
-          (none from who manages such a key, or owns it)\
+          (none for people who manage such a key or own it)\
 """)
 
 
@@ -299,7 +299,7 @@ def test_a_rotation_and_an_extension_say_what_becomes_of_the_keys(org: Path, tmp
     assert told("rotate", "overlap: 2d") == snapshot("""\
     "one approval for every new key"
           1 approval within 1 day, asked for in C0APPROVE
-          the key is made as soon as that is settled, has to be seen within 1 day,
+          the key is made right after approval, has to be seen within 1 day,
           and may live at most 90 days
           the key that it replaces may live on for at most 2 days\
 """)
@@ -309,14 +309,14 @@ def test_a_rotation_and_an_extension_say_what_becomes_of_the_keys(org: Path, tmp
     assert told("extend", "overlap: 2d") == snapshot("""\
     "one approval for every new key"
           1 approval within 1 day, asked for in C0APPROVE
-          from then on the key may live at most 90 days\
+          the key then expires at most 90 days\
 """)
 
 
 def test_the_owner_of_a_key_is_told_that_no_role_is_needed(org: Path, policy: Path) -> None:
     asked = (*MY_DEV, "--user", "pavel@acme.example", "--operation", "edit", "--policy", str(policy))
 
-    assert "Pavel Novák owns this key, and needs no role to edit or delete it." in run(org, "explain", *asked).stdout
+    assert "Pavel Novák owns this key and needs no role to edit or delete it." in run(org, "explain", *asked).stdout
 
 
 def test_a_new_service_account_is_explained_with_both_halves(org: Path, tmp_path: Path) -> None:
@@ -331,12 +331,12 @@ def test_a_new_service_account_is_explained_with_both_halves(org: Path, tmp_path
  Castellanos holds, by the role table "documented":
   EnvironmentAdmin of dev (env-dev001)
       counts: it covers the resource; another role makes the service account
-  AccountAdmin of the organization (the policy gives it to U0ERIN)
+  AccountAdmin of the organization (from the policy, for U0ERIN)
       counts: it makes the service account; another role covers the key
-Erin Castellanos has authority over this key; the rule asks for somebody else's approval all the same.\
+Erin Castellanos manages this key, but the rule still requires someone else's approval.\
 """)
     assert listed.stdout == snapshot("""\
-Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organization (the policy gives it to U0ERIN)
+Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organization (from the policy, for U0ERIN)
 Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
 Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
 """)  # noqa: E501 -- as it is printed
@@ -399,10 +399,10 @@ def test_what_cannot_be_answered_is_2_and_one_complaint(org: Path, complaint: st
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "this is no snapshot"),
-        ("{}", "this is no snapshot"),
+        ("", "not a snapshot"),
+        ("{}", "not a snapshot"),
         ('{"version": 2}', "version"),
-        (None, "cannot be read"),
+        (None, "can't be read"),
     ],
 )
 def test_a_file_that_is_no_snapshot_is_2(tmp_path: Path, text: str | None, complaint: str) -> None:

@@ -77,7 +77,7 @@ def test_a_feed_that_cannot_be_opened_ends_the_start_with_one_line(
 
     assert (result.exit_code, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"LATCHKEY_AUDIT_LOG: {tmp_path}/missing/audit.jsonl cannot be opened: No such file")
+    assert line.startswith(f"LATCHKEY_AUDIT_LOG: {tmp_path}/missing/audit.jsonl can't be opened: No such file")
     assert line.endswith("leave it unset for neither.")
 
 
@@ -130,12 +130,12 @@ def test_what_will_not_start_is_one_line(application: ModuleType, error: Excepti
 
 def test_t16_a_start_that_may_succeed_later_has_a_code_of_its_own(application: ModuleType) -> None:
     async def run(_given: Settings, _stop: asyncio.Event) -> None:
-        raise TryAgain("Slack has no time for Latchkey (http_429).")
+        raise TryAgain("Slack is rate-limiting Latchkey (http_429).")
 
     application.run = run  # type: ignore[attr-defined] # a module made for the test
     result = latchkey("run")
 
-    assert (result.exit_code, result.stdout, result.stderr) == (75, "", "Slack has no time for Latchkey (http_429).\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (75, "", "Slack is rate-limiting Latchkey (http_429).\n")
 
 
 @pytest.mark.parametrize(

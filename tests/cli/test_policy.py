@@ -43,7 +43,7 @@ def test_a_file_that_is_fine_needs_no_settings_and_no_network(path: Path) -> Non
     result = latchkey("check", path)
 
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith(f"{path}: reads well (1 rule of its own, digest ")
+    assert result.stdout.startswith(f"{path}: valid (1 rule of its own, digest ")
 
 
 def test_without_an_argument_it_is_the_file_of_the_settings(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_no_file_at_all_is_said() -> None:
     result = latchkey("check")
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "No policy file is named. Name one, or set LATCHKEY_POLICY.\n"
+    assert result.stderr == "No policy file given. Name one, or set LATCHKEY_POLICY.\n"
 
 
 def test_findings_end_with_1(path: Path) -> None:
@@ -68,7 +68,9 @@ def test_findings_end_with_1(path: Path) -> None:
     result = latchkey("check", path)
 
     assert result.exit_code == 1
-    assert result.stdout == (f'{path}:5: rule "b": never decides: what it speaks of is taken by "a" before it\n')
+    assert result.stdout == (
+        f'{path}:5: rule "b": never decides: everything it matches is already matched by "a" before it\n'
+    )
 
 
 def test_warnings_alone_are_fine(path: Path) -> None:
@@ -164,7 +166,7 @@ async def online(folder: Path, content: str) -> list[str]:
 async def test_ids_that_are_known_are_fine(tmp_path: Path) -> None:
     lines = await online(tmp_path, KNOWN)
 
-    assert lines[0].endswith("; Slack and Confluent Cloud know its ids.")
+    assert lines[0].endswith("; its IDs exist in Slack and Confluent Cloud.")
     assert lines[1] == "exit code 0"
 
 
@@ -192,12 +194,12 @@ async def test_ids_that_are_not_there_or_not_fit_are_found(tmp_path: Path) -> No
     assert [line.removeprefix("policy.yml:")[:84] for line in lines] == [
         "2: the file: Slack shows Latchkey no channel C0NOWHERE (channel_not_found): correct ",
         "5: role mapping of S0NOBODY: nobody is in the user group S0NOBODY, or Slack has no s",
-        "6: role mapping of U0LEFT: U0LEFT is deactivated, a bot or a guest: Latchkey does no",
+        "6: role mapping of U0LEFT: U0LEFT is deactivated, a bot or a guest, who can't use La",
         "6: role mapping of U0LEFT: lkc-dev001 is in env-dev001, not in env-prod01: the role ",
         "8: person U0NONE: Confluent Cloud shows Latchkey no u-nobody",
         "8: person U0NONE: Slack knows no user U0NONE",
-        "9: defaults: U0GUS is deactivated, a bot or a guest: Latchkey does not deal with the",
-        "9: defaults: U0XAVI is in another workspace: Latchkey deals only with members of its",
+        "9: defaults: U0GUS is deactivated, a bot or a guest, who can't use Latchkey",
+        "9: defaults: U0XAVI is in another workspace: only members of this one can use Latchk",
         "10: review: Slack shows Latchkey no channel C0GONE (channel_not_found): correct the ",
         '13: rule "a": Latchkey is not in the channel C0GENERAL: invite it with /invite.',
         '14: rule "a": Confluent Cloud shows Latchkey no env-gone',

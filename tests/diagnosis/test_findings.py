@@ -24,7 +24,7 @@ async def well() -> Finding:
         (ends_with(StartupError("Correct it.")), ("failed", "Correct it.", False)),
         (ends_with(Unavailable("Gone.", log="GET: 503")), ("unknown", "GET: 503.", True)),
         (ends_with(KeyRefused("No.", log="GET: 401")), ("unknown", "GET: 401.", False)),
-        (ends_with(KeyError("secret")), ("failed", "The check itself broke (KeyError).", False)),
+        (ends_with(KeyError("secret")), ("failed", "The check itself failed (KeyError).", False)),
     ],
 )
 async def test_a_look_ends_with_a_finding(look: Awaitable[Finding], expected: tuple[str, str, bool]) -> None:

@@ -302,7 +302,7 @@ async def test_people_whom_slack_does_not_tell_apart_right_now_decide_nothing(tm
         faults = it.stage.slack.faults
         faults.method, faults.failing = "users.info", 1
         await it.approve()
-        await it.erin.see("Slack does not tell who is who right now. Nothing was changed. Latchkey will keep trying")
+        await it.erin.see("Slack can't look up people right now. Nothing was changed. Latchkey will keep trying")
         assert it.our_keys() == []
         await it.approve()
         await it.key_is_there()

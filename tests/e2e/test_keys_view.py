@@ -315,7 +315,7 @@ async def test_a_store_that_is_away_keeps_the_third_modal_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any) -> bool:
-        raise Unavailable("Latchkey's store did not answer. Nothing was changed. Try again in a minute.")
+        raise Unavailable("Latchkey's store didn't answer. Nothing was changed. Try again in a minute.")
 
     async with play(tmp_path) as it:
         await open_list(it.dana)

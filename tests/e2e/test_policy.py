@@ -320,7 +320,7 @@ async def test_a_changed_file_holds_for_the_next_request_and_a_broken_one_does_n
         assert await readiness(caplog) == (200, "ok")
 
         (tmp_path / POLICY_FILE).write_text("version: 1\nrules: [{name: x, forbid: no, approvals: 7}]\n")
-        await it.until(lambda: any("the old policy holds" in each for each in caplog.messages), "the complaint")
+        await it.until(lambda: any("the old policy still applies" in each for each in caplog.messages), "the complaint")
         status, reason = await readiness(caplog)
         assert status == 200, "the policy before it holds, in this process as in all others"
         assert f"{POLICY_FILE}:2" in reason

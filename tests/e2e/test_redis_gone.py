@@ -23,7 +23,7 @@ from tests.support.processes import (
     until,
 )
 
-TRY_AGAIN = "Latchkey's store did not answer"
+TRY_AGAIN = "Latchkey's store didn't answer"
 
 
 async def click_all_around(it: Play) -> None:

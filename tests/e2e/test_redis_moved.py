@@ -24,7 +24,7 @@ async def test_r3_a_name_that_moves_to_the_promoted_replica_costs_nobody_a_click
         ready = await readiness(port, lambda answer: answer.is_success)
         lines = await audit_of(it.stage, REDIS_URL=promoted.url)
 
-    assert "Latchkey's store did not answer" not in str(it.erin.ephemerals) + str(it.dana.ephemerals)
+    assert "Latchkey's store didn't answer" not in str(it.erin.ephemerals) + str(it.dana.ephemerals)
     assert (ready.status_code, ready.json()["checks"]["store"], ready.json()["checks"]["disk"]) == (200, "ok", "ok")
     assert creates(it.stage) == 1
     assert "Traceback" not in bot.log.read_text()

@@ -27,7 +27,7 @@ roles:
 """
 NO_COVER = "Your Confluent roles don't cover this key"
 UNCHANGED = "The request stays as it was."
-GROUPS_AWAY = "Slack does not tell who is in a user group right now. Nothing was changed. Latchkey will keep trying"
+GROUPS_AWAY = "Slack can't look up user groups right now. Nothing was changed. Latchkey will keep trying"
 
 
 def put_into(it: Play, *users: str) -> UserGroup:

@@ -104,7 +104,7 @@ async def test_a_redis_that_is_away_is_one_line(tmp_path: Path) -> None:
         url = f"redis://user:made-up-password@127.0.0.1:{here.free_port()}/0"
         ended = await latchkey("run", **here.environment(redis_url=url))
 
-    is_one_line_about(ended, "Redis did not answer", "correct REDIS_URL")
+    is_one_line_about(ended, "Redis didn't answer", "correct REDIS_URL")
     assert "made-up-password" not in ended.err
 
 
@@ -117,7 +117,7 @@ async def test_t22_a_start_with_weaker_tls_is_one_line(tmp_path: Path) -> None:
         )
 
     is_one_line_about(refused, "REDIS_URL", "LATCHKEY_REDIS_INSECURE=1")
-    is_one_line_about(meant, "Redis did not answer")
+    is_one_line_about(meant, "Redis didn't answer")
     assert "certificate is not fully checked" in meant.err
     assert "made-up-password" not in refused.err + meant.err
 
@@ -244,7 +244,7 @@ async def test_the_sandbox_follows_the_policy_that_it_is_given(tmp_path: Path) -
             await sandbox.wait()
 
     assert sandbox.returncode == 1
-    assert f"{policy}:3: rules[0].approvals: 6 is too much." in said.decode()
+    assert f"{policy}:3: rules[0].approvals: 6 is too large." in said.decode()
 
 
 async def test_the_doctor_says_what_is_well_and_what_is_not(tmp_path: Path) -> None:

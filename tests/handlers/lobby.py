@@ -95,7 +95,7 @@ class Closed:
     """An inbox that takes nothing."""
 
     async def put(self, click: Click, now: Any) -> bool:
-        raise Unavailable("Latchkey's store did not answer.")
+        raise Unavailable("Latchkey's store didn't answer.")
 
 
 @dataclass(slots=True)

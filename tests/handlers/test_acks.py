@@ -167,7 +167,7 @@ async def test_a_click_that_cannot_be_stored_is_acknowledged_and_said_to_be_lost
         it.close_the_store()
         assert await heard(it, "action", action, pressed(action, STORED[action][0])) == {}
 
-    assert "Latchkey's store did not answer." in it.told()
+    assert "Latchkey's store didn't answer." in it.told()
 
 
 @pytest.mark.parametrize("callback", SUBMITS)
@@ -189,7 +189,7 @@ async def test_a_submit_that_cannot_be_stored_keeps_its_modal_and_says_so(callba
         answer = await heard(it, "view", callback, SUBMITS[callback][0])
 
     assert answer["response_action"] in {"errors", "push"}
-    assert "Latchkey's store did not answer." in str(answer)
+    assert "Latchkey's store didn't answer." in str(answer)
 
 
 @pytest.mark.parametrize("callback", WRONG)

@@ -207,74 +207,74 @@ def test_the_digest_is_that_of_the_bytes() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("chanel: C1", "3: chanel: there is no such key in a policy file: did you mean `channel`?"),
-        ("roles: {xyzzy: 1}", "3: roles.xyzzy: there is no such key in roles: known are table, mappings"),
-        ("rules:\n- name: a\n  match: {operaton: edit}", "5: rules[0].match.operaton: there is no such key"),
-        ("rules:\n- approvals: 1", "4: rules[0]: `name` is missing. A name of its own"),
+        ("chanel: C1", "3: chanel: there's no such key in a policy file: did you mean `channel`?"),
+        ("roles: {xyzzy: 1}", "3: roles.xyzzy: there's no such key in roles: known are table, mappings"),
+        ("rules:\n- name: a\n  match: {operaton: edit}", "5: rules[0].match.operaton: there's no such key"),
+        ("rules:\n- approvals: 1", "4: rules[0]: `name` is missing. A unique name"),
         ("rules:\n- {name: a}\n- {name: a}", '5: rules[1].name: "a" is the name of the rule in line 4: give each'),
         ("rules:\n- name: one approval for every new key", '4: rules[0].name: "one approval for every new key" is'),
-        ("rules: [{name: ' '}]", '3: rules[0].name: "" is empty. A name of its own'),
-        ("rules: [{name: no}]", "3: rules[0].name: False is no text (if it is meant so, put it in quotes)"),
-        ("rules: [{name: 7}]", "3: rules[0].name: 7 is no text"),
+        ("rules: [{name: ' '}]", '3: rules[0].name: "" is empty. A unique name'),
+        ("rules: [{name: no}]", "3: rules[0].name: False isn't text (if you meant text, put it in quotes)"),
+        ("rules: [{name: 7}]", "3: rules[0].name: 7 isn't text"),
         (f"rules: [{{name: {'a' * 81}}}]", '3: rules[0].name: "aaaa'),
-        ("rules: [a]", '3: rules[0]: "a" is no mapping of keys to values'),
-        ("rules: {name: a}", "3: rules: this is no list"),
-        ("defaults: {approvals: 6}", "3: defaults.approvals: 6 is too much. How many others must approve, 0 to 5"),
-        ("defaults: {approvals: -1}", "3: defaults.approvals: -1 is too little"),
-        ("defaults: {approvals: two}", '3: defaults.approvals: "two" is no whole number'),
-        ("defaults: {approvals: on}", "3: defaults.approvals: True is no whole number"),
-        ("defaults: {approvals: 1.0}", '3: defaults.approvals: "1.0" is no whole number'),
+        ("rules: [a]", '3: rules[0]: "a" isn\'t a mapping of keys to values'),
+        ("rules: {name: a}", "3: rules: this isn't a list"),
+        ("defaults: {approvals: 6}", "3: defaults.approvals: 6 is too large. How many other people must approve"),
+        ("defaults: {approvals: -1}", "3: defaults.approvals: -1 is too small"),
+        ("defaults: {approvals: two}", '3: defaults.approvals: "two" isn\'t a whole number'),
+        ("defaults: {approvals: on}", "3: defaults.approvals: True isn't a whole number"),
+        ("defaults: {approvals: 1.0}", '3: defaults.approvals: "1.0" isn\'t a whole number'),
         ("defaults: {pending: 0h}", "3: defaults.pending: 0h is nothing: more than 0, at most 365d"),
         ("defaults: {claim: 366d}", "3: defaults.claim: 366d is too long: more than 0, at most 365d"),
-        ("defaults: {lifetime: 3 days}", '3: defaults.lifetime: "3 days" is no duration: write minutes, hours'),
-        ("defaults: {pending: 24}", "3: defaults.pending: 24 is no duration"),
-        ("defaults: {pending: -1h}", '3: defaults.pending: "-1h" is no duration'),
-        ("defaults: {pending: unlimited}", '3: defaults.pending: "unlimited" is no duration'),
-        ("defaults: {remind: 2h}", '3: defaults.remind: "2h" is no list'),
+        ("defaults: {lifetime: 3 days}", '3: defaults.lifetime: "3 days" isn\'t a duration: write minutes, hours'),
+        ("defaults: {pending: 24}", "3: defaults.pending: 24 isn't a duration"),
+        ("defaults: {pending: -1h}", '3: defaults.pending: "-1h" isn\'t a duration'),
+        ("defaults: {pending: unlimited}", '3: defaults.pending: "unlimited" isn\'t a duration'),
+        ("defaults: {remind: 2h}", '3: defaults.remind: "2h" isn\'t a list'),
         ("defaults: {remind: [2h, 2h]}", "3: defaults.remind: the times must grow"),
         ("defaults: {remind: [1h, 24h]}", "3: defaults.remind: the last reminder must come before `pending` ends"),
         ("rules: [{name: a, pending: 1h, remind: [2h]}]", "3: rules[0].remind: the last reminder must come before"),
         ("defaults: {mint: on_demand}", '3: defaults.mint: "on_demand" is not known here. on_approval, or on_c'),
-        ("defaults: {user_keys: maybe}", '3: defaults.user_keys: "maybe" is neither on nor off'),
-        ("defaults: {notify: [C01]}", '3: defaults.notify[0]: "C01" does not look right'),
-        ("defaults: {channel: C01}", "3: defaults.channel: there is no such key in defaults"),
-        ("rules: [{name: a, channel: D01}]", '3: rules[0].channel: "D01" does not look right'),
+        ("defaults: {user_keys: maybe}", '3: defaults.user_keys: "maybe" isn\'t on or off'),
+        ("defaults: {notify: [C01]}", '3: defaults.notify[0]: "C01" doesn\'t look right'),
+        ("defaults: {channel: C01}", "3: defaults.channel: there's no such key in defaults"),
+        ("rules: [{name: a, channel: D01}]", '3: rules[0].channel: "D01" doesn\'t look right'),
         ("rules: [{name: a, match: {operation: []}}]", "3: rules[0].match.operation: this is empty"),
         ("rules: [{name: a, match: {operation: creat}}]", '3: rules[0].match.operation: "creat" is not known here (di'),
         ("rules: [{name: a, match: {operation: extend}}]", '3: rules[0].match.operation: "extend" is not known here'),
         ("defaults: {overlap: 8d}", "3: defaults.overlap: 8d is too long: at most 7d, and 0d for no overlap"),
-        ("defaults: {overlap: 0}", "3: defaults.overlap: 0 is no duration"),
-        ("rules: [{name: a, overlap: unlimited}]", '3: rules[0].overlap: "unlimited" is no duration'),
-        ("rules: [{name: a, forbid: no way, overlap: 1d}]", "3: rules[0].overlap: has no meaning in a rule that"),
-        ("review: {evry: 7d}", "3: review.evry: there is no such key in review: did you mean `every`?"),
+        ("defaults: {overlap: 0}", "3: defaults.overlap: 0 isn't a duration"),
+        ("rules: [{name: a, overlap: unlimited}]", '3: rules[0].overlap: "unlimited" isn\'t a duration'),
+        ("rules: [{name: a, forbid: no way, overlap: 1d}]", "3: rules[0].overlap: has no effect in a rule that"),
+        ("review: {evry: 7d}", "3: review.evry: there's no such key in review: did you mean `every`?"),
         ("review: {every: 0d}", "3: review.every: 0d is nothing: more than 0, at most 365d"),
-        ("review: {older_than: 90}", "3: review.older_than: 90 is no duration"),
-        ("review: {channel: U1}", '3: review.channel: "U1" does not look right. The id of a Slack channel'),
-        ("open_requests: 0", "3: open_requests: 0 is too little."),
+        ("review: {older_than: 90}", "3: review.older_than: 90 isn't a duration"),
+        ("review: {channel: U1}", '3: review.channel: "U1" doesn\'t look right. The id of a Slack channel'),
+        ("open_requests: 0", "3: open_requests: 0 is too small."),
         ("orphaned_keys: {delete_after: 23h}", "3: orphaned_keys.delete_after: is too short: they are reported"),
-        ("open_requests: ten", '3: open_requests: "ten" is no whole number'),
-        ("review: weekly", '3: review: "weekly" is no mapping of keys to values. The regular review of old keys'),
+        ("open_requests: ten", '3: open_requests: "ten" isn\'t a whole number'),
+        ("review: weekly", '3: review: "weekly" isn\'t a mapping of keys to values. The regular review of old keys'),
         ("roles: {new_accounts: []}", "3: roles.new_accounts: this is empty. A list of roles: who may have new"),
-        ("roles: {new_accounts: AccountAdmin}", '3: roles.new_accounts: "AccountAdmin" is no list'),
+        ("roles: {new_accounts: AccountAdmin}", '3: roles.new_accounts: "AccountAdmin" isn\'t a list'),
         ("roles: {new_accounts: [AcountAdmin]}", '3: roles.new_accounts[0]: "AcountAdmin" is not in the role table '),
         ("roles: {new_accounts: [FlinkAdmin]}", '3: roles.new_accounts[0]: "FlinkAdmin" is not in the role table "doc'),
         ("roles: {new_accounts: [KsqlAdmin], mappings: [{user: U1, role: AccountAdmin}]}",
          '3: roles.mappings[0].role: "AccountAdmin" is not in the role table "documented"'),
         ("rules: [{name: a, match: {kind: [kafka, sr]}}]", '3: rules[0].match.kind[1]: "sr" is not known here'),
-        ("rules: [{name: a, match: {environment: prod}}]", '3: rules[0].match.environment: "prod" does not look right'),
-        ("rules: [{name: a, match: {cluster: env-1}}]", '3: rules[0].match.cluster: "env-1" does not look right'),
-        ("rules: [{name: a, match: {owner: u-abc}}]", '3: rules[0].match.owner: "u-abc" does not look right'),
-        ("rules: [{name: a, forbid: no way, approvals: 1}]", "3: rules[0].approvals: has no meaning in a rule that "),
-        ("rules: [{name: a, forbid: no way, notify: []}]", "3: rules[0].notify: has no meaning in a rule that forbids"),
+        ("rules: [{name: a, match: {environment: prod}}]", '3: rules[0].match.environment: "prod" doesn\'t look right'),
+        ("rules: [{name: a, match: {cluster: env-1}}]", '3: rules[0].match.cluster: "env-1" doesn\'t look right'),
+        ("rules: [{name: a, match: {owner: u-abc}}]", '3: rules[0].match.owner: "u-abc" doesn\'t look right'),
+        ("rules: [{name: a, forbid: no way, approvals: 1}]", "3: rules[0].approvals: has no effect in a rule that "),
+        ("rules: [{name: a, forbid: no way, notify: []}]", "3: rules[0].notify: has no effect in a rule that forbids"),
         ("rules: [{name: a, forbid: ''}]", '3: rules[0].forbid: "" is empty'),
         ("roles: {table: 2027}", "3: roles.table: 2027 is not known here (did you mean 2026?)"),
         ("roles: {mappings: [{role: Operator}]}", "3: roles.mappings[0]: give the role either to a `user`"),
         ("roles: {mappings: [{role: Operator, user: U1, group: S1}]}", "3: roles.mappings[0]: give the role either"),
         ("roles: {mappings: [{role: EnvAdmin, user: U1}]}", '3: roles.mappings[0].role: "EnvAdmin" is not in the ro'),
         ("roles: {mappings: [{role: FlinkAdmin, user: U1}]}", '3: roles.mappings[0].role: "FlinkAdmin" is not in th'),
-        ("roles: {mappings: [{role: Operator, user: S1}]}", '3: roles.mappings[0].user: "S1" does not look right'),
-        ("people: [{slack: S1, confluent: u-1}]", '3: people[0].slack: "S1" does not look right'),
-        ("people: [{slack: U1, confluent: sa-1}]", '3: people[0].confluent: "sa-1" does not look right'),
+        ("roles: {mappings: [{role: Operator, user: S1}]}", '3: roles.mappings[0].user: "S1" doesn\'t look right'),
+        ("people: [{slack: S1, confluent: u-1}]", '3: people[0].slack: "S1" doesn\'t look right'),
+        ("people: [{slack: U1, confluent: sa-1}]", '3: people[0].confluent: "sa-1" doesn\'t look right'),
         ("people:\n- {slack: U1, confluent: u-1}\n- {slack: U1, confluent: u-2}", "5: people[1]: U1 is in this list"),
     ],
 )  # fmt: skip
@@ -333,21 +333,21 @@ def test_all_mistakes_are_told_at_once_from_top_to_bottom() -> None:
     [
         ("", "1: the file is empty"),
         ("# nothing\n", "1: the file is empty"),
-        ("- a", "1: this is no mapping of keys to values. A policy file begins with `version: 1`."),
-        ("a: [", "1: is not YAML"),
-        ("version: 1\n\tchannel: C1", "2: is not YAML"),
-        ("version: 1\n---\nversion: 1", "2: is not YAML"),
-        ("version: 1\nrules:\nchannel: C1", "2: rules: has no value: give it one, or take the line away"),
+        ("- a", "1: this isn't a mapping of keys to values. A policy file begins with `version: 1`."),
+        ("a: [", "1: isn't YAML"),
+        ("version: 1\n\tchannel: C1", "2: isn't YAML"),
+        ("version: 1\n---\nversion: 1", "2: isn't YAML"),
+        ("version: 1\nrules:\nchannel: C1", "2: rules: has no value: add one, or remove the line"),
         ("version: 1\nversion: 1\nchannel: C1", "2: version: is given twice: line 1 has it already"),
-        ("a: &x [1]\nb: *x", "2: is not YAML: aliases (*name) are not supported: write it out"),
-        ("a: &x [*x]", "1: is not YAML: aliases"),
+        ("a: &x [1]\nb: *x", "2: isn't YAML: aliases (*name) aren't supported: write it out"),
+        ("a: &x [*x]", "1: isn't YAML: aliases"),
         ("version: !!python/object:os.system 1", "1: version: tags"),
         ("rules: !!set {a}", "1: rules: tags"),
         ("version: !one 1", "1: version: tags"),
         ("? [a]\n: b", "1: a key must be one word"),
-        ("a: " + "[" * 50, "1: is not YAML: it is nested too deep"),
-        ('a: "\\ud800"', "1: a: holds characters that nobody can see"),
-        ('a: "\\u202Egnp"', "1: a: holds characters that nobody can see"),
+        ("a: " + "[" * 50, "1: isn't YAML: it's nested too deeply"),
+        ('a: "\\ud800"', "1: a: has invisible characters"),
+        ('a: "\\u202Egnp"', "1: a: has invisible characters"),
     ],
 )  # fmt: skip
 def test_what_yaml_allows_and_we_do_not(text: str, line: str) -> None:
@@ -356,14 +356,14 @@ def test_what_yaml_allows_and_we_do_not(text: str, line: str) -> None:
 
 @pytest.mark.parametrize("text", ['"\\UFFFFFFFF"', '"\\U00110000"', "\x07", "%YAML 1." + "1" * 5000 + "\n---\na"])
 def test_what_makes_pyyaml_stumble(text: str) -> None:
-    with pytest.raises(PolicyError, match=r"^policy\.yml: is not YAML: "):
+    with pytest.raises(PolicyError, match=r"^policy\.yml: isn't YAML: "):
         file(text, head="")
 
 
 def test_a_small_file_stays_a_small_value() -> None:
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 9))
 
-    assert problems("l0: &l0 [a]\n" + levels, head="")[0].startswith("2: is not YAML: aliases")
+    assert problems("l0: &l0 [a]\n" + levels, head="")[0].startswith("2: isn't YAML: aliases")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -376,12 +376,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     latin.write_bytes(b"version: 1\n# M\xfcller\n")
     large.write_bytes(b"#" * (MOST_BYTES + 1))
 
-    assert why(tmp_path / "none.yml") == ": cannot be read: there is no such file"
-    assert why(tmp_path) == ": cannot be read: it is not a file"
-    assert why(Path("/dev/zero")) == ": cannot be read: it is not a file"
-    assert why(tmp_path / "\0") == ": cannot be read: there is no such file"
+    assert why(tmp_path / "none.yml") == ": can't be read: no such file"
+    assert why(tmp_path) == ": can't be read: it is not a file"
+    assert why(Path("/dev/zero")) == ": can't be read: it is not a file"
+    assert why(tmp_path / "\0") == ": can't be read: no such file"
     assert why(latin) == ":2: is not text in UTF-8: save it as UTF-8"
-    assert why(large) == ": is larger than 256 kB: no policy needs that much"
+    assert why(large) == ": is larger than 256 kB: that's too large for a policy"
 
 
 def test_a_file_of_the_largest_size_and_a_byte_order_mark_is_read(tmp_path: Path) -> None:

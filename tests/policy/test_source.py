@@ -166,7 +166,7 @@ async def test_a_broken_file_keeps_the_old_policy_and_says_so(
         await until(lambda: name(source) == "mended", "the source")
         await until(lambda: source.problem is None, "the source")
 
-    assert [record.levelname for record in caplog.records if "not taken" in record.message] == ["ERROR"]
+    assert [record.levelname for record in caplog.records if "not accepted" in record.message] == ["ERROR"]
 
 
 async def test_a_file_that_is_gone_keeps_the_old_policy_until_it_is_back(path: Path) -> None:
@@ -174,7 +174,7 @@ async def test_a_file_that_is_gone_keeps_the_old_policy_until_it_is_back(path: P
 
     async with following(source):
         remove(path)
-        await until(lambda: source.problem == f"{path}: cannot be read: there is no such file", "the source")
+        await until(lambda: source.problem == f"{path}: can't be read: no such file", "the source")
         assert name(source) == "first"
 
         write(path, text("first"))
@@ -192,7 +192,7 @@ async def test_all_problems_are_logged_and_the_first_is_told(path: Path, caplog:
         assert not await source.reload()
 
     assert source.problem is not None
-    assert source.problem.startswith(f"{path}:3: rules[0].approvals: 9 is too much")
+    assert source.problem.startswith(f"{path}:3: rules[0].approvals: 9 is too large")
     assert source.problem.endswith("(and 1 more)")
     (record,) = caplog.records
     assert len(record.__dict__["problems"]) == 2

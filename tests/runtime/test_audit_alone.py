@@ -42,7 +42,7 @@ async def write(team: str, lines: int = 1) -> None:
 
 
 async def test_the_workspace_is_the_only_one_that_is_there(server: FakeServer) -> None:
-    with pytest.raises(StartupError, match="holds nothing of Latchkey's"):
+    with pytest.raises(StartupError, match="has no Latchkey data"):
         await anext(audit_lines(settings()))
     await write("T01", 3)
 
@@ -50,7 +50,7 @@ async def test_the_workspace_is_the_only_one_that_is_there(server: FakeServer) -
     assert await records_problem(settings()) is None
 
     await write("T02")
-    with pytest.raises(StartupError, match=r"the audit logs of T01, T02\. Say which one by --team"):
+    with pytest.raises(StartupError, match=r"the audit logs of T01, T02\. Choose one with --team"):
         await anext(audit_lines(settings()))
     assert [line["seq"] async for line in audit_lines(settings(), "T02")] == [1]
     with pytest.raises(StartupError, match="--team"):
@@ -68,7 +68,7 @@ async def test_a_log_that_was_removed_is_missed_in_its_own_workspace(server: Fak
 
 
 async def test_in_a_cluster_the_workspace_has_to_be_said(server: FakeServer) -> None:
-    with pytest.raises(StartupError, match="In a Redis Cluster, say by --team"):
+    with pytest.raises(StartupError, match="In a Redis Cluster, choose the workspace with --team"):
         await anext(audit_lines(settings("redis+cluster://cache:6379")))
 
 

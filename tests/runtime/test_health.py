@@ -152,7 +152,7 @@ async def broken() -> None:
 
 
 async def away() -> None:
-    raise Unavailable("Latchkey's store did not answer.", log="store: TimeoutError")
+    raise Unavailable("Latchkey's store didn't answer.", log="store: TimeoutError")
 
 
 async def hanging() -> None:

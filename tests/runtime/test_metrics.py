@@ -177,7 +177,7 @@ async def test_a_store_that_is_away_or_hangs_fails_no_scrape_and_leaves_what_was
         return Load(items=5)
 
     async def away() -> Load:
-        raise Unavailable("Latchkey's store did not answer.")
+        raise Unavailable("Latchkey's store didn't answer.")
 
     async def hanging() -> Load:
         await asyncio.Event().wait()

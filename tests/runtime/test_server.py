@@ -220,7 +220,7 @@ async def test_a_port_in_use_is_one_line() -> None:
                 pass
 
     assert str(raised.value) == (
-        f"Cannot listen on 127.0.0.1, port {port}: Address already in use. Set HOST and PORT to what is free."
+        f"Cannot listen on 127.0.0.1, port {port}: Address already in use. Set HOST and PORT to a free address."
     )
 
 

@@ -252,7 +252,7 @@ def test_the_environment_goes_before_the_folder(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize(
     ("content", "what"),
-    [(None, "No such file or directory"), (b"", "the file is empty"), (b"\xff", "it is not text")],
+    [(None, "No such file or directory"), (b"", "the file is empty"), (b"\xff", "it isn't text")],
 )
 def test_a_file_that_will_not_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, what: str
@@ -264,7 +264,7 @@ def test_a_file_that_will_not_do(
 
     (line,) = problems(monkeypatch, environ | {"SLACK_BOT_TOKEN_FILE": str(path)})
 
-    assert line.startswith(f"SLACK_BOT_TOKEN cannot be read from {path}: {what}")
+    assert line.startswith(f"SLACK_BOT_TOKEN can't be read from {path}: {what}")
 
 
 def test_a_value_and_a_file_are_one_too_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_value_and_a_file_are_one_too_many(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_secrets_folder_that_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (line,) = problems(monkeypatch, HTTP | {"LATCHKEY_SECRETS_DIR": str(tmp_path / "none")})
 
-    assert line.startswith("LATCHKEY_SECRETS_DIR names no folder: ")
+    assert line.startswith("LATCHKEY_SECRETS_DIR isn't a folder: ")
 
 
 def test_settings_are_frozen_and_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,8 +296,8 @@ def test_a_variable_that_nobody_reads_is_guessed_at(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, "sesame")
 
     assert settings.unknown_variables() == [
-        "LATCHKEY_CHANEL is not a setting of Latchkey and was ignored. Did you mean LATCHKEY_CHANNEL?",
-        "LATCHKEY_XYZZY is not a setting of Latchkey and was ignored.",
+        "LATCHKEY_CHANEL isn't a Latchkey setting and was ignored. Did you mean LATCHKEY_CHANNEL?",
+        "LATCHKEY_XYZZY isn't a Latchkey setting and was ignored.",
     ]
 
 
@@ -316,5 +316,5 @@ def test_master_keys_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     with pytest.raises(SettingsError, match=r"^LATCHKEY_MASTER_KEYS is malformed: master key 1 of 1 does not look as"):
         settings.master_keys()
     file.unlink()
-    with pytest.raises(SettingsError, match=r"^LATCHKEY_MASTER_KEYS cannot be read from"):
+    with pytest.raises(SettingsError, match=r"^LATCHKEY_MASTER_KEYS can't be read from"):
         settings.master_keys()

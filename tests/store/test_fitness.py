@@ -99,20 +99,20 @@ async def test_what_lets_us_in_needs_no_right(real: Any, guest: Any) -> None:
     with pytest.raises(Unavailable) as raised:
         await must_answer(guest)
 
-    assert cause_of(raised.value).says.startswith("Redis refuses the user name or the password")
+    assert cause_of(raised.value).says.startswith("Redis rejects the user name or password")
 
 
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (ssl.SSLCertVerificationError("self-signed"), "Redis's certificate is not trusted"),
-        (ssl.SSLError("WRONG_VERSION_NUMBER"), "Redis does not agree on TLS."),
-        (socket.gaierror("no such name"), "The host name in REDIS_URL does not resolve."),
-        (ResponseError("MISCONF Errors writing to the AOF file"), "Redis takes no writes, because it cannot write"),
-        (ResponseError("NOREPLICAS Not enough good replicas"), "Redis takes no writes, because it has too few"),
+        (ssl.SSLCertVerificationError("self-signed"), "Redis's certificate isn't trusted"),
+        (ssl.SSLError("WRONG_VERSION_NUMBER"), "The TLS handshake with Redis failed."),
+        (socket.gaierror("no such name"), "The host name in REDIS_URL doesn't resolve."),
+        (ResponseError("MISCONF Errors writing to the AOF file"), "Redis accepts no writes, because it can't write"),
+        (ResponseError("NOREPLICAS Not enough good replicas"), "Redis accepts no writes, because it has too few"),
         (ResponseError("STRANGE secret words"), "Redis refuses to work (STRANGE)."),
-        (ResponseError("strange words"), "Redis did not answer (ResponseError)."),
-        (ConnectionFailed("Connection closed by server."), "Redis did not answer (ConnectionError)."),
+        (ResponseError("strange words"), "Redis didn't answer (ResponseError)."),
+        (ConnectionFailed("Connection closed by server."), "Redis didn't answer (ConnectionError)."),
     ],
 )
 def test_an_error_is_told_by_its_class_or_code(error: Exception, says: str) -> None:

@@ -141,7 +141,7 @@ async def test_t3_where_waitaof_is_refused_or_unknown_replicas_have_the_write_in
 async def test_t3_a_server_whose_replicas_nobody_waits_for_is_told_of(master: Any) -> None:
     (problem,) = [each for each in await server_problems(master) if "LATCHKEY_REDIS_REPLICAS" in each.do]
 
-    assert problem.says.startswith("Replicas: 1, but effects wait for none")
+    assert problem.says.startswith("Replicas: 1, but nothing waits for them")
     assert not [each for each in await server_problems(master, 1) if "LATCHKEY_REDIS_REPLICAS" in each.do]
 
 

@@ -134,7 +134,7 @@ async def later(it: Play, **by: float) -> None:
 
 async def new_policy(it: Play, text: str, log: list[LogRecord], *, taken: bool = True) -> None:
     """Change the policy file, say so with SIGHUP, and wait until the bot has read it."""
-    said = "policy reloaded" if taken else "policy file not taken, the old policy holds"
+    said = "policy reloaded" if taken else "policy file not accepted, the old policy still applies"
     seen = len(log)
     (it.stage.folder / POLICY_FILE).write_text(text)
     os.kill(os.getpid(), signal.SIGHUP)

@@ -47,7 +47,7 @@ _PASSING = {
 """What passes without us: Slack's own trouble, a workspace on its way to an organization, or a limit of the network."""
 RESPONSE_URL = "response_url"
 """What posts to one are counted as, among the methods of the Web API."""
-_AWAY = "Slack did not answer. Nothing was changed. Try again in a minute."
+_AWAY = "Slack didn't answer. Nothing was changed. Try again in a minute."
 _UNREADABLE = "Slack's answer cannot be read"
 _LONGEST = 1024 * 1024
 """Bytes that are read of an answer to a response_url."""

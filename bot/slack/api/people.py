@@ -15,8 +15,8 @@ from bot.slack.api.client import call
 _ABSENT = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 _NO_GROUP = frozenset({"no_such_subteam", "plan_upgrade_required"})
 """A disabled group is "no such subteam" too; a workspace on a free plan has none."""
-_AWAY = "Slack does not tell who is who right now."
-_GROUPS_AWAY = "Slack does not tell who is in a user group right now."
+_AWAY = "Slack can't look up people right now."
+_GROUPS_AWAY = "Slack can't look up user groups right now."
 _UNCHANGED, _SOON = "Nothing was changed.", "Try again in a minute."
 MOST = 100
 """How many people are looked at: `users.info` takes some hundred calls a minute, and a running Latchkey needs some."""

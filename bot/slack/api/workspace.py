@@ -89,7 +89,9 @@ async def channel_problem(client: AsyncWebClient, channel: str) -> str | None:
         return f"Slack shows Latchkey no channel {channel} ({error.reason}): correct the id, or invite Latchkey there."
     found: dict[str, Any] = answer["channel"]
     if found.get("is_ext_shared"):
-        return f"The channel {channel} is shared with another organization: choose one that only your own people see."
+        return (
+            f"The channel {channel} is shared with another organization: choose one that only your own people can see."
+        )
     if found.get("is_archived"):
         return f"The channel {channel} is archived: choose another one."
     # Slack may leave it out; a private channel that the bot is not in is "not found" before that.
@@ -123,15 +125,15 @@ class Watch:
             self.token, self.channels = None, await self.look_at_channels()
         except Undeliverable as error:
             if isinstance(error, TokenRefused):
-                self.token = f"Slack no longer takes SLACK_BOT_TOKEN ({error.reason}): install the app again"
+                self.token = f"Slack no longer accepts SLACK_BOT_TOKEN ({error.reason}): install the app again"
             else:
                 self.token = f"Slack refuses Latchkey ({error.reason}): ask an administrator of the Slack workspace"
             log.error("the Slack token is refused", extra={"why": error.reason})  # noqa: TRY400 - one line says it all
             self.at = self.clock()
         except LatchkeyError as error:
-            log.warning("Slack could not be looked at", extra={"why": str(error)})
+            log.warning("Slack couldn't be checked", extra={"why": str(error)})
         except Exception:
-            log.exception("Slack could not be looked at")
+            log.exception("Slack couldn't be checked")
         else:
             self.at = self.clock()
 
