@@ -3,7 +3,7 @@
 `python -m benchmarks.decision`
 
 The worst case of each line: no rule but the last one speaks of the request, and no binding counts, or only the last.
-"New" bindings are CRNs that this process reads for the first time; from then on it knows them.
+"New" bindings are CRNs that this process reads for the first time; from that point on it knows them.
 """
 
 import gc

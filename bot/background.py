@@ -13,7 +13,7 @@ AGAIN_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 Report: TypeAlias = Callable[[Exception], Awaitable[None]]
-"""Tells somebody that a job failed; also the one to log it."""
+"""Tells someone that a job failed; also the one to log it."""
 
 
 class Background:

@@ -45,7 +45,7 @@ _PATTERNS = (
     re.compile(r"(?<![A-Za-z0-9+/])(?![0-9a-f]{64}(?![A-Za-z0-9+/]))[A-Za-z0-9+/]{64,}={0,2}"),
     re.compile(r"lk1_[A-Za-z0-9_-]{20,}={0,2}"),
     re.compile(r"x(?:app|ox[a-z](?:\.xox[a-z])?)-[A-Za-z0-9-]+"),
-    # Whoever has a response_url may post to that conversation; the ticket of a Socket Mode address opens the socket.
+    # Anyone who has a response_url may post to that conversation; the ticket of a Socket Mode address opens the socket.
     re.compile(r"(?<=hooks\.slack\.com/)[^\s\"'<>]+|(?<=hooks\.slack-gov\.com/)[^\s\"'<>]+|(?<=/hooks/)[^\s\"'<>]+"),
     re.compile(r"(?<=[?&]ticket=)[^\s\"'&]+"),
     re.compile(r"(?i)(?<=\bauthorization)[\"']?\s*[:=]\s*[\"']?(?:[A-Za-z]+\s+)?[^\s\"',}\]]+"),

@@ -27,7 +27,7 @@ BODY_LIMIT = 1024 * 1024  # bytes; the largest view Slack sends is 250 kB
 HEADER_SECONDS = 10.0
 """How long a connection may take until its next request has begun with whole headers."""
 REQUEST_SECONDS = 20.0
-"""How long from then on until the answer is out. Slack waits for three seconds, and sends at once."""
+"""How long until the answer is out. Slack waits for three seconds, and sends at once."""
 MOST_CONNECTIONS = 2_000
 BACKLOG = 2048
 AT_ONCE = 16

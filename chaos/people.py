@@ -17,9 +17,9 @@ from tests.support.walks import is_loading, says
 from tests.support.wishes import NEW, OWN, Wish, review
 
 PATIENCE = 10.0
-"""Seconds after which somebody gives up what they were doing, and loads Slack anew."""
+"""Seconds after which someone gives up what they were doing, and loads Slack anew."""
 RECENT = 40
-"""How many messages of a channel somebody scrolls through."""
+"""How many messages of a channel someone scrolls through."""
 REQUESTERS: Mapping[str, str] = {
     "U0DANA": "DANASLAPTOP00001",
     "U0SAMI": "SAMISNOTEBOOK001",
@@ -52,7 +52,7 @@ Deed: TypeAlias = Callable[[], Coroutine[Any, Any, str]]
 """Returns a word for how it went; "" for nothing that there was to do."""
 
 
-class Somebody(ABC):
+class Member(ABC):
     """One person; `tally` counts what they did and how it went."""
 
     def __init__(self, here: Stage, user: str, numbers: Random, tally: Counter[str]) -> None:
@@ -138,7 +138,7 @@ class Somebody(ABC):
         return "sent"
 
 
-class Requester(Somebody):
+class Requester(Member):
     """Asks for keys and for changes of them, and takes the secrets."""
 
     def __init__(self, here: Stage, user: str, numbers: Random, tally: Counter[str]) -> None:
@@ -147,7 +147,7 @@ class Requester(Somebody):
         self._keys = [REQUESTERS[user]] if REQUESTERS[user] else []
 
     def deeds(self) -> Mapping[str, tuple[int, Deed]]:
-        """As `Somebody.deeds`."""
+        """As `Member.deeds`."""
         dm = self.client.dm
         return {
             "create": (8, self._create),
@@ -236,11 +236,11 @@ class Requester(Somebody):
         return "command"
 
 
-class Approver(Somebody):
+class Approver(Member):
     """Decides what waits in the approvals channel, most of it with yes."""
 
     def deeds(self) -> Mapping[str, tuple[int, Deed]]:
-        """As `Somebody.deeds`."""
+        """As `Member.deeds`."""
         return {
             "approve": (12, lambda: self.press(APPROVALS_CHANNEL, "Approve")),
             "approve, double click": (1, lambda: self.press(APPROVALS_CHANNEL, "Approve", times=2)),

@@ -93,7 +93,7 @@ class Scene:
         await person.wait_for(is_there, "a modal")
 
     async def sent(self, wish: Wish, person: PersonAtClient | None = None) -> None:
-        """Somebody (None: Dana) fills in the form, reviews it and sends it, as far as the card."""
+        """Someone (None: Dana) fills in the form, reviews it and sends it, as far as the card."""
         who = person or self.dana
         await fill_in(who, wish)
         await who.submit()
@@ -104,7 +104,7 @@ class Scene:
             await who.close(everything=True)
 
     async def approved(self, wish: Wish, by: PersonAtClient | None = None) -> None:
-        """Somebody (None: Erin) approves."""
+        """Someone (None: Erin) approves."""
         await self.press(by or self.erin, ids.APPROVE, beside=wish.name, place=APPROVALS_CHANNEL)
 
     async def ready(self, wish: Wish) -> None:

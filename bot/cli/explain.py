@@ -1,6 +1,6 @@
 """`latchkey policy explain`, `who-can-approve` and `snapshot`.
 
-Exit codes: 0 it is allowed or somebody could approve it, 1 it is forbidden or nobody could, 2 nobody can tell.
+Exit codes: 0 it is allowed or someone could approve it, 1 it is forbidden or nobody could, 2 nobody can tell.
 
 What a command needs is imported inside it, as in `bot.cli.main`.
 """
@@ -117,7 +117,7 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
     channel: CardsIn = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the people who could approve what somebody asks for, and by which role.
+    """List the people who could approve what someone asks for, and by which role.
 
     Exits with 1 when there is nobody.
     """

@@ -32,7 +32,7 @@ PARALLEL_CALLS = 5
 """Confluent limits concurrency, to a number that it does not publish; 4 to 5 is what it advises."""
 ATTEMPTS = 4
 PATIENCE_SECONDS = 12.0
-"""How long one GET, PATCH or DELETE may take with all its attempts; somebody is waiting."""
+"""How long one GET, PATCH or DELETE may take with all its attempts; someone is waiting."""
 POST_SECONDS = 20.0
 """How long a POST may take in all: the timeouts of httpx are per read, and a trickle resets them."""
 LONGEST_PAUSE_SECONDS = 5.0
@@ -273,7 +273,7 @@ def _items(path: str, page: Page, model: type[ItemT], skipped: list[Lost] | None
 def _next_token(path: str, page: Page) -> str:
     """The token of the page after this one; "" after the last. Raises `Unavailable` for a link without one.
 
-    The token alone: whoever the link names as host must not get our credentials.
+    The token alone: the host that the link names must not get our credentials.
     """
     if not page.metadata.next:
         return ""

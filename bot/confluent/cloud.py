@@ -35,7 +35,7 @@ _PRINCIPAL = "User:"
 class ConfluentCloud:
     """`bot.services.ports.cloud.Cloud` over the public API. Lists with names are sorted by name.
 
-    A row that cannot be read is left out of what people choose from. Who somebody is and what they hold, it makes
+    A row that cannot be read is left out of what people choose from. Who someone is and what they hold, it makes
     unavailable.
     """
 
@@ -173,7 +173,7 @@ class ConfluentCloud:
             )
 
     async def delete_account(self, account: Principal) -> None:
-        """Delete a service account with all its keys; returns when it is gone, whoever deleted it.
+        """Delete a service account with all its keys; returns when it is gone, even if someone else deleted it.
 
         Raises `CloudRefused` when it is there and may not be deleted.
         """

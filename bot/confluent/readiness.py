@@ -59,7 +59,7 @@ class ConfluentProber:
         await self._http.aclose()
 
     def can_probe(self, resource: Resource, endpoints: Endpoints) -> bool:
-        """Whether there is an address that a secret may be sent to, and somebody there to answer."""
+        """Whether there is an address that a secret may be sent to, and someone there to answer."""
         return not endpoints.is_paused and self._target(resource, endpoints) is not None
 
     async def probe(self, resource: Resource, endpoints: Endpoints, key: KeyId, secret: Secret) -> Answer:
@@ -140,7 +140,7 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 def _told(headers: httpx.Headers) -> dict[str, str]:
-    """The headers that matter; another one might say that the body is packed, which by now nobody would unpack."""
+    """The headers that matter; another one might say that the body is packed, which no one would unpack then."""
     return {name: headers[name] for name in ("X-Request-Id", "Retry-After", "X-RateLimit-Reset") if name in headers}
 
 

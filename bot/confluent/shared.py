@@ -42,7 +42,7 @@ class SharedReads:
         try:
             return await ask()
         finally:
-            if self._running.get(what) is this:  # else it hung, and another one came after it, and may be over by now
+            if self._running.get(what) is this:  # else it hung, and another one came after it, and may be over already
                 del self._running[what]
 
 

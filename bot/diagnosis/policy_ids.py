@@ -136,7 +136,7 @@ async def _at_slack(id_: str, slack: AsyncWebClient, workspace: Workspace) -> st
 
 
 async def _other_people(file: PolicyFile, people: SlackPeople, cloud: Cloud) -> AsyncIterator[Finding]:
-    """Lines of `people` that go against an address: somebody then counts as another person."""
+    """Lines of `people` that go against an address: someone then counts as another person."""
     users = await cloud.users()
     for index, (user, principal) in enumerate(file.policy.people.items()):
         line, where = file.tree.line(("people", index)), f"person {user}"

@@ -106,7 +106,7 @@ _NEVER_AFTER: Mapping[str, frozenset[Action]] = {
     **dict.fromkeys((Action.DENIED, Action.CANCELLED, Action.EXPIRED), frozenset(Action) - _REFUSALS),
     Action.FAILED: _BEGINNINGS,
 }
-"""What cannot happen to a request any more, by how it ended."""
+"""What cannot happen to a request anymore, by how it ended."""
 
 
 class History:

@@ -29,7 +29,7 @@ class Endpoints:
     organization: str = ""
     """The organization's id, which Flink's and Cloud's clients need."""
     is_paused: bool = False
-    """Whether nothing answers there until somebody resumes it; ksqlDB clusters can be paused."""
+    """Whether nothing answers there until someone resumes it; ksqlDB clusters can be paused."""
 
 
 @dataclass(frozen=True, slots=True)

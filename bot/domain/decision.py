@@ -15,7 +15,7 @@ from bot.domain.requests import Approval, Ask, Terms
 
 NO_LINE = "Only people listed under `people:` in the policy can approve, and you aren't listed."
 NAMED = 5
-"""How many of somebody's roles a refusal names."""
+"""How many of someone's roles a refusal names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _never(rule: Rule, ask: Ask, requester: HeldRoles) -> str | None:
     if not person.is_same_as(ask.requester) or person.principal != ask.requester.principal:
         return "The requester is now matched to a different Confluent user."
     if isinstance(ask.owner, MyAccount):
-        if ask.operation in CHANGES:  # keys that exist can be edited and deleted, whoever may have new ones
+        if ask.operation in CHANGES:  # existing keys can be edited and deleted even where new ones can't be created
             return None
         if ask.owner.id != person.principal:
             more = " or extended" if ask.operation is Operation.EXTEND else ""

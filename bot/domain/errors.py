@@ -37,8 +37,8 @@ def plain(text: str) -> str:
 class LatchkeyError(Exception):
     """Root of everything raised on purpose. `code` names the class in logs, metrics and the audit log.
 
-    `happened`, whether anything `changed`, and what to do next: `advice` that holds until somebody follows it, `again`
-    for whoever clicked. All are mrkdwn: whoever raises puts foreign text through `plain`.
+    `happened`, whether anything `changed`, and what to do next: `advice` that holds until someone follows it, `again`
+    for the person who clicked. All are mrkdwn: the code that raises puts foreign text through `plain`.
     """
 
     code: ClassVar[str] = "error"
@@ -49,7 +49,7 @@ class LatchkeyError(Exception):
 
     @property
     def tell(self) -> str:
-        """All of it, for whoever clicked."""
+        """All of it, for the person who clicked."""
         return " ".join(filter(None, (self.happened, self.changed, self.advice, self.again)))
 
     @property
@@ -65,7 +65,7 @@ class Refused(LatchkeyError):
 
 
 class Conflict(LatchkeyError):
-    """Somebody else changed the record first."""
+    """Someone else changed the record first."""
 
     code = "conflict"
 
@@ -84,7 +84,7 @@ class Occupied(LatchkeyError):
 
 
 class NotFound(LatchkeyError):
-    """There is no such thing (any more)."""
+    """There is no such thing, or it no longer exists."""
 
     code = "not_found"
 

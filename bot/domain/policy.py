@@ -100,14 +100,14 @@ class RoleMapping:
         return self.subject.startswith("S")
 
     def binding(self, principal: Principal, organization: str) -> Binding:
-        """What the mapping gives to somebody, as if Confluent had bound it."""
+        """What the mapping gives to someone, as if Confluent had bound it."""
         place = f"crn://confluent.cloud/organization={organization}"
         return Binding(principal, self.role, f"{place}/{self.scope}" if self.scope else place, "mapping")
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The regular look at keys that nobody may need any more."""
+    """The regular review of keys that may no longer be needed."""
 
     channel: str
     """Where it goes for what has no owner to ask."""
@@ -125,7 +125,7 @@ class Policy:
     table: Table = TABLES["documented"]
     mappings: tuple[RoleMapping, ...] = ()
     people: Mapping[SlackUserId, Principal] = field(default_factory=dict[SlackUserId, Principal])
-    """Who somebody is at Confluent, where the e-mail address does not tell."""
+    """Who someone is at Confluent, where the e-mail address does not tell."""
     digest: str = "built-in"
     """Which version of the file this is, for the audit log."""
     review: Review | None = None

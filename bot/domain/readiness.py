@@ -104,7 +104,7 @@ def unreachable(probe: Probe, now: datetime, why: str) -> Probe:
 
 
 def abandoned(probe: Probe) -> Probe:
-    """The plan once nobody can look any more, because the secret is gone: what is known stays."""
+    """The plan once the secret is gone and no one can look: what is known stays."""
     return replace(probe, next_at=None)
 
 

@@ -6,7 +6,7 @@
        ├▶ Cancelled                        Shown and Confirmed end as Retired when the key's lifetime is over.
        └▶ Expired                          To edit, delete and extend: Approved ─▶ Working ─▶ Done.
 
-What was asked (`Ask`) never changes; approvals carry its digest. Deadlines are fields: whoever looks at a request
+What was asked (`Ask`) never changes; approvals carry its digest. Deadlines are fields: all code that looks at a request
 compares them with the clock, so that a late worker never makes a late click valid.
 
 Stored records outlive the code: add fields with a default at the end, never rename a `kind`, and keep one golden
@@ -44,7 +44,7 @@ LEADS = (timedelta(days=7), timedelta(days=1), timedelta(hours=1))
 MOST_OVERLAP = timedelta(days=7)
 """How long, at most, the key that a rotation replaces lives on."""
 LOOK_EVERY = timedelta(days=30)
-"""How often it is looked whether a key that somebody has is still there; its record is written anew then, so that it
+"""How often it is looked whether a key that someone has is still there; its record is written anew then, so that it
 lives as long as the key does, sealed with the master key of the day."""
 A_DAY_LONGER = timedelta(days=1)
 """What one press of `Keep a day longer` adds."""
@@ -78,7 +78,7 @@ class Ask:
     def digest(self) -> str:
         """SHA-256 of everything asked, in hexadecimal: an approval holds for this digest alone."""
         said = asdict(self)
-        del said["requester"]["named"]  # how somebody was matched is not asked for
+        del said["requester"]["named"]  # how someone was matched is not asked for
         for later in _LATER_FIELDS:  # so that approvals given before there were these fields still hold
             if said[later.name] == later.default:
                 del said[later.name]
@@ -408,7 +408,7 @@ class Unclaimed(_Keyed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retired(_Keyed):
-    """The key's life is over, by its rule or because somebody ended it; it is deleted, or about to be.
+    """The key's life is over, by its rule or because someone ended it; it is deleted, or about to be.
 
     `why` is a sentence for people, "" where its lifetime ended; `by` is who ended it, where a person did.
     """
@@ -453,11 +453,11 @@ Withdrawn: TypeAlias = Undelivered | Unclaimed | Retired
 Keyed: TypeAlias = Ready | Revealing | Shown | Confirmed | Withdrawn
 """The states in which a key exists, or did."""
 Living: TypeAlias = Shown | Confirmed
-"""The states in which somebody has the key."""
+"""The states in which someone has the key."""
 Granted: TypeAlias = Approved | Offered | Working | Keyed | Done
 """The states that an approval has reached, or a rule that needs none; each belongs to an attempt."""
 Open: TypeAlias = Pending | Approved | Working
 """The states that wait for approvers or for Latchkey: how many of these one person may have is limited."""
 InFlight: TypeAlias = Pending | Approved | Offered | Working | Ready | Revealing
-"""The states that wait for somebody or something; all others say since when they hold, in `at`."""
+"""The states that wait for someone or something; all others say since when they hold, in `at`."""
 Request: TypeAlias = Pending | Decided | Approved | Offered | Working | Keyed | Done | Failed

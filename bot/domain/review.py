@@ -1,4 +1,4 @@
-"""The regular review of keys: which ones somebody should look at again, and why. Pure values.
+"""The regular review of keys: which ones someone should look at again, and why. Pure values.
 
 Its reason is the page's tip: keys that nobody needs are a risk, and count against the organization's limits.
 """
@@ -17,7 +17,7 @@ class Finding(StrEnum):
     """Why a key is listed. Stored with what was kept: never rename one."""
 
     ORPHANED = "orphaned"
-    """Its owner is neither a user nor a service account any more."""
+    """Its owner is neither a user nor a service account anymore."""
     FOREIGN = "foreign"
     """No request of Latchkey made it."""
     OLD = "old"
@@ -26,7 +26,7 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """Somebody said that a key is to stay, and why; until then the review does not ask again."""
+    """Someone said that a key is to stay, and why; until then the review does not ask again."""
 
     key: KeyId
     by: SlackUserId
@@ -88,7 +88,7 @@ class Digest:
 def findings(
     key: ApiKey, *, is_orphaned: bool, is_managed: bool, now: datetime, older_than: timedelta
 ) -> tuple[Finding, ...]:
-    """Why somebody should look at this key; nothing where nobody needs to."""
+    """Why someone should look at this key; nothing where nobody needs to."""
     is_old = key.created_at is not None and now - key.created_at >= older_than
     said = ((Finding.ORPHANED, is_orphaned), (Finding.FOREIGN, not is_managed), (Finding.OLD, is_old))
     return tuple(finding for finding, holds in said if holds)

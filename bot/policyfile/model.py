@@ -112,7 +112,7 @@ class RulePart(Conditions):
 
 
 class MappingPart(Part):
-    """A role that this file gives to somebody, on top of the role bindings at Confluent Cloud."""
+    """A role that this file gives to someone, on top of the role bindings at Confluent Cloud."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["user"]}, {"required": ["group"]}]})
 
@@ -144,7 +144,7 @@ class RolesPart(Part):
 
 
 class PersonPart(Part):
-    """Who somebody is at Confluent Cloud, where the e-mail address does not tell."""
+    """Who someone is at Confluent Cloud, where the e-mail address does not tell."""
 
     slack: SlackUser = Field(description="The id of a Slack user, U….")
     confluent: ConfluentUser = Field(description="The id of a Confluent user, u-….")
@@ -159,7 +159,7 @@ class OrphansPart(Part):
 
 
 class ReviewPart(Part):
-    """The regular look at keys that nobody may need any more."""
+    """The regular review of keys that may no longer be needed."""
 
     every: Duration | None = Field(None, description="How often; 7d unless set.")
     older_than: Duration | None = Field(None, description="The age from which a key is reviewed; 90d unless set.")

@@ -93,7 +93,7 @@ class PolicySource:
         self._refused = str(error)
 
     async def _wait(self, stopped: asyncio.Task[bool], seconds: float) -> bool:
-        """Wait so long, or until stopped, or until somebody rings. Returns whether somebody rang."""
+        """Wait so long, or until stopped, or until someone rings. Returns whether someone rang."""
         ringing = asyncio.create_task(self._rung.wait())
         await asyncio.wait({stopped, ringing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         ringing.cancel()

@@ -122,7 +122,7 @@ class Heard:
 
 @dataclass(slots=True)
 class Ears:
-    """Listeners of a Bolt app. The operator is whoever types the code that only their terminal shows."""
+    """Listeners of a Bolt app. The operator is the person who types the code that only their terminal shows."""
 
     code: str
     operator: str = ""

@@ -67,7 +67,7 @@ class SlackSteps:
         ]
 
     def hurry(self) -> None:
-        """Wait for nobody any more."""
+        """Stop waiting."""
         self._hurry.set()
 
     async def dependent_fields(self) -> None:
@@ -303,7 +303,7 @@ class SlackSteps:
     def _ended(self, doing: "asyncio.Future[Any]") -> None:
         self._calls.discard(doing)
         if not doing.cancelled():
-            doing.exception()  # seen: nobody may wait for it any more
+            doing.exception()  # seen: nobody may wait for it anymore
 
     async def _did(self, what: str, kind: HeardKind, action: str = "") -> Heard:
         # A submit that no page waits for closes the window, too.

@@ -1,6 +1,6 @@
 """Items of the agenda: what becomes due, by kind, and the name that the store keeps for it.
 
-Whoever needs another form of name takes a new kind: items of kinds that a version does not know are left to those
+Code that needs another form of name takes a new kind: items of kinds that a version does not know are left to those
 that do, but an item of a known kind with a name that nobody wrote is dropped.
 """
 
@@ -50,7 +50,7 @@ class ItemKind(StrEnum):
     GONE = "gone:"
     """Whether the key of a request is still there."""
     REFUSAL = "refusal:"
-    """How often somebody was refused the same within a minute."""
+    """How often someone was refused the same within a minute."""
     STRAY = "stray:"
     """The keys that carry our marker, from a page token on; without one, the beginning of a daily look."""
     HOME = "home:"

@@ -222,7 +222,7 @@ Deed: TypeAlias = Check | Back | Send | Edit | Delete | Rotate | Extend | Keep |
 
 
 def fingerprint(name: str, description: str) -> str:
-    """What two texts were, in 16 characters: to see later whether somebody changed them meanwhile."""
+    """What two texts were, in 16 characters: to see later whether someone changed them meanwhile."""
     return hashlib.sha256(f"{len(name)} {name} {description}".encode()).hexdigest()[:16]
 
 

@@ -211,7 +211,7 @@ class Dispatcher:
             await self.notifier.show_page(click.reply.view, _drawn(page, click), click.reply.waiting)
             if not click.tries:
                 return
-        # Whoever was told to wait may have closed the modal.
+        # The person who was told to wait may have closed the modal.
         if isinstance(page, TextPage):
             await self.notifier.say(click.by, click.reply, page.text)
         elif click.reply.view is not None:
@@ -225,7 +225,7 @@ class Dispatcher:
             click = replace(held, anyway=True, at=click.at, reply=click.reply)
         (row,) = (each for each in self.rows if each.command is type(click.deed))
         if await self._is_sent(row, click):
-            return TextPage(row.title, SENT_ALREADY)  # and what it asked for may have happened by now
+            return TextPage(row.title, SENT_ALREADY)  # and what it asked for may have happened already
         forgotten = await self._remember(row, click)
         try:
             # From the record as it is then, while others are quicker.
@@ -289,7 +289,7 @@ def _drawn(page: Page, click: Click) -> Page:
 
 
 def _surface(row: Route[Any], by: SlackUserId, card: CardAt, request: Request) -> Surface | None:
-    """Which of a request's messages this is; None for one that whoever clicked would not have been sent."""
+    """Which of a request's messages this is; None for one that the person who clicked would not have been sent."""
     if row.stands_on is SurfaceKind.CARD:
         is_told = isinstance(request, Pending) and any(user == by for user, _ in request.asked)
         if card.channel == request.terms.channel:

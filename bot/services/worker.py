@@ -124,7 +124,7 @@ class Worker:
     errands: Mapping[ItemKind, Errand] = field(default_factory=dict[ItemKind, Errand])
     """Items of other kinds, and who does them; each says when it is due again."""
     moved: Callable[[Request], Awaitable[None]] = _nobody_watches
-    """Told of every request that somebody moved."""
+    """Told of every request that someone moved."""
     last_look: datetime | None = field(default=None, init=False)
     turned_at: float | None = field(default=None, init=False)
     """When the loop last began again, by the monotonic clock. A worker with too much to do is alive, too."""

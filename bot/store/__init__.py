@@ -22,7 +22,7 @@ from bot.store.seals import RedisSeals
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The store of one workspace. Its parts share the connection, which whoever opened it closes."""
+    """The store of one workspace. Its parts share the connection, which its opener closes."""
 
     requests: RedisRequests
     agenda: RedisAgenda

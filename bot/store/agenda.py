@@ -65,7 +65,7 @@ class RedisAgenda:
         return [Lease(Item.parse(item.decode(errors="replace")), until, token) for item in items]
 
     async def renew(self, leases: Sequence[Lease], now: datetime, lease: timedelta) -> Sequence[Lease]:
-        """The same leases, from now on, without those that were settled or that somebody else took."""
+        """The same leases, from now on, without those that were settled or that someone else took."""
         until = from_ms(floor_ms(now + lease))
         args: list[Argument] = [floor_ms(until), LEASES_TTL_MS]
         args += [part for each in leases for part in (str(each.item), each.token)]
@@ -74,7 +74,7 @@ class RedisAgenda:
         return [replace(each, until=until) for each, is_kept in zip(leases, kept, strict=True) if is_kept]
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:
-        """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""
+        """End a lease: due again at `due`, or never. Does nothing when someone rescheduled the item meanwhile."""
         args: list[Argument] = [str(lease.item), lease.token, ceil_ms(due) if due else ""]
         with translated():
             await self._settle(keys=self._keys, args=args)
@@ -134,7 +134,7 @@ class RedisRefusals:
 
 
 class RedisHomes:
-    """Port `Visitors`: who opened Home lately. Whoever is added has that person's Home drawn."""
+    """Port `Visitors`: who opened Home lately. A person who is added has their Home drawn."""
 
     def __init__(self, redis: Redis, keys: Keyspace) -> None:
         self._redis: Commands = redis
@@ -142,7 +142,7 @@ class RedisHomes:
         self._healer = Healer(redis)
 
     async def came(self, user: SlackUserId, at: datetime) -> None:
-        """Somebody opened Home; who came long ago is forgotten."""
+        """Someone opened Home; who came long ago is forgotten."""
 
         async def write() -> None:
             async with self._redis.pipeline(transaction=True) as together:

@@ -48,7 +48,7 @@ class RedisCache:
             put, until, value = await self._open(name, of, sealed)
         except Tampered:
             return None
-        # Whoever writes to Redis can keep a key beyond its TTL, but not beyond what is sealed inside.
+        # Anyone who writes to Redis can keep a key beyond its TTL, but not beyond what is sealed inside.
         if self._clock() >= datetime.fromisoformat(until):
             return None
         return cast("T", value), datetime.fromisoformat(put)

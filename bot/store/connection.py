@@ -142,7 +142,7 @@ async def following(redis: Redis) -> AsyncGenerator[None]:
     """Have the sentinels, where there are any, asked for the master each second until we leave.
 
     In a failover a former master takes writes for ten seconds and more. A node of a cluster says itself that it is
-    none any more.
+    none anymore.
     """
     pool: Any = redis.connection_pool
     if not isinstance(pool, _SentinelPool) or is_of_cluster(redis):

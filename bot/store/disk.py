@@ -25,7 +25,7 @@ LAG_SECONDS = 3
 """Replicas tell each second how far they are."""
 PROBE_MS = 1_000
 ASKED_AGAIN = timedelta(minutes=1)
-"""How long a refusal counts: somebody may turn the append-only file off for a moment, or forget it in an ACL."""
+"""How long a refusal counts: someone may turn the append-only file off for a moment, or forget it in an ACL."""
 MOST = 250
 """Items of a batch: a script that writes them takes some milliseconds, in which the store answers nobody."""
 FREE, GATHERED = 4, 0.01

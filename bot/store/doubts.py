@@ -1,4 +1,4 @@
-"""Records that the audit log contradicts: left alone, and told to whoever operates Latchkey."""
+"""Records that the audit log contradicts: left alone, and told to the people who operate Latchkey."""
 
 from collections.abc import Sequence
 from itertools import islice

@@ -1,6 +1,6 @@
 """A Valkey server of our own, for when no REDIS_URL is given: it belongs to its data folder, not to a process.
 
-Processes that name the same folder share one server. It listens on a socket in that folder only, so whoever may
+Processes that name the same folder share one server. It listens on a socket in that folder only, so anyone who may
 open the folder may use it. It is a daemon: `kill -9` of the bot leaves it running and the next start attaches to
 it. Two lock files order this: `lock` lets one process at a time start or stop the server, and each user holds a
 shared lock on `users.lock`; the kernel drops it with the process, so the last user to leave can tell.
@@ -49,7 +49,7 @@ async def embedded(data_dir: Path) -> AsyncGenerator[str]:
     folder = _prepared(data_dir)
     with _opened(folder / "users.lock") as users:
         async with _alone(folder):
-            # Shared, so it can only fail while somebody stops the server, and that is ruled out here.
+            # Shared, so it can only fail while someone stops the server, and that is ruled out here.
             fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
             try:
                 await _start_or_attach(folder)
@@ -68,7 +68,7 @@ async def embedded(data_dir: Path) -> AsyncGenerator[str]:
 
 
 async def _kept_running(folder: Path) -> None:
-    """Start the server again whenever it ends: what was answered is in its file. Whoever is first starts it for all."""
+    """Start the server again whenever it ends: what was answered is in its file. One process starts it for all."""
     while True:
         try:
             reader, writer = await asyncio.open_unix_connection(folder / _SOCKET)

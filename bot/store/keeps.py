@@ -1,4 +1,4 @@
-"""What came of the review: the keys that somebody keeps, and the messages that asked about them."""
+"""What came of the review: the keys that someone keeps, and the messages that asked about them."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class RedisKeeps:
             await self._redis.set(self._keys.keep(kept.key), sealed, px=lifetime)
 
     async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Attestation]:
-        """Those of these keys that somebody keeps now; what does not open is left out, and logged."""
+        """Those of these keys that someone keeps now; what does not open is left out, and logged."""
         if not keys:
             return {}
         with translated():
@@ -52,7 +52,7 @@ class RedisKeeps:
                 # Asking once more costs a click; a review that stops at one bad record would ask nobody.
                 log.warning("left out of what is kept: %s", error)
                 continue
-            # Whoever writes to Redis can keep a record beyond its TTL, but not beyond what is sealed inside.
+            # Anyone who writes to Redis can keep a record beyond its TTL, but not beyond what is sealed inside.
             if self._clock() < kept.until:
                 opened[key] = kept
         return opened

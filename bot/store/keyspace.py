@@ -88,7 +88,7 @@ class Keyspace:
         return self._key("refusal", name)
 
     def keep(self, key: KeyId) -> str:
-        """Why somebody keeps a key that the review asked about, sealed. Kept until the review asks again."""
+        """Why someone keeps a key that the review asked about, sealed. Kept until the review asks again."""
         return self._key("keep", key)
 
     def digest(self, owner: Principal) -> str:

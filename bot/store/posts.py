@@ -49,7 +49,7 @@ class RedisPosts:
             try:
                 (record,) = POST.open(self._sealer, sealed, self._place(request, field.decode(errors="replace")))
             except Tampered as error:
-                # A lost card is posted again; a request that nobody can advance any more would be worse.
+                # A lost card is posted again; a request that nobody can advance anymore would be worse.
                 log.warning("left out of the messages of a request: %s", error)
             else:
                 posts.append(Post(**vars(record)))

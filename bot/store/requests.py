@@ -84,7 +84,7 @@ class RedisRequests:
 
         Raises `Conflict` when the record has another revision, `Tampered` when the audit log cannot be continued.
         `Unavailable` is raised also when a durable write was made but is not surely on disk, or when the answer was
-        lost twice: the change may then be there, and the caller must not go on to its effect. Whoever looks next
+        lost twice: the change may then be there, and the caller must not go on to its effect. The next process to look
         finds the record as it is.
         """
         try:
@@ -97,7 +97,7 @@ class RedisRequests:
     async def _forgotten(self, requester: SlackUserId, ids: Sequence[RequestId]) -> bool:
         """Take out of the index what is open no more, as when its record is lost; returns whether there was any.
 
-        The index is in the clear: another person's request, which somebody put there, takes no room, and is not shown.
+        The index is in the clear: another person's request, which someone put there, takes no room, and is not shown.
         What does not open may be open all the same, as what a newer version wrote.
         """
         found = await self._each(ids)
@@ -139,7 +139,7 @@ class RedisRequests:
         key = self._keys.requests_of(requester)
         with translated():
             found: list[bytes] = await self._healer.read(key, "zset", lambda: self._redis.zrevrange(key, 0, limit - 1))
-        # The index is in the clear: whoever can write to Redis could put another person's request there.
+        # The index is in the clear: anyone who can write to Redis could put another person's request there.
         return [one for one in await self._many(found) if one.value.ask.requester.slack == requester]
 
     async def pending(self, limit: int) -> Sequence[Stored[Request]]:
@@ -402,7 +402,7 @@ def _not_failed(answer: object) -> Sequence[bytes | None]:
 def _after(was: int, change: Change) -> int:
     """The revision that follows. An audit line takes it to the next multiple of `LEAP`.
 
-    So it is newer than all that changes without a line have led to from where it began: somebody may have kept those,
+    So it is newer than all that changes without a line have led to from where it began: someone may have kept those,
     and put an older record back, before this line was written.
     """
     return (was // LEAP + 1) * LEAP if was and change.events else was + 1

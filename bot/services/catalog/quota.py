@@ -18,7 +18,7 @@ from bot.domain.requests import Ask
 from bot.services.ports.cloud import Cloud
 
 PATIENCE = 8.0
-"""Seconds for all of Confluent's answers: somebody looks at a page that says "Checking"."""
+"""Seconds for all of Confluent's answers: someone looks at a page that says "Checking"."""
 UNCHECKED = (
     "Latchkey couldn't check whether Confluent's limits leave room for this key. "
     "If they don't, Latchkey tells you after the approval, and no key is created."

@@ -23,7 +23,7 @@ MOST_HALVES = 20
 NOT_IN_SLACK = "No one in this Slack workspace has this Confluent user's email address."
 NO_LINE = "Only people listed under `people:` in the policy can approve, and this person isn't listed."
 _ANYBODY = Principal("?")
-"""No real principal: weighs what a binding gives to somebody who does not own the key."""
+"""No real principal: weighs what a binding gives to someone who does not own the key."""
 _NAMED = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
 
 
@@ -31,7 +31,7 @@ _NAMED = frozenset({"environment", "service-account"} | {kind.row.element for ki
 class Someone:
     """A person; `refusal` says why Latchkey would not deal with them ("" when it would).
 
-    Whoever is refused may have a stand-in for an id: `?`, and what was looked for.
+    A refused person may have a stand-in for an id: `?`, and what was looked for.
     """
 
     person: Person
@@ -50,7 +50,7 @@ class Someone:
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """Somebody else's authority over the key. `someone.refusal` says what keeps this person from using it."""
+    """Someone else's authority over the key. `someone.refusal` says what keeps this person from using it."""
 
     someone: Someone
     basis: Binding
@@ -69,7 +69,7 @@ class Approver:
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """Somebody whom the policy gives roles, and by which Slack id it names them."""
+    """Someone whom the policy gives roles, and by which Slack id it names them."""
 
     someone: Someone
     roles: dict[Binding, str] = field(default_factory=dict[Binding, str])
@@ -239,7 +239,7 @@ class Approvers:
                 yield _approver(each.someone, roles, each.roles)
 
     def _holding(self, holder: Principal, bindings: Sequence[Binding], organization: str) -> HeldRoles:
-        """Somebody of whom only these bindings are known."""
+        """Someone of whom only these bindings are known."""
         person = Person(SlackUserId(f"?{holder}"), self.tenant.team, "", "", holder)
         return HeldRoles(person, tuple(bindings), organization, self.policy.table)
 

@@ -26,7 +26,7 @@ MOST_REREADS = 60
 """How often a minute one person is spared a refusal from the cache: each time takes several calls."""
 ORGANIZATION_KEPT = timedelta(days=1)
 OWN_KEPT = timedelta(minutes=10)
-"""Whoever runs Latchkey may give it another account, and that one is protected soon."""
+"""Anyone who runs Latchkey may give it another account, and that one is protected soon."""
 ELSEWHERE = "Your Slack account belongs to another workspace. Only members of this workspace can use Latchkey."
 
 
@@ -39,7 +39,7 @@ class Tenant:
 
 
 def belongs(tenant: Tenant, team: str, enterprise: str = "", teams: Collection[str] = ()) -> bool | None:
-    """Whether somebody is a member of our workspace; None where what Slack says of them leaves it open.
+    """Whether someone is a member of our workspace; None where what Slack says of them leaves it open.
 
     `team` is their own `team_id`: a workspace, or the organization (`E…`). In a Grid it names any one of a person's
     workspaces, wherever they click, and may be missing. `enterprise` and `teams` are their organization and all of
@@ -67,7 +67,7 @@ def seat(tenant: Tenant, claimed: TeamId) -> TeamId:
 
 
 def admitted(profile: Profile | None, tenant: Tenant) -> Profile:
-    """Somebody whom Latchkey deals with, as a member of our workspace. Raises `Refused` for everybody else."""
+    """Someone whom Latchkey deals with, as a member of our workspace. Raises `Refused` for everybody else."""
     if profile is None:
         raise Refused("Slack doesn't show your account to Latchkey.")
     if not belongs(tenant, profile.team, profile.enterprise, profile.teams):

@@ -126,7 +126,7 @@ class Explainer:
         )
 
     async def _held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
-        """What somebody holds, and whom the policy names where it gives a role."""
+        """What someone holds, and whom the policy names where it gives a role."""
         person, organization = someone.person, await self.cloud.organization()
         bindings = await self.cloud.role_bindings(person.principal) if someone.principal else ()
         via: dict[Binding, str] = {}

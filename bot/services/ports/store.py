@@ -116,11 +116,11 @@ class Agenda(Protocol):
         ...
 
     async def renew(self, leases: Sequence[Lease], now: datetime, lease: timedelta) -> Sequence[Lease]:
-        """The same leases, from now on, without those that were settled or that somebody else took."""
+        """The same leases, from now on, without those that were settled or that someone else took."""
         ...
 
     async def settle(self, lease: Lease, due: datetime | None) -> None:
-        """End a lease: due again at `due`, or never. Does nothing when somebody rescheduled the item meanwhile."""
+        """End a lease: due again at `due`, or never. Does nothing when someone rescheduled the item meanwhile."""
 
     async def put(self, item: Item, due: datetime) -> None:
         """Make an item due at `due`, unless it is due earlier already."""
@@ -157,7 +157,7 @@ class Drafts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A message that shows a request. `digest` says what it shows; `broken` why nobody can change it any more."""
+    """A message that shows a request. `digest` says what it shows; `broken` why nobody can change it anymore."""
 
     surface: Surface
     channel: str
@@ -190,13 +190,13 @@ class Reviewed:
 
 
 class Keeps(Protocol):
-    """What came of the review: which keys somebody keeps, and the messages that asked."""
+    """What came of the review: which keys someone keeps, and the messages that asked."""
 
     async def keep(self, kept: Attestation) -> None:
         """Remember until `kept.until` that a key stays; the last word counts."""
 
     async def kept(self, keys: Sequence[KeyId]) -> Mapping[KeyId, Attestation]:
-        """Those of these keys that somebody keeps now."""
+        """Those of these keys that someone keeps now."""
         ...
 
     async def reviewed(self, owner: Principal) -> Reviewed | None:
