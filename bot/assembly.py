@@ -132,7 +132,17 @@ def compose(ports: Ports) -> Services:
     key_views = KeyViews(directory, catalog, cloud, requests, clock)
     key_lists = KeyLists(key_views, catalog, cloud, requests)
     homes = Homes(
-        key_views, catalog, cloud, requests, clock, ports.visitors, ports.agenda, candidates, ports.show_home, bell.ring
+        key_views,
+        catalog,
+        cloud,
+        requests,
+        clock,
+        ports.visitors,
+        ports.agenda,
+        cache,
+        candidates,
+        ports.show_home,
+        bell.ring,
     )
 
     validator = Validator(directory, catalog, cloud)
@@ -168,7 +178,9 @@ def compose(ports: Ports) -> Services:
 
     publisher = Publisher(ports.posts, ports.notifier, clock)
     rows = table(decisions, forms, delivery, key_requests, reviews.keep)
-    dispatcher = Dispatcher(rows, transitions, ports.notifier, publisher, ports.inbox, cache, ports.click_ended)
+    dispatcher = Dispatcher(
+        rows, transitions, ports.notifier, publisher, ports.inbox, cache, homes.say, ports.click_ended
+    )
 
     async def moved(request: Request) -> None:
         await homes.changed(request)

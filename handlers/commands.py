@@ -1,6 +1,6 @@
-"""`/apikey` and what its words do."""
+"""`/apikey` and what its words do; on Home, the buttons of the same name open a modal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -12,11 +12,14 @@ from bot.slack.blocks.text import Block
 from bot.slack.messages import answers
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
+from bot.slack.views import key as key_pages
+from bot.slack.views import pages
 from handlers import create, keys
 from handlers.context import ListenerContext
 
 _VERBS = {ids.HELP: "help", ids.HELP_REQUESTS: "requests", ids.HELP_WHOAMI: "whoami"}
 """What the buttons stand for."""
+_TITLES: Mapping[str, str] = {"help": "Latchkey", "requests": "Requests", "whoami": "Who am I"}
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
@@ -27,7 +30,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         command = read.command(body)
         match command.verb:
             case "" | "help":
-                await ack(**_shown(answers.help_blocks(), "Latchkey makes Confluent Cloud API keys"))
+                await ack(**_shown(answers.help_blocks(), "Latchkey creates Confluent Cloud API keys"))
             case "create":
                 await context.begin(ack, command, "open the form", create.of_command(context, command))
             case "requests" | "whoami":
@@ -40,24 +43,38 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.any_of(*_VERBS))
     async def help_button(ack: AsyncAck, body: Body) -> None:
         opening, verb = read.opening(body), _VERBS[body["actions"][0]["action_id"]]
-        await context.begin(ack, opening, verb, _answer(context, opening, verb))
+        answer = _open if opening.is_home else _answer
+        await context.begin(ack, opening, verb, answer(context, opening, verb))
 
 
 async def _answer(context: ListenerContext, asked: Opening, verb: str) -> None:
+    await context.replies.send(asked.by, asked.reply, _TITLES[verb], await _blocks(context, asked, verb))
+
+
+async def _open(context: ListenerContext, asked: Opening, verb: str) -> None:
+    """The same in a modal: a message would go to another tab than the one that its reader looks at."""
+    view = await context.open(asked.trigger, key_pages.loading(_TITLES[verb]))
+
+    async def loaded() -> Block:
+        return pages.info(_TITLES[verb], await _blocks(context, asked, verb))
+
+    await context.fill(view, loaded)
+
+
+async def _blocks(context: ListenerContext, asked: Opening, verb: str) -> list[Block]:
     match verb:
         case "help":
-            title, blocks = "Latchkey", answers.help_blocks()
+            return answers.help_blocks(with_buttons=not asked.is_home)
         case "whoami":
             held_roles = await context.key_views.reader(asked.by, asked.team)
-            title, blocks = "Who you are", answers.whoami_blocks(held_roles, await context.catalogs.names())
+            return answers.whoami_blocks(held_roles, await context.catalogs.names())
         case _:
             mine = [stored.value for stored in await context.requests.of_requester(asked.by, answers.LOOKED_AT)]
-            title, blocks = "Requests", answers.requests_blocks(mine, *await _waiting(context, asked))
-    await context.replies.send(asked.by, asked.reply, title, blocks)
+            return answers.requests_blocks(mine, *await _waiting(context, asked), in_message=not asked.is_home)
 
 
 async def _waiting(context: ListenerContext, asked: Opening) -> tuple[Sequence[Request], str]:
-    """What waits for this person's decision; or why that cannot be told, which must not hide their own requests."""
+    """What waits for this person's approval; or why that can't be told, which must not hide their own requests."""
     try:
         return await waiting_for(context.requests, await context.key_views.reader(asked.by, asked.team))
     except LatchkeyError as error:

@@ -110,7 +110,7 @@ class ListenerContext:
             await self.receive(body, deed)
         except LatchkeyError as error:
             opening = read.opening(body)
-            self.start(self._complain(opening, error), "complain", opening.by, opening.reply)
+            self.start(self.answer(opening, "Not done", tell(error)), "complain", opening.by, opening.reply)
         await ack()
 
     async def submit(self, ack: AsyncAck, body: Body, deed: Deed, then: Block, *, field: str = "") -> None:
@@ -223,12 +223,13 @@ class ListenerContext:
         except Unavailable:
             return  # the review page asks again, and says so
 
-    async def _complain(self, opening: Opening, error: LatchkeyError) -> None:
-        if opening.view is not None:
-            page = pages.page(TextPage("Not done", tell(error)))
-            await call(self.replies.client, "views.push", {"trigger_id": opening.trigger, "view": page})
-        else:
-            await self.replies.send(opening.by, opening.reply, tell(error))
+    async def answer(self, opening: Opening, title: str, text: str) -> None:
+        """Answer a click with a sentence: above the modal or the Home it was on, else in a message for its reader."""
+        if opening.view is None:
+            await self.replies.send(opening.by, opening.reply, text)
+            return
+        method = "views.open" if opening.is_home else "views.push"
+        await self._opened(method, opening.trigger, pages.page(TextPage(title, text)))
 
 
 _STORE_AWAY = (

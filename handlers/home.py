@@ -1,4 +1,4 @@
-"""App Home, and everything that nobody else listens to: no click stays without an answer."""
+"""App Home, and everything that no other listener takes: each click gets an answer."""
 
 import re
 
@@ -33,8 +33,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     @app.shortcut(re.compile(".*"))
     async def unknown_button(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        job = context.replies.send(opening.by, opening.reply, _NO_LONGER)
-        await context.begin(ack, opening, "unknown button", job)
+        await context.begin(ack, opening, "unknown button", context.answer(opening, "Not done", _NO_LONGER))
 
     @app.view(re.compile(".*"))
     async def unknown_view(ack: AsyncAck) -> None:

@@ -39,13 +39,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class ReplyTo:
-    """Where an answer goes: the click's own response_url, an open modal, or else an ephemeral message or a DM."""
+    """Where an answer goes: the click's response_url, an open modal, Home, or else an ephemeral message or a DM."""
 
     response_url: Secret | None = None
     channel: str | None = None
     view: str | None = None
     waiting: str = ""
     """Names the page that answered the submit of `view`, which what comes of it has to follow; "" for a button."""
+    home: str = field(default="", repr=False)
+    """The trigger of a click on Home, good for one modal within three seconds; "" for a click anywhere else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,8 @@ class Dispatcher:
     publisher: Publisher
     inbox: Inbox
     cache: Cache
+    on_home: Callable[[SlackUserId, str], Awaitable[None]]
+    """Draws a person's Home anew, with this sentence on it."""
     ended: Callable[[str, str], None] = lambda _deed, _outcome: None
     """Told of every click that was tried: what was to be done, and whether it is `done`, `refused`, `retried` later or
     `failed`."""
@@ -207,15 +209,28 @@ class Dispatcher:
         return None
 
     async def _reply(self, click: Click, page: Page) -> None:
+        if click.reply.home and isinstance(page, TextPage) and not click.tries:
+            await self._answer_on_home(click, page)
+            return
         if click.reply.view is not None:
             await self.notifier.show_page(click.reply.view, _drawn(page, click), click.reply.waiting)
             if not click.tries:
                 return
-        # The person who was told to wait may have closed the modal.
+        # The person who was told to wait may have closed the modal, or left Home.
         if isinstance(page, TextPage):
             await self.notifier.say(click.by, click.reply, page.text)
         elif click.reply.view is not None:
             await self.notifier.say(click.by, click.reply, _NEEDS_YOU)
+
+    async def _answer_on_home(self, click: Click, page: TextPage) -> None:
+        """A result stands on Home. Anything else opens as a modal, or stands on Home once its trigger is too old."""
+        is_result = any(row.command is type(click.deed) and row.title == page.title for row in self.rows)
+        said = page.text
+        if not is_result:
+            with suppress(Undeliverable):
+                await self.notifier.open_page(click.reply.home, page)
+                said = ""
+        await self.on_home(click.by, said)
 
     async def _answer(self, click: Click) -> Page | None:
         if isinstance(click.deed, commands.Anyway):

@@ -124,6 +124,13 @@ class KeyView:
         return earliest(planned, self.key.expires_at)
 
     @property
+    def left(self) -> timedelta | None:
+        """How long it has left; None where it never ends, or Confluent does not say when it was created."""
+        if self.ends_at is None or self.age is None or self.key.created_at is None:
+            return None
+        return self.ends_at - (self.key.created_at + self.age)
+
+    @property
     def ends_at_confluent(self) -> bool:
         """Whether Confluent ends it no later than Latchkey would: then nothing can make it last longer."""
         return self.ends_at is not None and self.ends_at == self.key.expires_at

@@ -34,9 +34,9 @@ async def test_a_flood_of_requests_for_others_is_not_called_nothing(tmp_path: Pa
         await _flood(it, LOOKED_AT)
 
         await it.erin.command("/apikey requests")
-        await it.erin.see("Later ones may be: look at the cards in the approvals channel.")
+        await it.erin.see("Later ones may be. See the approvals channel.")
 
-        assert "Nothing waits for you." not in str(it.erin.ephemerals)
+        assert "Nothing to review." not in str(it.erin.ephemerals)
 
 
 async def test_nobody_gets_a_key_of_the_account_of_latchkey_itself(tmp_path: Path) -> None:

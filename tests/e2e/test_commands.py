@@ -6,6 +6,7 @@ import pytest
 
 from sandbox.cast import APPROVALS_CHANNEL
 from tests.support.play import Play, play
+from tests.support.wishes import posted, words_of
 
 NBSP = "\u00a0"
 
@@ -42,12 +43,10 @@ async def test_whoami_names_the_confluent_user_and_what_each_role_lets_approve(t
     async with play(tmp_path) as it:
         await it.erin.command("/apikey WhoAmI", channel=APPROVALS_CHANNEL)
         await it.erin.see("u-erin01")
-        await it.erin.see(
-            "EnvironmentAdmin of dev (env-dev001): you can approve what others ask for (Kafka, Schema Registry, "
-        )
+        await it.erin.see("EnvironmentAdmin on dev: you can approve other people’s requests (Kafka, Schema Registry, ")
 
         await it.dana.command("/apikey whoami")
-        await it.dana.see("DeveloperWrite of dev (env-dev001) / orders-dev (lkc-dev001)")
+        await it.dana.see("DeveloperWrite on topic orders-* in orders-dev (dev): your own keys only, no approvals")
         assert not it.dana.sees("you can approve")
 
 
@@ -110,12 +109,12 @@ async def test_home_has_the_help_and_its_buttons_answer(tmp_path: Path) -> None:
         await it.dana.open_home()
         await it.dana.wait_for(lambda: it.dana.home, "Home")
 
-        await it.dana.click("Who am I", place="home")
-        await it.dana.see("u-dana01")
-        await it.dana.click("My requests", place="home")
-        await it.dana.see("Waiting for your decision")
-        await it.dana.click("Create API key", place="home")
-        await it.dana.wait_for(lambda: it.dana.modal, "the form")
+        before = words_of(*posted(it, it.dana.dm), *it.dana.ephemerals)
+        for button, words in (("Who am I", "u-dana01"), ("Help", "/apikey whoami"), ("Create API key", "Review")):
+            await it.dana.click(button, place="home")
+            await it.dana.wait_for(lambda words=words: words in str(it.dana.modal), words)  # type: ignore[misc]
+            await it.dana.close()
+        assert words_of(*posted(it, it.dana.dm), *it.dana.ephemerals) == before, "nothing was said under another tab"
         assert it.dana.notices == []
 
 

@@ -89,7 +89,7 @@ async def test_reminders_go_at_growing_intervals_to_those_who_can_decide_and_hav
             await later(it, hours=hours - 1 if so_far == 1 else 5)
             sami.reload()
             await sami.command("/apikey requests")
-            await sami.see("Waiting for your decision")
+            await sami.see("Waiting for your approval")
             await later(it, hours=1)
             await told(it, U0ERIN=1, U0OLGA=so_far + 1, U0RAVI=so_far + 1, U0SAMI=so_far, U0INES=so_far)
             assert gap(it, olga) >= timedelta(hours=hours)

@@ -189,6 +189,12 @@ def in_modal(body: Mapping[str, Any], callback: str = "page", metadata: str = ""
     return {**{name: value for name, value in body.items() if name not in {"channel", "container"}}, "view": view}
 
 
+def on_home(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The same on Home."""
+    view = {"id": "V1", "hash": "h1", "type": "home", "blocks": []}
+    return {**{name: value for name, value in body.items() if name not in {"channel", "container"}}, "view": view}
+
+
 def text(value: str) -> dict[str, Any]:
     """What somebody typed into a field of a form."""
     return {"form:text": {"type": "plain_text_input", "value": value}}

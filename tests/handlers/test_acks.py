@@ -1,5 +1,6 @@
 """Every event of Slack's is acknowledged once, at once, and by the listener that it is meant for."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,13 +24,14 @@ from bot.services.commands import (
     Keep,
     KeepFormer,
     Replace,
+    ReplyTo,
     Rotate,
     Saved,
     Send,
     Show,
 )
 from bot.slack.payloads import ids
-from tests.handlers.lobby import CHANNEL, Acks, Lobby, a_lobby, in_modal, pressed, submitted, typed_command
+from tests.handlers.lobby import CHANNEL, Acks, Lobby, a_lobby, in_modal, on_home, pressed, submitted, typed_command
 from tests.support import build
 from tests.support.build import DANA, ERIN
 
@@ -242,6 +244,35 @@ async def test_a_button_of_the_help_is_answered_to_its_reader_alone(action: str)
     (call,) = it.client.calls
     assert (call[0], call[1]["user"], call[1]["channel"]) == ("chat.postEphemeral", DANA.slack, CHANNEL)
     assert ANSWERED[action] in str(call[1])
+
+
+@pytest.mark.parametrize("action", ANSWERED)
+async def test_a_button_of_the_help_on_home_opens_a_modal_to_read(action: str) -> None:
+    async with a_lobby() as it:
+        await it.keep(build.ready())
+        assert await heard(it, "action", action, on_home(pressed(action))) == {}
+
+    assert [method for method, _ in it.client.calls] == ["views.open", "views.update"]
+    (page,) = it.views("views.update")
+    assert ANSWERED[action] in str(page)
+    assert "submit" not in page
+    assert not {ids.SHOW, *ANSWERED, ids.OPEN_FORM} & set(re.findall(r"[a-z]+:[a-z]+", str(page)))
+
+
+async def test_a_click_on_home_keeps_what_opens_a_modal_for_its_answer() -> None:
+    async with a_lobby() as it:
+        await heard(it, "action", ids.APPROVE, on_home(pressed(ids.APPROVE, "R1", ERIN)))
+        (click,) = await it.clicks()
+
+    assert (click.reply, "T1" in repr(click)) == (ReplyTo(home="T1"), False)
+
+
+async def test_a_click_on_home_that_cannot_be_stored_is_answered_in_a_modal() -> None:
+    async with a_lobby() as it:
+        it.close_the_store()
+        await heard(it, "action", ids.APPROVE, on_home(pressed(ids.APPROVE, "R1", ERIN)))
+
+    assert [method for method, _ in it.client.calls] == ["views.open"]
 
 
 async def test_a_choice_of_a_client_configuration_is_answered() -> None:

@@ -10,7 +10,7 @@ import pytest
 from fakeredis import FakeAsyncRedis
 
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, NotFound, Refused, Unavailable, Undeliverable
-from bot.domain.keys import KeyId, RequestId
+from bot.domain.keys import KeyId, RequestId, SlackUserId
 from bot.services.commands import (
     Act,
     Anyway,
@@ -64,6 +64,11 @@ class Slack(FakeSlack):
             raise self.wrong
         self.pages.append(page)
 
+    async def open_page(self, trigger: str, page: Page) -> None:
+        if self.wrong:
+            raise self.wrong
+        self.opened.append((trigger, page))
+
 
 @dataclass(slots=True)
 class Service:
@@ -92,6 +97,8 @@ class Office:
     clock: TestClock
     slack: Slack
     service: Service
+    homes: list[tuple[SlackUserId, str]] = field(default_factory=list[tuple[SlackUserId, str]])
+    """Whose Home was drawn again, with which answer on it."""
 
     async def answer(self, deed: Any, **fields: Any) -> list[Page]:
         """Somebody clicks in a modal; returns the pages that were shown for it."""
@@ -103,7 +110,10 @@ class Office:
     def dispatcher(self, *rows: Route[Any]) -> Dispatcher:
         transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
         publisher = Publisher(self.store.posts, self.slack, self.clock)
-        return Dispatcher(rows, transitions, self.slack, publisher, self.store.inbox, self.store.cache)
+        return Dispatcher(rows, transitions, self.slack, publisher, self.store.inbox, self.store.cache, self.home)
+
+    async def home(self, user: SlackUserId, said: str) -> None:
+        self.homes.append((user, said))
 
 
 @pytest.fixture
@@ -146,6 +156,45 @@ def test_whoever_answers_with_a_sentence_has_a_title_for_it() -> None:
 
 async def test_a_sentence_is_shown_under_the_title_of_its_row(office: Office) -> None:
     assert await office.answer(APPROVE) == [TextPage("Done", "It is done.")]
+
+
+AT_HOME = ReplyTo(home="T1")
+
+
+async def test_a_result_of_a_click_on_home_stands_on_home(office: Office) -> None:
+    row = Route(Approve, office.service.run, "Approved")
+    await office.dispatcher(row).carry_out(build.a_click(APPROVE, at=office.clock(), reply=AT_HOME))
+
+    assert office.homes == [(build.a_click(APPROVE).by, "It is done.")]
+    assert (office.slack.opened, office.slack.said, office.slack.pages) == ([], [], [])
+
+
+async def test_a_refusal_of_a_click_on_home_is_a_modal_and_home_is_drawn_again(office: Office) -> None:
+    office.service.fails = [Refused("You may not.")]
+    row = Route(Approve, office.service.run, "Approved")
+    await office.dispatcher(row).carry_out(build.a_click(APPROVE, at=office.clock(), reply=AT_HOME))
+
+    assert office.slack.opened == [("T1", TextPage("Not done", "You may not."))]
+    assert [said for _, said in office.homes] == [""]
+    assert office.slack.said == []
+
+
+async def test_a_refusal_that_comes_too_late_for_a_modal_stands_on_home(office: Office) -> None:
+    office.service.fails = [Refused("You may not.")]
+    office.slack.wrong = Undeliverable("expired_trigger_id", lasting=True)
+    row = Route(Approve, office.service.run, "Approved")
+    await office.dispatcher(row).carry_out(build.a_click(APPROVE, at=office.clock(), reply=AT_HOME))
+
+    assert [said for _, said in office.homes] == ["You may not."]
+    assert office.slack.said == []
+
+
+async def test_who_was_told_on_home_to_wait_reads_the_end_in_a_message(office: Office) -> None:
+    click = build.a_click(APPROVE, at=office.clock(), reply=AT_HOME, tries=1)
+    await office.dispatcher(Route(Approve, office.service.run, "Approved")).carry_out(click)
+
+    assert office.slack.said == [(click.by, "It is done.")]
+    assert office.homes == []
 
 
 async def test_a_page_is_shown_as_it_is_and_nothing_where_there_is_nothing_to_say(office: Office) -> None:

@@ -14,6 +14,7 @@ from bot.services.pages import KeyPage, KeyView
 from bot.slack.blocks.text import Block
 from bot.slack.messages import answers, card
 from bot.slack.messages import key as key_messages
+from bot.slack.messages.state import state
 from bot.slack.payloads import ids, read
 from bot.slack.views import home
 from bot.slack.views import key as key_pages
@@ -123,13 +124,33 @@ def test_the_page_of_a_key_says_where_its_secret_is_to_whoever_asked_for_it_alon
 
 
 def test_home_begins_with_what_waits_for_its_reader() -> None:
-    idle, busy = home.home(HomePage()), home.home(HomePage(waiting=[build.pending()]))
+    for page in (HomePage(), HomePage(waiting=[build.pending()])):
+        said = words(home.home(page)["blocks"])
+        headings = [said.index(each) for each in ("Waiting for your approval", "Your API keys", "Your requests")]
+        assert headings == sorted(headings)
 
-    for page, first in ((idle, "Your API keys"), (busy, "Waiting for your decision")):
-        said = words(page["blocks"])
-        headings = [said.index(each) for each in ("Your API keys", "Waiting for your decision", "Your requests")]
-        assert said.index(first) == min(headings)
-        assert max(headings) == headings[-1]
+
+def test_home_says_first_that_a_secret_waits_and_where_it_is_shown() -> None:
+    said = words(home.home(HomePage(requests=[build.states()["shown"], build.states()["ready"]]))["blocks"])
+
+    assert said.count("🔑 Secret waiting: ") == 1
+    assert said.index("Select Show secret in Messages") < said.index("Waiting for your approval")
+
+
+def test_home_says_of_each_request_its_state_in_a_sign_and_a_word() -> None:
+    for request in build.states().values():
+        said = words(home.home(HomePage(requests=[request]))["blocks"])
+        assert f"{state(request)}  {request.ask.name}" in said
+
+
+def test_home_of_a_person_who_cannot_use_latchkey_has_no_button_that_refuses() -> None:
+    view = KeyView(build.a_key(), build.ACCOUNT, "orders-service", build.CLUSTER, build.states()["shown"])
+    shut = HomePage([view], requests=[build.pending(), build.states()["denied"]], shut="Guests can't.")
+    blocks = home.home(shut)["blocks"]
+
+    assert buttons(blocks) == ["Cancel request"]  # which its requester can always do
+    assert "Guests can't." in words(blocks)
+    assert buttons(home.home(replace(shut, keys=(), requests=()))["blocks"]) == []
 
 
 def test_whether_a_key_works_is_said_above_the_button_that_shows_its_secret() -> None:

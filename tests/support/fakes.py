@@ -260,6 +260,8 @@ class FakeSlack:
     """By channel and ts: every version of the message, oldest first."""
     said: list[tuple[SlackUserId, str]] = field(default_factory=list[tuple[SlackUserId, str]])
     pages: list[Page] = field(default_factory=list[Page])
+    opened: list[tuple[str, Page]] = field(default_factory=list[tuple[str, Page]])
+    """By the trigger that opened it."""
     handed: list[tuple[ReplyTo, Handover]] = field(default_factory=list[tuple[ReplyTo, Handover]])
     cleared: list[ReplyTo] = field(default_factory=list[ReplyTo])
     digested: list[tuple[str, Digest]] = field(default_factory=list[tuple[str, Digest]])
@@ -307,6 +309,9 @@ class FakeSlack:
 
     async def show_page(self, view: str, page: Page, waiting: str = "") -> None:
         self.pages.append(page)
+
+    async def open_page(self, trigger: str, page: Page) -> None:
+        self.opened.append((trigger, page))
 
     async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
         self.handed.append((reply, handover))

@@ -1,7 +1,7 @@
-"""App Home: what somebody has, asked for, and may decide; drawn on each visit, and again when something changes.
+"""App Home: what waits for a person, their keys and requests; drawn on each visit, and again when something changes.
 
-Slack keeps what was published for ever, and tells nobody who looks at it: so Home is drawn again for those who opened
-it within the last day. Whoever opens it later gets it drawn then.
+Slack keeps the view that was published last, and does not say who looks at it. So a change draws Home again for
+everyone who opened it within the last day; the next visit draws it for everyone else.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from bot.services.catalog.cache import CatalogCache
 from bot.services.pages import KeyView
 from bot.services.people.candidates import Candidates
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Agenda, Clock, Requests
+from bot.services.ports.store import Agenda, Cache, Clock, Requests
 
 RECENT = timedelta(days=1)
 """How long after a visit Home is kept up to date."""
 LOOKED_AT = 50
-"""How many of somebody's requests, and of those that wait, one drawing looks through."""
+"""How many of a person's requests, and of those that wait, one drawing looks through."""
 KEYS = 10
 AT_ONCE = 4
 """How many owners' keys are read at the same time."""
@@ -35,33 +35,35 @@ KNOWN_WITHIN = 5.0
 """Seconds to find out who could decide: the request itself, whose next step may be due, waits for it."""
 REDRAW = timedelta(seconds=30)
 """When to draw again what could not be drawn."""
+SAID_FOR = timedelta(minutes=1)
+"""How long the answer to a click stays on Home, however often Home is drawn again meanwhile."""
 HasKey: TypeAlias = Ready | Revealing | Living
 Drawn: TypeAlias = Callable[[SlackUserId, "HomePage"], Awaitable[None]]
 log = logging.getLogger("latchkey.homes")
 NOT_ALL = (
-    f"Many requests wait, and the oldest {LOOKED_AT} are not for you to decide. Later ones may be: "
-    "look at the cards in the approvals channel."
+    f"Many requests are waiting, and the oldest {LOOKED_AT} aren't yours to approve. Later ones may be. "
+    "See the approvals channel."
 )
 PERHAPS_MORE = (
-    f"Many requests wait, and only the oldest {LOOKED_AT} were looked at. Later ones may be for you to decide, too: "
-    "look at the cards in the approvals channel."
+    f"Many requests are waiting, and only the oldest {LOOKED_AT} were checked. Later ones may be yours to approve, "
+    "too. See the approvals channel."
 )
 
 
 class Visitors(Protocol):
-    """Who opened Home lately. May raise `Unavailable`."""
+    """The people who opened Home lately. May raise `Unavailable`."""
 
     async def came(self, user: SlackUserId, at: datetime) -> None:
-        """Somebody opened Home."""
+        """Note a visit."""
 
     async def since(self, moment: datetime) -> frozenset[SlackUserId]:
-        """Everybody who opened it at this moment or later."""
+        """Everyone who opened it at this moment or later."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """What Home shows. `notes` are sentences (mrkdwn) about what could not be read, or why there can be nothing."""
+    """What Home shows. `notes` are sentences (mrkdwn) about what could not be read."""
 
     keys: Sequence[KeyView] = ()
     more_keys: int = 0
@@ -69,8 +71,12 @@ class HomePage:
     requests: Sequence[Request] = ()
     waiting: Sequence[Request] = ()
     trouble: str = ""
-    """Why what waits for this person cannot be told."""
+    """What to say where the list of what waits is missing or not complete."""
     notes: tuple[str, ...] = ()
+    shut: str = ""
+    """Why this person cannot use Latchkey, and what to do; "" for everyone who can."""
+    said: str = ""
+    """The answer to this person's last click here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class Homes:
     clock: Clock
     visitors: Visitors
     agenda: Agenda
+    cache: Cache
     candidates: Candidates
     show: Drawn
     wake: Callable[[], None]
@@ -91,7 +98,7 @@ class Homes:
     """Whose Home is being drawn for a visit, by this process."""
 
     async def visited(self, user: SlackUserId) -> None:
-        """Somebody opens Home: draw it, and keep it up to date from now on."""
+        """Draw Home for a person who opens it, and keep it up to date from now on."""
         try:
             await self.visitors.came(user, self.clock())
         except Unavailable as error:
@@ -106,8 +113,16 @@ class Homes:
         finally:
             self.drawing.discard(user)
 
+    async def say(self, user: SlackUserId, text: str) -> None:
+        """Have Home drawn again with the answer to a click on it; "" is no answer. May raise `Unavailable`."""
+        now = self.clock()
+        if text:
+            await self.cache.put(_answer(user), text, str, now=now, keep=SAID_FOR)
+        await self.agenda.put(Item(ItemKind.HOME, user), now)
+        self.wake()
+
     async def publish(self, user: SlackUserId) -> None:
-        """Draw somebody's Home. What cannot be read is said on it. Raises what Slack raises."""
+        """Draw a person's Home. What cannot be read is said on it. Raises what Slack raises."""
         await self.show(user, await self.page(user))
 
     async def errand(self, item: Item) -> datetime | None:
@@ -120,12 +135,12 @@ class Homes:
         except Unavailable:
             return now + REDRAW
         except Undeliverable as error:
-            # Such as somebody who left: their next visit, if there is one, draws it anew.
+            # Such as a person who left: their next visit, if there is one, draws it anew.
             log.info("a Home is not drawn", extra={"why": error.reason})
         return None
 
     async def changed(self, request: Request) -> None:
-        """A request moved: have it drawn again for all whose Home shows it, or should by now. Never raises."""
+        """Have Home drawn again for everyone whose Home shows this request, or should now. Never raises."""
         now, ask = self.clock(), request.ask
         try:
             recent = await self.visitors.since(now - RECENT)
@@ -145,15 +160,18 @@ class Homes:
         try:
             stored = await self.requests.of_requester(user, LOOKED_AT)
             mine = [each.value for each in stored]
+            said = await self.cache.get(_answer(user), str)
         except Unavailable as error:
             return HomePage(notes=(error.tell,))
-        page = HomePage(requests=mine)
+        page = HomePage(requests=mine, said=said[0] if said else "")
         try:
             held_roles = await self.key_views.visitor(user)
+        except Refused as error:
+            # Earlier requests and keys are shown all the same: they may need care just now.
+            return replace(self._with_keys(page, _made(mine), {}), shut=error.tell)
         except LatchkeyError as error:
-            # What was asked for before shows all the same: it may need care just then.
-            note = error.tell if isinstance(error, Refused) else f"{error.tell} {_PARTLY}"
-            return replace(self._with_keys(page, _made(mine), {}), notes=(note,), trouble=_NOT_TOLD)
+            note = f"{error.tell} {_PARTLY}"
+            return replace(self._with_keys(page, _made(mine), {}), notes=(note,), trouble=_NOT_LOADED)
         own, note = await self._own_keys(held_roles)
         waiting, trouble = await waiting_for(self.requests, held_roles)
         made = await self._not_gone(_made(mine), {} if note else {held_roles.person.principal: own.keys()})
@@ -173,14 +191,14 @@ class Homes:
             views = [await self.key_views.view_of(each, held_roles, catalog) for each in keys]
         except LatchkeyError as error:
             return {}, f"{error.tell} {_PARTLY}"
-        note = "Some of your keys cannot be read and are left out here." if left_out else ""
+        note = "Some of your keys can't be read, so they aren't listed here." if left_out else ""
         return {view.key.id: view for view in views if view is not None}, note
 
     async def _not_gone(self, made: Sequence[HasKey], read: Mapping[str, Collection[KeyId]]) -> Sequence[HasKey]:
-        """Those whose key is there: Confluent tells nobody of one that is deleted in its Console.
+        """The requests whose key still exists: Confluent reports none that is deleted in its Console.
 
-        `read` has the keys of some owners. Where those of others cannot be read, a key counts as there; so does one
-        that was made just now, which a list may not have yet.
+        `read` has the keys of some owners. Where those of others cannot be read, a key counts as existing; so does
+        one that was created just now, which a list may not have yet.
         """
         owners = sorted({each.key.owner for each in made if each.key.owner} - read.keys())
         there = dict(read)
@@ -195,7 +213,7 @@ class Homes:
         gone = [each for each in made if isinstance(each, Living) and not _is_there(each, there)]
         if gone and not await self._sees_all():
             return made
-        for each in gone:  # its requester is told, once somebody has made sure of it
+        for each in gone:  # its requester is told, once that is certain
             await self.agenda.put(Item(ItemKind.GONE, each.ask.id), self.clock())
         return [each for each in made if each not in gone]
 
@@ -208,7 +226,7 @@ class Homes:
         return True
 
     def _recorded(self, made: HasKey) -> KeyView:
-        """A key as its request has it: nobody has to be asked for that."""
+        """A key as its request has it, without a call to Confluent."""
         key, owner, clock = made.key, made.ask.owner, self.clock
         return KeyView(
             key=replace(key, description=Marker.without(key.description)),
@@ -221,7 +239,7 @@ class Homes:
         )
 
     async def _deciders(self, request: Request, recent: frozenset[SlackUserId]) -> frozenset[SlackUserId]:
-        """Those of the recent visitors who could decide about it; all of them, where that is not known of everybody."""
+        """The recent visitors who could decide about it; all of them, where that is not known of everyone."""
         target = Target(request.ask.owner, request.ask.resource)
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
@@ -233,12 +251,17 @@ class Homes:
 
 
 async def waiting_for(requests: Requests, held_roles: HeldRoles) -> tuple[Sequence[Request], str]:
-    """What waits for this person's decision, oldest first; and what to say when there may be more."""
+    """The requests that wait for this person's approval, oldest first; and what to say when there may be more."""
     pending = [stored.value for stored in await requests.pending(LOOKED_AT)]
-    found = [request for request in pending if refusal(request.ask, held_roles) is None]
+    found = [each for each in pending if refusal(each.ask, held_roles) is None and not _has_approved(each, held_roles)]
     if len(pending) < LOOKED_AT:
         return found, ""
     return found, PERHAPS_MORE if found else NOT_ALL
+
+
+def _has_approved(request: Request, held_roles: HeldRoles) -> bool:
+    given = request.approvals if isinstance(request, Pending) else ()
+    return any(each.by.principal == held_roles.person.principal for each in given)
 
 
 def _made(requests: Sequence[Request]) -> Sequence[HasKey]:
@@ -251,11 +274,16 @@ def _is_there(made: HasKey, there: Mapping[str, Collection[KeyId]]) -> bool:
 
 
 def _starts_or_ends_waiting(request: Request) -> bool:
-    """Whether approvers may see it on their Home now, or no longer; it is harmless to say so too often."""
+    """Whether approvers may see it on their Home now, or no longer; a needless yes is harmless."""
     if isinstance(request, Approved | Offered):
         return request.attempt == 1
     return isinstance(request, Pending | Decided | Failed)
 
 
-_PARTLY = "So this page shows only what Latchkey itself knows."
-_NOT_TOLD = "What waits for you cannot be told now. The cards in the approvals channel show it."
+def _answer(user: SlackUserId) -> str:
+    """What the answer to a click on Home is cached as."""
+    return f"home-answer:{user}"
+
+
+_PARTLY = "Showing only what Latchkey knows."
+_NOT_LOADED = "Couldn't load your approvals. See the approvals channel."

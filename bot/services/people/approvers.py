@@ -24,7 +24,8 @@ NOT_IN_SLACK = "No one in this Slack workspace has this Confluent user's email a
 NO_LINE = "Only people listed under `people:` in the policy can approve, and this person isn't listed."
 _ANYBODY = Principal("?")
 """No real principal: weighs what a binding gives to someone who does not own the key."""
-_NAMED = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
+NAMED = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
+"""The elements of a CRN whose values are ids of what has a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,7 @@ def in_words(binding: Binding, names: Mapping[str, str]) -> str:
 def _element(key: str, value: str, names: Mapping[str, str]) -> str:
     if value == "*":
         return f"every {key}"
-    if key not in _NAMED:
+    if key not in NAMED:
         return f"{key} {value}"
     name = names.get(value, value)
     return value if name in {value, ""} else f"{name} ({value})"

@@ -74,6 +74,9 @@ class Notifier(Protocol):
         A modal that was closed meanwhile is not an error.
         """
 
+    async def open_page(self, trigger: str, page: Page) -> None:
+        """Open a modal. Slack lets a trigger do so once, within three seconds of its click."""
+
     async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
         """Show the secret through the click's own response_url, once, with no retry."""
 

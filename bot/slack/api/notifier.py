@@ -174,6 +174,10 @@ class SlackNotifier:
         """See `Notifier.show_page`."""
         await self.views.put(view, pages.page(page), waiting)
 
+    async def open_page(self, trigger: str, page: Page) -> None:
+        """See `Notifier.open_page`."""
+        await call(self.replies.client, "views.open", {"trigger_id": trigger, "view": pages.page(page)})
+
     async def hand_over(self, reply: ReplyTo, handover: Handover) -> None:
         """Show the secret in answer to the click that asked for it. Never retried; unsure counts as not shown."""
         if reply.response_url is None:

@@ -41,6 +41,13 @@ def fields(*facts: tuple[str, Row]) -> list[Block]:
     ]
 
 
+def section(*rows: Row, beside: Block) -> Block:
+    """Lines with a button or a menu beside them: mrkdwn in which nothing of foreign text becomes a link."""
+    text = "\n".join("".join(small(_short(piece)) for piece in row) for row in rows)
+    shown: Block = {"type": "mrkdwn", "text": cut(text, TEXT), "verbatim": True}
+    return {"type": "section", "text": shown, "accessory": beside}
+
+
 def button(text: str, action: str, value: str = "", style: Style | None = None) -> Block:
     """A button; `value` is an opaque id and nothing else."""
     block: Block = {"type": "button", "text": plain_text(text, BUTTON), "action_id": action}

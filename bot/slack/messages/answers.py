@@ -1,4 +1,4 @@
-"""What `/apikey help`, `requests` and `whoami` answer: ephemeral messages, pure."""
+"""What `/apikey help`, `requests` and `whoami` answer: a message, or a modal where the click was on Home. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,55 +7,57 @@ from typing import assert_never
 from bot.domain.authority import HeldRoles
 from bot.domain.decision import NO_LINE
 from bot.domain.keys import MyAccount, Operation
-from bot.domain.kinds import Kind
+from bot.domain.kinds import PLACED, Kind
 from bot.domain.requests import Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
-from bot.services.people.approvers import in_words
+from bot.services.people.approvers import NAMED
 from bot.slack.blocks import limits
-from bot.slack.blocks.kit import actions, button
+from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn, told
 from bot.slack.messages.card import asked_rows, decide, for_what, kind_of, own_account, place_of, show_secret, wish
 from bot.slack.messages.progress import WAITS, progress
+from bot.slack.messages.state import state
 from bot.slack.payloads import ids
 
 ROLES = 20
 SHOWN = 10
-"""How many requests each of the two lists has at most: two blocks a request, for Slack takes 50 in a message."""
+"""The most requests in each of the two lists: three blocks a request, and Slack takes 50 in a message."""
 REASON = 300
-"""Characters of a reason that a list shows; the card has all of them."""
+"""Characters of a reason in a list; the card has all of them."""
 WORD = 40
 """Characters of a command that does not exist."""
 PIECE = 200
-"""Characters of any other piece of text in a list: Slack takes 250 kB a view, in which twenty requests may stand."""
+"""Characters of any other piece of text in a list: twenty requests have to fit into the 250 kB of a view."""
 LOOKED_AT = 50
-"""How many of a person's newest requests are looked at for one whose secret waits."""
+"""How many of a person's newest requests are searched for one whose secret waits."""
 
-START = (
-    button("Create API key", ids.OPEN_FORM, style="primary"),
-    button("List API keys", ids.HELP_LIST),
-    button("My requests", ids.HELP_REQUESTS),
-    button("Who am I", ids.HELP_WHOAMI),
-)
-"""The buttons to begin with."""
+_NOUNS = {kind.row.element: kind.row.noun for kind in PLACED}
+_FROM_POLICY = ", from Latchkey’s policy"
+
+CREATE = button("Create API key", ids.OPEN_FORM, style="primary")
+LIST = button("List API keys", ids.HELP_LIST)
+WHOAMI = button("Who am I", ids.HELP_WHOAMI)
 
 
-def help_blocks() -> list[Block]:
-    """What Latchkey does, with buttons."""
+def help_blocks(*, with_buttons: bool = True) -> list[Block]:
+    """What Latchkey does and how to ask it."""
+    buttons = [actions(CREATE, LIST, button("My requests", ids.HELP_REQUESTS), WHOAMI)]
     return [
         lines(
-            [Bold("Latchkey"), " makes Confluent Cloud API keys."],
-            ["You ask, somebody responsible approves, and the secret is shown to you once."],
+            [Bold("Latchkey"), " creates Confluent Cloud API keys."],
+            ["Request a key, get it approved, see the secret once."],
         ),
         lines(
-            [Code("/apikey create"), "  request a key; also ", Code("create RESOURCE"), ", ", Code("create like KEY")],
-            [Code("/apikey list"), "  your keys, and those of service accounts that you manage"],
-            [Code("/apikey show KEY"), "  all about one key; also ", Code("edit KEY"), ", ", Code("rotate KEY"), ", ",
-             Code("delete KEY")],
-            [Code("/apikey requests"), "  your requests, and what waits for you to decide"],
-            [Code("/apikey whoami"), "  who you are at Confluent Cloud, and what you may approve"],
+            [Code("/apikey create"), "  request a key (or ", Code("create RESOURCE"), ", ", Code("create like KEY"),
+             ")"],
+            [Code("/apikey list"), "  your keys, and those of service accounts you manage"],
+            [Code("/apikey show KEY"), "  show details of a key (or ", Code("edit"), ", ", Code("rotate"), ", ",
+             Code("delete"), ")"],
+            [Code("/apikey requests"), "  your requests and approvals waiting for you"],
+            [Code("/apikey whoami"), "  who you are in Confluent Cloud and what you can approve"],
             [Code("/apikey help"), "  this page"],
         ),
-        actions(*START),
+        *(buttons if with_buttons else []),
     ]  # fmt: skip
 
 
@@ -64,71 +66,101 @@ def unknown_blocks(verb: str) -> list[Block]:
     return [lines(["There is no ", Code(f"/apikey {cut(verb, WORD)}"), ". Nothing was changed."]), *help_blocks()]
 
 
-def requests_blocks(mine: Sequence[Request], waiting: Sequence[Request], trouble: str = "") -> list[Block]:
-    """The newest requests of a person, and those that this person can decide, or why these cannot be told."""
+def requests_blocks(
+    mine: Sequence[Request],
+    waiting: Sequence[Request],
+    trouble: str = "",
+    *,
+    shut: str = "",
+    in_message: bool = True,
+) -> list[Block]:
+    """A person's newest requests, and those to approve, or why these can't be listed.
+
+    `shut` is why this person cannot use Latchkey; `in_message` is not for a modal.
+    """
 
     def both(shown: int) -> list[Block]:
-        return [*waiting_blocks(waiting, trouble, shown), *own_blocks(mine, shown, in_message=True)]
+        own = own_blocks(mine, shown, in_message=in_message)
+        if shut:
+            return [mrkdwn(shut), *(own if mine else [])]
+        return [*waiting_blocks(waiting, trouble, shown), *own]
 
-    return limits.as_many(SHOWN, both, limits.fits_a_message)
+    return limits.as_many(SHOWN, both, limits.fits_a_message if in_message else limits.fits_a_view)
 
 
 def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = SHOWN) -> list[Block]:
-    """What waits for somebody's decision; and why that cannot be told, or not all of it."""
-    blocks: list[Block] = [lines([Bold("Waiting for your decision")])]
+    """The requests that wait for a person's approval; and why the list is missing or not complete."""
+    blocks: list[Block] = [header("Waiting for your approval")]
     for number, request in enumerate(waiting[:shown]):
         ask = request.ask
         reason = cut(" ".join(ask.reason.split()), REASON)
-        who: Row = ["Asked by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
+        who: Row = ["Requested by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
         line = _line(request, f"{own_account(ask, f'{ask.requester.name}’s own')} account")
         rows = [line, *_details(request), [*who, *progress(request, yours=False)[-1]]]
-        blocks.append(lines(*map(_short, rows), *([["Why: ", reason]] if reason else [])))
+        blocks += [divider()] if number else []
+        blocks.append(lines(*map(_short, rows), *([["Reason: ", reason]] if reason else [])))
         blocks.append(decide(request, f"{ids.LISTED_BLOCK}:waiting:{number}"))
     if len(waiting) > shown:
         blocks.append(context(f"And {len(waiting) - shown} more, on their cards in the approvals channel."))
     if trouble:
         blocks.append(mrkdwn(trouble))
     elif not waiting:
-        blocks.append(context("Nothing waits for you."))
+        blocks.append(context("Nothing to review."))
     return blocks
 
 
 def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool = False) -> list[Block]:
-    """The newest requests of a person, after those whose secret waits.
+    """A person's newest requests, first those whose secret waits.
 
     A secret is the ephemeral answer to a click, and only a click in a message can have one.
     """
-    blocks: list[Block] = [lines([Bold("Your requests")])]
+    blocks: list[Block] = [header("Your requests")]
     for number, request in enumerate(sorted(mine, key=lambda each: not isinstance(each, Ready | Offered))[:shown]):
-        rows = [_line(request, f"{own_account(request.ask, 'your own')} account"), *progress(request, yours=True)]
-        row = f"{ids.LISTED_BLOCK}:own:{number}"
+        line = _line(request, f"{own_account(request.ask, 'your own')} account")
+        rows = [[Bold(str(state(request))), "  ", *line], *progress(request, yours=True)]
+        block = f"{ids.LISTED_BLOCK}:own:{number}"
         buttons: list[Block] = []
         if isinstance(request, Pending):
-            buttons = [actions(button("Cancel request", ids.CANCEL, request.ask.id), block=row)]
+            buttons = [actions(button("Cancel request", ids.CANCEL, request.ask.id), block=block)]
         elif isinstance(request, Ready | Offered) and in_message:
-            buttons = [show_secret(request, row)]
+            buttons = [show_secret(request, block)]
         elif isinstance(request, Ready | Offered):
             rows.append(WAITS)
-        blocks += [lines(*map(_short, rows)), *buttons]
+        blocks += [*([divider()] if number else []), lines(*map(_short, rows)), *buttons]
     if not mine:
-        blocks.append(context("You asked for nothing yet."))
+        blocks.append(context("No requests yet."))
     return blocks
 
 
 def whoami_blocks(held_roles: HeldRoles, names: Mapping[str, str]) -> list[Block]:
-    """Who Latchkey thinks that somebody is; `names` are what ids of environments and clusters stand for."""
+    """The Confluent user and roles of a person; `names` are what ids of environments and clusters stand for."""
     person, held = held_roles.person, held_roles.bindings
-    texts = [f"• {in_words(each, names)}: {_allows(each, held_roles.table)} {_source(each)}" for each in held[:ROLES]]
+    texts = [f"• {_role(each, names)}: {_allows(each, held_roles.table)}" for each in held[:ROLES]]
     if not held:
-        texts.append("• None. You can ask for keys, and approve none.")
+        texts.append("• None. You can request keys, but not approve any.")
     if len(held) > ROLES:
         texts.append(f"• and {len(held) - ROLES} more")
-    you: Row = ["You are ", Bold(person.name), " at Confluent Cloud: ", Code(person.principal), f" ({person.email})."]
+    you: Row = ["You’re ", Bold(person.name), " in Confluent Cloud: ", Code(person.principal), f" ({person.email})."]
     notes: list[Row] = [["The policy file says so, not your email address."]] if person.named else []
     if held_roles.table.people_only and not person.named:
         notes = [told(NO_LINE)]
     roles: list[Row] = [[text] for text in texts]
-    return [lines(you, *notes, [Bold("Your roles")], *roles)]
+    return [lines(you, *notes), lines([Bold("Your roles")], *roles)]
+
+
+def _role(binding: Binding, names: Mapping[str, str]) -> str:
+    """A role and where it is bound, the narrowest place first: "DeveloperWrite on topic orders-* in orders (dev)"."""
+    outer, *inner = [_place(*each, names) for each in Scope.parse(binding.crn).path] or ["the whole organization"]
+    where = f"{' in '.join(reversed(inner))} ({outer})" if inner else outer
+    return f"{binding.role} on {where}{_FROM_POLICY if binding.source == 'mapping' else ''}"
+
+
+def _place(element: str, value: str, names: Mapping[str, str]) -> str:
+    kind = _NOUNS.get(element, element.replace("-", " "))
+    if value == "*":
+        return f"every {kind}"
+    name = names.get(value, "") if element in NAMED else ""
+    return name or f"{kind} {value}".strip()
 
 
 def _line(request: Request, own: str) -> Row:
@@ -137,8 +169,8 @@ def _line(request: Request, own: str) -> Row:
     account: Row = [own] if isinstance(ask.owner, MyAccount) else ["account ", ask.owner.name or ask.owner.id]
     where: Row = [" in ", place_of(ask.resource)] if ask.resource.environment else []
     if ask.operation is not Operation.CREATE and ask.key is not None:
-        return [Bold(ask.name or "A key without a name"), ": ", *wish(ask), *where, ", ", *account]
-    return [Bold(ask.name), f": a {kind_of(ask.resource)}", for_what(ask.resource), *where, ", ", *account]
+        return [Bold(ask.name or "(no name)"), ": ", *wish(ask), *where, ", ", *account]
+    return [Bold(ask.name), ": ", kind_of(ask.resource), for_what(ask.resource), *where, ", ", *account]
 
 
 def _details(request: Request) -> Sequence[Row]:
@@ -167,23 +199,19 @@ def _owns_account(binding: Binding) -> bool:
     return bool(path) and path[0][0] == "service-account"
 
 
-def _source(binding: Binding) -> str:
-    return "From Latchkey’s policy." if binding.source == "mapping" else "A role binding."
-
-
 def _allows(binding: Binding, table: Table) -> str:
     row = table.rows.get(binding.role)
     if row is None:
-        return "it manages no API keys."
+        return "no API keys"
     kinds = ", ".join(kind.row.label for kind in Kind if kind in row.kinds)
     match row.whose:
         case Whose.ANYONES:
-            return f"you can approve what others ask for ({kinds})."
+            return f"you can approve other people’s requests ({kinds})"
         case Whose.OTHERS:
-            return f"you can approve what others ask for, but it covers no keys of your own ({kinds})."
+            return f"you can approve other people’s requests, but not get keys of your own ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS if _owns_account(binding):
-            return f"you can approve for this service account ({kinds})."
+            return f"you can approve requests for this service account ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS | Whose.OWN:  # an owner of a topic or a group owns no account
-            return f"it covers your own keys; you approve none ({kinds})."
+            return f"your own keys only, no approvals ({kinds})"
         case _:
             assert_never(row.whose)

@@ -34,7 +34,7 @@ _ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>"}
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Somebody did something that can open a modal. `team` is only claimed: see `identity.belongs`."""
+    """Someone did something that can open a modal. `team` is only claimed: see `directory.belongs`."""
 
     by: SlackUserId
     team: TeamId
@@ -42,6 +42,11 @@ class Opening:
     reply: ReplyTo
     view: str | None = None
     view_hash: str | None = None
+
+    @property
+    def is_home(self) -> bool:
+        """Whether the click was on Home, where an answer belongs into a modal."""
+        return bool(self.reply.home)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,9 +315,14 @@ def _team(body: Body) -> TeamId:
 
 def _reply(body: Body) -> ReplyTo:
     view = part(body, "view")
-    is_modal = view.get("type") == "modal"
     waiting = click_id(body) if body.get("type") == "view_submission" else ""
-    return ReplyTo(_url(body), part(body, "channel").get("id"), view.get("id") if is_modal else None, waiting)
+    return ReplyTo(
+        _url(body),
+        part(body, "channel").get("id"),
+        view.get("id") if view.get("type") == "modal" else None,
+        waiting,
+        str(body.get("trigger_id") or "") if view.get("type") == "home" else "",
+    )
 
 
 def _url(body: Body) -> Secret | None:

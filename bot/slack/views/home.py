@@ -1,12 +1,16 @@
-"""App Home: keys, requests and what waits, as a view. Pure."""
+"""App Home: what waits for a person, their keys and their requests, as a view. Pure."""
 
+from collections.abc import Sequence
+
+from bot.domain.requests import Offered, Ready, Request
 from bot.services.browse.home import HomePage
 from bot.slack.blocks import limits
-from bot.slack.blocks.kit import actions, button, divider
-from bot.slack.blocks.text import Block, Bold, Code, Piece, context, lines, mrkdwn
+from bot.slack.blocks.kit import actions, button, divider, header
+from bot.slack.blocks.text import Block, Bold, Code, Row, context, flat, lines, mrkdwn
 from bot.slack.messages import answers
+from bot.slack.messages.state import state
 from bot.slack.payloads import ids
-from bot.slack.views.keys import key_rows
+from bot.slack.views.keys import key_row
 
 
 def home(page: HomePage) -> Block:
@@ -17,26 +21,43 @@ def home(page: HomePage) -> Block:
 
 def _blocks(page: HomePage, shown: int) -> list[Block]:
     """Home with so many requests in each list. What waits for its reader comes first."""
-    waiting = [divider(), *answers.waiting_blocks(page.waiting, page.trouble, shown)]
-    keys = [divider(), *_keys(page)]
+    if page.shut:
+        return _shut(page, shown)
     return [
-        lines([Bold("Latchkey"), ": API keys for Confluent Cloud"]),
-        actions(*answers.START, button("Help", ids.HELP)),
+        actions(answers.CREATE, answers.LIST, answers.WHOAMI, button("Help", ids.HELP)),
+        *([mrkdwn(page.said)] if page.said else []),
         *(mrkdwn(f"⚠️ {note}") for note in page.notes),
-        *(waiting + keys if page.waiting else keys + waiting),
+        *_secrets(page.requests),
+        *answers.waiting_blocks(page.waiting, page.trouble, shown),
+        divider(),
+        *_keys(page),
         divider(),
         *answers.own_blocks(page.requests, shown),
     ]
 
 
+def _shut(page: HomePage, shown: int) -> list[Block]:
+    """Home of a person who cannot use Latchkey: why, and what was requested before, without buttons that refuse."""
+    keys = [divider(), *_keys(page)] if page.keys else []
+    own = [divider(), *answers.own_blocks(page.requests, shown)] if page.requests else []
+    return [lines([Bold("Latchkey isn’t available to you.")]), mrkdwn(page.shut), *keys, *own]
+
+
+def _secrets(requests: Sequence[Request]) -> list[Block]:
+    """The secrets that wait for this person. A secret is shown in a message alone, so its button is there."""
+    waiting = [each for each in requests if isinstance(each, Ready | Offered)]
+    rows: list[Row] = [
+        [Bold(str(state(each))), ": ", Bold(flat(each.ask.name)), ", until ", each.claim_by, "."] for each in waiting
+    ]
+    where: Row = ["Select ", Bold("Show secret"), " in Messages, or run ", Code("/apikey requests"), "."]
+    return [lines(*rows, where), divider()] if rows else []
+
+
 def _keys(page: HomePage) -> list[Block]:
-    blocks: list[Block] = [lines([Bold("Your API keys")])]
-    for view in page.keys:
-        blocks += [*([divider()] if view is not page.keys[0] else []), *key_rows(view)]
+    blocks: list[Block] = [header("Your API keys")]
+    blocks += [key_row(view, with_details=not page.shut) for view in page.keys]
     if page.more_keys:
-        blocks.append(context(f"And {page.more_keys} more: ", Code("/apikey list"), " shows them all."))
+        blocks.append(context(f"And {page.more_keys} more: ", Bold("List API keys"), " shows them all."))
     if not page.keys:
-        # Whoever can have none reads why in a note.
-        ask: tuple[Piece, ...] = () if page.notes else (" Ask with ", Code("/apikey create"), ".")
-        blocks.append(context("None yet.", *ask))
+        blocks.append(context("No keys yet."))
     return blocks

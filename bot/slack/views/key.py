@@ -5,6 +5,7 @@ one line, cut where it is too long to be read. A description stands in a quote, 
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from bot.domain.deadlines import lifetime
 from bot.domain.keys import Operation
@@ -16,7 +17,6 @@ from bot.services.requests.change import CONFIRM
 from bot.slack.blocks.kit import actions, field, menu, modal, option, redrawn, text_input
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, flat, lines, mrkdwn, quote
 from bot.slack.messages import snippets
-from bot.slack.messages.card import age as age_in_days
 from bot.slack.messages.card import key_buttons, needs, owner_row, resource_row, title_row
 from bot.slack.messages.progress import WAITS, Rows, progress
 from bot.slack.payloads import ids
@@ -128,12 +128,13 @@ def about(view: KeyView) -> Rows:
 def _age_row(view: KeyView) -> Row:
     if view.key.created_at is None:
         return ["Created: Confluent does not say when"]
-    return ["Created: ", view.key.created_at, f" ({age(view)})"]
+    return ["Created: ", view.key.created_at, *([f" ({ago(view.age)})"] if view.age is not None else [])]
 
 
-def age(view: KeyView) -> str:
-    """How old it is, in days."""
-    return "age unknown" if view.age is None else f"{age_in_days(view.age)} old"
+def ago(age: timedelta) -> str:
+    """How long something exists, in whole days: "12 days ago"."""
+    days = age.days
+    return "today" if days < 1 else "1 day ago" if days == 1 else f"{days:,} days ago"
 
 
 def _what(view: KeyView) -> Rows:

@@ -2,22 +2,38 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 
 from bot.domain.catalog import Environment
 from bot.domain.keys import OrganizationScope, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.services.browse.keys import ME
 from bot.services.pages import KeysPage, KeyView
-from bot.slack.blocks.kit import OPTIONS, actions, button, divider, field, menu, modal, option, search, text_input
+from bot.slack.blocks.kit import (
+    OPTIONS,
+    actions,
+    button,
+    divider,
+    field,
+    menu,
+    modal,
+    option,
+    search,
+    section,
+    text_input,
+)
 from bot.slack.blocks.text import Block, Row, context, flat, lines, mrkdwn
 from bot.slack.messages.card import called, in_place, title_row
+from bot.slack.messages.state import CREATED, state
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import as_metadata
 from bot.slack.payloads.read_keys import ALL, TYPED
-from bot.slack.views.key import age
+from bot.slack.views.key import ago
 from bot.slack.views.options import hit, hits, named_option
 
 _EVERY_OWNER, _MINE = option("Every account", ALL), option("My account", ME)
+SOON = timedelta(days=7)
+"""How long before its end the expiration of a key stands out."""
 _EVERY_KIND, _EVERY_ENVIRONMENT = option("Every kind", ALL), option("Every environment", ALL)
 
 
@@ -26,8 +42,7 @@ def keys(content: KeysPage) -> Block:
     blocks = [_filters(content), _text(content.filters.text)]
     if content.note:
         blocks.append(mrkdwn(content.note))
-    for view in content.views:
-        blocks += [divider(), *key_rows(view)]
+    blocks += [key_row(view) for view in content.views]
     if not content.views:
         blocks += [divider(), context(_nothing(content))]
     if turns := _turns(content):
@@ -36,15 +51,22 @@ def keys(content: KeysPage) -> Block:
     return modal("API keys", blocks, callback=ids.LIST, submit="Search", metadata=kept)
 
 
-def key_rows(view: KeyView) -> list[Block]:
+def key_row(view: KeyView, *, with_details: bool = True) -> Block:
     """One key among others, with the button to its page."""
     what: Row = [view.key.kind.row.label if view.key.kind else "Unknown kind", _place(view), " · ", _owner(view)]
-    maker = "managed by Latchkey" if view.request else "not made by Latchkey"
-    end: Row = [" · expires ", view.ends_at] if view.ends_at else []
-    return [
-        lines(title_row(view.key), what, [f"{age(view).capitalize()} · {maker}", *end]),
-        actions(button("Details", ids.KEY_DETAILS, view.key.id)),
-    ]
+    rows = [title_row(view.key), what, _life(view)]
+    return section(*rows, beside=button("Details", ids.KEY_DETAILS, view.key.id)) if with_details else lines(*rows)
+
+
+def _life(view: KeyView) -> Row:
+    """Its state, age and expiration in one line; a sign stands out where something has to be done."""
+    stands = [f"{state(view.request)} · "] if view.request and state(view.request) != CREATED else []
+    maker = "via Latchkey" if view.request else "outside Latchkey"
+    born = f"Created {ago(view.age)} {maker}" if view.age is not None else f"Created {maker}"
+    if view.ends_at is None:
+        return [*stands, born, " · Never expires"]
+    is_soon = view.left is not None and view.left < SOON
+    return [*stands, born, f" · {'⚠ ' if is_soon else ''}Expires ", view.ends_at]
 
 
 def owners(accounts: Iterable[ServiceAccount], typed: str) -> list[Block]:

@@ -69,6 +69,11 @@ def _text(content: TextPage) -> Block:
     return modal(content.title, blocks, callback=ids.PAGE)
 
 
+def info(title: str, blocks: list[Block]) -> Block:
+    """A modal to read, about nothing in particular."""
+    return modal(title, blocks, callback=ids.PAGE)
+
+
 def checking() -> Block:
     """What stands there while Confluent is asked."""
     return modal("Create an API key", [lines(["Checking with Confluent Cloud…"]), context(_STUCK)], callback=ids.PAGE)

@@ -17,7 +17,7 @@ from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Request, Shown
 from bot.domain.roles import Binding
 from bot.services.agenda import Item, ItemKind
-from bot.services.browse.home import KEYS, LOOKED_AT, RECENT, REDRAW, HomePage, Homes
+from bot.services.browse.home import KEYS, LOOKED_AT, RECENT, REDRAW, SAID_FOR, HomePage, Homes
 from bot.slack.messages import answers
 from bot.store import Store
 from tests.support import build
@@ -269,7 +269,7 @@ async def test_a_confluent_that_is_away_is_said_and_what_is_on_record_is_shown()
 
         assert [view.key.id for view in page.keys] == ["KEY0000000000001"]
         assert "did not answer" in page.notes[0]
-        assert "shows only what Latchkey itself knows" in page.notes[0]
+        assert "Showing only what Latchkey knows" in page.notes[0]
         assert page.trouble
 
 
@@ -282,7 +282,7 @@ async def test_own_keys_that_cannot_be_read_hide_nothing_else() -> None:
         page = await house.homes.page(DANA.slack)
 
         assert [view.key.id for view in page.keys] == ["KEY0000000000001"]
-        assert "shows only what Latchkey itself knows" in page.notes[0]
+        assert "Showing only what Latchkey knows" in page.notes[0]
         assert page.trouble == ""
 
 
@@ -314,4 +314,40 @@ async def test_a_flood_of_requests_hides_no_other_one_without_a_word(others: int
 
         assert [each.ask.id for each in page.waiting] == ["R1"]
         shown = str(answers.waiting_blocks(page.waiting, page.trouble))
-        assert ("look at the cards in the approvals channel" in shown) is is_said
+        assert ("See the approvals channel" in shown) is is_said
+
+
+async def test_the_answer_to_a_click_on_home_stays_through_the_next_drawings_and_goes_after_a_minute() -> None:
+    async with a_house() as house:
+        await house.homes.say(DANA.slack, "Cancelled.")
+        assert await house.due() == {"home:U0DANA"}
+
+        for _ in range(2):
+            assert (await house.homes.page(DANA.slack)).said == "Cancelled."
+        assert (await house.homes.page(ERIN.slack)).said == ""
+        house.clock.advance(SAID_FOR)
+        assert (await house.homes.page(DANA.slack)).said == ""
+
+
+async def test_a_click_on_home_without_an_answer_draws_it_again() -> None:
+    async with a_house() as house:
+        await house.homes.say(DANA.slack, "")
+
+        assert (await house.due(), house.rings) == ({"home:U0DANA"}, 1)
+        assert (await house.homes.page(DANA.slack)).said == ""
+
+
+async def test_what_its_reader_has_approved_waits_for_others_alone() -> None:
+    approved = pending(approvals=(build.an_approval(ERIN),), terms=terms(approvals=2))
+    async with a_house() as house:
+        await house.keep(approved)
+
+        assert (await house.homes.page(ERIN.slack)).waiting == []
+        assert (await house.homes.page(build.FEMI.slack)).waiting == [approved]
+
+
+async def test_home_of_a_person_who_cannot_use_latchkey_says_why_and_lists_no_approvals() -> None:
+    async with a_house() as house:
+        await house.keep(living())
+        page = await house.homes.page(SlackUserId("U0NOBODY"))
+        assert (page.shut, page.trouble, page.notes) == ("Slack doesn't show your account to Latchkey.", "", ())
