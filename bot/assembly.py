@@ -38,9 +38,11 @@ from bot.services.messages import Publisher
 from bot.services.people.approvers import Approvers
 from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory, Tenant
+from bot.services.people.remembered import RememberedChannels, RememberedPeople
 from bot.services.ports.cloud import Cloud, Prober
-from bot.services.ports.slack import Notifier, People
+from bot.services.ports.slack import Channels, Notifier, People
 from bot.services.ports.store import Agenda, Audit, Cache, Clock, Drafts, Inbox, Keeps, Posts, Requests, Tally
+from bot.services.requests.audience import Notices
 from bot.services.requests.change import KeyRequests
 from bot.services.requests.decide import Decisions
 from bot.services.requests.policy_changes import PolicyChanges
@@ -78,6 +80,7 @@ class Ports:
     cloud: Cloud
     prober: Prober
     people: People
+    channels: Channels
     notifier: Notifier
     show_home: Drawn
     tenant: Tenant
@@ -127,7 +130,14 @@ def compose(ports: Ports) -> Services:
     transitions = Transitions(requests, ports.audit, clock, bell.ring, ports.events_written)
     directory = Directory(cloud, ports.people, cache, clock, ports.tenant, ports.policy)
     catalog = CatalogCache(cloud, cache, clock)
-    candidates = Candidates(ports.policy, cache, clock, partial(Approvers, cloud, ports.people, ports.tenant))
+    remembered = RememberedPeople(ports.people, cache, clock)
+    candidates = Candidates(
+        ports.policy,
+        cache,
+        clock,
+        partial(Approvers, cloud, ports.people, ports.tenant),
+        partial(Approvers, cloud, remembered, ports.tenant),
+    )
 
     key_views = KeyViews(directory, catalog, cloud, requests, clock)
     key_lists = KeyLists(key_views, catalog, cloud, requests)
@@ -147,7 +157,8 @@ def compose(ports: Ports) -> Services:
 
     validator = Validator(directory, catalog, cloud)
     refusals = Refusals(transitions, ports.tally)
-    proposals = Proposals(transitions, directory, candidates, refusals, cloud)
+    notices = Notices(candidates, RememberedChannels(ports.channels, cache, clock))
+    proposals = Proposals(transitions, directory, notices, refusals, cloud)
     forms = Forms(transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals)
     decisions = Decisions(transitions, directory, cloud, refusals)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
@@ -249,6 +260,7 @@ def assemble(settings: Settings, world: World, registry: CollectorRegistry, poli
         cloud=world.cloud,
         prober=world.prober,
         people=SlackPeople(world.slack),
+        channels=SlackPeople(world.slack),
         notifier=notifier,
         show_home=notifier.show_home,
         tenant=world.workspace.tenant,

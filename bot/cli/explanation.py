@@ -8,11 +8,13 @@ from typing import TypeAlias
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import Rule
+from bot.domain.requests import NOBODY
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Someone, in_words, right
 from bot.services.people.explain import Explanation, Looked
 
 Names: TypeAlias = Mapping[str, str]
+_TOLD: Mapping[tuple[str, ...], str] = {(): "closest", NOBODY: "none"}
 
 
 _WORDS = {Allowed: "allowed", NeedsApproval: "needs-approval", Forbidden: "forbidden"}
@@ -119,6 +121,8 @@ def _terms(rule: Rule, approvals: int) -> dict[str, object]:
     return {
         "approvals": approvals,
         "channel": rule.channel or None,
+        "notify": _TOLD.get(rule.notify) or list(rule.notify),
+        "remind_seconds": [int(each.total_seconds()) for each in rule.remind],
         "pending_seconds": int(rule.pending.total_seconds()),
         "claim_seconds": int(rule.claim.total_seconds()),
         "lifetime_seconds": None if rule.lifetime is None else int(rule.lifetime.total_seconds()),
@@ -153,6 +157,7 @@ def _rule(explanation: Explanation) -> Iterator[str]:
     if explanation.approvals:
         place = rule.channel or "no channel"
         yield f"          {_approvals(explanation.approvals)} within {_long(rule.pending)}, asked for in {place}"
+        yield f"          {_told(rule)}"
     if explanation.approvals > rule.approvals:
         yield "          (none for people who manage such a key or own it)"
     life = f"at most {_long(rule.lifetime)}" if rule.lifetime else "for ever"
@@ -167,6 +172,17 @@ def _rule(explanation: Explanation) -> Iterator[str]:
             yield f"          the key then expires {life}"
         case Operation.EDIT | Operation.DELETE:
             pass
+
+
+def _told(rule: Rule) -> str:
+    """The people who are told at once, and when others are reminded."""
+    whom: Mapping[tuple[str, ...], str] = {
+        (): "the people closest to the resource are notified",
+        NOBODY: "no one is notified",
+    }
+    at_once = whom.get(rule.notify) or f"{' and '.join(rule.notify)} are notified, as far as they can approve"
+    after = " and ".join(map(_long, rule.remind))
+    return f"{at_once}, {f'with reminders after {after}' if after else 'without reminders'}"
 
 
 def _overlap(rule: Rule) -> str:

@@ -102,6 +102,8 @@ def _texts(file: PolicyFile, place: KeyPath) -> list[str]:
     found: Any = file.tree.value
     for part in place:
         found = found[part]
+    if place[-1] == "notify" and isinstance(found, str):
+        return []  # `closest` and `none` are no ids
     return cast("list[str]", found) if isinstance(found, list) else [found]
 
 

@@ -6,7 +6,7 @@ so that `explain` and a refusal show the same words that decided.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 
 from bot.domain.keys import NewServiceAccount, Owner, Path, Person, Resource, ServiceAccount
 from bot.domain.requests import Request
@@ -88,6 +88,19 @@ def reaches(held_roles: HeldRoles, target: Target) -> bool:
         for path in target.resource.paths()
         if scope.organization and scope.organization == held_roles.organization
     )
+
+
+def distance(binding: Binding, target: Target) -> int:
+    """How far a binding's place is from the key: 0 owns its account, 1 is at the resource, each place around it 1 more.
+
+    A pattern such as `environment=*` names no place, and counts as what is around it.
+    """
+    path = Scope.parse(binding.crn).path
+    named = list(takewhile(lambda element: not element[1].endswith("*"), path))
+    if named and named[0][0] == "service-account":
+        return 0
+    depth = max(map(len, target.resource.paths()))
+    return 1 + depth - min(len(named), depth)
 
 
 def describe(binding: Binding) -> str:

@@ -15,6 +15,8 @@ Mint: TypeAlias = Literal["on_approval", "on_claim"]
 """When the key is made: once enough people approved, or by the requester's click on `Show secret`."""
 ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT = "me", "service-account", "new-service-account"
 MOST_APPROVALS = 5
+REMIND = (timedelta(hours=4), timedelta(hours=12))
+"""When people are reminded of a request, unless the policy file says."""
 NEAR_LIMIT = 0.8
 """The share of a quota from which on the review calls it nearly used up."""
 
@@ -54,9 +56,10 @@ class Rule:
     forbid: str = ""
     """The sentence that forbids; "" allows."""
     notify: tuple[str, ...] = ()
-    """Slack ids of user groups (S…) and people (U…, W…) to be told, as far as they can decide."""
+    """Slack ids of user groups (S…) and people (U…, W…) to be told, as far as they can decide; () is the people closest
+    to the resource, `NOBODY` is no one."""
     pending: timedelta = timedelta(hours=24)
-    remind: tuple[timedelta, ...] = ()
+    remind: tuple[timedelta, ...] = REMIND
     """When to remind, each from the moment of asking."""
     claim: timedelta = timedelta(hours=24)
     lifetime: timedelta | None = None

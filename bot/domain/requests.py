@@ -50,6 +50,10 @@ A_DAY_LONGER = timedelta(days=1)
 """What one press of `Keep a day longer` adds."""
 
 
+NOBODY = ("none",)
+"""`Terms.notify` of a rule that has no one told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Who wants which key, for whom, and why. Text is exactly as it was typed."""
@@ -112,6 +116,7 @@ class Terms:
     """How long the requester has to take the secret, and the approval stays fresh, both from when they began."""
     remind: tuple[timedelta, ...] = ()
     notify: tuple[str, ...] = ()
+    """Slack ids of user groups and people to be told; () is the people closest to the resource, `NOBODY` is no one."""
     lifetime: timedelta | None = None
     mint: Literal["on_approval", "on_claim"] = "on_approval"
     table: str = "documented"
@@ -248,6 +253,8 @@ class Pending(_Asked):
     drawn: int = 0
     """How often a later policy changed the terms so that what was approved before, or on an older card, counts no more:
     then, and only then, can they become less strict."""
+    mentioned: tuple[SlackUserId, ...] = ()
+    """The members of the channel that the card mentions. Slack rings for a mention in a new message alone."""
 
     @property
     def asked(self) -> tuple[tuple[SlackUserId, int], ...]:

@@ -14,6 +14,7 @@ from bot.policyfile.words import (
     EnvironmentId,
     Lifetime,
     Name,
+    Notify,
     OneOrMany,
     OrOff,
     Overlap,
@@ -24,7 +25,6 @@ from bot.policyfile.words import (
     SlackUser,
     Switch,
     TableName,
-    Told,
 )
 
 _PREFIXES = ", ".join(f"{kind.row.prefix}…" for kind in Kind if kind.row.prefix)
@@ -70,12 +70,16 @@ class Conditions(Part):
         description=f"How many other people must approve, 0 to {MOST_APPROVALS}; "
         "with 0, the requester's own role must cover the key.",
     )
-    notify: Annotated[tuple[Told, ...], Field(max_length=20)] | None = Field(
-        None, description="A list of Slack user groups (S…) and people (U…) to tell, as far as they can decide."
+    notify: Notify | None = Field(
+        None,
+        description="A list of Slack user groups (S…) and people (U…) to tell, as far as they can decide; closest, "
+        "unless set, for the people closest to the resource; none for no one.",
     )
     pending: Duration | None = Field(None, description="How long approvers have to respond; 24h unless set.")
     remind: Annotated[tuple[Duration, ...], Field(max_length=10)] | None = Field(
-        None, description="A list of growing times since the request, all before `pending` ends; [] for none."
+        None,
+        description="A list of growing times since the request, all before `pending` ends; [4h, 12h] unless set, "
+        "[] for none.",
     )
     claim: Duration | None = Field(None, description="How long the requester has to view the secret; 24h unless set.")
     lifetime: Lifetime | None = Field(None, description="The longest lifetime of a key, or unlimited.")

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.domain.keys import Operation, Principal, SlackUserId
-from bot.domain.policy import Match, Policy, Review, RoleMapping, Rule, built_in
+from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, built_in
+from bot.domain.requests import NOBODY
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import problem_of
 from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart
@@ -131,7 +132,7 @@ class _Build:
 
     def _defaults(self) -> Rule:
         rule = replace(Rule("", Match(), self.channel), **_terms(self.file.defaults))
-        return replace(rule, remind=self._remind(rule, self.file.defaults, rule.remind, ("defaults",)))
+        return replace(rule, remind=self._remind(rule, self.file.defaults, ("defaults",)))
 
     def _rule(self, base: Rule, part: RulePart, index: int) -> Rule:
         place: KeyPath = ("rules", index)
@@ -146,14 +147,14 @@ class _Build:
             forbid=part.forbid or "",
             **_terms(part),
         )
-        return replace(rule, remind=self._remind(rule, part, base.remind, place))
+        return replace(rule, remind=self._remind(rule, part, place))
 
-    def _remind(
-        self, rule: Rule, part: Conditions, inherited: tuple[timedelta, ...], place: KeyPath
-    ) -> tuple[timedelta, ...]:
+    def _remind(self, rule: Rule, part: Conditions, place: KeyPath) -> tuple[timedelta, ...]:
         """The reminders of a rule; of inherited ones, those that come while there is still something to decide."""
         if part.remind is None:
-            return tuple(each for each in inherited if each < rule.pending)
+            said = self.file.defaults.remind
+            usual = () if rule.notify == NOBODY else REMIND  # `notify: none` alone asks for no reminders, either
+            return tuple(each for each in (usual if said is None else said) if each < rule.pending)
         if any(after <= before for before, after in itertools.pairwise(part.remind)):
             self._wrong((*place, "remind"), "the times must grow, like [2h, 8h]")
         elif part.remind and part.remind[-1] >= rule.pending:

@@ -4,12 +4,20 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from bot.domain.kinds import CLOUDS, Kind, KindRow, Shape
-from bot.domain.requests import MOST_OVERLAP
+from bot.domain.requests import MOST_OVERLAP, NOBODY
 
 T = TypeVar("T")
 
@@ -71,6 +79,12 @@ def _lifetime(value: object) -> timedelta | Literal["unlimited"]:
     return "unlimited" if value == "unlimited" else _duration(value)
 
 
+def _notify(value: object, ids: ValidatorFunctionWrapHandler) -> tuple[str, ...]:
+    if value == "closest":
+        return ()
+    return NOBODY if value in ("none", []) else ids(value)
+
+
 def _switch(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -118,6 +132,16 @@ def _listed(value: object) -> object:
 
 def _table(value: object) -> object:
     return "2026" if value == 2026 and not isinstance(value, bool) else value  # noqa: PLR2004 -- without its quotes
+
+
+class _OrWord:
+    """For the JSON Schema: a list, or one of these words in its place."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(core), {"enum": [*self.words]}]}
 
 
 class _OneOrMany:
@@ -172,6 +196,10 @@ Channel: TypeAlias = Annotated[str, Field(pattern=r"^[CG][A-Z0-9]+$")]
 SlackUser: TypeAlias = Annotated[str, Field(pattern=r"^[UW][A-Z0-9]+$")]
 SlackGroup: TypeAlias = Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")]
 Told: TypeAlias = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]+$")]
+Notify: TypeAlias = Annotated[
+    tuple[Told, ...], Field(max_length=20), WrapValidator(_notify), _OrWord("closest", "none")
+]
+"""The ids that are named; () for the people closest to the resource, `NOBODY` for no one."""
 ConfluentUser: TypeAlias = Annotated[str, Field(pattern=f"^u-{_ID}$")]
 EnvironmentId: TypeAlias = Annotated[str, Field(pattern=f"^env-{_ID}$")]
 _CLUSTER = f"({'|'.join(row.prefix.removesuffix('-') for row in _PLACED if row.prefix)})-{_ID}"

@@ -60,6 +60,15 @@ class FormPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Right:
+    """What lets some people approve, in words, with the names of the closest ones, and how many more there are."""
+
+    basis: str
+    names: tuple[str, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewPage:
     """What will be asked. `warnings` are sentences (mrkdwn) that the requester should read before sending."""
 
@@ -68,8 +77,8 @@ class ReviewPage:
     owner: Owner
     resource: Resource
     terms: Terms
-    approvers: Mapping[str, int]
-    """How many people could approve, by what gives them the right."""
+    approvers: tuple[Right, ...]
+    """The people who could approve, closest to the key first. Those named are told, unless the rule names others."""
     warnings: tuple[str, ...] = ()
     lifetime: timedelta | None = None
     """How long the key will live; None is without an end."""

@@ -36,6 +36,7 @@ Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to create a Kafka
 Decision: needs 1 approval
 Rule:     "one approval for every new key"
           1 approval within 1 day, asked for in C0APPROVE
+          the people closest to the resource are notified, with reminders after 4 hours and 12 hours
           the key is made right after approval, has to be seen within 1 day,
           and may live for ever
 
@@ -70,6 +71,7 @@ Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN) wants to create a 
 Decision: needs 1 approval
 Rule:     "one approval for every new key"
           1 approval within 1 day, asked for in no channel
+          the people closest to the resource are notified, with reminders after 4 hours and 12 hours
           the key is made right after approval, has to be seen within 1 day,
           and may live for ever
 
@@ -155,6 +157,8 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         {
             "approvals": 1,
             "channel": "C0APPROVE",
+            "notify": "closest",
+            "remind_seconds": [14400, 43200],
             "pending_seconds": 86400,
             "claim_seconds": 86400,
             "lifetime_seconds": None,
@@ -284,6 +288,7 @@ Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to delete a Kafka
 Decision: needs 1 approval
 Rule:     "people who manage a key can edit and delete it"
           1 approval within 1 day, asked for in C0APPROVE
+          the people closest to the resource are notified, with reminders after 4 hours and 12 hours
           (none for people who manage such a key or own it)\
 """)
 
@@ -299,6 +304,7 @@ def test_a_rotation_and_an_extension_say_what_becomes_of_the_keys(org: Path, tmp
     assert told("rotate", "overlap: 2d") == snapshot("""\
     "one approval for every new key"
           1 approval within 1 day, asked for in C0APPROVE
+          the people closest to the resource are notified, with reminders after 4 hours and 12 hours
           the key is made right after approval, has to be seen within 1 day,
           and may live at most 90 days
           the key that it replaces may live on for at most 2 days\
@@ -309,6 +315,7 @@ def test_a_rotation_and_an_extension_say_what_becomes_of_the_keys(org: Path, tmp
     assert told("extend", "overlap: 2d") == snapshot("""\
     "one approval for every new key"
           1 approval within 1 day, asked for in C0APPROVE
+          the people closest to the resource are notified, with reminders after 4 hours and 12 hours
           the key then expires at most 90 days\
 """)
 

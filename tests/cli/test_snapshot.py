@@ -21,7 +21,7 @@ from bot.domain.keys import Operation, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
 from bot.policyfile import parse as parse_policy
 from bot.services.catalog.index import find_owner, find_resource
-from bot.services.people.approvers import Approver, by_basis
+from bot.services.people.approvers import Approver, in_words, names_of
 from bot.services.people.directory import Tenant
 from bot.services.people.explain import Explainer
 from bot.services.ports.slack import People, Profile
@@ -171,14 +171,16 @@ async def test_approvers_are_told_by_what_gives_them_the_right(live: Explainer) 
     dana = await live.find("dana@acme.example")
     target = await target_of(live, Kind.KAFKA, "lkc-prod01", "sa-orders")
 
-    groups = by_basis(await live.who.of(target, dana.person), target)
+    found, names = await live.who.of(target, dana.person), names_of(target)
 
-    assert {basis: [each.someone.person.name for each in people] for basis, people in groups.items()} == {
-        "CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)": ["Chiyo Tanaka"],
-        "EnvironmentAdmin of production (env-prod01)": ["Pavel Novák"],
-        "OrganizationAdmin of the organization": ["Ines Carvalho", "Olga Lindqvist"],
-        "ResourceKeyAdmin of the organization": ["Ravi Menon"],
-        "ResourceOwner of orders-service (sa-orders)": ["Sami Haddad"],
+    able = {each.someone.person.name: (in_words(each.basis, names), each.distance) for each in found}
+    assert able == {
+        "Sami Haddad": ("ResourceOwner of orders-service (sa-orders)", 0),
+        "Chiyo Tanaka": ("CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)", 1),
+        "Pavel Novák": ("EnvironmentAdmin of production (env-prod01)", 2),
+        "Ines Carvalho": ("OrganizationAdmin of the organization", 3),
+        "Olga Lindqvist": ("OrganizationAdmin of the organization", 3),
+        "Ravi Menon": ("ResourceKeyAdmin of the organization", 3),
     }
 
 

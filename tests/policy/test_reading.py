@@ -8,7 +8,8 @@ import pytest
 
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
-from bot.domain.policy import Match, Review, RoleMapping, built_in, without_a_file
+from bot.domain.policy import REMIND, Match, Review, RoleMapping, built_in, without_a_file
+from bot.domain.requests import NOBODY
 from bot.domain.roles import TABLES
 from bot.policyfile import PolicyError, read
 from bot.policyfile.tree import MOST_BYTES
@@ -63,8 +64,33 @@ def test_a_rule_inherits_what_it_does_not_set() -> None:
 
     assert (as_is.approvals, as_is.pending, as_is.lifetime, as_is.mint) == (2, 8 * HOUR, 90 * DAY, "on_claim")
     assert (as_is.remind, as_is.notify) == ((HOUR, 4 * HOUR), ("S01",))
-    assert (own.approvals, own.pending, own.lifetime, own.notify) == (0, 2 * HOUR, None, ())
+    assert (own.approvals, own.pending, own.lifetime, own.notify) == (0, 2 * HOUR, None, NOBODY)
     assert own.remind == (HOUR,), "an inherited reminder after the end is dropped"
+
+
+@pytest.mark.parametrize(
+    ("defaults", "rule", "notify", "remind"),
+    [
+        ("{}", "", (), REMIND),
+        ("{}", ", notify: closest", (), REMIND),
+        ("{}", ", notify: none", NOBODY, ()),
+        ("{}", ", notify: []", NOBODY, ()),
+        ("{}", ", notify: none, remind: [1h]", NOBODY, (HOUR,)),
+        ("{}", ", notify: [S01]", ("S01",), REMIND),
+        ("{}", ", pending: 5h", (), REMIND[:1]),
+        ("{notify: none}", "", NOBODY, ()),
+        ("{notify: none}", ", notify: closest", (), REMIND),
+        ("{notify: none, remind: [1h]}", "", NOBODY, (HOUR,)),
+        ("{remind: []}", "", (), ()),
+        ("{notify: [S01]}", ", notify: closest, remind: [2h]", (), (2 * HOUR,)),
+    ],
+)
+def test_the_people_closest_to_the_resource_are_told_and_reminded_unless_the_file_says_otherwise(
+    defaults: str, rule: str, notify: tuple[str, ...], remind: tuple[timedelta, ...]
+) -> None:
+    policy = file(f"defaults: {defaults}\nrules: [{{name: a{rule}}}]").policy
+
+    assert (policy.rules[0].notify, policy.rules[0].remind) == (notify, remind)
 
 
 @pytest.mark.parametrize(

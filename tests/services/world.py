@@ -259,6 +259,7 @@ def _process(world: World) -> Process:
         posts=port("posts", store.posts),
         cache=port("cache", store.cache),
         people=port("people", world.slack),
+        channels=port("people", world.slack),
         prober=port("prober", world.prober),
     )
     return Process(life, services.worker, services.forms, services.delivery, services)

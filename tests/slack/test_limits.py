@@ -52,6 +52,7 @@ from bot.services.pages import (
     KeyView,
     Page,
     ReviewPage,
+    Right,
     RotatePage,
     TextPage,
 )
@@ -194,7 +195,10 @@ def forms(text: str) -> Iterator[Page]:
                 some.everywhere(OWNERS[0 if owner == "me" else 1 if owner == "sa-1" else 2], text),
                 some.everywhere(resource, text),
                 some.everywhere(build.terms(), text),
-                {f"EnvironmentAdmin of {text} {number}": number for number in range(20)},
+                tuple(
+                    Right(f"EnvironmentAdmin on {text} {number}", (text,) * (number % 6), number)
+                    for number in range(20)
+                ),
                 ("A limit is near.",) * 3,
             )
     yield TextPage("Not done", "Sorry.", back="d1", typed=text)

@@ -33,7 +33,7 @@ from bot.domain.requests import Denied, Pending, Request, Retired
 from bot.domain.roles import DOCUMENTED, Binding
 from bot.services.commands import Draft
 from bot.services.form.fill import form
-from bot.services.pages import FormPage, Handover, ReviewPage, TextPage
+from bot.services.pages import FormPage, Handover, ReviewPage, Right, TextPage
 from bot.services.text import decided
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
@@ -82,7 +82,9 @@ review_pages = st.builds(
     owner=some.owners,
     resource=some.resources,
     terms=some.terms,
-    approvers=st.dictionaries(some.bases, st.integers(0, 300), max_size=12),
+    approvers=st.lists(
+        st.builds(Right, some.bases, st.lists(some.texts, max_size=5).map(tuple), st.integers(0, 300)), max_size=12
+    ).map(tuple),
     warnings=st.lists(some.sentences, max_size=3).map(tuple),
     lifetime=st.none() | some.spans,
 )

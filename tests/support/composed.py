@@ -63,6 +63,7 @@ def ports(store: Store, cloud: Cloud, slack: FakeSlack, clock: Clock, policy: Ca
         cloud=cloud,
         prober=FakeProber(),
         people=slack,
+        channels=slack,
         notifier=slack,
         show_home=_nowhere,
         tenant=build.TENANT,

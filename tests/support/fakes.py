@@ -251,7 +251,7 @@ class FakeProber:
 
 @dataclass(slots=True)
 class FakeSlack:
-    """A Slack: its users, and what it was told. Implements `People` and `Notifier`."""
+    """A Slack: its users, and what it was told. Implements `People`, `Channels` and `Notifier`."""
 
     people: list[Person] = field(default_factory=list[Person])
     messages: dict[tuple[str, str], list[tuple[str, Request]]] = field(
@@ -267,6 +267,8 @@ class FakeSlack:
     digested: list[tuple[str, Digest]] = field(default_factory=list[tuple[str, Digest]])
     groups: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
     """Who is in a user group."""
+    joined_by: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
+    """Who is in a channel."""
 
     async def profile(self, user: SlackUserId) -> Profile | None:
         person = next((each for each in self.people if each.slack == user), None)
@@ -289,6 +291,9 @@ class FakeSlack:
 
     async def members(self, group: str) -> Sequence[SlackUserId]:
         return self.groups.get(group, ())
+
+    async def joined(self, channel: str) -> Sequence[SlackUserId]:
+        return self.joined_by.get(channel, ())
 
     async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
         digest = f"{request.kind} {getattr(request, 'attempt', '')} {note}"

@@ -185,7 +185,10 @@ def _key_view() -> pages.KeyView:
 
 
 def _review(draft: Draft, resource: Resource) -> pages.ReviewPage:
-    approvers: dict[str, Any] = {"EnvironmentAdmin of dev (env-dev001)": 2}
+    approvers = (
+        pages.Right("EnvironmentAdmin on dev", ("Erin", "Femi")),
+        pages.Right("OrganizationAdmin on Acme", (), 3),
+    )
     warnings = ("You have no role on this resource.",)
     return pages.ReviewPage("D1", draft, ACCOUNT, resource, build.terms(), approvers, warnings, 90 * DAY)
 

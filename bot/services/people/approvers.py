@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.domain.authority import HeldRoles, Target, bases, lacks_only_the_account
+from bot.domain.authority import HeldRoles, Target, bases, distance, lacks_only_the_account
 from bot.domain.catalog import User
 from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
@@ -61,6 +61,8 @@ class Approver:
     """The role that makes the new service account which the key is for, where `basis` does not."""
     account_via: str = ""
     """As `via`, for `account`."""
+    distance: int = 0
+    """How far what gives the authority is from the key: see `authority.distance`."""
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
@@ -90,8 +92,8 @@ class Approvers:
     ) -> Sequence[Approver]:
         """Everybody but the requester who has authority over the key, those first who can use it; each once.
 
-        Only the first `most` holders of a role are looked up in Slack, which takes 50 such questions a minute; the
-        rest count as people who can approve, with no Slack id.
+        Only the `most` holders who are closest to the key are looked up in Slack, which takes 50 such questions a
+        minute; the rest count as people who can approve, with no Slack id.
 
         Unless `thorough`, which reads all bindings of the organization, roles bound by a pattern such as
         `environment=*` are not found: these people can approve all the same.
@@ -184,17 +186,18 @@ class Approvers:
         holders: list[tuple[User, Sequence[Binding]]] = []
         for user in users:
             if user.id in held and user.id not in known:
-                roles = bases(self._holding(user.id, held[user.id], organization), target)
+                roles = self._bases(user.id, held[user.id], target, organization)
                 holders += [(user, roles)] if roles else []
+        holders.sort(key=lambda each: _distance(each[1], target))
         slots = asyncio.Semaphore(AT_ONCE)
 
         async def one(user: User, roles: Sequence[Binding]) -> Approver:
             async with slots:
-                return _approver(await self.meet(user, users), roles, {})
+                return _approver(await self.meet(user, users), roles, {}, target)
 
         met = await asyncio.gather(*(one(*each) for each in holders[:most]))
         unmet = [] if most is None else holders[most:]
-        return [*met, *(_approver(Someone(self._unmet(user)), roles, {}) for user, roles in unmet)]
+        return [*met, *(_approver(Someone(self._unmet(user)), roles, {}, target) for user, roles in unmet)]
 
     def _unmet(self, user: User) -> Person:
         """A Confluent user whom nobody looked for in Slack, or found there."""
@@ -236,8 +239,15 @@ class Approvers:
         for each in mapped:
             principal = each.someone.person.principal
             all_roles = [*held.get(principal, ()), *each.roles]
-            if roles := bases(self._holding(principal, all_roles, organization), target):
-                yield _approver(each.someone, roles, each.roles)
+            if roles := self._bases(principal, all_roles, target, organization):
+                yield _approver(each.someone, roles, each.roles, target)
+
+    def _bases(
+        self, holder: Principal, bindings: Iterable[Binding], target: Target, organization: str
+    ) -> Sequence[Binding]:
+        """What gives somebody the authority; of several roles that do, the one that is closest to the key."""
+        closest_first = sorted(bindings, key=lambda each: distance(each, target))
+        return bases(self._holding(holder, closest_first, organization), target)
 
     def _holding(self, holder: Principal, bindings: Sequence[Binding], organization: str) -> HeldRoles:
         """Someone of whom only these bindings are known."""
@@ -250,9 +260,14 @@ class Approvers:
         return self.someone(profile, users, Person(slack, self.tenant.team, name, email, Principal(f"?{slack}")))
 
 
-def _approver(someone: Someone, roles: Sequence[Binding], via: Mapping[Binding, str]) -> Approver:
+def _approver(someone: Someone, roles: Sequence[Binding], via: Mapping[Binding, str], target: Target) -> Approver:
     basis, account = roles[0], roles[1] if len(roles) > 1 else None
-    return Approver(someone, basis, via.get(basis, ""), account, via.get(account, "") if account else "")
+    account_via, far = via.get(account, "") if account else "", _distance(roles, target)
+    return Approver(someone, basis, via.get(basis, ""), account, account_via, far)
+
+
+def _distance(roles: Sequence[Binding], target: Target) -> int:
+    return distance(roles[0], target)  # the other one only creates the account
 
 
 def _usable_first(approver: Approver) -> tuple[bool, bool, str]:
@@ -271,18 +286,19 @@ def _crn(here: str, path: Path) -> str:
     return "/".join([here, *(f"{key}={value}" for key, value in path)])
 
 
-def by_basis(approvers: Iterable[Approver], target: Target) -> Mapping[str, Sequence[Approver]]:
-    """The people who can approve, by what gives them the right: "EnvironmentAdmin of dev (env-dev001)"."""
-    names, groups = names_of(target), defaultdict[str, list[Approver]](list)
-    for each in approvers:
-        if not each.someone.refusal:
-            groups[right(each.bindings, names)].append(each)
-    return groups
-
-
 def right(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
     """What `authority.bases` found, in words: "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the …"."""
     return " and ".join(in_words(each, names) for each in bindings)
+
+
+def in_short(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
+    """The same by names alone, where there are names: "EnvironmentAdmin on dev and AccountAdmin on the …"."""
+
+    def place(binding: Binding) -> str:
+        path = Scope.parse(binding.crn).path
+        return " / ".join(names.get(value) or _element(key, value, names) for key, value in path) or "the organization"
+
+    return " and ".join(f"{each.role} on {place(each)}" for each in bindings)
 
 
 def names_of(target: Target) -> dict[str, str]:

@@ -1,18 +1,20 @@
-"""Who could approve a request, for pages and messages."""
+"""Who could approve a request, for pages and messages, and which of them are told of it."""
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.domain.authority import Target
-from bot.domain.keys import Person, Principal, SlackUserId
+from bot.domain.keys import Person, Principal, RequestId, SlackUserId
 from bot.domain.policy import Policy
-from bot.services.people.approvers import Approvers, by_basis
+from bot.services.people.approvers import Approvers, in_short, names_of
 from bot.services.people.directory import DISPLAY
 from bot.services.ports.store import Cache, Clock
 
 MOST_MET = 30
 """How many holders of roles are looked up in Slack, which answers 50 such questions a minute."""
+MOST_TOLD = 5
+"""How many people are told of a request whose rule names no one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,9 @@ class Candidate:
     """None for one of very many, who was not looked for in Slack."""
     principal: Principal
     basis: str
+    name: str = ""
+    distance: int = 0
+    """How far what gives the right is from the key: see `authority.distance`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +38,49 @@ class Candidates:
     cache: Cache
     clock: Clock
     approvers: Callable[[Policy], Approvers]
+    remembered: Callable[[Policy], Approvers]
+    """The same, with people as Slack showed them within the last minutes."""
 
     async def of(self, target: Target, requester: Person, *, fresh: bool = False) -> Sequence[Candidate]:
-        """Everybody but the requester who could approve now; unless `fresh`, as read within the last minute."""
+        """Everybody but the requester who could approve now, those closest to the key first.
+
+        Unless `fresh`, as read within the last minute.
+        """
         place = f"{target.resource.kind}:{target.resource.environment}:{target.resource.id}"
         name = f"approvers:{place}:{target.owner.id}:{requester.principal}:{_version(self.policy())}"
         cached = None if fresh else await self.cache.get(name, tuple[Candidate, ...])
-        return cached[0] if cached else await self._read(target, requester, name)
+        return cached[0] if cached else await self._read(target, requester, name, fresh=fresh)
 
-    async def _read(self, target: Target, requester: Person, name: str) -> tuple[Candidate, ...]:
-        approvers = self.approvers(self.policy())
-        groups = by_basis(await approvers.of(target, requester, most=MOST_MET), target)
+    async def _read(self, target: Target, requester: Person, name: str, *, fresh: bool) -> tuple[Candidate, ...]:
+        names, approvers = names_of(target), (self.approvers if fresh else self.remembered)(self.policy())
+        able = [each for each in await approvers.of(target, requester, most=MOST_MET) if not each.someone.refusal]
         found = tuple(
-            Candidate(each.someone.slack, each.someone.person.principal, basis)
-            for basis, people in groups.items()
-            for each in people
+            Candidate(
+                each.someone.slack,
+                each.someone.person.principal,
+                in_short(each.bindings, names),
+                each.someone.person.name,
+                each.distance,
+            )
+            for each in sorted(able, key=lambda each: each.distance)
         )
         await self.cache.put(name, found, tuple[Candidate, ...], now=self.clock(), keep=DISPLAY)
         return found
+
+
+def closest(candidates: Sequence[Candidate], request: RequestId, most: int = MOST_TOLD) -> Sequence[Candidate]:
+    """Those in Slack whose right is closest to the key, at most so many, in the order of `candidates`.
+
+    Of people who are equally close, each request tells others, so that the first ones in the alphabet are not told of
+    all; its review page and its card name the same.
+    """
+
+    def turn(each: Candidate) -> tuple[int, str]:
+        return each.distance, hashlib.sha256(f"{request} {each.principal}".encode()).hexdigest()
+
+    reachable = [each for each in candidates if each.slack is not None]
+    chosen = sorted(reachable, key=turn)[:most]
+    return [each for each in reachable if each in chosen]
 
 
 def _version(policy: Policy) -> str:

@@ -51,6 +51,14 @@ class People(Protocol):
         ...
 
 
+class Channels(Protocol):
+    """The members of channels."""
+
+    async def joined(self, channel: str) -> Sequence[SlackUserId]:
+        """Members of a channel that Latchkey is in, apps too; of a very large one, the first ones that Slack lists."""
+        ...
+
+
 class Notifier(Protocol):
     """Everything that Latchkey says in Slack. All raise `Undeliverable`."""
 

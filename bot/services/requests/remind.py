@@ -1,4 +1,4 @@
-"""Telling the people who could approve a request, once at first and then as reminders."""
+"""Messages to the people who could approve a request: the first ones if they did not go out with it, then reminders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,14 +8,14 @@ from bot.domain.authority import Target
 from bot.domain.decision import refusal
 from bot.domain.errors import Refused
 from bot.domain.keys import SlackUserId
-from bot.domain.requests import Pending, Request, Terms
-from bot.services.people.candidates import Candidates
+from bot.domain.requests import NOBODY, Pending, Request, Terms
+from bot.services.people.candidates import MOST_TOLD, Candidates, closest
 from bot.services.people.directory import Directory
 from bot.services.ports.store import Stored
 from bot.services.requests.transitions import Transitions
 
-MOST_TOLD = 50
-"""How many people one round tells at most."""
+MOST_NAMED = 50
+"""How many of the people whom a rule names are told at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,9 @@ class Reminders:
 
     async def tell(self, stored: Stored[Request], pending: Pending) -> None:
         """The round that is due: ask those who can decide and have not, each in a message of their own."""
-        people = await (self._everyone(pending) if pending.rounds > 0 else self._notified(pending))
-        told = tuple(f"{slack}:{pending.rounds}" for slack in people[:MOST_TOLD])
+        is_named = pending.rounds == 0 and pending.terms.notify
+        people = await (self._named(pending) if is_named else self._closest(pending))
+        told = tuple(f"{slack}:{pending.rounds}" for slack in people)
         rounds, due = self._next(pending)
         await self.transitions.commit(stored, replace(pending, told=pending.told + told, rounds=rounds, next_round=due))
 
@@ -40,19 +41,22 @@ class Reminders:
             rounds += 1
         return rounds, due
 
-    async def _everyone(self, pending: Pending) -> Sequence[SlackUserId]:
-        """All who could approve and have not."""
+    async def _closest(self, pending: Pending) -> Sequence[SlackUserId]:
+        """The people closest to the key who could approve and have not; each reminder reaches as many more."""
         ask, decided = pending.ask, {approval.by.principal for approval in pending.approvals}
         able = await self.candidates.of(Target(ask.owner, ask.resource), ask.requester)
-        return [each.slack for each in able if each.slack and each.principal not in decided]
+        open_to = [each for each in able if each.principal not in decided]
+        people = closest(open_to, ask.id, MOST_TOLD * (pending.rounds + 1))
+        return list(dict.fromkeys(each.slack for each in people if each.slack))
 
-    async def _notified(self, pending: Pending) -> Sequence[SlackUserId]:
-        """Those whom the rule names, as far as they can decide."""
+    async def _named(self, pending: Pending) -> Sequence[SlackUserId]:
+        """The people whom the rule names, as far as they can decide."""
         named: list[SlackUserId] = []
-        for subject in pending.terms.notify:
+        for subject in pending.terms.notify if pending.terms.notify != NOBODY else ():
             is_group = subject.startswith("S")
             named += await self.directory.members(subject, shown=True) if is_group else [SlackUserId(subject)]
-        return [slack for slack in dict.fromkeys(named) if await self._can_decide(slack, pending)]
+        able = [slack for slack in dict.fromkeys(named) if await self._can_decide(slack, pending)]
+        return able[:MOST_NAMED]
 
     async def _can_decide(self, slack: SlackUserId, pending: Pending) -> bool:
         """Whether somebody can approve, and has not."""
@@ -65,9 +69,14 @@ class Reminders:
         return refusal(pending.ask, await self.directory.glance(person)) is None
 
 
-def first_round(terms: Terms) -> int:
-    """0 tells those whom the rule names; from 1 on, each round reminds everybody who can decide."""
-    return 0 if terms.notify else 1
+def first_round(terms: Terms, *, is_told: bool) -> int:
+    """0 tells the people whom the rule names, or those closest to the key unless they are told already.
+
+    From 1 on, each round is a reminder.
+    """
+    if not terms.notify:
+        return 1 if is_told else 0
+    return 1 if terms.notify == NOBODY else 0
 
 
 def next_round(terms: Terms, asked_at: datetime, rounds: int) -> datetime | None:

@@ -1,6 +1,5 @@
 """From what somebody asks to a request in the store: decided at once, waiting for approval, or refused."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,11 +14,12 @@ from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Back, Check, Click, Draft, Send
 from bot.services.form.fill import USUAL
 from bot.services.form.validate import Validator, lifetime_problem, warnings_about
-from bot.services.pages import FormPage, ReviewPage
-from bot.services.people.candidates import Candidate, Candidates
+from bot.services.pages import FormPage, ReviewPage, Right
+from bot.services.people.candidates import Candidate, Candidates, closest
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Drafts, Room
+from bot.services.requests.audience import Notices, Told
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import first_round, next_round
 from bot.services.requests.transitions import Transitions, With
@@ -34,7 +34,7 @@ class Proposals:
 
     transitions: Transitions
     directory: Directory
-    candidates: Candidates
+    notices: Notices
     refusals: Refusals
     cloud: Cloud
 
@@ -52,9 +52,7 @@ class Proposals:
             details = {"reason": verdict.reason, "rule": verdict.rule, "policy": used}
             await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), **details)
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
-        if isinstance(verdict, NeedsApproval):
-            await self.directory.before_no(click.by, lambda directory: self._enough(directory, ask, verdict))
-        request = self._opened(ask, verdict, used)
+        request = await self._opened(ask, verdict, used, click)
         event = self.transitions.event(
             Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule, policy=used
         )
@@ -75,18 +73,34 @@ class Proposals:
             raise Refused(many) from None
         return request
 
-    async def _enough(self, directory: Directory, ask: Ask, verdict: NeedsApproval) -> None:
-        target = Target(ask.owner, ask.resource)
-        enough(await self.candidates.of(target, ask.requester, fresh=directory.is_afresh), verdict)
+    async def _enough(self, directory: Directory, ask: Ask, verdict: NeedsApproval) -> Sequence[Candidate] | None:
+        """The people who could approve, as `Notices.able` has them. Raises `Refused` if they are too few."""
+        able = await self.notices.able(ask, fresh=directory.is_afresh)
+        if able is not None:
+            enough(able, verdict)
+        return able
 
-    def _opened(self, ask: Ask, verdict: Allowed | NeedsApproval, policy: str) -> Pending | Approved:
-        now, terms = self.transitions.clock(), verdict.terms
+    async def _opened(
+        self, ask: Ask, verdict: Allowed | NeedsApproval, policy: str, click: Click
+    ) -> Pending | Approved:
+        terms = verdict.terms
         if isinstance(verdict, Allowed):
-            return Approved.first(ask, terms, (), now)
-        rounds = first_round(terms)
-        due = next_round(terms, now, rounds)
-        until = now + terms.pending
-        return Pending(ask, terms, approvals=(), expires_at=until, rounds=rounds, next_round=due, policy=policy)
+            return Approved.first(ask, terms, (), self.transitions.clock())
+        able = await self.directory.before_no(click.by, lambda directory: self._enough(directory, ask, verdict))
+        told = Told() if able is None else await self.notices.of(ask, terms, able)
+        rounds = first_round(terms, is_told=able is not None)
+        now = self.transitions.clock()
+        return Pending(
+            ask,
+            terms,
+            approvals=(),
+            expires_at=now + terms.pending,
+            told=tuple(f"{each}:0" for each in told.messaged),
+            rounds=rounds,
+            next_round=next_round(terms, now, rounds),
+            policy=policy,
+            mentioned=told.mentioned,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +142,7 @@ class Forms:
         enough(candidates, verdict)
         room = await must_have_room(self.cloud, ask)
         warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [room.unchecked]))
-        approvers = Counter(each.basis for each in candidates)
+        approvers = rights(candidates, ask.id)
         lasts = lifetime(ask, verdict.terms)
         return ReviewPage(
             click.id, draft, target.owner, target.resource, verdict.terms, approvers, warnings, lifetime=lasts
@@ -223,6 +237,18 @@ def enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
     raise Refused(
         f"Nothing was sent, because {who}. Ask an OrganizationAdmin to give someone a role on this resource, "
         f"or choose another account or resource. (Policy rule: {plain(verdict.terms.rule)}.)"
+    )
+
+
+def rights(candidates: Sequence[Candidate], request: RequestId) -> tuple[Right, ...]:
+    """The people who could approve, by what gives them the right; the closest ones by name."""
+    named = closest(candidates, request)
+    groups = dict[str, list[Candidate]]()
+    for each in candidates:
+        groups.setdefault(each.basis, []).append(each)
+    return tuple(
+        Right(basis, names := tuple(each.name for each in people if each in named), len(people) - len(names))
+        for basis, people in groups.items()
     )
 
 

@@ -17,16 +17,22 @@ _NO_GROUP = frozenset({"no_such_subteam", "plan_upgrade_required"})
 """A disabled group is "no such subteam" too; a workspace on a free plan has none."""
 _AWAY = "Slack can't look up people right now."
 _GROUPS_AWAY = "Slack can't look up user groups right now."
+_CHANNEL_AWAY = "Slack can't look up channels right now."
 _UNCHANGED, _SOON = "Nothing was changed.", "Try again in a minute."
 MOST = 100
 """How many people are looked at: `users.info` takes some hundred calls a minute, and a running Latchkey needs some."""
 PAGE = 200
 """Members that one call asks for."""
+PAGES = 10
+"""Calls for the members of one channel: people beyond them get a direct message, and Slack takes 100 a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlackPeople:
-    """`People`, read afresh every time. A minute has 100 calls of `profile`, 50 of `by_email`, 20 of `members`."""
+    """`People` and `Channels`, read afresh every time.
+
+    A minute has 100 calls of `profile`, 50 of `by_email`, 20 of `members`, and 100 pages of `joined`.
+    """
 
     client: AsyncWebClient
 
@@ -46,6 +52,18 @@ class SlackPeople:
         """Who is in a user group; a group that is disabled or does not exist has nobody. Raises `Unavailable`."""
         answer = await self._ask("usergroups.users.list", {"usergroup": group}, _NO_GROUP, _GROUPS_AWAY)
         return tuple(SlackUserId(user) for user in answer["users"]) if answer else ()
+
+    async def joined(self, channel: str) -> Sequence[SlackUserId]:
+        """Who is in a channel, as far as `PAGES` go. Raises `Unavailable`, also for a channel that Slack hides."""
+        body, found = {"channel": channel, "limit": str(PAGE)}, list[SlackUserId]()
+        for _ in range(PAGES):
+            answer = await self._ask("conversations.members", body, frozenset(), _CHANNEL_AWAY) or {}
+            found += map(SlackUserId, answer["members"])
+            metadata: dict[str, str] = answer.get("response_metadata") or {}
+            body["cursor"] = metadata.get("next_cursor", "")
+            if not body["cursor"]:
+                break
+        return found
 
     async def _ask(
         self, method: str, body: Mapping[str, str], absent: frozenset[str], tell: str

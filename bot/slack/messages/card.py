@@ -16,12 +16,13 @@ from bot.domain.keys import (
     Owner,
     Resource,
     ServiceAccount,
+    SlackUserId,
 )
 from bot.domain.requests import Ask, Denied, Expired, Failed, Offered, Pending, Ready, Request, Terms
 from bot.domain.roles import TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, button, divider
-from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, quote, told
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, flat, lines, quote, told
 from bot.slack.messages.progress import Rows, by_policy, progress
 from bot.slack.payloads import ids
 
@@ -49,9 +50,18 @@ def card(request: Request) -> tuple[list[Block], str]:
         blocks += [
             context("Who can approve: ", approvers("anyone but the requester", ask, table), ". Rule: ",
                     request.terms.rule, "."),
+            *_notified("Notified: ", request.mentioned),
             decide(request),
         ]  # fmt: skip
-    return blocks, f"<@{ask.requester.slack}> asks {in_a_line(wish(ask))}"
+    rung = "".join(f" <@{each}>" for each in request.mentioned) if isinstance(request, Pending) else ""
+    return blocks, f"{plain(ask.requester.name)} requests {in_a_line(wish(ask))}{rung}"
+
+
+def _notified(label: str, people: Iterable[SlackUserId]) -> list[Block]:
+    """The people who were told of a request, as mentions; Slack rings for them in a new message alone."""
+    mentions = [Mention(each) for each in people]
+    parts: list[Piece] = [piece for each in mentions for piece in (", ", each)]
+    return [lines([label, *parts[1:]])] if parts else []
 
 
 def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
@@ -65,6 +75,9 @@ def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
     if note:
         blocks.append(lines(told(note)))
     if isinstance(request, Pending):
+        blocks += _notified(
+            "Latchkey notified ", dict.fromkeys((*request.mentioned, *(user for user, _ in request.asked)))
+        )
         blocks.append(actions(button("Cancel request", ids.CANCEL, ask.id)))
     return blocks, f"Your request {in_a_line(wish(ask))}"
 

@@ -14,13 +14,14 @@ from bot.services.pages import (
     KeysPage,
     Page,
     ReviewPage,
+    Right,
     RotatePage,
     TextPage,
 )
 from bot.services.text import duration
 from bot.slack.blocks.kit import actions, button, divider, field, header, modal, text_input
-from bot.slack.blocks.text import Block, Bold, Row, context, lines, mrkdwn, quote, told
-from bot.slack.messages.card import kind_of, needs, owner_row, resource_row
+from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
+from bot.slack.messages.card import joined, kind_of, needs, owner_row, resource_row
 from bot.slack.payloads import ids
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
@@ -120,12 +121,14 @@ def review(content: ReviewPage) -> Block:
 
 
 def _who(content: ReviewPage) -> list[Row]:
-    """Who could approve, by right: at most as many lines as people read."""
-    counted = sorted(content.approvers.items(), key=lambda each: (-each[1], each[0]))
-    rows: list[Row] = [[f"• {basis}: {_people(number)}"] for basis, number in counted[:RIGHTS]]
-    if len(counted) > RIGHTS:
-        rows.append([f"• and {_people(sum(number for _, number in counted[RIGHTS:]))} by other rights"])
-    return [["Who can approve:"], *rows] if rows else []
+    """The people who can approve, by right: at most as many lines as people read."""
+    rights, rest = content.approvers[:RIGHTS], content.approvers[RIGHTS:]
+    rows: list[Row] = [[f"• {each.basis}: {_people(each)}"] for each in rights]
+    if rest:
+        number = sum(len(each.names) + each.more for each in rest)
+        rows.append([f"• and {number} more {'person' if number == 1 else 'people'} with other roles"])
+    told = "Approvers (Latchkey notifies the people named here):" if not content.terms.notify else "Approvers:"
+    return [[told], *rows] if rows else []
 
 
 def _then(terms: Terms) -> str:
@@ -139,9 +142,12 @@ def _ends(content: ReviewPage) -> str:
     return f"The key is deleted {duration(content.lifetime)} after it is made."
 
 
-def _people(number: int) -> str:
-    words = ("nobody", "one person", "two people", "three people", "four people", "five people")
-    return words[number] if number < len(words) else f"{number} people"
+def _people(right: Right) -> str:
+    """The names, and how many more there are: "Erin Castellanos, Femi Ade and 3 more"."""
+    names = [flat(each) for each in right.names]
+    if not names:
+        return "1 person" if right.more == 1 else f"{right.more} people"
+    return joined([*names, f"{right.more} more"] if right.more else names, "and")
 
 
 def deny(request: RequestId) -> Block:

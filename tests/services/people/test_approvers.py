@@ -10,7 +10,7 @@ from bot.domain.catalog import User
 from bot.domain.keys import NewServiceAccount, Owner
 from bot.domain.policy import RoleMapping
 from bot.domain.roles import TABLES, Binding
-from bot.services.people.approvers import Approver, Approvers, by_basis, in_words, names_of
+from bot.services.people.approvers import Approver, Approvers, in_short, in_words, names_of
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DEV, ERIN, FEMI, HERE, OTTO, PLACES
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
@@ -112,19 +112,13 @@ def test_a_role_is_told_by_the_names_of_where_it_is_bound(place: str, words: str
     assert in_words(build.a_binding(ERIN, "A", place), names) == words
 
 
-async def test_who_can_approve_stands_under_what_gives_them_the_right() -> None:
+async def test_what_gives_somebody_the_right_is_said_in_short_and_how_far_it_is_from_the_key() -> None:
     everywhere = build.a_binding(OTTO, "OrganizationAdmin", HERE)
     approvers = await found(NEW, OVER_KEY, MAKER_ELSEWHERE, MAKES_BOTH, everywhere, thorough=True)
-    erin, *others = sorted(approvers, key=lambda each: each.someone.person.name)
+    names = names_of(Target(NEW, CLUSTER))
 
-    groups = by_basis([erin, *others, refused(erin)], Target(NEW, CLUSTER))
-
-    assert {right: [each.someone.person.name for each in people] for right, people in groups.items()} == {
-        "ResourceKeyAdmin of dev (env-dev001) and EnvironmentAdmin of env-prod01": ["Erin"],
-        "EnvironmentAdmin of dev (env-dev001)": ["Femi"],
-        "OrganizationAdmin of the organization": ["Otto"],
+    assert {each.someone.person.name: (in_short(each.bindings, names), each.distance) for each in approvers} == {
+        "Erin": ("ResourceKeyAdmin on dev and EnvironmentAdmin on env-prod01", 2),
+        "Femi": ("EnvironmentAdmin on dev", 2),
+        "Otto": ("OrganizationAdmin on the organization", 3),
     }
-
-
-def refused(approver: Approver) -> Approver:
-    return replace(approver, someone=replace(approver.someone, refusal="Left the company."))

@@ -8,8 +8,9 @@ import pytest
 
 from bot.domain.errors import Conflict, Unavailable
 from bot.domain.keys import Person, RequestId, SlackUserId
-from bot.domain.requests import Pending
-from bot.services.requests.remind import MOST_TOLD, Reminders, first_round, next_round
+from bot.domain.requests import NOBODY, Pending
+from bot.services.people.candidates import MOST_TOLD
+from bot.services.requests.remind import MOST_NAMED, Reminders, first_round, next_round
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, HOUR, NOW, OTTO
@@ -83,13 +84,37 @@ async def test_the_round_of_those_named_tells_nobody_else(world: World) -> None:
 
 
 async def test_a_round_tells_so_many_at_most(world: World) -> None:
-    many = [build.a_person(f"Ada{number}") for number in range(MOST_TOLD + 1)]
+    many = [build.a_person(f"Ada{number}") for number in range(MOST_NAMED + 1)]
     world.cloud.people += many
     world.slack.people += many
     may_approve(world.cloud, *many)
     world.slack.groups["S01"] = [each.slack for each in many]
 
-    assert (await tell(world, waiting(0, terms=NAMING))).told == tuple(f"{each.slack}:0" for each in many[:MOST_TOLD])
+    assert (await tell(world, waiting(0, terms=NAMING))).told == tuple(f"{each.slack}:0" for each in many[:MOST_NAMED])
+
+
+async def test_the_people_closest_to_the_key_are_told_when_the_search_took_too_long_for_the_card(world: World) -> None:
+    state = await tell(world, waiting(0))
+
+    assert (state.told, state.rounds) == ((f"{ERIN.slack}:0", f"{FEMI.slack}:0"), 1)
+
+
+async def test_each_reminder_reaches_more_people_and_none_reaches_all_of_very_many(world: World) -> None:
+    many = [build.a_person(f"Ada{number}") for number in range(4 * MOST_TOLD)]
+    world.cloud.people += many
+    world.slack.people += many
+    may_approve(world.cloud, *many)
+
+    first = await tell(world, waiting())
+    world.clock.now = NOW + 2 * HOUR
+    second = await tell(world, first)
+    reached = [{each.partition(":")[0] for each in second.told if each.endswith(f":{number}")} for number in (1, 2)]
+    assert [len(each) for each in reached] == [2 * MOST_TOLD, 3 * MOST_TOLD]
+    assert reached[0] < reached[1]
+
+
+async def test_nobody_is_told_under_a_policy_that_has_become_silent(world: World) -> None:
+    assert (await tell(world, waiting(0, terms=replace(TERMS, notify=NOBODY)))).told == ()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +161,10 @@ async def test_nobody_is_told_of_what_somebody_else_changed_at_that_moment(world
 
 
 def test_the_first_round_is_for_those_named_and_the_last_is_the_last_of_the_rule() -> None:
-    assert (first_round(NAMING), first_round(TERMS)) == (0, 1)
+    silent = replace(TERMS, notify=NOBODY)
+    told = [first_round(each, is_told=True) for each in (NAMING, TERMS, silent)]
+    untold = [first_round(each, is_told=False) for each in (NAMING, TERMS, silent)]
+    assert (told, untold) == ([0, 1, 1], [0, 0, 1])
     assert [next_round(NAMING, NOW, number) for number in range(5)] == [
         NOW,
         *(NOW + each for each in TERMS.remind),

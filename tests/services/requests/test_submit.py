@@ -15,7 +15,7 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.domain.requests import Approved, Pending
 from bot.services.commands import Back, Check, Draft, Send
-from bot.services.pages import FormPage, ReviewPage
+from bot.services.pages import FormPage, ReviewPage, Right
 from bot.services.people.candidates import Candidate
 from bot.services.requests.submit import Forms, draft_again, enough, follows, summary, too_few
 from tests.services.world import World, a_world
@@ -155,7 +155,7 @@ async def test_the_review_page_says_who_can_approve_and_what_was_not_checked(wor
 
     assert isinstance(page, ReviewPage)
     assert (page.draft_id, page.owner, page.resource) == (click.id, ACCOUNT, CLUSTER)
-    assert dict(page.approvers) == {"EnvironmentAdmin of dev (env-dev001)": 2}
+    assert page.approvers == (Right("EnvironmentAdmin on dev", (ERIN.name, FEMI.name)),)
     assert [each for each in page.warnings if "couldn't check" in each], "this Confluent tells no limits"
     assert world.history == []
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from bot.domain.errors import Throttled, Unavailable
 from bot.slack.api.people import SlackPeople
+from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.serving import serve
 from sandbox.slack.server import Slack, running
 from sandbox.slack.web_api import BOT_TOKEN
@@ -48,6 +49,23 @@ async def test_a_guest_is_found_as_a_guest(people: SlackPeople) -> None:
 
     assert found is not None
     assert found.is_guest
+
+
+async def test_a_channel_has_its_members_from_all_pages(
+    people: SlackPeople, slack: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = sorted(slack.workspace.channels[APPROVALS_CHANNEL].members)
+    monkeypatch.setattr("bot.slack.api.people.PAGE", 3)
+
+    assert await people.joined(APPROVALS_CHANNEL) == everyone
+
+    monkeypatch.setattr("bot.slack.api.people.PAGES", 2)
+    assert await people.joined(APPROVALS_CHANNEL) == everyone[:6]
+
+
+async def test_the_members_of_a_channel_that_slack_hides_are_not_known(people: SlackPeople) -> None:
+    with pytest.raises(Unavailable):
+        await people.joined("C0HIDDEN")
 
 
 async def test_a_group_has_its_members_as_they_are_now(people: SlackPeople, slack: Slack) -> None:

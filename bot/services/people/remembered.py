@@ -1,0 +1,62 @@
+"""Slack users as they were read within the last minutes: Slack answers some 50 look-ups a minute."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.domain.keys import SlackUserId
+from bot.services.ports.slack import Channels, People, Profile
+from bot.services.ports.store import Cache, Clock
+
+KEPT = timedelta(minutes=10)
+"""For telling people only. Decisions read who somebody is at that moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedPeople:
+    """`People`, for choosing the people who are told of a request."""
+
+    people: People
+    cache: Cache
+    clock: Clock
+
+    async def profile(self, user: SlackUserId) -> Profile | None:
+        """The user, as read within the last minutes."""
+        return await self._profile(f"profile:{user}", lambda: self.people.profile(user))
+
+    async def by_email(self, email: str) -> Profile | None:
+        """The user with this address, as read within the last minutes."""
+        address = hashlib.sha256(email.encode()).hexdigest()[:32]  # names of copies are in the clear
+        return await self._profile(f"profile-of:{address}", lambda: self.people.by_email(email))
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        """The members of a user group, read afresh."""
+        return await self.people.members(group)
+
+    async def _profile(self, name: str, ask: Callable[[], Awaitable[Profile | None]]) -> Profile | None:
+        cached = await self.cache.get(name, tuple[Profile, ...])
+        if cached is not None:
+            return next(iter(cached[0]), None)
+        found = await ask()
+        value = () if found is None else (found,)
+        await self.cache.put(name, value, tuple[Profile, ...], now=self.clock(), keep=KEPT)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedChannels:
+    """`Channels`, as read within the last minutes."""
+
+    channels: Channels
+    cache: Cache
+    clock: Clock
+
+    async def joined(self, channel: str) -> Sequence[SlackUserId]:
+        """The members of a channel. Raises `Unavailable`."""
+        cached = await self.cache.get(f"joined:{channel}", tuple[SlackUserId, ...])
+        if cached is not None:
+            return cached[0]
+        found = tuple(await self.channels.joined(channel))
+        await self.cache.put(f"joined:{channel}", found, tuple[SlackUserId, ...], now=self.clock(), keep=KEPT)
+        return found

@@ -1,0 +1,70 @@
+"""The people who are told of a new request: on its card if they are members of its channel, else in a direct message.
+
+A mention notifies people when it is posted; one that an edit adds may not. So the card waits a few seconds for names.
+If the search takes longer, the card goes out without mentions, and the people get direct messages once they are known.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bot.domain.authority import Target
+from bot.domain.errors import Unavailable
+from bot.domain.keys import SlackUserId
+from bot.domain.requests import Ask, Terms
+from bot.services.people.candidates import Candidate, Candidates, closest
+from bot.services.ports.slack import Channels
+
+SEARCHED_WITHIN = 5.0
+"""Seconds that a new request waits for the search for people who can approve it."""
+MEMBERS_WITHIN = 2.0
+"""Seconds that it waits for the members of its channel."""
+log = logging.getLogger("latchkey.audience")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The people who are told of a new request. They are on record with it, so that no crash has them told again."""
+
+    mentioned: tuple[SlackUserId, ...] = ()
+    messaged: tuple[SlackUserId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """Finds out who is told."""
+
+    candidates: Candidates
+    channels: Channels
+
+    async def able(self, ask: Ask, *, fresh: bool) -> Sequence[Candidate] | None:
+        """The people who could approve; None if Slack or Confluent Cloud does not say so in time.
+
+        Such a request is opened all the same: the search only spares people a request that no one could approve.
+        """
+        try:
+            async with asyncio.timeout(SEARCHED_WITHIN):
+                return await self.candidates.of(Target(ask.owner, ask.resource), ask.requester, fresh=fresh)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("approvers are told later", extra={"request": ask.id, "why": str(error) or "it took too long"})
+            return None
+
+    async def of(self, ask: Ask, terms: Terms, able: Sequence[Candidate]) -> Told:
+        """The people closest to the key, if the rule does not say whom to tell."""
+        if terms.notify:
+            return Told()
+        people = tuple(dict.fromkeys(each.slack for each in closest(able, ask.id) if each.slack))
+        joined = await self._joined(terms.channel) if people else frozenset[SlackUserId]()
+        return Told(
+            mentioned=tuple(each for each in people if each in joined),
+            messaged=tuple(each for each in people if each not in joined),
+        )
+
+    async def _joined(self, channel: str) -> frozenset[SlackUserId]:
+        """The members of a channel; nobody where Slack does not say so in time, and a message reaches everyone."""
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(MEMBERS_WITHIN):
+                return frozenset(await self.channels.joined(channel))
+        return frozenset()
