@@ -13,6 +13,10 @@ from starlette.routing import Route
 
 from sandbox import told
 from sandbox.confluent import console
+from sandbox.in_hand import in_hand
+from sandbox.scenarios import NotNow, Scenarios
+from sandbox.slack.blocks import Json
+from sandbox.slack.errors import NotPossible
 from sandbox.stage import BotProcess, Stage
 
 
@@ -22,16 +26,20 @@ class Control:
     def __init__(self) -> None:
         self._stage: Stage | None = None
         self._bot: BotProcess | None = None
+        self._scenarios: Scenarios | None = None
+        self._killed: Json | None = None
 
     def attach(self, stage: Stage, bot: BotProcess) -> None:
         """From now on the routes answer."""
         self._stage, self._bot = stage, bot
+        self._scenarios = Scenarios(stage, bot, self._look_at_the_dead)
 
     def routes(self) -> list[Route]:
         """For `create_app(extra=…)`."""
         return [
             Route("/control", self.show, methods=["GET"]),
             Route("/control/fault", self.fault, methods=["POST"]),
+            Route("/control/scenario", self.scenario, methods=["POST"]),
             Route("/control/manners", self.manners, methods=["POST"]),
             Route("/control/reset", self.reset, methods=["POST"]),
             Route("/control/clock", self.clock, methods=["POST"]),
@@ -43,8 +51,8 @@ class Control:
 
     async def show(self, _: Request) -> Response:
         """All switches and what they are set to."""
-        stage, bot = self._stage, self._bot
-        if stage is None or bot is None:
+        stage, bot, scenarios = self._stage, self._bot, self._scenarios
+        if stage is None or bot is None or scenarios is None:
             return Response(status_code=404)
         now, offset = stage.clock.now(), stage.clock.offset()
         return JSONResponse(
@@ -54,8 +62,20 @@ class Control:
                 "now": now.isoformat(),
                 "offset": offset.total_seconds(),
                 "bot": {"alive": bot.is_alive, "pid": bot.pid, "restarts": max(bot.starts - 1, 0)},
+                "killed": self._killed,
+                "scenarios": scenarios.describe(),
             }
         )
+
+    async def scenario(self, request: Request) -> Response:
+        """Begin a scenario or, where it is on, end it: `{name}`; answers `{said}`, what there is to say about it."""
+        asked = await request.json()
+        if self._scenarios is None:
+            return Response(status_code=404)
+        try:
+            return JSONResponse({"said": await self._scenarios.begin(asked["name"])})
+        except (KeyError, NotNow, NotPossible) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
 
     async def fault(self, request: Request) -> Response:
         """Set one switch: `{side, name, value}`."""
@@ -85,9 +105,10 @@ class Control:
         return await self.show(request)
 
     async def reset(self, request: Request) -> Response:
-        """Turn every switch back: nothing goes wrong any more."""
-        if self._stage is None:
+        """Turn every switch back, so that everything works."""
+        if self._stage is None or self._scenarios is None:
             return Response(status_code=404)
+        self._scenarios.end()
         self._stage.faults.reset()
         self._stage.slack.faults.reset()
         return await self.show(request)
@@ -112,11 +133,17 @@ class Control:
         asked = await request.json()
         if self._bot is None:
             return Response(status_code=404)
-        if asked.get("do") == "kill":
+        if asked.get("do") == "kill" and self._bot.is_alive:
             await self._bot.kill()
+            await self._look_at_the_dead()
         elif asked.get("do") == "start" and not self._bot.is_alive:
             await self._bot.start()
         return await self.show(request)
+
+    async def _look_at_the_dead(self) -> None:
+        """Note what the bot had in hand that was just killed."""
+        if self._stage is not None:
+            self._killed = {"at": self._stage.clock.now().isoformat(), "in_hand": await in_hand(self._stage)}
 
     async def told(self, request: Request) -> Response:
         """What the bot tells those who run it: `what` is `log`, `audit` or `metrics`."""

@@ -4,7 +4,7 @@ import asyncio
 
 
 class Gate:
-    """Holds whoever passes through, so that a test can act at exactly that moment: kill a client, say.
+    """Holds a client that passes through, so that a test can act at exactly that moment: kill it, say.
 
     The server sets `reached` and goes on when the test sets `opened`.
     """
@@ -14,6 +14,6 @@ class Gate:
         self.opened = asyncio.Event()
 
     async def pass_through(self) -> None:
-        """Say that somebody has come this far, and wait until they may go on."""
+        """Say that a client has come this far, and wait until it may go on."""
         self.reached.set()
         await self.opened.wait()

@@ -20,7 +20,7 @@ LONGEST: Final = 200
 """Characters that tell what a recording was made against."""
 HEADER: Final = """\
 # What one run of `latchkey rehearse` saw, made by tools/recording.py of its report. Types, counts and words of ours,
-# nothing of anybody's. `make sandbox ARGS="--like {file}"` behaves the same.
+# nothing personal. `make sandbox ARGS="--like {file}"` behaves the same.
 """
 Shape = str | int | float | bool
 _NOT_SEEN = "not seen"

@@ -34,7 +34,7 @@ STOPPED_WITHIN = 40.0
 
 @dataclass(slots=True)
 class Stage:
-    """Both servers, running. `folder` holds everything that is written; whoever made it deletes it."""
+    """Both servers, running. `folder` holds everything that is written, and is deleted by its maker."""
 
     folder: Path
     clock: SandboxClock

@@ -1,4 +1,4 @@
-"""Confluent's Console, as far as the sandbox needs it: what somebody sees and does there behind Latchkey's back."""
+"""Confluent's Console, as far as the sandbox needs it: what people see and do there behind Latchkey's back."""
 
 from typing import TypedDict
 
@@ -42,7 +42,7 @@ def act(organization: Organization, do: str, key_id: str, name: str = "") -> Non
     organization.expire_keys()
     key = organization.api_keys.get(key_id)
     if key is None:
-        raise ValueError(f"There is no key {key_id} any more.")
+        raise ValueError(f"Key {key_id} no longer exists.")
     match do:
         case "delete":
             organization.delete_key(key.id)

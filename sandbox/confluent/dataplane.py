@@ -65,7 +65,7 @@ def routes(organization: Organization, faults: Faults) -> list[Route]:
             key = known_key(organization, faults, request)
             if key is None or not _opens(key, wanted):
                 return refusal(401)
-            return refusal(403) if faults.data_plane == "forbids" else JSONResponse(ready)
+            return refusal(403) if faults.data_plane == "reject" else JSONResponse(ready)
 
         return Route(f"{PREFIX}/{{resource}}{path}", answer, methods=["GET"])
 

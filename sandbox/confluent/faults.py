@@ -47,7 +47,7 @@ Paging = Literal["plain", "ends with an empty string", "ends with null", "starts
 UserKeys = Literal["allowed", "refused"]
 Expiry = Literal["honored", "ignored", "refused", "zero"]
 """`zero`: ignored, and every key without an end tells the zero value of a time."""
-DataPlane = Literal["up", "forbids", "unreachable"]
+DataPlane = Literal["up", "reject", "unreachable"]
 PageTokens = Literal["last", "expire once", "expire"]
 CrnPatterns = Literal["exact, or below", "with all below"]
 OptionalFields = Literal["there", "absent", "drawn each time"]
@@ -77,6 +77,7 @@ class Switch(TypedDict):
     """
 
     name: str
+    group: str
     label: str
     value: str | float
     usual: str | float
@@ -108,27 +109,33 @@ class _Number:
         return number
 
 
+_GROUPS = {
+    "Requests": ("slow", "rate_limited", "failing", "answer_lost", "request_lost"),
+    "Keys": ("create_refused", "user_keys", "expires_at", "propagation", "lingering", "data_plane"),
+    "Roles and quotas": ("roles_lost", "low_quota", "low_quota_limit", "quotas", "crn_patterns"),
+    "Format of responses": ("optional_fields", "error_shape", "paging", "page_tokens"),
+}
 _SWITCHES: dict[str, _Words | _Number] = {
-    "slow": _Number("Seconds each answer takes", (0, 2, 5, 30), 0, _MOST_SECONDS_SLOW),
-    "rate_limited": _Number("Requests to refuse as too many (429); -1: all", (0, 1, 5, EVERY), EVERY, 1_000_000),
-    "failing": _Words("Fail (500)", get_args(Failing)),
-    "answer_lost": _Words("Lose the answer, after doing what was asked", get_args(Lost)),
-    "request_lost": _Words("Lose the request, before anything is done", get_args(Lost)),
-    "create_refused": _Words("Refuse to create keys, with status", get_args(CreateRefused)),
-    "user_keys": _Words("Keys for the accounts of other users", get_args(UserKeys)),
-    "expires_at": _Words("End of a key that its create asks for", get_args(Expiry)),
-    "roles_lost": _Words("Take all roles from", (NOBODY, *HOLDERS)),
-    "low_quota": _Words("Set this quota low, for everybody", (AS_IT_IS, *QUOTAS)),
-    "low_quota_limit": _Number("…to this many", (0, 1, 5, 20), 0, 1_000_000),
-    "quotas": _Words("Tell the quotas", get_args(Quotas)),
+    "slow": _Number("Delay each response (seconds)", (0, 2, 5, 30), 0, _MOST_SECONDS_SLOW),
+    "rate_limited": _Number("Return 429 for the next N requests (-1: all)", (0, 1, 5, EVERY), EVERY, 1_000_000),
+    "failing": _Words("Return 500 for", get_args(Failing)),
+    "answer_lost": _Words("Drop the response after doing the work", get_args(Lost)),
+    "request_lost": _Words("Drop the request before doing the work", get_args(Lost)),
+    "create_refused": _Words("Reject creating keys with status", get_args(CreateRefused)),
+    "user_keys": _Words("Keys for other people's accounts", get_args(UserKeys)),
+    "expires_at": _Words("Expiration that a create sets (expires_at)", get_args(Expiry)),
+    "roles_lost": _Words("Remove all roles from", (NOBODY, *HOLDERS)),
+    "low_quota": _Words("Lower this quota for everyone", (AS_IT_IS, *QUOTAS)),
+    "low_quota_limit": _Number("Limit of the lowered quota", (0, 1, 5, 20), 0, 1_000_000),
+    "quotas": _Words("Quota API", get_args(Quotas)),
     "propagation": _Number("Seconds until a new key works on its cluster", (0, 5, 60, 600), 0, 86_400),
-    "lingering": _Number("Seconds that a deleted key goes on working", (0, 5, 60, 600), 0, 86_400),
+    "lingering": _Number("Seconds until a deleted key stops working", (0, 5, 60, 600), 0, 86_400),
     "data_plane": _Words("Clusters", get_args(DataPlane)),
-    "crn_patterns": _Words("Lists of role bindings", get_args(CrnPatterns)),
-    "optional_fields": _Words("Optional fields of answers", get_args(OptionalFields)),
-    "error_shape": _Words("Form of error bodies", get_args(ErrorShape)),
-    "paging": _Words("Form of list pages", get_args(Paging)),
-    "page_tokens": _Words("Tokens of list pages", get_args(PageTokens)),
+    "crn_patterns": _Words("Role bindings that a list returns", get_args(CrnPatterns)),
+    "optional_fields": _Words("Optional response fields", get_args(OptionalFields)),
+    "error_shape": _Words("Format of errors", get_args(ErrorShape)),
+    "paging": _Words("Format of list pages", get_args(Paging)),
+    "page_tokens": _Words("Page tokens", get_args(PageTokens)),
 }
 _NOT_KNOWN = ("expires_at", "crn_patterns")
 """What differs between organizations, or nobody could find out."""
@@ -207,6 +214,7 @@ class Faults:
         return [
             Switch(
                 name=name,
+                group=next(group for group, names in _GROUPS.items() if name in names),
                 label=switch.label,
                 value=getattr(self, name),
                 usual=self._usual(name),

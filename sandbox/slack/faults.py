@@ -38,26 +38,39 @@ class Switch(TypedDict):
     """
 
     name: str
+    group: str
     label: str
     value: str | float
     usual: str | float
     choices: list[str | float]
 
 
+_GROUPS = {
+    "Web API": ("slow", "rate_limited", "failing", "answers", "method"),
+    "Messages and modals": (
+        "expired_trigger",
+        "hash_conflict",
+        "channel_not_found",
+        "messages_refused",
+        "messages_refused_with",
+        "response_url",
+    ),
+    "Socket Mode": ("links", "connections"),
+}
 _LABELS: dict[str, tuple[str, tuple[str | float, ...]]] = {
-    "slow": ("Seconds each Web API call takes", (0, 2, 5, 30)),
-    "rate_limited": ("Web API calls to refuse as too many (429); -1: all", (0, 1, 5, EVERY)),
-    "failing": ("Web API calls to fail (500); -1: all", (0, 1, 5, EVERY)),
-    "answers": ("What the Web API answers", get_args(Answers)),
-    "method": ("The Web API method that this is for", (ANY_METHOD, *METHODS)),
-    "expired_trigger": ("Opening a modal: expired_trigger_id", get_args(Once)),
-    "hash_conflict": ("Updating a modal or Home with a hash: hash_conflict", get_args(Once)),
-    "channel_not_found": ("Posting to a channel: channel_not_found", ("off", "on")),
-    "messages_refused": ("Posting to these", get_args(Refused)),
-    "messages_refused_with": ("Refused with", get_args(Refusal)),
-    "response_url": ("Answering a click (response_url)", get_args(ResponseUrl)),
+    "slow": ("Delay each Web API call (seconds)", (0, 2, 5, 30)),
+    "rate_limited": ("Return 429 for the next N Web API calls (-1: all)", (0, 1, 5, EVERY)),
+    "failing": ("Return 500 for the next N Web API calls (-1: all)", (0, 1, 5, EVERY)),
+    "answers": ("Web API response", get_args(Answers)),
+    "method": ("Only for this method", (ANY_METHOD, *METHODS)),
+    "expired_trigger": ("Opening a modal fails with expired_trigger_id", get_args(Once)),
+    "hash_conflict": ("Updating a view fails with hash_conflict", get_args(Once)),
+    "channel_not_found": ("Posting to a channel fails with channel_not_found", ("off", "on")),
+    "messages_refused": ("Reject posts to", get_args(Refused)),
+    "messages_refused_with": ("Error code of rejected posts", get_args(Refusal)),
+    "response_url": ("Answers to a click (response_url)", get_args(ResponseUrl)),
     "links": ("New Socket Mode connections", get_args(Links)),
-    "connections": ("Socket Mode connections", ("stay", "drop now")),
+    "connections": ("Current Socket Mode connections", ("stay", "drop now")),
 }
 
 
@@ -91,6 +104,7 @@ class Faults:
         return [
             Switch(
                 name=name,
+                group=next(group for group, names in _GROUPS.items() if name in names),
                 label=label,
                 value=getattr(self, name, "stay"),
                 usual=getattr(_FRESH, name, "stay"),

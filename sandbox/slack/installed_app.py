@@ -35,7 +35,7 @@ class InstalledApp:
         {
             "name": "Create an API key",
             "callback_id": "apikey:create",
-            "description": "Ask for an API key for Confluent Cloud",
+            "description": "Request a Confluent Cloud API key",
         },
     )
     scopes: frozenset[str] = SCOPES

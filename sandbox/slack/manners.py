@@ -34,19 +34,19 @@ def _habit(label: str, kind: str, *unkind: str, usual: str = "") -> _Habit:
 
 
 HABITS: Final[Mapping[str, _Habit]] = {
-    "suggestion_state": _habit("State of the form in a block_suggestion", "whole", "empty", "stale", DRAWN),
-    "acks": _habit("The answer to a submit is applied", "at once", "late", "always late", usual="late"),
+    "suggestion_state": _habit("Form state in a block_suggestion", "whole", "empty", "stale", DRAWN),
+    "acks": _habit("When the answer to a submit is applied", "at once", "late", "always late", usual="late"),
     # One Slack does it or does not: nobody knows which, and nothing speaks for now so, now so.
-    "acked_external_id": _habit("external_id of an acked view", "adopted", "ignored", ONCE),
-    "input": _habit("Input of a page drawn again under old ids", "as shown", "sticks"),
-    "untouched_menu": _habit("Untouched menu of an actions block", "in the state", "absent"),
-    "echo": _habit("Words that Slack sends back", "as sent", "escaped"),
-    "metadata": _habit("private_metadata that Slack sends back", "as sent", "escaped", usual="as sent"),
-    "optional_fields": _habit("Optional fields of payloads", "there", "absent", DRAWN),
-    "team": _habit("team of an interaction", "there", "null", DRAWN),
-    "response_url": _habit("Answer of a response_url", "ok", "JSON", DRAWN),
+    "acked_external_id": _habit("external_id of a view in an ack", "adopted", "ignored", ONCE),
+    "input": _habit("Input in a view redrawn with the same IDs", "as shown", "sticks"),
+    "untouched_menu": _habit("Untouched menu in an actions block", "in the state", "absent"),
+    "echo": _habit("What Slack echoes back", "as sent", "escaped"),
+    "metadata": _habit("private_metadata echoed back", "as sent", "escaped", usual="as sent"),
+    "optional_fields": _habit("Optional payload fields", "there", "absent", DRAWN),
+    "team": _habit("team in an interaction", "there", "null", DRAWN),
+    "response_url": _habit("Response of a response_url", "ok", "JSON", DRAWN),
     # Answers of the real one differ: `thread_not_found`, or ok for a reply that nobody sees.
-    "lost_thread": _habit("A reply to a message that is gone", "refused", "posted unseen", ONCE),
+    "lost_thread": _habit("Reply to a deleted message", "refused", "posted unseen", ONCE),
     "is_member": _habit("is_member in conversations.info", "there", "absent", DRAWN),
 }
 

@@ -304,7 +304,7 @@ def _profile(workspace: Workspace, person: Actor) -> Json:
 
 
 def _membership(person: Actor) -> Json:
-    """Where the person belongs; a Grid may leave out `team_id` of somebody whose home is another workspace."""
+    """Where the person belongs; a Grid may leave out `team_id` of a person whose home is another workspace."""
     grid = {
         "id": person.slack,
         "enterprise_id": cast.ENTERPRISE,

@@ -21,7 +21,7 @@ def _user(person: Actor) -> Json:
 
 
 def _place(person: Actor) -> str:
-    """The workspace in which somebody clicks: the app's, for all its members."""
+    """The workspace in which a person clicks: the app's, for all its members."""
     return cast.TEAM if person.is_member else person.team
 
 
@@ -46,7 +46,7 @@ def _interaction(kind: str, person: Actor) -> Json:
 
 
 def _where(person: Actor) -> Json:
-    """`team`, which for somebody who is not at home may be null beside the organization."""
+    """`team`, which may be null for a person who is not at home, beside the organization."""
     if person.is_at_home or not person.enterprise:
         return {"team": _team(person), "enterprise": None}
     return {"team": None, "enterprise": {"id": cast.ENTERPRISE, "name": cast.ENTERPRISE_NAME}}

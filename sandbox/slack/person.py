@@ -13,7 +13,7 @@ from sandbox.slack.workspace import Workspace
 
 Choice: TypeAlias = str | list[str] | None
 TIMES_TYPED = 3
-"""How often somebody types into a menu whose options did not load in time."""
+"""How often a person types into a menu whose options did not load in time."""
 
 
 class PersonAtClient(Sight):

@@ -137,7 +137,9 @@ class PersonApi:
                 sent = self._in_view(user, body["view_id"], _values(body))
                 return await self._interactions.suggest(user, body["view_id"], *query, sent)
             except NotPossible:
-                return {"options": []}  # the view was drawn again while somebody typed; the page is about to hear of it
+                return {
+                    "options": []
+                }  # the view was drawn again while the person typed; the page is about to hear of it
         where = body["container"]
         is_ephemeral = bool(where.get("ephemeral"))
         place = (where["channel"], where["ts"])

@@ -35,7 +35,7 @@ class SocketMode:
         """Why new connections are sent away just now."""
         self.sent_away = 0
         self.refused_tickets = 0
-        """How often somebody came with an address that was used before."""
+        """How often a bot came with an address that was used before."""
 
     @property
     def connections(self) -> int:

@@ -66,7 +66,7 @@ class Views:
         raise NotPossible(f"View {view_id} is not open.")
 
     def blocks_with(self, view: Json, block_id: object, action_id: object) -> list[Json]:
-        """The blocks in which somebody saw this element: those of the view, or of the page that it held just before.
+        """The blocks in which the person saw this element: those of the view, or of the page that it held just before.
 
         A client shows a page until the next one has reached it.
         """

@@ -222,7 +222,7 @@ async def test_a_new_key_of_every_kind_is_refused_until_it_has_spread(
     assert ready.detail == ""
 
 
-@pytest.mark.parametrize(("data_plane", "status"), [("forbids", 403), ("unreachable", 0)])
+@pytest.mark.parametrize(("data_plane", "status"), [("reject", 403), ("unreachable", 0)])
 async def test_clusters_that_forbid_or_are_away(
     sandbox_cloud: Cloud, sandbox_prober: ConfluentProber, faults: Faults, data_plane: str, status: int
 ) -> None:

@@ -151,12 +151,12 @@ async def test_a_change_during_a_click_in_the_panel_does_not_swallow_it(it: Play
 
     await it.erin.page.mouse.up()
 
-    await expect(it.erin.page.get_by_text("1 switch is turned.")).to_be_visible()
+    await expect(it.erin.page.get_by_text("1 fault active")).to_be_visible()
     assert it.stage.clock.now() - before > timedelta(minutes=4)
 
 
 async def test_a_lost_answer_still_ends_with_one_key(it: Play) -> None:
-    await it.erin.break_("Lose the answer, after doing what was asked", "next create")
+    await it.erin.try_("Confluent loses the answer to a create")
     await it.dana.ask("a lost answer")
     await it.approve("a lost answer")
     await expect(it.card("a lost answer")).to_contain_text("Latchkey is checking at Confluent")
@@ -213,6 +213,9 @@ async def test_a_bot_killed_before_the_key_is_made_finishes_when_it_starts_again
 
     await it.erin.press("Kill -9")
     await expect(it.erin.page.locator("#panel")).to_contain_text("Not running")
+    await expect(it.erin.page.locator(".killed")).to_contain_text(
+        "with this in hand:the next step of a request: picked up"
+    )
     it.stage.faults.hold_before_create = None
     gate.opened.set()
     await it.erin.press("Start")

@@ -129,7 +129,7 @@ async def test_a_key_may_do_what_its_account_may_and_the_requester_reads_where_t
         assert reaches_nothing not in await review(it.dana, Wish(OWN))
         await it.dana.close(everything=True)
 
-        it.stage.faults.data_plane = "forbids"
+        it.stage.faults.data_plane = "reject"
         key = await made(it, Wish())
         await reads(it, it.dana, key, "its owner has no permission yet", "Give the owner a role there.", step=20)
 

@@ -361,7 +361,7 @@ async def test_a_key_works_on_its_cluster_once_it_has_spread(
     clock.time += timedelta(seconds=60)
     assert (await api.get(path, auth=auth)).status_code == 200
     assert (await api.get(path, auth=(key.id, "wrong"))).status_code == 401
-    faults.data_plane = "forbids"
+    faults.data_plane = "reject"
     assert (await api.get(path, auth=auth)).status_code == 403
     del organization.api_keys[key.id]
     assert (await api.get(path, auth=auth)).status_code == 401

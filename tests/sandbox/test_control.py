@@ -1,4 +1,4 @@
-"""The panel's API: switches, the clock, and what somebody does at Confluent behind Latchkey's back."""
+"""The panel's API: switches, the clock, and what people do at Confluent behind Latchkey's back."""
 
 from collections.abc import AsyncGenerator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What each method of the Web API takes and refuses, whoever calls it: encodings, tokens, scopes, missing arguments."""
+"""What each method of the Web API takes and refuses, from any caller: encodings, tokens, scopes, missing arguments."""
 
 import json
 from collections.abc import AsyncIterator, Mapping

@@ -201,21 +201,25 @@ async def test_the_clock_goes_a_week_on_and_to_a_day_before_a_moment(it: Play) -
     await it.page.get_by_role("button", name="+1 week").click()
     await expect(it.page.locator("#panel .now")).to_contain_text("7 days ahead")
 
-    await it.page.get_by_label("Go to the moment").fill("2100-06-15T12:00")
-    await it.page.get_by_label("…or near it").select_option("1 day before")
+    await it.page.get_by_label("Set clock to").fill("2100-06-15T12:00")
+    await it.page.get_by_label("Offset").select_option("1 day before")
     async with it.page.expect_response("**/control/clock"):
-        await it.page.get_by_role("button", name="Go there").click()
+        await it.page.get_by_role("button", name="Set clock", exact=True).click()
 
     await expect(it.page.locator("#panel .now")).to_contain_text("2100")
     assert (it.here.clock.now().year, it.here.clock.now().month, it.here.clock.now().day) == (2100, 6, 14)
 
 
 async def test_turned_switches_stand_out_and_are_turned_back_together(it: Play) -> None:
-    await it.page.get_by_label("Set this quota low, for everybody").select_option("kafka.max_api_keys.per_cluster")
-    await it.page.get_by_label("Seconds that a deleted key goes on working").select_option("60")
+    await it.page.get_by_text("Single faults").click()
+    await it.page.get_by_text("Roles and quotas").click()
+    await it.page.locator("summary", has_text=re.compile("^Keys$")).click()
+    await it.page.get_by_label("Lower this quota for everyone").select_option("kafka.max_api_keys.per_cluster")
+    await it.page.get_by_label("Seconds until a deleted key stops working").select_option("60")
+    await expect(it.page.locator("#panel")).to_contain_text("2 faults active")
     await expect(it.page.locator(".fault.turned")).to_have_count(2)
 
-    await it.page.get_by_role("button", name="Let everything work").click()
+    await it.page.get_by_role("button", name="Clear all faults").click()
 
     await expect(it.page.locator(".fault.turned")).to_have_count(0)
     assert (it.here.faults.low_quota, it.here.faults.lingering) == ("none", 0)
@@ -326,3 +330,32 @@ async def test_a_toast_ends_with_its_person(it: Play) -> None:
     await it.page.locator("#you").select_option("U0ERIN")
 
     await expect(it.page.locator(".toast")).to_have_count(0)
+
+
+@pytest.mark.parametrize("panel", ["open", "closed"])
+async def test_messages_keep_their_width_on_a_screen_of_900_pixels(it: Play, panel: str) -> None:
+    await it.page.evaluate("state => localStorage.setItem('panel', state)", panel)
+    await it.page.set_viewport_size({"width": 900, "height": 900})
+    await it.page.reload()
+    await expect(it.page.locator("#title")).to_have_text("Latchkey")
+    await expect(it.page.locator("#panel-body")).to_be_visible(visible=panel == "open")
+    box = await it.page.locator("main").bounding_box()
+
+    assert box is not None
+    assert box["width"] >= 520
+    beside = await it.page.locator("#panel").bounding_box()
+    assert beside is not None
+    assert box["x"] + box["width"] <= beside["x"] + 1
+
+
+async def test_scenarios_come_first_and_single_faults_stand_folded(it: Play) -> None:
+    await it.page.get_by_role("button", name="Slack is slow").click()
+    await expect(it.page.get_by_role("button", name="Slack is slow")).to_have_attribute("aria-pressed", "true")
+    await expect(it.page.locator("#panel")).to_contain_text("1 fault active")
+    assert it.here.slack.faults.slow == 4
+
+    await it.page.get_by_role("button", name="Two admins click at once").click()
+    await expect(it.page.locator(".toast")).to_contain_text("No request is waiting for approval.")
+    await expect(it.page.get_by_label("Delay each Web API call (seconds)")).to_be_hidden()
+    await it.page.get_by_role("button", name="Clear all faults").click()
+    await expect(it.page.get_by_role("button", name="Slack is slow")).to_have_attribute("aria-pressed", "false")

@@ -59,8 +59,17 @@ class Person:
         await self.page.get_by_role("button", name=name, exact=True).last.click()
 
     async def break_(self, label: str, value: str) -> None:
-        """Set a switch of the panel."""
-        await self.page.get_by_label(label).select_option(label=value)
+        """Set a switch of the panel, which stands folded."""
+        switch = self.page.get_by_label(label)
+        for folded in ("details.faults", "details.group"):
+            part = self.page.locator(folded, has=switch)
+            if await part.get_attribute("open") is None:
+                await part.locator("> summary").click()
+        await switch.select_option(label=value)
+
+    async def try_(self, scenario: str) -> None:
+        """Begin a scenario of the panel, or end it."""
+        await self.page.get_by_role("button", name=scenario).click()
 
     async def ask(self, name: str) -> None:
         """Ask for a key of orders-service for orders-dev, up to the card."""

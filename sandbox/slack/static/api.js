@@ -1,6 +1,6 @@
 /**
  * The sandbox's person API. Every request carries `X-Sandbox: 1`, which a page of another origin cannot send, so no
- * other site open in the same browser can click on somebody's behalf.
+ * other site open in the same browser can click on a person's behalf.
  */
 
 const HEADERS = { "X-Sandbox": "1" };

@@ -1,4 +1,4 @@
-/** Confluent's Console in the panel: what keys there are, and what somebody does to them behind Latchkey's back. */
+/** Confluent's Console in the panel: the keys, and what others do to them behind Latchkey's back. */
 
 import { get, post } from "./api.js";
 import { debounce, h, uid } from "./dom.js";
@@ -36,7 +36,11 @@ export class Console {
     );
   }
 
-  /** Read the keys again, if anybody looks at them and nobody is writing a new name. */
+  update() {
+    this.refresh();
+  }
+
+  /** Read the keys again, if they are looked at and no new name is being written. */
   async refresh() {
     if (!this.node.open || this.list.querySelector("input")) return;
     this.#asked += 1;

@@ -16,7 +16,7 @@ export function link(url, label) {
   return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, label ?? url);
 }
 
-/** A person, channel, group or broadcast, drawn so that nobody overlooks that it notifies somebody. */
+/** A person, channel, group or broadcast, drawn so that nobody overlooks that it notifies people. */
 export function mention(kind, text, isMe = false) {
   return h("span", { class: `mention ${kind}${isMe ? " me" : ""}`, dir: "auto" }, text);
 }

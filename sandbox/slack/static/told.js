@@ -30,6 +30,10 @@ export class Told {
     this.#mark();
   }
 
+  update() {
+    this.refresh();
+  }
+
   /** Read again while the part is open. Someone who scrolled up, or selected something, keeps their place. */
   async refresh(isNew = false) {
     const { scrollTop, scrollHeight, clientHeight } = this.lines;

@@ -1,0 +1,182 @@
+"""What the panel offers to try: each scenario has a name, says what to look at, and turns switches or does a deed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bot.slack.payloads import ids
+from sandbox.cast import Actor
+from sandbox.gate import Gate
+from sandbox.slack.blocks import Json, interactive
+from sandbox.slack.workspace import Channel
+from sandbox.stage import BotProcess, Stage
+
+ADMINS = ("U0OLGA", "U0INES")
+"""Two who can approve anything."""
+Values = Mapping[str, str | float]
+
+
+class NotNow(Exception):
+    """There is nothing to do this with; says what to do first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A button of the panel: switches that it turns at Confluent and at Slack, or a deed that says what it did."""
+
+    name: str
+    title: str
+    about: str
+    confluent: Values = field(default_factory=dict[str, str | float])
+    slack: Values = field(default_factory=dict[str, str | float])
+    deed: Callable[["Scenarios"], Awaitable[str]] | None = None
+
+    def is_on(self, stage: Stage) -> bool:
+        """Whether its switches are turned."""
+        sides = ((stage.faults, self.confluent), (stage.slack.faults, self.slack))
+        turned = [getattr(faults, name) == value for faults, values in sides for name, value in values.items()]
+        return bool(turned) and all(turned)
+
+
+class Scenarios:
+    """The scenarios of one stage and its bot; `crashed` is called when a bot was killed, before it starts again."""
+
+    def __init__(self, stage: Stage, bot: BotProcess, crashed: Callable[[], Awaitable[None]]) -> None:
+        self.stage = stage
+        self.bot = bot
+        self._crashed = crashed
+        self._crash: asyncio.Task[None] | None = None
+
+    def describe(self) -> list[Json]:
+        """Every scenario, and whether it is on, for a web page."""
+        return [
+            {"name": each.name, "title": each.title, "about": each.about, "on": self._is_on(each)} for each in SCENARIOS
+        ]
+
+    async def begin(self, name: str) -> str:
+        """Begin a scenario, or end it where its switches are turned; what there is to say about it.
+
+        Raises KeyError for a name there is none of, and NotNow.
+        """
+        scenario = next((each for each in SCENARIOS if each.name == name), None)
+        if scenario is None:
+            raise KeyError(name)
+        if scenario.deed:
+            return await scenario.deed(self)
+        is_on = scenario.is_on(self.stage)
+        for faults, values in ((self.stage.faults, scenario.confluent), (self.stage.slack.faults, scenario.slack)):
+            usual = {each["name"]: each["usual"] for each in faults.describe()}
+            for switch, value in values.items():
+                faults.set(switch, usual[switch] if is_on else value)
+        return ""
+
+    def end(self) -> None:
+        """Call off the crash that waits for a create."""
+        if self._crash and not self._crash.done():
+            self._crash.cancel()
+        self._crash = None
+
+    def _is_on(self, scenario: Scenario) -> bool:
+        if scenario.name == CRASH:
+            return self._crash is not None and not self._crash.done()
+        return scenario.is_on(self.stage)
+
+    async def week(self) -> str:
+        """Seven days pass."""
+        self.stage.clock.advance(timedelta(days=7))
+        return "It's a week later."
+
+    async def two_clicks(self) -> str:
+        """Two people approve the newest request in the same moment. Raises NotNow."""
+        channel, message, action = self._newest_request()
+        slack = self.stage.slack
+        people = [slack.workspace.people[each] for each in ADMINS]
+        slack.workspace.channels[channel.id].members.update(ADMINS)
+        clicks = [slack.interactions.act_in_message(each, channel.id, message["ts"], action) for each in ADMINS]
+        await asyncio.gather(*clicks)
+        return f"{_names(people)} both clicked Approve in #{channel.name}: {message['text']}"
+
+    async def crash(self) -> str:
+        """From now on, the bot is killed and started again once its next create has reached Confluent."""
+        if self._crash and not self._crash.done():
+            self.stage.faults.hold_after.pop("create", None)
+            self.end()
+            return ""
+        gate = Gate()
+        self.stage.faults.hold_after["create"] = gate
+        self._crash = asyncio.create_task(self._crash_at(gate))
+        return ""
+
+    async def _crash_at(self, gate: Gate) -> None:
+        try:
+            await gate.reached.wait()
+            await self.bot.kill()
+            await self._crashed()
+        finally:
+            self.stage.faults.hold_after.pop("create", None)
+            gate.opened.set()
+        await self.bot.start()
+
+    def _newest_request(self) -> tuple[Channel, Json, Json]:
+        found: list[tuple[str, Channel, Json, Json]] = []
+        for channel in self.stage.slack.workspace.channels.values():
+            for message in self.stage.slack.workspace.messages(channel.id):
+                for block, element in interactive(message.get("blocks", [])):
+                    if element["action_id"] == ids.APPROVE:
+                        found.append((message["ts"], channel, message, {**element, "block_id": block["block_id"]}))
+        if not found:
+            raise NotNow("No request is waiting for approval. Send one first.")
+        _, channel, message, action = max(found, key=lambda each: each[0])
+        return channel, message, action
+
+
+def _names(people: list[Actor]) -> str:
+    return " and ".join(each.name for each in people)
+
+
+CRASH = "crash"
+SCENARIOS = (
+    Scenario(
+        "lost answer",
+        "Confluent loses the answer to a create",
+        "The next key is created, but Latchkey never hears of it. Approve a request, then read its card.",
+        confluent={"answer_lost": "next create"},
+    ),
+    Scenario(
+        CRASH,
+        "Latchkey crashes while it creates a key",
+        "The bot is killed during its next create, and starts again. Approve a request, then read its card.",
+        deed=Scenarios.crash,
+    ),
+    Scenario(
+        "two clicks",
+        "Two admins click at once",
+        "Olga and Ines both approve the newest request at the same moment.",
+        deed=Scenarios.two_clicks,
+    ),
+    Scenario(
+        "confluent down",
+        "Confluent is down",
+        "Every call to Confluent Cloud gets a 500. Approve a request, then end this and watch it finish.",
+        confluent={"failing": "all"},
+    ),
+    Scenario(
+        "no permission",
+        "Confluent refuses to create keys",
+        "A create gets a 403, as if Latchkey's service account had lost its role.",
+        confluent={"create_refused": "403"},
+    ),
+    Scenario(
+        "slack slow",
+        "Slack is slow",
+        "Each call to Slack takes 4 seconds; a form has to open within 3.",
+        slack={"slow": 4.0},
+    ),
+    Scenario(
+        "week",
+        "A week passes",
+        "Requests and secrets expire, keys get close to expiring, and the weekly review is due.",
+        deed=Scenarios.week,
+    ),
+)
