@@ -53,7 +53,7 @@ async def obtain(it: Play, dana: Counted, name: str) -> str:
     await dana.submit("Review")
     await dana.person.see("Review your request")
     await dana.submit("Send request")
-    await it.dana.see("Your request is on its way.")
+    await it.dana.see("Request sent.")
     await dana.close()
     await it.card_says(name)
     await it.approve()
