@@ -13,7 +13,7 @@ from bot.domain.audit import Action, Event
 from bot.domain.keys import RequestId
 from bot.domain.requests import Pending
 from bot.services.browse.keys import PAGE
-from bot.services.pages import Filters
+from bot.services.pages import EXPIRING, Filters
 from bot.services.ports.store import Change
 from bot.slack.views import pages
 from tests.support import build
@@ -30,6 +30,8 @@ async def measure() -> list[Line]:
     return [
         Line("first page of the list, 1,000 keys, p50", few.list.at(50), "ms"),
         Line("first page of the list, 100,000 keys, p50", many.list.at(50), "ms", round(2 * few.list.at(50), 1)),
+        Line("the same by expiration, 1,000 keys, p50", few.ranked.at(50), "ms"),
+        Line("the same by expiration, 100,000 keys, p50", many.ranked.at(50), "ms", round(2 * few.ranked.at(50), 1)),
         Line("calls to Confluent for it, 1,000 keys", few.calls, ""),
         Line("calls to Confluent for it, 100,000 keys", many.calls, "", few.calls),
         Line("Home, 1,000 keys, p50", few.home.at(50), "ms"),
@@ -43,6 +45,7 @@ class _Looked:
     """What was measured in one organization: milliseconds, calls, and seconds of CPU."""
 
     list: Latencies
+    ranked: Latencies
     home: Latencies
     calls: float
     review: float
@@ -61,6 +64,7 @@ async def _look(keys: int) -> _Looked:
         cloud.asked.clear()
         looked.list = Latencies([await _page(it) for _ in range(LOOKS)])
         looked.calls = cloud.asked.total() / LOOKS
+        looked.ranked = Latencies([await _page(it, EXPIRING) for _ in range(LOOKS)])
         looked.home = Latencies([await _home(it) for _ in range(LOOKS)])
         looked.review = await _review(it, clock, keys // KEYS_EACH)
     return looked
@@ -75,10 +79,10 @@ async def _ask(it: Bench, clock: TestClock) -> None:
         await it.store.requests.commit(Change(None, pending, clock() + DAY, (event,)))
 
 
-async def _page(it: Bench) -> float:
+async def _page(it: Bench, order: str = "") -> float:
     """What `/apikey list` does once its modal is open."""
     key_views, began = it.services.key_views, perf_counter()
-    page = await it.services.key_lists.page(await key_views.reader(DANA.slack, DANA.team), Filters())
+    page = await it.services.key_lists.page(await key_views.reader(DANA.slack, DANA.team), Filters(order=order))
     assert len(page.views) == PAGE
     pages.page(page)
     return (perf_counter() - began) * 1e3

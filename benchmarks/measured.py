@@ -85,7 +85,9 @@ class MuteSlack(AsyncWebClient):
         """Nothing is sent."""
         self.calls.append((api_method, perf_counter()))
         self.came.set()
-        return SimpleNamespace(data={"ok": True, "view": {"id": "V1"}, "channel": "C01", "ts": f"{len(self.calls)}.0"})
+        return SimpleNamespace(
+            data={"ok": True, "view": {"id": "V1"}, "channel": "C01", "ts": f"{len(self.calls)}.0"}, headers={}
+        )
 
 
 @dataclass(frozen=True, slots=True)

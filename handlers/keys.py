@@ -32,7 +32,7 @@ _BUTTONS = {
     ids.KEY_DELETE: ids.DELETE,
 }
 """What the buttons under a key open, wherever they stand."""
-_FILTERS = (ids.LIST_OWNER, ids.LIST_KIND, ids.LIST_ENVIRONMENT, ids.LIST_TEXT)
+_FILTERS = (ids.LIST_OWNER, ids.LIST_KIND, ids.LIST_ENVIRONMENT, ids.LIST_ORDER, ids.LIST_TEXT)
 _PAGES: Mapping[str, tuple[str, Callable[[KeyViews, KeyId, HeldRoles], Awaitable[Page]]]] = {
     "show": ("API key", KeyViews.key_page),
     ids.EDIT: ("Edit API key", KeyViews.edit_page),
@@ -173,8 +173,7 @@ async def _configure(context: ListenerContext, opening: Opening, body: Body) -> 
 def _hint(command: Command) -> str:
     typed = cut(" ".join(command.rest.replace("`", "").split()), TYPED)
     if not typed:
-        return f"Say which key: `/apikey {command.verb} KEY`. Or choose one here."
+        return f"Add a key ID (`/apikey {command.verb} KEY`) or pick one below."
     return (
-        f"`{plain(typed)}` is not the id of an API key, which is letters and digits, such as `ABCD1234EFGH5678`. "
-        "Choose one here."
+        f"`{plain(typed)}` isn't an API key ID, which is letters and digits like `ABCD1234EFGH5678`. Pick a key below."
     )

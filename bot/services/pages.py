@@ -99,6 +99,17 @@ class TextPage:
     anyway: str = ""
 
 
+NEWEST, OLDEST, EXPIRING = "newest", "oldest", "expiring"
+ORDERS = frozenset({NEWEST, OLDEST, EXPIRING})
+"""Orders of a list of keys besides that by account."""
+
+
+def end_of(key: ApiKey, made: Request | None) -> datetime | None:
+    """When a key ends, by Latchkey's deadline or at Confluent, whichever is earlier; None is never."""
+    planned = end_of_life(made) if isinstance(made, Keyed) and not isinstance(made, Withdrawn) else None
+    return earliest(planned, key.expires_at)
+
+
 @dataclass(frozen=True, slots=True)
 class KeyView:
     """One key, as far as its reader may know it."""
@@ -128,9 +139,7 @@ class KeyView:
     @property
     def ends_at(self) -> datetime | None:
         """When it ends, by Latchkey's deadline or at Confluent, whichever is earlier; None is never."""
-        made = self.request
-        planned = end_of_life(made) if isinstance(made, Keyed) and not isinstance(made, Withdrawn) else None
-        return earliest(planned, self.key.expires_at)
+        return end_of(self.key, self.request)
 
     @property
     def left(self) -> timedelta | None:
@@ -161,11 +170,13 @@ class Filters:
     kind: str = ""
     environment: str = ""
     text: str = ""
+    order: str = ""
+    """`NEWEST`, `OLDEST` or `EXPIRING` first; "" is by account and name."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeysPage:
-    """Some of the keys that somebody may see, sorted by owner and name.
+    """Some of the keys that a person may see, in the order that `filters` ask for.
 
     `next_page` and `previous_page` are where the neighbouring pages begin, opaque; "" where there is none.
     """
@@ -179,6 +190,11 @@ class KeysPage:
     owner_name: str = ""
     environment: Environment | None = None
     """What the filters' ids stand for."""
+    total: int | None = None
+    """How many keys pass the filters, of `looked` accounts; None where not all of these were read."""
+    looked: int = 0
+    accounts: int = 0
+    """How many accounts there are to look through."""
 
 
 @dataclass(frozen=True, slots=True)

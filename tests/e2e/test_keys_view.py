@@ -165,10 +165,10 @@ async def test_an_id_may_be_typed_as_people_type(tmp_path: Path, typed: str) -> 
 async def test_what_is_no_id_opens_the_list_with_a_hint(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         for line, hint in (
-            ("/apikey rotate", "Say which key: `/apikey rotate KEY`. Or choose one here."),
-            ("/apikey show <@U0ERIN>", "`&lt;@U0ERIN&gt;` is not the id of an API key"),
-            ("/apikey delete `<!channel>`", "`&lt;!channel&gt;` is not the id of an API key"),
-            ("/apikey edit my-key", "`my-key` is not the id of an API key"),
+            ("/apikey rotate", "Add a key ID (`/apikey rotate KEY`) or pick one below."),
+            ("/apikey show <@U0ERIN>", "`&lt;@U0ERIN&gt;` isn't an API key ID"),
+            ("/apikey delete `<!channel>`", "`&lt;!channel&gt;` isn't an API key ID"),
+            ("/apikey edit my-key", "`my-key` isn't an API key ID"),
         ):
             await it.dana.command(line)
             await page(it.dana, title="API keys", says=hint)
@@ -219,7 +219,7 @@ async def test_the_list_is_narrowed_by_each_filter_and_by_all_together(tmp_path:
         await olga.choose("list:kind", "Kafka")
         await olga.wait_for(lambda: listed(olga) == [PAYMENTS], "of one kind")
         await olga.choose("list:environment", "dev")
-        await olga.wait_for(lambda: "No key matches." in words(olga.front()), "of an environment without any")
+        await olga.wait_for(lambda: "No keys match." in words(olga.front()), "of an environment without any")
         await olga.choose("list:environment", "Every environment")
         await olga.choose("list:owner", "Every account")
         await olga.choose("list:kind", "Every kind")

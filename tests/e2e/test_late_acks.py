@@ -73,7 +73,7 @@ async def test_a_list_that_was_searched_stays(tmp_path: Path) -> None:
         await it.dana.type("Search", "nothing of that name")
         plan(it, AFTER_AN_UPDATE)
         await it.dana.submit()
-        await it.dana.see("No key matches.")
+        await it.dana.see("No keys match.")
         assert not is_waiting(it)
 
 

@@ -130,7 +130,7 @@ async def find_in_the_list(it: Play, key: str) -> None:
     await dana.say("/apikey list")
     await expect(dana.dialog).to_contain_text("Dana's laptop")
     await dana.pick("Every kind", "Flink")
-    await expect(dana.dialog).to_contain_text("No key matches.")
+    await expect(dana.dialog).to_contain_text("No keys match.")
     await dana.pick("Every kind", "Every kind")
     await expect(dana.dialog).to_contain_text(key)
     await dana.dialog.get_by_label("Search").fill("counted")

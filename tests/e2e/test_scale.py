@@ -106,7 +106,7 @@ async def test_the_list_leads_to_any_of_a_hundred_thousand_keys(tmp_path: Path) 
         assert len(await olga.options("list:environment")) == 100
         assert await olga.options("list:environment", ENVIRONMENT) == [ENVIRONMENT]
         await olga.choose("list:environment", "stock staging 46")
-        await olga.wait_for(lambda: not ids_on(olga.front()) and "No key matches." in says(olga.front()), "no key")
+        await olga.wait_for(lambda: not ids_on(olga.front()) and "No keys match." in says(olga.front()), "no key")
         await olga.close(everything=True)
 
         page = await opened(olga, "show", ON_CLUSTER[0])

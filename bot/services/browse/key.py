@@ -165,7 +165,7 @@ class KeyViews:
 
     async def view_of(self, key: ApiKey, held_roles: HeldRoles, catalog: CatalogIndex) -> KeyView | None:
         """A key that was just read, as this person may see it; None when it is not theirs to see."""
-        target, request = catalog.target(key), await self._maker(key)
+        target, request = catalog.target(key), await self.maker(key)
         if target is None or not may_see(held_roles, target, request):
             return None
         own = held_roles.person.principal
@@ -226,7 +226,7 @@ class KeyViews:
         found = await self.cloud.resource(resource.kind, resource.environment, resource.id)
         return found[1] if found else None
 
-    async def _maker(self, key: ApiKey) -> Request | None:
+    async def maker(self, key: ApiKey) -> Request | None:
         """The request that made the key. One bad record must not hide a key."""
         try:
             stored = await managed(key, self.requests)

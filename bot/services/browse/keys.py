@@ -1,14 +1,15 @@
-"""The keys that somebody may see, page by page, read owner by owner: a page costs the same however many keys there are.
+"""The keys that a person may see, page by page, read owner by owner: a page costs the same however many keys there are.
 
 The reader's own keys come first, then those of service accounts by name; of a search, those first whose name or id is
 searched for. A page ends when it is full, or when many accounts had nothing to show: then it says so, and the next page
-goes on from there.
+goes on from there. Confluent sorts nothing, so an order by age or expiration is one of the first accounts' keys alone.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from bot.domain.authority import HeldRoles, Target, accounts_in_sight, may_see
 from bot.domain.catalog import Environment
@@ -18,7 +19,7 @@ from bot.domain.requests import Keyed
 from bot.services.browse.key import MOST_ASKED, KeyViews
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import CatalogIndex
-from bot.services.pages import Filters, KeysPage
+from bot.services.pages import EXPIRING, NEWEST, ORDERS, Filters, KeysPage, end_of
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Requests
 
@@ -26,12 +27,17 @@ PAGE = 8
 """Keys on one page."""
 MOST_OWNERS = 24
 """How many accounts one page looks through."""
+WHOLE = 8
+"""Up to so many accounts are read to the end for each page, so that it can tell how many keys there are."""
 AT_ONCE = 4
 ME = "me"
 """Stands for the reader's own account in a filter."""
 Position: TypeAlias = tuple[int, int]
 """The number of an owner in the reader's order, and of a key among those of this owner that the filters let pass."""
 START: Position = (0, 0)
+Rank: TypeAlias = tuple[int, str]
+"""A moment in seconds, negative where the newest come first, and the id of the key: no two keys have the same."""
+Place = TypeVar("Place", Position, Rank)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,7 @@ class KeyLists:
     async def page(self, held_roles: HeldRoles, filters: Filters, cursor: str = "") -> KeysPage:
         """One page. A cursor whose account is gone meanwhile begins the list anew."""
         look = await self._look(held_roles, filters)
-        is_back, place = look.place(cursor)
-        found = await (look.before(place) if is_back else look.after(place))
+        found = await look.page(cursor)
         views = [await self.key_views.view_of(key, held_roles, look.catalog) for key in found.keys]
         return replace(look.described(found), views=[view for view in views if view is not None])
 
@@ -64,27 +69,32 @@ class KeyLists:
         ordered = [MyAccount(person.principal), *sorted(owners.values(), key=lambda each: _order(each, filters.text))]
         wanted = person.principal if filters.owner == ME else filters.owner
         chosen = tuple(each for each in ordered if wanted in {"", each.id})
-        return _Look(self.cloud, held_roles, replace(filters, owner=wanted), catalog, chosen, asked)
+        order = filters.order if filters.order in ORDERS else ""
+        filters = replace(filters, owner=wanted, order=order)
+        return _Look(self.key_views, self.cloud, held_roles, filters, catalog, chosen, asked)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The keys of one page; where the next one begins, and where this one does, if anything comes before."""
+    """The keys of one page, and the cursors of its neighbors; "" where there is none."""
 
     keys: Sequence[ApiKey]
-    next: Position | None
-    start: Position
+    next_page: str
+    previous_page: str
     unread: Sequence[Owner]
     pause: str = ""
     """The sentence about a page that ended before it was full."""
     partly: Sequence[Owner] = ()
-    """Of whose keys some cannot be read."""
+    """Owners of whose keys some cannot be read."""
+    total: int | None = None
+    looked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
     """One look through the keys of one reader's owners."""
 
+    key_views: KeyViews
     cloud: Cloud
     held_roles: HeldRoles
     filters: Filters
@@ -92,7 +102,61 @@ class _Look:
     owners: Sequence[Owner]
     asked: Mapping[KeyId, Keyed]
 
-    async def after(self, start: Position) -> _Found:
+    async def page(self, cursor: str) -> _Found:
+        """The page at a cursor; what cannot be read as one is the first page."""
+        if self.filters.order:
+            return await self._ranked(cursor)
+        is_back, place = self._place(cursor)
+        if len(self.owners) <= WHOLE:
+            unread, partly = list[Owner](), list[Owner]()
+            return self._cut(await self._all(WHOLE, unread, partly), is_back, place, unread, partly)
+        return await (self._before(place) if is_back else self._after(place))
+
+    async def _ranked(self, cursor: str) -> _Found:
+        """A page of the keys of the first accounts by age or expiration: all of them are read for each page."""
+        unread, partly = list[Owner](), list[Owner]()
+        keys = [key for _, key in await self._all(MOST_OWNERS, unread, partly)]
+        ranked = sorted([(await self._rank(key), key) for key in keys], key=lambda each: each[0])
+        parts = _parts(cursor)
+        is_back, rank = (parts[0] == _BACK, (parts[1], parts[2])) if parts else (False, _FIRST)
+        return self._cut(ranked, is_back, rank, unread, partly)
+
+    def _cut(
+        self,
+        placed: Sequence[tuple[Place, ApiKey]],
+        is_back: bool,  # noqa: FBT001 - as a cursor has it
+        place: Place,
+        unread: Sequence[Owner],
+        partly: Sequence[Owner],
+    ) -> _Found:
+        """The page of all these keys that begins at a place, or ends before it."""
+        begin = sum(each[0] < place for each in placed)
+        begin = max(begin - PAGE, 0) if is_back else begin
+        page, rest = placed[begin : begin + PAGE], placed[begin + PAGE : begin + PAGE + 1]
+        return _Found(
+            [key for _, key in page],
+            self._cursor(_AHEAD, rest[0][0]) if rest else "",
+            self._cursor(_BACK, page[0][0] if page else place) if begin else "",
+            unread,
+            partly=partly,
+            total=len(placed),
+            looked=min(len(self.owners), MOST_OWNERS),
+        )
+
+    async def _rank(self, key: ApiKey) -> Rank:
+        """Where a key stands in the order that is asked for; what is not known, and what never ends, stands last."""
+        ends = self.filters.order == EXPIRING
+        at = end_of(key, await self.key_views.maker(key)) if ends else key.created_at
+        seconds = int(at.timestamp()) if at else _LAST
+        return (-seconds if self.filters.order == NEWEST and at else seconds), key.id
+
+    async def _all(self, most: int, unread: list[Owner], partly: list[Owner]) -> list[tuple[Position, ApiKey]]:
+        """The keys of the first owners, each with its place."""
+        most = min(most, len(self.owners))
+        batches = [await self._batch(low, min(low + AT_ONCE, most), unread, partly) for low in range(0, most, AT_ONCE)]
+        return [each for batch in batches for each in batch]
+
+    async def _after(self, start: Position) -> _Found:
         """The page that begins here."""
         found: list[tuple[Position, ApiKey]] = []
         unread, partly = list[Owner](), list[Owner]()
@@ -102,9 +166,11 @@ class _Look:
             owner += AT_ONCE
         rest = found[PAGE][0] if len(found) > PAGE else (owner, 0) if owner < len(self.owners) else None
         pause = _pause(owner - start[0], "Next") if rest and len(found) < PAGE else ""
-        return _Found([key for _, key in found[:PAGE]], rest, start, unread, pause, partly)
+        following = self._cursor(_AHEAD, rest) if rest else ""
+        previous = self._cursor(_BACK, start) if start > START else ""
+        return _Found([key for _, key in found[:PAGE]], following, previous, unread, pause, partly)
 
-    async def before(self, end: Position) -> _Found:
+    async def _before(self, end: Position) -> _Found:
         """The page that ends before here; the first page, when there is too little before."""
         found: list[tuple[Position, ApiKey]] = []
         unread, partly = list[Owner](), list[Owner]()
@@ -114,20 +180,21 @@ class _Look:
             found = [each for each in await self._batch(low, owner, unread, partly) if each[0] < end] + found
             owner = low
         if len(found) < PAGE and owner == 0:
-            return await self.after(START)
+            return await self._after(START)
         is_full = len(found) >= PAGE
         pause = "" if is_full else _pause(end[0] + 1 - owner, "Previous")
         start = found[-PAGE][0] if is_full else (owner, 0)
-        return _Found([key for _, key in found[-PAGE:]], end, start, unread, pause, partly)
+        previous = self._cursor(_BACK, start) if start > START else ""
+        keys = [key for _, key in found[-PAGE:]]
+        return _Found(keys, self._cursor(_AHEAD, end), previous, unread, pause, partly)
 
-    def place(self, cursor: str) -> tuple[bool, Position]:
+    def _place(self, cursor: str) -> tuple[bool, Position]:
         """Where a cursor points, and whether it means what comes before; what cannot be read is the beginning."""
-        way, _, rest = cursor.partition("|")
-        offset, _, owner = rest.partition("|")
+        way, offset, owner = _parts(cursor) or ("", 0, "")
         number = next((index for index, each in enumerate(self.owners) if each.id == owner), None)
-        if number is None or way not in _WAYS or not (offset.isascii() and offset.isdigit() and len(offset) < _DIGITS):
+        if number is None or not way or offset < 0:
             return False, START
-        return way == _BACK, (number, int(offset))
+        return way == _BACK, (number, offset)
 
     def described(self, found: _Found) -> KeysPage:
         """The page around its keys."""
@@ -136,26 +203,33 @@ class _Look:
         return KeysPage(
             [],
             self.filters,
-            self._cursor(_AHEAD, found.next) if found.next else "",
-            self._cursor(_BACK, found.start) if found.start > START else "",
+            found.next_page,
+            found.previous_page,
             self._note(found),
             _shown(owner, self.held_roles) if owner else "",
             Environment(self.filters.environment, name) if self.filters.environment else None,
+            found.total,
+            found.looked,
+            len(self.owners),
         )
 
-    def _cursor(self, way: str, place: Position) -> str:
-        return f"{way}|{place[1]}|{self.owners[place[0]].id}"
+    def _cursor(self, way: str, place: Position | Rank) -> str:
+        number, text = place
+        return f"{way}|{number}|{text}" if isinstance(text, str) else f"{way}|{text}|{self.owners[number].id}"
 
     def _note(self, found: _Found) -> str:
         notes = [found.pause] if found.pause else []
         if not self.owners:
-            notes.append("You see no keys of this account.")
+            notes.append("You can't see keys of this account.")
         if found.unread:
-            notes.append(
-                f"Confluent Cloud did not show the keys of {self._named(found.unread)}. Try again in a minute."
-            )
+            notes.append(f"Confluent Cloud didn't show the keys of {self._named(found.unread)}. Try again in a minute.")
         if found.partly:
-            notes.append(f"Some keys of {self._named(found.partly)} cannot be read and are left out here.")
+            notes.append(f"Some keys of {self._named(found.partly)} can't be read and aren't listed here.")
+        if self.filters.order and len(self.owners) > MOST_OWNERS:
+            notes.append(
+                f"Sorted: the keys of the first {MOST_OWNERS} of {len(self.owners):,} accounts. "
+                "Choose an account to sort its keys."
+            )
         return " ".join(notes)
 
     def _named(self, owners: Sequence[Owner]) -> str:
@@ -208,7 +282,7 @@ class _Look:
 
 
 def _pause(looked: int, on: str) -> str:
-    return f"Looked through {looked} accounts for this page. There are more: *{on}* goes on."
+    return f"Searched {looked} accounts for this page. Select *{on}* to search more."
 
 
 def _shown(owner: Owner, held_roles: HeldRoles) -> str:
@@ -224,7 +298,16 @@ def _order(owner: Owner, text: str) -> tuple[bool, str, str]:
     return bool(wanted) and wanted not in name and wanted not in owner.id.casefold(), name, owner.id
 
 
+def _parts(cursor: str) -> tuple[str, int, str] | None:
+    """What a cursor says: the way, a number, and an id; None where it cannot be read."""
+    way, _, rest = cursor.partition("|")
+    number, _, name = rest.partition("|")
+    return (way, int(number), name) if way in _WAYS and _NUMBER.fullmatch(number) else None
+
+
 _AHEAD, _BACK = "a", "b"
 _WAYS = frozenset({_AHEAD, _BACK})
-_DIGITS = 7
+_NUMBER = re.compile(r"-?[0-9]{1,12}")
+_LAST = 10**11
+_FIRST: Rank = (-_LAST, "")
 _NAMED, _NAME = 3, 100

@@ -79,6 +79,7 @@ def filters(body: Body) -> Filters:
         chosen(ids.LIST_KIND, drawn.kind),
         chosen(ids.LIST_ENVIRONMENT, drawn.environment),
         text[:TYPED],
+        chosen(ids.LIST_ORDER, drawn.order),
     )
 
 

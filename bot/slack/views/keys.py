@@ -8,7 +8,7 @@ from bot.domain.catalog import Environment
 from bot.domain.keys import OrganizationScope, ServiceAccount
 from bot.domain.kinds import Kind
 from bot.services.browse.keys import ME
-from bot.services.pages import KeysPage, KeyView
+from bot.services.pages import EXPIRING, NEWEST, OLDEST, KeysPage, KeyView
 from bot.slack.blocks.kit import (
     OPTIONS,
     actions,
@@ -24,7 +24,7 @@ from bot.slack.blocks.kit import (
 )
 from bot.slack.blocks.text import Block, Row, context, flat, lines, mrkdwn
 from bot.slack.messages.card import called, in_place, title_row
-from bot.slack.messages.state import CREATED, state
+from bot.slack.messages.state import CREATED, ROTATED, state
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import as_metadata
 from bot.slack.payloads.read_keys import ALL, TYPED
@@ -32,8 +32,14 @@ from bot.slack.views.key import ago
 from bot.slack.views.options import hit, hits, named_option
 
 _EVERY_OWNER, _MINE = option("Every account", ALL), option("My account", ME)
-SOON = timedelta(days=7)
+SOON = timedelta(days=3)
 """How long before its end the expiration of a key stands out."""
+_ORDERS = (
+    option("By account", ALL),
+    option("Newest first", NEWEST),
+    option("Oldest first", OLDEST),
+    option("Expiring first", EXPIRING),
+)
 _EVERY_KIND, _EVERY_ENVIRONMENT = option("Every kind", ALL), option("Every environment", ALL)
 
 
@@ -42,6 +48,8 @@ def keys(content: KeysPage) -> Block:
     blocks = [_filters(content), _text(content.filters.text)]
     if content.note:
         blocks.append(mrkdwn(content.note))
+    if content.views:
+        blocks.append(context(_count(content)))
     blocks += [key_row(view) for view in content.views]
     if not content.views:
         blocks += [divider(), context(_nothing(content))]
@@ -60,13 +68,16 @@ def key_row(view: KeyView, *, with_details: bool = True) -> Block:
 
 def _life(view: KeyView) -> Row:
     """Its state, age and expiration in one line; a sign stands out where something has to be done."""
-    stands = [f"{state(view.request)} · "] if view.request and state(view.request) != CREATED else []
-    maker = "via Latchkey" if view.request else "outside Latchkey"
-    born = f"Created {ago(view.age)} {maker}" if view.age is not None else f"Created {maker}"
-    if view.ends_at is None:
-        return [*stands, born, " · Never expires"]
+    request, when = view.request, "" if view.age is None else ago(view.age)
+    if request is None:
+        born = " ".join(filter(None, ("Created", when, "outside Latchkey")))
+    elif state(request) in {CREATED, ROTATED}:
+        born = f"{state(request)} {when}"
+    else:
+        born = f"{state(request)} · created {when}"
+    ends: Row = ["expires ", view.ends_at] if view.ends_at else ["never expires"]
     is_soon = view.left is not None and view.left < SOON
-    return [*stands, born, f" · {'⚠ ' if is_soon else ''}Expires ", view.ends_at]
+    return [born, " · ", "⚠ " if is_soon else "", *ends]
 
 
 def owners(accounts: Iterable[ServiceAccount], typed: str) -> list[Block]:
@@ -91,16 +102,18 @@ def _filters(content: KeysPage) -> Block:
     place = option(named or chosen.environment, chosen.environment) if chosen.environment else None
     kinds = [_EVERY_KIND, *(option(kind.row.label, kind) for kind in Kind)]
     initial = next((each for each in kinds if each["value"] == chosen.kind), None)
+    order = next((each for each in _ORDERS if each["value"] == chosen.order), _ORDERS[0])
     return actions(
         search(ids.LIST_OWNER, "Every account", owner),
         menu(ids.LIST_KIND, kinds, initial, "Every kind"),
         search(ids.LIST_ENVIRONMENT, "Every environment", place),
+        menu(ids.LIST_ORDER, _ORDERS, order),
         block=ids.FILTERS_BLOCK,
     )
 
 
 def _text(typed: str) -> Block:
-    hint = "A part of the name, id or description of a key, of its account, or of what it opens."
+    hint = "Search by key name, ID, description, account or resource."
     block = field("Search", ids.TEXT_BLOCK, text_input(ids.LIST_TEXT, typed, limit=TYPED), optional=True, hint=hint)
     return {**block, "dispatch_action": True}
 
@@ -112,9 +125,18 @@ def _turns(content: KeysPage) -> Sequence[Block]:
 
 def _nothing(content: KeysPage) -> str:
     if content.next_page or content.previous_page:
-        return "No key on this page."
+        return "No keys on this page."
     is_narrow = any((content.filters.owner, content.filters.kind, content.filters.environment, content.filters.text))
-    return "No key matches." if is_narrow else "You have no keys, and see nobody else’s."
+    return "No keys match." if is_narrow else "You have no keys, and can’t see anyone else’s."
+
+
+def _count(content: KeysPage) -> str:
+    """How many keys there are; of how many accounts, where only some of these were read."""
+    accounts = f"{content.accounts:,} account{'' if content.accounts == 1 else 's'}"
+    if content.total is None:
+        return f"Keys of {accounts}, one account after another"
+    keys = f"{content.total:,} key{'' if content.total == 1 else 's'}"
+    return f"{keys} in {content.looked} of {accounts}" if content.looked < content.accounts else keys
 
 
 def _place(view: KeyView) -> str:

@@ -31,7 +31,7 @@ from bot.domain.policy import Policy, without_a_file
 from bot.domain.requests import Request, Retired, Shown
 from bot.domain.roles import Binding
 from bot.services.browse.key import FIELD, KeyViews
-from bot.services.browse.keys import MOST_OWNERS, PAGE, KeyLists
+from bot.services.browse.keys import MOST_OWNERS, PAGE, WHOLE, KeyLists
 from bot.services.pages import Filters, KeysPage
 from bot.services.ports.store import Change
 from bot.store import Store
@@ -480,6 +480,101 @@ async def test_every_key_is_on_exactly_one_page_forwards_and_backwards() -> None
         assert back == pages
 
 
+async def test_a_reader_of_few_accounts_is_told_how_many_keys_there_are_on_every_page() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(WHOLE - 3, 5)  # beside Femi and the two accounts that there are always
+        first = await house.list(FEMI)
+        second = await house.list(FEMI, first.next_page)
+
+        assert (first.accounts, first.total) == (WHOLE, len(house.cloud.minted))
+        assert second.total == first.total
+        assert (await house.list(FEMI, owner="sa-0001")).total == 5
+        assert (await house.list(FEMI, text="no such key")).total == 0
+
+        house.cloud.others.append(ServiceAccount(Principal("sa-more01"), "one more"))
+        await house.key_views.catalog.refresh()
+        assert ((await house.list(FEMI)).total, (await house.list(FEMI)).accounts) == (None, WHOLE + 1)
+
+
+BORN = {"A": 3 * DAY, "B": 1 * DAY, "C": None, "D": 2 * DAY}
+"""How old four keys are; of one Confluent does not say."""
+
+
+async def an_order(house: House) -> None:
+    """Four keys of two accounts, of which Latchkey created the last, to expire in five days."""
+    house.roles(FEMI, ("OrganizationAdmin", ""))
+    ends = {"A": 9 * DAY, "B": None, "C": 1 * DAY}
+    for letter, end in ends.items():
+        age = BORN[letter]
+        key = other_key(
+            f"KEY000000000000{letter}",
+            owner=ACCOUNT.id if letter != "B" else FEMI.principal,
+            created_at=NOW - age if age else None,
+            expires_at=NOW + end if end else None,
+        )
+        house.cloud.add(key)
+    ours = a_key("KEY000000000000D", marker="[lk:R1/1]", kind=Kind.KAFKA, created_at=NOW - 2 * DAY)
+    await house.keep(build.shown(key=ours, terms=build.terms(lifetime=7 * DAY)))
+    house.cloud.add(ours)
+
+
+@pytest.mark.parametrize(
+    ("order", "found"), [("newest", "BDAC"), ("oldest", "ADBC"), ("expiring", "CDAB"), ("nonsense", "BACD")]
+)
+async def test_keys_are_sorted_by_age_and_by_expiration_over_all_accounts(order: str, found: str) -> None:
+    async with a_house() as house:
+        await an_order(house)
+        page = await house.list(FEMI, order=order)
+
+        assert "".join(each[-1] for each in ids(page)) == found
+        assert (page.total, page.next_page, page.previous_page) == (4, "", "")
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest", "expiring"])
+async def test_every_key_is_on_exactly_one_page_in_every_order_forwards_and_backwards(order: str) -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(MOST_OWNERS + 10, 1)
+
+        pages = await walk(house, FEMI, order=order)
+        first = await house.list(FEMI, order=order)
+
+        assert len({key for page in pages for key in page}) == sum(map(len, pages)) == first.total
+        assert f"the first {MOST_OWNERS} of" in first.note
+        last = first
+        while last.next_page:
+            last = await house.list(FEMI, last.next_page, order=order)
+        back = [ids(last)]
+        while last.previous_page:
+            last = await house.list(FEMI, last.previous_page, order=order)
+            back.insert(0, ids(last))
+        assert back == pages
+
+
+async def test_a_sorted_page_reads_no_more_accounts_than_any_other() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(400, 3)
+
+        page = await house.list(FEMI, order="expiring")
+
+        assert (len(page.views), len(house.cloud.read)) == (PAGE, MOST_OWNERS)
+        assert (page.looked, page.accounts) == (MOST_OWNERS, 403)
+
+
+async def test_a_key_that_is_deleted_between_two_pages_hides_no_other_one() -> None:
+    async with a_house() as house:
+        house.roles(FEMI, ("OrganizationAdmin", ""))
+        house.grow(3, 5)
+        pages = await walk(house, FEMI, order="oldest")
+        first = await house.list(FEMI, order="oldest")
+
+        del house.cloud.minted[KeyId(pages[0][2])]
+
+        assert ids(await house.list(FEMI, first.next_page, order="oldest")) == pages[1]
+
+
 @pytest.mark.parametrize("text", ["team 0077", "SA-0077"])
 async def test_the_keys_of_an_account_that_is_searched_for_are_found_among_thousands_of_accounts(text: str) -> None:
     async with a_house() as house:
@@ -501,14 +596,14 @@ async def test_a_page_that_looked_at_many_accounts_in_vain_says_so_and_goes_on()
 
         first = await house.list(FEMI, text="NEEDLE")
         assert (ids(first), len(house.cloud.read)) == ([], MOST_OWNERS)
-        assert "*Next* goes on" in first.note
+        assert "Select *Next* to search more" in first.note
         assert [page for page in await walk(house, FEMI, text="NEEDLE") if page] == [["KEY0000000000001"]]
         page = first
         while page.next_page:
             page = await house.list(FEMI, page.next_page, text="NEEDLE")
         back = await house.list(FEMI, page.previous_page, text="NEEDLE")
         assert ids(back) == []
-        assert "*Previous* goes on" in back.note
+        assert "Select *Previous* to search more" in back.note
 
 
 @pytest.mark.parametrize(
@@ -577,7 +672,7 @@ async def test_a_key_that_cannot_be_read_is_left_out_and_its_account_named() -> 
         page = await house.list(FEMI)
 
         assert ids(page) == ["K0000N0000000000", "K0001N0000000000", "K0002N0000000000"]
-        assert page.note == "Some keys of team 0001 cannot be read and are left out here."
+        assert page.note == "Some keys of team 0001 can't be read and aren't listed here."
 
 
 async def test_an_account_that_cannot_be_read_is_named_and_the_others_are_shown() -> None:
@@ -589,7 +684,7 @@ async def test_an_account_that_cannot_be_read_is_named_and_the_others_are_shown(
         page = await house.list(FEMI)
 
         assert ids(page) == ["K0000N0000000000", "K0002N0000000000"]
-        assert "did not show the keys of team 0001" in page.note
+        assert "didn't show the keys of team 0001" in page.note
         house.cloud.away = True
         with pytest.raises(Unavailable):
             await house.list(FEMI)

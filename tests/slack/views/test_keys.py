@@ -25,6 +25,7 @@ from bot.services.browse.home import KEYS, LOOKED_AT, HomePage
 from bot.services.browse.keys import PAGE
 from bot.services.commands import Delete, Edit, Extend, Rotate, fingerprint
 from bot.services.pages import (
+    ORDERS,
     DeletePage,
     EditPage,
     ExtendPage,
@@ -78,6 +79,7 @@ filters = st.builds(
     kind=st.just("") | st.sampled_from(sorted(Kind)) | some.ids,
     environment=st.just("") | some.ids,
     text=some.texts.map(lambda text: text[: read_keys.TYPED]),
+    order=st.sampled_from(["", *sorted(ORDERS)]),
 )
 lists = st.builds(
     KeysPage,
@@ -88,6 +90,9 @@ lists = st.builds(
     note=notices,
     owner_name=some.texts,
     environment=st.none() | st.builds(Environment, some.ids, some.texts),
+    total=st.none() | st.integers(0, 100_000),
+    looked=st.integers(0, 24),
+    accounts=st.integers(1, 5_000),
 )
 edits = st.builds(
     EditPage,
@@ -362,7 +367,7 @@ def test_page_and_list_say_the_earlier_of_both_ends(
     assert says in said(key_pages.key(KeyPage(view)))
     first = min(filter(None, (lasts, expires)), default=None)
     listed = said({"blocks": [key_list.key_row(view)]})
-    assert ("Never expires" in listed) == (first is None)
+    assert ("never expires" in listed) == (first is None)
     if first:
         assert str(build.NOW + first)[:16] in listed
 
@@ -505,6 +510,38 @@ def test_filters_are_read_as_they_are_shown(page: KeysPage) -> None:
         page = replace(page, filters=replace(page.filters, environment=page.environment.id))
 
     assert read_keys.filters(sent(key_list.keys(page))) == page.filters
+
+
+@pytest.mark.parametrize(
+    ("total", "looked", "accounts", "says"),
+    [
+        (47, 3, 3, "47 keys"),
+        (1, 1, 1, "1 key"),
+        (1_204, 24, 57, "1,204 keys in 24 of 57 accounts"),
+        (None, 0, 5_000, "Keys of 5,000 accounts, one account after another"),
+    ],
+)
+def test_the_list_says_how_many_keys_there_are(total: int | None, looked: int, accounts: int, says: str) -> None:
+    page = KeysPage([a_view()], Filters(), total=total, looked=looked, accounts=accounts)
+    assert says in said(key_list.keys(page)).splitlines()
+
+
+def test_a_row_says_how_old_a_key_is_and_when_it_expires() -> None:
+    born = a_view().key.created_at
+    assert born is not None
+    ends = {"soon": born + 14 * build.DAY, "later": born + 90 * build.DAY}  # it is 12 days old
+    rows = {
+        name: said({"blocks": [key_list.key_row(a_view(key=build.a_key(marker="", expires_at=end)))]})
+        for name, end in ends.items()
+    }
+
+    assert "Created 12 days ago outside Latchkey · ⚠ expires" in rows["soon"]
+    assert "Created 12 days ago outside Latchkey · expires" in rows["later"]
+    made = {name: build.states()[name] for name in ("shown", "ready", "rotated")}
+    listed = {name: said({"blocks": [key_list.key_row(a_view(request=each))]}) for name, each in made.items()}
+    assert "✅ Created 12 days ago · never expires" in listed["shown"]
+    assert "🔑 Secret waiting · created 12 days ago" in listed["ready"]
+    assert "✅ Rotated 12 days ago" in listed["rotated"]
 
 
 def test_the_option_for_everything_filters_nothing() -> None:
