@@ -308,6 +308,7 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> T
         key_lists=services.key_lists,
         homes=services.homes,
         views=parts.views,
+        drafts=services.forms.drafts,
     )
     handlers.register(app, context)
     return app

@@ -159,7 +159,9 @@ def compose(ports: Ports) -> Services:
     refusals = Refusals(transitions, ports.tally)
     notices = Notices(candidates, RememberedChannels(ports.channels, cache, clock))
     proposals = Proposals(transitions, directory, notices, refusals, cloud)
-    forms = Forms(transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals)
+    forms = Forms(
+        transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals, ports.posts, requests
+    )
     decisions = Decisions(transitions, directory, cloud, refusals)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
     key_requests = KeyRequests(proposals, key_views, directory, catalog, cloud, clock)

@@ -187,7 +187,6 @@ class Requester(Member):
             await self.client.close(everything=True)
             return f"{wish.kind} refused"
         await send_anyway(self.client)
-        await self.client.close(everything=True)
         return f"{wish.kind} sent"
 
     async def _take(self) -> str:

@@ -21,7 +21,7 @@ from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import TextPage
 from bot.services.people.directory import Directory, seat
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Agenda, Clock, Inbox, Requests
+from bot.services.ports.store import Agenda, Clock, Drafts, Inbox, Requests
 from bot.services.text import unescaped
 from bot.services.worker import Bell
 from bot.slack.api.client import Replies, call
@@ -60,6 +60,7 @@ class ListenerContext:
     key_lists: KeyLists
     homes: Homes
     views: AckedViews
+    drafts: Drafts
     redrawing: dict[str, str] = field(default_factory=dict[str, str], init=False)
     """The newest click, by its trigger, that each modal is being drawn again for."""
 
@@ -84,14 +85,16 @@ class ListenerContext:
         self.start(job, name, asked.by, asked.reply)
         await ack()
 
-    async def receive(self, body: Body, deed: Deed) -> str:
+    async def receive(self, body: Body, deed: Deed, *, anyway: bool = False, closes: bool = False) -> str:
         """Store a click for the worker; returns what the answer to a submit has to wait under.
 
-        A submit that Slack delivers again is carried out again, which changes nothing, for the sake of its answer.
+        With `closes` its modal is gone, and what comes of it is a message. Any other submit that Slack delivers
+        again is carried out again, which changes nothing, for the sake of its answer.
         Raises `Unavailable` when the store does not take it in time.
         """
         click = read.click(body, deed, self.clock())
-        click = replace(click, team=seat(self.directory.tenant, click.team))
+        click = replace(click, team=seat(self.directory.tenant, click.team), anyway=anyway)
+        click = replace(click, reply=ReplyTo()) if closes else click
         try:
             with self.bell.arriving():
                 async with asyncio.timeout(STORED_WITHIN):
@@ -113,7 +116,18 @@ class ListenerContext:
             self.start(self.answer(opening, "Not done", tell(error)), "complain", opening.by, opening.reply)
         await ack()
 
-    async def submit(self, ack: AsyncAck, body: Body, deed: Deed, then: Block, *, field: str = "") -> None:
+    async def dismiss(self, ack: AsyncAck, body: Body, deed: Deed, *, anyway: bool = False) -> None:
+        """Store a submitted modal and close it; if it cannot be stored, keep it as it is, and say so above it."""
+        try:
+            await self.receive(body, deed, anyway=anyway, closes=True)
+        except LatchkeyError as error:
+            await ack(response_action="push", view=pages.page(TextPage("Not done", tell(error))))
+        else:
+            await ack(response_action="clear")
+
+    async def submit(
+        self, ack: AsyncAck, body: Body, deed: Deed, then: Block, *, field: str = "", anyway: bool = False
+    ) -> None:
         """Store a submitted modal and show `then`; if it cannot be stored, keep the modal as it is, and say so.
 
         It is said on a page above; or under `field`, for a modal that may be the third, above which there is no room.
@@ -121,7 +135,7 @@ class ListenerContext:
         took `then`, so newer blocks have their plain form there.
         """
         try:
-            name = await self.receive(body, deed)
+            name = await self.receive(body, deed, anyway=anyway)
         except LatchkeyError as error:
             if field:
                 await ack(response_action="errors", errors=read.under(body, {field: unescaped(tell(error))}))

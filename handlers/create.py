@@ -58,7 +58,18 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
     @app.view(ids.REVIEW)
     async def sent(ack: AsyncAck, body: Body) -> None:
-        await context.submit(ack, body, Send(read.metadata(body)), pages.working("Sending"))
+        deed, standing = Send(read.metadata(body)), read.standing(body)
+        anyway = ids.ANOTHER_BLOCK in standing
+        if ids.CLOSES_BLOCK in standing:
+            await context.dismiss(ack, body, deed, anyway=anyway)
+        else:
+            await context.submit(ack, body, deed, pages.working("Sending"), anyway=anyway)
+
+    @app.action(ids.FORM_AGAIN)
+    async def again(ack: AsyncAck, body: Body) -> None:
+        opening = read.opening(body)
+        job = _again(context, opening, read.pressed_value(body))
+        await context.begin(ack, opening, "open the form again", job)
 
 
 async def of_command(context: ListenerContext, command: Command) -> None:
@@ -80,6 +91,14 @@ async def open_form(context: ListenerContext, asked: Opening, draft: Draft | Non
         await context.agenda.put(Item(ItemKind.CATALOG), context.clock())
         context.bell.ring()
     await context.turn_away(asked.by, asked.team, view)
+
+
+async def _again(context: ListenerContext, asked: Opening, draft: str) -> None:
+    """Open a form that was sent in vain, as it was filled in."""
+    found = await context.drafts.get(draft, asked.by)
+    if found is None:
+        raise NotFound("This form has expired. Nothing was sent. Start again with `/apikey create`.")
+    await open_form(context, asked, found)
 
 
 async def _page(context: ListenerContext, asked: Opening, draft: Draft | None, word: str = "") -> FormPage:

@@ -175,7 +175,9 @@ class Dispatcher:
         if not click.tries:
             keeps = f"Latchkey will keep trying until {when(until)} and tell you how it ends."
             with suppress(LatchkeyError):  # Slack may be what is away; the end is told in any case
-                await self._reply(click, _apology("Not done yet", f"{said} {keeps}", click))
+                page = _apology("Not done yet", f"{said} {keeps}", click)
+                # In a message, a second request would begin beside the one that is tried again.
+                await self._reply(click, page if click.reply.view else replace(page, back=""))
         return again
 
     async def _deadline(self, click: Click) -> datetime:
@@ -218,9 +220,9 @@ class Dispatcher:
                 return
         # The person who was told to wait may have closed the modal, or left Home.
         if isinstance(page, TextPage):
-            await self.notifier.say(click.by, click.reply, page.text)
+            await self.notifier.say(click.by, click.reply, page)
         elif click.reply.view is not None:
-            await self.notifier.say(click.by, click.reply, _NEEDS_YOU)
+            await self.notifier.say(click.by, click.reply, TextPage("Not done", _NEEDS_YOU))
 
     async def _answer_on_home(self, click: Click, page: TextPage) -> None:
         """A result stands on Home. Anything else opens as a modal, or stands on Home once its trigger is too old."""
@@ -233,14 +235,16 @@ class Dispatcher:
         await self.on_home(click.by, said)
 
     async def _answer(self, click: Click) -> Page | None:
+        is_told = isinstance(click.deed, commands.Send) and click.reply.view is None
         if isinstance(click.deed, commands.Anyway):
             held = await self.inbox.get(click.deed.click)
             if held is None or (held.by, held.team) != (click.by, click.team):
                 raise NotFound("This page has expired. Nothing was sent. Start again.")
             click = replace(held, anyway=True, at=click.at, reply=click.reply)
         (row,) = (each for each in self.rows if each.command is type(click.deed))
+        already = None if is_told else TextPage(row.title, SENT_ALREADY)  # a closed modal has its message instead
         if await self._is_sent(row, click):
-            return TextPage(row.title, SENT_ALREADY)  # and what it asked for may have happened already
+            return already  # and what it asked for may have happened already
         forgotten = await self._remember(row, click)
         try:
             # From the record as it is then, while others are quicker.
@@ -249,13 +253,15 @@ class Dispatcher:
             return await self._offer_another(click, error.requests[0])
         except (Refused, NotFound, CloudRefused):
             if await self._is_sent(row, click):
-                return TextPage(row.title, SENT_ALREADY)
+                return already
             raise
         finally:
             if forgotten is not None:
                 await self._bring_up_to_date(forgotten)
         if isinstance(answer, EditPage | FormPage) and await self._is_sent(row, click):
-            return TextPage(row.title, SENT_ALREADY)
+            return already
+        if isinstance(answer, FormPage) and click.reply.view is None:
+            return _not_sent(answer, click)
         return TextPage(row.title, answer) if isinstance(answer, str) else answer
 
     async def _is_sent(self, row: Route[Any], click: Click) -> bool:
@@ -270,12 +276,13 @@ class Dispatcher:
     async def _offer_another(self, click: Click, request: RequestId) -> Page:
         """Show the open request in place of a second one. The click is kept, to be carried out all the same."""
         held = replace(click, reply=replace(click.reply, waiting=f"held-{click.id}"))
+        draft = click.deed.draft if isinstance(click.deed, commands.Send) else ""
         await self.inbox.keep(held, STALE)
         found = (await self.transitions.get(request)).value
         state = "waiting for approval" if isinstance(found, Pending) else "being carried out"
         what = f"“{plain(found.ask.name)}”, sent {when(found.ask.asked_at)}, is {state}"
         text = f"You already have an open request for this: {what}. Nothing else was sent. `/apikey requests` lists it."
-        return TextPage("Already requested", text, anyway=held.name)
+        return TextPage("Already requested", text, back=draft, anyway=held.name)
 
     async def _remember(self, row: Route[Any], click: Click) -> RequestId | None:
         """Put the clicked message on record. Returns its request if the message was not there, as after a crash."""
@@ -315,6 +322,13 @@ def _surface(row: Route[Any], by: SlackUserId, card: CardAt, request: Request) -
     if row.stands_on is SurfaceKind.KEY:
         return key_of(request.attempt if isinstance(request, Granted) else 0)
     return Surface(row.stands_on)
+
+
+def _not_sent(form: FormPage, click: Click) -> TextPage:
+    """The form as a message, for who closed it: what is wrong in it, and the button that opens it again."""
+    why = " ".join(plain(each) for each in form.problems.values())
+    draft = click.deed.draft if isinstance(click.deed, commands.Send) else ""
+    return TextPage("Not sent", f"“{plain(form.draft.name.strip())}” wasn't sent. {why}", back=draft)
 
 
 def _apology(title: str, text: str, click: Click) -> TextPage:

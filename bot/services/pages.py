@@ -82,6 +82,10 @@ class ReviewPage:
     warnings: tuple[str, ...] = ()
     lifetime: timedelta | None = None
     """How long the key will live; None is without an end."""
+    alike: Request | None = None
+    """An open request of the same person for the same, of which this would be a second one."""
+    closes: bool = False
+    """Whether sending it closes the modal: messages reach this person, and tell what comes of it."""
 
 
 @dataclass(frozen=True, slots=True)

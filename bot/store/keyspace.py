@@ -21,7 +21,8 @@ CLICK_KEPT = timedelta(days=1)
 """Long enough to tell people about clicks that came while no process ran. Slack repeats a delivery within minutes."""
 REFUSAL_KEPT = timedelta(hours=1)
 """Longer than the minute after which they are written down, for a time when nobody works."""
-DRAFT_KEPT = timedelta(hours=1)
+DRAFT_KEPT = timedelta(days=1)
+"""Long enough to send a form again that was refused after its modal was closed."""
 HOMES_KEPT = timedelta(days=2)
 """Longer than Home is kept up to date after a visit."""
 DIGEST_KEPT = timedelta(days=400)

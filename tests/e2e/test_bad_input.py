@@ -86,7 +86,7 @@ async def test_what_was_typed_comes_back_on_the_way_to_change_something(tmp_path
     async with play(tmp_path) as it:
         await it.fill_in(reason=HOSTILE)
         await it.dana.submit()
-        await it.dana.click("Change something")
+        await it.dana.click("Edit request")
         await it.dana.wait_for(lambda: it.dana.modal and it.dana.front()["callback_id"] == "form", "the form")
         await it.dana.submit()
         await it.dana.see("Review your request")

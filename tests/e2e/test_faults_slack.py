@@ -41,24 +41,21 @@ async def test_a_card_that_slack_does_not_update_at_first_is_updated_later(tmp_p
         assert len(it.cards()) == 2
 
 
-async def test_a_page_that_slack_does_not_show_at_first_is_shown_later(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", ["rate_limited", "failing"])
+async def test_a_page_that_slack_does_not_show_at_first_is_shown_later(tmp_path: Path, fault: str) -> None:
     async with play(tmp_path) as it:
         faults = it.stage.slack.faults
-        for fault in ("rate_limited", "failing"):
-            await it.fill_in(name=fault)
-            faults.method = "views.update"
-            faults.set(fault, 1)
-            await it.dana.submit()
-            await it.until(lambda: it.dana.sees("Review your request"), "the review page", step=2)
-            faults.set(fault, 1)
-            await it.dana.submit()
-            await it.until(lambda: it.dana.sees("Request sent."), "the end", step=2)
-            await it.dana.close()
-            await it.card_says(fault)
-            await it.dana.click("Cancel request")  # else the next one would be for the same
-            await it.dana.see("Cancelled. Nothing was created.")
-        assert len(it.cards()) == 2
-        assert len(await it.audit("request:submitted")) == 2
+        await it.fill_in(name=fault)
+        faults.method = "views.update"
+        faults.set(fault, 1)
+        await it.dana.submit()
+        await it.until(lambda: it.dana.sees("Review your request"), "the review page", step=2)
+        faults.set(fault, 1)
+        await it.dana.submit()
+        await it.until(lambda: it.dana.sees("Request sent."), "the end", step=2)
+        await it.card_says(fault)
+        assert len(it.cards()) == 1
+        assert len(await it.audit("request:submitted")) == 1
 
 
 async def test_a_modal_that_is_closed_while_it_is_loaded_is_no_error(tmp_path: Path) -> None:

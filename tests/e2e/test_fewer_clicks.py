@@ -41,10 +41,6 @@ class Counted:
         self.clicks.append(button)
         await self.person.click(button)
 
-    async def close(self) -> None:
-        self.clicks.append("Close")
-        await self.person.close()
-
 
 async def obtain(it: Play, dana: Counted, name: str) -> str:
     """From the filled form to the saved secret; returns the key's id."""
@@ -53,8 +49,7 @@ async def obtain(it: Play, dana: Counted, name: str) -> str:
     await dana.submit("Review")
     await dana.person.see("Review your request")
     await dana.submit("Send request")
-    await it.dana.see("Request sent.")
-    await dana.close()
+    await dana.person.wait_for(lambda: not dana.person.modal, "the modal to close")
     await it.card_says(name)
     await it.approve()
     await it.until(lambda: set(it.our_keys()) - before, "her key")
@@ -105,6 +100,53 @@ async def test_another_resource_takes_no_more_than_its_name_behind_the_command(t
         assert (key.owner, key.resource.id) == ("sa-orders", "lkc-dev002")
         assert len(dana.clicks) <= 7, dana.clicks
         assert len(dana.typed) <= 2, dana.typed
+
+
+async def test_where_no_message_reaches_its_person_a_sent_request_ends_on_a_page(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        it.stage.slack.faults.messages_refused = "direct messages"
+        for name in ("the first one", "the second one"):
+            await it.fill_in(name=name)
+            await it.dana.submit()
+            await it.dana.see("Review your request")
+            await it.dana.submit()
+            await it.dana.see("Request sent.")
+            await it.dana.close()
+
+
+async def test_what_stops_a_request_after_its_modal_closed_is_a_message_that_opens_the_form_again(
+    tmp_path: Path,
+) -> None:
+    async with play(tmp_path) as it:
+        await an_earlier_key(it)
+        await it.dana.command("/apikey create payments-dev")
+        await it.dana.fill({"Name": "for payments", "Reason": "A reason of three lines,\nwhich\nnobody types twice"})
+        await it.dana.submit()
+        await it.dana.see("Review your request")
+        cluster = it.stage.organization.kafka_clusters.pop("lkc-dev002")
+        await it.dana.submit()
+        await it.dana.wait_for(lambda: not it.dana.modal, "the modal to close")
+        await it.dana.see("“for payments” wasn't sent.")
+
+        it.stage.organization.kafka_clusters[cluster.id] = cluster
+        await it.dana.click("Request again")
+        await it.dana.see("A reason of three lines,")
+        assert chosen(it.dana)["resource"] == "payments-dev"
+        await it.dana.submit()
+        await it.dana.see("Review your request")
+        await it.dana.submit()
+        await it.card_says("nobody types twice")
+
+
+async def test_a_second_request_for_the_same_is_said_on_the_review_page_and_sent_from_there(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask(name="the first one")
+        await it.fill_in(name="the second one")
+        await it.dana.submit()
+        await it.dana.see("You already have an open request for this")
+        await it.dana.submit()
+        await it.card_says("the second one")
+        assert len(it.cards()) == 2
 
 
 async def test_the_command_fills_the_form_while_confluent_is_away(tmp_path: Path) -> None:

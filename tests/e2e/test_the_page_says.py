@@ -245,7 +245,7 @@ async def test_the_form_goes_on_once_account_and_scope_are_chosen(tmp_path: Path
         assert await it.dana.submit() == {}
 
         await it.dana.see("Review your request")
-        await it.dana.click("Change something")
+        await it.dana.click("Edit request")
         await it.dana.wait_for(lambda: it.dana.front()["callback_id"] == "form", "the form as it was")
         assert "orders producer" in str(it.dana.modal)
 

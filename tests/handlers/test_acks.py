@@ -18,6 +18,7 @@ from bot.services.commands import (
     Deed,
     Delete,
     Deny,
+    Draft,
     DropFormer,
     Edit,
     Extend,
@@ -54,6 +55,7 @@ OPENING: Mapping[str, tuple[str, str]] = {
     ids.DENY: ("R1", "Deny this request"),
     ids.OPEN_FORM: ("", "Create an API key"),
     ids.ASK_AGAIN: ("R1", "Create an API key"),
+    ids.FORM_AGAIN: ("D1", "Create an API key"),
     ids.USE_ACCOUNT: ("R1", "Create an API key"),
     ids.KEY_KEEP: (KEY, "Keep this API key"),
     ids.KEY_DETAILS: (KEY, "API key"),
@@ -222,6 +224,7 @@ async def test_a_search_is_answered_with_a_page_to_wait_on() -> None:
 async def test_a_button_that_opens_a_modal_opens_its_own(action: str) -> None:
     value, title = OPENING[action]
     async with a_lobby() as it:
+        await it.store.drafts.put("D1", DANA.slack, Draft())
         await it.keep(build.states()["failed"])
         assert await heard(it, "action", action, pressed(action, value)) == {}
 
@@ -453,3 +456,48 @@ async def test_without_a_catalog_a_word_fills_nothing_and_the_form_says_why() ->
         await heard(it, "command", ids.COMMAND, typed_command("create orders-dev"))
 
     assert "nothing is filled in" in str(it.views()[0])
+
+
+def review_page(*blocks: str) -> dict[str, Any]:
+    """A submitted review page with these blocks."""
+    body = submitted(ids.REVIEW, "D1")
+    body["view"]["blocks"] = [{"type": "divider", "block_id": each} for each in blocks]
+    return body
+
+
+@pytest.mark.parametrize("blocks", [(ids.CLOSES_BLOCK,), (ids.CLOSES_BLOCK, ids.ANOTHER_BLOCK)])
+async def test_a_review_page_whose_person_gets_messages_closes_when_it_is_stored(blocks: tuple[str, ...]) -> None:
+    async with a_lobby() as it:
+        for _ in range(2):  # Slack may deliver it twice
+            assert await heard(it, "view", ids.REVIEW, review_page(*blocks)) == {"response_action": "clear"}
+        (click,) = await it.clicks()
+
+    assert (click.deed, click.reply, click.anyway) == (Send("D1"), ReplyTo(), ids.ANOTHER_BLOCK in blocks)
+
+
+async def test_a_review_page_that_cannot_be_stored_stays_open_and_says_so() -> None:
+    async with a_lobby() as it:
+        it.close_the_store()
+        answer = await heard(it, "view", ids.REVIEW, review_page(ids.CLOSES_BLOCK))
+
+    assert answer["response_action"] == "push"
+
+
+async def test_any_other_review_page_waits_for_its_page() -> None:
+    async with a_lobby() as it:
+        answer = await heard(it, "view", ids.REVIEW, review_page(ids.ANOTHER_BLOCK))
+        (click,) = await it.clicks()
+
+    assert (answer["response_action"], click.reply.view, click.anyway) == ("update", "V1", True)
+
+
+async def test_a_form_that_was_sent_in_vain_opens_for_its_person_alone_as_it_was_filled_in() -> None:
+    async with a_lobby() as it:
+        await it.store.drafts.put("D1", DANA.slack, Draft(owner="me", reason="Local tests of the orders flow"))
+        await heard(it, "action", ids.FORM_AGAIN, pressed(ids.FORM_AGAIN, "D1", ERIN))
+        assert it.views() == []
+        await heard(it, "action", ids.FORM_AGAIN, pressed(ids.FORM_AGAIN, "D1"))
+
+    (view,) = it.views()
+    assert "Local tests of the orders flow" in str(view)
+    assert "This form has expired." in it.told()

@@ -438,6 +438,7 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
             key_lists=rest,
             homes=rest,
             views=rest,
+            drafts=rest,
         )
         answers: list[dict[str, Any]] = []
 

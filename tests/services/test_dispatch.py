@@ -40,7 +40,7 @@ from bot.services.surfaces import SurfaceKind
 from bot.store import Store
 from tests.support import build
 from tests.support.build import DANA, ERIN
-from tests.support.composed import a_store
+from tests.support.composed import a_store, keep
 from tests.support.fakes import FakeSlack, TestClock
 
 APPROVE, DELETE = Approve(RequestId("R1")), Delete(KeyId("KEY0000000000001"), "CONFIRM", "not used any more")
@@ -364,3 +364,69 @@ async def test_an_answer_that_slack_refuses_is_logged_and_given_up(
     await office.answer(APPROVE, stands_on=SurfaceKind.CARD)
 
     assert caplog.messages == ["nobody could be told"]
+
+
+SEND = Send("D1")
+
+
+@dataclass(slots=True)
+class Closed:
+    """A click whose modal was closed as it was sent, and the messages that come of it."""
+
+    office: Office
+    messages: list[TextPage] = field(default_factory=list[TextPage])
+
+    async def say(self, _to: object, _reply: object, page: TextPage) -> None:
+        self.messages.append(page)
+
+    async def send(self, **fields: Any) -> list[TextPage]:
+        click = build.a_click(SEND, at=self.office.clock(), reply=ReplyTo(), **fields)
+        row = Route(Send, self.office.service.run, "Request sent", opens=lambda deed, _: deed.draft)
+        await self.office.dispatcher(row).carry_out(click)
+        return self.messages
+
+
+@pytest.fixture
+def closed(office: Office, monkeypatch: pytest.MonkeyPatch) -> Closed:
+    found = Closed(office)
+    monkeypatch.setattr(Slack, "say", lambda _, to, reply, page: found.say(to, reply, page))
+    return found
+
+
+async def test_a_closed_modal_that_was_sent_says_nothing(closed: Closed) -> None:
+    closed.office.service.says = None
+    assert await closed.send() == []
+
+
+@pytest.mark.parametrize("stands", [None, Refused("It is taken."), FormPage(Draft(), {"name": "Taken."})])
+async def test_a_closed_modal_that_was_sent_twice_says_nothing(closed: Closed, stands: Any) -> None:
+    service, first = closed.office.service, await closed.send()
+    assert first
+    request = build.pending(ask=build.an_ask(id=RequestId("D1")))
+    await keep(closed.office.store, request)
+    closed.messages.clear()
+    if isinstance(stands, Exception):
+        service.fails = [stands]
+    else:
+        service.says = stands
+    assert await closed.send() == []
+
+
+async def test_what_refuses_a_closed_form_is_a_message_that_opens_it_again(closed: Closed) -> None:
+    closed.office.service.fails = [Refused("The policy forbids it.")]
+    (said,) = await closed.send()
+    assert (said.text, said.back) == ("The policy forbids it.", "D1")
+
+
+async def test_what_is_wrong_in_a_closed_form_is_said_with_its_name(closed: Closed) -> None:
+    closed.office.service.says = FormPage(Draft(name="<orders>"), {"resource": "This cluster no longer exists."})
+    (said,) = await closed.send()
+    assert said.text == "“&lt;orders&gt;” wasn't sent. This cluster no longer exists."
+    assert said.back == "D1"
+
+
+async def test_a_closed_form_that_is_tried_again_offers_no_second_one_meanwhile(closed: Closed) -> None:
+    closed.office.service.fails = [Unavailable("Confluent Cloud did not answer.")]
+    (said,) = await closed.send()
+    assert "Latchkey will keep trying" in said.text
+    assert said.back == ""

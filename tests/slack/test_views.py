@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from inspect import signature
 from typing import Any, cast
 
@@ -34,7 +35,7 @@ from bot.domain.roles import DOCUMENTED, Binding
 from bot.services.commands import Draft
 from bot.services.form.fill import form
 from bot.services.pages import FormPage, Handover, ReviewPage, Right, TextPage
-from bot.services.text import decided
+from bot.services.text import decided, is_lifetime, lifetime_of
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
 from bot.slack.messages import answers, card
@@ -275,10 +276,18 @@ def test_a_form_comes_back_as_it_was_drawn_with_what_it_did_not_show(page: FormP
         drawn = replace(drawn, cluster="")  # it has a problem, or there is nothing to choose
     if page.account is None and drawn.owner not in {"", "me", "new"}:
         drawn = replace(drawn, owner="service-account", account="")
-    if drawn.lifetime not in {each["value"] for each in options.lifetime_options(page.limit)}:
-        drawn = replace(drawn, lifetime="")
+    offered = {each["value"] for each in options.lifetime_options(page.limit)}
+    if drawn.lifetime not in offered:
+        is_by_rule = "90" not in offered or lifetime_of(drawn.lifetime) == page.limit or not drawn.lifetime
+        drawn = replace(drawn, lifetime=_days_of(page.limit) if is_by_rule else "90")
 
     assert read.draft({"view": {**view, "state": {"values": settle(view["blocks"])}}}) == drawn
+
+
+def _days_of(limit: timedelta | None) -> str:
+    """As long as the rule allows, as the form says it; "" for no limit, and for one that is no number of days."""
+    days = "" if limit is None or limit % timedelta(days=1) else str(limit.days)
+    return days if is_lifetime(days) else ""
 
 
 @few

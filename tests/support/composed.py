@@ -100,6 +100,7 @@ def a_context(
         key_lists=services.key_lists,
         homes=services.homes,
         views=views,
+        drafts=services.forms.drafts,
     )
 
 

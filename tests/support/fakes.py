@@ -27,7 +27,7 @@ from bot.domain.requests import Request
 from bot.domain.review import Digest
 from bot.domain.roles import Binding
 from bot.services.commands import CardAt, ReplyTo
-from bot.services.pages import Handover, Page
+from bot.services.pages import Handover, Page, TextPage
 from bot.services.ports.cloud import NewKey
 from bot.services.ports.slack import Profile
 from bot.services.ports.store import Post
@@ -309,8 +309,8 @@ class FakeSlack:
         self.digested.append((to, digest))
         return at or CardAt(to, f"{len(self.digested)}.0")
 
-    async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
-        self.said.append((to, text))
+    async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:
+        self.said.append((to, page.text))
 
     async def show_page(self, view: str, page: Page, waiting: str = "") -> None:
         self.pages.append(page)

@@ -97,7 +97,6 @@ async def ask(it: Play, person: PersonAtClient, wish: Wish, *, channel: str = AP
     """Ask for a key, as far as the card in this channel; returns the card."""
     assert "Send request" in await review(person, wish)
     await send_anyway(person)
-    await person.close()
     await it.until(lambda: wish.name in str(posted(it, channel)[-1:]), f"a card in {channel}")
     return posted(it, channel)[-1]
 

@@ -11,7 +11,7 @@ from bot.domain.keys import SlackUserId, TeamId
 from bot.domain.requests import Request
 from bot.domain.review import Digest
 from bot.services.commands import CardAt, ReplyTo
-from bot.services.pages import Handover, Page
+from bot.services.pages import Handover, Page, TextPage
 from bot.services.ports.store import Post
 from bot.services.surfaces import Surface
 
@@ -73,8 +73,8 @@ class Notifier(Protocol):
         """Show a digest of the review to a person or in a channel: in the message `at`, else in a new one."""
         ...
 
-    async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
-        """Answer a click, so that only the person who clicked sees it."""
+    async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:
+        """Answer a click with what the page says, so that only the person who clicked sees it."""
 
     async def show_page(self, view: str, page: Page, waiting: str = "") -> None:
         """Put a page into an open modal, after the one that `ReplyTo.waiting` names, however late Slack shows that.

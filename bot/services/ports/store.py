@@ -145,7 +145,7 @@ class Inbox(Protocol):
 
 
 class Drafts(Protocol):
-    """Forms on their way through the review page; each is forgotten after an hour."""
+    """Forms on their way through the review page; each is forgotten after a day."""
 
     async def put(self, draft: str, by: SlackUserId, form: Draft) -> None:
         """Store a form under an id."""

@@ -9,7 +9,7 @@ from bot.domain.deadlines import lifetime
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
 from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
-from bot.domain.requests import Approved, Ask, Pending, Terms
+from bot.domain.requests import Approved, Ask, Open, Pending, Request, Terms
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Back, Check, Click, Draft, Send
 from bot.services.form.fill import USUAL
@@ -18,13 +18,16 @@ from bot.services.pages import FormPage, ReviewPage, Right
 from bot.services.people.candidates import Candidate, Candidates, closest
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Drafts, Room
+from bot.services.ports.store import Drafts, Posts, Requests, Room
 from bot.services.requests.audience import Notices, Told
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import first_round, next_round
 from bot.services.requests.transitions import Transitions, With
+from bot.services.surfaces import ASKED
 from bot.services.text import lifetime_of
 
+MOST_READ = 50
+"""How many of a person's newest requests are looked at for open ones."""
 SENT_ALREADY = "This request was already sent. Latchkey's messages to you show where it stands."
 
 
@@ -64,10 +67,7 @@ class Proposals:
         except Occupied as error:
             if error.is_alike:
                 raise
-            many = (
-                f"You have {len(error.requests)} open requests, and the policy allows {most}. Nothing was sent. "
-                "Wait until one is decided, or cancel one: `/apikey requests` lists them."
-            )
+            many = too_many(len(error.requests), most)
             details = {"reason": many, "rule": request.terms.rule, "policy": used}
             await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), **details)
             raise Refused(many) from None
@@ -115,6 +115,8 @@ class Forms:
     cloud: Cloud
     drafts: Drafts
     refusals: Refusals
+    posts: Posts
+    requests: Requests
 
     async def check(self, deed: Check, click: Click) -> ReviewPage | FormPage:
         """The review page of a form, which is kept; or the form again, with what is wrong under each field.
@@ -140,22 +142,42 @@ class Forms:
         is_afresh, needs = directory.is_afresh, isinstance(verdict, NeedsApproval)
         candidates = await self.candidates.of(target, person, fresh=is_afresh) if needs else ()
         enough(candidates, verdict)
+        alike = await self._open_alike(ask)
         room = await must_have_room(self.cloud, ask)
         warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [room.unchecked]))
         approvers = rights(candidates, ask.id)
         lasts = lifetime(ask, verdict.terms)
-        return ReviewPage(
-            click.id, draft, target.owner, target.resource, verdict.terms, approvers, warnings, lifetime=lasts
-        )
+        page = ReviewPage(click.id, draft, target.owner, target.resource, verdict.terms, approvers, warnings)
+        return replace(page, lifetime=lasts, alike=alike, closes=await self._reaches(person))
+
+    async def _open_alike(self, ask: Ask) -> Request | None:
+        """An open request of the same person for the same. Raises `Refused` when they have no room for another one.
+
+        What is opened until this one is sent, `propose` sees.
+        """
+        mine = await self.requests.of_requester(ask.requester.slack, MOST_READ)
+        open_ = [each.value for each in mine if isinstance(each.value, Open)]
+        most = self.directory.policy().open_requests
+        if len(open_) >= most:
+            raise Refused(too_many(len(open_), most))
+        return next((each for each in open_ if each.ask.likeness() == ask.likeness()), None)
+
+    async def _reaches(self, person: Person) -> bool:
+        """Whether a message about the last request reached this person, so that one about the next one will."""
+        for last in await self.requests.of_requester(person.slack, 1):
+            posts = await self.posts.get(last.value.ask.id)
+            return any(post.surface == ASKED and not post.broken for post in posts)
+        return False
 
     async def back(self, deed: Back, click: Click) -> FormPage:
         """The form again, as it was typed."""
         return await self.validator.form(await self._draft(deed.draft, click))
 
-    async def send(self, deed: Send, click: Click) -> str | FormPage:
+    async def send(self, deed: Send, click: Click) -> str | FormPage | None:
         """Send a reviewed form for approval; the form again, when what it names is gone or taken meanwhile.
 
-        Sending the same draft twice makes one request. Raises `Refused` as `check` does.
+        Where the modal is closed, a message tells that it was sent, and nothing else is said. Sending the same draft
+        twice makes one request. Raises `Refused` as `check` does.
         """
         draft_id, draft = deed.draft, await self._draft(deed.draft, click)
         person = await self.directory.identify(click.by, click.team)
@@ -176,6 +198,8 @@ class Forms:
             await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), reason=error.tell, **used)
             raise
         request = await self.proposals.propose(ask, click)
+        if click.reply.view is None:
+            return None
         if request is None:
             return SENT_ALREADY
         if isinstance(request, Approved):
@@ -228,6 +252,14 @@ def summary(ask: Ask) -> dict[str, str]:
     if ask.lifetime is not None:
         said["lifetime"] = str(ask.lifetime)
     return said
+
+
+def too_many(number: int, most: int) -> str:
+    """The sentence for who has as many open requests as one person may."""
+    return (
+        f"You have {number} open request{'' if number == 1 else 's'}, and the policy allows {most}. Nothing was sent. "
+        "Wait until one is decided, or cancel one: `/apikey requests` lists them."
+    )
 
 
 def enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:

@@ -18,7 +18,7 @@ from bot.domain.review import Digest
 from bot.services.agenda import must_hold
 from bot.services.browse.home import HomePage
 from bot.services.commands import CardAt, ReplyTo
-from bot.services.pages import Handover, Page
+from bot.services.pages import Handover, Page, TextPage
 from bot.services.ports.store import Post
 from bot.services.surfaces import CARD, Surface, SurfaceKind
 from bot.slack.api.client import Replies, call, ephemeral
@@ -166,9 +166,9 @@ class SlackNotifier:
         """Set somebody's Home. Raises `Throttled`, `Unavailable` or `Undeliverable`."""
         await call(self.replies.client, "views.publish", {"user_id": user, "view": home(page)})
 
-    async def say(self, to: SlackUserId, reply: ReplyTo, text: str) -> None:
-        """Answer a click with a sentence that only `to` sees."""
-        await self.replies.send(to, reply, text)
+    async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:
+        """Answer a click with a message that only `to` sees."""
+        await self.replies.send(to, reply, page.text, pages.message(page))
 
     async def show_page(self, view: str, page: Page, waiting: str = "") -> None:
         """See `Notifier.show_page`."""

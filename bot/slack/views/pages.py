@@ -20,6 +20,7 @@ from bot.services.pages import (
 )
 from bot.services.text import duration
 from bot.slack.blocks.kit import actions, button, divider, field, header, modal, text_input
+from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
 from bot.slack.messages.card import joined, kind_of, needs, owner_row, resource_row
 from bot.slack.payloads import ids
@@ -60,14 +61,22 @@ def page(content: Page) -> Block:
 
 
 def _text(content: TextPage) -> Block:
+    back = button("Back to the form", ids.REVIEW_BACK, content.back)
+    return modal(content.title, _said(content, back), callback=ids.PAGE)
+
+
+def message(content: TextPage) -> list[Block]:
+    """A page that only says something, as a message: its button opens the form, as it was filled in."""
+    return _said(content, button("Request again", ids.FORM_AGAIN, content.back))
+
+
+def _said(content: TextPage, back: Block) -> list[Block]:
     blocks = [mrkdwn(content.text)]
     if content.typed:
         blocks += [context("What you wrote:"), quote(content.typed)]
-    if content.anyway:
-        blocks.append(actions(button("Request another anyway", ids.ANYWAY, content.anyway)))
-    if content.back:
-        blocks.append(actions(button("Back to the form", ids.REVIEW_BACK, content.back)))
-    return modal(content.title, blocks, callback=ids.PAGE)
+    anyway = button("Request another anyway", ids.ANYWAY, content.anyway)
+    buttons = [*([anyway] if content.anyway else []), *([back] if content.back else [])]
+    return [*blocks, actions(*buttons)] if buttons else blocks
 
 
 def info(title: str, blocks: list[Block]) -> Block:
@@ -105,6 +114,7 @@ def review(content: ReviewPage) -> Block:
         quote(draft.reason),
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
         *(() if isinstance(owner, MyAccount) else (context(_PRODUCTION),)),
+        *_alike(content),
         divider(),
         lines(
             [needs(terms)],
@@ -113,11 +123,23 @@ def review(content: ReviewPage) -> Block:
             *([["The service account is made together with the key."]] if is_new else []),
             [_ends(content)],
         ),
-        context("Rule: ", terms.rule, "."),
-        actions(button("Change something", ids.REVIEW_BACK, content.draft_id)),
+        context("Policy rule: ", terms.rule),
+        actions(
+            button("Edit request", ids.REVIEW_BACK, content.draft_id), block=ids.CLOSES_BLOCK if content.closes else ""
+        ),
     ]  # fmt: skip
     send, metadata = "Send request", content.draft_id
     return modal("Review your request", blocks, callback=ids.REVIEW, submit=send, close="Cancel", metadata=metadata)
+
+
+def _alike(content: ReviewPage) -> list[Block]:
+    """That there is an open request for the same; sent all the same, this is another one."""
+    if content.alike is None:
+        return []
+    ask = content.alike.ask
+    sent: Row = ["You already have an open request for this: ", Bold(flat(ask.name)), ", sent ", ask.asked_at, "."]
+    another = context("“Send request” adds another one. “Edit request” lets you change it first.")
+    return [alert("warning", *sent, on="modal"), {**another, "block_id": ids.ANOTHER_BLOCK}]
 
 
 def _who(content: ReviewPage) -> list[Row]:

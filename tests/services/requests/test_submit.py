@@ -14,10 +14,12 @@ from bot.domain.keys import MyAccount, NewServiceAccount, Operation, Organizatio
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.domain.requests import Approved, Pending
-from bot.services.commands import Back, Check, Draft, Send
+from bot.services.commands import Back, Check, Draft, ReplyTo, Send
 from bot.services.pages import FormPage, ReviewPage, Right
 from bot.services.people.candidates import Candidate
+from bot.services.ports.store import Post
 from bot.services.requests.submit import Forms, draft_again, enough, follows, summary, too_few
+from bot.services.surfaces import ASKED, CARD
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW, OTTO, RESOURCES
@@ -37,10 +39,12 @@ def forms(world: World) -> Forms:
     return world.start().forms
 
 
-async def sent(world: World, draft: Draft = DRAFT, form: str = "D1") -> str | FormPage:
+async def sent(world: World, draft: Draft = DRAFT, form: str = "D1", view: str | None = "V1") -> str | FormPage | None:
     """Dana sends a form that she reviewed before."""
     await world.store.drafts.put(form, DANA.slack, draft)
-    return await forms(world).send(sending := Send(form), build.a_click(sending, at=world.clock()))
+    return await forms(world).send(
+        sending := Send(form), build.a_click(sending, at=world.clock(), reply=ReplyTo(view=view))
+    )
 
 
 async def is_stored(world: World, form: str = "D1") -> bool:
@@ -250,3 +254,45 @@ def test_a_form_that_is_opened_again_asks_for_the_same(owner: Owner, resource: R
     assert (draft.cloud, draft.lifetime) == ("aws" if resource.kind.row.is_regional else "", "7")
     assert (draft.name, draft.description, draft.reason) == (ask.name, ask.description, ask.reason)
     assert draft_again(ask, other_account=True) == replace(draft, owner="service-account")
+
+
+async def test_a_request_whose_modal_is_closed_is_told_by_its_message_alone(world: World) -> None:
+    assert await sent(world, view=None) is None
+    assert await is_stored(world)
+    assert await sent(world, view=None) is None
+
+
+async def reviewed(world: World, draft: Draft = DRAFT) -> ReviewPage:
+    page = await forms(world).check(Check(draft), build.a_click(Check(draft), at=world.clock()))
+    assert isinstance(page, ReviewPage)
+    return page
+
+
+async def test_the_modal_closes_once_a_message_about_the_last_request_reached_its_person(world: World) -> None:
+    assert not (await reviewed(world)).closes
+    await sent(world)
+    assert not (await reviewed(world)).closes
+    card = Post(CARD, "C01", "1.0", "d")
+    await world.store.posts.put(RequestId("D1"), card)
+    await world.store.posts.put(RequestId("D1"), Post(ASKED, "D01", "1.0", "d", broken="message_not_found"))
+    assert not (await reviewed(world)).closes
+
+    await world.store.posts.put(RequestId("D1"), Post(ASKED, "D01", "2.0", "d"))
+    assert (await reviewed(world)).closes
+
+
+async def test_the_review_page_shows_an_open_request_for_the_same(world: World) -> None:
+    assert (await reviewed(world)).alike is None
+    await sent(world)
+    alike = (await reviewed(world)).alike
+    assert alike is not None
+    assert alike.ask.id == "D1"
+    assert (await reviewed(world, replace(DRAFT, owner="me"))).alike is None
+
+
+async def test_who_has_as_many_open_requests_as_allowed_reads_it_on_the_review_page(world: World) -> None:
+    world.policy = replace(world.policy, open_requests=1)
+    await sent(world)
+
+    with pytest.raises(Refused, match="You have 1 open request, and the policy allows 1"):
+        await reviewed(world)
