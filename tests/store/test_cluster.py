@@ -14,8 +14,8 @@ from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, pending
 from tests.support.build import TEAM
-from tests.support.clusters import PASSWORD, Cluster, cluster, move_slot
-from tests.support.processes import OwnRedis
+from tests.support.clusters import Cluster, cluster, move_slot
+from tests.support.processes import OwnRedis, Tls
 
 KEYS = Keyspace(TEAM)
 
@@ -27,8 +27,15 @@ def a_port() -> int:
 
 
 @pytest.fixture
-async def here(tmp_path: Path) -> AsyncGenerator[Cluster]:
-    async with cluster(tmp_path, a_port, KEYS.probe) as found:
+async def here(tmp_path: Path, server_program: Path) -> AsyncGenerator[Cluster]:
+    async with cluster(tmp_path, a_port, KEYS.probe, server_program) as found:
+        yield found
+
+
+@pytest.fixture
+async def encrypted(tmp_path: Path, redis_program: Path) -> AsyncGenerator[Cluster]:
+    """A cluster that speaks nothing but TLS, which the server in our wheel does not."""
+    async with cluster(tmp_path, a_port, KEYS.probe, redis_program, Tls.made(tmp_path)) as found:
         yield found
 
 
@@ -66,9 +73,7 @@ async def test_one_store_is_on_the_node_that_has_its_slot_also_after_it_moved(he
 async def test_one_node_that_answers_is_enough_to_find_the_keys(here: Cluster) -> None:
     other = next(each for each in here.masters if each is not here.home_of(KEYS.probe))
 
-    async with connect(
-        f"redis+cluster://:{PASSWORD}@127.0.0.1:{a_port()},127.0.0.1:{other.port}", key=KEYS.probe
-    ) as redis:
+    async with connect(here.url_of(a_port(), other.port), key=KEYS.probe) as redis:
         await must_take_writes(redis, KEYS)
 
 
@@ -90,3 +95,13 @@ async def test_a_server_that_is_no_cluster_is_told_from_a_cluster_that_is_away(t
                 await must_take_writes(redis, KEYS)
     finally:
         await server.kill()
+
+
+async def test_all_of_a_cluster_is_reached_over_tls(encrypted: Cluster) -> None:
+    other = next(each for each in encrypted.masters if each is not encrypted.home_of(KEYS.probe))
+
+    async with connect(encrypted.url_of(other.port), key=KEYS.probe) as redis:
+        await must_take_writes(redis, KEYS)
+    async with connect(encrypted.url_of(other.port).partition("?")[0], key=KEYS.probe) as stranger:
+        with pytest.raises(Unavailable):  # whose authority nobody named
+            await must_take_writes(stranger, KEYS)
