@@ -49,6 +49,8 @@ REDIS_PORT, SENTINEL_PORT = 6379, 26379
 SENTINEL_SECONDS = 1.0
 CLOCKS_APART = 5.0
 """Seconds. Half a minute ahead, a replica would take a secret that is on its way for lost, and delete its key."""
+MOVING_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6)
+"""Pauses before a command is sent again while our slot moves. In all less than a click may wait to be stored."""
 LOST_ANSWER = (ConnectionFailed, TimedOut)
 """Errors after which a command may or may not have been carried out."""
 _DROPPED = (*LOST_ANSWER, ReadOnlyError)
@@ -122,15 +124,35 @@ class _Nodes:
             raise ConnectionFailed("no node of the cluster says who has our keys") from error
 
 
+class SlotMoving(ConnectionFailed):
+    """A node that gave our slot away, or is giving it away. Nothing was carried out."""
+
+
+class _UntilMoved(Retry):
+    """Asks again while our slot moves: the move of a small store is over sooner than people get an answer."""
+
+    async def call_with_retry(self, do: Callable[[], Awaitable[T]], *args: Any, **options: Any) -> T:  # noqa: ANN401 - passed on
+        """As `Retry.call_with_retry`."""
+        for seconds in MOVING_SECONDS:
+            try:
+                return await super().call_with_retry(do, *args, **options)
+            except SlotMoving:
+                await asyncio.sleep(seconds)
+        return await super().call_with_retry(do, *args, **options)
+
+
 class _NodeConnection(SentinelManagedConnection):
-    """Ends where its node gave our slot away, as its base does at a former master."""
+    """Ends where its node gives our slot away, as its base does at a former master."""
 
     async def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
         try:
             return cast("Any", await super().read_response(*args, **options))
-        except MovedError:
+        except (MovedError, AskError, TryAgainError) as error:
             await self.disconnect()
-            raise ConnectionFailed("another node has our keys now") from None
+            if isinstance(error, MovedError):  # connect there next: other nodes may not have heard of it yet
+                here, to = cast("tuple[Any, Any]", (self, error))
+                here.host, here.port = to.host or here.host, to.port
+            raise SlotMoving(type(error).__name__) from None
 
 
 class _NodeSSLConnection(_NodeConnection, SSLConnection):
@@ -238,8 +260,9 @@ def _to_cluster(url: str, insecure: bool, key: str) -> Redis:  # noqa: FBT001 - 
         raise ValueError("the Redis URL has parts that Latchkey does not know: of a cluster, it names no database")
     options, tls = _for_master(parts, "", parts.query, insecure)
     options.pop("db", None)
+    again = _UntilMoved(NoBackoff(), 0, supported_errors=_DROPPED)
     kind = _NodeSSLConnection if tls else _NodeConnection
-    return _following(key, _Nodes(hosts, {**options, "ssl": tls}), kind, options)
+    return _following(key, _Nodes(hosts, {**options, "ssl": tls}), kind, {**options, "retry": again})
 
 
 def _several(url: str, port: int) -> tuple[SplitResult, list[tuple[str, int]]]:
@@ -287,7 +310,7 @@ def translated() -> Generator[None]:
             advice=ASK_ADMINISTRATOR,
             log=f"store: {_ONE_NODE}",
         ) from error
-    except (AskError, ClusterDownError, TryAgainError) as error:  # a cluster that is moving slots, or electing
+    except ClusterDownError as error:  # one that is electing
         raise unconfirmed(type(error).__name__) from error
     except ResponseError as error:
         cause = type(error).__name__
