@@ -82,6 +82,16 @@ _OPTIONS: dict[str, Any] = {
 class _Pool(BlockingConnectionPool):
     """Where one connection had to be closed, the idle ones to the same server are not to be trusted either."""
 
+    async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - its base's
+        """As `ConnectionPool.disconnect`, which would close idle ones that a command has taken in the meantime."""
+        idle, self._available_connections = self._available_connections, []
+        try:
+            await asyncio.gather(*(each.disconnect() for each in idle), return_exceptions=True)
+        finally:
+            self._available_connections += idle  # they connect anew
+        if inuse_connections:
+            await super().disconnect()
+
     async def release(self, connection: AbstractConnection) -> None:
         closed = not connection.is_connected
         await super().release(connection)
@@ -111,13 +121,19 @@ class _Nodes:
 
     async def discover_master(self, key: str) -> tuple[str, int]:
         """Host and port of the master that has the slot of `key`. Raises `RedisError`."""
+        async with self.all() as cluster:
+            found = cluster.get_node_from_key(key)
+            return found.host, found.port
+
+    @asynccontextmanager
+    async def all(self) -> AsyncGenerator[Commands]:
+        """A client that knows all nodes, and asks the one that it takes. Raises `RedisError`."""
         nodes = [ClusterNode(host, port) for host, port in dict.fromkeys((*self._seen, *self._given))]
         ask: Any = RedisCluster
         try:
             async with ask(startup_nodes=nodes, require_full_coverage=False, **self._options) as cluster:
                 self._seen = tuple((node.host, node.port) for node in cluster.get_nodes())
-                found = cluster.get_node_from_key(key)
-                return found.host, found.port
+                yield cluster
         except RedisClusterException as error:  # which is no RedisError
             if isinstance(error.__cause__, RedisClusterException):  # a node that did answer
                 raise ResponseError("no node of a Redis Cluster, or CLUSTER SLOTS is not permitted") from error
@@ -345,10 +361,22 @@ async def teams(redis: Commands) -> Sequence[TeamId]:
     """The workspaces that this store has an audit log of; without any, those that it has any key of. Sorted."""
     for pattern in (_KEYS_OF_AUDIT, _KEYS_OF_ALL):
         with translated():
-            names = [name.decode(errors="replace") async for name in redis.scan_iter(match=pattern, count=1000)]
+            async with _every_node(redis) as everywhere:
+                scan = everywhere.scan_iter(match=pattern, count=1000)
+                names = [name.decode(errors="replace") async for name in scan]
         if found := {each[1] for each in map(_OF_TEAM.match, names) if each}:
             return sorted(map(TeamId, found))
     return []
+
+
+@asynccontextmanager
+async def _every_node(redis: Commands) -> AsyncGenerator[Commands]:
+    """What asks all masters, where there are several: those of a cluster have the keys of other workspaces."""
+    if not is_of_cluster(redis):
+        yield redis
+        return
+    async with redis.connection_pool.sentinel_manager.all() as everywhere:
+        yield everywhere
 
 
 async def must_take_writes(redis: Commands, keys: Keyspace) -> None:

@@ -6,15 +6,19 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from bot.app import audit_lines
+from bot.connections import opened_store
 from bot.domain.errors import Unavailable
-from bot.domain.keys import RequestId
+from bot.domain.keys import RequestId, TeamId
 from bot.fitness import server_problems
+from bot.settings import StartupError, StoreSettings
 from bot.store import Store, connection
 from bot.store.connection import Commands, connect, following, must_take_writes
 from bot.store.keyspace import Keyspace
-from bot.store.sealing import Sealer
-from tests.store.given import added, pending
+from bot.store.sealing import Sealer, new_master_key
+from tests.store.given import added, event, pending
 from tests.support.build import TEAM
 from tests.support.clusters import Cluster, begin_move, cluster, end_move, has_refused, move_keys, move_slot
 from tests.support.processes import OwnRedis, Tls
@@ -78,6 +82,12 @@ async def test_what_is_asked_for_while_the_slot_moves_waits_for_it_and_is_done_o
     other = next(each for each in here.masters if each is not home)
     tally = keys.cache("tally")
 
+    async def both() -> None:
+        async with commands.pipeline(transaction=True) as together:
+            together.hincrby(tally, "b", 1)
+            together.pexpire(tally, 100_000)
+            await together.execute()
+
     async with connect(here.url, key=KEYS.probe) as redis:
         commands: Commands = redis
         store = Store.open(redis, sealer, TEAM)
@@ -89,12 +99,9 @@ async def test_what_is_asked_for_while_the_slot_moves_waits_for_it_and_is_done_o
             group.create_task(store.requests.commit(added(pending("R2"))))
             for _ in range(10):
                 group.create_task(commands.hincrby(tally, "a", 1))
-            async with commands.pipeline(transaction=True) as both:
-                both.hincrby(tally, "b", 1)
-                both.pexpire(tally, 100_000)
-                group.create_task(both.execute())
-                await has_refused(home)
-                await end_move(KEYS.probe, home, other)
+            group.create_task(both())
+            await has_refused(home)
+            await end_move(KEYS.probe, home, other)
         found = reading.result()
         assert found is not None
         assert await store.requests.get(RequestId("R2"))
@@ -121,6 +128,24 @@ async def test_one_node_that_answers_is_enough_to_find_the_keys(here: Cluster) -
 
     async with connect(here.url_of(a_port(), other.port), key=KEYS.probe) as redis:
         await must_take_writes(redis, KEYS)
+
+
+async def test_the_workspaces_of_a_cluster_are_found_on_all_nodes(here: Cluster) -> None:
+    settings = StoreSettings(redis_url=SecretStr(here.url), latchkey_master_keys=SecretStr(new_master_key()))
+    elsewhere = (TeamId(f"T{number}") for number in range(100, 200))
+    other = next(each for each in elsewhere if here.home_of(Keyspace(each).probe) is not here.home_of(KEYS.probe))
+    with pytest.raises(StartupError, match="has no Latchkey data"):
+        await anext(audit_lines(settings))
+
+    async with opened_store(settings, TEAM) as store:
+        await store.audit.append(event(), event())
+    assert [line["seq"] async for line in audit_lines(settings)] == [1, 2]
+
+    async with opened_store(settings, other) as store:
+        await store.audit.append(event())
+    with pytest.raises(StartupError, match=rf"{TEAM}, {other}\. Choose one with --team"):
+        await anext(audit_lines(settings))
+    assert [line["seq"] async for line in audit_lines(settings, other)] == [1]
 
 
 async def test_a_cluster_that_is_away_is_unavailable(here: Cluster) -> None:

@@ -16,7 +16,7 @@ from tests.support.processes import SECONDS, OwnRedis, Tls
 SLOTS = 16_384
 THIRDS = (0, SLOTS // 3, 2 * SLOTS // 3, SLOTS)
 PASSWORD = "made-up"
-NODE_TIMEOUT_MS = 1000
+NODE_TIMEOUT_MS = 3000
 
 
 @dataclass(slots=True)
