@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bot.domain.keys import SlackUserId
+from bot.domain.requests import Remark
 
 
 class SurfaceKind(StrEnum):
@@ -22,10 +23,23 @@ class SurfaceKind(StrEnum):
     REPLACED = "replaced"
     END = "end"
     REMINDER = "reminder"
+    THREAD = "thread"
+    """A question or a reply, below the card."""
+    QUESTION = "question"
+    """A question, with a button to reply."""
+    REPLY = "reply"
+    """A reply, in the DM of the person who asked."""
+
+
+ONCE = frozenset({SurfaceKind.THREAD, SurfaceKind.QUESTION, SurfaceKind.REPLY})
+"""Messages that are posted, and never changed: their texts are forgotten then."""
 
 
 class Surface(NamedTuple):
-    """One message: of a copy for whom and in which round, of a key its attempt, of a reminder for which end."""
+    """One message: of a copy for whom and in which round, of a key its attempt, of a reminder for which end.
+
+    Of a question or a reply its number.
+    """
 
     kind: SurfaceKind
     user: SlackUserId | None = None
@@ -40,10 +54,10 @@ class Surface(NamedTuple):
     def parse(cls, name: str) -> "Surface":
         """The surface with this stored name. Raises ValueError for a name that Latchkey does not write."""
         match name.split(":"):
-            case [SurfaceKind.COPY, user, number]:
-                return cls(SurfaceKind.COPY, SlackUserId(user), number=int(number))
-            case [SurfaceKind.KEY, number]:
-                return cls(SurfaceKind.KEY, number=int(number))
+            case [SurfaceKind.COPY | SurfaceKind.REPLY as kind, user, number]:
+                return cls(SurfaceKind(kind), SlackUserId(user), number=int(number))
+            case [SurfaceKind.KEY | SurfaceKind.THREAD | SurfaceKind.QUESTION as kind, number]:
+                return cls(SurfaceKind(kind), number=int(number))
             case [SurfaceKind.REMINDER, end, number]:
                 return cls(SurfaceKind.REMINDER, end=int(end), number=int(number))
             case [kind]:
@@ -55,6 +69,14 @@ class Surface(NamedTuple):
 def key_of(attempt: int) -> Surface:
     """The message about the key of one attempt."""
     return Surface(SurfaceKind.KEY, number=attempt)
+
+
+def of_said(said: Remark) -> tuple[Surface, ...]:
+    """The messages that carry a question or a reply."""
+    in_thread = Surface(SurfaceKind.THREAD, number=said.number)
+    if said.to is None:
+        return in_thread, Surface(SurfaceKind.QUESTION, number=said.number)
+    return (in_thread, Surface(SurfaceKind.REPLY, said.to, number=said.number)) if said.is_direct else (in_thread,)
 
 
 CARD, ASKED, CHANGED, OUTCOME, REPLACED, END = map(

@@ -22,7 +22,7 @@ from bot.domain.requests import Ask, Denied, Expired, Failed, Offered, Pending, 
 from bot.domain.roles import TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, button, divider
-from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, flat, lines, quote, told
+from bot.slack.blocks.text import Block, Bold, Code, Link, Mention, Piece, Row, context, flat, lines, quote, told
 from bot.slack.messages.progress import Rows, by_policy, progress
 from bot.slack.payloads import ids
 
@@ -64,7 +64,7 @@ def _notified(label: str, people: Iterable[SlackUserId]) -> list[Block]:
     return [lines([label, *parts[1:]])] if parts else []
 
 
-def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
+def asked(request: Request, note: str = "", link: str = "") -> tuple[list[Block], str]:
     """What the requester asked for and where it stands."""
     ask = request.ask
     blocks = [
@@ -74,6 +74,8 @@ def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
     ]
     if note:
         blocks.append(lines(told(note)))
+    if link:
+        blocks.append(lines([Link("Open the card", link), " to talk to approvers in its thread."]))
     if isinstance(request, Pending):
         blocks += _notified(
             "Latchkey notified ", dict.fromkeys((*request.mentioned, *(user for user, _ in request.asked)))
@@ -109,7 +111,8 @@ def decide(request: Request, row: str = "") -> Block:
     """The buttons for who can approve; `row` is the block id where they stand in a list."""
     ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
     approve = button("Approve", ids.APPROVE, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
-    return actions(approve, button("Deny", ids.DENY, ask.id, "danger"), block=row)
+    deny, question = button("Deny", ids.DENY, ask.id, "danger"), button("Ask a question", ids.ASK, ask.id)
+    return actions(approve, deny, question, block=row)
 
 
 def show_secret(request: Ready | Offered, row: str = "") -> Block:
