@@ -31,6 +31,7 @@ from bot.slack.api.calls import KINDS, TimedApp
 from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Watch, channel_problem
 from bot.store import Store
+from bot.store.audit.base import Base, Summary
 from bot.store.codec import FORMAT
 from bot.store.connection import clock_problem, must_take_writes
 from bot.store.keyspace import REQUEST_KEPT
@@ -101,16 +102,17 @@ async def run(
 
 
 async def audit_lines(
-    settings: StoreSettings, team: str = "", after: int = 0, *, until: asyncio.Event | None = None
+    settings: StoreSettings, team: str = "", after: int | None = None, *, until: asyncio.Event | None = None
 ) -> AsyncIterator[Mapping[str, object]]:
     """The audit log of the store that the settings name, from the line behind `after` on, oldest line first.
 
-    With `until` it goes on with what is written, and waits while the store is away, until that is set. Raises
-    `StartupError`.
+    Without `after`, all that the store has. With `until` it goes on with what is written, and waits while the store is
+    away, until that is set. Raises `StartupError`, and `Archived` where lines were moved to a file before it read them.
     """
     async with opened_store(settings, team) as store:
         while True:
             try:
+                after = (await store.audit.begins()).seq if after is None else after
                 async for line in store.audit.read(after):
                     after += 1
                     yield line
@@ -123,6 +125,12 @@ async def audit_lines(
             with suppress(TimeoutError):
                 async with asyncio.timeout(FOLLOW_SECONDS):
                     await until.wait()
+
+
+async def audit_begins(settings: StoreSettings, team: str = "") -> tuple[Base, Summary]:
+    """Where the audit log of this store begins, and what the lines before it said. Raises `StartupError`."""
+    async with opened_store(settings, team) as store:
+        return await store.audit.bases.read()
 
 
 async def records_problem(settings: StoreSettings, team: str = "") -> str | None:

@@ -158,6 +158,7 @@ _KEYED: Sequence[tuple[str | int, ...]] = (
     ("LINDEX", 0),
     ("LRANGE", 0, 0),
     ("LSET", 0, ""),
+    ("LTRIM", 0, 0),
     ("RPUSH", ""),
     ("ZADD", 1, "a"),
     ("ZREM", "a"),

@@ -63,6 +63,9 @@ class StoreSettings(BaseSettings):
     latchkey_master_keys: Annotated[SecretStr, AfterValidator(variables.master_keys)] = Field(
         description="Create a key with `latchkey keygen` and keep it: nothing else opens what is stored."
     )
+    latchkey_audit_log: str = Field(
+        default="", description="Use stdout, or a file that Latchkey can append to; leave it unset for neither."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Use DEBUG, INFO, WARNING or ERROR."
     )
@@ -130,9 +133,6 @@ class Settings(StoreSettings):
         description="Use the ID of the approvals channel (C… or G…), the end of the channel's link.",
     )
 
-    latchkey_audit_log: str = Field(
-        default="", description="Use stdout, or a file that Latchkey can append to; leave it unset for neither."
-    )
     host: str = Field(default="127.0.0.1", description="Use an address of this machine; 0.0.0.0 is all of them.")
     port: int = Field(
         default=8080, ge=0, le=65535, description="Use a whole number up to 65535; 0 takes any free port."

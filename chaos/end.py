@@ -12,7 +12,7 @@ from bot.domain.errors import Tampered
 from bot.domain.keys import RequestId, TeamId
 from bot.domain.requests import Request
 from bot.store import Store
-from bot.store.audit import verify_lines
+from bot.store.audit.chain import verify_lines
 from bot.store.connection import Commands, connect
 from bot.store.moments import from_ms
 from bot.store.sealing import Sealer, parse_master_keys

@@ -55,6 +55,7 @@ STORIES = {
     "slack/test_reading.py": "what people read is true and said once",
     "slack/test_real_slack.py": "habits of the real Slack",
     "slack/test_views.py": "what people read, whatever was typed",
+    "store/audit/test_archive_machine.py": "archives, attacks and restarts in any order",
     "store/test_fitness.py": "whether a server is fit, by `bot/fitness.py`",
     "store/test_interleaving.py": "two processes in any order",
     "store/test_cluster.py": "the connection to a real cluster",

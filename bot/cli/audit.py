@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -11,7 +14,7 @@ from bot.cli.terminal import complete, fail
 
 if TYPE_CHECKING:
     from bot.settings import StoreSettings
-    from bot.store.audit import Verification
+    from bot.store.audit.chain import Verification
     from bot.store.sealing import Sealer
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
@@ -22,8 +25,14 @@ _Team = Annotated[
 
 @app.command()
 def verify(
-    file: Annotated[
-        typer.FileText | None, typer.Argument(encoding="utf-8", errors="replace", help="An export; - is stdin.")
+    files: Annotated[
+        list[typer.FileText] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            encoding="utf-8",
+            errors="replace",
+            help="An export, or archives in order; - is stdin.",
+        ),
     ] = None,
     head: Annotated[
         str,
@@ -37,31 +46,34 @@ def verify(
     ] = "",
     team: _Team = "",
 ) -> None:
-    """Check the hash chain of an export, or of the live log and the records that go with it.
+    """Check the hash chain of files, or of the live log and the records that go with it.
 
-    With an export nothing else is needed; if LATCHKEY_MASTER_KEYS is set, it also checks who wrote each line.
+    With files nothing else is needed; if LATCHKEY_MASTER_KEYS is set, it also checks who wrote each line.
     """
-    from bot.store.audit import Verification
+    from itertools import chain
+
+    from bot.store.audit.chain import Verification
 
     sealer = _sealer()
     walk = Verification(sealer, _noted(head, "--head", 13), _noted(since, "--since", 64))
-    if file is None:
+    if not files:
         if since:
             raise typer.BadParameter("it is for an export", param_hint="--since")
         wrong = complete(_verified(terminal.store_settings(), team, walk))
     else:
-        wrong = next(filter(None, map(walk.take, _parsed(file))), None) or walk.end()
+        wrong = next(filter(None, map(walk.take, _parsed(chain.from_iterable(files)))), None) or walk.end()
     if wrong:
         typer.echo(wrong, err=True)
         raise typer.Exit(1)
     macs = "" if sealer else " Who wrote them wasn't checked: LATCHKEY_MASTER_KEYS is not set."
-    last = f" The last one is {walk.last}." if walk.lines else ""
-    typer.echo(f"The chain of {walk.lines} lines holds.{last}{macs}")
+    begins = f" It begins after line {walk.archived}, which was archived." if walk.archived else ""
+    last = f" The last one is {walk.last}." if walk.lines or begins else ""
+    typer.echo(f"The chain of {walk.lines} lines holds.{begins}{last}{macs}")
 
 
 @app.command()
 def export(
-    since: Annotated[int, typer.Option(metavar="N", min=0, help="Begin after line N.")] = 0,
+    since: Annotated[int | None, typer.Option(metavar="N", min=0, help="Begin after line N.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Keep printing new lines until Ctrl-C.")] = False,  # noqa: FBT002 - as typer wants it
     format_: Annotated[
         Literal["jsonl", "ocsf", "csv"],
@@ -69,11 +81,42 @@ def export(
     ] = "jsonl",
     team: _Team = "",
 ) -> None:
-    """Print the audit log, one line each."""
+    """Print the audit log, one line each, without the lines that were archived."""
     complete(_exported(terminal.store_settings(), team, since, format_, follow=follow))
 
 
-async def _exported(settings: "StoreSettings", team: str, since: int, format_: str, *, follow: bool) -> None:
+@app.command()
+def archive(
+    file: Annotated[Path, typer.Argument(help="Where the lines go: a file that doesn't exist yet.")],
+    older_than: Annotated[
+        str, typer.Option(metavar="90d", help="Move the lines that are older: a number of days (d) or weeks (w).")
+    ] = "",
+    until: Annotated[int | None, typer.Option(metavar="N", min=1, help="Move the lines up to line N.")] = None,
+    team: _Team = "",
+) -> None:
+    """Move the oldest lines out of the store, to a file that verify reads.
+
+    Keep the file safe: it is the only copy of these lines, in the clear. Bots can run meanwhile, but versions without
+    this command refuse to work afterward.
+    """
+    from datetime import UTC, datetime
+
+    from bot.cli.archive import archived
+
+    if bool(older_than) == (until is not None):
+        raise typer.BadParameter("say which lines by one of --older-than and --until")
+    before = datetime.now(UTC) - _age(older_than) if older_than else None
+    typer.echo(complete(archived(terminal.store_settings(), team, file, before=before, until=until)))
+
+
+def _age(text: str) -> timedelta:
+    found = re.fullmatch(r"([1-9][0-9]{0,3})([dw])", text)
+    if not found:
+        raise typer.BadParameter("it is a number of days or weeks, as 90d or 26w", param_hint="--older-than")
+    return timedelta(**{"days" if found[2] == "d" else "weeks": int(found[1])})
+
+
+async def _exported(settings: "StoreSettings", team: str, since: int | None, format_: str, *, follow: bool) -> None:
     import asyncio
     import signal
 
@@ -89,18 +132,27 @@ async def _exported(settings: "StoreSettings", team: str, since: int, format_: s
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, until.set)
     async for line in audit_lines(settings, team, since, until=until):
+        if since is None and line["seq"] != 1:
+            typer.echo(f"Line {line['seq']} is the first one here: those before it were archived.", err=True)
+        since = 0
         typer.echo(told(line))
         if until is not None and until.is_set():
             return
 
 
 async def _verified(settings: "StoreSettings", team: str, walk: "Verification") -> str | None:
-    from bot.app import audit_lines, records_problem
+    from bot.app import audit_begins, audit_lines, records_problem
+    from bot.domain.errors import Archived
 
-    async for line in audit_lines(settings, team):
-        if wrong := walk.take(line):
+    while True:
+        base, told = await audit_begins(settings, team)
+        if wrong := walk.begin(base.end, told.history, told.has):
             return wrong
-    return walk.end() or await records_problem(settings, team)
+        with suppress(Archived):  # meanwhile: begin again, where the log begins now
+            async for line in audit_lines(settings, team, base.seq):
+                if wrong := walk.take(line):
+                    return wrong
+            return walk.end() or await records_problem(settings, team)
 
 
 def _noted(text: str, option: str, digits: int) -> tuple[int, str] | None:

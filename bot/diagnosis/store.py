@@ -169,8 +169,11 @@ async def _master_keys(store: Store) -> Finding:
 async def _audit(store: Store, settings: Settings) -> Finding:
     records.hold_to_feed(settings.latchkey_audit_log, store)
     problem = await records.audit_problem(store)
-    head = store.audit.head
-    return failed(AUDIT, problem) if problem else ok(AUDIT, f"{head.seq} lines, the last one is {head.seq}:{head.hash}")
+    if problem:
+        return failed(AUDIT, problem)
+    head, base = store.audit.head, await store.audit.begins()
+    moved = f" (1 to {base.seq} in archive files)" if base.seq else ""
+    return ok(AUDIT, f"{head.seq} lines{moved}, the last one is {head.seq}:{head.hash}")
 
 
 async def _expiry(store: Store) -> Finding:

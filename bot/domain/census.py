@@ -93,6 +93,32 @@ class Census:
         if isinstance(key := details.get("key"), str) and action in _KEY:
             self._take_key(action, key)
 
+    @property
+    def deleted(self) -> int:
+        """Keys that are gone."""
+        return self.keys[DELETED]
+
+    def requests_known(self) -> Mapping[str, tuple[str, bool]]:
+        """The state of each request that was sent, and whether it is to delete a key."""
+        return {request: (state, request in self._deletions) for request, state in self._states.items()}
+
+    def keys_known(self) -> Mapping[str, str]:
+        """The state of each key that is not gone."""
+        return dict(self._key_states)
+
+    def begin(self, seq: int, requests: Mapping[str, tuple[str, bool]], keys: Mapping[str, str], deleted: int) -> None:
+        """Know what all lines up to `seq` say, in place of all that was counted of them so far."""
+        if seq <= self._seen:
+            return
+        self._seen = seq
+        self._states = {request: state for request, (state, _) in requests.items()}
+        self._deletions = {request for request, (_, is_deletion) in requests.items() if is_deletion}
+        self._key_states = dict(keys)
+        for counter, states in ((self.requests, self._states), (self.keys, self._key_states)):
+            counter.clear()  # in place: metrics hold it
+            counter.update(states.values())
+        self.keys[DELETED] = deleted
+
     def _take_request(self, action: str, request: str, operation: object) -> None:
         if action == Action.SUBMITTED and operation == Operation.DELETE:
             self._deletions.add(request)

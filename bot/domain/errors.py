@@ -5,6 +5,7 @@
     ├── Conflict           someone else was first; the caller reads again
     ├── Occupied           the requester has an open request for the same, or as many as the policy allows
     ├── NotFound           no such request, key or draft
+    ├── Archived           lines of the audit log were moved to a file
     ├── Unavailable        a system we need did not answer; nothing was changed; trying again is safe
     │   ├── Throttled      the same, and it said when
     │   └── KeyRefused     Confluent refuses Latchkey's own key, until an operator changes it
@@ -87,6 +88,16 @@ class NotFound(LatchkeyError):
     """There is no such thing, or it no longer exists."""
 
     code = "not_found"
+
+
+class Archived(LatchkeyError):
+    """Lines of the audit log are asked for that `latchkey audit archive` has moved to a file."""
+
+    code = "archived"
+
+    def __init__(self, first: int, last: int) -> None:
+        super().__init__(f"Lines {first} to {last} of the audit log were moved to an archive file.")
+        self.last = last
 
 
 class Unavailable(LatchkeyError):

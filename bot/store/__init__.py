@@ -7,7 +7,8 @@ from redis.asyncio import Redis
 from bot.domain.keys import TeamId
 from bot.services.ports.store import Clock
 from bot.store.agenda import RedisAgenda, RedisHomes, RedisLoad, RedisRefusals
-from bot.store.audit import RedisAudit
+from bot.store.audit.archive import RedisArchive
+from bot.store.audit.log import RedisAudit
 from bot.store.cache import RedisCache
 from bot.store.disk import Disk
 from bot.store.inbox import RedisDrafts, RedisInbox
@@ -30,6 +31,7 @@ class Store:
     drafts: RedisDrafts
     posts: RedisPosts
     audit: RedisAudit
+    archive: RedisArchive
     cache: RedisCache
     keeps: RedisKeeps
     homes: RedisHomes
@@ -53,6 +55,7 @@ class Store:
             drafts=RedisDrafts(redis, keys, sealer),
             posts=RedisPosts(redis, keys, sealer),
             audit=audit,
+            archive=RedisArchive(redis, keys, sealer, audit, disk),
             cache=RedisCache(redis, keys, sealer, clock),
             keeps=RedisKeeps(redis, keys, sealer, clock),
             homes=RedisHomes(redis, keys),

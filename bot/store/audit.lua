@@ -1,10 +1,11 @@
 -- Shared by every script that writes audit lines.
 
--- nil when the log ends where the caller thinks; else a reply.
-local function log_moved(log, head, expected_head, expected_length)
+-- nil when the log begins and ends where the caller thinks; else a reply.
+local function log_moved(log, head, base, expected_head, expected_length, expected_base)
   local current = redis.call('GET', head) or ''
   local length = redis.call('LLEN', log)
-  if current ~= expected_head or length ~= tonumber(expected_length) then
+  local begins = redis.call('LINDEX', base, 0) or ''
+  if current ~= expected_head or length ~= tonumber(expected_length) or begins ~= expected_base then
     return {'moved'}
   end
 end

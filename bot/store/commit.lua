@@ -1,16 +1,16 @@
 -- Changes of requests, one after the other, each of them all or nothing.
--- KEYS, eight for each change: 1 record, 2 sealed secret, 3 agenda, 4 requests of the requester, 5 pending, 6 audit log, 7 audit head,
---       8 open requests of the requester
+-- KEYS, nine for each change: 1 record, 2 sealed secret, 3 agenda, 4 requests of the requester, 5 pending, 6 audit log, 7 audit head,
+--       8 open requests of the requester, 9 audit base
 -- ARGV, for each change how many there are, then: 1 expected revision (0: must not exist), 2 new revision, 3 body, 4 TTL of the record in ms,
 --       5 agenda item, 6 due in ms or '', 7 secret or '', 8 TTL of the secret in ms, 9 '1': take the secret,
 --       10 request id, 11 asked at in ms, 12 how many of these requests are kept, 13 '1': is pending,
 --       14 '1': is open, 15 what it is for, 16 how many may be open or 0 for any number, 17 '1': even for the same,
---       18 expected audit head, 19 expected audit length, 20 new audit head, 21 number of audit lines n,
---       22… n lines, then pairs of a further agenda item and when it is due
+--       18 expected audit head, 19 expected audit length, 20 expected audit base, 21 new audit head,
+--       22 number of audit lines n, 23… n lines, then pairs of a further agenda item and when it is due
 -- Reply, for each change: ok SECRET-OR-'' | conflict | alike REQUEST | full REQUESTS… | moved | planted KEY
 
 local function commit(keys, args)
-  local planted = wrong_kind({'hash', 'string', 'zset', 'zset', 'zset', 'list', 'string', 'hash'}, keys)
+  local planted = wrong_kind({'hash', 'string', 'zset', 'zset', 'zset', 'list', 'string', 'hash', 'list'}, keys)
   if planted then
     return planted
   end
@@ -24,7 +24,7 @@ local function commit(keys, args)
     return {'conflict'}
   end
   -- Also without a line of its own: whether this record is what the log says was decided on the log as it is here.
-  local moved = log_moved(keys[6], keys[7], args[18], args[19])
+  local moved = log_moved(keys[6], keys[7], keys[9], args[18], args[19], args[20])
   if moved then
     return moved
   end
@@ -41,7 +41,7 @@ local function commit(keys, args)
       return reply
     end
   end
-  local lines = tonumber(args[21])
+  local lines = tonumber(args[22])
 
   redis.call('HSET', keys[1], 'rev', args[2], 'body', args[3])
   redis.call('PEXPIRE', keys[1], args[4])
@@ -51,7 +51,7 @@ local function commit(keys, args)
   else
     redis.call('ZADD', keys[3], args[6], args[5])
   end
-  for i = 22 + lines, #args, 2 do
+  for i = 23 + lines, #args, 2 do
     redis.call('ZADD', keys[3], 'LT', args[i + 1], args[i])
   end
 
@@ -81,15 +81,15 @@ local function commit(keys, args)
   end
 
   if lines > 0 then
-    log_lines(keys[6], keys[7], args[20], args, 22, 21 + lines)
+    log_lines(keys[6], keys[7], args[21], args, 23, 22 + lines)
   end
   return {'ok', taken}
 end
 
 local replies, at = {}, 1
-for first = 1, #KEYS, 8 do
+for first = 1, #KEYS, 9 do
   local last = at + ARGV[at]
-  replies[#replies + 1] = commit({unpack(KEYS, first, first + 7)}, {unpack(ARGV, at + 1, last)})
+  replies[#replies + 1] = commit({unpack(KEYS, first, first + 8)}, {unpack(ARGV, at + 1, last)})
   at = last + 1
 end
 return replies

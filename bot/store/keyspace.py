@@ -1,7 +1,7 @@
 """Every key that Latchkey has in Redis, and how long each one lives.
 
 All keys of a workspace carry its id as hash tag (`lk:{T01}:…`): one slot of a cluster, so that one script may touch
-several of them. A key has a lifetime below, except the audit log, which only grows, and the agenda, which would forget
+several of them. A key has a lifetime below, except the audit log with its base, and the agenda, which would forget
 deadlines; a test scans for any other.
 """
 
@@ -128,13 +128,18 @@ class Keyspace:
 
     @property
     def audit(self) -> str:
-        """List of audit lines, oldest first, each sealed."""
+        """List of the audit lines behind the base, oldest first, each sealed."""
         return self._key("audit")
 
     @property
     def audit_head(self) -> str:
         """The sealed number and hash of the last audit line."""
         return self._key("audit-head")
+
+    @property
+    def audit_base(self) -> str:
+        """List: where the audit log begins, once older lines were moved to a file, and what those say; all sealed."""
+        return self._key("audit-base")
 
     def _key(self, *parts: str) -> str:
         return f"lk:{{{self.team}}}:{':'.join(parts)}"

@@ -18,7 +18,8 @@ from bot.domain.keys import RequestId, Secret, SlackUserId
 from bot.domain.requests import Approved, Keyed, Open, Pending, Ready, Request, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Change, Clock, Stored
-from bot.store.audit import Entry, Linked, RedisAudit, tries
+from bot.store.audit.chain import Entry, Linked
+from bot.store.audit.log import RedisAudit, tries
 from bot.store.codec import REQUEST, revision
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Batches, Disk
@@ -206,17 +207,18 @@ class RedisRequests:
         self, requests: Sequence[RequestId], *fields: Literal["rev", "body"]
     ) -> list[Sequence[bytes | None]]:
         """These fields of each, or all, and after them what the audit log says: it speaks of whatever was read."""
-        seen = self._audit.head.seq
+        seen = self._audit.seen
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for request in requests:
                     pipeline.hmget(self._keys.request(request), fields or ("rev", "body"))
-                pipeline.llen(self._keys.audit)
-                *answers, length = cast("list[Any]", await pipeline.execute(raise_on_error=False))
+                self._audit.ask_extent(pipeline)
+                *answers, length, base = cast("list[Any]", await pipeline.execute(raise_on_error=False))
             found = [_not_failed(answer) for answer in answers]
-            if isinstance(length, Exception):
-                raise length
-        await self._audit.followed(length, seen)
+            for each in (length, base):
+                if isinstance(each, Exception):
+                    raise each
+        await self._audit.followed(length, base, seen)
         return found
 
     async def _must_follow(self, change: Change, was: int) -> None:
@@ -259,7 +261,8 @@ class RedisRequests:
         mine = ask.requester.slack
         indexes = [ours.requests_of(mine), ours.pending]
         log_of_all = [ours.audit, ours.audit_head]
-        return [ours.request(ask.id), ours.secret(ask.id), ours.agenda, *indexes, *log_of_all, ours.open_of(mine)]
+        records = [ours.request(ask.id), ours.secret(ask.id), ours.agenda]
+        return [*records, *indexes, *log_of_all, ours.open_of(mine), ours.audit_base]
 
     def _arguments(self, change: Change, was: int, rev: int) -> list[Argument]:
         ask = change.after.ask
@@ -353,7 +356,7 @@ class RedisRequests:
         if not links:
             return outcomes
         keys = [key for write in links for key in write.keys]
-        args = [each for write, linked in links.items() for each in _counted(write, linked)]
+        args = [each for write, linked in links.items() for each in self._counted(write, linked)]
         replies = await twice(lambda: self._script(keys=keys, args=args, client=connection))
         for (write, linked), reply in zip(links.items(), cast("list[Any]", replies), strict=True):
             if (outcome := await self._outcome(write, linked, reply)) is not None:
@@ -361,6 +364,12 @@ class RedisRequests:
         if [b"moved"] in cast("list[Any]", replies):
             await self._audit.follow()
         return outcomes
+
+    def _counted(self, write: _Write, linked: Linked) -> list[Argument]:
+        """What the script takes for one change, and before it how much that is."""
+        chain: list[Argument] = [*self._audit.expected(linked), linked.after.stored, len(linked.lines)]
+        args = [*write.args, *chain, *linked.lines, *_also(write.change)]
+        return [len(args), *args]
 
     async def _outcome(self, write: _Write, linked: Linked, reply: list[Any]) -> _Outcome | None:
         """What a reply of the script means; None when the change is to be tried again."""
@@ -380,13 +389,6 @@ class RedisRequests:
                 return None
             case _:
                 return not_ours(SealContext(Purpose.REQUEST, write.keys[0]), "or a key beside it is of another kind")
-
-
-def _counted(write: _Write, linked: Linked) -> list[Argument]:
-    """What the script takes for one change, and before it how much that is."""
-    chain: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, len(linked.lines)]
-    args = [*write.args, *chain, *linked.lines, *_also(write.change)]
-    return [len(args), *args]
 
 
 def _not_failed(answer: object) -> Sequence[bytes | None]:

@@ -49,6 +49,7 @@ class Purpose(StrEnum):
     """The MAC of a line, which its export has."""
     AUDIT_BODY = "audit-body"
     """A line as it is stored."""
+    AUDIT_BASE = "audit-base"
 
 
 @dataclass(frozen=True, slots=True)

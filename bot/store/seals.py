@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from bot.domain.errors import Tampered
 from bot.domain.keys import RequestId
-from bot.store.audit import RedisAudit
+from bot.store.audit.log import RedisAudit
 from bot.store.connection import Commands, translated
 from bot.store.disk import Disk
 from bot.store.keyspace import Keyspace
@@ -21,6 +21,8 @@ PAGE = 500
 """Keys, or audit lines, that are looked at together."""
 LINES = 50
 """Audit lines that are put together: Redis walks through the log to each of them, and others wait."""
+PARTS = 16
+"""The same of entries of a base, which are larger."""
 PASSES = 3
 Swap: TypeAlias = tuple[bytes | str | int, bytes, bytes]
 """Where in a key, the value as it is, and sealed with the newest key."""
@@ -29,7 +31,8 @@ Swap: TypeAlias = tuple[bytes | str | int, bytes, bytes]
 _HASHES = frozenset({"request", "posts", "refusal"})
 _COPIES = frozenset({Purpose.CACHE, Purpose.DRAFT})
 """Kinds of what expires soon, and is read or filled in again where it does not open."""
-_STRINGS = frozenset(Purpose) - _HASHES - _COPIES - {Purpose.POST, Purpose.AUDIT_LINE, Purpose.AUDIT_BODY}
+_ELSEWHERE = frozenset({Purpose.POST, Purpose.AUDIT_LINE, Purpose.AUDIT_BODY, Purpose.AUDIT_BASE})
+_STRINGS = frozenset(Purpose) - _HASHES - _COPIES - _ELSEWHERE
 _NAMED = 2
 
 
@@ -102,10 +105,11 @@ class RedisSeals:
             seals.add(seals.records, await self._counted(self._of(page, _HASHES), "hash"))
             seals.add(seals.records, await self._counted(self._of(page, _STRINGS), "string"))
             seals.add(seals.copies, await self._counted(self._of(page, _COPIES), "string"))
-        with translated():
-            length: int = await self._redis.llen(self._keys.audit)
-        for first in range(0, length, PAGE):
-            seals.add(seals.lines, await self._counted([self._keys.audit.encode()], "list", first, first + PAGE - 1))
+        for to, key, size in ((seals.records, self._keys.audit_base, PARTS), (seals.lines, self._keys.audit, PAGE)):
+            with translated():
+                length: int = await self._redis.llen(key)
+            for first in range(0, length, size):
+                seals.add(to, await self._counted([key.encode()], "list", first, first + size - 1))
         return seals
 
     async def older(self) -> int:
@@ -135,15 +139,17 @@ class RedisSeals:
 
     async def _renewed(self, connection: Redis) -> AsyncIterator[int]:
         async for lines in self._audit.older():
-            put = 0
-            for first in range(0, len(lines), LINES):
-                put += await self._replace(connection, self._keys.audit, lines[first : first + LINES])
-            yield put
+            yield await self._replace_some(connection, self._keys.audit, lines)
+        yield await self._replace_some(connection, self._keys.audit_base, await self._audit.older_base())
         async for page in self._pages():
             put = 0
             for key, found in await self._read(page):
                 put += await self._replace(connection, key, await self._resealed(key, found))
             yield put
+
+    async def _replace_some(self, connection: Redis, key: str, changes: Sequence[Swap]) -> int:
+        some = (changes[first : first + LINES] for first in range(0, len(changes), LINES))
+        return sum([await self._replace(connection, key, each) for each in some])
 
     async def _replace(self, connection: Redis, key: bytes | str, changes: Sequence[Swap]) -> int:
         if not changes:

@@ -22,7 +22,8 @@ from bot.domain.errors import KeyRefused, Refused, Unavailable
 from bot.domain.keys import RequestId
 from bot.server import CannotListen
 from bot.settings import Settings, StartupError, TryAgain
-from bot.store import audit
+from bot.store.audit import chain
+from bot.store.audit.base import Base, Summary
 from bot.store.sealing import Sealer, new_master_key, parse_master_keys
 
 ROOT = Path(__file__).parents[2]
@@ -196,7 +197,7 @@ def chain_of(*events: tuple[Action, str | None, int | None, int | None]) -> list
     sealer, prev, lines = Sealer(parse_master_keys(MASTER_KEY)), "0" * 64, list[dict[str, Any]]()
     for seq, (action, request, was, rev) in enumerate(events, 1):
         event = Event(datetime(2026, 11, 23, tzinfo=UTC), SYSTEM, action, RequestId(request) if request else None)
-        lines.append(dict(audit._line(seq, prev, audit.Entry(event, was, rev), sealer)))
+        lines.append(dict(chain.line_of(seq, prev, chain.Entry(event, was, rev), sealer)))
         prev = str(lines[-1]["hash"])
     return lines
 
@@ -206,7 +207,7 @@ def before_revisions(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     sealer, prev, old = Sealer(parse_master_keys(MASTER_KEY)), "0" * 64, list[dict[str, Any]]()
     for line in lines:
         kept = {name: value for name, value in line.items() if name not in {"was", "rev"}} | {"prev": prev}
-        prev = audit._hash(prev, kept)
+        prev = chain.hash_of(prev, kept)
         old.append({**kept, "hash": prev, "mac": sealer.mac(prev.encode())})
     return old
 
@@ -220,15 +221,19 @@ def live_log(application: ModuleType) -> list[dict[str, Any]]:
     lines = log_lines()
 
     async def audit_lines(
-        _given: Settings, team: str, after: int = 0, *, until: asyncio.Event | None = None
+        _given: Settings, team: str, after: int | None = None, *, until: asyncio.Event | None = None
     ) -> AsyncIterator[Mapping[str, object]]:
         assert (team, until) == ("", None)
-        for line in lines[after:]:
+        for line in lines[after or 0 :]:
             yield line
+
+    async def audit_begins(_given: Settings, _team: str) -> tuple[Base, Summary]:
+        return Base(), Summary()
 
     async def records_problem(_given: Settings, _team: str) -> str | None:
         return None
 
+    application.audit_begins = audit_begins  # type: ignore[attr-defined] # a module made for the test
     application.audit_lines = audit_lines  # type: ignore[attr-defined] # a module made for the test
     application.records_problem = records_problem  # type: ignore[attr-defined] # a module made for the test
     return lines

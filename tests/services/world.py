@@ -235,6 +235,9 @@ class _WatchedAudit:
     def proven(self) -> Any:
         return self.inner.proven()
 
+    async def archived(self, requests: Any) -> Any:
+        return await self.inner.archived(requests)
+
 
 def _process(world: World) -> Process:
     life = Life(world.plan, world.pause)

@@ -95,9 +95,9 @@ def stored_here(real: Any, sealer: Sealer, clock: StoppedClock) -> Store:
 
 
 async def everything_ends(redis: Any) -> None:
-    """Every key has a TTL, except the audit log, which only grows, and the agenda, which would forget deadlines."""
+    """Every key has a TTL, except the audit log with its base, and the agenda, which would forget deadlines."""
     keys = Keyspace(TEAM)
-    permanent = {key.encode() for key in (keys.agenda, keys.audit, keys.audit_head)}
+    permanent = {key.encode() for key in (keys.agenda, keys.audit, keys.audit_head, keys.audit_base)}
     async for key in redis.scan_iter():
         assert key in permanent or await redis.pttl(key) > 0, key
         assert key.startswith(b"lk:{T01}:"), key

@@ -293,9 +293,9 @@ async def test_t1_only_new_lines_are_read(store: Store, other: Store, monkeypatc
     await other.audit.follow()
     tail, asked = other.audit._tail, list[int]()
 
-    async def watched(first: int, last: int) -> Any:
-        asked.append(first)
-        return await tail(first, last)
+    async def watched(after: int) -> Any:
+        asked.append(after)
+        return await tail(after)
 
     monkeypatch.setattr(other.audit, "_tail", watched)
     for number in range(3):

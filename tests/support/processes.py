@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 
 from bot.app import audit_lines
 from bot.store import embedded
-from bot.store.audit import verify_lines
+from bot.store.audit.chain import verify_lines
 from bot.store.connection import Commands, connect
 from bot.store.sealing import Sealer, parse_master_keys
 from sandbox.cast import APPROVALS_CHANNEL, TEAM

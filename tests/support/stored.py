@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.store import Store
-from bot.store.audit import verify_lines
+from bot.store.audit.chain import verify_lines
 from bot.store.moments import from_ms
 
 

@@ -4,9 +4,9 @@ A record expires, or is lost with the store; after a failover it may be an older
 
 The item `STRAY` of the agenda looks once a day through the organization's keys, on from its page token. What it finds
 it reports, with what the audit log says of the secret: "seen", "unseen" where the log has the key's creation and no
-showing, else "unknown", for anybody may write a marker into another key. One that is unseen is deleted after a time
-that the policy sets, counted from the audit line about its finding: until then people can see that the log lacks its
-end, as after a restored backup.
+showing, else "unknown", for anybody may write a marker into another key, and an archive may have the line of a showing.
+One that is unseen is deleted after a time that the policy sets, counted from the audit line about its finding: until
+then people can see that the log lacks its end, as after a restored backup.
 
 Anyone who writes to Redis can delete the item, so each finished look is recorded beside it, sealed.
 """
@@ -35,11 +35,11 @@ EVERY = timedelta(days=1)
 SECONDS = 20.0
 """After so many no further page is begun in one step: a page may take as long again, and a step has 50."""
 LATE = timedelta(hours=2)
-"""After so long without the daily look somebody keeps it from being made."""
+"""After so long without the daily look, someone keeps it from happening."""
 STEP_KEPT = timedelta(hours=1)
 _DONE, _NEXT = "strays-looked", "strays-next"
 SWEPT = timedelta(hours=1)
-"""After so long nothing is on its way any more."""
+"""After so long no attempt is under way."""
 HANDED_OVER = frozenset({Action.SHOW_INTENDED, Action.SHOWN, Action.CONFIRMED})
 log = logging.getLogger("latchkey.strays")
 
@@ -55,6 +55,8 @@ class Said:
     """When Latchkey first found a key without a record, by key and marker."""
     intended: set[str] = field(default_factory=set[str])
     """The same keys, where they were to be deleted."""
+    archived: set[RequestId] = field(default_factory=set[RequestId])
+    """Requests of which other lines were moved to a file."""
 
     def take(self, line: Mapping[str, object]) -> None:
         """Take the next line into account."""
@@ -75,7 +77,8 @@ class Said:
         """What is known of a key's secret."""
         if marker.request in self.shown:
             return "seen"
-        return "unseen" if self.created.get(key.id) == marker.request else "unknown"
+        is_whole = marker.request not in self.archived
+        return "unseen" if is_whole and self.created.get(key.id) == marker.request else "unknown"
 
 
 @dataclass(slots=True)
@@ -173,6 +176,7 @@ class Strays:
         said = Said({marker.request for marker in lost.values()})
         async for line in self.audit.proven():
             said.take(line)
+        said.archived.update(await self.audit.archived(said.requests))  # after the lines: some may be moved meanwhile
         for key, marker in lost.items():
             secret, about = said.secret(key, marker), {"key": key.id, "owner": key.owner, "marker": str(marker)}
             delete_at = await self._delete_at(key, marker, said) if secret == "unseen" else None  # noqa: S105 - a word

@@ -3,7 +3,7 @@
 Every method may raise `Unavailable`; what else it raises stands beside it.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeAlias, TypeVar
@@ -218,10 +218,14 @@ class Audit(Protocol):
         """Write events that go with no change of a request."""
 
     def proven(self) -> AsyncIterator[Mapping[str, object]]:
-        """Every line, oldest first. Raises `Tampered`, perhaps at the end, for a log that cannot be trusted.
+        """Every line that is stored, oldest first. Raises `Tampered`, perhaps at the end, for a log not to be trusted.
 
         So nothing may be done on the word of a line before the end is read.
         """
+        ...
+
+    async def archived(self, requests: Collection[RequestId]) -> Collection[RequestId]:
+        """Those of these requests of which the store does not have every line: older ones were moved to a file."""
         ...
 
 

@@ -17,7 +17,7 @@ from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import CatalogIndex
 from bot.services.commands import Approve, Show
 from bot.services.keys.strays import EVERY, LATE, SWEPT, Strays
-from bot.store.audit import RedisAudit
+from bot.store.audit.log import RedisAudit
 from bot.store.moments import from_ms
 from tests.services.world import World, a_world
 from tests.support import build
@@ -78,6 +78,38 @@ async def test_t5_without_the_audit_log_nothing_is_known_of_a_secret(
     await lose(world, "request:R1", "audit", "audit-head")
 
     assert [secret for _, secret in await reported(world, caplog)] == ["unknown"]
+
+
+async def archived(world: World, until: int) -> None:
+    archive = world.connect().archive
+    move = await archive.begin()
+    assert [line async for line in archive.lines(move, until=until)]
+    await archive.finish(move)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_t46_a_key_whose_first_lines_were_archived_is_never_taken_for_one_that_nobody_saw(
+    world: World, caplog: pytest.LogCaptureFixture, *, shown: bool
+) -> None:
+    if shown:
+        await world.click(Show(R1, 1))
+        await world.work_now()
+    (key,) = world.cloud.live(R1)
+    await archived(world, until=len(await world.audit()) if shown else 1)
+    await lose(world, "request:R1")
+
+    assert await reported(world, caplog) == [(key, "unknown")]
+    await looks(world, days=30)
+    assert world.cloud.live(R1) == [key]
+
+
+async def test_t46_a_showing_that_is_still_in_the_log_counts(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    await archived(world, until=1)
+    await world.click(Show(R1, 1))
+    await world.work_now()
+    await lose(world, "request:R1")
+
+    assert [secret for _, secret in await reported(world, caplog)] == ["seen"]
 
 
 async def test_t5_a_marker_that_somebody_wrote_into_another_key_says_nothing_of_its_secret(
@@ -312,7 +344,7 @@ async def next_look(world: World) -> datetime:
 async def test_t5_a_log_that_cannot_be_read_in_time_keeps_no_later_page_from_being_looked_at(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow(_: RedisAudit) -> AsyncIterator[Mapping[str, object]]:
+    def slow(_: RedisAudit, after: int) -> AsyncIterator[Mapping[str, object]]:
         raise Unavailable("no answer in time")
 
     async def first_page(cloud: FakeCloud, _: str) -> tuple[Sequence[ApiKey], str]:

@@ -1,7 +1,7 @@
 import pytest
 
 from bot.domain.errors import Contradicted
-from bot.store.doubts import NAMED, Doubts
+from bot.store.audit.doubts import NAMED, Doubts
 
 WHY = "revision 1 is older"
 
@@ -50,7 +50,7 @@ def test_each_record_is_logged_once_and_only_the_first_are(doubts: Doubts, caplo
 
 
 def test_of_any_number_of_records_so_many_are_remembered(doubts: Doubts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.store.doubts._MOST", 3)
+    monkeypatch.setattr("bot.store.audit.doubts._MOST", 3)
 
     doubt(doubts, *range(5))
 

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from bot.domain.audit import Action
 from bot.domain.errors import Tampered, Unavailable
 from bot.store import Store
-from bot.store.audit import _hash, verify_lines
+from bot.store.audit.chain import hash_of, verify_lines
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer
 from tests.store.given import added, event, pending
@@ -220,7 +220,7 @@ async def test_lines_are_proven_by_the_head_that_was_seen(
     chain[1]["details"] = {"reason": "forged"}
     for before, line in pairwise(chain if forged == "chain" else []):
         line["prev"] = before["hash"]
-        line["hash"] = _hash(str(line["prev"]), line)
+        line["hash"] = hash_of(str(line["prev"]), line)
     for at, line in enumerate(chain):
         await redis.lset(keys.audit, at, json.dumps(line))
 
@@ -259,7 +259,9 @@ async def test_a_lost_answer_writes_no_line_twice(store: Store, monkeypatch: pyt
 async def test_of_a_log_that_moved_on_the_scripts_say_no_more_than_that(store: Store, keys: Keyspace) -> None:
     await store.audit.append(event())
 
-    reply = await store.audit._append(keys=[keys.audit, keys.audit_head], args=[b"", 0, b"next", b"line"])
+    reply = await store.audit._append(
+        keys=[keys.audit, keys.audit_head, keys.audit_base], args=[b"", 0, b"", b"next", b"line"]
+    )
 
     assert reply == [b"moved"]
 
@@ -271,7 +273,7 @@ async def test_a_log_that_moves_on_all_the_time_is_given_up(store: Store, monkey
     async def all_of_them_moved(**sent: Any) -> object:
         return [[b"moved"]]
 
-    monkeypatch.setattr("bot.store.audit.TURN_SECONDS", 0.01)
+    monkeypatch.setattr("bot.store.audit.log.TURN_SECONDS", 0.01)
     monkeypatch.setattr(store.audit, "_append", always_moved)
     monkeypatch.setattr(store.requests, "_script", all_of_them_moved)
 
@@ -282,7 +284,7 @@ async def test_a_log_that_moves_on_all_the_time_is_given_up(store: Store, monkey
 
 
 async def test_a_turn_that_does_not_come_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.store.audit.TURN_SECONDS", 0.01)
+    monkeypatch.setattr("bot.store.audit.log.TURN_SECONDS", 0.01)
 
     async with store.audit.turn():
         with pytest.raises(Unavailable):

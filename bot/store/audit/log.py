@@ -1,34 +1,33 @@
 """The audit log: a hash chain that only grows, written by the same scripts that change requests.
 
-A line is canonical JSON, stored sealed: `hash` is SHA-256 of `prev` and the body, `mac` is an HMAC of `hash`. It names
-the revisions of its request before (`was`) and after it (`rev`); lines from before Latchkey did so have neither. The
-last number and hash are sealed beside the log (the head), so a log whose end was cut off does not pass, nor take
-another line.
+A line (`bot.store.audit.chain`) is stored sealed. The last number and hash are sealed beside the log (the head), so a
+log whose end was cut off does not pass, nor take another line. Where it begins, once older lines were moved to a file,
+the base says (`bot.store.audit.base`).
 
 Each process follows the log, and so knows what it says of each request: no line is written, and no record is touched,
 that contradicts it.
 """
 
 import asyncio
-import hashlib
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from redis.asyncio import Redis
 
 from bot.domain.audit import TOLD, Event, History, Recent
 from bot.domain.census import Census
-from bot.domain.errors import Contradicted, Tampered
+from bot.domain.errors import Archived, Contradicted, Tampered
 from bot.domain.keys import RequestId
+from bot.store.audit.base import Base, Bases
+from bot.store.audit.chain import Chain, Entry, Head, Linked, canonical, line_of, said
+from bot.store.audit.doubts import Doubts
 from bot.store.codec import revision
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
-from bot.store.doubts import Doubts
 from bot.store.keyspace import Keyspace
 from bot.store.scripts import Argument, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
@@ -36,41 +35,23 @@ from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 TURN_SECONDS = 5
 """How long a writer waits for its turn in this process, and then tries to be faster than other processes."""
 _PAGE = 500
-_OLD_BODY = frozenset({"seq", "at", "actor", "action", "request", "details"})
-_BODY = _OLD_BODY | {"was", "rev"}
-_CHAIN = frozenset({"prev", "hash", "mac"})
-_START = "0" * 64
-_ENCODED = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 log = logging.getLogger("latchkey.audit")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An event, and the revisions of its record before and after it; None where there is no record."""
+class Extent(NamedTuple):
+    """Where the log begins and ends in Redis: two that are alike have the same lines."""
 
-    event: Event
-    was: int | None = None
-    rev: int | None = None
+    length: int
+    base: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where the log ends: number and hash of its last line, and how the store holds that."""
+class Page(NamedTuple):
+    """The log at one moment: some of its lines, how many there are, and the head, all as they are stored."""
 
-    seq: int = 0
-    hash: str = _START
-    stored: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """Lines that continue the chain from `before` to `after`."""
-
-    before: Head
-    after: Head
-    entries: tuple[Entry, ...]
-    hashes: tuple[str, ...]
-    lines: tuple[bytes, ...]
+    base: Base
+    head: bytes | None
+    length: int
+    raw: Sequence[bytes]
 
 
 class RedisAudit:
@@ -81,11 +62,12 @@ class RedisAudit:
         self._keys = keys
         self._sealer = sealer
         self._append = load(redis, "audit", "append")
-        self._place = SealContext(Purpose.AUDIT_HEAD, keys.audit_head)
+        self.place = SealContext(Purpose.AUDIT_HEAD, keys.audit_head)
+        self.bases = Bases(redis, keys, sealer)
         self._turn, self._following = asyncio.Lock(), asyncio.Lock()
         self._disk = disk
         # What we saw last, to save a read: the scripts compare it with what is there.
-        self._head, self._noted = Head(), Head()
+        self._head, self._base, self._noted = Head(), Base(), Head()
         self._history = History()
         self.census = Census()
         self._recent = Recent()
@@ -132,19 +114,50 @@ class RedisAudit:
                 raise wrong
         raise unconfirmed("the audit log moved on too often")
 
-    async def read(self, after: int = 0) -> AsyncIterator[Mapping[str, object]]:
+    async def read(self, after: int | None = None) -> AsyncIterator[Mapping[str, object]]:
         """Every line behind line `after`, oldest first, to be verified: those that are not sealed may be anybody's.
 
-        Raises `Tampered` for one that is not JSON, and at the end if lines are missing, `after` among them.
+        Without `after`, all that are in Redis. Raises `Tampered` for one that is not JSON, and at the end if lines are
+        missing, `after` among them; `Archived` where lines behind it were moved to a file.
         """
-        start = after
-        while page := await self._lines(start, start + _PAGE - 1):
-            start += len(page)
-            for line in page:
+        at = after
+        while True:
+            page = await self._page(at, _PAGE)
+            at = page.base.seq if at is None else at
+            if page.base.seq > at:
+                raise Archived(at + 1, page.base.seq)
+            if not page.raw:
+                break
+            for line in self._parsed(page.raw, at):
+                at += 1
                 yield line
-        head, _ = await self._tail(1, 0)
-        if head.seq < after:
-            raise not_ours(self._place, f"says {head.seq} lines, but there were {after}: an older copy")
+        head = self._head_of(page)
+        if head.seq < at:
+            raise not_ours(self.place, f"says {head.seq} lines, but there were {at}: an older copy")
+
+    async def begins(self) -> Base:
+        """Where the log begins in Redis."""
+        return (await self._page(None, 1)).base
+
+    async def ends_of(self, base: Base, end: Head) -> tuple[Base, bytes, bytes] | None:
+        """The base as it is stored now, with the first line behind it and line `end`; None where it is another base.
+
+        Raises `Tampered` where line `end` is another one.
+        """
+        now, _, raw = await self._tail(base.seq, most=1)
+        if not now.is_same(base):
+            return None
+        again, _, last = await self._tail(end.seq - 1, most=1)
+        if not again.is_same(base):
+            return None
+        if not (raw and last) or self._opened(last[0], end.seq).get("hash") != end.hash:
+            raise not_ours(self.place, f"does not fit line {end.seq}: another log stands in its place")
+        return again, raw[0], last[0]
+
+    async def archived(self, requests: Collection[RequestId]) -> Collection[RequestId]:
+        """Those of these requests of which lines were moved to a file: the others do not say all about them."""
+        _, told = await self.bases.read()
+        return {request for request in requests if told.history.newest(request) is not None}
 
     async def proven(self) -> AsyncIterator[Mapping[str, object]]:
         """The lines that this process has followed. Raises `Tampered`, perhaps at the end, where they are others now.
@@ -153,15 +166,20 @@ class RedisAudit:
         proves it.
         """
         await self.follow()
-        seen, chain = self._head, _Chain(Head())
-        async for line in self.read():
-            if chain.seq == seen.seq:
-                break
-            if wrong := chain.next(line):
-                raise not_ours(self._place, f"does not fit line {chain.seq}: {wrong}")
-            yield line
+        seen, chain = self._head, Chain(self._base.end)
+        if seen.seq == chain.seq:
+            return
+        try:
+            async for line in self.read(chain.seq):
+                if chain.seq == seen.seq:
+                    break
+                if wrong := chain.next(line):
+                    raise not_ours(self.place, f"does not fit line {chain.seq}: {wrong}")
+                yield line
+        except Archived as error:
+            raise unconfirmed("lines are moved to a file at this moment") from error
         if (chain.seq, chain.hash) != (seen.seq, seen.hash):
-            raise not_ours(self._place, f"does not fit line {chain.seq}: another log stands in its place")
+            raise not_ours(self.place, f"does not fit line {chain.seq}: another log stands in its place")
 
     async def older(self) -> AsyncIterator[list[tuple[int, bytes, bytes]]]:
         """Pages of lines that the newest master key did not seal: their places, as they are, and as it writes them.
@@ -169,16 +187,26 @@ class RedisAudit:
         Hashes stay, and only what verifies with its own key gets a new MAC. Raises `Tampered` at the first other line.
         """
         await self.follow()
-        chain = _Chain(Head(), self._sealer)
-        while raw := await self._raw(chain.seq, chain.seq + _PAGE - 1):
+        chain = Chain(self._base.end, self._sealer)
+        while True:
+            base, _, raw = await self._tail(chain.seq)
+            if base.seq > chain.seq:  # moved to a file meanwhile
+                chain = Chain(base.end, self._sealer)
+                continue
+            if not raw:
+                return
             page = list[tuple[int, bytes, bytes]]()
             for stored, line in zip(raw, self._parsed(raw, chain.seq), strict=True):
                 if wrong := chain.next(line):
                     raise not_ours(self._place_of(chain.seq), f"is not to be trusted: {wrong}")
                 if not self._sealer.is_newest(stored):
                     line["mac"] = self._sealer.mac(chain.hash.encode())
-                    page.append((chain.seq - 1, stored, self._sealed(line)))
+                    page.append((chain.seq - base.seq - 1, stored, self._sealed(line)))
             yield page
+
+    async def older_base(self) -> list[tuple[int, bytes, bytes]]:
+        """The same of the base. Raises `Tampered` for an entry that does not open."""
+        return await self.bases.older()
 
     async def follow(self) -> None:
         """Read what was written since, from the first line on in a process that begins.
@@ -194,40 +222,73 @@ class RedisAudit:
 
     async def _follow(self) -> None:
         seen = self._head
-        chain = _Chain(seen)
+        chain = Chain(seen)
         while True:
-            head, page = await self._tail(chain.seq, chain.seq + _PAGE - 1)
+            base, head, raw = await self._tail(chain.seq)
             if head.seq < seen.seq:
-                raise not_ours(self._place, f"says {head.seq} lines, but there were {seen.seq}: an older copy")
-            for line in page:
+                raise not_ours(self.place, f"says {head.seq} lines, but there were {seen.seq}: an older copy")
+            if base.seq > chain.seq:
+                chain = await self._begun(chain)
+                continue
+            for line in self._parsed(raw, chain.seq):
                 if wrong := chain.next(line):
-                    raise not_ours(self._place, f"does not fit line {chain.seq}: {wrong}")
+                    raise not_ours(self.place, f"does not fit line {chain.seq}: {wrong}")
                 self._must_be_as_noted(chain.seq, chain.hash)
-                self.census.take(chain.seq, *_said(line))
+                self.census.take(chain.seq, *said(line))
                 self._recent.note(line["request"], str(line["at"]))
             if chain.seq >= head.seq:
                 break
         self._must_be_as_noted(head.seq, head.hash, is_end=True)
         if chain.hash != head.hash:
-            raise not_ours(
-                self._place, f"does not fit line {head.seq} as it is or was: another log stands in its place"
-            )
+            raise not_ours(self.place, f"does not fit line {head.seq} as it is or was: another log stands in its place")
         for each in chain.history.items():  # some may have come here meanwhile: to learn twice does no harm
             self._history.add(*each)
+        self._base = base
         if head.seq >= self._head.seq:
             self._head = head
 
+    async def _begun(self, chain: Chain) -> Chain:
+        """Go on behind lines that were moved to a file before this walk came to them: their base says what they said.
+
+        It is none of ours if it knows another line in the place of one that was seen, here or outside of Redis.
+        """
+        base, told = await self.bases.read()
+        for seen, where in ((Head(chain.seq, chain.hash), "this process"), (self._noted, "LATCHKEY_AUDIT_LOG")):
+            if 0 < seen.seq <= base.seq and not told.has(seen.seq, seen.hash):
+                why = f"lacks line {seen.seq} of {where}: another log stands in its place"
+                raise not_ours(self.bases.place, why)
+        self.census.begin(base.seq, told.census.requests_known(), told.census.keys_known(), told.census.deleted)
+        for each in chain.history.items():
+            told.history.add(*each)
+        return Chain(base.end, history=told.history) if base.seq > chain.seq else chain
+
     def _must_be_as_noted(self, seq: int, found: str, *, is_end: bool = False) -> None:
         if (is_end and seq < self._noted.seq) or (seq == self._noted.seq and found != self._noted.hash):
-            raise not_ours(self._place, f"lacks line {self._noted.seq} of LATCHKEY_AUDIT_LOG: an older copy")
+            raise not_ours(self.place, f"lacks line {self._noted.seq} of LATCHKEY_AUDIT_LOG: an older copy")
 
-    async def followed(self, length: int, seen: int) -> None:
-        """Follow the log as far as `length`, if that is another one than was `seen`; one reader at a time."""
-        if length == seen:
+    @property
+    def seen(self) -> Extent:
+        """Where the log begins and ends, as this process saw it last."""
+        return Extent(self._head.seq - self._base.seq, self._base.stored)
+
+    def ask_extent(self, pipeline: Commands) -> None:
+        """Put the questions for `followed` last into a pipeline: first the length, which counts from the base on."""
+        pipeline.llen(self._keys.audit)
+        pipeline.lindex(self._keys.audit_base, 0)
+
+    async def followed(self, length: int, base: bytes | None, seen: Extent) -> None:
+        """Follow the log as far as was found, if that is not what was `seen`; one reader at a time."""
+        found = Extent(length, base or b"")
+        if found == seen:
             return
         async with self._following:
-            if not seen <= length <= self._head.seq:
+            now = self.seen
+            if not (found.base == now.base == seen.base and seen.length <= length <= now.length):
                 await self.follow()
+
+    def expected(self, linked: Linked) -> list[Argument]:
+        """What the scripts compare: the end of the log before these lines, its length, and its base."""
+        return [linked.before.stored, linked.before.seq - self._base.seq, self._base.stored]
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
@@ -254,11 +315,11 @@ class RedisAudit:
         seq, prev, hashes, lines = before.seq, before.hash, list[str](), list[bytes]()
         for entry in entries:
             seq += 1
-            line = _line(seq, prev, entry, self._sealer)
+            line = line_of(seq, prev, entry, self._sealer)
             prev = str(line["hash"])
             hashes.append(prev)
             lines.append(self._sealed(line))
-        stored = self._sealer.seal(_canonical({"seq": seq, "hash": prev}), self._place) if lines else before.stored
+        stored = self._sealer.seal(canonical({"seq": seq, "hash": prev}), self.place) if lines else before.stored
         return Linked(before, Head(seq, prev, stored), tuple(entries), tuple(hashes), tuple(lines))
 
     def written(self, linked: Linked) -> None:
@@ -277,14 +338,14 @@ class RedisAudit:
 
     async def _entries(self, events: Sequence[Event]) -> tuple[Entry, ...]:
         """The events, with the revisions that their records have now; the log is followed as far as these."""
-        seen = self._head.seq
+        seen = self.seen
         with translated():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for event in events:
                     pipeline.hmget(self._keys.request(event.request or RequestId("")), ["rev", "body"])
-                pipeline.llen(self._keys.audit)
-                *found, length = cast("list[Any]", await pipeline.execute())
-        await self.followed(length, seen)
+                self.ask_extent(pipeline)
+                *found, length, base = cast("list[Any]", await pipeline.execute())
+        await self.followed(length, base, seen)
         revisions = [self._proven(event, *fields) for event, fields in zip(events, found, strict=True)]
         return tuple(Entry(event, rev, rev) for event, rev in zip(events, revisions, strict=True))
 
@@ -307,8 +368,8 @@ class RedisAudit:
         return None
 
     async def _tried(self, linked: Linked, connection: Redis) -> bool:
-        args: list[Argument] = [linked.before.stored, linked.before.seq, linked.after.stored, *linked.lines]
-        keys = [self._keys.audit, self._keys.audit_head]
+        args: list[Argument] = [*self.expected(linked), linked.after.stored, *linked.lines]
+        keys = [self._keys.audit, self._keys.audit_head, self._keys.audit_base]
         reply = await twice(lambda: self._append(keys=keys, args=args, client=connection))
         match cast("list[Any]", reply):
             case [b"ok"]:
@@ -318,36 +379,46 @@ class RedisAudit:
                 await self.follow()
                 return False
             case _:
-                raise not_ours(self._place, "or the log is not of the kind that we write")
+                raise not_ours(self.place, "or the log is not of the kind that we write")
 
-    async def _tail(self, first: int, last: int) -> tuple[Head, list[dict[str, object]]]:
-        """The head, and lines of the log as it is at the same moment. Raises `Tampered` when the two do not fit."""
-        with translated():
-            async with self._redis.pipeline() as together:
-                together.get(self._keys.audit_head)
-                together.llen(self._keys.audit)
-                together.lrange(self._keys.audit, first, last)
-                stored, length, raw = await together.execute()
+    async def _tail(self, after: int, most: int = _PAGE) -> tuple[Base, Head, list[bytes]]:
+        """The base, the head, and lines behind `after`, unless that was moved to a file, all of the same moment.
+
+        Raises `Tampered` when base, length and head do not fit.
+        """
+        page = await self._page(after, most)
+        return page.base, self._head_of(page), list(page.raw)
+
+    async def _page(self, after: int | None, most: int) -> Page:
+        base = self._base
+        while True:
+            first = max(0, (base.seq if after is None else after) - base.seq)
+            with translated():
+                async with self._redis.pipeline() as together:
+                    together.lindex(self._keys.audit_base, 0)
+                    together.get(self._keys.audit_head)
+                    together.llen(self._keys.audit)
+                    together.lrange(self._keys.audit, first, first + most - 1)
+                    begins, head, length, raw = await together.execute()
+            if (begins or b"") == base.stored:
+                return Page(base, head, length, [] if after is not None and after < base.seq else raw)
+            base = self.bases.opened(begins)
+
+    def _head_of(self, page: Page) -> Head:
         head = Head()
-        if stored:
-            content = json.loads(self._sealer.open(stored, self._place))
-            head = Head(content["seq"], content["hash"], stored)
-        if head.seq != length:
-            raise not_ours(self._place, f"says {head.seq} lines, but the log has {length}")
-        return head, self._parsed(raw, first)
+        if page.head:
+            content = json.loads(self._sealer.open(page.head, self.place))
+            head = Head(content["seq"], content["hash"], page.head)
+        if head.seq - page.base.seq != page.length:
+            behind = f" behind line {page.base.seq}" if page.base.seq else ""
+            raise not_ours(self.place, f"says {head.seq} lines, but the log has {page.length}{behind}")
+        return head
 
-    async def _lines(self, first: int, last: int) -> list[dict[str, object]]:
-        return self._parsed(await self._raw(first, last), first)
-
-    async def _raw(self, first: int, last: int) -> list[bytes]:
-        with translated():
-            return cast("list[bytes]", await self._redis.lrange(self._keys.audit, first, last))
-
-    def _parsed(self, raw: Sequence[bytes], first: int) -> list[dict[str, object]]:
-        return [self._opened(stored, seq) for seq, stored in enumerate(raw, first + 1)]
+    def _parsed(self, raw: Sequence[bytes], after: int) -> Iterator[dict[str, object]]:
+        return (self._opened(stored, seq) for seq, stored in enumerate(raw, after + 1))
 
     def _sealed(self, line: Mapping[str, object]) -> bytes:
-        return self._sealer.seal(_canonical(line), self._place_of(cast("int", line["seq"])))
+        return self._sealer.seal(canonical(line), self._place_of(cast("int", line["seq"])))
 
     def _opened(self, stored: bytes, seq: int) -> dict[str, object]:
         """A line as it was written. Lines from before they were sealed are JSON; their hashes and MACs hold, too."""
@@ -370,131 +441,3 @@ def tries() -> Iterator[None]:
     end = time.monotonic() + TURN_SECONDS
     while time.monotonic() < end:
         yield
-
-
-class Verification:
-    """A walk along an export, line by line: nothing of a line is kept but 150 bytes for each request.
-
-    Without keys it shows that no line was changed, moved or left out, that no request's revision goes back and that
-    nothing happens to one that has ended; unless the whole chain was written anew. With `sealer`, MACs are checked too.
-    Lines missing at the very end show in the store, where the head is (`RedisAudit.read`), or by `known`: number and
-    hash, or the beginning of the hash, of a line that was there. `after` is the line before the first, of a part.
-    """
-
-    def __init__(
-        self, sealer: Sealer | None = None, known: tuple[int, str] | None = None, after: tuple[int, str] | None = None
-    ) -> None:
-        self._chain, self._known = _Chain(Head(*(after or (0, _START))), sealer), known
-        self._is_part = after is not None
-        self.lines = 0
-
-    @property
-    def last(self) -> str:
-        """Number and hash of the last line, as `known` takes them."""
-        return f"{self._chain.seq}:{self._chain.hash}"
-
-    def take(self, line: Mapping[str, object]) -> str | None:
-        """Go on to the next line; returns why it is not to be believed."""
-        chain, request = self._chain, line.get("request")
-        is_begun = isinstance(request, str) and chain.history.newest(request) is not None
-        wrong = chain.next(line) or (None if self._is_part and not is_begun else chain.contradiction)
-        self.lines += 1
-        if wrong:
-            return f"line {chain.seq}: {wrong}"
-        if self._known and self._known[0] == chain.seq and not chain.hash.startswith(self._known[1]):
-            return f"line {chain.seq}: its hash is not the one that was noted, so the log was cut or replaced"
-        return None
-
-    def end(self) -> str | None:
-        """What is missing, once all lines were taken."""
-        at = self._chain.seq
-        if self._known and self._known[0] > at:
-            return f"the log ends with line {at}: lines {at + 1} to {self._known[0]} are missing"
-        return None
-
-
-def verify_lines(
-    lines: Iterable[Mapping[str, object]], sealer: Sealer | None = None, known: tuple[int, str] | None = None
-) -> str | None:
-    """The first bad line of an export and why; None when the chain holds. See `Verification`."""
-    walk = Verification(sealer, known)
-    return next(filter(None, map(walk.take, lines)), None) or walk.end()
-
-
-class _Chain:
-    """A walk along the chain, from a line on that was seen."""
-
-    def __init__(self, seen: Head, sealer: Sealer | None = None) -> None:
-        self.seq, self.hash = seen.seq, seen.hash
-        self.history = History()
-        self.contradiction: str | None = None
-        """Why the line before contradicts those before it, as far as this walk knows them."""
-        self._sealer = sealer
-
-    def next(self, line: Mapping[str, object]) -> str | None:
-        """Go on to this line; returns why it is none that follows."""
-        self.seq, self.contradiction = self.seq + 1, None
-        fields = frozenset(line.keys() - _CHAIN)
-        if fields not in (_OLD_BODY, _BODY) or not line.keys() >= _CHAIN:
-            return "it does not have the fields of an audit line"
-        if line["seq"] != self.seq:
-            return f"its number is not {self.seq}"
-        if line["prev"] != self.hash:
-            return "it does not follow the line before it"
-        if line["hash"] != _hash(self.hash, line):
-            return "its content was changed"
-        self.hash = str(line["hash"])
-        return self._learn(line) or self._wrong_mac(str(line["mac"]))
-
-    def _learn(self, line: Mapping[str, object]) -> str | None:
-        request, action, was, rev = line["request"], line["action"], line.get("was"), line.get("rev")
-        if not (isinstance(was, int | None) and isinstance(rev, int | None) and isinstance(action, str)):
-            return "its revisions are no numbers"
-        if isinstance(request, str):
-            self.contradiction = self.history.contradiction(request, was, action)
-            self.history.add(request, action, rev)
-        return None
-
-    def _wrong_mac(self, mac: str) -> str | None:
-        if self._sealer is None:
-            return None
-        match self._sealer.mac_is_ours(self.hash.encode(), mac):
-            case True:
-                return None
-            case False:
-                return "it was not written with this master key"
-            case None:
-                return "the master key that it was written with is not configured"
-
-
-def _line(seq: int, prev: str, entry: Entry, sealer: Sealer) -> dict[str, object]:
-    event = entry.event
-    line: dict[str, object] = {
-        "seq": seq,
-        "at": event.at.isoformat(),
-        "actor": event.actor,
-        "action": event.action,
-        "request": event.request,
-        "was": entry.was,
-        "rev": entry.rev,
-        "details": dict(event.details),
-        "prev": prev,
-    }
-    line["hash"] = found = _hash(prev, line)
-    line["mac"] = sealer.mac(found.encode())
-    return line
-
-
-def _said(line: Mapping[str, object]) -> tuple[str, str | None, Mapping[str, object]]:
-    """Action, request and details of a line that is one of the chain."""
-    request, details = line["request"], line["details"]
-    said: Mapping[str, object] = cast("Mapping[str, object]", details) if isinstance(details, dict) else {}
-    return str(line["action"]), request if isinstance(request, str) else None, said
-
-
-def _hash(prev: str, line: Mapping[str, object]) -> str:
-    return hashlib.sha256(prev.encode() + _canonical({name: line[name] for name in line.keys() & _BODY})).hexdigest()
-
-
-def _canonical(value: Mapping[str, object]) -> bytes:
-    return _ENCODED(value).encode()

@@ -1,0 +1,108 @@
+"""What `latchkey audit archive` does: lines go to a file, the file to disk, and only then the lines leave the store."""
+
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Generator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.settings import StoreSettings
+    from bot.store.audit.archive import Move, RedisArchive
+
+
+async def archived(
+    settings: "StoreSettings", team: str, file: Path, *, before: datetime | None, until: int | None
+) -> str:
+    """Move lines that were written `before` a time, or up to line `until`; returns what to say about it.
+
+    Raises `StartupError` where the file cannot be made, and `LatchkeyError` where the store does not allow it.
+    """
+    from bot.connections import opened_store
+    from bot.diagnosis.records import hold_to_feed
+    from bot.settings import StartupError
+
+    async with opened_store(settings, team) as store:
+        hold_to_feed(settings.latchkey_audit_log, store)
+        move = await store.archive.begin()
+        try:
+            with _part_of(file) as part:
+                with part.open("a", encoding="utf-8") as out:
+                    await _write(store.archive.lines(move, before=before, until=until), out)
+                if not move.number:
+                    return "No line is that old. Nothing was moved."
+                _must_be_written(store.archive, move, part)
+                part.rename(file)
+                _to_disk(file.parent)
+        except OSError as error:
+            raise StartupError(f"{error.filename or file}: {error.strerror}. Nothing was moved.") from None
+        await _finish(store.archive, move, file)
+        left = store.audit.head.seq - move.end.seq
+        return (
+            f"Lines {move.base.seq + 1} to {move.end.seq} were moved to {file}. "
+            f"The last one is {move.end.seq}:{move.end.hash}. At least {left} stay in the store."
+        )
+
+
+@contextlib.contextmanager
+def _part_of(file: Path) -> Generator[Path]:
+    """A new file beside this one, which is not there yet; removed unless it takes its name.
+
+    One that a killed process left is no copy of anything: lines leave the store only once the file has its name.
+    """
+    from bot.settings import StartupError
+
+    if file.exists():
+        raise StartupError(f"{file} already exists, and Latchkey doesn't overwrite it. Nothing was moved.")
+    part = file.with_name(f"{file.name}.part")
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        why = "another archive is running, or was killed before it moved anything"
+        raise StartupError(f"{part} exists: {why}. If none runs, delete it. Nothing was moved.") from None
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+async def _write(lines: AsyncIterator[Mapping[str, object]], out: TextIO) -> None:
+    from bot.cli.audit_formats import jsonl
+
+    async for line in lines:
+        out.write(jsonl(line) + "\n")
+    out.flush()
+    os.fsync(out.fileno())
+
+
+def _must_be_written(archive: "RedisArchive", move: "Move", part: Path) -> None:
+    """Read the file again, as `audit verify` would. Raises `StartupError`."""
+    from bot.settings import StartupError
+
+    with part.open(encoding="utf-8") as read:
+        wrong = archive.written(move, map(json.loads, read))
+    if wrong:
+        raise StartupError(f"{part} wasn't written correctly: {wrong}. Nothing was moved.")
+
+
+def _to_disk(folder: Path) -> None:
+    """Have the names in this folder outlive a crash."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _finish(archive: "RedisArchive", move: "Move", file: Path) -> None:
+    from bot.domain.errors import LatchkeyError
+
+    try:
+        await archive.finish(move)
+    except LatchkeyError:
+        typer.echo(f"{file} is complete, but its lines may still be in the store: see docs/audit.md.", err=True)
+        raise

@@ -1,0 +1,122 @@
+"""Moving the oldest audit lines out of Redis: one script puts a base in their place, once a file has them on disk."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+from redis.asyncio import Redis
+
+from bot.domain.errors import Archived, Conflict
+from bot.store.audit.base import Base, Summary
+from bot.store.audit.chain import Head, Verification
+from bot.store.audit.log import RedisAudit, tries
+from bot.store.connection import translated, twice, unconfirmed
+from bot.store.disk import Disk
+from bot.store.keyspace import Keyspace
+from bot.store.scripts import Argument, load
+from bot.store.sealing import Sealer, not_ours
+
+
+@dataclass(slots=True)
+class Move:
+    """Lines on their way to a file: those behind `base`, up to `end`."""
+
+    base: Base
+    summary: Summary
+    end: Head = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.end = self.base.end
+
+    @property
+    def number(self) -> int:
+        """How many lines."""
+        return self.end.seq - self.base.seq
+
+
+class RedisArchive:
+    """Moves lines of one workspace's audit log. Bots may run meanwhile: they write behind what is moved."""
+
+    def __init__(self, redis: Redis, keys: Keyspace, sealer: Sealer, audit: RedisAudit, disk: Disk) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._sealer = sealer
+        self._audit = audit
+        self._disk = disk
+        self._script = load(redis, "audit", "archive")
+
+    async def begin(self) -> Move:
+        """Look at the whole log, and be ready to move what Redis has of it. Raises `Tampered`."""
+        await self._audit.follow()
+        return Move(*await self._audit.bases.read())
+
+    async def lines(
+        self, move: Move, *, before: datetime | None = None, until: int | None = None
+    ) -> AsyncIterator[Mapping[str, object]]:
+        """The oldest lines, for a file: up to line `until`, and to the first one that was not written `before` a time.
+
+        Raises `Tampered` for one that does not verify, and `Conflict` when another archive moves them meanwhile.
+        """
+        last, walk = self._audit.head.seq, Verification(self._sealer)
+        last = last if until is None else min(last, until)
+        if wrong := walk.begin(move.base.end, move.summary.history, move.summary.has):
+            raise not_ours(self._audit.place, f"is not to be trusted: {wrong}")
+        try:
+            async for line in self._audit.read(move.base.seq):
+                if move.end.seq >= last or _is_younger(line, before):
+                    return
+                if wrong := walk.take(line):
+                    raise not_ours(self._audit.place, f"is not to be trusted: {wrong}")
+                move.end = Head(move.end.seq + 1, str(line["hash"]))
+                move.summary.take(move.end.seq, move.end.hash, line)
+                yield line
+        except Archived as error:
+            raise _outrun(error.last) from None
+
+    def written(self, move: Move, lines: Iterable[Mapping[str, object]]) -> str | None:
+        """Why what was read from a file is not all that is to be moved; None when it is."""
+        base, end = move.base.end, move.end
+        walk = Verification(self._sealer, (end.seq, end.hash), (base.seq, base.hash))
+        wrong = next(filter(None, map(walk.take, lines)), None) or walk.end()
+        return wrong or (None if walk.lines == move.number else f"it has {walk.lines} lines, not {move.number}")
+
+    async def finish(self, move: Move) -> None:
+        """Put a base in the place of these lines, all of which a file has. Durable when this returns.
+
+        Raises `Conflict` when others were moved meanwhile, and `Unavailable` also when the answer was lost.
+        """
+        entries = self._audit.bases.sealed(move.end, move.summary)
+        keys = [self._keys.audit, self._keys.audit_head, self._keys.audit_base]
+        await self._disk.must_reach_replicas(self._redis)
+        with translated():
+            async with self._redis.client() as connection:  # WAITAOF waits for the writes of its own connection
+                for _ in tries():
+                    ends = await self._audit.ends_of(move.base, move.end)
+                    if ends is None:
+                        raise _outrun((await self._audit.begins()).seq)
+                    base, first, last = ends
+                    if await self._put(connection, keys, [base.stored, move.number, first, last, *entries]):
+                        break
+                else:
+                    raise unconfirmed("the audit log moved on too often")
+                await self._disk.wait_everywhere(connection)
+
+    async def _put(self, connection: Redis, keys: list[str], args: list[Argument]) -> bool:
+        reply = await twice(lambda: self._script(keys=keys, args=args, client=connection))
+        match cast("list[Any]", reply):
+            case [b"ok"]:
+                return True
+            case [b"moved"]:  # a reseal, perhaps
+                return False
+            case _:
+                raise not_ours(self._audit.place, "or the log is not of the kind that we write")
+
+
+def _is_younger(line: Mapping[str, object], than: datetime | None) -> bool:
+    return than is not None and datetime.fromisoformat(str(line["at"])) >= than
+
+
+def _outrun(last: int) -> Conflict:
+    says = f"another archive moved the lines up to {last} meanwhile; this one moved none"
+    return Conflict("Another archive was faster.", log=says)
