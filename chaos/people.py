@@ -154,14 +154,14 @@ class Requester(Member):
             "show secret": (10, self._take),
             "edit": (2, lambda: self._change("edit", lambda: {"Name": self._name(), "Reason": "It has a new name"})),
             "rotate": (3, lambda: self._change("rotate", self._rotation)),
-            "extend": (3, lambda: self.below("Extend", dm, "It goes on")),
+            "extend": (3, self._extend),
             "delete": (
                 2,
                 lambda: self._change("delete", lambda: {"word": "CONFIRM", "Reason": "It is no longer used"}),
             ),
             "cancel": (1, lambda: self.press(dm, "Cancel request")),
             "replace a lost key": (3, lambda: self.press(dm, "Replace key")),
-            "keep the old key": (1, lambda: self.press(dm, "Keep a day longer")),
+            "keep the old key": (1, lambda: self.press(dm, "Keep 1 more day")),
             "delete the old key": (1, lambda: self.press(dm, "Delete old key now")),
             "keep in the review": (2, lambda: self.below("Keep", dm, "It is still needed.")),
             "look": (2, self._look),
@@ -223,6 +223,17 @@ class Requester(Member):
 
     def _rotation(self) -> Mapping[str, str]:
         return {"Name of the new key": self._name(), "Reason": "every quarter"}
+
+    async def _extend(self) -> str:
+        if not await self.press(self.client.dm, "Manage key"):
+            return ""
+        await self.client.wait_for(lambda: self.client.modal and not is_loading(self.client.modal))
+        if not any(_actions(self.client.modal or {}, "Extend")):
+            await self.client.close(everything=True)
+            return "nothing to extend"
+        await self.client.click("Extend", place="modal")
+        await self.client.wait_for(lambda: self.client.modal and self.client.modal.get("submit"))
+        return await self.sent({"Reason": "It goes on"})
 
     async def _look(self) -> str:
         if self._numbers.random() < 0.3:  # noqa: PLR2004 - now and then

@@ -6,6 +6,8 @@ from bot.domain import requests as states
 from bot.domain.keys import ApiKey
 from bot.domain.requests import LEADS, LOOK_EVERY, MOST_OVERLAP, Ask, Terms
 
+LEAST_LEFT = timedelta(minutes=30)
+"""A reminder leaves the requester at least so long to view the secret."""
 CLOCKS_APART = timedelta(hours=1)
 """How far Confluent's clock may be behind ours."""
 
@@ -14,16 +16,15 @@ def due(request: states.Request) -> datetime | None:
     """When somebody has to look at this request again, by its own deadlines; None when it is at rest."""
     match request:
         case states.Pending():
-            end = request.expires_at
-            return min(end, request.next_round or end, request.forget_at or end)
+            return min(request.expires_at, request.next_round or request.expires_at)
         case states.Approved():
             return request.not_before
         case states.Working():
             return request.look_at
         case states.Offered():
-            return request.claim_by
+            return earliest(request.claim_by, claim_reminder(request))
         case states.Ready():
-            return min(request.claim_by, request.life.probe.next_at or request.claim_by)
+            return earliest(request.claim_by, claim_reminder(request), request.life.probe.next_at)
         case states.Revealing():
             return request.until
         case states.Shown() | states.Confirmed() | states.Retired() | states.Undelivered() | states.Unclaimed():
@@ -36,7 +37,7 @@ def last_due(request: states.Request) -> datetime | None:
     """The last of what is planned for this request; None when it is at rest."""
     if isinstance(request, states.Living | states.Withdrawn):
         return max((each for each in _moments(request) if each), default=None)
-    return due(request)
+    return request.claim_by if isinstance(request, states.Ready | states.Offered) else due(request)
 
 
 def _moments(request: states.Living | states.Withdrawn) -> tuple[datetime | None, ...]:
@@ -55,6 +56,25 @@ def lifetime(ask: Ask, terms: Terms) -> timedelta | None:
 def to_claim(ask: Ask, terms: Terms) -> timedelta:
     """How long a new key's secret waits: no longer than the key is to live."""
     return min(each for each in (terms.claim, lifetime(ask, terms)) if each is not None)
+
+
+def remind_at(begun: datetime, claim_by: datetime) -> datetime | None:
+    """When to remind the requester of a secret that waits from `begun` on: with a quarter of the time left.
+
+    None where that would be sooner than `LEAST_LEFT` before the end and as early as the first message.
+    """
+    moment = claim_by - max((claim_by - begun) / 4, LEAST_LEFT)
+    return moment if moment > begun else None
+
+
+def claim_reminder(request: states.Ready | states.Offered) -> datetime | None:
+    """When the requester is next reminded that the secret waits; None when that is over, or not planned."""
+    return None if request.reminded else request.remind_at
+
+
+def is_reminded_to_claim(request: states.Request) -> bool:
+    """Whether there is a reminder of a secret that still waits."""
+    return isinstance(request, states.Ready | states.Offered) and request.remind_at is not None and request.reminded
 
 
 def is_shorter(wanted: datetime | None, present: datetime | None) -> bool:

@@ -155,6 +155,9 @@ class Grant:
     fresh_until: datetime
     replaced_at: datetime | None = None
     """When the key that a rotation replaces was deleted, if it was before the present one was made."""
+    told: tuple[SlackUserId, ...] | None = None
+    """The owners of the service account who are told what was done to its key without an approval. None where nothing
+    is told beyond the requester: of any other request, and of what an older version wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +220,14 @@ class _Keyless(_Granted):
     def fail(self, now: datetime, happened: str, changed: str, step: str, ref: str = "") -> "Failed":
         """The end without a key. A failure that Confluent gave no reference takes the request's id for one."""
         return Failed(
-            self.ask, self.terms, happened=happened, changed=changed, next=step, reference=ref or self.ask.id, at=now
+            self.ask,
+            self.terms,
+            happened=happened,
+            changed=changed,
+            next=step,
+            reference=ref or self.ask.id,
+            at=now,
+            news=True,
         )
 
 
@@ -230,24 +240,6 @@ class _Keyed(_Granted):
     ) -> Next:
         """The next state of the same key."""
         return to(self.ask, self.terms, self.grant, self.attempt, self.key, *args, **own)
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """A question that an approver has about a request, or its requester's reply to one."""
-
-    click: str
-    """The id of the click that sent it."""
-    number: int
-    by: SlackUserId
-    name: str
-    text: str
-    """"" once it was posted: nothing keeps it longer."""
-    at: datetime
-    to: SlackUserId | None = None
-    """Of a reply, the person who asked."""
-    is_direct: bool = False
-    """Whether a reply also goes to that person in a direct message: they are not in the channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,10 +265,6 @@ class Pending(_Asked):
     then, and only then, can they become less strict."""
     mentioned: tuple[SlackUserId, ...] = ()
     """The members of the channel that the card mentions. Slack rings for a mention in a new message alone."""
-    said: tuple[Remark, ...] = ()
-    """Questions and replies, in order."""
-    forget_at: datetime | None = None
-    """When it is looked whether their texts were posted, and can be forgotten."""
 
     @property
     def asked(self) -> tuple[tuple[SlackUserId, int], ...]:
@@ -368,6 +356,10 @@ class Offered(_Keyless):
     without_end: bool = False
     lost_answers: int = 0
     """Both as in `Approved`."""
+    remind_at: datetime | None = None
+    """When the requester is reminded that it waits; None where they are not, as in records of an older version."""
+    reminded: bool = False
+    """Whether that moment is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,6 +370,9 @@ class Ready(_Keyed):
     claim_by: datetime
     kind: Literal["ready"] = "ready"
     life: Life = field(default=Life())
+    remind_at: datetime | None = None
+    reminded: bool = False
+    """Both as in `Offered`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -422,6 +417,9 @@ class Undelivered(_Keyed):
     retry_at: datetime | None = None
     tries: int = 0
     kind: Literal["undelivered"] = "undelivered"
+    news: bool = False
+    """Whether the requester is told in a new message: an older version only edited the message about the key, and what
+    it wrote is told nobody months later. So also in `Unclaimed`, `Done` and `Failed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,6 +431,7 @@ class Unclaimed(_Keyed):
     retry_at: datetime | None = None
     tries: int = 0
     kind: Literal["unclaimed"] = "unclaimed"
+    news: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,6 +459,7 @@ class Done(_Granted):
     at: datetime
     note: str = ""
     kind: Literal["done"] = "done"
+    news: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -474,6 +474,7 @@ class Failed(_Asked):
     kind: Literal["failed"] = "failed"
     offer_account: bool = False
     """Whether a key of a service account could be made instead: Confluent refused one of a person's own account."""
+    news: bool = False
 
 
 Decided: TypeAlias = Denied | Cancelled | Expired

@@ -6,25 +6,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain import requests as states
-from bot.domain.deadlines import end_of_life, is_reminded
+from bot.domain.deadlines import end_of_life, is_reminded, is_reminded_to_claim
 from bot.domain.errors import ASK_ADMINISTRATOR, Throttled, Unavailable, Undeliverable
 from bot.domain.keys import MyAccount, RequestId
 from bot.domain.requests import LEADS
 from bot.services.commands import CardAt
-from bot.services.ports.slack import Channels, Notifier
+from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Clock, Post, Posts
 from bot.services.surfaces import (
     ASKED,
     CARD,
     CHANGED,
     END,
-    ONCE,
     OUTCOME,
     REPLACED,
     Surface,
     SurfaceKind,
+    claim_of,
     key_of,
-    of_said,
+    lost_of,
+    told_of,
 )
 
 log = logging.getLogger("latchkey.publishing")
@@ -36,27 +37,56 @@ EVER_LESS = 10
 
 
 def surfaces(request: states.Request) -> tuple[Surface, ...]:
-    """The messages that this request should have by now, in the order in which to write them."""
+    """The messages that this request should have by now, in the order in which to write them.
+
+    A record that an older version brought to rest must not get another one: it would be posted months later, when
+    something touches the record. So what is new here depends on a field that such records lack.
+    """
     if not request.ask.makes_key and not request.terms.approvals:
-        # Its requester alone has to do with it, and whom the key concerns reads it in the key's messages. A key of
-        # another person's account may have none: then the channel reads it.
-        owner, requester = request.ask.owner, request.ask.requester
-        is_anothers = isinstance(owner, MyAccount) and owner.id != requester.principal
-        return (CARD, ASKED) if is_anothers else (ASKED,)
+        return _of_a_change(request)
     if isinstance(request, states.Denied | states.Expired | states.Failed | states.Done):
         return (CARD, ASKED, OUTCOME)
     if isinstance(request, states.Keyed | states.Offered):
-        return (key_of(request.attempt), CARD, ASKED, *_of_its_life(request))
+        told = _owners(request) if isinstance(request, states.Living | states.Retired) else ()
+        return (*_lost(request), key_of(request.attempt), CARD, ASKED, *_of_its_life(request), *told)
     if isinstance(request, states.Pending):
         news = (CHANGED,) if request.changed else ()
-        copies = (Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked)
-        said = (surface for each in request.said if each.text for surface in of_said(each))
-        return (CARD, ASKED, *news, *copies, *said)
+        return (CARD, ASKED, *news, *(Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked))
     return (CARD, ASKED)
 
 
+def _of_a_change(request: states.Request) -> tuple[Surface, ...]:
+    """Of a change without an approval: its requester reads how it ended, and before that only if there is trouble.
+
+    Others who have to do with the key read it, too: on a card, and the owners of a service account in a message.
+    """
+    owner, requester = request.ask.owner, request.ask.requester
+    is_anothers = isinstance(owner, MyAccount) and owner.id != requester.principal
+    is_told = isinstance(request, states.Granted) and request.grant.told is not None
+    card = (CARD,) if is_anothers or is_told else ()
+    if isinstance(request, states.Done | states.Failed):
+        owners = _owners(request) if isinstance(request, states.Done) else ()
+        return (OUTCOME, *card, *owners) if request.news else (*card, ASKED)
+    is_smooth = isinstance(request, states.Approved | states.Working) and not request.trouble
+    return card if is_smooth else (*card, ASKED)
+
+
+def _owners(request: states.Granted) -> tuple[Surface, ...]:
+    """What the owners of a service account are told."""
+    return tuple(told_of(user) for user in request.grant.told or ())
+
+
+def _lost(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
+    """That a key is gone before it was of use: once that is so, or known to take longer."""
+    if not isinstance(request, states.Unclaimed | states.Undelivered) or not request.news:
+        return ()
+    return (lost_of(request.attempt),) if request.deleted_at or request.retry_at else ()
+
+
 def _of_its_life(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
-    """What the requester is told of a key in their hands, each in a message of its own: edited ones ring no bell."""
+    """What the requester is told of a key in a message of its own."""
+    if is_reminded_to_claim(request):
+        return (claim_of(request.attempt),)
     if not isinstance(request, states.Living | states.Retired):
         return ()
     former = request.life.former
@@ -76,39 +106,20 @@ class Publisher:
 
     posts: Posts
     notifier: Notifier
-    channels: Channels
     clock: Clock
 
     async def publish(self, request: states.Request) -> datetime | None:
         """Bring all messages up to date. Returns when to try again what failed; None when all is well."""
         known = await self.posts.get(request.ask.id)
         retry: list[datetime] = []
-        note, card = "", _card_of(known)
+        note = ""
         for surface in _all(request, known):
             copies: list[Post | None] = [post for post in known if post.surface == surface and not post.broken]
-            beside = await self._linked(request, card) if surface == ASKED else card
             for post in copies or [None]:
-                again, trouble = await self._one(surface, request, post, note if surface == ASKED else "", beside)
+                again, trouble = await self._one(surface, request, post, note if surface == ASKED else "")
                 retry += [again] if again else []
                 note = trouble if surface == CARD and isinstance(request, states.Pending) else note
-            if surface == CARD and not (card and card.link):
-                card = _card_of(await self.posts.get(request.ask.id))
         return min(retry, default=None)
-
-    async def _linked(self, request: states.Request, card: Post | None) -> Post | None:
-        """The card with its address, which is read once, if the requester can open it."""
-        if card is None or card.link:
-            return card
-        channel, requester = card.channel, request.ask.requester.slack
-        try:
-            if not (requester in await self.channels.joined(channel) or await self.channels.is_open(channel)):
-                return card
-            linked = replace(card, link=await self.notifier.link(card))
-        except (Unavailable, Undeliverable) as error:
-            log.info("a card has no link yet", extra={"request": request.ask.id, "why": str(error)})
-            return card
-        await self.posts.put(request.ask.id, linked)
-        return linked
 
     async def found(self, request: RequestId, surface: Surface, at: CardAt) -> bool:
         """Remember a message that somebody clicked, in case a crash kept us from remembering that we posted it.
@@ -122,14 +133,12 @@ class Publisher:
         return True
 
     async def _one(
-        self, surface: Surface, request: states.Request, post: Post | None, note: str, card: Post | None
+        self, surface: Surface, request: states.Request, post: Post | None, note: str
     ) -> tuple[datetime | None, str]:
         """Write one message; returns when to try again, and what to tell the requester about it."""
-        if surface.kind is SurfaceKind.THREAD and card is None:
-            return None, ""  # it goes below the card, once that is there
         now = self.clock()
         try:
-            written = await self.notifier.publish(surface, request, post, note, card)
+            written = await self.notifier.publish(surface, request, post, note)
         except Throttled as error:
             return now + error.wait, ""
         except Unavailable:
@@ -157,16 +166,11 @@ _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_clos
 """Of these Slack says that nobody will ever change the message. What else is wrong, a person may repair."""
 
 
-def _card_of(known: Sequence[Post]) -> Post | None:
-    return next((post for post in known if post.surface == CARD and not post.broken), None)
-
-
 def _all(request: states.Request, known: Sequence[Post]) -> Sequence[Surface]:
     """What there should be, then what is there besides; messages that Slack lets nobody change are left alone."""
     wanted = surfaces(request)
     gone = {post.surface for post in known if post.broken} - {post.surface for post in known if not post.broken}
-    there = {post.surface for post in known if post.surface.kind not in ONCE}
-    others = sorted(there - set(wanted), key=str)
+    others = sorted({post.surface for post in known} - set(wanted), key=str)
     return [surface for surface in (*wanted, *others) if surface not in gone]
 
 

@@ -4,7 +4,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bot.domain.keys import SlackUserId
-from bot.domain.requests import Remark
 
 
 class SurfaceKind(StrEnum):
@@ -23,22 +22,19 @@ class SurfaceKind(StrEnum):
     REPLACED = "replaced"
     END = "end"
     REMINDER = "reminder"
-    THREAD = "thread"
-    """A question or a reply, below the card."""
-    QUESTION = "question"
-    """A question, with a button to reply."""
-    REPLY = "reply"
-    """A reply, in the DM of the person who asked."""
-
-
-ONCE = frozenset({SurfaceKind.THREAD, SurfaceKind.QUESTION, SurfaceKind.REPLY})
-"""Messages that are posted, and never changed: their texts are forgotten then."""
+    """A key expires soon."""
+    CLAIM = "claim"
+    """A secret still waits."""
+    LOST = "lost"
+    """The key of an attempt was deleted before anyone saw its secret, or because the secret may not have arrived."""
+    TOLD = "told"
+    """An owner of a service account reads what someone did to a key of it without an approval."""
 
 
 class Surface(NamedTuple):
     """One message: of a copy for whom and in which round, of a key its attempt, of a reminder for which end.
 
-    Of a question or a reply its number.
+    The store keeps what `str` says of it.
     """
 
     kind: SurfaceKind
@@ -54,9 +50,11 @@ class Surface(NamedTuple):
     def parse(cls, name: str) -> "Surface":
         """The surface with this stored name. Raises ValueError for a name that Latchkey does not write."""
         match name.split(":"):
-            case [SurfaceKind.COPY | SurfaceKind.REPLY as kind, user, number]:
-                return cls(SurfaceKind(kind), SlackUserId(user), number=int(number))
-            case [SurfaceKind.KEY | SurfaceKind.THREAD | SurfaceKind.QUESTION as kind, number]:
+            case [SurfaceKind.COPY, user, number]:
+                return cls(SurfaceKind.COPY, SlackUserId(user), number=int(number))
+            case [SurfaceKind.TOLD, user]:
+                return cls(SurfaceKind.TOLD, SlackUserId(user))
+            case [SurfaceKind.KEY | SurfaceKind.CLAIM | SurfaceKind.LOST as kind, number]:
                 return cls(SurfaceKind(kind), number=int(number))
             case [SurfaceKind.REMINDER, end, number]:
                 return cls(SurfaceKind.REMINDER, end=int(end), number=int(number))
@@ -66,17 +64,24 @@ class Surface(NamedTuple):
                 raise ValueError("no surface")
 
 
+def claim_of(attempt: int) -> Surface:
+    """The reminder that the secret of one attempt waits."""
+    return Surface(SurfaceKind.CLAIM, number=attempt)
+
+
+def lost_of(attempt: int) -> Surface:
+    """The message that the key of one attempt was deleted before it was of use."""
+    return Surface(SurfaceKind.LOST, number=attempt)
+
+
+def told_of(user: SlackUserId) -> Surface:
+    """The message to an owner of the account."""
+    return Surface(SurfaceKind.TOLD, user)
+
+
 def key_of(attempt: int) -> Surface:
     """The message about the key of one attempt."""
     return Surface(SurfaceKind.KEY, number=attempt)
-
-
-def of_said(said: Remark) -> tuple[Surface, ...]:
-    """The messages that carry a question or a reply."""
-    in_thread = Surface(SurfaceKind.THREAD, number=said.number)
-    if said.to is None:
-        return in_thread, Surface(SurfaceKind.QUESTION, number=said.number)
-    return (in_thread, Surface(SurfaceKind.REPLY, said.to, number=said.number)) if said.is_direct else (in_thread,)
 
 
 CARD, ASKED, CHANGED, OUTCOME, REPLACED, END = map(

@@ -46,7 +46,6 @@ class PostRecord:
     ts: str
     digest: str
     broken: str = ""
-    link: str = ""
 
 
 class Codec(Generic[T]):

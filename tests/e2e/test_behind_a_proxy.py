@@ -40,9 +40,9 @@ async def test_the_whole_job_goes_through_the_proxy(tmp_path: Path, name: str, w
         await has_read(bot)
         await it.ask()
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await take_secret(it)
-        await it.dana.see("the secret was shown to you")
+        await it.dana.see("You viewed the secret for")
 
         log = bot.log.read_text()
         assert '"level": "warning"' not in log, log

@@ -47,7 +47,7 @@ async def test_t17_who_was_paused_in_a_create_undoes_it_where_another_one_took_t
 
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
-            await in_time(it, it.dana, "is there.")
+            await in_time(it, it.dana, "is ready.")
             (key,) = it.our_keys()
 
             gate.opened.set()
@@ -73,7 +73,7 @@ async def test_killed_before_the_create_another_process_makes_the_one_key(tmp_pa
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
             await in_time(it, it.erin, "Latchkey is checking at Confluent whether a key was made")
-            await in_time(it, it.dana, "is there.")
+            await in_time(it, it.dana, "is ready.")
             (key,) = it.our_keys()
             assert creates(it.stage) == 1
 
@@ -108,7 +108,7 @@ async def test_killed_after_the_create_its_key_is_deleted_and_another_made(tmp_p
 
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
-            await in_time(it, it.dana, "is there.")
+            await in_time(it, it.dana, "is ready.")
             (key,) = it.our_keys()
             await take_secret(it)
             lines = await audit_of(it.stage)
@@ -128,7 +128,7 @@ async def test_killed_while_the_secret_was_on_its_way_the_key_is_deleted_and_can
         victim = await bots.start()
         await it.ask()
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         (lost,) = it.our_keys()
         faults = it.stage.slack.faults
         async with held(faults.hold_before if "before" in moment else faults.hold_after, "response_url") as gate:
@@ -144,7 +144,7 @@ async def test_killed_while_the_secret_was_on_its_way_the_key_is_deleted_and_can
             assert it.our_keys() == []
 
             await it.dana.click("Replace key", in_channel=it.dana.dm)
-            await in_time(it, it.dana, "is there.")
+            await in_time(it, it.dana, "is ready.")
             shown = await take_secret(it)
             lines = await audit_of(it.stage)
 
@@ -169,7 +169,7 @@ async def test_a_click_that_was_answered_outlives_the_process_that_answered_it(t
 
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
-            await in_time(it, it.dana, "is there.")
+            await in_time(it, it.dana, "is ready.")
             await it.erin.see("Approved. Latchkey is creating the key")
             await take_secret(it)
             lines = await audit_of(it.stage)
@@ -194,7 +194,7 @@ async def test_t10_an_approval_that_nobody_could_be_told_of_outlives_kill_9_and_
 
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
-            await in_time(it, it.dana, "is there.")
+            await in_time(it, it.dana, "is ready.")
             await it.erin.see("Approved.")
             lines = await audit_of(it.stage)
 
@@ -207,7 +207,7 @@ async def test_a_click_to_show_the_secret_that_waited_too_long_shows_nothing(tmp
         victim = await bots.start()
         await it.ask()
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         async with held(it.stage.slack.faults.hold_before, "users.info") as gate:
             await it.dana.click("Show secret")
             await reached(gate)
@@ -234,7 +234,7 @@ async def test_a_card_that_nobody_remembers_posting_is_kept_true_once_it_is_clic
             await it.stage.slack.interactions.act_in_message(
                 "U0ERIN", APPROVALS_CHANNEL, str(forgotten["ts"]), approve_button(forgotten)
             )
-            await it.dana.see("is there.")
+            await it.dana.see("is ready.")
             await it.erin.wait_for(
                 lambda: all("Its secret waits" in str(card) and "Approve" not in buttons(card) for card in it.cards()),
                 "both cards to tell",

@@ -27,7 +27,7 @@ from tests.support.processes import (
     reached,
     until,
 )
-from tests.support.walks import is_drawn, opened, sent
+from tests.support.walks import is_drawn, managed, opened, sent
 from tests.support.wishes import NEW, OWN, Wish, ask, review
 
 LAPTOP = "DANASLAPTOP00001"
@@ -136,7 +136,7 @@ async def test_killed_in_a_rotation_both_keys_stay_known_and_the_plan_goes_on(tm
         await act("submit", it.dana.submit)
         await in_time(it, it.erin, "laptop 2")
         await act("approve", it.approve)
-        await in_time(it, it.dana, "is there.")
+        await in_time(it, it.dana, "is ready.")
         assert LAPTOP in it.stage.organization.api_keys
         await act("show", lambda: it.dana.click("Show secret"))
         if fatal == "show":
@@ -171,7 +171,7 @@ async def _replaced(it: Play) -> None:
     assert it.our_keys() == []
     assert LAPTOP in it.stage.organization.api_keys
     await it.dana.click("Replace key", in_channel=it.dana.dm)
-    await in_time(it, it.dana, "is there.")
+    await in_time(it, it.dana, "is ready.")
     await it.dana.click("Show secret")
 
 
@@ -183,10 +183,10 @@ async def test_killed_while_the_overlap_was_made_longer_the_old_key_goes_when_it
         await it.dana.submit()
         await in_time(it, it.erin, "laptop 2")
         await it.approve()
-        await in_time(it, it.dana, "is there.")
+        await in_time(it, it.dana, "is ready.")
         await it.dana.click("Show secret")
         await it.dana.see(f"The old key {LAPTOP} still works.")
-        await here.killed(lambda: it.dana.click("Keep a day longer"), "slack before", "users.info")
+        await here.killed(lambda: it.dana.click("Keep 1 more day"), "slack before", "users.info")
         await in_time(it, it.dana, "The old key is kept until")
 
         it.advance(hours=47)
@@ -248,10 +248,10 @@ async def test_killed_around_an_extension_the_key_is_extended_once(tmp_path: Pat
         it.stage.faults.expires_at = "ignored"  # or Confluent's end is the longest that it can be extended to
         assert "Send request" in await review(it.dana, Wish(OWN, name="short", lifetime="7 days"))
         await sent(it.dana, "No approval needed.")
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await it.dana.click("Show secret")
         await it.dana.see("API secret:")
-        await it.dana.click("Extend", in_channel=it.dana.dm)
+        await managed(it.dana, it.our_keys()[0], "Extend")
         await it.dana.wait_for(lambda: is_drawn(it.dana, "Extend API key"), "the page to extend it")
         await it.dana.fill({"From now on it lives": "As long as the rule allows", "Reason": "It goes on"})
         await here.killed(it.dana.submit, "slack before", "users.info", nth)
@@ -282,7 +282,7 @@ async def test_killed_around_the_making_of_an_account_there_is_one_account_with_
         it, olga = here.it, here.it.person("U0OLGA")
         await ask(it, it.dana, Wish(NEW, name="clicks", account_name="clicks-service"))
         await here.killed(lambda: olga.click("Approve", in_channel=APPROVALS_CHANNEL), where, call, lands=lands)
-        await in_time(it, it.dana, "is there.")
+        await in_time(it, it.dana, "is ready.")
         await it.dana.click("Show secret")
         await it.dana.see("API secret:")
         (key,) = it.our_keys()
@@ -303,7 +303,7 @@ async def test_killed_after_an_account_was_made_for_a_key_that_nobody_takes_both
         it, olga = here.it, here.it.person("U0OLGA")
         await ask(it, it.dana, Wish(NEW, name="clicks", account_name="clicks-service"))
         await here.killed(lambda: olga.click("Approve", in_channel=APPROVALS_CHANNEL), "confluent after", "account")
-        await in_time(it, it.dana, "is there.")
+        await in_time(it, it.dana, "is ready.")
         it.advance(hours=25)
         await in_time(it, it.dana, "was deleted")
         it.advance(minutes=3)  # once: a clock that goes on by itself ends the lease of whoever removes the account

@@ -125,7 +125,7 @@ async def extend(it: Play, key: str, reason: str) -> list[str]:
         return sum("The key was extended" in says(each) for each in it.dana.messages())
 
     before = extensions()
-    await it.dana.click("Extend", beside="Whatever still uses it stops then.", in_channel=it.dana.dm)
+    await it.dana.click("Extend", beside="Anything still using it will stop working.", in_channel=it.dana.dm)
     await page(it.dana, title="Extend API key")
     options = await it.dana.options("lasts")
     await it.dana.fill({"Reason": reason})

@@ -18,7 +18,7 @@ from sandbox.confluent.model import ApiKey
 from sandbox.slack.person import PersonAtClient
 from tests.support.play import LOOK_EVERY, SECONDS, Play, bot_of, play
 from tests.support.processes import actions, audit_of, crew, held, in_time, own_redis, reached
-from tests.support.walks import buttons_beside, is_drawn, opened, reads, sent, told
+from tests.support.walks import buttons_beside, is_drawn, managed, opened, reads, sent, told
 from tests.support.wishes import NEW, OWN, Wish, ask, review
 
 LAPTOP = "DANASLAPTOP00001"
@@ -112,7 +112,7 @@ async def test_an_account_is_made_once_whatever_becomes_of_its_answer(tmp_path: 
             if trouble == LASTING:
                 await it.card_says("is checking at Confluent")
                 it.stage.faults.reset()
-            await reads(it, it.dana, f"({name})", "is there.")
+            await reads(it, it.dana, f"({name})", "is ready.")
             it.stage.faults.reset()
 
             (account,) = accounts(it, f"clicks-{number}")
@@ -128,12 +128,12 @@ async def test_an_account_gets_its_description_or_goes_whatever_becomes_of_those
             await offered_again(it)
             await ask(it, it.dana, Wish(NEW, name=name, account_name=account))
             await olga.click("Approve", beside=name, in_channel=APPROVALS_CHANNEL)
-            await reads(it, it.dana, f"({name})", "is there.", step=0)
+            await reads(it, it.dana, f"({name})", "is ready.", step=0)
             change = "account delete" if number % 2 else "account edit"
             break_(it, trouble, change)
             if change == "account edit":
                 await it.dana.click("Show secret", beside=f"({name})", in_channel=it.dana.dm)
-                await reads(it, it.dana, f"({name})", "was shown to you", step=0)
+                await reads(it, it.dana, f"({name})", "You viewed the secret", step=0)
                 it.advance(hours=25)  # until then the key may be replaced, and its replacement looks for the mark
                 await until_called(it, "PATCH", ACCOUNTS)
                 it.stage.faults.reset()
@@ -219,7 +219,7 @@ async def test_of_a_key_of_ours_that_goes_before_its_approval_everybody_is_told(
 
             gone = "no longer exists" if verb == "edit" else "Someone else had already deleted it"
             await it.card_says(gone)
-            await it.dana.see(f"Your key {key} for orders-dev ({verb}) is no more.")
+            await it.dana.see(f"Your key {key} for orders-dev ({verb}) was deleted")
             await it.dana.see(
                 "Someone else had already deleted it." if verb == "delete" else "Someone deleted it outside Latchkey."
             )
@@ -228,7 +228,7 @@ async def test_of_a_key_of_ours_that_goes_before_its_approval_everybody_is_told(
 async def test_a_key_that_is_gone_is_not_extended(tmp_path: Path) -> None:
     async with play(tmp_path, policy=ENDING) as it:
         key = await a_key(it, "short")
-        await it.dana.click("Extend", in_channel=it.dana.dm)
+        await managed(it.dana, key, "Extend")
         await it.dana.wait_for(lambda: is_drawn(it.dana, "Extend API key"), "the page to extend it")
         await it.dana.fill({"Reason": "It goes on"})
         it.stage.organization.delete_key(key)
@@ -244,9 +244,9 @@ async def test_a_key_that_is_gone_when_its_life_ends_is_no_trouble(tmp_path: Pat
         it.stage.organization.delete_key(key)
         it.advance(days=31)
 
-        await it.dana.see("Its lifetime is over.")
-        await it.dana.see(f"Key {key} was deleted")
-        assert "could not be deleted" not in it.dana.describe()
+        await it.dana.see("It expired.")
+        await it.dana.see(f"Your key {key} for orders-dev (short) was deleted")
+        assert "couldn't be deleted" not in it.dana.describe()
 
 
 async def test_an_old_key_that_is_gone_before_its_overlap_ends_is_no_trouble(tmp_path: Path) -> None:
@@ -255,8 +255,8 @@ async def test_an_old_key_that_is_gone_before_its_overlap_ends_is_no_trouble(tmp
         it.stage.organization.delete_key(LAPTOP)
         it.advance(hours=25)
 
-        await it.dana.see(f"The old key {LAPTOP} for orders-dev is deleted.")
-        assert "could not be deleted" not in it.dana.describe()
+        await it.dana.see(f"The old key {LAPTOP} for orders-dev was deleted.")
+        assert "couldn't be deleted" not in it.dana.describe()
         assert it.our_keys() == [new]
 
 
@@ -271,7 +271,7 @@ async def test_of_a_key_whose_secret_waits_and_which_is_gone_the_requester_gets_
         await it.dana.click("Replace key", beside="API secret:")
 
         await it.until(it.our_keys, "another key")
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         (second,) = it.our_keys()
         await it.dana.click("Show secret")
         await it.dana.see(it.stage.organization.secrets_issued[second])
@@ -288,7 +288,7 @@ async def test_an_account_that_goes_with_its_new_key_leaves_no_trouble_behind(tm
         it.stage.organization.remove_principal(account)
         it.advance(hours=25)
 
-        await it.dana.see("Nobody took the secret in time.")
+        await it.dana.see("You didn't view its secret in time.")
         await it.card_says("was deleted")
         assert it.our_keys() == []
 
@@ -370,12 +370,12 @@ async def test_what_slack_does_not_take_at_first_is_told_later(tmp_path: Path, f
             it.stage.slack.faults.set(fault, 3)
             if method == "chat.postMessage":
                 await it.dana.click("Delete old key now")
-                await reads(it, it.dana, f"The old key {LAPTOP} for orders-dev is deleted.", step=2)
+                await reads(it, it.dana, f"The old key {LAPTOP} for orders-dev was deleted.", step=2)
             else:
                 await ask_to_delete(it, new)
                 await sent(it.dana, "No approval needed.")
                 await reads(it, it.dana, "to delete", "The key was deleted", step=2)
-                await reads(it, it.dana, "was withdrawn", f"Key {new} was deleted", step=2)
+                await reads(it, it.dana, f"Your key {new}", "was deleted", step=2)
         assert LAPTOP not in it.stage.organization.api_keys
         assert it.our_keys() == []
 
@@ -444,7 +444,7 @@ async def test_a_double_click_on_keep_a_day_longer_keeps_it_one_day_longer(tmp_p
         await rotated(it)
         it.advance(hours=1)
         longer = "The old key is kept until"
-        await asyncio.gather(it.dana.click("Keep a day longer"), it.dana.click("Keep a day longer"))
+        await asyncio.gather(it.dana.click("Keep 1 more day"), it.dana.click("Keep 1 more day"))
         await it.dana.wait_for(lambda: sum(longer in str(each) for each in it.dana.ephemerals) == 2, "two answers")
         lines = await audit_of(it.stage)
 
@@ -483,7 +483,7 @@ async def test_two_people_approve_a_rotation_at_once_and_one_key_is_made(tmp_pat
         await ask_to_rotate(it)
         olga = it.person("U0OLGA")
         await asyncio.gather(*(each.click("Approve", in_channel=APPROVALS_CHANNEL) for each in (it.erin, olga)))
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         lines = await audit_of(it.stage)
 
     assert actions(lines).count("request:approved") == actions(lines).count("key:created") == 1
@@ -562,7 +562,7 @@ async def a_key(it: Play, name: str) -> str:
     await it.dana.click("Show secret", beside=f"({name})", in_channel=it.dana.dm)
     await it.dana.see(f"API key: {key}")
     await it.dana.click("I saved it", beside=f"API key: {key}")
-    await it.dana.wait_for(lambda: "You saved its secret" in told(it.dana, key), f"that {key} is hers")
+    await it.dana.wait_for(lambda: "you saved the secret for" in told(it.dana, key), f"that {key} is hers")
     return key
 
 

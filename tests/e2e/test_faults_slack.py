@@ -235,7 +235,7 @@ async def test_a_list_of_requests_that_came_as_a_message_stays_a_list(tmp_path: 
         it.stage.slack.faults.response_url = "works"
         await it.dana.click("Show secret", beside="Your requests")
         await it.dana.see("API secret:")
-        await it.dana.wait_for(lambda: "was shown to you" in str(it.dana.messages()[:known]), "the message of the key")
+        await it.dana.wait_for(lambda: "You viewed the secret" in str(it.dana.messages()[:known]), "the key")
         assert "Your requests" in str(it.dana.messages()[known])
 
 

@@ -107,7 +107,7 @@ async def test_two_people_walk_the_story_and_one_of_them_sees_the_secret(it: Pla
 
     await it.dana.press("I saved it")
 
-    await expect(it.dana.message("(the story)")).to_contain_text("You saved its secret")
+    await expect(it.dana.message("(the story)")).to_contain_text("you saved the secret for")
     await expect(it.dana.page.get_by_text(it.secret(key))).to_have_count(0)
     await expect(it.card("the story")).to_contain_text("was handed over")
     assert it.keys("the story") == [key]
@@ -122,7 +122,7 @@ async def test_a_reload_takes_the_secret_away_for_good(it: Play) -> None:
 
     await it.dana.page.reload()
 
-    await expect(it.dana.message("(a reload)")).to_contain_text("the secret was shown to you")
+    await expect(it.dana.message("(a reload)")).to_contain_text("You viewed the secret for")
     assert secret not in await it.dana.page.content()
     await expect(it.show_secret("a reload")).to_have_count(0)
 
@@ -177,7 +177,7 @@ async def test_the_reason_of_a_denial_is_read_as_it_was_typed(it: Play) -> None:
 
     await it.dana.go("Latchkey")
 
-    told = it.dana.message("a denial: you asked")
+    told = it.dana.message("Denied: your request").last
     await expect(told).to_contain_text("Denied by @Erin Castellanos today at")
     await expect(told).to_contain_text("Nothing was created.")
     await expect(told.locator("blockquote")).to_have_text(REASON, use_inner_text=True)
@@ -199,7 +199,7 @@ async def test_a_day_later_requests_are_expired_and_unclaimed_keys_deleted(it: P
     await expect(it.card("never decided").get_by_role("button")).to_have_count(0)
     await expect(it.card("never taken")).to_contain_text(f"Key {key} was deleted today at")
     await it.dana.go("Latchkey")
-    await expect(it.dana.message("(never taken)")).to_contain_text("was withdrawn")
+    await expect(it.dana.message("You didn't view its secret in time.")).to_contain_text("(never taken) was deleted")
     await expect(it.show_secret("never taken")).to_have_count(0)
     assert it.keys("never taken") == []
 
@@ -214,7 +214,7 @@ async def test_a_bot_killed_before_the_key_is_made_finishes_when_it_starts_again
     await it.erin.press("Kill -9")
     await expect(it.erin.page.locator("#panel")).to_contain_text("Not running")
     await expect(it.erin.page.locator(".killed")).to_contain_text(
-        "while working on:the next step of a request: picked up"
+        "with this in hand:the next step of a request: picked up"
     )
     it.stage.faults.hold_before_create = None
     gate.opened.set()

@@ -55,7 +55,7 @@ class Play:
         await message.get_by_role("button", name="Show secret").click()
         await expect(self.dana.file).to_be_in_viewport()
         await self.dana.press("I saved it")
-        await expect(message).to_contain_text("You saved its secret")
+        await expect(message).to_contain_text("you saved the secret for")
         return self.keys(name)[-1]
 
     async def obtain(self, name: str) -> str:
@@ -121,7 +121,7 @@ async def edit_from_home(it: Play, key: str) -> None:
     await it.approve("Name: clicks → counted clicks")
 
     await page.get_by_role("tab", name="Messages").click()
-    await expect(dana.message("counted clicks: you asked to change")).to_contain_text("The key was changed today at")
+    await expect(dana.message("Edited: your request")).to_contain_text("The key was changed today at")
 
 
 async def find_in_the_list(it: Play, key: str) -> None:
@@ -151,7 +151,8 @@ async def find_in_the_list(it: Play, key: str) -> None:
 async def rotate_with_an_overlap(it: Play, old: str) -> str:
     """Dana has the key replaced, and both live; the new key's id."""
     dana = it.dana
-    await dana.message(f"Your key {old}").get_by_role("button", name="Rotate").click()
+    await dana.message(f"the secret for {old}").get_by_role("button", name="Manage key").click()
+    await dana.press("Rotate")
     await dana.dialog.get_by_label("Name of the new key").fill("more clicks")
     await dana.pick("The old key lives on", "2 days")
     await dana.dialog.get_by_label("Reason").fill("every quarter")
@@ -167,16 +168,16 @@ async def rotate_with_an_overlap(it: Play, old: str) -> str:
 async def end_the_overlap(it: Play, old: str, new: str) -> None:
     """Dana keeps the old key for longer, and then for no longer."""
     dana, message = it.dana, it.dana.message("(more clicks)")
-    await message.get_by_role("button", name="Keep a day longer").click()
+    await message.get_by_role("button", name="Keep 1 more day").click()
     await expect(dana.message("The old key is kept until")).to_be_in_viewport()
     await message.get_by_role("button", name="Delete old key now").click()
-    await expect(dana.dialog).to_contain_text("Whatever still uses it stops at once.")
+    await expect(dana.dialog).to_contain_text("Anything still using it will stop working.")
     await dana.dialog.get_by_role("button", name="Cancel").click()
     assert it.keys("counted clicks") == [old]
     await message.get_by_role("button", name="Delete old key now").click()
     await dana.dialog.get_by_role("button", name="Delete old key now").click()
-    await expect(dana.message(f"The old key {old} for orders-dev is deleted.")).to_contain_text(new)
-    await expect(message.get_by_role("button", name="Keep a day longer")).to_have_count(0)
+    await expect(dana.message(f"The old key {old} for orders-dev was deleted.")).to_contain_text(new)
+    await expect(message.get_by_role("button", name="Keep 1 more day")).to_have_count(0)
     assert it.keys("counted clicks") == []
 
 
@@ -192,7 +193,7 @@ async def delete(it: Play, key: str) -> None:
     await dana.dialog.get_by_role("button", name="Delete API key").click()
     await dana.done("Request sent.")
     await it.approve("asks to delete")
-    await expect(dana.message("more clicks: you asked to delete")).to_contain_text("The key was deleted today at")
+    await expect(dana.message("Deleted: your request")).to_contain_text("The key was deleted today at")
     await dana.say(f"/apikey show {key}")
     await dana.done("any more: it was deleted")
 

@@ -52,7 +52,7 @@ async def test_a_store_that_is_down_for_half_a_minute_costs_nobody_a_request(tmp
         await it.dana.see("Review your request")
         await it.dana.close()
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await take_secret(it)
         lines = await audit_of(it.stage, REDIS_URL=redis.url)
         assert await bot.stop() == 0
@@ -75,7 +75,7 @@ async def test_a_store_that_hangs_keeps_no_click_waiting_and_makes_one_key(tmp_p
 
         # What was sent to the store before it hung may be carried out now: clicking again must not do it twice.
         await it.erin.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await it.dana.close(everything=True)
         await take_secret(it)
         lines = await audit_of(it.stage, REDIS_URL=redis.url)
@@ -101,7 +101,7 @@ async def test_a_key_that_could_not_be_recorded_is_deleted_and_made_again(
         await redis.start()
         it.advance(seconds=LEASE)  # until what was sent is looked for
 
-        await in_time(it, it.dana, "is there.")
+        await in_time(it, it.dana, "is ready.")
         (key,) = it.our_keys()
         await take_secret(it)
         lines = await audit_of(it.stage, REDIS_URL=redis.url)

@@ -19,7 +19,7 @@ async def test_r3_a_name_that_moves_to_the_promoted_replica_costs_nobody_a_click
         await name.fail_over(promoted)
 
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await take_secret(it)
         ready = await readiness(port, lambda answer: answer.is_success)
         lines = await audit_of(it.stage, REDIS_URL=promoted.url)

@@ -38,7 +38,7 @@ async def test_a_user_with_no_more_rights_than_documented_serves_the_main_job(
         bot = await bots.start(REDIS_URL=url)
         await it.ask()
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await take_secret(it)
         await it.dana.click("I saved it")
         await it.dana.see("saved")

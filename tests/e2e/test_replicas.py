@@ -38,7 +38,7 @@ async def test_three_clicks_on_approve_from_two_people_on_two_processes_make_one
         await asyncio.gather(
             *(each.click("Approve", in_channel=APPROVALS_CHANNEL) for each in (it.erin, olga, it.erin))
         )
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await it.erin.wait_for(lambda: len(told(it.erin)) == 2, "an answer to each of Erin's clicks")
         await olga.wait_for(lambda: told(olga), "an answer to Olga")
         lines = await audit_of(it.stage)
@@ -65,7 +65,7 @@ async def test_a_double_click_on_show_secret_on_two_processes_shows_it_once(tmp_
         await asyncio.gather(bots.start(), bots.start())
         await it.ask()
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         (key,) = it.our_keys()
         secret = it.stage.organization.secrets_issued[key]
 
@@ -89,7 +89,7 @@ async def test_when_one_of_two_processes_is_killed_the_other_carries_on(tmp_path
         it.advance(seconds=15)  # whatever the dead one held, the other may take now
         await it.approve()
 
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await take_secret(it)
 
 
@@ -104,7 +104,7 @@ async def test_t17_what_a_killed_process_had_begun_another_one_does_after_fiftee
             await bots.kill(victim)
 
         it.advance(seconds=15)
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await it.erin.see("Approved. Latchkey is creating the key")
         lines = await audit_of(it.stage)
 

@@ -235,7 +235,7 @@ async def taken_with_its_configurations(it: Play, wish: Wish, key: str) -> None:
         await it.dana.choose(ids.SNIPPET, value, beside=f"API key: {key}")
         await it.dana.see(f"{label}, for key {key}. The secret is not in it.")
     await it.dana.click("I saved it", beside=f"API key: {key}")
-    await it.dana.wait_for(lambda: "You saved its secret" in told(it.dana, key), f"that {key} is hers")
+    await it.dana.wait_for(lambda: "you saved the secret for" in told(it.dana, key), f"that {key} is hers")
 
 
 async def rotated(it: Play, key: str) -> str:
@@ -285,7 +285,7 @@ async def saved(it: Play) -> str:
     await ready(it, "saved")
     secret = await take_secret(it)
     await it.dana.click("I saved it")
-    await it.dana.see("You saved its secret")
+    await it.dana.see("you saved the secret for")
     revoke(it)
     return secret
 
@@ -312,7 +312,7 @@ async def again(it: Play) -> None:
     before = creates(it.stage)
     await it.dana.click("Replace key")
     await until(lambda: creates(it.stage) == before + 1, "another key")
-    await newest_says(it, "is there.")
+    await newest_says(it, "is ready.")
 
 
 async def never_claimed(it: Play) -> str:
@@ -320,14 +320,14 @@ async def never_claimed(it: Play) -> str:
     await ready(it, "unclaimed")
     (key,) = it.our_keys()
     it.advance(hours=25)
-    await in_time(it, it.dana, f"Nobody took the secret in time. Key {key} was deleted")
+    await in_time(it, it.dana, f"Your key {key} for orders-dev (unclaimed) was deleted")
     return it.stage.organization.secrets_issued[key]
 
 
 async def ready(it: Play, name: str) -> None:
     await it.ask(name)
     await it.approve()
-    await newest_says(it, "is there.")
+    await newest_says(it, "is ready.")
 
 
 async def newest_says(it: Play, text: str) -> None:

@@ -171,9 +171,9 @@ async def test_the_product_itself_serves_the_main_job(tmp_path: Path, mode: str,
 
         await it.ask()
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await take_secret(it)
-        await it.dana.see("the secret was shown to you")
+        await it.dana.see("You viewed the secret for")
 
         assert (tmp_path / "data" / "valkey.sock").exists() == (redis == "embedded")
         log = bot.log.read_text()
@@ -198,7 +198,7 @@ async def test_asked_to_stop_it_finishes_the_key_that_it_is_making(tmp_path: Pat
         gate.opened.set()
         assert await stopping == 0
         assert (creates(it.stage), len(it.our_keys())) == (1, 1)
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
 
         await bots.start(program=PRODUCT)
         await take_secret(it)
@@ -306,7 +306,7 @@ async def test_the_audit_log_of_a_running_bot_is_exported_and_verified(tmp_path:
         await bots.start()
         await it.ask()
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
 
         environment = it.stage.environment()
         live, export = await asyncio.gather(
@@ -346,7 +346,7 @@ async def test_t7_a_master_key_is_replaced_beside_a_running_bot_and_not_dropped_
         well = await latchkey("doctor", **environment | both)
         verified = await latchkey("audit", "verify", **environment | alone)
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await bots.kill(bot)
         await bots.start(**alone)
         await take_secret(it)

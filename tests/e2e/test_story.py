@@ -14,7 +14,7 @@ async def test_a_key_is_asked_for_approved_made_and_shown_once(tmp_path: Path, m
         await it.ask()
 
         await it.approve()
-        await it.dana.see("is there.")
+        await it.dana.see("is ready.")
         await it.dana.click("Show secret")
         await it.dana.see("API secret:")
 
@@ -25,5 +25,5 @@ async def test_a_key_is_asked_for_approved_made_and_shown_once(tmp_path: Path, m
 
         await it.dana.click("I saved it")
         await it.dana.wait_for(lambda: not it.dana.sees(secret), "the secret to go")
-        await it.dana.see("You saved its secret")
+        await it.dana.see("you saved the secret for")
         await it.erin.wait_for(lambda: "was handed over" in str(it.erin.messages(APPROVALS_CHANNEL)[-1]), "the card")

@@ -7,7 +7,7 @@ import pytest
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.slack.person import PersonAtClient
 from tests.support.play import play
-from tests.support.walks import buttons_of, is_drawn, listed, live, obtain, opened, page_of, reads, says, sent
+from tests.support.walks import buttons_of, is_drawn, listed, live, managed, obtain, opened, page_of, reads, says, sent
 from tests.support.wishes import OWN, Wish, review
 
 LAPTOP = "DANASLAPTOP00001"
@@ -102,7 +102,7 @@ async def test_a_key_that_leaked_is_deleted_from_where_it_is_seen(tmp_path: Path
             await open_from_list(it.dana, key)
             await it.dana.click("Delete API key", place="modal")
         else:
-            await it.dana.click("Delete API key", beside=key, in_channel=it.dana.dm)
+            await managed(it.dana, key, "Delete API key")
         await it.dana.see("Type CONFIRM to delete this API key")
         said = says(it.dana.modal)
         for text in ("leaked", key, "(today)", "Every application that uses this API key stops"):
@@ -110,7 +110,7 @@ async def test_a_key_that_leaked_is_deleted_from_where_it_is_seen(tmp_path: Path
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "No approval needed.")
 
-        await reads(it, it.dana, "(leaked)", "Deleted by <@U0DANA>.")
+        await reads(it, it.dana, "(leaked)", "You deleted it.")
         assert key not in live(it)
         await it.erin.wait_for(lambda: "Deleted by <@U0DANA>." in says(it.cards()[-1]), "the card")
 

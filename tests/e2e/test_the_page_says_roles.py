@@ -75,7 +75,7 @@ async def makes_one(it: Play, reed: PersonAtClient, own: frozenset[str], others:
     await reed.submit()
     await reed.see("No approval needed.")
     await reed.close(everything=True)
-    await reads(it, reed, "(for Reed)", "is there.")
+    await reads(it, reed, "(for Reed)", "is ready.")
     (made,) = live(it) - before
     key = it.stage.organization.api_keys[made]
     assert (key.owner, key.name) == ("u-reed01" if account == OWN else "sa-orders", "for Reed")

@@ -35,6 +35,7 @@ rules:
   - {name: one approval, match: {operation: [create, rotate]}, approvals: 1}
 """
 OLD_LAPTOP = "DANASLAPTOP00001"
+ADVICE = "Anything still using it will stop working."
 """Dana's own key that was there before Latchkey."""
 WISHES = {
     "laptop": Wish(OWN, name="laptop"),
@@ -141,13 +142,13 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     assert week.made_at_confluent("clicks schemas").startswith("reads what clicks look like [lk:")
     await week.all_agree(key, shows=("clicks subjects", "reads what clicks look like"))
     assert "[lk:" not in await page_of(week.dana, key)
-    assert told(week.dana, f"Your key {key}", "(clicks subjects) is yours.")
+    assert told(week.dana, f"you saved the secret for {key}", "(clicks subjects)")
 
     await later(it, hours=1, minutes=10)
-    await reads(it, week.dana, short, "will be deleted", "Whatever still uses it stops then.")
-    assert "Extend" in buttons_beside(week.dana, short, "Whatever still uses it stops then.")
+    await reads(it, week.dana, short, "expires", ADVICE)
+    assert "Extend" in buttons_beside(week.dana, short, ADVICE)
     await later(it, hours=1)
-    await reads(it, week.dana, short, "is no more", "Its lifetime is over. Key", "was deleted")
+    await reads(it, week.dana, short, "It expired.", "was deleted")
     week.gone.add(short)
     await week.all_agree(week.keys["joins"], shows=("Expires: never",))
     assert "any more: it was deleted" in await page_of(week.dana, short)
@@ -171,12 +172,12 @@ async def wednesday_two_are_rotated(week: Week) -> None:
         await week.all_agree(old, shows=("Managed by Latchkey",))
 
     joins, statements = week.keys["new joins"], week.keys["new statements"]
-    await week.dana.click("Keep a day longer", beside=joins, in_channel=week.dana.dm)
+    await week.dana.click("Keep 1 more day", beside=joins, in_channel=week.dana.dm)
     await week.dana.see("The old key is kept until ")
     await later(it, hours=24)  # Thursday
     await week.dana.click("Delete old key now", beside=statements, in_channel=week.dana.dm)
     await week.dana.see("The old key is being deleted. Anything still using it stops working now.")
-    await reads(it, week.dana, f"The old key {week.keys['statements']}", "is deleted", statements)
+    await reads(it, week.dana, f"The old key {week.keys['statements']}", "was deleted", statements)
     week.gone.add(week.keys["statements"])
     await week.all_agree(statements)
 
@@ -186,7 +187,7 @@ async def saturday_the_old_key_has_had_its_day_more(week: Week) -> None:
     await later(it, hours=30)  # two days and six hours after the new secret was shown
     await week.all_agree(old)
     await later(it, hours=18)
-    await reads(it, week.dana, f"The old key {old}", "is deleted", week.keys["new joins"])
+    await reads(it, week.dana, f"The old key {old}", "was deleted", week.keys["new joins"])
     week.gone.add(old)
     await week.all_agree(week.keys["new joins"])
 
@@ -195,8 +196,8 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     it, key = week.it, week.keys["laptop"]
     made = it.stage.organization.api_keys[key].created_at
     await later(it, seconds=(made + timedelta(days=6, hours=1) - it.stage.clock.now()).total_seconds())
-    await reads(it, week.dana, key, "will be deleted", "Whatever still uses it stops then.")
-    await week.dana.click("Extend", beside="Whatever still uses it stops then.", in_channel=week.dana.dm)
+    await reads(it, week.dana, key, "expires", ADVICE)
+    await week.dana.click("Extend", beside=ADVICE, in_channel=week.dana.dm)
     await week.dana.see("From now on it lives")
     await week.dana.fill({"Reason": "the tests go on"})
     await sent(week.dana, "Request sent.")
@@ -204,7 +205,7 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     await week.approved("the tests go on")
     await reads(it, week.dana, "The key was extended")
     await later(it, hours=24)  # past its former end
-    assert sum("Whatever still uses it stops then." in says(each) for each in week.dana.messages()) == 1
+    assert sum(ADVICE in says(each) for each in week.dana.messages()) == 1
     await week.all_agree(key, shows=("Expires: ",))
 
 

@@ -14,6 +14,7 @@ from bot.services.pages import KeyPage, KeyView
 from bot.slack.blocks.text import Block
 from bot.slack.messages import answers, card
 from bot.slack.messages import key as key_messages
+from bot.slack.messages import request as request_messages
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids, read
 from bot.slack.views import home
@@ -60,7 +61,7 @@ def test_a_change_of_somebody_elses_key_does_not_call_the_account_that_of_who_as
     ask = build.an_ask(requester=ERIN, operation=Operation.DELETE, owner=MyAccount(DANA.principal), key=build.a_key())
     request = build.pending(ask=ask)
 
-    for shown in (card.card(request)[0], card.asked(request)[0]):
+    for shown in (card.card(request)[0], request_messages.asked(request)[0]):
         assert f"Account: another person’s ({DANA.principal})" in words(shown)
     for shown in (answers.waiting_blocks([request]), answers.own_blocks([request])):
         assert "in dev, another person’s account" in words(shown)
@@ -77,7 +78,7 @@ def test_a_key_that_was_gone_already_is_not_said_to_be_deleted_by_the_request() 
         note="Someone else had already deleted it.",
     )
 
-    said = words(card.asked(done)[0])
+    said = words(request_messages.asked(done)[0])
     assert "already deleted it" in said
     assert "was deleted" not in said
 
@@ -166,19 +167,19 @@ def test_an_old_key_is_kept_with_one_click_and_deleted_with_two() -> None:
     keep, drop = (
         each for _, each in interactive(list(blocks)) if each["action_id"] in {ids.KEEP_FORMER, ids.DROP_FORMER}
     )
-    assert [keep["text"]["text"], drop["text"]["text"]] == ["Keep a day longer", "Delete old key now"]
+    assert [keep["text"]["text"], drop["text"]["text"]] == ["Keep 1 more day", "Delete old key now"]
     assert "confirm" not in keep
-    assert drop["confirm"]["text"]["text"] == "Whatever still uses it stops at once. This cannot be undone."
+    assert drop["confirm"]["text"]["text"] == "Anything still using it will stop working. This can't be undone."
 
 
 def test_a_deleted_key_says_who_deleted_it_and_why() -> None:
     ended, place = build.ended(), "Key `KEY0000000000002` replaced it."
 
-    assert "Deleted by <@U0ERIN>. Key" in words(key_messages.end(ended)[0])
-    assert "Deleted by <@U0ERIN>. Key KEY0000000000002 replaced it. Key" in words(
+    assert "<@U0ERIN> deleted it.\n" in words(key_messages.end(ended)[0])
+    assert "<@U0ERIN> deleted it. Key KEY0000000000002 replaced it.\n" in words(
         key_messages.end(replace(ended, why=place))[0]
     )
-    assert "Its lifetime is over. Key" in words(key_messages.end(replace(ended, by=None))[0])
+    assert "It expired.\n" in words(key_messages.end(replace(ended, by=None))[0])
 
 
 @pytest.mark.parametrize("message", [key_messages.end, key_messages.reminder])
@@ -191,6 +192,6 @@ def test_of_a_key_that_is_not_deleted_yet_nobody_reads_that_it_is_gone(
     blocks, notification = message(ended)
 
     text = f"{words(blocks)} {notification}"
-    assert ("is no more" in text) is is_gone
-    assert ("has come to its end" in words(blocks)) is not is_gone
+    assert ("was deleted" in text or "Deleted" in text) is is_gone
+    assert ("⚠️" in words(blocks)) is not is_gone
     assert "has stopped" not in text or is_gone

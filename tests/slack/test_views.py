@@ -38,8 +38,9 @@ from bot.services.pages import FormPage, Handover, ReviewPage, Right, TextPage
 from bot.services.text import decided, is_lifetime, lifetime_of
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import answers, card
+from bot.slack.messages import answers, card, owners
 from bot.slack.messages import key as key_messages
+from bot.slack.messages import request as request_messages
 from bot.slack.messages import secret as the_secret
 from bot.slack.payloads import ids, read
 from bot.slack.views import options, pages
@@ -161,11 +162,14 @@ handovers = st.builds(
 def messages(request: Request) -> Iterator[tuple[list[Block], str]]:
     """Every message that shows this request."""
     yield card.card(request)
-    yield card.asked(request)
-    yield card.asked(request, "The card could not be posted (`channel_not_found`).")
-    yield card.changed(request)
-    yield card.outcome(request)
+    yield request_messages.asked(request)
+    yield request_messages.asked(request, "The card could not be posted (`channel_not_found`).")
+    yield request_messages.changed(request)
+    yield request_messages.outcome(request)
     yield from (key_messages.key(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
+    yield from (key_messages.claim(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
+    yield from (key_messages.lost(request, attempt) for attempt in (1, getattr(request, "attempt", 2)))
+    yield owners.told(request)
     yield key_messages.end(request)
     yield key_messages.replaced(request)
     yield key_messages.reminder(request)

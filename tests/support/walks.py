@@ -36,7 +36,7 @@ async def take(it: Play, name: str, key: str) -> str:
     await it.dana.see(f"API key: {key}")
     shown = next(each for each in it.dana.ephemerals if f"API key: {key}" in says(each))
     await it.dana.click("I saved it", beside=f"API key: {key}")
-    await it.dana.wait_for(lambda: "You saved its secret" in told(it.dana, key), f"that {key} is hers")
+    await it.dana.wait_for(lambda: "you saved the secret for" in told(it.dana, key), f"that {key} is hers")
     return says(shown).replace(it.stage.organization.secrets_issued[key], "…")
 
 
@@ -68,6 +68,13 @@ async def opened(person: PersonAtClient, verb: str, key: str) -> str:
     await person.command(f"/apikey {verb} {key}")
     await person.wait_for(lambda: not is_loading(person.modal), f"the page to {verb} {key}")
     return says(person.front())
+
+
+async def managed(person: PersonAtClient, key: str, change: str) -> None:
+    """Press `Manage key` under the message about a key, and on its page the button for a change."""
+    await person.click("Manage key", beside=key, in_channel=person.dm)
+    await person.wait_for(lambda: change in buttons_of(person.modal or {"blocks": []}), f"the page of {key}")
+    await person.click(change, place="modal")
 
 
 async def home_of(person: PersonAtClient) -> str:

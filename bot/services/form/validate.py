@@ -24,18 +24,16 @@ from bot.services.text import duration, is_lifetime
 
 LIMITS = {"account_name": 64, "account_description": 128, "name": 64, "description": 200, "reason": 3000}
 """Characters. Slack takes 3,000 in one input; Confluent limits service accounts, but no texts of keys."""
-MESSAGE = 1000
-"""Characters of a question about a request, or of a reply."""
-OWN_ACCOUNT = "This is Latchkey's own account, so it can't get other keys. Choose another one."
+OWN_ACCOUNT = "This is the account of Latchkey itself. Nobody gets keys of it. Choose another one."
 _SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
 _OF_ACCOUNT = frozenset({"account_name", "account_description"})
 _OPTIONAL = frozenset({"account_description", "description"})
 _ONE_LINE = frozenset({"name", "description"}) | _OF_ACCOUNT
 """They stand in rows beside our own words: a line of their own, or one turned round, would pass for one of ours."""
 _BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_MISSING = {"account_name": "Enter a name for the service account."}
+_MISSING = {"account_name": "Write a name for the service account."}
 FOR_DEVELOPMENT = (
-    "Personal keys are for development and testing. Use a service account in production. "
+    "Keys of your own account are for development and testing; production uses a service account. "
     "Anyone with this key can do whatever you can do."
 )
 
@@ -107,10 +105,10 @@ class Validator:
 
 
 def name_taken(account: str) -> str:
-    """The sentence for a name that an account already has; it is left alone, because it is someone's."""
+    """The sentence for a name that an account has already; it is left alone, for it is somebody's."""
     return (
-        f"A service account with this name already exists ({account}). "
-        "Choose another name, or select that account as an existing one."
+        f"There is a service account of this name already ({account}). "
+        "Choose another name, or choose that account as an existing one."
     )
 
 
@@ -135,9 +133,9 @@ def text_problems(draft: Draft) -> Mapping[str, str]:
         elif problem := text_problem(text, limit):
             problems[field] = problem
         elif field in _ONE_LINE and _BREAKS_ROWS.search(text.strip()):
-            problems[field] = "Use one line, without invisible control characters."
+            problems[field] = "Write this in one line, without invisible control characters."
         elif field in _ONE_LINE and Marker.find(text):
-            problems[field] = "Remove the tag at the end: Latchkey uses such tags to recognize its own keys."
+            problems[field] = "Take out the mark at its end: Latchkey knows its own keys by such marks."
     if not is_lifetime(draft.lifetime):
         problems["lifetime"] = "Choose a lifetime from the list."
     return problems
@@ -148,7 +146,7 @@ def text_problem(text: str, limit: int) -> str | None:
     if len(text) > limit:
         return f"At most {limit:,} characters; this has {len(text):,}."
     if _SECRET.search(text):
-        return "This looks like it contains an API secret. Remove it, because this text is stored."
+        return "This holds something that looks like an API secret. Take it out: it would be stored."
     return None
 
 
@@ -156,7 +154,7 @@ def lifetime_problem(ask: Ask, terms: Terms) -> str | None:
     """Why the key may not live as long as was asked; None when it may."""
     if ask.lifetime is None or terms.lifetime is None or ask.lifetime <= terms.lifetime:
         return None
-    return f"The rule ({terms.rule}) lets this key last at most {duration(terms.lifetime)}."
+    return f"The rule ({terms.rule}) lets this key live for {duration(terms.lifetime)} at most."
 
 
 def warnings_about(held_roles: HeldRoles, target: Target, verdict: Verdict) -> tuple[str, ...]:
@@ -165,8 +163,8 @@ def warnings_about(held_roles: HeldRoles, target: Target, verdict: Verdict) -> t
     if isinstance(target.owner, MyAccount):
         warnings.append(FOR_DEVELOPMENT)
         if not reaches(held_roles, target):
-            warnings.append("You have no role on this resource, so the key may not be able to access anything.")
+            warnings.append("You hold no role that reaches this resource, so the key may open nothing there.")
     if held := bases(held_roles, target):
-        others = "so no one else" if isinstance(verdict, Allowed) else "but someone else still"
+        others = "so nobody else" if isinstance(verdict, Allowed) else "and somebody else still"
         warnings.append(f"You hold {plain(right(held, names_of(target)))} yourself, {others} has to approve.")
     return tuple(warnings)

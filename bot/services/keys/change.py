@@ -142,7 +142,10 @@ class KeyChanges:
         if ask.operation is Operation.DELETE:
             await self.origin.ended(_key(working), note, None if note else ask.requester)
             action = Action.FOUND_GONE if note else action
-        done, event = working.then(Done, at=self.transitions.clock(), note=note), self._event(action, working)
+        done, event = (
+            working.then(Done, at=self.transitions.clock(), note=note, news=True),
+            self._event(action, working),
+        )
         try:
             await self.transitions.commit(stored, done, event)
         except Conflict:

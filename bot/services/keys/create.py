@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
-from bot.domain.deadlines import earliest, in_force, to_claim
+from bot.domain.deadlines import earliest, in_force, remind_at, to_claim
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
 from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
 from bot.domain.policy import Policy
@@ -59,7 +59,7 @@ class Creation:
     async def make(self, stored: Stored[Request], approved: Approved) -> None:
         """Makes the key; where that waits for the requester's click, offers to make it."""
         if approved.terms.mint == "on_claim":
-            await self.transitions.commit(stored, offered(approved))
+            await self.transitions.commit(stored, offered(approved, self.transitions.clock()))
             return
         try:
             approved, endpoints = await self.permitted(approved)
@@ -213,7 +213,9 @@ class Creation:
         now, state, key = self.transitions.clock(), made.working.value, made.key
         claim_by = earliest(now + to_claim(state.ask, state.terms), key.expires_at) or now
         life = Life(begin(state.ask.resource.kind, now))
-        ready = state.then(Ready, key=key, endpoints=endpoints, claim_by=claim_by, life=life)
+        ready = state.then(
+            Ready, key=key, endpoints=endpoints, claim_by=claim_by, life=life, remind_at=remind_at(now, claim_by)
+        )
         event = self.transitions.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))
         extra = With(secret=made.secret, secret_until=claim_by, durable=True)
         try:
@@ -279,11 +281,13 @@ def _unchanged(owner: Owner) -> str:
     return NOTHING_CHANGED
 
 
-def offered(approved: Approved) -> Offered:
+def offered(approved: Approved, now: datetime) -> Offered:
     """The same, waiting for the requester's click instead of being made."""
+    claim_by = approved.grant.fresh_until
     return approved.then(
         Offered,
-        claim_by=approved.grant.fresh_until,
+        claim_by=claim_by,
+        remind_at=remind_at(now, claim_by),
         trouble=approved.trouble,
         without_end=approved.without_end,
         lost_answers=approved.lost_answers,

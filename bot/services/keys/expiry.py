@@ -50,7 +50,7 @@ class Expiry:
         """Give a key up: from now on it is to be deleted, and with `reissue` replaced at once."""
         former = state.life.former if isinstance(state, states.Living) else None
         gone_at = former.deleted_at if former else state.grant.replaced_at
-        lost = state.then(states.Undelivered, why=why, at=self.transitions.clock(), reissue=reissue)
+        lost = state.then(states.Undelivered, why=why, at=self.transitions.clock(), reissue=reissue, news=not reissue)
         lost = replace(lost, grant=replace(state.grant, replaced_at=gone_at))
         event = self.transitions.event(Action.UNDELIVERED, state.ask.id, key=state.key.id, why=why)
         await self.transitions.commit(
@@ -62,6 +62,10 @@ class Expiry:
         expired = pending.then(states.Expired, at=self.transitions.clock())
         await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
 
+    async def remind(self, stored: Stored[states.Request], waiting: states.Ready | states.Offered) -> None:
+        """Have the requester reminded that the secret waits."""
+        await self.transitions.commit(stored, replace(waiting, reminded=True))
+
     async def retire(self, stored: Stored[states.Request], living: states.Shown | states.Confirmed) -> None:
         """The key has lived as long as its rule, or an extension up to Confluent's end, lets it."""
         why = EXPIRED if ends_at_confluent(living) else ""
@@ -72,7 +76,7 @@ class Expiry:
 
     async def unclaimed(self, stored: Stored[states.Request], ready: states.Ready) -> None:
         """Nobody took the secret in time: it is gone with this write, its key with the next step."""
-        late = ready.then(states.Unclaimed, at=self.transitions.clock())
+        late = ready.then(states.Unclaimed, at=self.transitions.clock(), news=True)
         event = self.transitions.event(Action.UNCLAIMED, ready.ask.id, key=ready.key.id)
         await self.transitions.commit(stored, late, event, extra=With(take_secret=True, also=settlement(late, late.at)))
 
@@ -93,6 +97,8 @@ class Expiry:
         if isinstance(gone, states.Undelivered) and gone.reissue and now < gone.grant.fresh_until:
             await self.transitions.commit(stored, gone.next_attempt(now), outcome)
             return
+        if isinstance(gone, states.Undelivered) and gone.reissue:
+            gone = replace(gone, news=True)  # the approval ended meanwhile, so no other key follows
         await self.transitions.commit(stored, gone, outcome)
 
 

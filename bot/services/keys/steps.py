@@ -7,6 +7,7 @@ that whoever finds the request after a crash knows what may have happened. Nothi
 from dataclasses import dataclass
 
 from bot.domain import requests as states
+from bot.domain.deadlines import claim_reminder
 from bot.services.keys.change import KeyChanges
 from bot.services.keys.create import NOTHING_CHANGED, Creation
 from bot.services.keys.expiry import Expiry
@@ -14,7 +15,6 @@ from bot.services.keys.lifecycle import Lifecycle
 from bot.services.keys.probe import Probes
 from bot.services.keys.reconcile import Reconciliation
 from bot.services.ports.store import Stored
-from bot.services.requests.conversation import Conversations
 from bot.services.requests.remind import Reminders
 from bot.services.requests.transitions import ASK_AGAIN, Transitions
 
@@ -25,7 +25,6 @@ class Steps:
 
     transitions: Transitions
     reminders: Reminders
-    conversations: Conversations
     creation: Creation
     reconciliation: Reconciliation
     key_changes: KeyChanges
@@ -38,7 +37,7 @@ class Steps:
         now = self.transitions.clock()
         match stored.value:
             case states.Pending() as pending if now < pending.expires_at:
-                await self._while_pending(stored, pending)
+                await self.reminders.tell(stored, pending)
             case states.Pending() as pending:
                 await self.expiry.expire(stored, pending)
             case states.Approved() as approved if approved.ask.makes_key:
@@ -49,6 +48,8 @@ class Steps:
                 await self.reconciliation.reconcile(stored, working)
             case states.Working() as working:
                 await self.key_changes.finish(stored, working)
+            case states.Offered() as offered if now < offered.claim_by:
+                await self.expiry.remind(stored, offered)
             case states.Offered() as offered:
                 await self.creation.fail(
                     stored, offered, "The secret wasn't viewed in time.", NOTHING_CHANGED, ASK_AGAIN
@@ -56,17 +57,12 @@ class Steps:
             case _:
                 await self._with_key(stored)
 
-    async def _while_pending(self, stored: Stored[states.Request], pending: states.Pending) -> None:
-        """Remind, or forget what was said; this comes again while both are due."""
-        is_due = pending.next_round is not None and pending.next_round <= self.transitions.clock()
-        if is_due or pending.forget_at is None:
-            await self.reminders.tell(stored, pending)
-        else:
-            await self.conversations.forget(stored, pending)
-
     async def _with_key(self, stored: Stored[states.Request]) -> None:
+        now = self.transitions.clock()
         match stored.value:
-            case states.Ready() as ready if self.transitions.clock() < ready.claim_by:
+            case states.Ready() as ready if (at := claim_reminder(ready)) and at <= now < ready.claim_by:
+                await self.expiry.remind(stored, ready)
+            case states.Ready() as ready if now < ready.claim_by:
                 await self.probes.probe(stored, ready)
             case states.Ready() as ready:
                 await self.expiry.unclaimed(stored, ready)

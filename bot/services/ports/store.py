@@ -157,17 +157,13 @@ class Drafts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A message that shows a request.
-
-    `digest` says what it shows; `broken` why nobody can change it anymore; `link` is its address, once that is known.
-    """
+    """A message that shows a request. `digest` says what it shows; `broken` why nobody can change it anymore."""
 
     surface: Surface
     channel: str
     ts: str
     digest: str
     broken: str = ""
-    link: str = ""
 
 
 class Posts(Protocol):

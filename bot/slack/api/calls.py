@@ -23,7 +23,6 @@ OTHER = "other"
 METHODS = (
     "apps.connections.open",
     "auth.test",
-    "chat.getPermalink",
     "chat.postEphemeral",
     "chat.postMessage",
     "chat.update",

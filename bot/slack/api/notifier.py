@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
-from typing import Any, assert_never
+from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -24,9 +24,10 @@ from bot.services.surfaces import CARD, Surface, SurfaceKind
 from bot.slack.api.client import Replies, call, ephemeral
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import card, conversation
+from bot.slack.messages import card, owners
 from bot.slack.messages import digest as digests
 from bot.slack.messages import key as key_messages
+from bot.slack.messages import request as request_messages
 from bot.slack.messages import secret as the_secret
 from bot.slack.views import pages
 from bot.slack.views.home import home
@@ -138,26 +139,15 @@ class SlackNotifier:
     refused: Callable[[str, str], None] = lambda _surface, _code: None
     """Told of each message that Slack refuses: what it is, and Slack's code."""
 
-    async def publish(
-        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
-    ) -> Post:
+    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
         """See `Notifier.publish`. Slack's posting is not idempotent: a crash right after it can leave a second copy."""
-        blocks, text = drawn(surface, request, note, beside.link if beside else "")
+        blocks, text = drawn(surface, request, note)
         digest = hashlib.sha256(json.dumps([blocks, text], sort_keys=True).encode()).hexdigest()[:16]
         if post is not None and post.digest == digest:
             return post
         at = CardAt(post.channel, post.ts) if post else None
-        message, to = dict(as_message(blocks, text)), _place(surface, request)
-        if surface.kind is SurfaceKind.THREAD and beside is not None:
-            message["thread_ts"], to = beside.ts, beside.channel
-        at = await self._put(surface.kind.value, to, message, at)
+        at = await self._put(surface.kind.value, _place(surface, request), as_message(blocks, text), at)
         return replace(post, digest=digest) if post else Post(surface, at.channel, at.ts, digest)
-
-    async def link(self, post: Post) -> str:
-        """See `Notifier.link`."""
-        body = {"channel": post.channel, "message_ts": post.ts}
-        answer = await call(self.replies.client, "chat.getPermalink", body, form=True)
-        return str(answer["permalink"])
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
         """See `Notifier.digest`."""
@@ -221,28 +211,27 @@ def _place(surface: Surface, request: Request) -> str:
     return request.terms.channel if surface == CARD else surface.user or request.ask.requester.slack
 
 
-def drawn(surface: Surface, request: Request, note: str, link: str = "") -> tuple[Sequence[Block], str]:
+def drawn(surface: Surface, request: Request, note: str) -> tuple[Sequence[Block], str]:
     """The blocks of one message about a request, and its notification text."""
-    match surface.kind:
-        case SurfaceKind.CARD | SurfaceKind.COPY:
-            return card.card(request)
-        case SurfaceKind.ASKED:
-            return card.asked(request, note, link)
-        case SurfaceKind.CHANGED:
-            return card.changed(request)
-        case SurfaceKind.OUTCOME:
-            return card.outcome(request)
-        case SurfaceKind.THREAD | SurfaceKind.QUESTION | SurfaceKind.REPLY:
-            return conversation.drawn(surface.kind, request, surface.number or 0)
-        case SurfaceKind.KEY:
-            return key_messages.key(request, surface.number or 0)
-        case SurfaceKind.REPLACED | SurfaceKind.END | SurfaceKind.REMINDER:
-            return _of_its_life[surface.kind](request)
-    assert_never(surface.kind)
+    if surface.kind is SurfaceKind.ASKED:
+        return request_messages.asked(request, note)
+    if draw := _OF_AN_ATTEMPT.get(surface.kind):
+        return draw(request, surface.number or 0)
+    return _OF_A_REQUEST[surface.kind](request)
 
 
-_of_its_life: Mapping[SurfaceKind, Callable[[Request], tuple[list[Block], str]]] = {
+_OF_A_REQUEST: Mapping[SurfaceKind, Callable[[Request], tuple[Sequence[Block], str]]] = {
+    SurfaceKind.CARD: card.card,
+    SurfaceKind.COPY: card.card,
+    SurfaceKind.CHANGED: request_messages.changed,
+    SurfaceKind.OUTCOME: request_messages.outcome,
     SurfaceKind.REPLACED: key_messages.replaced,
     SurfaceKind.END: key_messages.end,
     SurfaceKind.REMINDER: key_messages.reminder,
+    SurfaceKind.TOLD: owners.told,
+}
+_OF_AN_ATTEMPT: Mapping[SurfaceKind, Callable[[Request, int], tuple[Sequence[Block], str]]] = {
+    SurfaceKind.KEY: key_messages.key,
+    SurfaceKind.CLAIM: key_messages.claim,
+    SurfaceKind.LOST: key_messages.lost,
 }

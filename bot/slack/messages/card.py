@@ -18,11 +18,11 @@ from bot.domain.keys import (
     ServiceAccount,
     SlackUserId,
 )
-from bot.domain.requests import Ask, Denied, Expired, Failed, Offered, Pending, Ready, Request, Terms
+from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request, Terms
 from bot.domain.roles import TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, button, divider
-from bot.slack.blocks.text import Block, Bold, Code, Link, Mention, Piece, Row, context, flat, lines, quote, told
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, flat, lines, quote
 from bot.slack.messages.progress import Rows, by_policy, progress
 from bot.slack.payloads import ids
 
@@ -50,69 +50,25 @@ def card(request: Request) -> tuple[list[Block], str]:
         blocks += [
             context("Who can approve: ", approvers("anyone but the requester", ask, table), ". Rule: ",
                     request.terms.rule, "."),
-            *_notified("Notified: ", request.mentioned),
+            *notified("Notified: ", request.mentioned),
             decide(request),
         ]  # fmt: skip
     rung = "".join(f" <@{each}>" for each in request.mentioned) if isinstance(request, Pending) else ""
     return blocks, f"{plain(ask.requester.name)} requests {in_a_line(wish(ask))}{rung}"
 
 
-def _notified(label: str, people: Iterable[SlackUserId]) -> list[Block]:
+def notified(label: str, people: Iterable[SlackUserId]) -> list[Block]:
     """The people who were told of a request, as mentions; Slack rings for them in a new message alone."""
     mentions = [Mention(each) for each in people]
     parts: list[Piece] = [piece for each in mentions for piece in (", ", each)]
     return [lines([label, *parts[1:]])] if parts else []
 
 
-def asked(request: Request, note: str = "", link: str = "") -> tuple[list[Block], str]:
-    """What the requester asked for and where it stands."""
-    ask = request.ask
-    blocks = [
-        lines(["You asked ", *wish(ask), "."]),
-        lines(*asked_rows(request, own_account(ask, "your own"))),
-        *_standing(request, yours=True),
-    ]
-    if note:
-        blocks.append(lines(told(note)))
-    if link:
-        blocks.append(lines([Link("Open the card", link), " to talk to approvers in its thread."]))
-    if isinstance(request, Pending):
-        blocks += _notified(
-            "Latchkey notified ", dict.fromkeys((*request.mentioned, *(user for user, _ in request.asked)))
-        )
-        blocks.append(actions(button("Cancel request", ids.CANCEL, ask.id)))
-    return blocks, f"Your request {in_a_line(wish(ask))}"
-
-
-def changed(request: Request) -> tuple[list[Block], str]:
-    """What a changed policy means for a request that waits; afterwards, that there was such a change."""
-    ask = request.ask
-    what = told(request.changed) if isinstance(request, Pending) else ["The policy changed while this request waited."]
-    rows: Rows = [[Bold(ask.name or "A key without a name"), ": you asked ", *wish(ask), "."], what]
-    return [lines(*rows)], f"The policy changed: your request {in_a_line(wish(ask))}"
-
-
-def outcome(request: Request) -> tuple[list[Block], str]:
-    """How a request ended that gave no key. Only for requests that ended so."""
-    ask = request.ask
-    ended = {"denied": "was denied", "expired": "expired", "done": "is carried out"}.get(request.kind, "failed")
-    blocks = [lines([Bold(ask.name or "A key without a name"), ": you asked ", *wish(ask), "."])]
-    blocks += _standing(request, yours=True)
-    if isinstance(request, Failed) and request.offer_account:
-        blocks.append(actions(button("Use a service account", ids.USE_ACCOUNT, ask.id, "primary")))
-    elif isinstance(request, Denied | Expired | Failed) and ask.operation is Operation.CREATE:
-        blocks.append(actions(button("Request again", ids.ASK_AGAIN, ask.id)))
-    elif isinstance(request, Denied | Expired | Failed) and ask.key is not None:
-        blocks.append(lines(["You can ask again with ", Code(f"/apikey show {ask.key.id}"), "."]))
-    return blocks, f"Your request {in_a_line(wish(ask))} {ended}"
-
-
 def decide(request: Request, row: str = "") -> Block:
     """The buttons for who can approve; `row` is the block id where they stand in a list."""
     ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
     approve = button("Approve", ids.APPROVE, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
-    deny, question = button("Deny", ids.DENY, ask.id, "danger"), button("Ask a question", ids.ASK, ask.id)
-    return actions(approve, deny, question, block=row)
+    return actions(approve, button("Deny", ids.DENY, ask.id, "danger"), block=row)
 
 
 def show_secret(request: Ready | Offered, row: str = "") -> Block:

@@ -1,4 +1,4 @@
-"""What the requester of a key reads about it, from the moment that it is made to its end. Never the secret. Pure."""
+"""The requester's messages about a key, from its creation to its end. Never the secret. Pure."""
 
 from bot.domain.deadlines import end_of_life, ends_at_confluent, longest_overlap
 from bot.domain.errors import plain
@@ -8,100 +8,147 @@ from bot.domain.requests import (
     Confirmed,
     Failed,
     Keyed,
+    Living,
     Offered,
     Ready,
     Request,
     Retired,
+    Revealing,
     Shown,
+    Unclaimed,
     Undelivered,
+    Withdrawn,
     Working,
 )
-from bot.slack.blocks.kit import actions, button
-from bot.slack.blocks.text import Block, Bold, Code, Row, context, lines, plain_text
+from bot.slack.blocks.kit import actions, asking, button
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines, told
 from bot.slack.messages.card import SOON, called, key_buttons, show_secret
-from bot.slack.messages.progress import Rows, ended, making, named, of_key, replaced_key, withdrawn
+from bot.slack.messages.progress import Rows, making
 from bot.slack.messages.readiness import readiness_rows
+from bot.slack.messages.request import again
+from bot.slack.messages.state import ATTENTION, CREATED, DELETED, EXPIRED, SECRET_WAITING, state
 from bot.slack.payloads import ids
 
+Message = tuple[list[Block], str]
+_SEE_NEWEST = "See the newest message."
+_STOPS = "Anything still using it will stop working."
 
-def key(request: Request, attempt: int) -> tuple[list[Block], str]:
+
+def key(request: Request, attempt: int) -> Message:
     """The key of one attempt: where its secret is, or what became of it."""
-    name = called(request.ask.resource)
+    name, which = called(request.ask.resource), _which(request)
     if isinstance(request, Offered | Working | Approved) and request.attempt == attempt:
-        approved: Row = ["Your key for ", Bold(name), f" ({request.ask.name}) was approved."]
+        approved: Row = [f"{state(request).sign} Your request for a key ", *which, " is approved."]
         waiting = [lines(approved, making(request, "you"))]
         if isinstance(request, Offered):
             waiting.append(show_secret(request))
-        return waiting, f"Your API key for {plain(name)}"
+        return waiting, f"Your request for an API key for {plain(name)} is approved"
     if isinstance(request, Failed):
-        none: Row = ["There is no key for ", Bold(name), f" ({request.ask.name}). The newest message says why."]
-        return [lines(none)], f"There is no key for {plain(name)}"
+        none: Row = [f"{state(request)}: no key ", *which, f" was created. {_SEE_NEWEST}"]
+        return [lines(none)], f"No API key for {plain(name)} was created"
     if not isinstance(request, Keyed) or request.attempt != attempt:
-        rows: Rows = [["An earlier key for ", Bold(name), " was deleted. Only the newest message counts."]]
-        return [lines(*rows)], f"An earlier key for {plain(name)} was deleted"
-    ready = " is there" if isinstance(request, Ready) else ""
-    return _keyed(request, name), f"Your API key for {plain(name)}{ready}"
+        return _earlier(request)
+    ready = " is ready" if isinstance(request, Ready) else ""
+    return _keyed(request), f"Your API key for {plain(name)}{ready}"
 
 
-def end(request: Request) -> tuple[list[Block], str]:
-    """That a key is no more, which its requester did not do: a new message, for an edited one rings no bell."""
-    name = called(request.ask.resource)
+def claim(request: Request, attempt: int) -> Message:
+    """The reminder that a secret waits; later, what became of that."""
+    name = plain(called(request.ask.resource))
+    if isinstance(request, Ready | Offered) and request.attempt == attempt:
+        else_ = "the key is deleted" if isinstance(request, Ready) else "the approval expires"
+        rows: Rows = [
+            [f"{SECRET_WAITING.sign} The secret of your key ", *_which(request), " is still waiting."],
+            ["If you don't view it by ", request.claim_by, f", {else_}."],
+        ]
+        return [lines(*rows), show_secret(request)], f"Reminder: the secret of your API key for {name} is still waiting"
+    if isinstance(request, Living) and request.attempt == attempt:
+        shown_at = request.at if isinstance(request, Shown) else request.shown_at
+        viewed: Row = [f"{CREATED.sign} You viewed the secret of your key ", *_which(request), " ", shown_at, "."]
+        return [lines(viewed)], f"You viewed the secret of your API key for {name}"
+    return _past(request)
+
+
+def lost(request: Request, attempt: int) -> Message:
+    """The key of one attempt was deleted before it was of use; later, that another one followed."""
+    if not isinstance(request, Unclaimed | Undelivered) or request.attempt != attempt:
+        return _earlier(request)
+    name = plain(called(request.ask.resource))
+    rows: Rows = [_gone(request, "Your key"), _why(request)]
+    buttons = [again(request)]
+    if isinstance(request, Undelivered) and not request.reissue:
+        rows.append(["Until ", request.grant.fresh_until, ", you can replace it without a new approval."])
+        buttons.insert(0, button("Replace key", ids.REPLACE, ids.key_ref(request.ask.id, attempt), "primary"))
+    return [lines(*rows), actions(*buttons)], f"Your API key for {name} {_ended(request)}"
+
+
+def end(request: Request) -> Message:
+    """The end of a key that someone had, unless they deleted it themselves."""
     if not isinstance(request, Retired):
-        return [lines(["This message is outdated."])], "A message about an API key"
-    state, stops = ended(request), "Whatever used it has stopped."
-    if request.deleted_at is None:
-        stops = "Whatever uses it stops once it is deleted."
-    gone: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({named(request)}) {state}."]
-    again: Row = [f"{stops} You can ask for another one with ", Code("/apikey create"), "."]
-    rows: Rows = [gone, withdrawn(request, "you"), again, *replaced_key(request)]
-    return [lines(*rows)], f"Your API key for {plain(name)} {state}"
+        return _past(request)
+    name = plain(called(request.ask.resource))
+    stops = "Anything still using it has stopped working." if request.deleted_at else _STOPS
+    rows: Rows = [_gone(request, "Your key"), _why(request), [stops], *replaced_key(request)]
+    # The key that a rotation replaced is gone, too, or is about to be.
+    buttons = [button("Request again", ids.ASK_AGAIN, request.ask.id)] if request.ask.key is None else []
+    return [lines(*rows), *([actions(*buttons)] if buttons else [])], f"Your API key for {name} {_ended(request)}"
 
 
-def replaced(request: Request) -> tuple[list[Block], str]:
-    """That the key which this one replaced is deleted."""
+def replaced(request: Request) -> Message:
+    """The deletion of the key that this one replaced."""
     name, old = called(request.ask.resource), request.ask.key
-    gone: Row = ["The old key ", Code(old.id if old else KeyId("")), " for ", Bold(name), " is deleted."]
-    new: Row = ["The new one is ", Code(request.key.id), "."] if isinstance(request, Shown | Confirmed) else []
-    return [lines(gone, new)], f"The old API key for {plain(name)} is deleted"
-
-
-def reminder(request: Request) -> tuple[list[Block], str]:
-    """That a key ends soon; later, what became of that."""
-    name = called(request.ask.resource)
-    if not isinstance(request, Shown | Confirmed):
-        state = ended(request)
-        return [lines(["The key for ", Bold(name), f" ({request.ask.name}) {state}."])], f"An API key {state}"
-    ends = end_of_life(request)
-    if ends is None:
-        return [lines(["Your key ", Code(request.key.id), " never expires now."])], "Your API key was extended"
-    how, advice = _ENDS[ends_at_confluent(request)]
-    rows: Rows = [
-        ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({named(request)}) {how} ", ends, "."],
-        [f"Whatever still uses it stops then. {advice}"],
+    gone: Row = [
+        f"{DELETED.sign} The old key ",
+        Code(old.id if old else KeyId("")),
+        " for ",
+        Bold(name),
+        " was deleted.",
     ]
-    choice = [*_extend(request), Operation.ROTATE, Operation.DELETE]
-    buttons = actions(*key_buttons(request.key.id, choice, first="primary"))
-    return [lines(*rows), buttons], f"Your API key for {plain(name)} expires soon"
+    new: Row = ["Its replacement is ", Code(request.key.id), "."] if isinstance(request, Shown | Confirmed) else []
+    return [lines(gone, new)], f"The old API key for {plain(name)} was deleted"
 
 
-_ENDS = {
-    False: ("will be deleted", "Extend it, or rotate it: a new key, and time to change over."),
-    True: (
-        "expires at Confluent Cloud",
-        "Confluent Cloud ends it then, so it cannot be extended. Rotate it: a new key, and time to change over.",
-    ),
+def reminder(request: Request) -> Message:
+    """The reminder that a key expires; later, what became of that."""
+    if not isinstance(request, Shown | Confirmed):
+        return _past(request)
+    ends, code = end_of_life(request), Code(request.key.id)
+    if ends is None:
+        return [lines(["Your key ", code, *_for(request), " no longer expires."])], "Your API key was extended"
+    rows: Rows = [
+        [f"{EXPIRED.sign} Your key ", code, *_for(request), " expires ", ends, "."],
+        [f"{_STOPS} {_ADVICE[ends_at_confluent(request)]}"],
+    ]
+    choice = [*_extend(request), Operation.ROTATE]
+    buttons = actions(*key_buttons(request.key.id, choice, first="primary"), _manage(request))
+    return [lines(*rows), buttons], f"Your API key for {plain(called(request.ask.resource))} expires soon"
+
+
+_ADVICE = {
+    False: "Extend it, or rotate it to get a new key and time to switch.",
+    True: "Confluent Cloud deletes it then, so it can't be extended. Rotate it to get a new key and time to switch.",
 }
-"""What becomes of a key and what to do about it, by whether Confluent ends it."""
+"""What to do about a key that expires, by whether Confluent deletes it."""
+
+
+def replaced_key(request: Living | Retired) -> Rows:
+    """When the key that this one replaced is deleted; nothing when there is none, or it is deleted already."""
+    former, old = request.life.former, request.ask.key
+    if former is None or old is None or former.deleted_at:
+        return []
+    if former.tries:
+        return [["The old key ", Code(old.id), " couldn't be deleted yet. Latchkey keeps trying."]]
+    return [["The old key ", Code(old.id), " still works. It's deleted ", former.until, "."]]
 
 
 def _extend(request: Keyed) -> list[Operation]:
-    """That the key can be extended, where it has an end, and one that Latchkey can move."""
+    """Whether the key can be extended: where it expires, and Latchkey can move that."""
     can_extend = end_of_life(request) is not None and not ends_at_confluent(request)
     return [Operation.EXTEND] if can_extend else []
 
 
-def _keyed(request: Keyed, name: str) -> list[Block]:
-    blocks = [lines(*of_key(request, name))]
+def _keyed(request: Keyed) -> list[Block]:
+    blocks = [lines(*_of_key(request))]
     ref = ids.key_ref(request.ask.id, request.attempt)
     if isinstance(request, Ready | Shown | Confirmed):
         blocks += _readiness(request)
@@ -110,16 +157,134 @@ def _keyed(request: Keyed, name: str) -> list[Block]:
     former = request.life.former if isinstance(request, Shown | Confirmed | Retired) else None
     if isinstance(request, Shown | Confirmed | Retired) and former and (rows := replaced_key(request)):
         until = ids.key_until(request.ask.id, request.attempt, former.until)
-        longer = button("Keep a day longer", ids.KEEP_FORMER, until)
-        now = {**button("Delete old key now", ids.DROP_FORMER, ref, "danger"), "confirm": _DROPPING}
+        longer = button("Keep 1 more day", ids.KEEP_FORMER, until)
+        now = asking(
+            button("Delete old key now", ids.DROP_FORMER, ref, "danger"),
+            "Delete the old key now?",
+            "Anything still using it will stop working. This can't be undone.",
+            "Delete old key now",
+            danger=True,
+        )
         may_stay = former.until < longest_overlap(request)
         blocks += [lines(*rows), actions(*([longer] if may_stay else []), now)]
-    if isinstance(request, Shown | Undelivered):
-        blocks.append(actions(button("Replace key", ids.REPLACE, ref)))
-    if isinstance(request, Shown | Confirmed):
-        asks = [Operation.EDIT, Operation.ROTATE, *_extend(request), Operation.DELETE]
-        blocks.append(actions(*key_buttons(request.key.id, asks)))
-    return blocks
+    buttons = [_manage(request)] if isinstance(request, Shown | Confirmed) else []
+    if isinstance(request, Shown) or (isinstance(request, Undelivered) and not request.news):
+        buttons.append(button("Replace key", ids.REPLACE, ref))
+    return [*blocks, actions(*buttons)] if buttons else blocks
+
+
+def _manage(request: Living) -> Block:
+    """The key's page has what can be done to it: a row of such buttons would stand in the message for years."""
+    return button("Manage key", ids.KEY_DETAILS, request.key.id)
+
+
+def _of_key(request: Keyed) -> Rows:
+    """Where a key stands."""
+    code = Code(request.key.id)
+    match request:
+        case Ready():
+            return [
+                [f"{SECRET_WAITING.sign} Your key ", code, *_for(request), " is ready."],
+                [
+                    "You can see the secret once. Have somewhere safe to store it, then select ",
+                    Bold("Show secret"),
+                    ".",
+                ],
+                ["If you don't by ", request.claim_by, ", the key is deleted."],
+            ]
+        case Revealing():
+            return [[f"{SECRET_WAITING.sign} Showing you the secret of your key ", code, *_for(request), "."]]
+        case Shown():
+            return [
+                [f"{CREATED.sign} You viewed the secret for ", code, *_for(request), " ", request.at, "."],
+                ["Lost it? Until ", request.grant.fresh_until, ", you can replace the key without a new approval."],
+                *_expires(request),
+            ]
+        case Confirmed():
+            saved: Row = [
+                f"{CREATED.sign} All set: you saved the secret for ",
+                code,
+                *_for(request),
+                " ",
+                request.at,
+                ".",
+            ]
+            return [saved, *_expires(request)]
+        case Undelivered() | Unclaimed() if request.news:
+            return [_gone(request, "Your key"), [_SEE_NEWEST]]
+        case Retired() if request.by is None or request.by.slack != request.ask.requester.slack:
+            return [_gone(request, "Your key"), [_SEE_NEWEST]]
+        case _:
+            return [_gone(request, "Your key"), _why(request)]
+
+
+def _earlier(request: Request) -> Message:
+    """A message about the key of an earlier attempt."""
+    name = plain(called(request.ask.resource))
+    rows: Rows = [[f"{DELETED.sign} An earlier key ", *_which(request), f" was deleted. {_SEE_NEWEST}"]]
+    return [lines(*rows)], f"An earlier API key for {name} was deleted"
+
+
+def _past(request: Request) -> Message:
+    """A message about what is over: the state, and which key it was."""
+    now, name = state(request), plain(called(request.ask.resource))
+    return [lines([f"{now}: your key ", *_which(request), f". {_SEE_NEWEST}"])], f"{now.word}: your API key for {name}"
+
+
+def _gone(request: Keyed, whose: str) -> Row:
+    """That a key was deleted, or is going to be, and when."""
+    key: Row = [whose, " ", Code(request.key.id), *_for(request)]
+    if not isinstance(request, Withdrawn):
+        return key
+    if request.deleted_at:
+        return [f"{DELETED.sign} ", *key, " was deleted ", request.deleted_at, "."]
+    if request.tries:
+        return [f"{ATTENTION.sign} ", *key, " couldn't be deleted yet, so it still works. Latchkey keeps trying."]
+    return [f"{DELETED.sign} ", *key, " is being deleted."]
+
+
+def _why(request: Keyed) -> Row:
+    """Why it was."""
+    match request:
+        case Unclaimed():
+            return ["You didn't view its secret in time."]
+        case Undelivered() if request.reissue:
+            return ["You requested a new key in its place."]
+        case Undelivered():
+            return told(request.why)
+        case Retired():
+            who = request.by.slack if request.by else None
+            deleter = "You" if who == request.ask.requester.slack else Mention(who) if who else ""
+            by: Row = [deleter, " deleted it."] if deleter else []
+            said: Row = [" " if by else "", *told(request.why)] if request.why else []
+            return [*by, *said] or ["It expired."]
+        case _:
+            return []
+
+
+def _ended(request: Withdrawn) -> str:
+    """What became of a key, in a few words: one that Confluent doesn't let us delete still works."""
+    if request.deleted_at is None:
+        return "is being deleted"
+    return (
+        "expired and was deleted" if isinstance(request, Retired) and not (request.by or request.why) else "was deleted"
+    )
+
+
+def _which(request: Request) -> Row:
+    """Which key, to follow "key": what it is for, and its name."""
+    name = _named(request)
+    return ["for ", Bold(called(request.ask.resource)), *([f" ({name})"] if name else [])]
+
+
+def _for(request: Request) -> Row:
+    """The same, to follow the key's id."""
+    return [" ", *_which(request)]
+
+
+def _named(request: Request) -> str:
+    """The name of the key: it may have been renamed since it was requested."""
+    return (flat(request.key.name) if isinstance(request, Keyed) else "") or flat(request.ask.name)
 
 
 def _readiness(request: Ready | Shown | Confirmed) -> list[Block]:
@@ -132,11 +297,7 @@ def _readiness(request: Ready | Shown | Confirmed) -> list[Block]:
     return [] if isinstance(request, Confirmed) else [context(SOON)]
 
 
-_DROPPING: Block = {
-    "title": plain_text("Delete the old key now?"),
-    "text": plain_text("Whatever still uses it stops at once. This cannot be undone."),
-    "confirm": plain_text("Delete old key now"),
-    "deny": plain_text("Cancel"),
-    "style": "danger",
-}
-"""What Slack asks before the click is told."""
+def _expires(request: Living) -> Rows:
+    """When the key expires, if it does."""
+    ends = end_of_life(request)
+    return [["Expires ", ends, f". {_STOPS}"]] if ends else []

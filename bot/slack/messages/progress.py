@@ -1,8 +1,6 @@
 """Where a request and its key stand, in rows of rich text: for its requester ("you"), or for everybody else. Pure."""
 
-from typing import assert_never
-
-from bot.domain.deadlines import earliest, end_of_life, ends_at_confluent, lifetime
+from bot.domain.deadlines import earliest, lifetime
 from bot.domain.keys import Operation, Person
 from bot.domain.requests import (
     Approved,
@@ -13,7 +11,6 @@ from bot.domain.requests import (
     Expired,
     Failed,
     Keyed,
-    Living,
     Offered,
     Pending,
     Ready,
@@ -21,12 +18,11 @@ from bot.domain.requests import (
     Retired,
     Revealing,
     Shown,
-    Unclaimed,
     Undelivered,
     Withdrawn,
     Working,
 )
-from bot.slack.blocks.text import Bold, Code, Mention, Row, flat, told
+from bot.slack.blocks.text import Bold, Code, Mention, Row, told
 
 Rows = list[Row]
 WAITS: Row = ["Its secret is waiting: run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
@@ -144,64 +140,6 @@ def withdrawn(request: Withdrawn, who: str) -> Row:
     if request.tries:
         return [*why, " Key ", code, " could not be deleted yet. Latchkey keeps trying."]
     return [*why, " Key ", code, " is being deleted."]
-
-
-def of_key(request: Keyed, name: str) -> Rows:
-    """Where a key stands, for its requester in the message about it; `name` is what its resource is called."""
-    key_line: Row = ["Your key ", Code(request.key.id), " for ", Bold(name), f" ({named(request)})"]
-    gone: Row = ["Your key for ", Bold(name), f" ({named(request)}) was withdrawn."]
-    match request:
-        case Ready():
-            return [
-                [*key_line, " is there."],
-                ["Its secret is shown once, to you alone. Have a safe place ready, then click. If it is not taken by ",
-                 request.claim_by, ", the key is deleted."],
-            ]  # fmt: skip
-        case Revealing():
-            return [[*key_line, ": the secret is being shown to you."]]
-        case Shown():
-            return [
-                [*key_line, ": the secret was shown to you ", request.at, "."],
-                ["Lost it? Until ", request.grant.fresh_until, " you can replace the key without a new approval."],
-                *_lives(request),
-            ]
-        case Confirmed():
-            return [[*key_line, " is yours. You saved its secret ", request.at, "."], *_lives(request)]
-        case Undelivered():
-            again: Row = ["Until ", request.grant.fresh_until, " you can have another one without a new approval."]
-            return [gone, withdrawn(request, "you"), *([] if request.reissue else [again])]
-        case Unclaimed() | Retired():
-            return [gone, withdrawn(request, "you"), ["You can ask again with ", Code("/apikey create"), "."]]
-        case _:
-            assert_never(request)
-
-
-def replaced_key(request: Living | Retired) -> Rows:
-    """Until when the key lives that this one replaced; nothing when there is none, or none any more."""
-    former, old = request.life.former, request.ask.key
-    if former is None or old is None or former.deleted_at:
-        return []
-    if former.tries:
-        return [["The old key ", Code(old.id), " could not be deleted yet. Latchkey keeps trying."]]
-    return [["The old key ", Code(old.id), " still works. Latchkey deletes it ", former.until, "."]]
-
-
-def ended(request: Request) -> str:
-    """What became of a key that nobody has, in a few words: one that Confluent does not let us delete still works."""
-    is_there = isinstance(request, Undelivered | Unclaimed | Retired) and request.deleted_at is None
-    return "has come to its end" if is_there else "is no more"
-
-
-def named(request: Keyed) -> str:
-    """What the key is called by now: it may have been renamed since it was asked for."""
-    return flat(request.key.name) or request.ask.name
-
-
-def _lives(request: Living) -> Rows:
-    """Until when the key works, where it has an end."""
-    ends = end_of_life(request)
-    how = "Confluent Cloud ends" if ends_at_confluent(request) else "Latchkey deletes"
-    return [[f"{how} this key ", ends, ". Whatever uses it stops then."]] if ends else []
 
 
 def _approvals(request: Pending | Approved | Offered | Working | Keyed | Done) -> Rows:

@@ -367,7 +367,9 @@ async def test_a_change_that_needs_no_approval_is_told_to_its_requester_alone() 
 
         await done(world, an_edit(world.cloud.minted[KEY].key))
 
-        assert {versions[0][0] for place, versions in world.slack.messages.items() if place not in before} == {"asked"}
+        assert {versions[0][0] for place, versions in world.slack.messages.items() if place not in before} == {
+            "outcome"
+        }
 
 
 async def test_an_edit_that_changes_nothing_asks_for_nothing() -> None:

@@ -1,0 +1,89 @@
+"""The requester's messages about a request: that it was sent, that its policy changed, and how it ended. Pure.
+
+Slack rings no bell for edits, so each ending is a new message. The first one then says its state in a line or two.
+"""
+
+from bot.domain.keys import Operation
+from bot.domain.requests import (
+    Approved,
+    Cancelled,
+    Denied,
+    Done,
+    Expired,
+    Failed,
+    Keyed,
+    Offered,
+    Pending,
+    Request,
+    Working,
+)
+from bot.slack.blocks.kit import actions, button
+from bot.slack.blocks.text import Block, Bold, Row, flat, lines, quote, told
+from bot.slack.messages.card import asked_rows, in_a_line, notified, own_account, wish
+from bot.slack.messages.progress import Rows, progress
+from bot.slack.messages.state import state
+from bot.slack.payloads import ids
+
+
+def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
+    """The request while it is under way; later its state alone, for another message says the rest."""
+    ask = request.ask
+    rows: Rows = [headline(request)]
+    if isinstance(request, Pending):
+        rows += asked_rows(request, own_account(ask, "your own"))
+    is_only = (
+        isinstance(request, Done | Failed) and not request.news
+    )  # what an older version wrote has no other message
+    if is_only or isinstance(request, Pending | Approved | Working | Cancelled):
+        rows += progress(request, yours=True)
+    elif isinstance(request, Offered | Keyed):
+        rows += progress(request, yours=True)[:-1]  # the approvals; the message about the key says where that stands
+    blocks = [lines(*rows)]
+    if note:
+        blocks.append(lines(told(note)))
+    if isinstance(request, Pending):
+        told_of = dict.fromkeys((*request.mentioned, *(user for user, _ in request.asked)))
+        blocks += [*notified("Latchkey notified ", told_of), actions(button("Cancel request", ids.CANCEL, ask.id))]
+    return blocks, f"{state(request).word}: your request {in_a_line(wish(ask))}"
+
+
+def changed(request: Request) -> tuple[list[Block], str]:
+    """What a changed policy means for a request that waits; afterwards, that there was such a change."""
+    what = told(request.changed) if isinstance(request, Pending) else ["The policy changed while you waited."]
+    return [lines(headline(request), what)], f"The policy changed: your request {in_a_line(wish(request.ask))}"
+
+
+def outcome(request: Request) -> tuple[list[Block], str]:
+    """How a request ended that gave no key. Only for requests that ended so."""
+    ask = request.ask
+    blocks = [lines(headline(request), *progress(request, yours=True))]
+    if isinstance(request, Denied):
+        blocks.append(quote(request.reason))
+    if isinstance(request, Failed) and request.offer_account:
+        blocks.append(actions(button("Use a service account", ids.USE_ACCOUNT, ask.id, "primary")))
+    elif isinstance(request, Denied | Expired | Failed):
+        blocks.append(actions(again(request)))
+    elif isinstance(request, Done) and ask.operation is not Operation.DELETE and ask.key is not None:
+        blocks.append(actions(button("Open key", ids.KEY_DETAILS, ask.key.id)))
+    return blocks, f"{state(request).word}: your request {in_a_line(wish(ask))}"
+
+
+def again(request: Request) -> Block:
+    """The button to request the same again: the form as it was filled in, or the page of the key that it was about."""
+    key = request.ask.key
+    if key is not None:
+        return button("Open key", ids.KEY_DETAILS, key.id)
+    return button("Request again", ids.ASK_AGAIN, request.ask.id)
+
+
+def headline(request: Request) -> Row:
+    """The state of a request, and which one it is."""
+    now, name = state(request), flat(request.ask.name)
+    return [
+        f"{now.sign} ",
+        Bold(now.word),
+        ": your request ",
+        *wish(request.ask),
+        *([f" ({name})"] if name else []),
+        ".",
+    ]
