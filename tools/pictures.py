@@ -24,9 +24,11 @@ from playwright.async_api import Browser, Page
 from bot import logs
 from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL, PARTNER_CHANNEL
+from sandbox.control import Control
 from sandbox.slack.blocks import Json, interactive, plain_words
 from sandbox.slack.manners import Manners
 from sandbox.slack.person import PersonAtClient
+from sandbox.stage import BotProcess
 from tests.support.browsing import a_browser, a_sandbox
 from tests.support.play import Play, play
 from tests.support.wishes import NEW, OWN, Wish, fill_in
@@ -96,7 +98,8 @@ class Scene:
         """Someone (None: Dana) fills in the form, reviews it and sends it, as far as the card."""
         who = person or self.dana
         await fill_in(who, wish)
-        await who.submit()
+        if errors := await who.submit():
+            raise AssertionError(f"the form is not taken: {errors}")
         await self.modal(who, lambda view: view["callback_id"] == ids.REVIEW)
         await who.submit()
         await self.it.until(lambda: wish.name in str(self.it.cards()), "the card")
@@ -183,6 +186,9 @@ async def decisions(it: Scene) -> AsyncGenerator[str, None]:
     await it.erin.fill({ids.REASON_BLOCK: "Please use the team's own cluster."})
     await it.erin.submit()
     await it.card_says("enied")
+    yield "denied"
+    if it.erin.modal:
+        await it.erin.close(everything=True)
     yield "card-denied"
     await it.at(it.dana)
     yield "dm-denied"
@@ -351,10 +357,13 @@ FOR_README = {"request/card-waiting": "card", "request/secret": "secret"}
 @asynccontextmanager
 async def scene(browser: Browser, policy: str) -> AsyncGenerator[Scene, None]:
     """A sandbox whose people are kind and whose clock obeys, before an empty page."""
-    with tempfile.TemporaryDirectory(prefix="latchkey-pictures-") as folder:
-        async with play(Path(folder), policy=policy, manners=Manners()) as it:
+    control = Control()  # of which the page learns what time it is
+    with tempfile.TemporaryDirectory(prefix="latchkey-pictures-") as name:
+        folder = Path(name)
+        async with play(folder, policy=policy, manners=Manners(), extra=control.routes()) as it:
+            control.attach(it.stage, BotProcess({}, folder / "clock", folder / "bot.log"))
             context = await browser.new_context()
-            await context.add_init_script("localStorage.setItem('panel', 'closed')")
+            await context.add_init_script(_NO_PANEL)
             try:
                 yield Scene(it, await context.new_page())
             finally:
@@ -364,6 +373,7 @@ async def scene(browser: Browser, policy: str) -> AsyncGenerator[Scene, None]:
 async def shoot(page: Page, folder: Path, name: str, only: str) -> None:
     """All pictures of what the page shows now."""
     await page.wait_for_timeout(SETTLED_MS)
+    await page.evaluate("import('./panel.js').then(({ refresh }) => refresh())")
     for width, height in SIZES:
         for scheme in SCHEMES:
             variant = f"{width}.{scheme}"
@@ -379,6 +389,14 @@ async def shoot(page: Page, folder: Path, name: str, only: str) -> None:
                 await page.screenshot(path=folder / f"{name}.{variant}.whole.png")
 
 
+_NO_PANEL = """
+localStorage.setItem("panel", "closed");
+addEventListener("DOMContentLoaded", () => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("#panel { display: none }");
+  document.adoptedStyleSheets = [sheet];
+});
+"""
 _TO_THE_NEWEST = """() => {
   const [scroller, home] = ["#scroller", "#home"].map((each) => document.querySelector(each));
   scroller.scrollTop = home.hidden ? scroller.scrollHeight : 0;

@@ -266,7 +266,7 @@ async def test_nobody_is_asked_to_approve_what_confluent_has_no_room_for(tmp_pat
 async def test_a_new_account_needs_room_for_one_more_account(tmp_path: Path) -> None:
     async with play(tmp_path, policy=ONE_APPROVAL) as it:
         it.stage.faults.low_quota, it.stage.faults.low_quota_limit = "iam.max_service_accounts.per_org", 1
-        assert "(`iam.max_service_accounts.per_org`)" in await review(it.dana, Wish(NEW))
+        assert "(4 in use, `iam.max_service_accounts.per_org`)" in await review(it.dana, Wish(NEW))
 
 
 @pytest.mark.parametrize("told", ["refused", "without their use"])

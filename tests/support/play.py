@@ -2,12 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
+
+from starlette.routing import BaseRoute
 
 from bot.app import audit_lines, run
 from bot.settings import Settings, load
@@ -223,6 +225,7 @@ async def play(
     redis_url: str | None = None,
     policy: str = "",
     manners: Manners | None = None,
+    extra: Sequence[BaseRoute] = (),
 ) -> AsyncGenerator[Play]:
     """A stage with one bot, and Dana and Erin at their clients. `policy` is the text of a policy file."""
     if policy:
@@ -232,7 +235,7 @@ async def play(
         mock.patch("bot.services.worker.LEASE", NEVER_OVER),
         mock.patch("bot.health.FRESH", 0),
     ):
-        async with stage(folder, manners=manners) as here, bot_of(here, mode=mode, redis_url=redis_url):
+        async with stage(folder, manners=manners, extra=extra) as here, bot_of(here, mode=mode, redis_url=redis_url):
             yield Play(here, here.slack.person("U0DANA"), here.slack.person("U0ERIN"))
 
 

@@ -10,7 +10,7 @@ from bot.domain.keys import TeamId
 from bot.domain.kinds import PLACED
 from bot.store.connection import Commands, connect
 from bot.store.keyspace import Keyspace
-from sandbox.cast import APPROVALS_CHANNEL, TEAM
+from sandbox.cast import APPROVALS_CHANNEL, DEV, PROD, TEAM
 from sandbox.slack.blocks import Json, interactive, plain_words
 from sandbox.slack.person import PersonAtClient
 from tests.support.play import POLICY_FILE, SECONDS, Play, fields, send_anyway
@@ -39,6 +39,8 @@ class Wish:
     """As it says, or its value; "rule" is as long as the rule allows, "" what the form chose by itself."""
 
 
+IDS = {"dev": DEV, "production": PROD}
+"""Of environments, by name: a form that is filled in already has a field for what is in another one."""
 IN_DEV = Wish()
 IN_PRODUCTION = Wish(environment="production", cluster="orders")
 OWN_IN_DEV = Wish(OWN)
@@ -72,7 +74,7 @@ async def choose_scope(person: PersonAtClient, wish: Wish) -> None:
     if wish.kind not in FIELDS:
         await person.wait_for(lambda: "environment" not in fields(person.modal), "a form without places")
         return
-    place = f"resource:{wish.kind}:env-"
+    place = f"resource:{wish.kind}:{IDS.get(wish.environment, 'env-')}"
     await person.fill({"Environment": wish.environment})
     await person.wait_for(lambda: place in " ".join(fields(person.modal)), "what there is in that environment")
     if wish.kind == "flink":

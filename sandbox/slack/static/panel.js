@@ -152,7 +152,7 @@ class Active {
 let parts = null;
 
 /** Read the switches and draw what changed. False when there is no control API. */
-async function refresh() {
+export async function refresh() {
   let control;
   try {
     control = await get("/control");
