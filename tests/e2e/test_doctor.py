@@ -226,7 +226,7 @@ FAULTS = [
         ("policy.yml:3", "S0NOSUCH"),
     ),
     Fault("14 evicts", server(maxmemory_policy="allkeys-lru"), "store settings", ("maxmemory-policy is allkeys-lru",)),
-    Fault("15 away", redis_away, "store", ("nothing listens",), do="Start it, or correct REDIS_URL."),
+    Fault("15 away", redis_away, "store", ("nothing is listening",), do="Start it, or correct REDIS_URL."),
     Fault("16 no WAITAOF", without_waitaof, "disk", ("WAITAOF, which came with 7.2",), "warning"),
     Fault("16 no append-only file", server(appendonly="no"), "store settings", ("append-only file is off",)),
     Fault(
@@ -254,8 +254,8 @@ FAULTS = [
     Fault("R9 INFO", user(*ENOUGH, "-info"), "store rights", ("may not run INFO.",), do="docs/redis.md"),
     Fault("R9 scripts", user(*ENOUGH, "-evalsha", "-script"), "store rights", ("may not run SCRIPT LOAD, EVALSHA.",)),
     Fault("R9 in scripts", user(*ENOUGH, "-hvals"), "store rights", ("may not run HVALS.",)),
-    Fault("R9 certificate", untrusted, "store", ("certificate is not trusted",), do="ssl_ca_certs"),
-    Fault("R9 name", settings(REDIS_URL="redis://no-such-host.invalid:6379/0"), "store", ("does not resolve",)),
+    Fault("R9 certificate", untrusted, "store", ("certificate isn't trusted",), do="ssl_ca_certs"),
+    Fault("R9 name", settings(REDIS_URL="redis://no-such-host.invalid:6379/0"), "store", ("doesn't resolve",)),
     Fault("R9 socket", settings(REDIS_URL="unix:///no/such.sock"), "store", ("no such socket",)),
 ]
 

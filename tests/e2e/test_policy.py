@@ -278,7 +278,7 @@ async def test_what_nobody_could_approve_is_refused_before_it_is_sent(tmp_path: 
         lose_roles(it, "u-ines01")
         page = await review(it.dana, IN_DEV)
         assert "Nothing was sent, because only 4 of the 5 needed could approve." in page
-        assert "(Rule: many.)" in page
+        assert "(Policy rule: many.)" in page
 
         for principal in ("u-olga01", "u-ravi01", "u-pavel1", "u-chiyo1"):
             lose_roles(it, principal)

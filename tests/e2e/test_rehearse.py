@@ -27,6 +27,7 @@ KIND = {
     "slack.grid-ids": "TRUE",
     "slack.email-confirmed": "TRUE",
     "slack.link-disabled": "not seen",
+    "slack.newer-blocks": "not seen",
     "slack.ephemeral-by-click": "not seen",
     "slack.used-address": "not seen",
     "slack.org-wide": "not seen",

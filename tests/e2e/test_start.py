@@ -126,7 +126,7 @@ async def test_a_slack_that_is_away_is_one_line(tmp_path: Path) -> None:
     async with stage(tmp_path) as here:
         ended = await latchkey("run", **here.environment() | {"SLACK_API_URL": f"http://127.0.0.1:{here.free_port()}/"})
 
-    is_one_line_about(ended, "Slack did not answer", "SLACK_API_URL")
+    is_one_line_about(ended, "Slack didn't answer", "SLACK_API_URL")
 
 
 @pytest.mark.parametrize(

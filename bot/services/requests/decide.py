@@ -148,7 +148,7 @@ class Decisions:
         try:
             person = await self.directory.identify(asker.slack, asker.team)
         except Refused as error:
-            await self._refuse(pending, click, f"The requester could not be confirmed: {error.tell}")
+            await self._refuse(pending, click, f"The requester couldn't be confirmed: {error.tell}")
         return await self.directory.held_roles(person)
 
 

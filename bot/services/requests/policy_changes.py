@@ -90,7 +90,7 @@ class PolicyChanges:
         try:
             person = await self.directory.identify(ask.requester.slack, ask.requester.team)
         except Refused as error:
-            return pending.terms, f"the requester could not be confirmed. {error.tell}"
+            return pending.terms, f"the requester couldn't be confirmed. {error.tell}"
         verdict = decide(self.directory.policy(), ask, await self.directory.held_roles(person), (), pending.terms)
         if isinstance(verdict, Forbidden):
             return replace(pending.terms, rule=verdict.rule), forbidden(verdict)

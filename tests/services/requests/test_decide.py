@@ -154,7 +154,7 @@ async def test_a_policy_that_forbids_it_by_now_holds(world: World) -> None:
 async def test_nothing_is_approved_for_somebody_who_left(world: World) -> None:
     world.cloud.people.remove(DANA)
 
-    assert isinstance(await refused(world, Approve, ERIN, "could not be confirmed"), Pending)
+    assert isinstance(await refused(world, Approve, ERIN, "couldn't be confirmed"), Pending)
 
 
 async def test_a_denial_says_who_and_why(world: World) -> None:
