@@ -551,6 +551,28 @@ async def test_t39_scripts_write_nothing_behind_another_base(store: Store, redis
     assert (await redis.lrange(keys.audit, 0, -1), await redis.get(keys.audit_head)) == ([], head.stored)
 
 
+@pytest.mark.parametrize("other", ["base", "first", "last", "number", "head", None])
+async def test_t44_the_script_moves_nothing_but_what_was_verified(
+    store: Store, redis: Any, keys: Keyspace, other: str | None
+) -> None:
+    await store.audit.append(*[event()] * 5)
+    await archived(store, until=1)
+    move, _ = await taken(store, until=4)
+    ends = await store.audit.ends_of(move.base, move.end)
+    assert ends is not None
+    base, first, last = ends
+    if other == "head":
+        await redis.delete(keys.audit_head)
+    seen: dict[str, Argument] = {"base": base.stored, "number": 3, "first": first, "last": last}
+    args = [*(seen | ({other: 2 if other == "number" else b"other"} if other in seen else {})).values(), b"new base"]
+    before = [await redis.lrange(key, 0, -1) for key in (keys.audit, keys.audit_base)]
+
+    reply = await store.archive._script(keys=[keys.audit, keys.audit_head, keys.audit_base], args=args)
+
+    after = [await redis.lrange(key, 0, -1) for key in (keys.audit, keys.audit_base)]
+    assert (reply, after) == ([b"moved"], before) if other else ([b"ok"], [before[0][3:], [b"new base"]])
+
+
 async def test_t45_as_many_lines_moved_as_written_hide_none_from_a_running_process(
     store: Store, other: Store, redis: Any, keys: Keyspace
 ) -> None:
