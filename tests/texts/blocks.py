@@ -31,6 +31,17 @@ def _parts(block: Any) -> Iterator[str]:
         yield from reader(block)
 
 
+def _choice(block: Mapping[str, Any]) -> Iterator[str]:
+    """A menu or radio buttons: the options, of which the chosen one is marked."""
+    yield from _parts(block.get("placeholder"))
+    chosen = block.get("initial_option")
+    options = block.get("options") or [option for group in block["option_groups"] for option in group["options"]]
+    for each in options:
+        detail = f" ({_said(each['description'])})" if each.get("description") else ""
+        yield f"{'●' if each == chosen else '○'} {_said(each['text'])}{detail}"
+    yield from _parts(block.get("confirm"))
+
+
 def _whole(block: Mapping[str, Any]) -> Iterator[str]:
     """A text object, or a block whose parts stand in it by these names."""
     if isinstance(block.get("text"), str):
@@ -80,6 +91,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     **dict.fromkeys(("rich_text_section", "rich_text_quote", "rich_text_preformatted"), _rich),
     "button": _button,
     "overflow": _overflow,
+    **dict.fromkeys(("radio_buttons", "static_select", "checkboxes"), _choice),
     **dict.fromkeys(("actions", "context_actions"), _actions),
     "context": _context,
     **dict.fromkeys(("header", "alert"), _header),

@@ -29,7 +29,7 @@ from tests.texts.blocks import read
 
 Text = tuple[str, str]
 PROD = Cluster(Kind.KAFKA, "lkc-prod01", "orders", "env-prod01", "production")
-KEY = build.a_key()
+KEY = build.a_key(kind=Kind.KAFKA)
 
 
 def everything() -> Iterator[Text]:
@@ -145,8 +145,23 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
 
 def of_views() -> Iterator[Text]:
     """The modals, Home, and what menus offer."""
-    yield from ((f"view: {name}", read(view)) for name, view in views())
+    shown: dict[str, set[str]] = {}
+    for name, view in views():
+        seen = shown.setdefault(name.partition(",")[0], set())
+        yield f"view: {name}", "\n".join(_unseen(read(view).splitlines(), seen))
     yield "menu: scopes", read(options.scope_options())
+
+
+def _unseen(lines: Sequence[str], seen: set[str]) -> Iterator[str]:
+    """The lines that no view of this kind had before, with `…` for each run of others."""
+    skipping = False
+    for line in lines:
+        if line not in seen:
+            yield line
+        elif not skipping:
+            yield "…"
+        skipping = line in seen
+    seen.update(lines)
 
 
 def of_answers() -> Iterator[Text]:
