@@ -197,7 +197,7 @@ async def test_of_a_key_that_goes_while_its_modal_is_open_the_modal_says_so(tmp_
         it.stage.organization.delete_key(LAPTOP)
         assert await it.dana.submit() == {}
 
-        await it.dana.see("There is no such key, or it is not yours to see.")
+        await it.dana.see("No key with that ID, or you don't have access to it.")
         assert it.cards() == []
         assert await it.audit("request:submitted") == []
 
@@ -234,7 +234,7 @@ async def test_a_key_that_is_gone_is_not_extended(tmp_path: Path) -> None:
         it.stage.organization.delete_key(key)
         await it.dana.submit()
 
-        await it.dana.see("any more: it was deleted")
+        await it.dana.see("no longer exists in Confluent Cloud: it was deleted")
         assert await it.audit("key:extended") == []
 
 
@@ -570,8 +570,8 @@ def is_told_gone(person: PersonAtClient) -> bool:
     gone = (
         "The key was deleted",
         "Someone else had already deleted it.",
-        "There is no such key",
-        "any more: it was deleted",
+        "No key with that ID",
+        "no longer exists in Confluent Cloud: it was deleted",
         "This key is being deleted.",
     )
     return any(text in person.describe() for text in gone)

@@ -111,5 +111,5 @@ async def test_who_may_not_see_a_key_cannot_keep_it_and_is_told_so(tmp_path: Pat
         await it.erin.fill({"Reason": "I am curious."})
         await it.erin.submit()
 
-        await it.erin.see("There is no such key, or it is not yours to see.")
+        await it.erin.see("No key with that ID, or you don't have access to it.")
         assert await it.audit("key:kept") == []

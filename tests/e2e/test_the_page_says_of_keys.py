@@ -105,7 +105,7 @@ async def test_a_key_that_leaked_is_deleted_from_where_it_is_seen(tmp_path: Path
             await managed(it.dana, key, "Delete API key")
         await it.dana.see("Type CONFIRM to delete this API key")
         said = says(it.dana.modal)
-        for text in ("leaked", key, "(today)", "Every application that uses this API key stops"):
+        for text in ("leaked", key, "(today)", "Every application using this key will stop working"):
             assert text in said
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "No approval needed.")
@@ -121,7 +121,7 @@ async def test_only_the_very_word_deletes(tmp_path: Path, word: str) -> None:
     async with play(tmp_path) as it:
         await opened(it.dana, "delete", LAPTOP)
         await it.dana.fill({"word": word})
-        assert await it.dana.submit() == {"word": "Type CONFIRM, in capitals and nothing else."}
+        assert await it.dana.submit() == {"word": "Type CONFIRM in capital letters."}
         assert LAPTOP in live(it)
 
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
@@ -134,7 +134,7 @@ async def test_what_used_a_deleted_key_stops_and_nothing_brings_it_back(tmp_path
     async with play(tmp_path) as it:
         key = await obtain(it, Wish())
         said = await opened(it.dana, "delete", key)
-        assert "Every application that uses this API key stops, and this cannot be undone." in said
+        assert "Every application using this key will stop working. This is permanent" in said
         await it.dana.fill({"word": "CONFIRM", "Reason": "the service is gone"})
         await sent(it.dana, "Request sent.")
         assert key in live(it)  # it is a service account's: somebody who manages it decides
@@ -143,7 +143,7 @@ async def test_what_used_a_deleted_key_stops_and_nothing_brings_it_back(tmp_path
 
         assert key not in live(it)
         assert key not in await listed(it.dana)
-        assert "any more: it was deleted" in await page_of(it.dana, key)
+        assert "no longer exists in Confluent Cloud: it was deleted" in await page_of(it.dana, key)
         newest = next(each for each in reversed(it.dana.messages()) if key in says(each) and "Your key" in says(each))
         assert not {"Show secret", "Replace key", "Extend", "Rotate", "Edit", "Delete API key"} & set(
             buttons_of(newest)

@@ -124,7 +124,7 @@ async def monday_every_scope_and_every_account(week: Week) -> None:
     owners = {name: it.stage.organization.api_keys[key].owner for name, key in week.keys.items()}
     assert owners["laptop"] == "u-dana01"
     assert it.stage.organization.service_accounts[str(owners["clicks schemas"])].name == "clicks-service"
-    await week.all_agree(week.keys["laptop"], shows=("Account: your own", "Expires: ", "Managed by Latchkey"))
+    await week.all_agree(week.keys["laptop"], shows=("Account your own", "Expires ", "Managed by Latchkey"))
 
 
 async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
@@ -150,8 +150,8 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     await later(it, hours=1)
     await reads(it, week.dana, short, "It expired.", "was deleted")
     week.gone.add(short)
-    await week.all_agree(week.keys["joins"], shows=("Expires: never",))
-    assert "any more: it was deleted" in await page_of(week.dana, short)
+    await week.all_agree(week.keys["joins"], shows=("Expires never",))
+    assert "no longer exists in Confluent Cloud: it was deleted" in await page_of(week.dana, short)
 
 
 async def wednesday_two_are_rotated(week: Week) -> None:
@@ -161,7 +161,7 @@ async def wednesday_two_are_rotated(week: Week) -> None:
         old = week.keys[name]
         await opened(week.dana, "rotate", old)
         await week.dana.fill(
-            {"Name of the new key": f"new {name}", "The old key lives on": "2 days", "Reason": "every quarter"}
+            {"Name of the new key": f"new {name}", "Keep the old key for": "2 days", "Reason": "every quarter"}
         )
         await sent(week.dana, "Request sent.")
         await week.approved(f"new {name}")
@@ -198,7 +198,7 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     await later(it, seconds=(made + timedelta(days=6, hours=1) - it.stage.clock.now()).total_seconds())
     await reads(it, week.dana, key, "expires", ADVICE)
     await week.dana.click("Extend", beside=ADVICE, in_channel=week.dana.dm)
-    await week.dana.see("From now on it lives")
+    await week.dana.see("Extend to")
     await week.dana.fill({"Reason": "the tests go on"})
     await sent(week.dana, "Request sent.")
     await it.erin.wait_for(lambda: "New expiration: 7 days after approval" in says(it.cards()[-1]), "the card")
@@ -206,7 +206,7 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     await reads(it, week.dana, "The key was extended")
     await later(it, hours=24)  # past its former end
     assert sum(ADVICE in says(each) for each in week.dana.messages()) == 1
-    await week.all_agree(key, shows=("Expires: ",))
+    await week.all_agree(key, shows=("Expires ",))
 
 
 async def monday_again_the_review_and_a_deletion(week: Week) -> None:
@@ -221,8 +221,8 @@ async def monday_again_the_review_and_a_deletion(week: Week) -> None:
     await week.all_agree(OLD_LAPTOP, shows=("Not managed by Latchkey",))
 
     said = await opened(week.dana, "delete", iceberg)
-    assert "Every application that uses this API key stops, and this cannot be undone." in said
-    await week.dana.fill({"word": "confirm"})
+    assert "Every application using this key will stop working. This is permanent" in said
+    await week.dana.fill({"word": "confirm", "Reason": "the tables moved"})
     assert "CONFIRM" in (await week.dana.submit())["word"]
     await week.dana.fill({"word": "CONFIRM", "Reason": "the tables moved"})
     await sent(week.dana, "Request sent.")

@@ -58,7 +58,7 @@ async def page_of(person: PersonAtClient, key: str) -> str:
     """What `/apikey show KEY` says."""
     await person.command(f"/apikey show {key}")
     await person.wait_for(lambda: not is_loading(person.modal), f"the page of {key}")
-    said = says(person.front())
+    said = says(person.front()).translate(UNMARKED)
     await person.close(everything=True)
     return said
 
@@ -102,6 +102,10 @@ async def reads(it: Play, person: PersonAtClient, *texts: str, step: float = STE
     """Wait, letting time pass, until somebody has a message that says all of this; the message."""
     await it.until(lambda: told(person, *texts), f"a message to {person.user} with {texts}", step=step)
     return told(person, *texts)
+
+
+UNMARKED = str.maketrans("\n", " ", "*`")
+"""Takes the marks of bold text and code from mrkdwn, and puts it into one line."""
 
 
 def says(view: Json | list[Json] | None) -> str:

@@ -43,23 +43,22 @@ MOST_ASKED = 50
 """How many of the reader's newest requests are looked at for a key that the reader asked for."""
 FIELD = 3000
 """Characters that one of Slack's text fields holds."""
-NOT_OURS = "This is a key of Latchkey’s own account. It is changed where it was made, not here. Nothing was changed."
+NOT_OURS = "This key belongs to Latchkey’s own account, so it can’t be changed here. Nothing was changed."
 _UNKNOWN_KIND = (
-    "Latchkey does not know what this key opens, so it cannot tell who may change it. Nothing was changed. "
+    "Latchkey doesn't know this kind of key, so it can't tell who may change it. Nothing was changed. "
     "Change it in the Confluent Cloud Console."
 )
 _ENDING = "This key is being deleted. Nothing was changed."
-_NOT_SHOWN = "The secret of this key was not shown yet, so there is nothing to replace or extend. Nothing was changed."
-_NO_END = "Latchkey gave this key no end, so there is nothing to extend. Nothing was changed."
+_NOT_SHOWN = "No one has viewed this key's secret yet, so there is nothing to replace or extend. Nothing was changed."
+_NO_END = "This key has no expiration in Latchkey, so there is nothing to extend. Nothing was changed."
 _NO_PLACE = (
-    "Latchkey does not find what this key opens, so it cannot make another one for it. Nothing was changed. "
-    "If it is new, try again in ten minutes."
+    "Latchkey can't find this key's resource, so it can't create another key for it. Nothing was changed. "
+    "If the resource is new, try again in ten minutes."
 )
 NO_SUCH_KEY = (
-    "There is no such key, or it is not yours to see. Nothing was changed. "
-    "`/apikey list` shows the keys that you can see."
+    "No key with that ID, or you don't have access to it. Nothing was changed. `/apikey list` shows your keys."
 )
-"""One sentence for both, so that nobody learns here which keys there are."""
+"""One sentence for both, so that no one learns here which keys exist."""
 
 
 async def present(key: ApiKey, target: Target, cloud: Cloud) -> ApiKey | None:
@@ -91,7 +90,7 @@ async def managed(key: ApiKey, requests: Requests) -> Stored[Request] | None:
 def nothing_left(expires_at: datetime) -> str:
     """The sentence for a key that only a new one can outlast."""
     return (
-        f"Confluent Cloud ends this key {when(expires_at)}, and nobody can change that. Nothing was changed. "
+        f"Confluent Cloud deletes this key {when(expires_at)}, and no one can change that. Nothing was changed. "
         "Rotate it instead: you get a new key, and time to switch."
     )
 
@@ -100,7 +99,7 @@ def gone(request: Keyed, now: datetime) -> str:
     """The sentence about a key that Confluent no longer has, for who asked for it."""
     ended = request.deleted_at if isinstance(request, Withdrawn) else None
     how = "expired" if has_expired(request.key, ended or now) else "was deleted"
-    return f"Confluent Cloud has no key `{plain(request.key.id)}` any more: it {how}. Nothing was changed."
+    return f"Key `{plain(request.key.id)}` no longer exists in Confluent Cloud: it {how}. Nothing was changed."
 
 
 T = TypeVar("T")
@@ -117,20 +116,20 @@ class KeyViews:
     clock: Clock
 
     async def visitor(self, user: SlackUserId, team: TeamId | None = None) -> HeldRoles:
-        """Somebody who looks, with the roles of the last minute; `team` is what a click says.
+        """The person who looks, with the roles of the last minute; `team` is what a click says.
 
         Raises `Refused` for who can have no keys.
         """
         return await self.directory.glance(await self.directory.identify(user, team or self.directory.team, shown=True))
 
     async def reader(self, user: SlackUserId, team: TeamId) -> HeldRoles:
-        """The same for somebody who clicked: nothing that is a minute old refuses them."""
+        """The same for a person who clicked: nothing that is a minute old refuses them."""
         return await self.directory.before_no(
             user, lambda directory: replace(self, directory=directory).visitor(user, team)
         )
 
     async def read(self, user: SlackUserId, team: TeamId, look: Callable[["KeyViews", HeldRoles], Awaitable[T]]) -> T:
-        """What somebody who clicked sees: nothing that is a minute old refuses it."""
+        """What a person who clicked sees: nothing that is a minute old refuses it."""
 
         async def on(directory: Directory) -> T:
             key_views = replace(self, directory=directory)
@@ -235,7 +234,7 @@ class KeyViews:
         return stored.value if stored else None
 
     async def _name(self, target: Target, request: Request | None) -> str:
-        """What people call the owner. Whoever looks was matched among all users just now, so that the list is there."""
+        """The name of the owner. The reader was matched among all users just now, so the list is there."""
         if not isinstance(target.owner, MyAccount):
             made = request.ask.owner if request else None  # an account made with its key is not in the catalog yet
             return target.owner.name or (made.name if isinstance(made, NewServiceAccount) else "")
@@ -254,7 +253,7 @@ class KeyViews:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A key, and somebody who might ask for something to happen to it."""
+    """A key, and a person who might ask for a change of it."""
 
     policy: Policy
     held_roles: HeldRoles
@@ -266,7 +265,7 @@ class _Case:
     """Whether it is a key of Latchkey's own account."""
 
     def may(self) -> frozenset[Operation]:
-        """All that can be asked for: it is decided by somebody, if not by the reader."""
+        """Everything that can be asked for, whether the reader decides or someone else."""
         found: set[Operation] = set()
         for operation in OFFERED:
             with suppress(Refused):

@@ -195,7 +195,7 @@ def kind_of(resource: Resource) -> str:
 
 def title_row(key: ApiKey) -> Row:
     """A key's name and its id."""
-    return [Bold(flat(key.name) or "A key without a name"), "  ", Code(key.id)]
+    return [Bold(flat(key.name) or "(no name)"), "  ", Code(key.id)]
 
 
 def joined(words: Sequence[str], last: str) -> str:

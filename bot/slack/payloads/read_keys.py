@@ -154,7 +154,7 @@ def _problems(body: Body, deed: Edit | Delete | Rotate | Extend) -> Mapping[str,
             found = text_problems(texts)
             return {block: found[block] for block in found if not _is_as_it_was(body, block)} | _no_reason(body, deed)
         case Delete():
-            wrong = {} if deed.word == CONFIRM else {ids.WORD_BLOCK: f"Type {CONFIRM}, in capitals and nothing else."}
+            wrong = {} if deed.word == CONFIRM else {ids.WORD_BLOCK: f"Type {CONFIRM} in capital letters."}
             problem = text_problem(deed.reason, LIMITS["reason"])
             return wrong | ({ids.REASON_BLOCK: problem} if problem else _no_reason(body, deed))
         case Rotate():

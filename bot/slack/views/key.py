@@ -1,7 +1,7 @@
 """The pages of one key: all about it, and to edit, delete, rotate and extend it. Pure.
 
-A key that was made elsewhere may have a name of any length and with any signs in it: beside our own words it stands in
-one line, cut where it is too long to be read. A description stands in a quote, where nothing passes for ours.
+A key that was created elsewhere may have a name of any length and with any signs in it: beside our own words it stands
+in one line, cut where it is too long to be read. A description stands in a quote, where nothing passes for ours.
 """
 
 from collections.abc import Sequence
@@ -14,38 +14,47 @@ from bot.services.commands import fingerprint
 from bot.services.form.validate import LIMITS
 from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.requests.change import CONFIRM
-from bot.slack.blocks.kit import actions, field, menu, modal, option, redrawn, text_input
+from bot.slack.blocks.kit import actions, field, fields, header, menu, modal, option, redrawn, text_input
+from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, flat, lines, mrkdwn, quote
 from bot.slack.messages import snippets
 from bot.slack.messages.card import key_buttons, needs, owner_row, resource_row, title_row
 from bot.slack.messages.progress import WAITS, Rows, progress
+from bot.slack.messages.state import state
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import BY_RULE
 from bot.slack.views.options import lifetime_options
 
 _PLAN = (
-    "A new key for the same account and resource takes its place. You get the new secret, change your applications "
-    "over, and then the old key is deleted."
+    "You get a new key for the same account and resource. View its secret and switch your applications to it, "
+    "and then the old key is deleted."
 )
-_OVERLAP = "Counted from when the new secret is shown. You can shorten it or add a day later."
+_OVERLAP = "Starts when you view the new secret. You can shorten it, or add a day, later."
+_LOST = "Every application using this key will stop working. This is permanent: not even Confluent can restore the key."
+_TAG = "Latchkey's own tag at the end of the description is hidden and kept."
 _BY_LATCHKEY = "Latchkey deletes it then."
+_BY_CONFLUENT = "Confluent Cloud deletes it then, and no one can change that."
+CONSOLE = "https://confluent.cloud/settings/api-keys"
 _LONG = 200
 """From this many characters on, a description gets a field of several lines."""
 _ORDER = (Operation.EDIT, Operation.ROTATE, Operation.EXTEND, Operation.DELETE)
-"""In which what may be asked for stands under a key."""
+"""The order of the buttons under a key; the last one is the only red one."""
 
 
 def key(content: KeyPage) -> Block:
     """All about one key."""
     view = content.view
-    blocks = _top(content, *about(view))
+    name = flat(view.key.name) or "(no name)"
+    blocks = [mrkdwn(content.notice)] if content.notice else []
+    blocks += [header(f"{state(view.request)} · {name}" if view.request else name), *fields(*_facts(view))]
     if view.key.description.strip():
         blocks += [lines([Bold("Description")]), quote(view.key.description)]
-    blocks.append(lines([Bold("State")], *_state(view)))
+    blocks.append(lines([Bold("History")], *_history(view)))
     if view.key.kind is not None:
         blocks.append(snippets.select(view.key.kind, ids.SNIPPET_BLOCK, ids.KEY_SNIPPET))
     if view.may:
         blocks.append(actions(*key_buttons(view.key.id, [each for each in _ORDER if each in view.may])))
+    blocks.append(mrkdwn(f"<{CONSOLE}|API keys in Confluent Cloud>"))
     return modal("API key", blocks, callback=ids.PAGE, metadata=view.key.id)
 
 
@@ -56,8 +65,11 @@ def edit(content: EditPage) -> Block:
     name, description, reason = content.typed or (*now, "")
     blocks = _top(content, *_what(view), [needs(content.terms)])
     if content.typed is not None:
-        blocks += [lines([Bold("What it says now")]), quote(f"{now[0] or 'no name'}\n{now[1] or 'no description'}")]
-    stays = "" if view.request is None else "The mark by which Latchkey knows its own keys is not shown, and stays."
+        blocks += [
+            lines([Bold("Current name and description")]),
+            quote(f"{now[0] or 'no name'}\n{now[1] or 'no description'}"),
+        ]
+    stays = _TAG if view.request else ""
     named = field("Name", ids.NAME_BLOCK, text_input(ids.FORM_TEXT, name, limit=LIMITS["name"]), optional=True)
     blocks += [named, _description(description, stays), _reason(reason, optional=not view.needs_reason)]
     blocks = redrawn(blocks, content.drawing)
@@ -72,10 +84,7 @@ def delete(content: DeletePage) -> Block:
     word = text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=CONFIRM)
     blocks = [
         *_top(content, *about(view), [needs(content.terms)]),
-        lines(
-            ["⚠️ ", Bold("Every application that uses this API key stops, and this cannot be undone.")],
-            ["Nobody can bring the key or its secret back, Confluent included."],
-        ),
+        alert("error", _LOST, on="modal"),
         field(f"Type {CONFIRM} to delete this API key", ids.WORD_BLOCK, word),
         _reason(optional=not view.needs_reason),
     ]
@@ -91,20 +100,20 @@ def rotate(content: RotatePage) -> Block:
         lines([_PLAN], [needs(content.terms)]),
         field("Name of the new key", ids.NAME_BLOCK, name),
         _description(view.key.description),
-        field("The old key lives on", ids.OVERLAP_BLOCK, _overlaps(content.overlaps), hint=_OVERLAP),
-        field("The new key lives", ids.LASTS_BLOCK, _lifetimes(view, lifetime_options(content.terms.lifetime))),
+        field("Keep the old key for", ids.OVERLAP_BLOCK, _overlaps(content.overlaps), hint=_OVERLAP),
+        field("Lifetime of the new key", ids.LASTS_BLOCK, _lifetimes(view, lifetime_options(content.terms.lifetime))),
         _reason(),
     ]
     return _asking("Rotate API key", blocks, ids.ROTATE, view)
 
 
 def extend(content: ExtendPage) -> Block:
-    """A longer life for a key that has an end."""
+    """A later expiration for a key that expires."""
     view = content.view
     longer = lifetime_options(content.terms.lifetime, content.left, content.most)
     blocks = [
-        *_top(content, *_what(view), *_end(view), [needs(content.terms)]),
-        field("From now on it lives", ids.LASTS_BLOCK, _lifetimes(view, longer)),
+        *_top(content, *_what(view), ["Expires: ", *_end(view)], [needs(content.terms)]),
+        field("Extend to", ids.LASTS_BLOCK, _lifetimes(view, longer), hint="Counted from the approval."),
         _reason(),
     ]
     return _asking("Extend API key", blocks, ids.EXTEND, view)
@@ -121,14 +130,27 @@ def loading(title: str) -> Block:
 
 
 def about(view: KeyView) -> Rows:
-    """Whose it is, what it opens, how old it is, and when it ends."""
-    return [*_what(view), _age_row(view), *_end(view)]
+    """The key's account and resource, age and expiration."""
+    return [*_what(view), ["Created: ", *_age(view)], *([["Expires: ", *_end(view)]] if _end(view) else [])]
 
 
-def _age_row(view: KeyView) -> Row:
+def _facts(view: KeyView) -> list[tuple[str, Row]]:
+    """The same with the key's id, in two columns."""
+    account, opens = (_named(row) for row in _what(view))
+    facts: list[tuple[str, Row]] = [("Key ID", [Code(view.key.id)]), account, opens, ("Created", _age(view))]
+    return [*facts, *([("Expires", _end(view))] if _end(view) else [])]
+
+
+def _named(row: Row) -> tuple[str, Row]:
+    """A row that begins with its label, as a fact."""
+    label, *rest = row
+    return str(label).rstrip(": "), rest
+
+
+def _age(view: KeyView) -> Row:
     if view.key.created_at is None:
-        return ["Created: Confluent does not say when"]
-    return ["Created: ", view.key.created_at, *([f" ({ago(view.age)})"] if view.age is not None else [])]
+        return ["unknown to Confluent"]
+    return [view.key.created_at, *([f" ({ago(view.age)})"] if view.age is not None else [])]
 
 
 def ago(age: timedelta) -> str:
@@ -140,35 +162,36 @@ def ago(age: timedelta) -> str:
 def _what(view: KeyView) -> Rows:
     own = "your own" if view.is_own else flat(view.owner_name) or view.owner.id
     if view.key.kind is None:
-        opens: Row = ["Opens: ", Code(view.key.resource or "?"), " (of a kind that Latchkey does not know)"]
+        opens: Row = ["Resource: ", Code(view.key.resource or "?"), " (a kind that Latchkey doesn’t know)"]
         return [owner_row(view.owner, own), opens]
     return [owner_row(view.owner, own), resource_row(view.resource)]
 
 
-def _end(view: KeyView) -> Rows:
+def _end(view: KeyView) -> Row:
+    """When it expires; nothing of a key that is being deleted."""
     if isinstance(view.request, Withdrawn):
         return []
     if view.ends_at is None:
-        return [["Expires: never"]]
-    by = "Confluent Cloud ends it then, and nobody can change that." if view.ends_at_confluent else _BY_LATCHKEY
-    return [["Expires: ", view.ends_at, f". {by}"]]
+        return ["never"]
+    return [view.ends_at, f". {_BY_CONFLUENT if view.ends_at_confluent else _BY_LATCHKEY}"]
 
 
-def _state(view: KeyView) -> Rows:
-    """Where it comes from, and where it stands."""
+def _history(view: KeyView) -> Rows:
+    """The key's origin, and what happened to it since."""
     request = view.request
     if request is None:
-        return [["Not managed by Latchkey: it was created elsewhere."]]
+        ends = "; it never expires" if view.ends_at is None else ""
+        return [[f"Not managed by Latchkey. Created elsewhere{ends}."]]
     asked = request.ask
     return [
-        ["Managed by Latchkey. Asked for by ", Mention(asked.requester.slack), " ", asked.asked_at, "."],
+        ["Managed by Latchkey. Requested by ", Mention(asked.requester.slack), " ", asked.asked_at, "."],
         *progress(request, yours=False),
         *([WAITS] if view.secret_waits else []),
     ]
 
 
 def _top(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage, *rows: Row) -> list[Block]:
-    """What every page begins with: what there is to be told, and which key it is about."""
+    """The beginning of every page: what there is to be told, and which key it is about."""
     notice = [mrkdwn(content.notice)] if content.notice else []
     return [*notice, lines(title_row(content.view.key), *rows)]
 
@@ -190,13 +213,13 @@ def _asking(title: str, blocks: list[Block], callback: str, view: KeyView, submi
 
 
 def _overlaps(days: Sequence[int]) -> Block:
-    texts = {0: "Not at all: it is deleted at once", 1: "1 day"}
+    texts = {0: "0 days (deleted right away)", 1: "1 day"}
     options = [option(texts.get(each, f"{each} days"), str(each)) for each in days]
     return menu(ids.KEY_OVERLAP, options, options[min(1, len(options) - 1)])
 
 
 def _lifetimes(view: KeyView, options: list[Block]) -> Block:
-    """As long as the key was to live before is what stands there, where it can."""
+    """The menu of lifetimes; the key's former one is preselected where it is offered."""
     made = view.request
     before = lifetime(made.ask, made.terms) if made else None
     usual = str(before.days) if before else BY_RULE

@@ -282,7 +282,7 @@ async def test_a_key_of_a_kind_that_nobody_knows_is_shown_to_who_manages_all_and
 
         assert not await house.sees(ERIN)
         assert await house.may(FEMI) == set()
-        with pytest.raises(Refused, match="does not know what this key opens"):
+        with pytest.raises(Refused, match="doesn't know this kind of key"):
             await house.key_views.delete_page(KeyId("KEY0000000000001"), await house.reader(FEMI))
         assert (await house.key_views.catalog.index()).resource(other_key(kind=None)) is None
 
@@ -320,7 +320,7 @@ async def test_a_key_without_an_end_cannot_be_extended_and_one_that_is_ending_ca
         house.cloud.add(a_key(marker="[lk:R1/1]", kind=Kind.KAFKA))
         await house.keep(made())
         assert await house.may(DANA) == {EDIT, DELETE, ROTATE}
-        with pytest.raises(Refused, match="gave this key no end"):
+        with pytest.raises(Refused, match="has no expiration in Latchkey"):
             await house.key_views.extend_page(KeyId("KEY0000000000001"), await house.reader(DANA))
 
     async with a_house() as house:

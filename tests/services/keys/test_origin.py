@@ -134,9 +134,9 @@ async def test_who_asked_for_a_key_that_is_gone_reads_that_and_nobody_else_does(
         services = world.start().services
         directory, key_views = services.directory, services.key_views
 
-        with pytest.raises(NotFound, match="any more: it was deleted"):
+        with pytest.raises(NotFound, match="no longer exists in Confluent Cloud: it was deleted"):
             await key_views.key_view(minted.key.id, await directory.held_roles(build.DANA))
-        with pytest.raises(NotFound, match="There is no such key, or it is not yours to see"):
+        with pytest.raises(NotFound, match="No key with that ID, or you don't have access to it"):
             await key_views.key_view(minted.key.id, await directory.held_roles(build.OTTO))
 
 
@@ -157,5 +157,5 @@ async def test_who_asked_for_a_key_reads_whether_it_expired_or_was_deleted_befor
             assert isinstance(await world.state(), Retired)
             world.clock.now = expires + timedelta(days=1)
 
-        with pytest.raises(NotFound, match=f"any more: it {how}"):
+        with pytest.raises(NotFound, match=f"no longer exists in Confluent Cloud: it {how}"):
             await key_views.key_view(minted.key.id, await directory.held_roles(build.DANA))
