@@ -127,8 +127,8 @@ async def test_no_approval_is_needed_where_the_rule_says_so_and_the_requester_ho
     async with play(tmp_path, policy=NONE_IN_DEV) as it:
         page = await review(it.erin, IN_DEV)
         assert "No approval needed." in page
-        assert "Rule: dev by oneself." in page
-        assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, so nobody else has to approve." in page
+        assert "Policy rule: dev by oneself" in page
+        assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, so no one else has to approve." in page
         await it.erin.submit()
         await it.erin.see("Latchkey is creating the key")
         await it.erin.close()

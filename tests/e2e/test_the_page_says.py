@@ -200,7 +200,7 @@ async def test_an_existing_service_account_is_for_production_and_found_by_typing
     async with play(tmp_path) as it:
         await it.dana.command("/apikey create")
         await it.dana.fill({"Account": "Existing service account"})
-        await it.dana.see("Recommended for production")
+        await it.dana.see("Recommended for production: an application that has one")
         assert await it.dana.options("Service account", "pay") == ["payments-service"]
         assert await it.dana.options("Service account", "sa-ord") == ["orders-service"]
         await it.dana.close()

@@ -60,7 +60,7 @@ async def test_who_nears_a_limit_reads_so_and_nobody_is_asked_beyond_it(tmp_path
         await it.dana.close(everything=True)
         it.stage.organization.quotas[ETL_LIMIT].limits["sa-etl001"] = 9
         said = await review(it.dana, wish)
-        assert f"`{ETL_LIMIT}`)" in said
+        assert f"`{ETL_LIMIT}`" in said
         assert "Nothing was sent." in said
         assert await it.audit("request:submitted") == []
 
