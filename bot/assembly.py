@@ -157,7 +157,8 @@ def compose(ports: Ports) -> Services:
 
     validator = Validator(directory, catalog, cloud)
     refusals = Refusals(transitions, ports.tally)
-    notices = Notices(candidates, RememberedChannels(ports.channels, cache, clock))
+    recipients = Recipients(directory, cloud, ports.people)
+    notices = Notices(candidates, RememberedChannels(ports.channels, cache, clock), recipients.owners_of)
     proposals = Proposals(transitions, directory, notices, refusals, cloud)
     forms = Forms(
         transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals, ports.posts, requests
@@ -184,7 +185,6 @@ def compose(ports: Ports) -> Services:
     )
     delivery = Delivery(transitions, directory, expiry, lifecycle, creation, ports.notifier, refusals)
 
-    recipients = Recipients(directory, cloud, ports.people)
     digests = Digests(directory, catalog, cloud, cache, requests, ports.keeps, recipients, clock)
     agenda, keeps, notifier = ports.agenda, ports.keeps, ports.notifier
     reviews = Reviews(transitions, directory, cloud, recipients, digests, agenda, keeps, notifier, key_views.key_view)

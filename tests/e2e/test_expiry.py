@@ -15,6 +15,7 @@ from tests.support.play import Play, play
 from tests.support.walks import STEP, buttons_beside, buttons_of, listed, live, obtain, page_of, reads, says, sent
 from tests.support.wishes import IN_DEV, later
 
+STOPS = "Anything still using it will stop working."
 BY_RULE = ["As long as the rule allows: 30 days", "7 days", "30 days"]
 """What a key that has not quite seven days left may be extended by."""
 
@@ -62,7 +63,7 @@ async def test_a_key_is_extended_as_far_as_confluent_lets_it_and_is_told_to_expi
         await ends(it, key, made.created_at + 30 * DAY)
 
         await later(it, days=23, hours=1)
-        await reads(it, it.dana, key, "will be deleted", "Extend it, or rotate it")
+        await reads(it, it.dana, key, "expires", "Extend it, or rotate it")
         assert await extend(it, key, "the first time") == BY_RULE
         await ends(it, key, it.stage.clock.now() + 30 * DAY)
 
@@ -84,8 +85,8 @@ async def confluent_ends_it(it: Play, key: str, end: datetime) -> None:
     assert "Confluent Cloud deletes it then, and no one can change that." in await page_of(it.dana, key)
     await it.until(lambda: "Extend" not in buttons_beside(it.dana, f"Your key {key}"), "a message without Extend")
     await later(it, seconds=(end - 7 * DAY - it.stage.clock.now()).total_seconds() + 60)
-    await reads(it, it.dana, key, "expires at Confluent Cloud", "so it cannot be extended. Rotate it")
-    assert buttons_of(reminders(it, key)[-1]) == ["Rotate", "Delete API key"]
+    await reads(it, it.dana, key, "Confluent Cloud deletes it then, so it can't be extended.")
+    assert buttons_of(reminders(it, key)[-1]) == ["Rotate", "Manage key"]
 
     await later(it, seconds=(end - it.stage.clock.now()).total_seconds() + 60)
     await reads(it, it.dana, "It expired in Confluent Cloud.")
@@ -101,7 +102,7 @@ async def latchkey_ends_it(it: Play, key: str, end: datetime) -> None:
     await ends(it, key, end)
     assert "Latchkey deletes it then." in await page_of(it.dana, key)
     await later(it, days=30, hours=1)
-    await reads(it, it.dana, key, "Its lifetime is over.")
+    await reads(it, it.dana, key, "It expired.")
     await it.until(lambda: key not in live(it), "the deletion")
     assert "no longer exists in Confluent Cloud: it was deleted." in await page_of(it.dana, key)
     assert "expired in Confluent Cloud" not in says(it.dana.messages())
@@ -126,7 +127,7 @@ async def extend(it: Play, key: str, reason: str) -> list[str]:
         return sum("The key was extended" in says(each) for each in it.dana.messages())
 
     before = extensions()
-    await it.dana.click("Extend", beside="Anything still using it will stop working.", in_channel=it.dana.dm)
+    await it.dana.click("Extend", beside=STOPS, in_channel=it.dana.dm)
     await page(it.dana, title="Extend API key")
     options = await it.dana.options("lasts")
     await it.dana.fill({"Reason": reason})
@@ -139,4 +140,4 @@ async def extend(it: Play, key: str, reason: str) -> list[str]:
 
 def reminders(it: Play, key: str) -> list[Json]:
     """The reminders of this key's end that Dana has, oldest first."""
-    return [each for each in it.dana.messages() if key in says(each) and "Whatever still uses it stops" in says(each)]
+    return [each for each in it.dana.messages() if key in says(each) and STOPS in says(each)]

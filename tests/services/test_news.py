@@ -1,27 +1,32 @@
 """What ends or waits is told in a new message, for edits ring no bell: once, and not of what an older version wrote."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.deadlines import due, last_due, remind_at
-from bot.domain.keys import Operation, RequestId
-from bot.domain.requests import Done, Failed, Offered, Ready, Request, Shown, Unclaimed, Undelivered
-from bot.services.commands import Replace, Show
+from bot.domain.errors import Unavailable
+from bot.domain.keys import MyAccount, Operation, Person, RequestId, SlackUserId
+from bot.domain.requests import NOBODY, Done, Failed, Offered, Ready, Request, Shown, Unclaimed, Undelivered
+from bot.services.commands import Delete, Replace, Rotate, Show
 from bot.services.messages import surfaces
 from bot.services.ports.store import Change
+from bot.services.requests.audience import Notices
 from bot.services.surfaces import Surface
 from bot.slack.api.notifier import drawn
 from bot.store.codec import REQUEST_JSON
 from sandbox.slack.blocks import interactive, plain_words
+from tests.services.keys.test_change import a_key, done
 from tests.services.world import World, a_world
 from tests.support import build
-from tests.support.build import DAY, HOUR, NOW
+from tests.support.build import DANA, DAY, FEMI, HOUR, NOW
 from tests.support.faults import Fault
 
 STATES = Path(__file__).parents[1] / "data" / "states"
@@ -254,3 +259,95 @@ async def test_a_record_at_rest_that_something_touches_after_an_upgrade_posts_no
         await world.work_now()
 
         assert set(world.slack.messages) == before
+
+
+# --- a change without an approval, of a key of a service account ------------------------------------------------------
+
+
+def owns(world: World, *people: Person) -> None:
+    place = build.crn(f"service-account={build.ACCOUNT.id}")
+    for person in people:
+        world.cloud.bindings[person.principal] = [
+            *world.cloud.bindings.get(person.principal, ()), build.a_binding(person, "ResourceOwner", place)
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("notify", [(), NOBODY])
+async def test_owners_of_a_service_account_are_told_who_deleted_its_key_and_why(notify: tuple[str, ...]) -> None:
+    async with a_world() as world:
+        key = await a_key(world)
+        rules = tuple(replace(each, notify=notify) for each in world.policy.rules)
+        world.policy = replace(world.policy, rules=rules)
+        owns(world, DANA, FEMI)
+
+        state = await done(world, Delete(key.id, "CONFIRM", "It leaked"))
+
+        assert isinstance(state, Done)
+        assert state.grant.told == (() if notify else (FEMI.slack,))
+        assert len([each for each in posts(world, "card") if each[0][1].ask.id == state.ask.id]) == 1
+        told = posts(world, "told")
+        assert [surface for ((surface, _), *_) in told] == ([] if notify else [f"told:{FEMI.slack}"])
+        text = said(f"told:{FEMI.slack}", state)
+        assert f"<@{DANA.slack}> deleted the API key {key.id}" in text
+        assert "It leaked" in text
+        assert f"Dana deleted an API key of your service account for {build.CLUSTER.name}" in text
+
+
+async def test_owners_are_told_of_a_rotation_once_its_secret_was_viewed() -> None:
+    async with a_world() as world:
+        key = await a_key(world)
+        owns(world, FEMI)
+        request = RequestId(await world.click(Rotate(key.id, "orders v2", "", "every quarter", 1)))
+        await world.work_now()
+        assert posts(world, "told") == []
+
+        await world.click(Show(request, 1))
+        await world.work_now()
+
+        ((surface, told), *_) = posts(world, "told")[0]
+        assert "rotated the API key" in said(surface, told)
+        assert buttons(surface, told) == ["Open key"]
+        await world.settle(10 * DAY)
+        assert len(posts(world, "told")) == 1
+
+
+async def test_owners_that_cannot_be_found_hold_up_no_deletion() -> None:
+    async with a_world() as world:
+        key = await a_key(world)
+        owns(world, FEMI)
+        process = world.processes[0]
+        proposals = process.services.forms.proposals
+
+        async def away(_: object) -> Sequence[SlackUserId]:
+            raise Unavailable("Confluent Cloud did not answer.")
+
+        notices = replace(proposals.notices, owners=away)
+        ask = build.a_change(Operation.DELETE, key=key)
+        assert await notices.owners_of(ask, build.terms()) == ()
+
+
+async def test_a_change_of_ones_own_key_and_a_new_key_have_no_owners_to_tell() -> None:
+    async with a_world() as world:
+        notices = world.start().services.forms.proposals.notices
+        own = build.a_change(Operation.DELETE, owner=MyAccount(DANA.principal))
+        assert [await notices.owners_of(each, build.terms()) for each in (own, build.an_ask())] == [None, None]
+
+
+def test_at_most_five_owners_are_told_and_never_the_one_who_did_it() -> None:
+    async def owners(_: object) -> Sequence[SlackUserId]:
+        return [DANA.slack, *(SlackUserId(f"U{number}") for number in range(9))]
+
+    notices = Notices(candidates=cast("Any", None), channels=cast("Any", None), owners=owners)
+    told = asyncio.run(notices.owners_of(build.a_change(Operation.DELETE), build.terms()))
+
+    assert told == tuple(f"U{number}" for number in range(5))
+
+
+def test_a_grant_of_an_older_version_tells_nobody_of_its_change() -> None:
+    done_before = build.states()["done"]
+    assert isinstance(done_before, Done)
+    state = replace(done_before, terms=build.terms(approvals=0))
+    news = replace(state, news=True, grant=replace(state.grant, told=(FEMI.slack,)))
+
+    assert list(map(str, surfaces(state))) == ["asked"]
+    assert list(map(str, surfaces(news))) == ["outcome", "card", f"told:{FEMI.slack}"]

@@ -6,19 +6,21 @@ If the search takes longer, the card goes out without mentions, and the people g
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.domain.authority import Target
-from bot.domain.errors import Unavailable
-from bot.domain.keys import SlackUserId
-from bot.domain.requests import Ask, Terms
+from bot.domain.errors import CloudRefused, Unavailable
+from bot.domain.keys import Operation, ServiceAccount, SlackUserId
+from bot.domain.requests import NOBODY, Ask, Terms
 from bot.services.people.candidates import Candidate, Candidates, closest
 from bot.services.ports.slack import Channels
 
 SEARCHED_WITHIN = 5.0
 """Seconds that a new request waits for the search for people who can approve it."""
+MOST_OWNERS = 5
+"""How many owners of a service account are told of a change of its key."""
 MEMBERS_WITHIN = 2.0
 """Seconds that it waits for the members of its channel."""
 log = logging.getLogger("latchkey.audience")
@@ -38,6 +40,8 @@ class Notices:
 
     candidates: Candidates
     channels: Channels
+    owners: Callable[[ServiceAccount], Awaitable[Sequence[SlackUserId]]]
+    """The people in Slack who own a service account."""
 
     async def able(self, ask: Ask, *, fresh: bool) -> Sequence[Candidate] | None:
         """The people who could approve; None if Slack or Confluent Cloud does not say so in time.
@@ -61,6 +65,23 @@ class Notices:
             mentioned=tuple(each for each in people if each in joined),
             messaged=tuple(each for each in people if each not in joined),
         )
+
+    async def owners_of(self, ask: Ask, terms: Terms) -> tuple[SlackUserId, ...] | None:
+        """The owners who are told of a change without an approval; None for a new key, and one of no service account.
+
+        A search that fails holds up no change: its card is there all the same.
+        """
+        if ask.operation is Operation.CREATE or not isinstance(ask.owner, ServiceAccount):
+            return None
+        if terms.notify == NOBODY:
+            return ()
+        try:
+            async with asyncio.timeout(SEARCHED_WITHIN):
+                found = await self.owners(ask.owner)
+        except (Unavailable, CloudRefused, TimeoutError) as error:
+            log.warning("owners are not told", extra={"request": ask.id, "why": str(error) or "it took too long"})
+            return ()
+        return tuple(each for each in dict.fromkeys(found) if each != ask.requester.slack)[:MOST_OWNERS]
 
     async def _joined(self, channel: str) -> frozenset[SlackUserId]:
         """The members of a channel; nobody where Slack does not say so in time, and a message reaches everyone."""

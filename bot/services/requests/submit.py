@@ -85,7 +85,9 @@ class Proposals:
     ) -> Pending | Approved:
         terms = verdict.terms
         if isinstance(verdict, Allowed):
-            return Approved.first(ask, terms, (), self.transitions.clock())
+            told_of = await self.notices.owners_of(ask, terms)
+            approved = Approved.first(ask, terms, (), self.transitions.clock())
+            return replace(approved, grant=replace(approved.grant, told=told_of))
         able = await self.directory.before_no(click.by, lambda directory: self._enough(directory, ask, verdict))
         told = Told() if able is None else await self.notices.of(ask, terms, able)
         rounds = first_round(terms, is_told=able is not None)

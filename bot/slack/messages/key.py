@@ -300,4 +300,4 @@ def _readiness(request: Ready | Shown | Confirmed) -> list[Block]:
 def _expires(request: Living) -> Rows:
     """When the key expires, if it does."""
     ends = end_of_life(request)
-    return [["Expires ", ends, f". {_STOPS}"]] if ends else []
+    return [["Expires ", ends, "."]] if ends else []
