@@ -118,7 +118,7 @@ async def test_a_create_that_arrives_after_it_was_given_up_leaves_no_second_key(
         await it.press("U0DANA", it.dana.dm, it.dana.messages()[-1], "Show secret")
         await reached(gate)
         it.stage.faults.hold_before_create = None
-        await it.until(lambda: it.dana.sees("Only the newest message counts."), "a new offer", step=6)
+        await it.until(lambda: it.dana.sees("See the newest message."), "a new offer", step=6)
         assert it.our_keys() == []
 
         gate.opened.set()  # the click is still there, but it was for the offer that was given up
@@ -137,7 +137,7 @@ async def test_a_create_that_arrives_when_nobody_waits_for_it_any_more_is_delete
         await it.press("U0DANA", it.dana.dm, it.dana.messages()[-1], "Show secret")
         await reached(gate)
         it.stage.faults.hold_before_create = None
-        await it.until(lambda: it.dana.sees("Only the newest message counts."), "a new offer", step=6)
+        await it.until(lambda: it.dana.sees("See the newest message."), "a new offer", step=6)
         it.advance(minutes=2)
 
         gate.opened.set()
@@ -163,7 +163,7 @@ async def test_killed_between_the_create_and_the_showing_the_orphan_is_deleted_a
 
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
-            await in_time(it, it.dana, "Only the newest message counts.")
+            await in_time(it, it.dana, "See the newest message.")
             await it.until(lambda: buttons(*it.dana.messages()) == ["Show secret"], "a new offer", step=6)
             assert it.our_keys() == []
             assert await take_secret(it) != orphan
@@ -176,7 +176,7 @@ async def test_an_offer_that_nobody_takes_ends_without_a_key(tmp_path: Path) -> 
         await later(it, hours=25)
         await it.card_says("The secret wasn't viewed in time.")
         await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
-        await it.dana.see("There is no key for orders-dev (orders producer). The newest message says why.")
+        await it.dana.see("no key for orders-dev (orders producer) was created. See the newest message.")
         assert "deleted" not in words_of(*it.dana.messages())
 
         await it.press("U0DANA", it.dana.dm, offer, "Show secret")
