@@ -72,7 +72,7 @@ async def background(*, grace: float) -> AsyncGenerator[Background]:
                 failure = error
             drain.reschedule(asyncio.get_running_loop().time() + grace)
     except TimeoutError:
-        log.warning("some work was not done %g s after the end was asked for", grace)
+        log.warning("some work was not done %g s after the stop", grace)
     if failure is not None:
         raise failure
 

@@ -156,20 +156,20 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         return
     if explanation.approvals:
         place = rule.channel or "no channel"
-        yield f"          {_approvals(explanation.approvals)} within {_long(rule.pending)}, asked for in {place}"
+        yield f"          {_approvals(explanation.approvals)} within {_long(rule.pending)}, in {place}"
         yield f"          {_told(rule)}"
     if explanation.approvals > rule.approvals:
         yield "          (none for people who manage such a key or own it)"
-    life = f"at most {_long(rule.lifetime)}" if rule.lifetime else "for ever"
+    most = f"at most {_long(rule.lifetime)}" if rule.lifetime else "unlimited"
     match explanation.ask.operation:
         case Operation.CREATE | Operation.ROTATE as operation:
             made = "when the requester selects Show secret" if rule.mint == "on_claim" else "right after approval"
-            yield f"          the key is made {made}, has to be seen within {_long(rule.claim)},"
-            yield f"          and may live {life}"
+            yield f"          the key is created {made}; its secret must be viewed within {_long(rule.claim)}"
+            yield f"          lifetime of the key: {most}"
             if operation is Operation.ROTATE:
                 yield f"          {_overlap(rule)}"
         case Operation.EXTEND:
-            yield f"          the key then expires {life}"
+            yield f"          lifetime from then: {most}"
         case Operation.EDIT | Operation.DELETE:
             pass
 
@@ -187,8 +187,8 @@ def _told(rule: Rule) -> str:
 
 def _overlap(rule: Rule) -> str:
     if not rule.overlap:
-        return "the key that it replaces is deleted as soon as the new secret was seen"
-    return f"the key that it replaces may live on for at most {_long(rule.overlap)}"
+        return "the old key is deleted once the new secret has been viewed"
+    return f"the old key can be kept for at most {_long(rule.overlap)}"
 
 
 def _roles(explanation: Explanation, names: Names) -> Iterator[str]:

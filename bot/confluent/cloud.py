@@ -158,7 +158,7 @@ class ConfluentCloud:
         except Unknown as lost:
             raise Unknown(_LOST, changed=_MAY_BE, log=str(lost)) from None
         if row.display_name not in {"", name}:
-            log = f"POST {SERVICE_ACCOUNTS}: {row.id} has another name than was asked for"
+            log = f"POST {SERVICE_ACCOUNTS}: {row.id} has another name than the request"
             raise Unknown(_LOST, changed=_MAY_BE, log=log)
         return Account(Principal(row.id), name, row.description or description)
 

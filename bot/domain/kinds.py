@@ -157,7 +157,7 @@ class KindRow:
         if self.is_wide:
             return "Confluent no longer offers this."
         if self.is_regional:
-            return f"Confluent does not offer {self.label} in this region any more. Choose another one."
+            return f"Confluent does not offer {self.label} in this region anymore. Choose another one."
         return f"This {self.short or self.noun} no longer exists in that environment. Choose another one."
 
 

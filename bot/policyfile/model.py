@@ -155,7 +155,7 @@ class PersonPart(Part):
 
 
 class OrphansPart(Part):
-    """Keys that Latchkey made, and of which it has lost the record before anybody saw the secret."""
+    """Keys that Latchkey made, and whose record it lost before anyone saw the secret."""
 
     delete_after: Duration | None = Field(
         None, description="How long they are only reported: 1d or more, 7d unless set."
@@ -192,7 +192,7 @@ class FilePart(Part):
     )
     orphaned_keys: OrOff[OrphansPart] = Field(
         default_factory=lambda: OrphansPart.model_validate({}),
-        description="What becomes of keys whose request Latchkey lost before anybody saw the secret, as delete_after; "
+        description="What happens to keys whose request Latchkey lost before anyone saw the secret, as delete_after; "
         "or off, which only reports them.",
     )
     review: OrOff[ReviewPart] = Field(

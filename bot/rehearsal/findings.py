@@ -65,7 +65,7 @@ LINES: Final = (
         "confluent.marked-keys-have-owners", "confluent.key-for-user", "A key with Latchkey's marker names its owner."
     ),
     Line("confluent.cloud-key-without-resource", "confluent.key-for-user", "A Cloud key may name no resource."),
-    Line("confluent.zero-expiry", "confluent.expires-at", "A key without an end may carry a zero value."),
+    Line("confluent.zero-expiry", "confluent.expires-at", "A key that doesn't expire may carry a zero value."),
     Line("confluent.ip-filter", "confluent.probe", "An IP filter can reject a good key."),
 )
 NOT_SETTLED: Final[Mapping[str, str]] = {

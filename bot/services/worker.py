@@ -201,7 +201,7 @@ class Worker:
             if again := renewed.get((lease.item, lease.token)):
                 self._held[task] = again
             else:
-                log.warning("an item was taken by others", extra={"item": str(lease.item)})
+                log.warning("another process took an item", extra={"item": str(lease.item)})
                 del self._held[task]
 
     async def _holds(self, task: asyncio.Task[None]) -> bool:

@@ -35,10 +35,10 @@ Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to create a Kafka
 
 Decision: needs 1 approval
 Rule:     "one approval for every new key"
-          1 approval within 1 day, asked for in C0APPROVE
+          1 approval within 1 day, in C0APPROVE
           the people closest to the resource are notified, with reminders after 4 hours and 12 hours
-          the key is made right after approval, has to be seen within 1 day,
-          and may live for ever
+          the key is created right after approval; its secret must be viewed within 1 day
+          lifetime of the key: unlimited
 
 What Dana Okafor holds, by the role table "documented":
   DeveloperWrite of dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*
@@ -70,10 +70,10 @@ Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN) wants to create a 
 
 Decision: needs 1 approval
 Rule:     "one approval for every new key"
-          1 approval within 1 day, asked for in no channel
+          1 approval within 1 day, in no channel
           the people closest to the resource are notified, with reminders after 4 hours and 12 hours
-          the key is made right after approval, has to be seen within 1 day,
-          and may live for ever
+          the key is created right after approval; its secret must be viewed within 1 day
+          lifetime of the key: unlimited
 
 What Erin Castellanos holds, by the role table "documented":
   EnvironmentAdmin of dev (env-dev001)
@@ -287,7 +287,7 @@ Dana Okafor <dana@acme.example> (u-dana01, Slack U0DANA) wants to delete a Kafka
 
 Decision: needs 1 approval
 Rule:     "people who manage a key can edit and delete it"
-          1 approval within 1 day, asked for in C0APPROVE
+          1 approval within 1 day, in C0APPROVE
           the people closest to the resource are notified, with reminders after 4 hours and 12 hours
           (none for people who manage such a key or own it)\
 """)
@@ -303,20 +303,20 @@ def test_a_rotation_and_an_extension_say_what_becomes_of_the_keys(org: Path, tmp
 
     assert told("rotate", "overlap: 2d") == snapshot("""\
     "one approval for every new key"
-          1 approval within 1 day, asked for in C0APPROVE
+          1 approval within 1 day, in C0APPROVE
           the people closest to the resource are notified, with reminders after 4 hours and 12 hours
-          the key is made right after approval, has to be seen within 1 day,
-          and may live at most 90 days
-          the key that it replaces may live on for at most 2 days\
+          the key is created right after approval; its secret must be viewed within 1 day
+          lifetime of the key: at most 90 days
+          the old key can be kept for at most 2 days\
 """)
     assert told("rotate", "overlap: 0d").splitlines()[-1] == snapshot(
-        "          the key that it replaces is deleted as soon as the new secret was seen"
+        "          the old key is deleted once the new secret has been viewed"
     )
     assert told("extend", "overlap: 2d") == snapshot("""\
     "one approval for every new key"
-          1 approval within 1 day, asked for in C0APPROVE
+          1 approval within 1 day, in C0APPROVE
           the people closest to the resource are notified, with reminders after 4 hours and 12 hours
-          the key then expires at most 90 days\
+          lifetime from then: at most 90 days\
 """)
 
 

@@ -401,7 +401,7 @@ async def test_t17_who_was_paused_notices_before_any_effect_that_the_lease_is_lo
     await pair.finish()
 
     assert (pair.done, await pair.first.due_in()) == (["the other"], None)
-    assert "an item was taken by others" in caplog.messages
+    assert "another process took an item" in caplog.messages
 
 
 @pytest.mark.parametrize("by", [LEASE - MARGIN, LEASE, timedelta(hours=30), -timedelta(hours=1)])

@@ -53,7 +53,7 @@ def _unreachable(resource: Resource, probe: Probe, endpoints: Endpoints, key_id:
         return [cannot, ["Try it where your clients run."]]
     where = "Run this inside it" if endpoints.is_private else "Run this where your clients run"
     command = Code(snippets.check(key_id, resource, endpoints))
-    return [cannot, [f"{where}; it asks for the secret: ", command]]
+    return [cannot, [f"{where}; it prompts for the secret: ", command]]
 
 
 def _at(probe: Probe) -> Row:

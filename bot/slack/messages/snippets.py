@@ -100,7 +100,7 @@ _TO_REPLACE = {
 
 _CURL = 'curl --user "{key}" "{rest}{probe}"'
 _TERRAFORM = """
-    # With these, the block  provider "confluent" {{}}  needs no credentials. The last line asks for the secret.
+    # With these, the block  provider "confluent" {{}}  needs no credentials. The last line prompts for the secret.
     export PREFIX_API_KEY="{key}"
     read -rs PREFIX_API_SECRET && export PREFIX_API_SECRET
 """
@@ -164,7 +164,7 @@ _TEMPLATES = {
         read -rs KSQL_API_SECRET && ksql --user "{key}" --password "$KSQL_API_SECRET" "{rest}"
     """,
     "flink-table-api": """
-        # What programs with Confluent's Flink Table API plugin read. The last line asks for the secret.
+        # What programs with Confluent's Flink Table API plugin read. The last line prompts for the secret.
         export CLOUD_PROVIDER="{cloud}" CLOUD_REGION="{region}"
         export ORG_ID="{organization}" ENV_ID="{environment}" COMPUTE_POOL_ID="COMPUTE_POOL"
         export FLINK_API_KEY="{key}"

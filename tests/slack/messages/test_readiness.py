@@ -91,7 +91,7 @@ def test_a_private_network_gets_a_command_to_run_inside_it() -> None:
 
     assert first.startswith("It cannot be checked from here (private network).")
     assert second == (
-        "Run this inside it; it asks for the secret: "
+        "Run this inside it; it prompts for the secret: "
         f'`curl --user "{KEY}" "https://lkc-1.private.example:443/kafka/v3/clusters/lkc-dev001/topics"`'
     )
 
