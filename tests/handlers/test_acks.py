@@ -74,6 +74,7 @@ REDRAWING = (
     ids.LIST_OWNER,
     ids.LIST_KIND,
     ids.LIST_ENVIRONMENT,
+    ids.LIST_ORDER,
     ids.LIST_TEXT,
     ids.LIST_NEXT,
     ids.LIST_PREVIOUS,
