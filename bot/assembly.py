@@ -44,6 +44,7 @@ from bot.services.ports.slack import Channels, Notifier, People
 from bot.services.ports.store import Agenda, Audit, Cache, Clock, Drafts, Inbox, Keeps, Posts, Requests, Tally
 from bot.services.requests.audience import Notices
 from bot.services.requests.change import KeyRequests
+from bot.services.requests.conversation import Conversations
 from bot.services.requests.decide import Decisions
 from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.requests.recheck import Permission
@@ -157,12 +158,14 @@ def compose(ports: Ports) -> Services:
 
     validator = Validator(directory, catalog, cloud)
     refusals = Refusals(transitions, ports.tally)
+    channels = RememberedChannels(ports.channels, cache, clock)
     recipients = Recipients(directory, cloud, ports.people)
-    notices = Notices(candidates, RememberedChannels(ports.channels, cache, clock), recipients.owners_of)
+    notices = Notices(candidates, channels, recipients.owners_of)
     proposals = Proposals(transitions, directory, notices, refusals, cloud)
     forms = Forms(
         transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals, ports.posts, requests
     )
+    conversations = Conversations(transitions, directory, cloud, refusals, ports.posts, channels)
     decisions = Decisions(transitions, directory, cloud, refusals)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
     key_requests = KeyRequests(proposals, key_views, directory, catalog, cloud, clock)
@@ -176,6 +179,7 @@ def compose(ports: Ports) -> Services:
     steps = Steps(
         transitions,
         Reminders(transitions, directory, candidates),
+        conversations,
         creation,
         reconciliation,
         KeyChanges(transitions, permission, origin, cloud),
@@ -189,8 +193,8 @@ def compose(ports: Ports) -> Services:
     agenda, keeps, notifier = ports.agenda, ports.keeps, ports.notifier
     reviews = Reviews(transitions, directory, cloud, recipients, digests, agenda, keeps, notifier, key_views.key_view)
 
-    publisher = Publisher(ports.posts, ports.notifier, clock)
-    rows = table(decisions, forms, delivery, key_requests, reviews.keep)
+    publisher = Publisher(ports.posts, ports.notifier, channels, clock)
+    rows = table(decisions, conversations, forms, delivery, key_requests, reviews.keep)
     dispatcher = Dispatcher(
         rows, transitions, ports.notifier, publisher, ports.inbox, cache, homes.say, ports.click_ended
     )

@@ -31,7 +31,7 @@ from bot.slack.api.client import Unreachable, routed
 from bot.slack.api.socket_mode import Sockets
 from bot.slack.api.workspace import Workspace, app_token_problem, introduce
 from bot.store import Store
-from bot.store.connection import connect, following, must_take_writes, teams
+from bot.store.connection import connect, following, is_of_cluster, must_take_writes, teams
 from bot.store.embedded import embedded
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer, parse_master_keys
@@ -94,6 +94,8 @@ async def opened_store(settings: StoreSettings, team: str = "") -> AsyncGenerato
         redis = await opened_redis(stack, settings, probe=f"lk:{{{team}}}:probe" if team else "")
         try:
             keys = Keyspace(TeamId(team)) if team else await _only_keyspace(redis)
+            if not team and is_of_cluster(redis):  # and now for the node that has them
+                redis = await opened_redis(stack, settings, probe=keys.probe)
         except ValueError as error:
             raise StartupError(f"--team: {error}") from None
         sealer = Sealer(parse_master_keys(settings.latchkey_master_keys.get_secret_value()))
@@ -252,8 +254,6 @@ async def opened_redis(stack: AsyncExitStack, settings: StoreSettings, *, probe:
             url = settings.redis_url.get_secret_value()
         else:
             url = await stack.enter_async_context(embedded(settings.latchkey_data_dir))
-        if not probe and url.partition("://")[0].endswith("+cluster"):
-            raise StartupError("In a Redis Cluster, choose the workspace with --team.")
         redis = connect(url, insecure=settings.latchkey_redis_insecure, key=probe)
     except ValueError as error:
         name = "REDIS_URL" if settings.redis_url is not None else "LATCHKEY_DATA_DIR"

@@ -146,10 +146,17 @@ class ListenerContext:
 
     async def reason(self, ack: AsyncAck, body: Body, reader: str, deed: Callable[[str], Deed], title: str) -> None:
         """Store a submitted modal that asks for a reason; without one it stays, and says who will read it."""
-        typed = read.typed(body, ids.REASON_BLOCK)
-        problem = text_problem(typed, LIMITS["reason"]) if typed.strip() else f"Write a reason: {reader} reads it."
-        if problem:
-            await ack(response_action="errors", errors={ids.REASON_BLOCK: problem})
+        missing = f"Write a reason: {reader} reads it."
+        await self.text(ack, body, (ids.REASON_BLOCK, LIMITS["reason"], missing), deed, title)
+
+    async def text(
+        self, ack: AsyncAck, body: Body, field: tuple[str, int, str], deed: Callable[[str], Deed], title: str
+    ) -> None:
+        """Store a submitted modal with one text; `field` is its block, its limit, and what to say where it is empty."""
+        block, limit, missing = field
+        typed = read.typed(body, block)
+        if problem := text_problem(typed, limit) if typed.strip() else missing:
+            await ack(response_action="errors", errors={block: problem})
             return
         await self.submit(ack, body, deed(typed), pages.working(title))
 

@@ -17,13 +17,16 @@ from bot.services.commands import (
     Deny,
     DropFormer,
     KeepFormer,
+    Question,
     Replace,
+    Reply,
     Saved,
     Show,
 )
+from bot.services.form.validate import MESSAGE
 from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body
-from bot.slack.views import pages
+from bot.slack.views import conversation, pages
 from handlers.context import ListenerContext
 
 
@@ -44,6 +47,10 @@ _COMMANDS: Mapping[str, Callable[[Body], Deed]] = {
 }
 
 
+_QUESTION = (ids.MESSAGE_BLOCK, MESSAGE, "Write a question.")
+_REPLY = (ids.MESSAGE_BLOCK, MESSAGE, "Write a reply.")
+
+
 def register(app: AsyncApp, context: ListenerContext) -> None:
     """Listen to them all, and to `Deny`, which asks for a reason first."""
 
@@ -61,3 +68,25 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     async def denied(ack: AsyncAck, body: Body) -> None:
         request = RequestId(read.metadata(body))
         await context.reason(ack, body, "the requester", lambda why: Deny(request, why), "Deny this request")
+
+    @app.action(ids.ASK)
+    async def ask(ack: AsyncAck, body: Body) -> None:
+        opening = read.opening(body)
+        job = context.open(opening.trigger, conversation.question(read.request_id(body)))
+        await context.begin(ack, opening, "ask what to ask", job)
+
+    @app.action(ids.ANSWER)
+    async def answer(ack: AsyncAck, body: Body) -> None:
+        opening = read.opening(body)
+        job = context.open(opening.trigger, conversation.reply(*read.key_ref(body)))
+        await context.begin(ack, opening, "ask what to reply", job)
+
+    @app.view(ids.QUESTION)
+    async def asked(ack: AsyncAck, body: Body) -> None:
+        request = RequestId(read.metadata(body))
+        await context.text(ack, body, _QUESTION, lambda text: Question(request, text), "Ask a question")
+
+    @app.view(ids.REPLY)
+    async def answered(ack: AsyncAck, body: Body) -> None:
+        request, number = read.numbered(read.metadata(body))
+        await context.text(ack, body, _REPLY, lambda text: Reply(request, number, text), "Reply")

@@ -4,11 +4,13 @@ import gc
 import os
 import shutil
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from bot import trouble
+from bot.store import embedded
 from sandbox.slack.manners import new_seed
 
 CHROMIUMS = (
@@ -69,6 +71,31 @@ def chromium_path() -> str:
             return path
     reason = "no Chromium found: install it, or set TEST_CHROMIUM to its path"
     if os.environ.get("TEST_REQUIRE_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def server_program(request: pytest.FixtureRequest) -> Path:
+    """The server in our wheel, and the redis-server of this machine: that of Debian 12 is a Redis 7.0, with TLS.
+
+    Without the latter its tests are skipped, or fail where TEST_REQUIRE_TOOLS=1.
+    """
+    return embedded._binary() if request.param == "valkey" else redis_server()
+
+
+@pytest.fixture
+def redis_program() -> Path:
+    """The redis-server of this machine alone."""
+    return redis_server()
+
+
+def redis_server() -> Path:
+    """Where redis-server is; redis-sentinel is beside it."""
+    if found := shutil.which(os.environ.get("TEST_REDIS_SERVER") or "redis-server"):
+        return Path(found)
+    reason = "no redis-server found: install redis-server and redis-sentinel, or set TEST_REDIS_SERVER to its path"
+    if os.environ.get("TEST_REQUIRE_TOOLS") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
 

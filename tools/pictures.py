@@ -176,6 +176,44 @@ async def request(it: Scene) -> AsyncGenerator[str, None]:
     yield "home-requester"
 
 
+async def forms(it: Scene) -> AsyncGenerator[str, None]:
+    """What fills in the form, what the review page warns of, and what stops a request that was sent."""
+    await it.sent(Wish(name="orders producer", lifetime=""))
+    words = {
+        "last": "",
+        "resource": "payments-dev",
+        "several": "-dev",
+        "none": "nothing",
+        "like": "like DANASLAPTOP00001",
+    }
+    for name, word in words.items():
+        await it.at(it.dana, GENERAL_CHANNEL)
+        await it.dana.command(f"/apikey create {word}")
+        await it.modal(it.dana, lambda view: view["callback_id"] == ids.FORM)
+        yield f"form-{name}"
+        await it.dana.close(everything=True)
+    wishes = {
+        "own": Wish(OWN, cluster="payments-dev"),
+        "new-account": Wish(NEW, lifetime="7 days"),
+        "cloud": Wish(kind="cloud", lifetime="30 days"),
+        "again": Wish(lifetime="90 days"),
+    }
+    for name, wish in wishes.items():
+        await it.at(it.dana, GENERAL_CHANNEL)
+        await fill_in(it.dana, wish)
+        await it.dana.submit()
+        await it.modal(it.dana, lambda view: view["callback_id"] == ids.REVIEW)
+        yield f"review-{name}"
+        if name != "again":
+            await it.dana.close(everything=True)
+    cluster = it.it.stage.organization.kafka_clusters.pop("lkc-dev001")
+    await it.dana.submit()
+    await it.dana.wait_for(lambda: "wasn't sent" in str(it.dana.messages()), "why it was not sent")
+    await it.at(it.dana)
+    yield "dm-not-sent"
+    it.it.stage.organization.kafka_clusters[cluster.id] = cluster
+
+
 async def decisions(it: Scene) -> AsyncGenerator[str, None]:
     """What else becomes of a request."""
     await it.sent(Wish(name="deny-me"))
@@ -339,6 +377,7 @@ async def weekly(it: Scene) -> AsyncGenerator[str, None]:
 
 STORIES: Mapping[str, tuple[Story, str]] = {
     "request": (request, ""),
+    "forms": (forms, ""),
     "decisions": (decisions, ""),
     "risk": (risk, ""),
     "two-people": (two_people, TWO_PEOPLE),

@@ -41,6 +41,8 @@ class Action(StrEnum):
     DENIED = "request:denied"
     CANCELLED = "request:cancelled"
     TERMS_CHANGED = "request:terms-changed"
+    QUESTION_ASKED = "request:question-asked"
+    QUESTION_ANSWERED = "request:question-answered"
     EXPIRED = "request:expired"
     FAILED = "request:failed"
     CREATE_INTENDED = "key:create-intended"
@@ -90,6 +92,8 @@ _BEGINNINGS = frozenset(
     {
         Action.SUBMITTED,
         Action.TERMS_CHANGED,
+        Action.QUESTION_ASKED,
+        Action.QUESTION_ANSWERED,
         Action.APPROVED,
         Action.DENIED,
         Action.CANCELLED,

@@ -16,7 +16,8 @@ def due(request: states.Request) -> datetime | None:
     """When somebody has to look at this request again, by its own deadlines; None when it is at rest."""
     match request:
         case states.Pending():
-            return min(request.expires_at, request.next_round or request.expires_at)
+            end = request.expires_at
+            return min(end, request.next_round or end, request.forget_at or end)
         case states.Approved():
             return request.not_before
         case states.Working():

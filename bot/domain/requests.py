@@ -242,6 +242,24 @@ class _Keyed(_Granted):
         return to(self.ask, self.terms, self.grant, self.attempt, self.key, *args, **own)
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A question that an approver has about a request, or its requester's reply to one."""
+
+    click: str
+    """The id of the click that sent it."""
+    number: int
+    by: SlackUserId
+    name: str
+    text: str
+    """"" once it was posted: nothing keeps it longer."""
+    at: datetime
+    to: SlackUserId | None = None
+    """Of a reply, the person who asked."""
+    is_direct: bool = False
+    """Whether a reply also goes to that person in a direct message: they are not in the channel."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending(_Asked):
     """Waiting for people to decide.
@@ -265,6 +283,10 @@ class Pending(_Asked):
     then, and only then, can they become less strict."""
     mentioned: tuple[SlackUserId, ...] = ()
     """The members of the channel that the card mentions. Slack rings for a mention in a new message alone."""
+    said: tuple[Remark, ...] = ()
+    """Questions and replies, in order."""
+    forget_at: datetime | None = None
+    """When it is looked whether their texts were posted, and can be forgotten."""
 
     @property
     def asked(self) -> tuple[tuple[SlackUserId, int], ...]:

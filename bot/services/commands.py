@@ -109,6 +109,25 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A question to the requester was submitted."""
+
+    request: RequestId
+    text: str
+    kind: Literal["question"] = "question"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The requester's reply to the question of this number was submitted."""
+
+    request: RequestId
+    number: int
+    text: str
+    kind: Literal["reply"] = "reply"
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
     """`Show secret`."""
 
@@ -218,7 +237,7 @@ class Anyway:
     kind: Literal["anyway"] = "anyway"
 
 
-Act: TypeAlias = Approve | Deny | Cancel | Show | Saved | Replace | DropFormer | KeepFormer
+Act: TypeAlias = Approve | Deny | Cancel | Question | Reply | Show | Saved | Replace | DropFormer | KeepFormer
 """What is done to a request that is there."""
 Deed: TypeAlias = Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | Anyway | Act
 

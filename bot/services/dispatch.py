@@ -31,6 +31,7 @@ from bot.services.pages import EditPage, FormPage, Page, TextPage
 from bot.services.ports.slack import Notifier
 from bot.services.ports.store import Cache, Inbox
 from bot.services.requests.change import KeyRequests
+from bot.services.requests.conversation import Conversations
 from bot.services.requests.decide import Decisions
 from bot.services.requests.submit import SENT_ALREADY, Forms
 from bot.services.requests.transitions import Transitions, backoff, persistently
@@ -63,6 +64,7 @@ class Route(Generic[C]):
 
 def table(
     decisions: Decisions,
+    conversations: Conversations,
     forms: Forms,
     delivery: Delivery,
     key_requests: KeyRequests,
@@ -86,6 +88,8 @@ def table(
         ),
         Route(commands.Deny, decisions.deny, "Denied", SurfaceKind.CARD),
         Route(commands.Cancel, decisions.cancel, "Cancelled", SurfaceKind.ASKED),
+        Route(commands.Question, conversations.ask, "Question sent", SurfaceKind.CARD),
+        Route(commands.Reply, conversations.reply, "Reply sent", SurfaceKind.QUESTION),
         Route(commands.Show, delivery.show, "Not shown", SurfaceKind.KEY),
         Route(commands.Saved, delivery.saved, stands_on=SurfaceKind.KEY),
         Route(commands.Replace, delivery.replace, "Replaced", SurfaceKind.KEY),
@@ -340,6 +344,8 @@ def _apology(title: str, text: str, click: Click) -> TextPage:
             return TextPage(title, text, back=draft)
         case (
             commands.Deny(_, reason)
+            | commands.Question(_, reason)
+            | commands.Reply(_, _, reason)
             | commands.Keep(_, reason)
             | commands.Delete(_, _, reason)
             | commands.Extend(_, reason)

@@ -11,13 +11,14 @@ from bot.domain.errors import ASK_ADMINISTRATOR, Throttled, Unavailable, Undeliv
 from bot.domain.keys import MyAccount, RequestId
 from bot.domain.requests import LEADS
 from bot.services.commands import CardAt
-from bot.services.ports.slack import Notifier
+from bot.services.ports.slack import Channels, Notifier
 from bot.services.ports.store import Clock, Post, Posts
 from bot.services.surfaces import (
     ASKED,
     CARD,
     CHANGED,
     END,
+    ONCE,
     OUTCOME,
     REPLACED,
     Surface,
@@ -25,6 +26,7 @@ from bot.services.surfaces import (
     claim_of,
     key_of,
     lost_of,
+    of_said,
     told_of,
 )
 
@@ -51,7 +53,9 @@ def surfaces(request: states.Request) -> tuple[Surface, ...]:
         return (*_lost(request), key_of(request.attempt), CARD, ASKED, *_of_its_life(request), *told)
     if isinstance(request, states.Pending):
         news = (CHANGED,) if request.changed else ()
-        return (CARD, ASKED, *news, *(Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked))
+        copies = (Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked)
+        said = (surface for each in request.said if each.text for surface in of_said(each))
+        return (CARD, ASKED, *news, *copies, *said)
     return (CARD, ASKED)
 
 
@@ -106,20 +110,39 @@ class Publisher:
 
     posts: Posts
     notifier: Notifier
+    channels: Channels
     clock: Clock
 
     async def publish(self, request: states.Request) -> datetime | None:
         """Bring all messages up to date. Returns when to try again what failed; None when all is well."""
         known = await self.posts.get(request.ask.id)
         retry: list[datetime] = []
-        note = ""
+        note, card = "", _card_of(known)
         for surface in _all(request, known):
             copies: list[Post | None] = [post for post in known if post.surface == surface and not post.broken]
+            beside = await self._linked(request, card) if surface == ASKED else card
             for post in copies or [None]:
-                again, trouble = await self._one(surface, request, post, note if surface == ASKED else "")
+                again, trouble = await self._one(surface, request, post, note if surface == ASKED else "", beside)
                 retry += [again] if again else []
                 note = trouble if surface == CARD and isinstance(request, states.Pending) else note
+            if surface == CARD and not (card and card.link):
+                card = _card_of(await self.posts.get(request.ask.id))
         return min(retry, default=None)
+
+    async def _linked(self, request: states.Request, card: Post | None) -> Post | None:
+        """The card with its address, which is read once, if the requester can open it."""
+        if card is None or card.link:
+            return card
+        channel, requester = card.channel, request.ask.requester.slack
+        try:
+            if not (requester in await self.channels.joined(channel) or await self.channels.is_open(channel)):
+                return card
+            linked = replace(card, link=await self.notifier.link(card))
+        except (Unavailable, Undeliverable) as error:
+            log.info("a card has no link yet", extra={"request": request.ask.id, "why": str(error)})
+            return card
+        await self.posts.put(request.ask.id, linked)
+        return linked
 
     async def found(self, request: RequestId, surface: Surface, at: CardAt) -> bool:
         """Remember a message that somebody clicked, in case a crash kept us from remembering that we posted it.
@@ -133,12 +156,14 @@ class Publisher:
         return True
 
     async def _one(
-        self, surface: Surface, request: states.Request, post: Post | None, note: str
+        self, surface: Surface, request: states.Request, post: Post | None, note: str, card: Post | None
     ) -> tuple[datetime | None, str]:
         """Write one message; returns when to try again, and what to tell the requester about it."""
+        if surface.kind is SurfaceKind.THREAD and card is None:
+            return None, ""  # it goes below the card, once that is there
         now = self.clock()
         try:
-            written = await self.notifier.publish(surface, request, post, note)
+            written = await self.notifier.publish(surface, request, post, note, card)
         except Throttled as error:
             return now + error.wait, ""
         except Unavailable:
@@ -166,11 +191,16 @@ _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_clos
 """Of these Slack says that nobody will ever change the message. What else is wrong, a person may repair."""
 
 
+def _card_of(known: Sequence[Post]) -> Post | None:
+    return next((post for post in known if post.surface == CARD and not post.broken), None)
+
+
 def _all(request: states.Request, known: Sequence[Post]) -> Sequence[Surface]:
     """What there should be, then what is there besides; messages that Slack lets nobody change are left alone."""
     wanted = surfaces(request)
     gone = {post.surface for post in known if post.broken} - {post.surface for post in known if not post.broken}
-    others = sorted({post.surface for post in known} - set(wanted), key=str)
+    there = {post.surface for post in known if post.surface.kind not in ONCE}
+    others = sorted(there - set(wanted), key=str)
     return [surface for surface in (*wanted, *others) if surface not in gone]
 
 

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bot.domain.keys import SlackUserId
+from bot.domain.requests import Remark
 
 
 class SurfaceKind(StrEnum):
@@ -29,12 +30,22 @@ class SurfaceKind(StrEnum):
     """The key of an attempt was deleted before anyone saw its secret, or because the secret may not have arrived."""
     TOLD = "told"
     """An owner of a service account reads what someone did to a key of it without an approval."""
+    THREAD = "thread"
+    """A question or a reply, below the card."""
+    QUESTION = "question"
+    """A question, with a button to reply."""
+    REPLY = "reply"
+    """A reply, in the DM of the person who asked."""
+
+
+ONCE = frozenset({SurfaceKind.THREAD, SurfaceKind.QUESTION, SurfaceKind.REPLY})
+"""Messages that are posted, and never changed: their texts are forgotten then."""
 
 
 class Surface(NamedTuple):
     """One message: of a copy for whom and in which round, of a key its attempt, of a reminder for which end.
 
-    The store keeps what `str` says of it.
+    Of a question or a reply its number. The store keeps what `str` says of it.
     """
 
     kind: SurfaceKind
@@ -50,11 +61,18 @@ class Surface(NamedTuple):
     def parse(cls, name: str) -> "Surface":
         """The surface with this stored name. Raises ValueError for a name that Latchkey does not write."""
         match name.split(":"):
-            case [SurfaceKind.COPY, user, number]:
-                return cls(SurfaceKind.COPY, SlackUserId(user), number=int(number))
+            case [SurfaceKind.COPY | SurfaceKind.REPLY as kind, user, number]:
+                return cls(SurfaceKind(kind), SlackUserId(user), number=int(number))
             case [SurfaceKind.TOLD, user]:
                 return cls(SurfaceKind.TOLD, SlackUserId(user))
-            case [SurfaceKind.KEY | SurfaceKind.CLAIM | SurfaceKind.LOST as kind, number]:
+            case [
+                SurfaceKind.KEY
+                | SurfaceKind.CLAIM
+                | SurfaceKind.LOST
+                | SurfaceKind.THREAD
+                | SurfaceKind.QUESTION as kind,
+                number,
+            ]:
                 return cls(SurfaceKind(kind), number=int(number))
             case [SurfaceKind.REMINDER, end, number]:
                 return cls(SurfaceKind.REMINDER, end=int(end), number=int(number))
@@ -82,6 +100,14 @@ def told_of(user: SlackUserId) -> Surface:
 def key_of(attempt: int) -> Surface:
     """The message about the key of one attempt."""
     return Surface(SurfaceKind.KEY, number=attempt)
+
+
+def of_said(said: Remark) -> tuple[Surface, ...]:
+    """The messages that carry a question or a reply."""
+    in_thread = Surface(SurfaceKind.THREAD, number=said.number)
+    if said.to is None:
+        return in_thread, Surface(SurfaceKind.QUESTION, number=said.number)
+    return (in_thread, Surface(SurfaceKind.REPLY, said.to, number=said.number)) if said.is_direct else (in_thread,)
 
 
 CARD, ASKED, CHANGED, OUTCOME, REPLACED, END = map(

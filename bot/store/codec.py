@@ -46,6 +46,7 @@ class PostRecord:
     ts: str
     digest: str
     broken: str = ""
+    link: str = ""
 
 
 class Codec(Generic[T]):

@@ -49,6 +49,8 @@ REDIS_PORT, SENTINEL_PORT = 6379, 26379
 SENTINEL_SECONDS = 1.0
 CLOCKS_APART = 5.0
 """Seconds. Half a minute ahead, a replica would take a secret that is on its way for lost, and delete its key."""
+MOVING_SECONDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6)
+"""Pauses before a command is sent again while our slot moves. In all less than a click may wait to be stored."""
 LOST_ANSWER = (ConnectionFailed, TimedOut)
 """Errors after which a command may or may not have been carried out."""
 _DROPPED = (*LOST_ANSWER, ReadOnlyError)
@@ -80,6 +82,16 @@ _OPTIONS: dict[str, Any] = {
 class _Pool(BlockingConnectionPool):
     """Where one connection had to be closed, the idle ones to the same server are not to be trusted either."""
 
+    async def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002 - its base's
+        """As `ConnectionPool.disconnect`, which would close idle ones that a command has taken in the meantime."""
+        idle, self._available_connections = self._available_connections, []
+        try:
+            await asyncio.gather(*(each.disconnect() for each in idle), return_exceptions=True)
+        finally:
+            self._available_connections += idle  # they connect anew
+        if inuse_connections:
+            await super().disconnect()
+
     async def release(self, connection: AbstractConnection) -> None:
         closed = not connection.is_connected
         await super().release(connection)
@@ -109,28 +121,54 @@ class _Nodes:
 
     async def discover_master(self, key: str) -> tuple[str, int]:
         """Host and port of the master that has the slot of `key`. Raises `RedisError`."""
+        async with self.all() as cluster:
+            found = cluster.get_node_from_key(key)
+            return found.host, found.port
+
+    @asynccontextmanager
+    async def all(self) -> AsyncGenerator[Commands]:
+        """A client that knows all nodes, and asks the one that it takes. Raises `RedisError`."""
         nodes = [ClusterNode(host, port) for host, port in dict.fromkeys((*self._seen, *self._given))]
         ask: Any = RedisCluster
         try:
             async with ask(startup_nodes=nodes, require_full_coverage=False, **self._options) as cluster:
                 self._seen = tuple((node.host, node.port) for node in cluster.get_nodes())
-                found = cluster.get_node_from_key(key)
-                return found.host, found.port
+                yield cluster
         except RedisClusterException as error:  # which is no RedisError
             if isinstance(error.__cause__, RedisClusterException):  # a node that did answer
                 raise ResponseError("no node of a Redis Cluster, or CLUSTER SLOTS is not permitted") from error
             raise ConnectionFailed("no node of the cluster says who has our keys") from error
 
 
+class SlotMoving(ConnectionFailed):
+    """A node that gave our slot away, or is giving it away. Nothing was carried out."""
+
+
+class _UntilMoved(Retry):
+    """Asks again while our slot moves: the move of a small store is over sooner than people get an answer."""
+
+    async def call_with_retry(self, do: Callable[[], Awaitable[T]], *args: Any, **options: Any) -> T:  # noqa: ANN401 - passed on
+        """As `Retry.call_with_retry`."""
+        for seconds in MOVING_SECONDS:
+            try:
+                return await super().call_with_retry(do, *args, **options)
+            except SlotMoving:
+                await asyncio.sleep(seconds)
+        return await super().call_with_retry(do, *args, **options)
+
+
 class _NodeConnection(SentinelManagedConnection):
-    """Ends where its node gave our slot away, as its base does at a former master."""
+    """Ends where its node gives our slot away, as its base does at a former master."""
 
     async def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
         try:
             return cast("Any", await super().read_response(*args, **options))
-        except MovedError:
+        except (MovedError, AskError, TryAgainError) as error:
             await self.disconnect()
-            raise ConnectionFailed("another node has our keys now") from None
+            if isinstance(error, MovedError):  # connect there next: other nodes may not have heard of it yet
+                here, to = cast("tuple[Any, Any]", (self, error))
+                here.host, here.port = to.host or here.host, to.port
+            raise SlotMoving(type(error).__name__) from None
 
 
 class _NodeSSLConnection(_NodeConnection, SSLConnection):
@@ -238,8 +276,9 @@ def _to_cluster(url: str, insecure: bool, key: str) -> Redis:  # noqa: FBT001 - 
         raise ValueError("the Redis URL has parts that Latchkey does not know: of a cluster, it names no database")
     options, tls = _for_master(parts, "", parts.query, insecure)
     options.pop("db", None)
+    again = _UntilMoved(NoBackoff(), 0, supported_errors=_DROPPED)
     kind = _NodeSSLConnection if tls else _NodeConnection
-    return _following(key, _Nodes(hosts, {**options, "ssl": tls}), kind, options)
+    return _following(key, _Nodes(hosts, {**options, "ssl": tls}), kind, {**options, "retry": again})
 
 
 def _several(url: str, port: int) -> tuple[SplitResult, list[tuple[str, int]]]:
@@ -287,7 +326,7 @@ def translated() -> Generator[None]:
             advice=ASK_ADMINISTRATOR,
             log=f"store: {_ONE_NODE}",
         ) from error
-    except (AskError, ClusterDownError, TryAgainError) as error:  # a cluster that is moving slots, or electing
+    except ClusterDownError as error:  # one that is electing
         raise unconfirmed(type(error).__name__) from error
     except ResponseError as error:
         cause = type(error).__name__
@@ -322,10 +361,22 @@ async def teams(redis: Commands) -> Sequence[TeamId]:
     """The workspaces that this store has an audit log of; without any, those that it has any key of. Sorted."""
     for pattern in (_KEYS_OF_AUDIT, _KEYS_OF_ALL):
         with translated():
-            names = [name.decode(errors="replace") async for name in redis.scan_iter(match=pattern, count=1000)]
+            async with _every_node(redis) as everywhere:
+                scan = everywhere.scan_iter(match=pattern, count=1000)
+                names = [name.decode(errors="replace") async for name in scan]
         if found := {each[1] for each in map(_OF_TEAM.match, names) if each}:
             return sorted(map(TeamId, found))
     return []
+
+
+@asynccontextmanager
+async def _every_node(redis: Commands) -> AsyncGenerator[Commands]:
+    """What asks all masters, where there are several: those of a cluster have the keys of other workspaces."""
+    if not is_of_cluster(redis):
+        yield redis
+        return
+    async with redis.connection_pool.sentinel_manager.all() as everywhere:
+        yield everywhere
 
 
 async def must_take_writes(redis: Commands, keys: Keyspace) -> None:

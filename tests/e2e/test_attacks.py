@@ -45,7 +45,7 @@ async def test_nobody_gets_a_key_of_the_account_of_latchkey_itself(tmp_path: Pat
         await it.dana.fill({"Service account": "latchkey-bot"})
         await it.dana.submit()
 
-        await it.dana.see("This is the account of Latchkey itself. Nobody gets keys of it. Choose another one.")
+        await it.dana.see("This is Latchkey's own account, so it can't get other keys. Choose another one.")
         assert it.dana.sees("Local tests of the orders flow")
         assert it.our_keys() == []
 

@@ -21,13 +21,13 @@ async def test_text_that_will_not_do_is_answered_under_its_field(tmp_path: Path)
         ("name", "", "Write a name."),
         ("name", " \t\u00a0 ", "Write a name."),
         ("name", "n" * 65, "At most 64 characters; this has 65."),
-        ("name", LOOKS_SECRET, "This holds something that looks like an API secret."),
+        ("name", LOOKS_SECRET, "This looks like it contains an API secret."),
         ("description", "d" * 201, "At most 200 characters; this has 201."),
-        ("description", f"the old one was {LOOKS_SECRET}", "This holds something that looks like an API secret."),
+        ("description", f"the old one was {LOOKS_SECRET}", "This looks like it contains an API secret."),
         ("reason", "", "Write a reason."),
         ("reason", "\n \n", "Write a reason."),
         ("reason", "r" * 3001, "At most 3,000 characters; this has 3,001."),
-        ("reason", f"replaces\n{LOOKS_SECRET}\n", "This holds something that looks like an API secret."),
+        ("reason", f"replaces\n{LOOKS_SECRET}\n", "This looks like it contains an API secret."),
     )
     async with play(tmp_path) as it:
         await it.fill_in()
@@ -160,7 +160,7 @@ async def test_a_denial_needs_a_reason_without_secrets(tmp_path: Path) -> None:
         await it.erin.click("Deny", in_channel=APPROVALS_CHANNEL)
         for reason, problem in (
             ("   ", "Write a reason"),
-            (f"You have {LOOKS_SECRET} already", "This holds something that looks like an API secret."),
+            (f"You have {LOOKS_SECRET} already", "This looks like it contains an API secret."),
         ):
             await it.erin.fill({"Reason": reason})
             errors = await it.erin.submit()

@@ -1,5 +1,6 @@
 """A master that is lost or replaced while Latchkey works, with real sentinels or a cluster: nothing lost or doubled."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,30 @@ from sandbox.gate import Gate
 from sandbox.stage import BotProcess
 from tests.support.clusters import cluster
 from tests.support.play import Play
-from tests.support.processes import actions, audit_of, creates, crew, in_time, reached, readiness, take_secret, until
+from tests.support.processes import (
+    SECONDS,
+    Tls,
+    actions,
+    audit_of,
+    creates,
+    crew,
+    in_time,
+    reached,
+    readiness,
+    take_secret,
+    until,
+)
 from tests.support.sentinels import is_worked_on, staying_master, watched
 
 KEYS = Keyspace(TeamId(TEAM))
+
+
+async def audited(it: Play, url: str) -> Sequence[Mapping[str, Any]]:
+    """The audit log once it says that the secret was shown, which it does after Dana has seen it."""
+    async with asyncio.timeout(SECONDS):
+        while actions(lines := await audit_of(it.stage, REDIS_URL=url))[-1] != "secret:shown":  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.05)
+    return lines
 
 
 def one_key_came_of_it(it: Play, bot: BotProcess, lines: Sequence[Mapping[str, Any]]) -> None:
@@ -29,8 +50,15 @@ def one_key_came_of_it(it: Play, bot: BotProcess, lines: Sequence[Mapping[str, A
 
 
 @pytest.mark.parametrize("answered", ["before", "after"])
-async def test_r1_a_master_killed_right_after_the_intent_costs_nothing(tmp_path: Path, answered: str) -> None:
-    async with crew(tmp_path) as (it, bots), watched(tmp_path / "redis", it.stage.free_port) as redis:
+async def test_r1_a_master_killed_right_after_the_intent_costs_nothing(
+    tmp_path: Path, server_program: Path, answered: str
+) -> None:
+    # The server in our wheel speaks no TLS.
+    tls = Tls.made(tmp_path) if (server_program.name, answered) == ("redis-server", "after") else None
+    async with (
+        crew(tmp_path) as (it, bots),
+        watched(tmp_path / "redis", it.stage.free_port, server_program, tls) as redis,
+    ):
         bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1")
         gate = it.stage.faults.hold_before_create = Gate()
         await it.ask()
@@ -49,13 +77,15 @@ async def test_r1_a_master_killed_right_after_the_intent_costs_nothing(tmp_path:
         await redis.servers[0].start()
         await in_time(it, it.dana, "is ready.")
         await take_secret(it)
-        lines = await audit_of(it.stage, REDIS_URL=promoted.url)
+        lines = await audited(it, promoted.url)
 
     one_key_came_of_it(it, bot, lines)
 
 
-async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forgets(tmp_path: Path) -> None:
-    async with crew(tmp_path) as (it, bots), watched(tmp_path / "redis", it.stage.free_port) as redis:
+async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forgets(
+    tmp_path: Path, server_program: Path
+) -> None:
+    async with crew(tmp_path) as (it, bots), watched(tmp_path / "redis", it.stage.free_port, server_program) as redis:
         port = it.stage.free_port()
         bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1", PORT=str(port))
         await it.ask()
@@ -72,7 +102,7 @@ async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forg
 
         await in_time(it, it.dana, "is ready.")
         await take_secret(it)
-        lines = await audit_of(it.stage, REDIS_URL=promoted.url)
+        lines = await audited(it, promoted.url)
 
     assert (ready.status_code, ready.json()["checks"]["replicas"][:15]) == (200, "0 of 1 replicas")
     assert (creates(it.stage), len(it.our_keys()), actions(lines)[-1]) == (1, 1, "secret:shown")
@@ -80,8 +110,13 @@ async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forg
     assert "Traceback" not in bot.log.read_text()
 
 
-async def test_a_master_of_a_cluster_killed_right_after_the_intent_costs_nothing(tmp_path: Path) -> None:
-    async with crew(tmp_path) as (it, bots), cluster(tmp_path / "redis", it.stage.free_port, KEYS.probe) as redis:
+async def test_a_master_of_a_cluster_killed_right_after_the_intent_costs_nothing(
+    tmp_path: Path, server_program: Path
+) -> None:
+    async with (
+        crew(tmp_path) as (it, bots),
+        cluster(tmp_path / "redis", it.stage.free_port, KEYS.probe, server_program) as redis,
+    ):
         home, (replica,) = redis.home_of(KEYS.probe), redis.replicas
         bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1")
         gate = it.stage.faults.hold_before_create = Gate()
@@ -96,6 +131,6 @@ async def test_a_master_of_a_cluster_killed_right_after_the_intent_costs_nothing
         await home.start()  # and is its replica now: alone, the new master has nobody to copy to
         await in_time(it, it.dana, "is ready.")
         await take_secret(it)
-        lines = await audit_of(it.stage, REDIS_URL=redis.url)
+        lines = await audited(it, redis.url)
 
     one_key_came_of_it(it, bot, lines)

@@ -214,7 +214,7 @@ async def test_a_bot_killed_before_the_key_is_made_finishes_when_it_starts_again
     await it.erin.press("Kill -9")
     await expect(it.erin.page.locator("#panel")).to_contain_text("Not running")
     await expect(it.erin.page.locator(".killed")).to_contain_text(
-        "with this in hand:the next step of a request: picked up"
+        "while working on:the next step of a request: picked up"
     )
     it.stage.faults.hold_before_create = None
     gate.opened.set()

@@ -266,7 +266,7 @@ async def test_the_review_page_says_who_can_approve_and_by_which_right(tmp_path:
 async def test_who_holds_the_role_is_told_so_and_does_not_count_as_an_approver(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         page = await review(it.erin, IN_DEV)
-        assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, and somebody else still has to approve." in page
+        assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, but someone else still has to approve." in page
         assert "OrganizationAdmin on the organization: Ines Carvalho and Olga Lindqvist" in page
         assert "EnvironmentAdmin on dev: " not in page
 
@@ -418,7 +418,7 @@ async def test_a_key_is_deleted_when_it_has_lived_as_long_as_its_rule_lets_it(tm
     async with play(tmp_path, policy="version: 1\ndefaults: {lifetime: 30d}\n") as it:
         await it.fill_in()
         await it.dana.submit()
-        await it.dana.see("The key is deleted 30 days after it is made.")
+        await it.dana.see("30 days after creation")
         await it.dana.submit()
         await it.card_says("Approve")
         await it.approve()

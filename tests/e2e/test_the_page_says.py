@@ -122,7 +122,7 @@ async def test_a_role_describes_changes_and_deletes_keys_where_it_holds_and_nowh
 async def test_a_key_may_do_what_its_account_may_and_the_requester_reads_where_that_is_nothing(tmp_path: Path) -> None:
     """P4: a key has the permissions of its principal."""
     async with play(tmp_path) as it:
-        reaches_nothing = "You hold no role that reaches this resource, so the key may open nothing there."
+        reaches_nothing = "You have no role on this resource, so the key may not be able to access anything."
         said = await review(it.dana, Wish(OWN, cluster="payments-dev"))
         assert reaches_nothing in said
         await it.dana.close(everything=True)
@@ -218,7 +218,7 @@ async def test_a_new_service_account_has_a_name_and_a_description_and_is_made_wi
         await fill_in(it.dana, wish)
         await it.dana.fill({"Service account description": "Counts clicks"})
         await it.dana.submit()
-        await it.dana.see("The service account is made together with the key.")
+        await it.dana.see("The service account is created together with the key.")
         await sent(it.dana, "Request sent.")
         await it.card_says("Counts clicks")
         assert set(it.stage.organization.service_accounts) == before

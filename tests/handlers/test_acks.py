@@ -24,7 +24,9 @@ from bot.services.commands import (
     Extend,
     Keep,
     KeepFormer,
+    Question,
     Replace,
+    Reply,
     ReplyTo,
     Rotate,
     Saved,
@@ -53,6 +55,8 @@ STORED: Mapping[str, tuple[str, Deed]] = {
 """Buttons whose click is stored for the worker: their value, and what is stored."""
 OPENING: Mapping[str, tuple[str, str]] = {
     ids.DENY: ("R1", "Deny this request"),
+    ids.ASK: ("R1", "Ask a question"),
+    ids.ANSWER: ("R1/2", "Reply"),
     ids.OPEN_FORM: ("", "Create an API key"),
     ids.ASK_AGAIN: ("R1", "Create an API key"),
     ids.FORM_AGAIN: ("D1", "Create an API key"),
@@ -86,6 +90,8 @@ SNIPPETS = (ids.SNIPPET, ids.KEY_SNIPPET)
 """Choices of a client configuration."""
 SUBMITS: Mapping[str, tuple[dict[str, Any], Deed]] = {
     ids.DENY_REASON: (submitted(ids.DENY_REASON, "R1", reason="Not there"), Deny(R1, "Not there")),
+    ids.QUESTION: (submitted(ids.QUESTION, "R1", message="Which?"), Question(R1, "Which?")),
+    ids.REPLY: (submitted(ids.REPLY, "R1/2", message="All."), Reply(R1, 2, "All.")),
     ids.REVIEW: (submitted(ids.REVIEW, "R1"), Send("R1")),
     ids.KEEP: (
         submitted(ids.KEEP, f'{{"key": "{KEY}", "channel": "C01", "ts": "1.0"}}', reason="We need it"),
@@ -121,6 +127,8 @@ SUBMITS: Mapping[str, tuple[dict[str, Any], Deed]] = {
 WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     ids.FORM: (submitted(ids.FORM, reason=""), "reason"),
     ids.DENY_REASON: (submitted(ids.DENY_REASON, "R1", reason=" "), "reason"),
+    ids.QUESTION: (submitted(ids.QUESTION, "R1", message=" "), "message"),
+    ids.REPLY: (submitted(ids.REPLY, "R1/2", message="x" * 1001), "message"),
     ids.KEEP: (submitted(ids.KEEP, "{}", reason=" "), "reason"),
     ids.EDIT: (submitted(ids.EDIT, f"{KEY} seen a b", name="a\nb"), "name"),
     ids.DELETE: (submitted(ids.DELETE, KEY, word="confirm"), "word"),

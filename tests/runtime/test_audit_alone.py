@@ -67,11 +67,6 @@ async def test_a_log_that_was_removed_is_missed_in_its_own_workspace(server: Fak
         assert store.keys == keys
 
 
-async def test_in_a_cluster_the_workspace_has_to_be_said(server: FakeServer) -> None:
-    with pytest.raises(StartupError, match="In a Redis Cluster, choose the workspace with --team"):
-        await anext(audit_lines(settings("redis+cluster://cache:6379")))
-
-
 async def test_following_goes_on_with_what_is_written_and_waits_for_a_store_that_is_away(
     server: FakeServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

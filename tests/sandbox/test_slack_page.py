@@ -359,3 +359,29 @@ async def test_scenarios_come_first_and_single_faults_stand_folded(it: Play) -> 
     await expect(it.page.get_by_label("Delay each Web API call (seconds)")).to_be_hidden()
     await it.page.get_by_role("button", name="Clear all faults").click()
     await expect(it.page.get_by_role("button", name="Slack is slow")).to_have_attribute("aria-pressed", "false")
+
+
+async def test_a_person_replies_in_a_thread_where_no_command_runs(it: Play) -> None:
+    workspace = it.here.slack.workspace
+    channel = workspace.channels[APPROVALS_CHANNEL]
+    root = workspace.post(channel, {"text": "A request"})["ts"]
+    await it.page.goto(f"{it.here.slack_url}/#U0ERIN/{APPROVALS_CHANNEL}")
+    await it.page.get_by_role("article").filter(has_text="A request").hover()
+    await it.page.get_by_role("button", name="Reply in thread").click()
+    await expect(it.page.get_by_text("Replying in the thread of A request")).to_be_visible()
+    box = it.page.locator("#composer-input")
+    await expect(box).to_be_focused()
+
+    await box.fill("/apikey help")
+    await box.press("Enter")
+    await expect(it.page.locator(".toast")).to_contain_text("/apikey is not supported in threads.")
+    await box.fill("For how long?")
+    await box.press("Enter")
+
+    await expect(it.page.get_by_role("group", name="1 reply")).to_contain_text("For how long?")
+    assert [each["text"] for each in workspace.thread(APPROVALS_CHANNEL, root)] == ["A request", "For how long?"]
+    await expect(it.page.locator("#composer-thread")).to_be_hidden()
+    await box.fill("Something else")
+    await box.press("Enter")
+    await expect(it.page.get_by_role("article").last).to_contain_text("Something else")
+    assert "thread_ts" not in workspace.messages(APPROVALS_CHANNEL)[-1]

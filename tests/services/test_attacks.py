@@ -92,7 +92,9 @@ async def test_a_lease_that_is_no_time_stops_no_worker() -> None:
 class _SilentSlack(FakeSlack):
     """Takes calls, and never answers."""
 
-    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+    async def publish(
+        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+    ) -> Post:
         await asyncio.Event().wait()
         raise AssertionError("nobody wakes it")
 

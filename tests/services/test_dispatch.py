@@ -109,7 +109,7 @@ class Office:
 
     def dispatcher(self, *rows: Route[Any]) -> Dispatcher:
         transitions = Transitions(self.store.requests, self.store.audit, self.clock, lambda: None)
-        publisher = Publisher(self.store.posts, self.slack, self.clock)
+        publisher = Publisher(self.store.posts, self.slack, self.slack, self.clock)
         return Dispatcher(rows, transitions, self.slack, publisher, self.store.inbox, self.store.cache, self.home)
 
     async def home(self, user: SlackUserId, said: str) -> None:
@@ -125,7 +125,7 @@ def office() -> Office:
 
 def rows() -> tuple[Route[Any], ...]:
     nobody: Any = Anybody()
-    return table(nobody, nobody, nobody, nobody, nobody.keep)
+    return table(nobody, nobody, nobody, nobody, nobody, nobody.keep)
 
 
 class Anybody:

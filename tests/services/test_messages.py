@@ -24,7 +24,9 @@ class _Refusing(FakeSlack):
     refused: frozenset[Surface] = frozenset()
     tries: list[Surface] = field(default_factory=list[Surface])
 
-    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+    async def publish(
+        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+    ) -> Post:
         self.tries.append(surface)
         if surface in self.refused:
             raise Undeliverable("is_archived", lasting=True)
@@ -35,7 +37,7 @@ async def _tried(request: Request, surface: Surface, horizon: timedelta) -> int:
     """How often a message that nobody takes is tried within the horizon."""
     async with a_world() as world:
         slack, clock = _Refusing(refused=frozenset({surface})), TestClock()
-        publisher = Publisher(world.store.posts, slack, clock)
+        publisher = Publisher(world.store.posts, slack, slack, clock)
         while (again := await publisher.publish(request)) is not None and again < build.NOW + horizon:
             clock.now = again
         return slack.tries.count(surface)
@@ -62,7 +64,7 @@ async def test_a_card_that_somebody_has_to_decide_on_is_tried_every_few_minutes(
 async def test_a_copy_that_is_gone_does_not_keep_the_other_one_from_being_updated() -> None:
     async with a_world() as world:
         slack, posts = FakeSlack(), world.store.posts
-        publisher = Publisher(posts, slack, TestClock())
+        publisher = Publisher(posts, slack, slack, TestClock())
         await publisher.publish(build.pending())
         known = {post.ts: post for post in await posts.get(RequestId("R1")) if post.surface == CARD}
         await posts.put(RequestId("R1"), Post(CARD, "C01", "9.9", "", broken="message_not_found"))
@@ -79,7 +81,9 @@ class _Locked(FakeSlack):
 
     reason: str = ""
 
-    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+    async def publish(
+        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+    ) -> Post:
         if self.reason:
             raise Undeliverable(self.reason, lasting=True)
         return await FakeSlack.publish(self, surface, request, post, note)
@@ -89,7 +93,7 @@ class _Locked(FakeSlack):
 async def test_a_message_outlives_what_somebody_repairs(reason: str) -> None:
     async with a_world() as world:
         slack, clock = _Locked(), TestClock()
-        publisher = Publisher(world.store.posts, slack, clock)
+        publisher = Publisher(world.store.posts, slack, slack, clock)
         await publisher.publish(build.pending())
 
         slack.reason = reason
@@ -104,7 +108,7 @@ async def test_a_message_outlives_what_somebody_repairs(reason: str) -> None:
 async def test_a_message_that_is_gone_is_left_alone() -> None:
     async with a_world() as world:
         slack = FakeSlack()
-        publisher = Publisher(world.store.posts, slack, TestClock())
+        publisher = Publisher(world.store.posts, slack, slack, TestClock())
         await publisher.publish(build.pending())
         slack.messages.clear()
 
@@ -118,7 +122,9 @@ class _Breaking(FakeSlack):
 
     error: type[Exception] = AttributeError
 
-    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+    async def publish(
+        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+    ) -> Post:
         raise self.error("'str' object has no attribute 'get'")
 
 
@@ -156,14 +162,16 @@ async def test_a_deadline_is_kept_whatever_befalls_those_who_watch_requests_and_
 async def test_one_message_that_breaks_keeps_no_other_back() -> None:
     @dataclass(slots=True)
     class Half(FakeSlack):
-        async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+        async def publish(
+            self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+        ) -> Post:
             if surface == CARD:
                 raise AttributeError
             return await FakeSlack.publish(self, surface, request, post, note)
 
     async with a_world() as world:
         slack, clock = Half(), TestClock()
-        again = await Publisher(world.store.posts, slack, clock).publish(build.states()["done"])
+        again = await Publisher(world.store.posts, slack, slack, clock).publish(build.states()["done"])
         told = {versions[0][0] for versions in slack.messages.values()}
         assert {"asked", "outcome"} <= told
         assert again is not None
@@ -174,6 +182,6 @@ async def test_a_message_that_slack_refuses_is_logged_with_its_surface_and_code(
 ) -> None:
     async with a_world() as world:
         slack = _Refusing(refused=frozenset({ASKED}))
-        await Publisher(world.store.posts, slack, TestClock()).publish(build.states()["done"])
+        await Publisher(world.store.posts, slack, slack, TestClock()).publish(build.states()["done"])
     (record,) = [each for each in caplog.records if each.message == "a message is refused"]
     assert (record.levelname, vars(record)["surface"], vars(record)["code"]) == ("WARNING", "asked", "is_archived")

@@ -34,7 +34,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.readiness import Probe
-from bot.domain.requests import Done, Keyed, Request
+from bot.domain.requests import Done, Keyed, Pending, Remark, Request
 from bot.domain.review import Attestation, Digest, Finding, Listed
 from bot.domain.roles import Binding
 from bot.services.browse.home import KEYS, HomePage
@@ -116,6 +116,9 @@ def variants() -> Iterator[Request]:
         granted: dict[str, Any] = {"grant": GRANTED} if hasattr(state, "grant") else {}
         for operation in Operation:
             yield replace(state, ask=replace(asked, operation=operation, owner=next(owners)), **granted)
+    said = Remark("C1", 1, build.ERIN.slack, "Erin", "Which topics?", build.NOW)
+    reply = replace(said, click="C2", number=2, to=build.ERIN.slack)
+    yield build.pending(mentioned=("U1",) * 5, said=(said, reply))
     for resource in RESOURCES.values():
         yield from (_probed(resource, verdict) for verdict in VERDICTS)
 
@@ -143,9 +146,16 @@ def surfaces(request: Request) -> Iterator[tuple[list[Block], str]]:
         "end",
         "replaced",
         "reminder:1:1",
+        *_about_said(request),
     ):
         blocks, text = notifier.drawn(Surface.parse(surface), request, "Slack did not take the card.")
         yield list(blocks), text
+
+
+def _about_said(request: Request) -> Iterator[str]:
+    """The messages with what approvers and the requester said."""
+    for said in request.said if isinstance(request, Pending) else ():
+        yield from (f"thread:{said.number}", f"question:{said.number}", f"reply:U1:{said.number}")
 
 
 def view(request: Request | None = None, resource: Resource = build.CLUSTER, owner: Owner = build.ACCOUNT) -> KeyView:

@@ -212,6 +212,16 @@ async def test_r3_one_write_that_a_replica_refuses_ends_all_connections_that_are
         assert before & {each["id"] for each in await real.client_list()} == set()
 
 
+async def test_a_command_is_sent_on_no_connection_that_is_just_being_closed(real: Any) -> None:
+    for _ in range(3):
+        await asyncio.gather(*(real.ping() for _ in range(5)))
+        closing = real.connection_pool.disconnect(inuse_connections=False)
+
+        _, *answers = await asyncio.gather(closing, *(real.ping() for _ in range(5)))
+
+        assert answers == [True] * 5
+
+
 async def test_a_clock_that_is_far_from_that_of_redis_is_told(real: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await clock_problem(real) is None
 

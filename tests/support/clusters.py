@@ -11,26 +11,32 @@ from typing import Any
 from redis.crc import key_slot
 
 from bot.store.connection import Commands, connect
-from tests.support.processes import SECONDS, OwnRedis
+from tests.support.processes import SECONDS, OwnRedis, Tls
 
 SLOTS = 16_384
 THIRDS = (0, SLOTS // 3, 2 * SLOTS // 3, SLOTS)
 PASSWORD = "made-up"
-NODE_TIMEOUT_MS = 1000
+NODE_TIMEOUT_MS = 3000
 
 
 @dataclass(slots=True)
 class Cluster:
     """Three masters with a third of the slots each, and one replica."""
 
+    program: Path
+    tls: Tls | None = None
     masters: list[OwnRedis] = field(default_factory=list[OwnRedis])
     replicas: list[OwnRedis] = field(default_factory=list[OwnRedis])
 
     @property
     def url(self) -> str:
         """For REDIS_URL, without the replica: clients have to find that by themselves."""
-        hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.masters)
-        return f"redis+cluster://:{PASSWORD}@{hosts}"
+        return self.url_of(*(each.port for each in self.masters))
+
+    def url_of(self, *ports: int) -> str:
+        """The same, with the nodes at these ports alone."""
+        url = f"+cluster://:{PASSWORD}@{','.join(f'127.0.0.1:{port}' for port in ports)}"
+        return f"rediss{url}?ssl_ca_certs={self.tls.trust}" if self.tls else f"redis{url}"
 
     def home_of(self, key: str) -> OwnRedis:
         """The master that had the slot of this key when the cluster was made."""
@@ -61,20 +67,51 @@ async def ask(server: OwnRedis, *words: object) -> Any:
 
 async def move_slot(key: str, start: OwnRedis, end: OwnRedis) -> None:
     """Give the slot of this key, with all that is in it, to another master, as `redis-cli --cluster reshard` does."""
+    await begin_move(key, start, end)
+    await move_keys(key, start, end)
+    await end_move(key, start, end)
+
+
+async def begin_move(key: str, start: OwnRedis, end: OwnRedis) -> None:
+    """From now on, the one node answers for keys that are there, and for those only, and the other for no others."""
     slot = key_slot(key.encode())
-    ids = {each.port: (await ask(each, "CLUSTER", "MYID")).decode() for each in (start, end)}
-    await ask(end, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[start.port])
-    await ask(start, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[end.port])
+    await ask(end, "CLUSTER", "SETSLOT", slot, "IMPORTING", await id_of(start))
+    await ask(start, "CLUSTER", "SETSLOT", slot, "MIGRATING", await id_of(end))
+
+
+async def move_keys(key: str, start: OwnRedis, end: OwnRedis) -> None:
+    """Copy what is in the slot, and delete it here."""
+    slot = key_slot(key.encode())
     while keys := await ask(start, "CLUSTER", "GETKEYSINSLOT", slot, 100):
         await ask(start, "MIGRATE", "127.0.0.1", end.port, "", 0, 5000, "AUTH", PASSWORD, "KEYS", *keys)
+
+
+async def end_move(key: str, start: OwnRedis, end: OwnRedis) -> None:
+    """Have both say that the slot has moved; they tell the others."""
     for each in (end, start):
-        await ask(each, "CLUSTER", "SETSLOT", slot, "NODE", ids[end.port])
+        await ask(each, "CLUSTER", "SETSLOT", key_slot(key.encode()), "NODE", await id_of(end))
+
+
+async def id_of(node: OwnRedis) -> str:
+    """What the nodes call one of them."""
+    found: bytes = await ask(node, "CLUSTER", "MYID")
+    return found.decode()
+
+
+async def has_refused(node: OwnRedis) -> None:
+    """Wait until a node has sent somebody elsewhere."""
+    async with connect(node.url) as client, asyncio.timeout(SECONDS):
+        commands: Commands = client
+        while not {"errorstat_ASK", "errorstat_TRYAGAIN"} & (await commands.info("errorstats")).keys():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
-async def cluster(folder: Path, free_port: Callable[[], int], key: str) -> AsyncGenerator[Cluster]:
+async def cluster(
+    folder: Path, free_port: Callable[[], int], key: str, program: Path, tls: Tls | None = None
+) -> AsyncGenerator[Cluster]:
     """A cluster that answers for all slots, with a replica of the master that has `key`."""
-    here = Cluster()
+    here = Cluster(program, tls)
     async with AsyncExitStack() as stack:
 
         async def node() -> OwnRedis:
@@ -82,7 +119,10 @@ async def cluster(folder: Path, free_port: Callable[[], int], key: str) -> Async
             place = folder / f"node-{port}"
             place.mkdir(parents=True)
             more = f"--cluster-enabled yes --cluster-port {free_port()} --cluster-node-timeout {NODE_TIMEOUT_MS}"
-            server = OwnRedis(place, port, f"{more} --cluster-replica-validity-factor 0", PASSWORD)
+            more += " --cluster-replica-validity-factor 0"
+            if tls:
+                more += " --tls-cluster yes"
+            server = OwnRedis(place, port, more, PASSWORD, program, tls)
             stack.push_async_callback(server.kill)
             await server.start()
             return server

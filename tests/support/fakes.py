@@ -269,6 +269,12 @@ class FakeSlack:
     """Who is in a user group."""
     joined_by: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
     """Who is in a channel."""
+    public: set[str] = field(default_factory=set[str])
+    """Channels that everybody can open."""
+    beside: dict[str, Post | None] = field(default_factory=dict[str, Post | None])
+    """The card that each message was published with."""
+    withheld: set[str] = field(default_factory=set[str])
+    """The kinds of messages that are refused for now."""
 
     async def profile(self, user: SlackUserId) -> Profile | None:
         person = next((each for each in self.people if each.slack == user), None)
@@ -292,10 +298,21 @@ class FakeSlack:
     async def members(self, group: str) -> Sequence[SlackUserId]:
         return self.groups.get(group, ())
 
+    async def is_open(self, channel: str) -> bool:
+        return channel in self.public
+
+    async def link(self, post: Post) -> str:
+        return f"https://acme.slack.example/archives/{post.channel}/p{post.ts.replace('.', '')}"
+
     async def joined(self, channel: str) -> Sequence[SlackUserId]:
         return self.joined_by.get(channel, ())
 
-    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+    async def publish(
+        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+    ) -> Post:
+        if surface.kind.value in self.withheld:
+            raise Undeliverable("restricted_action_thread_locked", lasting=True)
+        self.beside[str(surface)] = beside
         digest = f"{request.kind} {getattr(request, 'attempt', '')} {note}"
         if post is not None and post.digest == digest:
             return post

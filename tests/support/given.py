@@ -21,7 +21,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind, Shape
 from bot.domain.readiness import Probe
-from bot.domain.requests import Approval, Ask, Grant, Life, ReplacedKey, Request, Terms
+from bot.domain.requests import Approval, Ask, Grant, Life, Remark, ReplacedKey, Request, Terms
 from bot.domain.roles import DOCUMENTED, TABLES
 from bot.services.commands import Draft
 
@@ -135,6 +135,11 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "terms": terms,
     "approvals": approvals,
     "grant": st.builds(Grant, approvals=approvals, at=moments, fresh_until=moments),
+    "mentioned": st.lists(people_ids, max_size=5).map(tuple),
+    "said": st.lists(
+        st.builds(Remark, click=ids, number=st.integers(1, 40), by=people_ids, name=texts, text=texts, at=moments),
+        max_size=3,
+    ).map(tuple),
     "attempt": st.integers(1, 9),
     "tries": st.integers(0, 9),
     "key": keys,

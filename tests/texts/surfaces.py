@@ -10,7 +10,7 @@ from bot.domain.catalog import Environment, Quota, Region
 from bot.domain.keys import Cluster, MyAccount, Operation, RequestId, Resource, Secret
 from bot.domain.kinds import Kind
 from bot.domain.readiness import Probe, ProbeVerdict
-from bot.domain.requests import Keyed, Life, Offered, ReplacedKey, Request
+from bot.domain.requests import Keyed, Life, Offered, Remark, ReplacedKey, Request
 from bot.domain.review import Attestation, Audience, Digest, Finding, Listed
 from bot.domain.roles import Binding
 from bot.services import pages
@@ -18,10 +18,10 @@ from bot.services.browse.home import HomePage
 from bot.services.commands import Draft
 from bot.services.messages import surfaces
 from bot.services.pages import Handover
-from bot.services.surfaces import Surface, SurfaceKind
+from bot.services.surfaces import ONCE, Surface, SurfaceKind
 from bot.slack.api.notifier import drawn
 from bot.slack.messages import answers, digest, secret
-from bot.slack.views import home, options
+from bot.slack.views import conversation, home, options
 from bot.slack.views.pages import checking, deny, page, working
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW
@@ -43,6 +43,8 @@ def everything() -> Iterator[Text]:
 def requests() -> dict[str, Request]:
     """Requests in every state, with those that read differently: each operation, account and scope."""
     two = build.terms(approvals=2, rule="production")
+    question = Remark("C1", 1, ERIN.slack, ERIN.name, "Which topics do you need?", NOW)
+    reply = Remark("C2", 2, DANA.slack, DANA.name, "All of orders-*.", NOW, ERIN.slack, is_direct=True)
     asks: dict[str, dict[str, Any]] = {
         "own account": {"owner": MyAccount(DANA.principal)},
         "new account": {"owner": NEW},
@@ -58,6 +60,7 @@ def requests() -> dict[str, Request]:
         **waiting,
         **changes,
         "pending, 1 of 2": build.pending(terms=two, approvals=(build.an_approval(FEMI),)),
+        "pending, talked about": build.pending(mentioned=(ERIN.slack, FEMI.slack), said=(question, reply)),
         "pending, changed": build.pending(changed="The policy now asks for 2 approvals."),
         "approved, in trouble": build.approved(trouble="Confluent Cloud did not answer."),
         "ready, working": build.ready(life=Life(probe=Probe("works", NOW, None, 3, NOW))),
@@ -77,7 +80,7 @@ def of_requests() -> Iterator[Text]:
         for surface in surfaces(request):
             yield from _message(f"{name}: {surface.kind.value}", surface, request, seen)
     for name, request in every.items():
-        for kind in SurfaceKind:
+        for kind in (each for each in SurfaceKind if each not in ONCE):
             number = request.attempt if isinstance(request, Offered | Keyed) else 1
             surface = Surface(kind, ERIN.slack if kind is SurfaceKind.COPY else None, number=number)
             yield from _message(f"{name}: {kind.value}, posted before", surface, request, seen)
@@ -114,6 +117,8 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "review, new account", page(replace(_review(draft, CLUSTER), owner=NEW))
     yield "review, own account", page(replace(_review(draft, CLUSTER), owner=MyAccount(DANA.principal)))
     yield "deny", deny(RequestId("R1"))
+    yield "question", conversation.question(RequestId("R1"))
+    yield "reply", conversation.reply(RequestId("R1"), 1)
     yield "checking", checking()
     yield "working", working("Create an API key")
     yield "a typed text", page(pages.TextPage("Not done", "Nothing was changed.", "D1", "My reason", "again"))

@@ -26,7 +26,7 @@ NAMED = 5
 """How many resources of the same name a sentence lists."""
 WORD = 40
 """Characters of what was typed that are repeated."""
-FROM_LAST = "Filled in from your last request. Change whatever is different."
+FROM_LAST = "Filled in from your last request. Change anything you need."
 _NUMBER = re.compile(r"[0-9]{1,6}\Z")
 
 
@@ -88,7 +88,7 @@ def from_key(view: KeyView) -> Suggestion:
         name=_next(key.name) if key.name.strip() else "",
         lifetime=_lifetime(view.request.ask.lifetime if view.request else None),
     )
-    return Suggestion(_with_cloud(draft), f"Filled in from key `{plain(key.id)}`. Change whatever is different.")
+    return Suggestion(_with_cloud(draft), f"Filled in from key `{plain(key.id)}`. Change anything you need.")
 
 
 def _creating(asks: Iterable[Ask]) -> Iterator[Ask]:

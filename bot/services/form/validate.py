@@ -24,16 +24,18 @@ from bot.services.text import duration, is_lifetime
 
 LIMITS = {"account_name": 64, "account_description": 128, "name": 64, "description": 200, "reason": 3000}
 """Characters. Slack takes 3,000 in one input; Confluent limits service accounts, but no texts of keys."""
-OWN_ACCOUNT = "This is the account of Latchkey itself. Nobody gets keys of it. Choose another one."
+MESSAGE = 1000
+"""Characters of a question about a request, or of a reply."""
+OWN_ACCOUNT = "This is Latchkey's own account, so it can't get other keys. Choose another one."
 _SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
 _OF_ACCOUNT = frozenset({"account_name", "account_description"})
 _OPTIONAL = frozenset({"account_description", "description"})
 _ONE_LINE = frozenset({"name", "description"}) | _OF_ACCOUNT
 """They stand in rows beside our own words: a line of their own, or one turned round, would pass for one of ours."""
 _BREAKS_ROWS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_MISSING = {"account_name": "Write a name for the service account."}
+_MISSING = {"account_name": "Enter a name for the service account."}
 FOR_DEVELOPMENT = (
-    "Keys of your own account are for development and testing; production uses a service account. "
+    "Personal keys are for development and testing. Use a service account in production. "
     "Anyone with this key can do whatever you can do."
 )
 
@@ -105,10 +107,10 @@ class Validator:
 
 
 def name_taken(account: str) -> str:
-    """The sentence for a name that an account has already; it is left alone, for it is somebody's."""
+    """The sentence for a name that an account already has; it is left alone, because it is someone's."""
     return (
-        f"There is a service account of this name already ({account}). "
-        "Choose another name, or choose that account as an existing one."
+        f"A service account with this name already exists ({account}). "
+        "Choose another name, or select that account as an existing one."
     )
 
 
@@ -133,9 +135,9 @@ def text_problems(draft: Draft) -> Mapping[str, str]:
         elif problem := text_problem(text, limit):
             problems[field] = problem
         elif field in _ONE_LINE and _BREAKS_ROWS.search(text.strip()):
-            problems[field] = "Write this in one line, without invisible control characters."
+            problems[field] = "Use one line, without invisible control characters."
         elif field in _ONE_LINE and Marker.find(text):
-            problems[field] = "Take out the mark at its end: Latchkey knows its own keys by such marks."
+            problems[field] = "Remove the tag at the end: Latchkey uses such tags to recognize its own keys."
     if not is_lifetime(draft.lifetime):
         problems["lifetime"] = "Choose a lifetime from the list."
     return problems
@@ -146,7 +148,7 @@ def text_problem(text: str, limit: int) -> str | None:
     if len(text) > limit:
         return f"At most {limit:,} characters; this has {len(text):,}."
     if _SECRET.search(text):
-        return "This holds something that looks like an API secret. Take it out: it would be stored."
+        return "This looks like it contains an API secret. Remove it, because this text is stored."
     return None
 
 
@@ -154,7 +156,7 @@ def lifetime_problem(ask: Ask, terms: Terms) -> str | None:
     """Why the key may not live as long as was asked; None when it may."""
     if ask.lifetime is None or terms.lifetime is None or ask.lifetime <= terms.lifetime:
         return None
-    return f"The rule ({terms.rule}) lets this key live for {duration(terms.lifetime)} at most."
+    return f"The rule ({terms.rule}) lets this key last at most {duration(terms.lifetime)}."
 
 
 def warnings_about(held_roles: HeldRoles, target: Target, verdict: Verdict) -> tuple[str, ...]:
@@ -163,8 +165,8 @@ def warnings_about(held_roles: HeldRoles, target: Target, verdict: Verdict) -> t
     if isinstance(target.owner, MyAccount):
         warnings.append(FOR_DEVELOPMENT)
         if not reaches(held_roles, target):
-            warnings.append("You hold no role that reaches this resource, so the key may open nothing there.")
+            warnings.append("You have no role on this resource, so the key may not be able to access anything.")
     if held := bases(held_roles, target):
-        others = "so nobody else" if isinstance(verdict, Allowed) else "and somebody else still"
+        others = "so no one else" if isinstance(verdict, Allowed) else "but someone else still"
         warnings.append(f"You hold {plain(right(held, names_of(target)))} yourself, {others} has to approve.")
     return tuple(warnings)

@@ -15,6 +15,7 @@ from bot.services.keys.lifecycle import Lifecycle
 from bot.services.keys.probe import Probes
 from bot.services.keys.reconcile import Reconciliation
 from bot.services.ports.store import Stored
+from bot.services.requests.conversation import Conversations
 from bot.services.requests.remind import Reminders
 from bot.services.requests.transitions import ASK_AGAIN, Transitions
 
@@ -25,6 +26,7 @@ class Steps:
 
     transitions: Transitions
     reminders: Reminders
+    conversations: Conversations
     creation: Creation
     reconciliation: Reconciliation
     key_changes: KeyChanges
@@ -37,7 +39,7 @@ class Steps:
         now = self.transitions.clock()
         match stored.value:
             case states.Pending() as pending if now < pending.expires_at:
-                await self.reminders.tell(stored, pending)
+                await self._while_pending(stored, pending)
             case states.Pending() as pending:
                 await self.expiry.expire(stored, pending)
             case states.Approved() as approved if approved.ask.makes_key:
@@ -56,6 +58,14 @@ class Steps:
                 )
             case _:
                 await self._with_key(stored)
+
+    async def _while_pending(self, stored: Stored[states.Request], pending: states.Pending) -> None:
+        """Remind, or forget what was said; this comes again while both are due."""
+        is_due = pending.next_round is not None and pending.next_round <= self.transitions.clock()
+        if is_due or pending.forget_at is None:
+            await self.reminders.tell(stored, pending)
+        else:
+            await self.conversations.forget(stored, pending)
 
     async def _with_key(self, stored: Stored[states.Request]) -> None:
         now = self.transitions.clock()

@@ -60,3 +60,12 @@ class RememberedChannels:
         found = tuple(await self.channels.joined(channel))
         await self.cache.put(f"joined:{channel}", found, tuple[SlackUserId, ...], now=self.clock(), keep=KEPT)
         return found
+
+    async def is_open(self, channel: str) -> bool:
+        """Whether everyone in the workspace can open the channel. Raises `Unavailable`."""
+        cached = await self.cache.get(f"open:{channel}", bool)
+        if cached is not None:
+            return cached[0]
+        found = await self.channels.is_open(channel)
+        await self.cache.put(f"open:{channel}", found, bool, now=self.clock(), keep=KEPT)
+        return found

@@ -58,15 +58,26 @@ class Channels(Protocol):
         """Members of a channel that Latchkey is in, apps too; of a very large one, the first ones that Slack lists."""
         ...
 
+    async def is_open(self, channel: str) -> bool:
+        """Whether everyone in the workspace can open the channel; what Slack does not tell counts as private."""
+        ...
+
 
 class Notifier(Protocol):
     """Everything that Latchkey says in Slack. All raise `Undeliverable`."""
 
-    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+    async def publish(
+        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+    ) -> Post:
         """Bring one message up to date: post it, update it, or leave it alone when it shows the right thing.
 
-        `note` is a sentence that the message has to carry besides: what went wrong with another message.
+        `note` is a sentence that the message has to carry besides: what went wrong with another message. `beside` is
+        the card in the channel, to link to, or to post below.
         """
+        ...
+
+    async def link(self, post: Post) -> str:
+        """The address of a message, for people who can see it."""
         ...
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:

@@ -157,13 +157,17 @@ class Drafts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A message that shows a request. `digest` says what it shows; `broken` why nobody can change it anymore."""
+    """A message that shows a request.
+
+    `digest` says what it shows; `broken` why nobody can change it anymore; `link` is its address, once that is known.
+    """
 
     surface: Surface
     channel: str
     ts: str
     digest: str
     broken: str = ""
+    link: str = ""
 
 
 class Posts(Protocol):

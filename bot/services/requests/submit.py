@@ -1,4 +1,4 @@
-"""From what somebody asks to a request in the store: decided at once, waiting for approval, or refused."""
+"""From a filled-in form to a request in the store: decided at once, waiting for approval, or refused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

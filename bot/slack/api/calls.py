@@ -23,6 +23,7 @@ OTHER = "other"
 METHODS = (
     "apps.connections.open",
     "auth.test",
+    "chat.getPermalink",
     "chat.postEphemeral",
     "chat.postMessage",
     "chat.update",

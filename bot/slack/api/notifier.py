@@ -20,11 +20,11 @@ from bot.services.browse.home import HomePage
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page, TextPage
 from bot.services.ports.store import Post
-from bot.services.surfaces import CARD, Surface, SurfaceKind
+from bot.services.surfaces import CARD, ONCE, Surface, SurfaceKind
 from bot.slack.api.client import Replies, call, ephemeral
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import card, owners
+from bot.slack.messages import card, conversation, owners
 from bot.slack.messages import digest as digests
 from bot.slack.messages import key as key_messages
 from bot.slack.messages import request as request_messages
@@ -139,15 +139,26 @@ class SlackNotifier:
     refused: Callable[[str, str], None] = lambda _surface, _code: None
     """Told of each message that Slack refuses: what it is, and Slack's code."""
 
-    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+    async def publish(
+        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+    ) -> Post:
         """See `Notifier.publish`. Slack's posting is not idempotent: a crash right after it can leave a second copy."""
-        blocks, text = drawn(surface, request, note)
+        blocks, text = drawn(surface, request, note, beside.link if beside else "")
         digest = hashlib.sha256(json.dumps([blocks, text], sort_keys=True).encode()).hexdigest()[:16]
         if post is not None and post.digest == digest:
             return post
         at = CardAt(post.channel, post.ts) if post else None
-        at = await self._put(surface.kind.value, _place(surface, request), as_message(blocks, text), at)
+        message, to = dict(as_message(blocks, text)), _place(surface, request)
+        if surface.kind is SurfaceKind.THREAD and beside is not None:
+            message["thread_ts"], to = beside.ts, beside.channel
+        at = await self._put(surface.kind.value, to, message, at)
         return replace(post, digest=digest) if post else Post(surface, at.channel, at.ts, digest)
+
+    async def link(self, post: Post) -> str:
+        """See `Notifier.link`."""
+        body = {"channel": post.channel, "message_ts": post.ts}
+        answer = await call(self.replies.client, "chat.getPermalink", body, form=True)
+        return str(answer["permalink"])
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
         """See `Notifier.digest`."""
@@ -211,10 +222,12 @@ def _place(surface: Surface, request: Request) -> str:
     return request.terms.channel if surface == CARD else surface.user or request.ask.requester.slack
 
 
-def drawn(surface: Surface, request: Request, note: str) -> tuple[Sequence[Block], str]:
+def drawn(surface: Surface, request: Request, note: str, link: str = "") -> tuple[Sequence[Block], str]:
     """The blocks of one message about a request, and its notification text."""
     if surface.kind is SurfaceKind.ASKED:
-        return request_messages.asked(request, note)
+        return request_messages.asked(request, note, link)
+    if surface.kind in ONCE:
+        return conversation.drawn(surface.kind, request, surface.number or 0)
     if draw := _OF_AN_ATTEMPT.get(surface.kind):
         return draw(request, surface.number or 0)
     return _OF_A_REQUEST[surface.kind](request)

@@ -65,6 +65,11 @@ class SlackPeople:
                 break
         return found
 
+    async def is_open(self, channel: str) -> bool:
+        """Whether a channel is public, and of this workspace alone. Raises `Unavailable`."""
+        answer = await self._ask("conversations.info", {"channel": channel}, frozenset(), _CHANNEL_AWAY) or {}
+        return answer["channel"].get("is_private") is False
+
     async def _ask(
         self, method: str, body: Mapping[str, str], absent: frozenset[str], tell: str
     ) -> dict[str, Any] | None:

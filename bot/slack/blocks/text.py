@@ -47,7 +47,15 @@ class Mention:
     user: SlackUserId
 
 
-Piece: TypeAlias = str | Bold | Code | Mention | datetime
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address of Slack's own, by a text of ours."""
+
+    text: str
+    url: str
+
+
+Piece: TypeAlias = str | Bold | Code | Mention | Link | datetime
 """A part of a line; a datetime is shown in the reader's own time zone."""
 
 
@@ -119,6 +127,8 @@ def _piece(piece: Piece) -> Block:
             return {"type": "text", "text": cut(text, TEXT) or " ", "style": {"code": True}}
         case Mention(user):
             return {"type": "user", "user_id": user}
+        case Link(text, url):
+            return {"type": "link", "url": url, "text": text}
         case datetime():
             return {"type": "date", "timestamp": int(piece.timestamp()), "format": DATE, "fallback": fallback(piece)}
         case str():
@@ -130,6 +140,8 @@ def small(piece: Piece) -> str:
     match piece:
         case Mention(user):
             return f"<@{user}>"
+        case Link(text, url):
+            return f"<{url}|{plain(_in_line(text))}>"
         case datetime():
             return when(piece)
         case Bold(text):

@@ -68,7 +68,8 @@ def decide(request: Request, row: str = "") -> Block:
     """The buttons for who can approve; `row` is the block id where they stand in a list."""
     ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
     approve = button("Approve", ids.APPROVE, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
-    return actions(approve, button("Deny", ids.DENY, ask.id, "danger"), block=row)
+    deny, question = button("Deny", ids.DENY, ask.id, "danger"), button("Ask a question", ids.ASK, ask.id)
+    return actions(approve, deny, question, block=row)
 
 
 def show_secret(request: Ready | Offered, row: str = "") -> Block:

@@ -18,14 +18,14 @@ from bot.domain.requests import (
     Working,
 )
 from bot.slack.blocks.kit import actions, button
-from bot.slack.blocks.text import Block, Bold, Row, flat, lines, quote, told
+from bot.slack.blocks.text import Block, Bold, Link, Row, flat, lines, quote, told
 from bot.slack.messages.card import asked_rows, in_a_line, notified, own_account, wish
 from bot.slack.messages.progress import Rows, progress
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
 
 
-def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
+def asked(request: Request, note: str = "", link: str = "") -> tuple[list[Block], str]:
     """The request while it is under way; later its state alone, for another message says the rest."""
     ask = request.ask
     rows: Rows = [headline(request)]
@@ -41,6 +41,8 @@ def asked(request: Request, note: str = "") -> tuple[list[Block], str]:
     blocks = [lines(*rows)]
     if note:
         blocks.append(lines(told(note)))
+    if link:
+        blocks.append(lines([Link("Open the card", link), " to talk to approvers in its thread."]))
     if isinstance(request, Pending):
         told_of = dict.fromkeys((*request.mentioned, *(user for user, _ in request.asked)))
         blocks += [*notified("Latchkey notified ", told_of), actions(button("Cancel request", ids.CANCEL, ask.id))]

@@ -122,8 +122,13 @@ def _as_button(action: Body) -> Body:
 
 def key_ref(body: Body) -> tuple[RequestId, int]:
     """The request and the attempt whose key a button belongs to; attempt 0, which is none, for anything unreadable."""
-    request, _, attempt = pressed_value(body).partition("/")
-    return RequestId(request), _number(attempt, _ATTEMPT)
+    return numbered(pressed_value(body))
+
+
+def numbered(value: str) -> tuple[RequestId, int]:
+    """A request and a number of it, as `ids.key_ref` writes them; number 0 for anything unreadable."""
+    request, _, number = value.partition("/")
+    return RequestId(request), _number(number, _ATTEMPT)
 
 
 def key_until(body: Body) -> tuple[RequestId, int, int]:

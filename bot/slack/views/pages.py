@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from bot.domain.keys import MyAccount, NewServiceAccount, RequestId
+from bot.domain.keys import NewServiceAccount, RequestId
 from bot.domain.requests import Terms
 from bot.services.form.validate import LIMITS
 from bot.services.pages import (
@@ -19,10 +19,10 @@ from bot.services.pages import (
     TextPage,
 )
 from bot.services.text import duration
-from bot.slack.blocks.kit import actions, button, divider, field, header, modal, text_input
+from bot.slack.blocks.kit import actions, button, divider, field, fields, header, modal, text_input
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
-from bot.slack.messages.card import joined, kind_of, needs, owner_row, resource_row
+from bot.slack.messages.card import for_what, joined, kind_of, needs, owner_row, resource_row
 from bot.slack.payloads import ids
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
@@ -31,7 +31,6 @@ from bot.slack.views.form import form
 RIGHTS = 8
 """How many kinds of right the review page lists."""
 _STUCK = "If this page doesn't change within two minutes, close it. /apikey requests shows whether anything was sent."
-_PRODUCTION = "Keys of service accounts are recommended for production use."
 
 
 def page(content: Page) -> Block:
@@ -95,33 +94,23 @@ def working(title: str) -> Block:
 
 
 def review(content: ReviewPage) -> Block:
-    """What will be asked, who can approve it, and the button that sends it."""
+    """What is requested, the people who can approve it, and the button that sends it."""
     terms, draft, owner = content.terms, content.draft, content.owner
     is_new = isinstance(owner, NewServiceAccount)
-    rows: list[Row] = [
-        owner_row(owner, "your own"),
-        resource_row(content.resource),
-        ["Name: ", Bold(draft.name.strip())],
-    ]
-    if draft.description.strip():
-        rows.append(["Description: ", draft.description.strip()])
-    if isinstance(owner, NewServiceAccount) and owner.description:
-        rows.insert(1, ["Description of the account: ", owner.description])
+    description = draft.description.strip()
     blocks = [
-        header(f"A {kind_of(content.resource)}"),
-        lines(*rows),
-        lines([Bold("Why")]),
+        header(f"{kind_of(content.resource)}{for_what(content.resource)}"),
+        *fields(*_facts(content)),
+        *([lines([Bold("Description: "), description])] if description else []),
         quote(draft.reason),
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
-        *(() if isinstance(owner, MyAccount) else (context(_PRODUCTION),)),
         *_alike(content),
         divider(),
+        lines([Bold(needs(terms))], *_who(content)),
         lines(
-            [needs(terms)],
-            *_who(content),
             [_then(terms)],
-            *([["The service account is made together with the key."]] if is_new else []),
-            [_ends(content)],
+            *([["The service account is created together with the key."]] if is_new else []),
+            *([["This key doesn't expire. It works until someone deletes it."]] if content.lifetime is None else []),
         ),
         context("Policy rule: ", terms.rule),
         actions(
@@ -129,7 +118,19 @@ def review(content: ReviewPage) -> Block:
         ),
     ]  # fmt: skip
     send, metadata = "Send request", content.draft_id
-    return modal("Review your request", blocks, callback=ids.REVIEW, submit=send, close="Cancel", metadata=metadata)
+    return modal("Review your request", blocks, callback=ids.REVIEW, submit=send, close="Discard", metadata=metadata)
+
+
+def _facts(content: ReviewPage) -> list[tuple[str, Row]]:
+    """What is requested, in two columns."""
+    owner, lasts = content.owner, content.lifetime
+    _, *whose = owner_row(owner, "your own")
+    opens, *where = resource_row(content.resource)
+    facts: list[tuple[str, Row]] = [("Account", whose), (str(opens).removesuffix(": "), where)]
+    if isinstance(owner, NewServiceAccount) and owner.description:
+        facts.append(("Account description", [flat(owner.description)]))
+    facts.append(("Name", [flat(content.draft.name)]))
+    return [*facts, ("Expires", [f"{duration(lasts)} after creation" if lasts else "never"])]
 
 
 def _alike(content: ReviewPage) -> list[Block]:
@@ -154,14 +155,10 @@ def _who(content: ReviewPage) -> list[Row]:
 
 
 def _then(terms: Terms) -> str:
-    claim = f"you have {duration(terms.claim)} to take the secret."
-    return f"They have {duration(terms.pending)} to decide. Then {claim}" if terms.approvals else f"Then {claim}"
-
-
-def _ends(content: ReviewPage) -> str:
-    if content.lifetime is None:
-        return "This key doesn’t expire. It works until someone deletes it."
-    return f"The key is deleted {duration(content.lifetime)} after it is made."
+    if not terms.approvals:
+        return f"You have {duration(terms.claim)} to view the secret."
+    claim = f"After approval, you have {duration(terms.claim)} to view the secret."
+    return f"Approvers have {duration(terms.pending)} to respond. {claim}"
 
 
 def _people(right: Right) -> str:

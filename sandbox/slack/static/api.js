@@ -27,7 +27,7 @@ async function request(method, path, body, keepalive = false) {
   try {
     response = await fetch(path, init);
   } catch {
-    throw new ApiError(0, "The sandbox does not answer. Is it still running?");
+    throw new ApiError(0, "The sandbox isn't responding. Is it still running?");
   }
   const text = await response.text();
   let data = {};

@@ -14,6 +14,7 @@ import { names, redate } from "./names.js";
 import { toast } from "./overlay.js";
 import { startPanel } from "./panel.js";
 import { Places, ReadMarks, fillPeople, personTitle } from "./sidebar.js";
+import { Threads } from "./threads.js";
 
 const $ = (selector) => document.querySelector(selector);
 const HOME = "home";
@@ -52,12 +53,13 @@ class Visit {
     this.#composer = new Composer(
       nodes,
       {
-        command: (text) => this.#api.command({ channel: this.#target(), text }),
-        message: (text) => this.#api.message({ channel: this.#target(), text: encode(text) }),
+        command: (text) => this.#command(text),
+        message: (text) => this.#say(text),
         shortcut: (callbackId) => this.#api.shortcut({ callback_id: callbackId }),
       },
       this.#gone.signal,
     );
+    this.#threads = new Threads(this.#list, this.#gone.signal);
     this.#api.events(this.#gone.signal, {
       opened: () => this.#load(),
       lost: () => ($("#offline").hidden = false),
@@ -71,6 +73,7 @@ class Visit {
   #places;
   #modals;
   #composer;
+  #threads;
   #homeSurface = null;
 
   leave() {
@@ -140,6 +143,17 @@ class Visit {
     return this.#where === HOME ? this.#dm().id : this.#where;
   }
 
+  /** Slack runs no app's commands in threads. */
+  async #command(text) {
+    if (this.#threads.root) throw new Error(`${text.split(" ", 1)[0]} is not supported in threads.`);
+    await this.#api.command({ channel: this.#target(), text });
+  }
+
+  async #say(text) {
+    await this.#api.message({ channel: this.#target(), text: encode(text), thread_ts: this.#threads.root });
+    this.#threads.leave();
+  }
+
   #apply(event) {
     const changes = {
       message: () => this.#arrived(event.channel, event.message, event.rings),
@@ -185,6 +199,7 @@ class Visit {
 
   #arrive() {
     if (!this.#loaded) return;
+    this.#threads.leave();
     const known = this.#where === HOME ? this.#dm() : this.#channels.some((channel) => channel.id === this.#where);
     if (!known) this.#where = (this.#dm() ?? this.#channels[0])?.id ?? null;
     const atApp = this.#where === HOME || this.#where === this.#dm()?.id;

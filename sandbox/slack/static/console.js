@@ -18,7 +18,7 @@ export class Console {
     this.input = h("input", {
       id,
       type: "search",
-      placeholder: "Id, name, owner, cluster",
+      placeholder: "ID, name, owner, cluster",
       oninput: () => {
         this.#query = this.input.value;
         later();
@@ -56,7 +56,7 @@ export class Console {
   #draw({ keys, found }) {
     if (this.list.querySelector("input") || this.list.matches(":active")) return; // typed in, or being clicked
     this.list.replaceChildren(...keys.map((key) => this.#row(key)));
-    this.note.textContent = found > keys.length ? `The newest ${keys.length} of ${found}.` : `${found} found.`;
+    this.note.textContent = found > keys.length ? `Showing the newest ${keys.length} of ${found}.` : `${found} found.`;
   }
 
   #row(key) {

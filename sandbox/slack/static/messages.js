@@ -31,12 +31,19 @@ export const announcement = (message) =>
 export class MessageList {
   #node;
   #api;
+  #messages = [];
   #drawn = new Map();
   #channel = null;
 
   constructor(node, api) {
     this.#node = node;
     this.#api = api;
+  }
+
+  /** The stored message that a node is of or in, to reply to; null where there is none. */
+  messageAt(node) {
+    const article = node.closest?.("article:not(.ephemeral)");
+    return (article && this.#messages.find(({ ts }) => ts === article.dataset.ts)) || null;
   }
 
   /**
@@ -50,6 +57,7 @@ export class MessageList {
     const isAnswer = Boolean(last?.ephemeral) && !this.#drawn.has(`${channel} ${last.ts}`);
     const follow = atBottom || isAnswer || channel !== this.#channel;
     this.#channel = channel;
+    this.#messages = messages;
     const rows = messages.length > 0 ? this.#rows(channel, messages) : [h("p", { class: "empty", dir: "auto" }, hint)];
     place(this.#node, rows);
     if (follow) scroller.scrollTop = scroller.scrollHeight;

@@ -121,13 +121,13 @@ class Bot {
   #inHand({ at, in_hand: items }, isAlive, now) {
     const open = items.filter(({ until }) => new Date(until) > now);
     if (isAlive && open.length === 0) return [];
-    if (items.length === 0) return [h("p", {}, `Killed at ${clockTime(at)} with nothing in hand.`)];
+    if (items.length === 0) return [h("p", {}, `Killed at ${clockTime(at)}. It wasn’t working on anything.`)];
     const lines = items.map(({ what, until }) => {
       const when = new Date(until) > now ? `picked up again at ${clockTime(until)}` : "free to be picked up";
       return h("li", {}, `${what}: ${when}`);
     });
-    const last = isAlive ? [] : [h("p", {}, "Start the bot, or nothing is picked up.")];
-    return [h("p", {}, `Killed at ${clockTime(at)} with this in hand:`), h("ul", {}, lines), ...last];
+    const last = isAlive ? [] : [h("p", {}, "Start the bot to continue.")];
+    return [h("p", {}, `Killed at ${clockTime(at)} while working on:`), h("ul", {}, lines), ...last];
   }
 }
 

@@ -8,7 +8,7 @@ const TABS = [
   ["audit", "Audit"],
   ["metrics", "Metrics"],
 ];
-const EMPTY = { log: "No log lines yet.", audit: "No audit lines yet.", metrics: "The bot doesn’t answer." };
+const EMPTY = { log: "No log lines yet.", audit: "No audit lines yet.", metrics: "The bot isn’t responding." };
 
 export class Told {
   #what = TABS[0][0];
@@ -24,7 +24,7 @@ export class Told {
       "details",
       { class: "told", ontoggle: () => this.refresh() },
       h("summary", {}, "Log, audit and metrics"),
-      h("div", { role: "tablist", "aria-label": "What the bot tells", onkeydown: (event) => this.#step(event) }, this.tabs),
+      h("div", { role: "tablist", "aria-label": "Log, audit and metrics", onkeydown: (event) => this.#step(event) }, this.tabs),
       this.lines,
     );
     this.#mark();

@@ -220,7 +220,7 @@ NAMED = Draft(name="n", reason="r")
 @pytest.mark.parametrize(
     ("chosen", "problems"),
     [
-        ({"owner": "new"}, {"account_name": "Write a name for the service account."}),
+        ({"owner": "new"}, {"account_name": "Enter a name for the service account."}),
         ({"owner": "new", "account_name": "a" * 64, "account_description": "d" * 128}, {}),
         ({"owner": "new", "account_name": "a" * 65}, {"account_name": "At most 64 characters; this has 65."}),
         (
@@ -229,7 +229,7 @@ NAMED = Draft(name="n", reason="r")
         ),
         (
             {"owner": "new", "account_name": "a\nb"},
-            {"account_name": "Write this in one line, without invisible control characters."},
+            {"account_name": "Use one line, without invisible control characters."},
         ),
         ({"owner": "me", "account_name": "a" * 65}, {}),
         ({"lifetime": "30"}, {}),

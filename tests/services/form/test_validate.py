@@ -99,6 +99,6 @@ def test_a_person_without_a_role_there_is_told_that_the_key_may_open_nothing() -
 
 
 def test_a_person_who_could_approve_is_told_whether_someone_else_has_to() -> None:
-    assert "somebody else still" in warnings(None, ONE_MORE, build.a_binding(DANA))
-    assert "nobody else" in warnings(None, NOBODY_ELSE, build.a_binding(DANA))
+    assert "someone else still" in warnings(None, ONE_MORE, build.a_binding(DANA))
+    assert "no one else" in warnings(None, NOBODY_ELSE, build.a_binding(DANA))
     assert warnings(None, ONE_MORE) == ""

@@ -314,7 +314,9 @@ class _Slow(FakeSlack):
 
     world: World | None = None
 
-    async def publish(self, surface: Surface, request: Request, post: Post | None, note: str = "") -> Post:
+    async def publish(
+        self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
+    ) -> Post:
         if self.world is not None:
             world, self.world = self.world, None
             await world.click(KeepFormer(request.ask.id, 1))

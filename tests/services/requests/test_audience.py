@@ -1,11 +1,12 @@
 """The people who are told of a new request, on its card or in a message of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.authority import Target
@@ -17,11 +18,12 @@ from bot.services.commands import Draft, Send
 from bot.services.people.candidates import MOST_TOLD, Candidate, closest
 from bot.services.people.remembered import KEPT
 from bot.services.requests import audience
+from bot.store.codec import REQUEST_JSON
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, ERIN, FEMI, HOUR, NOW, OTTO
 from tests.support.composed import may_approve
-from tests.support.faults import Fault
+from tests.support.faults import Fault, Plan
 
 CHANNEL = "C01"
 DRAFT = Draft(ACCOUNT.id, CLUSTER.environment, CLUSTER.id, "orders", "", "for tests", account=ACCOUNT.id)
@@ -188,6 +190,58 @@ async def test_what_slack_does_not_say_is_not_remembered(world: World) -> None:
     with pytest.raises(Unavailable):
         await service.of(Target(ACCOUNT, CLUSTER), DANA)
     assert len(await service.of(Target(ACCOUNT, CLUSTER), DANA)) == 2
+
+
+# --- whatever fails ---------------------------------------------------------------------------------------------------
+
+
+async def told_whatever_fails(faults: Mapping[int | tuple[str, int], Fault]) -> None:
+    """Dana sends a request while something fails; everyone is told, and by one message each but for lost answers."""
+    plan = Plan(faults)
+    async with a_world(plan) as world:
+        world.slack.joined_by[CHANNEL] = [FEMI.slack]
+        await world.store.drafts.put("D1", DANA.slack, DRAFT)
+        world.start()
+        await world.click(Send("D1"))
+        await world.settle(HOUR)
+
+        state = await world.state("D1")
+        assert isinstance(state, Pending)
+        told = [*state.mentioned, *messaged(state)]
+        assert sorted(told) == sorted({ERIN.slack, FEMI.slack}), "each once, and in one way"
+        posted = [versions[0][0] for versions in world.slack.messages.values()]
+        for surface in ("card", *(f"copy:{user}:0" for user in messaged(state))):
+            # A fault right after the post may have it posted twice, for Slack has no way to post one once.
+            assert 1 <= posted.count(surface) <= 1 + len(faults)
+        assert len(posted) <= 4 + len(faults)
+
+
+@pytest.mark.search
+@given(st.dictionaries(st.integers(0, 70), st.sampled_from(Fault), max_size=3))
+@settings(max_examples=40)
+def test_everyone_is_told_once_whatever_fails(faults: dict[int | tuple[str, int], Fault]) -> None:
+    asyncio.run(told_whatever_fails(faults))
+
+
+@pytest.mark.parametrize("fault", [Fault.KILL_BEFORE, Fault.KILL_AFTER])
+@pytest.mark.parametrize(
+    "where", [("requests.commit", 0), ("notifier.publish", 0), ("notifier.publish", 2), ("posts.put", 2)]
+)
+async def test_a_killed_process_has_nobody_told_anew(where: tuple[str, int], fault: Fault) -> None:
+    await told_whatever_fails({where: fault})
+
+
+async def test_a_request_of_the_version_before_has_nobody_told_anew(world: World) -> None:
+    before = json.loads(REQUEST_JSON.dump_json(build.pending(rounds=1)))
+    for later in ("mentioned", "said", "forget_at"):
+        del before[later]
+    old = REQUEST_JSON.validate_python(before)
+    assert old == build.pending(rounds=1)
+
+    await world.seed(old)
+    world.start()
+    await world.settle(20 * HOUR)
+    assert [versions[0][0] for versions in world.slack.messages.values()] == ["card", "asked"]
 
 
 # --- the choice -------------------------------------------------------------------------------------------------------

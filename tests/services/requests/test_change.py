@@ -109,7 +109,7 @@ async def refusal(world: World, deed: Edit | Delete | Rotate | Extend) -> str:
         (an_edit(description="x" * 201), "Description: At most 200 characters"),
         (an_edit(reason="x" * 3001), "Reason: At most 3,000 characters"),
         (an_edit(name="orders [lk:R9/1]"), "Name: Take out the mark"),
-        (Delete(KEY, CONFIRM, f"cflt{'x' * 60}"), "Reason: This holds something that looks like an API secret."),
+        (Delete(KEY, CONFIRM, f"cflt{'x' * 60}"), "Reason: This looks like it contains an API secret."),
         (a_rotation(description="a\nb"), "Description: Write this in one line"),
         (a_rotation(name=" "), "Enter a name and a reason for the new key."),
         (a_rotation(reason=" "), "Enter a name and a reason for the new key."),

@@ -1,0 +1,44 @@
+"""Questions about a request and the replies to them: below its card, and in direct messages. Pure."""
+
+from bot.domain.errors import plain
+from bot.domain.requests import Ask, Pending, Remark, Request
+from bot.services.surfaces import SurfaceKind
+from bot.slack.blocks.kit import actions, button
+from bot.slack.blocks.text import Block, Bold, Mention, Row, context, flat, lines, quote
+from bot.slack.messages.card import in_a_line, wish
+from bot.slack.payloads import ids
+
+
+def drawn(kind: SurfaceKind, request: Request, number: int) -> tuple[list[Block], str]:
+    """The question or the reply of this number; nothing where its text is forgotten."""
+    every = request.said if isinstance(request, Pending) else ()
+    said = next((each for each in every if each.number == number), None)
+    if said is None:
+        return [lines(["This message was posted before."])], "A message about a request"
+    if kind is SurfaceKind.QUESTION:
+        return _question(request.ask, said)
+    return _reply(request.ask, said) if kind is SurfaceKind.REPLY else _in_thread(said)
+
+
+def _in_thread(said: Remark) -> tuple[list[Block], str]:
+    """Below the card. It mentions the person who gets a reply; a requester gets a message."""
+    name = flat(said.name)
+    head: Row = [Bold(name), " asks:"] if said.to is None else [Mention(said.to), ", ", Bold(name), " replies:"]
+    rung = f"<@{said.to}>, " if said.to else ""
+    return [lines(head), quote(said.text)], f"{rung}{plain(name)} {'replies' if said.to else 'asks a question'}"
+
+
+def _question(ask: Ask, said: Remark) -> tuple[list[Block], str]:
+    """For the requester."""
+    name = flat(said.name)
+    reply = button("Reply", ids.ANSWER, ids.key_ref(ask.id, said.number), "primary")
+    head: Row = [Bold(name), " has a question about your request ", Bold(flat(ask.name) or "(no name)"), ":"]
+    blocks = [lines(head), quote(said.text), actions(reply), context("Approvers see your reply in the card’s thread.")]
+    return blocks, in_a_line([f"{name} has a question about your request ", *wish(ask)])
+
+
+def _reply(ask: Ask, said: Remark) -> tuple[list[Block], str]:
+    """For the person who asked and isn't in the channel."""
+    name = flat(said.name)
+    head: Row = [Bold(name), " replied about the request ", Bold(flat(ask.name) or "(no name)"), ":"]
+    return [lines(head), quote(said.text)], in_a_line([f"{name} replied about the request ", *wish(ask)])
