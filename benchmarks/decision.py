@@ -13,6 +13,7 @@ from functools import partial
 from statistics import median
 from time import process_time
 
+from bot.domain.approvals import Approval
 from bot.domain.authority import HeldRoles
 from bot.domain.decision import decide
 from bot.domain.keys import (
@@ -29,7 +30,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Policy, Rule
-from bot.domain.requests import Approval, Ask
+from bot.domain.requests import Ask
 from bot.domain.roles import Binding
 
 BINDINGS, RULES, BUDGET = 1_000, 200, 1.0

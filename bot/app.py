@@ -317,6 +317,7 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> T
         homes=services.homes,
         views=parts.views,
         drafts=services.forms.drafts,
+        decisions=services.decisions,
     )
     handlers.register(app, context)
     return app

@@ -22,6 +22,7 @@ from bot.services.pages import TextPage
 from bot.services.people.directory import Directory, seat
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Clock, Drafts, Inbox, Requests
+from bot.services.requests.decide import Decisions
 from bot.services.text import unescaped
 from bot.services.worker import Bell
 from bot.slack.api.client import Replies, call
@@ -61,6 +62,7 @@ class ListenerContext:
     homes: Homes
     views: AckedViews
     drafts: Drafts
+    decisions: Decisions
     redrawing: dict[str, str] = field(default_factory=dict[str, str], init=False)
     """The newest click, by its trigger, that each modal is being drawn again for."""
 

@@ -1,18 +1,20 @@
 """Decisions, and all other buttons that say all there is to say: each is stored as its command, for the worker.
 
-Who may do it is asked when the click is carried out, not here.
+The worker checks who may do it when it carries the click out. `Deny` checks before it asks for a reason, too.
 """
 
 from collections.abc import Callable, Mapping
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
+from bot.domain.errors import Unavailable
 from bot.domain.keys import RequestId
 from bot.services.commands import (
     Anyway,
     Approve,
     Back,
     Cancel,
+    Click,
     Deed,
     Deny,
     DropFormer,
@@ -24,8 +26,9 @@ from bot.services.commands import (
     Show,
 )
 from bot.services.form.validate import MESSAGE
+from bot.slack.blocks.text import Block, flat
 from bot.slack.payloads import ids, read
-from bot.slack.payloads.read import Body
+from bot.slack.payloads.read import Body, Opening
 from bot.slack.views import conversation, pages
 from handlers.context import ListenerContext
 
@@ -60,14 +63,14 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
     @app.action(ids.DENY)
     async def deny(ack: AsyncAck, body: Body) -> None:
-        opening = read.opening(body)
-        job = context.open(opening.trigger, pages.deny(read.request_id(body)))
-        await context.begin(ack, opening, "ask why", job)
+        opening, request = read.opening(body), read.request_id(body)
+        click = read.click(body, Deny(request, ""), context.clock())
+        await context.begin(ack, opening, "ask why", _ask_why(context, opening, request, click))
 
     @app.view(ids.DENY_REASON)
     async def denied(ack: AsyncAck, body: Body) -> None:
         request = RequestId(read.metadata(body))
-        await context.reason(ack, body, "the requester", lambda why: Deny(request, why), "Deny this request")
+        await context.reason(ack, body, "the requester", lambda why: Deny(request, why), pages.DENYING)
 
     @app.action(ids.ASK)
     async def ask(ack: AsyncAck, body: Body) -> None:
@@ -90,3 +93,18 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     async def answered(ack: AsyncAck, body: Body) -> None:
         request, number = read.numbered(read.metadata(body))
         await context.text(ack, body, _REPLY, lambda text: Reply(request, number, text), "Reply")
+
+
+async def _ask_why(context: ListenerContext, opening: Opening, request: RequestId, click: Click) -> None:
+    """Ask for the reason, unless this person may not deny the request: rather now than after writing one."""
+
+    async def load() -> Block:
+        try:
+            name = (await context.decisions.for_one_decision().deniable(request, click)).ask.name
+        except Unavailable:  # the submit asks again, for as long as the request waits
+            name = ""
+        return pages.deny(request, flat(name))
+
+    # A trigger is good for three seconds, and reading roles can take longer.
+    view = await context.open(opening.trigger, pages.working(pages.DENYING))
+    await context.fill(view, load)

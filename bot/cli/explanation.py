@@ -8,7 +8,8 @@ from typing import TypeAlias
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import Rule
-from bot.domain.requests import NOBODY
+from bot.domain.requests import NOBODY, Ask
+from bot.domain.risk import is_high_risk
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Someone, in_words, right
 from bot.services.people.explain import Explanation, Looked
@@ -57,7 +58,7 @@ def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
         "missing": verdict.missing if isinstance(verdict, NeedsApproval) else 0,
         "reason": unescape(verdict.reason) if isinstance(verdict, Forbidden) else "",
         "rule": explanation.rule.name if explanation.rule else None,
-        "terms": _terms(explanation.rule, explanation.approvals) if explanation.rule else None,
+        "terms": _terms(explanation.rule, explanation.approvals, ask) if explanation.rule else None,
         "table": explanation.table,
         "requester": _person(explanation.requester),
         "operation": ask.operation.value,
@@ -117,7 +118,7 @@ def _person(someone: Someone) -> dict[str, object]:
     }
 
 
-def _terms(rule: Rule, approvals: int) -> dict[str, object]:
+def _terms(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
     return {
         "approvals": approvals,
         "channel": rule.channel or None,
@@ -129,6 +130,7 @@ def _terms(rule: Rule, approvals: int) -> dict[str, object]:
         "overlap_seconds": int(rule.overlap.total_seconds()),
         "mint": rule.mint,
         "user_keys": rule.user_keys,
+        "risk": "high" if is_high_risk(rule.risk, ask.operation, ask.resource) else "normal",
     }
 
 
@@ -160,6 +162,8 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         yield f"          {_told(rule)}"
     if explanation.approvals > rule.approvals:
         yield "          (none for people who manage such a key or own it)"
+    if is_high_risk(rule.risk, explanation.ask.operation, explanation.ask.resource):
+        yield "          high risk: the card and the review page warn, and Approve asks once more"
     most = f"at most {_long(rule.lifetime)}" if rule.lifetime else "unlimited"
     match explanation.ask.operation:
         case Operation.CREATE | Operation.ROTATE as operation:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from bot.domain.approvals import Approval
 from bot.domain.authority import HeldRoles, Target, authority, describe, lacks_only_the_account
 from bot.domain.keys import MyAccount, Operation, Principal
 from bot.domain.policy import CHANGES, Policy, Rule
-from bot.domain.requests import Approval, Ask, Terms
+from bot.domain.requests import Ask, Terms
 
 NO_LINE = "Only people listed under `people:` in the policy can approve, and you aren't listed."
 NAMED = 5

@@ -315,8 +315,8 @@ class Kind(StrEnum):
         opens_organization=True,
         api=Api(version="global/v1", kind="Global", is_sent=True),
         readiness=Readiness(
-            asked="Confluent’s own API",
-            unasked="Kafka, Schema Registry, ksqlDB and Flink may need a few minutes more.",
+            asked="the Confluent API",
+            unasked="Kafka, Schema Registry, ksqlDB and Flink may take a few more minutes.",
         ),
         snippets=(
             Snippet("curl", "Confluent Cloud API (curl)", "curl"),

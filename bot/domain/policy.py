@@ -69,6 +69,8 @@ class Rule:
     """Whether people may have keys of their own account."""
     overlap: timedelta = MOST_OVERLAP
     """The longest that a rotated key may live on beside the new one; 0 is not at all."""
+    risk: Literal["", "high", "normal"] = ""
+    """Whether people are warned; "" is as `risk.is_high_risk` has it."""
 
     def terms(self, table: Table) -> Terms:
         """What holds for a request under this rule from now on."""
@@ -84,6 +86,7 @@ class Rule:
             mint=self.mint,
             table=table.name,
             overlap=self.overlap,
+            risk=self.risk,
         )
 
 

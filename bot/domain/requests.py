@@ -23,7 +23,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
+from bot.domain.approvals import Approval, Grant
 from bot.domain.catalog import Endpoints
+from bot.domain.conversation import Remark
 from bot.domain.keys import (
     ApiKey,
     Marker,
@@ -36,6 +38,7 @@ from bot.domain.keys import (
     SlackUserId,
 )
 from bot.domain.readiness import Probe
+from bot.domain.risk import Access
 
 P = ParamSpec("P")
 Next = TypeVar("Next")
@@ -123,6 +126,8 @@ class Terms:
     """The version of the role table, by its name in `roles.TABLES`."""
     overlap: timedelta = timedelta(days=7)
     """The longest that a rotated key may live on once the secret of the new one was shown; 0 is not at all."""
+    risk: Literal["", "high", "normal"] = ""
+    """What the rule says of the risk: see `is_high_risk`."""
 
     def within(self, limits: "Terms") -> "Terms":
         """These terms, each as strict as `limits` where those are stricter."""
@@ -132,32 +137,8 @@ class Terms:
             approvals=max(self.approvals, limits.approvals),
             lifetime=min(lifetimes, default=None),
             overlap=min(self.overlap, limits.overlap),
+            risk="high" if "high" in {self.risk, limits.risk} else self.risk,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """One person's yes to exactly one ask."""
-
-    by: Person
-    basis: str
-    """The role that gave the authority, in words."""
-    at: datetime
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What enough approvals gave: the right to make one key until `fresh_until`."""
-
-    approvals: tuple[Approval, ...]
-    at: datetime
-    fresh_until: datetime
-    replaced_at: datetime | None = None
-    """When the key that a rotation replaces was deleted, if it was before the present one was made."""
-    told: tuple[SlackUserId, ...] | None = None
-    """The owners of the service account who are told what was done to its key without an approval. None where nothing
-    is told beyond the requester: of any other request, and of what an older version wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +209,7 @@ class _Keyless(_Granted):
             reference=ref or self.ask.id,
             at=now,
             news=True,
+            approvals=self.grant.approvals,
         )
 
 
@@ -240,24 +222,6 @@ class _Keyed(_Granted):
     ) -> Next:
         """The next state of the same key."""
         return to(self.ask, self.terms, self.grant, self.attempt, self.key, *args, **own)
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """A question that an approver has about a request, or its requester's reply to one."""
-
-    click: str
-    """The id of the click that sent it."""
-    number: int
-    by: SlackUserId
-    name: str
-    text: str
-    """"" once it was posted: nothing keeps it longer."""
-    at: datetime
-    to: SlackUserId | None = None
-    """Of a reply, the person who asked."""
-    is_direct: bool = False
-    """Whether a reply also goes to that person in a direct message: they are not in the channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +251,8 @@ class Pending(_Asked):
     """Questions and replies, in order."""
     forget_at: datetime | None = None
     """When it is looked whether their texts were posted, and can be forgotten."""
+    access: Access | None = None
+    """What the account can do already; None where that was not read."""
 
     @property
     def asked(self) -> tuple[tuple[SlackUserId, int], ...]:
@@ -307,6 +273,8 @@ class Denied(_Asked):
     reason: str
     at: datetime
     kind: Literal["denied"] = "denied"
+    approvals: tuple[Approval, ...] = ()
+    """What others had approved before; so also in `Cancelled`, `Expired` and `Failed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +283,7 @@ class Cancelled(_Asked):
 
     at: datetime
     kind: Literal["cancelled"] = "cancelled"
+    approvals: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +292,7 @@ class Expired(_Asked):
 
     at: datetime
     kind: Literal["expired"] = "expired"
+    approvals: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -497,6 +467,7 @@ class Failed(_Asked):
     offer_account: bool = False
     """Whether a key of a service account could be made instead: Confluent refused one of a person's own account."""
     news: bool = False
+    approvals: tuple[Approval, ...] = ()
 
 
 Decided: TypeAlias = Denied | Cancelled | Expired
@@ -513,3 +484,8 @@ Open: TypeAlias = Pending | Approved | Working
 InFlight: TypeAlias = Pending | Approved | Offered | Working | Ready | Revealing
 """The states that wait for someone or something; all others say since when they hold, in `at`."""
 Request: TypeAlias = Pending | Decided | Approved | Offered | Working | Keyed | Done | Failed
+
+
+def approvals_of(request: Request) -> tuple[Approval, ...]:
+    """The approvals given so far, whatever became of the request."""
+    return request.grant.approvals if isinstance(request, Granted) else request.approvals

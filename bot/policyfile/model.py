@@ -31,6 +31,7 @@ _PREFIXES = ", ".join(f"{kind.row.prefix}…" for kind in Kind if kind.row.prefi
 _CHANNEL = "The id of a Slack channel, C… or G…: it ends the link to the channel."
 
 
+Risk: TypeAlias = Literal["high", "normal"]
 RuledOperation: TypeAlias = Literal["create", "edit", "rotate", "delete"]
 """As `bot.domain.policy.RULED`."""
 
@@ -91,6 +92,11 @@ class Conditions(Part):
     )
     user_keys: Switch | None = Field(
         None, description="Whether people can have personal keys, for their own user account: on or off."
+    )
+    risk: Risk | None = Field(
+        None,
+        description="high: the card and the review page warn, and `Approve` asks once more; normal: they don't. "
+        "Unless set, keys that open the organization are high.",
     )
 
 

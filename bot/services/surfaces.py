@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import NamedTuple
 
+from bot.domain.conversation import Remark
 from bot.domain.keys import SlackUserId
-from bot.domain.requests import Remark
 
 
 class SurfaceKind(StrEnum):

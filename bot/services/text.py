@@ -63,11 +63,9 @@ def unescaped(text: str) -> str:
 
 
 def deciders(request: states.Request) -> frozenset[SlackUserId]:
-    """Who approved or denied a request; nobody where it is open, or ended without a decision that is on record."""
-    if isinstance(request, states.Denied):
-        return frozenset({request.by.slack})
-    approvals = request.grant.approvals if isinstance(request, states.Granted) else ()
-    return frozenset(approval.by.slack for approval in approvals)
+    """The people who approved or denied a request so far, as far as that is on record."""
+    by = [request.by] if isinstance(request, states.Denied) else []
+    return frozenset(each.slack for each in (*by, *(approval.by for approval in states.approvals_of(request))))
 
 
 def decided(request: states.Request) -> str:

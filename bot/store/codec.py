@@ -26,7 +26,7 @@ T = TypeVar("T")
 # `Secret` is arbitrary to pydantic: it passes where it is None and cannot be serialised where it is not.
 _CONFIG = ConfigDict(hide_input_in_errors=True, arbitrary_types_allowed=True)
 _STRICT = _CONFIG | ConfigDict(extra="forbid")
-FORMAT = 1
+FORMAT = 2
 """What the records of requests are like; one more with each change of their fields. Each record carries it."""
 _REVISION_DIGITS = 18
 _FORMAT = re.compile(rb'\{"format":([0-9]{1,9}),')

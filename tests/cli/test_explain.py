@@ -165,6 +165,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "overlap_seconds": 604800,
             "mint": "on_approval",
             "user_keys": True,
+            "risk": "normal",
         }
     )
     assert answer["barred"] == snapshot(

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from bot.domain.approvals import Approval
 from bot.domain.authority import HeldRoles, Target, bases, weigh_all
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
 from bot.domain.keys import MyAccount, Operation, Owner, Person, Principal, Resource, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Mint, Policy, Rule, without_a_file
-from bot.domain.requests import Approval, Ask
+from bot.domain.requests import Ask
 from bot.domain.roles import Table
 from tests.support.build import (
     ACCOUNT,

@@ -169,7 +169,7 @@ async def test_a_denial_needs_a_reason_without_secrets(tmp_path: Path) -> None:
         assert await it.erin.submit() == {}
 
         await it.card_says("Denied by")
-        await it.dana.see("for orders-dev was denied")
+        await it.dana.see("❌ Denied")
         assert HOSTILE in _typed_texts(it.cards()[-1:])
         assert HOSTILE in _typed_texts(it.dana.messages()[-1:])
         (denied,) = await it.audit("request:denied")

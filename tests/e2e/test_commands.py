@@ -99,7 +99,7 @@ async def test_a_request_is_cancelled_from_the_list(tmp_path: Path) -> None:
         await it.dana.command("/apikey requests")
         await it.dana.wait_for(lambda: it.dana.ephemerals, "the list")
         await it.dana.click("Cancel request", beside="Your requests")
-        await it.dana.see("Cancelled. Nothing was created.")
+        await it.dana.see("Cancelled by you")
         await it.card_says("Cancelled by")
         assert "Approve" not in str(it.cards()[-1])
 

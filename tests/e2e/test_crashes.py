@@ -72,7 +72,7 @@ async def test_killed_before_the_create_another_process_makes_the_one_key(tmp_pa
 
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
-            await in_time(it, it.erin, "Latchkey is checking at Confluent whether a key was made")
+            await in_time(it, it.erin, "Latchkey is checking whether a key was created")
             await in_time(it, it.dana, "is ready.")
             (key,) = it.our_keys()
             assert creates(it.stage) == 1
@@ -170,7 +170,7 @@ async def test_a_click_that_was_answered_outlives_the_process_that_answered_it(t
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
             await in_time(it, it.dana, "is ready.")
-            await it.erin.see("Approved. Latchkey is creating the key")
+            await it.card_says("Approved by")
             await take_secret(it)
             lines = await audit_of(it.stage)
 
@@ -195,7 +195,7 @@ async def test_t10_an_approval_that_nobody_could_be_told_of_outlives_kill_9_and_
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
             await in_time(it, it.dana, "is ready.")
-            await it.erin.see("Approved.")
+            await it.card_says("Approved by")
             lines = await audit_of(it.stage)
 
     assert creates(it.stage) == 1
@@ -236,11 +236,13 @@ async def test_a_card_that_nobody_remembers_posting_is_kept_true_once_it_is_clic
             )
             await it.dana.see("is ready.")
             await it.erin.wait_for(
-                lambda: all("Its secret waits" in str(card) and "Approve" not in buttons(card) for card in it.cards()),
+                lambda: all(
+                    "to view the secret" in str(card) and "Approve" not in buttons(card) for card in it.cards()
+                ),
                 "both cards to tell",
             )
             await take_secret(it)
-            await it.card_says("was shown to the requester")
+            await it.card_says("viewed the secret of key")
 
     assert creates(it.stage) == 1
 

@@ -20,7 +20,7 @@ async def test_a_request_that_nobody_decides_expires_on_the_card_and_in_the_dm(t
         it.advance(hours=2)
 
         await it.dana.wait_for(lambda: len(it.dana.messages()) == 2, "a word about it")
-        await it.card_says("nobody decided in time. Nothing was created.")
+        await it.card_says("without a decision. Nothing was created.")
         assert _buttons([*it.cards(), *it.dana.messages()]) == ["Request again"]
 
         await it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve")
@@ -123,7 +123,7 @@ async def test_a_card_that_the_bot_forgot_is_brought_up_to_date_by_a_click_on_it
         await it.erin.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
 
-        await it.card_says("Its secret waits")
+        await it.card_says("to view the secret")
         assert len(it.cards()) == 1
         assert _buttons(it.cards()) == []
 
@@ -133,7 +133,7 @@ async def test_a_forgotten_card_of_a_decided_request_loses_its_buttons_with_the_
         await it.ask()
         await it.forget_messages()
         await it.dana.click("Cancel request")
-        await it.dana.see("Cancelled. Nothing was created.")
+        await it.dana.see("Cancelled by you")
         await it.erin.wait_for(lambda: len(it.cards()) == 2, "a card that the bot knows")
         await it.card_says("Cancelled by")
         old, _ = it.cards()

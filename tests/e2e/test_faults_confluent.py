@@ -14,7 +14,7 @@ from sandbox.slack.blocks import plain_words
 from tests.support.play import Play, play
 from tests.support.wishes import OWN_IN_DEV, ask, buttons
 
-CHECKING = "is checking at Confluent"
+CHECKING = "is checking whether a key was created"
 KEYS = "/iam/v2/api-keys"
 
 
@@ -103,7 +103,7 @@ async def test_a_create_that_nobody_knows_about_is_looked_for_deleted_and_tried_
             await it.dana.wait_for(lambda: CHECKING in str(it.dana.messages()[-1]), "where it is")
             it.stage.faults.failing = "none"
             await it.until(lambda: it.our_keys() == [], "the first key to go")
-            await it.until(lambda: it.card_reads("Its secret waits"), "the second key", step=6)
+            await it.until(lambda: it.card_reads("to view the secret"), "the second key", step=6)
 
             key = await it.key_is_there()
             assert it.stage.organization.api_keys[key].description.endswith("/2]")
@@ -111,7 +111,7 @@ async def test_a_create_that_nobody_knows_about_is_looked_for_deleted_and_tried_
             await it.dana.click("Show secret")
             await it.dana.see(it.stage.organization.secrets_issued[key])
             await it.dana.click("I saved it")
-            await it.card_says("saved its secret")
+            await it.card_says("saved the secret")
             del keys[key]
         assert keys.most == 1
         assert len(await it.audit("key:create-unknown")) == 6  # that nobody knew, and what came of it
@@ -141,7 +141,7 @@ async def test_a_key_that_lands_after_its_attempt_was_given_up_is_swept(tmp_path
         await it.approve()
         await it.card_says(CHECKING)
         it.stage.faults.failing = "none"
-        await it.until(lambda: it.card_reads("Its secret waits"), "the second key", step=6)
+        await it.until(lambda: it.card_reads("to view the secret"), "the second key", step=6)
         second = await it.key_is_there()
 
         _land_late(it, it.stage.organization.api_keys[second].description.replace("/2]", "/1]"))
@@ -172,7 +172,7 @@ async def test_a_key_of_somebody_else_is_never_swept(tmp_path: Path) -> None:
         _land_late(it, "made by hand, looks like ours [lk:0123456789abcdef0123/1]")
         it.stage.faults.answer_lost = "next create"
         await it.approve()
-        await it.until(lambda: it.card_reads("Its secret waits"), "the second key", step=6)
+        await it.until(lambda: it.card_reads("to view the secret"), "the second key", step=6)
         lists = len(_lists(it))
         await it.until(lambda: len(_lists(it)) > lists, "the sweep", step=60)
         assert others.items() <= it.stage.organization.api_keys.items()
@@ -184,7 +184,7 @@ async def test_a_create_refused_with_429_waits_as_long_as_asked_and_is_sent_agai
         await it.ask()
         _Journal.of(it).when(_last_read_before_the_create, lambda: setattr(it.stage.faults, "rate_limited", 1))
         await it.approve()
-        await it.until(lambda: it.card_reads("Its secret waits"), "the key", step=1)
+        await it.until(lambda: it.card_reads("to view the secret"), "the key", step=1)
 
         assert [call.status for call in _calls(it, "POST", KEYS)] == [429, 202]
         key = await it.key_is_there()
@@ -208,12 +208,12 @@ async def test_an_approved_request_waits_for_a_confluent_that_is_away_and_says_s
         await it.ask()
         _Journal.of(it).when(_bindings_of_the_effect(it), lambda: setattr(it.stage.faults, "failing", "all"))
         await it.approve()
-        await it.card_says("The key is not made yet")
-        await it.dana.see("Confluent Cloud did not answer. Latchkey tries again ")
+        await it.card_says("isn't created yet")
+        await it.dana.see("Confluent Cloud did not answer. Latchkey will try again ")
         assert _calls(it, "POST", KEYS) == []
 
         it.stage.faults.failing = "none"
-        await it.until(lambda: it.card_reads("Its secret waits"), "the key", step=3)
+        await it.until(lambda: it.card_reads("to view the secret"), "the key", step=3)
         await it.key_is_there()
 
 
@@ -253,7 +253,7 @@ async def test_while_a_create_is_checked_and_confluent_is_away_nobody_claims_tha
             assert CHECKING in str(message)
 
         it.stage.faults.failing = "none"
-        await it.until(lambda: it.card_reads("Its secret waits"), "the second key", step=12)
+        await it.until(lambda: it.card_reads("to view the secret"), "the second key", step=12)
         assert len(it.our_keys()) == 1
 
 
@@ -278,8 +278,8 @@ async def test_a_delete_that_fails_is_said_and_goes_on_until_it_works(tmp_path: 
         key = await it.key_is_there()
         it.stage.faults.failing = "all"
         it.advance(hours=24)
-        await it.card_says("could not be deleted yet. Latchkey keeps trying.")
-        await it.dana.see("could not be deleted yet. Latchkey keeps trying.")
+        await it.card_says("couldn't be deleted yet. Latchkey keeps trying.")
+        await it.dana.see("couldn't be deleted yet. Latchkey keeps trying.")
         assert it.our_keys() == [key]
 
         it.stage.faults.failing = "none"

@@ -66,7 +66,7 @@ async def test_an_edit_happens_and_is_told_whatever_becomes_of_its_answer(tmp_pa
             break_(it, trouble, "edit")
             await sent(it.dana, "No approval needed.")
             if trouble == LASTING:
-                await reads(it, it.dana, f"laptop {number}", "Latchkey tries again", step=1)
+                await reads(it, it.dana, f"laptop {number}", "Latchkey will try again", step=1)
                 assert "Nothing was changed" not in told(it.dana, f"laptop {number}")
                 it.stage.faults.reset()
             await reads(it, it.dana, f"→ laptop {number}", "The key was changed")
@@ -86,7 +86,7 @@ async def test_a_deletion_happens_and_is_told_whatever_becomes_of_its_answer(tmp
             break_(it, trouble, "delete")
             await sent(it.dana, "No approval needed.")
             if trouble == LASTING:
-                await reads(it, it.dana, f"spare {number}", "Latchkey tries again", step=1)
+                await reads(it, it.dana, f"spare {number}", "Latchkey will try again", step=1)
                 assert key.id in it.stage.organization.api_keys
                 it.stage.faults.reset()
             await reads(it, it.dana, f"spare {number}", "The key was deleted")
@@ -110,7 +110,7 @@ async def test_an_account_is_made_once_whatever_becomes_of_its_answer(tmp_path: 
                 it.stage.faults.set("answer_lost", "next account")
             await olga.click("Approve", beside=name, in_channel=APPROVALS_CHANNEL)
             if trouble == LASTING:
-                await it.card_says("is checking at Confluent")
+                await it.card_says("is checking whether a key was created")
                 it.stage.faults.reset()
             await reads(it, it.dana, f"({name})", "is ready.")
             it.stage.faults.reset()

@@ -37,7 +37,7 @@ async def test_a_card_that_slack_does_not_update_at_first_is_updated_later(tmp_p
             await it.ask(name=fault)
             faults.set(fault, 4)
             await it.approve()
-            await it.until(lambda: it.card_reads("Its secret waits"), "the card", step=2)
+            await it.until(lambda: it.card_reads("to view the secret"), "the card", step=2)
         assert len(it.cards()) == 2
 
 
@@ -327,7 +327,7 @@ async def _lose_the_secret(it: Play, fault: ResponseUrl) -> None:
     await it.dana.click("Show secret")
     await it.dana.see(issued[second])
     await it.dana.click("I saved it")
-    await it.card_says("saved its secret")
+    await it.card_says("saved the secret")
     assert it.our_keys() == [second]
     del it.stage.organization.api_keys[second]
 

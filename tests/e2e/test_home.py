@@ -78,7 +78,7 @@ async def test_home_follows_a_request_from_asking_to_the_key_for_both_sides(tmp_
 
         await it.dana.click("Show secret")
         await it.dana.see("API secret:")
-        await shows(it.dana, "was shown to you")
+        await shows(it.dana, "You viewed the secret")
         await it.dana.click("Details", beside=key, place="home")
         await it.dana.wait_for(lambda: it.dana.modal and "Managed by Latchkey" in str(it.dana.modal), "the key")
         assert it.dana.notices == it.erin.notices == []
@@ -128,7 +128,7 @@ async def test_a_confluent_that_fails_hides_no_key_that_latchkey_made(tmp_path: 
 
         await shows(it.dana, "Showing only what Latchkey knows.")
         assert f"orders consumer  {key}" in home(it.dana)
-        assert "Its secret waits for you" in home(it.dana)
+        assert "You have until" in home(it.dana)
         assert "Create API key" in buttons(view_of(it.dana))
         assert it.dana.notices == []
 

@@ -84,7 +84,7 @@ async def test_a_denial_stays_denied_on_its_page(tmp_path: Path) -> None:
         await it.erin.fill({"Reason": "Not yet"})
         plan(it, AFTER_AN_UPDATE)
         await it.erin.submit()
-        await it.erin.see("reads your reason")
+        await it.erin.see("can see your reason")
 
 
 async def test_a_modal_that_is_closed_before_its_answer_came_is_not_missed(tmp_path: Path) -> None:
@@ -151,4 +151,4 @@ async def test_a_page_that_slack_refuses_for_a_moment_comes_all_the_same(tmp_pat
         await it.erin.fill({"Reason": "Not yet"})
         it.stage.slack.faults.method, it.stage.slack.faults.rate_limited = "views.update", 1
         await it.erin.submit()
-        await it.erin.see("reads your reason")
+        await it.erin.see("can see your reason")

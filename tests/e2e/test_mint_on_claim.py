@@ -16,7 +16,7 @@ from tests.support.wishes import IN_DEV, ask, buttons, later, new_policy, words_
 
 ON_CLAIM = "version: 1\ndefaults: {mint: on_claim}\n"
 FORBIDDEN = f"{ON_CLAIM}rules: [{{name: closed, forbid: No keys this week.}}]\n"
-OFFERED = "The key is made when you ask for its secret, until "
+OFFERED = "The key is created at that moment."
 
 
 async def offered(it: Play) -> None:
@@ -49,7 +49,7 @@ async def test_nothing_is_made_before_the_click_and_its_secret_is_stored_nowhere
     async with play(tmp_path, policy=ON_CLAIM) as it:
         await offered(it)
         await it.erin.see("Approved. The key is created when <@U0DANA> selects `Show secret`.")
-        await it.card_says("The key is made when the requester asks for its secret, until ")
+        await it.card_says("The key is created at that moment.")
         assert creates(it.stage) == 0
 
         async with held(it.stage.slack.faults.hold_before, "response_url") as gate:

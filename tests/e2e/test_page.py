@@ -97,19 +97,19 @@ async def test_two_people_walk_the_story_and_one_of_them_sees_the_secret(it: Pla
     await it.dana.ask("the story")
     await it.approve("the story")
     key = await it.key_is_there("the story")
-    await expect(it.card("the story")).to_contain_text(f"Key {key} is made.")
+    await expect(it.card("the story")).to_contain_text(f"Key {key} created.")
 
     await it.show_secret("the story").click()
 
     await expect(it.dana.file).to_contain_text(it.secret(key))
-    await expect(it.card("the story")).to_contain_text("was shown to the requester")
+    await expect(it.card("the story")).to_contain_text("viewed the secret of key")
     assert it.secret(key) not in await it.erin.page.content()
 
     await it.dana.press("I saved it")
 
     await expect(it.dana.message("(the story)")).to_contain_text("you saved the secret for")
     await expect(it.dana.page.get_by_text(it.secret(key))).to_have_count(0)
-    await expect(it.card("the story")).to_contain_text("was handed over")
+    await expect(it.card("the story")).to_contain_text("Delivered: ")
     assert it.keys("the story") == [key]
 
 
@@ -159,13 +159,13 @@ async def test_a_lost_answer_still_ends_with_one_key(it: Play) -> None:
     await it.erin.try_("Confluent loses the answer to a create")
     await it.dana.ask("a lost answer")
     await it.approve("a lost answer")
-    await expect(it.card("a lost answer")).to_contain_text("Latchkey is checking at Confluent")
+    await expect(it.card("a lost answer")).to_contain_text("Latchkey is checking whether a key was created")
 
     await it.dana.go("Latchkey")
     await it.wait_in_leaps(it.show_secret("a lost answer"))
 
     (key,) = it.keys("a lost answer")
-    await expect(it.card("a lost answer")).to_contain_text(f"Key {key} is made.")
+    await expect(it.card("a lost answer")).to_contain_text(f"Key {key} created.")
 
 
 async def test_the_reason_of_a_denial_is_read_as_it_was_typed(it: Play) -> None:
@@ -173,7 +173,7 @@ async def test_the_reason_of_a_denial_is_read_as_it_was_typed(it: Play) -> None:
     await it.card("a denial").get_by_role("button", name="Deny").click()
     await it.erin.page.get_by_label("Reason").fill(REASON)
     await it.erin.press("Deny")
-    await expect(it.erin.dialog).to_contain_text("reads your reason.")
+    await expect(it.erin.dialog).to_contain_text("can see your reason.")
 
     await it.dana.go("Latchkey")
 
@@ -191,7 +191,7 @@ async def test_a_day_later_requests_are_expired_and_unclaimed_keys_deleted(it: P
     await it.approve("never taken")
     key = await it.key_is_there("never taken")
     await it.dana.ask("never decided")
-    await expect(it.card("never decided")).to_contain_text("Needs 1 approval until tomorrow at")
+    await expect(it.card("never decided")).to_contain_text("Needs 1 approval by tomorrow at")
 
     await it.erin.press("+1 day")
 

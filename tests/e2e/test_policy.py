@@ -43,7 +43,7 @@ rules:
     forbid: "Ask <the platform team> & wait until *January*."
 """
 OWN_AT_ONCE = "version: 1\nrules:\n  - {name: one's own, match: {owner: me}, approvals: 0}\n"
-MORE_NEEDED = "Your approval counts. 1 more needed."
+MORE_NEEDED = "is recorded. 1 more needed."
 
 
 def lose_roles(it: Play, principal: str) -> None:
@@ -63,24 +63,24 @@ async def test_two_distinct_people_must_approve_and_the_card_says_who_did_and_wh
         channel.members.add("U0SECOND")
         second, olga = it.person("U0SECOND"), it.person("U0OLGA")
         card = await ask(it, it.dana, IN_DEV)
-        assert "Needs 2 approvals until" in words_of(card)
-        assert "Rule: two for dev." in words_of(card)
+        assert "Needs 2 approvals by" in words_of(card)
+        assert "Policy rule: two for dev" in words_of(card)
 
         await it.approve()
         await it.erin.see(MORE_NEEDED)
-        await it.card_says("Needs 1 more approval until")
+        await it.card_says("Needs 1 more approval by")
         assert "EnvironmentAdmin of dev" in words_of(it.cards()[-1])
 
-        again = "You have approved this already. Another person has to approve it too."
+        again = "It needs one more person."
         await it.approve()
         await it.erin.see(again)
         await second.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await second.see("<@U0ERIN> has approved this already, and you count as the same Confluent user (`u-erin01`).")
-        assert "Needs 1 more approval until" in words_of(it.cards()[-1])
+        await second.see(", and you count as the same Confluent user (`u-erin01`).")
+        assert "Needs 1 more approval by" in words_of(it.cards()[-1])
         assert it.our_keys() == []
 
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await olga.see("Approved.")
+        await it.card_says("Approved by")
         await it.key_is_there()
         assert [line["actor"] for line in await it.audit("request:approved")] == ["U0ERIN", "U0OLGA"]
 
@@ -90,14 +90,14 @@ async def test_an_approval_whose_giver_lost_the_role_is_replaced_by_another_pers
         olga, ravi = it.person("U0OLGA"), it.person("U0RAVI")
         await ask(it, it.dana, IN_DEV)
         await it.approve()
-        await it.card_says("Needs 1 more approval until")
+        await it.card_says("Needs 1 more approval by")
         lose_roles(it, "u-erin01")
 
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
         await olga.see(MORE_NEEDED)
         await it.card_says("OrganizationAdmin of the organization")
         card = words_of(it.cards()[-1])
-        assert "Needs 1 more approval until" in card
+        assert "Needs 1 more approval by" in card
         assert "EnvironmentAdmin of dev" not in card
 
         await ravi.click("Approve", in_channel=APPROVALS_CHANNEL)
@@ -112,7 +112,7 @@ async def test_an_approver_who_loses_the_role_before_the_key_is_made_stops_it(tm
         await it.erin.see(MORE_NEEDED)
         it.stage.faults.failing = "create"
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await it.card_says("is checking at Confluent")
+        await it.card_says("is checking whether a key was created")
         lose_roles(it, "u-olga01")
         it.stage.faults.failing = "none"
 
@@ -152,7 +152,7 @@ async def test_no_approval_helps_nobody_without_the_authority_and_it_is_asked_ag
         it.stage.faults.failing = "create"
         await review(it.erin, IN_DEV)
         await it.erin.submit()
-        await it.card_says("is checking at Confluent")
+        await it.card_says("is checking whether a key was created")
         lose_roles(it, "u-erin01")
         it.stage.faults.failing = "none"
         await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
@@ -168,7 +168,7 @@ async def test_t23_only_who_has_a_line_in_people_approves_where_the_policy_asks_
         assert "OrganizationAdmin on the organization: Olga Lindqvist" in page
         assert "EnvironmentAdmin" not in page.partition("Needs 1 approval")[2]
         await it.dana.submit()
-        await it.card_says("Needs 1 approval until")
+        await it.card_says("Needs 1 approval by")
 
         await it.approve()
         await it.erin.see("Only people listed under `people:` in the policy can approve, and you aren't listed.")
@@ -178,7 +178,7 @@ async def test_t23_only_who_has_a_line_in_people_approves_where_the_policy_asks_
         await olga.see("The policy file says so, not your email address.")
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
-        assert "(u-olga01, says the policy file)" in words_of(it.cards()[-1])
+        assert "(u-olga01, per the policy file)" in words_of(it.cards()[-1])
 
 
 # --- what a rule says ----------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ async def test_a_rule_sends_its_cards_to_its_own_channel(tmp_path: Path) -> None
         await omar.see("Your Confluent roles don't cover this key")
         await pavel.click("Approve", in_channel="C0PROD")
         await it.key_is_there()
-        await pavel.wait_for(lambda: "Its secret waits" in str(posted(it, "C0PROD")), "the card to say so")
+        await pavel.wait_for(lambda: "to view the secret" in str(posted(it, "C0PROD")), "the card to say so")
         assert len(posted(it, "C0PROD")) == 1
 
 
@@ -351,17 +351,17 @@ async def test_a_stricter_policy_holds_for_requests_that_wait(tmp_path: Path, ca
     async with play(tmp_path, policy="version: 1\n") as it:
         olga = it.person("U0OLGA")
         await ask(it, it.dana, IN_DEV)
-        assert "Needs 1 approval until" in words_of(it.cards()[-1])
+        assert "Needs 1 approval by" in words_of(it.cards()[-1])
         await new_policy(it, TWO, caplog.records)
 
         await it.card_says("Policy rule: one approval for every new key → two for dev. Approvals needed: 1 → 2.")
         await it.dana.see("The policy changed.")
         await it.approve()
         await it.erin.see(MORE_NEEDED)
-        await it.card_says("Needs 1 more approval until")
-        assert "Rule: two for dev." in words_of(it.cards()[-1])
+        await it.card_says("Needs 1 more approval by")
+        assert "Policy rule: two for dev" in words_of(it.cards()[-1])
         await new_policy(it, TWO.replace(DEV, PROD), caplog.records)
-        await it.card_says("Rule: one approval for every new key.")
+        await it.card_says("Policy rule: one approval for every new key")
         await it.approve()
         await it.key_is_there()
         assert olga.ephemerals == []
@@ -378,7 +378,7 @@ async def test_a_new_rule_stops_a_key_that_was_approved_and_is_not_made_yet(
         await ask(it, it.dana, IN_DEV)
         it.stage.faults.failing = "create"
         await it.approve()
-        await it.card_says("is checking at Confluent")
+        await it.card_says("is checking whether a key was created")
         await new_policy(it, FORBIDDEN.replace(PROD, DEV), caplog.records)
         it.stage.faults.failing = "none"
 
@@ -424,14 +424,14 @@ async def test_a_key_is_deleted_when_it_has_lived_as_long_as_its_rule_lets_it(tm
         await it.approve()
         await it.dana.click("Show secret")
         await it.dana.click("I saved it")
-        await it.dana.see("Whatever uses it stops then.")
+        await it.dana.see("Anything still using it will stop working.")
 
         await it.dana.see("you saved the secret for")
         await later(it, days=29)
         assert len(it.our_keys()) == 1
         await later(it, days=1, hours=1)
 
-        await it.dana.see("Its lifetime is over.")
+        await it.dana.see("The key expired.")
         await it.until(lambda: it.our_keys() == [], "the key to go")
-        await it.card_says("Its lifetime is over.")
+        await it.card_says("The key expired.")
         assert [line["action"] for line in await it.audit("key:retired")] == ["key:retired"]

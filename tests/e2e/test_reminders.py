@@ -63,15 +63,15 @@ async def test_those_whom_the_rule_names_and_who_can_decide_are_told_once_and_ca
         assert buttons(copy) == ["Approve", "Deny"]
 
         await it.erin.click("Approve", in_channel=it.erin.dm)
-        await it.erin.see("Your approval counts. 1 more needed.")
+        await it.erin.see("is recorded. 1 more needed.")
         for person in (it.erin, olga, ravi):
             await person.wait_for(lambda p=person: "Needs 1 more approval" in str(posted(it, p.dm)), "a true copy")  # type: ignore[misc]
 
         await olga.click("Approve", in_channel=olga.dm)
         await it.key_is_there()
-        await it.card_says("Its secret waits")
+        await it.card_says("to view the secret")
         for person in (it.erin, olga, ravi):
-            await person.wait_for(lambda p=person: "Its secret waits" in str(posted(it, p.dm)), "a true copy")  # type: ignore[misc]
+            await person.wait_for(lambda p=person: "to view the secret" in str(posted(it, p.dm)), "a true copy")  # type: ignore[misc]
             assert buttons(*posted(it, person.dm)) == []
         assert copies(it, "U0ERIN", "U0OLGA", "U0RAVI") == {"U0ERIN": 1, "U0OLGA": 1, "U0RAVI": 1}
 
@@ -96,8 +96,8 @@ async def test_reminders_go_at_growing_intervals_to_those_who_can_decide_and_hav
             assert gap(it, sami) >= timedelta(hours=hours)
 
         await later(it, hours=24)
-        await it.card_says("nobody decided in time")
-        await olga.wait_for(lambda: words_of(*posted(it, olga.dm)).count("nobody decided in time") == 3, "all copies")
+        await it.card_says("without a decision")
+        await olga.wait_for(lambda: words_of(*posted(it, olga.dm)).count("without a decision") == 3, "all copies")
         expected = {"U0ERIN": 1, "U0OLGA": 3, "U0RAVI": 3, "U0SAMI": 2, "U0INES": 2}
         assert copies(it, *expected) == expected
         nobody_else(it, *expected)
@@ -133,7 +133,7 @@ async def test_a_role_that_was_lost_ends_the_reminders(tmp_path: Path) -> None:
         await told(it, U0ERIN=3, U0OLGA=3, U0SAMI=2, U0RAVI=1)
 
         await later(it, hours=16)  # by now all is there that a round had for anybody
-        await it.card_says("nobody decided in time")
+        await it.card_says("without a decision")
         assert copies(it, "U0RAVI") == {"U0RAVI": 1}
 
 
@@ -158,8 +158,8 @@ async def test_reminders_that_were_slept_through_come_as_one(tmp_path: Path) -> 
         await told(it, U0ERIN=1, U0OLGA=1, U0RAVI=1, U0SAMI=1)
 
         await later(it, hours=16)
-        await it.card_says("nobody decided in time")
-        await olga.wait_for(lambda: "nobody decided in time" in str(posted(it, olga.dm)), "her copy")
+        await it.card_says("without a decision")
+        await olga.wait_for(lambda: "without a decision" in str(posted(it, olga.dm)), "her copy")
         await told(it, U0ERIN=1, U0OLGA=1, U0RAVI=1, U0SAMI=1)
 
 

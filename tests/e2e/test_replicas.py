@@ -39,15 +39,11 @@ async def test_three_clicks_on_approve_from_two_people_on_two_processes_make_one
             *(each.click("Approve", in_channel=APPROVALS_CHANNEL) for each in (it.erin, olga, it.erin))
         )
         await it.dana.see("is ready.")
-        await it.erin.wait_for(lambda: len(told(it.erin)) == 2, "an answer to each of Erin's clicks")
-        await olga.wait_for(lambda: told(olga), "an answer to Olga")
+        await it.erin.wait_for(lambda: len(told(it.erin) + told(olga)) == 2, "answers to the two late clicks")
         lines = await audit_of(it.stage)
 
-    answers = told(it.erin) + told(olga)
-    won = [each for each in answers if "Approved. Latchkey is creating the key" in each]
-    lost = [each for each in answers if each not in won]
+    lost = told(it.erin) + told(olga)
     (approver,) = [line["actor"] for line in lines if line["action"] == "request:approved"]
-    assert (len(won), len(lost)) == (1, 2)
     # Erin's first click, where her second one was taken up before it.
     overtaken = [each for each in told(it.erin) if "Your later decision counts." in each]
     assert len(overtaken) <= 1
@@ -105,7 +101,7 @@ async def test_t17_what_a_killed_process_had_begun_another_one_does_after_fiftee
 
         it.advance(seconds=15)
         await it.dana.see("is ready.")
-        await it.erin.see("Approved. Latchkey is creating the key")
+        await it.card_says("Approved by")
         lines = await audit_of(it.stage)
 
     assert (creates(it.stage), actions(lines).count("request:approved")) == (1, 1)

@@ -14,13 +14,13 @@ async def test_a_panel_takes_the_roles_of_latchkey_and_of_people_and_gives_them_
         await it.ask("not hers to decide")
         it.stage.faults.set("roles_lost", "Erin Castellanos")
         await it.approve()
-        await it.erin.see("Your Confluent roles don't cover this key (you have no role). The request stays as it was.")
+        await it.erin.see("Your Confluent roles don't cover this key (you have no role). Nothing changed.")
 
         it.stage.faults.set("roles_lost", "Latchkey")
         await it.approve()
         await it.erin.see("Confluent Cloud may show Latchkey only a part of what there is")
         it.advance(hours=25)
-        await reads(it, it.dana, key, "could not be deleted yet")
+        await reads(it, it.dana, key, "couldn't be deleted yet")
         await it.dana.command(f"/apikey show {key}")
         await it.dana.see("Ask your Latchkey administrator: its service account needs OrganizationAdmin.")
         await it.dana.close(everything=True)
@@ -47,7 +47,7 @@ async def test_a_key_that_confluent_does_not_show_to_a_latchkey_without_rights_i
         demote(it)
         it.advance(hours=25)
 
-        await reads(it, it.dana, key, "could not be deleted yet")
+        await reads(it, it.dana, key, "couldn't be deleted yet")
         assert key in live(it)
 
         it.stage.organization.bind(BOT_PRINCIPAL, "OrganizationAdmin", crn(""))

@@ -26,7 +26,7 @@ roles:
     - {{group: S0NOSUCH, role: OrganizationAdmin}}
 """
 NO_COVER = "Your Confluent roles don't cover this key"
-UNCHANGED = "The request stays as it was."
+UNCHANGED = "Nothing changed."
 GROUPS_AWAY = "Slack can't look up user groups right now. Nothing was changed. Latchkey will keep trying"
 
 
@@ -111,7 +111,7 @@ async def test_a_member_who_leaves_the_group_before_the_key_is_made_stops_it(tmp
         await ask(it, it.dana, IN_PRODUCTION)
         it.stage.faults.failing = "create"
         await omar.click("Approve", in_channel=APPROVALS_CHANNEL)
-        await it.card_says("is checking at Confluent")
+        await it.card_says("is checking whether a key was created")
         group.members = []
         it.stage.faults.failing = "none"
 

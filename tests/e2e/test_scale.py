@@ -50,7 +50,7 @@ async def test_the_form_finds_one_of_thousands_and_a_key_is_made_for_it(tmp_path
 
         assert await dana.submit() == {}
         await dana.see("Review your request")
-        for words in (f"{ACCOUNT} (service account sa-c00345)", f"{CLUSTER} (lkc-c12345) in {ENVIRONMENT}"):
+        for words in (f"{ACCOUNT} (sa-c00345)", f"{CLUSTER} (lkc-c12345) in {ENVIRONMENT}"):
             assert words in says(dana.front())
         await dana.submit()
         await dana.see("Request sent.")

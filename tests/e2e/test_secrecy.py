@@ -117,7 +117,7 @@ async def test_a_secret_is_in_one_payload_and_nowhere_else(tmp_path: Path) -> No
     assert b"secret:shown" in traces.places["audit"]
     assert b"secret:unclaimed" in traces.places["audit"]
     assert b"latchkey_" in traces.places["metrics"]
-    assert b"Nobody took the secret in time." in traces.places["messages"]
+    assert b"The secret wasn't viewed in time." in traces.places["messages"]
 
     # Who may answer in a person's name, and our own credentials, stay out of log and store as well.
     assert len(traces.urls) > 10
@@ -151,7 +151,7 @@ WISHES = (
 )
 BY_OLGA = {NEW, "cloud", "tableflow", "global"}
 """The accounts and scopes that take an OrganizationAdmin's approval."""
-TRIED = ("It works", "It cannot be checked from here")
+TRIED = ("Working", "Latchkey can't test this key from here")
 
 
 @dataclass(slots=True)

@@ -139,10 +139,10 @@ async def test_a_new_key_is_refused_for_minutes_and_its_requester_reads_when_it_
     async with play(tmp_path) as it:
         it.stage.faults.propagation = 150
         key = await made(it, Wish())
-        assert "It may be refused for a few minutes." in await reads(it, it.dana, key, step=0)
+        assert "New keys can be rejected for a few minutes." in await reads(it, it.dana, key, step=0)
         assert await knock(it, key, "lkc-dev001") == 401
 
-        await reads(it, it.dana, key, "It works since")
+        await reads(it, it.dana, key, "Working since")
 
         assert await knock(it, key, "lkc-dev001") == 200
         age = it.stage.clock.now() - it.stage.organization.api_keys[key].created_at
@@ -266,7 +266,7 @@ async def test_a_scope_asks_for_what_it_needs_and_gives_a_key_that_works_there(t
         key = await is_made(it, wish.name)
 
         assert it.stage.organization.api_keys[key].resource.kind == wish.kind
-        await reads(it, it.dana, key, "It works since")
+        await reads(it, it.dana, key, "Working since")
         await it.dana.command("/apikey list")
         await it.dana.wait_for(lambda: is_drawn(it.dana, "API keys"), "the list")
         await it.dana.choose("list:kind", wish.kind)
@@ -298,7 +298,7 @@ async def test_key_and_secret_are_shown_with_a_file_to_save(tmp_path: Path) -> N
     async with play(tmp_path) as it:
         key = await made(it, Wish())
         await it.dana.click("Show secret")
-        await it.dana.see("The secret is shown this once. Save it now")
+        await it.dana.see("This is the only time you'll see the secret. Save it now")
         (message,) = (each for each in it.dana.ephemerals if "API secret:" in says(each))
         (file,) = (text for text in preformatted(message["blocks"]))
 
@@ -325,7 +325,7 @@ async def test_after_i_saved_it_the_secret_is_gone_and_the_key_is_in_the_list(tm
 
         assert key in await listed(it.dana)
         await it.press("U0DANA", it.dana.dm, message, "Show secret")
-        await it.dana.see("was shown to you")
+        await it.dana.see("You viewed the secret")
         assert not it.dana.sees(secret)
         assert "Show secret" not in buttons_beside(it.dana, key)
         await reads(it, it.dana, key, "you saved the secret for")

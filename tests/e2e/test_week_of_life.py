@@ -117,7 +117,7 @@ async def monday_every_scope_and_every_account(week: Week) -> None:
         await week.approved(name, by=week.olga if name in BY_OLGA else it.erin)
         week.keys[name] = await is_made(it, name)
     for name, key in week.keys.items():
-        works = "It works for Confluent’s own API since" if name == "platform" else "It works since"
+        works = "Working with the Confluent API since" if name == "platform" else "Working since"
         await reads(it, it.dana, key, works)
     for name, key in week.keys.items():
         await take(it, name, key)
@@ -166,7 +166,7 @@ async def wednesday_two_are_rotated(week: Week) -> None:
         await sent(week.dana, "Request sent.")
         await week.approved(f"new {name}")
         new = week.keys[f"new {name}"] = await is_made(it, f"new {name}")
-        await reads(it, week.dana, new, "It works since")
+        await reads(it, week.dana, new, "Working since")
         await take(it, f"new {name}", new)
         await week.dana.wait_for(lambda old=old, new=new: told(week.dana, new, f"The old key {old} still works."))  # type: ignore[misc]
         await week.all_agree(old, shows=("Managed by Latchkey",))
@@ -201,7 +201,7 @@ async def sunday_a_key_is_extended_after_its_reminder(week: Week) -> None:
     await week.dana.see("Extend to")
     await week.dana.fill({"Reason": "the tests go on"})
     await sent(week.dana, "Request sent.")
-    await it.erin.wait_for(lambda: "New expiration: 7 days after approval" in says(it.cards()[-1]), "the card")
+    await it.erin.wait_for(lambda: "7 days after approval" in says(it.cards()[-1]), "the card")
     await week.approved("the tests go on")
     await reads(it, week.dana, "The key was extended")
     await later(it, hours=24)  # past its former end

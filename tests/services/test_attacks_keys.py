@@ -439,6 +439,7 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
             homes=rest,
             views=rest,
             drafts=rest,
+            decisions=rest,
         )
         answers: list[dict[str, Any]] = []
 

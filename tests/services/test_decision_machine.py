@@ -44,6 +44,7 @@ PENDING = FRESH = DAY
 """How long people have to decide, and how long their decision holds, by the rules here."""
 
 C = TypeVar("C")
+T = TypeVar("T")
 Deed: TypeAlias = tuple[str, Person]
 DEEDS: list[Deed] = [
     *product(["approve"] * 2, [*APPROVERS, ERIN, FEMI]),
@@ -231,7 +232,7 @@ class Interleaving(RuleBasedStateMachine):
         self.clicks += 1
         return Click(f"click-{self.clicks}", by.slack, by.team, self.clock(), deed)
 
-    def answer(self, run: Callable[[C, Click], Awaitable[str]], command: C, by: Person) -> Awaitable[str]:
+    def answer(self, run: Callable[[C, Click], Awaitable[T]], command: C, by: Person) -> Awaitable[T]:
         """What the dispatcher does: carry it out, again while others are quicker."""
         click = self.click(command, by)
         return persistently(lambda: run(command, click))
@@ -248,7 +249,7 @@ class Interleaving(RuleBasedStateMachine):
             case "approve":
                 return self.approving(request, person)
             case "deny":
-                doing = self.answer(self.decisions.deny, Deny(request, "no"), person)
+                doing: Awaitable[object] = self.answer(self.decisions.deny, Deny(request, "no"), person)
                 return self.ending(request, doing, is_right=self.book.may_decide(person))
             case "cancel":
                 doing = self.answer(self.decisions.cancel, Cancel(request), person)
@@ -265,11 +266,12 @@ class Interleaving(RuleBasedStateMachine):
         story.rules[person.slack] = shown.terms.rule if shown else ""
         story.on_the_way[person.slack] += 1
         try:
-            said = await self.answer(
+            answer = await self.answer(
                 lambda deed, click: self.decisions.for_one_decision().approve(deed, click),
                 Approve(request, seen),
                 person,
             )
+            said = str(answer)
             if "already" not in said:
                 story.said_yes[person.slack] = self.clock()
                 self.in_time(request)
@@ -283,7 +285,7 @@ class Interleaving(RuleBasedStateMachine):
         finally:
             story.on_the_way[person.slack] -= 1
 
-    async def ending(self, request: RequestId, doing: Awaitable[str], *, is_right: bool) -> None:
+    async def ending(self, request: RequestId, doing: Awaitable[object], *, is_right: bool) -> None:
         await doing
         if not is_right:
             self.book.wrong.append(f"{request} was ended by somebody who may not")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, Endpoints, Environment, Quota, Region
+from bot.domain.conversation import Remark
 from bot.domain.keys import (
     Cluster,
     FlinkRegion,
@@ -34,7 +35,7 @@ from bot.domain.keys import (
 )
 from bot.domain.kinds import Kind
 from bot.domain.readiness import Probe
-from bot.domain.requests import Done, Keyed, Pending, Remark, Request
+from bot.domain.requests import Done, Keyed, Pending, Request
 from bot.domain.review import Attestation, Digest, Finding, Listed
 from bot.domain.roles import Binding
 from bot.services.browse.home import KEYS, HomePage

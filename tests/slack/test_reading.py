@@ -47,7 +47,7 @@ def test_the_owner_of_an_account_is_named_as_an_approver_only_where_owning_it_is
     ask = build.an_ask(owner=ACCOUNT, resource=resource)
     request = build.pending(ask=ask, terms=build.terms(table=table))
 
-    assert ("owns the service account" in words(card.card(request)[0])) is counts
+    assert ("owners of the service account" in words(card.card(request)[0])) is counts
 
 
 def test_a_key_of_ones_own_account_says_whose_it_is_to_whoever_reads() -> None:
@@ -62,9 +62,11 @@ def test_a_change_of_somebody_elses_key_does_not_call_the_account_that_of_who_as
     request = build.pending(ask=ask)
 
     for shown in (card.card(request)[0], request_messages.asked(request)[0]):
-        assert f"Account: another person’s ({DANA.principal})" in words(shown)
+        assert f"another person's (`{DANA.principal}`)" in words(shown).replace(
+            f"({DANA.principal})", f"(`{DANA.principal}`)"
+        )
     for shown in (answers.waiting_blocks([request]), answers.own_blocks([request])):
-        assert "in dev, another person’s account" in words(shown)
+        assert "in dev, another person's account" in words(shown)
 
 
 def test_a_key_that_was_gone_already_is_not_said_to_be_deleted_by_the_request() -> None:

@@ -7,6 +7,7 @@ needs is built by `tests/support/build.py`.
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from bot.domain.approvals import Approval, Grant
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
 from bot.domain.keys import (
@@ -24,7 +25,6 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.readiness import Probe
 from bot.domain.requests import (
-    Approval,
     Approved,
     Ask,
     Cancelled,
@@ -33,7 +33,6 @@ from bot.domain.requests import (
     Done,
     Expired,
     Failed,
-    Grant,
     Life,
     Offered,
     Pending,

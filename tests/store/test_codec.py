@@ -78,11 +78,11 @@ def test_t8_what_a_later_version_wrote_is_not_read_without_what_is_new_in_it(
 def test_t8_a_record_carries_its_format_and_is_read_without_one(sealer: Sealer, kind: str) -> None:
     sealed = REQUEST.seal(sealer, states()[kind], PLACE)
     plain = sealer.open(sealed, PLACE)
-    earlier, later = (re.sub(rb'^{"format":1,', now, plain) for now in (b"{", b'{"format":2,'))
+    earlier, later = (re.sub(rb'^{"format":2,', now, plain) for now in (b"{", b'{"format":3,'))
 
     assert json.loads(plain)["format"] == FORMAT
     assert REQUEST.open(sealer, sealer.seal(earlier, PLACE), PLACE) == states()[kind]
-    with pytest.raises(Newer, match="format 2"):
+    with pytest.raises(Newer, match="format 3"):
         REQUEST.open(sealer, sealer.seal(later, PLACE), PLACE)
 
 
@@ -92,7 +92,7 @@ def test_t8_whoever_changes_the_fields_of_records_counts_their_format_up() -> No
     fields = {name: sorted(each.get("properties", each.get("enum", ()))) for name, each in defined.items()}
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
-    assert (FORMAT, digest) == (1, "884d9df17d424e05")
+    assert (FORMAT, digest) == (2, "6c2bd08384e23dc2")
 
 
 @pytest.mark.parametrize("click", [CLICKED, replace(CLICKED, reply=ReplyTo())])

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.domain.approvals import Approval, Grant
 from bot.domain.audit import Action, Event
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Endpoints
@@ -32,7 +33,6 @@ from bot.domain.kinds import PLACED, Kind
 from bot.domain.policy import Match, Policy, Rule, without_a_file
 from bot.domain.readiness import Probe
 from bot.domain.requests import (
-    Approval,
     Approved,
     Ask,
     Cancelled,
@@ -41,7 +41,6 @@ from bot.domain.requests import (
     Done,
     Expired,
     Failed,
-    Grant,
     Life,
     Offered,
     Pending,

@@ -101,6 +101,7 @@ def a_context(
         homes=services.homes,
         views=views,
         drafts=services.forms.drafts,
+        decisions=services.decisions,
     )
 
 

@@ -56,7 +56,7 @@ class ForwardProxy:
 async def pump(
     source: asyncio.StreamReader, sink: asyncio.StreamWriter, changed: Callable[[bytes], bytes] = bytes
 ) -> None:
-    """Pass on what comes, `changed`, until there is no more."""
+    """Pass on what comes, `changed`, until there was deleted."""
     with suppress(ConnectionError):
         while data := await source.read(65536):
             sink.write(changed(data))

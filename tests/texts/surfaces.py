@@ -7,10 +7,11 @@ from typing import Any
 
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Environment, Quota, Region
+from bot.domain.conversation import Remark
 from bot.domain.keys import Cluster, MyAccount, Operation, RequestId, Resource, Secret
 from bot.domain.kinds import Kind
 from bot.domain.readiness import Probe, ProbeVerdict
-from bot.domain.requests import Keyed, Life, Offered, Remark, ReplacedKey, Request
+from bot.domain.requests import Keyed, Life, Offered, ReplacedKey, Request
 from bot.domain.review import Attestation, Audience, Digest, Finding, Listed
 from bot.domain.roles import Binding
 from bot.services import pages

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from bot.domain.approvals import Approval
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import User
 from bot.domain.errors import NotFound, Refused, Throttled, plain
 from bot.domain.keys import Owner, Person, Principal, SlackUserId, TeamId
 from bot.domain.policy import Policy
-from bot.domain.requests import Approval
 from bot.domain.roles import Binding
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import People, Profile

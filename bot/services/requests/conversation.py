@@ -9,10 +9,11 @@ from datetime import timedelta
 from typing import NoReturn
 
 from bot.domain.audit import Action
+from bot.domain.conversation import Remark
 from bot.domain.decision import refusal
 from bot.domain.errors import Refused, Unavailable, plain
 from bot.domain.keys import Person, RequestId, SlackUserId
-from bot.domain.requests import Pending, Remark, Request
+from bot.domain.requests import Pending, Request
 from bot.services.commands import Click, Question, Reply
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud

@@ -7,12 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from bot.domain.approvals import Approval
 from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles, Target, bases
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, refusal
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.keys import Person, RequestId
-from bot.domain.requests import Approval, Approved, Cancelled, Denied, Expired, Pending, Request, Terms
+from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request, Terms
 from bot.services.commands import Approve, Cancel, Click, Deny
 from bot.services.people.approvers import names_of, right
 from bot.services.people.directory import Directory
@@ -23,8 +24,6 @@ from bot.services.requests.refusals import Refusals
 from bot.services.requests.submit import follows, forbidden
 from bot.services.requests.transitions import Transitions
 from bot.services.text import decided, deciders
-
-CANCELLED = "Cancelled. Nothing was created."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +39,21 @@ class Decisions:
         """See `Directory.for_one_decision`."""
         return replace(self, directory=self.directory.for_one_decision())
 
+    async def deniable(self, request: RequestId, click: Click) -> Pending:
+        """The request, where this person may deny it now. Raises `Refused` with the reason otherwise."""
+        return (await self._deciding(request, click))[1]
+
     async def deny(self, deed: Deny, click: Click) -> str:
         """Refuse the request for good."""
         stored, pending, held_roles = await self._deciding(deed.request, click)
         await self._still_open(stored, pending)  # the look at roles took its time
-        denied = pending.then(Denied, by=held_roles.person, reason=deed.reason, at=self.transitions.clock())
+        now, given = self.transitions.clock(), pending.approvals
+        denied = pending.then(Denied, by=held_roles.person, reason=deed.reason, at=now, approvals=given)
         event = self.transitions.event(Action.DENIED, deed.request, click.by, reason=deed.reason)
         await self.transitions.commit(stored, denied, event)
-        return f"Denied. <@{pending.ask.requester.slack}> reads your reason."
+        return f"Denied {_called(pending)}. <@{pending.ask.requester.slack}> can see your reason."
 
-    async def cancel(self, deed: Cancel, click: Click) -> str:
+    async def cancel(self, deed: Cancel, click: Click) -> str | None:
         """Take a request back before it is decided; only the requester can."""
         stored = await self.transitions.get(deed.request)
         if click.by != stored.value.ask.requester.slack or click.team != stored.value.ask.requester.team:
@@ -57,27 +61,28 @@ class Decisions:
             await self.refusals.record(
                 Action.APPROVAL_REFUSED, deed.request, click, tried="cancel", rule=rule, policy=policy
             )
-            raise Refused("Only the person who asked can cancel this request. Nothing was changed.")
+            who = f"<@{stored.value.ask.requester.slack}>"
+            raise Refused(f"Only {who} can cancel {_called(stored.value)}. Nothing changed.")
         pending = stored.value
         if isinstance(pending, Cancelled):  # by them, perhaps by this very click, whose answer was lost
-            return CANCELLED
+            return _cancelled(pending, click)
         if not isinstance(pending, Pending):
-            raise Refused(f"{decided(pending)} It can no longer be cancelled.")
+            raise Refused(f"{_called(pending)}: {decided(pending)} It can no longer be cancelled.")
         await self._still_open(stored, pending)
-        cancelled = pending.then(Cancelled, at=self.transitions.clock())
+        cancelled = pending.then(Cancelled, at=self.transitions.clock(), approvals=pending.approvals)
         await self.transitions.commit(
             stored, cancelled, self.transitions.event(Action.CANCELLED, deed.request, click.by)
         )
-        return CANCELLED
+        return _cancelled(cancelled, click)
 
     async def _deciding(self, request: RequestId, click: Click) -> tuple[Stored[Request], Pending, HeldRoles]:
-        """The request and the standing of somebody who may decide about it now. Raises `Refused` otherwise."""
+        """The request, and the roles of a person who may decide about it now. Raises `Refused` otherwise."""
         stored = await self.transitions.get(request)
         pending = stored.value
         if not isinstance(pending, Pending):
-            # Whose decision it was may be told of it by the same click, carried out once more after a crash.
+            # The same click may be carried out once more after a crash; then its person did decide.
             more = " more" if click.by in deciders(pending) else ""
-            raise Refused(f"{decided(pending)} Your click changed nothing{more}.")
+            raise Refused(f"{_called(pending)}: {decided(pending)} Your click changed nothing{more}.")
         await self._still_open(stored, pending)
         try:
             held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
@@ -91,23 +96,27 @@ class Decisions:
         await self.cloud.must_see_all()  # else roles may only not be shown to us
         details = {"reason": reason, "rule": rule or pending.terms.rule, "policy": self.directory.policy().digest}
         await self.refusals.record(Action.APPROVAL_REFUSED, pending.ask.id, click, tried=click.deed.kind, **details)
-        raise Refused(f"{reason} The request stays as it was.")
+        verb = "approve" if isinstance(click.deed, Approve) else "deny"
+        raise Refused(f"You can't {verb} {_called(pending)}. {reason} Nothing changed.")
 
     async def _still_open(self, stored: Stored[Request], pending: Pending) -> None:
-        """Raises `Refused` when the time to decide is over, whether or not the worker has seen that."""
+        """Raises `Refused` when the time to decide is over, whether or not the worker has noticed."""
         now = self.transitions.clock()
         if now < pending.expires_at:
             return
-        expired = pending.then(Expired, at=now)
-        with suppress(Conflict):  # somebody else ended it in the same instant, and says so on the card
+        expired = pending.then(Expired, at=now, approvals=pending.approvals)
+        with suppress(Conflict):  # someone else ended it in the same instant, and the card says so
             await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
-        raise Refused("Nobody decided in time, so this request has expired. Your click changed nothing.")
+        raise Refused(f"{_called(pending)} has expired because nobody decided in time. Your click changed nothing.")
 
-    async def approve(self, deed: Approve, click: Click) -> str:
-        """Add one approval; with the last one needed, the key is made. Only on a service `for_one_decision`."""
+    async def approve(self, deed: Approve, click: Click) -> str | None:
+        """Add one approval; with the last one needed, the key is created. Only on a service `for_one_decision`.
+
+        Returns nothing where the card with the button shows all there is to say.
+        """
         stored, pending, held_roles = await self._deciding(deed.request, click)
         ask, now = pending.ask, self.transitions.clock()
-        # Who has approved already is not counted twice, but some of the others may no longer count.
+        # Nobody is counted twice, but some earlier approvals may no longer count.
         again = next((each.by for each in pending.approvals if each.by.principal == held_roles.person.principal), None)
         target = Target(ask.owner, ask.resource)
         basis = right(bases(held_roles, target), names_of(target))
@@ -124,26 +133,30 @@ class Decisions:
         stricter = difference(ask, pending.terms, verdict.terms)
         match verdict:
             case NeedsApproval() if again:
-                return f"{_approved_by(again, held_roles.person)}. Another person has to approve it too."
+                return f"{_approved_by(again, held_roles.person, _called(pending))}. It needs one more person."
             case NeedsApproval(terms, missing):
                 await self.transitions.commit(stored, replace(now_shown, approvals=approvals), event)
-                return f"Your approval counts. {missing} more needed. {stricter}".strip()
+                return f"Your approval of {_called(pending)} is recorded. {missing} more needed. {stricter}".strip()
             case Allowed(terms):
                 await self.transitions.commit(stored, Approved.first(ask, terms, approvals, now), event)
-                return f"Approved. {follows(ask, terms, f'<@{ask.requester.slack}>')} {stricter}".strip()
+                if _is_shown(click) and not stricter:
+                    return None
+                then = follows(ask, terms, f"<@{ask.requester.slack}>")
+                return f"Approved {_called(pending)}. {then} {stricter}".strip()
 
     async def _as_shown(self, stored: Stored[Request], pending: Pending, terms: Terms, deed: Approve) -> Pending:
-        """The request on these terms. Raises `Refused`, once they are on record, where the clicked card had others."""
+        """The request on these terms. Raises `Refused`, once they are on record, where the card showed others."""
         after = under(pending, terms, self.directory.policy().digest)
         if after.drawn == pending.drawn == deed.seen:
             return after
         if after.drawn != pending.drawn:
             event = self.transitions.event(Action.TERMS_CHANGED, pending.ask.id, **record(after))
             await self.transitions.commit(stored, after, event)
-        raise Refused(f"{after.changed} Nothing was approved. Check the request again, then approve it on its card.")
+        again = "Nothing was approved. Check the request again, then approve it on its card."
+        raise Refused(f"{_called(after)}: {after.changed} {again}")
 
     async def _requester(self, pending: Pending, click: Click) -> HeldRoles:
-        """What the requester holds right now. Raises `Refused` to whoever clicked when there is no such person."""
+        """What the requester holds right now. Raises `Refused` when there is no such person."""
         asker = pending.ask.requester
         try:
             person = await self.directory.identify(asker.slack, asker.team)
@@ -152,9 +165,27 @@ class Decisions:
         return await self.directory.held_roles(person)
 
 
-def _approved_by(giver: Person, person: Person) -> str:
+def _approved_by(giver: Person, person: Person, request: str) -> str:
     """Who has approved as this Confluent user: two Slack accounts can be one."""
     if giver.slack == person.slack:
-        return "You have approved this already"
+        return f"You already approved {request}"
     user = plain(person.principal)
-    return f"<@{giver.slack}> has approved this already, and you count as the same Confluent user (`{user}`)"
+    return f"<@{giver.slack}> already approved {request}, and you count as the same Confluent user (`{user}`)"
+
+
+def _called(request: Request) -> str:
+    """The name of a request, in mrkdwn."""
+    name = plain(" ".join(request.ask.name.split()))
+    return f"“{name}”" if name else "this request"
+
+
+def _cancelled(request: Cancelled, click: Click) -> str | None:
+    if _is_shown(click):
+        return None
+    nothing = "Nothing was created." if request.ask.makes_key else "Nothing changed."
+    return f"Cancelled {_called(request)}. {nothing}"
+
+
+def _is_shown(click: Click) -> bool:
+    """Whether the message with the button shows what became of the click; nobody was told to wait for an answer."""
+    return click.card is not None and not click.tries

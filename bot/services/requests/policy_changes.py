@@ -78,7 +78,10 @@ class PolicyChanges:
         unchanged = "Nothing was created." if pending.ask.makes_key else "The key is unchanged."
         again = "Ask your Latchkey administrator, or request something else."
         now, happened = self.transitions.clock(), f"The policy changed: {ended}"
-        failed = pending.then(Failed, happened=happened, changed=unchanged, next=again, reference=request, at=now)
+        given = pending.approvals
+        failed = pending.then(
+            Failed, happened=happened, changed=unchanged, next=again, reference=request, at=now, approvals=given
+        )
         event = self.transitions.event(
             Action.FAILED, request, happened=happened, rule=terms.rule or "-", policy=policy.digest
         )

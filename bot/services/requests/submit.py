@@ -19,6 +19,7 @@ from bot.services.people.candidates import Candidate, Candidates, closest
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Drafts, Posts, Requests, Room
+from bot.services.requests.access import access_of
 from bot.services.requests.audience import Notices, Told
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import first_round, next_round
@@ -102,6 +103,7 @@ class Proposals:
             next_round=next_round(terms, now, rounds),
             policy=policy,
             mentioned=told.mentioned,
+            access=await access_of(self.cloud, ask),
         )
 
 

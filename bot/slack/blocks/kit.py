@@ -30,12 +30,14 @@ def divider() -> Block:
 
 
 def fields(*facts: tuple[str, Row]) -> list[Block]:
-    """Facts in two columns: a label in bold, and below it what it is. Facts are mrkdwn, where names are cut."""
-    shown = [f"*{label}*\n{''.join(small(_short(piece)) for piece in row) or ' '}" for label, row in facts]
+    """Facts in two columns, each a label in bold with what it is below. They are mrkdwn, where names are cut."""
+    shown = [f"*{label}*\n{''.join(small(_short(piece)) for piece in row)}" for label, row in facts]
     return [
         {
             "type": "section",
-            "fields": [{"type": "mrkdwn", "text": cut(each, FIELD)} for each in shown[at : at + FIELDS]],
+            "fields": [
+                {"type": "mrkdwn", "text": cut(each, FIELD), "verbatim": True} for each in shown[at : at + FIELDS]
+            ],
         }
         for at in range(0, len(shown), FIELDS)
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import TypeAlias, assert_never
 
 from bot.domain.deadlines import lifetime
 from bot.domain.errors import plain
@@ -18,12 +19,16 @@ from bot.domain.keys import (
     ServiceAccount,
     SlackUserId,
 )
+from bot.domain.kinds import Kind
 from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request, Terms
+from bot.domain.risk import Access, is_high_risk
 from bot.domain.roles import TABLES, Table
 from bot.services.text import duration
-from bot.slack.blocks.kit import Style, actions, button, divider
-from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, flat, lines, quote
+from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header
+from bot.slack.blocks.newer import Surface, alert
+from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, cut, flat, lines, quote
 from bot.slack.messages.progress import Rows, by_policy, progress
+from bot.slack.messages.state import state
 from bot.slack.payloads import ids
 
 _ASK = {
@@ -32,29 +37,32 @@ _ASK = {
     Operation.EXTEND: ("Extend", ids.KEY_EXTEND),
     Operation.DELETE: ("Delete API key", ids.KEY_DELETE),
 }
-SOON = "A new key can take a few minutes to work. If Confluent refuses it, wait a little and try again."
+SOON = "New keys can be rejected for a few minutes. If that happens, wait a little and try again."
+UNNAMED = "(no name)"
+CALLED = 60
+"""Characters of a name in a question."""
+Fact: TypeAlias = tuple[str, Row]
+"""A label, and what it is."""
 
 
 def card(request: Request) -> tuple[list[Block], str]:
     """The card in the approvals channel, and its notification text."""
-    ask = request.ask
+    ask, is_open = request.ask, isinstance(request, Pending)
     blocks = [
-        lines([Mention(ask.requester.slack), *by_policy(ask.requester), " asks ", *wish(ask), "."]),
-        lines(*asked_rows(request, own_account(ask, f"{ask.requester.name}’s own"))),
+        title(request),
+        lines([Mention(ask.requester.slack), *by_policy(ask.requester), " requests ", *wanted(ask), "."]),
+        *(risk(request.terms, ask.operation, ask.owner, ask.resource, "message") if is_open else []),
+        *_facts(request, own_account(ask, f"{ask.requester.name}'s own")),
         *([quote(ask.reason)] if ask.reason.strip() else []),
+        *_account_now(request),
         divider(),
         *_standing(request, yours=False),
     ]
     if isinstance(request, Pending):
-        table = TABLES[request.terms.table]
-        blocks += [
-            context("Who can approve: ", approvers("anyone but the requester", ask, table), ". Rule: ",
-                    request.terms.rule, "."),
-            *notified("Notified: ", request.mentioned),
-            decide(request),
-        ]  # fmt: skip
+        blocks += [*notified("Notified: ", request.mentioned), decide(request)]
     rung = "".join(f" <@{each}>" for each in request.mentioned) if isinstance(request, Pending) else ""
-    return blocks, f"{plain(ask.requester.name)} requests {in_a_line(wish(ask))}{rung}"
+    said = f"{plain(ask.requester.name)} requests {in_a_line(wanted(ask))}{rung}"
+    return [*blocks, _small_print(request)], said
 
 
 def notified(label: str, people: Iterable[SlackUserId]) -> list[Block]:
@@ -64,22 +72,39 @@ def notified(label: str, people: Iterable[SlackUserId]) -> list[Block]:
     return [lines([label, *parts[1:]])] if parts else []
 
 
+def title(request: Request) -> Block:
+    """The headline of a message about a request: its state and its name."""
+    return header(f"{state(request)} · {name_of(request.ask)}")
+
+
+def name_of(ask: Ask) -> str:
+    """What a request is called: the name of its key."""
+    return flat(ask.name) or UNNAMED
+
+
 def decide(request: Request, row: str = "") -> Block:
-    """The buttons for who can approve; `row` is the block id where they stand in a list."""
+    """The buttons for approvers; `row` is the block id where they stand in a list."""
     ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
     approve = button("Approve", ids.APPROVE, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
+    if is_high_risk(request.terms.risk, ask.operation, ask.resource):
+        approve = asking(
+            approve,
+            f"Approve “{cut(name_of(ask), CALLED)}”?",
+            effect(ask.operation, ask.owner, ask.resource),
+            "Approve",
+        )
     deny, question = button("Deny", ids.DENY, ask.id, "danger"), button("Ask a question", ids.ASK, ask.id)
     return actions(approve, deny, question, block=row)
 
 
 def show_secret(request: Ready | Offered, row: str = "") -> Block:
-    """The button for who asked, once there is a secret to be shown."""
+    """The requester's button, once there is a secret to show."""
     ref = ids.key_ref(request.ask.id, request.attempt)
     return actions(button("Show secret", ids.SHOW, ref, "primary"), block=row)
 
 
 def key_buttons(key: KeyId, operations: Iterable[Operation], first: Style | None = None) -> list[Block]:
-    """The buttons to ask for these of a key, in this order; `first` is how the first one stands out."""
+    """The buttons to request these of a key, in this order; `first` is how the first one stands out."""
     buttons: list[Block] = []
     for each in operations:
         text, action = _ASK[each]
@@ -88,13 +113,21 @@ def key_buttons(key: KeyId, operations: Iterable[Operation], first: Style | None
     return buttons
 
 
+def wanted(ask: Ask) -> Row:
+    """What a request is for, to follow "requests": "a Kafka API key for orders", "to delete Kafka API key K"."""
+    return wish(ask)[1:] if _is_new(ask) else wish(ask)
+
+
 def wish(ask: Ask) -> Row:
-    """What somebody asks, to follow "asks": "for a Kafka API key", "to delete Kafka API key K"."""
+    """The same, to follow "request": "for a Kafka API key for orders"."""
     kind, place = kind_of(ask.resource), for_what(ask.resource)
-    if ask.operation is Operation.CREATE or ask.key is None:
-        return ["for a ", Bold(kind), place]
-    verbs = {Operation.EDIT: "change", Operation.DELETE: "delete", Operation.ROTATE: "rotate"}
-    return [f"to {verbs.get(ask.operation, 'extend the life of')} ", Bold(kind), " ", Code(ask.key.id), place]
+    if _is_new(ask) or ask.key is None:
+        return ["for ", "a ", Bold(kind), place]
+    return [f"to {ask.operation.value} ", Bold(kind), " ", Code(ask.key.id), place]
+
+
+def _is_new(ask: Ask) -> bool:
+    return ask.operation is Operation.CREATE or ask.key is None
 
 
 def in_a_line(row: Row) -> str:
@@ -102,71 +135,136 @@ def in_a_line(row: Row) -> str:
     return plain("".join(each if isinstance(each, str) else getattr(each, "text", "") for each in row))
 
 
+def risk(terms: Terms, operation: Operation, owner: Owner, resource: Resource, on: Surface) -> list[Block]:
+    """The warning about a request of high risk; nothing for any other."""
+    if not is_high_risk(terms.risk, operation, resource):
+        return []
+    return [alert("warning", Bold("High risk."), " ", effect(operation, owner, resource), on=on)]
+
+
+def effect(operation: Operation, owner: Owner, resource: Resource) -> str:
+    """What approving a request does, in one line with room for nothing long."""
+    whose, opens = cut(_account(owner), CALLED), _opens(resource)
+    match operation:
+        case Operation.CREATE | Operation.ROTATE:
+            return f"This gives {whose} a key for {opens}."
+        case Operation.EXTEND:
+            return f"This keeps a key of {whose} for {opens} working."
+        case Operation.EDIT:
+            return f"This changes a key of {whose} for {opens}."
+        case Operation.DELETE:
+            return f"This deletes a key of {whose} for {opens}."
+        case _:
+            assert_never(operation)
+
+
+def _opens(resource: Resource) -> str:
+    """What a key can be used for."""
+    match resource.kind:
+        case Kind.CLOUD:
+            return "managing everything in your Confluent Cloud organization"
+        case Kind.GLOBAL:
+            return "all Confluent Cloud APIs and every resource its owner can use"
+        case kind if kind.row.is_wide:
+            return f"{kind.row.purpose} in the whole organization"
+        case kind:
+            where = f" in {cut(place_of(resource), CALLED)}" if resource.environment else ""
+            return f"{kind.row.noun} {cut(called(resource), CALLED)}{where}"
+
+
+def _account(owner: Owner) -> str:
+    """What people call the account of a key."""
+    return "the requester's own account" if isinstance(owner, MyAccount) else flat(owner.name) or owner.id
+
+
+def _facts(request: Request, own: str) -> list[Block]:
+    """What is requested, in two columns; below them a description, which may be long."""
+    description = "" if request.ask.operation is Operation.EDIT else request.ask.description
+    blocks = fields(*facts(request, own))
+    return [*blocks, lines([Bold("Description: "), description])] if description else blocks
+
+
 def asked_rows(request: Request, own: str) -> Rows:
-    """What is asked for; `own` says whose "My account" is."""
+    """The same as rows of rich text; `own` says whose "My account" is."""
     ask = request.ask
-    rows: Rows = [owner_row(ask.owner, own), resource_row(ask.resource)]
-    if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
-        rows.insert(1, ["The account’s description: ", ask.owner.description])
-    if ask.operation is Operation.EDIT and ask.key is not None:
-        rows.append(_change("Name", ask.key.name, ask.name))
-        rows.append(_change("Description", Marker.without(ask.key.description), ask.description))
-        return rows
-    rows.append(["Name: ", Bold(ask.name or "none")])
-    if ask.description:
-        rows.append(["Description: ", ask.description])
-    rows += _lasting(request)
-    if ask.operation is Operation.ROTATE and ask.key is not None:
-        stays = f"lives on for {duration(ask.overlap)}" if ask.overlap > timedelta() else "is deleted"
-        rows.append(["Replaces: ", Code(ask.key.id), f", which {stays} once the new secret was shown"])
-        rows += _at_confluent(ask.key, "The old key expires ")
-    return rows
-
-
-def _lasting(request: Request) -> Rows:
-    """How long the key is to live; of an extension also that it is to have no end, which is what is asked for."""
-    lasts = lifetime(request.ask, request.terms)
-    if request.ask.operation is Operation.EXTEND:
-        wanted = f"{duration(lasts)} after approval" if lasts else "never"
-        most = _at_confluent(request.ask.key, "It expires no later than ") if request.ask.key else []
-        return [[f"New expiration: {wanted}"], *most]
+    rows: Rows = [[f"{label}: ", *row] for label, row in facts(request, own)]
     return (
-        [[f"Expires: {duration(lasts)} after creation" if lasts else "Expires: never"]] if request.ask.makes_key else []
+        rows if ask.operation is Operation.EDIT or not ask.description else [*rows, ["Description: ", ask.description]]
     )
 
 
-def _at_confluent(key: ApiKey, says: str) -> Rows:
-    """When Confluent ends a key, whatever is asked for it; nothing where it does not."""
-    return [[says, key.expires_at, ", when Confluent Cloud ends it."]] if key.expires_at else []
+def facts(request: Request, own: str) -> list[Fact]:
+    """What is requested, each fact with its label."""
+    ask = request.ask
+    found: list[Fact] = [("Account", account(ask.owner, own)), *place(ask.resource)]
+    if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
+        found.append(("Account description", [flat(ask.owner.description)]))
+    if ask.key is not None:
+        found.append(("Replaces" if ask.operation is Operation.ROTATE else "Key", [Code(ask.key.id)]))
+    if ask.operation is Operation.EDIT and ask.key is not None:
+        old, new = (ask.key.name, Marker.without(ask.key.description)), (ask.name, ask.description)
+        pairs = zip(("Name", "Description"), old, new, strict=True)
+        return [*found, *((label, _change(before, after)) for label, before, after in pairs if before != after)]
+    return [*found, ("Name", [name_of(ask)]), *_lasting(request)]
 
 
-def _change(label: str, old: str, new: str) -> Row:
-    if old == new:
-        return [f"{label}: ", new or "none", " (stays)"]
-    return [f"{label}: ", old or "none", " → ", Bold(new or "none")]
+def _lasting(request: Request) -> list[Fact]:
+    """How long the key works; of a rotation also how long the old one does."""
+    ask, lasts = request.ask, lifetime(request.ask, request.terms)
+    found: list[Fact] = []
+    if ask.operation is Operation.EXTEND:
+        found.append(("New expiration", [f"{duration(lasts)} after approval" if lasts else "never"]))
+        found += _at_confluent(ask.key, "Expires at Confluent")
+    if ask.makes_key:
+        found.append(("Expires", [f"{duration(lasts)} after creation" if lasts else "never"]))
+    if ask.operation is Operation.ROTATE:
+        kept = f"{duration(ask.overlap)} after" if ask.overlap > timedelta() else "as soon as"
+        found.append(("Old key", [f"deleted {kept} the new secret is viewed"]))
+        found += _at_confluent(ask.key, "Old key expires")
+    return found
+
+
+def _at_confluent(key: ApiKey | None, label: str) -> list[Fact]:
+    """When Confluent Cloud itself ends a key, whatever is requested; nothing where it does not."""
+    return [(label, [key.expires_at])] if key and key.expires_at else []
+
+
+def _change(old: str, new: str) -> Row:
+    return [flat(old) or "none", " → ", flat(new) or "none"]
 
 
 def own_account(ask: Ask, own: str) -> str:
     """Whose own account it is: `own` is its requester's, and who manages keys may change those of somebody else."""
-    return own if ask.owner.id == ask.requester.principal else "another person’s"
+    return own if ask.owner.id == ask.requester.principal else "another person's"
+
+
+def account(owner: Owner, own: str) -> Row:
+    """Whose key it is."""
+    if isinstance(owner, MyAccount):
+        return [own, " (", Code(owner.id), ")"]
+    if isinstance(owner, NewServiceAccount):
+        return [flat(owner.name), " (new service account)"]
+    return [flat(owner.name) or owner.id, " (", Code(owner.id), ")"]
 
 
 def owner_row(owner: Owner, own: str) -> Row:
-    """Whose key it will be."""
-    if isinstance(owner, MyAccount):
-        return ["Account: ", Bold(own), " (", Code(owner.id), ")"]
-    if isinstance(owner, NewServiceAccount):
-        return ["Account: ", Bold(flat(owner.name)), " (a new service account)"]
-    return ["Account: ", Bold(flat(owner.name) or owner.id), " (service account ", Code(owner.id), ")"]
+    """The same with its label."""
+    return ["Account: ", *account(owner, own)]
+
+
+def place(resource: Resource) -> list[Fact]:
+    """What a key opens, and where that is."""
+    if isinstance(resource, OrganizationScope):
+        return [("Scope", [called(resource), ", whole organization"])]
+    id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
+    found: list[Fact] = [(resource.kind.row.noun, [called(resource), *id_])]
+    return [*found, ("Environment", [place_of(resource)])] if resource.environment else found
 
 
 def resource_row(resource: Resource) -> Row:
-    """What it opens."""
-    if isinstance(resource, OrganizationScope):
-        return ["For: ", Bold(called(resource)), ", in the whole organization"]
-    place: Row = [" in ", Bold(place_of(resource))] if resource.environment else []
-    id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
-    return [f"{resource.kind.row.noun}: ", Bold(called(resource)), *id_, *place]
+    """The same in one row."""
+    (label, row), *where = place(resource)
+    return [f"{label}: ", *row, *(piece for _, found in where for piece in (" in ", *found))]
 
 
 def in_place(resource: Resource) -> str:
@@ -196,7 +294,7 @@ def kind_of(resource: Resource) -> str:
 
 def title_row(key: ApiKey) -> Row:
     """A key's name and its id."""
-    return [Bold(flat(key.name) or "(no name)"), "  ", Code(key.id)]
+    return [Bold(flat(key.name) or UNNAMED), "  ", Code(key.id)]
 
 
 def joined(words: Sequence[str], last: str) -> str:
@@ -212,18 +310,39 @@ def age(span: timedelta) -> str:
 
 def needs(terms: Terms) -> str:
     """How many have to approve."""
-    if not terms.approvals:
-        return "No approval needed."
-    return f"Needs {'1 approval' if terms.approvals == 1 else f'{terms.approvals} approvals by different people'}."
+    if terms.approvals > 1:
+        return f"Needs approval from {terms.approvals} people."
+    return "Needs 1 approval." if terms.approvals else "No approval needed."
 
 
-def approvers(who: str, ask: Ask, table: Table) -> str:
-    """Who can approve, in words; `who` excludes the requester."""
+def approvers(ask: Ask, table: Table) -> str:
+    """Who can approve, in words."""
     kind, roles = ask.resource.kind, table.roles_over(ask.resource.kind)
     owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind)
-    account = ", or owns the service account" if owned else ""
-    makes = ", with a role that creates service accounts" if isinstance(ask.owner, NewServiceAccount) else ""
-    return f"{who} who holds {joined(roles, 'or')} there{account}{makes}"
+    owners = ", and owners of the service account" if owned else ""
+    makes = " who can also create service accounts" if isinstance(ask.owner, NewServiceAccount) else ""
+    return f"people with {joined(roles, 'or')} on this resource{makes}{owners}. Not the requester."
+
+
+def _small_print(request: Request) -> Block:
+    """What few people need: below the buttons, in grey."""
+    ask, terms = request.ask, request.terms
+    who = f"Approvers: {approvers(ask, TABLES[terms.table])} " if isinstance(request, Pending) else ""
+    return context(who, "Policy rule: ", terms.rule, f" · Request ID: {ask.id}")
+
+
+def _account_now(request: Request) -> list[Block]:
+    """What the account can do already, while someone can still decide about a new key or a longer life."""
+    ask = request.ask
+    if not isinstance(request, Pending) or not (ask.makes_key or ask.operation is Operation.EXTEND):
+        return []
+    if isinstance(ask.owner, NewServiceAccount):
+        return [lines([Bold("Access today: "), "none. The service account is created together with the key."])]
+    found = request.access or Access()
+    roles = "unknown roles" if found.roles is None else "; ".join(found.roles) or "no roles"
+    more = f"; and {found.more} more" if found.more else ""
+    keys = "unknown" if found.keys is None else f"{found.keys:,}"
+    return [lines([Bold("Access today: "), f"{roles}{more}. ", Bold("API keys: "), f"{keys}."])]
 
 
 def _standing(request: Request, *, yours: bool) -> list[Block]:

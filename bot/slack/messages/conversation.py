@@ -1,7 +1,8 @@
 """Questions about a request and the replies to them: below its card, and in direct messages. Pure."""
 
+from bot.domain.conversation import Remark
 from bot.domain.errors import plain
-from bot.domain.requests import Ask, Pending, Remark, Request
+from bot.domain.requests import Ask, Pending, Request
 from bot.services.surfaces import SurfaceKind
 from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Mention, Row, context, flat, lines, quote

@@ -39,7 +39,7 @@ def key(request: Request, attempt: int) -> Message:
     name, which = called(request.ask.resource), _which(request)
     if isinstance(request, Offered | Working | Approved) and request.attempt == attempt:
         approved: Row = [f"{state(request).sign} Your request for a key ", *which, " is approved."]
-        waiting = [lines(approved, making(request, "you"))]
+        waiting = [lines(approved, making(request, yours=True))]
         if isinstance(request, Offered):
             waiting.append(show_secret(request))
         return waiting, f"Your request for an API key for {plain(name)} is approved"

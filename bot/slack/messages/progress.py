@@ -1,5 +1,7 @@
 """Where a request and its key stand, in rows of rich text: for its requester ("you"), or for everybody else. Pure."""
 
+from datetime import datetime
+
 from bot.domain.deadlines import earliest, lifetime
 from bot.domain.keys import Operation, Person
 from bot.domain.requests import (
@@ -21,33 +23,38 @@ from bot.domain.requests import (
     Undelivered,
     Withdrawn,
     Working,
+    approvals_of,
 )
 from bot.slack.blocks.text import Bold, Code, Mention, Row, told
 
 Rows = list[Row]
 WAITS: Row = ["Its secret is waiting: run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
 """Where no button can show it."""
-_CHECKING = " Latchkey is checking at Confluent whether a key was made, deletes it if so, and then tries again."
+_CHECKING = " Latchkey is checking whether a key was created; it will delete it if so and try again."
 
 
 def progress(request: Request, *, yours: bool) -> Rows:
-    """Where a request stands. `yours`: its requester reads it."""
+    """Where a request stands, below who approved it so far. `yours`: its requester reads it."""
+    return [*_approvals(request), *_stands(request, yours=yours)]
+
+
+def _stands(request: Request, *, yours: bool) -> Rows:
     match request:
         case Pending():
             missing = request.terms.approvals - len(request.approvals)
             more = "more " if request.approvals else ""
-            needs = f"Needs {missing} {more}approval{'' if missing == 1 else 's'} until "
+            needs = f"Needs {missing} {more}approval{'' if missing == 1 else 's'} by "
             changed = [told(request.changed)] if request.changed else []
-            return [*changed, *_approvals(request), [needs, request.expires_at, "."]]
+            return [*changed, [needs, request.expires_at, "."]]
         case Denied():
             return [["Denied by ", Mention(request.by.slack), " ", request.at, f". {_nothing(request)}"]]
         case Cancelled():
             by: Row = ["you"] if yours else [Mention(request.ask.requester.slack)]
             return [["Cancelled by ", *by, " ", request.at, f". {_nothing(request)}"]]
         case Expired():
-            return [["Expired ", request.at, f": nobody decided in time. {_nothing(request)}"]]
+            return [["Expired ", request.at, f" without a decision. {_nothing(request)}"]]
         case Done():
-            return [*_approvals(request), *_done(request)]
+            return _done(request)
         case Failed():
             return [
                 ["Failed ", request.at, ". ", *told(_full_stop(request.happened))],
@@ -55,41 +62,52 @@ def progress(request: Request, *, yours: bool) -> Rows:
                 ["Reference: ", Code(request.reference)],
             ]
         case _:
-            return [*_approvals(request), making(request, "you" if yours else "the requester")]
+            return [making(request, yours=yours)]
 
 
-def making(request: Approved | Offered | Working | Keyed, who: str) -> Row:
-    """How far the making of the key is, or what became of it; `who` is its requester."""
+def making(request: Approved | Offered | Working | Keyed, *, yours: bool) -> Row:
+    """How far the creation of the key is, or what became of it. `yours`: its requester reads it."""
     match request:
         case Approved() | Working() if not request.ask.makes_key:
             return _changing(request)
         case Approved() if request.trouble:
-            return ["The key is not made yet. ", *told(request.trouble), " Latchkey tries again ",
+            return ["The key isn't created yet. ", *told(request.trouble), " Latchkey will try again ",
                     request.not_before, "."]  # fmt: skip
         case Approved():
-            return ["Latchkey makes the key."]
+            return ["Latchkey is creating the key."]
         case Offered():
             trouble = [*told(request.trouble), " "] if request.trouble else []
-            asks = "ask" if who == "you" else "asks"
-            return [*trouble, f"The key is made when {who} {asks} for its secret, until ", request.claim_by, "."]
+            until: Row = _until(request, request.claim_by, yours=yours)
+            return [*trouble, *until, " The key is created at that moment."]
         case Working():
-            return [*told(request.trouble), _CHECKING] if request.trouble else ["Latchkey is making the key."]
+            return [*told(request.trouble), _CHECKING] if request.trouble else ["Latchkey is creating the key."]
         case _:
-            return _with_key(request, who)
+            return _with_key(request, yours=yours)
+
+
+def _until(request: Request, claim_by: datetime, *, yours: bool) -> Row:
+    """Until when the secret can be viewed."""
+    has = "have" if yours else "has"
+    return [*_requester(request, yours=yours), f" {has} until ", claim_by, " to view the secret."]
+
+
+def _requester(request: Request, *, yours: bool) -> Row:
+    """The requester, to begin a sentence."""
+    return ["You"] if yours else [Mention(request.ask.requester.slack)]
 
 
 def _nothing(request: Request) -> str:
     """What did not happen."""
-    return "Nothing was created." if request.ask.makes_key else "The key stays as it is."
+    return "Nothing was created." if request.ask.makes_key else "Nothing changed."
 
 
 def _changing(request: Approved | Working) -> Row:
     """How far a change of a key is."""
-    doing = {Operation.EDIT: "changes", Operation.DELETE: "deletes"}.get(request.ask.operation, "extends")
+    doing = {Operation.EDIT: "updating", Operation.DELETE: "deleting"}.get(request.ask.operation, "extending")
     if request.trouble:
         again = request.look_at if isinstance(request, Working) else request.not_before
-        return [*told(request.trouble), " Latchkey tries again ", again, "."]
-    return [f"Latchkey {doing} the key."]
+        return [*told(request.trouble), " Latchkey will try again ", again, "."]
+    return [f"Latchkey is {doing} the key."]
 
 
 def _done(request: Done) -> Rows:
@@ -101,58 +119,61 @@ def _done(request: Done) -> Rows:
         case Operation.DELETE:
             return [["The key was deleted ", request.at, "."]]
         case Operation.EDIT:
-            return [["The key was changed ", request.at, "."], *([note] if note else [])]
+            return [["The key was updated ", request.at, "."], *([note] if note else [])]
         case _:
             lasts = lifetime(request.ask, request.terms)
             expires = request.ask.key.expires_at if request.ask.key else None
             end = earliest(request.at + lasts if lasts else None, expires)
-            until: Row = [", and expires ", end, "."] if end else [", and never expires."]
+            until: Row = [". It expires ", end, "."] if end else [". It never expires."]
             return [["The key was extended ", request.at, *until]]
 
 
-def _with_key(request: Keyed, who: str) -> Row:
+def _with_key(request: Keyed, *, yours: bool) -> Row:
+    who: Row = _requester(request, yours=yours)
+    code = Code(request.key.id)
     match request:
-        case Ready(key=made):
-            return ["Key ", Code(made.id), f" is made. Its secret waits for {who} until ", request.claim_by, "."]
-        case Revealing(key=made):
-            return ["The secret of key ", Code(made.id), f" is being shown to {who}."]
-        case Shown(key=made):
-            return ["The secret of key ", Code(made.id), f" was shown to {who} ", request.at, "."]
-        case Confirmed(key=made):
-            return ["Key ", Code(made.id), f" was handed over; {who} saved its secret ", request.at, "."]
+        case Ready():
+            return ["Key ", code, " created. ", *_until(request, request.claim_by, yours=yours)]
+        case Revealing():
+            return ["The secret of key ", code, " is being shown to ", *(["you"] if yours else who), "."]
+        case Shown():
+            return [*who, " viewed the secret of key ", code, " ", request.at, "."]
+        case Confirmed():
+            return ["Delivered: ", *(["you"] if yours else who), " saved the secret of key ", code, " ",
+                    request.at, "."]  # fmt: skip
         case _:
-            return withdrawn(request, who)
+            return withdrawn(request, yours=yours)
 
 
-def withdrawn(request: Withdrawn, who: str) -> Row:
+def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
     """Why a key that nobody has is given up, and whether it is gone."""
     code = Code(request.key.id)
-    why: Row = ["Nobody took the secret in time."]
+    why: Row = ["The secret wasn't viewed in time."]
     if isinstance(request, Retired):
         by: Row = ["Deleted by ", Mention(request.by.slack), "."] if request.by else []
         said = [" " if by else "", *told(request.why)] if request.why else []
-        why = [*by, *said] or ["Its lifetime is over."]
+        why = [*by, *said] or ["The key expired."]
     if isinstance(request, Undelivered):
         # Only the requester's own wish is reissued, and its words are for the requester.
-        why = [f"{who.capitalize()} asked for another key in its place."] if request.reissue else told(request.why)
+        again: Row = [*_requester(request, yours=yours), " replaced the key with a new one."]
+        why = again if request.reissue else told(request.why)
     if request.deleted_at:
         return [*why, " Key ", code, " was deleted ", request.deleted_at, "."]
     if request.tries:
-        return [*why, " Key ", code, " could not be deleted yet. Latchkey keeps trying."]
-    return [*why, " Key ", code, " is being deleted."]
+        return [*why, " Key ", code, " couldn't be deleted yet. Latchkey keeps trying."]
+    return [*why, " Latchkey is deleting key ", code, "."]
 
 
-def _approvals(request: Pending | Approved | Offered | Working | Keyed | Done) -> Rows:
-    given = request.approvals if isinstance(request, Pending) else request.grant.approvals
+def _approvals(request: Request) -> Rows:
     return [
         ["Approved by ", Mention(each.by.slack), *by_policy(each.by), f", {each.basis}, ", each.at, "."]
-        for each in given
+        for each in approvals_of(request)
     ]
 
 
 def by_policy(person: Person) -> Row:
-    """Which Confluent user somebody is, where the policy file says so and the address does not."""
-    return [" (", Code(person.principal), ", says the policy file)"] if person.named else []
+    """Which Confluent user a person is, where the policy file says so and the address does not."""
+    return [" (", Code(person.principal), ", per the policy file)"] if person.named else []
 
 
 def _full_stop(sentence: str) -> str:

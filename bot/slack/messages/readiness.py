@@ -11,27 +11,30 @@ from bot.slack.messages import snippets
 
 
 def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_id: str) -> list[Row]:
-    """What is known of a new key, to be read in its requester's DM; nothing where nobody looks and nobody knows.
+    """What is known of a new key, for its requester; nothing where nothing is known and nobody is testing it.
 
-    `endpoints` may be empty where they are not known any more: then there is no command to look with.
+    `endpoints` may be empty where they are no longer known: then there is no command to test it with.
     """
     match probe.verdict:
         case "works":
             return [_works(resource, probe)]
         case "no-permission":
-            refused = "Refused from here: its owner has no permission yet, or an IP filter keeps Latchkey out"
+            refused = "Rejected from here: its owner has no permission yet, or an IP filter blocks Latchkey"
             advice = "Give the owner a role there. If it has one, try the key where your clients run. Last answer: "
             return [[refused, *_at(probe), "."], [advice, *_last(probe)]]
         case "unreachable":
             return _unreachable(resource, probe, endpoints, key_id)
         case "gave-up":
             return [
-                ["Still not accepted when Latchkey stopped looking", *_at(probe), ". Last answer: ", *_last(probe)],
-                ["Try it yourself. If it is refused, look for an IP filter at Confluent, or replace the key."],
+                ["Still rejected when Latchkey stopped testing it", *_at(probe), ". Last answer: ", *_last(probe)],
+                ["Try it yourself. If it's rejected, check for an IP filter in Confluent, or replace the key."],
             ]
         case _:
             usual = resource.kind.row.readiness.usual
-            checking = f"It may be refused for {usual}. Latchkey looks whether it works, and says so here."
+            checking = (
+                f"New keys can be rejected for {usual}. "
+                "Latchkey is testing this one and will update this message when it works."
+            )
             return [[checking]] if probe.next_at else []
 
 
@@ -39,21 +42,21 @@ def _works(resource: Resource, probe: Probe) -> Row:
     since: list[Piece] = [" since ", probe.at] if probe.at else []
     readiness = resource.kind.row.readiness
     if readiness.asked:
-        return [f"It works for {readiness.asked}", *since, ". ", readiness.unasked]
-    return ["It works", *since, "."]
+        return [f"Working with {readiness.asked}", *since, ". ", readiness.unasked]
+    return ["Working", *since, "."]
 
 
 def _unreachable(resource: Resource, probe: Probe, endpoints: Endpoints, key_id: str) -> list[Row]:
     why: Row = [" (private network)"] if endpoints.is_private else [f": {probe.last}"] if probe.last else []
     usual = resource.kind.row.readiness.usual
-    cannot: Row = ["It cannot be checked from here", *why, f". Allow {usual} before you use it."]
+    cannot: Row = ["Latchkey can't test this key from here", *why, f". Allow {usual} before you use it."]
     if endpoints.is_paused:
         return [cannot]
     if not endpoints.rest:
         return [cannot, ["Try it where your clients run."]]
-    where = "Run this inside it" if endpoints.is_private else "Run this where your clients run"
+    where = "inside that network" if endpoints.is_private else "where your clients run"
     command = Code(snippets.check(key_id, resource, endpoints))
-    return [cannot, [f"{where}; it prompts for the secret: ", command]]
+    return [cannot, [f"Run this {where} (it prompts for the secret): ", command]]
 
 
 def _at(probe: Probe) -> Row:

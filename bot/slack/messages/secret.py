@@ -21,7 +21,7 @@ def message(handover: Handover) -> list[Block]:
     return [
         lines(
             ["Your API key for ", Bold(called(resource)), f"{in_place(resource)}."],
-            ["The secret is shown this once. Save it now: this message is gone as soon as Slack reloads."],
+            ["This is the only time you'll see the secret. Save it now. This message disappears when Slack reloads."],
         ),
         lines(["API key: ", Code(key.id)], ["API secret: ", Code(handover.secret.reveal())]),
         preformatted(_file(handover)),
@@ -29,7 +29,7 @@ def message(handover: Handover) -> list[Block]:
         *_whether_it_works(handover),
         actions(button("I saved it", ids.SAVED, of_key, "primary"), button("Replace key", ids.REPLACE, of_key)),
         context(Bold("I saved it"), " removes this message. ", Bold("Replace key"),
-                " deletes this key and makes another one, without a new approval until ",
+                " deletes this key and creates a new one, with no new approval until ",
                 handover.replace_until, "."),
     ]  # fmt: skip
 

@@ -28,6 +28,7 @@ from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
 from bot.slack.views.form import form
 
+DENYING = "Deny this request"
 RIGHTS = 8
 """How many kinds of right the review page lists."""
 _STUCK = "If this page doesn't change within two minutes, close it. /apikey requests shows whether anything was sent."
@@ -169,8 +170,9 @@ def _people(right: Right) -> str:
     return joined([*names, f"{right.more} more"] if right.more else names, "and")
 
 
-def deny(request: RequestId) -> Block:
-    """Asks an approver for the reason."""
+def deny(request: RequestId, name: str = "") -> Block:
+    """Asks an approver for the reason; `name` is what the request is called."""
     typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
-    blocks = [field("Reason", ids.REASON_BLOCK, typed, hint="The requester reads this.")]
-    return modal("Deny this request", blocks, callback=ids.DENY_REASON, submit="Deny", close="Back", metadata=request)
+    about = [lines([Bold(name)])] if name else []
+    blocks = [*about, field("Reason", ids.REASON_BLOCK, typed, hint="The requester will see this.")]
+    return modal(DENYING, blocks, callback=ids.DENY_REASON, submit="Deny", close="Cancel", metadata=request)

@@ -160,7 +160,7 @@ LIMITED = build.terms(lifetime=7 * DAY)
 
 
 async def created(world: World, *, mint: str = "on_approval") -> Keyed:
-    """A key with a lifetime, from its approval until it is there."""
+    """A key with a lifetime, from its approval by it is there."""
     world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN)]
     terms = replace(LIMITED, mint="on_claim" if mint == "on_claim" else "on_approval")
     await world.seed(build.approved(terms=terms))

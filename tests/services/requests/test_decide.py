@@ -9,9 +9,9 @@ import pytest
 
 from bot.domain.errors import Refused, Throttled
 from bot.domain.keys import Person, Principal, RequestId, TeamId
-from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request
+from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request, approvals_of
 from bot.domain.roles import Binding
-from bot.services.commands import Approve, Cancel, Deny
+from bot.services.commands import Approve, Cancel, CardAt, Deny
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DANA, DAY, ERIN, FEMI, NOW, OTTO
@@ -46,10 +46,13 @@ async def world() -> AsyncIterator[World]:
         yield world
 
 
-async def decide(world: World, what: Decision, by: Person) -> str:
-    """What is said to whoever clicks."""
+async def decide(world: World, what: Decision, by: Person, **fields: Any) -> str | None:
+    """What is said to the person who clicks."""
     deed = Deny(R1, "not now") if what is Deny else Approve(R1) if what is Approve else Cancel(R1)
-    decisions, click = world.start().services.decisions.for_one_decision(), build.a_click(deed, by, world.clock())
+    decisions, click = (
+        world.start().services.decisions.for_one_decision(),
+        build.a_click(deed, by, world.clock(), **fields),
+    )
     match deed:
         case Approve():
             return await decisions.approve(deed, click)
@@ -80,7 +83,7 @@ async def approvers(world: World) -> list[Person]:
 
 
 async def test_the_last_approval_needed_lets_the_key_be_made(world: World) -> None:
-    assert (await decide(world, Approve, ERIN)).startswith("Approved.")
+    assert str(await decide(world, Approve, ERIN)).startswith("Approved “orders producer”.")
 
     state = await world.state()
     assert isinstance(state, Approved)
@@ -91,8 +94,11 @@ async def test_the_last_approval_needed_lets_the_key_be_made(world: World) -> No
 async def test_two_approvals_come_from_two_people(world: World) -> None:
     world.policy = build.a_policy(2)
 
-    assert await decide(world, Approve, ERIN) == "Your approval counts. 1 more needed. Approvals needed: 1 → 2."
-    assert "already" in await decide(world, Approve, ERIN)
+    assert (
+        await decide(world, Approve, ERIN)
+        == "Your approval of “orders producer” is recorded. 1 more needed. Approvals needed: 1 → 2."
+    )
+    assert "already" in str(await decide(world, Approve, ERIN))
     assert await approvers(world) == [ERIN]
     await decide(world, Approve, FEMI)
     assert isinstance(await world.state(), Approved)
@@ -104,7 +110,7 @@ async def test_an_approval_of_somebody_who_lost_the_role_no_longer_counts(world:
     await decide(world, Approve, ERIN)
     world.cloud.bindings[ERIN.principal] = []
 
-    assert await decide(world, Approve, FEMI) == "Your approval counts. 1 more needed."
+    assert await decide(world, Approve, FEMI) == "Your approval of “orders producer” is recorded. 1 more needed."
     assert await approvers(world) == [FEMI]
 
 
@@ -113,9 +119,9 @@ async def test_t25_two_that_the_card_asked_for_stay_two_under_a_policy_that_asks
     await decide(world, Approve, ERIN)
     world.policy = build.a_policy(1)
 
-    assert "already" in await decide(world, Approve, ERIN)
+    assert "already" in str(await decide(world, Approve, ERIN))
     assert await approvers(world) == [ERIN]
-    assert (await decide(world, Approve, FEMI)).startswith("Approved.")
+    assert str(await decide(world, Approve, FEMI)).startswith("Approved “orders producer”.")
     assert await approvers(world) == [ERIN, FEMI]
 
 
@@ -169,10 +175,10 @@ async def test_a_denial_says_who_and_why(world: World) -> None:
 
 @pytest.mark.parametrize("by", [ERIN, ELSEWHERE])
 async def test_only_the_requester_cancels(world: World, by: Person) -> None:
-    assert isinstance(await refused(world, Cancel, by, "Only the person who asked"), Pending)
+    assert isinstance(await refused(world, Cancel, by, "Only <@U0DANA> can cancel"), Pending)
     assert await refusals(world) == [(by.slack, "cancel")]
 
-    assert await decide(world, Cancel, DANA) == "Cancelled. Nothing was created."
+    assert await decide(world, Cancel, DANA) == "Cancelled “orders producer”. Nothing was created."
     assert isinstance(await world.state(), Cancelled)
 
 
@@ -206,3 +212,64 @@ async def test_a_decision_stands_whoever_clicks_afterwards(world: World, what: D
     assert isinstance(await refused(world, what, FEMI, "Your click changed nothing\\.$"), Denied)
     assert isinstance(await refused(world, what, ERIN, "Your click changed nothing more\\.$"), Denied)
     assert isinstance(await refused(world, Cancel, DANA, "can no longer be cancelled"), Denied)
+
+
+# --- what is said -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("what", "by"), [(Approve, ERIN), (Cancel, DANA)])
+async def test_what_the_message_with_the_button_shows_is_not_said_again(
+    world: World, what: Decision, by: Person
+) -> None:
+    """Five decisions in a row leave no pile of answers; a person who was told to wait reads how it ended."""
+    assert await decide(world, what, by, card=CardAt("C01", "1.1")) is None
+
+
+@pytest.mark.parametrize(("what", "by"), [(Approve, ERIN), (Cancel, DANA)])
+async def test_who_was_told_to_wait_reads_how_it_ended(world: World, what: Decision, by: Person) -> None:
+    assert "“orders producer”" in str(await decide(world, what, by, card=CardAt("C01", "1.1"), tries=1))
+
+
+async def test_an_approval_that_is_not_the_last_one_is_news_on_the_card_too(world: World) -> None:
+    world.policy = build.a_policy(2)
+
+    said = await decide(world, Approve, ERIN, card=CardAt("C01", "1.1"))
+
+    assert str(said).startswith("Your approval of “orders producer” is recorded. 1 more needed.")
+
+
+async def test_a_denial_is_refused_before_a_reason_is_written(world: World) -> None:
+    decisions = world.start().services.decisions.for_one_decision()
+
+    click = build.a_click(Deny(R1, ""), OTTO, world.clock())
+    with pytest.raises(Refused, match="You can't deny “orders producer”\\."):
+        await decisions.deniable(R1, click)
+    assert (await decisions.deniable(R1, build.a_click(Deny(R1, ""), ERIN, world.clock()))).ask.name
+    assert isinstance(await world.state(), Pending)
+
+
+# --- what was approved before -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("what", "by"), [(Deny, FEMI), (Cancel, DANA)])
+async def test_what_was_approved_stays_on_record_when_the_request_ends(
+    world: World, what: Decision, by: Person
+) -> None:
+    world.policy = build.a_policy(2)
+    await decide(world, Approve, ERIN)
+
+    await decide(world, what, by)
+
+    ended = await world.state()
+    assert isinstance(ended, Denied | Cancelled)
+    assert [each.by for each in approvals_of(ended)] == [ERIN]
+
+
+async def test_what_was_approved_stays_on_record_when_the_time_is_over(world: World) -> None:
+    world.policy = build.a_policy(2)
+    await decide(world, Approve, ERIN)
+    world.clock.advance(2 * build.DAY)
+    with pytest.raises(Refused):
+        await decide(world, Approve, FEMI)
+
+    assert [each.by for each in approvals_of(await world.state())] == [ERIN]

@@ -79,7 +79,7 @@ def test_what_is_no_message_and_no_view_has_no_newer_blocks(body: object) -> Non
 def test_facts_stand_in_two_columns_and_link_nothing() -> None:
     first, second = fields(*(("Name", [f"<!here> {number}"]) for number in range(11)))
 
-    assert first["fields"][0] == {"type": "mrkdwn", "text": "*Name*\n&lt;!here&gt; 0"}
+    assert first["fields"][0] == {"type": "mrkdwn", "text": "*Name*\n&lt;!here&gt; 0", "verbatim": True}
     assert (len(first["fields"]), len(second["fields"])) == (10, 1)
 
 

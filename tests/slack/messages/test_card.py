@@ -1,25 +1,31 @@
 """What a card says about a key that exists: enough to decide, and by the name that it has now."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
 from bot.domain.keys import FlinkRegion, Operation, OrganizationScope, Resource
 from bot.domain.kinds import Kind
-from bot.domain.requests import Shown
+from bot.domain.requests import Cancelled, Denied, Expired, Failed, Shown, approvals_of
+from bot.domain.risk import Access
 from bot.slack.blocks.text import Block
 from bot.slack.messages import card
 from bot.slack.messages import key as key_messages
-from sandbox.slack.blocks import plain_words
+from bot.slack.messages.state import state
+from bot.slack.payloads import ids
+from sandbox.slack.blocks import interactive, plain_words
 from tests.support import build
 from tests.support.build import DAY
 
 
 def rows(blocks: Sequence[Block]) -> list[str]:
-    """What stands there, line by line."""
-    return [line for words in plain_words(list(blocks)) for line in words.splitlines()]
+    """What stands there, line by line, without the marks of mrkdwn; a fact in one line with its label."""
+    said = [re.sub(r"\A\*(.+)\*\n", r"\1: ", words) for words in plain_words(list(blocks))]
+    return [re.sub("[*`]", "", line) for words in said for line in words.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -67,9 +73,9 @@ def test_a_renamed_key_goes_by_its_new_name() -> None:
 @pytest.mark.parametrize(
     ("resource", "said"),
     [
-        (FlinkRegion("aws.us-east-1", "env-dev001", "dev"), "Flink region: aws.us-east-1 in dev"),
-        (build.CLUSTER, "Kafka cluster: orders-dev (lkc-dev001) in dev"),
-        (OrganizationScope(Kind.CLOUD), "For: Cloud resource management, in the whole organization"),
+        (FlinkRegion("aws.us-east-1", "env-dev001", "dev"), "Flink region: aws.us-east-1"),
+        (build.CLUSTER, "Kafka cluster: orders-dev (lkc-dev001)"),
+        (OrganizationScope(Kind.CLOUD), "Scope: Cloud resource management, whole organization"),
     ],
 )
 def test_a_resource_is_named_once(resource: Resource, said: str) -> None:
@@ -78,10 +84,85 @@ def test_a_resource_is_named_once(resource: Resource, said: str) -> None:
     assert said in rows(card.card(request)[0])
 
 
-@pytest.mark.parametrize(("named", "said"), [(True, " (u-erin, says the policy file)"), (False, "")])
+@pytest.mark.parametrize(("named", "said"), [(True, " (u-erin, per the policy file)"), (False, "")])
 def test_t26_a_card_says_of_each_approver_whom_the_policy_file_makes_somebody(*, named: bool, said: str) -> None:
     given = build.an_approval(replace(build.ERIN, named=named))
     waits = build.pending(terms=build.terms(approvals=2), approvals=(given,))
 
     (line,) = (row for row in rows(card.card(waits)[0]) if row.startswith("Approved by "))
     assert line.startswith(f"Approved by <@U0ERIN>{said}, {given.basis}, ")
+
+
+# --- at a glance ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(build.states()))
+def test_every_card_begins_with_its_state_and_name_and_ends_in_small_print(name: str) -> None:
+    request = build.states()[name]
+
+    first, *_, last = card.card(request)[0]
+
+    assert first["type"] == "header"
+    assert first["text"]["text"] == f"{state(request)} · {request.ask.name}"
+    assert last["type"] == "context"
+    assert f"Request ID: {request.ask.id}" in last["elements"][0]["text"]
+
+
+@pytest.mark.parametrize("name", ["denied", "cancelled", "expired", "failed", "shown", "unclaimed", "ended"])
+def test_approvals_stay_on_the_card_whatever_becomes_of_the_request(name: str) -> None:
+    request = build.states()[name]
+    if isinstance(request, Denied | Cancelled | Expired | Failed):
+        request = replace(request, approvals=(build.an_approval(build.FEMI),))
+    (given,) = approvals_of(request)
+
+    assert any(
+        row.startswith(f"Approved by <@{given.by.slack}>, {given.basis}, ") for row in rows(card.card(request)[0])
+    )
+
+
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        (None, "Access today: unknown roles. API keys: unknown."),
+        (Access((), 0, 0), "Access today: no roles. API keys: 0."),
+        (
+            Access(("DeveloperRead of orders",), 3, 1_200),
+            "Access today: DeveloperRead of orders; and 3 more. API keys: 1,200.",
+        ),
+    ],
+)
+def test_approvers_read_what_the_account_can_do_already(access: Access | None, said: str) -> None:
+    assert said in rows(card.card(build.pending(access=access))[0])
+
+
+def test_only_who_can_still_decide_reads_of_access_and_risk() -> None:
+    denied = replace(build.states()["denied"], ask=build.an_ask(resource=build.CLOUD))
+
+    assert not [row for row in rows(card.card(denied)[0]) if "Access today" in row or "High risk" in row]
+
+
+@pytest.mark.parametrize(
+    ("resource", "risk", "said"),
+    [
+        (build.CLOUD, "", "managing everything in your Confluent Cloud organization"),
+        (build.GLOBAL, "", "all Confluent Cloud APIs and every resource its owner can use"),
+        (build.CLUSTER, "high", "Kafka cluster orders-dev in dev"),
+        (build.CLUSTER, "", ""),
+        (build.CLOUD, "normal", ""),
+    ],
+)
+def test_a_risky_request_warns_and_asks_once_more(
+    resource: Resource, risk: Literal["", "high", "normal"], said: str
+) -> None:
+    request = build.pending(ask=build.an_ask(resource=resource), terms=build.terms(risk=risk))
+
+    blocks = card.card(request)[0]
+
+    warned = [row for row in rows(blocks) if "High risk." in row]
+    (approve,) = [each for _, each in interactive(blocks) if each["action_id"] == ids.APPROVE]
+    if not said:
+        assert (warned, "confirm" in approve) == ([], False)
+        return
+    assert warned == [f"⚠️ High risk. This gives orders-service a key for {said}."]
+    assert approve["confirm"]["title"]["text"] == "Approve “orders producer”?"
+    assert approve["confirm"]["text"]["text"] == f"This gives orders-service a key for {said}."

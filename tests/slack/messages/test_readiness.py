@@ -54,14 +54,14 @@ def told(probe: Probe, resource: Resource = KAFKA, endpoints: Endpoints = PUBLIC
 
 
 def test_a_key_works_since() -> None:
-    assert told(WORKS) == ["It works since 10:42."]
+    assert told(WORKS) == ["Working since 10:42."]
 
 
 def test_a_global_key_was_tried_in_one_place_only() -> None:
     (row,) = told(WORKS, OrganizationScope(Kind.GLOBAL))
 
-    assert row.startswith("It works for Confluent’s own API since 10:42. Kafka, ")
-    assert "a few minutes more" in row
+    assert row.startswith("Working with the Confluent API since 10:42. Kafka, ")
+    assert "a few more minutes" in row
 
 
 @pytest.mark.parametrize(("resource", "usual"), [(KAFKA, "a few minutes"), (KSQL, "five minutes")])
@@ -69,7 +69,8 @@ def test_before_the_first_verdict_somebody_is_looking(resource: Resource, usual:
     first = told(Probe(next_at=AT), resource)
     later = told(Probe(next_at=AT + timedelta(minutes=3), tries=7, last="HTTP 401", passed_at=AT), resource)
 
-    assert first == [f"It may be refused for {usual}. Latchkey looks whether it works, and says so here."]
+    testing = "Latchkey is testing this one and will update this message when it works."
+    assert first == [f"New keys can be rejected for {usual}. {testing}"]
     assert later == first, "a message that said how often it looked would be written anew each time"
 
 
@@ -81,7 +82,7 @@ def test_where_nobody_looks_nothing_is_promised() -> None:
 def test_a_key_without_permission_says_what_to_do() -> None:
     first, second = told(Probe("no-permission", AT, last="HTTP 403, Not authorized", reference="req-9"))
 
-    assert first == "Refused from here: its owner has no permission yet, or an IP filter keeps Latchkey out, 10:42."
+    assert first == "Rejected from here: its owner has no permission yet, or an IP filter blocks Latchkey, 10:42."
     assert second.startswith("Give the owner a role there. If it has one, try the key where your clients run.")
     assert second.endswith("HTTP 403, Not authorized (reference `req-9`).")
 
@@ -89,9 +90,9 @@ def test_a_key_without_permission_says_what_to_do() -> None:
 def test_a_private_network_gets_a_command_to_run_inside_it() -> None:
     first, second = told(Probe("unreachable", AT, last="nothing answered (no such host)"), endpoints=INSIDE)
 
-    assert first.startswith("It cannot be checked from here (private network).")
+    assert first.startswith("Latchkey can't test this key from here (private network).")
     assert second == (
-        "Run this inside it; it prompts for the secret: "
+        "Run this inside that network (it prompts for the secret): "
         f'`curl --user "{KEY}" "https://lkc-1.private.example:443/kafka/v3/clusters/lkc-dev001/topics"`'
     )
 
@@ -100,9 +101,9 @@ def test_what_does_not_answer_elsewhere_is_named() -> None:
     first, second = told(Probe("unreachable", AT, last="nothing answered (TLS failed)"), FLINK)
 
     assert first == (
-        "It cannot be checked from here: nothing answered (TLS failed). Allow a few minutes before you use it."
+        "Latchkey can't test this key from here: nothing answered (TLS failed). Allow a few minutes before you use it."
     )
-    assert second.startswith("Run this where your clients run")
+    assert second.startswith("Run this where your clients run (it prompts")
     assert "/organizations/o-1/environments/env-dev001/statements" in second
 
 
@@ -117,14 +118,16 @@ def test_without_an_address_there_is_no_command(endpoints: Endpoints) -> None:
 def test_a_paused_cluster_is_not_to_be_tried_at_all() -> None:
     rows = told(Probe("unreachable", AT, last="the cluster is paused"), KSQL, replace(PUBLIC, is_paused=True))
 
-    assert rows == ["It cannot be checked from here: the cluster is paused. Allow five minutes before you use it."]
+    assert rows == [
+        "Latchkey can't test this key from here: the cluster is paused. Allow five minutes before you use it."
+    ]
 
 
 def test_what_was_given_up_tells_the_last_answer() -> None:
     first, second = told(Probe("gave-up", AT, last="HTTP 401, Unauthorized", reference="req-9"))
 
     assert first == (
-        "Still not accepted when Latchkey stopped looking, 10:42. "
+        "Still rejected when Latchkey stopped testing it, 10:42. "
         "Last answer: HTTP 401, Unauthorized (reference `req-9`)."
     )
     assert "IP filter" in second

@@ -160,7 +160,7 @@ def test_a_key_of_which_nothing_is_known_may_need_minutes() -> None:
 def test_a_key_that_works_already_is_not_said_to_need_minutes() -> None:
     text = read(the_secret.message(replace(a_handover(), probe=Probe("works", AT))))
 
-    assert "It works since" in text
+    assert "Working since" in text
     assert SOON not in text
 
 

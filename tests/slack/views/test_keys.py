@@ -254,14 +254,14 @@ def test_a_keys_page_says_all_about_it() -> None:
         "Look at this first.",
         "✅ Created · orders producer",
         "Key ID KEY0000000000001",
-        "Account orders-service (service account sa-abc001)",
+        "Account orders-service (sa-abc001)",
         "Kafka cluster orders-dev (lkc-dev001) in dev",
         "2026-03-04 05:06 UTC> (12 days ago)",
         "2026-04-03 05:06 UTC>. Latchkey deletes it then.",
         "reads orders",
         "Requested by <@U0DANA>",
         "Approved by <@U0ERIN>, EnvironmentAdmin of env-dev001",
-        "was shown to the requester",
+        "viewed the secret of key",
     ):
         assert words in shown
 

@@ -1,0 +1,24 @@
+"""What approvers and the requester of a request say to each other."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.keys import SlackUserId
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A question that an approver has about a request, or its requester's reply to one."""
+
+    click: str
+    """The id of the click that sent it."""
+    number: int
+    by: SlackUserId
+    name: str
+    text: str
+    """"" once it was posted: nothing keeps it longer."""
+    at: datetime
+    to: SlackUserId | None = None
+    """Of a reply, the person who asked."""
+    is_direct: bool = False
+    """Whether a reply also goes to that person in a direct message: they are not in the channel."""

@@ -1,0 +1,52 @@
+"""What an account can do already, read once, when a key of it is requested: approvers see it on the card.
+
+It decides nothing, so what can't be read in time is unknown, and nobody waits for it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
+
+from bot.domain.authority import Target
+from bot.domain.errors import LatchkeyError
+from bot.domain.keys import NewServiceAccount, Operation, Principal
+from bot.domain.requests import Ask
+from bot.domain.risk import MOST_ROLES, Access
+from bot.services.people.approvers import in_words, names_of
+from bot.services.ports.cloud import Cloud
+
+WITHIN = 5.0
+"""Seconds for both reads; Confluent answers each in a fraction of one."""
+T = TypeVar("T")
+
+
+async def access_of(cloud: Cloud, ask: Ask) -> Access | None:
+    """The roles and the number of keys of the account; None where approving gives it no more than it has."""
+    owner = ask.owner
+    gives = ask.makes_key or ask.operation is Operation.EXTEND
+    if isinstance(owner, NewServiceAccount) or not gives:
+        return None
+    names = names_of(Target(owner, ask.resource))
+    roles, keys = await asyncio.gather(_known(_roles(cloud, owner.id, names)), _known(_keys(cloud, owner.id)))
+    if roles is None:
+        return Access(keys=keys)
+    return Access(roles[:MOST_ROLES], max(len(roles) - MOST_ROLES, 0), keys)
+
+
+async def _roles(cloud: Cloud, account: Principal, names: Mapping[str, str]) -> tuple[str, ...]:
+    bindings = await cloud.role_bindings(account)
+    await cloud.must_see_all()  # else roles may only not be shown to us
+    return tuple(sorted({in_words(each, names) for each in bindings}))
+
+
+async def _keys(cloud: Cloud, account: Principal) -> int:
+    shown, unreadable = await cloud.keys_shown(account)
+    return len(shown) + unreadable
+
+
+async def _known(read: Awaitable[T]) -> T | None:
+    try:
+        async with asyncio.timeout(WITHIN):
+            return await read
+    except (LatchkeyError, TimeoutError):
+        return None
