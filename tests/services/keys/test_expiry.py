@@ -135,7 +135,7 @@ async def test_a_key_whose_end_confluent_keeps_cannot_be_extended_and_is_to_be_r
         await world.work_now()
 
         assert await world.store.requests.get(request) is None
-        assert "Confluent Cloud ends this key" in world.slack.said[-1][1]
+        assert "Confluent Cloud deletes this key" in world.slack.said[-1][1]
         assert "Rotate it instead" in world.slack.said[-1][1]
 
 
