@@ -125,13 +125,13 @@ class Publisher:
                 again, trouble = await self._one(surface, request, post, note if surface == ASKED else "", beside)
                 retry += [again] if again else []
                 note = trouble if surface == CARD and isinstance(request, states.Pending) else note
-            if surface == CARD and not (card and card.link):
+            if surface == CARD and isinstance(request, states.Pending) and not (card and card.link):
                 card = _card_of(await self.posts.get(request.ask.id))
         return min(retry, default=None)
 
     async def _linked(self, request: states.Request, card: Post | None) -> Post | None:
-        """The card with its address, which is read once, if the requester can open it."""
-        if card is None or card.link:
+        """The card with its address, which is read while the request waits, if the requester can open it."""
+        if card is None or card.link or not isinstance(request, states.Pending):
             return card
         channel, requester = card.channel, request.ask.requester.slack
         try:

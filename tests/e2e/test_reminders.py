@@ -60,7 +60,7 @@ async def test_those_whom_the_rule_names_and_who_can_decide_are_told_once_and_ca
         nobody_else(it, "U0ERIN", "U0OLGA", "U0RAVI")
         (copy,) = posted(it, olga.dm)
         assert words_of(copy) == words_of(card)
-        assert buttons(copy) == ["Approve", "Deny"]
+        assert buttons(copy) == ["Approve", "Deny", "Ask a question"]
 
         await it.erin.click("Approve", in_channel=it.erin.dm)
         await it.erin.see("is recorded. 1 more needed.")

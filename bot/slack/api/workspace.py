@@ -29,8 +29,8 @@ SCOPES: Mapping[str, str] = {
     "users:read": "to see who is a guest or deactivated",
     "users:read.email": "to match people with Confluent Cloud",
     "usergroups:read": "for user groups in the policy",
-    "channels:read": "to look at public approvals channels",
-    "groups:read": "to look at private ones",
+    "channels:read": "for public approvals channels and their members",
+    "groups:read": "for private ones",
 }
 """The scopes of the manifest, and what each is for."""
 log = logging.getLogger("latchkey.slack")
