@@ -33,8 +33,12 @@ async def _configure(context: ListenerContext, opening: Opening, value: str, req
     person = await context.directory.identify(opening.by, opening.team)
     if person.slack != asker.slack or person.principal != asker.principal:
         raise Refused("Only the person who requested this key can do this. Nothing was changed.")
-    key, resource = _key(stored.value, attempt), stored.value.ask.resource
-    blocks = snippets.drawn(value, key.id, resource, await _endpoints(context, stored.value, resource))
+    key, ask = _key(stored.value, attempt), stored.value.ask
+    endpoints = await _endpoints(context, stored.value, ask.resource)
+    if value == snippets.FILE:
+        blocks = snippets.file(key, ask.owner, ask.resource, endpoints)
+    else:
+        blocks = snippets.drawn(value, key.id, ask.resource, endpoints)
     await context.replies.send(opening.by, opening.reply, "A client configuration for your API key", blocks)
 
 

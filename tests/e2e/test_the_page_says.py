@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.slack.payloads import ids
 from sandbox.cast import APPROVALS_CHANNEL, DEV
 from sandbox.confluent.model import ServiceAccount
 from sandbox.slack.person import PersonAtClient
@@ -300,12 +301,16 @@ async def test_key_and_secret_are_shown_with_a_file_to_save(tmp_path: Path) -> N
         await it.dana.click("Show secret")
         await it.dana.see("This is the only time you'll see the secret. Save it now")
         (message,) = (each for each in it.dana.ephemerals if "API secret:" in says(each))
-        (file,) = (text for text in preformatted(message["blocks"]))
-
         secret = it.stage.organization.secrets_issued[key]
+        assert says(message).count(secret) == 1
+
+        await it.dana.choose(ids.SNIPPET, "file", beside=f"API key: {key}")
+        await it.dana.see("=== Confluent Cloud API key ===")
+        (file,) = (text for each in it.dana.ephemerals for text in preformatted(each["blocks"]))
+        assert secret not in file
         for part in (
             f"API key:\n{key}\n",
-            f"API secret:\n{secret}\n",
+            "API secret:\nAPI_SECRET\n",
             "Resource:\nlkc-dev001\n",
             "Bootstrap server:\n",
         ):

@@ -139,12 +139,13 @@ def risk(terms: Terms, operation: Operation, owner: Owner, resource: Resource, o
     """The warning about a request of high risk; nothing for any other."""
     if not is_high_risk(terms.risk, operation, resource):
         return []
-    return [alert("warning", Bold("High risk."), " ", effect(operation, owner, resource), on=on)]
+    said = effect(operation, owner, resource, yours=on == "modal")
+    return [alert("warning", Bold("High risk."), " ", said, on=on)]
 
 
-def effect(operation: Operation, owner: Owner, resource: Resource) -> str:
-    """What approving a request does, in one line with room for nothing long."""
-    whose, opens = cut(_account(owner), CALLED), _opens(resource)
+def effect(operation: Operation, owner: Owner, resource: Resource, *, yours: bool = False) -> str:
+    """What approving a request does, in one short line. `yours`: its requester reads it."""
+    whose, opens = cut(_account(owner, yours=yours), CALLED), _opens(resource)
     match operation:
         case Operation.CREATE | Operation.ROTATE:
             return f"This gives {whose} a key for {opens}."
@@ -172,9 +173,10 @@ def _opens(resource: Resource) -> str:
             return f"{kind.row.noun} {cut(called(resource), CALLED)}{where}"
 
 
-def _account(owner: Owner) -> str:
+def _account(owner: Owner, *, yours: bool) -> str:
     """What people call the account of a key."""
-    return "the requester's own account" if isinstance(owner, MyAccount) else flat(owner.name) or owner.id
+    own = "your own account" if yours else "the requester's own account"
+    return own if isinstance(owner, MyAccount) else flat(owner.name) or owner.id
 
 
 def _facts(request: Request, own: str) -> list[Block]:

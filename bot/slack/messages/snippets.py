@@ -9,13 +9,15 @@ from textwrap import dedent
 
 from bot.domain.catalog import Endpoints
 from bot.domain.errors import NotFound
-from bot.domain.keys import RequestId, Resource
+from bot.domain.keys import ApiKey, MyAccount, Owner, RequestId, Resource
 from bot.domain.kinds import Kind, Snippet
 from bot.slack.blocks.kit import actions, menu, option
-from bot.slack.blocks.text import Block, Code, Row, lines, preformatted
+from bot.slack.blocks.text import Block, Code, Row, flat, lines, preformatted
 from bot.slack.payloads import ids, read_keys
 from bot.slack.payloads.read import Body
 
+FILE = "file"
+"""The choice of a text file."""
 _SHOWN = 10
 """Items that an answer to a command holds at most."""
 _WORD = 300
@@ -37,9 +39,46 @@ def check(key_id: str, resource: Resource, endpoints: Endpoints) -> str:
 
 
 def select(kind: Kind, block_id: str, action: str = ids.SNIPPET) -> Block:
-    """The field to choose a configuration from, for a message or a modal. `block_id` says later which key it is of."""
+    """The field to choose a configuration from, for a modal. `block_id` says later which key it is of."""
+    return actions(chooser(kind, action), block=block_id)
+
+
+def chooser(kind: Kind, action: str = ids.SNIPPET, *, with_file: bool = False) -> Block:
+    """The menu in that field; `with_file` also offers a text file like the one that Confluent's console offers."""
     options = [option(each.label, each.value) for each in kind.row.snippets]
-    return actions(menu(action, options, placeholder="Client configuration…"), block=block_id)
+    return menu(
+        action, [*([option("Text file", FILE)] if with_file else []), *options], placeholder="Client configuration…"
+    )
+
+
+def file(key: ApiKey, owner: Owner, resource: Resource, endpoints: Endpoints) -> list[Block]:
+    """A text file about a key as blocks, at most 3,000 characters. The secret has to be put into it."""
+    whose = "own account" if isinstance(owner, MyAccount) else flat(owner.name)
+    rows = [
+        ("API key", key.id),
+        ("API secret", "API_SECRET"),
+        ("Resource", flat(resource.id)),
+        *((label, flat(value, _WORD)) for label, value in _places(resource, endpoints) if flat(value)),
+        ("Owner", f"{flat(key.owner or owner.id)} ({whose})"),
+    ]
+    text = "\n\n".join(["=== Confluent Cloud API key ===", *(f"{label}:\n{value}" for label, value in rows)])
+    said: Row = ["Text file for key ", Code(key.id), ". Put the API secret in place of ", Code("API_SECRET"), "."]
+    return [lines(said), preformatted(text)]
+
+
+def _places(resource: Resource, endpoints: Endpoints) -> list[tuple[str, str]]:
+    """Where clients find what the key opens, or what it is for; by the names that Confluent's clients use."""
+    row = resource.kind.row
+    cloud, _, region = resource.id.partition(".") if row.is_regional else ("", "", "")
+    return [
+        ("For", row.purpose),
+        (row.bootstrap, endpoints.bootstrap if row.bootstrap else ""),
+        (row.endpoint or ("API" if row.is_wide else f"{row.label} endpoint"), endpoints.rest),
+        ("Cloud", cloud),
+        ("Region", region),
+        ("Environment", resource.environment),
+        ("Organization", endpoints.organization if row.is_wide or row.is_regional else ""),
+    ]
 
 
 def drawn(value: str, key_id: str, resource: Resource, endpoints: Endpoints) -> list[Block]:

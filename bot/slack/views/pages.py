@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from bot.domain.keys import NewServiceAccount, RequestId
+from bot.domain.keys import NewServiceAccount, Operation, RequestId
 from bot.domain.requests import Terms
 from bot.services.form.validate import LIMITS
 from bot.services.pages import (
@@ -22,7 +22,7 @@ from bot.services.text import duration
 from bot.slack.blocks.kit import actions, button, divider, field, fields, header, modal, text_input
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
-from bot.slack.messages.card import for_what, joined, kind_of, needs, owner_row, resource_row
+from bot.slack.messages.card import for_what, joined, kind_of, needs, owner_row, resource_row, risk
 from bot.slack.payloads import ids
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
@@ -104,6 +104,7 @@ def review(content: ReviewPage) -> Block:
         *fields(*_facts(content)),
         *([lines([Bold("Description: "), description])] if description else []),
         quote(draft.reason),
+        *risk(terms, Operation.CREATE, owner, content.resource, "modal"),
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
         *_alike(content),
         divider(),
