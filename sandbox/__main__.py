@@ -1,4 +1,4 @@
-"""`make sandbox`: the whole product on this machine. Nothing leaves it, and everything is gone when it ends."""
+"""`make sandbox`: the whole product on this machine. Nothing leaves it, and nothing is kept when it stops."""
 
 import argparse
 import asyncio
@@ -21,14 +21,14 @@ PORT, PORTS = 8090, 50
 STORY = """
   Latchkey sandbox: {url} (the same again: --seed {seed})
 
-  1. As Dana Okafor type /apikey create, fill the form, review it, send it.
-  2. Become Erin Castellanos (“You are”, top left), open #key-approvals, press Approve.
-  3. Become Dana again, open Latchkey (under Apps), press Show secret.
+  1. As Dana Okafor, type /apikey create, fill in the form, review it, and send it.
+  2. Switch to Erin Castellanos (“You are”, top left), open #key-approvals, and select Approve.
+  3. Switch back to Dana, open Latchkey (under Apps), and select Show secret.
 
-  The panel on the right breaks things: lost answers, a killed bot, a clock that runs ahead. It also shows
-  the bot's log, its audit feed and its metrics.
-  The bot writes its log to {log}
-  Ctrl-C ends it all.
+  The panel on the right has scenarios to try: a lost answer, a crash, two clicks at once, a week that passes.
+  It also shows the bot's log, its audit feed and its metrics.
+  The bot's log file: {log}
+  Press Ctrl-C to stop. Nothing is kept.
 """
 NEXT_PORT = "Port {taken} is in use, so this sandbox uses {port}.\n"
 NO_PORT = """Port {port} is in use, perhaps by another sandbox, or you aren't allowed to use it.

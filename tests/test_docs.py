@@ -55,6 +55,14 @@ def test_links_in_the_readme_lead_somewhere() -> None:
     assert [name for name in linked if not (ROOT / name).exists()] == []
 
 
+def test_pictures_are_small_and_all_of_them_are_in_the_readme() -> None:
+    pictures = sorted((ROOT / "docs" / "pictures").iterdir())
+
+    assert [each.name for each in pictures] == ["card.webp", "secret.webp"]
+    assert all(each.stat().st_size <= 60_000 for each in pictures)
+    assert [each.name for each in pictures if f"(docs/pictures/{each.name})" not in README] == []
+
+
 @pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
 def test_a_decision_is_short_and_names_the_check_that_holds_it(decision: Path) -> None:
     text = decision.read_text()

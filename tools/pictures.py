@@ -7,6 +7,7 @@ the others go on.
 
 import argparse
 import asyncio
+import base64
 import os
 import shutil
 import sys
@@ -39,7 +40,7 @@ README = ROOT / "docs" / "pictures"
 SIZES = ((390, 844), (900, 900), (1440, 900))
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 TALLEST = 3000
-README_WIDTH = 760
+README_WIDTH = 700
 SETTLED_MS = 250
 """The page hears of what happened and draws it."""
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -320,9 +321,11 @@ async def keys(it: Scene) -> AsyncGenerator[str, None]:
         await it.modal(it.dana)
         yield line.partition(" ")[0]
         await it.dana.close(everything=True)
-    await it.at(it.dana)
-    await it.press(it.dana, ids.KEY_EXTEND, place=it.dana.dm)
+    await it.at(it.dana, GENERAL_CHANNEL)
+    await it.dana.command(f"/apikey show {key}")
     await it.modal(it.dana)
+    await it.press(it.dana, ids.KEY_EXTEND)
+    await it.modal(it.dana, lambda view: view["callback_id"] == ids.EXTEND)
     yield "extend"
     await it.dana.close(everything=True)
     await it.at(it.erin, GENERAL_CHANNEL)
@@ -440,6 +443,14 @@ _TO_THE_NEWEST = """() => {
   const [scroller, home] = ["#scroller", "#home"].map((each) => document.querySelector(each));
   scroller.scrollTop = home.hidden ? scroller.scrollHeight : 0;
 }"""
+_AS_WEBP = """async (picture) => {
+  const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${picture}`)).blob());
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  const bytes = new Uint8Array(await (await canvas.convertToBlob({ type: "image/webp", quality: 0.9 })).arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}"""
+"""A third as large."""
 _BLACKED_OUT = """() => {
   const walk = document.createTreeWalker(document.querySelector("#messages"), NodeFilter.SHOW_TEXT);
   const secret = /cflt[A-Za-z0-9+/]{20,}/g;
@@ -458,8 +469,11 @@ async def shoot_readme(page: Page, name: str) -> None:
     README.mkdir(parents=True, exist_ok=True)
     await page.emulate_media(color_scheme="light")
     await page.set_viewport_size({"width": README_WIDTH + 250, "height": 2000})
+    await page.evaluate(_TO_THE_NEWEST)
     await page.evaluate(_BLACKED_OUT)
-    await page.locator("#messages > article").last.screenshot(path=README / f"{name}.png")
+    picture = await page.locator("#messages > article").last.screenshot(path=FOLDER / f"readme-{name}.png")
+    smaller = await page.evaluate(_AS_WEBP, base64.b64encode(picture).decode())
+    (README / f"{name}.webp").write_bytes(base64.b64decode(smaller))
 
 
 async def tell(browser: Browser, name: str, *, only: str, for_readme: bool) -> str:

@@ -41,7 +41,7 @@ class Play:
 
     def card(self, name: str) -> Locator:
         """The card of this name, as Erin sees it."""
-        return self.erin.message(f"Name: {name}")
+        return self.erin.message(f"· {name}")
 
     async def approve(self, name: str) -> None:
         """Erin approves the card of this name."""
@@ -213,9 +213,7 @@ async def test_a_bot_killed_before_the_key_is_made_finishes_when_it_starts_again
 
     await it.erin.press("Kill -9")
     await expect(it.erin.page.locator("#panel")).to_contain_text("Not running")
-    await expect(it.erin.page.locator(".killed")).to_contain_text(
-        "while working on:the next step of a request: picked up"
-    )
+    await expect(it.erin.page.locator(".killed")).to_contain_text("the next step of a request: picked up again at")
     it.stage.faults.hold_before_create = None
     gate.opened.set()
     await it.erin.press("Start")
@@ -226,6 +224,30 @@ async def test_a_bot_killed_before_the_key_is_made_finishes_when_it_starts_again
     (key,) = it.keys("a killed bot")
     await it.show_secret("a killed bot").click()
     await expect(it.dana.file).to_contain_text(it.secret(key))
+
+
+async def test_a_crash_in_a_create_is_told_and_ends_with_one_key(it: Play) -> None:
+    await it.erin.try_("Latchkey crashes while it creates a key")
+    await it.dana.ask("a crash")
+    await it.approve("a crash")
+
+    await expect(it.erin.page.locator(".killed")).to_contain_text("while working on:")
+    await expect(it.erin.page.locator(".killed")).to_contain_text("the next step of a request: picked up again at")
+    await it.stage.slack.sockets.wait_connected()
+    await it.dana.go("Latchkey")
+    await it.wait_in_leaps(it.show_secret("a crash"))
+    assert len(it.keys("a crash")) == 1
+
+
+async def test_two_admins_who_click_at_once_make_one_key(it: Play) -> None:
+    await it.dana.ask("two clicks")
+    await expect(it.card("two clicks")).to_contain_text("Waiting for approval")
+    await it.erin.try_("Two admins click at once")
+    await expect(it.erin.page.locator(".said")).to_contain_text("Olga Lindqvist and Ines Carvalho both clicked Approve")
+
+    await it.dana.go("Latchkey")
+    await expect(it.show_secret("two clicks")).to_be_visible()
+    assert len(it.keys("two clicks")) == 1
 
 
 async def test_the_panel_shows_log_audit_lines_and_metrics_of_what_happens(it: Play) -> None:
@@ -265,6 +287,7 @@ async def test_what_was_typed_survives_a_redraw_and_is_gone_after_escape(it: Pla
 
     await expect(name).to_have_value("orders producer")
     await expect(page.get_by_label("Reason")).to_have_value("half a rea")
+    await page.get_by_label("Reason").fill("")  # the rest may be filled in from an earlier request
     await it.dana.press("Review")
     await expect(it.dana.dialog).to_contain_text("Please complete this required field.")
 
