@@ -21,7 +21,7 @@ from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.errors import KeyRefused, LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
 from bot.domain.keys import Secret, TeamId
-from bot.fitness import cause_of, missing_rights, server_problems
+from bot.fitness import appendfsync, cause_of, flush_problem, missing_rights, server_problems
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports.store import Clock
 from bot.settings import Settings, StartupError, StoreSettings, TryAgain
@@ -273,6 +273,8 @@ async def _checked_redis(stack: AsyncExitStack, settings: Settings, keys: Keyspa
         await must_take_writes(redis, keys)
         for problem in await server_problems(redis, settings.latchkey_redis_replicas):
             log.warning("store: %s %s", problem.says, problem.do)
+        if (unsaved := await flush_problem(redis, await appendfsync(redis))) and unsaved.is_fatal:
+            log.warning("store: %s %s", unsaved.says, unsaved.do)
     except LatchkeyError as error:
         cause = cause_of(error)
         raise StartupError(f"{cause.says} {cause.do}") from None

@@ -246,6 +246,31 @@ async def server_problems(redis: Commands, replicas: int = 0) -> list[Problem]:
     return problems
 
 
+async def flush_problem(redis: Commands, fsync: str | None) -> Problem | None:
+    """What is wrong with how often the server flushes its file. Raises `Unavailable`."""
+    if fsync in {None, "always"}:
+        return None
+    if not await _knows_waitaof(redis):
+        lost = "the steps that aren't written to disk yet" if fsync == "no" else "the steps of about a second"
+        says = f"appendfsync is {fsync}, and this Redis has no WAITAOF, so no step waits for the disk: a crash of its"
+        return Problem(f"{says} machine loses {lost}.", "Set appendfsync to always, or use Redis 7.2 or newer.")
+    says = f"appendfsync is {fsync}: each step waits up to a second for the disk."
+    if fsync == "no":
+        says = "appendfsync is no: each step waits until the operating system writes to disk."
+    return Problem(says, "Set it to always.", is_fatal=False)
+
+
+async def _knows_waitaof(redis: Commands) -> bool:
+    """Whether steps can wait for the disk; a server that only refuses for now can."""
+    with translated():
+        async with redis.client() as connection:
+            try:
+                await connection.execute_command("WAITAOF", 0, 0, 1)
+            except ResponseError as error:
+                return not str(error).startswith("unknown command")
+    return True
+
+
 async def appendfsync(redis: Commands) -> str | None:
     """How often the server flushes its file; None where it does not tell us. Raises `Unavailable`."""
     with translated():

@@ -10,7 +10,7 @@ from bot.diagnosis import records
 from bot.diagnosis.findings import Finding, failed, looked, ok, unknown, unseen, warning
 from bot.domain.errors import Unavailable
 from bot.domain.keys import TeamId
-from bot.fitness import appendfsync, cause_of, missing_rights, must_answer, server_problems
+from bot.fitness import Problem, appendfsync, cause_of, flush_problem, missing_rights, must_answer, server_problems
 from bot.services.keys.expiry import Backstop, ExpirySupport
 from bot.settings import Settings, StartupError
 from bot.store import Store
@@ -106,8 +106,11 @@ async def _settings_of(redis: Redis, replicas: int) -> Sequence[Finding]:
         problems = await server_problems(redis, replicas)
     except Unavailable as error:
         return [failed(SERVER, *cause_of(error))]
-    found = [(failed if each.is_fatal else warning)(SERVER, each.says, each.do) for each in problems]
-    return found or [ok(SERVER)]
+    return [_finding(SERVER, each) for each in problems] or [ok(SERVER)]
+
+
+def _finding(check: str, problem: Problem) -> Finding:
+    return (failed if problem.is_fatal else warning)(check, problem.says, problem.do)
 
 
 async def _fsync(redis: Redis) -> Finding:
@@ -115,12 +118,8 @@ async def _fsync(redis: Redis) -> Finding:
     if found is None:
         do = "Ask the team that runs Redis whether it is set to always."
         return unknown(FSYNC, "Redis doesn't let Latchkey read appendfsync, which Latchkey doesn't need.", do)
-    if found == "always":
-        return ok(FSYNC)
-    says = f"appendfsync is {found}: each step waits up to a second for the disk."
-    if found == "no":
-        says = "appendfsync is no: each step waits until the operating system writes to disk."
-    return warning(FSYNC, says, "Set it to always.")
+    problem = await flush_problem(redis, found)
+    return _finding(FSYNC, problem) if problem else ok(FSYNC)
 
 
 async def _disk(redis: Redis, store: Store) -> Finding:

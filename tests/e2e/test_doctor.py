@@ -131,6 +131,11 @@ async def without_waitaof(scene: Scene) -> None:
     await scene.redis.start()
 
 
+async def everysec_without_waitaof(scene: Scene) -> None:
+    await without_waitaof(scene)
+    await scene.commands.config_set("appendfsync", "everysec")
+
+
 async def read_only(scene: Scene) -> None:
     await scene.commands.replicaof("127.0.0.1", scene.here.free_port())
 
@@ -231,6 +236,13 @@ FAULTS = [
     Fault("16 no append-only file", server(appendonly="no"), "store settings", ("append-only file is off",)),
     Fault(
         "17 everysec", server(appendfsync="everysec"), "appendfsync", ("is everysec",), "warning", "Set it to always."
+    ),
+    Fault(
+        "17 everysec, no WAITAOF",
+        everysec_without_waitaof,
+        "appendfsync",
+        ("is everysec", "no step waits for the disk"),
+        do="Set appendfsync to always, or use Redis 7.2 or newer.",
     ),
     Fault("18 full", server(maxmemory="1"), "store", ("Redis is full",)),
     Fault("19 replica", read_only, "store", ("replica, which accepts no writes",)),
