@@ -144,7 +144,7 @@ _TERRAFORM = """
     read -rs PREFIX_API_SECRET && export PREFIX_API_SECRET
 """
 _TEMPLATES = {
-    "curl": f"# curl asks for the secret, as the password.\n{_CURL}",
+    "curl": f"# curl prompts for the secret, as the password.\n{_CURL}",
     "kafka-java": """
         # Put the API secret in place of API_SECRET, and keep this file out of your repository.
         bootstrap.servers={bootstrap}
@@ -177,7 +177,7 @@ _TEMPLATES = {
         }})
     """,
     "cli": """
-        # Asks for the secret and shows nothing of it. Then: confluent api-key use {key}
+        # Prompts for the secret without showing it. Then: confluent api-key use {key}
         read -rs CONFLUENT_API_SECRET && confluent api-key store "{key}" "$CONFLUENT_API_SECRET" \\
           --resource "{id}" --environment "{environment}"
     """,
@@ -199,7 +199,7 @@ _TEMPLATES = {
         }})
     """,
     "ksql": """
-        # Asks for the secret and shows nothing of it.
+        # Prompts for the secret without showing it.
         read -rs KSQL_API_SECRET && ksql --user "{key}" --password "$KSQL_API_SECRET" "{rest}"
     """,
     "flink-table-api": """
