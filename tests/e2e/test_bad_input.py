@@ -18,8 +18,8 @@ LONGEST += "\u270d" * (3000 - len(LONGEST))
 
 async def test_text_that_will_not_do_is_answered_under_its_field(tmp_path: Path) -> None:
     cases = (
-        ("name", "", "Write a name."),
-        ("name", " \t\u00a0 ", "Write a name."),
+        ("name", "", "Enter a name."),
+        ("name", " \t\u00a0 ", "Enter a name."),
         ("name", "n" * 65, "At most 64 characters; this has 65."),
         ("name", LOOKS_SECRET, "This looks like it contains an API secret."),
         ("description", "d" * 201, "At most 200 characters; this has 201."),

@@ -144,7 +144,7 @@ async def test_an_unknown_button_and_an_unknown_modal_are_answered(tmp_path: Pat
 async def test_a_key_of_ones_own_account_is_made_after_a_word_of_advice(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         await _ask_for_own(it)
-        await it.dana.see("Keys of your own account are for development and testing")
+        await it.dana.see("Personal keys are for development and testing")
         await it.dana.submit()
         await it.dana.see("Request sent.")
 

@@ -147,7 +147,7 @@ async def test_killed_in_a_rotation_both_keys_stay_known_and_the_plan_goes_on(tm
         assert {LAPTOP, new} <= set(it.stage.organization.api_keys)
 
         await act("end", lambda: _a_day_passes(it))
-        await in_time(it, it.dana, f"The old key {LAPTOP} for orders-dev is deleted.")
+        await in_time(it, it.dana, f"The old key {LAPTOP} for orders-dev was deleted.")
         assert LAPTOP not in it.stage.organization.api_keys
         assert it.our_keys() == [new]
         lines = await audit_of(it.stage)
@@ -193,7 +193,7 @@ async def test_killed_while_the_overlap_was_made_longer_the_old_key_goes_when_it
         await in_time(it, it.dana, f"The old key {LAPTOP} still works.")
         assert LAPTOP in it.stage.organization.api_keys
         await here.it.dana.click("Delete old key now")
-        await in_time(it, it.dana, f"The old key {LAPTOP} for orders-dev is deleted.")
+        await in_time(it, it.dana, f"The old key {LAPTOP} for orders-dev was deleted.")
         lines = await audit_of(it.stage)
 
     assert LAPTOP not in it.stage.organization.api_keys
@@ -216,7 +216,7 @@ async def test_killed_around_an_edit_the_key_has_the_new_texts_and_it_is_said(
         await opened(it.dana, "edit", LAPTOP)
         await it.dana.fill({"Name": "old laptop", "Description": "to be given back"})
         await here.killed(it.dana.submit, where, "edit", lands=lands)
-        await in_time(it, it.dana, "The key was changed")
+        await in_time(it, it.dana, "The key was updated")
         lines = await audit_of(it.stage)
 
     assert (key.name, key.description) == ("old laptop", "to be given back")

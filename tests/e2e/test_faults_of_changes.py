@@ -69,7 +69,7 @@ async def test_an_edit_happens_and_is_told_whatever_becomes_of_its_answer(tmp_pa
                 await reads(it, it.dana, f"laptop {number}", "Latchkey will try again", step=1)
                 assert "Nothing was changed" not in told(it.dana, f"laptop {number}")
                 it.stage.faults.reset()
-            await reads(it, it.dana, f"→ laptop {number}", "The key was changed")
+            await reads(it, it.dana, f"→ laptop {number}", "The key was updated")
             it.stage.faults.reset()
 
         key, lines = it.stage.organization.api_keys[LAPTOP], await it.audit()
@@ -402,7 +402,7 @@ async def test_a_store_that_goes_in_the_midst_of_a_change_finds_it_done_when_it_
         await redis.start()
         it.advance(seconds=61)  # the lease of what could not be written
 
-        ended = {"edit": "The key was changed", "delete": "The key was deleted", "drop": "for orders-dev is deleted."}
+        ended = {"edit": "The key was updated", "delete": "The key was deleted", "drop": "for orders-dev was deleted."}
         await in_time(it, it.dana, ended[verb])
         lines = await audit_of(it.stage, REDIS_URL=redis.url)
 
@@ -429,7 +429,7 @@ async def test_a_double_click_on_a_submit_asks_once(tmp_path: Path, verb: str) -
         said = "Request sent." if verb == "rotate" else "No approval needed."
         # The answer to the second delivery may be the last one that Slack applies.
         await it.dana.wait_for(lambda: it.dana.sees(said) or it.dana.sees("was already sent"), "an answer")
-        ended = {"edit": "The key was changed", "delete": "The key was deleted", "rotate": "Needs 1 approval"}[verb]
+        ended = {"edit": "The key was updated", "delete": "The key was deleted", "rotate": "Needs 1 approval"}[verb]
         await it.dana.see(ended)
         await it.dana.command("/apikey whoami")  # what was clicked before it was carried out by now
         await it.dana.see("u-dana01")
@@ -457,7 +457,7 @@ async def test_a_double_click_on_delete_old_key_now_deletes_it_once_and_both_are
         known = len(it.dana.ephemerals)
         await asyncio.gather(it.dana.click("Delete old key now"), it.dana.click("Delete old key now"))
         await it.dana.wait_for(lambda: len(it.dana.ephemerals) == known + 2, "an answer to each click")
-        await it.dana.see(f"The old key {LAPTOP} for orders-dev is deleted.")
+        await it.dana.see(f"The old key {LAPTOP} for orders-dev was deleted.")
         lines = await audit_of(it.stage)
 
     assert actions(lines).count("key:deleted") == 1

@@ -315,7 +315,7 @@ async def _lose_the_secret(it: Play, fault: ResponseUrl) -> None:
     await it.dana.click("Show secret")
 
     await it.dana.see("Slack didn't accept the message with the secret.")
-    await it.dana.see("you can have another one without a new approval")
+    await it.dana.see("you can replace it without a new approval")
     await it.until(lambda: it.our_keys() == [], "the key to go")
     await it.card_says("was deleted")
     assert it.dana.sees(issued[first]) == (fault == "answer lost")

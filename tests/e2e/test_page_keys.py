@@ -122,7 +122,7 @@ async def edit_from_home(it: Play, key: str) -> None:
     await it.approve("Name: clicks → counted clicks")
 
     await page.get_by_role("tab", name="Messages").click()
-    await expect(dana.message("Edited: your request")).to_contain_text("The key was changed today at")
+    await expect(dana.message("Edited: your request")).to_contain_text("The key was updated today at")
 
 
 async def find_in_the_list(it: Play, key: str) -> None:

@@ -95,7 +95,7 @@ async def test_a_rotation_begins_from_the_digest(tmp_path: Path) -> None:
 
         await sami.click("Rotate", beside=OTHER)
 
-        await sami.see("A new key for the same account and resource takes its place.")
+        await sami.see("You get a new key for the same account and resource.")
 
 
 async def test_who_may_not_see_a_key_cannot_keep_it_and_is_told_so(tmp_path: Path) -> None:

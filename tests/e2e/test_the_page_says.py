@@ -111,7 +111,7 @@ async def test_a_role_describes_changes_and_deletes_keys_where_it_holds_and_nowh
         await opened(it.erin, "edit", DEV_KEY)
         await it.erin.fill({"Name": "orders, dev", "Reason": "It has a new name"})
         await sent(it.erin, "No approval needed.")
-        await reads(it, it.erin, "The key was changed")
+        await reads(it, it.erin, "The key was updated")
         assert "orders, dev" in await page_of(it.erin, DEV_KEY)
         await opened(it.erin, "delete", DEV_KEY)
         await it.erin.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
@@ -150,7 +150,7 @@ async def test_a_new_key_is_refused_for_minutes_and_its_requester_reads_when_it_
         assert age.total_seconds() >= 150
         other = await made(it, Wish(name="taken at once"))
         said = await take(it, "taken at once", other)
-        assert "A new key can take a few minutes to work. If Confluent refuses it, wait a little" in said
+        assert "New keys can be rejected for a few minutes. If that happens, wait a little" in said
 
 
 async def test_the_list_of_keys_is_a_command_and_a_button_away(tmp_path: Path) -> None:

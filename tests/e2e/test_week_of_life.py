@@ -138,7 +138,7 @@ async def tuesday_one_is_edited_and_one_expires(week: Week) -> None:
     )
     await sent(week.dana, "Request sent.")
     await week.approved("clicks subjects", by=week.olga)
-    await reads(it, week.dana, "The key was changed")
+    await reads(it, week.dana, "The key was updated")
     assert week.made_at_confluent("clicks schemas").startswith("reads what clicks look like [lk:")
     await week.all_agree(key, shows=("clicks subjects", "reads what clicks look like"))
     assert "[lk:" not in await page_of(week.dana, key)

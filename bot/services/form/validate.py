@@ -131,7 +131,7 @@ def text_problems(draft: Draft) -> Mapping[str, str]:
         if field in _OF_ACCOUNT and draft.owner != NEW:
             continue
         if field not in _OPTIONAL and not text.strip():
-            problems[field] = _MISSING.get(field, f"Write a {field}.")
+            problems[field] = _MISSING.get(field, f"Enter a {field}.")
         elif problem := text_problem(text, limit):
             problems[field] = problem
         elif field in _ONE_LINE and _BREAKS_ROWS.search(text.strip()):
