@@ -25,7 +25,7 @@ RIGHTS_BACK = timedelta(minutes=5)
 
 _PART = "Confluent Cloud may show Latchkey only a part of what there is, so nobody can tell here what is gone."
 _UNCHANGED = "Nothing was changed."
-_LOST = "Confluent Cloud's answer was lost."
+_LOST = "No clear answer from Confluent Cloud."
 _MAY_BE = "The service account may or may not exist; Latchkey is checking."
 _CRN = "crn://confluent.cloud/organization="
 _PRINCIPAL = "User:"
@@ -156,7 +156,7 @@ class ConfluentCloud:
         try:
             row = await self._client.post(SERVICE_ACCOUNTS, body, wire.ServiceAccount)
         except Unknown as lost:
-            raise Unknown(_LOST, changed=_MAY_BE, log=str(lost)) from None
+            raise Unknown(lost.happened, changed=_MAY_BE, log=str(lost)) from None
         if row.display_name not in {"", name}:
             log = f"POST {SERVICE_ACCOUNTS}: {row.id} has another name than the request"
             raise Unknown(_LOST, changed=_MAY_BE, log=log)

@@ -59,7 +59,8 @@ _SAID: Mapping[Method, _Said] = {
 }
 _OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key, or its address (an IP filter)."
 """Nothing but its words, in which nothing is looked for, would tell the gateway's 403 for the one from the other."""
-_LOST = "Confluent Cloud's answer was lost."
+_LOST = "No clear answer from Confluent Cloud."
+_ERROR = "Confluent Cloud reported an error."
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def translated(method: Method, path: str, outcome: Outcome) -> LatchkeyError:
             status=status, detail=words(outcome), reference=reference(outcome), reason=_failure(outcome).reason
         )
     # A redirect was not followed, so nothing happened behind it.
-    return _no_answer(method, log, sent=not outcome.is_redirect)
+    return _no_answer(method, log, sent=not outcome.is_redirect, is_error=outcome.is_server_error)
 
 
 def refuses_our_key(response: httpx.Response) -> bool:
@@ -215,10 +216,12 @@ def asked_to_wait(response: httpx.Response) -> float | None:
     return None
 
 
-def _no_answer(method: Method, log: str, *, sent: bool) -> LatchkeyError:
+def _no_answer(method: Method, log: str, *, sent: bool, is_error: bool = False) -> LatchkeyError:
+    """`is_error`: Confluent did answer, with a 5xx, which leaves open what it did before."""
     if method == "POST" and sent:
-        return Unknown(_LOST, changed="The key may or may not exist; Latchkey is checking.", log=log)
-    what = "could not be reached" if method == "POST" else "did not answer"
+        happened = _ERROR if is_error else _LOST
+        return Unknown(happened, changed="The key may or may not exist; Latchkey is checking.", log=log)
+    what = "reported an error" if is_error else "could not be reached" if method == "POST" else "did not answer"
     return Unavailable(f"Confluent Cloud {what}.", changed=_SAID[method].lost, again=_SAID[method].again, log=log)
 
 

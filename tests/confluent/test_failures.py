@@ -4,7 +4,18 @@ import json
 import httpx
 import pytest
 
-from bot.confluent.failures import Lost, asked_to_wait, coded_words, describe, reference, translated, trouble_of, words
+from bot.confluent.failures import (
+    Lost,
+    Method,
+    Outcome,
+    asked_to_wait,
+    coded_words,
+    describe,
+    reference,
+    translated,
+    trouble_of,
+    words,
+)
 from bot.domain.errors import CloudRefused, KeyRefused, LatchkeyError, Unavailable, Unknown
 from tests.confluent.fake import DATA, NEW_SECRET
 
@@ -179,6 +190,26 @@ def test_a_refusal_keeps_what_confluent_said() -> None:
 def test_people_are_told_whether_anything_changed(error: LatchkeyError, promise: str) -> None:
     assert promise in error.tell
     assert error.tell.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("method", "outcome", "happened"),
+    [
+        ("POST", httpx.Response(500), "Confluent Cloud reported an error."),
+        ("POST", httpx.Response(503), "Confluent Cloud reported an error."),
+        ("GET", httpx.Response(500), "Confluent Cloud reported an error."),
+        ("POST", Lost("ReadError", sent=True), "No clear answer from Confluent Cloud."),
+        ("POST", Lost("ConnectError", sent=False), "Confluent Cloud could not be reached."),
+        ("GET", Lost("ReadError", sent=True), "Confluent Cloud did not answer."),
+    ],
+)
+def test_an_error_that_confluent_reports_is_not_called_a_lost_answer(
+    method: Method, outcome: Outcome, happened: str
+) -> None:
+    error = translated(method, "/x", outcome)
+
+    assert isinstance(error, Unavailable | Unknown)
+    assert error.happened == happened
 
 
 def test_a_server_error_after_a_create_quotes_no_body() -> None:

@@ -44,11 +44,13 @@ async def test_a_secret_that_nobody_takes_is_deleted_with_its_key(tmp_path: Path
         await it.dana.see("You didn't view its secret in time.")
         await it.until(lambda: it.our_keys() == [], "the key to go")
         await it.card_says("was deleted")
-        await it.dana.wait_for(lambda: str(it.dana.messages()).count("was deleted") == 2, "both messages")
+        await it.dana.wait_for(
+            lambda: sum("was deleted" in str(each) for each in it.dana.messages()) == 2, "both messages"
+        )
         assert _buttons([*it.cards(), *it.dana.messages()]) == ["Request again"]
 
         await it.press("U0DANA", it.dana.dm, message, "Show secret")
-        await it.dana.see("The time to take this secret is over, and its key is deleted.")
+        await it.dana.see("The time to view this secret is over")
         await it.press("U0DANA", it.dana.dm, message, "Show secret", action_id="key:replace")
         await it.dana.see("Nothing was changed.")
         assert not it.dana.sees(secret)
@@ -85,7 +87,7 @@ async def test_a_click_on_show_secret_counts_by_the_clock_and_not_by_the_worker(
         it.advance(hours=24)
         await it.press("U0DANA", it.dana.dm, message, "Show secret")
 
-        await it.dana.see("The time to take this secret is over")
+        await it.dana.see("The time to view this secret is over")
         await it.until(lambda: it.our_keys() == [], "the key to go")
         assert not it.dana.sees(it.stage.organization.secrets_issued[key])
 

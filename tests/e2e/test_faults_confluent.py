@@ -209,7 +209,7 @@ async def test_an_approved_request_waits_for_a_confluent_that_is_away_and_says_s
         _Journal.of(it).when(_bindings_of_the_effect(it), lambda: setattr(it.stage.faults, "failing", "all"))
         await it.approve()
         await it.card_says("isn't created yet")
-        await it.dana.see("Confluent Cloud did not answer. Latchkey will try again ")
+        await it.dana.see("Confluent Cloud reported an error. Latchkey will try again ")
         assert _calls(it, "POST", KEYS) == []
 
         it.stage.faults.failing = "none"
@@ -223,12 +223,12 @@ async def test_while_confluent_is_away_everybody_is_told_and_nothing_is_lost(tmp
         it.advance(minutes=2)
         it.stage.faults.failing = "all"
         await it.approve()
-        await it.erin.see("Confluent Cloud did not answer. Nothing was changed.")
+        await it.erin.see("Confluent Cloud reported an error. Nothing was changed.")
         await it.dana.command("/apikey whoami")
-        await it.dana.see("Confluent Cloud did not answer. Nothing was changed.")
+        await it.dana.see("Confluent Cloud reported an error. Nothing was changed.")
         await it.fill_in(name="second", reason="typed for a long time")
         await it.dana.submit()
-        await it.dana.wait_for(lambda: "did not answer" in str(it.dana.modal), "the answer in the modal")
+        await it.dana.wait_for(lambda: "reported an error" in str(it.dana.modal), "the answer in the modal")
         assert "Needs 1 approval" in str(it.cards()[-1])
 
         it.stage.faults.failing = "none"

@@ -330,7 +330,8 @@ def _small_print(request: Request) -> Block:
     """What few people need: below the buttons, in grey."""
     ask, terms = request.ask, request.terms
     who = f"Approvers: {approvers(ask, TABLES[terms.table])} " if isinstance(request, Pending) else ""
-    return context(who, "Policy rule: ", terms.rule, f" · Request ID: {ask.id}")
+    none = "" if terms.approvals or isinstance(request, Pending) else "No approval was needed. "
+    return context(who, none, "Policy rule: ", terms.rule, f" · Request ID: {ask.id}")
 
 
 def _account_now(request: Request) -> list[Block]:
