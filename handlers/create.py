@@ -171,5 +171,5 @@ def _options(known: Catalog, asked: read.Suggestion) -> Block:
     return options.named(found, asked.typed)
 
 
-_NO_KEY = "No key with that ID, or you don’t have access to it, so nothing is filled in from it."
-_NO_CATALOG = "Latchkey hasn’t read your resources from Confluent Cloud yet, so nothing is filled in. Choose below."
+_NO_KEY = "No key with that ID, or you don't have access to it, so nothing is filled in from it."
+_NO_CATALOG = "Latchkey hasn't read your resources from Confluent Cloud yet, so nothing is filled in. Choose below."

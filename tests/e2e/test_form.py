@@ -191,7 +191,7 @@ async def test_quick_changes_of_the_scope_end_with_the_last_one(tmp_path: Path) 
 async def test_the_only_schema_registry_of_an_environment_is_chosen_by_itself(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         said = await review(it.dana, Wish(kind="schema-registry", cluster=""))
-        assert "*Stream Governance Package* (`lsrc-dev01`)" in said
+        assert "Stream Governance Package (`lsrc-dev01`)" in said
 
 
 async def test_flink_offers_the_clouds_and_regions_in_use_first(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from bot.domain.keys import (
     OrganizationScope,
     Placed,
     RequestId,
+    Resource,
     Secret,
     ServiceAccount,
 )
@@ -439,3 +440,27 @@ def test_every_listener_asks_only_for_arguments_bolt_knows(app: AsyncApp) -> Non
 
     assert len(listeners) > len(CATCH_ALLS)
     assert [each.__name__ for each in listeners if not set(signature(each).parameters) <= known] == []
+
+
+def review_of(resource: Resource, **more: Any) -> str:
+    """What the review page of a request for this says."""
+    draft = Draft(name="orders producer", reason="It is needed")
+    return json.dumps(pages.page(ReviewPage("D1", draft, build.ACCOUNT, resource, build.terms(), (), **more)))
+
+
+def test_only_a_request_of_high_risk_is_warned_of_before_it_is_sent() -> None:
+    assert "High risk." in review_of(OrganizationScope(Kind.CLOUD))
+    assert "High risk." not in review_of(build.CLUSTER)
+
+
+def test_a_review_page_says_once_when_the_key_expires() -> None:
+    assert review_of(build.CLUSTER, lifetime=timedelta(days=7)).count("7 days") == 1
+    assert "This key doesn't expire." in review_of(build.CLUSTER)
+
+
+def test_the_review_page_carries_in_its_blocks_what_sending_it_does() -> None:
+    alike = build.pending()
+
+    assert ids.CLOSES_BLOCK not in review_of(build.CLUSTER)
+    assert f'"block_id": "{ids.CLOSES_BLOCK}"' in review_of(build.CLUSTER, closes=True)
+    assert f'"block_id": "{ids.ANOTHER_BLOCK}"' in review_of(build.CLUSTER, alike=alike)

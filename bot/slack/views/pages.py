@@ -22,7 +22,7 @@ from bot.services.text import duration
 from bot.slack.blocks.kit import actions, button, divider, field, fields, header, modal, text_input
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
-from bot.slack.messages.card import for_what, joined, kind_of, needs, owner_row, resource_row, risk
+from bot.slack.messages.card import Fact, account, for_what, joined, kind_of, needs, place, risk
 from bot.slack.payloads import ids
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
@@ -101,10 +101,10 @@ def review(content: ReviewPage) -> Block:
     description = draft.description.strip()
     blocks = [
         header(f"{kind_of(content.resource)}{for_what(content.resource)}"),
+        *risk(terms, Operation.CREATE, owner, content.resource, "modal"),
         *fields(*_facts(content)),
         *([lines([Bold("Description: "), description])] if description else []),
         quote(draft.reason),
-        *risk(terms, Operation.CREATE, owner, content.resource, "modal"),
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
         *_alike(content),
         divider(),
@@ -123,12 +123,10 @@ def review(content: ReviewPage) -> Block:
     return modal("Review your request", blocks, callback=ids.REVIEW, submit=send, close="Discard", metadata=metadata)
 
 
-def _facts(content: ReviewPage) -> list[tuple[str, Row]]:
+def _facts(content: ReviewPage) -> list[Fact]:
     """What is requested, in two columns."""
     owner, lasts = content.owner, content.lifetime
-    _, *whose = owner_row(owner, "your own")
-    opens, *where = resource_row(content.resource)
-    facts: list[tuple[str, Row]] = [("Account", whose), (str(opens).removesuffix(": "), where)]
+    facts: list[Fact] = [("Account", account(owner, "your own")), *place(content.resource)]
     if isinstance(owner, NewServiceAccount) and owner.description:
         facts.append(("Account description", [flat(owner.description)]))
     facts.append(("Name", [flat(content.draft.name)]))
