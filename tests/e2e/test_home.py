@@ -71,7 +71,7 @@ async def test_home_follows_a_request_from_asking_to_the_key_for_both_sides(tmp_
         await shows(it.dana, "Needs 1 approval")
 
         await it.erin.click("Approve", place="home")
-        await hides(it.erin, "orders consumer")
+        await hides(it.erin, "orders consumer: Kafka API key")
         key = await it.key_is_there()
         await shows(it.dana, f"orders consumer  {key}")
         assert "🔑 Secret waiting · created today" in home(it.dana)
@@ -141,7 +141,7 @@ async def test_an_approval_on_home_is_answered_there_and_nowhere_else(tmp_path: 
 
         await it.erin.click("Approve", place="home")
 
-        await shows(it.erin, "Approved.")
+        await shows(it.erin, "Approved “orders consumer”.")
         await hides(it.erin, "orders consumer: Kafka API key")
         await it.key_is_there()
         assert it.erin.modal is None
