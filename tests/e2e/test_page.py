@@ -101,7 +101,7 @@ async def test_two_people_walk_the_story_and_one_of_them_sees_the_secret(it: Pla
 
     await it.show_secret("the story").click()
 
-    await expect(it.dana.file).to_contain_text(it.secret(key))
+    await expect(it.dana.secret).to_contain_text(it.secret(key))
     await expect(it.card("the story")).to_contain_text("viewed the secret of key")
     assert it.secret(key) not in await it.erin.page.content()
 
@@ -118,7 +118,7 @@ async def test_a_reload_takes_the_secret_away_for_good(it: Play) -> None:
     await it.approve("a reload")
     secret = it.secret(await it.key_is_there("a reload"))
     await it.show_secret("a reload").click()
-    await expect(it.dana.file).to_contain_text(secret)
+    await expect(it.dana.secret).to_contain_text(secret)
 
     await it.dana.page.reload()
 
@@ -223,7 +223,7 @@ async def test_a_bot_killed_before_the_key_is_made_finishes_when_it_starts_again
 
     (key,) = it.keys("a killed bot")
     await it.show_secret("a killed bot").click()
-    await expect(it.dana.file).to_contain_text(it.secret(key))
+    await expect(it.dana.secret).to_contain_text(it.secret(key))
 
 
 async def test_a_crash_in_a_create_is_told_and_ends_with_one_key(it: Play) -> None:

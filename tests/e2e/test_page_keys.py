@@ -53,7 +53,7 @@ class Play:
         await self.dana.go("Latchkey")
         message = self.dana.message(f"({name})")
         await message.get_by_role("button", name="Show secret").click()
-        await expect(self.dana.file).to_be_in_viewport()
+        await expect(self.dana.secret).to_be_in_viewport()
         await self.dana.press("I saved it")
         await expect(message).to_contain_text("you saved the secret for")
         return self.keys(name)[-1]

@@ -107,9 +107,9 @@ class Person:
         return popup.get_by_role("option", name=re.compile(f"^{re.escape(text)}")).first
 
     @property
-    def file(self) -> Locator:
-        """The file in the newest message with a secret."""
-        return self.page.locator("#messages pre").last
+    def secret(self) -> Locator:
+        """The newest message that only this person sees: the one with the secret."""
+        return self.page.locator("#messages article.ephemeral").last
 
     @property
     def dialog(self) -> Locator:
