@@ -72,7 +72,7 @@ def decided(request: states.Request) -> str:
     """Who ended or decided a request, and when: one sentence of mrkdwn for whoever clicks too late."""
     match request:
         case states.Pending():
-            return "This request waits for a decision."
+            return "This request is waiting for approval."
         case states.Denied():
             return f"<@{request.by.slack}> denied this request {when(request.at)}."
         case states.Cancelled():
@@ -99,8 +99,8 @@ def instead(request: states.Request) -> str:
         case states.Undelivered():
             return f"This secret can no longer be shown: {plain(request.why)} Its key is deleted."
         case states.Approved() | states.Working():
-            return "The key is being made. Latchkey writes to you when its secret can be shown."
+            return "Latchkey is creating the key and will message you when you can view its secret."
         case states.Unclaimed():
-            return "The time to take this secret is over, and its key is deleted. Ask again with `/apikey create`."
+            return "The time to view this secret is over, and its key is deleted. Request again with `/apikey create`."
         case _:
             return decided(request)
