@@ -140,7 +140,7 @@ async def test_killed_while_the_secret_was_on_its_way_the_key_is_deleted_and_can
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
             await in_time(it, it.dana, "can't tell whether you saw it.")
-            await in_time(it, it.dana, f"Key {lost} was deleted")
+            await in_time(it, it.dana, f"Your key {lost} for orders-dev (orders producer) was deleted")
             assert it.our_keys() == []
 
             await it.dana.click("Replace key", in_channel=it.dana.dm)

@@ -167,7 +167,7 @@ async def _a_day_passes(it: Play) -> None:
 async def _replaced(it: Play) -> None:
     """Nobody knows whether the secret was seen: its key goes, the old one does not, and Dana gets another."""
     (lost,) = it.our_keys()
-    await in_time(it, it.dana, f"Key {lost} was deleted")
+    await in_time(it, it.dana, f"Your key {lost} for orders-dev (laptop 2) was deleted")
     assert it.our_keys() == []
     assert LAPTOP in it.stage.organization.api_keys
     await it.dana.click("Replace key", in_channel=it.dana.dm)
@@ -261,7 +261,7 @@ async def test_killed_around_an_extension_the_key_is_extended_once(tmp_path: Pat
         await in_time(it, it.dana, "Extend it, or rotate it")
         assert len(it.our_keys()) == 1
         it.advance(days=7)
-        await in_time(it, it.dana, "The key expired.")
+        await in_time(it, it.dana, "It expired.")
         lines = await audit_of(it.stage)
 
     assert it.our_keys() == []

@@ -296,7 +296,7 @@ async def refused_by_slack(it: Play) -> str:
     (key,) = it.our_keys()
     it.stage.slack.faults.response_url = "500"
     await it.dana.click("Show secret")
-    await in_time(it, it.dana, f"Slack didn't accept the message with the secret. Key {key} was deleted")
+    await in_time(it, it.dana, f"Your key {key} for orders-dev (refused) was deleted")
     it.stage.slack.faults.response_url = "works"
     await again(it)
     return it.stage.organization.secrets_issued[key]
