@@ -78,7 +78,7 @@ def decided(request: states.Request) -> str:
         case states.Cancelled():
             return f"<@{request.ask.requester.slack}> cancelled this request {when(request.at)}."
         case states.Expired():
-            return f"Nobody decided in time, so this request expired {when(request.at)}."
+            return f"No one decided in time, so this request expired {when(request.at)}."
         case states.Done():
             return f"This request was carried out {when(request.at)}."
         case states.Failed():
@@ -92,12 +92,12 @@ def instead(request: states.Request) -> str:
     """What to say in place of a secret: one sentence of mrkdwn for whoever wants to see it too early, or too late."""
     match request:
         case states.Revealing():
-            return "This secret is being shown right now, in answer to an earlier click."
+            return "Latchkey is already showing you this secret, in answer to an earlier click."
         case states.Shown() | states.Confirmed():
             at = request.at if isinstance(request, states.Shown) else request.shown_at
-            return f"This secret was shown to you {when(at)}. It cannot be shown again."
+            return f"You viewed this secret {when(at)}. It can't be shown again."
         case states.Undelivered():
-            return f"This secret can no longer be shown: {plain(request.why)} Its key is deleted."
+            return f"This secret can't be shown anymore: {plain(request.why)} Its key is deleted."
         case states.Approved() | states.Working():
             return "Latchkey is creating the key and will message you when you can view its secret."
         case states.Unclaimed():

@@ -24,7 +24,7 @@ async def test_a_request_that_nobody_decides_expires_on_the_card_and_in_the_dm(t
         assert _buttons([*it.cards(), *it.dana.messages()]) == ["Request again"]
 
         await it.press("U0ERIN", APPROVALS_CHANNEL, card, "Approve")
-        await it.erin.see("Nobody decided in time, so this request expired <!date^")
+        await it.erin.see("No one decided in time, so this request expired <!date^")
         await it.press("U0DANA", it.dana.dm, asked, "Cancel request")
         await it.dana.see("It can no longer be cancelled.")
         assert it.our_keys() == []

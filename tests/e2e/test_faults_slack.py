@@ -204,7 +204,7 @@ async def test_without_messages_from_latchkey_the_secret_is_in_the_list_of_reque
         await it.dana.see("API secret:")
         assert len(await it.audit("secret:shown")) == 1
         await it.dana.click("Show secret")
-        await it.dana.see("It cannot be shown again.")
+        await it.dana.see("It can't be shown again.")
 
         faults.messages_refused = "none"
         it.advance(minutes=6)

@@ -302,7 +302,7 @@ async def test_a_second_click_on_show_secret_is_told_when_it_was_shown(tmp_path:
         secret = it.stage.organization.secrets_issued[key]
         assert sum(secret in str(each) for each in it.dana.ephemerals) == 1
         await it.press("U0DANA", it.dana.dm, message, "Show secret")
-        await it.dana.see("This secret was shown to you <!date^")
+        await it.dana.see("You viewed this secret <!date^")
         assert it.our_keys() == [key]
 
 
