@@ -61,7 +61,7 @@ class Play:
     async def obtain(self, name: str) -> str:
         """Dana asks for a key, Olga approves it, Dana takes its secret; the key's id."""
         await self.dana.ask(name)
-        await self.approve(f"Name: {name}")
+        await self.approve(f"· {name}")
         return await self.take(name)
 
 
@@ -119,7 +119,7 @@ async def edit_from_home(it: Play, key: str) -> None:
     await dana.dialog.get_by_label("Reason").fill("It counts more than clicks")
     await dana.press("Save")
     await dana.done("Request sent.")
-    await it.approve("Name: clicks → counted clicks")
+    await it.approve("clicks → counted clicks")
 
     await page.get_by_role("tab", name="Messages").click()
     await expect(dana.message("Edited: your request")).to_contain_text("The key was updated today at")
@@ -283,13 +283,13 @@ async def test_a_key_is_asked_for_with_the_keyboard_alone(it: Play) -> None:
         await keys.type(text)
     await dana.page.get_by_role("button", name="Review").press("Enter")
     await dana.page.get_by_role("button", name="Send request").press("Enter")
-    await expect(dana.dialog).to_contain_text("Request sent.")
-
-    await keys.press("Escape")
+    await expect(dana.dialog.get_by_role("button", name="Send request")).to_have_count(0)
+    if await dana.dialog.is_visible():  # else it closed, and a message tells
+        await keys.press("Escape")
 
     await expect(dana.dialog).to_be_hidden()
     await expect(dana.page.locator("#composer-input")).to_be_focused()
-    await expect(it.olga.message("Name: by keyboard")).to_contain_text("orders-dev (lkc-dev001) in dev")
+    await expect(it.olga.message("· by keyboard")).to_contain_text("orders-dev (lkc-dev001)")
 
 
 async def test_escape_closes_a_menu_first_and_then_one_page_after_the_other(it: Play) -> None:
