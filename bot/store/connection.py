@@ -118,9 +118,19 @@ class _Nodes:
     def __init__(self, nodes: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> None:
         self._given, self._seen = tuple(nodes), tuple[tuple[str, int], ...]()
         self._options = options
+        self._asking: asyncio.Task[tuple[str, int]] | None = None
 
     async def discover_master(self, key: str) -> tuple[str, int]:
-        """Host and port of the master that has the slot of `key`. Raises `RedisError`."""
+        """Host and port of the master that has the slot of `key`. Raises `RedisError`.
+
+        When a node is lost all connections ask at once. One answer is for all of them: each costs new connections and
+        a list of all commands. It is waited for to its end, so that its connections are closed.
+        """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._master(key), name="cluster")
+        return await asyncio.shield(self._asking)
+
+    async def _master(self, key: str) -> tuple[str, int]:
         async with self.all() as cluster:
             found = cluster.get_node_from_key(key)
             return found.host, found.port

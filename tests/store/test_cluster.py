@@ -4,9 +4,11 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from redis.asyncio import RedisCluster
 
 from bot.app import audit_lines
 from bot.connections import opened_store
@@ -179,3 +181,21 @@ async def test_all_of_a_cluster_is_reached_over_tls(encrypted: Cluster) -> None:
     async with connect(encrypted.url_of(other.port).partition("?")[0], key=KEYS.probe) as stranger:
         with pytest.raises(Unavailable):  # whose authority nobody named
             await must_take_writes(stranger, KEYS)
+
+
+async def test_connections_that_are_made_at_once_ask_once_for_the_node(
+    here: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    def counted(**options: Any) -> RedisCluster:
+        nonlocal asked
+        asked += 1
+        return RedisCluster(**options)
+
+    monkeypatch.setattr(connection, "RedisCluster", counted)
+    async with connect(here.url, key=KEYS.probe) as redis:
+        commands: Commands = redis
+        await asyncio.gather(*(commands.get(KEYS.probe) for _ in range(20)))
+
+    assert asked == 1
