@@ -20,6 +20,7 @@ from random import SystemRandom
 
 from chaos.invariants import End, Line
 from chaos.run import Run
+from chaos.stores import KINDS
 
 LINES = 25
 """How many audit lines are printed of what is broken; all are in the folder that is kept."""
@@ -30,12 +31,15 @@ def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5, help="how long people and faults are at it (default 5)")
     parser.add_argument("--seed", type=int, help="what everything is drawn from (default: a new one)")
+    parser.add_argument(
+        "--store", choices=KINDS, default="server", help="what the bots keep their state in (one server)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the logs also where nothing is broken")
     asked = parser.parse_args(given)
     seed = asked.seed if asked.seed is not None else SystemRandom().randrange(1_000_000)
     os.environ["SANDBOX_SEED"] = str(seed)
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
-    run, is_kept = Run(seed, asked.minutes * 60, folder), True
+    run, is_kept = Run(seed, asked.minutes * 60, folder, asked.store), True
     print(f"seed {seed}, {asked.minutes:g} minutes; what the processes write is in {folder}", flush=True)
     try:
         asyncio.run(_played(run))

@@ -13,13 +13,14 @@ from bot.domain.keys import RequestId, TeamId
 from bot.domain.requests import Request
 from bot.store import Store
 from bot.store.audit.chain import verify_lines
-from bot.store.connection import Commands, connect
+from bot.store.connection import Commands
 from bot.store.moments import from_ms
 from bot.store.sealing import Sealer, parse_master_keys
 from chaos.invariants import IN_MOTION, LATE, End, Line
+from chaos.stores import ChaosStore, reading
 from sandbox.cast import TEAM
 from sandbox.stage import MASTER_KEY, Stage
-from tests.support.processes import OwnRedis, everything_in, latchkey
+from tests.support.processes import everything_in, latchkey
 
 OFFER = ":click:held-"
 """What waits for `Request another anyway`: a form that may be sent, and no click."""
@@ -35,34 +36,32 @@ class Seen:
     fallen: list[str] = field(default_factory=list[str])
 
 
-async def motion(redis: OwnRedis, now: datetime) -> str:
+async def motion(at: ChaosStore, now: datetime) -> str:
     """What is still in motion, in words; "" once everything has come to rest."""
-    async with connect(redis.url) as client:
-        commands: Commands = client
-        store = _store(client)
-        late = [str(item) for item, at in (await _agenda(commands, store)).items() if at <= now]
+    async with reading(at) as commands:
+        store = _store(commands)
+        late = [str(item) for item, when in (await _agenda(commands, store)).items() if when <= now]
         held = await _held(commands, store)
         requests, _ = await _requests(commands, store)
     moving = [f"{id_} ({each.kind})" for id_, each in requests.items() if isinstance(each, IN_MOTION)]
-    behind = [id_ for id_, each in requests.items() if (at := due(each)) and at <= now - LATE]
+    behind = [id_ for id_, each in requests.items() if (ends := due(each)) and ends <= now - LATE]
     return ", ".join((*late, *held, *moving, *behind))
 
 
 async def read(
-    here: Stage, redis: OwnRedis, environment: Mapping[str, str], seen: Seen, logs: Mapping[str, Path]
+    here: Stage, at: ChaosStore, environment: Mapping[str, str], seen: Seen, logs: Mapping[str, Path]
 ) -> End:
     """Everything, as it is now."""
     organization, said = here.organization, {name: path.read_text("utf-8") for name, path in logs.items()}
     heads = {head for text in said.values() for head in _heads(text)}
-    async with connect(redis.url) as client:
-        commands: Commands = client
-        store = _store(client)
+    async with reading(at) as commands:
+        store = _store(commands)
         requests, unreadable = await _requests(commands, store)
         lines, distrust = await _lines(store)
         agenda, held = await _agenda(commands, store), await _held(commands, store)
         clicks = [name.decode() async for name in commands.scan_iter(match=store.keys.click("*"))]
         undone = [name for name in clicks if OFFER not in name and await commands.get(name)]
-        dump = await everything_in(client)
+        dump = await everything_in(commands)
     distrust += await _verified(environment, heads)
     return End(
         now=here.clock.now(),
@@ -79,7 +78,7 @@ async def read(
         accounts={id_: account.description for id_, account in organization.service_accounts.items()},
         secrets={id_: secret for id_, secret in organization.secrets_issued.items() if id_ not in seen.before},
         sent=[json.dumps(sent.payload, ensure_ascii=False) for sent in here.slack.workspace.outgoing],
-        kept=dict(_kept(here, redis, dump)),
+        kept=dict(_kept(here, at, dump)),
         logs=said,
         late=seen.late,
         fallen=seen.fallen,
@@ -141,9 +140,9 @@ def _heads(log: str) -> Iterator[tuple[int, str]]:
                 yield said["seq"], said["hash"]
 
 
-def _kept(here: Stage, redis: OwnRedis, dump: bytes) -> Iterator[tuple[str, str]]:
+def _kept(here: Stage, at: ChaosStore, dump: bytes) -> Iterator[tuple[str, str]]:
     yield "Redis", dump.decode("latin-1")
-    for path in redis.folder.rglob("*"):
+    for path in at.folder.rglob("*"):
         if path.is_file():
             yield path.name, path.read_bytes().decode("latin-1")
     workspace = here.slack.workspace

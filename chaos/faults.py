@@ -13,10 +13,10 @@ from datetime import timedelta
 from random import Random
 
 from chaos.end import Seen
+from chaos.stores import ChaosStore
 from sandbox.slack.blocks import Json
 from sandbox.slack.delivery import Envelope, NoAnswer, Transport
 from sandbox.stage import BotProcess, Stage
-from tests.support.processes import OwnRedis
 
 SETTLED = 1.0
 """Seconds after which what a process sent before it was stopped, or what was held, has arrived."""
@@ -94,7 +94,7 @@ class Faults:
 
     stage: Stage
     bots: list[BotProcess]
-    redis: OwnRedis
+    store: ChaosStore
     numbers: Random
     tally: Counter[str]
     seen: Seen
@@ -179,19 +179,7 @@ class Faults:
             self.seen.fallen.append(f"{bot.log.name}: ended by itself with {code}")
 
     async def _at_redis(self) -> None:
-        if self.numbers.random() < 0.7:  # noqa: PLR2004 - more often than not
-            self.tally["Redis: kill -9"] += 1
-            await self.redis.kill()
-            await asyncio.sleep(self.numbers.uniform(0, 3))
-            await self.redis.start()
-            return
-        self.tally["Redis: SIGSTOP"] += 1
-        async with self._delayed():
-            self.redis.signal(signal.SIGSTOP)
-            try:
-                await asyncio.sleep(self.numbers.uniform(0.5, 4))
-            finally:
-                self.redis.signal(signal.SIGCONT)
+        await self.store.harm(self.numbers, self.tally, self._delayed)
 
     async def _at_confluent(self) -> None:
         if self.numbers.random() < 0.5:  # noqa: PLR2004 - half of the time all is well

@@ -12,10 +12,11 @@ from chaos import end
 from chaos.faults import Faults, Watched
 from chaos.invariants import Broken, End, check
 from chaos.people import APPROVERS, REQUESTERS, Approver, Requester
+from chaos.stores import ChaosStore, opened
 from sandbox.cast import APPROVALS_CHANNEL
 from sandbox.stage import BotProcess, Stage, stage
 from tests.support.play import POLICY_FILE
-from tests.support.processes import OwnRedis, bots_of, own_redis
+from tests.support.processes import bots_of
 
 POLICY = f"""\
 version: 1
@@ -44,6 +45,7 @@ class Run:
     seed: int
     seconds: float
     folder: Path
+    store: str = "server"
     done: Counter[str] = field(default_factory=Counter[str])
     faults: Counter[str] = field(default_factory=Counter[str])
     acks: int = 0
@@ -54,19 +56,22 @@ class Run:
     async def play(self) -> None:
         """From the first click to the last check; no process is left."""
         (self.folder / POLICY_FILE).write_text(POLICY)
-        async with stage(self.folder) as here, own_redis(here) as redis, bots_of(here) as crew:
+        async with stage(self.folder) as here, opened(self.store, here) as store, bots_of(here) as crew:
             seen = end.Seen(frozenset(here.organization.secrets_issued))
-            environment = here.environment(redis_url=redis.url) | {"LATCHKEY_POLICY": str(self.folder / POLICY_FILE)}
+            environment = here.environment(redis_url=store.url) | {
+                "LATCHKEY_POLICY": str(self.folder / POLICY_FILE),
+                "LATCHKEY_REDIS_REPLICAS": str(store.replicas),
+            }
             for nth in range(BOTS):
                 crew.running.append(BotProcess(environment, self.folder / "clock", self.folder / f"bot-{nth}.log"))
-            faults = Faults(here, crew.running, redis, self._numbers("faults"), self.faults, seen)
+            faults = Faults(here, crew.running, store, self._numbers("faults"), self.faults, seen)
             watched = Watched(here.slack.delivery.transport, faults)
             here.slack.use_request_url(watched)
             await self._chaos(here, faults)
-            await self._rest(here, redis, faults)
+            await self._rest(here, store, faults)
             self.acks, self.longest = watched.acks, watched.longest
             logs = {bot.log.name: bot.log for bot in crew.running}
-            self.recorded = await end.read(here, redis, environment, seen, logs)
+            self.recorded = await end.read(here, store, environment, seen, logs)
         self.broken = check(self.recorded)
 
     async def _chaos(self, here: Stage, faults: Faults) -> None:
@@ -85,20 +90,20 @@ class Run:
             await asyncio.sleep(self.seconds)
             stop.set()
 
-    async def _rest(self, here: Stage, redis: OwnRedis, faults: Faults) -> None:
+    async def _rest(self, here: Stage, store: ChaosStore, faults: Faults) -> None:
         """No more faults: let time pass until all is done, then the hours in which waiting ends, and again."""
         await here.slack.sockets.wait_connected(BOTS)
         for hours in (0, 13, 13):
             here.clock.advance(timedelta(hours=hours))
-            await self._at_rest(here, redis, faults)
+            await self._at_rest(here, store, faults)
 
-    async def _at_rest(self, here: Stage, redis: OwnRedis, faults: Faults) -> None:
+    async def _at_rest(self, here: Stage, store: ChaosStore, faults: Faults) -> None:
         began = time.monotonic()
         moving = "?"
         while moving and time.monotonic() - began < RESTS_WITHIN:
             here.clock.advance(STEP)
             await asyncio.sleep(0.5)
-            moving = await end.motion(redis, here.clock.now())
+            moving = await end.motion(store, here.clock.now())
         if moving:
             faults.seen.fallen.append(f"after {RESTS_WITHIN:.0f} s and no more faults, still in motion: {moving[:600]}")
 

@@ -1,0 +1,177 @@
+"""Where the bots keep their state in a run, and what goes wrong there: one server, Sentinel, or a Redis Cluster."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Protocol
+
+from redis.exceptions import ResponseError
+
+from bot.domain.keys import TeamId
+from bot.store.connection import Commands, connect, following
+from bot.store.keyspace import Keyspace
+from sandbox.cast import TEAM
+from sandbox.stage import Stage
+from tests.support.clusters import Cluster, cluster, move_slot
+from tests.support.processes import SECONDS, OwnRedis, own_redis
+from tests.support.sentinels import Watched, is_followed, watched
+
+PROBE = Keyspace(TeamId(TEAM)).probe
+KINDS = ("server", "sentinel", "cluster")
+Delayed = Callable[[], AbstractAsyncContextManager[None]]
+"""While it is entered, time does not jump."""
+
+
+class ChaosStore(Protocol):
+    """A store that can be harmed; when `harm` returns, it works again."""
+
+    folder: Path
+    """All that its processes write is in there."""
+    replicas: int
+    """For LATCHKEY_REDIS_REPLICAS."""
+
+    @property
+    def url(self) -> str:
+        """For REDIS_URL."""
+        ...
+
+    async def harm(self, numbers: Random, tally: Counter[str], delayed: Delayed) -> None:
+        """Let one thing go wrong, drawn, and count it."""
+        ...
+
+
+@asynccontextmanager
+async def opened(kind: str, here: Stage) -> AsyncGenerator[ChaosStore]:
+    """A store of this kind beside the stage."""
+    folder = here.folder / "redis"
+    program = OwnRedis(folder, 0).program
+    async with AsyncExitStack() as stack:
+        if kind == "sentinel":
+            service = await stack.enter_async_context(watched(folder, here.free_port, program))
+            yield BySentinel(folder, service)
+        elif kind == "cluster":
+            nodes = await stack.enter_async_context(cluster(folder, here.free_port, PROBE, program))
+            yield OfCluster(folder, nodes, nodes.home_of(PROBE), nodes.replicas[0])
+        else:
+            yield OneServer(folder, await stack.enter_async_context(own_redis(here)))
+
+
+@asynccontextmanager
+async def reading(store: ChaosStore) -> AsyncGenerator[Commands]:
+    """What talks to the server that has our keys now."""
+    async with connect(store.url, key=PROBE) as client, following(client):
+        yield client
+
+
+@dataclass(slots=True)
+class OneServer:
+    """One server, killed or stopped."""
+
+    folder: Path
+    redis: OwnRedis
+    replicas: int = 0
+
+    @property
+    def url(self) -> str:
+        """As `ChaosStore.url`."""
+        return self.redis.url
+
+    async def harm(self, numbers: Random, tally: Counter[str], delayed: Delayed) -> None:
+        """As `ChaosStore.harm`."""
+        if numbers.random() < 0.7:  # noqa: PLR2004 - more often than not
+            tally["Redis: kill -9"] += 1
+            await self.redis.kill()
+            await asyncio.sleep(numbers.uniform(0, 3))
+            await self.redis.start()
+            return
+        tally["Redis: SIGSTOP"] += 1
+        async with delayed():
+            self.redis.signal(signal.SIGSTOP)
+            try:
+                await asyncio.sleep(numbers.uniform(0.5, 4))
+            finally:
+                self.redis.signal(signal.SIGCONT)
+
+
+@dataclass(slots=True)
+class BySentinel:
+    """A master and its replica, which change roles: the master is killed, or a sentinel is asked for a failover."""
+
+    folder: Path
+    service: Watched
+    master: int = 0
+    replicas: int = 1
+
+    @property
+    def url(self) -> str:
+        """As `ChaosStore.url`."""
+        return self.service.url
+
+    async def harm(self, numbers: Random, tally: Counter[str], delayed: Delayed) -> None:
+        """As `ChaosStore.harm`."""
+        former = self.service.servers[self.master]
+        is_planned = numbers.random() < 0.5  # noqa: PLR2004 - half of the time
+        async with delayed():
+            if is_planned:
+                try:
+                    await self.service.ask(self.service.ports[0], "SENTINEL", "failover", "main")
+                except ResponseError:  # the one before is hardly over
+                    tally["Sentinel: planned failover refused"] += 1
+                    return
+            else:
+                await former.kill()
+            promoted = await self.service.promoted(former)
+            if not is_planned:
+                await former.start()
+            await is_followed(promoted)
+        self.master = 1 - self.master
+        tally["Sentinel: planned failover" if is_planned else "Sentinel: kill -9 of the master"] += 1
+
+
+@dataclass(slots=True)
+class OfCluster:
+    """The node with our slot is killed, and its replica promoted; or the slot moves to another node and back."""
+
+    folder: Path
+    nodes: Cluster
+    home: OwnRedis
+    replica: OwnRedis
+    replicas: int = 1
+
+    @property
+    def url(self) -> str:
+        """As `ChaosStore.url`."""
+        return self.nodes.url
+
+    async def harm(self, numbers: Random, tally: Counter[str], delayed: Delayed) -> None:
+        """As `ChaosStore.harm`."""
+        async with delayed():
+            if numbers.random() < 0.5:  # noqa: PLR2004 - half of the time
+                away = next(each for each in self.nodes.masters if each not in (self.home, self.replica))
+                await move_slot(PROBE, self.home, away)
+                await asyncio.sleep(numbers.uniform(0, 2))  # no replica is there, so no step is taken
+                await move_slot(PROBE, away, self.home)
+                tally["Cluster: slot moved and back"] += 1
+                return
+            await self.home.kill()
+            await self.nodes.promoted(self.replica, PROBE)
+            await self.home.start()
+            self.home, self.replica = self.replica, self.home
+            await _follows(self.replica, self.home)
+            tally["Cluster: kill -9 of the master"] += 1
+
+
+async def _follows(replica: OwnRedis, master: OwnRedis) -> None:
+    """Wait until this server copies what that one writes."""
+    async with connect(replica.url) as client, asyncio.timeout(SECONDS):
+        commands: Commands = client
+        while True:
+            found = await commands.info("replication")
+            if (found.get("master_port"), found.get("master_link_status")) == (master.port, "up"):
+                return
+            await asyncio.sleep(0.05)
