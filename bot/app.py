@@ -318,6 +318,7 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> T
         views=parts.views,
         drafts=services.forms.drafts,
         decisions=services.decisions,
+        reviews=services.reviews,
     )
     handlers.register(app, context)
     return app

@@ -191,10 +191,11 @@ def compose(ports: Ports) -> Services:
 
     digests = Digests(directory, catalog, cloud, cache, requests, ports.keeps, recipients, clock)
     agenda, keeps, notifier = ports.agenda, ports.keeps, ports.notifier
-    reviews = Reviews(transitions, directory, cloud, recipients, digests, agenda, keeps, notifier, key_views.key_view)
+    sees, some = key_views.key_view, key_views.some
+    reviews = Reviews(transitions, directory, cloud, recipients, digests, agenda, keeps, cache, notifier, sees, some)
 
     publisher = Publisher(ports.posts, ports.notifier, channels, clock)
-    rows = table(decisions, conversations, forms, delivery, key_requests, reviews.keep)
+    rows = table(decisions, conversations, forms, delivery, key_requests, reviews.keep, reviews.keep_shown)
     dispatcher = Dispatcher(
         rows, transitions, ports.notifier, publisher, ports.inbox, cache, homes.say, ports.click_ended
     )

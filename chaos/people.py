@@ -163,9 +163,13 @@ class Requester(Member):
             "replace a lost key": (3, lambda: self.press(dm, "Replace key")),
             "keep the old key": (1, lambda: self.press(dm, "Keep 1 more day")),
             "delete the old key": (1, lambda: self.press(dm, "Delete old key now")),
-            "keep in the review": (2, lambda: self.below("Keep", dm, "It is still needed.")),
+            "keep in the review": (2, lambda: self._keep_all(dm)),
             "look": (2, self._look),
         }
+
+    async def _keep_all(self, dm: str) -> str:
+        reason = "It is still needed."
+        return await self.below("Keep all for now", dm, reason) or await self.below("Keep all shown", dm, reason)
 
     def _name(self) -> str:
         self._made += 1

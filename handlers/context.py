@@ -23,6 +23,7 @@ from bot.services.people.directory import Directory, seat
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Clock, Drafts, Inbox, Requests
 from bot.services.requests.decide import Decisions
+from bot.services.review.run import Reviews
 from bot.services.text import unescaped
 from bot.services.worker import Bell
 from bot.slack.api.client import Replies, call
@@ -63,6 +64,7 @@ class ListenerContext:
     views: AckedViews
     drafts: Drafts
     decisions: Decisions
+    reviews: Reviews
     redrawing: dict[str, str] = field(default_factory=dict[str, str], init=False)
     """The newest click, by its trigger, that each modal is being drawn again for."""
 

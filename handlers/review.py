@@ -1,28 +1,76 @@
-"""The review's digests: keeping a key, with a reason. To rotate and to delete one is offered by `handlers.keys`."""
+"""The review's messages: going through their keys, and keeping one or all of them, with a reason.
+
+Whether a key is theirs to see is asked when the list is loaded, and again when a reason is carried out.
+"""
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.keys import KeyId
 from bot.services.commands import Keep
-from bot.slack.messages import digest
-from bot.slack.payloads import ids, read
-from bot.slack.payloads.read import Body
+from bot.slack.blocks.text import Block
+from bot.slack.payloads import ids, read, read_keys
+from bot.slack.payloads.read import Body, Opening
+from bot.slack.views import key as key_pages
+from bot.slack.views import review
 from handlers.context import ListenerContext
+
+READER = "people who review these keys later"
+"""Who reads a reason."""
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to `Keep`. Whether the key is theirs to see is asked when the reason is carried out, not here."""
+    """Listen to the review's buttons and to the two forms for a reason."""
+    _listen_to_one(app, context)
+    _listen_to_all(app, context)
 
+
+def _listen_to_one(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.KEY_KEEP)
     async def keep(ack: AsyncAck, body: Body) -> None:
         opening, key = read.opening(body), KeyId(read.request_id(body))
-        at = read.click(body, Keep(key, ""), context.clock()).card
-        await context.begin(
-            ack, opening, "ask why to keep it", context.open(opening.trigger, digest.keep_form(key, at))
-        )
+        job = context.stack(opening, review.keep_form(key, read.card(body)), read_keys.depth(body))
+        await context.begin(ack, opening, "ask why to keep it", job)
 
     @app.view(ids.KEEP)
     async def kept(ack: AsyncAck, body: Body) -> None:
-        key, at = digest.kept_key(read.metadata(body))
-        reader = "people who review this key later"
-        await context.reason(ack, body, reader, lambda why: Keep(key, why, at), "Keep this API key")
+        key, at = review.kept_key(read.metadata(body))
+        await context.reason(ack, body, READER, lambda why: Keep(key, why, at), "Keep this API key")
+
+
+def _listen_to_all(app: AsyncApp, context: ListenerContext) -> None:
+    @app.action(ids.any_of(ids.KEEP_SHOWN, ids.KEEP_BASELINE))
+    async def keep_shown(ack: AsyncAck, body: Body) -> None:
+        opening = read.opening(body)
+        await context.begin(ack, opening, "ask why to keep them", _ask_why(context, opening, body))
+
+    @app.action(ids.REVIEW_KEYS)
+    async def go_through(ack: AsyncAck, body: Body) -> None:
+        opening = read.opening(body)
+        await context.begin(ack, opening, "review keys", _list(context, opening, body))
+
+    @app.view(ids.KEEP_SHOWN)
+    async def kept_shown(ack: AsyncAck, body: Body) -> None:
+        metadata = read.metadata(body)
+        await context.reason(ack, body, READER, lambda why: review.kept_shown(metadata, why), "Keep API keys")
+
+
+async def _ask_why(context: ListenerContext, opening: Opening, body: Body) -> None:
+    (owner, number), at = read.listed_ref(body), read.card(body)
+    reason = review.BASELINE if body["actions"][0]["action_id"] == ids.KEEP_BASELINE else ""
+
+    async def loaded() -> Block:
+        keys = await context.reviews.offered(owner, at, opening.by)
+        return review.keep_shown_form(owner, keys[:number], at, reason)
+
+    await context.fill(await context.open(opening.trigger, key_pages.loading("Keep API keys")), loaded)
+
+
+async def _list(context: ListenerContext, opening: Opening, body: Body) -> None:
+    (owner, _), at = read.listed_ref(body), read.card(body)
+
+    async def loaded() -> Block:
+        keys = await context.reviews.offered(owner, at, opening.by)
+        views = await context.key_views.read(opening.by, opening.team, lambda now, roles: now.some(owner, keys, roles))
+        return review.keys_to_review(views, len(keys) - len(views))
+
+    await context.fill(await context.open(opening.trigger, key_pages.loading("API keys to review")), loaded)

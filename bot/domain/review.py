@@ -12,6 +12,9 @@ from bot.domain.catalog import Quota
 from bot.domain.keys import ApiKey, KeyId, Owner, Resource, SlackUserId
 from bot.domain.policy import NEAR_LIMIT
 
+OFFERED = 90
+"""Keys of one message that can be reviewed or kept from it: as many as one modal has room for."""
+
 
 class Finding(StrEnum):
     """Why a key is listed. Stored with what was kept: never rename one."""
@@ -78,6 +81,14 @@ class Digest:
     """What was answered since the message was sent."""
     quotas: tuple[Quota, ...] = ()
     """Limits that are nearly reached, each with its use."""
+    is_baseline: bool = False
+    """Whether these keys were here before Latchkey, and nobody was asked about them yet."""
+
+    def is_older_than(self, beginning: datetime | None) -> bool:
+        """Whether all of these keys existed before this moment, made by others for owners that are still there."""
+        if beginning is None or not self.keys:
+            return False
+        return all(_is_inherited(listed, beginning) for listed in self.keys)
 
     @property
     def is_empty(self) -> bool:
@@ -92,6 +103,12 @@ def findings(
     is_old = key.created_at is not None and now - key.created_at >= older_than
     said = ((Finding.ORPHANED, is_orphaned), (Finding.FOREIGN, not is_managed), (Finding.OLD, is_old))
     return tuple(finding for finding, holds in said if holds)
+
+
+def _is_inherited(listed: Listed, beginning: datetime) -> bool:
+    created, why = listed.key.created_at, listed.findings
+    is_earlier = created is not None and created <= beginning
+    return is_earlier and Finding.FOREIGN in why and Finding.ORPHANED not in why
 
 
 def is_near(quota: Quota) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from bot.domain.keys import KeyId, RequestId, Secret, SlackUserId, TeamId
+from bot.domain.keys import KeyId, Principal, RequestId, Secret, SlackUserId, TeamId
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +230,17 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepShown:
+    """All these keys of one owner are to stay, for this reason. `digest` is the message of the review."""
+
+    owner: Principal
+    keys: tuple[KeyId, ...]
+    reason: str
+    digest: CardAt | None = None
+    kind: Literal["keep-shown"] = "keep-shown"
+
+
+@dataclass(frozen=True, slots=True)
 class Anyway:
     """`Request another anyway`, under the answer to this click."""
 
@@ -239,7 +250,7 @@ class Anyway:
 
 Act: TypeAlias = Approve | Deny | Cancel | Question | Reply | Show | Saved | Replace | DropFormer | KeepFormer
 """What is done to a request that is there."""
-Deed: TypeAlias = Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | Anyway | Act
+Deed: TypeAlias = Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | KeepShown | Anyway | Act
 
 
 def fingerprint(name: str, description: str) -> str:

@@ -69,6 +69,7 @@ def table(
     delivery: Delivery,
     key_requests: KeyRequests,
     keep: Callable[[commands.Keep, Click], Awaitable[Page | str | None]],
+    keep_shown: Callable[[commands.KeepShown, Click], Awaitable[Page | str | None]],
 ) -> tuple[Route[Any], ...]:
     """Every command that there is, each with its service."""
     rows = (  # returned at once, each would be a `Route[Any]`, which takes any service for any command
@@ -80,6 +81,7 @@ def table(
         Route(commands.Rotate, key_requests.rotate, "Request sent", opens=_of_click),
         Route(commands.Extend, key_requests.extend, "Request sent", opens=_of_click),
         Route(commands.Keep, keep),
+        Route(commands.KeepShown, keep_shown),
         Route(
             commands.Approve,
             lambda deed, click: decisions.for_one_decision().approve(deed, click),
@@ -347,6 +349,7 @@ def _apology(title: str, text: str, click: Click) -> TextPage:
             | commands.Question(_, reason)
             | commands.Reply(_, _, reason)
             | commands.Keep(_, reason)
+            | commands.KeepShown(_, _, reason)
             | commands.Delete(_, _, reason)
             | commands.Extend(_, reason)
         ):

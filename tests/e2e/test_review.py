@@ -30,6 +30,11 @@ async def sami_is_asked(it: Play) -> PersonAtClient:
     return sami
 
 
+async def listing(person: PersonAtClient, key: str = OLD) -> None:
+    """Open the list of the keys of the message that shows this one."""
+    await person.click("Review keys", beside=key)
+
+
 async def test_a_week_on_everybody_is_asked_about_the_keys_that_they_answer_for(tmp_path: Path) -> None:
     """The page's tip: review existing API keys for user and service accounts to find keys that you no longer need."""
     async with play(tmp_path) as it:
@@ -37,16 +42,17 @@ async def test_a_week_on_everybody_is_asked_about_the_keys_that_they_answer_for(
 
         own = next(each for each in digests(sami) if "SAMISNOTEBOOK001" in each)
         account = next(each for each in digests(sami) if OLD in each)
-        assert "of your own account?" in own
+        assert "existed before Latchkey" in own
         assert "You own this account." in account
-        assert "older than 90 days" in account
+        assert "over 90 days old" in account
         assert OTHER in account
-        assert "counts against the most keys that Confluent lets you have" in account
+        assert "Unused keys are a risk and count toward your Confluent quota." in account
+        assert "danger" not in account
         assert "SAMISNOTEBOOK001" not in account
         await it.until(lambda: ORPHAN in str(digests(it.erin, APPROVALS_CHANNEL)), "the orphan", step=5)
         orphan = next(each for each in digests(it.erin, APPROVALS_CHANNEL) if ORPHAN in each)
-        assert "its owner no longer exists" in orphan
-        assert "'Rotate'" not in orphan
+        assert "owner deleted" in orphan
+        assert "existed before Latchkey" not in orphan
         await it.until(lambda: digests(it.dana), "Dana's digest", step=5)
         assert "DANASLAPTOP00001" in str(digests(it.dana))
         await it.until(lambda: "9 of 10 used" in str(digests(it.person("U0LENA"))), "the limit", step=5)
@@ -56,13 +62,14 @@ async def test_a_kept_key_leaves_the_message_and_is_not_asked_about_next_week(tm
     async with play(tmp_path) as it:
         sami = await sami_is_asked(it)
 
+        await listing(sami)
         await sami.click("Keep", beside=OLD)
         await sami.see("Keep this API key")
         assert await sami.submit() != {}, "no reason was given"
         await sami.fill({"Reason": "The orders service needs it."})
         await sami.submit()
-        await sami.see("The API key")
-        await sami.close()
+        await sami.see("stays as it is")
+        await sami.close(everything=True)
 
         await sami.see("The orders service needs it.")
         (line,) = await it.audit("key:kept")
@@ -75,10 +82,29 @@ async def test_a_kept_key_leaves_the_message_and_is_not_asked_about_next_week(tm
         assert OLD in it.stage.organization.api_keys
 
 
+async def test_what_was_there_before_latchkey_is_kept_with_one_click_and_comes_back_later(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        sami = await sami_is_asked(it)
+
+        await sami.click("Keep all for now", beside=OLD)
+        await sami.see("API keys stay as they are:")
+        await sami.submit()
+        await sami.see("The review asks again")
+        await sami.close()
+
+        await it.until(lambda: "Nothing is left to do here" in str(digests(sami)), "an empty list", step=1)
+        kept = str(await it.audit("key:kept"))
+        assert OLD in kept
+        assert OTHER in kept
+        assert "Existed before Latchkey" in str(digests(sami))
+        assert OLD in it.stage.organization.api_keys
+
+
 async def test_a_key_is_deleted_from_the_digest_and_leaves_it(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         sami = await sami_is_asked(it)
 
+        await listing(sami, OTHER)
         await sami.click("Delete API key", beside=OTHER)
         await sami.see("CONFIRM")
         await sami.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
@@ -93,6 +119,7 @@ async def test_a_rotation_begins_from_the_digest(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         sami = await sami_is_asked(it)
 
+        await listing(sami, OTHER)
         await sami.click("Rotate", beside=OTHER)
 
         await sami.see("You get a new key for the same account and resource.")
@@ -104,10 +131,12 @@ async def test_who_may_not_see_a_key_cannot_keep_it_and_is_told_so(tmp_path: Pat
         await a_week(it, it.erin, 1, APPROVALS_CHANNEL)
         await it.until(lambda: ORPHAN in str(digests(it.erin, APPROVALS_CHANNEL)), "the orphan", step=5)
         message = next(
-            each for each in it.erin.messages(APPROVALS_CHANNEL) if ORPHAN in str(each) and "Keep" in str(each)
+            each for each in it.erin.messages(APPROVALS_CHANNEL) if ORPHAN in str(each) and "Review keys" in str(each)
         )
 
-        await it.press("U0ERIN", APPROVALS_CHANNEL, message, "Keep", value="SAMISNOTEBOOK001")
+        # The button as messages of earlier versions have it, one for each key.
+        instead = {"action_id": "key:keep", "value": "SAMISNOTEBOOK001"}
+        await it.press("U0ERIN", APPROVALS_CHANNEL, message, "Review keys", **instead)
         await it.erin.fill({"Reason": "I am curious."})
         await it.erin.submit()
 

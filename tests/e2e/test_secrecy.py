@@ -275,7 +275,7 @@ async def changed_and_deleted(it: Play, key: str) -> None:
 async def reviewed(it: Play) -> None:
     """A quarter passes, and Dana is asked about her keys."""
     it.advance(days=91)
-    await it.until(lambda: "older than 90 days" in json.dumps(it.dana.messages()), "a review", step=STEP)
+    await it.until(lambda: "over 90 days old" in json.dumps(it.dana.messages()), "a review", step=STEP)
 
 
 # --- every way that a showing can end ---------------------------------------------------------------------------------

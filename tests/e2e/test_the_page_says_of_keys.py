@@ -35,9 +35,10 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
     async with play(tmp_path) as it:
         it.advance(days=7)
         digest = await reads(it, it.dana, "API keys to review", LAPTOP)
-        assert "A key that nobody needs is a risk" in digest
+        assert "Unused keys are a risk" in digest
 
-        await it.dana.click("Delete API key", beside=LAPTOP, in_channel=it.dana.dm)
+        await it.dana.click("Review keys", beside=LAPTOP, in_channel=it.dana.dm)
+        await it.dana.click("Delete API key", beside=LAPTOP)
         await it.dana.see("CONFIRM")
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "No approval needed.")
@@ -51,9 +52,9 @@ async def test_who_nears_a_limit_reads_so_and_nobody_is_asked_beyond_it(tmp_path
     async with play(tmp_path, policy=ONE_APPROVAL) as it:
         lena = it.person("U0LENA")  # owns nightly-etl, which has 9 of its 10 Cloud keys
         it.advance(days=7)
-        assert "9 of 10 used" in await reads(it, lena, "Limits that are nearly reached")
+        assert "9 of 10 used" in await reads(it, lena, "Near quota")
         await it.until(lambda: "NIGHTLYETLCLOUD2" in says(it.reviews()), "the question about its keys", step=5)
-        assert "Cloud resource management API key, made " in says(it.reviews())
+        assert "Cloud resource management API key" in says(it.reviews())
 
         wish = Wish("nightly-etl", kind="cloud")
         assert "Send request" in await review(it.dana, wish)

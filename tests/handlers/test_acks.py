@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.keys import KeyId, Person, RequestId, TeamId
+from bot.domain.keys import KeyId, Person, Principal, RequestId, TeamId
 from bot.domain.kinds import Kind
 from bot.services.commands import (
     Anyway,
@@ -24,6 +24,7 @@ from bot.services.commands import (
     Extend,
     Keep,
     KeepFormer,
+    KeepShown,
     Question,
     Replace,
     Reply,
@@ -62,6 +63,9 @@ OPENING: Mapping[str, tuple[str, str]] = {
     ids.FORM_AGAIN: ("D1", "Create an API key"),
     ids.USE_ACCOUNT: ("R1", "Create an API key"),
     ids.KEY_KEEP: (KEY, "Keep this API key"),
+    ids.KEEP_SHOWN: ("sa-1/2", "Keep API keys"),
+    ids.KEEP_BASELINE: ("sa-1/2", "Keep API keys"),
+    ids.REVIEW_KEYS: ("sa-1/2", "API keys to review"),
     ids.KEY_DETAILS: (KEY, "API key"),
     ids.KEY_EDIT: (KEY, "Edit API key"),
     ids.KEY_ROTATE: (KEY, "Rotate API key"),
@@ -97,6 +101,10 @@ SUBMITS: Mapping[str, tuple[dict[str, Any], Deed]] = {
         submitted(ids.KEEP, f'{{"key": "{KEY}", "channel": "C01", "ts": "1.0"}}', reason="We need it"),
         Keep(KeyId(KEY), "We need it", CardAt(CHANNEL, "1.0")),
     ),
+    ids.KEEP_SHOWN: (
+        submitted(ids.KEEP_SHOWN, f'{{"owner": "sa-1", "keys": "{KEY} K2"}}', reason="We need them"),
+        KeepShown(Principal("sa-1"), (KeyId(KEY), KeyId("K2")), "We need them"),
+    ),
     ids.EDIT: (
         submitted(ids.EDIT, f"{KEY} seen a b", name="new", description="words"),
         Edit(KeyId(KEY), "new", "words", "seen"),
@@ -130,6 +138,7 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     ids.QUESTION: (submitted(ids.QUESTION, "R1", message=" "), "message"),
     ids.REPLY: (submitted(ids.REPLY, "R1/2", message="x" * 1001), "message"),
     ids.KEEP: (submitted(ids.KEEP, "{}", reason=" "), "reason"),
+    ids.KEEP_SHOWN: (submitted(ids.KEEP_SHOWN, "{}", reason=" "), "reason"),
     ids.EDIT: (submitted(ids.EDIT, f"{KEY} seen a b", name="a\nb"), "name"),
     ids.DELETE: (submitted(ids.DELETE, KEY, word="confirm"), "word"),
     ids.ROTATE: (submitted(ids.ROTATE, KEY, name="new", reason=""), "reason"),

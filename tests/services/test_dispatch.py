@@ -25,6 +25,7 @@ from bot.services.commands import (
     Edit,
     Extend,
     Keep,
+    KeepShown,
     ReplyTo,
     Rotate,
     Saved,
@@ -125,7 +126,7 @@ def office() -> Office:
 
 def rows() -> tuple[Route[Any], ...]:
     nobody: Any = Anybody()
-    return table(nobody, nobody, nobody, nobody, nobody, nobody.keep)
+    return table(nobody, nobody, nobody, nobody, nobody, nobody.keep, nobody.keep_shown)
 
 
 class Anybody:
@@ -151,7 +152,7 @@ def test_what_is_asked_for_a_key_opens_a_request() -> None:
 
 
 def test_whoever_answers_with_a_sentence_has_a_title_for_it() -> None:
-    assert {row.command for row in rows() if not row.title} == {Check, Back, Keep, Saved}
+    assert {row.command for row in rows() if not row.title} == {Check, Back, Keep, KeepShown, Saved}
 
 
 async def test_a_sentence_is_shown_under_the_title_of_its_row(office: Office) -> None:

@@ -102,6 +102,7 @@ def a_context(
         views=views,
         drafts=services.forms.drafts,
         decisions=services.decisions,
+        reviews=services.reviews,
     )
 
 

@@ -22,7 +22,7 @@ from bot.services.pages import Handover
 from bot.services.surfaces import ONCE, Surface, SurfaceKind
 from bot.slack.api.notifier import drawn
 from bot.slack.messages import answers, digest, secret
-from bot.slack.views import conversation, home, options
+from bot.slack.views import conversation, home, options, review
 from bot.slack.views.pages import checking, deny, page, working
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW
@@ -146,7 +146,10 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "delete, foreign", page(pages.DeletePage(foreign, terms))
     yield "rotate", page(pages.RotatePage(view, terms, (0, 1, 7)))
     yield "extend", page(pages.ExtendPage(view, terms, left=DAY))
-    yield "keep", digest.keep_form(KEY.id, None)
+    yield "keep", review.keep_form(KEY.id, None)
+    yield "keep shown", review.keep_shown_form(ACCOUNT.id, [KEY.id], None)
+    yield "keep shown, baseline", review.keep_shown_form(ACCOUNT.id, [KEY.id] * 3, None, review.BASELINE)
+    yield "keys to review", review.keys_to_review([view, foreign], 1)
 
 
 def of_views() -> Iterator[Text]:
@@ -196,6 +199,8 @@ def of_reviews() -> Iterator[Text]:
         whole = Digest(owner, audience, NOW + 200 * DAY, 90 * DAY, "Dana", listed, (kept,), (quota,))
         blocks, notification = digest.message(whole)
         yield f"review: {audience}", f"«{notification}»\n{read(blocks)}"
+        blocks, notification = digest.message(replace(whole, is_baseline=True, kept=(), quotas=()))
+        yield f"review: {audience}, first", f"«{notification}»\n{read(blocks)}"
         blocks, notification = digest.message(replace(whole, keys=(), quotas=()))
         yield f"review: {audience}, done", f"«{notification}»\n{read(blocks)}"
 

@@ -4,7 +4,7 @@ Everything is as Confluent says now but for the roles, which may be a minute old
 decided again, from fresh reads.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from bot.domain.keys import (
     NewServiceAccount,
     Operation,
     OrganizationScope,
+    Principal,
     RequestId,
     SlackUserId,
     TeamId,
@@ -144,6 +145,13 @@ class KeyViews:
         if view is None:
             raise NotFound(NO_SUCH_KEY)
         return view
+
+    async def some(self, owner: Principal, keys: Sequence[KeyId], held_roles: HeldRoles) -> Sequence[KeyView]:
+        """Those of these keys of one owner that exist and that this person may see, in this order."""
+        shown, _ = await self.cloud.keys_shown(owner)
+        listed, catalog = {each.id: each for each in shown}, await self.catalog.index()
+        views = [await self.view_of(listed[key], held_roles, catalog) for key in keys if key in listed]
+        return [view for view in views if view is not None]
 
     async def _listed(self, key: KeyId, held_roles: HeldRoles) -> ApiKey:
         """A key that Confluent does not show by its id, which means little: the lists of its reader's keys decide.

@@ -191,6 +191,8 @@ class Reviewed:
     at: datetime
     sent: tuple[tuple[str, CardAt], ...] = ()
     complete: bool = False
+    beginning: datetime | None = None
+    """When Latchkey was first started, where it reviews these keys for the first time; always, for the organization."""
 
 
 class Keeps(Protocol):

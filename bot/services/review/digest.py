@@ -20,7 +20,7 @@ from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Cache, Clock, Keeps, Requests
 from bot.services.review.audience import KnownOwner, Reader, Recipients
 
-ORGANIZATION = "="
+ORGANIZATION = Principal("=")
 """Stands for an owner's id where the organization itself is meant."""
 MOST_CLUSTERS = 5
 """Kafka clusters of one owner whose limits are asked for."""

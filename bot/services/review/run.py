@@ -8,7 +8,7 @@ through, and any process may go on where another one died.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -16,18 +16,18 @@ from typing import TypeAlias
 from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles
 from bot.domain.errors import NotFound, Refused, Throttled, Unavailable, Undeliverable, plain
-from bot.domain.keys import KeyId, Principal
+from bot.domain.keys import KeyId, Principal, SlackUserId
 from bot.domain.policy import Review
 from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
-from bot.domain.review import Attestation, Audience, Digest
+from bot.domain.review import OFFERED, Attestation, Audience, Digest
 from bot.services.agenda import Item, ItemKind
-from bot.services.commands import CardAt, Click, Keep
+from bot.services.commands import CardAt, Click, Keep, KeepShown
 from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import KeyView, Page, TextPage
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import Notifier
-from bot.services.ports.store import Agenda, Keeps, Reviewed
+from bot.services.ports.store import Agenda, Cache, Keeps, Reviewed
 from bot.services.requests.transitions import Transitions
 from bot.services.review.audience import Recipients
 from bot.services.review.digest import ORGANIZATION, Digests
@@ -44,6 +44,13 @@ APART = timedelta(seconds=1)
 REREAD = timedelta(seconds=5)
 RESTART = timedelta(minutes=10)
 """When to begin again after Confluent has forgotten how far we were."""
+LIST_KEPT = timedelta(days=400)
+"""How long what a message lists is remembered: longer than the time between two reviews."""
+_NO_LIST = "Nothing is left to do here until the next review."
+_NOT_KEPT = 10
+"""How many keys an answer names that were not kept."""
+Some: TypeAlias = Callable[[Principal, Sequence[KeyId], HeldRoles], Awaitable[Sequence[KeyView]]]
+"""Several keys of one owner as this person may see them. See `KeyViews.some`."""
 Sees: TypeAlias = Callable[[KeyId, HeldRoles], Awaitable[KeyView]]
 """One key as this person may see it; raises `NotFound` for one that is not theirs to see. See `KeyViews.key_view`."""
 log = logging.getLogger("latchkey.review")
@@ -51,7 +58,7 @@ log = logging.getLogger("latchkey.review")
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """Carries out the items of the review, and the answer `Keep`."""
+    """Carries out the items of the review, and the answers `Keep` and `Keep all shown`."""
 
     transitions: Transitions
     directory: Directory
@@ -60,14 +67,19 @@ class Reviews:
     digests: Digests
     agenda: Agenda
     keeps: Keeps
+    cache: Cache
     notifier: Notifier
     sees: Sees
+    some: Some
 
     async def begin(self) -> None:
-        """Put the first pass on the agenda, unless one is there that is due earlier."""
+        """Put the first pass on the agenda, unless one is there that is due earlier; remember the first start."""
         review = self.directory.policy().review
         wait = review.every if review else LOOK_AGAIN
-        await self.agenda.put(Item(ItemKind.REVIEW), self.transitions.clock() + wait)
+        now = self.transitions.clock()
+        if await self.keeps.reviewed(ORGANIZATION) is None:
+            await self.keeps.remember(ORGANIZATION, Reviewed(now, beginning=now))
+        await self.agenda.put(Item(ItemKind.REVIEW), now + wait)
 
     async def step(self, item: Item) -> datetime | None:
         """Carry out one item of the review; returns when it is due again."""
@@ -92,20 +104,36 @@ class Reviews:
 
     async def keep(self, deed: Keep, click: Click) -> Page:
         """Remember that a key stays, and why. Raises `Refused`, and `NotFound` for a key that is not theirs to see."""
-        problem = text_problem(deed.reason, LIMITS["reason"]) if deed.reason.strip() else "Write a reason."
-        if problem:
-            raise Refused(f"{problem} Nothing was changed.")
+        _must_say_why(deed.reason)
         person = await self.directory.identify(click.by, click.team)
         view = await self.sees(deed.key, await self.directory.held_roles(person))
-        kept = await self._kept(deed, click, view)
-        before = (await self.keeps.kept([view.key.id])).get(view.key.id)
-        if before is None or before.at < kept.at:  # else this very click was here, or a later one
-            await self._record(kept, click, view)
-            await self.keeps.keep(kept)
-        await self._found(view.owner.id, deed.digest, click.by)
-        await self.changed(view.owner.id)
-        stays = f"The API key `{plain(view.key.id)}` stays."
-        return TextPage("Kept", f"{stays} The review asks about it again {when(kept.until)}, if it is still there.")
+        until = await self._keep(view.owner.id, [view], deed, click)
+        stays = f"Key `{plain(view.key.id)}` stays as it is."
+        return TextPage("Kept", f"{stays} The review asks about it again {when(until)}.")
+
+    async def keep_shown(self, deed: KeepShown, click: Click) -> Page:
+        """The same for several keys of one owner: keeps those that are theirs to see, and names the others."""
+        _must_say_why(deed.reason)
+        person = await self.directory.identify(click.by, click.team)
+        views = await self.some(deed.owner, deed.keys, await self.directory.held_roles(person))
+        if not views:
+            raise NotFound("None of these keys exist now, or you don't have access to them. Nothing was changed.")
+        until = await self._keep(deed.owner, views, deed, click)
+        number, kept = len(views), {view.key.id for view in views}
+        stay = "1 API key stays as it is." if number == 1 else f"{number:,} API keys stay as they are."
+        others = [f"`{plain(key)}`" for key in deed.keys if key not in kept]
+        named = [*others[:_NOT_KEPT], *([f"{len(others) - _NOT_KEPT} more"] if len(others) > _NOT_KEPT else [])]
+        rest = f" Not kept: {', '.join(named)}. Each was deleted, or you don't have access to it." if others else ""
+        return TextPage("Kept", f"{stay} The review asks again {when(until)}.{rest}")
+
+    async def offered(self, owner: Principal, at: CardAt | None, by: SlackUserId) -> Sequence[KeyId]:
+        """The keys that a message lists, as it was drawn last. Raises `Refused` when there are none."""
+        last = await self.keeps.reviewed(owner)
+        to = next((to for to, place in last.sent if place == at), "") if last else ""
+        found = await self.cache.get(_list_name(owner, to or self._reader(at, by)), tuple[KeyId, ...])
+        if not found or not found[0]:
+            raise Refused(_NO_LIST)
+        return found[0]
 
     async def changed(self, owner: Principal) -> None:
         """Something happened to keys of this owner: the messages that ask about them are drawn again soon."""
@@ -123,11 +151,21 @@ class Reviews:
         if owner and last and last.sent:
             await self.changed(owner)
 
-    async def _kept(self, deed: Keep, click: Click, view: KeyView) -> Attestation:
+    async def _keep(self, owner: Principal, views: Sequence[KeyView], deed: Keep | KeepShown, click: Click) -> datetime:
+        """Remember that these keys stay, once a click however often it is carried out; returns until when."""
         review = self.directory.policy().review or Review(channel="")
-        owner = await self.recipients.known(view.owner.id)
-        until = click.at + review.older_than
-        return Attestation(view.key.id, click.by, deed.reason.strip(), click.at, until, orphaned=owner.is_gone)
+        until, known = click.at + review.older_than, await self.recipients.known(owner)
+        before = await self.keeps.kept([view.key.id for view in views])
+        for view in views:
+            why = deed.reason.strip()
+            kept = Attestation(view.key.id, click.by, why, click.at, until, orphaned=known.is_gone)
+            earlier = before.get(view.key.id)
+            if earlier is None or earlier.at < kept.at:  # else this very click was here, or a later one
+                await self._record(kept, click, view)
+                await self.keeps.keep(kept)
+        await self._found(owner, deed.digest, click.by)
+        await self.changed(owner)
+        return until
 
     async def _record(self, kept: Attestation, click: Click, view: KeyView) -> None:
         request = view.request.ask.id if view.request else None
@@ -139,9 +177,12 @@ class Reviews:
         last = await self.keeps.reviewed(owner)
         if at is None or last is None or any(place == at for _, place in last.sent):
             return
+        await self.keeps.remember(owner, replace(last, sent=(*last.sent, (self._reader(at, by), at))))
+
+    def _reader(self, at: CardAt | None, by: str) -> str:
+        """To whom a message went that is not on record: the review's channel, or who clicked in it."""
         review = self.directory.policy().review
-        to = at.channel if review and at.channel == review.channel else by
-        await self.keeps.remember(owner, replace(last, sent=(*last.sent, (to, at))))
+        return at.channel if at and review and at.channel == review.channel else by
 
     async def _read_on(self, token: str) -> datetime | None:
         """Read keys for a while, put an item for each owner, and one to go on."""
@@ -183,16 +224,30 @@ class Reviews:
         now, last = self.transitions.clock(), await self.keeps.reviewed(owner)
         # Keys of one owner stand on many pages; half the time between two passes tells them from the next pass.
         is_this_pass = last is not None and timedelta() <= now - last.at < review.every / 2
-        done = last if last and is_this_pass else Reviewed(now)
+        done = last if last and is_this_pass else Reviewed(now, beginning=await self._beginning(owner, last))
         if done.complete:
             return
         for to, digest in (await self.digests.of(owner, review, done.at)).items():
             if digest.is_empty or any(to == each for each, _ in done.sent):
                 continue
-            if place := await self._send(to, digest, review.channel):
+            whole = await self._listing(owner, to, digest, done)
+            if place := await self._send(to, whole, review.channel):
                 done = replace(done, sent=(*done.sent, (to, place)))
                 await self.keeps.remember(owner, done)
         await self.keeps.remember(owner, replace(done, complete=True))
+
+    async def _beginning(self, owner: Principal, last: Reviewed | None) -> datetime | None:
+        """When Latchkey was first started, for keys that nobody was asked about yet."""
+        if last is not None:
+            return last.beginning if owner == ORGANIZATION else None
+        first = await self.keeps.reviewed(ORGANIZATION)
+        return first.beginning if first else None
+
+    async def _listing(self, owner: Principal, to: str, digest: Digest, review: Reviewed) -> Digest:
+        """The digest as it is to be drawn; first, its keys are remembered for the buttons below them."""
+        now, keys = self.transitions.clock(), tuple(each.key.id for each in digest.keys[:OFFERED])
+        await self.cache.put(_list_name(owner, to), keys, tuple[KeyId, ...], now=now, keep=LIST_KEPT)
+        return replace(digest, is_baseline=digest.is_older_than(review.beginning))
 
     async def _send(self, to: str, digest: Digest, channel: str) -> CardAt | None:
         """Send it, to the channel where Slack does not let us reach the person; None when nobody can be reached."""
@@ -211,7 +266,8 @@ class Reviews:
             return
         digests = await self.digests.of(owner, review, last.at)
         for to, place in last.sent:
-            digest = digests.get(to) or await self._nothing(owner, to, digests, review)
+            said = digests.get(to) or await self._nothing(owner, to, digests, review)
+            digest = await self._listing(owner, to, said, last)
             is_elsewhere = place.channel == review.channel != to
             try:
                 await self.notifier.digest(to, replace(digest, audience="channel") if is_elsewhere else digest, place)
@@ -227,3 +283,13 @@ class Reviews:
         whose = other.owner if other else (await self.recipients.known(owner)).owner
         audience: Audience = "owner" if whose and whose.kind == "user" and not is_channel else "channel"
         return Digest(whose, audience, self.transitions.clock(), review.older_than)
+
+
+def _list_name(owner: Principal, to: str) -> str:
+    return f"review:{owner}:{to}"
+
+
+def _must_say_why(reason: str) -> None:
+    problem = text_problem(reason, LIMITS["reason"]) if reason.strip() else "Write a reason."
+    if problem:
+        raise Refused(f"{problem} Nothing was changed.")

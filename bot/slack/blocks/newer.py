@@ -7,7 +7,7 @@ refuses a block that it should take, `plain` turns what is sent into the plain f
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, cast
 
-from bot.slack.blocks.text import Block, Bold, Piece, Row, lines, mrkdwn, small
+from bot.slack.blocks.text import TEXT, Block, Bold, Piece, Row, flat, lines, mrkdwn, small
 
 Surface: TypeAlias = Literal["message", "modal", "home"]
 Level: TypeAlias = Literal["info", "warning", "error", "success"]
@@ -120,8 +120,8 @@ def _leaves(shown: Block) -> list[Block]:
 
 
 def _cell(row: Cell) -> Block:
-    """Slack wants every cell to hold something."""
-    return lines([row] if isinstance(row, str) and row else row or [" "])
+    """Slack wants every cell to hold something. Plain text takes a third of the room of rich text."""
+    return {"type": "raw_text", "text": flat(row, TEXT) or " "} if isinstance(row, str) else lines(row or [" "])
 
 
 def _length(drawn: Block) -> int:

@@ -1,103 +1,118 @@
-"""What the review asks: a digest of keys as one message, and the modal for the reason to keep one. Pure.
+"""What the review asks: a digest of keys as one message, with a table of them. Its modals are in `views.review`. Pure.
 
-Names that were given outside Latchkey stand in one line beside our own words, cut where they are too long to be read.
+Names that were given outside Latchkey stand in one line, cut where they are too long to be read.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import assert_never
 
 from bot.domain.catalog import Quota
-from bot.domain.keys import ApiKey, KeyId, MyAccount, NewServiceAccount, Operation, Owner
-from bot.domain.review import Attestation, Digest, Finding, Listed
-from bot.services.commands import CardAt
-from bot.services.form.validate import LIMITS
+from bot.domain.keys import MyAccount, NewServiceAccount, Owner
+from bot.domain.review import OFFERED, Attestation, Digest, Finding, Listed
 from bot.services.text import duration
 from bot.slack.blocks import limits
-from bot.slack.blocks.kit import actions, button, divider, field, header, modal, text_input
+from bot.slack.blocks.kit import actions, button, divider, header
+from bot.slack.blocks.newer import Cell, table
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines
-from bot.slack.messages.card import age, for_what, in_place, joined, key_buttons, kind_of, title_row
-from bot.slack.messages.progress import Rows
+from bot.slack.messages.card import age, for_what, in_place, kind_of
 from bot.slack.payloads import ids
 
-SHOWN = 15
-"""Keys in one message, as far as they fit: two blocks each, of Slack's fifty."""
+SHOWN = 25
+"""Keys in one message, as far as they fit."""
+KEPT_SHOWN = 5
+CELL = 80
+"""Characters in a cell of the table."""
 LIMITS_SHOWN = 10
 LIMIT_NAME = 100
 REASON = 150
 """Characters of a reason that the message repeats."""
-TIP = "A key that nobody needs is a risk, and counts against the most keys that Confluent lets you have. Delete it."
+TIP = "Unused keys are a risk and count toward your Confluent quota. Delete any you don't need."
+_HEAD = ("Name", "Key ID", "API key", "Created", "Expires", "Why it's listed")
 
 
 def message(digest: Digest) -> tuple[list[Block], str]:
     """The digest, and its notification text."""
     if digest.is_empty:
         nothing: Row = ["Nothing is left to do here until the next review. Thank you."]
-        return [header("API keys to review"), lines(_about(digest), nothing), *_kept(digest.kept)], "API keys: all done"
+        return [
+            header("API keys to review"),
+            lines(*_about(digest), nothing),
+            *_kept(digest.kept),
+        ], "API keys: all done"
     return limits.as_many(SHOWN, lambda shown: _blocks(digest, shown), limits.fits_a_message), _notification(digest)
 
 
 def _blocks(digest: Digest, shown: int) -> list[Block]:
     """The digest with the first keys alone."""
-    blocks = [header("API keys to review"), lines(_about(digest)), context(TIP)]
-    for listed in digest.keys[:shown]:
-        blocks += [lines(*_key(listed, digest)), actions(*_buttons(listed))]
-    if more := len(digest.keys[shown:]):
-        blocks.append(lines([f"And {more:,} more: see ", Code("/apikey list"), "."]))
-    blocks += [*_quotas(digest), *_kept(digest.kept)]
-    if digest.keys:
-        span = duration(digest.older_than)
-        blocks.append(context(f"“Keep” asks for a reason, and then nobody is asked about the key for {span}."))
-    return blocks
+    keys = digest.keys[:shown]
+    blocks = [header("API keys to review"), lines(*_about(digest))]
+    if keys:
+        blocks += [*table(_HEAD, [_key(each, digest) for each in keys], on="message"), *_rest(digest, len(keys))]
+        if digest.owner is not None:
+            blocks.append(actions(*_buttons(digest.owner, digest, len(keys))))
+        blocks.append(context(TIP, " ", _skip(digest)))
+    return [*blocks, *_quotas(digest), *_kept(digest.kept)]
 
 
-def keep_form(key: KeyId, at: CardAt | None) -> Block:
-    """Asks why a key is to stay."""
-    typed = text_input(ids.FORM_TEXT, "", limit=LIMITS["reason"], lines=True)
-    blocks = [
-        lines(["The API key ", Code(flat(key)), " stays. Nothing about it is changed."]),
-        field("Reason", ids.REASON_BLOCK, typed, hint="Who needs it, and until when? It is kept in the audit log."),
-    ]
-    place = {"channel": at.channel, "ts": at.ts} if at else {}
-    metadata = json.dumps({"key": key, **place})
-    return modal("Keep this API key", blocks, callback=ids.KEEP, submit="Keep", close="Cancel", metadata=metadata)
+def _rest(digest: Digest, shown: int) -> list[Block]:
+    more = len(digest.keys) - shown
+    listed: Row = ["“Review keys” lists " + ("them all" if len(digest.keys) <= OFFERED else f"the first {OFFERED}")]
+    return [lines([f"And {more:,} more. ", *listed, "."])] if more else []
 
 
-def kept_key(metadata: str) -> tuple[KeyId, CardAt | None]:
-    """What `keep_form` wrote down: the key, and the message of the review; "" for anything unreadable."""
-    with suppress(ValueError, KeyError, TypeError):
-        said: Mapping[str, str] = json.loads(metadata)
-        return KeyId(str(said["key"])), CardAt(said["channel"], said["ts"]) if "channel" in said else None
-    return KeyId(""), None
+def _buttons(whose: Owner, digest: Digest, shown: int) -> list[Block]:
+    """What can be done about all of them; each key has its own menu in the modal."""
+    owner, offered = str(whose.id), min(len(digest.keys), OFFERED)
+    keep = button("Keep all shown", ids.KEEP_SHOWN, ids.listed_ref(owner, shown))
+    if digest.is_baseline:
+        text = "Keep all for now" if len(digest.keys) <= OFFERED else f"Keep the first {OFFERED} for now"
+        keep = button(text, ids.KEEP_BASELINE, ids.listed_ref(owner, offered))
+    return [button("Review keys", ids.REVIEW_KEYS, ids.listed_ref(owner, offered), "primary"), keep]
 
 
-def _about(digest: Digest) -> Row:
+def _skip(digest: Digest) -> str:
+    span = duration(digest.older_than)
+    if digest.is_baseline:
+        return f"The review asks about kept keys again after {span}."
+    return f"Keep (with a reason) to skip a key for {span}."
+
+
+def _about(digest: Digest) -> Sequence[Row]:
     """Whose keys these are, and why this reader is asked."""
     owner = digest.owner
     if owner is None:
-        return ["This organization comes near to limits of Confluent Cloud."]
+        return [["This organization is near a Confluent Cloud quota."]]
+    whose: Row = ["your account"] if digest.audience == "owner" else _called(owner, digest.owner_name)
     if not digest.keys:
-        whose: Row = ["your account"] if digest.audience == "owner" else _called(owner, digest.owner_name)
-        return ["This is about the API keys of ", *whose, "."]
+        return [["This is about the API keys of ", *whose, "."]]
+    if digest.is_baseline:
+        count = _count(len(digest.keys))
+        existed: Row = [f"{count} of ", *whose, " existed before Latchkey. "]
+        return [[*existed, "Keep all for now, or review them."], *_why(digest)]
+    if digest.audience == "owner":
+        return [["Do you still need these API keys of your own account?"]]
+    return [["Are these API keys of ", *whose, " still needed?"], *_why(digest)]
+
+
+def _why(digest: Digest) -> Sequence[Row]:
+    """Why this reader is asked, in a line of its own."""
     match digest.audience:
         case "owner":
-            return ["Do you still need these API keys of your own account?"]
+            return []
         case "account-owner":
-            return ["Does anybody still need these API keys of ", *_called(owner, ""), "? You own this account."]
+            return [["You own this account."]]
         case "requester":
-            return ["Does anybody still need these API keys of ", *_called(owner, ""), "? You asked for them."]
+            return [["You requested them."]]
         case "channel":
-            who: Row = ["Does anybody still need these API keys of ", *_called(owner, digest.owner_name), "? "]
-            return [*who, _why_here(digest)]
+            return [[_why_here(digest)]]
         case _:
             assert_never(digest.audience)
 
 
 def _why_here(digest: Digest) -> str:
     if any(Finding.ORPHANED in listed.findings for listed in digest.keys):
-        return "The account no longer exists, so there is no owner to ask."
-    return "Latchkey found nobody in Slack who answers for them."
+        return "The account was deleted, so there is no owner to ask."
+    return "Latchkey couldn't find an owner in Slack."
 
 
 def _called(owner: Owner, name: str) -> Row:
@@ -108,34 +123,29 @@ def _called(owner: Owner, name: str) -> Row:
     return [*said, *([Bold(flat(name)), " (", Code(owner.id), ")"] if name else [Code(owner.id)])]
 
 
-def _key(listed: Listed, digest: Digest) -> Rows:
+def _key(listed: Listed, digest: Digest) -> Sequence[Cell]:
+    """A row of the table."""
     key, resource = listed.key, listed.resource
-    what = "For something that Latchkey does not know"
-    if resource is not None:
-        what = f"{kind_of(resource)}{for_what(resource)}{in_place(resource)}"
-    end: Row = [" Expires ", listed.ends_at, "."] if listed.ends_at else []
-    return [title_row(key), [what, *_made(key, digest), *end], ["Listed because ", _because(listed, digest), "."]]
-
-
-def _made(key: ApiKey, digest: Digest) -> Row:
-    if key.created_at is None:
-        return [". Confluent does not say when it was made."]
-    return [", made ", key.created_at, f", {age(digest.at - key.created_at)} ago."]
+    what = f"{kind_of(resource)}{for_what(resource)}{in_place(resource)}" if resource else "Unknown resource"
+    made = "unknown" if key.created_at is None else f"{age(digest.at - key.created_at)} ago"
+    ends: Cell = [listed.ends_at] if listed.ends_at else "never"
+    return [
+        flat(key.name, CELL) or "(no name)",
+        flat(key.id, CELL),
+        flat(what, CELL),
+        made,
+        ends,
+        _because(listed, digest),
+    ]
 
 
 def _because(listed: Listed, digest: Digest) -> str:
     reasons = {
-        Finding.ORPHANED: "its owner no longer exists",
-        Finding.FOREIGN: "it was not made by Latchkey",
-        Finding.OLD: f"it is older than {duration(digest.older_than)}",
+        Finding.ORPHANED: "owner deleted",
+        Finding.FOREIGN: "not created by Latchkey",
+        Finding.OLD: f"over {duration(digest.older_than)} old",
     }
-    return joined([reasons[finding] for finding in listed.findings], "and")
-
-
-def _buttons(listed: Listed) -> Sequence[Block]:
-    can = {Operation.ROTATE: listed.can_rotate, Operation.DELETE: listed.resource is not None}
-    asks = key_buttons(listed.key.id, [each for each, is_offered in can.items() if is_offered])
-    return [button("Keep", ids.KEY_KEEP, listed.key.id), *asks]
+    return " · ".join(reasons[finding] for finding in listed.findings)
 
 
 def _kept(kept: Sequence[Attestation]) -> list[Block]:
@@ -143,11 +153,11 @@ def _kept(kept: Sequence[Attestation]) -> list[Block]:
     if not kept:
         return []
     rows: list[Row] = [
-        [Code(each.key), " stays until ", each.until, " (", Mention(each.by), "): ", flat(each.reason, REASON)]
-        for each in kept[:SHOWN]
+        [Code(each.key), " until ", each.until, " (", Mention(each.by), "): ", flat(each.reason, REASON)]
+        for each in kept[:KEPT_SHOWN]
     ]
-    if len(kept) > SHOWN:
-        rows.append([f"and {len(kept) - SHOWN:,} more"])
+    if len(kept) > KEPT_SHOWN:
+        rows.append([f"and {len(kept) - KEPT_SHOWN:,} more"])
     return [divider(), lines([Bold("Kept")], *rows)]
 
 
@@ -155,8 +165,8 @@ def _quotas(digest: Digest) -> list[Block]:
     if not digest.quotas:
         return []
     rows: list[Row] = [["• ", *_quota(quota)] for quota in digest.quotas[:LIMITS_SHOWN]]
-    what: Row = ["Delete keys that nobody needs, or ask Confluent to raise the limit: beyond it, no key can be made."]
-    return [divider(), lines([Bold("Limits that are nearly reached")], *rows, what)]
+    what: Row = ["At the limit, new keys are refused. Delete unused keys, or ask Confluent to raise the limit."]
+    return [divider(), lines([Bold("Near quota")], *rows, what)]
 
 
 def _quota(quota: Quota) -> Row:
@@ -167,5 +177,9 @@ def _quota(quota: Quota) -> Row:
 def _notification(digest: Digest) -> str:
     count = len(digest.keys)
     if not count:
-        return "Limits of Confluent Cloud are nearly reached"
-    return f"{count:,} API key{'' if count == 1 else 's'} to review"
+        return "Near a Confluent Cloud quota"
+    return f"{_count(count)} {'existed before Latchkey' if digest.is_baseline else 'to review'}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,} API key{'' if number == 1 else 's'}"

@@ -109,6 +109,9 @@ OVERLAP_BLOCK = "overlap"
 
 KEEP = "keep"
 KEY_KEEP = "key:keep"
+KEEP_SHOWN, KEEP_BASELINE = "keys:keep", "keys:keep-baseline"
+"""Keep all keys of a message of the review. Its value is that of `listed_ref`, as is that of `REVIEW_KEYS`."""
+REVIEW_KEYS = "keys:review"
 
 
 class ResourceField(NamedTuple):
@@ -186,6 +189,11 @@ def place_of(block_id: str) -> ResourceField | None:
 def key_ref(request: str, attempt: int) -> str:
     """The value of a button that belongs to one key: a request may have several, one after the other."""
     return f"{request}/{attempt}"
+
+
+def listed_ref(owner: str, number: int) -> str:
+    """The value of a button for the first keys of one owner that a message of the review lists."""
+    return f"{owner}/{number}"
 
 
 def key_until(request: str, attempt: int, until: datetime) -> str:

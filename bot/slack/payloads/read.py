@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
-from bot.domain.keys import RequestId, Secret, SlackUserId, TeamId
+from bot.domain.keys import Principal, RequestId, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
 from bot.services.commands import CardAt, Click, Deed, Draft, ReplyTo
 from bot.services.form.fill import EXISTING
@@ -131,6 +131,12 @@ def numbered(value: str) -> tuple[RequestId, int]:
     return RequestId(request), _number(number, _ATTEMPT)
 
 
+def listed_ref(body: Body) -> tuple[Principal, int]:
+    """The owner, and how many of their keys the message of the review shows; 0 for anything unreadable."""
+    owner, _, number = pressed_value(body).rpartition("/")
+    return Principal(owner), _number(number, _ATTEMPT)
+
+
 def key_until(body: Body) -> tuple[RequestId, int, int]:
     """As `key_ref`, and until when the button says that the old key lives: in seconds, 0 where it does not."""
     request, _, rest = pressed_value(body).partition("/")
@@ -151,7 +157,7 @@ def click(body: Body, deed: Deed, at: datetime) -> Click:
         at=at,
         deed=deed,
         reply=_reply(body),
-        card=_card(body),
+        card=card(body),
     )
 
 
@@ -335,7 +341,8 @@ def _url(body: Body) -> Secret | None:
     return Secret(url) if url else None
 
 
-def _card(body: Body) -> CardAt | None:
+def card(body: Body) -> CardAt | None:
+    """The message that a button stood on; None for one that is nobody's to update."""
     container = part(body, "container")
     if container.get("type") != "message" or container.get("is_ephemeral") or _is_listed(body):
         return None

@@ -61,9 +61,14 @@ def keys(content: KeysPage) -> Block:
 
 def key_row(view: KeyView, *, with_details: bool = True) -> Block:
     """One key among others, with the button to its page."""
-    what: Row = [view.key.kind.row.label if view.key.kind else "Unknown kind", _place(view), " · ", _owner(view)]
-    rows = [title_row(view.key), what, _life(view)]
+    rows = key_facts(view)
     return section(*rows, beside=button("Details", ids.KEY_DETAILS, view.key.id)) if with_details else lines(*rows)
+
+
+def key_facts(view: KeyView) -> list[Row]:
+    """What stands about a key among others."""
+    what: Row = [view.key.kind.row.label if view.key.kind else "Unknown kind", _place(view), " · ", _owner(view)]
+    return [title_row(view.key), what, _life(view)]
 
 
 def _life(view: KeyView) -> Row:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from fakeredis import FakeAsyncRedis
@@ -15,15 +16,17 @@ from bot.domain.keys import ApiKey, KeyId, MyAccount, Person, Principal, Request
 from bot.domain.kinds import Kind
 from bot.domain.policy import Policy, Review, RoleMapping
 from bot.domain.requests import Done, Request, Retired
-from bot.domain.review import Digest, Finding
+from bot.domain.review import Attestation, Digest, Finding
 from bot.services.agenda import Item, ItemKind
-from bot.services.commands import CardAt, Keep
+from bot.services.commands import CardAt, Keep, KeepShown
 from bot.services.pages import TextPage
 from bot.services.ports.slack import Profile
-from bot.services.ports.store import Stored
+from bot.services.ports.store import Reviewed, Stored
 from bot.services.review import run
+from bot.services.review.digest import ORGANIZATION
 from bot.services.review.run import Reviews
 from bot.store import Store
+from bot.store.keeps import RedisKeeps
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NOW, OTTO
 from tests.support.composed import a_store, composed, keep
@@ -130,6 +133,14 @@ class Office:
         """Somebody keeps a key."""
         deed = Keep(KeyId(key), reason, **{"digest": None, **fields})  # type: ignore[arg-type]
         page = await self.review.keep(deed, build.a_click(deed, by, self.clock()))
+        await self.work()
+        assert isinstance(page, TextPage)
+        return page
+
+    async def keep_shown(self, *keys: str, by: Person = ERIN, **fields: Any) -> TextPage:
+        """Somebody keeps these keys of the service account."""
+        deed = KeepShown(ACCOUNT.id, tuple(map(KeyId, keys)), **{"reason": "billing needs them", **fields})
+        page = await self.review.keep_shown(deed, build.a_click(deed, by, self.clock()))
         await self.work()
         assert isinstance(page, TextPage)
         return page
@@ -465,6 +476,114 @@ async def test_a_reason_is_needed_and_is_no_secret(reason: str) -> None:
 
         assert "Nothing was changed" in refused.value.tell
         assert await office.store.keeps.kept([KeyId("KEPT")]) == {}
+
+
+async def test_all_keys_that_a_message_lists_are_kept_once_however_often_the_click_is_carried_out() -> None:
+    async with an_office() as office:
+        office.add("ONE")
+        office.add("TWO")
+        office.add("CLOUD", kind=Kind.CLOUD, resource="cloud")
+        await office.a_week()
+        (place,) = (each for each in office.slack.digests if each.channel == f"D{ERIN.slack}")
+        keys = await office.review.offered(ACCOUNT.id, place, ERIN.slack)
+        assert sorted(keys) == ["ONE", "TWO"]
+
+        first = await office.keep_shown(*keys, digest=place)
+        again = await office.keep_shown(*keys, digest=place)
+
+        assert first == again
+        assert "2 API keys stay as they are." in first.text
+        assert (await office.actions()).count(Action.KEPT) == 2
+        assert set(await office.store.keeps.kept([KeyId(key) for key in keys])) == {"ONE", "TWO"}
+        assert office.slack.digests[place][-1].is_empty
+        with pytest.raises(Refused):
+            await office.review.offered(ACCOUNT.id, place, ERIN.slack)
+
+
+async def test_a_click_that_died_halfway_keeps_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with an_office() as office:
+        office.add("ONE")
+        office.add("TWO")
+        deed = KeepShown(ACCOUNT.id, (KeyId("ONE"), KeyId("TWO")), "both are needed")
+        click = build.a_click(deed, ERIN, office.clock())
+        with monkeypatch.context() as broken:
+            keep_one = office.store.keeps.keep
+
+            async def dies(_: RedisKeeps, kept: Attestation) -> None:
+                if kept.key == "TWO":
+                    raise Unavailable("The store is away.")
+                await keep_one(kept)
+
+            broken.setattr(RedisKeeps, "keep", dies)
+            with pytest.raises(Unavailable):
+                await office.review.keep_shown(deed, click)
+        assert set(await office.store.keeps.kept(deed.keys)) == {"ONE"}
+
+        await office.review.keep_shown(deed, click)
+
+        assert set(await office.store.keeps.kept(deed.keys)) == {"ONE", "TWO"}
+
+
+async def test_keys_that_are_not_theirs_to_see_are_not_kept_and_named() -> None:
+    async with an_office() as office:
+        office.add("ONE")
+        office.add("CLOUD", kind=Kind.CLOUD, resource="cloud")
+        office.add("DANAS", DANA.principal)
+
+        page = await office.keep_shown("ONE", "CLOUD", "DANAS", "GONE")
+
+        assert "1 API key stays as it is." in page.text
+        assert "Not kept: `CLOUD`, `DANAS`, `GONE`." in page.text
+        assert set(await office.store.keeps.kept([KeyId("ONE"), KeyId("CLOUD"), KeyId("DANAS")])) == {"ONE"}
+        with pytest.raises(NotFound):
+            await office.keep_shown("ONE", by=OTTO)
+        with pytest.raises(Refused):
+            await office.keep_shown("ONE", reason=" ")
+
+
+async def test_the_first_review_says_which_keys_were_there_before_latchkey() -> None:
+    async with an_office() as office:
+        office.add("FOREIGN")
+        await office.made("OURS", owner=DANA.principal)
+        office.add("ORPHAN", GONE)
+
+        first = await office.a_week()
+
+        said = {to: digest.is_baseline for to, digest in first.items()}
+        assert said == {f"D{ERIN.slack}": True, f"D{DANA.slack}": False, CHANNEL: False}
+        office.add("OTHER", OTTO.principal, office.clock())
+        await office.review.changed(ACCOUNT.id)
+        await office.work()
+        assert office.slack.newest()[f"D{ERIN.slack}"].is_baseline
+        second = await office.a_week()
+        assert not second[f"D{ERIN.slack}"].is_baseline
+        assert not second[f"D{OTTO.slack}"].is_baseline, "made since the start, so not there before"
+
+
+async def test_a_latchkey_that_reviewed_keys_before_it_knew_of_a_beginning_offers_no_baseline() -> None:
+    async with an_office() as office:
+        await office.store.keeps.remember(ORGANIZATION, Reviewed(NOW - WEEK, complete=True))
+        office.add("FOREIGN")
+
+        (digest,) = (await office.a_week()).values()
+
+        assert not digest.is_baseline
+
+
+async def test_a_message_of_the_version_before_has_a_list_once_it_is_drawn_again() -> None:
+    async with an_office() as office:
+        office.add("ONE")
+        await office.a_week()
+        (place,) = office.slack.digests
+        await office.store.cache.put(f"review:{ACCOUNT.id}:{ERIN.slack}", (), tuple[KeyId, ...], now=NOW, keep=WEEK)
+        with pytest.raises(Refused):
+            await office.review.offered(ACCOUNT.id, place, ERIN.slack)
+
+        await office.review.changed(ACCOUNT.id)
+        await office.work()
+
+        assert list(await office.review.offered(ACCOUNT.id, place, ERIN.slack)) == ["ONE"]
+        assert list(office.slack.digests) == [place]
 
 
 async def test_a_message_that_a_crash_kept_us_from_remembering_is_drawn_again_when_it_is_clicked() -> None:

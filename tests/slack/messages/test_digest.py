@@ -14,11 +14,10 @@ from bot.domain.catalog import Quota
 from bot.domain.keys import ApiKey, KeyId, MyAccount, Principal
 from bot.domain.kinds import Kind
 from bot.domain.review import Attestation, Digest, Finding, Listed
-from bot.services.commands import CardAt
 from bot.slack.blocks.text import Block
 from bot.slack.messages import digest as digests
 from bot.slack.payloads import ids
-from sandbox.slack.limits import block_problems, check_view
+from sandbox.slack.limits import block_problems
 from tests.support import given as some
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, NOW
 
@@ -105,57 +104,81 @@ def test_foreign_text_pings_and_links_nothing(digest: Digest) -> None:
 
 @few
 @given(drawn)
-def test_buttons_carry_the_id_of_a_listed_key_and_nothing_else(digest: Digest) -> None:
+def test_buttons_carry_the_owner_and_how_many_keys_and_nothing_else(digest: Digest) -> None:
     blocks, _ = digests.message(digest)
 
     values = [each["value"] for each in objects(blocks) if each.get("type") == "button"]
-    shown = list(dict.fromkeys(values))
-    assert len(set(values)) <= digests.SHOWN
-    assert set(shown) <= {each.key.id for each in digest.keys}
-    assert bool(shown) == bool(digest.keys)
+    assert len(values) == (2 if digest.keys and digest.owner else 0)
+    for value in values:
+        owner, _, number = value.rpartition("/")
+        assert digest.owner is not None
+        assert owner == str(digest.owner.id)
+        assert 1 <= int(number) <= len(digest.keys)
+
+
+def cells(blocks: list[Block]) -> list[list[str]]:
+    """The rows of the message's table, below its head."""
+    (table,) = (each for each in blocks if each["type"] == "table")
+    return [[words([cell]) for cell in row] for row in table["rows"][1:]]
+
+
+def a_digest(number: int, **fields: Any) -> Digest:
+    keys = tuple(replace(LISTED, key=replace(KEY, id=KeyId(f"KEY{n:013}"))) for n in range(number))
+    return replace(DIGEST, keys=keys, **fields)
 
 
 def test_a_key_is_listed_with_what_it_is_its_age_and_why() -> None:
-    text = words(digests.message(DIGEST)[0])
+    blocks, _ = digests.message(DIGEST)
 
-    assert "orders  OLDKEY0000000001" in text
-    assert "Kafka API key for orders-dev in dev, made " in text
-    assert "100 days ago" in text
-    assert "Listed because it was not made by Latchkey and it is older than 90 days." in text
-    assert "the service account orders-service (sa-abc001)" in text
-    assert digests.TIP in text
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({}, ["Keep", "Rotate", "Delete API key"]),
-        ({"findings": (Finding.ORPHANED,)}, ["Keep", "Delete API key"]),
-        ({"resource": None}, ["Keep"]),
-    ],
-)
-def test_a_key_has_the_buttons_that_can_do_something(change: dict[str, Any], expected: list[str]) -> None:
-    digest = replace(DIGEST, keys=(replace(LISTED, **change),))
-
-    assert buttons(digests.message(digest)[0]) == expected
+    why = "not created by Latchkey · over 90 days old"
+    what = "Kafka API key for orders-dev in dev"
+    assert cells(blocks) == [["orders", "OLDKEY0000000001", what, "100 days ago", "never", why]]
+    assert "the service account orders-service (sa-abc001)" in words(blocks)
+    assert digests.TIP in words(blocks)
 
 
-def test_the_buttons_are_those_that_the_pages_of_keys_listen_to() -> None:
-    actions = [each["action_id"] for each in objects(digests.message(DIGEST)[0]) if each.get("type") == "button"]
+def test_a_key_of_an_unknown_kind_without_a_name_whose_owner_is_gone_is_listed_with_what_is_known() -> None:
+    nameless = replace(KEY, name="", created_at=None)
+    listed = replace(LISTED, key=nameless, resource=None, findings=(Finding.ORPHANED,), ends_at=NOW)
 
-    assert actions == [ids.KEY_KEEP, ids.KEY_ROTATE, ids.KEY_DELETE]
+    blocks, _ = digests.message(replace(DIGEST, keys=(listed,)))
+
+    (row,) = cells(blocks)
+    assert [row[0], row[2], row[3], row[5]] == ["(no name)", "Unknown resource", "unknown", "owner deleted"]
+    assert [each["timestamp"] for each in objects(blocks) if each.get("type") == "date"] == [int(NOW.timestamp())]
 
 
-def test_what_does_not_fit_is_counted() -> None:
-    many = replace(DIGEST, keys=tuple(replace(LISTED, key=replace(KEY, id=KeyId(f"K{n}"))) for n in range(20)))
+def test_a_message_has_two_buttons_none_of_them_red_and_no_id_of_a_key_in_them() -> None:
+    blocks, _ = digests.message(a_digest(3))
 
-    blocks, text = digests.message(many)
+    found = [each for each in objects(blocks) if each.get("type") == "button"]
+    assert buttons(blocks) == ["Review keys", "Keep all shown"]
+    assert [each["action_id"] for each in found] == [ids.REVIEW_KEYS, ids.KEEP_SHOWN]
+    assert [each["value"] for each in found] == [f"{ACCOUNT.id}/3"] * 2
+    assert "danger" not in [each.get("style") for each in found]
 
-    shown = buttons(blocks).count("Keep")
-    assert 8 <= shown <= 15
-    assert f"And {20 - shown} more: see /apikey list." in words(blocks)
-    assert text == "20 API keys to review"
-    assert "more" not in words(digests.message(DIGEST)[0]).replace("no longer", "")
+
+def test_what_does_not_fit_is_counted_and_not_kept() -> None:
+    blocks, text = digests.message(a_digest(40))
+
+    shown = len(cells(blocks))
+    assert 20 <= shown <= digests.SHOWN
+    assert f"And {40 - shown} more. “Review keys” lists them all." in words(blocks)
+    assert f'"{ACCOUNT.id}/{shown}"' in json.dumps(blocks)
+    assert text == "40 API keys to review"
+    assert "more" not in words(digests.message(DIGEST)[0])
+    assert "lists the first 90" in words(digests.message(a_digest(91))[0])
+
+
+@pytest.mark.parametrize(("number", "button"), [(47, "Keep all for now"), (91, "Keep the first 90 for now")])
+def test_the_first_review_offers_to_keep_what_was_there_before(number: int, button: str) -> None:
+    blocks, text = digests.message(a_digest(number, is_baseline=True))
+
+    assert f"{number} API keys of the service account orders-service (sa-abc001) existed before" in words(blocks)
+    assert text == f"{number} API keys existed before Latchkey"
+    assert buttons(blocks) == ["Review keys", button]
+    assert f'"{ACCOUNT.id}/{min(number, 90)}"' in json.dumps(blocks)
+    assert "asks about kept keys again after 90 days" in words(blocks)
 
 
 @pytest.mark.parametrize(
@@ -163,11 +186,11 @@ def test_what_does_not_fit_is_counted() -> None:
     [
         ({"audience": "owner", "owner": MyAccount(DANA.principal)}, "of your own account?"),
         ({"audience": "account-owner"}, "You own this account."),
-        ({"audience": "requester"}, "You asked for them."),
-        ({"audience": "channel"}, "Latchkey found nobody in Slack who answers for them."),
+        ({"audience": "requester"}, "You requested them."),
+        ({"audience": "channel"}, "Latchkey couldn't find an owner in Slack."),
         (
             {"audience": "channel", "keys": (replace(LISTED, findings=(Finding.ORPHANED,)),)},
-            "The account no longer exists, so there is no owner to ask.",
+            "The account was deleted, so there is no owner to ask.",
         ),
         ({"audience": "channel", "owner": MyAccount(DANA.principal), "owner_name": "Dana"}, "Dana (u-dana)"),
     ],
@@ -183,7 +206,7 @@ def test_limits_are_told_with_their_use() -> None:
     blocks, text = digests.message(digest)
 
     assert "Cloud API keys per user of u-dana: 9 of 10 used" in words(blocks)
-    assert text == "Limits of Confluent Cloud are nearly reached"
+    assert text == "Near a Confluent Cloud quota"
     assert buttons(blocks) == []
 
 
@@ -193,7 +216,7 @@ def test_what_was_kept_is_told_with_by_whom_and_why() -> None:
     blocks, text = digests.message(replace(DIGEST, keys=(), kept=(kept,)))
 
     assert "Nothing is left to do here" in words(blocks)
-    assert "OLDKEY0000000001 stays until" in words(blocks)
+    assert "OLDKEY0000000001 until" in words(blocks)
     assert "the billing job" in words(blocks)
     assert DANA.slack in json.dumps(blocks)
     assert buttons(blocks) == []
@@ -203,7 +226,7 @@ def test_what_was_kept_is_told_with_by_whom_and_why() -> None:
 def test_names_stand_in_one_line() -> None:
     digest = replace(DIGEST, keys=(replace(LISTED, key=replace(KEY, name="a\nListed because it is mine.\u202eb")),))
 
-    assert "a Listed because it is mine. b  OLDKEY0000000001\n" in words(digests.message(digest)[0])
+    assert cells(digests.message(digest)[0])[0][0] == "a Listed because it is mine. b"
 
 
 @pytest.mark.parametrize("age", [timedelta(hours=2), DAY, 2 * DAY])
@@ -213,13 +236,4 @@ def test_ages_are_said_in_days(age: timedelta) -> None:
 
     assert said in words(digests.message(digest)[0])
     unknown = replace(DIGEST, keys=(replace(LISTED, key=replace(KEY, created_at=None)),))
-    assert "Confluent does not say when it was made" in words(digests.message(unknown)[0])
-
-
-@few
-@given(some.texts, st.none() | st.builds(CardAt, some.ids, some.ids))
-def test_the_reason_is_asked_for_in_a_modal_that_knows_the_key_and_the_message(key: str, at: CardAt | None) -> None:
-    view = digests.keep_form(KeyId(key[:64]), at)
-
-    check_view(view, "modal")
-    assert digests.kept_key(view["private_metadata"]) == (key[:64], at)
+    assert cells(digests.message(unknown)[0])[0][3] == "unknown"

@@ -1,0 +1,106 @@
+"""The modals of the review: the list to go through, and the reason to keep one key or several. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from bot.domain.keys import KeyId, Operation, Principal
+from bot.services.commands import CardAt, KeepShown
+from bot.services.form.validate import LIMITS
+from bot.services.pages import KeyView
+from bot.slack.blocks import limits
+from bot.slack.blocks.kit import VALUE, divider, field, modal, overflow, section, text_input
+from bot.slack.blocks.text import Block, Code, Row, context, flat, lines
+from bot.slack.payloads import ids
+from bot.slack.payloads.read import METADATA, as_kept, as_metadata
+from bot.slack.views.keys import key_facts
+
+BASELINE = "Existed before Latchkey"
+"""The reason that is filled in for keys that were here before Latchkey."""
+_HINT = "Who needs it, and for how long? The audit log keeps your answer."
+_HINT_ALL = "Who needs them, and for how long? The audit log keeps your answer."
+
+
+def keep_form(key: KeyId, at: CardAt | None) -> Block:
+    """Asks why a key is to stay."""
+    blocks = [lines(["Key ", Code(flat(key)), " stays as it is."]), _reason(_HINT)]
+    metadata = as_metadata({"key": key, **_place(at)})
+    return modal("Keep this API key", blocks, callback=ids.KEEP, submit="Keep", close="Cancel", metadata=metadata)
+
+
+def kept_key(metadata: str) -> tuple[KeyId, CardAt | None]:
+    """What `keep_form` wrote down: the key, and the message of the review; "" for anything unreadable."""
+    said = as_kept(metadata)
+    return KeyId(said.get("key", "")), _placed(said)
+
+
+def keep_shown_form(owner: Principal, keys: Sequence[KeyId], at: CardAt | None, reason: str = "") -> Block:
+    """Asks why these keys are to stay. It names each of them: it keeps them, and no others."""
+    for number in range(len(keys), 0, -1):
+        metadata = as_metadata({"owner": owner, "keys": " ".join(keys[:number]), **_place(at)})
+        if len(metadata) <= METADATA:
+            return _keep_shown(keys[:number], metadata, reason)
+    return _keep_shown((), "{}", reason)
+
+
+def _keep_shown(keys: Sequence[KeyId], metadata: str, reason: str) -> Block:
+    number = len(keys)
+    what = "1 API key stays as it is:" if number == 1 else f"{number:,} API keys stay as they are:"
+    named: Row = [piece for key in keys for piece in (Code(flat(key)), "  ")]
+    blocks = [lines([what], named[:-1]), _reason(_HINT_ALL, reason)]
+    title = "Keep API keys"
+    return modal(title, blocks, callback=ids.KEEP_SHOWN, submit="Keep all", close="Cancel", metadata=metadata)
+
+
+def kept_shown(metadata: str, reason: str) -> KeepShown:
+    """What `keep_shown_form` wrote down, with the reason that was given; no keys for anything unreadable."""
+    said = as_kept(metadata)
+    keys = tuple(KeyId(each) for each in said.get("keys", "").split())
+    return KeepShown(Principal(said.get("owner", "")), keys, reason, _placed(said))
+
+
+def keys_to_review(views: Sequence[KeyView], hidden: int) -> Block:
+    """Keys to go through, each with what can be done; `hidden` is how many of them this reader cannot see."""
+    drawn = limits.as_many(len(views), lambda number: _rows(views, number, hidden), limits.fits_a_view)
+    return modal("API keys to review", drawn, callback=ids.PAGE)
+
+
+def _rows(views: Sequence[KeyView], number: int, hidden: int) -> list[Block]:
+    shown = views[:number]
+    count = f"{len(shown):,} of {len(views):,} API keys" if len(shown) < len(views) else _count(len(views))
+    blocks = [context(count), *(_key(view) for view in shown)]
+    if not hidden:
+        return blocks
+    rest = "1 more was deleted, or you don't have access to it."
+    if hidden > 1:
+        rest = f"{hidden:,} more were deleted, or you don't have access to them."
+    return [*blocks, divider(), context(rest)]
+
+
+def _count(number: int) -> str:
+    return "1 API key" if number == 1 else f"{number:,} API keys" if number else "No API keys"
+
+
+def _key(view: KeyView) -> Block:
+    """One key, with the menu of what can be done with it."""
+    key, may = view.key.id, view.may
+    options = [
+        ("Keep", ids.KEY_KEEP, key),
+        *([("Rotate", ids.KEY_ROTATE, key)] if Operation.ROTATE in may else []),
+        *([("Delete API key", ids.KEY_DELETE, key)] if Operation.DELETE in may else []),
+        ("Details", ids.KEY_DETAILS, key),
+    ]
+    fit = [each for each in options if len(ids.folded(each[1], each[2])) <= VALUE]
+    return section(*key_facts(view), beside=overflow(*fit)) if fit else lines(*key_facts(view))
+
+
+def _reason(hint: str, typed: str = "") -> Block:
+    return field(
+        "Reason", ids.REASON_BLOCK, text_input(ids.FORM_TEXT, typed, limit=LIMITS["reason"], lines=True), hint=hint
+    )
+
+
+def _place(at: CardAt | None) -> Mapping[str, str]:
+    return {"channel": at.channel, "ts": at.ts} if at else {}
+
+
+def _placed(said: Mapping[str, str]) -> CardAt | None:
+    return CardAt(said["channel"], said["ts"]) if "channel" in said and "ts" in said else None
