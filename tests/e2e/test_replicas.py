@@ -71,7 +71,7 @@ async def test_a_double_click_on_show_secret_on_two_processes_shows_it_once(tmp_
 
     assert payloads_with(it.stage, secret) == 1
     assert sum(secret in each for each in told(it.dana)) == 1
-    assert sum("This secret " in each and secret not in each for each in told(it.dana)) == 1
+    assert sum("this secret" in each and secret not in each for each in told(it.dana)) == 1
     assert it.our_keys() == [key]
     assert actions(lines).count("secret:show-intended") == 1
 

@@ -89,7 +89,7 @@ async def test_a_role_that_the_policy_gives_to_a_group_counts_for_its_members_al
         # What Omar held a moment ago is remembered for showing, and is not believed for deciding.
         omar = it.person("U0OMAR")
         await omar.command("/apikey whoami")
-        await omar.see("EnvironmentAdmin of production (env-prod01)")
+        await omar.see("EnvironmentAdmin on production, from Latchkey’s policy")
         group.members = []
         await omar.click("Approve", in_channel=APPROVALS_CHANNEL)
         await omar.see(NO_COVER)

@@ -50,7 +50,7 @@ async def test_the_form_finds_one_of_thousands_and_a_key_is_made_for_it(tmp_path
 
         assert await dana.submit() == {}
         await dana.see("Review your request")
-        for words in (f"{ACCOUNT} (sa-c00345)", f"{CLUSTER} (lkc-c12345) in {ENVIRONMENT}"):
+        for words in (f"{ACCOUNT} (`sa-c00345`)", f"{CLUSTER} (`lkc-c12345`)", f"*Environment*\n{ENVIRONMENT}"):
             assert words in says(dana.front())
         await dana.submit()
         await dana.see("Request sent.")
@@ -110,7 +110,7 @@ async def test_the_list_leads_to_any_of_a_hundred_thousand_keys(tmp_path: Path) 
         await olga.close(everything=True)
 
         page = await opened(olga, "show", ON_CLUSTER[0])
-        for words in ("search key 12344", ACCOUNT, f"{CLUSTER} (lkc-c12345) in {ENVIRONMENT}", "made by a script"):
+        for words in ("search key 12344", ACCOUNT, f"{CLUSTER} (`lkc-c12345`) in {ENVIRONMENT}", "made by a script"):
             assert words in page
         await olga.close(everything=True)
         assert "Your API keys" in await home_of(olga)

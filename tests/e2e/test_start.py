@@ -211,7 +211,7 @@ async def test_the_sandbox_leaves_no_server_behind_even_when_its_bot_was_killed(
         async with asyncio.timeout(60):
             assert sandbox.stdout is not None
             story = (await sandbox.stdout.readuntil(b"bot.log")).decode()
-        url, log = re.findall(r"sandbox: (\S+)", story)[0], Path(re.findall(r"log to (\S+)", story)[0])
+        url, log = re.findall(r"sandbox: (\S+)", story)[0], Path(re.findall(r"log file: (\S+)", story)[0])
         async with connect(f"unix://{log.with_name('data')}/valkey.sock") as store:
             server: Commands = store
             async with httpx.AsyncClient(base_url=url, headers={"X-Sandbox": "1"}) as panel:
