@@ -49,7 +49,7 @@ _SUBMITS: Mapping[str, tuple[Callable[[Body], Edit | Delete | Rotate | Extend], 
 }
 """How each page's submit is read, and the field under which stands that it could not be stored."""
 TYPED = 40
-"""Characters of a mistyped id that are repeated to whoever typed it."""
+"""Characters of a mistyped id that are repeated to the person who typed it."""
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:

@@ -194,7 +194,7 @@ def test_types_below_an_absent_field_are_not_seen() -> None:
 
 
 class DanasError(OSError):
-    """Named by somebody else."""
+    """Named by someone else."""
 
 
 def test_errors_are_named_by_their_nearest_class_of_python_or_latchkey() -> None:

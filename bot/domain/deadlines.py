@@ -13,7 +13,7 @@ CLOCKS_APART = timedelta(hours=1)
 
 
 def due(request: states.Request) -> datetime | None:
-    """When somebody has to look at this request again, by its own deadlines; None when it is at rest."""
+    """When someone has to look at this request again, by its own deadlines; None when it is at rest."""
     match request:
         case states.Pending():
             end = request.expires_at
@@ -42,7 +42,7 @@ def last_due(request: states.Request) -> datetime | None:
 
 
 def _moments(request: states.Living | states.Withdrawn) -> tuple[datetime | None, ...]:
-    """When a key that somebody has, or that is given up, is to be looked at; None for what is not planned."""
+    """When a key that someone has, or that is given up, is to be looked at; None for what is not planned."""
     if isinstance(request, states.Living):
         return own_end(request), next_reminder(request), end_of_overlap(request), next_look(request)
     own = None if request.deleted_at else request.retry_at or request.at
@@ -79,7 +79,7 @@ def is_reminded_to_claim(request: states.Request) -> bool:
 
 
 def is_shorter(wanted: datetime | None, present: datetime | None) -> bool:
-    """Whether one end is before another; None is no end."""
+    """Whether one end is before another; None is never."""
     return wanted is not None and (present is None or wanted < present)
 
 
@@ -138,7 +138,7 @@ def next_reminder(request: states.Living) -> datetime | None:
 
 
 def is_reminded(request: states.Living) -> bool:
-    """Whether the requester was to be reminded of the key's end by now, and not only knows it anyway."""
+    """Whether a reminder of the key's expiration is due already that the requester doesn't know of anyway."""
     end, begun = end_of_life(request), _end_known_at(request)
     return end is not None and any(end - begun > lead for lead in LEADS[: request.life.reminded])
 
@@ -171,7 +171,7 @@ def end_of_overlap(request: states.Living | states.Retired) -> datetime | None:
 
 def longest_overlap(request: states.Living | states.Retired) -> datetime:
     """Until when the key that this one replaced may live at most; never longer than this one."""
-    # Nobody knows any more when the secret of a retired key was shown; it was approved before that.
+    # No one knows anymore when the secret of a retired key was shown; it was approved before that.
     begun = request.grant.at if isinstance(request, states.Retired) else shown_at(request)
     limit = begun + min(MOST_OVERLAP, request.terms.overlap)
     return capped(limit, request)

@@ -35,11 +35,11 @@ REPOST = timedelta(seconds=5)
 REPAIRED = timedelta(minutes=5)
 """How long until a message that Slack refused for good is tried again: a person may have invited the bot meanwhile."""
 EVER_LESS = 10
-"""Later it is tried once more for each tenth of its age: whoever left the company does not come back to read it."""
+"""Later it is tried once more for each tenth of its age: people who left the company do not come back to read it."""
 
 
 def surfaces(request: states.Request) -> tuple[Surface, ...]:
-    """The messages that this request should have by now, in the order in which to write them.
+    """The messages that this request should have, in the order in which to write them.
 
     A record that an older version brought to rest must not get another one: it would be posted months later, when
     something touches the record. So what is new here depends on a field that such records lack.
@@ -145,7 +145,7 @@ class Publisher:
         return linked
 
     async def found(self, request: RequestId, surface: Surface, at: CardAt) -> bool:
-        """Remember a message that somebody clicked, in case a crash kept us from remembering that we posted it.
+        """Remember a message that someone clicked, in case a crash kept us from remembering that we posted it.
 
         Returns whether it was unknown, and so may show something old.
         """

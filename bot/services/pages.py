@@ -92,7 +92,7 @@ class ReviewPage:
 class TextPage:
     """A page that only says something.
 
-    `back` is a stored draft that its button leads back to; `typed` is what somebody wrote in vain, to be copied;
+    `back` is a stored draft that its button leads back to; `typed` is what someone wrote in vain, to be copied;
     `anyway` is a stored click that its other button carries out all the same.
     """
 

@@ -69,7 +69,7 @@ def deciders(request: states.Request) -> frozenset[SlackUserId]:
 
 
 def decided(request: states.Request) -> str:
-    """Who ended or decided a request, and when: one sentence of mrkdwn for whoever clicks too late."""
+    """Who ended or decided a request, and when: one sentence of mrkdwn for the person who clicks too late."""
     match request:
         case states.Pending():
             return "This request is waiting for approval."
@@ -89,7 +89,7 @@ def decided(request: states.Request) -> str:
 
 
 def instead(request: states.Request) -> str:
-    """What to say in place of a secret: one sentence of mrkdwn for whoever wants to see it too early, or too late."""
+    """What to say in place of a secret: one sentence of mrkdwn for a click that comes too early or too late."""
     match request:
         case states.Revealing():
             return "Latchkey is already showing you this secret, in answer to an earlier click."

@@ -23,7 +23,7 @@ rules:
 
 @asynccontextmanager
 async def acme(folder: Path) -> AsyncIterator[tuple[Stage, Mapping[str, str]]]:
-    """A stage with somebody whose role is bound by a pattern; and how to reach it."""
+    """A stage with someone whose role is bound by a pattern; and how to reach it."""
     async with stage(folder) as here:
         organization = here.organization
         organization.bind("u-omar01", "CloudClusterAdmin", f"{organization.crn}/environment=*/cloud-cluster=lkc-prod*")

@@ -244,7 +244,7 @@ FAR_REACHING = {Kind.CLOUD, Kind.GLOBAL}
 
 
 def decided(kind: Kind, operation: Operation, owner: str) -> str:
-    """What is decided without a policy file about a key of this owner, asked for by somebody without authority."""
+    """What is decided without a policy file about a key of this owner, asked for by someone without authority."""
     if operation in {Operation.EDIT, Operation.DELETE}:
         return "allowed without approval" if owner == "me" else "needs 1 approval"
     if owner == "u-mona01":

@@ -1,4 +1,4 @@
-"""Each of the page's 11 roles, held by somebody in the sandbox, is explained right, offline."""
+"""Each of the page's 11 roles, held by someone in the sandbox, is explained right, offline."""
 
 import json
 from pathlib import Path

@@ -34,7 +34,7 @@ class World:
 
 
 async def settled() -> None:
-    """Everybody has done what can be done by now."""
+    """Everybody has done what can be done already."""
     for _ in range(6):
         await asyncio.sleep(0)
 

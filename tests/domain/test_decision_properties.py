@@ -123,7 +123,7 @@ def holdings(draw: st.DrawFn, person: Person, table: Table) -> HeldRoles:
 
 @st.composite
 def approvals_of(draw: st.DrawFn, ask: Ask, table: Table) -> list[tuple[Approval, HeldRoles]]:
-    """Approvals by anybody, of this ask or another, some by people who hold nothing any more."""
+    """Approvals by anybody, of this ask or another, some by people who hold nothing anymore."""
     other = replace(ask, reason="something else")
     people = draw(st.lists(st.sampled_from((*PEOPLE, *APPROVERS)), max_size=4))
     of = st.sampled_from((ask, ask, ask, other))

@@ -44,7 +44,7 @@ from tests.support.build import (
 
 # The page's words, and how they are read. "Owned by the principal" is said of keys: clusters have no owner. For the
 # roles that administer a place, the keys are everybody's there. A key of one's own needs a role that reaches the
-# resource, be it only a topic of the cluster; a key of somebody else needs one that covers it. A ksqlDB cluster stands
+# resource, be it only a topic of the cluster; a key of someone else needs one that covers it. A ksqlDB cluster stands
 # on a Kafka cluster, so who holds a role on that one holds it there too.
 PAGE = """
                                  kafka   registry  ksqldb  flink   cloud   tableflow  global
@@ -322,7 +322,7 @@ def test_where_no_approval_is_needed_the_requester_needs_that_authority(
 
     for number, letter, ask in ASKED:
         verdict = decide(alone, ask, requester)
-        if ask.operation in CHANGING:  # what exists: its owner needs no role, and others need somebody's approval
+        if ask.operation in CHANGING:  # what exists: its owner needs no role, and others need someone's approval
             may_alone = letter in cells[number] or letter == "m"
             assert isinstance(verdict, Allowed if may_alone else NeedsApproval), ask
         else:

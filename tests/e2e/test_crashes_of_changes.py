@@ -306,7 +306,7 @@ async def test_killed_after_an_account_was_made_for_a_key_that_nobody_takes_both
         await in_time(it, it.dana, "is ready.")
         it.advance(hours=25)
         await in_time(it, it.dana, "was deleted")
-        it.advance(minutes=3)  # once: a clock that goes on by itself ends the lease of whoever removes the account
+        it.advance(minutes=3)  # once: a clock that goes on by itself ends the lease of anyone who removes the account
         accounts = it.stage.organization.service_accounts
         await until(lambda: "clicks-service" not in str(list(accounts.values())), "the account to go")
         lines = await audit_of(it.stage)

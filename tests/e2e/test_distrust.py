@@ -21,7 +21,7 @@ ADMINISTRATOR = "Ask your Latchkey administrator to look into it."
 
 @asynccontextmanager
 async def written_to(it: Play) -> AsyncGenerator[Commands]:
-    """Somebody else at the store."""
+    """Someone else at the store."""
     async with connect(f"unix://{it.stage.folder / 'data' / 'valkey.sock'}") as store:
         yield store
 

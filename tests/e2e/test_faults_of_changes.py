@@ -431,7 +431,7 @@ async def test_a_double_click_on_a_submit_asks_once(tmp_path: Path, verb: str) -
         await it.dana.wait_for(lambda: it.dana.sees(said) or it.dana.sees("was already sent"), "an answer")
         ended = {"edit": "The key was updated", "delete": "The key was deleted", "rotate": "Needs 1 approval"}[verb]
         await it.dana.see(ended)
-        await it.dana.command("/apikey whoami")  # what was clicked before it was carried out by now
+        await it.dana.command("/apikey whoami")  # what was clicked before it was carried out already
         await it.dana.see("u-dana01")
         lines = await audit_of(it.stage)
 

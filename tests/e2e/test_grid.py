@@ -1,4 +1,4 @@
-"""An Enterprise Grid: whoever is in our workspace belongs, wherever their home is, and nobody else of the Grid."""
+"""An Enterprise Grid: anyone who is in our workspace belongs, wherever their home is, and nobody else of the Grid."""
 
 from dataclasses import replace
 from pathlib import Path

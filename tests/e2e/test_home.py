@@ -1,4 +1,4 @@
-"""App Home in the sandbox: what somebody has, asked for and may decide; drawn again when something changes."""
+"""App Home in the sandbox: what someone has, asked for and may decide; drawn again when something changes."""
 
 from pathlib import Path
 

@@ -47,7 +47,7 @@ MORE_NEEDED = "is recorded. 1 more needed."
 
 
 def lose_roles(it: Play, principal: str) -> None:
-    """Take every role binding from somebody."""
+    """Take every role binding from someone."""
     bindings = it.stage.organization.role_bindings
     for held in [held for held in bindings.values() if held.principal == principal]:
         del bindings[held.id]

@@ -307,7 +307,7 @@ async def test_a_second_click_on_show_secret_is_told_when_it_was_shown(tmp_path:
 
 
 def _move_in(it: Play, person: Actor) -> None:
-    """Somebody new in Slack and, with a principal, at Confluent."""
+    """Someone new in Slack and, with a principal, at Confluent."""
     it.stage.slack.workspace.people[person.slack] = person
     if person.principal:
         users = it.stage.organization.users

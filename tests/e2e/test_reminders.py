@@ -132,7 +132,7 @@ async def test_a_role_that_was_lost_ends_the_reminders(tmp_path: Path) -> None:
         await later(it, hours=6)
         await told(it, U0ERIN=3, U0OLGA=3, U0SAMI=2, U0RAVI=1)
 
-        await later(it, hours=16)  # by now all is there that a round had for anybody
+        await later(it, hours=16)  # already all is there that a round had for anybody
         await it.card_says("without a decision")
         assert copies(it, "U0RAVI") == {"U0RAVI": 1}
 

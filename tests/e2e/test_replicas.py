@@ -1,4 +1,4 @@
-"""Two processes, one store: whoever clicks wherever, there is one effect, and every loser is told."""
+"""Two processes, one store: anyone who clicks wherever, there is one effect, and every loser is told."""
 
 import asyncio
 import json

@@ -81,7 +81,7 @@ async def test_a_role_that_the_policy_gives_to_a_group_counts_for_its_members_al
             "U0MONA": NO_COVER,
         }.items():
             person = it.person(user)
-            await it.press(user, APPROVALS_CHANNEL, card, "Approve")  # whoever left has no client to click in
+            await it.press(user, APPROVALS_CHANNEL, card, "Approve")  # anyone who left has no client to click in
             await person.see(reason)
             await person.see(UNCHANGED)
         assert it.cards() == [card]

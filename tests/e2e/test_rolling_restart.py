@@ -24,7 +24,7 @@ A_SECOND = 20
 
 @dataclass(slots=True)
 class Traffic:
-    """Commands that somebody sends all the time, and what became of them."""
+    """Commands that someone sends all the time, and what became of them."""
 
     sent: int = 0
     answered: int = 0

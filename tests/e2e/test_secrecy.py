@@ -335,7 +335,7 @@ async def newest_says(it: Play, text: str) -> None:
 
 
 def revoke(it: Play) -> None:
-    """Somebody deletes the key at Confluent, so that one key is ours again."""
+    """Someone deletes the key at Confluent, so that one key is ours again."""
     for key in it.our_keys():
         del it.stage.organization.api_keys[key]
 

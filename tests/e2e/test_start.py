@@ -51,7 +51,7 @@ NOT_A_TOKEN = "not-what-slack-gave"
 
 @asynccontextmanager
 async def taken_port() -> AsyncGenerator[str]:
-    """A port that somebody else listens on."""
+    """A port that someone else listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield str(listener.getsockname()[1])
 

@@ -318,7 +318,7 @@ async def test_key_and_secret_are_shown_with_a_file_to_save(tmp_path: Path) -> N
 
 
 async def test_after_i_saved_it_the_secret_is_gone_and_the_key_is_in_the_list(tmp_path: Path) -> None:
-    """P30: complete; from then on nobody can read the secret."""
+    """P30: complete; from that point on nobody can read the secret."""
     async with play(tmp_path) as it:
         key = await made(it, Wish())
         secret = it.stage.organization.secrets_issued[key]

@@ -138,7 +138,7 @@ async def test_what_used_a_deleted_key_stops_and_nothing_brings_it_back(tmp_path
         assert "Every application using this key will stop working. This is permanent" in said
         await it.dana.fill({"word": "CONFIRM", "Reason": "the service is gone"})
         await sent(it.dana, "Request sent.")
-        assert key in live(it)  # it is a service account's: somebody who manages it decides
+        assert key in live(it)  # it is a service account's: someone who manages it decides
         await it.erin.click("Approve", beside="the service is gone", in_channel=APPROVALS_CHANNEL)
         await reads(it, it.dana, "The key was deleted")
 

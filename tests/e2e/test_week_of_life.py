@@ -74,7 +74,7 @@ class Week:
         return {OLD_LAPTOP, *self.keys.values()} - self.gone
 
     async def approved(self, *texts: str, by: PersonAtClient | None = None) -> None:
-        """Somebody approves the card that says this."""
+        """Someone approves the card that says this."""
         await (by or self.it.erin).click("Approve", beside=texts[0], in_channel=APPROVALS_CHANNEL)
 
     async def all_agree(self, about: str, *, shows: Iterable[str] = ()) -> None:

@@ -196,7 +196,7 @@ def on_home(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def text(value: str) -> dict[str, Any]:
-    """What somebody typed into a field of a form."""
+    """What someone typed into a field of a form."""
     return {"form:text": {"type": "plain_text_input", "value": value}}
 
 

@@ -36,7 +36,7 @@ INTRODUCED = {
 
 @dataclass(slots=True)
 class BusySlack:
-    """A Slack that answers as told, and with the last of it from then on."""
+    """A Slack that answers as told, and with the last of it from that point on."""
 
     answers: Sequence[Said]
     asked: list[str] = field(default_factory=list[str])

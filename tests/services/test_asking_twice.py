@@ -78,7 +78,7 @@ async def test_a_decision_whose_answer_a_crash_kept_back_is_not_said_to_have_cha
 ) -> None:
     async with a_world() as world:
         request = RequestId("R1")
-        if changes:  # by somebody who no longer manages the key; carried out before the click is, once more
+        if changes:  # by someone who no longer manages the key; carried out before the click is, once more
             await a_key(world)
             world.cloud.bindings[DANA.principal] = []
             request = RequestId(await world.click(Delete(KEY, "CONFIRM", "It is no longer used")))

@@ -1,4 +1,4 @@
-"""What somebody who can write to Redis, or a fault of a moment, must not bring about."""
+"""What someone who can write to Redis, or a fault of a moment, must not bring about."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -33,7 +33,7 @@ ROW = "This is a row of the card"
 
 @asynccontextmanager
 async def _writer(world: World) -> AsyncGenerator[Any]:
-    """Somebody else at the same Redis."""
+    """Someone else at the same Redis."""
     async with FakeAsyncRedis(server=world.redis) as redis:
         yield redis
 

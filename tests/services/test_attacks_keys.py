@@ -48,7 +48,7 @@ NEW = NewServiceAccount("orders-new", "")
 
 @asynccontextmanager
 async def _writer(world: World) -> AsyncGenerator[Any]:
-    """Somebody else at the same Redis."""
+    """Someone else at the same Redis."""
     async with FakeAsyncRedis(server=world.redis) as redis:
         yield redis
 
@@ -239,7 +239,7 @@ async def rotated(world: World, overlap_days: int = 2, key: KeyId = OLD) -> Requ
 @pytest.mark.parametrize("reads", range(5))
 async def test_an_edit_in_the_console_in_the_very_moment_of_ours_is_not_written_over(reads: int) -> None:
     class Edited(FakeCloud):
-        """Somebody edits the key in the Console just after it was read so often."""
+        """Someone edits the key in the Console just after it was read so often."""
 
         left = reads
 

@@ -39,7 +39,7 @@ DOUBLE = replace(ERIN, slack=SlackUserId("U0ERIN2"), email="erin.two@example.com
 APPROVERS = (ERIN, FEMI, OTTO, DOUBLE)
 PEOPLE = (DANA, *APPROVERS)
 PLACES = {DEV: True, HERE: True, f"{HERE}/environment=env-prod01": False}
-"""Where somebody is an admin, and whether that is enough for `CLUSTER`."""
+"""Where someone is an admin, and whether that is enough for `CLUSTER`."""
 PENDING = FRESH = DAY
 """How long people have to decide, and how long their decision holds, by the rules here."""
 
@@ -244,7 +244,7 @@ class Interleaving(RuleBasedStateMachine):
             self.cloud.bindings.setdefault(principal, []).append(Binding(principal, role, place))
 
     def deed(self, what: str, request: RequestId, person: Person) -> Awaitable[None]:
-        """One thing that somebody does, with the book following what they are told."""
+        """One thing that someone does, with the book following what they are told."""
         match what:
             case "approve":
                 return self.approving(request, person)

@@ -102,7 +102,7 @@ class Office:
     """Whose Home was drawn again, with which answer on it."""
 
     async def answer(self, deed: Any, **fields: Any) -> list[Page]:
-        """Somebody clicks in a modal; returns the pages that were shown for it."""
+        """Someone clicks in a modal; returns the pages that were shown for it."""
         click = build.a_click(deed, at=self.clock(), reply=ReplyTo(view="V1"))
         row = Route(type(deed), self.service.run, "Done", **fields)
         await self.dispatcher(row).carry_out(click)

@@ -216,7 +216,7 @@ async def test_nobody_is_shown_the_secret_who_is_the_requester_at_one_side_only(
         if is_other_slack:  # with the same address, and so the same Confluent user
             impostor = replace(DANA, slack=SlackUserId("U9"))
             world.slack.people.append(impostor)
-        else:  # in Dana's Slack account, whose address another Confluent user has by now
+        else:  # in Dana's Slack account, whose address another Confluent user has already
             impostor = replace(DANA, principal=Principal("u-other"))
             world.cloud.people[:] = [impostor if each == DANA else each for each in world.cloud.people]
 

@@ -1,7 +1,7 @@
 """Several keys live their lives in any order of things, under faults: each ends when it should, and none before.
 
 Dana, who administers the environment, makes keys, takes their secrets, rotates, edits, extends and deletes them; Erin
-approves. Calls fail, processes die, somebody at Confluent's console deletes and renames keys. At every deletion the
+approves. Calls fail, processes die, someone at Confluent's console deletes and renames keys. At every deletion the
 machine asks who wanted it; at the end, long after every deadline, it looks at what is left.
 """
 
@@ -93,7 +93,7 @@ class Lives(RuleBasedStateMachine):
         self.stack = AsyncExitStack()
         self.world: World = self.run(self.stack.enter_async_context(a_world()))
         self.wanted_gone: set[KeyId] = set()
-        """Keys whose deletion somebody has asked for by name."""
+        """Keys whose deletion someone has asked for by name."""
         self.gone_elsewhere: set[KeyId] = set()
         self.made = 0
         self.lifetime: timedelta | None = None
@@ -246,7 +246,7 @@ class Lives(RuleBasedStateMachine):
         return watch
 
     def is_wanted(self, key: ApiKey) -> bool:
-        """Whether somebody asked for it, or it was never shown, or its time is over, or another replaced it."""
+        """Whether someone asked for it, or it was never shown, or its time is over, or another replaced it."""
         if key.id in self.wanted_gone or (key.id != FOREIGN and key.id not in self.world.shown()):
             return True
         for request in self.latest().values():

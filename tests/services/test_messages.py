@@ -19,7 +19,7 @@ from tests.support.fakes import FakeSlack, TestClock
 
 @dataclass(slots=True)
 class _Refusing(FakeSlack):
-    """A Slack that takes no new messages of some surfaces, as where somebody left or a channel is archived."""
+    """A Slack that takes no new messages of some surfaces, as where someone left or a channel is archived."""
 
     refused: frozenset[Surface] = frozenset()
     tries: list[Surface] = field(default_factory=list[Surface])

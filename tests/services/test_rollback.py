@@ -24,7 +24,7 @@ Copy = Mapping[bytes, bytes]
 
 @asynccontextmanager
 async def attacked(world: World) -> AsyncGenerator[Any]:
-    """Somebody who reads and writes Redis, and holds no master key."""
+    """Someone who reads and writes Redis, and holds no master key."""
     async with FakeAsyncRedis(server=world.redis) as redis:
         yield redis
 

@@ -1,4 +1,4 @@
-"""What whoever clicks too late reads, and a step that is taken again while others are quicker."""
+"""What anyone who clicks too late reads, and a step that is taken again while others are quicker."""
 
 import re
 

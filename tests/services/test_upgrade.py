@@ -59,7 +59,7 @@ async def put_aside(world: World) -> list[Any]:
 
 
 async def old_first(world: World, old: Process, new: Process, deed: Deed, by: Person) -> None:
-    """Somebody clicks; the older process meets the click first, the newer one when it comes back."""
+    """Someone clicks; the older process meets the click first, the newer one when it comes back."""
     await world.click(deed, by)
     before = await stored(world)
     while await world.work(old):

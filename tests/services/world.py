@@ -102,7 +102,7 @@ class World:
         return stored.value
 
     async def click(self, deed: Deed, by: Person = DANA, *, at: datetime | None = None, view: str | None = None) -> str:
-        """Somebody clicks, and Slack has its answer; returns the click's id."""
+        """Someone clicks, and Slack has its answer; returns the click's id."""
         self.clicks += 1
         name = f"click-{self.clicks}"
         reply = ReplyTo(response_url=Secret(f"https://hooks.slack.example/{name}"), channel="D01", view=view)
@@ -336,7 +336,7 @@ _CHANGES = {
 
 
 def _is_given_up(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], effect: Effect) -> bool:
-    """Whether nobody heard of an edit, and its request failed: somebody changed or deleted the key after that."""
+    """Whether nobody heard of an edit, and its request failed: someone changed or deleted the key after that."""
     asked = {
         line["request"]
         for line in before

@@ -51,7 +51,7 @@ OFFERED = {
 
 
 def suggestion(view: Block, action: str, values: Block | None = None) -> Block:
-    """What Slack sends when somebody opens a searchable menu, with this state, which is empty or outdated there."""
+    """What Slack sends when someone opens a searchable menu, with this state, which is empty or outdated there."""
     (block,) = (each for each in view["blocks"] if each.get("element", {}).get("action_id") == action)
     state = {"state": {"values": values}} if values is not None else {}
     return {

@@ -28,7 +28,7 @@ def test_every_state_is_given() -> None:
 
 @pytest.mark.parametrize("kind", sorted(states()))
 def test_what_was_stored_once_still_reads(kind: str) -> None:
-    """Never edit a golden file: records like it are in somebody's store. Add fields with a default instead."""
+    """Never edit a golden file: records like it are in someone's store. Add fields with a default instead."""
     read = REQUEST_JSON.validate_json((GOLDEN / f"{kind}.json").read_bytes())
 
     assert read == states()[kind]

@@ -62,7 +62,7 @@ def group(slow: Slow) -> Batches[str, str]:
 
 
 async def settled() -> None:
-    """Everybody has done what can be done by now."""
+    """Everybody has done what can be done already."""
     for _ in range(5):
         await asyncio.sleep(0)
 

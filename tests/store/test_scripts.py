@@ -1,4 +1,4 @@
-"""T9: a value of another type at a key that holds copies only is removed by whoever meets it first, and logged once."""
+"""T9: a value of another type at a key that holds copies only is removed by the first who meets it, and logged."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

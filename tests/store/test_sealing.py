@@ -24,7 +24,7 @@ def test_opens_what_it_sealed() -> None:
     ],
 )
 def test_what_was_sealed_once_still_opens(place: SealContext, sealed: str) -> None:
-    """Never edit these: values like them are in somebody's store."""
+    """Never edit these: values like them are in someone's store."""
     assert Sealer([NEW]).open(base64.b64decode(sealed), place) == b"body"
 
 

@@ -26,7 +26,7 @@ expect.set_options(timeout=PATIENCE)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody at a browser."""
+    """Someone at a browser."""
 
     page: Page
     errors: list[str] = field(default_factory=list[str])
@@ -142,7 +142,7 @@ async def a_browser(chromium_path: str) -> AsyncGenerator[Browser]:
 
 
 async def a_person(browser: Browser, sandbox: Stage, place: str) -> Person:
-    """Somebody in a browser context that shares nothing with the others; `place` is `USER/CHANNEL`."""
+    """Someone in a browser context that shares nothing with the others; `place` is `USER/CHANNEL`."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE)
     person = Person(await context.new_page())

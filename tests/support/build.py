@@ -101,7 +101,7 @@ PLACES = {
 DOCUMENTED, NEWEST = TABLES["documented"], TABLES["2026"]
 MAKING = (Operation.CREATE, Operation.ROTATE)
 LENGTHENING = (*MAKING, Operation.EXTEND)
-"""What gives somebody a key for longer than before."""
+"""What gives someone a key for longer than before."""
 CHANGING = (Operation.EDIT, Operation.DELETE)
 ENDPOINTS = Endpoints("pkc-1.example:9092", "https://pkc-1.example:443")
 
@@ -265,7 +265,7 @@ def rotated() -> Shown:
 
 
 def ended() -> Retired:
-    """A key that somebody deleted."""
+    """A key that someone deleted."""
     return Retired(an_ask(), terms(), a_grant(), 1, a_key(), at=NOW, deleted_at=NOW, by=ERIN)
 
 

@@ -99,7 +99,7 @@ async def id_of(node: OwnRedis) -> str:
 
 
 async def has_refused(node: OwnRedis) -> None:
-    """Wait until a node has sent somebody elsewhere."""
+    """Wait until a node has sent someone elsewhere."""
     async with connect(node.url) as client, asyncio.timeout(SECONDS):
         commands: Commands = client
         while not {"errorstat_ASK", "errorstat_TRYAGAIN"} & (await commands.info("errorstats")).keys():  # noqa: ASYNC110 - as above

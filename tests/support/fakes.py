@@ -76,7 +76,7 @@ class FakeCloud:
     unshown: set[KeyId] = field(default_factory=set[KeyId])
     """Keys that are refused by their id, as those that are gone are, and listed all the same."""
     is_partial: bool = False
-    """Whether Confluent shows no key, account, user or role any more, as to who has lost all rights."""
+    """Whether Confluent shows no key, account, user or role anymore, as to who has lost all rights."""
     landing: list[timedelta] = field(default_factory=list[timedelta])
     """How long after the call the next keys land; a key that lands late is of a create whose answer is lost."""
     expiry: Literal["honored", "ignored", "refused", "refused too late"] = "ignored"

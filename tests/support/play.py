@@ -197,7 +197,7 @@ async def bot_of(
     within: float = STARTED_WITHIN,
     catalog_seconds: float = CATALOG_SECONDS,
 ) -> AsyncGenerator[None]:
-    """A bot in this process, listening `within` seconds. In HTTP mode, Slack delivers to it from then on."""
+    """A bot in this process, listening `within` seconds. In HTTP mode, Slack delivers to it from that point on."""
     stop, port = asyncio.Event(), here.free_port() if mode == "http" else 0
     environment = here.environment(data=data, mode=mode, redis_url=redis_url) | {"PORT": str(port)} | policy_of(here)
     running = run(settings_from(environment), stop, clock=here.clock.now, catalog_seconds=catalog_seconds)

@@ -109,7 +109,7 @@ async def held(gates: dict[NameT, Gate], name: NameT) -> AsyncGenerator[Gate]:
 
 
 async def reached(gate: Gate) -> None:
-    """Wait until somebody is held at the gate."""
+    """Wait until someone is held at the gate."""
     async with asyncio.timeout(SECONDS):
         await gate.reached.wait()
 

@@ -1,4 +1,4 @@
-"""Payloads that the real Slack sent to somebody, with ids of ours put in."""
+"""Payloads that the real Slack sent to someone, with ids of ours put in."""
 
 import json
 from collections.abc import Iterator

@@ -11,14 +11,14 @@ STEP = 7.0
 
 
 async def obtain(it: Play, wish: Wish, approver: PersonAtClient | None = None) -> str:
-    """Dana asks, somebody approves (None: Erin), Dana reads the secret and says that she saved it; the key's id."""
+    """Dana asks, someone approves (None: Erin), Dana reads the secret and says that she saved it; the key's id."""
     key = await made(it, wish, approver)
     await take(it, wish.name, key)
     return key
 
 
 async def made(it: Play, wish: Wish, approver: PersonAtClient | None = None) -> str:
-    """Dana asks and somebody approves (None: Erin), as far as a key whose secret waits; its id."""
+    """Dana asks and someone approves (None: Erin), as far as a key whose secret waits; its id."""
     await ask(it, it.dana, wish)
     await (approver or it.erin).click("Approve", beside=wish.name, in_channel=APPROVALS_CHANNEL)
     return await is_made(it, wish.name)
@@ -78,7 +78,7 @@ async def managed(person: PersonAtClient, key: str, change: str) -> None:
 
 
 async def home_of(person: PersonAtClient) -> str:
-    """What Home says to somebody who opens it now."""
+    """What Home says to someone who opens it now."""
     before = (person.home or {}).get("id"), (person.home or {}).get("hash")
     await person.open_home()
     await person.wait_for(lambda: person.home and (person.home["id"], person.home["hash"]) != before, "Home")
@@ -93,13 +93,13 @@ async def sent(person: PersonAtClient, answer: str) -> None:
 
 
 def told(person: PersonAtClient, *texts: str) -> str:
-    """The newest message in somebody's DM that says all of this; "" while there is none."""
+    """The newest message in someone's DM that says all of this; "" while there is none."""
     said = (says(message) for message in reversed(person.messages()))
     return next((words for words in said if all(text in words for text in texts)), "")
 
 
 async def reads(it: Play, person: PersonAtClient, *texts: str, step: float = STEP) -> str:
-    """Wait, letting time pass, until somebody has a message that says all of this; the message."""
+    """Wait, letting time pass, until someone has a message that says all of this; the message."""
     await it.until(lambda: told(person, *texts), f"a message to {person.user} with {texts}", step=step)
     return told(person, *texts)
 
@@ -129,7 +129,7 @@ def buttons_of(view: Json) -> list[str]:
 
 
 def buttons_beside(person: PersonAtClient, *texts: str) -> list[str]:
-    """The buttons of the newest message in somebody's DM that says all of this."""
+    """The buttons of the newest message in someone's DM that says all of this."""
     found = (each for each in reversed(person.messages()) if all(text in says(each) for text in texts))
     return buttons_of(next(found, {"blocks": []}))
 

@@ -22,7 +22,7 @@ FIELDS = {kind.value: "Region" if kind.row.is_regional else kind.row.noun for ki
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody asks for.
+    """What someone asks for.
 
     `account` is the name of a service account, `OWN`, or `NEW`, which makes one called `account_name`; `cluster` is
     the name or the id of what is in the environment, or the id of a region; "" leaves what the form chose by itself.
@@ -104,7 +104,7 @@ async def ask(it: Play, person: PersonAtClient, wish: Wish, *, channel: str = AP
 
 
 def posted(it: Play, channel: str) -> list[Json]:
-    """The messages in a channel or a DM, whoever may see them."""
+    """The messages in a channel or a DM, anyone who may see them."""
     return it.stage.slack.workspace.messages(channel)
 
 
@@ -124,7 +124,7 @@ def buttons(*messages: Json) -> list[str]:
 
 
 async def later(it: Play, **by: float) -> None:
-    """Let time pass once the bot has done all that is due: in the midst of it, its lease would end with the jump."""
+    """Let time pass once the bot has done all that is due: otherwise its lease would end with the jump."""
     async with connect(f"unix://{it.stage.folder}/data/valkey.sock") as redis:
         commands: Commands = redis
         async with asyncio.timeout(SECONDS):

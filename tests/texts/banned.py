@@ -1,7 +1,7 @@
 """Words that keep old habits out: of texts that read as translated, each of these was a sign."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from tests.texts import sources, surfaces
@@ -24,8 +24,13 @@ def findings() -> Iterator[tuple[str, str, list[str]]]:
     """Where a banned word stands, the text, and the words."""
     to_people = chain(surfaces.everything(), sources.of_python("bot", "handlers", "sandbox"), sources.of_page())
     for banned, texts in ((TO_PEOPLE, to_people), (ANYWHERE, sources.prose())):
-        pattern = re.compile(rf"\b({'|'.join(map(re.escape, banned))})\b", re.IGNORECASE)
         for place, text in texts:
             for line in text.splitlines():
-                if found := sorted({each.casefold() for each in pattern.findall(line)}):
+                if found := words(line, banned):
                     yield place, line, found
+
+
+def words(line: str, banned: Sequence[str] = TO_PEOPLE) -> list[str]:
+    """Those of the banned words that a line has, in lower case, sorted."""
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, banned))})\b", re.IGNORECASE)
+    return sorted({each.casefold() for each in pattern.findall(line)})

@@ -1,4 +1,4 @@
-"""The sentences of the code: each string of `bot`, `handlers` and `sandbox` that somebody may read, with its place.
+"""The sentences of the code: each string of `bot`, `handlers` and `sandbox` that people may read, with its place.
 
 Rendered surfaces (`surfaces`) show how texts read together; this finds also those that only a rare fault brings up.
 """

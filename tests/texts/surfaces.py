@@ -62,7 +62,7 @@ def requests() -> dict[str, Request]:
         **changes,
         "pending, 1 of 2": build.pending(terms=two, approvals=(build.an_approval(FEMI),)),
         "pending, talked about": build.pending(mentioned=(ERIN.slack, FEMI.slack), said=(question, reply)),
-        "pending, changed": build.pending(changed="The policy now asks for 2 approvals."),
+        "pending, changed": build.pending(changed="The policy now requires 2 approvals."),
         "approved, in trouble": build.approved(trouble="Confluent Cloud did not answer."),
         "ready, working": build.ready(life=Life(probe=Probe("works", NOW, None, 3, NOW))),
         "shown, expiring": build.shown(life=Life(ends_at=NOW + 30 * DAY, reminded=1)),

@@ -1,6 +1,6 @@
 """Suggestions: what the form opens with, of a person's last request, a word behind the command, or another key. Pure.
 
-All of it is visible in the form and again on the review page, and whoever sends it may change any of it.
+All of it is visible in the form and again on the review page, and the person who sends it may change any of it.
 """
 
 import re

@@ -61,7 +61,7 @@ class KeyChanges:
     async def finish(self, stored: Stored[Request], working: Working, *, is_first: bool = False) -> None:
         """Do what is not done yet. What goes wrong in passing is tried again, as long as the approval holds.
 
-        `is_first`: nobody has tried before, so that what is done already was done by somebody else.
+        `is_first`: nobody has tried before, so that what is done already was done by someone else.
         """
         if not is_first:  # the process that wrote the intent may not have had it on disk
             stored, _ = await self.transitions.commit(stored, working, extra=With(durable=True))
@@ -82,7 +82,7 @@ class KeyChanges:
             await self._note(stored, working, note)
 
     async def _done_already(self, working: Working, *, is_first: bool) -> str | None:
-        """A sentence ("" for none to say) when it has happened, whoever did it; None when it has not.
+        """A sentence ("" for none to say) when it has happened, no matter who did it; None when it has not.
 
         Raises `Refused` when it can no longer happen.
         """
@@ -99,7 +99,7 @@ class KeyChanges:
         return EXPIRED if has_expired(_key(working), self.transitions.clock()) else _GONE
 
     async def _gone(self, working: Working) -> Refused:
-        """What to say of a key that somebody deleted behind our back; the request that made it hears of it, too."""
+        """What to say of a key that someone deleted behind our back; the request that made it hears of it, too."""
         key = _key(working)
         await self.origin.ended(key, why_gone(key, self.transitions.clock()))
         return Refused(f"The key `{plain(key.id)}` no longer exists in Confluent Cloud.")

@@ -120,7 +120,7 @@ class Creation:
         )
         try:
             written, _ = await transitions.commit(working, revealing, *events, extra=With(durable=True))
-        except Conflict:  # somebody took this attempt for dead; its key must not outlive that
+        except Conflict:  # someone took this attempt for dead; its key must not outlive that
             await self.orphans.disown(working.value, key)
             raise
         return written
@@ -173,9 +173,9 @@ class Creation:
         return Made(working, key, secret)
 
     async def _none_left(self, approved: Approved) -> None:
-        """One request leaves at most one key, also when somebody put an old record back into the store."""
+        """One request leaves at most one key, also when someone put an old record back into the store."""
         orphans = await self.orphans.of(approved)
-        # Only what was given up is deleted: this record may be outdated, and somebody faster have made the present key.
+        # Only what was given up is deleted: this record may be outdated, and someone faster have made the present key.
         present = [key for key in orphans if attempt_of(key) >= approved.attempt]
         if present:
             raise Refused(f"A key for this request already exists ({present[0].id}).")

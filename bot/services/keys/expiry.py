@@ -133,7 +133,7 @@ class Backstop:
         return (self.clock() + lasts + margin(lasts)).replace(microsecond=0)
 
     async def learn(self, said: ExpirySupport) -> None:
-        """Remember what a create met. The key is made and on record: this must not fail any more."""
+        """Remember what a create met. The key is made and on record: this must not fail anymore."""
         if said:
             with suppress(Unavailable):
                 await self.cache.put(_NAME, said, str, now=self.clock(), keep=REMEMBERED)

@@ -1,6 +1,6 @@
 """Keeping the request that made a key true, when something else changes the key: it was deleted, edited, extended.
 
-Confluent tells nobody of a key that was deleted outside Latchkey: whoever misses one has it looked for.
+Confluent tells no one of a key that was deleted outside Latchkey, so it is looked for where it is missed.
 """
 
 import logging
@@ -117,7 +117,7 @@ class Origin:
         await self._change(key, learned)
 
     async def extended(self, key: ApiKey, ends_at: datetime | None, by: RequestId) -> bool:
-        """The key ends later, or never. Returns whether there is such a key, in somebody's hands.
+        """The key ends later, or never. Returns whether there is such a key, in someone's hands.
 
         Raises `Refused` when it would end earlier: who approves an extension does not approve an end.
         """

@@ -33,7 +33,7 @@ class Probes:
     jitter: Callable[[], float] = chance
 
     async def probe(self, stored: Stored[Request], ready: Ready) -> None:
-        """Look once, if that is due; else do nothing. Raises `Conflict` when somebody changed the request meanwhile.
+        """Look once, if that is due; else do nothing. Raises `Conflict` when someone changed the request meanwhile.
 
         The secret is read and stays where it is. It is sent nowhere but to an address that the prober vouches for.
         """

@@ -111,7 +111,7 @@ class Reconciliation:
         present = stored.value.attempt if isinstance(stored.value, Granted) else None
         is_given_up = isinstance(stored.value, Failed) if present is None else attempt < present
         if not (attempt and is_given_up):
-            return  # somebody else has put this item on the agenda
+            return  # someone else has put this item on the agenda
         kept = stored.value.key.id if isinstance(stored.value, Keyed) else None
         keys = [
             key
@@ -132,7 +132,7 @@ class Reconciliation:
         try:
             ours = await self.orphans.of(working)
             if ours:
-                # Claimed before it is deleted: whoever makes this key and is merely slow can no longer record it.
+                # Claimed before it is deleted: a process that is slow in creating this key cannot record it now.
                 held, _ = await self.transitions.commit(stored, replace(again, clean=0))
                 await self.orphans.delete(working, *ours)
             else:

@@ -26,7 +26,7 @@ from bot.services.requests.transitions import Transitions, With
 from bot.services.text import instead, when
 
 PRESENT = timedelta(minutes=2)
-"""A click older than this does not show a secret: whoever clicked may have left the screen."""
+"""A click older than this does not show a secret: the person who clicked may have left the screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Delivery:
     async def _claim(
         self, stored: Stored[Request], ready: Ready, click: Click
     ) -> tuple[Stored[Revealing], Secret | None]:
-        # With the secret goes the means to probe: what is known of the key by now is all that will be.
+        # With the secret goes the means to probe: what is known of the key already is all that will be.
         life = replace(ready.life, probe=replace(ready.life.probe, next_at=None), endpoints=ready.endpoints)
         revealing = ready.then(Revealing, until=self.transitions.clock() + ON_ITS_WAY, life=life)
         event = self.transitions.event(Action.SHOW_INTENDED, ready.ask.id, click.by, key=ready.key.id)

@@ -43,7 +43,7 @@ class Accounts:
         return ours.id if ours else None
 
     async def check(self, request: states.Approved) -> None:
-        """Raises `Refused` when the name of an account to be made is somebody else's by now."""
+        """Raises `Refused` when the name of an account to be made is someone else's already."""
         owner = request.ask.owner
         if isinstance(owner, NewServiceAccount) and any(
             not _is_ours(each, request) for each in await self.cloud.accounts_named(owner.name)
@@ -86,7 +86,7 @@ class Accounts:
         keys = await self.cloud.keys_of(account.id)
         if any(_is_of(key, request) for key in keys):
             return now + LATER  # it is given up, and goes first
-        if not keys:  # a key that somebody made for it meanwhile keeps it
+        if not keys:  # a key that someone made for it meanwhile keeps it
             await self._remove(account, request.ask.id)
         return _last_look(request, now)
 

@@ -1,7 +1,7 @@
 """Advancing one request by one step that may be repeated: make its key, reconcile, delete, expire.
 
 A worker calls `advance` on a request whose deadline has come. Every step first writes what it is about to do, so
-that whoever finds the request after a crash knows what may have happened. Nothing here is kept in memory.
+that the process that finds the request after a crash knows what may have happened. Nothing here is kept in memory.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from bot.services.requests.transitions import ASK_AGAIN, Transitions
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The steps. All may raise `Conflict` (somebody was first: nothing to do) and `Unavailable` (again later)."""
+    """The steps. All may raise `Conflict` (someone was first: nothing to do) and `Unavailable` (again later)."""
 
     transitions: Transitions
     reminders: Reminders

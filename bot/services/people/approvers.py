@@ -245,7 +245,7 @@ class Approvers:
     def _bases(
         self, holder: Principal, bindings: Iterable[Binding], target: Target, organization: str
     ) -> Sequence[Binding]:
-        """What gives somebody the authority; of several roles that do, the one that is closest to the key."""
+        """What gives someone the authority; of several roles that do, the one that is closest to the key."""
         closest_first = sorted(bindings, key=lambda each: distance(each, target))
         return bases(self._holding(holder, closest_first, organization), target)
 

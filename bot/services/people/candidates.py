@@ -19,7 +19,7 @@ MOST_TOLD = 5
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody who could approve, and by what right, in words."""
+    """Someone who could approve, and by what right, in words."""
 
     slack: SlackUserId | None
     """None for one of very many, who was not looked for in Slack."""
@@ -32,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Reads who could approve; the decision itself is made elsewhere, from fresh reads, when somebody clicks."""
+    """Reads who could approve; the decision itself is made elsewhere, from fresh reads, when someone clicks."""
 
     policy: Callable[[], Policy]
     cache: Cache

@@ -10,7 +10,7 @@ from bot.services.ports.slack import Channels, People, Profile
 from bot.services.ports.store import Cache, Clock
 
 KEPT = timedelta(minutes=10)
-"""For telling people only. Decisions read who somebody is at that moment."""
+"""For telling people only. Decisions read who someone is at that moment."""
 
 
 @dataclass(frozen=True, slots=True)

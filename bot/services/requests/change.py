@@ -39,7 +39,7 @@ class KeyRequests:
     clock: Clock
 
     async def edit(self, deed: Edit, click: Click) -> Page:
-        """Change name and description; what somebody else changed meanwhile is shown, and not written over."""
+        """Change name and description; what someone else changed meanwhile is shown, and not written over."""
         held_roles = await self._held_roles(deed.key, click)
         page = await self.key_views.edit_page(deed.key, held_roles)
         view, key = page.view, page.view.key

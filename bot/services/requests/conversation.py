@@ -121,7 +121,7 @@ class Conversations:
         return replace(pending, said=(*pending.said, said), forget_at=self.transitions.clock() + LOOK)
 
     async def _has_joined(self, user: SlackUserId, channel: str) -> bool:
-        """Whether somebody is in a channel; not known counts as no, and a message reaches everyone."""
+        """Whether someone is in a channel; not known counts as no, and a message reaches everyone."""
         try:
             return user in await self.channels.joined(channel)
         except Unavailable:

@@ -88,7 +88,7 @@ class PolicyChanges:
         await self.transitions.commit(stored, failed, event)
 
     async def _terms(self, pending: Pending) -> tuple[Terms, str | None]:
-        """The terms by the policy of this moment; and why nobody can approve the request any more, if that is so."""
+        """The terms by the policy of this moment; and why nobody can approve the request anymore, if that is so."""
         ask = pending.ask
         try:
             person = await self.directory.identify(ask.requester.slack, ask.requester.team)

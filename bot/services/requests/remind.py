@@ -59,7 +59,7 @@ class Reminders:
         return able[:MOST_NAMED]
 
     async def _can_decide(self, slack: SlackUserId, pending: Pending) -> bool:
-        """Whether somebody can approve, and has not."""
+        """Whether someone can approve, and has not."""
         try:
             person = await self.directory.identify(slack, self.directory.team, shown=True)
         except Refused:

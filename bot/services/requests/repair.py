@@ -48,7 +48,7 @@ class AgendaRepair:
                 stuck.append(request)
         if put_back:
             log.error("requests had lost their place on the agenda", extra={"requests": put_back})
-        if stuck:  # junk hides them, or a lease that somebody planted holds them
+        if stuck:  # junk hides them, or a lease that someone planted holds them
             about = {"requests": len(stuck), "request": stuck[0]}
             log.error("requests have been due for an hour, and nobody takes them", extra=about)
         self._looked = now

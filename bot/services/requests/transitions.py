@@ -35,7 +35,7 @@ class With:
 
 
 ROUNDS = 8
-"""How often a click is tried again when somebody else changed the request in the same instant."""
+"""How often a click is tried again when someone else changed the request in the same instant."""
 
 
 async def persistently(step: Callable[[], Awaitable[T]]) -> T:
@@ -75,7 +75,7 @@ class Transitions:
     async def commit(
         self, before: Stored[Request] | None, after: State, *events: Event, extra: With | None = None
     ) -> tuple[Stored[State], Secret | None]:
-        """Write the next state, due now. Raises `Conflict` when somebody was first."""
+        """Write the next state, due now. Raises `Conflict` when someone was first."""
         extra = extra or With()
         change = Change(
             before,

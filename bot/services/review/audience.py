@@ -34,7 +34,7 @@ class KnownOwner:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Somebody to be asked. `by` is what makes them the one to ask, where it is a role."""
+    """Someone to be asked. `by` is what makes them the one to ask, where it is a role."""
 
     to: SlackUserId
     audience: Audience
@@ -129,7 +129,7 @@ class Recipients:
         return person if person and person.principal == principal else None
 
     async def _member(self, slack: SlackUserId) -> Person | None:
-        """Somebody whom Latchkey deals with."""
+        """Someone whom Latchkey deals with."""
         try:
             return await self.directory.identify(slack, self.directory.team, shown=True)
         except Refused:

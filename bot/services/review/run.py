@@ -34,7 +34,7 @@ from bot.services.review.digest import ORGANIZATION, Digests
 from bot.services.text import when
 
 LOOK_AGAIN = timedelta(days=1)
-"""When to look again whether a review is wanted by now."""
+"""When to look again whether a review is wanted."""
 PAGES = 50
 """Pages of keys in one step."""
 SECONDS = 20.0
@@ -274,7 +274,7 @@ class Reviews:
             except Undeliverable as error:
                 if not error.lasting:
                     raise
-                log.warning("a review stays as it was", extra={"to": to, "why": error.reason})
+                log.warning("a review message cannot be updated", extra={"to": to, "why": error.reason})
 
     async def _nothing(self, owner: Principal, to: str, digests: Mapping[str, Digest], review: Review) -> Digest:
         """What a reader sees for whom nothing is left."""

@@ -207,7 +207,7 @@ class UrlAnswer:
 
         Slack documents neither `ok` nor JSON for it, and nobody has recorded what it answers. So plain text is a yes,
         for what is taken for a no shows the secret twice or ends its key, unless it begins with an error code. JSON
-        says yes with `ok: true` or with nothing in it; other JSON, web pages and pictures are somebody else's.
+        says yes with `ok: true` or with nothing in it; other JSON, web pages and pictures are someone else's.
         """
         if not HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES:
             return f"response_url_{self.status}"

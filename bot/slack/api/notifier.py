@@ -86,7 +86,7 @@ class AckedViews:
         if waiting and await self._put_when_there(waiting, page):
             return
         if _MARK in waiting and self._was_adopted:
-            # The first answer had its page; where the second one never came, another page may stand there by now.
+            # The first answer had its page; where the second one never came, another page may stand there already.
             await self._put_if_late(waiting, page)
             return
         if await self._put({"view_id": view, "view": page}) and waiting:
@@ -94,7 +94,7 @@ class AckedViews:
             await self._put_if_late(waiting, page)
 
     async def _put_when_there(self, waiting: str, page: Block) -> bool:
-        """Whether it is there; if not so in time, it never will be, and the answer is applied by now."""
+        """Whether it is there; if not so in time, it never will be, and the answer is applied already."""
         body = {"external_id": waiting, "view": page}
         for pause in _PAUSES if self.is_adopted else (PATIENCE,):
             if await self._put(body):
@@ -175,7 +175,7 @@ class SlackNotifier:
         return CardAt(str(answer["channel"]), str(answer["ts"]))
 
     async def show_home(self, user: SlackUserId, page: HomePage) -> None:
-        """Set somebody's Home. Raises `Throttled`, `Unavailable` or `Undeliverable`."""
+        """Set someone's Home. Raises `Throttled`, `Unavailable` or `Undeliverable`."""
         await call(self.replies.client, "views.publish", {"user_id": user, "view": home(page)})
 
     async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:

@@ -42,7 +42,7 @@ class SlackPeople:
         return _profile(answer["user"]) if answer else None
 
     async def by_email(self, email: str) -> Profile | None:
-        """Who has this address; None when nobody has, or only somebody who was deactivated. Raises `Unavailable`."""
+        """Who has this address; None when nobody has, or only someone who was deactivated. Raises `Unavailable`."""
         answer = await self._ask("users.lookupByEmail", {"email": email}, _ABSENT, _AWAY)
         found = _profile(answer["user"]) if answer else None
         # Slack matches its own way; we mean this address and no other.

@@ -177,7 +177,7 @@ class Sockets(AsyncSocketModeHandler):
             log.warning("an answer found no connection to Slack", extra={"type": req.type, "why": str(error)})
 
     async def connect(self) -> None:
-        """Connect for the first time; from then on it connects again by itself."""
+        """Connect for the first time; from that point on it connects again by itself."""
         untyped: Any = self
         await untyped.connect_async()
 

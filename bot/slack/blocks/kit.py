@@ -81,7 +81,7 @@ def overflow(*options: tuple[str, str, str]) -> Block:
 
 
 def actions(*buttons: Block, block: str = "") -> Block:
-    """A row of buttons; `block` is its block id, where somebody reads it."""
+    """A row of buttons; `block` is its block id, where someone reads it."""
     return {"type": "actions", "elements": list(buttons), **({"block_id": block} if block else {})}
 
 

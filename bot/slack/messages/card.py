@@ -236,7 +236,7 @@ def _change(old: str, new: str) -> Row:
 
 
 def own_account(ask: Ask, own: str) -> str:
-    """Whose own account it is: `own` is its requester's, and who manages keys may change those of somebody else."""
+    """Whose own account it is: `own` is its requester's, and who manages keys may change those of someone else."""
     return own if ask.owner.id == ask.requester.principal else "another person's"
 
 

@@ -59,7 +59,7 @@ class Command(Opening):
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """Somebody types into a searchable select; `place` is what a field for a resource offers."""
+    """Someone types into a searchable select; `place` is what a field for a resource offers."""
 
     action: str
     typed: str

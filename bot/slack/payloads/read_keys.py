@@ -1,6 +1,6 @@
 """From Slack's JSON to what is asked of a key: which one, from which page, and what was typed there.
 
-A key's id comes back in a button's value or a page's private_metadata. Neither proves anything: whoever acts on it
+A key's id comes back in a button's value or a page's private_metadata. Neither proves anything: code that acts on it
 looks whether the key is there for the person who clicked.
 """
 

@@ -142,7 +142,7 @@ def other_key(id_: str = "KEY0000000000001", **fields: Any) -> ApiKey:
 
 
 def made(request: str = "R1", state: type[Shown] | type[Retired] = Shown, **fields: Any) -> Shown | Retired:
-    """A request of Dana's whose key somebody has, or had."""
+    """A request of Dana's whose key someone has, or had."""
     ask = an_ask(id=RequestId(request))
     key = a_key(marker=str(Marker(ask.id, 1)), kind=Kind.KAFKA)
     usual: dict[str, Any] = {"terms": terms(), "grant": a_grant(ask=ask), "attempt": 1, "key": key, "at": NOW}

@@ -164,7 +164,7 @@ async def test_who_deletes_the_new_key_can_still_decide_about_the_old_one() -> N
         await check_audit(world)
 
 
-# --- somebody deletes a key at Confluent, behind Latchkey's back -----------------------------------------------------
+# --- someone deletes a key at Confluent, behind Latchkey's back -----------------------------------------------------
 
 
 def delete_elsewhere(world: World, key: KeyId = OLD) -> None:
@@ -251,7 +251,7 @@ async def test_of_a_key_that_went_while_approvers_thought_it_is_said_that_it_is_
 
 @dataclass(slots=True)
 class Quick(FakeCloud):
-    """A Confluent where somebody deletes the key just before it is edited."""
+    """A Confluent where someone deletes the key just before it is edited."""
 
     async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
         self.minted[key].deleted_at = self.clock()

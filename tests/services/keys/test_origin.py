@@ -1,4 +1,4 @@
-"""A key deleted outside Latchkey is missed by whoever looks, and its requester is told once that is sure."""
+"""A key deleted outside Latchkey is missed by anyone who looks, and its requester is told once that is sure."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +15,7 @@ from tests.support import build
 
 
 async def looked(world: World, *, after: timedelta = timedelta(hours=1)) -> None:
-    """As when somebody's Home missed the key of the request R1."""
+    """As when someone's Home missed the key of the request R1."""
     world.clock.advance(after)
     await world.start().services.origin.look(Item(ItemKind.GONE, "R1"))
     await world.work_now()

@@ -1,4 +1,4 @@
-"""A secret is shown once, to whoever asked for it; and what they can do with it then."""
+"""A secret is shown once, to the person who asked for it; and what they can do with it then."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -25,7 +25,7 @@ SECOND = timedelta(seconds=1)
 
 
 async def ask(world: World, *, overlap_days: int = 2, made_for: Person | None = None) -> str:
-    """Dana asks to rotate a key of the service account, which Latchkey made for somebody; the id of her request."""
+    """Dana asks to rotate a key of the service account, which Latchkey made for someone; the id of her request."""
     old = _old(world)
     if made_for is not None:
         await world.seed(build.shown(ask=build.an_ask(requester=made_for), key=old))

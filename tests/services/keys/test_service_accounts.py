@@ -225,7 +225,7 @@ async def test_an_account_that_lands_in_the_moment_in_which_it_is_made_again_is_
 
 @dataclass(slots=True)
 class Closing(FakeCloud):
-    """A Confluent that refuses to make keys, and from then on shows nothing of what there is."""
+    """A Confluent that refuses to make keys, and from that point on shows nothing of what there is."""
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         self.is_partial = True

@@ -81,7 +81,7 @@ def test_a_member_of_the_grid_who_is_a_guest_a_bot_a_stranger_or_gone_stays_refu
     [
         ("T01", True, True),
         ("E01", None, False),  # the organization, in a suggestion
-        ("T02", None, False),  # the home workspace of somebody who may be in ours too
+        ("T02", None, False),  # the home workspace of someone who may be in ours too
         ("", None, None),
         ("E02", False, False),
     ],
@@ -153,7 +153,7 @@ DANAS_USER = User(DANA.principal, DANA.email, "Dana")
     [
         (DANAS_USER, {}, DANA.slack),
         (DANAS_USER, {ERIN.slack: DANA.principal}, ERIN.slack),  # the policy goes before the address
-        (DANAS_USER, {ERIN.slack: FEMI.principal}, DANA.slack),  # a line about somebody else
+        (DANAS_USER, {ERIN.slack: FEMI.principal}, DANA.slack),  # a line about someone else
         (DANAS_USER, {SlackUserId("U0GONE"): DANA.principal}, None),  # and no address takes the place of its line
         (User(Principal("u-new"), "", "New"), {}, None),
     ],

@@ -30,7 +30,7 @@ LONG = "x" * (LIMITS["name"] + 1)
 
 @dataclass(slots=True)
 class Reads(FakeCloud):
-    """A Confluent where somebody else changes a key right after so many looks at it; 0 is never."""
+    """A Confluent where someone else changes a key right after so many looks at it; 0 is never."""
 
     change_after: int = 0
     looks: int = 0
@@ -129,7 +129,7 @@ async def test_texts_that_the_form_would_refuse_are_refused_here(
 
 
 async def test_a_text_that_stays_as_it_was_passes_whatever_it_holds(world: World) -> None:
-    """Somebody gave the key a name in the Console that our form would not take."""
+    """Someone gave the key a name in the Console that our form would not take."""
     world.cloud.minted[KEY].key = replace(world.cloud.minted[KEY].key, name=LONG)
     edit = Edit(KEY, LONG, "new words", fingerprint(LONG, "reads orders"), REASON)
     await ask(world, edit)

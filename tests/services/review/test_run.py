@@ -130,7 +130,7 @@ class Office:
         return self.slack.newest()
 
     async def keep(self, key: str, by: Person = ERIN, reason: str = "billing needs it", **fields: object) -> TextPage:
-        """Somebody keeps a key."""
+        """Someone keeps a key."""
         deed = Keep(KeyId(key), reason, **{"digest": None, **fields})  # type: ignore[arg-type]
         page = await self.review.keep(deed, build.a_click(deed, by, self.clock()))
         await self.work()
@@ -138,7 +138,7 @@ class Office:
         return page
 
     async def keep_shown(self, *keys: str, by: Person = ERIN, **fields: Any) -> TextPage:
-        """Somebody keeps these keys of the service account."""
+        """Someone keeps these keys of the service account."""
         deed = KeepShown(ACCOUNT.id, tuple(map(KeyId, keys)), **{"reason": "billing needs them", **fields})
         page = await self.review.keep_shown(deed, build.a_click(deed, by, self.clock()))
         await self.work()

@@ -21,7 +21,7 @@ VIEW, SUBMIT = "V0VIEW", "0123456789abcdef0123"
 
 @dataclass(slots=True)
 class Screen:
-    """A Slack with one view, which shows the page of whoever knows its id."""
+    """A Slack with one view, which shows the page of anyone who knows its id."""
 
     external_id: str = ""
     shown: str = ""

@@ -1,4 +1,4 @@
-"""Who somebody is in Slack by e-mail, and who is in a user group, against the sandbox's Slack and a refusing one."""
+"""Who someone is in Slack by e-mail, and who is in a user group, against the sandbox's Slack and a refusing one."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

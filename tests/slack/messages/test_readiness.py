@@ -35,7 +35,7 @@ probes = st.builds(
 
 
 def read(rows: list[Row]) -> list[str]:
-    """The rows as somebody reads them."""
+    """The rows as someone reads them."""
     return ["".join(_words(piece) for piece in row) for row in rows]
 
 
