@@ -125,6 +125,8 @@ class KindRow:
     """The label of the one for HTTP, where it does not follow from the kind's."""
     purpose: str = ""
     """What a key opens that is for no single resource, in words."""
+    reach: str = ""
+    """What an approver is warned of, to follow "a key for": how far such a key reaches."""
     probe: str
     """The path of a request that a key may make without any further permission, below its address."""
     is_only_one: bool = False
@@ -276,6 +278,7 @@ class Kind(StrEnum):
         about="The APIs that manage your organization",
         hint=f"For managing Confluent Cloud resources through its APIs. {_NOTHING_ELSE}",
         purpose="the resource management APIs of the organization",
+        reach="managing everything in your Confluent Cloud organization",
         probe=_ENVIRONMENTS,
         opens_organization=True,
         api=Api(kind="Cloud", lists_miss_keys=True),
@@ -311,6 +314,7 @@ class Kind(StrEnum):
         "Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic and Standard clusters. It has its own quota. "
         "For one resource, choose that resource instead.",
         purpose="the resource management APIs, Kafka, Schema Registry, ksqlDB, Flink and Tableflow",
+        reach="all Confluent Cloud APIs and every resource its owner can use",
         probe=_ENVIRONMENTS,
         opens_organization=True,
         api=Api(version="global/v1", kind="Global", is_sent=True),

@@ -181,15 +181,18 @@ async def test_a_planted_message_is_left_out(store: Store, redis: Any, keys: Key
         (Surface(SurfaceKind.REMINDER, end=1_700_000_000, number=1), "reminder:1700000000:1"),
     ],
 )
-async def test_a_message_is_kept_as_older_versions_wrote_it(
+async def test_a_message_of_an_older_version_is_read_and_kept_so_that_it_can_read_it(
     store: Store, redis: Any, keys: Keyspace, sealer: Sealer, surface: Surface, name: str
 ) -> None:
     place = SealContext(Purpose.POST, keys.posts(R1), "C01|1.0")
-    written = f'[{{"surface":"{name}","channel":"C01","ts":"1.0","digest":"d","broken":""}}]'.encode()
+    written = f'{{"surface":"{name}","channel":"C01","ts":"1.0","digest":"d","broken":""'
 
     await store.posts.put(R1, Post(surface, "C01", "1.0", "d"))
 
-    assert sealer.open(await redis.hget(keys.posts(R1), "C01|1.0"), place) == written
+    # It ignores the field that came later.
+    kept = f'[{written},"link":""}}]'.encode()
+    assert sealer.open(await redis.hget(keys.posts(R1), "C01|1.0"), place) == kept
+    await redis.hset(keys.posts(R1), "C01|1.0", sealer.seal(f"[{written}}}]".encode(), place))
     assert await store.posts.get(R1) == [Post(surface, "C01", "1.0", "d")]
 
 

@@ -19,7 +19,6 @@ from bot.domain.keys import (
     ServiceAccount,
     SlackUserId,
 )
-from bot.domain.kinds import Kind
 from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request, Terms
 from bot.domain.risk import Access, is_high_risk
 from bot.domain.roles import TABLES, Table
@@ -161,16 +160,11 @@ def effect(operation: Operation, owner: Owner, resource: Resource, *, yours: boo
 
 def _opens(resource: Resource) -> str:
     """What a key can be used for."""
-    match resource.kind:
-        case Kind.CLOUD:
-            return "managing everything in your Confluent Cloud organization"
-        case Kind.GLOBAL:
-            return "all Confluent Cloud APIs and every resource its owner can use"
-        case kind if kind.row.is_wide:
-            return f"{kind.row.purpose} in the whole organization"
-        case kind:
-            where = f" in {cut(place_of(resource), CALLED)}" if resource.environment else ""
-            return f"{kind.row.noun} {cut(called(resource), CALLED)}{where}"
+    row = resource.kind.row
+    if row.is_wide:
+        return row.reach or f"{row.purpose} in the whole organization"
+    where = f" in {cut(place_of(resource), CALLED)}" if resource.environment else ""
+    return f"{row.noun} {cut(called(resource), CALLED)}{where}"
 
 
 def _account(owner: Owner, *, yours: bool) -> str:
