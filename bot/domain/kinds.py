@@ -296,6 +296,7 @@ class Kind(StrEnum):
         about="Tables made of topics, in your organization",
         hint=f"Reads the tables Tableflow creates from your topics. {_NOTHING_ELSE}",
         purpose="Tableflow",
+        reach="Tableflow in the whole organization",
         probe="/tableflow/v1/regions?page_size={size}",
         api=Api(version="tableflow/v1", kind="Tableflow", is_sent=True),
         limits=_CLUSTER,

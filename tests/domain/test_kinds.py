@@ -14,7 +14,7 @@ from bot.slack.messages import snippets
 
 OPTIONAL = {"bootstrap", "endpoint", "short", "is_only_one", "opens_organization", "prefix", "limits", "readiness"}
 OF_A_PLACE = {"plural", "element"}
-OF_THE_ORGANIZATION = {"purpose"}
+OF_THE_ORGANIZATION = {"purpose", "reach"}
 WORD_IN_OPTION = 75
 """Characters of an option's text in Slack."""
 

@@ -162,7 +162,7 @@ def _opens(resource: Resource) -> str:
     """What a key can be used for."""
     row = resource.kind.row
     if row.is_wide:
-        return row.reach or f"{row.purpose} in the whole organization"
+        return row.reach
     where = f" in {cut(place_of(resource), CALLED)}" if resource.environment else ""
     return f"{row.noun} {cut(called(resource), CALLED)}{where}"
 
