@@ -1,11 +1,12 @@
 """Block Kit in small pieces that keep Slack's limits: buttons, menus, fields, and the modals they stand in."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from bot.slack.blocks import limits
 from bot.slack.blocks.newer import one_table
-from bot.slack.blocks.text import NAME, TEXT, Block, Bold, Code, Piece, Row, cut, plain_text, small
+from bot.slack.blocks.text import NAME, TEXT, Block, Bold, Code, Piece, Row, cut, lines, plain_text, small
 from bot.slack.payloads import ids
 
 Style: TypeAlias = Literal["primary", "danger"]
@@ -17,6 +18,8 @@ FIELDS = 10
 """How many fields a section may have."""
 MENU = 5
 """How many options an overflow menu may have."""
+_MARKED = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)|:[\w+'-]+:|^\s*>")
+"""What mrkdwn reads as more than letters."""
 
 
 def header(text: str) -> Block:
@@ -30,9 +33,15 @@ def divider() -> Block:
 
 
 def fields(*facts: tuple[str, Row]) -> list[Block]:
-    """Facts in two columns, each a label in bold with what it is below. They are mrkdwn, where names are cut."""
-    shown = [f"*{label}*\n{''.join(small(_short(piece)) for piece in row)}" for label, row in facts]
-    return [
+    """Facts in two columns, each a label in bold with what it is below. They are mrkdwn, where names are cut.
+
+    What mrkdwn would not show as it was typed stands below them in rows of rich text.
+    """
+    marked = [(label, row) for label, row in facts if any(map(_is_marked, row))]
+    columns = [fact for fact in facts if fact not in marked]
+    shown = [f"*{label}*\n{''.join(small(_short(piece)) for piece in row)}" for label, row in columns]
+    rows = [lines(*([Bold(f"{label}: "), *map(_short, row)] for label, row in marked))] if marked else []
+    sections: list[Block] = [
         {
             "type": "section",
             "fields": [
@@ -41,6 +50,7 @@ def fields(*facts: tuple[str, Row]) -> list[Block]:
         }
         for at in range(0, len(shown), FIELDS)
     ]
+    return [*sections, *rows]
 
 
 def section(*rows: Row, beside: Block) -> Block:
@@ -154,6 +164,13 @@ def redrawn(blocks: Iterable[Block], drawing: str, standing: Iterable[str] = ())
 def as_message(blocks: Sequence[Block], text: str) -> Mapping[str, Any]:
     """What `chat.postMessage` and `chat.update` take besides channel and ts; `text` is for notifications."""
     return {"blocks": limits.message(one_table(blocks)), "text": cut(text, TEXT)}
+
+
+def _is_marked(piece: Piece) -> bool:
+    """Whether mrkdwn would read a mark in this piece, such as one for bold text or the name of an emoji."""
+    if isinstance(piece, Code):
+        return "`" in piece.text
+    return isinstance(piece, str) and _MARKED.search(piece) is not None
 
 
 def _short(piece: Piece) -> Piece:

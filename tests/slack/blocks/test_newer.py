@@ -83,6 +83,14 @@ def test_facts_stand_in_two_columns_and_link_nothing() -> None:
     assert (len(first["fields"]), len(second["fields"])) == (10, 1)
 
 
+@pytest.mark.parametrize("name", ["a *b*", "_b_", "~b~", "`b`", "at :fire:", "> b"])
+def test_a_fact_that_mrkdwn_would_change_stands_below_the_columns_as_typed(name: str) -> None:
+    columns, below = fields(("Name", [name]), ("Environment", ["dev_eu-1"]))
+
+    assert [each["text"] for each in columns["fields"]] == ["*Environment*\ndev_eu-1"]
+    assert [each["text"] for each in below["elements"][0]["elements"]] == ["Name: ", name]
+
+
 def test_a_menu_names_the_button_that_each_option_stands_for() -> None:
     menu = overflow(("Edit", ids.KEY_EDIT, "KEY1"), ("Rotate", ids.KEY_ROTATE, "KEY1"))
 
