@@ -20,13 +20,16 @@ rules:
   - {name: one approval, match: {}, approvals: 1}
 """
 EVERY_SCOPE = {
-    "kafka": (Wish(), "Kafka cluster: orders-dev (lkc-dev001) in dev"),
+    "kafka": (Wish(), "*Kafka cluster*\norders-dev (`lkc-dev001`) *Environment*\ndev"),
     "schema-registry": (
         Wish(kind="schema-registry", cluster="lsrc-dev01"),
-        "Schema Registry: Stream Governance Package (lsrc-dev01) in dev",
+        "*Schema Registry*\nStream Governance Package (`lsrc-dev01`) *Environment*\ndev",
     ),
-    "ksqldb": (Wish(kind="ksqldb", cluster="enrichment"), "ksqlDB cluster: enrichment (lksqlc-dev01) in dev"),
-    "flink": (Wish(kind="flink", cluster="aws.us-east-1"), "Flink region: aws.us-east-1"),
+    "ksqldb": (
+        Wish(kind="ksqldb", cluster="enrichment"),
+        "*ksqlDB cluster*\nenrichment (`lksqlc-dev01`) *Environment*\ndev",
+    ),
+    "flink": (Wish(kind="flink", cluster="aws.us-east-1"), "*Flink region*\naws.us-east-1 *Environment*\ndev"),
     "cloud": (Wish(kind="cloud"), "Cloud resource management"),
     "tableflow": (Wish(kind="tableflow"), "Tableflow"),
     "global": (Wish(kind="global"), "Global"),

@@ -199,7 +199,7 @@ async def test_a_day_later_requests_are_expired_and_unclaimed_keys_deleted(it: P
     await expect(it.card("never decided").get_by_role("button")).to_have_count(0)
     await expect(it.card("never taken")).to_contain_text(f"Key {key} was deleted today at")
     await it.dana.go("Latchkey")
-    await expect(it.dana.message("You didn't view its secret in time.")).to_contain_text("(never taken) was deleted")
+    await expect(it.dana.message("(never taken) was deleted")).to_contain_text("You didn't view its secret in time.")
     await expect(it.show_secret("never taken")).to_have_count(0)
     assert it.keys("never taken") == []
 

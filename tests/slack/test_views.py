@@ -31,7 +31,7 @@ from bot.domain.keys import (
     ServiceAccount,
 )
 from bot.domain.kinds import Kind
-from bot.domain.requests import Denied, Request, Retired, approvals_of
+from bot.domain.requests import Denied, Pending, Request, Retired, approvals_of
 from bot.domain.roles import DOCUMENTED, Binding
 from bot.services.commands import Draft
 from bot.services.form.fill import form
@@ -319,7 +319,8 @@ def test_rich_text_mentions_only_people_of_the_request(request: Request, handove
 def people_of(request: Request) -> set[str]:
     deciders = [request.by] if isinstance(request, Denied | Retired) and request.by else []
     given_by = [each.by for each in approvals_of(request)]
-    return {person.slack for person in (request.ask.requester, *deciders, *given_by)}
+    told = request.mentioned if isinstance(request, Pending) else ()
+    return {*told, *(person.slack for person in (request.ask.requester, *deciders, *given_by))}
 
 
 @few
