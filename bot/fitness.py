@@ -21,6 +21,7 @@ from redis.exceptions import (
 from redis.exceptions import TimeoutError as TimedOut
 
 from bot.store.connection import ANSWER_SECONDS, Commands, is_of_cluster, translated
+from bot.store.disk import is_unknown
 from bot.store.keyspace import Keyspace
 
 
@@ -267,7 +268,7 @@ async def _knows_waitaof(redis: Commands) -> bool:
             try:
                 await connection.execute_command("WAITAOF", 0, 0, 1)
             except ResponseError as error:
-                return not str(error).startswith("unknown command")
+                return not is_unknown(error)
     return True
 
 

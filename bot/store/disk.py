@@ -103,7 +103,7 @@ class Disk:
             try:
                 here, there = await _counted(connection, asks, replicas, "WAITAOF", 1, replicas)
             except ResponseError as error:
-                await self._go_on_without(connection, str(error))
+                await self._go_on_without(connection, error)
             else:
                 self._refused = ""
                 if here < 1:
@@ -111,15 +111,20 @@ class Disk:
                 return _short(there, replicas, "have the write on disk (each needs appendonly yes)")
         return await _on_replicas(connection, replicas, asks) if replicas else None
 
-    async def _go_on_without(self, connection: Commands, why: str) -> None:
-        if why.startswith("unknown command"):
+    async def _go_on_without(self, connection: Commands, error: ResponseError) -> None:
+        if is_unknown(error):
             self._ask_at, self._refused = None, "this Redis has no WAITAOF, which came with 7.2"
             log.info(self._refused)
         elif (await connection.info("replication"))["role"] != "master":
             raise unconfirmed("it became a replica, which forgets what was written to it")
         else:
-            self._ask_at, self._refused = self._clock() + ASKED_AGAIN, why
-            log.warning("effects do not wait for the disk", extra={"why": why})
+            self._ask_at, self._refused = self._clock() + ASKED_AGAIN, str(error)
+            log.warning("effects do not wait for the disk", extra={"why": str(error)})
+
+
+def is_unknown(error: ResponseError) -> bool:
+    """Whether a server has no such command. Redis gives that no code of its own: only these words tell."""
+    return str(error).startswith("unknown command")
 
 
 async def _on_replicas(connection: Commands, replicas: int, asks: int) -> str | None:
