@@ -1,5 +1,6 @@
 """From a filled-in form to a request in the store: decided at once, waiting for approval, or refused."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -90,7 +91,7 @@ class Proposals:
             approved = Approved.first(ask, terms, (), self.transitions.clock())
             return replace(approved, grant=replace(approved.grant, told=told_of))
         able = await self.directory.before_no(click.by, lambda directory: self._enough(directory, ask, verdict))
-        told = Told() if able is None else await self.notices.of(ask, terms, able)
+        told, access = await asyncio.gather(self._told(ask, terms, able), access_of(self.cloud, ask))
         rounds = first_round(terms, is_told=able is not None)
         now = self.transitions.clock()
         return Pending(
@@ -103,8 +104,11 @@ class Proposals:
             next_round=next_round(terms, now, rounds),
             policy=policy,
             mentioned=told.mentioned,
-            access=await access_of(self.cloud, ask),
+            access=access,
         )
+
+    async def _told(self, ask: Ask, terms: Terms, able: Sequence[Candidate] | None) -> Told:
+        return Told() if able is None else await self.notices.of(ask, terms, able)
 
 
 @dataclass(frozen=True, slots=True)
