@@ -150,7 +150,7 @@ class ListenerContext:
 
     async def reason(self, ack: AsyncAck, body: Body, reader: str, deed: Callable[[str], Deed], title: str) -> None:
         """Store a submitted modal that asks for a reason; without one it stays, and says who will read it."""
-        missing = f"Write a reason: {reader} reads it."
+        missing = f"Enter a reason. {reader[:1].upper()}{reader[1:]} will see it."
         await self.text(ack, body, (ids.REASON_BLOCK, LIMITS["reason"], missing), deed, title)
 
     async def text(

@@ -127,7 +127,7 @@ class Worker:
     """Told of every request that someone moved."""
     last_look: datetime | None = field(default=None, init=False)
     turned_at: float | None = field(default=None, init=False)
-    """When the loop last began again, by the monotonic clock. A worker with too much to do is alive, too."""
+    """When the loop last began again, by the monotonic clock. An overloaded worker is alive, too."""
     _running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]], init=False)
     _held: dict[asyncio.Task[None], Lease] = field(default_factory=dict[asyncio.Task[None], Lease], init=False)
     """The lease under which each works, until it is lost, or to be settled."""

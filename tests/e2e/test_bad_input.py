@@ -159,7 +159,7 @@ async def test_a_denial_needs_a_reason_without_secrets(tmp_path: Path) -> None:
         await it.ask()
         await it.erin.click("Deny", in_channel=APPROVALS_CHANNEL)
         for reason, problem in (
-            ("   ", "Write a reason"),
+            ("   ", "Enter a reason"),
             (f"You have {LOOKS_SECRET} already", "This looks like it contains an API secret."),
         ):
             await it.erin.fill({"Reason": reason})

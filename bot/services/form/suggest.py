@@ -41,7 +41,7 @@ class Suggestion:
 def from_last(asks: Iterable[Ask], catalog: Catalog) -> Suggestion:
     """What a person chose last, newest first, as far as it is still there to choose.
 
-    A key for the whole organization is not suggested, and neither is one without an end.
+    A key for the whole organization is not suggested, and neither is one that doesn't expire.
     """
     ask = next(_creating(asks), None)
     if ask is None:

@@ -290,6 +290,6 @@ def _list_name(owner: Principal, to: str) -> str:
 
 
 def _must_say_why(reason: str) -> None:
-    problem = text_problem(reason, LIMITS["reason"]) if reason.strip() else "Write a reason."
+    problem = text_problem(reason, LIMITS["reason"]) if reason.strip() else "Enter a reason."
     if problem:
         raise Refused(f"{problem} Nothing was changed.")

@@ -169,7 +169,7 @@ def _no_reason(body: Body, deed: Edit | Delete) -> dict[str, str]:
     asks = any(
         ids.is_field(str(each.get("block_id")), ids.REASON_BLOCK) and not each.get("optional") for each in blocks
     )
-    return {ids.REASON_BLOCK: "Write a reason."} if asks and not deed.reason.strip() else {}
+    return {ids.REASON_BLOCK: "Enter a reason."} if asks and not deed.reason.strip() else {}
 
 
 def _own(written: str) -> KeyId:

@@ -445,7 +445,7 @@ def test_a_change_of_what_is_not_ones_own_needs_a_reason(reason: str, *, is_own:
     deleted = sent(key_pages.delete(DeletePage(view, terms)), word={"value": "CONFIRM"}, reason={"value": reason})
     found = [read_keys.problems(edited, read_keys.edit(edited)), read_keys.problems(deleted, read_keys.delete(deleted))]
 
-    assert found == [{} if is_own else {"reason": "Write a reason."}] * 2
+    assert found == [{} if is_own else {"reason": "Enter a reason."}] * 2
 
 
 @pytest.mark.parametrize(("approvals", "needs"), [(0, "No approval needed."), (1, "Needs 1 approval.")])
