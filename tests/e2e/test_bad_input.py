@@ -169,9 +169,8 @@ async def test_a_denial_needs_a_reason_without_secrets(tmp_path: Path) -> None:
         assert await it.erin.submit() == {}
 
         await it.card_says("Denied by")
-        await it.dana.see("❌ Denied")
         assert HOSTILE in _typed_texts(it.cards()[-1:])
-        assert HOSTILE in _typed_texts(it.dana.messages()[-1:])
+        await it.dana.wait_for(lambda: HOSTILE in _typed_texts(it.dana.messages()[-1:]), "the message with the reason")
         (denied,) = await it.audit("request:denied")
         assert denied["details"]["reason"] == HOSTILE  # type: ignore[index]
         assert it.our_keys() == []
