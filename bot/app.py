@@ -319,6 +319,7 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> T
         drafts=services.forms.drafts,
         decisions=services.decisions,
         reviews=services.reviews,
+        cache=services.reviews.cache,
     )
     handlers.register(app, context)
     return app

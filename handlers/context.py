@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck
@@ -21,7 +22,7 @@ from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import TextPage
 from bot.services.people.directory import Directory, seat
 from bot.services.ports.cloud import Cloud
-from bot.services.ports.store import Agenda, Clock, Drafts, Inbox, Requests
+from bot.services.ports.store import Agenda, Cache, Clock, Drafts, Inbox, Requests
 from bot.services.requests.decide import Decisions
 from bot.services.review.run import Reviews
 from bot.services.text import unescaped
@@ -40,6 +41,8 @@ STORED_WITHIN = 2.0
 """Seconds: Slack waits three for the answer."""
 KNOWN_WITHIN = 0.8
 """Seconds for what only helps, such as the catalog."""
+REDRAWN_FOR = timedelta(minutes=5)
+"""How long the newest click in a modal is known to other processes: far longer than any redraw takes."""
 T = TypeVar("T")
 log = logging.getLogger("latchkey.handlers")
 
@@ -65,8 +68,9 @@ class ListenerContext:
     drafts: Drafts
     decisions: Decisions
     reviews: Reviews
-    redrawing: dict[str, str] = field(default_factory=dict[str, str], init=False)
-    """The newest click, by its trigger, that each modal is being drawn again for."""
+    cache: Cache
+    redrawing: dict[str, Opening] = field(default_factory=dict[str, Opening], init=False)
+    """The newest click that each modal is being drawn again for."""
 
     async def catalog(self) -> Catalog | None:
         """The catalog; None when the store does not tell in time."""
@@ -197,36 +201,41 @@ class ListenerContext:
             log.exception("failed")
             return pages.page(TextPage("Something went wrong", tell(error)))
 
-    async def redraw_with(self, opening: Opening, load: Callable[[], Awaitable[Block]]) -> None:
-        """Replace the modal that a click came from with what takes a while to load, unless it was clicked again.
+    def claim(self, opening: Opening) -> None:
+        """From now on this is the newest click in its modal, unless a newer one arrived before it.
 
-        Call `claim` in the listener: clicks are in order there, and here no longer.
+        Call it in the listener: a job that begins earlier may be the later one to get here.
+        """
+        newest = self.redrawing.get(str(opening.view))
+        if newest is None or newest.at <= opening.at:
+            self.redrawing[str(opening.view)] = opening
+
+    async def redraw(self, opening: Opening, load: Callable[[], Awaitable[Block]]) -> None:
+        """Replace the modal that a click came from, unless it is closed. Of two clicks in a row the later one wins.
+
+        That holds across processes, too: Slack sends each click to any of them.
         """
         shown = str(opening.view)
         try:
-            loaded = await load()
-            if self.redrawing.get(shown) == opening.trigger:
-                await self.redraw(opening, loaded)
+            body = {"view_id": shown, "view": await load()}
+            if await self._is_newest(opening):
+                drawn = await self._drawn({**body, "hash": opening.view_hash})
+                if not drawn and await self._is_newest(opening):
+                    await self._drawn(body)  # what was drawn meanwhile came from an older click
         finally:
-            if self.redrawing.get(shown) == opening.trigger:
+            if self.redrawing.get(shown) is opening:
                 del self.redrawing[shown]
 
-    def claim(self, opening: Opening) -> None:
-        """From now on this is the newest click in its modal."""
-        self.redrawing[str(opening.view)] = opening.trigger
-
-    async def redraw(self, opening: Opening, view: Block) -> None:
-        """Replace the modal that a click came from, unless it is closed. Of two clicks in a row the later one wins."""
-        shown = str(opening.view)
-        self.redrawing[shown] = opening.trigger
-        body = {"view_id": shown, "view": view}
-        try:
-            drawn = await self._drawn({**body, "hash": opening.view_hash})
-            if not drawn and self.redrawing.get(shown) == opening.trigger:
-                await self._drawn(body)  # what was drawn meanwhile came from an older click
-        finally:
-            if self.redrawing.get(shown) == opening.trigger:
-                del self.redrawing[shown]
+    async def _is_newest(self, opening: Opening) -> bool:
+        """Whether no newer click in its modal is known, here or in the store; the store learns of this one."""
+        if self.redrawing.get(str(opening.view)) is not opening:
+            return False
+        name = f"redrawn:{opening.view}"
+        newest = await self.soon(self.cache.get(name, float), None)
+        if newest is not None and newest[0] > opening.at:
+            return False
+        await self.soon(self.cache.put(name, opening.at, float, now=self.clock(), keep=REDRAWN_FOR), None)
+        return self.redrawing.get(str(opening.view)) is opening
 
     async def _drawn(self, body: Block) -> bool:
         """Update a modal; False when it has changed since `hash`. There is nothing to draw in a closed one."""

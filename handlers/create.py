@@ -42,7 +42,9 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     @app.action(ids.any_of(ids.FORM_OWNER, ids.FORM_KIND, ids.FORM_ENVIRONMENT, ids.FORM_CLOUD))
     async def redraw(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        await context.begin(ack, opening, "draw the form again", _redraw(context, opening, body))
+        context.claim(opening)
+        job = context.redraw(opening, lambda: _drawn_again(context, opening, body))
+        await context.begin(ack, opening, "draw the form again", job)
 
     @app.options(ids.any_of(ids.FORM_ENVIRONMENT, ids.FORM_RESOURCE, ids.FORM_ACCOUNT))
     async def suggest(ack: AsyncAck, body: Body) -> None:
@@ -143,7 +145,7 @@ async def _open_like(context: ListenerContext, asked: Opening, typed: str) -> No
     await context.fill(await context.open(asked.trigger, loading("Create an API key")), loaded)
 
 
-async def _redraw(context: ListenerContext, opening: Opening, body: Body) -> None:
+async def _drawn_again(context: ListenerContext, opening: Opening, body: Body) -> Block:
     before, standing = read.draft(body), read.standing(body)
     page = replace(await _page(context, opening, before), drawing=read.click_id(body)[:8])
     chosen = {
@@ -151,7 +153,7 @@ async def _redraw(context: ListenerContext, opening: Opening, body: Body) -> Non
         for block, field in ((ids.ENVIRONMENT_BLOCK, "environment"), (ids.ACCOUNT_BLOCK, "account"))
         if not getattr(before, field) and getattr(page.draft, field)
     }  # what was chosen just now shows in a new field only
-    await context.redraw(opening, draw(page, [each for each in standing if ids.field(each) not in chosen]))
+    return draw(page, [each for each in standing if ids.field(each) not in chosen])
 
 
 async def _problems(context: ListenerContext, draft: Draft) -> Mapping[str, str]:

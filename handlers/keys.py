@@ -93,7 +93,7 @@ def _listen_to_list(app: AsyncApp, context: ListenerContext) -> None:
     async def turn(ack: AsyncAck, body: Body) -> None:
         opening, filters, cursor = payloads.opening(body), read_keys.filters(body), read_keys.turn(body)
         context.claim(opening)
-        job = context.redraw_with(opening, lambda: _list(context, opening, filters, cursor))
+        job = context.redraw(opening, lambda: _list(context, opening, filters, cursor))
         await context.begin(ack, opening, "turn the list", job)
 
     @app.view(ids.LIST)

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import aiohttp
 from fakeredis import FakeAsyncRedis, FakeServer
+from slack_sdk.errors import SlackApiError
 
 import handlers
 from bot.background import background
@@ -69,13 +70,17 @@ class App:
 
 @dataclass(slots=True)
 class Client:
-    """A Web API that takes every call, and remembers it."""
+    """A Web API that takes every call, and remembers it, but an update of a modal that has changed since its hash."""
 
     base_url: str = "https://slack.com/api/"
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list[tuple[str, Mapping[str, Any]]])
+    view_hash: str = "h1"
 
     async def api_call(self, method: str, *, json: Any = None, data: Any = None) -> Any:
         body = json if data is None else data
+        if method == "views.update" and body.get("hash", self.view_hash) != self.view_hash:
+            raise SlackApiError("conflict", SimpleNamespace(data={"ok": False, "error": "hash_conflict"}, headers={}))  # type: ignore[no-untyped-call]
+        self.view_hash = "h9" if method == "views.update" else self.view_hash
         self.calls.append((method, body))
         data = {"ok": True, "view": {"id": "V9", "hash": "h9"}, "ts": "1.0", "channel": CHANNEL}
         return SimpleNamespace(data=data, headers={})

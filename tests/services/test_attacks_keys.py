@@ -441,6 +441,7 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
             drafts=rest,
             decisions=rest,
             reviews=rest,
+            cache=rest,
         )
         answers: list[dict[str, Any]] = []
 

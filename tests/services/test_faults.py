@@ -142,7 +142,7 @@ async def test_of_two_clicks_at_once_one_shows_the_secret_and_the_other_says_so(
         await world.work_now()
 
         assert len(world.slack.handed) == 1
-        assert [text for _, text in world.slack.said if "shown" in text] != []
+        assert [text for _, text in world.slack.said if "this secret" in text] != []
         assert isinstance(await world.state(), Shown)
 
 

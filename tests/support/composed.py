@@ -103,6 +103,7 @@ def a_context(
         drafts=services.forms.drafts,
         decisions=services.decisions,
         reviews=services.reviews,
+        cache=services.reviews.cache,
     )
 
 

@@ -42,6 +42,8 @@ class Opening:
     reply: ReplyTo
     view: str | None = None
     view_hash: str | None = None
+    at: float = 0.0
+    """When Slack took the click (its `action_ts`): seconds since 1970; 0 for what has none, such as a command."""
 
     @property
     def is_home(self) -> bool:
@@ -89,7 +91,17 @@ def opening(body: Body) -> Opening:
         view=view.get("id"),
         view_hash=view.get("hash"),
         reply=_reply(body),
+        at=_clicked_at(body),
     )
+
+
+def _clicked_at(body: Body) -> float:
+    """When Slack took a click, to its microsecond; 0 where it does not say."""
+    actions: Sequence[Body] = body.get("actions") or ()
+    try:
+        return float(actions[0].get("action_ts") or 0) if actions else 0.0
+    except ValueError:
+        return 0.0
 
 
 def request_id(body: Body) -> RequestId:
