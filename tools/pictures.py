@@ -33,6 +33,7 @@ from sandbox.stage import BotProcess
 from tests.support.browsing import a_browser, a_sandbox
 from tests.support.play import Play, play
 from tests.support.wishes import NEW, OWN, Wish, fill_in
+from tools import sheets
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "pictures"
@@ -519,6 +520,9 @@ async def take(stories: list[str], only: str, *, for_readme: bool) -> int:
         wrong = [await tell(browser, each, only=only, for_readme=for_readme) for each in stories if each in STORIES]
         if "panel" in stories and not for_readme:
             await panel(browser, only)
+        if "surfaces" in stories and not for_readme:
+            (folder := FOLDER / "surfaces").mkdir(parents=True, exist_ok=True)
+            await sheets.take(browser, folder, only)
     for each in filter(None, wrong):
         sys.stderr.write(f"{each}\n")
     return len([each for each in wrong if each])
@@ -527,14 +531,14 @@ async def take(stories: list[str], only: str, *, for_readme: bool) -> int:
 def main() -> int:
     """Take all pictures, or those asked for. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make pictures", description=__doc__)
-    parser.add_argument("stories", nargs="*", choices=[*STORIES, "panel", []], help="(default: all)")
+    parser.add_argument("stories", nargs="*", choices=[*STORIES, "panel", "surfaces", []], help="(default: all)")
     parser.add_argument("--only", default="", metavar="TEXT", help="pictures with this in their name: secret, 390.dark")
     parser.add_argument("--readme", action="store_true", help="those of the README and no others")
     asked = parser.parse_args()
     stories = asked.stories or (sorted({each.partition("/")[0] for each in FOR_README}) if asked.readme else [])
     logs.configure("CRITICAL")
     with mock.patch.dict(os.environ, {"SANDBOX_SEED": "0"}):
-        broken = asyncio.run(take(stories or [*STORIES, "panel"], asked.only, for_readme=asked.readme))
+        broken = asyncio.run(take(stories or [*STORIES, "panel", "surfaces"], asked.only, for_readme=asked.readme))
     sys.stdout.write(f"The pictures are in {FOLDER.relative_to(ROOT)}.\n")
     return min(broken, 1)
 

@@ -1,7 +1,7 @@
 """Every message, view and answer in every state, drawn by the product's own renderers from values that people know."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -29,14 +29,36 @@ from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, N
 from tests.texts.blocks import read
 
 Text = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message, or an answer to a command, as it is sent."""
+
+    name: str
+    blocks: Sequence[dict[str, Any]]
+    notification: str = ""
+
+    @property
+    def text(self) -> str:
+        """What a person reads of it."""
+        return f"«{self.notification}»\n{read(self.blocks)}" if self.notification else read(self.blocks)
+
+
 PROD = Cluster(Kind.KAFKA, "lkc-prod01", "orders", "env-prod01", "production")
 KEY = build.a_key(kind=Kind.KAFKA)
 
 
 def everything() -> Iterator[Text]:
     """Where it is read, and the text."""
-    yield from of_requests()
+    for message in messages():
+        yield message.name, message.text
     yield from of_views()
+
+
+def messages() -> Iterator[Message]:
+    """Every message, and every answer to a command."""
+    yield from of_requests()
     yield from of_answers()
     yield from of_reviews()
 
@@ -73,7 +95,7 @@ def requests() -> dict[str, Request]:
     }
 
 
-def of_requests() -> Iterator[Text]:
+def of_requests() -> Iterator[Message]:
     """The card and each message of each request, then what becomes of messages that others followed."""
     seen = set[str]()
     every = requests()
@@ -87,13 +109,12 @@ def of_requests() -> Iterator[Text]:
             yield from _message(f"{name}: {kind.value}, posted before", surface, request, seen)
 
 
-def _message(name: str, surface: Surface, request: Request, seen: set[str]) -> Iterator[Text]:
+def _message(name: str, surface: Surface, request: Request, seen: set[str]) -> Iterator[Message]:
     """A message, unless one that reads the same was told."""
-    blocks, notification = drawn(surface, request, "")
-    text = f"«{notification}»\n{read(blocks)}"
-    if text not in seen:
-        yield name, text
-    seen.add(text)
+    message = Message(name, *drawn(surface, request, ""))
+    if message.text not in seen:
+        yield message
+    seen.add(message.text)
 
 
 def views() -> Iterator[tuple[str, Any]]:
@@ -173,22 +194,22 @@ def _unseen(lines: Sequence[str], seen: set[str]) -> Iterator[str]:
     seen.update(lines)
 
 
-def of_answers() -> Iterator[Text]:
+def of_answers() -> Iterator[Message]:
     """What slash commands answer, and the message with the secret."""
     own, waiting = list(build.states().values()), [build.pending()]
     held = HeldRoles(ERIN, tuple(_bindings()), "o-1", build.DOCUMENTED)
-    yield "help", read(answers.help_blocks())
-    yield "unknown command", read(answers.unknown_blocks("creat"))
-    yield "requests", read(answers.requests_blocks(own, waiting))
-    yield "requests, none", read(answers.requests_blocks((), ()))
-    yield "requests, trouble", read(answers.requests_blocks((), (), "Confluent Cloud did not answer."))
-    yield "whoami", read(answers.whoami_blocks(held, {"env-dev001": "dev", "lkc-dev001": "orders-dev"}))
-    yield "whoami, no roles", read(answers.whoami_blocks(replace(held, bindings=()), {}))
+    yield Message("help", answers.help_blocks())
+    yield Message("unknown command", answers.unknown_blocks("creat"))
+    yield Message("requests", answers.requests_blocks(own, waiting))
+    yield Message("requests, none", answers.requests_blocks((), ()))
+    yield Message("requests, trouble", answers.requests_blocks((), (), "Confluent Cloud did not answer."))
+    yield Message("whoami", answers.whoami_blocks(held, {"env-dev001": "dev", "lkc-dev001": "orders-dev"}))
+    yield Message("whoami, no roles", answers.whoami_blocks(replace(held, bindings=()), {}))
     for resource in build.RESOURCES:
-        yield f"secret, {resource.kind.value}", read(secret.message(_handover(resource)))
+        yield Message(f"secret, {resource.kind.value}", secret.message(_handover(resource)))
 
 
-def of_reviews() -> Iterator[Text]:
+def of_reviews() -> Iterator[Message]:
     """The weekly review, by who reads it."""
     listed = tuple(Listed(KEY, CLUSTER, (finding,)) for finding in Finding)
     quota = Quota("iam.max_cloud_api_keys.per_org", "Cloud API keys per organization", 100, 95, "organization")
@@ -197,12 +218,11 @@ def of_reviews() -> Iterator[Text]:
     for audience in audiences:
         owner = MyAccount(DANA.principal) if audience == "owner" else ACCOUNT
         whole = Digest(owner, audience, NOW + 200 * DAY, 90 * DAY, "Dana", listed, (kept,), (quota,))
-        blocks, notification = digest.message(whole)
-        yield f"review: {audience}", f"«{notification}»\n{read(blocks)}"
-        blocks, notification = digest.message(replace(whole, is_baseline=True, kept=(), quotas=()))
-        yield f"review: {audience}, first", f"«{notification}»\n{read(blocks)}"
-        blocks, notification = digest.message(replace(whole, keys=(), quotas=()))
-        yield f"review: {audience}, done", f"«{notification}»\n{read(blocks)}"
+        yield Message(f"review: {audience}", *digest.message(whole))
+        yield Message(
+            f"review: {audience}, first", *digest.message(replace(whole, is_baseline=True, kept=(), quotas=()))
+        )
+        yield Message(f"review: {audience}, done", *digest.message(replace(whole, keys=(), quotas=())))
 
 
 def _key_view() -> pages.KeyView:
