@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
-from bot.domain.policy import Rule
+from bot.domain.policy import CHANGES, Rule
 from bot.domain.requests import NOBODY, Ask
 from bot.domain.risk import is_high_risk
 from bot.domain.roles import Binding
@@ -121,6 +121,7 @@ def _person(someone: Someone) -> dict[str, object]:
 def _terms(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
     return {
         "approvals": approvals,
+        "unless_manager": None if rule.approvals else rule.otherwise or "forbid",
         "channel": rule.channel or None,
         "notify": _TOLD.get(rule.notify) or list(rule.notify),
         "remind_seconds": [int(each.total_seconds()) for each in rule.remind],
@@ -161,7 +162,8 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         yield f"          {_approvals(explanation.approvals)} within {_long(rule.pending)}, in {place}"
         yield f"          {_told(rule)}"
     if explanation.approvals > rule.approvals:
-        yield "          (none for people who manage such a key or own it)"
+        owners = " or own it" if explanation.ask.operation in CHANGES else ""
+        yield f"          (none for people who manage such a key{owners})"
     if is_high_risk(rule.risk, explanation.ask.operation, explanation.ask.resource):
         yield "          high risk: the card and the review page warn, and Approve asks once more"
     most = f"at most {_long(rule.lifetime)}" if rule.lifetime else "unlimited"

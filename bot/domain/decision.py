@@ -57,8 +57,8 @@ def decide(
     `shown` are the terms that people have read: the stricter of them and the policy's holds. Where the two cannot be
     compared (see `is_comparable`), the verdict has the policy's own, but no approvals only where none were shown.
 
-    What needs no approval takes the requester's own authority. A key that exists may also be edited and deleted by
-    who owns it, without any role; and by others when one person with authority approves.
+    A rule without approvals is for requesters with authority of their own, and for edits and deletes also for the
+    key's owner. What it takes from everyone else, the rule says: approvals, or nothing helps.
     """
     target = Target(ask.owner, ask.resource)
     rule = policy.rule(ask.operation, target)
@@ -69,13 +69,26 @@ def decide(
     terms = _held_to(shown, rule.terms(policy.table), ask)
     if rule.approvals >= 1:
         return _count(terms, ask, approvers)
-    is_change = ask.operation in CHANGES
     is_admin = authority(requester, target) is not None and not _lacks_line(requester)
-    if is_admin or (is_change and _owns(requester, ask)):
+    if is_admin or (ask.operation in CHANGES and _owns(requester, ask)):
         return _count(terms, ask, approvers)
-    if is_change:
-        return _count(replace(terms, approvals=max(terms.approvals, 1)), ask, approvers)
-    return Forbidden(rule.name, _no_authority(requester, target))
+    if rule.otherwise is None:
+        return Forbidden(rule.name, _no_authority(requester, target))
+    return _count(replace(terms, approvals=max(terms.approvals, rule.otherwise, 1)), ask, approvers)
+
+
+def why_not_alone(policy: Policy, ask: Ask, requester: HeldRoles, verdict: Verdict) -> str | None:
+    """Why this requester needs approvals where the rule asks none of people who manage the key; None elsewhere."""
+    target = Target(ask.owner, ask.resource)
+    rule = policy.rule(ask.operation, target)
+    if rule is None or rule.approvals >= 1 or not isinstance(verdict, NeedsApproval):
+        return None
+    why = "none of your roles covers it"
+    if authority(requester, target) is not None:
+        why = "the policy doesn't list you under `people:`"
+    elif lacks_only_the_account(requester, target):
+        why = "your roles don't let you create its service account"
+    return f"People who manage this key need no approval. You do, because {why}."
 
 
 def refusal(ask: Ask, approver: HeldRoles) -> str | None:

@@ -53,6 +53,9 @@ class Rule:
     match: Match
     channel: str
     approvals: int = 1
+    """How many people must approve; 0 is none, for people who manage the key."""
+    otherwise: int | None = 1
+    """How many must approve for everyone else, where `approvals` is 0; None refuses them."""
     forbid: str = ""
     """The sentence that forbids; "" allows."""
     notify: tuple[str, ...] = ()
@@ -71,6 +74,11 @@ class Rule:
     """The longest that a rotated key may live on beside the new one; 0 is not at all."""
     risk: Literal["", "high", "normal"] = ""
     """Whether people are warned; "" is as `risk.is_high_risk` has it."""
+
+    @property
+    def most_approvals(self) -> int:
+        """The most approvals that a request under this rule can need."""
+        return 0 if self.forbid else self.approvals or self.otherwise or 0
 
     def terms(self, table: Table) -> Terms:
         """What holds for a request under this rule from now on."""

@@ -75,7 +75,8 @@ def _hint(place: KeyPath) -> str:
 def _part(place: KeyPath) -> dict[str, str]:
     """The fields of the part of the file at `place`, with their descriptions."""
     model = _PARTS.get(tuple(_ANY if isinstance(part, int) else part for part in place))
-    return {name: field.description or "" for name, field in model.model_fields.items()} if model else {}
+    fields = model.model_fields.items() if model else ()
+    return {field.alias or name: field.description or "" for name, field in fields}
 
 
 def _unknown_key(place: KeyPath) -> str:

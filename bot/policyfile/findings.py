@@ -76,6 +76,7 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
         if opened:
             text = f"one person alone can make {' and '.join(opened)} keys, which open the whole organization"
             yield of_rule(file, index, text, ("approvals",), is_warning=True)
+    if not rule.most_approvals:
         return
     for kind in Kind:
         if not file.policy.table.roles_over(kind) and reach.decides(index, Match(kinds=frozenset({kind}))):
@@ -103,10 +104,11 @@ def _mappings(file: PolicyFile) -> Iterator[Finding]:
 
 def _people(file: PolicyFile) -> Iterator[Finding]:
     named = set(file.policy.people.values())
-    rule = max(file.policy.rules, key=lambda each: 0 if each.forbid else each.approvals)
-    if file.policy.table.people_only and rule.approvals > len(named):
+    rule = max(file.policy.rules, key=lambda each: each.most_approvals)
+    if file.policy.table.people_only and rule.most_approvals > len(named):
         text = (
-            f"rule {shown(rule.name)} needs {rule.approvals} approvals, but `people` names {len(named)} Confluent users"
+            f"rule {shown(rule.name)} needs {rule.most_approvals} approvals, "
+            f"but `people` names {len(named)} Confluent users"
         )
         yield Finding(file.tree.line(("roles", "people_only")), "roles.people_only", text)
     several = {principal for principal, count in Counter(file.policy.people.values()).items() if count > 1}

@@ -69,7 +69,16 @@ class Conditions(Part):
     approvals: Annotated[int, Field(strict=True, ge=0, le=MOST_APPROVALS)] | None = Field(
         None,
         description=f"How many other people must approve, 0 to {MOST_APPROVALS}; "
-        "with 0, the requester's own role must cover the key.",
+        "0 is for people who manage the key, and `else` says what everyone else needs.",
+    )
+    otherwise: Annotated[int, Field(strict=True, ge=1, le=MOST_APPROVALS)] | None = Field(
+        None,
+        alias="else",
+        description=f"With `approvals: 0`, how many must approve for people who don't manage the key, "
+        f"1 to {MOST_APPROVALS}; the number in `defaults`, and at least 1, unless set.",
+    )
+    unless_manager: Literal["forbid"] | None = Field(
+        None, description="forbid, with `approvals: 0`: people who don't manage the key are refused."
     )
     notify: Notify | None = Field(
         None,
@@ -100,13 +109,19 @@ class Conditions(Part):
     )
 
 
+def key_of(field: str) -> str:
+    """What a field of `Conditions` is called in the file."""
+    found = Conditions.model_fields.get(field)
+    return (found and found.alias) or field
+
+
 class RulePart(Conditions):
     """One rule. The first one that matches decides."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "if": {"required": ["forbid"]},
-            "then": {"properties": dict.fromkeys((*Conditions.model_fields, "channel"), False)},
+            "then": {"properties": dict.fromkeys((*map(key_of, Conditions.model_fields), "channel"), False)},
         }
     )
 

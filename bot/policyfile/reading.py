@@ -16,7 +16,7 @@ from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, 
 from bot.domain.requests import NOBODY
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
 from bot.policyfile.complaints import problem_of
-from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart
+from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart, key_of
 from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree, grow
 from bot.policyfile.words import shown
 
@@ -132,13 +132,14 @@ class _Build:
 
     def _defaults(self) -> Rule:
         rule = replace(Rule("", Match(), self.channel), **_terms(self.file.defaults))
-        return replace(rule, remind=self._remind(rule, self.file.defaults, ("defaults",)))
+        rule = replace(rule, otherwise=max(rule.approvals, 1))
+        return self._completed(rule, self.file.defaults, ("defaults",))
 
     def _rule(self, base: Rule, part: RulePart, index: int) -> Rule:
         place: KeyPath = ("rules", index)
         if part.forbid is not None:
             for name in sorted(part.model_fields_set - {"name", "match", "forbid"}):
-                self._wrong((*place, name), "has no effect in a rule that forbids: leave it out")
+                self._wrong((*place, key_of(name)), "has no effect in a rule that forbids: leave it out")
         rule = replace(
             base,
             name=part.name,
@@ -147,7 +148,23 @@ class _Build:
             forbid=part.forbid or "",
             **_terms(part),
         )
-        return replace(rule, remind=self._remind(rule, part, place))
+        said = [key for key in ("else", "unless_manager") if (*place, key) in self.tree.lines]
+        if rule.approvals and not rule.forbid:
+            for key in said:
+                self._wrong((*place, key), "has no effect unless the rule's `approvals` is 0: leave it out")
+        return self._completed(rule, part, place)
+
+    def _completed(self, rule: Rule, part: Conditions, place: KeyPath) -> Rule:
+        """The rule with what follows from several keys together."""
+        return replace(rule, remind=self._remind(rule, part, place), otherwise=self._otherwise(rule, part, place))
+
+    def _otherwise(self, rule: Rule, part: Conditions, place: KeyPath) -> int | None:
+        """How many must approve for people who don't manage the key; None refuses them."""
+        if part.unless_manager is None:
+            return rule.otherwise if part.otherwise is None else part.otherwise
+        if part.otherwise is not None:
+            self._wrong((*place, "else"), "and `unless_manager: forbid` exclude each other: keep one")
+        return None
 
     def _remind(self, rule: Rule, part: Conditions, place: KeyPath) -> tuple[timedelta, ...]:
         """The reminders of a rule; of inherited ones, those that come while there is still something to decide."""
@@ -208,9 +225,13 @@ class _Build:
         return found
 
 
+_TOGETHER = {"otherwise", "unless_manager"}
+"""What `_Build._otherwise` reads."""
+
+
 def _terms(part: Conditions) -> dict[str, Any]:
     """What this part of the file says itself."""
-    said = {name: getattr(part, name) for name in Conditions.model_fields}
+    said = {name: getattr(part, name) for name in Conditions.model_fields if name not in _TOGETHER}
     given = {name: value for name, value in said.items() if value is not None}
     return given | ({"lifetime": None} if part.lifetime == "unlimited" else {})
 

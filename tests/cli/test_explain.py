@@ -157,6 +157,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         {
             "approvals": 1,
             "channel": "C0APPROVE",
+            "unless_manager": None,
             "notify": "closest",
             "remind_seconds": [14400, 43200],
             "pending_seconds": 86400,
@@ -209,8 +210,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         (0, "needs 1 approval", (*PROD, "--operation", "delete")),
         (0, "allowed without approval", (*PROD, "--operation", "delete", "--user", "pavel@acme.example")),
         (0, "allowed without approval", (*MY_DEV, "--operation", "delete", "--user", "pavel@acme.example")),
-        (1, "forbidden. This rule needs no approval, but only for people who manage such keys.",
-         (*MY_DEV, "--user", "pavel@acme.example")),
+        (0, "needs 1 approval", (*MY_DEV, "--user", "pavel@acme.example")),
         (1, "forbidden. Several Confluent Cloud users (u-tess01, u-tess02) have the email tess@acme.example",
          (*DEV, "--user", "Tess@acme.example")),
         (1, "forbidden. No one in this Slack workspace has this Confluent user's email address.",

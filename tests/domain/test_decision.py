@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.approvals import Approval
 from bot.domain.authority import HeldRoles, Target, bases, weigh_all
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, refusal, why_not_alone
 from bot.domain.keys import MyAccount, Operation, Owner, Person, Principal, Resource, SlackUserId
 from bot.domain.kinds import Kind
 from bot.domain.policy import Match, Mint, Policy, Rule, without_a_file
@@ -125,12 +125,51 @@ def test_a_rule_that_forbids_says_its_own_sentence_to_everybody() -> None:
 
 
 @pytest.mark.parametrize("approvals", [0, -1])
-def test_without_approvals_the_requester_needs_the_authority_alone(approvals: int) -> None:
-    rules, ask = policy_of(a_rule(approvals)), ask_for()
+def test_without_approvals_people_without_authority_need_the_number_for_everyone_else(approvals: int) -> None:
+    ask, erin, femi = ask_for(), yes(ask_for(), ERIN, ORG_ADMIN), yes(ask_for(), FEMI, ORG_ADMIN)
+    one, two = policy_of(a_rule(approvals)), policy_of(a_rule(approvals, otherwise=2))
+
+    assert isinstance(decide(two, ask, holding(DANA, ENV_ADMIN)), Allowed)
+    assert [missing(decide(one, ask, NOBODY, given)) for given in ([], [erin])] == [1, 0]
+    assert [missing(decide(two, ask, NOBODY, given)) for given in ([], [erin], [erin, femi])] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_a_rule_for_managers_alone_refuses_everyone_else(operation: Operation) -> None:
+    rules, ask = policy_of(a_rule(0, otherwise=None)), ask_for(operation=operation)
 
     assert isinstance(decide(rules, ask, holding(DANA, ENV_ADMIN)), Allowed)
-    assert isinstance(decide(rules, ask, NOBODY), Forbidden)
     assert isinstance(decide(rules, ask, NOBODY, [yes(ask, ERIN, ORG_ADMIN)]), Forbidden)
+
+
+def test_a_request_under_a_rule_without_approvals_keeps_the_number_that_its_card_showed() -> None:
+    rule, ask = a_rule(0), ask_for()
+    shown = terms(rule=rule.name, approvals=2)
+
+    for requester in (NOBODY, holding(DANA, ENV_ADMIN)):
+        assert missing(decide(policy_of(rule), ask, requester, shown=shown)) == 2
+
+
+@pytest.mark.parametrize(
+    ("owner", "held", "people_only", "why"),
+    [
+        (ACCOUNT, (), False, "none of your roles covers it"),
+        (NEW, (ENV_ADMIN,), False, "your roles don't let you create its service account"),
+        (ACCOUNT, (ENV_ADMIN,), True, "the policy doesn't list you under `people:`"),
+        (ACCOUNT, (ENV_ADMIN,), False, None),
+    ],
+)
+def test_people_are_told_why_they_need_approvals_where_others_need_none(
+    owner: Owner, held: tuple[tuple[str, str], ...], why: str | None, *, people_only: bool
+) -> None:
+    requester = holding(DANA, *held, table=replace(DOCUMENTED, people_only=people_only))
+    alone, two = policy_of(a_rule(0)), policy_of(a_rule(2))
+    ask = ask_for(owner)
+
+    said = why_not_alone(alone, ask, requester, decide(alone, ask, requester))
+
+    assert said == (why and f"People who manage this key need no approval. You do, because {why}.")
+    assert why_not_alone(two, ask, requester, decide(two, ask, requester)) is None
 
 
 def test_a_role_of_the_requester_replaces_no_approval() -> None:
@@ -280,7 +319,7 @@ def test_a_resource_key_admin_makes_keys_for_others_and_none_for_itself() -> Non
     alone, holder = policy_of(a_rule(0)), holding(DANA, KEY_ADMIN)
 
     assert isinstance(decide(alone, ask_for(ACCOUNT), holder), Allowed)
-    assert isinstance(decide(alone, ask_for(MINE), holder), Forbidden)
+    assert missing(decide(alone, ask_for(MINE), holder)) == 1
 
 
 @pytest.mark.parametrize("table", [DOCUMENTED, NEWEST], ids=lambda table: table.name)
@@ -294,7 +333,7 @@ def test_the_table_that_the_policy_chose_decides() -> None:
     ask, alone = ask_for(resource=KSQL), policy_of(a_rule(0))
     held = ("CloudClusterAdmin", crn("environment=env-dev001/cloud-cluster=lkc-dev001"))
 
-    assert isinstance(decide(alone, ask, holding(DANA, held, table=DOCUMENTED)), Forbidden)
+    assert isinstance(decide(alone, ask, holding(DANA, held, table=DOCUMENTED)), NeedsApproval)
     assert isinstance(decide(alone, ask, holding(DANA, held, table=NEWEST)), Allowed)
 
 
@@ -436,7 +475,7 @@ def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> N
 
 
 def test_who_would_need_no_approval_is_told_which_role_makes_the_service_account() -> None:
-    verdict = decide(policy_of(a_rule(0)), ask_for(NEW), holding(DANA, ENV_ADMIN))
+    verdict = decide(policy_of(a_rule(0, otherwise=None)), ask_for(NEW), holding(DANA, ENV_ADMIN))
 
     assert isinstance(verdict, Forbidden)
     assert "create service accounts: AccountAdmin or OrganizationAdmin." in verdict.reason
@@ -505,4 +544,4 @@ def test_a_standing_in_an_organization_that_is_not_ours_is_none() -> None:
     elsewhere = holding(DANA, ORG_ADMIN, organization="o-2")
 
     assert elsewhere.organization != ORGANIZATION
-    assert isinstance(decide(policy_of(a_rule(0)), ask_for(), elsewhere), Forbidden)
+    assert isinstance(decide(policy_of(a_rule(0, otherwise=None)), ask_for(), elsewhere), Forbidden)

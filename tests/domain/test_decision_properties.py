@@ -108,6 +108,7 @@ some_rules = st.builds(
     st.sampled_from((0, 1, 1, 2, 2, 3, 5)),
     matches,
     forbid=st.sampled_from((*5 * ("",), "Not here.")),
+    otherwise=st.sampled_from((1, 2, 3, None)),
     user_keys=st.sampled_from((True, True, False)),
 )
 policies = st.builds(
@@ -211,10 +212,10 @@ def test_a_request_that_needs_people_has_exactly_its_rules_quorum_when_it_is_all
         assert len(good) >= rule.approvals
     if isinstance(verdict, NeedsApproval):
         assert rule is not None
-        wanted = rule.approvals or 1  # who does not manage a key needs one, where others need none
+        wanted = rule.approvals or rule.otherwise  # who does not manage a key needs some, where others need none
+        assert wanted is not None
         assert verdict.missing == wanted - len(good) > 0
         assert verdict.terms.approvals == wanted
-        assert rule.approvals or ask.operation in CHANGING
     event(type(verdict).__name__)
 
 
@@ -361,12 +362,33 @@ def test_no_policy_lets_a_requester_decide_alone_on_a_key_they_have_no_authority
 @given(cases(), st.integers(-3, 0))
 def test_no_number_of_approvals_below_one_lets_anybody_in(case: Case, approvals: int) -> None:
     _, ask, requester, given_by = case
-    lax = Policy((Rule("lax", Match(), "C01", approvals),))
+    lax = Policy((Rule("lax", Match(), "C01", approvals, approvals),))
     strict = Policy((Rule("lax", Match(), "C01", 0),))
 
     assert how_good(decide(lax, ask, requester, given_by)) == how_good(decide(strict, ask, requester, given_by))
     if authority(requester, target(ask)) is None and ask.operation not in CHANGING:
-        assert isinstance(decide(lax, ask, requester, given_by), Forbidden)
+        assert not isinstance(decide(lax, ask, requester), Allowed)
+
+
+@given(cases(), st.sampled_from((1, 2, 5, None)))
+def test_a_rule_without_approvals_is_two_rules_one_for_managers_and_one_for_everyone_else(
+    case: Case, otherwise: int | None
+) -> None:
+    """Managers, and owners who change their keys, need nobody; everyone else finds a rule of `otherwise` approvals."""
+    _, ask, requester, given_by = case
+    alone = Rule("rule", Match(), "C01", 0, otherwise)
+    theirs = Rule("rule", Match(), "C01", otherwise or 0, forbid="" if otherwise else "Only for managers.")
+    manages = authority(requester, target(ask)) is not None or (ask.owner == MINE and ask.operation in CHANGING)
+
+    verdict = decide(Policy((alone,)), ask, requester, given_by)
+
+    if manages:
+        never = ask.owner.kind == "user" and ask.owner.id != DANA.principal and ask.operation not in CHANGING
+        assert isinstance(verdict, Forbidden if never else Allowed)
+    else:
+        assert how_good(verdict) == how_good(decide(Policy((theirs,)), ask, requester, given_by))
+        assert isinstance(verdict, Forbidden) or verdict.terms.approvals == otherwise
+    event(f"manages: {manages}")
 
 
 @given(policies, st.data(), tables, resources, st.sampled_from(LENGTHENING), st.sampled_from(PEOPLE))

@@ -35,6 +35,7 @@ version: 1
 rules:
   - {{name: dev by oneself, match: {{environment: {DEV}}}, approvals: 0}}
 """
+MANAGERS_ALONE = NONE_IN_DEV.replace("approvals: 0", "approvals: 0, unless_manager: forbid")
 FORBIDDEN = f"""
 version: 1
 rules:
@@ -141,10 +142,22 @@ async def test_no_approval_is_needed_where_the_rule_says_so_and_the_requester_ho
         assert await it.audit("request:approved") == []
 
 
-async def test_no_approval_helps_nobody_without_the_authority_and_it_is_asked_again_before_the_key(
+async def test_people_who_do_not_manage_the_key_need_an_approval_where_the_rule_asks_none_of_its_managers(
     tmp_path: Path,
 ) -> None:
     async with play(tmp_path, policy=NONE_IN_DEV) as it:
+        page = await review(it.dana, IN_DEV)
+        assert "People who manage this key need no approval. You do, because none of your roles covers it." in page
+        assert "Needs 1 approval." in page
+        await it.dana.submit()
+        await it.card_says("Needs 1 approval by")
+        assert it.our_keys() == []
+        await it.approve()
+        await it.key_is_there()
+
+
+async def test_a_rule_for_managers_alone_refuses_others_and_asks_again_before_the_key(tmp_path: Path) -> None:
+    async with play(tmp_path, policy=MANAGERS_ALONE) as it:
         page = await review(it.dana, IN_DEV)
         assert "This rule needs no approval, but only for people who manage such keys." in page
         assert "(rule: dev by oneself) Nothing was sent." in page

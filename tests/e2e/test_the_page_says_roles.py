@@ -14,8 +14,8 @@ POLICY = """
 version: 1
 channel: C0APPROVE
 rules:
-  - {name: who asks must manage it, match: {environment: env-dev001}, approvals: 0}
-  - {name: the same for the organization, match: {kind: cloud}, approvals: 0}
+  - {name: who asks must manage it, match: {environment: env-dev001}, approvals: 0, unless_manager: forbid}
+  - {name: the same for the organization, match: {kind: cloud}, approvals: 0, unless_manager: forbid}
   - {name: somebody else decides, match: {environment: env-prod01}, approvals: 1}
 """
 CLUSTERS = frozenset({"kafka", "schema-registry", "ksqldb"})

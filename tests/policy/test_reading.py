@@ -69,6 +69,58 @@ def test_a_rule_inherits_what_it_does_not_set() -> None:
 
 
 @pytest.mark.parametrize(
+    ("defaults", "rule", "otherwise"),
+    [
+        ("{}", "approvals: 0", 1),
+        ("{approvals: 0}", "approvals: 0", 1),
+        ("{approvals: 3}", "approvals: 0", 3),
+        ("{approvals: 3}", "approvals: 0, else: 2", 2),
+        ("{approvals: 0}", "else: 4", 4),
+        ("{approvals: 3, else: 1}", "approvals: 0", 1),
+        ("{}", "approvals: 0, unless_manager: forbid", None),
+        ("{unless_manager: forbid}", "approvals: 0", None),
+        ("{unless_manager: forbid}", "approvals: 0, else: 2", 2),
+    ],
+)
+def test_a_rule_without_approvals_says_what_people_need_who_do_not_manage_the_key(
+    defaults: str, rule: str, otherwise: int | None
+) -> None:
+    policy = file(f"defaults: {defaults}\nrules: [{{name: a, {rule}}}]").policy
+
+    assert (policy.rules[0].approvals, policy.rules[0].otherwise) == (0, otherwise)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "rules: [{name: a, approvals: 2, else: 3}]",
+            "3: rules[0].else: has no effect unless the rule's `approvals` is 0: leave it out",
+        ),
+        (
+            "rules: [{name: a, unless_manager: forbid}]",
+            "3: rules[0].unless_manager: has no effect unless the rule's `approvals` is 0: leave it out",
+        ),
+        (
+            "defaults: {else: 2, unless_manager: forbid}",
+            "3: defaults.else: and `unless_manager: forbid` exclude each other: keep one",
+        ),
+        ("rules: [{name: a, forbid: no way, else: 2}]", "3: rules[0].else: has no effect in a rule that forbids"),
+        (
+            "rules: [{name: a, approvals: 0, else: 0}]",
+            "3: rules[0].else: 0 is too small. With `approvals: 0`, how many",
+        ),
+        ("rules: [{name: a, approvals: 0, unless_manager: 2}]", "3: rules[0].unless_manager: 2 is not known here"),
+        ("rules: [{name: a, otherwise: 2}]", "3: rules[0].otherwise: there's no such key in rules[0]: known are"),
+    ],
+)
+def test_what_others_need_is_refused_where_it_means_nothing(text: str, problem: str) -> None:
+    (found,) = problems(text)
+
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
     ("defaults", "rule", "notify", "remind"),
     [
         ("{}", "", (), REMIND),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, why_not_alone
 from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
 from bot.domain.requests import Approved, Ask, Open, Pending, Request, Terms
@@ -152,7 +152,8 @@ class Forms:
         enough(candidates, verdict)
         alike = await self._open_alike(ask)
         room = await must_have_room(self.cloud, ask)
-        warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [room.unchecked]))
+        not_alone = why_not_alone(directory.policy(), ask, held_roles, verdict)
+        warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [not_alone, room.unchecked]))
         approvers = rights(candidates, ask.id)
         lasts = lifetime(ask, verdict.terms)
         page = ReviewPage(click.id, draft, target.owner, target.resource, verdict.terms, approvers, warnings)

@@ -178,7 +178,7 @@ FORBIDDEN = policy(forbid="Ask <the platform team>.")
     ("new", "operation"),
     [
         (FORBIDDEN, Operation.CREATE),
-        (policy(approvals=0), Operation.CREATE),
+        (policy(approvals=0, otherwise=None), Operation.CREATE),
         (policy(approvals=3), Operation.CREATE),
         (FORBIDDEN, Operation.DELETE),
     ],
@@ -202,6 +202,18 @@ async def test_t27_what_nobody_can_approve_any_more_ends_and_its_requester_is_to
         assert drawn == dict.fromkeys(["card", "asked", "outcome"], "failed")
         (line,) = await lines(world, "request:failed")
         assert (line["details"]["rule"], line["details"]["policy"]) == ("keys", "new")
+
+
+async def test_what_waits_stays_valid_under_a_rule_without_approvals_for_people_who_manage_the_key() -> None:
+    async with a_world() as world:
+        await world.seed(waiting())
+        await reload(world, policy(approvals=0))
+
+        state = await world.state()
+        assert isinstance(state, Pending)
+        assert (state.terms.approvals, state.changed) == (1, "")
+        await approve(world)
+        assert isinstance(await world.state(), Ready)
 
 
 async def test_t27_other_terms_are_shown_their_requester_is_told_and_approvals_begin_anew() -> None:
