@@ -13,6 +13,7 @@ from typing import Any
 
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Throttled, Unavailable, Undeliverable, Unknown
 from bot.services.agenda import must_hold
+from bot.services.ports.store import Change
 
 
 class Killed(BaseException):
@@ -128,18 +129,20 @@ class Faulty:
             return real
 
         async def called(*args: Any, **fields: Any) -> Any:
-            return await self._call(method, lambda: real(*args, **fields))
+            # The store says that someone was faster only of a record that is there.
+            is_new = method == "commit" and isinstance(args[0], Change) and args[0].before is None
+            return await self._call(method, lambda: real(*args, **fields), is_new=is_new)
 
         return called
 
-    async def _call(self, method: str, effect: Callable[[], Awaitable[Any]]) -> Any:
+    async def _call(self, method: str, effect: Callable[[], Awaitable[Any]], *, is_new: bool) -> Any:
         life = self._life
         if not life.is_alive:
             raise Killed
         if f"{self._name}.{method}" in EFFECTS:
             await must_hold()  # as the adapters do; a pause comes after it, which nobody can rule out
         fault = life.plan.next(f"{self._name}.{method}")
-        await self._before(fault, method)
+        await self._before(None if is_new and fault is Fault.REFUSED_BEFORE else fault, method)
         result = await effect()
         await self._after(fault, method)
         if not life.is_alive:
