@@ -166,7 +166,7 @@ def compose(ports: Ports) -> Services:
         transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals, ports.posts, requests
     )
     conversations = Conversations(transitions, directory, cloud, refusals, ports.posts, channels)
-    decisions = Decisions(transitions, directory, cloud, refusals)
+    decisions = Decisions(transitions, directory, cloud, refusals, channels)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
     key_requests = KeyRequests(proposals, key_views, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock)

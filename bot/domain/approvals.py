@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from bot.domain.keys import Person, SlackUserId
 
@@ -15,6 +16,9 @@ class Approval:
     """The role that gave the authority, in words."""
     at: datetime
     digest: str
+    told: Literal["", "thread", "direct"] = ""
+    """Where this person reads that the request came to nothing: below its card, or, not in the channel, in a direct
+    message. "" is nowhere: what an older version wrote is told nobody months later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bot.services.commands import CardAt
 from bot.services.ports.slack import Channels, Notifier
 from bot.services.ports.store import Clock, Post, Posts
 from bot.services.surfaces import (
+    APPROVERS,
     ASKED,
     CARD,
     CHANGED,
@@ -47,10 +48,14 @@ def surfaces(request: states.Request) -> tuple[Surface, ...]:
     if not request.ask.makes_key and not request.terms.approvals:
         return _of_a_change(request)
     if isinstance(request, states.Denied | states.Expired | states.Failed | states.Done):
-        return (CARD, ASKED, OUTCOME)
+        return (CARD, ASKED, OUTCOME, *_approvers(request))
+    if isinstance(request, states.Cancelled):
+        return (CARD, ASKED, *_approvers(request))
     if isinstance(request, states.Keyed | states.Offered):
         told = _owners(request) if isinstance(request, states.Living | states.Retired) else ()
-        return (*_lost(request), key_of(request.attempt), CARD, ASKED, *_of_its_life(request), *told)
+        lost = _lost(request)
+        told += _approvers(request) if lost else ()
+        return (*lost, key_of(request.attempt), CARD, ASKED, *_of_its_life(request), *told)
     if isinstance(request, states.Pending):
         news = (CHANGED,) if request.changed else ()
         copies = (Surface(SurfaceKind.COPY, user, number=number) for user, number in request.asked)
@@ -85,6 +90,19 @@ def _lost(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
     if not isinstance(request, states.Unclaimed | states.Undelivered) or not request.news:
         return ()
     return (lost_of(request.attempt),) if request.deleted_at or request.retry_at else ()
+
+
+def _approvers(request: states.Request) -> tuple[Surface, ...]:
+    """What the people who approved a request are told once it comes to nothing.
+
+    A key whose secret may not have arrived can be replaced under the same approval, so that is not the end.
+    """
+    if isinstance(request, states.Done | states.Undelivered):
+        return ()
+    ended_by = request.by.slack if isinstance(request, states.Denied) else None
+    given = [each for each in states.approvals_of(request) if each.told and each.by.slack != ended_by]
+    direct = tuple(Surface(SurfaceKind.APPROVERS, each.by.slack) for each in given if each.told == "direct")
+    return direct if len(direct) == len(given) else (*direct, APPROVERS)
 
 
 def _of_its_life(request: states.Keyed | states.Offered) -> tuple[Surface, ...]:
@@ -159,7 +177,7 @@ class Publisher:
         self, surface: Surface, request: states.Request, post: Post | None, note: str, card: Post | None
     ) -> tuple[datetime | None, str]:
         """Write one message; returns when to try again, and what to tell the requester about it."""
-        if surface.kind is SurfaceKind.THREAD and card is None:
+        if surface.is_below_card and card is None:
             return None, ""  # it goes below the card, once that is there
         now = self.clock()
         try:
@@ -187,12 +205,15 @@ class Publisher:
 _TROUBLE = f"The card for approvers could not be posted. {ASK_ADMINISTRATOR} Latchkey tries again every few minutes"
 
 
-_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+_NOT_FOUND = "message_not_found"
+_GONE = frozenset({_NOT_FOUND, "cant_update_message", "edit_window_closed"})
 """Of these Slack says that nobody will ever change the message. What else is wrong, a person may repair."""
 
 
 def _card_of(known: Sequence[Post]) -> Post | None:
-    return next((post for post in known if post.surface == CARD and not post.broken), None)
+    """The card, to link to or to post below, which also works where it can no longer be changed."""
+    cards = [post for post in known if post.surface == CARD and post.broken != _NOT_FOUND]
+    return min(cards, key=lambda post: post.broken != "", default=None)
 
 
 def _all(request: states.Request, known: Sequence[Post]) -> Sequence[Surface]:

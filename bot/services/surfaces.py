@@ -36,6 +36,8 @@ class SurfaceKind(StrEnum):
     """A question, with a button to reply."""
     REPLY = "reply"
     """A reply, in the DM of the person who asked."""
+    APPROVERS = "approvers"
+    """A request came to nothing, for the people who approved it: below the card, or in the DM of one of them."""
 
 
 ONCE = frozenset({SurfaceKind.THREAD, SurfaceKind.QUESTION, SurfaceKind.REPLY})
@@ -57,14 +59,19 @@ class Surface(NamedTuple):
     def __str__(self) -> str:
         return ":".join(str(each) for each in self if each is not None)
 
+    @property
+    def is_below_card(self) -> bool:
+        """Whether it stands in the thread of the card."""
+        return self.kind is SurfaceKind.THREAD or (self.kind is SurfaceKind.APPROVERS and self.user is None)
+
     @classmethod
     def parse(cls, name: str) -> "Surface":
         """The surface with this stored name. Raises ValueError for a name that Latchkey does not write."""
         match name.split(":"):
             case [SurfaceKind.COPY | SurfaceKind.REPLY as kind, user, number]:
                 return cls(SurfaceKind(kind), SlackUserId(user), number=int(number))
-            case [SurfaceKind.TOLD, user]:
-                return cls(SurfaceKind.TOLD, SlackUserId(user))
+            case [SurfaceKind.TOLD | SurfaceKind.APPROVERS as kind, user]:
+                return cls(SurfaceKind(kind), SlackUserId(user))
             case [
                 SurfaceKind.KEY
                 | SurfaceKind.CLAIM
@@ -110,7 +117,7 @@ def of_said(said: Remark) -> tuple[Surface, ...]:
     return (in_thread, Surface(SurfaceKind.REPLY, said.to, number=said.number)) if said.is_direct else (in_thread,)
 
 
-CARD, ASKED, CHANGED, OUTCOME, REPLACED, END = map(
+CARD, ASKED, CHANGED, OUTCOME, REPLACED, END, APPROVERS = map(
     Surface,
     (
         SurfaceKind.CARD,
@@ -119,5 +126,6 @@ CARD, ASKED, CHANGED, OUTCOME, REPLACED, END = map(
         SurfaceKind.OUTCOME,
         SurfaceKind.REPLACED,
         SurfaceKind.END,
+        SurfaceKind.APPROVERS,
     ),
 )

@@ -59,3 +59,20 @@ async def test_owners_of_an_account_read_who_deleted_its_key_and_why(tmp_path: P
         assert SERVICE_KEY in card
         assert "It leaked" in card
         assert "No approval was needed." in card
+
+
+async def test_who_approved_what_confluent_then_refuses_is_mentioned_below_the_card(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await it.ask()
+        it.stage.faults.set("create_refused", "403")
+        await it.approve()
+        await it.card_says("Failed")
+        (card,) = it.cards()
+        await it.until(lambda: len(it.erin.messages(APPROVALS_CHANNEL)) == 2, "the news in the thread")
+
+        news = it.erin.messages(APPROVALS_CHANNEL)[-1]
+        assert news["thread_ts"] == card["ts"]
+        assert "<@U0ERIN>" in news["text"]
+        assert "you approved orders producer" in says(news)
+        assert "Forbidden Access" in says(news)
+        assert all("you approved" not in says(each) for each in it.erin.messages()), "she reads it in the channel"

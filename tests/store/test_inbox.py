@@ -13,7 +13,7 @@ from bot.domain.keys import Principal, RequestId
 from bot.domain.roles import Binding
 from bot.services.commands import Approve, Click, Draft, ReplyTo
 from bot.services.ports.store import Post
-from bot.services.surfaces import CARD, Surface, SurfaceKind, claim_of, key_of, lost_of, told_of
+from bot.services.surfaces import APPROVERS, CARD, Surface, SurfaceKind, claim_of, key_of, lost_of, told_of
 from bot.store import Store, disk
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Purpose, SealContext, Sealer
@@ -178,6 +178,8 @@ async def test_a_planted_message_is_left_out(store: Store, redis: Any, keys: Key
         (claim_of(3), "claim:3"),
         (lost_of(3), "lost:3"),
         (told_of(ANN.slack), f"told:{ANN.slack}"),
+        (APPROVERS, "approvers"),
+        (Surface(SurfaceKind.APPROVERS, ANN.slack), f"approvers:{ANN.slack}"),
         (Surface(SurfaceKind.REMINDER, end=1_700_000_000, number=1), "reminder:1700000000:1"),
     ],
 )

@@ -223,6 +223,19 @@ def shown(**fields: Any) -> Shown:
     return Shown(ask, **(usual | fields))
 
 
+def failed() -> Failed:
+    """A request that Confluent refused."""
+    return Failed(
+        an_ask(),
+        terms(),
+        happened="Confluent said <no>.",
+        changed="Nothing was changed.",
+        next="Ask again.",
+        reference="req-1",
+        at=NOW,
+    )
+
+
 def states() -> dict[str, Request]:
     """One request in every state, at NOW, by the name of the state."""
     asked, rules = an_ask(), terms()
@@ -242,15 +255,7 @@ def states() -> dict[str, Request]:
         Undelivered(*made, a_key(), why="Slack did not take the message.", at=NOW),
         Unclaimed(*made, a_key(), at=NOW),
         Retired(*made, a_key(), at=NOW),
-        Failed(
-            asked,
-            rules,
-            happened="Confluent said <no>.",
-            changed="Nothing was changed.",
-            next="Ask again.",
-            reference="req-1",
-            at=NOW,
-        ),
+        failed(),
         Done(a_change(Operation.DELETE), rules, a_grant(), 1, at=NOW, note="It was gone already."),
     ]
     return {state.kind: state for state in every} | {"rotated": rotated(), "ended": ended()}

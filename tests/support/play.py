@@ -89,8 +89,9 @@ class Play:
         await self.erin.click("Approve", in_channel=APPROVALS_CHANNEL)
 
     def cards(self) -> list[Json]:
-        """The messages about requests in the approvals channel, where a review may ask about keys in between."""
-        return [each for each in self.erin.messages(APPROVALS_CHANNEL) if not _asks_to_review(each)]
+        """The cards of requests in the approvals channel, where a review may ask about keys in between."""
+        every = [each for each in self.erin.messages(APPROVALS_CHANNEL) if each.get("thread_ts") in {None, each["ts"]}]
+        return [each for each in every if not _asks_to_review(each)]
 
     def reviews(self) -> list[Json]:
         """The messages in the approvals channel that ask about keys whose owner nobody in Slack answers for."""

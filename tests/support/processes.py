@@ -19,7 +19,7 @@ from bot.store import embedded
 from bot.store.audit.chain import verify_lines
 from bot.store.connection import Commands, connect
 from bot.store.sealing import Sealer, parse_master_keys
-from sandbox.cast import APPROVALS_CHANNEL, TEAM
+from sandbox.cast import TEAM
 from sandbox.gate import Gate
 from sandbox.slack.person import PersonAtClient
 from sandbox.stage import MASTER_KEY, BotProcess, Stage, stage
@@ -148,8 +148,8 @@ def creates(here: Stage) -> int:
 
 
 def newest_card(it: Play) -> str:
-    """The newest message in the approvals channel, as text."""
-    return json.dumps(it.erin.messages(APPROVALS_CHANNEL)[-1], ensure_ascii=False)
+    """The newest card in the approvals channel, as text."""
+    return json.dumps(it.cards()[-1], ensure_ascii=False)
 
 
 async def audit_of(here: Stage, **changes: str) -> list[Mapping[str, Any]]:

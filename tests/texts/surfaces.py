@@ -83,6 +83,7 @@ def requests() -> dict[str, Request]:
         **waiting,
         **changes,
         "pending, 1 of 2": build.pending(terms=two, approvals=(build.an_approval(FEMI),)),
+        "failed, approved": replace(build.failed(), approvals=(replace(build.an_approval(FEMI), told="thread"),)),
         "pending, talked about": build.pending(mentioned=(ERIN.slack, FEMI.slack), said=(question, reply)),
         "pending, changed": build.pending(changed="The policy now requires 2 approvals."),
         "approved, in trouble": build.approved(trouble="Confluent Cloud did not answer."),

@@ -22,7 +22,7 @@ SEARCHED_WITHIN = 5.0
 MOST_OWNERS = 5
 """How many owners of a service account are told of a change of its key."""
 MEMBERS_WITHIN = 2.0
-"""Seconds that it waits for the members of its channel."""
+"""Seconds that anything waits for the members of a channel."""
 log = logging.getLogger("latchkey.audience")
 
 
@@ -60,7 +60,7 @@ class Notices:
         if terms.notify:
             return Told()
         people = tuple(dict.fromkeys(each.slack for each in closest(able, ask.id) if each.slack))
-        joined = await self._joined(terms.channel) if people else frozenset[SlackUserId]()
+        joined = await members(self.channels, terms.channel) if people else frozenset[SlackUserId]()
         return Told(
             mentioned=tuple(each for each in people if each in joined),
             messaged=tuple(each for each in people if each not in joined),
@@ -83,9 +83,10 @@ class Notices:
             return ()
         return tuple(each for each in dict.fromkeys(found) if each != ask.requester.slack)[:MOST_OWNERS]
 
-    async def _joined(self, channel: str) -> frozenset[SlackUserId]:
-        """The members of a channel; nobody where Slack does not say so in time, and a message reaches everyone."""
-        with suppress(Unavailable, TimeoutError):
-            async with asyncio.timeout(MEMBERS_WITHIN):
-                return frozenset(await self.channels.joined(channel))
-        return frozenset()
+
+async def members(channels: Channels, channel: str) -> frozenset[SlackUserId]:
+    """The members of a channel; nobody where Slack does not say so in time, and a message reaches everyone."""
+    with suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(MEMBERS_WITHIN):
+            return frozenset(await channels.joined(channel))
+    return frozenset()

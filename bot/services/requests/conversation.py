@@ -11,14 +11,15 @@ from typing import NoReturn
 from bot.domain.audit import Action
 from bot.domain.conversation import Remark
 from bot.domain.decision import refusal
-from bot.domain.errors import Refused, Unavailable, plain
-from bot.domain.keys import Person, RequestId, SlackUserId
+from bot.domain.errors import Refused, plain
+from bot.domain.keys import Person, RequestId
 from bot.domain.requests import Pending, Request
 from bot.services.commands import Click, Question, Reply
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import Channels
 from bot.services.ports.store import Posts, Stored
+from bot.services.requests.audience import members
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.transitions import Transitions
 from bot.services.surfaces import of_said
@@ -69,7 +70,7 @@ class Conversations:
         answer = f"Reply sent to <@{asked.by}>."
         if _is_said(pending, click):
             return answer
-        is_direct = not await self._has_joined(asked.by, pending.terms.channel)
+        is_direct = asked.by not in await members(self.channels, pending.terms.channel)
         said = replace(self._next(pending, requester, click, deed.text), to=asked.by, is_direct=is_direct)
         details = {"number": str(said.number), "question": str(asked.number)}
         event = self.transitions.event(Action.QUESTION_ANSWERED, deed.request, click.by, **details)
@@ -119,13 +120,6 @@ class Conversations:
 
     def _with(self, pending: Pending, said: Remark) -> Pending:
         return replace(pending, said=(*pending.said, said), forget_at=self.transitions.clock() + LOOK)
-
-    async def _has_joined(self, user: SlackUserId, channel: str) -> bool:
-        """Whether someone is in a channel; not known counts as no, and a message reaches everyone."""
-        try:
-            return user in await self.channels.joined(channel)
-        except Unavailable:
-            return False
 
 
 def _is_said(pending: Pending, click: Click) -> bool:

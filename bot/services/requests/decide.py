@@ -5,7 +5,7 @@ Every method acts for one person, proves who that is, and returns or raises a se
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from bot.domain.approvals import Approval
 from bot.domain.audit import Action
@@ -18,7 +18,9 @@ from bot.services.commands import Approve, Cancel, Click, Deny
 from bot.services.people.approvers import names_of, right
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
+from bot.services.ports.slack import Channels
 from bot.services.ports.store import Stored
+from bot.services.requests.audience import members
 from bot.services.requests.policy_changes import difference, record, under
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.submit import follows, forbidden
@@ -34,6 +36,7 @@ class Decisions:
     directory: Directory
     cloud: Cloud
     refusals: Refusals
+    channels: Channels
 
     def for_one_decision(self) -> "Decisions":
         """See `Directory.for_one_decision`."""
@@ -120,7 +123,8 @@ class Decisions:
         again = next((each.by for each in pending.approvals if each.by.principal == held_roles.person.principal), None)
         target = Target(ask.owner, ask.resource)
         basis = right(bases(held_roles, target), names_of(target))
-        mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest()), held_roles)]
+        told = "" if again else await self._told(pending, click)
+        mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest(), told), held_roles)]
         given = [*await self.directory.held_by_approvers(pending.approvals), *mine]
         verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given, pending.terms)
         await self._still_open(stored, pending)  # the look at roles took its time
@@ -143,6 +147,13 @@ class Decisions:
                     return None
                 then = follows(ask, terms, f"<@{ask.requester.slack}>")
                 return f"Approved {_called(pending)}. {then} {stricter}".strip()
+
+    async def _told(self, pending: Pending, click: Click) -> Literal["thread", "direct"]:
+        """Where the approver reads that the request came to nothing: see `Approval.told`."""
+        if click.card is not None and click.card.channel == pending.terms.channel:
+            return "thread"
+        is_in = click.by in await members(self.channels, pending.terms.channel)
+        return "thread" if is_in else "direct"
 
     async def _as_shown(self, stored: Stored[Request], pending: Pending, terms: Terms, deed: Approve) -> Pending:
         """The request on these terms. Raises `Refused`, once they are on record, where the card showed others."""

@@ -24,7 +24,7 @@ from bot.services.surfaces import CARD, ONCE, Surface, SurfaceKind
 from bot.slack.api.client import Replies, call, ephemeral
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import card, conversation, owners
+from bot.slack.messages import approvers, card, conversation, owners
 from bot.slack.messages import digest as digests
 from bot.slack.messages import key as key_messages
 from bot.slack.messages import request as request_messages
@@ -149,7 +149,7 @@ class SlackNotifier:
             return post
         at = CardAt(post.channel, post.ts) if post else None
         message, to = dict(as_message(blocks, text)), _place(surface, request)
-        if surface.kind is SurfaceKind.THREAD and beside is not None:
+        if surface.is_below_card and beside is not None and at is None:
             message["thread_ts"], to = beside.ts, beside.channel
         at = await self._put(surface.kind.value, to, message, at)
         return replace(post, digest=digest) if post else Post(surface, at.channel, at.ts, digest)
@@ -228,6 +228,8 @@ def drawn(surface: Surface, request: Request, note: str, link: str = "") -> tupl
         return request_messages.asked(request, note, link)
     if surface.kind in ONCE:
         return conversation.drawn(surface.kind, request, surface.number or 0)
+    if surface.kind is SurfaceKind.APPROVERS:
+        return approvers.told(request, surface.user)
     if draw := _OF_AN_ATTEMPT.get(surface.kind):
         return draw(request, surface.number or 0)
     return _OF_A_REQUEST[surface.kind](request)

@@ -35,10 +35,11 @@ _CHECKING = " Latchkey is checking whether a key was created; it will delete it 
 
 def progress(request: Request, *, yours: bool) -> Rows:
     """Where a request stands, below who approved it so far. `yours`: its requester reads it."""
-    return [*_approvals(request), *_stands(request, yours=yours)]
+    return [*_approvals(request), *stands(request, yours=yours)]
 
 
-def _stands(request: Request, *, yours: bool) -> Rows:
+def stands(request: Request, *, yours: bool) -> Rows:
+    """The same without who approved it."""
     match request:
         case Pending():
             missing = request.terms.approvals - len(request.approvals)
