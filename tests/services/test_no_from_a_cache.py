@@ -30,18 +30,24 @@ def may_approve(world: World) -> None:
     world.cloud.bindings[ERIN.principal] = [build.a_binding(ERIN, "OrganizationAdmin", HERE)]
 
 
+@pytest.mark.parametrize("otherwise", [1, None])
 @pytest.mark.parametrize("how", ["a role", "a group"])
-async def test_t24_a_role_that_was_granted_a_moment_ago_counts_on_the_review_page(how: str) -> None:
-    async with a_world(approvals=0) as world:
+async def test_t24_a_role_that_was_granted_a_moment_ago_counts_on_the_review_page(
+    how: str, otherwise: int | None
+) -> None:
+    async with a_world() as world:
         world.cloud.bindings[DANA.principal] = []
-        world.policy = replace(world.policy, mappings=(RoleMapping("S01", "DeveloperRead"),))
-        assert isinstance(await review(world), TextPage)
+        world.policy = replace(build.a_policy(0, otherwise), mappings=(RoleMapping("S01", "DeveloperRead"),))
+        page = await review(world)
+        assert page.terms.approvals == 1 if isinstance(page, ReviewPage) else otherwise is None
 
         if how == "a group":
             world.slack.groups["S01"] = [DANA.slack]
         else:
             world.cloud.bindings[DANA.principal] = [build.a_binding(DANA, "DeveloperRead", HERE)]
-        assert isinstance(await review(world), ReviewPage)
+        page = await review(world)
+        assert isinstance(page, ReviewPage)
+        assert page.terms.approvals == 0
 
 
 async def test_t24_an_approver_of_a_moment_ago_counts_on_the_review_page_and_when_it_is_sent() -> None:
@@ -78,7 +84,8 @@ async def test_t24_a_key_shows_to_whom_a_role_was_granted_a_moment_ago() -> None
 
 
 async def test_t24_nobody_has_confluent_asked_without_end() -> None:
-    async with a_world(approvals=0) as world:
+    async with a_world() as world:
+        world.policy = build.a_policy(0, otherwise=None)
         world.cloud.bindings[DANA.principal] = []
         last = [await review(world) for _ in range(MOST_REREADS + 20)][-1]
         asked = world.plan.calls.count("cloud.role_bindings")

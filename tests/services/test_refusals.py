@@ -53,7 +53,8 @@ async def test_t19_another_person_another_request_and_another_refusal_have_lines
 
 
 async def test_t19_forms_that_are_refused_alike_are_one_line_though_each_is_a_request_of_its_own() -> None:
-    async with a_world(approvals=0) as world:
+    async with a_world() as world:
+        world.policy = build.a_policy(0, otherwise=None)
         world.cloud.bindings[DANA.principal] = []
         for number in range(5):
             form = Form("me", CLUSTER.environment, CLUSTER.id, "n", "", f"why {number}")

@@ -291,10 +291,10 @@ def a_click(deed: Deed, by: Person = DANA, at: datetime = NOW, **fields: Any) ->
     return Click(**{**usual, "by": by.slack, "team": by.team, "at": at, "deed": deed, **fields})
 
 
-def a_policy(approvals: int = 1) -> Policy:
-    """Every key needs this many approvals."""
+def a_policy(approvals: int = 1, otherwise: int | None = 1) -> Policy:
+    """Every key needs this many approvals; with 0, `otherwise` of people who don't manage it."""
     usual = without_a_file("C01")
-    return replace(usual, rules=tuple(replace(rule, approvals=approvals) for rule in usual.rules))
+    return replace(usual, rules=tuple(replace(each, approvals=approvals, otherwise=otherwise) for each in usual.rules))
 
 
 def a_rule(approvals: int = 1, match: Match | None = None, **fields: Any) -> Rule:

@@ -144,6 +144,9 @@ class Forms:
         verdict = decide(directory.policy(), ask, held_roles)
         if isinstance(verdict, Forbidden):
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
+        not_alone = why_not_alone(directory.policy(), ask, held_roles, verdict)
+        if not_alone and not directory.is_afresh:
+            raise Refused(not_alone)  # looks once more: a role that was granted a moment ago may be enough
         ask = usual(ask, verdict.terms)
         if problem := lifetime_problem(ask, verdict.terms):
             return await self.validator.form(draft, {"lifetime": problem})
@@ -152,7 +155,6 @@ class Forms:
         enough(candidates, verdict)
         alike = await self._open_alike(ask)
         room = await must_have_room(self.cloud, ask)
-        not_alone = why_not_alone(directory.policy(), ask, held_roles, verdict)
         warnings = (*warnings_about(held_roles, target, verdict), *filter(None, [not_alone, room.unchecked]))
         approvers = rights(candidates, ask.id)
         lasts = lifetime(ask, verdict.terms)
