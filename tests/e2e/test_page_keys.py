@@ -122,7 +122,7 @@ async def edit_from_home(it: Play, key: str) -> None:
     await it.approve("clicks → counted clicks")
 
     await page.get_by_role("tab", name="Messages").click()
-    await expect(dana.message("Edited: your request")).to_contain_text("The key was updated today at")
+    await expect(dana.message("Edited: Kafka API key")).to_contain_text("The key was updated today at")
 
 
 async def find_in_the_list(it: Play, key: str) -> None:
@@ -195,7 +195,7 @@ async def delete(it: Play, key: str) -> None:
     await dana.dialog.get_by_role("button", name="Delete API key").click()
     await dana.done("Request sent.")
     await it.approve("requests to delete")
-    await expect(dana.message("Deleted: your request")).to_contain_text("The key was deleted today at")
+    await expect(dana.message("Deleted: Kafka API key")).to_contain_text("The key was deleted today at")
     await dana.say(f"/apikey show {key}")
     await dana.done("no longer exists in Confluent Cloud: it was deleted")
 

@@ -143,7 +143,7 @@ def test_home_says_first_that_a_secret_waits_and_where_it_is_shown() -> None:
 def test_home_says_of_each_request_its_state_in_a_sign_and_a_word() -> None:
     for request in build.states().values():
         said = words(home.home(HomePage(requests=[request]))["blocks"])
-        assert f"{state(request)}  {request.ask.name}" in said
+        assert f"{state(request)} · {request.ask.name}" in said
 
 
 def test_home_of_a_person_who_cannot_use_latchkey_has_no_button_that_refuses() -> None:

@@ -117,7 +117,7 @@ def own_blocks(mine: Sequence[Request], shown: int = SHOWN, *, in_message: bool 
     blocks: list[Block] = [header("Your requests")]
     for number, request in enumerate(sorted(mine, key=lambda each: not isinstance(each, Ready | Offered))[:shown]):
         line = _line(request, f"{own_account(request.ask, 'your own')} account")
-        rows = [[Bold(str(state(request))), "  ", *line], *progress(request, yours=True)]
+        rows = [[Bold(f"{state(request)} · "), *line], *progress(request, yours=True)]
         block = f"{ids.LISTED_BLOCK}:own:{number}"
         buttons: list[Block] = []
         if isinstance(request, Pending):

@@ -119,10 +119,13 @@ def wanted(ask: Ask) -> Row:
 
 def wish(ask: Ask) -> Row:
     """The same, to follow "request": "for a Kafka API key for orders"."""
-    kind, place = kind_of(ask.resource), for_what(ask.resource)
-    if _is_new(ask) or ask.key is None:
-        return ["for ", "a ", Bold(kind), place]
-    return [f"to {ask.operation.value} ", Bold(kind), " ", Code(ask.key.id), place]
+    return ["for ", "a ", *key_of(ask)] if _is_new(ask) else [f"to {ask.operation.value} ", *key_of(ask)]
+
+
+def key_of(ask: Ask) -> Row:
+    """The key that a request is about: "Kafka API key K for orders"; a new one has no id yet."""
+    id_: Row = [] if _is_new(ask) or ask.key is None else [" ", Code(ask.key.id)]
+    return [Bold(kind_of(ask.resource)), *id_, for_what(ask.resource)]
 
 
 def _is_new(ask: Ask) -> bool:
@@ -190,7 +193,7 @@ def asked_rows(request: Request, own: str) -> Rows:
 
 
 def facts(request: Request, own: str) -> list[Fact]:
-    """What is requested, each fact with its label."""
+    """What is requested, each fact with its label. The name stands in the headline."""
     ask = request.ask
     found: list[Fact] = [("Account", account(ask.owner, own)), *place(ask.resource)]
     if isinstance(ask.owner, NewServiceAccount) and ask.owner.description:
@@ -201,7 +204,7 @@ def facts(request: Request, own: str) -> list[Fact]:
         old, new = (ask.key.name, Marker.without(ask.key.description)), (ask.name, ask.description)
         pairs = zip(("Name", "Description"), old, new, strict=True)
         return [*found, *((label, _change(before, after)) for label, before, after in pairs if before != after)]
-    return [*found, ("Name", [name_of(ask)]), *_lasting(request)]
+    return [*found, *_lasting(request)]
 
 
 def _lasting(request: Request) -> list[Fact]:

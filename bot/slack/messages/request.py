@@ -19,7 +19,7 @@ from bot.domain.requests import (
 )
 from bot.slack.blocks.kit import actions, button
 from bot.slack.blocks.text import Block, Bold, Link, Row, flat, lines, quote, told
-from bot.slack.messages.card import asked_rows, in_a_line, notified, own_account, wish
+from bot.slack.messages.card import asked_rows, in_a_line, key_of, notified, own_account, wish
 from bot.slack.messages.progress import Rows, progress
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
@@ -46,7 +46,7 @@ def asked(request: Request, note: str = "", link: str = "") -> tuple[list[Block]
     if isinstance(request, Pending):
         told_of = dict.fromkeys((*request.mentioned, *(user for user, _ in request.asked)))
         blocks += [*notified("Latchkey notified ", told_of), actions(button("Cancel request", ids.CANCEL, ask.id))]
-    return blocks, f"{state(request).word}: your request {in_a_line(wish(ask))}"
+    return blocks, f"{state(request).word}: {in_a_line(_which(request))}"
 
 
 def changed(request: Request) -> tuple[list[Block], str]:
@@ -67,7 +67,7 @@ def outcome(request: Request) -> tuple[list[Block], str]:
         blocks.append(actions(again(request)))
     elif isinstance(request, Done) and ask.operation is not Operation.DELETE and ask.key is not None:
         blocks.append(actions(button("Open key", ids.KEY_DETAILS, ask.key.id)))
-    return blocks, f"{state(request).word}: your request {in_a_line(wish(ask))}"
+    return blocks, f"{state(request).word}: {in_a_line(_which(request))}"
 
 
 def again(request: Request) -> Block:
@@ -81,11 +81,12 @@ def again(request: Request) -> Block:
 def headline(request: Request) -> Row:
     """The state of a request, and which one it is."""
     now, name = state(request), flat(request.ask.name)
-    return [
-        f"{now.sign} ",
-        Bold(now.word),
-        ": your request ",
-        *wish(request.ask),
-        *([f" ({name})"] if name else []),
-        ".",
-    ]
+    called = [f" ({name})"] if name else []
+    return [f"{now.sign} ", Bold(now.word), ": ", *_which(request), *called, "."]
+
+
+def _which(request: Request) -> Row:
+    """The request, or its key once the state is the key's."""
+    if isinstance(request, Offered | Keyed | Done):
+        return key_of(request.ask)
+    return ["your request ", *wish(request.ask)]
