@@ -14,20 +14,21 @@ from pathlib import Path
 from sandbox.confluent import add_crowd
 from sandbox.control import Control
 from sandbox.recording import NotARecording, Recording
+from sandbox.scenarios import STEPS
 from sandbox.slack.manners import Manners, new_seed
 from sandbox.stage import BotProcess, Stage, stage
 
 PORT, PORTS = 8090, 50
-STORY = """
-  Latchkey sandbox: {url} (the same again: --seed {seed})
+STORY = f"""
+  Latchkey sandbox: {{url}} (the same again: --seed {{seed}})
 
-  1. As Dana Okafor, type /apikey create, fill in the form, review it, and send it.
-  2. Switch to Erin Castellanos (“You are”, top left), open #key-approvals, and select Approve.
-  3. Switch back to Dana, open Latchkey (under Apps), and select Show secret.
+  1. {STEPS[0]}
+  2. {STEPS[1]}
+  3. {STEPS[2]}
 
   The panel on the right has scenarios to try: a lost answer, a crash, two clicks at once, a week that passes.
   It also shows the bot's log, its audit feed and its metrics.
-  The bot's log file: {log}
+  The bot's log file: {{log}}
   Press Ctrl-C to stop. Nothing is kept.
 """
 NEXT_PORT = "Port {taken} is in use, so this sandbox uses {port}.\n"

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from sandbox import told
 from sandbox.confluent import console
 from sandbox.in_hand import in_hand
-from sandbox.scenarios import NotNow, Scenarios
+from sandbox.scenarios import STEPS, NotNow, Scenarios
 from sandbox.slack.blocks import Json
 from sandbox.slack.errors import NotPossible
 from sandbox.stage import BotProcess, Stage
@@ -63,6 +63,7 @@ class Control:
                 "offset": offset.total_seconds(),
                 "bot": {"alive": bot.is_alive, "pid": bot.pid, "restarts": max(bot.starts - 1, 0)},
                 "killed": self._killed,
+                "steps": STEPS,
                 "scenarios": scenarios.describe(),
             }
         )

@@ -12,6 +12,12 @@ from sandbox.slack.blocks import Json, interactive
 from sandbox.slack.workspace import Channel
 from sandbox.stage import BotProcess, Stage
 
+STEPS = (
+    "As Dana Okafor, type /apikey create, fill in the form, review it, and send it.",
+    "Switch to Erin Castellanos (“You are”, top left), open #key-approvals, and select Approve.",
+    "Switch back to Dana, open Latchkey (under Apps), and select Show secret.",
+)
+"""From a wish to a key, for people who have never seen it."""
 ADMINS = ("U0OLGA", "U0INES")
 """Two who can approve anything."""
 Values = Mapping[str, str | float]

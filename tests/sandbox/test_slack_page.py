@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from sandbox.cast import APPROVALS_CHANNEL, GENERAL_CHANNEL
 from sandbox.control import Control
+from sandbox.scenarios import STEPS
 from sandbox.stage import BotProcess, Stage, stage
 from tests.sandbox.scripted import Scripted, hears
 from tests.sandbox.slack_bot import actions, button, modal, plain, section, text_input
@@ -348,7 +349,10 @@ async def test_messages_keep_their_width_on_a_screen_of_900_pixels(it: Play, pan
     assert box["x"] + box["width"] <= beside["x"] + 1
 
 
-async def test_scenarios_come_first_and_single_faults_stand_folded(it: Play) -> None:
+async def test_the_panel_says_where_to_start_then_scenarios_and_single_faults_stand_folded(it: Play) -> None:
+    await expect(it.page.locator("#panel section").first).to_contain_text("Start here")
+    assert await it.page.locator("#panel section").first.get_by_role("listitem").all_inner_texts() == list(STEPS)
+
     await it.page.get_by_role("button", name="Slack is slow").click()
     await expect(it.page.get_by_role("button", name="Slack is slow")).to_have_attribute("aria-pressed", "true")
     await expect(it.page.locator("#panel")).to_contain_text("1 fault active")

@@ -1,4 +1,4 @@
-/** The “Sandbox” panel: scenarios to try, the clock, the bot, what it tells, and single faults behind them. */
+/** The “Sandbox” panel: where to start, scenarios, the clock, the bot, what it tells, and single faults behind them. */
 
 import { get, post } from "./api.js";
 import { Console } from "./console.js";
@@ -131,6 +131,18 @@ class Bot {
   }
 }
 
+/** What to do first, for people who have never seen it. */
+class Steps {
+  constructor() {
+    this.list = h("ol", {});
+    this.node = h("section", { class: "steps" }, h("h3", {}, "Start here"), this.list);
+  }
+
+  update({ steps }) {
+    if (!this.list.hasChildNodes()) this.list.append(...steps.map((step) => h("li", {}, step)));
+  }
+}
+
 /** Whether anything is broken on purpose: one button clears it all. */
 class Active {
   constructor() {
@@ -161,7 +173,8 @@ export async function refresh() {
   }
   setClockOffset(control.offset ?? 0);
   if (!parts) {
-    parts = [new Scenarios(change), new Active(), new Told(), new Clock(), new Bot(), new Console(), new Faults(change)];
+    const [first, scenarios, last] = [new Steps(), new Scenarios(change), new Faults(change)];
+    parts = [first, scenarios, new Active(), new Told(), new Clock(), new Bot(), new Console(), last];
     document.querySelector("#panel-body").replaceChildren(...parts.map(({ node }) => node));
   }
   // What moves under a pressed mouse swallows the click.
