@@ -121,7 +121,7 @@ class ListenerContext:
             await self.receive(body, deed)
         except LatchkeyError as error:
             opening = read.opening(body)
-            self.start(self.answer(opening, "Not done", tell(error)), "complain", opening.by, opening.reply)
+            self.start(self.answer(opening, "Couldn't do that", tell(error)), "complain", opening.by, opening.reply)
         await ack()
 
     async def dismiss(self, ack: AsyncAck, body: Body, deed: Deed, *, anyway: bool = False) -> None:
@@ -129,7 +129,7 @@ class ListenerContext:
         try:
             await self.receive(body, deed, anyway=anyway, closes=True)
         except LatchkeyError as error:
-            await ack(response_action="push", view=pages.page(TextPage("Not done", tell(error))))
+            await ack(response_action="push", view=pages.page(TextPage("Couldn't do that", tell(error))))
         else:
             await ack(response_action="clear")
 
@@ -148,7 +148,7 @@ class ListenerContext:
             if field:
                 await ack(response_action="errors", errors=read.under(body, {field: unescaped(tell(error))}))
             else:
-                await ack(response_action="push", view=pages.page(TextPage("Not done", tell(error))))
+                await ack(response_action="push", view=pages.page(TextPage("Couldn't do that", tell(error))))
         else:
             await ack(response_action="update", view=waiting(plain(then), name))
 
@@ -196,7 +196,7 @@ class ListenerContext:
             return await load()
         except LatchkeyError as error:
             log.info("refused", extra={"code": error.code, "why": str(error)})
-            return pages.page(TextPage("Not possible", tell(error)))
+            return pages.page(TextPage("Can't do that", tell(error)))
         except Exception as error:
             log.exception("failed")
             return pages.page(TextPage("Something went wrong", tell(error)))
@@ -252,7 +252,7 @@ class ListenerContext:
         try:
             await self.directory.before_no(user, lambda directory: directory.identify(user, team, shown=True))
         except Refused as error:
-            page = pages.page(TextPage("Not possible", f"Nothing was sent. {error.tell}"))
+            page = pages.page(TextPage("Can't do that", f"Nothing was sent. {error.tell}"))
             await call(self.replies.client, "views.update", {"view_id": view, "view": page})
         except Unavailable:
             return  # the review page asks again, and says so

@@ -18,7 +18,7 @@ _UNDELIVERABLE = {
 }
 _UNEXPECTED = (
     "Something went wrong inside Latchkey, and the error was logged. Nothing is half done: "
-    "`/apikey requests` shows where your requests stand. Try again."
+    "`/apikey requests` shows the status of your requests. Try again."
 )
 
 

@@ -33,11 +33,11 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
     @app.shortcut(re.compile(".*"))
     async def unknown_button(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
-        await context.begin(ack, opening, "unknown button", context.answer(opening, "Not done", _NO_LONGER))
+        await context.begin(ack, opening, "unknown button", context.answer(opening, "Couldn't do that", _NO_LONGER))
 
     @app.view(re.compile(".*"))
     async def unknown_view(ack: AsyncAck) -> None:
-        await ack(response_action="update", view=pages.page(TextPage("Not done", _NO_LONGER)))
+        await ack(response_action="update", view=pages.page(TextPage("Couldn't do that", _NO_LONGER)))
 
     @app.view_closed(re.compile(".*"))
     async def closed(ack: AsyncAck) -> None:

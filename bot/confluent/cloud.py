@@ -23,7 +23,7 @@ from bot.services.ports.cloud import NewKey
 RIGHTS_BACK = timedelta(minutes=5)
 """When to look again whether our account has its rights back."""
 
-_PART = "Confluent Cloud may show Latchkey only a part of what there is, so nobody can tell here what is gone."
+_PART = "Latchkey may see only part of your Confluent Cloud organization, so it can't tell what was deleted."
 _UNCHANGED = "Nothing was changed."
 _LOST = "No clear answer from Confluent Cloud."
 _MAY_BE = "The service account may or may not exist; Latchkey is checking."
@@ -52,7 +52,7 @@ class ConfluentCloud:
             found = [row.id async for row in self._client.list_all(inventory.ORGANIZATIONS, wire.Organization)]
             if not found:
                 raise Unavailable(
-                    "Confluent Cloud shows Latchkey no organization.",
+                    "Latchkey can't see any organization in Confluent Cloud.",
                     changed=_UNCHANGED,
                     advice=ASK_ADMINISTRATOR,
                     log=f"GET {inventory.ORGANIZATIONS}: an empty list",
@@ -65,7 +65,7 @@ class ConfluentCloud:
         row = await self._client.find(API_KEYS, self._client.key, wire.ApiKey)
         if row is None or not row.spec.owner.id:
             raise Unavailable(
-                "Confluent Cloud does not say whose key Latchkey uses, so nothing was changed.",
+                "Latchkey couldn't find out who owns its own API key, so nothing was changed.",
                 advice=ASK_ADMINISTRATOR,
                 log="the owner of CONFLUENT_CLOUD_API_KEY cannot be read",
             )
@@ -168,7 +168,7 @@ class ConfluentCloud:
         row = await self._client.patch(path, {"description": description}, wire.ServiceAccount)
         if row.description != description:
             raise Unavailable(
-                "Confluent Cloud did not take the new description of the service account.",
+                "Confluent Cloud didn't accept the new description of the service account.",
                 log=f"PATCH {path}: the answer has another description",
             )
 
@@ -233,7 +233,7 @@ class ConfluentCloud:
         except CloudRefused as refused:
             if not token or refused.status != HTTPStatus.BAD_REQUEST:
                 raise
-            raise NotFound("Confluent Cloud has forgotten how far its keys were read. Begin again.") from None
+            raise NotFound("Confluent Cloud no longer knows this page of keys. Start again.") from None
         return tuple(references.api_key(row) for row in rows if row.spec.owner.id), after
 
     async def edit_key(self, key: KeyId, name: str, description: str) -> ApiKey:
@@ -245,8 +245,8 @@ class ConfluentCloud:
         row = await self._client.patch(path, {"spec": texts}, wire.ApiKey)
         if (row.spec.display_name, row.spec.description) != (name, description):
             raise Unavailable(
-                "Confluent Cloud accepted the change, but the key does not have the new texts.",
-                again="Look at the key.",
+                "Confluent Cloud accepted the change, but the key doesn't have the new name or description.",
+                again="Check the key.",
                 log=f"PATCH {path}: the answer has another name or description",
             )
         return references.api_key(row)

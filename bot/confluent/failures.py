@@ -52,10 +52,8 @@ _READ = _Said(_NOTHING, "Try again in a minute.", _NOTHING)
 _SAID: Mapping[Method, _Said] = {
     "GET": _READ,
     "POST": _READ,
-    "PATCH": _Said(
-        "It may have been changed all the same; changing it again is safe.", "", "Changing it again is safe."
-    ),
-    "DELETE": _Said("It may have been deleted all the same; deleting again is safe.", "", "Deleting again is safe."),
+    "PATCH": _Said("It may have been changed anyway; changing it again is safe.", "", "Changing it again is safe."),
+    "DELETE": _Said("It may have been deleted anyway; deleting it again is safe.", "", "Deleting it again is safe."),
 }
 _OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key, or its address (an IP filter)."
 """Nothing but its words, in which nothing is looked for, would tell the gateway's 403 for the one from the other."""
@@ -229,7 +227,7 @@ def _throttled(method: Method, response: httpx.Response, log: str) -> Throttled:
     asked = asked_to_wait(response)
     wait = max(1.0, _DEFAULT_WAIT_SECONDS if asked is None else asked)
     return Throttled(
-        "Confluent Cloud has too much to do.",
+        "Confluent Cloud is rate-limiting requests.",
         wait=timedelta(seconds=wait),
         changed=_SAID[method].throttled,
         again=f"Try again in {wait:.0f} seconds.",

@@ -159,7 +159,7 @@ class KindRow:
         if self.is_wide:
             return "Confluent no longer offers this."
         if self.is_regional:
-            return f"Confluent does not offer {self.label} in this region anymore. Choose another one."
+            return f"Confluent doesn't offer {self.label} in this region anymore. Choose another one."
         return f"This {self.short or self.noun} no longer exists in that environment. Choose another one."
 
 
@@ -194,7 +194,7 @@ class Kind(StrEnum):
         label="Kafka",
         noun="Kafka cluster",
         short="cluster",
-        about="One cluster of an environment",
+        about="One cluster in an environment",
         hint="Gives clients access to one Kafka cluster.",
         plural="kafka_clusters",
         element="cloud-cluster",
@@ -216,7 +216,7 @@ class Kind(StrEnum):
         shape=Shape.CLUSTER,
         label="Schema Registry",
         noun="Schema Registry",
-        about="The schemas of an environment",
+        about="The schemas in an environment",
         hint="Gives clients access to one Schema Registry.",
         plural="schema_registries",
         element="schema-registry",
@@ -236,7 +236,7 @@ class Kind(StrEnum):
         shape=Shape.KSQL,
         label="ksqlDB",
         noun="ksqlDB cluster",
-        about="One application of an environment",
+        about="One ksqlDB application in an environment",
         hint="Gives applications access to one ksqlDB cluster.",
         plural="ksql_clusters",
         element="ksql",
@@ -246,7 +246,7 @@ class Kind(StrEnum):
         limits=_CLUSTER,
         readiness=Readiness(
             trouble="50321",
-            trouble_means="the ksqlDB cluster’s own access to Kafka is wrong, which is no fault of the key",
+            trouble_means="the ksqlDB cluster's own access to Kafka is broken; the key is fine",
             usual="five minutes",
         ),
         snippets=(Snippet("curl", "ksqlDB (curl)", "curl"), Snippet("ksql", "ksqlDB CLI", "ksql")),
@@ -293,7 +293,7 @@ class Kind(StrEnum):
         shape=Shape.ORGANIZATION,
         label="Tableflow",
         noun="Tableflow",
-        about="Tables made of topics, in your organization",
+        about="Tables created from topics, across your organization",
         hint=f"Reads the tables Tableflow creates from your topics. {_NOTHING_ELSE}",
         purpose="Tableflow",
         reach="Tableflow in the whole organization",
@@ -310,12 +310,12 @@ class Kind(StrEnum):
         shape=Shape.ORGANIZATION,
         label="Global",
         noun="Global",
-        about="One key for many resources; not for Basic and Standard clusters",
-        hint="Opens what its owner can use: Dedicated, private Enterprise and Freight clusters, private Schema "
-        "Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic and Standard clusters. It has its own quota. "
-        "For one resource, choose that resource instead.",
+        about="One key for many resources, except Basic and Standard clusters",
+        hint="Works with everything its owner can use: Dedicated, private Enterprise and Freight clusters, private "
+        "Schema Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic or Standard clusters. "
+        "It has its own quota. For one resource, choose that resource instead.",
         purpose="the resource management APIs, Kafka, Schema Registry, ksqlDB, Flink and Tableflow",
-        reach="all Confluent Cloud APIs and every resource its owner can use",
+        reach="all Confluent Cloud APIs and almost every resource its owner can use",
         probe=_ENVIRONMENTS,
         opens_organization=True,
         api=Api(version="global/v1", kind="Global", is_sent=True),

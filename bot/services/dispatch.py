@@ -131,12 +131,13 @@ class Dispatcher:
             log.warning("click failed for now", extra={**extra, "code": passing.code, "why": str(passing)})
             if not isinstance(click.deed, commands.Check | commands.Back):
                 return await self._later(click, passing)
-            page, outcome = _apology("Not done", passing.tell, click), "failed"  # the person sits in front of the form
+            # The person sits in front of the form.
+            page, outcome = _apology("Couldn't do that", passing.tell, click), "failed"
         except LatchkeyError as error:
             if isinstance(error, Newer) and self.transitions.clock() - click.at < NEWER_WITHIN:
                 raise  # a process of that version may take it
             log.info("click refused", extra={**extra, "code": error.code, "why": str(error)})
-            page, outcome = _apology("Not done", error.tell, click), "refused"
+            page, outcome = _apology("Couldn't do that", error.tell, click), "refused"
         except Exception:
             log.exception("click failed", extra=extra)
             page, outcome = _apology("Something went wrong", _broken(click), click), "failed"
@@ -151,10 +152,12 @@ class Dispatcher:
         if now > (click.until or click.at + STALE):
             # An old record put back into the store does nothing, either.
             return _apology(
-                "Not done", f"Latchkey couldn't act on your click of {when(click.at)} in time. {_LOOK}", click
+                "Couldn't do that", f"Latchkey couldn't act on your click from {when(click.at)} in time. {_LOOK}", click
             )
         if isinstance(click.deed, _DECISIONS) and await self._has_newer(click.deed, click):
-            return TextPage("Not done", "You've decided on this request since. Your later decision counts.")
+            return TextPage(
+                "Couldn't do that", "You decided on this request again after that click. Your later decision counts."
+            )
         return await self._answer(click)
 
     async def _has_newer(self, deed: commands.Approve | commands.Deny, click: Click) -> bool:
@@ -176,12 +179,14 @@ class Dispatcher:
         is_over = again >= until
         self.ended(click.deed.kind, "failed" if is_over else "retried")
         if is_over:
-            return await self._say(click, _apology("Not done", f"{said} Latchkey has stopped trying. {_LOOK}", click))
+            return await self._say(
+                click, _apology("Couldn't do that", f"{said} Latchkey has stopped trying. {_LOOK}", click)
+            )
         await self.inbox.keep(replace(click, tries=click.tries + 1, until=until), until - now)
         if not click.tries:
             keeps = f"Latchkey will keep trying until {when(until)} and tell you how it ends."
             with suppress(LatchkeyError):  # Slack may be what is away; the end is told in any case
-                page = _apology("Not done yet", f"{said} {keeps}", click)
+                page = _apology("Still trying", f"{said} {keeps}", click)
                 # In a message, a second request would begin beside the one that is tried again.
                 await self._reply(click, page if click.reply.view else replace(page, back=""))
         return again
@@ -228,7 +233,7 @@ class Dispatcher:
         if isinstance(page, TextPage):
             await self.notifier.say(click.by, click.reply, page)
         elif click.reply.view is not None:
-            await self.notifier.say(click.by, click.reply, TextPage("Not done", _NEEDS_YOU))
+            await self.notifier.say(click.by, click.reply, TextPage("Couldn't do that", _NEEDS_YOU))
 
     async def _answer_on_home(self, click: Click, page: TextPage) -> None:
         """A result stands on Home. Anything else opens as a modal, or stands on Home once its trigger is too old."""

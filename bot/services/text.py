@@ -92,7 +92,7 @@ def instead(request: states.Request) -> str:
     """What to say in place of a secret: one sentence of mrkdwn for a click that comes too early or too late."""
     match request:
         case states.Revealing():
-            return "Latchkey is already showing you this secret, in answer to an earlier click."
+            return "Latchkey is already showing you this secret, because of an earlier click."
         case states.Shown() | states.Confirmed():
             at = request.at if isinstance(request, states.Shown) else request.shown_at
             return f"You viewed this secret {when(at)}. It can't be shown again."
@@ -101,6 +101,6 @@ def instead(request: states.Request) -> str:
         case states.Approved() | states.Working():
             return "Latchkey is creating the key and will message you when you can view its secret."
         case states.Unclaimed():
-            return "The time to view this secret is over, and its key is deleted. Request again with `/apikey create`."
+            return "You didn't view this secret in time, so its key is deleted. Request again with `/apikey create`."
         case _:
             return decided(request)

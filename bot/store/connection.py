@@ -332,7 +332,7 @@ def translated() -> Generator[None]:
         yield
     except MovedError as error:
         raise Unavailable(
-            "Latchkey's store refuses to work, so nothing more was done.",
+            "Latchkey's store isn't accepting requests, so nothing more was done.",
             advice=ASK_ADMINISTRATOR,
             log=f"store: {_ONE_NODE}",
         ) from error
@@ -342,7 +342,7 @@ def translated() -> Generator[None]:
         cause = type(error).__name__
         trouble.log.error("the store refuses", extra={"cause": cause, "why": str(error)[:_WHY]})
         raise Unavailable(
-            "Latchkey's store refuses to work, so nothing more was done.",
+            "Latchkey's store isn't accepting requests, so nothing more was done.",
             advice=ASK_ADMINISTRATOR,
             log=f"store: {cause}: {error}",
         ) from error

@@ -415,7 +415,7 @@ def _is_open_of(requester: SlackUserId, request: Request) -> bool:
 
 
 def _outrun() -> Conflict:
-    return Conflict("Someone else was faster, so nothing was changed. Look at the request again.")
+    return Conflict("Someone else was faster, so nothing was changed. Check the request again.")
 
 
 def _also(change: Change) -> list[Argument]:

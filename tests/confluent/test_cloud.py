@@ -155,7 +155,7 @@ async def test_a_list_that_may_leave_out_what_is_there_proves_nothing(
     with pytest.raises(Throttled, match="OrganizationAdmin") as caught:
         await delete(cloud, "K1")
 
-    assert "nobody can tell here what is gone. Nothing was changed." in caught.value.tell
+    assert "so it can't tell what was deleted. Nothing was changed." in caught.value.tell
 
 
 async def test_who_may_not_read_the_own_roles_is_not_shown_everything(

@@ -183,7 +183,7 @@ def test_a_refusal_keeps_what_confluent_said() -> None:
         (translated("POST", "/x", Lost("ConnectError", sent=False)), "Nothing was changed"),
         (translated("POST", "/x", Lost("ReadError", sent=True)), "may or may not exist"),
         (translated("POST", "/x", httpx.Response(500)), "may or may not exist"),
-        (translated("DELETE", "/x", Lost("ReadError", sent=True)), "deleting again is safe"),
+        (translated("DELETE", "/x", Lost("ReadError", sent=True)), "deleting it again is safe"),
         (translated("GET", "/x", httpx.Response(429)), "Nothing was changed"),
     ],
 )

@@ -34,7 +34,7 @@ async def test_a_flood_of_requests_for_others_is_not_called_nothing(tmp_path: Pa
         await _flood(it, LOOKED_AT)
 
         await it.erin.command("/apikey requests")
-        await it.erin.see("Later ones may be. See the approvals channel.")
+        await it.erin.see("but maybe later ones. See the approvals channel.")
 
         assert "Nothing to review." not in str(it.erin.ephemerals)
 

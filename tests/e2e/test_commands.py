@@ -43,7 +43,7 @@ async def test_whoami_names_the_confluent_user_and_what_each_role_lets_approve(t
     async with play(tmp_path) as it:
         await it.erin.command("/apikey WhoAmI", channel=APPROVALS_CHANNEL)
         await it.erin.see("u-erin01")
-        await it.erin.see("EnvironmentAdmin on dev: you can approve other people’s requests (Kafka, Schema Registry, ")
+        await it.erin.see("EnvironmentAdmin on dev: you can approve other people's requests (Kafka, Schema Registry, ")
 
         await it.dana.command("/apikey whoami")
         await it.dana.see("DeveloperWrite on topic orders-* in orders-dev (dev): your own keys only, no approvals")

@@ -50,7 +50,7 @@ async def test_a_secret_that_nobody_takes_is_deleted_with_its_key(tmp_path: Path
         assert _buttons([*it.cards(), *it.dana.messages()]) == ["Request again"]
 
         await it.press("U0DANA", it.dana.dm, message, "Show secret")
-        await it.dana.see("The time to view this secret is over")
+        await it.dana.see("You didn't view this secret in time")
         await it.press("U0DANA", it.dana.dm, message, "Show secret", action_id="key:replace")
         await it.dana.see("Nothing was changed.")
         assert not it.dana.sees(secret)
@@ -87,7 +87,7 @@ async def test_a_click_on_show_secret_counts_by_the_clock_and_not_by_the_worker(
         it.advance(hours=24)
         await it.press("U0DANA", it.dana.dm, message, "Show secret")
 
-        await it.dana.see("The time to view this secret is over")
+        await it.dana.see("You didn't view this secret in time")
         await it.until(lambda: it.our_keys() == [], "the key to go")
         assert not it.dana.sees(it.stage.organization.secrets_issued[key])
 
@@ -109,7 +109,7 @@ async def test_a_key_is_replaced_while_the_approval_is_fresh_and_not_after(tmp_p
         assert len(await it.audit("request:approved")) == 1
         await it.dana.click("Show secret")
         await it.dana.wait_for(lambda: it.dana.sees(it.stage.organization.secrets_issued[second]), "the new secret")
-        await it.dana.see("You viewed the secret for")
+        await it.dana.see("You viewed the secret of key")
 
         it.advance(hours=25)
         (message,) = (each for each in it.dana.messages() if "Replace key" in str(each))

@@ -16,7 +16,7 @@ from tests.support.walks import STEP, buttons_beside, buttons_of, listed, live, 
 from tests.support.wishes import IN_DEV, later
 
 STOPS = "Anything still using it will stop working."
-BY_RULE = ["As long as the rule allows: 30 days", "7 days", "30 days"]
+BY_RULE = ["Maximum allowed: 30 days", "7 days", "30 days"]
 """What a key that has not quite seven days left may be extended by."""
 
 

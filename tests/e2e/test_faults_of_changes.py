@@ -572,7 +572,7 @@ async def a_key(it: Play, name: str) -> str:
     await it.dana.click("Show secret", beside=f"({name})", in_channel=it.dana.dm)
     await it.dana.see(f"API key: {key}")
     await it.dana.click("I saved it", beside=f"API key: {key}")
-    await it.dana.wait_for(lambda: "you saved the secret for" in told(it.dana, key), f"that {key} is hers")
+    await it.dana.wait_for(lambda: "you saved the secret of key" in told(it.dana, key), f"that {key} is hers")
     return key
 
 

@@ -65,15 +65,15 @@ async def test_the_scopes_and_accounts_are_described_in_the_words_of_the_page(tm
         accounts = await it.dana.options("Account")
         assert accounts == ["My account", "Existing service account", "New service account"]
         await it.dana.see("Recommended for development and testing")
-        await it.dana.see("Recommended for production: an application that has one")
-        await it.dana.see("Recommended for production: a new application, no access yet")
+        await it.dana.see("Recommended for production, for an existing application")
+        await it.dana.see("Recommended for production, for a new application")
 
         await it.dana.fill({"Account": "My account"})
         await it.dana.see("The key acts as your own Confluent user: anyone with it can do whatever you can do.")
         await it.dana.fill({"Resource scope": "Cloud resource management"})
         await it.dana.see("For managing Confluent Cloud resources through its APIs. Nothing else to select.")
         await it.dana.fill({"Resource scope": "Global"})
-        await it.dana.see("not Basic and Standard clusters. It has its own quota.")
+        await it.dana.see("not Basic or Standard clusters. It has its own quota.")
 
 
 async def test_a_key_of_ones_own_account_is_advised_against_for_production(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ async def test_a_lifetime_is_chosen_within_what_the_rule_allows(tmp_path: Path) 
     async with play(tmp_path, policy=ONE_APPROVAL) as it:
         await fill_in(it.dana, Wish(OWN))
         await _drawn(it, "lifetime:604800")
-        assert await it.dana.options("Lifetime") == ["As long as the rule allows: 7 days", "1 day", "7 days"]
+        assert await it.dana.options("Lifetime") == ["Maximum allowed: 7 days", "1 day", "7 days"]
         await it.dana.fill({"Lifetime": "1 day"})
         await it.dana.submit()
         await it.dana.see("24 hours after creation")
@@ -232,7 +232,7 @@ async def test_a_lifetime_beyond_the_rule_is_answered_under_its_field(tmp_path: 
         await it.dana.see("The rule (limited) lets this key last at most 45 days.")
 
         assert await it.dana.options("Lifetime") == [
-            "As long as the rule allows: 45 days",
+            "Maximum allowed: 45 days",
             "1 day",
             "7 days",
             "30 days",

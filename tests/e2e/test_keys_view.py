@@ -53,7 +53,7 @@ async def page(person: PersonAtClient, *, title: str = "", says: str = "") -> No
     def is_there() -> bool:
         view = person.modal
         here = view is not None and title in view["title"]["text"] and says in words(view)
-        return here and "Asking Confluent Cloud…" not in str(view)
+        return here and "Checking with Confluent Cloud…" not in str(view)
 
     await person.wait_for(is_there, f"a page {title!r} that says {says!r}")
 
@@ -132,13 +132,13 @@ async def test_a_key_of_latchkeys_is_rotated_and_extended_from_its_own_page(tmp_
         await it.dana.click("Rotate")
         await page(it.dana, title="Rotate API key", says="Needs 1 approval.")
         assert await it.dana.options("overlap") == ["0 days (deleted right away)", "1 day", "2 days"]
-        assert await it.dana.options("lasts") == ["As long as the rule allows: 30 days", "1 day", "7 days", "30 days"]
+        assert await it.dana.options("lasts") == ["Maximum allowed: 30 days", "1 day", "7 days", "30 days"]
         assert list(await it.dana.submit()) == ["reason"]
         await it.dana.close()
         await it.dana.click("Extend")
         await page(it.dana, title="Extend API key", says="Expires: ")
         # Nothing that would make it expire earlier than it ends now.
-        assert await it.dana.options("lasts") == ["As long as the rule allows: 30 days", "30 days"]
+        assert await it.dana.options("lasts") == ["Maximum allowed: 30 days", "30 days"]
         await it.dana.fill({"Reason": "The migration takes longer"})
         assert await it.dana.submit() == {}
         await it.card_says("extend")
@@ -222,9 +222,9 @@ async def test_the_list_is_narrowed_by_each_filter_and_by_all_together(tmp_path:
         await olga.wait_for(lambda: listed(olga) == [PAYMENTS], "of one kind")
         await olga.choose("list:environment", "dev")
         await olga.wait_for(lambda: "No keys match." in words(olga.front()), "of an environment without any")
-        await olga.choose("list:environment", "Every environment")
-        await olga.choose("list:owner", "Every account")
-        await olga.choose("list:kind", "Every kind")
+        await olga.choose("list:environment", "All environments")
+        await olga.choose("list:owner", "All accounts")
+        await olga.choose("list:kind", "All kinds")
         await olga.wait_for(lambda: listed(olga) == everything, "all again")
 
         await olga.fill({"Search": "SQL workspace"})
@@ -284,7 +284,7 @@ async def test_latchkeys_own_key_is_shown_and_changed_by_nobody(tmp_path: Path) 
         assert buttons(olga.front()) == []
         await olga.close()
         await olga.command("/apikey delete LATCHKEYBOTKEY00")
-        await page(olga, says="This key belongs to Latchkey’s own account")
+        await page(olga, says="This key belongs to Latchkey's own account")
         assert "submit" not in {name for name, value in olga.front().items() if value}
 
 
@@ -299,7 +299,7 @@ async def test_a_confluent_that_fails_is_said_in_the_modal(tmp_path: Path) -> No
     async with play(tmp_path) as it:
         it.stage.faults.failing = "all"
         await it.dana.command(f"/apikey show {LAPTOP}")
-        await page(it.dana, title="Not possible", says="Nothing was changed.")
+        await page(it.dana, title="Can't do that", says="Nothing was changed.")
         assert it.dana.notices == []
 
 
@@ -309,7 +309,7 @@ async def test_who_can_have_no_keys_reads_why(tmp_path: Path, user: str, reason:
         person = it.person(user)
         for line in ("/apikey list", f"/apikey show {LAPTOP}"):
             await person.command(line)
-            await page(person, title="Not possible", says=reason)
+            await page(person, title="Can't do that", says=reason)
             await person.close()
 
 
@@ -381,7 +381,7 @@ async def test_a_description_too_long_for_slack_is_refused_rather_than_cut(tmp_p
         key = it.stage.organization.api_keys[LAPTOP]
         key.description = "x" * 3001
         await it.dana.command(f"/apikey edit {LAPTOP}")
-        await page(it.dana, title="Not possible", says="has 3,001 characters, and Slack's fields hold 3,000")
+        await page(it.dana, title="Can't do that", says="has 3,001 characters, and Slack's fields hold 3,000")
         await it.dana.close()
 
         key.description = lines = "\n".join(["a line"] * 300)

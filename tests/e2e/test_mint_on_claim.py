@@ -16,7 +16,7 @@ from tests.support.wishes import IN_DEV, ask, buttons, later, new_policy, words_
 
 ON_CLAIM = "version: 1\ndefaults: {mint: on_claim}\n"
 FORBIDDEN = f"{ON_CLAIM}rules: [{{name: closed, forbid: No keys this week.}}]\n"
-OFFERED = "The key is created at that moment."
+OFFERED = "The key is created when you do."
 
 
 async def offered(it: Play) -> None:
@@ -29,7 +29,7 @@ async def offered(it: Play) -> None:
 async def take_secret(it: Play) -> str:
     """Dana clicks, and the key is made and its secret shown, in one message. Returns the key's id."""
     await it.dana.click("Show secret")
-    await it.dana.see("You viewed the secret for")
+    await it.dana.see("You viewed the secret of key")
     (key,) = it.our_keys()
     secret = it.stage.organization.secrets_issued[key]
     assert sum(secret in str(each) for each in it.dana.ephemerals) == 1
@@ -48,7 +48,7 @@ async def stored_secrets(it: Play) -> list[bytes]:
 async def test_nothing_is_made_before_the_click_and_its_secret_is_stored_nowhere(tmp_path: Path) -> None:
     async with play(tmp_path, policy=ON_CLAIM) as it:
         await offered(it)
-        await it.card_says("The key is created at that moment.")
+        await it.card_says("The key is created when they do.")
         assert creates(it.stage) == 0
 
         async with held(it.stage.slack.faults.hold_before, "response_url") as gate:
@@ -58,13 +58,13 @@ async def test_nothing_is_made_before_the_click_and_its_secret_is_stored_nowhere
             assert await stored_secrets(it) == []
         secret = it.stage.organization.secrets_issued[key]
         await it.dana.see(secret)
-        await it.dana.see("You viewed the secret for")
+        await it.dana.see("You viewed the secret of key")
         assert payloads_with(it.stage, secret) == 1
         assert not it.erin.sees(secret)
         assert await stored_secrets(it) == []
 
         await it.dana.click("I saved it")
-        await it.dana.see("you saved the secret for")
+        await it.dana.see("you saved the secret of key")
         actions = [line["action"] for line in await it.audit()]
         assert actions[-5:] == [
             "key:create-intended",
@@ -88,7 +88,7 @@ async def test_a_second_click_while_the_key_is_made_makes_no_second_key(tmp_path
         gate.opened.set()
 
         await it.dana.see("API secret:")
-        await it.dana.see("You viewed the secret for")
+        await it.dana.see("You viewed the secret of key")
         assert creates(it.stage) == 1
         (key,) = it.our_keys()
         assert payloads_with(it.stage, it.stage.organization.secrets_issued[key]) == 1
@@ -100,7 +100,7 @@ async def test_a_lost_answer_leaves_no_orphan_and_the_next_click_works(tmp_path:
         before = set(it.stage.organization.secrets_issued)
         it.stage.faults.answer_lost = "next create"
         await it.dana.click("Show secret")
-        await it.dana.see("The key couldn't be created. The message about it says what happened.")
+        await it.dana.see("The key couldn't be created. See the message about it for details.")
         (orphan,) = set(it.stage.organization.secrets_issued) - before
         await it.until(lambda: buttons(*it.dana.messages()) == [], "the offer to wait")
         await it.until(lambda: buttons(*it.dana.messages()) == ["Show secret"], "a new offer", step=6)
@@ -117,13 +117,13 @@ async def test_a_create_that_arrives_after_it_was_given_up_leaves_no_second_key(
         await it.press("U0DANA", it.dana.dm, it.dana.messages()[-1], "Show secret")
         await reached(gate)
         it.stage.faults.hold_before_create = None
-        await it.until(lambda: it.dana.sees("See the newest message."), "a new offer", step=6)
+        await it.until(lambda: it.dana.sees("See the latest message."), "a new offer", step=6)
         assert it.our_keys() == []
 
         gate.opened.set()  # the click is still there, but it was for the offer that was given up
         await it.dana.see("This button is for an earlier key.")
         await it.dana.click("Show secret")
-        await it.dana.see("You viewed the secret for")
+        await it.dana.see("You viewed the secret of key")
         await it.until(lambda: creates(it.stage) == 2 and len(it.our_keys()) == 1, "the late key to go")
         (key,) = it.our_keys()
         assert it.dana.sees(it.stage.organization.secrets_issued[key])
@@ -136,7 +136,7 @@ async def test_a_create_that_arrives_when_nobody_waits_for_it_any_more_is_delete
         await it.press("U0DANA", it.dana.dm, it.dana.messages()[-1], "Show secret")
         await reached(gate)
         it.stage.faults.hold_before_create = None
-        await it.until(lambda: it.dana.sees("See the newest message."), "a new offer", step=6)
+        await it.until(lambda: it.dana.sees("See the latest message."), "a new offer", step=6)
         it.advance(minutes=2)
 
         gate.opened.set()
@@ -162,7 +162,7 @@ async def test_killed_between_the_create_and_the_showing_the_orphan_is_deleted_a
 
         async with bot_of(it.stage):
             it.advance(seconds=LEASE)
-            await in_time(it, it.dana, "See the newest message.")
+            await in_time(it, it.dana, "See the latest message.")
             await it.until(lambda: buttons(*it.dana.messages()) == ["Show secret"], "a new offer", step=6)
             assert it.our_keys() == []
             assert await take_secret(it) != orphan
@@ -175,7 +175,7 @@ async def test_an_offer_that_nobody_takes_ends_without_a_key(tmp_path: Path) -> 
         await later(it, hours=25)
         await it.card_says("The secret wasn't viewed in time.")
         await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
-        await it.dana.see("no key for orders-dev (orders producer) was created. See the newest message.")
+        await it.dana.see("no key for orders-dev (orders producer) was created. See the latest message.")
         assert "deleted" not in words_of(*it.dana.messages())
 
         await it.press("U0DANA", it.dana.dm, offer, "Show secret")
@@ -202,7 +202,7 @@ async def test_a_role_lost_before_the_click_ends_it_with_words(tmp_path: Path) -
             del bindings[held_.id]
         await it.dana.click("Show secret")
         await it.dana.see(
-            "An approval no longer counts: the approver has lost the role since. "
+            "An approval no longer counts: the approver has since lost the role. "
             "Nothing was changed in Confluent Cloud."
         )
         await it.card_says("Failed")
@@ -241,7 +241,7 @@ async def test_a_create_that_confluent_refuses_ends_it_and_says_why(tmp_path: Pa
         await offered(it)
         it.stage.faults.create_refused = "403"
         await it.dana.click("Show secret")
-        await it.dana.see("The key couldn't be created. The message about it says what happened.")
+        await it.dana.see("The key couldn't be created. See the message about it for details.")
         await it.card_says("Confluent Cloud refused to create the key")
         await it.dana.wait_for(lambda: buttons(*it.dana.messages()) == ["Request again"], "the button to go")
         assert it.our_keys() == []

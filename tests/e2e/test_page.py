@@ -107,7 +107,7 @@ async def test_two_people_walk_the_story_and_one_of_them_sees_the_secret(it: Pla
 
     await it.dana.press("I saved it")
 
-    await expect(it.dana.message("(the story)")).to_contain_text("you saved the secret for")
+    await expect(it.dana.message("(the story)")).to_contain_text("you saved the secret of key")
     await expect(it.dana.page.get_by_text(it.secret(key))).to_have_count(0)
     await expect(it.card("the story")).to_contain_text("Delivered: ")
     assert it.keys("the story") == [key]
@@ -122,7 +122,7 @@ async def test_a_reload_takes_the_secret_away_for_good(it: Play) -> None:
 
     await it.dana.page.reload()
 
-    await expect(it.dana.message("(a reload)")).to_contain_text("You viewed the secret for")
+    await expect(it.dana.message("(a reload)")).to_contain_text("You viewed the secret of key")
     assert secret not in await it.dana.page.content()
     await expect(it.show_secret("a reload")).to_have_count(0)
 

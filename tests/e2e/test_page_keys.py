@@ -55,7 +55,7 @@ class Play:
         await message.get_by_role("button", name="Show secret").click()
         await expect(self.dana.secret).to_be_in_viewport()
         await self.dana.press("I saved it")
-        await expect(message).to_contain_text("you saved the secret for")
+        await expect(message).to_contain_text("you saved the secret of key")
         return self.keys(name)[-1]
 
     async def obtain(self, name: str) -> str:
@@ -130,9 +130,9 @@ async def find_in_the_list(it: Play, key: str) -> None:
     dana, page = it.dana, it.dana.page
     await dana.say("/apikey list")
     await expect(dana.dialog).to_contain_text("Dana's laptop")
-    await dana.pick("Every kind", "Flink")
+    await dana.pick("All kinds", "Flink")
     await expect(dana.dialog).to_contain_text("No keys match.")
-    await dana.pick("Every kind", "Every kind")
+    await dana.pick("All kinds", "All kinds")
     await expect(dana.dialog).to_contain_text(key)
     await dana.dialog.get_by_label("Search").fill("counted")
     await dana.press("Search")
@@ -152,7 +152,7 @@ async def find_in_the_list(it: Play, key: str) -> None:
 async def rotate_with_an_overlap(it: Play, old: str) -> str:
     """Dana has the key replaced, and both live; the new key's id."""
     dana = it.dana
-    await dana.message(f"the secret for {old}").get_by_role("button", name="Manage key").click()
+    await dana.message(f"the secret of key {old}").get_by_role("button", name="Manage key").click()
     await dana.press("Rotate")
     await dana.dialog.get_by_label("Name of the new key").fill("more clicks")
     await dana.pick("Keep the old key for", "2 days")
@@ -296,7 +296,7 @@ async def test_a_key_is_asked_for_with_the_keyboard_alone(it: Play) -> None:
 async def test_escape_closes_a_menu_first_and_then_one_page_after_the_other(it: Play) -> None:
     dana, page = it.dana, it.dana.page
     await dana.say("/apikey list")
-    await expect(page.get_by_role("combobox", name="Every account")).to_be_focused()
+    await expect(page.get_by_role("combobox", name="All accounts")).to_be_focused()
     await page.keyboard.press("ArrowDown")
     await expect(dana.option("My account")).to_be_visible()
     await page.keyboard.press("Escape")
@@ -321,7 +321,7 @@ async def test_whatever_can_be_acted_on_has_a_name_for_who_cannot_see_it(it: Pla
     for command in ("create", "list", f"show {key}", f"edit {key}", f"rotate {key}", f"delete {key}"):
         await dana.say(f"/apikey {command}")
         await expect(dana.dialog).to_be_visible()
-        await expect(dana.dialog).not_to_contain_text("Asking Confluent Cloud…")
+        await expect(dana.dialog).not_to_contain_text("Checking with Confluent Cloud…")
         assert await nameless(page) == [], command
         await dana.close()
     await page.get_by_role("tab", name="Home").click()

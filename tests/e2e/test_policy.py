@@ -118,7 +118,7 @@ async def test_an_approver_who_loses_the_role_before_the_key_is_made_stops_it(tm
         it.stage.faults.failing = "none"
 
         await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
-        await it.dana.see("An approval no longer counts: the approver has lost the role since.")
+        await it.dana.see("An approval no longer counts: the approver has since lost the role.")
         assert it.our_keys() == []
 
 
@@ -188,7 +188,7 @@ async def test_t23_only_who_has_a_line_in_people_approves_where_the_policy_asks_
         await it.erin.command("/apikey whoami")
         await it.erin.see("and you aren't listed.")
         await olga.command("/apikey whoami")
-        await olga.see("The policy file says so, not your email address.")
+        await olga.see("The policy file matches you to this user, not your email address.")
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
         assert "(u-olga01, per the policy file)" in words_of(it.cards()[-1])
@@ -441,7 +441,7 @@ async def test_a_key_is_deleted_when_it_has_lived_as_long_as_its_rule_lets_it(tm
         await it.approve()
         await it.dana.click("Show secret")
         await it.dana.click("I saved it")
-        await it.dana.see("you saved the secret for")
+        await it.dana.see("you saved the secret of key")
         await later(it, days=29)
         assert len(it.our_keys()) == 1
         await later(it, days=1, hours=1)

@@ -135,7 +135,7 @@ async def test_a_role_lost_between_the_click_and_the_key_stops_the_key(tmp_path:
             it.stage.faults.failing = "none"
 
             await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
-            await it.card_says("An approval no longer counts: the approver has lost the role since.")
+            await it.card_says("An approval no longer counts: the approver has since lost the role.")
             await it.card_says("Nothing was changed in Confluent Cloud.")
         assert it.our_keys() == []
         assert len(await it.audit("request:failed")) == 3

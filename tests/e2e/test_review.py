@@ -89,7 +89,7 @@ async def test_what_was_there_before_latchkey_is_kept_with_one_click_and_comes_b
         await sami.click("Keep all for now", beside=OLD)
         await sami.see("API keys stay as they are:")
         await sami.submit()
-        await sami.see("The review asks again")
+        await sami.see("Latchkey will ask again")
         await sami.close()
 
         await it.until(lambda: "Nothing is left to do here" in str(digests(sami)), "an empty list", step=1)

@@ -18,7 +18,7 @@ async def test_a_panel_takes_the_roles_of_latchkey_and_of_people_and_gives_them_
 
         it.stage.faults.set("roles_lost", "Latchkey")
         await it.approve()
-        await it.erin.see("Confluent Cloud may show Latchkey only a part of what there is")
+        await it.erin.see("Latchkey may see only part of your Confluent Cloud organization")
         it.advance(hours=25)
         await reads(it, it.dana, key, "couldn't be deleted yet")
         await it.dana.command(f"/apikey show {key}")

@@ -89,7 +89,7 @@ async def test_a_role_that_the_policy_gives_to_a_group_counts_for_its_members_al
         # What Omar held a moment ago is remembered for showing, and is not believed for deciding.
         omar = it.person("U0OMAR")
         await omar.command("/apikey whoami")
-        await omar.see("EnvironmentAdmin on production, from Latchkey’s policy")
+        await omar.see("EnvironmentAdmin on production, from Latchkey's policy")
         group.members = []
         await omar.click("Approve", in_channel=APPROVALS_CHANNEL)
         await omar.see(NO_COVER)
@@ -116,7 +116,7 @@ async def test_a_member_who_leaves_the_group_before_the_key_is_made_stops_it(tmp
         it.stage.faults.failing = "none"
 
         await it.until(lambda: it.card_reads("Failed"), "the request to fail", step=6)
-        await it.dana.see("An approval no longer counts: the approver has lost the role since.")
+        await it.dana.see("An approval no longer counts: the approver has since lost the role.")
         assert it.our_keys() == []
 
 

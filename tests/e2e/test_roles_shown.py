@@ -9,7 +9,7 @@ from tests.support.play import play
 from tests.support.wishes import words_of
 
 CLUSTERS = "Kafka, Schema Registry, ksqlDB"
-APPROVES, OWN = "you can approve other people’s requests", "your own keys only, no approvals"
+APPROVES, OWN = "you can approve other people's requests", "your own keys only, no approvals"
 # From the page's table: who of the cast holds the role, where, and what it allows.
 HELD = {
     "U0OLGA": [("OrganizationAdmin on the whole organization", APPROVES, f"{CLUSTERS}, Flink, Cloud")],
@@ -84,8 +84,8 @@ async def test_whoami_tells_roles_of_the_policy_from_role_bindings(tmp_path: Pat
         lines = [line.strip() for line in (await roles_of(it.person("U0OMAR"))).split("•")][1:]
         assert {line.partition(":")[0] for line in lines} == {
             "Operator on dev",
-            "EnvironmentAdmin on dev, from Latchkey’s policy",
-            "CloudClusterAdmin on payments (production), from Latchkey’s policy",
+            "EnvironmentAdmin on dev, from Latchkey's policy",
+            "CloudClusterAdmin on payments (production), from Latchkey's policy",
         }
 
 
@@ -100,4 +100,4 @@ async def test_who_holds_nothing_reads_that(tmp_path: Path) -> None:
         bindings = it.stage.organization.role_bindings
         for held in [held for held in bindings.values() if held.principal == "u-dana01"]:
             del bindings[held.id]
-        assert "None. You can request keys, but not approve any." in await roles_of(it.dana)
+        assert "None. You can request keys, but you can't approve any." in await roles_of(it.dana)

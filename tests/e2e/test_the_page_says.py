@@ -132,7 +132,7 @@ async def test_a_key_may_do_what_its_account_may_and_the_requester_reads_where_t
 
         it.stage.faults.data_plane = "reject"
         key = await made(it, Wish())
-        await reads(it, it.dana, key, "its owner has no permission yet", "Give the owner a role there.", step=20)
+        await reads(it, it.dana, key, "its owner has no permission yet", "Give its owner a role there.", step=20)
 
 
 async def test_a_new_key_is_refused_for_minutes_and_its_requester_reads_when_it_works(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_a_new_key_is_refused_for_minutes_and_its_requester_reads_when_it_
         assert age.total_seconds() >= 150
         other = await made(it, Wish(name="taken at once"))
         said = await take(it, "taken at once", other)
-        assert "New keys can be rejected for a few minutes. If that happens, wait a little" in said
+        assert "New keys can be rejected for a few minutes. If that happens, try again in a few minutes." in said
 
 
 async def test_the_list_of_keys_is_a_command_and_a_button_away(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ async def test_an_existing_service_account_is_for_production_and_found_by_typing
     async with play(tmp_path) as it:
         await it.dana.command("/apikey create")
         await it.dana.fill({"Account": "Existing service account"})
-        await it.dana.see("Recommended for production: an application that has one")
+        await it.dana.see("Recommended for production, for an existing application")
         assert await it.dana.options("Service account", "pay") == ["payments-service"]
         assert await it.dana.options("Service account", "sa-ord") == ["orders-service"]
         await it.dana.close()
@@ -333,7 +333,7 @@ async def test_after_i_saved_it_the_secret_is_gone_and_the_key_is_in_the_list(tm
         await it.dana.see("You viewed this secret")
         assert not it.dana.sees(secret)
         assert "Show secret" not in buttons_beside(it.dana, key)
-        await reads(it, it.dana, key, "you saved the secret for")
+        await reads(it, it.dana, key, "you saved the secret of key")
 
 
 async def knock(it: Play, key: str, cluster: str, *, secret: str = "") -> int:

@@ -383,7 +383,7 @@ async def test_an_account_that_latchkey_was_given_lately_is_its_own_too() -> Non
         await world.work_now()
 
         assert await world.store.requests.get(RequestId(request)) is None
-        assert "Latchkey’s own account" in world.slack.said[-1][1]
+        assert "Latchkey's own account" in world.slack.said[-1][1]
 
 
 # --- what only shows something must not keep a key alive --------------------------------------------------------------

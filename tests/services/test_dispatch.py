@@ -175,7 +175,7 @@ async def test_a_refusal_of_a_click_on_home_is_a_modal_and_home_is_drawn_again(o
     row = Route(Approve, office.service.run, "Approved")
     await office.dispatcher(row).carry_out(build.a_click(APPROVE, at=office.clock(), reply=AT_HOME))
 
-    assert office.slack.opened == [("T1", TextPage("Not done", "You may not."))]
+    assert office.slack.opened == [("T1", TextPage("Couldn't do that", "You may not."))]
     assert [said for _, said in office.homes] == [""]
     assert office.slack.said == []
 
@@ -230,7 +230,7 @@ async def test_who_is_never_quick_enough_is_told(office: Office) -> None:
     (page,) = await office.answer(APPROVE)
 
     assert isinstance(page, TextPage)
-    assert page.title == "Not done"
+    assert page.title == "Couldn't do that"
     assert "Nothing was changed" in page.text
 
 
@@ -238,7 +238,7 @@ async def test_a_refusal_is_told_once_with_what_was_typed(office: Office) -> Non
     office.service.fails = [Refused("You may not.")]
 
     assert await office.answer(Deny(RequestId("R1"), "not here")) == [
-        TextPage("Not done", "You may not.", typed="not here"),
+        TextPage("Couldn't do that", "You may not.", typed="not here"),
     ]
     assert office.service.asked == 1
 
@@ -248,7 +248,9 @@ async def test_t10_who_sits_in_front_of_the_form_is_told_at_once(office: Office)
 
     (page,) = await office.answer(Check(Draft()))
 
-    assert page == TextPage("Not done", "Confluent Cloud did not answer. Try again in a minute.", back="click-check")
+    assert page == TextPage(
+        "Couldn't do that", "Confluent Cloud did not answer. Try again in a minute.", back="click-check"
+    )
 
 
 async def test_a_bug_is_told_without_its_details(office: Office, caplog: pytest.LogCaptureFixture) -> None:
@@ -270,7 +272,7 @@ async def test_t10_a_click_of_an_hour_ago_does_nothing_and_says_so(office: Offic
 
     ((who, said),) = office.slack.said
     assert (office.service.asked, who) == (0, click.by)
-    assert said.startswith("Latchkey couldn't act on your click of ")
+    assert said.startswith("Latchkey couldn't act on your click from ")
 
 
 async def sent(office: Office) -> None:

@@ -45,7 +45,7 @@ async def test_t18_of_25_submits_in_flight_at_once_so_many_are_requests_as_the_p
             pass
 
         assert await waiting(world) == most
-        refused = [page for page in pages(world) if page.title == "Not done"]
+        refused = [page for page in pages(world) if page.title == "Couldn't do that"]
         assert len(refused) == MANY - most
         assert refused[0].text.startswith(f"You have {most} open requests, and the policy allows {most}.")
 

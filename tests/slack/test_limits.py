@@ -212,7 +212,7 @@ def forms(text: str) -> Iterator[Page]:
                 ),
                 ("A limit is near.",) * 3,
             )
-    yield TextPage("Not done", "Sorry.", back="d1", typed=text)
+    yield TextPage("Couldn't do that", "Sorry.", back="d1", typed=text)
 
 
 def a_digest(text: str, audience: Any = "owner") -> Digest:

@@ -53,7 +53,7 @@ def test_the_owner_of_an_account_is_named_as_an_approver_only_where_owning_it_is
 def test_a_key_of_ones_own_account_says_whose_it_is_to_whoever_reads() -> None:
     request = build.pending(ask=build.an_ask(owner=MyAccount(DANA.principal)))
 
-    assert "in dev, Dana’s own account" in words(answers.waiting_blocks([request]))
+    assert "in dev, Dana's own account" in words(answers.waiting_blocks([request]))
     assert "in dev, your own account" in words(answers.own_blocks([request]))
 
 

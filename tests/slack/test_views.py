@@ -290,7 +290,7 @@ def test_a_form_comes_back_as_it_was_drawn_with_what_it_did_not_show(page: FormP
 
 
 def _days_of(limit: timedelta | None) -> str:
-    """As long as the rule allows, as the form says it; "" for no limit, and for one that is no number of days."""
+    """Maximum allowed, as the form says it; "" for no limit, and for one that is no number of days."""
     days = "" if limit is None or limit % timedelta(days=1) else str(limit.days)
     return days if is_lifetime(days) else ""
 
@@ -394,7 +394,7 @@ def drawn_views() -> Iterator[Block]:
             draft = Draft(owner, "env-1", "aws.one-1", "name", "description", "reason", kind, "aws", "account", "")
             yield pages.page(form(draft, None, build.a_policy(), wrong))
     yield pages.deny(RequestId("r1"))
-    yield pages.page(TextPage("Not done", "Sorry.", back="d1", typed="typed"))
+    yield pages.page(TextPage("Couldn't do that", "Sorry.", back="d1", typed="typed"))
     yield {"type": "home", "blocks": answers.help_blocks()}
 
 

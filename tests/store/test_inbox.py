@@ -248,4 +248,4 @@ async def test_every_error_of_redis_is_unavailable(store: Store, redis: Any, key
     with pytest.raises(Unavailable) as raised:
         await store.inbox.get("C1")
 
-    assert raised.value.tell.startswith("Latchkey's store refuses to work")
+    assert raised.value.tell.startswith("Latchkey's store isn't accepting requests")

@@ -36,7 +36,7 @@ async def take(it: Play, name: str, key: str) -> str:
     await it.dana.see(f"API key: {key}")
     shown = next(each for each in it.dana.ephemerals if f"API key: {key}" in says(each))
     await it.dana.click("I saved it", beside=f"API key: {key}")
-    await it.dana.wait_for(lambda: "you saved the secret for" in told(it.dana, key), f"that {key} is hers")
+    await it.dana.wait_for(lambda: "you saved the secret of key" in told(it.dana, key), f"that {key} is hers")
     return says(shown).replace(it.stage.organization.secrets_issued[key], "…")
 
 
@@ -120,7 +120,7 @@ def is_drawn(person: PersonAtClient, title: str) -> bool:
 
 def is_loading(view: Json | None) -> bool:
     """Whether a modal is not open yet, or says that Confluent is being asked."""
-    return view is None or "Asking Confluent Cloud…" in says(view)
+    return view is None or "Checking with Confluent Cloud…" in says(view)
 
 
 def buttons_of(view: Json) -> list[str]:

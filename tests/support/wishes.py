@@ -90,7 +90,7 @@ async def review(person: PersonAtClient, wish: Wish) -> str:
     """Fill in the form and submit it; returns what the next page says, be it the review page or a refusal."""
     await fill_in(person, wish)
     assert await person.submit() == {}
-    answers = {"Review your request", "Not done", "Something went wrong"}
+    answers = {"Review your request", "Couldn't do that", "Something went wrong"}
     await person.wait_for(lambda: person.front()["title"]["text"] in answers, "an answer to the form")
     return " ".join(plain_words(person.front()))
 

@@ -144,7 +144,7 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "reply", conversation.reply(RequestId("R1"), 1)
     yield "checking", checking()
     yield "working", working("Create an API key")
-    yield "a typed text", page(pages.TextPage("Not done", "Nothing was changed.", "D1", "My reason", "again"))
+    yield "a typed text", page(pages.TextPage("Couldn't do that", "Nothing was changed.", "D1", "My reason", "again"))
     yield from _of_keys()
     waiting = [build.pending(ask=build.an_ask(id=RequestId(f"R{n}"))) for n in (1, 2)]
     yield "home, empty", home.home(HomePage())

@@ -41,11 +41,11 @@ HasKey: TypeAlias = Ready | Revealing | Living
 Drawn: TypeAlias = Callable[[SlackUserId, "HomePage"], Awaitable[None]]
 log = logging.getLogger("latchkey.homes")
 NOT_ALL = (
-    f"Many requests are waiting, and the oldest {LOOKED_AT} aren't yours to approve. Later ones may be. "
+    f"Many requests are waiting. You can't approve any of the oldest {LOOKED_AT}, but maybe later ones. "
     "See the approvals channel."
 )
 PERHAPS_MORE = (
-    f"Many requests are waiting, and only the oldest {LOOKED_AT} were checked. Later ones may be yours to approve, "
+    f"Many requests are waiting, and only the oldest {LOOKED_AT} were checked. You may be able to approve later ones, "
     "too. See the approvals channel."
 )
 
@@ -191,7 +191,7 @@ class Homes:
             views = [await self.key_views.view_of(each, held_roles, catalog) for each in keys]
         except LatchkeyError as error:
             return {}, f"{error.tell} {_PARTLY}"
-        note = "Some of your keys can't be read, so they aren't listed here." if left_out else ""
+        note = "Some of your keys couldn't be read, so they aren't listed here." if left_out else ""
         return {view.key.id: view for view in views if view is not None}, note
 
     async def _not_gone(self, made: Sequence[HasKey], read: Mapping[str, Collection[KeyId]]) -> Sequence[HasKey]:

@@ -44,7 +44,7 @@ MOST_ASKED = 50
 """How many of the reader's newest requests are looked at for a key that the reader asked for."""
 FIELD = 3000
 """Characters that one of Slack's text fields holds."""
-NOT_OURS = "This key belongs to Latchkey’s own account, so it can’t be changed here. Nothing was changed."
+NOT_OURS = "This key belongs to Latchkey's own account, so it can't be changed here. Nothing was changed."
 _UNKNOWN_KIND = (
     "Latchkey doesn't know this kind of key, so it can't tell who may change it. Nothing was changed. "
     "Change it in the Confluent Cloud Console."

@@ -222,12 +222,12 @@ class _Look:
         if not self.owners:
             notes.append("You can't see keys of this account.")
         if found.unread:
-            notes.append(f"Confluent Cloud didn't show the keys of {self._named(found.unread)}. Try again in a minute.")
+            notes.append(f"Couldn't load the keys of {self._named(found.unread)}. Try again in a minute.")
         if found.partly:
-            notes.append(f"Some keys of {self._named(found.partly)} can't be read and aren't listed here.")
+            notes.append(f"Some keys of {self._named(found.partly)} couldn't be read and aren't listed here.")
         if self.filters.order and len(self.owners) > MOST_OWNERS:
             notes.append(
-                f"Sorted: the keys of the first {MOST_OWNERS} of {len(self.owners):,} accounts. "
+                f"Only the keys of the first {MOST_OWNERS} of {len(self.owners):,} accounts are sorted. "
                 "Choose an account to sort its keys."
             )
         return " ".join(notes)

@@ -21,7 +21,7 @@ PATIENCE = 8.0
 """Seconds for all of Confluent's answers: someone looks at a page that says "Checking"."""
 UNCHECKED = (
     "Latchkey couldn't check whether Confluent's limits leave room for this key. "
-    "If they don't, Latchkey tells you after the approval, and no key is created."
+    "If they don't, Latchkey will tell you after approval, and no key is created."
 )
 log = logging.getLogger("latchkey.quota")
 Counted: TypeAlias = Literal["keys", "accounts", ""]

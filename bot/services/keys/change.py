@@ -31,7 +31,7 @@ from bot.services.requests.recheck import Permission
 from bot.services.requests.transitions import Transitions, With, backoff
 
 UNTOUCHED = "Nothing was changed in Confluent Cloud."
-LOOK_AGAIN = "Look at the key with `/apikey show`, then try again."
+LOOK_AGAIN = "Check the key with `/apikey show`, then try again."
 _INTENDED = {Operation.EDIT: Action.EDIT_INTENDED, Operation.DELETE: Action.DELETE_INTENDED}
 """An extension has no effect at Confluent to announce."""
 
@@ -165,7 +165,7 @@ class KeyChanges:
     async def _later(self, stored: Stored[Request], working: Working, error: LatchkeyError) -> None:
         now = self.transitions.clock()
         if now >= working.grant.fresh_until:
-            happened = f"It couldn't be done in time: {error.trouble}"
+            happened = f"Latchkey ran out of time: {error.trouble}"
             await self._fail(stored, working, happened, _left(is_first=False), LOOK_AGAIN)
             return
         look_at = now + backoff(working.clean, error)
@@ -208,7 +208,7 @@ def new_end(working: Working) -> datetime | None:
 def _key(working: Working) -> ApiKey:
     key = working.ask.key
     if key is None:
-        raise Refused("This request names no key.")
+        raise Refused("This request doesn't name a key.")
     return key
 
 

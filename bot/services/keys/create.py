@@ -27,7 +27,7 @@ SENT_FOR = timedelta(seconds=30)
 NOTHING_CHANGED = "Nothing was changed in Confluent Cloud."
 ON_ITS_WAY = timedelta(seconds=30)
 """How long the one message may take before the secret counts as lost."""
-_NOT_NOW = "The key couldn't be created. The message about it says what happened."
+_NOT_NOW = "The key couldn't be created. See the message about it for details."
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,11 +51,11 @@ class Delivery:
         if not isinstance(ready, Ready | Offered):
             return instead(ready)
         if now >= ready.claim_by:
-            return "The time to view this secret is over, and no key is left. Request again with `/apikey create`."
+            return "The time to view this secret has passed, and no key is left. Request again with `/apikey create`."
         if now - click.at > PRESENT:
             return "Latchkey was restarting when you clicked. Select `Show secret` again."
         if click.reply.response_url is None:  # the one way that a secret takes
-            return "Slack doesn't allow showing it here. Run `/apikey requests` and select `Show secret`."
+            return "Slack can't show it here. Run `/apikey requests` and select `Show secret`."
         if isinstance(ready, Ready):
             revealing, secret = await self._claim(stored, ready, click)
             await self._reveal(revealing, ready, secret, click)
@@ -115,7 +115,7 @@ class Delivery:
         if now >= state.grant.fresh_until:
             stays = "no other key is created" if isinstance(state, Undelivered) else "this key is unchanged"
             ended = when(state.grant.fresh_until)
-            raise Refused(f"The approval ended {ended}, so {stays}. Request a new one with `/apikey create`.")
+            raise Refused(f"The approval expired {ended}, so {stays}. Request a new one with `/apikey create`.")
         asked = self.transitions.event(Action.REPLACEMENT_ASKED, deed.request, click.by, key=state.key.id)
         if isinstance(state, Undelivered) and state.deleted_at:
             await self.transitions.commit(stored, state.next_attempt(now), asked)
@@ -173,7 +173,7 @@ class Delivery:
             await self.transitions.commit(stored, replace(shown, life=_begun(shown)), event, extra=extra)
 
 
-_OUTDATED = "This button is for an earlier key. Use the newest message."
+_OUTDATED = "This button is for an earlier key. Use the latest message."
 
 
 def _is_present(request: Request, attempt: int) -> bool:

@@ -105,7 +105,7 @@ class Explainer:
         if not found:
             raise NotFound(f"No one has the email address or ID {plain(word)}.")
         person = Person(SlackUserId(f"?{word}"), self.tenant.team, found[0].name, email, stand_in)
-        return Someone(person, f"Several Confluent Cloud users have it: {', '.join(each.id for each in found)}.")
+        return Someone(person, f"Several Confluent Cloud users match: {', '.join(each.id for each in found)}.")
 
     async def explain(self, requester: Someone, operation: Operation, target: Target) -> Explanation:
         """What would be decided if this person asked for this now, and why."""

@@ -144,7 +144,7 @@ class KeyRequests:
 def chosen(days: str, terms: Terms) -> timedelta | None:
     """The lifetime that was chosen; None for the rule's own. Raises `Refused` for more than the rule lets."""
     if not is_lifetime(days):
-        raise Refused("The lifetime couldn't be read. Nothing was sent. Choose it again.")
+        raise Refused("Nothing was sent, because the lifetime couldn't be read. Choose it again.")
     wanted, most = lifetime_of(days), terms.lifetime
     if wanted is not None and most is not None and wanted > most:
         raise Refused(f"The policy rule {plain(terms.rule)} allows at most {duration(most)}. Nothing was sent.")
@@ -162,7 +162,7 @@ def _overlap(days: int, terms: Terms) -> timedelta:
 def _must_say_why(view: KeyView, reason: str) -> None:
     """Raises `Refused` for a change without a reason, of a key that isn't of the reader's own account."""
     if view.needs_reason and not reason.strip():
-        raise Refused("This key isn't for your own account, so a reason is required. Nothing was sent.")
+        raise Refused("A reason is required, because this isn't your personal key. Nothing was sent.")
 
 
 def _check_texts(name: str, description: str, reason: str, key: ApiKey) -> None:
@@ -177,5 +177,5 @@ def _check_texts(name: str, description: str, reason: str, key: ApiKey) -> None:
 
 _CHANGED = (
     "Someone changed this key while you were editing it, so nothing was sent yet. "
-    "The fields hold what you typed. Above them is what the key says now."
+    "The fields show what you typed. The key's current values are above them."
 )

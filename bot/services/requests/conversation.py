@@ -49,7 +49,7 @@ class Conversations:
         """Ask the requester. Only people who can approve may."""
         stored, pending = await self._waiting(deed.request)
         requester = f"<@{pending.ask.requester.slack}>"
-        answer = f"Question sent to {requester}. Replies appear in the thread of the card."
+        answer = f"Question sent to {requester}. Replies appear in the card's thread."
         if _is_said(pending, click):
             return answer
         person = await self._approver(pending, click)
@@ -66,7 +66,7 @@ class Conversations:
             await self._refuse(pending, click, "Only the person who sent this request can reply.")
         asked = next((each for each in pending.said if each.number == deed.number and each.to is None), None)
         if asked is None:
-            raise Refused("Latchkey doesn't have this question. Your reply wasn't sent.")
+            raise Refused("Latchkey can't find this question. Your reply wasn't sent.")
         answer = f"Reply sent to <@{asked.by}>."
         if _is_said(pending, click):
             return answer
@@ -115,7 +115,7 @@ class Conversations:
         is_reply = isinstance(click.deed, Reply)
         if sum((each.to is not None) == is_reply for each in pending.said) >= MOST:
             what = "replies" if is_reply else "questions"
-            raise Refused(f"This request has {MOST} {what} already. Continue in the thread of its card.")
+            raise Refused(f"This request has {MOST} {what} already. Continue in the card's thread.")
         return Remark(click.id, len(pending.said) + 1, by.slack, by.name, text, self.transitions.clock())
 
     def _with(self, pending: Pending, said: Remark) -> Pending:

@@ -110,7 +110,7 @@ class Decisions:
         expired = pending.then(Expired, at=now, approvals=pending.approvals)
         with suppress(Conflict):  # someone else ended it in the same instant, and the card says so
             await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
-        raise Refused(f"{_called(pending)} has expired because nobody decided in time. Your click changed nothing.")
+        raise Refused(f"{_called(pending)} has expired because no one decided in time. Your click changed nothing.")
 
     async def approve(self, deed: Approve, click: Click) -> str | None:
         """Add one approval; with the last one needed, the key is created. Only on a service `for_one_decision`.

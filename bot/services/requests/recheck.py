@@ -66,7 +66,7 @@ class Permission:
 def _fewer(granted: Approved | Working, counted: Sequence[Approval]) -> str:
     """Why approvals that were enough no longer are."""
     if len(counted) < len(granted.grant.approvals):
-        return "An approval no longer counts: the approver has lost the role since."
+        return "An approval no longer counts: the approver has since lost the role."
     if not granted.grant.approvals:
-        return "It needed no approval when it was requested, but needs one now: a role or the policy has changed."
+        return "This request needed no approval when it was sent, but needs one now: a role or the policy changed."
     return "The policy now requires more approvals than when this was approved."

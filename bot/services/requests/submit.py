@@ -30,7 +30,7 @@ from bot.services.text import lifetime_of
 
 MOST_READ = 50
 """How many of a person's newest requests are looked at for open ones."""
-SENT_ALREADY = "This request was already sent. Latchkey's messages to you show where it stands."
+SENT_ALREADY = "This request was already sent. Latchkey's messages to you show its status."
 
 
 @dataclass(frozen=True, slots=True)

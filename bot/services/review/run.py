@@ -109,7 +109,7 @@ class Reviews:
         view = await self.sees(deed.key, await self.directory.held_roles(person))
         until = await self._keep(view.owner.id, [view], deed, click)
         stays = f"Key `{plain(view.key.id)}` stays as it is."
-        return TextPage("Kept", f"{stays} The review asks about it again {when(until)}.")
+        return TextPage("Kept", f"{stays} Latchkey will ask about it again {when(until)}.")
 
     async def keep_shown(self, deed: KeepShown, click: Click) -> Page:
         """The same for several keys of one owner: keeps those that are theirs to see, and names the others."""
@@ -124,7 +124,7 @@ class Reviews:
         others = [f"`{plain(key)}`" for key in deed.keys if key not in kept]
         named = [*others[:_NOT_KEPT], *([f"{len(others) - _NOT_KEPT} more"] if len(others) > _NOT_KEPT else [])]
         rest = f" Not kept: {', '.join(named)}. Each was deleted, or you don't have access to it." if others else ""
-        return TextPage("Kept", f"{stay} The review asks again {when(until)}.{rest}")
+        return TextPage("Kept", f"{stay} Latchkey will ask again {when(until)}.{rest}")
 
     async def offered(self, owner: Principal, at: CardAt | None, by: SlackUserId) -> Sequence[KeyId]:
         """The keys that a message lists, as it was drawn last. Raises `Refused` when there are none."""

@@ -32,7 +32,7 @@ LOOKED_AT = 50
 """How many of a person's newest requests are searched for one whose secret waits."""
 
 _NOUNS = {kind.row.element: kind.row.noun for kind in PLACED}
-_FROM_POLICY = ", from Latchkey’s policy"
+_FROM_POLICY = ", from Latchkey's policy"
 
 CREATE = button("Create API key", ids.OPEN_FORM, style="primary")
 LIST = button("List API keys", ids.HELP_LIST)
@@ -63,7 +63,10 @@ def help_blocks(*, with_buttons: bool = True) -> list[Block]:
 
 def unknown_blocks(verb: str) -> list[Block]:
     """The answer to a subcommand that does not exist."""
-    return [lines(["There is no ", Code(f"/apikey {cut(verb, WORD)}"), ". Nothing was changed."]), *help_blocks()]
+    return [
+        lines(["There's no command ", Code(f"/apikey {cut(verb, WORD)}"), ". Nothing was changed."]),
+        *help_blocks(),
+    ]
 
 
 def requests_blocks(
@@ -95,7 +98,7 @@ def waiting_blocks(waiting: Sequence[Request], trouble: str = "", shown: int = S
         ask = request.ask
         reason = cut(" ".join(ask.reason.split()), REASON)
         who: Row = ["Requested by ", Bold(ask.requester.name), " ", ask.asked_at, ". "]
-        line = _line(request, f"{own_account(ask, f'{ask.requester.name}’s own')} account")
+        line = _line(request, own_account(ask, f"{ask.requester.name}'s own") + " account")
         rows = [line, *_details(request), [*who, *progress(request, yours=False)[-1]]]
         blocks += [divider()] if number else []
         blocks.append(lines(*map(_short, rows), *([["Reason: ", reason]] if reason else [])))
@@ -137,11 +140,11 @@ def whoami_blocks(held_roles: HeldRoles, names: Mapping[str, str]) -> list[Block
     person, held = held_roles.person, held_roles.bindings
     texts = [f"• {_role(each, names)}: {_allows(each, held_roles.table)}" for each in held[:ROLES]]
     if not held:
-        texts.append("• None. You can request keys, but not approve any.")
+        texts.append("• None. You can request keys, but you can't approve any.")
     if len(held) > ROLES:
         texts.append(f"• and {len(held) - ROLES} more")
-    you: Row = ["You’re ", Bold(person.name), " in Confluent Cloud: ", Code(person.principal), f" ({person.email})."]
-    notes: list[Row] = [["The policy file says so, not your email address."]] if person.named else []
+    you: Row = ["You're ", Bold(person.name), " in Confluent Cloud: ", Code(person.principal), f" ({person.email})."]
+    notes: list[Row] = [["The policy file matches you to this user, not your email address."]] if person.named else []
     if held_roles.table.people_only and not person.named:
         notes = [told(NO_LINE)]
     roles: list[Row] = [[text] for text in texts]
@@ -206,9 +209,9 @@ def _allows(binding: Binding, table: Table) -> str:
     kinds = ", ".join(kind.row.label for kind in Kind if kind in row.kinds)
     match row.whose:
         case Whose.ANYONES:
-            return f"you can approve other people’s requests ({kinds})"
+            return f"you can approve other people's requests ({kinds})"
         case Whose.OTHERS:
-            return f"you can approve other people’s requests, but not get keys of your own ({kinds})"
+            return f"you can approve other people's requests, but not get keys of your own ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS if _owns_account(binding):
             return f"you can approve requests for this service account ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS | Whose.OWN:  # an owner of a topic or a group owns no account

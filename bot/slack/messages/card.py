@@ -36,7 +36,7 @@ _ASK = {
     Operation.EXTEND: ("Extend", ids.KEY_EXTEND),
     Operation.DELETE: ("Delete API key", ids.KEY_DELETE),
 }
-SOON = "New keys can be rejected for a few minutes. If that happens, wait a little and try again."
+SOON = "New keys can be rejected for a few minutes. If that happens, try again in a few minutes."
 UNNAMED = "(no name)"
 CALLED = 60
 """Characters of a name in a question."""
@@ -152,7 +152,7 @@ def effect(operation: Operation, owner: Owner, resource: Resource, *, yours: boo
         case Operation.CREATE | Operation.ROTATE:
             return f"This gives {whose} a key for {opens}."
         case Operation.EXTEND:
-            return f"This keeps a key of {whose} for {opens} working."
+            return f"This extends a key of {whose} for {opens}."
         case Operation.EDIT:
             return f"This changes a key of {whose} for {opens}."
         case Operation.DELETE:
@@ -337,12 +337,12 @@ def _account_now(request: Request) -> list[Block]:
     if not isinstance(request, Pending) or not (ask.makes_key or ask.operation is Operation.EXTEND):
         return []
     if isinstance(ask.owner, NewServiceAccount):
-        return [lines([Bold("Access today: "), "none. The service account is created together with the key."])]
+        return [lines([Bold("Current roles: "), "none. The service account is created together with the key."])]
     found = request.access or Access()
-    roles = "unknown roles" if found.roles is None else "; ".join(found.roles) or "no roles"
+    roles = "unknown" if found.roles is None else "; ".join(found.roles) or "none"
     more = f"; and {found.more} more" if found.more else ""
     keys = "unknown" if found.keys is None else f"{found.keys:,}"
-    return [lines([Bold("Access today: "), f"{roles}{more}. ", Bold("API keys: "), f"{keys}."])]
+    return [lines([Bold("Current roles: "), f"{roles}{more}. ", Bold("API keys: "), f"{keys}."])]
 
 
 def _standing(request: Request, *, yours: bool) -> list[Block]:

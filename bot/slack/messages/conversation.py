@@ -15,7 +15,7 @@ def drawn(kind: SurfaceKind, request: Request, number: int) -> tuple[list[Block]
     every = request.said if isinstance(request, Pending) else ()
     said = next((each for each in every if each.number == number), None)
     if said is None:
-        return [lines(["This message was posted before."])], "A message about a request"
+        return [lines(["This message is no longer available."])], "A message about a request"
     if kind is SurfaceKind.QUESTION:
         return _question(request.ask, said)
     return _reply(request.ask, said) if kind is SurfaceKind.REPLY else _in_thread(said)
@@ -34,7 +34,12 @@ def _question(ask: Ask, said: Remark) -> tuple[list[Block], str]:
     name = flat(said.name)
     reply = button("Reply", ids.ANSWER, ids.key_ref(ask.id, said.number), "primary")
     head: Row = [Bold(name), " has a question about your request ", Bold(flat(ask.name) or "(no name)"), ":"]
-    blocks = [lines(head), quote(said.text), actions(reply), context("Approvers see your reply in the card’s thread.")]
+    blocks = [
+        lines(head),
+        quote(said.text),
+        actions(reply),
+        context("Approvers will see your reply in the card's thread."),
+    ]
     return blocks, in_a_line([f"{name} has a question about your request ", *wish(ask)])
 
 

@@ -33,7 +33,7 @@ _HEAD = ("Name", "Key ID", "API key", "Created", "Expires", "Why it's listed")
 def message(digest: Digest) -> tuple[list[Block], str]:
     """The digest, and its notification text."""
     if digest.is_empty:
-        nothing: Row = ["Nothing is left to do here until the next review. Thank you."]
+        nothing: Row = ["All done until the next review. Thank you."]
         return [
             header("API keys to review"),
             lines(*_about(digest), nothing),
@@ -73,7 +73,7 @@ def _buttons(whose: Owner, digest: Digest, shown: int) -> list[Block]:
 def _skip(digest: Digest) -> str:
     span = duration(digest.older_than)
     if digest.is_baseline:
-        return f"The review asks about kept keys again after {span}."
+        return f"Latchkey will ask about kept keys again in {span}."
     return f"Keep (with a reason) to skip a key for {span}."
 
 
@@ -88,10 +88,10 @@ def _about(digest: Digest) -> Sequence[Row]:
     if digest.is_baseline:
         count = _count(len(digest.keys))
         existed: Row = [f"{count} of ", *whose, " existed before Latchkey. "]
-        return [[*existed, "Keep all for now, or review them."], *_why(digest)]
+        return [[*existed, "Keep them all for now, or review them."], *_why(digest)]
     if digest.audience == "owner":
-        return [["Do you still need these API keys of your own account?"]]
-    return [["Are these API keys of ", *whose, " still needed?"], *_why(digest)]
+        return [["Do you still need these personal API keys?"]]
+    return [["Are these API keys for ", *whose, " still needed?"], *_why(digest)]
 
 
 def _why(digest: Digest) -> Sequence[Row]:

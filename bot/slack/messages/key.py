@@ -30,7 +30,7 @@ from bot.slack.messages.state import ATTENTION, CREATED, DELETED, EXPIRED, SECRE
 from bot.slack.payloads import ids
 
 Message = tuple[list[Block], str]
-_SEE_NEWEST = "See the newest message."
+_SEE_NEWEST = "See the latest message."
 _STOPS = "Anything still using it will stop working."
 
 
@@ -137,7 +137,7 @@ def replaced_key(request: Living | Retired) -> Rows:
     if former is None or old is None or former.deleted_at:
         return []
     if former.tries:
-        return [["The old key ", Code(old.id), " couldn't be deleted yet. Latchkey keeps trying."]]
+        return [["The old key ", Code(old.id), " couldn't be deleted yet. Latchkey will keep trying."]]
     return [["The old key ", Code(old.id), " still works. It's deleted ", former.until, "."]]
 
 
@@ -196,13 +196,13 @@ def _of_key(request: Keyed) -> Rows:
             return [[f"{SECRET_WAITING.sign} Showing you the secret of your key ", code, *_for(request), "."]]
         case Shown():
             return [
-                [f"{CREATED.sign} You viewed the secret for ", code, *_for(request), " ", request.at, "."],
+                [f"{CREATED.sign} You viewed the secret of key ", code, *_for(request), " ", request.at, "."],
                 ["Lost it? Until ", request.grant.fresh_until, ", you can replace the key without a new approval."],
                 *_expires(request),
             ]
         case Confirmed():
             saved: Row = [
-                f"{CREATED.sign} All set: you saved the secret for ",
+                f"{CREATED.sign} All set: you saved the secret of key ",
                 code,
                 *_for(request),
                 " ",
@@ -239,7 +239,7 @@ def _gone(request: Keyed, whose: str) -> Row:
     if request.deleted_at:
         return [f"{DELETED.sign} ", *key, " was deleted ", request.deleted_at, "."]
     if request.tries:
-        return [f"{ATTENTION.sign} ", *key, " couldn't be deleted yet, so it still works. Latchkey keeps trying."]
+        return [f"{ATTENTION.sign} ", *key, " couldn't be deleted yet, so it still works. Latchkey will keep trying."]
     return [f"{DELETED.sign} ", *key, " is being deleted."]
 
 

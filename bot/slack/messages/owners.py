@@ -44,10 +44,10 @@ def _then(request: Request) -> Rows:
     """What follows for applications that use the key."""
     ask = request.ask
     if ask.operation is Operation.DELETE:
-        return [["Applications that use it have stopped working."]]
+        return [["Anything still using it has stopped working."]]
     if ask.operation is Operation.ROTATE:
-        when = f"{duration(ask.overlap)} later" if ask.overlap > timedelta() else "at once"
-        return [["Its replacement was handed to ", Mention(ask.requester.slack), f". The old key is deleted {when}."]]
+        when = f"{duration(ask.overlap)} after that" if ask.overlap > timedelta() else "right away"
+        return [[Mention(ask.requester.slack), f" viewed the new secret. The old key is deleted {when}."]]
     return []
 
 

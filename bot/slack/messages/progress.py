@@ -79,7 +79,7 @@ def making(request: Approved | Offered | Working | Keyed, *, yours: bool) -> Row
         case Offered():
             trouble = [*told(request.trouble), " "] if request.trouble else []
             until: Row = _until(request, request.claim_by, yours=yours)
-            return [*trouble, *until, " The key is created at that moment."]
+            return [*trouble, *until, f" The key is created when {'you' if yours else 'they'} do."]
         case Working():
             return [*told(request.trouble), _CHECKING] if request.trouble else ["Latchkey is creating the key."]
         case _:
@@ -161,7 +161,7 @@ def withdrawn(request: Withdrawn, *, yours: bool) -> Row:
     if request.deleted_at:
         return [*why, " Key ", code, " was deleted ", request.deleted_at, "."]
     if request.tries:
-        return [*why, " Key ", code, " couldn't be deleted yet. Latchkey keeps trying."]
+        return [*why, " Key ", code, " couldn't be deleted yet. Latchkey will keep trying."]
     return [*why, " Latchkey is deleting key ", code, "."]
 
 

@@ -19,14 +19,16 @@ def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_i
         case "works":
             return [_works(resource, probe)]
         case "no-permission":
-            refused = "Rejected from here: its owner has no permission yet, or an IP filter blocks Latchkey"
-            advice = "Give the owner a role there. If it has one, try the key where your clients run. Last answer: "
-            return [[refused, *_at(probe), "."], [advice, *_last(probe)]]
+            why = ": its owner has no permission yet, or an IP filter blocks Latchkey."
+            advice = (
+                "Give its owner a role there. If it has one, try the key from where your clients run. Last response: "
+            )
+            return [["Rejected when Latchkey tested it", *_at(probe), why], [advice, *_last(probe)]]
         case "unreachable":
             return _unreachable(resource, probe, endpoints, key_id)
         case "gave-up":
             return [
-                ["Still rejected when Latchkey stopped testing it", *_at(probe), ". Last answer: ", *_last(probe)],
+                ["Still rejected when Latchkey stopped testing it", *_at(probe), ". Last response: ", *_last(probe)],
                 ["Try it yourself. If it's rejected, check for an IP filter in Confluent, or replace the key."],
             ]
         case _:
@@ -53,14 +55,14 @@ def _unreachable(resource: Resource, probe: Probe, endpoints: Endpoints, key_id:
     if endpoints.is_paused:
         return [cannot]
     if not endpoints.rest:
-        return [cannot, ["Try it where your clients run."]]
+        return [cannot, ["Try it from where your clients run."]]
     where = "inside that network" if endpoints.is_private else "where your clients run"
     command = Code(snippets.check(key_id, resource, endpoints))
-    return [cannot, [f"Run this {where} (it prompts for the secret): ", command]]
+    return [cannot, [f"To test it, run this {where} (it prompts for the secret): ", command]]
 
 
 def _at(probe: Probe) -> Row:
-    return [", ", probe.at] if probe.at else []
+    return [" ", probe.at] if probe.at else []
 
 
 def _last(probe: Probe) -> Row:

@@ -109,7 +109,7 @@ def _hint(content: FormPage) -> str:
     if needs_cloud:
         return "Choose the cloud provider first."
     if offered == 0:
-        return "Latchkey knows of none here. Anything created in the last few minutes may be missing."
+        return "Nothing found here. Anything created in the last few minutes may be missing."
     if offered is not None and offered > OPTIONS:
         return f"{offered:,} to choose from, {OPTIONS} shown at a time. Type part of the name or ID to find others."
     return ""

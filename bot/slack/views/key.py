@@ -26,8 +26,8 @@ from bot.slack.payloads.read import BY_RULE
 from bot.slack.views.options import lifetime_options
 
 _PLAN = (
-    "You get a new key for the same account and resource. View its secret and switch your applications to it, "
-    "and then the old key is deleted."
+    "You get a new key for the same account and resource. View its secret, then switch your applications "
+    "to it before the old key is deleted."
 )
 _OVERLAP = "Starts when you view the new secret. You can shorten it, or add a day, later."
 _LOST = "Every application using this key will stop working. This is permanent: not even Confluent can restore the key."
@@ -113,7 +113,7 @@ def extend(content: ExtendPage) -> Block:
     longer = lifetime_options(content.terms.lifetime, content.left, content.most)
     blocks = [
         *_top(content, *_what(view), ["Expires: ", *_end(view)], [needs(content.terms)]),
-        field("Extend to", ids.LASTS_BLOCK, _lifetimes(view, longer), hint="Counted from the approval."),
+        field("Extend to", ids.LASTS_BLOCK, _lifetimes(view, longer), hint="Counted from approval."),
         _reason(),
     ]
     return _asking("Extend API key", blocks, ids.EXTEND, view)
@@ -126,7 +126,7 @@ def configuration(view: KeyView, drawn: Sequence[Block]) -> Block:
 
 def loading(title: str) -> Block:
     """What stands there while Confluent is asked."""
-    return modal(title, [lines(["Asking Confluent Cloud…"])], callback=ids.PAGE)
+    return modal(title, [lines(["Checking with Confluent Cloud…"])], callback=ids.PAGE)
 
 
 def about(view: KeyView) -> Rows:
@@ -162,7 +162,7 @@ def ago(age: timedelta) -> str:
 def _what(view: KeyView) -> Rows:
     own = "your own" if view.is_own else flat(view.owner_name) or view.owner.id
     if view.key.kind is None:
-        opens: Row = ["Resource: ", Code(view.key.resource or "?"), " (a kind that Latchkey doesn’t know)"]
+        opens: Row = ["Resource: ", Code(view.key.resource or "?"), " (unknown kind)"]
         return [owner_row(view.owner, own), opens]
     return [owner_row(view.owner, own), resource_row(view.resource)]
 

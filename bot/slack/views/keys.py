@@ -31,7 +31,7 @@ from bot.slack.payloads.read_keys import ALL, TYPED
 from bot.slack.views.key import ago
 from bot.slack.views.options import hit, hits, named_option
 
-_EVERY_OWNER, _MINE = option("Every account", ALL), option("My account", ME)
+_EVERY_OWNER, _MINE = option("All accounts", ALL), option("My account", ME)
 SOON = timedelta(days=3)
 """How long before its end the expiration of a key stands out."""
 _ORDERS = (
@@ -40,7 +40,7 @@ _ORDERS = (
     option("Oldest first", OLDEST),
     option("Expiring first", EXPIRING),
 )
-_EVERY_KIND, _EVERY_ENVIRONMENT = option("Every kind", ALL), option("Every environment", ALL)
+_EVERY_KIND, _EVERY_ENVIRONMENT = option("All kinds", ALL), option("All environments", ALL)
 
 
 def keys(content: KeysPage) -> Block:
@@ -109,9 +109,9 @@ def _filters(content: KeysPage) -> Block:
     initial = next((each for each in kinds if each["value"] == chosen.kind), None)
     order = next((each for each in _ORDERS if each["value"] == chosen.order), _ORDERS[0])
     return actions(
-        search(ids.LIST_OWNER, "Every account", owner),
-        menu(ids.LIST_KIND, kinds, initial, "Every kind"),
-        search(ids.LIST_ENVIRONMENT, "Every environment", place),
+        search(ids.LIST_OWNER, "All accounts", owner),
+        menu(ids.LIST_KIND, kinds, initial, "All kinds"),
+        search(ids.LIST_ENVIRONMENT, "All environments", place),
         menu(ids.LIST_ORDER, _ORDERS, order),
         block=ids.FILTERS_BLOCK,
     )
@@ -132,14 +132,14 @@ def _nothing(content: KeysPage) -> str:
     if content.next_page or content.previous_page:
         return "No keys on this page."
     is_narrow = any((content.filters.owner, content.filters.kind, content.filters.environment, content.filters.text))
-    return "No keys match." if is_narrow else "You have no keys, and can’t see anyone else’s."
+    return "No keys match." if is_narrow else "You have no keys, and no access to anyone else's."
 
 
 def _count(content: KeysPage) -> str:
     """How many keys there are; of how many accounts, where only some of these were read."""
     accounts = f"{content.accounts:,} account{'' if content.accounts == 1 else 's'}"
     if content.total is None:
-        return f"Keys of {accounts}, one account after another"
+        return f"Keys of {accounts}, grouped by account"
     keys = f"{content.total:,} key{'' if content.total == 1 else 's'}"
     return f"{keys} in {content.looked} of {accounts}" if content.looked < content.accounts else keys
 

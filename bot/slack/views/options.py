@@ -20,8 +20,8 @@ T = TypeVar("T", Environment, ServiceAccount, Region, Resource, Environment | Se
 
 OWNERS = {
     ME: option("My account", ME, "Recommended for development and testing"),
-    EXISTING: option("Existing service account", EXISTING, "Recommended for production: an application that has one"),
-    NEW: option("New service account", NEW, "Recommended for production: a new application, no access yet"),
+    EXISTING: option("Existing service account", EXISTING, "Recommended for production, for an existing application"),
+    NEW: option("New service account", NEW, "Recommended for production, for a new application"),
 }
 CLOUDS = {"aws": "AWS", "azure": "Microsoft Azure", "gcp": "Google Cloud"}
 
@@ -79,7 +79,7 @@ def lifetime_options(
 
     `most` is how long Confluent lets it live: where that is less than the rule does, it takes the rule's place.
     """
-    by_rule = "No expiration" if limit is None else f"As long as the rule allows: {duration(limit)}"
+    by_rule = "No expiration" if limit is None else f"Maximum allowed: {duration(limit)}"
     if most is not None and (limit is None or most < limit):
         by_rule, limit = "Until it expires at Confluent Cloud", most
     longer = (each for each in days_allowed(limit) if timedelta(days=each) > left)

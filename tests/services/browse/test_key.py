@@ -347,7 +347,7 @@ async def test_nobody_changes_a_key_of_latchkeys_own_account() -> None:
 
         assert await house.may(FEMI) == set()
         for page in (house.key_views.edit_page, house.key_views.delete_page, house.key_views.rotate_page):
-            with pytest.raises(Refused, match="Latchkey’s own account"):
+            with pytest.raises(Refused, match="Latchkey's own account"):
                 await page(key, held_roles)
 
 
@@ -672,7 +672,7 @@ async def test_a_key_that_cannot_be_read_is_left_out_and_its_account_named() -> 
         page = await house.list(FEMI)
 
         assert ids(page) == ["K0000N0000000000", "K0001N0000000000", "K0002N0000000000"]
-        assert page.note == "Some keys of team 0001 can't be read and aren't listed here."
+        assert page.note == "Some keys of team 0001 couldn't be read and aren't listed here."
 
 
 async def test_an_account_that_cannot_be_read_is_named_and_the_others_are_shown() -> None:
@@ -684,7 +684,7 @@ async def test_an_account_that_cannot_be_read_is_named_and_the_others_are_shown(
         page = await house.list(FEMI)
 
         assert ids(page) == ["K0000N0000000000", "K0002N0000000000"]
-        assert "didn't show the keys of team 0001" in page.note
+        assert "Couldn't load the keys of team 0001" in page.note
         house.cloud.away = True
         with pytest.raises(Unavailable):
             await house.list(FEMI)

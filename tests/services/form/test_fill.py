@@ -185,9 +185,9 @@ def test_lifetimes_go_as_far_as_the_rule_for_what_is_chosen(chosen: dict[str, st
     ("limit", "offered"),
     [
         (None, ["No expiration", "1 day", "7 days", "30 days", "90 days", "180 days", "365 days"]),
-        (90 * DAYS, ["As long as the rule allows: 90 days", "1 day", "7 days", "30 days", "90 days"]),
-        (45 * DAYS, ["As long as the rule allows: 45 days", "1 day", "7 days", "30 days"]),
-        (DAYS / 2, ["As long as the rule allows: 12 hours"]),
+        (90 * DAYS, ["Maximum allowed: 90 days", "1 day", "7 days", "30 days", "90 days"]),
+        (45 * DAYS, ["Maximum allowed: 45 days", "1 day", "7 days", "30 days"]),
+        (DAYS / 2, ["Maximum allowed: 12 hours"]),
     ],
 )
 def test_the_first_lifetime_is_the_rules_own(limit: timedelta | None, offered: list[str]) -> None:
@@ -285,14 +285,14 @@ def lifetime_in(view: Block) -> str:
     [
         (None, "90", "", "90 days"),
         (90, "90", "", "90 days"),
-        (30, "90", "", "As long as the rule allows: 30 days"),
+        (30, "90", "", "Maximum allowed: 30 days"),
         (None, "", "", "No expiration"),
         (None, "", "lifetime:none~0123abcd", "No expiration"),
         (None, "", "lifetime:2592000~0123abcd", "90 days"),
-        (7, "", "lifetime:2592000~0123abcd", "As long as the rule allows: 7 days"),
+        (7, "", "lifetime:2592000~0123abcd", "Maximum allowed: 7 days"),
         (None, "45", "", "90 days"),
-        (45, "45", "", "As long as the rule allows: 45 days"),
-        (30, "45", "", "As long as the rule allows: 30 days"),
+        (45, "45", "", "Maximum allowed: 45 days"),
+        (30, "45", "", "Maximum allowed: 30 days"),
         (180, "365", "", "90 days"),
         (None, "30", "lifetime:2592000~0123abcd", "30 days"),
     ],

@@ -127,7 +127,7 @@ async def test_a_change_that_confluent_refuses_ends_and_says_what_it_left(faults
     ("call", "happened"),
     [
         ("cloud.edit_key", "The approval expired before Latchkey could carry it out."),
-        ("cloud.key", "It couldn't be done in time: It did not answer."),  # not even looked at
+        ("cloud.key", "Latchkey ran out of time: It did not answer."),  # not even looked at
     ],
 )
 async def test_a_change_that_cannot_be_done_while_its_approval_holds_ends_then_and_not_before(
@@ -149,7 +149,7 @@ async def test_a_change_that_cannot_be_done_while_its_approval_holds_ends_then_a
         assert isinstance(state, Failed)
         assert state.happened == happened
         assert state.changed == "Latchkey couldn't confirm that anything changed."
-        assert state.next == "Look at the key with `/apikey show`, then try again."
+        assert state.next == "Check the key with `/apikey show`, then try again."
 
 
 async def test_what_changed_since_the_modal_opened_is_shown_and_not_written_over() -> None:

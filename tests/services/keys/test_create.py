@@ -91,7 +91,7 @@ async def test_a_create_that_fails_shows_nothing_and_leaves_no_key(world: World,
 
     said = await mint(world)
 
-    assert said == "The key couldn't be created. The message about it says what happened."
+    assert said == "The key couldn't be created. See the message about it for details."
     assert isinstance(await world.state(), state)
     world.plan.faults = {}
     await world.settle()

@@ -104,7 +104,7 @@ async def test_another_confluent_user_by_now_and_another_slack_account_are_not_s
     [
         ({"attempt": 2}, "is for an earlier key"),
         ({"at": NOW - timedelta(minutes=2) - MOMENT}, "Latchkey was restarting when you clicked"),
-        ({"reply": ReplyTo(channel="D01")}, "Slack doesn't allow showing it here"),
+        ({"reply": ReplyTo(channel="D01")}, "Slack can't show it here"),
     ],
 )
 async def test_a_click_that_cannot_be_answered_with_a_secret_leaves_it_there(
@@ -118,7 +118,7 @@ async def test_a_click_that_cannot_be_answered_with_a_secret_leaves_it_there(
 
 async def test_it_can_be_taken_until_the_claim_is_over(world: World, delivery: Delivery) -> None:
     world.clock.now = NOW + DAY
-    assert "is over, and no key is left" in str(await show(world, delivery))
+    assert "has passed, and no key is left" in str(await show(world, delivery))
 
     world.clock.now -= MOMENT
     assert await show(world, delivery) is None

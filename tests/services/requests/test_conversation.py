@@ -60,7 +60,7 @@ async def actions(world: World) -> list[tuple[str, str]]:
 
 async def test_a_question_and_its_reply_stand_below_the_card_and_reach_their_reader(world: World) -> None:
     assert await carried_out(world, Question(R1, WHICH), ERIN) == (
-        f"Question sent to <@{DANA.slack}>. Replies appear in the thread of the card."
+        f"Question sent to <@{DANA.slack}>. Replies appear in the card's thread."
     )
     assert posted(world) == ["thread:1", "question:1"]
 
@@ -120,7 +120,7 @@ async def test_a_text_that_slack_does_not_take_is_tried_again_and_forgotten_in_t
         (Question(R1, WHICH), DANA, "This is your own request"),
         (Question(R1, WHICH), OTTO, "Your Confluent roles don't cover this key"),
         (Reply(R1, 1, THAT), FEMI, "Only the person who sent this request can reply."),
-        (Reply(R1, 9, THAT), DANA, "Latchkey doesn't have this question."),
+        (Reply(R1, 9, THAT), DANA, "Latchkey can't find this question."),
         (Question(RequestId("R9"), WHICH), ERIN, ""),
     ],
 )

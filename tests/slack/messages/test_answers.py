@@ -10,7 +10,7 @@ from bot.slack.messages.answers import whoami_blocks
 from sandbox.slack.blocks import plain_words
 from tests.support import build
 
-BY_FILE = "The policy file says so, not your email address."
+BY_FILE = "The policy file matches you to this user, not your email address."
 
 
 def read(held_roles: HeldRoles) -> str:

@@ -123,11 +123,11 @@ def test_approvals_stay_on_the_card_whatever_becomes_of_the_request(name: str) -
 @pytest.mark.parametrize(
     ("access", "said"),
     [
-        (None, "Access today: unknown roles. API keys: unknown."),
-        (Access((), 0, 0), "Access today: no roles. API keys: 0."),
+        (None, "Current roles: unknown. API keys: unknown."),
+        (Access((), 0, 0), "Current roles: none. API keys: 0."),
         (
             Access(("DeveloperRead of orders",), 3, 1_200),
-            "Access today: DeveloperRead of orders; and 3 more. API keys: 1,200.",
+            "Current roles: DeveloperRead of orders; and 3 more. API keys: 1,200.",
         ),
     ],
 )
@@ -138,14 +138,14 @@ def test_approvers_read_what_the_account_can_do_already(access: Access | None, s
 def test_only_who_can_still_decide_reads_of_access_and_risk() -> None:
     denied = replace(build.states()["denied"], ask=build.an_ask(resource=build.CLOUD))
 
-    assert not [row for row in rows(card.card(denied)[0]) if "Access today" in row or "High risk" in row]
+    assert not [row for row in rows(card.card(denied)[0]) if "Current roles" in row or "High risk" in row]
 
 
 @pytest.mark.parametrize(
     ("resource", "risk", "said"),
     [
         (build.CLOUD, "", "managing everything in your Confluent Cloud organization"),
-        (build.GLOBAL, "", "all Confluent Cloud APIs and every resource its owner can use"),
+        (build.GLOBAL, "", "all Confluent Cloud APIs and almost every resource its owner can use"),
         (build.CLUSTER, "high", "Kafka cluster orders-dev in dev"),
         (build.CLUSTER, "", ""),
         (build.CLOUD, "normal", ""),

@@ -178,13 +178,13 @@ def test_the_first_review_offers_to_keep_what_was_there_before(number: int, butt
     assert text == f"{number} API keys existed before Latchkey"
     assert buttons(blocks) == ["Review keys", button]
     assert f'"{ACCOUNT.id}/{min(number, 90)}"' in json.dumps(blocks)
-    assert "asks about kept keys again after 90 days" in words(blocks)
+    assert "will ask about kept keys again in 90 days" in words(blocks)
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"audience": "owner", "owner": MyAccount(DANA.principal)}, "of your own account?"),
+        ({"audience": "owner", "owner": MyAccount(DANA.principal)}, "these personal API keys?"),
         ({"audience": "account-owner"}, "You own this account."),
         ({"audience": "requester"}, "You requested them."),
         ({"audience": "channel"}, "Latchkey couldn't find an owner in Slack."),
@@ -215,7 +215,7 @@ def test_what_was_kept_is_told_with_by_whom_and_why() -> None:
 
     blocks, text = digests.message(replace(DIGEST, keys=(), kept=(kept,)))
 
-    assert "Nothing is left to do here" in words(blocks)
+    assert "All done until the next review." in words(blocks)
     assert "OLDKEY0000000001 until" in words(blocks)
     assert "the billing job" in words(blocks)
     assert DANA.slack in json.dumps(blocks)

@@ -82,8 +82,11 @@ def test_where_nobody_looks_nothing_is_promised() -> None:
 def test_a_key_without_permission_says_what_to_do() -> None:
     first, second = told(Probe("no-permission", AT, last="HTTP 403, Not authorized", reference="req-9"))
 
-    assert first == "Rejected from here: its owner has no permission yet, or an IP filter blocks Latchkey, 10:42."
-    assert second.startswith("Give the owner a role there. If it has one, try the key where your clients run.")
+    assert (
+        first
+        == "Rejected when Latchkey tested it 10:42: its owner has no permission yet, or an IP filter blocks Latchkey."
+    )
+    assert second.startswith("Give its owner a role there. If it has one, try the key from where your clients run.")
     assert second.endswith("HTTP 403, Not authorized (reference `req-9`).")
 
 
@@ -92,7 +95,7 @@ def test_a_private_network_gets_a_command_to_run_inside_it() -> None:
 
     assert first.startswith("Latchkey can't test this key from here (private network).")
     assert second == (
-        "Run this inside that network (it prompts for the secret): "
+        "To test it, run this inside that network (it prompts for the secret): "
         f'`curl --user "{KEY}" "https://lkc-1.private.example:443/kafka/v3/clusters/lkc-dev001/topics"`'
     )
 
@@ -103,7 +106,7 @@ def test_what_does_not_answer_elsewhere_is_named() -> None:
     assert first == (
         "Latchkey can't test this key from here: nothing answered (TLS failed). Allow a few minutes before you use it."
     )
-    assert second.startswith("Run this where your clients run (it prompts")
+    assert second.startswith("To test it, run this where your clients run (it prompts")
     assert "/organizations/o-1/environments/env-dev001/statements" in second
 
 
@@ -112,7 +115,7 @@ def test_without_an_address_there_is_no_command(endpoints: Endpoints) -> None:
     rows = told(Probe("unreachable", AT, last="Confluent gives no address for it"), KSQL, endpoints)
 
     assert "Allow five minutes" in rows[0]
-    assert rows[1] == "Try it where your clients run."
+    assert rows[1] == "Try it from where your clients run."
 
 
 def test_a_paused_cluster_is_not_to_be_tried_at_all() -> None:
@@ -127,8 +130,8 @@ def test_what_was_given_up_tells_the_last_answer() -> None:
     first, second = told(Probe("gave-up", AT, last="HTTP 401, Unauthorized", reference="req-9"))
 
     assert first == (
-        "Still rejected when Latchkey stopped testing it, 10:42. "
-        "Last answer: HTTP 401, Unauthorized (reference `req-9`)."
+        "Still rejected when Latchkey stopped testing it 10:42. "
+        "Last response: HTTP 401, Unauthorized (reference `req-9`)."
     )
     assert "IP filter" in second
 

@@ -283,7 +283,7 @@ def test_a_key_of_an_unknown_kind_is_shown_without_a_client_configuration() -> N
     view = a_view(key=build.a_key(marker="", kind=None, resource="lnew-1"), may=frozenset())
     shown = said(key_pages.key(KeyPage(view)))
 
-    assert "lnew-1 (a kind that Latchkey doesn’t know)" in shown
+    assert "lnew-1 (unknown kind)" in shown
     assert "Client configuration" not in shown
 
 
@@ -326,11 +326,11 @@ def test_the_page_to_edit_shows_what_it_says_now_when_somebody_was_quicker() -> 
 @pytest.mark.parametrize(
     ("limit", "left", "texts"),
     [
-        (30 * build.DAY, 0 * build.DAY, ["As long as the rule allows: 30 days", "1 day", "7 days", "30 days"]),
-        (36 * build.HOUR, 0 * build.DAY, ["As long as the rule allows: 36 hours", "1 day"]),
-        (12 * build.HOUR, 0 * build.DAY, ["As long as the rule allows: 12 hours"]),
+        (30 * build.DAY, 0 * build.DAY, ["Maximum allowed: 30 days", "1 day", "7 days", "30 days"]),
+        (36 * build.HOUR, 0 * build.DAY, ["Maximum allowed: 36 hours", "1 day"]),
+        (12 * build.HOUR, 0 * build.DAY, ["Maximum allowed: 12 hours"]),
         (None, 7 * build.DAY, ["No expiration", "30 days", "90 days", "180 days", "365 days"]),
-        (30 * build.DAY, 30 * build.DAY, ["As long as the rule allows: 30 days"]),
+        (30 * build.DAY, 30 * build.DAY, ["Maximum allowed: 30 days"]),
     ],
 )
 def test_lifetimes_are_offered_up_to_the_rules_and_from_what_is_left(
@@ -524,7 +524,7 @@ def test_filters_are_read_as_they_are_shown(page: KeysPage) -> None:
         (47, 3, 3, "47 keys"),
         (1, 1, 1, "1 key"),
         (1_204, 24, 57, "1,204 keys in 24 of 57 accounts"),
-        (None, 0, 5_000, "Keys of 5,000 accounts, one account after another"),
+        (None, 0, 5_000, "Keys of 5,000 accounts, grouped by account"),
     ],
 )
 def test_the_list_says_how_many_keys_there_are(total: int | None, looked: int, accounts: int, says: str) -> None:
@@ -687,7 +687,7 @@ def test_home_says_what_it_could_not_read_and_what_it_leaves_out() -> None:
 
 
 def test_a_page_that_only_says_something_keeps_no_key() -> None:
-    assert modals.page(TextPage("Not possible", "Sorry."))["private_metadata"] == ""
+    assert modals.page(TextPage("Can't do that", "Sorry."))["private_metadata"] == ""
 
 
 _RESOURCES = (
