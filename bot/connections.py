@@ -257,7 +257,7 @@ async def opened_redis(stack: AsyncExitStack, settings: StoreSettings, *, probe:
         redis = connect(url, insecure=settings.latchkey_redis_insecure, key=probe)
     except ValueError as error:
         name = "REDIS_URL" if settings.redis_url is not None else "LATCHKEY_DATA_DIR"
-        raise StartupError(f"{name} will not do: {error}") from None
+        raise StartupError(f"{name} can't be used: {error}") from None
     stack.push_async_callback(redis.aclose)
     await stack.enter_async_context(following(redis))
     return redis

@@ -91,7 +91,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0ERIN",
         "Erin Castellanos",
-        "EnvironmentAdmin of dev",
+        "EnvironmentAdmin on dev",
         "Erin@Acme.example",
         "u-erin01",
         (("EnvironmentAdmin", crn("environment=env-dev001")),),
@@ -99,7 +99,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0PAVEL",
         "Pavel Novák",
-        "EnvironmentAdmin of production",
+        "EnvironmentAdmin on production",
         "pavel@acme.example",
         "u-pavel1",
         (("EnvironmentAdmin", crn("environment=env-prod01")),),
@@ -126,7 +126,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0CHIYO",
         "Chiyo Tanaka",
-        "CloudClusterAdmin of orders (production)",
+        "CloudClusterAdmin on orders (production)",
         "chiyo@acme.example",
         "u-chiyo1",
         (("CloudClusterAdmin", crn(*PROD_ORDERS)),),
@@ -134,7 +134,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0KIM",
         "Kim Aydın",
-        "KsqlAdmin of enrichment",
+        "KsqlAdmin on enrichment",
         "kim@acme.example",
         "u-kim001",
         (("KsqlAdmin", crn(*DEV_ORDERS, "ksql=enrichment")),),
@@ -142,7 +142,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0SAMI",
         "Sami Haddad",
-        "ResourceOwner of sa-orders",
+        "ResourceOwner on sa-orders",
         "sami@acme.example",
         "u-sami01",
         (
@@ -153,7 +153,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0OMAR",
         "Omar Bello",
-        "Operator of dev",
+        "Operator on dev",
         "omar@acme.example",
         "u-omar01",
         (("Operator", crn("environment=env-dev001")),),
@@ -177,7 +177,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0DISHA",
         "Disha Rao",
-        "DataDiscovery of dev",
+        "DataDiscovery on dev",
         "disha@acme.example",
         "u-disha1",
         (("DataDiscovery", crn("environment=env-dev001")),),
@@ -185,7 +185,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0LENA",
         "Lena Ivers",
-        "ResourceOwner of sa-etl001",
+        "ResourceOwner on sa-etl001",
         "lena@acme.example",
         "u-lena01",
         (("ResourceOwner", crn("service-account=sa-etl001")),),
@@ -212,7 +212,7 @@ CAST: tuple[Actor, ...] = (
     Actor(
         "U0GRETA",
         "Greta Holm",
-        "CloudClusterAdmin of payments-dev, at home in Acme Labs (Grid)",
+        "CloudClusterAdmin on payments-dev, at home in Acme Labs (Grid)",
         "greta@acme.example",
         "u-greta1",
         (("CloudClusterAdmin", crn("environment=env-dev001", "cloud-cluster=lkc-dev002")),),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 _Team = Annotated[
-    str, typer.Option(metavar="ID", help="The Slack workspace, where the store holds more than one, or is a cluster.")
+    str, typer.Option(metavar="ID", help="The Slack workspace, if the store holds more than one or is a cluster.")
 ]
 
 
@@ -42,13 +42,13 @@ def verify(
         ),
     ] = "",
     since: Annotated[
-        str, typer.Option(metavar="N:HASH", help="The line before the first one, for an export that begins later.")
+        str, typer.Option(metavar="N:HASH", help="The line before the first one, for an export that starts later.")
     ] = "",
     team: _Team = "",
 ) -> None:
-    """Check the hash chain of files, or of the live log and the records that go with it.
+    """Verify the hash chain of files, or of the live log and the records that go with it.
 
-    With files nothing else is needed; if LATCHKEY_MASTER_KEYS is set, it also checks who wrote each line.
+    Files need nothing else. If LATCHKEY_MASTER_KEYS is set, it also checks who wrote each line.
     """
     from itertools import chain
 
@@ -73,7 +73,7 @@ def verify(
 
 @app.command()
 def export(
-    since: Annotated[int | None, typer.Option(metavar="N", min=0, help="Begin after line N.")] = None,
+    since: Annotated[int | None, typer.Option(metavar="N", min=0, help="Start after line N.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Keep printing new lines until Ctrl-C.")] = False,  # noqa: FBT002 - as typer wants it
     format_: Annotated[
         Literal["jsonl", "ocsf", "csv"],
@@ -81,23 +81,23 @@ def export(
     ] = "jsonl",
     team: _Team = "",
 ) -> None:
-    """Print the audit log, one line each, without the lines that were archived."""
+    """Print the audit log, except for archived lines."""
     complete(_exported(terminal.store_settings(), team, since, format_, follow=follow))
 
 
 @app.command()
 def archive(
-    file: Annotated[Path, typer.Argument(help="Where the lines go: a file that doesn't exist yet.")],
+    file: Annotated[Path, typer.Argument(help="The file to write. It must not exist yet.")],
     older_than: Annotated[
-        str, typer.Option(metavar="90d", help="Move the lines that are older: a number of days (d) or weeks (w).")
+        str, typer.Option(metavar="90d", help="Move lines older than this: a number of days (d) or weeks (w).")
     ] = "",
-    until: Annotated[int | None, typer.Option(metavar="N", min=1, help="Move the lines up to line N.")] = None,
+    until: Annotated[int | None, typer.Option(metavar="N", min=1, help="Move lines up to line N.")] = None,
     team: _Team = "",
 ) -> None:
-    """Move the oldest lines out of the store, to a file that verify reads.
+    """Move the oldest lines from the store to a file that verify can read.
 
-    Keep the file safe: it is the only copy of these lines, in the clear. Bots can run meanwhile, but versions without
-    this command refuse to work afterward.
+    Keep the file safe: it is the only copy of these lines, and it isn't encrypted. Bots can keep running, but versions
+    without this command refuse to work afterward.
     """
     from datetime import UTC, datetime
 

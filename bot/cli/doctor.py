@@ -19,10 +19,10 @@ SETTINGS = 2
 
 
 def doctor(*, json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
-    """Check settings, Slack, Confluent Cloud, the store and the policy, and say what to do.
+    """Check settings, Slack, Confluent Cloud, the store and the policy, and suggest fixes.
 
-    Changes nothing. Exit codes: 0 nothing fails (there may be warnings), 1 a check failed, 2 the settings will not do,
-    75 a check could not be made now and may work later.
+    Changes nothing. Exit codes: 0 nothing failed (there may be warnings), 1 a check failed, 2 the settings are invalid,
+    75 a check couldn't run now; try again later.
     """
     from bot.diagnosis.findings import exit_code
 

@@ -26,12 +26,12 @@ For = Annotated[str, typer.Option("--resource", metavar="ID", help="A cluster, o
 OwnedBy = Annotated[str, typer.Option("--owner", metavar="OWNER", help="me, new, or a service account's ID or name.")]
 Within = Annotated[
     str,
-    typer.Option("--environment", metavar="ID", help="The environment of the resource; found by itself if left out."),
+    typer.Option("--environment", metavar="ID", help="The environment of the resource; looked up if omitted."),
 ]
 ByPolicy = Annotated[
     Path | None,
     typer.Option(
-        "--policy", metavar="FILE", envvar="LATCHKEY_POLICY", help="A policy file; the built-in rules if left out."
+        "--policy", metavar="FILE", envvar="LATCHKEY_POLICY", help="A policy file; the built-in rules if omitted."
     ),
 ]
 OnSnapshot = Annotated[
@@ -89,9 +89,9 @@ def explain(  # noqa: PLR0913 -- one for each option
     channel: CardsIn = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what would be decided, by which rule, what each role of the requester gives, and who could approve.
+    """Show how a request would be decided: by which rule, what each role gives, and who could approve.
 
-    Exits with 1 when it is forbidden, or when too few people could approve it.
+    Exits with 1 if the request is forbidden, or if too few people could approve it.
     """
     from bot.cli import explanation as explained
 
@@ -117,9 +117,9 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
     channel: CardsIn = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the people who could approve what someone asks for, and by which role.
+    """List the people who could approve a request, and by which role.
 
-    Exits with 1 when there is nobody.
+    Exits with 1 if no one could.
     """
     from bot.cli import explanation as explained
 
@@ -136,13 +136,13 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
 def snapshot(
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="A file; standard output if left out.")
+        Path | None, typer.Option("--output", metavar="FILE", help="The file to write; standard output if omitted.")
     ] = None,
     policy: ByPolicy = None,
 ) -> None:
-    """Write down everything that decisions depend on, for `explain` and `who-can-approve` to work on.
+    """Save everything that decisions depend on, for `explain` and `who-can-approve` to use.
 
-    It holds names, e-mail addresses and roles; no key and no secret. FILE can be read by its owner alone.
+    It contains names, email addresses and roles, but no keys or secrets. Only the owner of FILE can read it.
     """
     sources = Sources(policy, live=settings())
     taken = _complete(lambda: _taken(sources))

@@ -146,13 +146,13 @@ def _decision(explanation: Explanation) -> str:
             needs = f"needs {_approvals(missing)}"
             if able >= missing:
                 return needs
-            return f"{needs}, and {'nobody' if not able else f'only {_people(able)}'} could approve"
+            return f"{needs}, and {'no one' if not able else f'only {_people(able)}'} could approve"
 
 
 def _rule(explanation: Explanation) -> Iterator[str]:
     rule = explanation.rule
     if rule is None:
-        yield "Rule:     none matches, so it is forbidden"
+        yield "Rule:     none matches, so it's forbidden"
         return
     yield f'Rule:     "{rule.name}"'
     if isinstance(explanation.verdict, Forbidden):
@@ -165,7 +165,7 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         owners = " or own it" if explanation.ask.operation in CHANGES else ""
         yield f"          (none for people who manage such a key{owners})"
     if is_high_risk(rule.risk, explanation.ask.operation, explanation.ask.resource):
-        yield "          high risk: the card and the review page warn, and Approve asks once more"
+        yield "          high risk: the card and the review page show a warning, and Approve asks to confirm"
     most = f"at most {_long(rule.lifetime)}" if rule.lifetime else "unlimited"
     match explanation.ask.operation:
         case Operation.CREATE | Operation.ROTATE as operation:
@@ -202,9 +202,9 @@ def _roles(explanation: Explanation, names: Names) -> Iterator[str]:
     if explanation.roles:
         yield f'What {who} holds, by the role table "{explanation.table}":'
     else:
-        yield f"{who} has no role, neither in Confluent Cloud nor from the policy."
+        yield f"{who} has no roles, in Confluent Cloud or from the policy."
     for each in explanation.roles:
-        counts = "counts" if each.weighed.counts else "does not count"
+        counts = "counts" if each.weighed.counts else "doesn't count"
         yield f"  {in_words(each.weighed.binding, names)}{_via(each.via)}"
         yield f"      {counts}: {each.weighed.why}"
     if explanation.is_by_ownership:
@@ -247,7 +247,7 @@ def _via(subject: str) -> str:
 def _who(someone: Someone) -> str:
     slack = f"Slack {someone.slack}" if someone.slack else "not in Slack"
     address = f" <{someone.person.email}>" if someone.person.email else ""
-    named = ", says the policy file" if someone.person.named else ""
+    named = ", per the policy file" if someone.person.named else ""
     return f"{someone.person.name}{address} ({someone.principal or 'no Confluent user'}{named}, {slack})"
 
 

@@ -33,7 +33,7 @@ app.command()(doctor)
 def run() -> None:
     """Run the bot until SIGTERM or SIGINT (Ctrl-C).
 
-    It finishes what it is doing; a second signal ends it at once.
+    It finishes what it's doing. A second signal stops it immediately.
     """
     complete(_until_stopped(terminal.settings(feed=True)))
 
@@ -42,16 +42,14 @@ def run() -> None:
 def rehearse(
     confluent: Annotated[
         str,
-        typer.Option(
-            metavar="ENV/CLUSTER", help="Also create and delete one key of your own account, after asking you."
-        ),
+        typer.Option(metavar="ENV/CLUSTER", help="Also create and delete one personal API key, after asking you."),
     ] = "",
     report: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the report.")] = Path("rehearsal.json"),
     wait: Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long each step waits for you.")] = 300,
 ) -> None:
     """Check step by step how your Slack and Confluent Cloud behave.
 
-    It runs in place of the bot, and takes everything back.
+    Run it instead of the bot. It cleans up after itself.
     """
     raise typer.Exit(complete(_rehearsed(terminal.settings(), report, confluent, wait)))
 
@@ -66,9 +64,9 @@ def keygen() -> None:
 
 @app.command()
 def reseal() -> None:
-    """Seal everything stored again with the first of LATCHKEY_MASTER_KEYS, so that the others can be removed.
+    """Reseal all stored data with the first of LATCHKEY_MASTER_KEYS, so that the others can be removed.
 
-    Bots may run meanwhile. If it was interrupted, run it again.
+    Bots can keep running. If it's interrupted, run it again.
     """
     settings = terminal.settings()
     from bot.app import reseal as seal_again
@@ -80,14 +78,12 @@ def reseal() -> None:
 def manifest(
     http: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL", help="For HTTP mode: the address where Slack reaches this bot, https://HOST[/PATH]."
-        ),
+        typer.Option(metavar="URL", help="For HTTP mode: the URL where Slack can reach this bot, https://HOST[/PATH]."),
     ] = None,
 ) -> None:
     """Print the manifest of the Slack app.
 
-    It is for Socket Mode, unless --http is given.
+    It's for Socket Mode, unless --http is given.
     """
     here = Path(__file__).parents[1]
     places = (here / "app-manifest.yml", here.parent / "app-manifest.yml")  # in a wheel; in a checkout

@@ -24,15 +24,15 @@ app.command()(snapshot)
 
 @app.command()
 def check(
-    file: Annotated[Path | None, typer.Argument(help="A policy file; LATCHKEY_POLICY if left out.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A policy file; LATCHKEY_POLICY if omitted.")] = None,
     *,
     online: Annotated[
         bool, typer.Option("--online", help="Also look up its IDs in Slack and Confluent Cloud.")
     ] = False,
 ) -> None:
-    """Find what is wrong with a policy file, or odd about it.
+    """Check a policy file for errors and warnings.
 
-    Warnings alone count as fine.
+    Exits with 0 if there are only warnings.
     """
     from bot.policyfile import check as examine
 

@@ -12,7 +12,7 @@ from bot.domain.keys import NewServiceAccount, Owner, Path, Person, Resource, Se
 from bot.domain.requests import Request
 from bot.domain.roles import DOCUMENTED, TABLES, Binding, Scope, Table, Whose
 
-_ELSEWHERE = "it is bound in another organization"
+_ELSEWHERE = "it's bound in another organization"
 OPERATOR = "Operator"
 _DESCRIBES = DOCUMENTED[OPERATOR].kinds
 """The kinds of other people's keys that an Operator may describe, in whatever version of the role table."""
@@ -104,9 +104,9 @@ def distance(binding: Binding, target: Target) -> int:
 
 
 def describe(binding: Binding) -> str:
-    """A binding in words for people: "EnvironmentAdmin of env-dev001"."""
+    """A binding in words for people: "EnvironmentAdmin on env-dev001"."""
     path = Scope.parse(binding.crn).path
-    return f"{binding.role} of {' / '.join(value for _, value in path) if path else 'the organization'}"
+    return f"{binding.role} on {' / '.join(value for _, value in path) if path else 'the organization'}"
 
 
 def _is_new(target: Target) -> bool:
@@ -137,15 +137,15 @@ def _halves(over_key: Weighed, takes: str, *, makes: bool, is_helped: bool) -> t
     """Whether a binding counts, and why: for the key, for the account, or both. `is_helped`: another adds its half."""
     match over_key.counts, makes, is_helped:
         case True, True, _:
-            return True, f"{over_key.why}, and this role makes service accounts"
+            return True, f"{over_key.why}, and this role can create service accounts"
         case True, False, True:
-            return True, f"{over_key.why}; another role makes the service account"
+            return True, f"{over_key.why}; another role can create the service account"
         case True, False, False:
-            return False, f"{over_key.why}, but makes no service account: that takes {takes}"
+            return False, f"{over_key.why}, but can't create service accounts: that takes {takes}"
         case False, True, True:
-            return True, "it makes the service account; another role covers the key"
+            return True, "it can create the service account; another role covers the key"
         case False, True, False:
-            return False, f"it makes service accounts, but {over_key.why}"
+            return False, f"it can create service accounts, but {over_key.why}"
         case _:
             return False, over_key.why
 
@@ -172,7 +172,7 @@ def _weigh(held_roles: HeldRoles, target: Target) -> Iterator[tuple[Binding, boo
             continue
         scope = Scope.parse(binding.crn)
         if not scope.organization or scope.organization != organization:
-            yield binding, False, _ELSEWHERE if scope.organization else "its CRN cannot be read"
+            yield binding, False, _ELSEWHERE if scope.organization else "its CRN can't be read"
             continue
         grounds = known.get(binding.role)
         if grounds is None:
@@ -186,12 +186,12 @@ def _grounds(role: str, target: Target, table: Table, *, is_own: bool) -> _Groun
     if is_own and table.own_anywhere and (row is None or row.whose is not Whose.OTHERS):
         return _Grounds(anywhere=True)
     if row is None:
-        return _Grounds("this role manages no API keys")
+        return _Grounds("this role doesn't manage API keys")
     if target.resource.kind not in row.kinds:
-        return _Grounds(f"this role manages no {target.resource.kind} keys")
+        return _Grounds(f"this role doesn't manage {target.resource.kind} keys")
     match row.whose:
         case Whose.OTHERS if is_own:
-            return _Grounds("this role may not make keys for its own holder")
+            return _Grounds("this role can't create keys for its own holder")
         case Whose.OWN_AND_OWNED_ACCOUNTS if isinstance(target.owner, ServiceAccount):
             return _Grounds(account=(("service-account", target.owner.id),))
         case Whose.OWN | Whose.OWN_AND_OWNED_ACCOUNTS if not is_own:
@@ -204,24 +204,24 @@ def _by_place(scope: Scope, paths: Sequence[Path], grounds: _Grounds) -> tuple[b
     if grounds.never:
         return False, grounds.never
     if grounds.anywhere:
-        return True, "any role is enough for the holder's own key"
+        return True, "any role is enough for a personal key"
     if grounds.account:
         # Bound to the account itself: no wider place makes anybody the owner of the accounts in it.
         owns = bool(scope.path) and scope.covers(grounds.account)
         account = grounds.account[0][1]
         return (
             owns,
-            f"it owns the service account {account}" if owns else f"it does not own the service account {account}",
+            f"it owns the service account {account}" if owns else f"it doesn't own the service account {account}",
         )
     met = [path for path in paths if scope.meets(path)]
     if not met:
-        return False, "it is bound somewhere else"
+        return False, "it's bound to another resource"
     if any(len(scope.path) <= len(path) for path in met):
         return True, "it covers the resource"
     # Everything is inside the organization, so that being inside it means nothing.
     if grounds.is_own and any(met):
-        return True, "it reaches into the resource: enough for an own key"
-    return False, "it is bound inside the resource, not to all of it"
+        return True, "it covers part of the resource: enough for a personal key"
+    return False, "it covers only part of the resource"
 
 
 def may_see(held_roles: HeldRoles, target: Target, request: Request | None = None) -> bool:

@@ -41,19 +41,19 @@ Rule:     "one approval for every new key"
           lifetime of the key: unlimited
 
 What Dana Okafor holds, by the role table "documented":
-  DeveloperWrite of dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*
-      does not count: this role manages only its holder's own keys
-  DeveloperRead of production (env-prod01) / orders (lkc-prod01) / topic orders
-      does not count: this role manages only its holder's own keys
+  DeveloperWrite on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*
+      doesn't count: this role manages only its holder's own keys
+  DeveloperRead on production (env-prod01) / orders (lkc-prod01) / topic orders
+      doesn't count: this role manages only its holder's own keys
 
 Who could approve (5 people):
-  Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001)
-  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
-  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
-  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organization
-  Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
+  Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin on dev (env-dev001)
+  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the organization
+  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
+  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the organization
+  Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner on orders-service (sa-orders)
 Have the role but can't approve:
-  Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin of dev (env-dev001) (from the policy, for U0GUS)
+  Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin on dev (env-dev001) (from the policy, for U0GUS)
       Guests can't request or approve keys. Ask a member of this workspace to request the key.
 """)  # noqa: E501 -- as it is printed
 
@@ -76,15 +76,15 @@ Rule:     "one approval for every new key"
           lifetime of the key: unlimited
 
 What Erin Castellanos holds, by the role table "documented":
-  EnvironmentAdmin of dev (env-dev001)
+  EnvironmentAdmin on dev (env-dev001)
       counts: it covers the resource
 Erin Castellanos manages this key, but the rule still requires someone else's approval.
 
 Who could approve (4 people):
-  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
-  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
-  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organization
-  Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
+  Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the organization
+  Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
+  Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the organization
+  Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner on orders-service (sa-orders)
 """)
 
 
@@ -93,13 +93,13 @@ def test_the_list_of_approvers_is_a_line_each(org: Path, policy: Path) -> None:
 
     assert result.exit_code == 0
     assert result.stdout == snapshot("""\
-Chiyo Tanaka <chiyo@acme.example> (u-chiyo1, Slack U0CHIYO): CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)
-Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
-Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
-Omar Bello <omar@acme.example> (u-omar01, Slack U0OMAR): CloudClusterAdmin of every environment / lkc-prod*
-Pavel Novák <pavel@acme.example> (u-pavel1, Slack U0PAVEL): EnvironmentAdmin of production (env-prod01)
-Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin of the organization
-Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner of orders-service (sa-orders)
+Chiyo Tanaka <chiyo@acme.example> (u-chiyo1, Slack U0CHIYO): CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)
+Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the organization
+Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
+Omar Bello <omar@acme.example> (u-omar01, Slack U0OMAR): CloudClusterAdmin on every environment / lkc-prod*
+Pavel Novák <pavel@acme.example> (u-pavel1, Slack U0PAVEL): EnvironmentAdmin on production (env-prod01)
+Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the organization
+Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner on orders-service (sa-orders)
 """)  # noqa: E501 -- as it is printed
     assert result.stderr == "Decision: needs 2 approvals\n"
 
@@ -131,7 +131,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
         {
             "role": "DeveloperWrite",
             "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001/cloud-cluster=lkc-dev001/kafka=lkc-dev001/topic=orders-*",
-            "words": "DeveloperWrite of dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*",
+            "words": "DeveloperWrite on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*",
             "source": "binding",
             "mapping": None,
             "counts": False,
@@ -145,7 +145,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             "principal": "u-erin01",
             "slack": "U0ERIN",
             "named_by_policy": False,
-            "basis": "EnvironmentAdmin of dev (env-dev001)",
+            "basis": "EnvironmentAdmin on dev (env-dev001)",
             "role": "EnvironmentAdmin",
             "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001",
             "source": "binding",
@@ -177,7 +177,7 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
                 "principal": None,
                 "slack": "U0GUS",
                 "named_by_policy": False,
-                "basis": "EnvironmentAdmin of dev (env-dev001)",
+                "basis": "EnvironmentAdmin on dev (env-dev001)",
                 "role": "EnvironmentAdmin",
                 "crn": "crn://confluent.cloud/organization=9f1c7a52-5c0e-4a8e-9d3b-2b6f4f1d7e01/environment=env-dev001",
                 "source": "mapping",
@@ -337,16 +337,16 @@ def test_a_new_service_account_is_explained_with_both_halves(org: Path, tmp_path
 
     assert erins.partition("What Erin")[2].partition("\n\nWho")[0] == snapshot("""\
  Castellanos holds, by the role table "documented":
-  EnvironmentAdmin of dev (env-dev001)
-      counts: it covers the resource; another role makes the service account
-  AccountAdmin of the organization (from the policy, for U0ERIN)
-      counts: it makes the service account; another role covers the key
+  EnvironmentAdmin on dev (env-dev001)
+      counts: it covers the resource; another role can create the service account
+  AccountAdmin on the organization (from the policy, for U0ERIN)
+      counts: it can create the service account; another role covers the key
 Erin Castellanos manages this key, but the rule still requires someone else's approval.\
 """)
     assert listed.stdout == snapshot("""\
-Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organization (from the policy, for U0ERIN)
-Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin of the organization
-Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin of the organization
+Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the organization (from the policy, for U0ERIN)
+Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the organization
+Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
 """)  # noqa: E501 -- as it is printed
 
 
@@ -500,7 +500,7 @@ def test_t23_who_has_no_line_in_people_cannot_approve(org: Path, tmp_path: Path)
     result = run(org, "who-can-approve", *DEV, "--policy", str(policy))
 
     assert result.stdout == (
-        "Olga Lindqvist <olga@acme.example> (u-olga01, says the policy file, Slack U0OLGA): "
-        "OrganizationAdmin of the organization\n"
+        "Olga Lindqvist <olga@acme.example> (u-olga01, per the policy file, Slack U0OLGA): "
+        "OrganizationAdmin on the organization\n"
     )
     assert "and this person isn't listed." in result.stderr

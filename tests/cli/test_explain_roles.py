@@ -15,10 +15,10 @@ DEV_SUBJECTS = "schema-registry lsrc-dev01"
 PROD_SUBJECTS = "schema-registry lsrc-prod01"
 ENRICHMENT = "ksqldb lksqlc-dev01"
 DEV_FLINK = "flink aws.us-east-1 env-dev001"
-MAKES = "it covers the resource, and this role makes service accounts"
-TAKES = "it covers the resource, but makes no service account: that takes AccountAdmin or OrganizationAdmin"
-COVERS, INSIDE = "it covers the resource", "it reaches into the resource: enough for an own key"
-ELSEWHERE, OWN_ONLY = "it is bound somewhere else", "this role manages only its holder's own keys"
+MAKES = "it covers the resource, and this role can create service accounts"
+TAKES = "it covers the resource, but can't create service accounts: that takes AccountAdmin or OrganizationAdmin"
+COVERS, INSIDE = "it covers the resource", "it covers part of the resource: enough for a personal key"
+ELSEWHERE, OWN_ONLY = "it's bound to another resource", "this role manages only its holder's own keys"
 
 # who, their role, what for, whose key, whether it counts, and why; from the page's table and the cast's bindings
 ROLES = [
@@ -29,27 +29,27 @@ ROLES = [
     ("erin", "EnvironmentAdmin", DEV_FLINK, "sa-orders", True, COVERS),
     ("erin", "EnvironmentAdmin", DEV_FLINK, "new", False, TAKES),
     ("erin", "EnvironmentAdmin", ORDERS, "sa-orders", False, ELSEWHERE),
-    ("erin", "EnvironmentAdmin", "cloud", "sa-orders", False, "this role manages no cloud keys"),
+    ("erin", "EnvironmentAdmin", "cloud", "sa-orders", False, "this role doesn't manage cloud keys"),
     ("chiyo", "CloudClusterAdmin", ORDERS, "sa-payments", True, COVERS),
     ("chiyo", "CloudClusterAdmin", "kafka lkc-prod02", "sa-payments", False, ELSEWHERE),
-    ("chiyo", "CloudClusterAdmin", PROD_SUBJECTS, "me", False, "this role manages no schema-registry keys"),
+    ("chiyo", "CloudClusterAdmin", PROD_SUBJECTS, "me", False, "this role doesn't manage schema-registry keys"),
     ("kim", "KsqlAdmin", ENRICHMENT, "sa-etl001", True, COVERS),
-    ("kim", "KsqlAdmin", DEV_ORDERS, "sa-etl001", False, "this role manages no kafka keys"),
+    ("kim", "KsqlAdmin", DEV_ORDERS, "sa-etl001", False, "this role doesn't manage kafka keys"),
     ("ravi", "ResourceKeyAdmin", DEV_FLINK, "sa-orders", True, COVERS),
-    ("ravi", "ResourceKeyAdmin", ORDERS, "me", False, "this role may not make keys for its own holder"),
+    ("ravi", "ResourceKeyAdmin", ORDERS, "me", False, "this role can't create keys for its own holder"),
     ("sami", "ResourceOwner", DEV_ORDERS, "sa-orders", True, "it owns the service account sa-orders"),
-    ("sami", "ResourceOwner", DEV_ORDERS, "sa-payments", False, "it does not own the service account sa-payments"),
+    ("sami", "ResourceOwner", DEV_ORDERS, "sa-payments", False, "it doesn't own the service account sa-payments"),
     ("sami", "ResourceOwner", ORDERS, "me", True, INSIDE),
     ("omar", "Operator", DEV_FLINK, "me", True, COVERS),
     ("omar", "Operator", DEV_ORDERS, "sa-orders", False, OWN_ONLY),
     ("mona", "DeveloperManage", DEV_ORDERS, "me", True, COVERS),
-    ("mona", "DeveloperManage", DEV_FLINK, "me", False, "this role manages no flink keys"),
+    ("mona", "DeveloperManage", DEV_FLINK, "me", False, "this role doesn't manage flink keys"),
     ("reed", "DeveloperRead", DEV_SUBJECTS, "me", True, INSIDE),
     ("reed", "DeveloperRead", DEV_SUBJECTS, "sa-orders", False, OWN_ONLY),
     ("dana", "DeveloperWrite", DEV_ORDERS, "me", True, INSIDE),
     ("dana", "DeveloperWrite", ORDERS, "me", False, ELSEWHERE),
     ("disha", "DataDiscovery", DEV_SUBJECTS, "me", True, COVERS),
-    ("disha", "DataDiscovery", DEV_ORDERS, "me", False, "this role manages no kafka keys"),
+    ("disha", "DataDiscovery", DEV_ORDERS, "me", False, "this role doesn't manage kafka keys"),
 ]  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def test_the_newest_table_is_explained_too(org: Path, tmp_path: Path) -> None:
     answer = explained(org, "dana", ORDERS, "me", "--policy", str(newest))
 
     assert answer["table"] == "2026"
-    assert {each["why"] for each in answer["roles"]} == {"any role is enough for the holder's own key"}
+    assert {each["why"] for each in answer["roles"]} == {"any role is enough for a personal key"}
 
 
 def test_a_role_bound_by_a_pattern_counts_wherever_the_pattern_reaches(org: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_role_bound_by_a_pattern_counts_wherever_the_pattern_reaches(org: Path
             for each in explained(org, "mona", f"kafka {cluster}", "sa-etl001")["approvers"]
         }
 
-        assert basis["omar@acme.example"] == "CloudClusterAdmin of every environment / lkc-prod*"
+        assert basis["omar@acme.example"] == "CloudClusterAdmin on every environment / lkc-prod*"
     approvers = explained(org, "mona", DEV_ORDERS, "sa-etl001")["approvers"]
     assert "omar@acme.example" not in {each["email"] for each in approvers}
 
@@ -126,7 +126,7 @@ roles:
     - {user: U0REED, role: KsqlAdmin, scope: env-dev001/lkc-dev001}
     - {group: S0PLATFORM, role: ResourceOwner, scope: sa-orders}
 """
-ADMINS = dict.fromkeys(("u-olga01", "u-ines01"), "OrganizationAdmin of the organization")
+ADMINS = dict.fromkeys(("u-olga01", "u-ines01"), "OrganizationAdmin on the organization")
 
 
 def by_name(found: list[dict[str, Any]]) -> dict[str, str]:
@@ -138,22 +138,22 @@ def by_name(found: list[dict[str, Any]]) -> dict[str, str]:
     [
         ("documented", DEV_FLINK, {
             **ADMINS,
-            "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organization",
+            "u-erin01": "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the organization",
         }),
         ("documented", ENRICHMENT, {
             **ADMINS,
-            "u-erin01": "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the organization",
-            "u-reed01": "KsqlAdmin of dev (env-dev001) / orders-dev (lkc-dev001) and AccountAdmin of the organization",
+            "u-erin01": "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the organization",
+            "u-reed01": "KsqlAdmin on dev (env-dev001) / orders-dev (lkc-dev001) and AccountAdmin on the organization",
         }),
         ("documented", "cloud", ADMINS),
         ("2026", "tableflow", {
             **ADMINS,
-            "u-ravi01": "ResourceKeyAdmin of the organization and ResourceOwner of orders-service (sa-orders)",
+            "u-ravi01": "ResourceKeyAdmin on the organization and ResourceOwner on orders-service (sa-orders)",
         }),
         ("2026", DEV_SUBJECTS, {
             **ADMINS,
-            "u-erin01": "EnvironmentAdmin of dev (env-dev001)",
-            "u-ravi01": "ResourceKeyAdmin of the organization and ResourceOwner of orders-service (sa-orders)",
+            "u-erin01": "EnvironmentAdmin on dev (env-dev001)",
+            "u-ravi01": "ResourceKeyAdmin on the organization and ResourceOwner on orders-service (sa-orders)",
         }),
     ],
 )  # fmt: skip
@@ -179,7 +179,7 @@ def test_the_policy_names_the_roles_that_make_service_accounts(org: Path, tmp_pa
 
     assert (answer["roles"][0]["counts"], answer["roles"][0]["why"]) == (True, MAKES)
     assert answer["approvers"] == []
-    assert by_name(olgas["approvers"]) == {"u-erin01": "EnvironmentAdmin of dev (env-dev001)"}
+    assert by_name(olgas["approvers"]) == {"u-erin01": "EnvironmentAdmin on dev (env-dev001)"}
     assert olgas["roles"][0]["why"] == (
-        "it covers the resource, but makes no service account: that takes EnvironmentAdmin"
+        "it covers the resource, but can't create service accounts: that takes EnvironmentAdmin"
     )

@@ -175,12 +175,12 @@ async def test_approvers_are_told_by_what_gives_them_the_right(live: Explainer) 
 
     able = {each.someone.person.name: (in_words(each.basis, names), each.distance) for each in found}
     assert able == {
-        "Sami Haddad": ("ResourceOwner of orders-service (sa-orders)", 0),
-        "Chiyo Tanaka": ("CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)", 1),
-        "Pavel Novák": ("EnvironmentAdmin of production (env-prod01)", 2),
-        "Ines Carvalho": ("OrganizationAdmin of the organization", 3),
-        "Olga Lindqvist": ("OrganizationAdmin of the organization", 3),
-        "Ravi Menon": ("ResourceKeyAdmin of the organization", 3),
+        "Sami Haddad": ("ResourceOwner on orders-service (sa-orders)", 0),
+        "Chiyo Tanaka": ("CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)", 1),
+        "Pavel Novák": ("EnvironmentAdmin on production (env-prod01)", 2),
+        "Ines Carvalho": ("OrganizationAdmin on the organization", 3),
+        "Olga Lindqvist": ("OrganizationAdmin on the organization", 3),
+        "Ravi Menon": ("ResourceKeyAdmin on the organization", 3),
     }
 
 

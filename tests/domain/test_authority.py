@@ -253,7 +253,7 @@ def test_reading_and_weighing_a_crn_never_fails(text: str) -> None:
     for resource in RESOURCES:
         weighed = weigh_all(holder, Target(ACCOUNT, resource))
         assert all(each.why for each in weighed)
-    assert describe(holder.bindings[0]).startswith("OrganizationAdmin of ")
+    assert describe(holder.bindings[0]).startswith("OrganizationAdmin on ")
 
 
 def test_no_slip_in_a_crn_makes_it_the_whole_organization() -> None:
@@ -276,11 +276,11 @@ def test_bindings_of_somebody_else_are_not_even_weighed() -> None:
 @pytest.mark.parametrize(
     ("role", "place", "owner", "resource", "said"),
     [
-        ("EnvironmentAdmin", crn(organization="o-2"), ACCOUNT, CLUSTER, "it is bound in another organization"),
-        ("EnvironmentAdmin", "crn://nonsense", ACCOUNT, CLUSTER, "its CRN cannot be read"),
-        ("BillingAdmin", crn(), ACCOUNT, CLUSTER, "this role manages no API keys"),
-        ("KsqlAdmin", crn(), ACCOUNT, CLUSTER, "this role manages no kafka keys"),
-        ("ResourceKeyAdmin", crn(), HER_OWN, CLUSTER, "this role may not make keys for its own holder"),
+        ("EnvironmentAdmin", crn(organization="o-2"), ACCOUNT, CLUSTER, "it's bound in another organization"),
+        ("EnvironmentAdmin", "crn://nonsense", ACCOUNT, CLUSTER, "its CRN can't be read"),
+        ("BillingAdmin", crn(), ACCOUNT, CLUSTER, "this role doesn't manage API keys"),
+        ("KsqlAdmin", crn(), ACCOUNT, CLUSTER, "this role doesn't manage kafka keys"),
+        ("ResourceKeyAdmin", crn(), HER_OWN, CLUSTER, "this role can't create keys for its own holder"),
         ("Operator", crn(), ACCOUNT, CLUSTER, "this role manages only its holder's own keys"),
         ("ResourceOwner", crn("service-account=sa-abc001"), ACCOUNT, CLUSTER, "it owns the service account sa-abc001"),
         (
@@ -288,12 +288,18 @@ def test_bindings_of_somebody_else_are_not_even_weighed() -> None:
             crn("service-account=sa-other"),
             ACCOUNT,
             CLUSTER,
-            "it does not own the service account sa-abc001",
+            "it doesn't own the service account sa-abc001",
         ),
         ("EnvironmentAdmin", crn("environment=env-dev001"), ACCOUNT, CLUSTER, "it covers the resource"),
-        ("EnvironmentAdmin", crn("environment=env-2"), ACCOUNT, CLUSTER, "it is bound somewhere else"),
-        ("EnvironmentAdmin", crn(f"{TOPIC}=a"), ACCOUNT, CLUSTER, "it is bound inside the resource, not to all of it"),
-        ("DeveloperRead", crn(f"{TOPIC}=a"), HER_OWN, CLUSTER, "it reaches into the resource: enough for an own key"),
+        ("EnvironmentAdmin", crn("environment=env-2"), ACCOUNT, CLUSTER, "it's bound to another resource"),
+        ("EnvironmentAdmin", crn(f"{TOPIC}=a"), ACCOUNT, CLUSTER, "it covers only part of the resource"),
+        (
+            "DeveloperRead",
+            crn(f"{TOPIC}=a"),
+            HER_OWN,
+            CLUSTER,
+            "it covers part of the resource: enough for a personal key",
+        ),
     ],
 )
 def test_every_binding_says_why_it_counts_or_not(
@@ -305,10 +311,10 @@ def test_every_binding_says_why_it_counts_or_not(
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (crn(), "DeveloperRead of the organization"),
-        (crn("environment=env-dev001"), "DeveloperRead of env-dev001"),
-        (crn(f"{TOPIC}=orders%3Aall"), "DeveloperRead of env-dev001 / lkc-dev001 / orders:all"),
-        ("crn://nonsense", "DeveloperRead of crn://nonsense"),
+        (crn(), "DeveloperRead on the organization"),
+        (crn("environment=env-dev001"), "DeveloperRead on env-dev001"),
+        (crn(f"{TOPIC}=orders%3Aall"), "DeveloperRead on env-dev001 / lkc-dev001 / orders:all"),
+        ("crn://nonsense", "DeveloperRead on crn://nonsense"),
     ],
 )
 def test_a_binding_is_described_by_the_names_on_its_path(place: str, words: str) -> None:

@@ -457,7 +457,7 @@ def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
     assert refusal(ask_for(), holding(ERIN)) == "Your Confluent roles don't cover this key (you have no role)."
     held = (("Operator", crn()), ("EnvironmentAdmin", crn("environment=env-2")))
     assert refusal(ask_for(), holding(ERIN, *held)) == (
-        "Your Confluent roles don't cover this key (you have EnvironmentAdmin of env-2, Operator of the organization)."
+        "Your Confluent roles don't cover this key (you have EnvironmentAdmin on env-2, Operator on the organization)."
     )
 
 
@@ -466,10 +466,10 @@ def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> N
 
     assert refusal(ask, holding(ERIN, ENV_ADMIN)) == (
         "Your Confluent roles cover this key, but don't let you create its service account "
-        "(that needs AccountAdmin or OrganizationAdmin, and you have EnvironmentAdmin of env-dev001)."
+        "(that needs AccountAdmin or OrganizationAdmin, and you have EnvironmentAdmin on env-dev001)."
     )
     assert refusal(ask, holding(ERIN, account_admin)) == (
-        "Your Confluent roles don't cover this key (you have AccountAdmin of the organization)."
+        "Your Confluent roles don't cover this key (you have AccountAdmin on the organization)."
     )
     assert refusal(ask, holding(ERIN, ENV_ADMIN, account_admin)) is None
 
@@ -487,7 +487,7 @@ def test_the_policy_says_which_roles_make_service_accounts() -> None:
     assert refusal(ask, holding(ERIN, ENV_ADMIN, table=own)) is None
     assert refusal(ask, holding(ERIN, ENV_ADMIN, table=replace(own, creates_accounts=frozenset()))) == (
         "Your Confluent roles cover this key, but don't let you create its service account "
-        "(that needs no role, and you have EnvironmentAdmin of env-dev001)."
+        "(that needs no role, and you have EnvironmentAdmin on env-dev001)."
     )
     told = refusal(ask, holding(ERIN, ORG_ADMIN, table=own))
     assert told is not None
@@ -503,17 +503,17 @@ def test_each_of_two_bindings_says_what_it_adds() -> None:
         return [(each.counts, each.why) for each in weigh_all(of, Target(NEW, CLUSTER))]
 
     takes = "that takes AccountAdmin or OrganizationAdmin"
-    assert said(env) == [(False, f"it covers the resource, but makes no service account: {takes}")]
-    assert said(account) == [(False, "it makes service accounts, but this role manages no API keys")]
+    assert said(env) == [(False, f"it covers the resource, but can't create service accounts: {takes}")]
+    assert said(account) == [(False, "it can create service accounts, but this role doesn't manage API keys")]
     assert said(both) == [
-        (True, "it covers the resource; another role makes the service account"),
-        (True, "it makes the service account; another role covers the key"),
+        (True, "it covers the resource; another role can create the service account"),
+        (True, "it can create the service account; another role covers the key"),
         (False, "this role manages only its holder's own keys"),
     ]
     assert said(whole) == [
-        (True, "it covers the resource, and this role makes service accounts"),
-        (False, "it makes service accounts, but this role manages no API keys"),
-        (True, "it covers the resource; another role makes the service account"),
+        (True, "it covers the resource, and this role can create service accounts"),
+        (False, "it can create service accounts, but this role doesn't manage API keys"),
+        (True, "it covers the resource; another role can create the service account"),
     ]
     assert [each.role for each in bases(both, Target(NEW, CLUSTER))] == ["EnvironmentAdmin", "AccountAdmin"]
     assert [each.role for each in bases(whole, Target(NEW, CLUSTER))] == ["OrganizationAdmin"]
@@ -526,7 +526,7 @@ def test_a_refusal_stays_a_sentence_for_who_holds_a_thousand_roles() -> None:
 
     assert told is not None
     assert len(told) < 300
-    assert "EnvironmentAdmin of env-100" in told
+    assert "EnvironmentAdmin on env-100" in told
     assert told.endswith("and 995 more).")
 
 

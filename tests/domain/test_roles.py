@@ -149,7 +149,7 @@ DataDiscovery      subject       .       m         .       .       .       .    
 # (it separates duties). A service account's keys: OrganizationAdmin, and who owns that account, all seven kinds; the
 # other admins their kinds within their place. No Tableflow for EnvironmentAdmin and no Flink for ResourceKeyAdmin any
 # more; ksqlDB for CloudClusterAdmin and Tableflow for ResourceKeyAdmin are new, and so is FlinkAdmin. Service accounts
-# are made by OrganizationAdmin and AccountAdmin of the organization, and by every EnvironmentAdmin, CloudClusterAdmin,
+# are made by OrganizationAdmin and AccountAdmin on the organization, and by every EnvironmentAdmin, CloudClusterAdmin,
 # KsqlAdmin and ResourceOwner.
 PAGE_2026 = """
                                  kafka   registry  ksqldb  flink   cloud   tableflow  global

@@ -70,7 +70,7 @@ async def test_two_distinct_people_must_approve_and_the_card_says_who_did_and_wh
         await it.approve()
         await it.erin.see(MORE_NEEDED)
         await it.card_says("Needs 1 more approval by")
-        assert "EnvironmentAdmin of dev" in words_of(it.cards()[-1])
+        assert "EnvironmentAdmin on dev" in words_of(it.cards()[-1])
 
         again = "It needs one more person."
         await it.approve()
@@ -96,10 +96,10 @@ async def test_an_approval_whose_giver_lost_the_role_is_replaced_by_another_pers
 
         await olga.click("Approve", in_channel=APPROVALS_CHANNEL)
         await olga.see(MORE_NEEDED)
-        await it.card_says("OrganizationAdmin of the organization")
+        await it.card_says("OrganizationAdmin on the organization")
         card = words_of(it.cards()[-1])
         assert "Needs 1 more approval by" in card
-        assert "EnvironmentAdmin of dev" not in card
+        assert "EnvironmentAdmin on dev" not in card
 
         await ravi.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
@@ -129,7 +129,7 @@ async def test_no_approval_is_needed_where_the_rule_says_so_and_the_requester_ho
         page = await review(it.erin, IN_DEV)
         assert "No approval needed." in page
         assert "Policy rule: dev by oneself" in page
-        assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, so no one else has to approve." in page
+        assert "You hold EnvironmentAdmin on dev (env-dev001) yourself, so no one else has to approve." in page
         await it.erin.submit()
         await it.erin.see("Latchkey is creating the key")
         await it.erin.close()
@@ -283,7 +283,7 @@ async def test_the_review_page_says_who_can_approve_and_by_which_right(tmp_path:
 async def test_who_holds_the_role_is_told_so_and_does_not_count_as_an_approver(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         page = await review(it.erin, IN_DEV)
-        assert "You hold EnvironmentAdmin of dev (env-dev001) yourself, but someone else still has to approve." in page
+        assert "You hold EnvironmentAdmin on dev (env-dev001) yourself, but someone else still has to approve." in page
         assert "OrganizationAdmin on the organization: Ines Carvalho and Olga Lindqvist" in page
         assert "EnvironmentAdmin on dev: " not in page
 

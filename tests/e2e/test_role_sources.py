@@ -49,7 +49,7 @@ async def test_a_role_that_the_policy_gives_to_a_person_lets_that_person_approve
         await mona.see(NO_COVER)
         await omar.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
-        await it.card_says("CloudClusterAdmin of dev (env-dev001) / orders-dev (lkc-dev001)")
+        await it.card_says("CloudClusterAdmin on dev (env-dev001) / orders-dev (lkc-dev001)")
 
 
 async def test_a_role_that_a_changed_policy_gives_counts_at_once(
@@ -176,4 +176,4 @@ async def test_a_line_in_the_policy_says_who_somebody_is_whose_address_does_not_
         await ask(it, it.dana, IN_DEV)
         await nora.click("Approve", in_channel=APPROVALS_CHANNEL)
         await it.key_is_there()
-        await it.card_says("EnvironmentAdmin of dev")
+        await it.card_says("EnvironmentAdmin on dev")

@@ -80,7 +80,7 @@ def pending(request: str = "R1", by: Person = ANN, at: datetime = NOW) -> Pendin
 def states() -> dict[str, Request]:
     """One request in every state, by the name of the state."""
     asked = ask()
-    grant = Grant((Approval(BEN, "EnvironmentAdmin of env-dev001", NOW, asked.digest()),), NOW, NOW + 24 * HOUR)
+    grant = Grant((Approval(BEN, "EnvironmentAdmin on env-dev001", NOW, asked.digest()),), NOW, NOW + 24 * HOUR)
     made = (asked, TERMS, grant, 1)
     every: list[Request] = [
         replace(pending(), approvals=grant.approvals),

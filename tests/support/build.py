@@ -171,7 +171,7 @@ def terms(**fields: Any) -> Terms:
 
 
 def an_approval(by: Person = ERIN, ask: Ask | None = None, at: datetime = NOW) -> Approval:
-    return Approval(by, "EnvironmentAdmin of env-dev001", at, (ask or an_ask()).digest())
+    return Approval(by, "EnvironmentAdmin on env-dev001", at, (ask or an_ask()).digest())
 
 
 def a_grant(*by: Person, ask: Ask | None = None, at: datetime = NOW, fresh: timedelta = DAY) -> Grant:

@@ -287,7 +287,7 @@ def _crn(here: str, path: Path) -> str:
 
 
 def right(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
-    """What `authority.bases` found, in words: "EnvironmentAdmin of dev (env-dev001) and AccountAdmin of the …"."""
+    """What `authority.bases` found, in words: "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the …"."""
     return " and ".join(in_words(each, names) for each in bindings)
 
 
@@ -309,9 +309,9 @@ def names_of(target: Target) -> dict[str, str]:
 
 
 def in_words(binding: Binding, names: Mapping[str, str]) -> str:
-    """A role and where it is bound: "CloudClusterAdmin of production (env-prod01) / orders (lkc-prod01)"."""
+    """A role and where it is bound: "CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)"."""
     path = Scope.parse(binding.crn).path
-    return f"{binding.role} of {' / '.join(_element(*each, names) for each in path) or 'the organization'}"
+    return f"{binding.role} on {' / '.join(_element(*each, names) for each in path) or 'the organization'}"
 
 
 def _element(key: str, value: str, names: Mapping[str, str]) -> str:

@@ -97,13 +97,13 @@ async def test_who_is_somebody_else_by_the_policy_cannot_use_the_role_of_a_confl
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        (HERE, "A of the organization"),
-        (PLACES["cluster"], "A of dev (env-dev001) / orders-dev (lkc-dev001)"),
-        (PLACES["other-environment"], "A of env-2"),
-        (PLACES["account"], "A of orders-service (sa-abc001)"),
-        (PLACES["topic"], "A of dev (env-dev001) / orders-dev (lkc-dev001) / topic orders"),
-        (f"{HERE}/environment=*", "A of every environment"),
-        (f"{HERE}/service-account=*", "A of every service-account"),
+        (HERE, "A on the organization"),
+        (PLACES["cluster"], "A on dev (env-dev001) / orders-dev (lkc-dev001)"),
+        (PLACES["other-environment"], "A on env-2"),
+        (PLACES["account"], "A on orders-service (sa-abc001)"),
+        (PLACES["topic"], "A on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders"),
+        (f"{HERE}/environment=*", "A on every environment"),
+        (f"{HERE}/service-account=*", "A on every service-account"),
     ],
 )
 def test_a_role_is_told_by_the_names_of_where_it_is_bound(place: str, words: str) -> None:

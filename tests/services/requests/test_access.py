@@ -51,7 +51,7 @@ async def test_the_roles_and_keys_of_the_account_are_read(world: World) -> None:
 
     found = await access_of(world.cloud, build.an_ask())
 
-    role = "DeveloperRead of dev (env-dev001) / orders-dev (lkc-dev001) / topic orders"
+    role = "DeveloperRead on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders"
     assert found == Access((role,), 0, 1)
 
 

@@ -126,8 +126,8 @@ def test_approvals_stay_on_the_card_whatever_becomes_of_the_request(name: str) -
         (None, "Current roles: unknown. API keys: unknown."),
         (Access((), 0, 0), "Current roles: none. API keys: 0."),
         (
-            Access(("DeveloperRead of orders",), 3, 1_200),
-            "Current roles: DeveloperRead of orders; and 3 more. API keys: 1,200.",
+            Access(("DeveloperRead on orders",), 3, 1_200),
+            "Current roles: DeveloperRead on orders; and 3 more. API keys: 1,200.",
         ),
     ],
 )
