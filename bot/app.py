@@ -144,16 +144,16 @@ async def reseal(settings: Settings) -> int:
     async with connected(settings, utc_now) as world:
         seals = world.store.seals
         async for done, total in seals.renew():
-            print(f"{done} of {total} values are sealed with the first key now.")  # noqa: T201 - progress is what the command prints
+            print(f"{done} of {total} values are now sealed with the first key.")  # noqa: T201 - progress is what the command prints
         left = seals.left
         for name in seals.unreadable:
-            print(f"Does not open, and stays as it is: {name}")  # noqa: T201 - part of what the command prints
+            print(f"Can't be opened, and left as it is: {name}")  # noqa: T201 - part of what the command prints
         if left == 0:
-            end = "The first master key seals everything. The others can go, once every process has it first."
+            end = "Everything is sealed with the first master key. Remove the others once every process has it first."
         elif seals.unreadable:
-            end = f"{values(left)} left. Look into what does not open before you remove a master key."
+            end = f"{values(left)} left. Find out why these can't be opened before you remove a master key."
         else:
-            end = f"{values(left)} left: another process seals with another key. Give all the same, and run this again."
+            end = f"{values(left)} left: another process has another first key. Give all the same, and run this again."
         print(end)  # noqa: T201 - the command ends with it
         return 1 if left else 0
 
@@ -348,11 +348,13 @@ def _checks(
         "token": lambda: watch.aged(watch.token),
         "channels": lambda: watch.aged(watch.channels),
         "confluent": lambda: world.client.trouble,
-        "policy": lambda: source.problem and f"the file does not hold, the former policy stays: {source.problem}",
+        "policy": lambda: (
+            source.problem and f"the policy file isn't valid, so the old policy still applies: {source.problem}"
+        ),
     }
 
 
 async def _agenda_problem(world: World) -> str | None:
     """Whether work waits that nobody takes up. Raises `Unavailable`."""
     load = await world.store.load.read(world.clock(), CATALOG_KEPT)
-    return f"work has been due for {load.lag:.0f} s: all processes together do not keep up" if load.lag > LATE else None
+    return f"work has been due for {load.lag:.0f} s: the processes can't keep up" if load.lag > LATE else None

@@ -42,7 +42,7 @@ ASKED_AGAIN_SECONDS = 5.0
 SLACK_SECONDS = 10.0
 """How long one call of Slack's Web API may take."""
 _FOR_TRYING_OUT = (
-    "The embedded server is for trying Latchkey out: its data is on this machine alone. "
+    "The embedded server is for trying Latchkey out: its data is only on this machine. "
     "For production, set REDIS_URL to a Redis or Valkey of your own."
 )
 log = logging.getLogger("latchkey")
@@ -199,7 +199,7 @@ async def _patiently_introduced(
             left = (end - clock()).total_seconds()
             if stop is None or stop.is_set() or left <= 0:
                 raise TryAgain(f"Slack is rate-limiting Latchkey ({error}). Start it again in a minute.") from None
-            log.warning("Slack has no time, and is asked again", extra={"why": str(error), "seconds": seconds})
+            log.warning("Slack is rate-limiting us, so we try again", extra={"why": str(error), "seconds": seconds})
             await _pause(min(seconds, left), stop)
 
 
@@ -239,8 +239,8 @@ def installation_problem(workspace: Workspace) -> str | None:
     if not workspace.is_whole_organization:
         return None
     return (
-        "SLACK_BOT_TOKEN is of an app installed for a whole Enterprise Grid organization, which Latchkey does not "
-        "support yet: install the app in one workspace of the Grid, and use the bot token of that installation."
+        "SLACK_BOT_TOKEN belongs to an app installed for a whole Enterprise Grid organization, which Latchkey doesn't "
+        "support yet: install the app in one workspace of the Grid, and use that installation's bot token."
     )
 
 
@@ -287,8 +287,8 @@ async def look_at_confluent(cloud: ConfluentCloud) -> None:
         await cloud.organization()
     except KeyRefused:
         raise StartupError(
-            "Confluent Cloud refuses CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET, or this address "
-            "(an IP filter). Use a Cloud API key (not one of a cluster) that still exists, and look at the IP filters."
+            "Confluent Cloud rejects CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET, or this address "
+            "(an IP filter). Use a Cloud API key (not one of a cluster) that still exists, and check the IP filters."
         ) from None
     except LatchkeyError as error:
         log.warning("Confluent Cloud did not answer at the start: %s", error)

@@ -75,14 +75,14 @@ def _led_to(error: BaseException) -> Iterator[BaseException]:
 _ADDRESS_ADVICE = "Start it, or correct REDIS_URL. A server with TLS needs rediss://."
 _NODES = Cause(
     "REDIS_URL names one node of a Redis Cluster, and another node has our keys.",
-    "Begin REDIS_URL with redis+cluster:// (rediss+cluster:// for TLS).",
+    "Start REDIS_URL with redis+cluster:// (rediss+cluster:// for TLS).",
 )
 _CAUSES: Sequence[tuple[type[BaseException], Cause]] = (
     (
         ssl.SSLCertVerificationError,
         Cause(
             "Redis's certificate isn't trusted, or is for another host name.",
-            "Name its authority by ?ssl_ca_certs=FILE in REDIS_URL, and use a host name that the certificate holds.",
+            "Name its CA with ?ssl_ca_certs=FILE in REDIS_URL, and use a host name from the certificate.",
         ),
     ),
     (
@@ -126,7 +126,7 @@ _CAUSES: Sequence[tuple[type[BaseException], Cause]] = (
     (ClusterDownError, Cause("The Redis Cluster has no master for our keys.", "Check its nodes.")),
     (
         MasterNotFoundError,
-        Cause("The sentinels name no master.", "Check the service name in REDIS_URL, and the sentinels."),
+        Cause("The sentinels don't know a master.", "Check the service name in REDIS_URL, and the sentinels."),
     ),
     (
         TimedOut,
@@ -213,9 +213,9 @@ async def missing_rights(redis: Commands, keys: Keyspace) -> Cause | None:
         return None
     do = "Give it what docs/redis.md lists."
     if len([each for each in refused if len(each) > 1 and each[1] == keys.probe]) == len(_KEYED):
-        return Cause(f"The user of REDIS_URL may not use keys such as {keys.every}.", do)
+        return Cause(f"The user in REDIS_URL isn't allowed to use keys such as {keys.every}.", do)
     names = ", ".join("SCRIPT LOAD" if each[0] == "SCRIPT" else str(each[0]) for each in refused)
-    return Cause(f"The user of REDIS_URL may not run {names}.", do)
+    return Cause(f"The user in REDIS_URL isn't allowed to run {names}.", do)
 
 
 async def server_problems(redis: Commands, replicas: int = 0) -> list[Problem]:
@@ -230,7 +230,7 @@ async def server_problems(redis: Commands, replicas: int = 0) -> list[Problem]:
         cluster: dict[str, object] = await redis.info("cluster")
     problems: list[Problem] = []
     if cluster.get("cluster_enabled") and not is_of_cluster(redis):
-        says = "REDIS_URL names one node of a Redis Cluster, which lacks our keys once another node has them."
+        says = "REDIS_URL names one node of a Redis Cluster, and our keys may be on another node."
         problems.append(Problem(says, _NODES.do))
     if (policy := memory.get("maxmemory_policy")) != "noeviction":
         problems.append(Problem(f"maxmemory-policy is {policy}: Redis may drop requests.", "Set it to noeviction."))
@@ -252,7 +252,7 @@ async def flush_problem(redis: Commands, fsync: str | None) -> Problem | None:
     if fsync in {None, "always"}:
         return None
     if not await _knows_waitaof(redis):
-        lost = "the steps that aren't written to disk yet" if fsync == "no" else "the steps of about a second"
+        lost = "the steps that aren't written to disk yet" if fsync == "no" else "about a second of steps"
         says = f"appendfsync is {fsync}, and this Redis has no WAITAOF, so no step waits for the disk: a crash of its"
         return Problem(f"{says} machine loses {lost}.", "Set appendfsync to always, or use Redis 7.2 or newer.")
     says = f"appendfsync is {fsync}: each step waits up to a second for the disk."

@@ -108,7 +108,7 @@ class Calls:
         self._registry = registry
         says = "Calls that were answered with `too many requests`, by whose API it was."
         self._limited = _counter(registry, "latchkey_rate_limited", says, api=("slack", "confluent"))
-        says = "Whether Confluent Cloud refuses Latchkey's own key, or its address (an IP filter)."
+        says = "Whether Confluent Cloud rejects Latchkey's own key, or its address (an IP filter)."
         self._refused = Gauge("latchkey_confluent_key_refused", says, registry=registry)
 
     def slack(self, methods: Sequence[str], outcomes: Sequence[str]) -> Callable[[str, str, float], None]:

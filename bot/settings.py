@@ -61,7 +61,7 @@ class StoreSettings(BaseSettings):
         default=Path("latchkey-data"), description="Name a folder that Latchkey can write to."
     )
     latchkey_master_keys: Annotated[SecretStr, AfterValidator(variables.master_keys)] = Field(
-        description="Create a key with `latchkey keygen` and keep it: nothing else opens what is stored."
+        description="Create a key with `latchkey keygen` and keep it safe: without it, stored data can't be read."
     )
     latchkey_audit_log: str = Field(
         default="", description="Use stdout, or a file that Latchkey can append to; leave it unset for neither."
@@ -141,7 +141,7 @@ class Settings(StoreSettings):
         default=5.0,
         ge=0,
         le=300,
-        description="Use seconds up to 300: how long to keep answering in HTTP mode after a request to stop.",
+        description="Use a number of seconds up to 300: how long to keep answering in HTTP mode once asked to stop.",
     )
 
     @model_validator(mode="before")

@@ -34,7 +34,7 @@ async def archived(
                 with part.open("a", encoding="utf-8") as out:
                     await _write(store.archive.lines(move, before=before, until=until), out)
                 if not move.number:
-                    return "No line is that old. Nothing was moved."
+                    return "No lines are that old. Nothing was moved."
                 _must_be_written(store.archive, move, part)
                 part.rename(file)
                 _to_disk(file.parent)
@@ -63,7 +63,7 @@ def _part_of(file: Path) -> Generator[Path]:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         why = "another archive is running, or was killed before it moved anything"
-        raise StartupError(f"{part} exists: {why}. If none runs, delete it. Nothing was moved.") from None
+        raise StartupError(f"{part} exists: {why}. If no archive is running, delete it. Nothing was moved.") from None
     try:
         yield part
     finally:

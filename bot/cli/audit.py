@@ -68,7 +68,7 @@ def verify(
     macs = "" if sealer else " Who wrote them wasn't checked: LATCHKEY_MASTER_KEYS is not set."
     begins = f" It begins after line {walk.archived}, which was archived." if walk.archived else ""
     last = f" The last one is {walk.last}." if walk.lines or begins else ""
-    typer.echo(f"The chain of {walk.lines} lines holds.{begins}{last}{macs}")
+    typer.echo(f"The chain of {walk.lines} lines is intact.{begins}{last}{macs}")
 
 
 @app.command()
@@ -104,7 +104,7 @@ def archive(
     from bot.cli.archive import archived
 
     if bool(older_than) == (until is not None):
-        raise typer.BadParameter("say which lines by one of --older-than and --until")
+        raise typer.BadParameter("use either --older-than or --until")
     before = datetime.now(UTC) - _age(older_than) if older_than else None
     typer.echo(complete(archived(terminal.store_settings(), team, file, before=before, until=until)))
 
@@ -112,7 +112,7 @@ def archive(
 def _age(text: str) -> timedelta:
     found = re.fullmatch(r"([1-9][0-9]{0,3})([dw])", text)
     if not found:
-        raise typer.BadParameter("it is a number of days or weeks, as 90d or 26w", param_hint="--older-than")
+        raise typer.BadParameter("it must be a number of days or weeks, like 90d or 26w", param_hint="--older-than")
     return timedelta(**{"days" if found[2] == "d" else "weeks": int(found[1])})
 
 
@@ -159,7 +159,7 @@ def _noted(text: str, option: str, digits: int) -> tuple[int, str] | None:
     number, _, found = text.partition(":")
     if text and not (number.isdigit() and re.fullmatch(rf"[0-9a-f]{{{digits},64}}", found)):
         least = "the" if digits == 64 else f"{digits} digits or more of the"  # noqa: PLR2004 - the length of a SHA-256
-        raise typer.BadParameter(f"it is a number, a colon and {least} hash", param_hint=option)
+        raise typer.BadParameter(f"it must be a number, a colon and {least} hash", param_hint=option)
     return (int(number), found) if text else None
 
 

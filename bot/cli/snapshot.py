@@ -187,7 +187,7 @@ class SnapshotPeople:
     async def members(self, group: str) -> Sequence[SlackUserId]:
         """Who is in a user group. Raises `Unavailable` when the policy of the snapshot did not name it."""
         if group not in self.workspace.groups:
-            raise Unavailable(f"The snapshot does not say who is in the user group {group}. Take one with this policy.")
+            raise Unavailable(f"The snapshot doesn't say who is in the user group {group}. Take one with this policy.")
         return self.workspace.groups[group]
 
 

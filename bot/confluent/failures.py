@@ -55,7 +55,7 @@ _SAID: Mapping[Method, _Said] = {
     "PATCH": _Said("It may have been changed anyway; changing it again is safe.", "", "Changing it again is safe."),
     "DELETE": _Said("It may have been deleted anyway; deleting it again is safe.", "", "Deleting it again is safe."),
 }
-_OWN_KEY_REFUSED = "Confluent Cloud refuses Latchkey's own key, or its address (an IP filter)."
+_OWN_KEY_REFUSED = "Confluent Cloud rejects Latchkey's own key, or its address (an IP filter)."
 """Nothing but its words, in which nothing is looked for, would tell the gateway's 403 for the one from the other."""
 _LOST = "No clear answer from Confluent Cloud."
 _ERROR = "Confluent Cloud reported an error."
@@ -166,7 +166,7 @@ def trouble_of(outcome: Outcome) -> str | None:
     error = translated("GET", "", outcome)
     if isinstance(error, CloudRefused):
         return None
-    did = "refused Latchkey's own key, or its address" if isinstance(error, KeyRefused) else "gave no proper answer"
+    did = "rejected Latchkey's own key, or its address" if isinstance(error, KeyRefused) else "didn't answer properly"
     return f"Confluent Cloud {did} the last time: {describe(outcome)}"
 
 

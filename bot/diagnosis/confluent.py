@@ -22,7 +22,7 @@ async def _key(cloud: ConfluentCloud) -> Finding:
     except KeyRefused:
         return failed(
             KEY,
-            "Confluent Cloud refuses CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET, or this address (an IP "
+            "Confluent Cloud rejects CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET, or this address (an IP "
             "filter).",
             "Use a Cloud API key (not one of a cluster) that still exists, with its own secret, and check the IP "
             "filters.",

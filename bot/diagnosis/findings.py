@@ -57,7 +57,7 @@ async def looked(check: str, look: Awaitable[Finding]) -> Finding:
         may_pass = isinstance(error, Unavailable) and not isinstance(error, KeyRefused)
         return unknown(check, f"{error}.".replace("..", "."), "Try again in a minute.", may_pass=may_pass)
     except Exception as error:
-        log.exception("a check of doctor broke")
+        log.exception("a doctor check failed")
         return failed(check, f"The check itself failed ({type(error).__name__}).", "Report the log line above.")
 
 

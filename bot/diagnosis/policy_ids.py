@@ -126,14 +126,14 @@ async def _at_slack(id_: str, slack: AsyncWebClient, workspace: Workspace) -> st
     if id_[0] in "CG":
         return await channel_problem(slack, id_)
     if id_[0] == "S":
-        return None if await people.members(id_) else f"nobody is in the user group {id_}, or Slack has no such group"
+        return None if await people.members(id_) else f"the user group {id_} is empty, or Slack has no such group"
     profile = await people.profile(SlackUserId(id_))
     if profile is None:
-        return f"Slack knows no user {id_}"
+        return f"Slack has no user {id_}"
     if not belongs(workspace.tenant, profile.team, profile.enterprise, profile.teams):
         return f"{id_} is in another workspace: only members of this one can use Latchkey"
     if profile.deleted or profile.is_bot or profile.is_guest:
-        return f"{id_} is deactivated, a bot or a guest, who can't use Latchkey"
+        return f"{id_} is deactivated, a bot or a guest, and can't use Latchkey"
     return None
 
 
@@ -145,7 +145,7 @@ async def _other_people(file: PolicyFile, people: SlackPeople, cloud: Cloud) -> 
         profile = await people.profile(user)
         address = profile.email if profile else ""
         for other in (each for each in users if each.email == address != "" and each.id != principal):
-            text = f"the address {address} is that of {other.id}, but this line makes {user} act as {principal}"
+            text = f"the address {address} belongs to {other.id}, but this line matches {user} to {principal}"
             yield Finding(line, where, text, is_warning=True)
         for named in (each for each in users if each.id == principal and each.email not in {"", address}):
             owner = await people.by_email(named.email)
@@ -161,7 +161,7 @@ def _at_confluent(id_: str, seen: Seen) -> str | None:
         "sa": seen.principals,
         "u": seen.principals,
     }.get(prefix, seen.clusters if Kind.of_id(id_) else None)
-    return f"Confluent Cloud shows Latchkey no {id_}" if known is not None and id_ not in known else None
+    return f"Latchkey can't find {id_} in Confluent Cloud" if known is not None and id_ not in known else None
 
 
 def _misplaced(file: PolicyFile, seen: Seen) -> Iterator[Finding]:
@@ -169,11 +169,11 @@ def _misplaced(file: PolicyFile, seen: Seen) -> Iterator[Finding]:
     for index, rule in enumerate(file.policy.rules[: file.rules]):
         for cluster in sorted(rule.match.clusters & seen.clusters.keys()):
             if rule.match.environments and seen.clusters[cluster] not in rule.match.environments:
-                text = f"{cluster} is in {seen.clusters[cluster]}, which the rule does not name: it never matches"
+                text = f"{cluster} is in {seen.clusters[cluster]}, which the rule doesn't name, so it never matches"
                 yield of_rule(file, index, text, ("match", "cluster"))
     for index, mapping in enumerate(file.policy.mappings):
         ids = _ids(mapping.scope)
         for cluster in ids[1:]:
             if seen.clusters.get(cluster, ids[0]) != ids[0]:
-                text = f"{cluster} is in {seen.clusters[cluster]}, not in {ids[0]}: the role holds nowhere"
+                text = f"{cluster} is in {seen.clusters[cluster]}, not in {ids[0]}, so the role applies nowhere"
                 yield Finding(file.tree.line(("roles", "mappings", index)), f"role mapping of {mapping.subject}", text)

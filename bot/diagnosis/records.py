@@ -32,7 +32,7 @@ async def audit_problem(store: Store) -> str | None:
     try:
         await store.audit.follow()
     except Tampered as error:
-        return f"{error}. Nothing is done until that is repaired: see docs/audit.md."
+        return f"{error}. Latchkey does nothing until this is repaired: see docs/audit.md."
     return None
 
 
@@ -51,7 +51,7 @@ def keys_problem(seals: Seals, configured: Sequence[bytes]) -> str | None:
     ids, among = ", ".join(key.hex() for key in unknown), " and ".join(repr(place[:_SHOWN]) for place in places)
     return (
         f"LATCHKEY_MASTER_KEYS lacks a master key (ID {ids}) that seals {values(number)}, among them {among}. "
-        "Add it again behind the first one, run `latchkey reseal`, and then remove it."
+        "Add it back after the first one, run `latchkey reseal`, and then remove it."
     )
 
 
@@ -61,8 +61,8 @@ async def format_problem(store: Store) -> str | None:
     if newest is None or newest[0] <= FORMAT:
         return None
     return (
-        f"a newer version of Latchkey writes here (format {newest[0]}, this one knows {FORMAT}): what it has written "
-        "is left to it. Finish the upgrade."
+        f"a newer version of Latchkey writes here (format {newest[0]}, this one knows {FORMAT}), and only it "
+        "handles what it wrote. Finish the upgrade."
     )
 
 

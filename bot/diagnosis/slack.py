@@ -74,7 +74,7 @@ def _signing_secret(settings: Settings) -> Finding:
         SIGNING,
         "Only a request from Slack shows whether SLACK_SIGNING_SECRET is right.",
         'Start Latchkey and type /apikey help. If Slack says that the app did not respond, copy the "Signing Secret" '
-        'again from "Basic Information" of the Slack app, and look at the request URL there.',
+        'again from "Basic Information" of the Slack app, and check the request URL there.',
     )
 
 
@@ -88,7 +88,7 @@ def _scopes(workspace: Workspace) -> Finding:
     return failed(
         SCOPE,
         f"The bot token lacks {needs}.",
-        'Add it under "OAuth & Permissions" of the Slack app, as in `latchkey manifest`, and install the app again.',
+        'Add it under "OAuth & Permissions" of the Slack app, as `latchkey manifest` has it, and reinstall the app.',
     )
 
 

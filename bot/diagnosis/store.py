@@ -29,7 +29,7 @@ CHECKS = (STORE, *OF_THE_SERVER, *OF_WHAT_IS_STORED)
 _NO_TEAM = TeamId("unknown")
 _EXPIRY: Mapping[ExpirySupport, str] = {
     "": "not known yet: no key with a lifetime was created in the last 30 days",
-    "honored": "honored: Confluent deletes a key by itself some time after Latchkey should have",
+    "honored": "honored: Confluent deletes an expired key itself, some time after Latchkey would have",
     "ignored": "ignored: only Latchkey deletes expired keys",
     "refused": "refused: only Latchkey deletes expired keys",
 }
@@ -117,7 +117,7 @@ async def _fsync(redis: Redis) -> Finding:
     found = await appendfsync(redis)
     if found is None:
         do = "Ask the team that runs Redis whether it is set to always."
-        return unknown(FSYNC, "Redis doesn't let Latchkey read appendfsync, which Latchkey doesn't need.", do)
+        return unknown(FSYNC, "Latchkey isn't allowed to read appendfsync, and doesn't need to.", do)
     problem = await flush_problem(redis, found)
     return _finding(FSYNC, problem) if problem else ok(FSYNC)
 
@@ -125,7 +125,7 @@ async def _fsync(redis: Redis) -> Finding:
 async def _disk(redis: Redis, store: Store) -> Finding:
     problem = await store.disk.problem(redis)
     if problem is None:
-        return ok(DISK, "effects wait for it")
+        return ok(DISK, "every step waits for the disk")
     do = "Use Redis 7.2 or newer, and let the user run WAITAOF. Without it, appendfsync has to be always."
     return warning(DISK, f"{problem}.", do)
 
@@ -133,7 +133,7 @@ async def _disk(redis: Redis, store: Store) -> Finding:
 async def _replicas(redis: Redis, store: Store, replicas: int) -> Finding:
     problem = await store.disk.replicas_problem(redis)
     if problem is None:
-        return ok(REPLICAS, f"effects wait for {replicas or 'none'}")
+        return ok(REPLICAS, f"steps wait for {replicas or 'none'}")
     return failed(
         REPLICAS,
         f"{problem}: Latchkey does nothing until this is fixed.",

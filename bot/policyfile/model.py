@@ -28,7 +28,7 @@ from bot.policyfile.words import (
 )
 
 _PREFIXES = ", ".join(f"{kind.row.prefix}…" for kind in Kind if kind.row.prefix)
-_CHANNEL = "The id of a Slack channel, C… or G…: it ends the link to the channel."
+_CHANNEL = "The ID of a Slack channel, C… or G…, from the end of its link."
 
 
 Risk: TypeAlias = Literal["high", "normal"]
@@ -56,10 +56,10 @@ class MatchPart(Part):
     environment: OneOrMany[EnvironmentId] | None = Field(None, description="Environment IDs, env-….")
     cluster: OneOrMany[ClusterId] | None = Field(
         None,
-        description=f"Ids of clusters: {_PREFIXES}, or a Flink region such as aws.us-east-1.",
+        description=f"IDs of clusters: {_PREFIXES}, or a Flink region such as aws.us-east-1.",
     )
     owner: OneOrMany[OwnerWord] | None = Field(
-        None, description="Whose key it is: me, service-account, new-service-account, or ids sa-…."
+        None, description="Whose key it is: me, service-account, new-service-account, or IDs sa-…."
     )
 
 
@@ -82,7 +82,7 @@ class Conditions(Part):
     )
     notify: Notify | None = Field(
         None,
-        description="A list of Slack user groups (S…) and people (U…) to tell, as far as they can decide; closest, "
+        description="A list of Slack user groups (S…) and people (U…) to notify, if they can approve; closest, "
         "unless set, for the people closest to the resource; none for no one.",
     )
     pending: Duration | None = Field(None, description="How long approvers have to respond; 24h unless set.")
@@ -141,10 +141,10 @@ class MappingPart(Part):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["user"]}, {"required": ["group"]}]})
 
-    user: SlackUser | None = Field(None, description="The id of a Slack user, U….")
-    group: SlackGroup | None = Field(None, description="The id of a Slack user group, S….")
+    user: SlackUser | None = Field(None, description="The ID of a Slack user, U….")
+    group: SlackGroup | None = Field(None, description="The ID of a Slack user group, S….")
     role: str = Field(description="A role of the table, such as EnvironmentAdmin.")
-    scope: ScopeText = Field("", description="Where: env-1, env-1/lkc-1, sa-1; the whole organization if left out.")
+    scope: ScopeText = Field("", description="Where: env-1, env-1/lkc-1, sa-1; the whole organization if omitted.")
 
     @model_validator(mode="after")
     def _one_subject(self) -> "MappingPart":
@@ -160,8 +160,8 @@ class RolesPart(Part):
     mappings: tuple[MappingPart, ...] = Field((), description="Roles that this file gives.")
     new_accounts: Annotated[tuple[str, ...], Field(min_length=1, max_length=20)] | None = Field(
         None,
-        description="A list of roles: who may have new service accounts made, in place of the table's own list. "
-        "So that nobody may, forbid the owner new-service-account in a rule.",
+        description="A list of roles that can create new service accounts, instead of the table's own list. "
+        "To allow no one, forbid the owner new-service-account in a rule.",
     )
     people_only: Switch = Field(
         default=False, description="Whether only people listed in `people` can approve: true or false."
@@ -171,8 +171,8 @@ class RolesPart(Part):
 class PersonPart(Part):
     """Who someone is at Confluent Cloud, where the e-mail address does not tell."""
 
-    slack: SlackUser = Field(description="The id of a Slack user, U….")
-    confluent: ConfluentUser = Field(description="The id of a Confluent user, u-….")
+    slack: SlackUser = Field(description="The ID of a Slack user, U….")
+    confluent: ConfluentUser = Field(description="The ID of a Confluent user, u-….")
 
 
 class OrphansPart(Part):
@@ -188,7 +188,9 @@ class ReviewPart(Part):
 
     every: Duration | None = Field(None, description="How often; 7d unless set.")
     older_than: Duration | None = Field(None, description="The age from which a key is reviewed; 90d unless set.")
-    channel: Channel | None = Field(None, description=f"{_CHANNEL} The review goes there; else to the file's channel.")
+    channel: Channel | None = Field(
+        None, description=f"{_CHANNEL} The review goes there; without it, to the file's channel."
+    )
 
 
 class FilePart(Part):
@@ -196,7 +198,7 @@ class FilePart(Part):
 
     version: Annotated[Literal[1], BeforeValidator(_no_switch)] = Field(description="The version of this format: 1.")
     channel: Channel | None = Field(
-        None, description=f"{_CHANNEL} Cards go there when no rule says otherwise; else to LATCHKEY_CHANNEL."
+        None, description=f"{_CHANNEL} Cards go there unless a rule says otherwise; without it, to LATCHKEY_CHANNEL."
     )
     roles: RolesPart = Field(
         default_factory=lambda: RolesPart.model_validate({}), description="The role table, and roles given here."

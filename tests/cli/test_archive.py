@@ -101,7 +101,7 @@ async def test_archives_and_the_live_log_are_one_chain(server: FakeServer, tmp_p
 async def test_where_nothing_is_old_enough_there_is_no_file(server: FakeServer, tmp_path: Path) -> None:
     await write()
 
-    assert await move(tmp_path / "a", before=NOW, until=None) == "No line is that old. Nothing was moved."
+    assert await move(tmp_path / "a", before=NOW, until=None) == "No lines are that old. Nothing was moved."
 
     assert names_in(tmp_path) == []
     assert len(await live()) == 4
@@ -297,7 +297,7 @@ def test_the_commands_of_a_whole_life(
     one, two = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
     asyncio.run(write(6))
 
-    assert "one of --older-than and --until" in said(2, "archive", str(one))
+    assert "either --older-than or --until" in said(2, "archive", str(one))
     assert "days or weeks" in said(2, "archive", str(one), "--older-than", "90")
     assert "Nothing was moved" in said(0, "archive", str(one), "--older-than", "9999w")
     assert "Lines 1 to 3 were moved to " in said(0, "archive", str(one), "--until", "3")
@@ -306,8 +306,8 @@ def test_the_commands_of_a_whole_life(
     noted = [f"{line['seq']}:{line['hash']}" for line in lines_in(one, two)]
 
     live_log = said(0, "verify")
-    assert "The chain of 1 lines holds. It begins after line 5, which was archived. The last one is 6:" in live_log
-    assert f"The chain of 5 lines holds. The last one is {noted[4]}." in said(0, "verify", str(one), str(two))
+    assert "The chain of 1 lines is intact. It begins after line 5, which was archived. The last one is 6:" in live_log
+    assert f"The chain of 5 lines is intact. The last one is {noted[4]}." in said(0, "verify", str(one), str(two))
     for known in (noted[2], noted[2][:15], noted[4]):
         said(0, "verify", "--head", known)
     for seq in (3, 5, 6):
@@ -320,10 +320,10 @@ def test_the_commands_of_a_whole_life(
     exported = CliRunner().invoke(app, ["audit", "export"])
     assert json.loads(exported.stdout)["seq"] == 6
     assert "Line 6 is the first one here" in exported.stderr
-    assert "The chain of 6 lines holds." in said(0, "verify", str(one), str(two), "-", stdin=exported.stdout)
+    assert "The chain of 6 lines is intact." in said(0, "verify", str(one), str(two), "-", stdin=exported.stdout)
     assert "Lines 3 to 5 of the audit log were moved" in said(1, "export", "--since", "2")
     assert json.loads(said(0, "export", "--since", "5"))["seq"] == 6
     said(0, "archive", str(tmp_path / "3.jsonl"), "--older-than", "1d")
-    assert "The chain of 0 lines holds. It begins after line 6, which was archived. The last one is 6:" in said(
+    assert "The chain of 0 lines is intact. It begins after line 6, which was archived. The last one is 6:" in said(
         0, "verify"
     )

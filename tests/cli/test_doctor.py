@@ -103,5 +103,5 @@ def test_settings_that_will_not_do_are_findings_and_exit_with_2(monkeypatch: pyt
 def test_help_tells_the_exit_codes() -> None:
     text = " ".join(CliRunner().invoke(main.app, ["doctor", "--help"]).stdout.split())
 
-    assert "Exit codes: 0 nothing fails" in text
-    assert "75 a check could not be made" in text
+    assert "Exit codes: 0 nothing failed" in text
+    assert "75 a check couldn't run now" in text

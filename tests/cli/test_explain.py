@@ -433,7 +433,7 @@ def test_a_group_that_the_snapshot_does_not_hold_is_2_and_never_an_empty_group(o
     result = run(org, "explain", *DEV, "--policy", str(other))
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "does not say who is in the user group S0OTHER" in result.stderr
+    assert "doesn't say who is in the user group S0OTHER" in result.stderr
 
 
 def test_a_name_cannot_move_the_cursor_of_a_terminal(org: Path, tmp_path: Path) -> None:

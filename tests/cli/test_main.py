@@ -240,7 +240,7 @@ def live_log(application: ModuleType) -> list[dict[str, Any]]:
 
 
 def holds(lines: list[dict[str, Any]]) -> str:
-    return f"The chain of {len(lines)} lines holds. The last one is {len(lines)}:{lines[-1]['hash']}.\n"
+    return f"The chain of {len(lines)} lines is intact. The last one is {len(lines)}:{lines[-1]['hash']}.\n"
 
 
 def test_export_is_what_verify_takes(live_log: list[dict[str, Any]], tmp_path: Path) -> None:

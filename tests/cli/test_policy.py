@@ -182,7 +182,7 @@ async def test_t26_a_line_that_makes_one_person_another_is_a_warning(tmp_path: P
 
     line = "policy.yml:4: warning: person U0DANA: "
     assert lines[:2] == [
-        f"{line}the address dana@acme.example is that of u-dana01, but this line makes U0DANA act as u-erin01",
+        f"{line}the address dana@acme.example belongs to u-dana01, but this line matches U0DANA to u-erin01",
         f"{line}u-erin01 has the address of U0ERIN, so U0ERIN and U0DANA count as one person",
     ]
     assert lines[-1] == "exit code 0"
@@ -192,22 +192,22 @@ async def test_ids_that_are_not_there_or_not_fit_are_found(tmp_path: Path) -> No
     lines = await online(tmp_path, UNKNOWN)
 
     assert [line.removeprefix("policy.yml:")[:84] for line in lines] == [
-        "2: the file: Slack shows Latchkey no channel C0NOWHERE (channel_not_found): correct ",
-        "5: role mapping of S0NOBODY: nobody is in the user group S0NOBODY, or Slack has no s",
-        "6: role mapping of U0LEFT: U0LEFT is deactivated, a bot or a guest, who can't use La",
-        "6: role mapping of U0LEFT: lkc-dev001 is in env-dev001, not in env-prod01: the role ",
-        "8: person U0NONE: Confluent Cloud shows Latchkey no u-nobody",
-        "8: person U0NONE: Slack knows no user U0NONE",
-        "9: defaults: U0GUS is deactivated, a bot or a guest, who can't use Latchkey",
+        "2: the file: Latchkey can't see the channel C0NOWHERE (channel_not_found): correct t",
+        "5: role mapping of S0NOBODY: the user group S0NOBODY is empty, or Slack has no such ",
+        "6: role mapping of U0LEFT: U0LEFT is deactivated, a bot or a guest, and can't use La",
+        "6: role mapping of U0LEFT: lkc-dev001 is in env-dev001, not in env-prod01, so the ro",
+        "8: person U0NONE: Latchkey can't find u-nobody in Confluent Cloud",
+        "8: person U0NONE: Slack has no user U0NONE",
+        "9: defaults: U0GUS is deactivated, a bot or a guest, and can't use Latchkey",
         "9: defaults: U0XAVI is in another workspace: only members of this one can use Latchk",
-        "10: review: Slack shows Latchkey no channel C0GONE (channel_not_found): correct the ",
-        '13: rule "a": Latchkey is not in the channel C0GENERAL: invite it with /invite.',
-        '14: rule "a": Confluent Cloud shows Latchkey no env-gone',
-        '14: rule "a": Confluent Cloud shows Latchkey no sa-gone',
+        "10: review: Latchkey can't see the channel C0GONE (channel_not_found): correct the I",
+        '13: rule "a": Latchkey isn\'t in the channel C0GENERAL: invite it with /invite.',
+        '14: rule "a": Latchkey can\'t find env-gone in Confluent Cloud',
+        '14: rule "a": Latchkey can\'t find sa-gone in Confluent Cloud',
         '16: rule "b": The channel C0PARTNER is shared with another organization: choose one ',
-        '17: rule "b": lkc-prod01 is in env-prod01, which the rule does not name: it never ma',
-        '18: rule "c": Confluent Cloud shows Latchkey no lkc-gone',
-        '18: rule "c": Confluent Cloud shows Latchkey no lksqlc-gone',
-        '18: rule "c": Confluent Cloud shows Latchkey no lsrc-gone',
+        '17: rule "b": lkc-prod01 is in env-prod01, which the rule doesn\'t name, so it never ',
+        '18: rule "c": Latchkey can\'t find lkc-gone in Confluent Cloud',
+        '18: rule "c": Latchkey can\'t find lksqlc-gone in Confluent Cloud',
+        '18: rule "c": Latchkey can\'t find lsrc-gone in Confluent Cloud',
         "exit code 1",
     ]

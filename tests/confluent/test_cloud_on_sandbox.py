@@ -441,7 +441,7 @@ async def test_a_refused_own_key(organization: Organization, faults: Faults) -> 
         with pytest.raises(Unavailable) as caught:
             await ConfluentCloud(client).environments()
 
-    assert "refuses Latchkey's own key" in caught.value.tell
+    assert "rejects Latchkey's own key" in caught.value.tell
 
 
 async def test_nobody_listening_is_unavailable_for_a_create_too(organization: Organization, faults: Faults) -> None:

@@ -145,7 +145,7 @@ def test_a_refusal_of_our_own_key_is_for_operators(response: httpx.Response) -> 
     assert isinstance(error, KeyRefused)
     assert isinstance(error, Unavailable)
     assert error.tell == (
-        "Confluent Cloud refuses Latchkey's own key, or its address (an IP filter). "
+        "Confluent Cloud rejects Latchkey's own key, or its address (an IP filter). "
         "Nothing was changed. Ask your Latchkey administrator to look into it."
     )
 
@@ -229,11 +229,11 @@ def test_nobody_waits_longer_than_an_hour() -> None:
         (httpx.Response(200), None),
         (httpx.Response(404, json={"errors": [{"status": "404"}]}), None),
         (httpx.Response(403, json={"errors": [{"status": "403"}]}), None),
-        (httpx.Response(401), "refused Latchkey's own key"),
-        (httpx.Response(403, json={"error": {"code": 403}}), "refused Latchkey's own key"),
-        (httpx.Response(429), "gave no proper answer the last time: 429"),
-        (httpx.Response(503), "gave no proper answer the last time: 503"),
-        (Lost("ConnectTimeout", sent=False), "gave no proper answer the last time: ConnectTimeout"),
+        (httpx.Response(401), "rejected Latchkey's own key"),
+        (httpx.Response(403, json={"error": {"code": 403}}), "rejected Latchkey's own key"),
+        (httpx.Response(429), "didn't answer properly the last time: 429"),
+        (httpx.Response(503), "didn't answer properly the last time: 503"),
+        (Lost("ConnectTimeout", sent=False), "didn't answer properly the last time: ConnectTimeout"),
     ],
 )
 def test_an_outcome_is_the_trouble_of_confluent_or_of_nobody(outcome: httpx.Response | Lost, said: str | None) -> None:

@@ -15,7 +15,7 @@ async def test_a_key_that_confluent_refuses_ends_the_start(
 ) -> None:
     fake.script.append(answer)
 
-    with pytest.raises(StartupError, match=r"refuses CONFLUENT_CLOUD_API_KEY .* or this address"):
+    with pytest.raises(StartupError, match=r"rejects CONFLUENT_CLOUD_API_KEY .* or this address"):
         await look_at_confluent(cloud)
 
 

@@ -206,7 +206,7 @@ FAULTS = [
         "3 app token", settings(SLACK_APP_TOKEN=f"xapp-{WRONG}"), "Slack app token", ("SLACK_APP_TOKEN", "invalid_auth")
     ),
     Fault("4 not in the channel", not_in_the_channel, "channels", (APPROVALS_CHANNEL, "invite")),
-    Fault("5 channel", settings(LATCHKEY_CHANNEL="C0NOSUCH"), "channels", ("C0NOSUCH", "correct the id")),
+    Fault("5 channel", settings(LATCHKEY_CHANNEL="C0NOSUCH"), "channels", ("C0NOSUCH", "correct the ID")),
     Fault("6 key", settings(CONFLUENT_CLOUD_API_KEY="A" * 16), "Confluent Cloud", ("CONFLUENT_CLOUD_API_KEY",)),
     Fault(
         "7 secret", settings(CONFLUENT_CLOUD_API_SECRET="A" * 64), "Confluent Cloud", ("CONFLUENT_CLOUD_API_SECRET",)
@@ -251,7 +251,7 @@ FAULTS = [
     Fault("21 log shorter", log_shorter, "audit log", ("says 2 lines, but the log has 1", "docs/audit.md")),
     Fault("21 older copy", older_copy, "records", ("2 records contradict the audit log",)),
     Fault("22 port", port_taken, "port", ("Cannot listen on 127.0.0.1", "Set HOST and PORT")),
-    Fault("22 ours", latchkey_running, "port", ("A Latchkey runs on",), "warning"),
+    Fault("22 ours", latchkey_running, "port", ("Latchkey is already running on",), "warning"),
     Fault(
         "23 signing secret",
         settings(SLACK_MODE="http", SLACK_SIGNING_SECRET="a" * 32),
@@ -262,10 +262,15 @@ FAULTS = [
     ),
     Fault("R9 password", wrong_password, "store", ("rejects the user name or password",)),
     Fault("R9 keys", user("~mine:*", *ENOUGH[1:]), "store rights", ("keys such as lk:{T0ACME}:*",), also="store"),
-    Fault("R9 MULTI", user(*ENOUGH, "-multi"), "store rights", ("may not run MULTI.",), also="store"),
-    Fault("R9 INFO", user(*ENOUGH, "-info"), "store rights", ("may not run INFO.",), do="docs/redis.md"),
-    Fault("R9 scripts", user(*ENOUGH, "-evalsha", "-script"), "store rights", ("may not run SCRIPT LOAD, EVALSHA.",)),
-    Fault("R9 in scripts", user(*ENOUGH, "-hvals"), "store rights", ("may not run HVALS.",)),
+    Fault("R9 MULTI", user(*ENOUGH, "-multi"), "store rights", ("isn't allowed to run MULTI.",), also="store"),
+    Fault("R9 INFO", user(*ENOUGH, "-info"), "store rights", ("isn't allowed to run INFO.",), do="docs/redis.md"),
+    Fault(
+        "R9 scripts",
+        user(*ENOUGH, "-evalsha", "-script"),
+        "store rights",
+        ("isn't allowed to run SCRIPT LOAD, EVALSHA.",),
+    ),
+    Fault("R9 in scripts", user(*ENOUGH, "-hvals"), "store rights", ("isn't allowed to run HVALS.",)),
     Fault("R9 certificate", untrusted, "store", ("certificate isn't trusted",), do="ssl_ca_certs"),
     Fault("R9 name", settings(REDIS_URL="redis://no-such-host.invalid:6379/0"), "store", ("doesn't resolve",)),
     Fault("R9 socket", settings(REDIS_URL="unix:///no/such.sock"), "store", ("no such socket",)),

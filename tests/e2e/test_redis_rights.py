@@ -65,4 +65,4 @@ async def test_a_start_without_a_right_is_one_line_that_names_it(tmp_path: Path)
 
     said = [line for line in ended.err.splitlines() if not line.startswith("{")]
     assert ended.code == 2
-    assert said == ["The user of REDIS_URL may not run HVALS, ZADD. Give it what docs/redis.md lists."]
+    assert said == ["The user in REDIS_URL isn't allowed to run HVALS, ZADD. Give it what docs/redis.md lists."]

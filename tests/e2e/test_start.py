@@ -258,7 +258,7 @@ async def test_the_doctor_says_what_is_well_and_what_is_not(tmp_path: Path) -> N
     assert {
         "Slack: ok: Acme (T0ACME)",
         "store: ok",
-        "disk: ok: effects wait for it",
+        "disk: ok: every step waits for the disk",
         "rights at Confluent: ok",
         f"installation: ok: {installed.version()}",
     } < set(well.out.splitlines())
@@ -266,7 +266,7 @@ async def test_the_doctor_says_what_is_well_and_what_is_not(tmp_path: Path) -> N
     assert "people: warning: 1 of " in well.out, "Vera has no confirmed address"
     assert "expiry at Confluent: ok: not known yet" in well.out
     assert ill.code == 1
-    assert "Slack shows Latchkey no channel C0NOSUCH (channel_not_found)" in ill.out
+    assert "Latchkey can't see the channel C0NOSUCH (channel_not_found)" in ill.out
     assert "Traceback" not in ill.err
 
 
@@ -356,7 +356,7 @@ async def test_t7_a_master_key_is_replaced_beside_a_running_bot_and_not_dropped_
     )
     assert "\nmaster keys: failed: LATCHKEY_MASTER_KEYS lacks a master key" in ill.out
     assert (ill.code, done.code, verified.code) == (1, 0, 0), done.err + verified.err
-    assert "The first master key seals everything." in done.out
+    assert "Everything is sealed with the first master key." in done.out
     assert re.search(
         r"^master keys: ok: key 1 \(ID \w{16}\) seals \d+ records, 1 audit lines; "
         r"key 2 \(ID \w{16}\) seals 0 records, 0 audit lines$",

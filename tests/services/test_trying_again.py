@@ -87,7 +87,7 @@ async def test_t10_of_two_decisions_that_wait_the_newer_one_counts() -> None:
 
         assert isinstance(await world.state(), Denied)
         assert world.cloud.live() == []
-        assert "You decided again after that click. Your later decision counts." in told(world)
+        assert "You decided on this request again after that click. Your later decision counts." in told(world)
 
 
 @pytest.mark.parametrize("fault", [Fault.KILL_BEFORE, Fault.KILL_AFTER])
@@ -123,7 +123,7 @@ async def test_t10_a_newer_decision_that_succeeds_outranks_an_older_one_that_wai
 
         assert isinstance(await world.state(), Pending)
         assert "is recorded." in told(world)[1]
-        assert told(world)[2:] == ["You decided again after that click. Your later decision counts."]
+        assert told(world)[2:] == ["You decided on this request again after that click. Your later decision counts."]
 
 
 async def test_t10_a_cancel_whose_answer_was_lost_reads_that_it_happened() -> None:

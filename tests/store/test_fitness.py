@@ -64,12 +64,12 @@ async def test_the_documented_rights_are_enough_and_each_missing_one_is_named(re
         missing = await missing_rights(guest, KEYS)
         await real.execute_command("ACL", "SETUSER", "guest", f"+{command}")
         assert missing is not None
-        assert missing.says == f"The user of REDIS_URL may not run {command.upper()}."
+        assert missing.says == f"The user in REDIS_URL isn't allowed to run {command.upper()}."
 
     await real.execute_command("ACL", "SETUSER", "guest", "resetkeys", "~other:*")
     missing = await missing_rights(guest, KEYS)
     assert missing is not None
-    assert missing.says == "The user of REDIS_URL may not use keys such as lk:{T01}:*."
+    assert missing.says == "The user in REDIS_URL isn't allowed to use keys such as lk:{T01}:*."
     await real.execute_command("ACL", "SETUSER", "guest", "~lk:*")
     assert await missing_rights(guest, KEYS) is None, "no transaction is left open"
 

@@ -86,7 +86,7 @@ async def channel_problem(client: AsyncWebClient, channel: str) -> str | None:
     try:
         answer = await call(client, "conversations.info", {"channel": channel}, form=True)
     except Undeliverable as error:
-        return f"Slack shows Latchkey no channel {channel} ({error.reason}): correct the id, or invite Latchkey there."
+        return f"Latchkey can't see the channel {channel} ({error.reason}): correct the ID, or invite Latchkey there."
     found: dict[str, Any] = answer["channel"]
     if found.get("is_ext_shared"):
         return (
@@ -96,7 +96,7 @@ async def channel_problem(client: AsyncWebClient, channel: str) -> str | None:
         return f"The channel {channel} is archived: choose another one."
     # Slack may leave it out; a private channel that the bot is not in is "not found" before that.
     if found.get("is_member") is False:
-        return f"Latchkey is not in the channel {channel}: invite it with /invite."
+        return f"Latchkey isn't in the channel {channel}: invite it with /invite."
     return None
 
 

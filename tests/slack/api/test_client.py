@@ -295,7 +295,7 @@ async def test_a_channel_of_which_slack_does_not_say_whether_we_are_in_it_will_d
 
 async def test_a_revoked_token_is_noticed_and_a_slack_that_cannot_be_read_changes_no_verdict() -> None:
     async def channels() -> str | None:
-        return "Latchkey is not in the channel C1"
+        return "Latchkey isn't in the channel C1"
 
     answering = Answering(200, b'{"ok": true}', JSON)
     async with talking(answering) as there:
@@ -303,7 +303,7 @@ async def test_a_revoked_token_is_noticed_and_a_slack_that_cannot_be_read_change
         await watch.look()
         assert (watch.token, watch.aged(watch.channels)) == (
             None,
-            "Latchkey is not in the channel C1 (looked at 0 s ago)",
+            "Latchkey isn't in the channel C1 (looked at 0 s ago)",
         )
         answering.body = b'{"ok": false, "error": "token_revoked"}'
         await watch.look()
