@@ -43,7 +43,7 @@ async def test_keys_are_reviewed_and_those_not_needed_are_deleted_from_the_messa
         await it.dana.fill({"word": "CONFIRM", "Reason": "It is no longer used"})
         await sent(it.dana, "No approval needed.")
 
-        await reads(it, it.dana, "Nothing is left to do here")
+        await reads(it, it.dana, "All done until the next review.")
         assert LAPTOP not in live(it)
 
 

@@ -217,7 +217,7 @@ async def monday_again_the_review_and_a_deletion(week: Week) -> None:
     await week.dana.click("Keep all for now", beside=OLD_LAPTOP, in_channel=week.dana.dm)
     await week.dana.fill({"Reason": "My laptop still uses it."})
     await sent(week.dana, "Latchkey will ask again")
-    await reads(it, week.dana, "Nothing is left to do here", "My laptop still uses it.")
+    await reads(it, week.dana, "All done until the next review.", "My laptop still uses it.")
     await week.all_agree(OLD_LAPTOP, shows=("Not managed by Latchkey",))
 
     said = await opened(week.dana, "delete", iceberg)

@@ -46,7 +46,7 @@ RESTART = timedelta(minutes=10)
 """When to begin again after Confluent has forgotten how far we were."""
 LIST_KEPT = timedelta(days=400)
 """How long what a message lists is remembered: longer than the time between two reviews."""
-_NO_LIST = "Nothing is left to do here until the next review."
+_NO_LIST = "All done until the next review."
 _NOT_KEPT = 10
 """How many keys an answer names that were not kept."""
 Some: TypeAlias = Callable[[Principal, Sequence[KeyId], HeldRoles], Awaitable[Sequence[KeyView]]]
