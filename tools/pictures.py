@@ -283,8 +283,8 @@ async def risk(it: Scene) -> AsyncGenerator[str, None]:
     await it.page.wait_for_timeout(4 * SETTLED_MS)
     yield "refused"
     await it.at(olga, APPROVALS_CHANNEL)
-    button = it.page.locator(f'[data-action="{ids.APPROVE}"]').last
-    await button.click()
+    card = it.page.get_by_role("article").filter(has_text="Global API key")
+    await card.locator(f'[data-action="{ids.APPROVE}"]').click()
     await it.page.wait_for_timeout(2 * SETTLED_MS)
     yield "approve-asks"
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from bot.domain.catalog import Quota
-from bot.domain.keys import MyAccount, NewServiceAccount, Owner
+from bot.domain.keys import MyAccount, NewServiceAccount, OrganizationScope, Owner, Resource
 from bot.domain.review import OFFERED, Attestation, Digest, Finding, Listed
 from bot.services.text import duration
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.newer import Cell, table
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Row, context, flat, lines
-from bot.slack.messages.card import age, for_what, in_place, kind_of
+from bot.slack.messages.card import age, called, in_place
 from bot.slack.payloads import ids
 
 SHOWN = 25
@@ -27,7 +27,7 @@ LIMIT_NAME = 100
 REASON = 150
 """Characters of a reason that the message repeats."""
 TIP = "Unused keys are a risk and count toward your Confluent quota. Delete any you don't need."
-_HEAD = ("Name", "Key ID", "API key", "Created", "Expires", "Why it's listed")
+_HEAD = ("Name", "Scope", "Why it's listed", "Created", "Expires", "Key ID")
 
 
 def message(digest: Digest) -> tuple[list[Block], str]:
@@ -125,18 +125,25 @@ def _called(owner: Owner, name: str) -> Row:
 
 def _key(listed: Listed, digest: Digest) -> Sequence[Cell]:
     """A row of the table."""
-    key, resource = listed.key, listed.resource
-    what = f"{kind_of(resource)}{for_what(resource)}{in_place(resource)}" if resource else "Unknown resource"
+    key = listed.key
     made = "unknown" if key.created_at is None else f"{age(digest.at - key.created_at)} ago"
     ends: Cell = [listed.ends_at] if listed.ends_at else "never"
     return [
         flat(key.name, CELL) or "(no name)",
-        flat(key.id, CELL),
-        flat(what, CELL),
+        flat(_scope(listed.resource), CELL),
+        _because(listed, digest),
         made,
         ends,
-        _because(listed, digest),
+        flat(key.id, CELL),
     ]
+
+
+def _scope(resource: Resource | None) -> str:
+    """What a key opens, as the list of keys says it: "Kafka · orders in production"."""
+    if resource is None:
+        return "Unknown resource"
+    place = "" if isinstance(resource, OrganizationScope) else f" · {called(resource)}{in_place(resource)}"
+    return f"{resource.kind.row.label}{place}"
 
 
 def _because(listed: Listed, digest: Digest) -> str:
