@@ -226,11 +226,12 @@ def _no_answer(method: Method, log: str, *, sent: bool, is_error: bool = False) 
 def _throttled(method: Method, response: httpx.Response, log: str) -> Throttled:
     asked = asked_to_wait(response)
     wait = max(1.0, _DEFAULT_WAIT_SECONDS if asked is None else asked)
+    seconds = "1 second" if round(wait) == 1 else f"{wait:.0f} seconds"
     return Throttled(
         "Confluent Cloud is rate-limiting requests.",
         wait=timedelta(seconds=wait),
         changed=_SAID[method].throttled,
-        again=f"Try again in {wait:.0f} seconds.",
+        again=f"Try again in {seconds}.",
         log=log,
     )
 

@@ -185,6 +185,8 @@ def test_a_refusal_keeps_what_confluent_said() -> None:
         (translated("POST", "/x", httpx.Response(500)), "may or may not exist"),
         (translated("DELETE", "/x", Lost("ReadError", sent=True)), "deleting it again is safe"),
         (translated("GET", "/x", httpx.Response(429)), "Nothing was changed"),
+        (translated("GET", "/x", httpx.Response(429, headers={"Retry-After": "1"})), "Try again in 1 second."),
+        (translated("GET", "/x", httpx.Response(429, headers={"Retry-After": "2"})), "Try again in 2 seconds."),
     ],
 )
 def test_people_are_told_whether_anything_changed(error: LatchkeyError, promise: str) -> None:

@@ -19,9 +19,11 @@ from bot.slack.messages.state import state
 from bot.slack.payloads import ids, read
 from bot.slack.views import home
 from bot.slack.views import key as key_pages
+from bot.slack.views import pages as all_pages
 from sandbox.slack.blocks import interactive, plain_words
 from tests.support import build
 from tests.support.build import ACCOUNT, DANA, ERIN, FLINK
+from tests.texts import surfaces
 
 
 def words(blocks: Sequence[Block]) -> str:
@@ -197,3 +199,25 @@ def test_of_a_key_that_is_not_deleted_yet_nobody_reads_that_it_is_gone(
     assert ("was deleted" in text or "Deleted" in text) is is_gone
     assert ("⚠️" in words(blocks)) is not is_gone
     assert "has stopped" not in text or is_gone
+
+
+def test_no_message_of_a_key_has_a_row_of_red_buttons() -> None:
+    """What cannot be undone is on the page of the key; the old key of a rotation alone is deleted from its message."""
+    for message in surfaces.messages():
+        found = [each for _, each in interactive(list(message.blocks)) if each.get("style") == "danger"]
+        assert [each["text"]["text"] for each in found] in ([], ["Deny"], ["Delete old key now"]), message.name
+
+
+def test_the_page_of_a_key_leads_to_confluent_cloud() -> None:
+    key = KeyView(build.a_key(), ACCOUNT, "orders-service", build.CLUSTER, None, frozenset())
+
+    assert key_pages.CONSOLE in str(all_pages.page(KeyPage(key)))
+
+
+@pytest.mark.parametrize("name", ["denied", "expired"])
+def test_the_first_message_says_an_ending_in_one_line_for_another_one_has_the_rest(name: str) -> None:
+    request = build.states()[name]
+    (first,), _ = request_messages.asked(request)
+
+    assert words([first]).count("\n") == 0
+    assert words([first]) in words(request_messages.outcome(request)[0])

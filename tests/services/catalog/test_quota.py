@@ -95,6 +95,10 @@ async def test_there_is_room_for_the_last_one_and_none_for_one_more() -> None:
     assert (await answer(Limited([at_limit(PER_CLUSTER, 0, limit=0)]))).full
 
 
+async def test_a_limit_of_one_is_of_one_key() -> None:
+    assert "limit of 1 API key (6 in use" in (await answer(Limited([at_limit(PER_CLUSTER, 6, limit=1)]))).full
+
+
 async def test_the_refusal_names_the_limit_how_far_it_is_used_and_what_helps() -> None:
     owner = ServiceAccount(Principal("sa-1"), "orders <!channel>")
     said = (await answer(Limited([at_limit(PER_ACCOUNT, 10)], [Kind.KAFKA] * 10), owner)).full
