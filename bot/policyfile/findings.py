@@ -9,6 +9,7 @@ from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
 from bot.domain.policy import MAKES, Match, RoleMapping, Rule
 from bot.domain.roles import ACCOUNT_ADMIN
+from bot.policyfile.losses import losses
 from bot.policyfile.reach import Reach
 from bot.policyfile.reading import PolicyFile
 from bot.policyfile.tree import KeyPath
@@ -55,6 +56,8 @@ def _rules(file: PolicyFile) -> Iterator[Finding]:
             yield of_rule(file, index, f"never decides: everything it matches is already matched by {names} before it")
         else:
             yield from _reached(file, reach, index, rule)
+            for loss in losses(reach, file.policy.rules, index):
+                yield of_rule(file, index, loss.in_words(file.policy.rules), is_warning=not loss.is_grave)
 
 
 def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator[Finding]:

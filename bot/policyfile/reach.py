@@ -20,6 +20,22 @@ _PATIENCE = 50_000
 """Steps for one question. Policies that people write need a few hundred."""
 
 
+class TooManySteps(Exception):
+    """A question that would take too long to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One request. An environment, cluster or account that is "" stands for any that no rule names."""
+
+    operation: Operation
+    kind: Kind
+    environment: str
+    cluster: str
+    owner: str
+    """`me`, `new-service-account`, or the id of a service account."""
+
+
 @dataclass(slots=True)
 class Reach:
     """Answers for one policy. Rules are named by their positions."""
@@ -51,14 +67,34 @@ class Reach:
 
     def decides(self, rule: int, among: Match | None = None) -> bool:
         """Whether there is an ask that this rule, and none before it, decides."""
-        steps = [_PATIENCE]
-        return any(_is_left(box, self._matches[:rule], steps) for box in self.possible(rule, among))
+        try:
+            return _first_left(self.possible(rule, among), self._matches[:rule]) is not None
+        except TooManySteps:
+            return True  # better silent than wrong
+
+    def taken(self, rule: int, earlier: int, among: Match) -> Example | None:
+        """A request among these that this rule's match fits and that the earlier rule decides; None without one.
+
+        Raises `TooManySteps`.
+        """
+        boxes = [_common(box, self._matches[earlier]) for box in self.possible(rule, among)]
+        found = _first_left([box for box in boxes if all(box)], self._matches[:earlier])
+        return None if found is None else _example(found)
+
+    def is_exception(self, earlier: int, rule: int) -> bool:
+        """Whether the later rule's match fits all that the earlier one decides, among the later one's operations.
+
+        Raises `TooManySteps`.
+        """
+        others = [*self._matches[:earlier], self._matches[rule]]
+        same = Match(self.policy.rules[rule].match.operations)
+        return _first_left(self.possible(earlier, same), others) is None
 
     def in_its_way(self, rule: int) -> list[int]:
         """The earlier rules that take something from this one; if one takes all of it, that one."""
         mine = self.possible(rule)
         taking = [before for before in range(rule) if any(all(_common(box, self._matches[before])) for box in mine)]
-        whole = [before for before in taking if not any(_is_left(box, [self._matches[before]], [99]) for box in mine)]
+        whole = [before for before in taking if _first_left(mine, [self._matches[before]]) is None]
         return whole[:1] or taking
 
 
@@ -106,17 +142,35 @@ def _common(one: Box, other: Box) -> Box:
     return tuple(left & right for left, right in zip(one, other, strict=True))
 
 
-def _is_left(box: Box, earlier: Sequence[Box], steps: list[int]) -> bool:
-    """Whether anything in `box` is in none of `earlier`. Out of steps, it says yes: better silent than wrong."""
+def _example(box: Box) -> Example:
+    """One of the requests in a box: as few clusters as can be, because their environments are not known here."""
+    operations, kinds, environments, clusters, owners = box
+    cluster = "" if clusters & {_ANOTHER, ""} else min(clusters)
+    named = environments - {_ANOTHER}
+    environment = "" if cluster and _ANOTHER in environments else min(named, default="")
+    kind = next(kind for kind in Kind if kind in kinds)
+    operation = next(each for each in RULED if each in operations)
+    return Example(operation, kind, environment, cluster, min(owners - {_ANOTHER}, default=""))
+
+
+def _first_left(boxes: Iterable[Box], earlier: Sequence[Box]) -> Box | None:
+    """A part of these boxes that is in none of `earlier`; None when nothing is left. Raises `TooManySteps`."""
+    steps = [_PATIENCE]
+    return next((left for box in boxes if (left := _left(box, earlier, steps))), None)
+
+
+def _left(box: Box, earlier: Sequence[Box], steps: list[int]) -> Box | None:
     steps[0] -= 1
-    if not earlier or steps[0] < 0:
-        return True
+    if steps[0] < 0:
+        raise TooManySteps
+    if not earlier:
+        return box
     first, rest = earlier[0], earlier[1:]
     if not all(_common(box, first)):
-        return _is_left(box, rest, steps)
+        return _left(box, rest, steps)
     for index, part in enumerate(first):
         if outside := box[index] - part:
-            if _is_left((*box[:index], outside, *box[index + 1 :]), rest, steps):
-                return True
+            if left := _left((*box[:index], outside, *box[index + 1 :]), rest, steps):
+                return left
             box = (*box[:index], box[index] & part, *box[index + 1 :])
-    return False
+    return None

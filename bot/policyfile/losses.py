@@ -1,0 +1,103 @@
+"""Requests that a rule's match fits, and that a looser rule before it decides.
+
+An exception that stands before its rule is how policies are written: everything that it decides, the later rule fits
+too. Two rules that only overlap are another matter, because nobody reads the common part in either of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.domain.keys import Operation
+from bot.domain.policy import CHANGES, MAKES, ME, MOST_APPROVALS, NEW_SERVICE_ACCOUNT, SERVICE_ACCOUNT, Match, Rule
+from bot.policyfile.reach import Example, Reach, TooManySteps
+from bot.policyfile.words import shown
+
+NEVER = MOST_APPROVALS + 1
+"""More approvals than any rule can ask for: it is refused."""
+_OTHERS = frozenset({SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT})
+_ALIKE = (Match(MAKES, owners=frozenset({ME})), Match(CHANGES, owners=frozenset({ME})), Match(owners=_OTHERS))
+"""All requests, in classes of which a rule asks the same."""
+_DOING = {
+    Operation.CREATE: "creating",
+    Operation.EDIT: "editing",
+    Operation.ROTATE: "rotating",
+    Operation.DELETE: "deleting",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One such request, and how many approvals each of the two rules asks for it."""
+
+    earlier: int
+    """The position of the rule that decides it."""
+    example: Example
+    manages: bool
+    """Whether the requester is someone who manages the key."""
+    decided: int
+    wanted: int
+
+    @property
+    def is_grave(self) -> bool:
+        """Whether it is allowed where the later rule refuses, or to one person alone where that asks for approvals."""
+        return self.wanted == NEVER or self.decided == 0
+
+    def in_words(self, rules: Sequence[Rule]) -> str:
+        """The loss as a complaint about the later rule."""
+        name, who = shown(rules[self.earlier].name), "manages" if self.manages else "doesn't manage"
+        return (
+            f"{name} before it decides part of what it matches, and is looser. Example: {_request(self.example)}, "
+            f"by someone who {who} it: {name} {_asks(self.decided)}, this rule {_asks(self.wanted)}. "
+            f"Move this rule up or narrow {name}. If it's meant, put a rule for just that part before both"
+        )
+
+
+def losses(reach: Reach, rules: Sequence[Rule], index: int) -> Iterator[Loss]:
+    """What the rule at this position loses, with one example for each rule before it."""
+    for earlier in range(index):
+        try:
+            found = _between(reach, rules, earlier, index)
+        except TooManySteps:
+            continue  # better silent than wrong
+        if found is not None:
+            yield found
+
+
+def _between(reach: Reach, rules: Sequence[Rule], earlier: int, index: int) -> Loss | None:
+    found = [
+        Loss(earlier, example, manages, decided, wanted)
+        for among in _ALIKE
+        if (example := reach.taken(index, earlier, among)) is not None
+        for manages in (True, False)
+        if (decided := needed(rules[earlier], example, manages=manages))
+        < (wanted := needed(rules[index], example, manages=manages))
+    ]
+    if not found or reach.is_exception(earlier, index):
+        return None
+    return max(found, key=lambda loss: (loss.is_grave, loss.wanted - loss.decided))
+
+
+def needed(rule: Rule, example: Example, *, manages: bool) -> int:
+    """How many approvals a rule asks for; `NEVER` when it refuses."""
+    if rule.forbid or (example.owner == ME and example.operation in MAKES and not rule.user_keys):
+        return NEVER
+    if rule.approvals or manages:
+        return rule.approvals
+    return NEVER if rule.otherwise is None else rule.otherwise
+
+
+def _asks(approvals: int) -> str:
+    words = {0: "asks for no approval", 1: "asks for 1 approval", NEVER: "refuses it"}
+    return words.get(approvals, f"asks for {approvals} approvals")
+
+
+def _request(example: Example) -> str:
+    """A request in words: "creating a Kafka key of the requester's own account in env-prod01"."""
+    kind = example.kind.row
+    owners = {ME: "the requester's own account", NEW_SERVICE_ACCOUNT: "a new service account", "": "a service account"}
+    owner = owners.get(example.owner, example.owner)
+    if example.owner == ME and example.operation in CHANGES:
+        owner = "a person's account"
+    place = " / ".join(filter(None, [example.environment, example.cluster])) or "an environment that no rule names"
+    where = "" if kind.is_wide else f" in {place}"
+    return f"{_DOING[example.operation]} a {kind.label} key of {owner}{where}"

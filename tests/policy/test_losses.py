@@ -1,0 +1,195 @@
+"""A stricter rule that loses requests to a looser one before it: each finding has a request that shows it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from bot.domain.authority import HeldRoles, Target
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, decide
+from bot.domain.keys import (
+    Cluster,
+    FlinkRegion,
+    KsqlCluster,
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    OrganizationScope,
+    Owner,
+    Principal,
+    Resource,
+    ServiceAccount,
+)
+from bot.domain.kinds import CLOUDS, Shape
+from bot.domain.policy import CHANGES, ME, NEW_SERVICE_ACCOUNT, RULED, Match, Policy, Rule
+from bot.policyfile.losses import NEVER, losses, needed
+from bot.policyfile.reach import Example, Reach
+from tests.policy.test_findings import EVERY_ASK, MATCHES
+from tests.policy.written import findings
+from tests.support.build import DANA, HERS, NEWEST, an_ask, crn, holding
+
+RULES = st.lists(
+    st.builds(
+        lambda match, approvals, otherwise, forbid, user_keys: Rule(
+            "", match, "C1", approvals, otherwise, forbid, user_keys=user_keys
+        ),
+        MATCHES,
+        st.sampled_from((0, 0, 1, 2)),
+        st.sampled_from((1, 2, None)),
+        st.sampled_from(("", "", "Not here.")),
+        st.booleans(),
+    ),
+    min_size=2,
+    max_size=5,
+).map(lambda rules: tuple(replace(rule, name=str(number)) for number, rule in enumerate(rules)))
+
+
+def resource_of(example: Example) -> Resource:
+    """What such a key opens; ids that no rule names stand for "any other"."""
+    kind, place = example.kind, example.environment or "env-unnamed"
+    match kind.row.shape:
+        case Shape.ORGANIZATION:
+            return OrganizationScope(kind)
+        case Shape.REGION:
+            return FlinkRegion(example.cluster or f"{CLOUDS[0]}.unnamed-1", place, place)
+        case Shape.KSQL:
+            return KsqlCluster(example.cluster or "lksqlc-unnamed", "", place, place, "lkc-unnamed")
+        case _:
+            id_ = example.cluster or f"{kind.row.prefix}unnamed"
+            return Cluster(kind, id_, id_, place, place)
+
+
+def owner_of(example: Example, *, manages: bool) -> Owner:
+    match example.owner:
+        case "me":
+            return HERS if example.operation in CHANGES and not manages else MyAccount(DANA.principal)
+        case "new-service-account":
+            return NewServiceAccount("new", "")
+        case _:
+            return ServiceAccount(Principal(example.owner or "sa-unnamed"), "unnamed")
+
+
+def requester(*, manages: bool) -> HeldRoles:
+    return holding(DANA, *[("OrganizationAdmin", crn())] * manages, table=NEWEST)
+
+
+def asked_of(policy: Policy, example: Example, *, manages: bool) -> tuple[str, int]:
+    """The rule that decides about such a request, and how many approvals it asks for."""
+    owner, resource = owner_of(example, manages=manages), resource_of(example)
+    ask = an_ask(operation=example.operation, owner=owner, resource=resource)
+    match decide(policy, ask, requester(manages=manages)):
+        case Forbidden(rule):
+            return rule, NEVER
+        case NeedsApproval(terms, missing):
+            return terms.rule, missing
+        case Allowed(terms):
+            return terms.rule, 0
+
+
+@pytest.mark.search
+@given(RULES)
+def test_each_loss_is_shown_by_a_request_that_is_decided_as_it_says(rules: tuple[Rule, ...]) -> None:
+    policy, found = Policy(rules, table=NEWEST), 0
+    for index, rule in enumerate(rules):
+        for loss in losses(Reach(policy), rules, index):
+            found += 1
+            alone = Policy((rule,), table=NEWEST)
+            decided = asked_of(policy, loss.example, manages=loss.manages)
+            assert decided == (rules[loss.earlier].name, loss.decided)
+            assert asked_of(alone, loss.example, manages=loss.manages) == (rule.name, loss.wanted)
+            assert loss.earlier < index
+            assert loss.decided < loss.wanted
+    event(f"losses: {min(found, 3)}")
+
+
+@pytest.mark.search
+@given(RULES)
+def test_no_loss_is_missed_but_that_to_an_exception(rules: tuple[Rule, ...]) -> None:
+    """Counted by hand: over every request, who decides it, and what the rule behind would have asked for."""
+    policy = Policy(rules, table=NEWEST)
+    decided = [(ask, rule) for ask in EVERY_ASK if (rule := policy.rule(*ask)) is not None]
+    for index, rule in enumerate(rules):
+        found = {loss.earlier for loss in losses(Reach(policy), rules, index)}
+        for earlier, other in enumerate(rules[:index]):
+            said = rule.match.operations or {*RULED}
+            theirs = [ask for ask, by in decided if by is other and ask[0] in said]
+            both = [ask for ask in theirs if rule.match.speaks_of(*ask)]
+            is_looser = any(
+                needed(other, example_of(*ask), manages=manages) < needed(rule, example_of(*ask), manages=manages)
+                for ask in both
+                for manages in (True, False)
+            )
+            assert (earlier in found) == (is_looser and len(both) < len(theirs))
+
+
+def example_of(operation: Operation, target: Target) -> Example:
+    resource, kind = target.resource, target.owner.kind
+    owner = {"user": ME, "new-service-account": NEW_SERVICE_ACCOUNT}.get(kind, target.owner.id)
+    return Example(operation, resource.kind, resource.environment, resource.id, owner)
+
+
+OWN_FIRST = """rules:
+- {name: own, match: {owner: me}, approvals: 0}
+- {name: prod, match: {environment: env-prod01, operation: create}, forbid: No keys in production.}
+- {name: wide, match: {kind: [cloud, global]}, forbid: Ask us.}
+"""
+
+
+def test_a_rule_that_loses_a_part_to_a_looser_one_is_found_with_an_example() -> None:
+    def loss(kind: str, place: str) -> str:
+        return (
+            f'"own" before it decides part of what it matches, and is looser. Example: creating a {kind} key of the '
+            f'requester\'s own account{place}, by someone who manages it: "own" asks for no approval, this rule '
+            f'refuses it. Move this rule up or narrow "own". If it\'s meant, put a rule for just that part before both'
+        )
+
+    assert [line for line in findings(OWN_FIRST) if "warning" not in line] == [
+        f'5: rule "prod": {loss("Kafka", " in env-prod01")}',
+        f'6: rule "wide": {loss("Cloud resource management", "")}',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_warning"),
+    [
+        ("{name: a, match: {owner: me}, approvals: 0}|{name: b, match: {kind: kafka}, approvals: 1}", False),
+        ("{name: a, match: {owner: me}}|{name: b, match: {kind: kafka}, user_keys: off}", False),
+        ("{name: a, match: {operation: delete}}|{name: b, match: {kind: kafka}, approvals: 2}", True),
+        (
+            "{name: a, match: {owner: me}, approvals: 0}|{name: b, match: {kind: kafka}, approvals: 0, else: 2}",
+            True,
+        ),
+    ],
+)
+def test_fewer_approvals_are_a_warning_and_none_or_no_refusal_are_a_mistake(rules: str, *, is_warning: bool) -> None:
+    written = "rules:\n" + "".join(f"- {rule}\n" for rule in rules.split("|"))
+
+    (found,) = [line for line in findings(written) if "looser" in line]
+
+    assert found.startswith("5: warning: " if is_warning else '5: rule "b"')
+
+
+TWO = "{name: b, match: {kind: kafka}, approvals: 2}"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "{name: a, match: {owner: me, kind: kafka}, approvals: 0}|{name: b, match: {kind: kafka}, approvals: 2}",
+        "{name: a, match: {owner: me}, forbid: no way}|{name: b, match: {kind: kafka}, approvals: 2}",
+        "{name: a, match: {owner: me}, approvals: 2}|{name: b, match: {kind: kafka}, approvals: 1}",
+        f"{{name: c, match: {{owner: me, kind: kafka}}}}|{{name: a, match: {{owner: me}}}}|{TWO}",
+        "{name: a, match: {owner: me, kind: kafka}}|{name: b, match: {operation: create, kind: kafka}, approvals: 2}",
+    ],
+)
+def test_an_exception_and_a_stricter_rule_before_are_fine(rules: str) -> None:
+    assert findings("rules:\n" + "".join(f"- {rule}\n" for rule in rules.split("|"))) == []
+
+
+def test_a_file_with_hundreds_of_rules_that_overlap_is_checked_in_the_end() -> None:
+    named = [frozenset({f"env-{n}", f"env-{n + 1}", f"env-only-{n}"}) for n in range(150)]
+    rules = tuple(Rule(str(n), Match(environments=each), "C1", n % 3) for n, each in enumerate(named))
+    reach = Reach(Policy(rules))
+
+    assert sum(1 for index in range(len(rules)) for _ in losses(reach, rules, index)) > 50
