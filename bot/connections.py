@@ -291,4 +291,4 @@ async def look_at_confluent(cloud: ConfluentCloud) -> None:
             "(an IP filter). Use a Cloud API key (not one of a cluster) that still exists, and check the IP filters."
         ) from None
     except LatchkeyError as error:
-        log.warning("Confluent Cloud did not answer at the start: %s", error)
+        log.warning("Confluent Cloud didn't answer at the start: %s", error)

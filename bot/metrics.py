@@ -58,7 +58,7 @@ def events_counter(registry: CollectorRegistry) -> Callable[[Sequence[Event]], N
 
 def refusals_counter(registry: CollectorRegistry) -> Callable[[str, str], None]:
     """`latchkey_messages_refused_total{surface="key",code="messages_tab_disabled"}`."""
-    says = "Messages that Slack refused, by what they are and by Slack's code."
+    says = "Messages that Slack refused, by kind and by Slack's error code."
     surfaces = (*SurfaceKind, "review", "secret")
     counter = _counter(registry, "latchkey_messages_refused", says, surface=surfaces, code=_REFUSED_CODES)
     codes = set[str](_REFUSED_CODES)
@@ -80,16 +80,16 @@ def strays_counter(registry: CollectorRegistry) -> Callable[[str], None]:
 
 def clicks_counter(registry: CollectorRegistry) -> Callable[[str, str], None]:
     """`latchkey_clicks_total{deed="approve",outcome="done"}`."""
-    says = "Clicks that were carried out, by what was to be done and how it ended. A retried one is counted again."
+    says = "Clicks carried out, by action and outcome. A retried click is counted again."
     counter = _counter(registry, "latchkey_clicks", says, deed=deeds(), outcome=DEED_OUTCOMES)
     return lambda deed, outcome: counter.labels(deed, outcome).inc()
 
 
 def acks(registry: CollectorRegistry, kinds: Sequence[str]) -> Callable[[str, float, bool], None]:
     """`latchkey_ack_seconds{kind="button"}` and `latchkey_ack_failures_total{kind="button"}`."""
-    says = "Seconds until what Slack sent was acknowledged, by what it was. Slack gives up after three."
+    says = "Seconds until a Slack event was acknowledged, by type. Slack gives up after three."
     seconds = Histogram("latchkey_ack_seconds", says, ["kind"], registry=registry, buckets=_ACK_SECONDS)
-    says = "What Slack sent and Latchkey answered with an error, which Slack shows as a failure."
+    says = "Slack events that Latchkey answered with an error, which Slack shows as a failure."
     failures = _counter(registry, "latchkey_ack_failures", says, kind=kinds)
     _begin(seconds, kind=kinds)
 
@@ -106,7 +106,7 @@ class Calls:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        says = "Calls that were answered with `too many requests`, by whose API it was."
+        says = "Calls that were rate-limited, by API."
         self._limited = _counter(registry, "latchkey_rate_limited", says, api=("slack", "confluent"))
         says = "Whether Confluent Cloud rejects Latchkey's own key, or its address (an IP filter)."
         self._refused = Gauge("latchkey_confluent_key_refused", says, registry=registry)
@@ -233,9 +233,9 @@ class StoreReadings:
 
     def _gauges(self) -> Iterable[tuple[str, str, Callable[[], float]]]:
         yield "latchkey_agenda_items", "Items of the agenda, due or not.", lambda: self._load.items
-        says = "Items of the agenda that are due, and that no process works on."
+        says = "Agenda items that are due, and that no process is working on."
         yield "latchkey_agenda_due_items", says, lambda: self._load.due
-        says = "Seconds for which the oldest due item has waited for a worker; 0 while none does."
+        says = "Seconds that the oldest due item has waited for a worker; 0 while none is waiting."
         yield "latchkey_agenda_lag_seconds", says, lambda: self._load.lag
         says = "Items of kinds that only a newer version knows."
         yield "latchkey_agenda_aside_items", says, lambda: self._load.aside
@@ -287,15 +287,15 @@ def worker_gauge(registry: CollectorRegistry, last_look: Callable[[], datetime |
 
 def policy_gauges(registry: CollectorRegistry, loaded_at: Callable[[], float], holds: Callable[[], bool]) -> None:
     """`latchkey_policy_loaded_timestamp_seconds` and `latchkey_policy_file_valid`."""
-    says = "When this process took the policy that holds now, in seconds since 1970."
+    says = "When this process loaded the current policy, in seconds since 1970."
     gauge(registry, "latchkey_policy_loaded_timestamp_seconds", says, loaded_at)
-    says = "Whether the policy file reads well; while it does not, the former policy holds."
+    says = "Whether the policy file is valid; while it isn't, the old policy applies."
     gauge(registry, "latchkey_policy_file_valid", says, holds)
 
 
 def own_key_gauge(registry: CollectorRegistry, expires_at: Callable[[], datetime | None]) -> None:
     """`latchkey_confluent_key_expiry_timestamp_seconds`. Infinity leaves an alert on what is left silent."""
-    says = "When Confluent ends Latchkey's own key, in seconds since 1970; +Inf for never, or not known."
+    says = "When Latchkey's own key expires at Confluent, in seconds since 1970; +Inf for never, or not known."
     name = "latchkey_confluent_key_expiry_timestamp_seconds"
     gauge(registry, name, says, lambda: _timestamp(expires_at(), float("inf")))
 

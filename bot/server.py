@@ -137,7 +137,7 @@ class _House:
         """Say so, but not for each who comes."""
         if time.monotonic() - self._told_at >= FULL_AGAIN:
             self._told_at = time.monotonic()
-            log.warning("as many connections as there is room for", extra={"room": self.room})
+            log.warning("too many connections", extra={"room": self.room})
 
 
 class _Protocol(H11Protocol):

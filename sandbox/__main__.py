@@ -20,7 +20,7 @@ from sandbox.stage import BotProcess, Stage, stage
 
 PORT, PORTS = 8090, 50
 STORY = f"""
-  Latchkey sandbox: {{url}} (the same again: --seed {{seed}})
+  Latchkey sandbox: {{url}} (to repeat this run: --seed {{seed}})
 
   1. {STEPS[0]}
   2. {STEPS[1]}
@@ -40,12 +40,19 @@ For any free port: make sandbox ARGS="--port 0"
 def main() -> int:
     """Run the sandbox until Ctrl-C. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, help=f"of the page (default {PORT}, or the next free one; 0: any free one)")
-    parser.add_argument("--log-level", default="INFO", help="of the bot")
+    parser.add_argument(
+        "--port", type=int, help=f"port of the page (default {PORT}, or the next free one; 0: any free one)"
+    )
+    parser.add_argument("--log-level", default="INFO", help="log level of the bot")
     parser.add_argument("--large", action="store_true", help="500 environments, 20,000 clusters, 100,000 keys")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the policy file; the bot follows its changes")
-    parser.add_argument("--seed", type=int, help="of everything random (default: a new one, which is printed)")
-    parser.add_argument("--manners", choices=("kind", "unkind"), default="unkind", help="of both (default unkind)")
+    parser.add_argument("--seed", type=int, help="seed of everything random (default: a new one, which is printed)")
+    parser.add_argument(
+        "--manners",
+        choices=("kind", "unkind"),
+        default="unkind",
+        help="how the fake Slack and Confluent behave (default unkind)",
+    )
     parser.add_argument("--like", type=Path, metavar="FILE", help="a recording of a rehearsal to behave like")
     asked = parser.parse_args()
     try:

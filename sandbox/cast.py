@@ -191,11 +191,13 @@ CAST: tuple[Actor, ...] = (
         (("ResourceOwner", crn("service-account=sa-etl001")),),
     ),
     Actor("U0NORA", "Nora Quist", "Has no Confluent account", "nora@acme.example"),
-    Actor("U0TESS", "Tess Morgan", "Shares an e-mail with a second Confluent user", "tess@acme.example", "u-tess01"),
+    Actor(
+        "U0TESS", "Tess Morgan", "Shares an email address with a second Confluent user", "tess@acme.example", "u-tess01"
+    ),
     Actor(
         "U0VERA",
         "Vera Sato",
-        "E-mail address not confirmed in Slack",
+        "Email address not confirmed in Slack",
         "vera@acme.example",
         "u-vera01",
         is_email_confirmed=None,

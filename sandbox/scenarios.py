@@ -145,7 +145,7 @@ CRASH = "crash"
 SCENARIOS = (
     Scenario(
         "lost answer",
-        "Confluent loses the answer to a create",
+        "Confluent loses the response to a create",
         "The next key is created, but Latchkey never hears of it. Approve a request, then read its card.",
         confluent={"answer_lost": "next create"},
     ),

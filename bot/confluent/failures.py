@@ -219,7 +219,7 @@ def _no_answer(method: Method, log: str, *, sent: bool, is_error: bool = False) 
     if method == "POST" and sent:
         happened = _ERROR if is_error else _LOST
         return Unknown(happened, changed="The key may or may not exist; Latchkey is checking.", log=log)
-    what = "reported an error" if is_error else "could not be reached" if method == "POST" else "did not answer"
+    what = "reported an error" if is_error else "couldn't be reached" if method == "POST" else "didn't answer"
     return Unavailable(f"Confluent Cloud {what}.", changed=_SAID[method].lost, again=_SAID[method].again, log=log)
 
 

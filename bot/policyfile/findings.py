@@ -77,7 +77,7 @@ def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator
             if kind.row.opens_organization and reach.decides(index, Match(MAKES, frozenset({kind})))
         ]
         if opened:
-            text = f"one person alone can make {' and '.join(opened)} keys, which open the whole organization"
+            text = f"one person alone can create {' and '.join(opened)} keys, which open the whole organization"
             yield of_rule(file, index, text, ("approvals",), is_warning=True)
     if not rule.most_approvals:
         return
@@ -101,7 +101,7 @@ def _mappings(file: PolicyFile) -> Iterator[Finding]:
             text = f"{mapping.subject} has no line in `people`, so {mapping.role} they can't approve anything"
             yield Finding(line, where, text, is_warning=True)
         if mapping.role == ACCOUNT_ADMIN and mapping.scope:
-            yield Finding(line, where, f"{ACCOUNT_ADMIN} counts for the whole organization alone: leave `scope` out")
+            yield Finding(line, where, f"{ACCOUNT_ADMIN} applies only to the whole organization: leave `scope` out")
         seen.setdefault(mapping, line)
 
 
@@ -117,7 +117,7 @@ def _people(file: PolicyFile) -> Iterator[Finding]:
     several = {principal for principal, count in Counter(file.policy.people.values()).items() if count > 1}
     for index, (user, principal) in enumerate(file.policy.people.items()):
         if principal in several:
-            text = f"{principal} is several Slack users here: Latchkey takes them for one person"
+            text = f"{principal} is several Slack users here: Latchkey treats them as one person"
             yield Finding(file.tree.line(("people", index)), str(user), text, is_warning=True)
 
 

@@ -267,7 +267,9 @@ async def sweep(cloud: ConfluentCloud, console: Console, seconds: float) -> None
         console.say("Confluent Cloud didn't list its keys, so keys of earlier rehearsals were not looked for.")
         return
     for key in found:
-        if key.owner is None or not await ask(console, f"Key {key.id} is left from a rehearsal. Delete it?", seconds):
+        if key.owner is None or not await ask(
+            console, f"Key {key.id} is left over from a rehearsal. Delete it?", seconds
+        ):
             continue
         try:
             await cloud.delete_key(key.id, key.owner, Cluster(Kind.KAFKA, key.resource, "", key.environment, ""))

@@ -130,7 +130,7 @@ class Rehearsal:
 
     async def run(self, interruption: _Interruption) -> int:
         """Take the steps, and everything back."""
-        self._console.say("Rehearsal on a real workspace. The bot must not run meanwhile. Ctrl-C stops and cleans up.")
+        self._console.say("Rehearsal on a real workspace. The bot must not be running. Ctrl-C stops and cleans up.")
         work = asyncio.create_task(self._steps())
         interruption.do = lambda: self._interrupt(work)
         try:
@@ -147,7 +147,7 @@ class Rehearsal:
             self.slack.hurry()
             return
         self._findings.is_interrupted = True
-        self._console.say("Stopping. Taking everything back…")
+        self._console.say("Stopping. Cleaning up…")
         work.cancel()
 
     async def _steps(self) -> None:
@@ -169,7 +169,7 @@ class Rehearsal:
             self._findings.failed.append(error_name(error))
         except Exception as error:
             log.exception("a step failed")
-            self._console.say("  This step failed in a way that nobody expected: see the log line above.")
+            self._console.say("  This step failed unexpectedly: see the log line above.")
             self._findings.failed.append(error_name(error))
 
     async def _finish(self, work: "asyncio.Task[None]") -> None:
@@ -195,7 +195,7 @@ class Rehearsal:
         except OSError as error:
             self._console.say(f"The report couldn't be written to {self._plan.report}: {error.strerror}.")
         else:
-            self._console.say(f"Report: {self._plan.report}. It holds no names, ids, addresses or secrets.")
+            self._console.say(f"Report: {self._plan.report}. It contains no names, IDs, addresses or secrets.")
 
 
 @asynccontextmanager

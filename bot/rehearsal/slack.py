@@ -226,7 +226,9 @@ class SlackSteps:
             clicked.cancel()
             hurried.cancel()
         if self._shown:
-            self.console.say("The dummy message may still show. It holds no secret, and disappears when Slack reloads.")
+            self.console.say(
+                "The dummy message may still show. It contains no secret, and disappears when Slack reloads."
+            )
 
     async def _delete(self, heard: Heard) -> None:
         answer = await self.replies.exchange(Secret(str(heard.body.get("response_url", ""))), {"delete_original": True})

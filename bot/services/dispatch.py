@@ -205,7 +205,7 @@ class Dispatcher:
             await self._reply(click, page)
         except LatchkeyError as error:
             if isinstance(error, Undeliverable) and error.lasting:
-                log.warning("nobody could be told", extra={**extra, "why": error.reason})
+                log.warning("no one could be told", extra={**extra, "why": error.reason})
                 return None
             if not isinstance(page, TextPage):
                 raise  # drawn again, from what is true then

@@ -408,4 +408,4 @@ async def clock_problem(redis: Commands) -> str | None:
     apart = abs(time.time() - now[0] - now[1] / 1e6)
     if apart <= CLOCKS_APART:
         return None
-    return f"this clock and that of Redis are {apart:.0f} s apart: set both by NTP"
+    return f"this clock and Redis's are {apart:.0f} s apart: sync both with NTP"

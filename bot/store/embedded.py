@@ -79,7 +79,7 @@ async def _kept_running(folder: Path) -> None:
         try:
             async with _alone(folder):
                 if await _start_or_attach(folder):
-                    log.error("the embedded server had ended, and was started again", extra={"folder": str(folder)})
+                    log.error("the embedded server had stopped, and was restarted", extra={"folder": str(folder)})
         except (Unavailable, ValueError, OSError) as error:
             log.error("the embedded server does not start", extra={"why": str(error)})  # noqa: TRY400 - as it says
             await asyncio.sleep(AGAIN_SECONDS)

@@ -51,7 +51,7 @@ def act(organization: Organization, do: str, key_id: str, name: str = "") -> Non
         case "delete owner" if key.owner in {**organization.users, **organization.service_accounts}:
             organization.remove_principal(str(key.owner))
         case _:
-            raise ValueError(f"Nobody can do this to {key_id}: {do}.")
+            raise ValueError(f"The sandbox can't do this to {key_id}: {do}.")
 
 
 def _row(organization: Organization, key: ApiKey) -> Row:

@@ -198,7 +198,7 @@ class Interactions:
     def _who(self, user: str) -> Actor:
         person = self._workspace.people.get(user)
         if person is None or person.deleted:
-            raise NotPossible(f"Nobody called {user} can use this workspace.")
+            raise NotPossible(f"No one called {user} can use this workspace.")
         return person
 
     def _stored(self, channel: Channel, ts: str) -> Json:

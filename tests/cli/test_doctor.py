@@ -24,7 +24,7 @@ WELL = ok("Slack", "Acme (T01)")
 ODD = warning("appendfsync", "appendfsync is everysec.", "Set it to always.")
 ILL = failed("store", "Redis is full.", "Give it more memory.")
 UNTOLD = unknown("signing secret", "Only Slack can tell.", "Type /apikey help.")
-LATER = unknown("Confluent Cloud", "Confluent Cloud did not answer.", "Try again in a minute.", may_pass=True)
+LATER = unknown("Confluent Cloud", "Confluent Cloud didn't answer.", "Try again in a minute.", may_pass=True)
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def test_programs_read_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         {
             "check": "Confluent Cloud",
             "state": "unknown",
-            "says": "Confluent Cloud did not answer.",
+            "says": "Confluent Cloud didn't answer.",
             "do": "Try again in a minute.",
         },
     ]

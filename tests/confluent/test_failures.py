@@ -201,8 +201,8 @@ def test_people_are_told_whether_anything_changed(error: LatchkeyError, promise:
         ("POST", httpx.Response(503), "Confluent Cloud reported an error."),
         ("GET", httpx.Response(500), "Confluent Cloud reported an error."),
         ("POST", Lost("ReadError", sent=True), "No clear answer from Confluent Cloud."),
-        ("POST", Lost("ConnectError", sent=False), "Confluent Cloud could not be reached."),
-        ("GET", Lost("ReadError", sent=True), "Confluent Cloud did not answer."),
+        ("POST", Lost("ConnectError", sent=False), "Confluent Cloud couldn't be reached."),
+        ("GET", Lost("ReadError", sent=True), "Confluent Cloud didn't answer."),
     ],
 )
 def test_an_error_that_confluent_reports_is_not_called_a_lost_answer(

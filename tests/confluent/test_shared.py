@@ -84,7 +84,7 @@ async def test_a_read_that_fails_fails_for_all_who_share_it_and_for_nobody_else(
     await settled()
     later = world.asked()
     await settled()
-    world.reads[0].set_exception(Unavailable("Confluent Cloud did not answer."))
+    world.reads[0].set_exception(Unavailable("Confluent Cloud didn't answer."))
     await settled()
     world.reads[1].set_result(None)
 
@@ -147,7 +147,7 @@ async def plays(steps: list[str]) -> None:
             case "answer the last" if open_reads:
                 open_reads[-1].set_result(None)
             case "fail" if open_reads:
-                open_reads[0].set_exception(Unavailable("Confluent Cloud did not answer."))
+                open_reads[0].set_exception(Unavailable("Confluent Cloud didn't answer."))
             case "give up" if asked:
                 asked[-1][1].cancel()
             case _:

@@ -33,7 +33,7 @@ def test_a_state_takes_its_own_fields_by_keyword_only(state: type[Request]) -> N
 
 
 def test_the_next_state_of_an_attempt_carries_request_grant_and_attempt() -> None:
-    approved = replace(build.approved(), attempt=3, trouble="Confluent Cloud did not answer.", without_end=True)
+    approved = replace(build.approved(), attempt=3, trouble="Confluent Cloud didn't answer.", without_end=True)
 
     working = approved.then(Working, sent_at=NOW, look_at=NOW + HOUR)
 

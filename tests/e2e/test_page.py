@@ -156,7 +156,7 @@ async def test_a_change_during_a_click_in_the_panel_does_not_swallow_it(it: Play
 
 
 async def test_a_lost_answer_still_ends_with_one_key(it: Play) -> None:
-    await it.erin.try_("Confluent loses the answer to a create")
+    await it.erin.try_("Confluent loses the response to a create")
     await it.dana.ask("a lost answer")
     await it.approve("a lost answer")
     await expect(it.card("a lost answer")).to_contain_text("Latchkey is checking whether a key was created")

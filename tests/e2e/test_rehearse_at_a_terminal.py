@@ -98,7 +98,7 @@ async def test_after_a_kill_the_next_run_deletes_the_key(tmp_path: Path) -> None
         assert [each for each in here.organization.api_keys.values() if "lk-rehearsal" in each.description] != []
         async with rehearsal(here) as process:
             assert process.stdin is not None
-            await said(process, "is left from a rehearsal")
+            await said(process, "is left over from a rehearsal")
             process.stdin.write(b"y\n")
             await said(process, "is deleted")
             await said(process, "/apikey")

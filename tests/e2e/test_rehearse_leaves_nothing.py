@@ -119,7 +119,7 @@ async def test_an_interruption_before_the_first_step_closes_everything(tmp_path:
         async def interrupt() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
-        it.stops_at, it.instead = "is left from a rehearsal", interrupt
+        it.stops_at, it.instead = "is left over from a rehearsal", interrupt
         assert await it.rehearse() == 1
         assert "Stopped before the first step. Nothing was created." in it.screen.text()
         assert await it.rehearse() == 0, it.screen.text()
@@ -242,7 +242,7 @@ async def test_a_key_that_cannot_be_deleted_is_named_and_offered_by_the_next_run
 
         it.stage.faults.set("failing", "none")
         assert await it.rehearse() == 0, it.screen.text()
-        assert f"Key {key} is left from a rehearsal" in it.screen.text()
+        assert f"Key {key} is left over from a rehearsal" in it.screen.text()
         nothing_is_left(it)
 
 
@@ -254,7 +254,7 @@ async def test_a_key_that_only_looks_a_little_like_one_of_ours_is_not_offered(tm
         for description in ("[lk-rehearsal:0123456789abcdef] and more", "lk-rehearsal"):
             organization.create_key(kafka, "u-dana01", name="latchkey-rehearsal", description=description)
         assert await it.rehearse(confluent="") == 0
-        assert "is left from" not in it.screen.text()
+        assert "is left over from" not in it.screen.text()
 
 
 async def test_other_people_are_told_to_come_later(tmp_path: Path) -> None:

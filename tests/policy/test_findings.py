@@ -108,7 +108,7 @@ def test_a_kind_that_a_match_names_in_vain_is_found() -> None:
 )
 def test_keys_that_open_the_organization_without_approval_are_a_warning(rule: str, kinds: str) -> None:
     assert findings(f"rules: [{rule}]") == [
-        f'3: warning: rule "a": one person alone can make {kinds} keys, which open the whole organization'
+        f'3: warning: rule "a": one person alone can create {kinds} keys, which open the whole organization'
     ]
 
 
@@ -162,7 +162,7 @@ def test_an_account_admin_of_less_than_the_organization_is_found() -> None:
     mappings = "[{user: U1, role: AccountAdmin}, {user: U2, role: AccountAdmin, scope: env-1}]"
 
     assert findings(f"roles: {{mappings: {mappings}}}") == [
-        "3: role mapping of U2: AccountAdmin counts for the whole organization alone: leave `scope` out"
+        "3: role mapping of U2: AccountAdmin applies only to the whole organization: leave `scope` out"
     ]
 
 
@@ -187,8 +187,8 @@ def test_two_slack_users_who_are_one_confluent_user_are_a_warning() -> None:
     people = "people:\n- {slack: U1, confluent: u-1}\n- {slack: U2, confluent: u-2}\n- {slack: U3, confluent: u-1}\n"
 
     assert [line.partition(",")[0] for line in findings(people)] == [
-        "4: warning: U1: u-1 is several Slack users here: Latchkey takes them for one person",
-        "6: warning: U3: u-1 is several Slack users here: Latchkey takes them for one person",
+        "4: warning: U1: u-1 is several Slack users here: Latchkey treats them as one person",
+        "6: warning: U3: u-1 is several Slack users here: Latchkey treats them as one person",
     ]
 
 

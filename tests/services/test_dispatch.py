@@ -244,12 +244,12 @@ async def test_a_refusal_is_told_once_with_what_was_typed(office: Office) -> Non
 
 
 async def test_t10_who_sits_in_front_of_the_form_is_told_at_once(office: Office) -> None:
-    office.service.fails = [Unavailable("Confluent Cloud did not answer.", again="Try again in a minute.")]
+    office.service.fails = [Unavailable("Confluent Cloud didn't answer.", again="Try again in a minute.")]
 
     (page,) = await office.answer(Check(Draft()))
 
     assert page == TextPage(
-        "Couldn't do that", "Confluent Cloud did not answer. Try again in a minute.", back="click-check"
+        "Couldn't do that", "Confluent Cloud didn't answer. Try again in a minute.", back="click-check"
     )
 
 
@@ -366,7 +366,7 @@ async def test_an_answer_that_slack_refuses_is_logged_and_given_up(
 
     await office.answer(APPROVE, stands_on=SurfaceKind.CARD)
 
-    assert caplog.messages == ["nobody could be told"]
+    assert caplog.messages == ["no one could be told"]
 
 
 SEND = Send("D1")
@@ -429,7 +429,7 @@ async def test_what_is_wrong_in_a_closed_form_is_said_with_its_name(closed: Clos
 
 
 async def test_a_closed_form_that_is_tried_again_offers_no_second_one_meanwhile(closed: Closed) -> None:
-    closed.office.service.fails = [Unavailable("Confluent Cloud did not answer.")]
+    closed.office.service.fails = [Unavailable("Confluent Cloud didn't answer.")]
     (said,) = await closed.send()
     assert "Latchkey will keep trying" in said.text
     assert said.back == ""

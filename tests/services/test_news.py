@@ -319,7 +319,7 @@ async def test_owners_that_cannot_be_found_hold_up_no_deletion() -> None:
         proposals = process.services.forms.proposals
 
         async def away(_: object) -> Sequence[SlackUserId]:
-            raise Unavailable("Confluent Cloud did not answer.")
+            raise Unavailable("Confluent Cloud didn't answer.")
 
         notices = replace(proposals.notices, owners=away)
         ask = build.a_change(Operation.DELETE, key=key)

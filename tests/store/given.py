@@ -87,7 +87,7 @@ def states() -> dict[str, Request]:
         Denied(asked, TERMS, by=BEN, reason="not in production", at=NOW),
         Cancelled(asked, TERMS, at=NOW),
         Expired(asked, TERMS, at=NOW),
-        Approved(*made, not_before=NOW, trouble="Confluent Cloud did not answer.", tries=2),
+        Approved(*made, not_before=NOW, trouble="Confluent Cloud didn't answer.", tries=2),
         Offered(*made, claim_by=NOW + HOUR),
         Working(*made, sent_at=NOW, look_at=NOW + HOUR, clean=1),
         Ready(*made, KEY, endpoints=Endpoints("pkc-1.example:9092", "https://pkc-1.example:443"), claim_by=NOW + HOUR),

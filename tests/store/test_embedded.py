@@ -224,7 +224,7 @@ async def test_t13_a_server_that_was_killed_is_started_again_and_has_lost_nothin
             assert await answering(client) == str(number).encode()
             assert pid_of_server(tmp_path) != killed
             await until(lambda: len(caplog.messages) > number, "the line")  # noqa: B023 - over before the next one
-    assert caplog.messages == ["the embedded server had ended, and was started again"] * 3
+    assert caplog.messages == ["the embedded server had stopped, and was restarted"] * 3
     assert not (tmp_path / "valkey.sock").exists()
 
 

@@ -230,7 +230,7 @@ def failed() -> Failed:
         terms(),
         happened="Confluent said <no>.",
         changed="Nothing was changed.",
-        next="Ask again.",
+        next="Request again with `/apikey create`.",
         reference="req-1",
         at=NOW,
     )
@@ -252,11 +252,11 @@ def states() -> dict[str, Request]:
         Revealing(*made, a_key(), until=NOW + HOUR),
         shown(),
         Confirmed(*made, a_key(), shown_at=NOW, at=NOW + HOUR),
-        Undelivered(*made, a_key(), why="Slack did not take the message.", at=NOW),
+        Undelivered(*made, a_key(), why="Slack didn't accept the message with the secret.", at=NOW),
         Unclaimed(*made, a_key(), at=NOW),
         Retired(*made, a_key(), at=NOW),
         failed(),
-        Done(a_change(Operation.DELETE), rules, a_grant(), 1, at=NOW, note="It was gone already."),
+        Done(a_change(Operation.DELETE), rules, a_grant(), 1, at=NOW, note="Someone else had already deleted it."),
     ]
     return {state.kind: state for state in every} | {"rotated": rotated(), "ended": ended()}
 

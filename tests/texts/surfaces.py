@@ -86,7 +86,7 @@ def requests() -> dict[str, Request]:
         "failed, approved": replace(build.failed(), approvals=(replace(build.an_approval(FEMI), told="thread"),)),
         "pending, talked about": build.pending(mentioned=(ERIN.slack, FEMI.slack), said=(question, reply)),
         "pending, changed": build.pending(changed="The policy now requires 2 approvals."),
-        "approved, in trouble": build.approved(trouble="Confluent Cloud did not answer."),
+        "approved, in trouble": build.approved(trouble="Confluent Cloud didn't answer."),
         "ready, working": build.ready(life=Life(probe=Probe("works", NOW, None, 3, NOW))),
         "shown, expiring": build.shown(life=Life(ends_at=NOW + 30 * DAY, reminded=1)),
         "shown, replacing": build.shown(
@@ -150,7 +150,7 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "home, empty", home.home(HomePage())
     mine = list(build.states().values())
     yield "home", home.home(HomePage((_key_view(),), 3, mine, waiting))
-    yield "home, trouble", home.home(HomePage(trouble="Confluent Cloud did not answer.", notes=("A note.",)))
+    yield "home, trouble", home.home(HomePage(trouble="Confluent Cloud didn't answer.", notes=("A note.",)))
 
 
 def _of_keys() -> Iterator[tuple[str, Any]]:
@@ -203,7 +203,7 @@ def of_answers() -> Iterator[Message]:
     yield Message("unknown command", answers.unknown_blocks("creat"))
     yield Message("requests", answers.requests_blocks(own, waiting))
     yield Message("requests, none", answers.requests_blocks((), ()))
-    yield Message("requests, trouble", answers.requests_blocks((), (), "Confluent Cloud did not answer."))
+    yield Message("requests, trouble", answers.requests_blocks((), (), "Confluent Cloud didn't answer."))
     yield Message("whoami", answers.whoami_blocks(held, {"env-dev001": "dev", "lkc-dev001": "orders-dev"}))
     yield Message("whoami, no roles", answers.whoami_blocks(replace(held, bindings=()), {}))
     for resource in build.RESOURCES:

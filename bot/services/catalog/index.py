@@ -122,7 +122,7 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
     """
     if kind.row.is_wide:
         if word not in {"", kind.value}:
-            raise NotFound(f"A {kind} key opens no single resource: leave {plain(word)} out.")
+            raise NotFound(f"A {kind} key isn't for a single resource: leave {plain(word)} out.")
         return OrganizationScope(kind)
     if not word:
         raise NotFound(f"Say which resource the {kind} key is for.")
@@ -135,7 +135,7 @@ async def find_resource(cloud: Inventory, kind: Kind, word: str, environment: st
         raise NotFound(f"There is no {kind} resource {plain(word)} in {places}.")
     if len(found) > 1:
         places = ", ".join(f"{each.id} in {each.environment}" for each in found)
-        raise NotFound(f"{plain(word)} is several things ({places}). Name one by its ID and environment.")
+        raise NotFound(f"{plain(word)} matches several things ({places}). Name one by its ID and environment.")
     return found[0]
 
 
@@ -157,9 +157,7 @@ async def find_owner(cloud: Inventory, word: str, requester: Person, operation: 
         return account
     if any(each.id == word for each in await cloud.users()):
         return MyAccount(Principal(word))
-    raise NotFound(
-        f"There is no service account {plain(word)}. Say me, new, or the id or the name of a service account."
-    )
+    raise NotFound(f"There's no service account {plain(word)}. Use me, new, or the ID or name of a service account.")
 
 
 async def all_names(cloud: Inventory) -> dict[str, str]:
@@ -175,7 +173,7 @@ async def _environments(cloud: Inventory, wanted: str) -> Sequence[Environment]:
         return found
     chosen = [each for each in found if wanted in {each.id, each.name}]
     if not chosen:
-        raise NotFound(f"There is no environment {plain(wanted)}, or Latchkey does not see it.")
+        raise NotFound(f"There's no environment {plain(wanted)}, or Latchkey can't see it.")
     return chosen
 
 

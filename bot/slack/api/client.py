@@ -246,8 +246,8 @@ async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> s
                 continue
             why = "the proxy wants a password"
         return (
-            f"{urlsplit(base).netloc} does not answer{through} ({why}), so `Show secret` cannot work: "
-            "let the firewall or the proxy reach it, or correct HTTPS_PROXY and NO_PROXY."
+            f"{urlsplit(base).netloc} doesn't answer{through} ({why}), so `Show secret` can't work: "
+            "open the firewall or the proxy for it, or correct HTTPS_PROXY and NO_PROXY."
         )
     return None
 

@@ -149,7 +149,7 @@ async def unconfirmed(client: AsyncWebClient, policy: Policy) -> Unconfirmed:
             if not (profile.email and profile.email_confirmed):
                 found.append(user)
     except LatchkeyError as error:
-        trouble = f"Slack did not show the others ({error})."
+        trouble = f"Slack didn't show the others ({error})."
     return Unconfirmed(tuple(found), looked, trouble)
 
 

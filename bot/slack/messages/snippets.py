@@ -120,7 +120,7 @@ def _written(template: str, key_id: str, resource: Resource, endpoints: Endpoint
 def _snippet(value: str, resource: Resource) -> Snippet:
     found = next((each for each in resource.kind.row.snippets if each.value == value), None)
     if found is None:
-        raise NotFound("There is no such client configuration for this kind of key. Nothing was changed. Choose again.")
+        raise NotFound("There's no such client configuration for this kind of key. Nothing was changed. Choose again.")
     return found
 
 
@@ -131,8 +131,8 @@ def _safe(text: str) -> str:
 _TO_REPLACE = {
     "BOOTSTRAP_SERVER": "your cluster's bootstrap server",
     "ENDPOINT": "the address that Confluent names for it",
-    "ORGANIZATION_ID": "your organization's id",
-    "COMPUTE_POOL": "the id of your compute pool (lfcp-…)",
+    "ORGANIZATION_ID": "your organization's ID",
+    "COMPUTE_POOL": "the ID of your compute pool (lfcp-…)",
 }
 """Words that stand where we know nothing, and what belongs there."""
 

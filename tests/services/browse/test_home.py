@@ -26,7 +26,7 @@ from tests.support.composed import a_cast, a_store, composed, keep
 from tests.support.fakes import FakeCloud, TestClock
 
 _Request = TypeVar("_Request", bound=Request)
-AWAY = Unavailable("Confluent Cloud did not answer. Nothing was changed. Try again in a minute.")
+AWAY = Unavailable("Confluent Cloud didn't answer. Nothing was changed. Try again in a minute.")
 MINUTE = timedelta(minutes=1)
 
 
@@ -268,7 +268,7 @@ async def test_a_confluent_that_is_away_is_said_and_what_is_on_record_is_shown()
         page = await house.homes.page(DANA.slack)
 
         assert [view.key.id for view in page.keys] == ["KEY0000000000001"]
-        assert "did not answer" in page.notes[0]
+        assert "didn't answer" in page.notes[0]
         assert "Showing only what Latchkey knows" in page.notes[0]
         assert page.trouble
 

@@ -71,7 +71,7 @@ class Organization(FakeCloud):
     async def keys_of(self, owner: Principal) -> Sequence[ApiKey]:
         self.read.append(owner)
         if self.away:
-            raise Unavailable("Confluent Cloud did not answer. Nothing was changed. Try again in a minute.")
+            raise Unavailable("Confluent Cloud didn't answer. Nothing was changed. Try again in a minute.")
         if owner in self.refusing:
             raise CloudRefused(status=403, detail="no", reference="R-1")
         return [each for each in self._shown() if each.owner == owner]

@@ -167,7 +167,7 @@ async def test_a_region_that_nothing_runs_in_yet_is_found_where_its_environment_
 @pytest.mark.parametrize("kind", [each for each in Kind if each.row.is_wide])
 async def test_a_kind_that_opens_no_single_resource_takes_no_word_but_its_own(kind: Kind) -> None:
     assert [await find_resource(stock(), kind, word) for word in ("", kind.value)] == [OrganizationScope(kind)] * 2
-    with pytest.raises(NotFound, match="opens no single resource"):
+    with pytest.raises(NotFound, match="isn't for a single resource"):
         await find_resource(stock(), kind, CLUSTER.id)
 
 

@@ -118,7 +118,7 @@ async def test_a_list_that_cannot_be_read_counts_for_nothing(monkeypatch: pytest
         await world.seed(replace(BEING_MADE, look_at=NOW, clean=1))
 
         async def away() -> None:
-            raise Unavailable("Confluent Cloud did not answer.")
+            raise Unavailable("Confluent Cloud didn't answer.")
 
         monkeypatch.setattr(type(world.cloud), "must_see_all", lambda _: away())
         await world.work_now()

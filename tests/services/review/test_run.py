@@ -51,7 +51,7 @@ class Cloud(FakeCloud):
     async def key_page(self, token: str) -> tuple[Sequence[ApiKey], str]:
         self.pages.append(token)
         if token in self.failing:
-            raise Unavailable("Confluent Cloud did not answer.")
+            raise Unavailable("Confluent Cloud didn't answer.")
         if token in self.expired:
             raise NotFound("The token has expired.")
         start, keys = int(token or 0), list(self.minted.values())

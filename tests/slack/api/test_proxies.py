@@ -120,7 +120,7 @@ async def test_what_is_encrypted_is_asked_for_with_connect(environment: pytest.M
             )
         problem = await unreachable(session, ["https://hooks.slack.test/"])
         assert problem is not None
-        assert "hooks.slack.test does not answer through the proxy" in problem
+        assert "hooks.slack.test doesn't answer through the proxy" in problem
         assert proxy.asked == ["CONNECT slack.test:443", *["CONNECT hooks.slack.test:443"] * 2]
 
 

@@ -348,7 +348,7 @@ async def test_nobody_else_learns_which_key_it_is(person: Person) -> None:
     assert context.said == []
 
 
-@pytest.mark.parametrize("endpoints", [None, Unavailable("Confluent Cloud did not answer.")])
+@pytest.mark.parametrize("endpoints", [None, Unavailable("Confluent Cloud didn't answer.")])
 async def test_without_confluent_the_addresses_are_left_to_fill_in(endpoints: LatchkeyError | None) -> None:
     assert "bootstrap.servers=BOOTSTRAP_SERVER" in await Context(shown(), endpoints=endpoints).choose(picked())
 

@@ -131,7 +131,7 @@ homes = st.builds(
     requests=st.tuples(some.requests),
     waiting=st.tuples(some.requests),
     trouble=notices,
-    notes=st.sampled_from([(), ("Confluent Cloud did not answer.",)]),
+    notes=st.sampled_from([(), ("Confluent Cloud didn't answer.",)]),
 )
 
 
@@ -679,10 +679,10 @@ def test_home_has_one_primary_button_and_it_creates() -> None:
 
 
 def test_home_says_what_it_could_not_read_and_what_it_leaves_out() -> None:
-    page = HomePage([a_view()], more_keys=3, notes=("Confluent Cloud did not answer.",), trouble="Ask later.")
+    page = HomePage([a_view()], more_keys=3, notes=("Confluent Cloud didn't answer.",), trouble="Ask later.")
     shown = said(home.home(page))
 
-    for words in ("⚠️ Confluent Cloud did not answer.", "And 3 more", "Ask later."):
+    for words in ("⚠️ Confluent Cloud didn't answer.", "And 3 more", "Ask later."):
         assert words in shown
 
 
