@@ -65,8 +65,8 @@ async def test_the_scopes_and_accounts_are_described_in_the_words_of_the_page(tm
         accounts = await it.dana.options("Account")
         assert accounts == ["My account", "Existing service account", "New service account"]
         await it.dana.see("Recommended for development and testing")
-        await it.dana.see("Recommended for production, for an existing application")
-        await it.dana.see("Recommended for production, for a new application")
+        await it.dana.see("Recommended for production: existing applications")
+        await it.dana.see("Recommended for production: new applications")
 
         await it.dana.fill({"Account": "My account"})
         await it.dana.see("The key acts as your own Confluent user: anyone with it can do whatever you can do.")

@@ -150,7 +150,7 @@ async def test_a_new_key_is_refused_for_minutes_and_its_requester_reads_when_it_
         assert age.total_seconds() >= 150
         other = await made(it, Wish(name="taken at once"))
         said = await take(it, "taken at once", other)
-        assert "New keys can be rejected for a few minutes. If that happens, try again in a few minutes." in said
+        assert "New keys can be rejected for a few minutes. If that happens, wait a bit and try again." in said
 
 
 async def test_the_list_of_keys_is_a_command_and_a_button_away(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ async def test_an_existing_service_account_is_for_production_and_found_by_typing
     async with play(tmp_path) as it:
         await it.dana.command("/apikey create")
         await it.dana.fill({"Account": "Existing service account"})
-        await it.dana.see("Recommended for production, for an existing application")
+        await it.dana.see("Recommended for production: existing applications")
         assert await it.dana.options("Service account", "pay") == ["payments-service"]
         assert await it.dana.options("Service account", "sa-ord") == ["orders-service"]
         await it.dana.close()

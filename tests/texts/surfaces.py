@@ -125,7 +125,7 @@ def views() -> Iterator[tuple[str, Any]]:
     )
     environment = Environment("env-dev001", "dev")
     filled = pages.FormPage(draft, environment=environment, resource=CLUSTER, account=ACCOUNT, offered=3)
-    problems = {"name": "Type a name.", "cluster": "Choose a cluster.", "reason": "Type a reason."}
+    problems = {"name": "Enter a name.", "cluster": "Choose a cluster.", "reason": "Enter a reason."}
     yield "form, empty", page(pages.FormPage(Draft()))
     yield "form, filled", page(filled)
     yield "form, problems", page(replace(filled, problems=problems))

@@ -36,7 +36,7 @@ _ASK = {
     Operation.EXTEND: ("Extend", ids.KEY_EXTEND),
     Operation.DELETE: ("Delete API key", ids.KEY_DELETE),
 }
-SOON = "New keys can be rejected for a few minutes. If that happens, try again in a few minutes."
+SOON = "New keys can be rejected for a few minutes. If that happens, wait a bit and try again."
 UNNAMED = "(no name)"
 CALLED = 60
 """Characters of a name in a question."""
@@ -320,7 +320,8 @@ def approvers(ask: Ask, table: Table) -> str:
     owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind)
     owners = ", and owners of the service account" if owned else ""
     makes = " who can also create service accounts" if isinstance(ask.owner, NewServiceAccount) else ""
-    return f"people with {joined(roles, 'or')} on this resource{makes}{owners}. Not the requester."
+    where = "" if isinstance(ask.resource, OrganizationScope) else " on this resource"
+    return f"people with {joined(roles, 'or')}{where}{makes}{owners}. Not the requester."
 
 
 def _small_print(request: Request) -> Block:

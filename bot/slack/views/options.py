@@ -20,8 +20,8 @@ T = TypeVar("T", Environment, ServiceAccount, Region, Resource, Environment | Se
 
 OWNERS = {
     ME: option("My account", ME, "Recommended for development and testing"),
-    EXISTING: option("Existing service account", EXISTING, "Recommended for production, for an existing application"),
-    NEW: option("New service account", NEW, "Recommended for production, for a new application"),
+    EXISTING: option("Existing service account", EXISTING, "Recommended for production: existing applications"),
+    NEW: option("New service account", NEW, "Recommended for production: new applications"),
 }
 CLOUDS = {"aws": "AWS", "azure": "Microsoft Azure", "gcp": "Google Cloud"}
 
