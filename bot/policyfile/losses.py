@@ -87,8 +87,8 @@ def needed(rule: Rule, example: Example, *, manages: bool) -> int:
 
 
 def _asks(approvals: int) -> str:
-    words = {0: "asks for no approval", 1: "asks for 1 approval", NEVER: "refuses it"}
-    return words.get(approvals, f"asks for {approvals} approvals")
+    words = {0: "requires no approval", 1: "requires 1 approval", NEVER: "refuses it"}
+    return words.get(approvals, f"requires {approvals} approvals")
 
 
 def _request(example: Example) -> str:

@@ -140,7 +140,7 @@ def test_a_rule_that_loses_a_part_to_a_looser_one_is_found_with_an_example() -> 
     def loss(kind: str, place: str) -> str:
         return (
             f'"own" before it decides part of what it matches, and is looser. Example: creating a {kind} key of the '
-            f'requester\'s own account{place}, by someone who manages it: "own" asks for no approval, this rule '
+            f'requester\'s own account{place}, by someone who manages it: "own" requires no approval, this rule '
             f'refuses it. Move this rule up or narrow "own". If it\'s meant, put a rule for just that part before both'
         )
 
