@@ -98,6 +98,8 @@ export function know(people, now) {
   names.me = people[0][0];
   setClockOffset(now - Date.now() / 1000);
   document.querySelector("#panel").remove();
-  document.body.classList.toggle("folded", innerWidth <= NARROW_PX);
+  const fold = () => document.body.classList.toggle("folded", innerWidth <= NARROW_PX);
+  addEventListener("resize", fold);
+  fold();
   document.querySelector("#workspace-name").textContent = "Acme";
 }
