@@ -161,7 +161,7 @@ def compose(ports: Ports) -> Services:
     channels = RememberedChannels(ports.channels, cache, clock)
     recipients = Recipients(directory, cloud, ports.people)
     notices = Notices(candidates, channels, recipients.owners_of)
-    proposals = Proposals(transitions, directory, notices, refusals, cloud)
+    proposals = Proposals(transitions, directory, notices, refusals, cloud, catalog.names)
     forms = Forms(
         transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals, ports.posts, requests
     )

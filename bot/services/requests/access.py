@@ -4,39 +4,45 @@ It decides nothing, so what can't be read in time is unknown, and nobody waits f
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
 
 from bot.domain.authority import Target
 from bot.domain.errors import LatchkeyError
 from bot.domain.keys import NewServiceAccount, Operation, Principal
 from bot.domain.requests import Ask
 from bot.domain.risk import MOST_ROLES, Access
+from bot.domain.roles import Binding
 from bot.services.people.approvers import in_words, names_of
 from bot.services.ports.cloud import Cloud
 
 WITHIN = 5.0
 """Seconds for both reads; Confluent answers each in a fraction of one."""
 T = TypeVar("T")
+Names: TypeAlias = Callable[[], Awaitable[Mapping[str, str]]]
+"""What IDs stand for, as far as the catalog knows."""
 
 
-async def access_of(cloud: Cloud, ask: Ask) -> Access | None:
+async def access_of(cloud: Cloud, ask: Ask, names: Names) -> Access | None:
     """The roles and the number of keys of the account; None where approving gives it no more than it has."""
     owner = ask.owner
     gives = ask.makes_key or ask.operation is Operation.EXTEND
     if isinstance(owner, NewServiceAccount) or not gives:
         return None
-    names = names_of(Target(owner, ask.resource))
-    roles, keys = await asyncio.gather(_known(_roles(cloud, owner.id, names)), _known(_keys(cloud, owner.id)))
-    if roles is None:
+    bindings, keys, known = await asyncio.gather(
+        _known(_roles(cloud, owner.id)), _known(_keys(cloud, owner.id)), _known(names())
+    )
+    if bindings is None:
         return Access(keys=keys)
+    called = {**(known or {}), **names_of(Target(owner, ask.resource))}
+    roles = tuple(sorted({in_words(each, called) for each in bindings}))
     return Access(roles[:MOST_ROLES], max(len(roles) - MOST_ROLES, 0), keys)
 
 
-async def _roles(cloud: Cloud, account: Principal, names: Mapping[str, str]) -> tuple[str, ...]:
+async def _roles(cloud: Cloud, account: Principal) -> Sequence[Binding]:
     bindings = await cloud.role_bindings(account)
     await cloud.must_see_all()  # else roles may only not be shown to us
-    return tuple(sorted({in_words(each, names) for each in bindings}))
+    return bindings
 
 
 async def _keys(cloud: Cloud, account: Principal) -> int:

@@ -20,7 +20,7 @@ from bot.services.people.candidates import Candidate, Candidates, closest
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Drafts, Posts, Requests, Room
-from bot.services.requests.access import access_of
+from bot.services.requests.access import Names, access_of
 from bot.services.requests.audience import Notices, Told
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.remind import first_round, next_round
@@ -42,6 +42,7 @@ class Proposals:
     notices: Notices
     refusals: Refusals
     cloud: Cloud
+    names: Names
 
     async def propose(self, ask: Ask, click: Click) -> Approved | Pending | None:
         """Open the request, and return it; None when the same click opened it before.
@@ -91,7 +92,7 @@ class Proposals:
             approved = Approved.first(ask, terms, (), self.transitions.clock())
             return replace(approved, grant=replace(approved.grant, told=told_of))
         able = await self.directory.before_no(click.by, lambda directory: self._enough(directory, ask, verdict))
-        told, access = await asyncio.gather(self._told(ask, terms, able), access_of(self.cloud, ask))
+        told, access = await asyncio.gather(self._told(ask, terms, able), access_of(self.cloud, ask, self.names))
         rounds = first_round(terms, is_told=able is not None)
         now = self.transitions.clock()
         return Pending(

@@ -41,6 +41,10 @@ async def world() -> AsyncIterator[World]:
         yield world
 
 
+async def names() -> dict[str, str]:
+    return {"env-2": "staging"}
+
+
 def give(world: World, *places: str) -> None:
     world.cloud.bindings[ACCOUNT.id] = [Binding(ACCOUNT.id, "DeveloperRead", build.PLACES[each]) for each in places]
 
@@ -49,16 +53,35 @@ async def test_the_roles_and_keys_of_the_account_are_read(world: World) -> None:
     give(world, "topic")
     world.cloud.add(build.a_key("KEY0000000000007"))
 
-    found = await access_of(world.cloud, build.an_ask())
+    found = await access_of(world.cloud, build.an_ask(), names)
 
     role = "DeveloperRead on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders"
     assert found == Access((role,), 0, 1)
 
 
+async def test_a_role_outside_the_wanted_environment_is_told_by_the_names_of_the_catalog(world: World) -> None:
+    give(world, "other-environment")
+
+    found = await access_of(world.cloud, build.an_ask(), names)
+
+    assert found == Access(("DeveloperRead on staging (env-2)",), 0, 0)
+
+
+async def test_a_catalog_that_cannot_be_read_leaves_the_ids(world: World) -> None:
+    give(world, "other-environment")
+
+    async def away() -> dict[str, str]:
+        raise Unavailable("The store is away.")
+
+    found = await access_of(world.cloud, build.an_ask(), away)
+
+    assert found == Access(("DeveloperRead on env-2",), 0, 0)
+
+
 async def test_of_many_roles_a_few_are_named(world: World) -> None:
     give(world, *list(build.PLACES)[: MOST_ROLES + 2])
 
-    found = await access_of(world.cloud, build.an_ask())
+    found = await access_of(world.cloud, build.an_ask(), names)
 
     assert found is not None
     assert (len(found.roles or ()), found.more) == (MOST_ROLES, 2)
@@ -68,13 +91,13 @@ async def test_what_cannot_be_read_is_unknown(world: World) -> None:
     assert isinstance(world.cloud, Away)
     world.cloud.is_away = True
 
-    assert await access_of(world.cloud, build.an_ask()) == Access()
+    assert await access_of(world.cloud, build.an_ask(), names) == Access()
 
 
 async def test_roles_that_may_only_not_be_shown_to_us_are_unknown(world: World) -> None:
     world.cloud.is_partial = True
 
-    found = await access_of(world.cloud, build.an_ask())
+    found = await access_of(world.cloud, build.an_ask(), names)
 
     assert found is not None
     assert found.roles is None
@@ -82,8 +105,8 @@ async def test_roles_that_may_only_not_be_shown_to_us_are_unknown(world: World) 
 
 @pytest.mark.parametrize("operation", [Operation.EDIT, Operation.DELETE])
 async def test_nothing_is_read_where_approving_gives_nothing(world: World, operation: Operation) -> None:
-    assert await access_of(world.cloud, build.a_change(operation)) is None
-    assert await access_of(world.cloud, build.an_ask(owner=NEW)) is None
+    assert await access_of(world.cloud, build.a_change(operation), names) is None
+    assert await access_of(world.cloud, build.an_ask(owner=NEW), names) is None
 
 
 async def test_a_request_keeps_what_was_read_when_it_was_sent(world: World) -> None:
