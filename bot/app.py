@@ -318,6 +318,7 @@ def _bolt(settings: Settings, world: World, parts: Parts, work: Background) -> T
         views=parts.views,
         drafts=services.forms.drafts,
         decisions=services.decisions,
+        conversations=services.conversations,
         reviews=services.reviews,
         cache=services.reviews.cache,
     )

@@ -46,6 +46,7 @@ from bot.services.requests.audience import Notices
 from bot.services.requests.change import KeyRequests
 from bot.services.requests.conversation import Conversations
 from bot.services.requests.decide import Decisions
+from bot.services.requests.deciders import Deciders
 from bot.services.requests.policy_changes import PolicyChanges
 from bot.services.requests.recheck import Permission
 from bot.services.requests.refusals import Refusals
@@ -103,6 +104,7 @@ class Services:
     catalog: CatalogCache
     forms: Forms
     decisions: Decisions
+    conversations: Conversations
     steps: Steps
     delivery: Delivery
     key_views: KeyViews
@@ -165,8 +167,9 @@ def compose(ports: Ports) -> Services:
     forms = Forms(
         transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals, ports.posts, requests
     )
-    conversations = Conversations(transitions, directory, cloud, refusals, ports.posts, channels)
-    decisions = Decisions(transitions, directory, cloud, refusals, channels)
+    deciders = Deciders(transitions, directory, cloud, refusals)
+    conversations = Conversations(transitions, deciders, ports.posts, channels)
+    decisions = Decisions(transitions, deciders, channels)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
     key_requests = KeyRequests(proposals, key_views, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock)
@@ -233,6 +236,7 @@ def compose(ports: Ports) -> Services:
         catalog,
         forms,
         decisions,
+        conversations,
         steps,
         delivery,
         key_views,

@@ -17,12 +17,13 @@ from bot.services.browse.home import Homes
 from bot.services.browse.key import KeyViews
 from bot.services.browse.keys import KeyLists
 from bot.services.catalog.cache import CatalogCache
-from bot.services.commands import Deed, ReplyTo
+from bot.services.commands import Click, Deed, ReplyTo
 from bot.services.form.validate import LIMITS, text_problem
 from bot.services.pages import TextPage
 from bot.services.people.directory import Directory, seat
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Cache, Clock, Drafts, Inbox, Requests
+from bot.services.requests.conversation import Conversations
 from bot.services.requests.decide import Decisions
 from bot.services.review.run import Reviews
 from bot.services.text import unescaped
@@ -67,6 +68,7 @@ class ListenerContext:
     views: AckedViews
     drafts: Drafts
     decisions: Decisions
+    conversations: Conversations
     reviews: Reviews
     cache: Cache
     redrawing: dict[str, Opening] = field(default_factory=dict[str, Opening], init=False)
@@ -93,6 +95,11 @@ class ListenerContext:
         self.start(job, name, asked.by, asked.reply)
         await ack()
 
+    def click(self, body: Body, deed: Deed) -> Click:
+        """Read a button or a submit as something to be carried out."""
+        click = read.click(body, deed, self.clock())
+        return replace(click, team=seat(self.directory.tenant, click.team))
+
     async def receive(self, body: Body, deed: Deed, *, anyway: bool = False, closes: bool = False) -> str:
         """Store a click for the worker; returns what the answer to a submit has to wait under.
 
@@ -100,8 +107,7 @@ class ListenerContext:
         again is carried out again, which changes nothing, for the sake of its answer.
         Raises `Unavailable` when the store does not take it in time.
         """
-        click = read.click(body, deed, self.clock())
-        click = replace(click, team=seat(self.directory.tenant, click.team), anyway=anyway)
+        click = replace(self.click(body, deed), anyway=anyway)
         click = replace(click, reply=ReplyTo()) if closes else click
         try:
             with self.bell.arriving():

@@ -1,20 +1,21 @@
 """Decisions, and all other buttons that say all there is to say: each is stored as its command, for the worker.
 
-The worker checks who may do it when it carries the click out. `Deny` checks before it asks for a reason, too.
+The worker checks who may do it when it carries the click out. What asks for a text first checks before that, too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.domain.errors import Unavailable
 from bot.domain.keys import RequestId
+from bot.domain.requests import Pending
 from bot.services.commands import (
     Anyway,
     Approve,
     Back,
     Cancel,
-    Click,
     Deed,
     Deny,
     DropFormer,
@@ -28,7 +29,7 @@ from bot.services.commands import (
 from bot.services.form.validate import MESSAGE
 from bot.slack.blocks.text import Block, flat
 from bot.slack.payloads import ids, read
-from bot.slack.payloads.read import Body, Opening
+from bot.slack.payloads.read import Body
 from bot.slack.views import conversation, pages
 from handlers.context import ListenerContext
 
@@ -55,7 +56,7 @@ _REPLY = (ids.MESSAGE_BLOCK, MESSAGE, "Write a reply.")
 
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
-    """Listen to them all, and to `Deny`, which asks for a reason first."""
+    """Listen to them all, and to those that ask for a text first."""
 
     @app.action(ids.any_of(*_COMMANDS))
     async def button(ack: AsyncAck, body: Body) -> None:
@@ -63,9 +64,10 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
     @app.action(ids.DENY)
     async def deny(ack: AsyncAck, body: Body) -> None:
-        opening, request = read.opening(body), read.request_id(body)
-        click = read.click(body, Deny(request, ""), context.clock())
-        await context.begin(ack, opening, "ask why", _ask_why(context, opening, request, click))
+        request = read.request_id(body)
+        deed = Deny(request, "")
+        can = partial(context.decisions.deniable, deed, context.click(body, deed))
+        await _open(context, ack, body, can, pages.DENYING, lambda name: pages.deny(request, name))
 
     @app.view(ids.DENY_REASON)
     async def denied(ack: AsyncAck, body: Body) -> None:
@@ -74,37 +76,48 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
 
     @app.action(ids.ASK)
     async def ask(ack: AsyncAck, body: Body) -> None:
-        opening = read.opening(body)
-        job = context.open(opening.trigger, conversation.question(read.request_id(body)))
-        await context.begin(ack, opening, "ask what to ask", job)
+        request = read.request_id(body)
+        deed = Question(request, "")
+        can = partial(context.conversations.can_ask, deed, context.click(body, deed))
+        await _open(context, ack, body, can, conversation.ASKING, lambda name: conversation.question(request, name))
 
     @app.action(ids.ANSWER)
     async def answer(ack: AsyncAck, body: Body) -> None:
-        opening = read.opening(body)
-        job = context.open(opening.trigger, conversation.reply(*read.key_ref(body)))
-        await context.begin(ack, opening, "ask what to reply", job)
+        request, number = read.key_ref(body)
+        deed = Reply(request, number, "")
+        can = partial(context.conversations.can_reply, deed, context.click(body, deed))
+        await _open(context, ack, body, can, conversation.REPLYING, lambda _: conversation.reply(request, number))
 
     @app.view(ids.QUESTION)
     async def asked(ack: AsyncAck, body: Body) -> None:
         request = RequestId(read.metadata(body))
-        await context.text(ack, body, _QUESTION, lambda text: Question(request, text), "Ask a question")
+        await context.text(ack, body, _QUESTION, lambda text: Question(request, text), conversation.ASKING)
 
     @app.view(ids.REPLY)
     async def answered(ack: AsyncAck, body: Body) -> None:
         request, number = read.numbered(read.metadata(body))
-        await context.text(ack, body, _REPLY, lambda text: Reply(request, number, text), "Reply")
+        await context.text(ack, body, _REPLY, lambda text: Reply(request, number, text), conversation.REPLYING)
 
 
-async def _ask_why(context: ListenerContext, opening: Opening, request: RequestId, click: Click) -> None:
-    """Ask for the reason, unless this person may not deny the request: rather now than after writing one."""
+async def _open(
+    context: ListenerContext,
+    ack: AsyncAck,
+    body: Body,
+    can: Callable[[], Awaitable[Pending]],
+    title: str,
+    view: Callable[[str], Block],
+) -> None:
+    """Ask for a text, unless this person may not send one about the request: rather now than after writing it."""
+    opening = read.opening(body)
 
     async def load() -> Block:
         try:
-            name = (await context.decisions.for_one_decision().deniable(request, click)).ask.name
+            return view(flat((await can()).ask.name))
         except Unavailable:  # the submit asks again, for as long as the request waits
-            name = ""
-        return pages.deny(request, flat(name))
+            return view("")
 
-    # A trigger is good for three seconds, and reading roles can take longer.
-    view = await context.open(opening.trigger, pages.working(pages.DENYING))
-    await context.fill(view, load)
+    async def job() -> None:
+        # A trigger is good for three seconds, and reading roles can take longer.
+        await context.fill(await context.open(opening.trigger, pages.working(title)), load)
+
+    await context.begin(ack, opening, title, job())

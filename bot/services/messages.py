@@ -197,6 +197,8 @@ class Publisher:
         except Exception:  # one message that cannot be written keeps neither the others nor the next step back
             log.exception("a message failed", extra={"request": request.ask.id, "surface": surface.kind.value})
             return now + REPOST, ""
+        if surface.kind is SurfaceKind.QUESTION:
+            written = _with_question(written, request)
         if written != post:
             await self.posts.put(request.ask.id, written)
         return None, ""
@@ -216,11 +218,20 @@ def _card_of(known: Sequence[Post]) -> Post | None:
     return min(cards, key=lambda post: post.broken != "", default=None)
 
 
+def _with_question(post: Post, request: states.Request) -> Post:
+    """The message of a question with its text, for as long as the button below it counts."""
+    if not isinstance(request, states.Pending):
+        return replace(post, by="", text="")
+    said = next((each for each in request.said if each.number == post.surface.number and each.text), None)
+    return replace(post, by=said.name, text=said.text) if said else post
+
+
 def _all(request: states.Request, known: Sequence[Post]) -> Sequence[Surface]:
     """What there should be, then what is there besides; messages that Slack lets nobody change are left alone."""
     wanted = surfaces(request)
     gone = {post.surface for post in known if post.broken} - {post.surface for post in known if not post.broken}
-    there = {post.surface for post in known if post.surface.kind not in ONCE}
+    is_over = not isinstance(request, states.Pending)
+    there = {post.surface for post in known if post.surface.kind not in ONCE or (post.text and is_over)}
     others = sorted(there - set(wanted), key=str)
     return [surface for surface in (*wanted, *others) if surface not in gone]
 

@@ -41,7 +41,7 @@ class SurfaceKind(StrEnum):
 
 
 ONCE = frozenset({SurfaceKind.THREAD, SurfaceKind.QUESTION, SurfaceKind.REPLY})
-"""Messages that are posted, and never changed: their texts are forgotten then."""
+"""Messages that are posted, and never changed, but for the button of a question: their texts are forgotten then."""
 
 
 class Surface(NamedTuple):

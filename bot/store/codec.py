@@ -47,6 +47,8 @@ class PostRecord:
     digest: str
     broken: str = ""
     link: str = ""
+    by: str = ""
+    text: str = ""
 
 
 class Codec(Generic[T]):

@@ -7,7 +7,8 @@ from sandbox.slack.blocks import Json
 from sandbox.slack.person import PersonAtClient
 from tests.e2e.test_told_by_default import leave
 from tests.support.play import Play, play
-from tests.support.wishes import IN_DEV, ask, posted, words_of
+from tests.support.walks import says
+from tests.support.wishes import IN_DEV, ask, buttons, posted, words_of
 
 WHICH, THAT = "Which topics do you *need*? <@U0OLGA>", "All of orders-*"
 
@@ -77,14 +78,27 @@ async def test_a_requester_who_can_open_the_channel_has_a_link_to_the_card(tmp_p
         await it.until(lambda: address in str(posted(it, it.dana.dm)), "the link")
 
 
-async def test_people_who_cannot_approve_are_told_so_and_their_text_is_not_lost(tmp_path: Path) -> None:
+async def test_people_who_cannot_approve_are_told_so_before_they_write_a_question(tmp_path: Path) -> None:
     async with play(tmp_path) as it:
         omar = it.person("U0OMAR")
         card = await ask(it, it.dana, IN_DEV)
         await omar.click("Ask a question", in_channel=APPROVALS_CHANNEL)
-        await omar.wait_for(lambda: "Question" in str(omar.modal), "the form")
-        await omar.fill({"Question": WHICH})
-        await omar.submit()
-        await omar.see("Your message wasn't sent.")
-        assert WHICH in str(omar.modal)
+        await omar.see("You can't ask about “orders producer”.")
+        assert "Question" not in says(omar.front())
         assert in_thread(it, card) == []
+
+
+async def test_a_question_can_be_answered_until_the_request_is_decided(tmp_path: Path) -> None:
+    async with play(tmp_path) as it:
+        await ask(it, it.dana, IN_DEV)
+        await say(it, it.erin, "Ask a question", "Question", WHICH, where=APPROVALS_CHANNEL)
+        await it.dana.see("has a question about your request")
+        question = dict(next(each for each in posted(it, it.dana.dm) if WHICH in words_of(each)))
+        await it.approve()
+        await it.key_is_there()
+        await it.until(lambda: "Reply" not in buttons(*posted(it, it.dana.dm)), "the button to go")
+        assert any(WHICH in words_of(each) for each in posted(it, it.dana.dm)), "the question stays"
+
+        await it.press("U0DANA", it.dana.dm, question, "Reply")  # a client that has not drawn it anew
+        await it.dana.see("approved this request")
+        assert "Nothing was sent." in says(it.dana.front())

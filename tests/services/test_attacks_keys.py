@@ -440,6 +440,7 @@ async def test_a_store_that_hangs_leaves_time_to_answer_a_submitted_form(monkeyp
             views=rest,
             drafts=rest,
             decisions=rest,
+            conversations=rest,
             reviews=rest,
             cache=rest,
         )

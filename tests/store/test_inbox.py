@@ -191,8 +191,8 @@ async def test_a_message_of_an_older_version_is_read_and_kept_so_that_it_can_rea
 
     await store.posts.put(R1, Post(surface, "C01", "1.0", "d"))
 
-    # It ignores the field that came later.
-    kept = f'[{written},"link":""}}]'.encode()
+    # It ignores the fields that came later.
+    kept = f'[{written},"link":"","by":"","text":""}}]'.encode()
     assert sealer.open(await redis.hget(keys.posts(R1), "C01|1.0"), place) == kept
     await redis.hset(keys.posts(R1), "C01|1.0", sealer.seal(f"[{written}}}]".encode(), place))
     assert await store.posts.get(R1) == [Post(surface, "C01", "1.0", "d")]

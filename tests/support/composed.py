@@ -102,6 +102,7 @@ def a_context(
         views=views,
         drafts=services.forms.drafts,
         decisions=services.decisions,
+        conversations=services.conversations,
         reviews=services.reviews,
         cache=services.reviews.cache,
     )

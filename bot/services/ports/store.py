@@ -160,6 +160,7 @@ class Post:
     """A message that shows a request.
 
     `digest` says what it shows; `broken` why nobody can change it anymore; `link` is its address, once that is known.
+    Of a question that can be replied to, `by` and `text` are who asked what: so it can be shown without its button.
     """
 
     surface: Surface
@@ -168,6 +169,8 @@ class Post:
     digest: str
     broken: str = ""
     link: str = ""
+    by: str = ""
+    text: str = ""
 
 
 class Posts(Protocol):

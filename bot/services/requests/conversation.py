@@ -1,29 +1,25 @@
 """Questions of approvers and the requester's replies, below the card of a request that waits for approval.
 
-A text is on record until it is posted, and no longer. Posting is not idempotent at Slack: a crash right after it may
-post one twice, as with every message.
+A text is on record until it is posted, and no longer; a question also beside its message to the requester, which loses
+its button once the request is decided. Posting is not idempotent at Slack: a crash right after it may post one twice,
+as with every message.
 """
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import NoReturn
 
 from bot.domain.audit import Action
 from bot.domain.conversation import Remark
-from bot.domain.decision import refusal
-from bot.domain.errors import Refused, plain
-from bot.domain.keys import Person, RequestId
+from bot.domain.errors import Refused
+from bot.domain.keys import Person
 from bot.domain.requests import Pending, Request
 from bot.services.commands import Click, Question, Reply
-from bot.services.people.directory import Directory
-from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import Channels
 from bot.services.ports.store import Posts, Stored
 from bot.services.requests.audience import members
-from bot.services.requests.refusals import Refusals
+from bot.services.requests.deciders import Deciders
 from bot.services.requests.transitions import Transitions
 from bot.services.surfaces import of_said
-from bot.services.text import decided
 
 MOST = 20
 """How many questions one request may have, and how many replies."""
@@ -39,39 +35,42 @@ class Conversations:
     """What approvers and requesters say to each other."""
 
     transitions: Transitions
-    directory: Directory
-    cloud: Cloud
-    refusals: Refusals
+    deciders: Deciders
     posts: Posts
     channels: Channels
 
+    async def can_ask(self, deed: Question, click: Click) -> Pending:
+        """The request, where this person may ask about it now. Raises `Refused` with the reason otherwise."""
+        pending = (await self.deciders.for_one_decision().admit(deed, click))[1]
+        _must_have_room(pending, deed)
+        return pending
+
     async def ask(self, deed: Question, click: Click) -> str:
         """Ask the requester. Only people who can approve may."""
-        stored, pending = await self._waiting(deed.request)
+        stored, pending, held_roles = await self.deciders.admit(deed, click)
         requester = f"<@{pending.ask.requester.slack}>"
         answer = f"Question sent to {requester}. Replies appear in the card's thread."
         if _is_said(pending, click):
             return answer
-        person = await self._approver(pending, click)
-        said = self._next(pending, person, click, deed.text)
+        said = self._next(pending, held_roles.person, click, deed)
         event = self.transitions.event(Action.QUESTION_ASKED, deed.request, click.by, number=str(said.number))
         await self.transitions.commit(stored, self._with(pending, said), event)
         return answer
 
+    async def can_reply(self, deed: Reply, click: Click) -> Pending:
+        """The request, where this person may reply now. Raises `Refused` with the reason otherwise."""
+        pending = (await self._replying(deed, click))[1]
+        _must_have_room(pending, deed)
+        return pending
+
     async def reply(self, deed: Reply, click: Click) -> str:
         """Reply to a question. Only the requester can."""
-        stored, pending = await self._waiting(deed.request)
-        requester = pending.ask.requester
-        if (click.by, click.team) != (requester.slack, requester.team):
-            await self._refuse(pending, click, "Only the person who sent this request can reply.")
-        asked = next((each for each in pending.said if each.number == deed.number and each.to is None), None)
-        if asked is None:
-            raise Refused("Latchkey can't find this question. Your reply wasn't sent.")
+        stored, pending, asked = await self._replying(deed, click)
         answer = f"Reply sent to <@{asked.by}>."
         if _is_said(pending, click):
             return answer
         is_direct = asked.by not in await members(self.channels, pending.terms.channel)
-        said = replace(self._next(pending, requester, click, deed.text), to=asked.by, is_direct=is_direct)
+        said = replace(self._next(pending, pending.ask.requester, click, deed), to=asked.by, is_direct=is_direct)
         details = {"number": str(said.number), "question": str(asked.number)}
         event = self.transitions.event(Action.QUESTION_ANSWERED, deed.request, click.by, **details)
         await self.transitions.commit(stored, self._with(pending, said), event)
@@ -87,39 +86,31 @@ class Conversations:
         again = now + AGAIN if any(each.text for each in kept) else None
         await self.transitions.commit(stored, replace(pending, said=kept, forget_at=again))
 
-    async def _waiting(self, request: RequestId) -> tuple[Stored[Request], Pending]:
-        stored = await self.transitions.get(request)
-        pending = stored.value
-        if not isinstance(pending, Pending):
-            raise Refused(f"{decided(pending)} Your message wasn't sent.")
-        if self.transitions.clock() >= pending.expires_at:
-            raise Refused("No one responded in time, so this request has expired. Your message wasn't sent.")
-        return stored, pending
+    async def _replying(self, deed: Reply, click: Click) -> tuple[Stored[Request], Pending, Remark]:
+        """The request and the question."""
+        stored, pending = await self.deciders.waiting(deed, click)
+        requester = pending.ask.requester
+        if (click.by, click.team) != (requester.slack, requester.team):
+            await self.deciders.refuse(deed, pending, click, "Only the person who sent this request can reply.")
+        asked = next((each for each in pending.said if each.number == deed.number and each.to is None), None)
+        if asked is None:
+            raise Refused("Latchkey can't find this question. Your reply wasn't sent.")
+        return stored, pending, asked
 
-    async def _approver(self, pending: Pending, click: Click) -> Person:
-        try:
-            held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
-        except Refused as error:
-            await self._refuse(pending, click, error.tell)
-        if (reason := refusal(pending.ask, held_roles)) is not None:
-            await self._refuse(pending, click, plain(reason))
-        return held_roles.person
-
-    async def _refuse(self, pending: Pending, click: Click, reason: str) -> NoReturn:
-        await self.cloud.must_see_all()  # else roles may only not be shown to us
-        details = {"reason": reason, "rule": pending.terms.rule, "policy": self.directory.policy().digest}
-        await self.refusals.record(Action.APPROVAL_REFUSED, pending.ask.id, click, tried=click.deed.kind, **details)
-        raise Refused(f"{reason} Your message wasn't sent.")
-
-    def _next(self, pending: Pending, by: Person, click: Click, text: str) -> Remark:
-        is_reply = isinstance(click.deed, Reply)
-        if sum((each.to is not None) == is_reply for each in pending.said) >= MOST:
-            what = "replies" if is_reply else "questions"
-            raise Refused(f"This request has {MOST} {what} already. Continue in the card's thread.")
-        return Remark(click.id, len(pending.said) + 1, by.slack, by.name, text, self.transitions.clock())
+    def _next(self, pending: Pending, by: Person, click: Click, deed: Question | Reply) -> Remark:
+        _must_have_room(pending, deed)
+        return Remark(click.id, len(pending.said) + 1, by.slack, by.name, deed.text, self.transitions.clock())
 
     def _with(self, pending: Pending, said: Remark) -> Pending:
         return replace(pending, said=(*pending.said, said), forget_at=self.transitions.clock() + LOOK)
+
+
+def _must_have_room(pending: Pending, deed: Question | Reply) -> None:
+    """Raises `Refused` for one question, or one reply, too many."""
+    is_reply = isinstance(deed, Reply)
+    if sum((each.to is not None) == is_reply for each in pending.said) >= MOST:
+        what = "replies" if is_reply else "questions"
+        raise Refused(f"This request has {MOST} {what} already. Continue in the card's thread.")
 
 
 def _is_said(pending: Pending, click: Click) -> bool:

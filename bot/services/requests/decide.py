@@ -3,29 +3,26 @@
 Every method acts for one person, proves who that is, and returns or raises a sentence for that person.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal, NoReturn
+from typing import Literal
 
 from bot.domain.approvals import Approval
 from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles, Target, bases
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, refusal
-from bot.domain.errors import Conflict, Refused, plain
-from bot.domain.keys import Person, RequestId
-from bot.domain.requests import Approved, Cancelled, Denied, Expired, Pending, Request, Terms
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide
+from bot.domain.errors import Refused, plain
+from bot.domain.keys import Person
+from bot.domain.requests import Approved, Cancelled, Denied, Pending, Request, Terms
 from bot.services.commands import Approve, Cancel, Click, Deny
 from bot.services.people.approvers import names_of, right
-from bot.services.people.directory import Directory
-from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import Channels
 from bot.services.ports.store import Stored
 from bot.services.requests.audience import members
+from bot.services.requests.deciders import Deciders, called
 from bot.services.requests.policy_changes import difference, record, under
-from bot.services.requests.refusals import Refusals
 from bot.services.requests.submit import follows, forbidden
 from bot.services.requests.transitions import Transitions
-from bot.services.text import decided, deciders
+from bot.services.text import decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,120 +30,84 @@ class Decisions:
     """What people do with requests that wait for a decision."""
 
     transitions: Transitions
-    directory: Directory
-    cloud: Cloud
-    refusals: Refusals
+    deciders: Deciders
     channels: Channels
 
     def for_one_decision(self) -> "Decisions":
         """See `Directory.for_one_decision`."""
-        return replace(self, directory=self.directory.for_one_decision())
+        return replace(self, deciders=self.deciders.for_one_decision())
 
-    async def deniable(self, request: RequestId, click: Click) -> Pending:
+    async def deniable(self, deed: Deny, click: Click) -> Pending:
         """The request, where this person may deny it now. Raises `Refused` with the reason otherwise."""
-        return (await self._deciding(request, click))[1]
+        return (await self.deciders.for_one_decision().admit(deed, click))[1]
 
     async def deny(self, deed: Deny, click: Click) -> str:
         """Refuse the request for good."""
-        stored, pending, held_roles = await self._deciding(deed.request, click)
-        await self._still_open(stored, pending)  # the look at roles took its time
+        stored, pending, held_roles = await self.deciders.admit(deed, click)
+        await self.deciders.still_open(stored, pending, deed)  # the look at roles took its time
         now, given = self.transitions.clock(), pending.approvals
         denied = pending.then(Denied, by=held_roles.person, reason=deed.reason, at=now, approvals=given)
         event = self.transitions.event(Action.DENIED, deed.request, click.by, reason=deed.reason)
         await self.transitions.commit(stored, denied, event)
-        return f"Denied {_called(pending)}. <@{pending.ask.requester.slack}> can see your reason."
+        return f"Denied {called(pending)}. <@{pending.ask.requester.slack}> can see your reason."
 
     async def cancel(self, deed: Cancel, click: Click) -> str | None:
         """Take a request back before it is decided; only the requester can."""
         stored = await self.transitions.get(deed.request)
         if click.by != stored.value.ask.requester.slack or click.team != stored.value.ask.requester.team:
-            policy, rule = self.directory.policy().digest, stored.value.terms.rule
-            await self.refusals.record(
+            policy, rule = self.deciders.directory.policy().digest, stored.value.terms.rule
+            await self.deciders.refusals.record(
                 Action.APPROVAL_REFUSED, deed.request, click, tried="cancel", rule=rule, policy=policy
             )
             who = f"<@{stored.value.ask.requester.slack}>"
-            raise Refused(f"Only {who} can cancel {_called(stored.value)}. Nothing changed.")
+            raise Refused(f"Only {who} can cancel {called(stored.value)}. Nothing changed.")
         pending = stored.value
         if isinstance(pending, Cancelled):  # by them, perhaps by this very click, whose answer was lost
             return _cancelled(pending, click)
         if not isinstance(pending, Pending):
-            raise Refused(f"{_called(pending)}: {decided(pending)} It can no longer be cancelled.")
-        await self._still_open(stored, pending)
+            raise Refused(f"{called(pending)}: {decided(pending)} It can no longer be cancelled.")
+        await self.deciders.still_open(stored, pending, deed)
         cancelled = pending.then(Cancelled, at=self.transitions.clock(), approvals=pending.approvals)
         await self.transitions.commit(
             stored, cancelled, self.transitions.event(Action.CANCELLED, deed.request, click.by)
         )
         return _cancelled(cancelled, click)
 
-    async def _deciding(self, request: RequestId, click: Click) -> tuple[Stored[Request], Pending, HeldRoles]:
-        """The request, and the roles of a person who may decide about it now. Raises `Refused` otherwise."""
-        stored = await self.transitions.get(request)
-        pending = stored.value
-        if not isinstance(pending, Pending):
-            # The same click may be carried out once more after a crash; then its person did decide.
-            more = " more" if click.by in deciders(pending) else ""
-            raise Refused(f"{_called(pending)}: {decided(pending)} Your click changed nothing{more}.")
-        await self._still_open(stored, pending)
-        try:
-            held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
-        except Refused as error:
-            await self._refuse(pending, click, error.tell)
-        if (reason := refusal(pending.ask, held_roles)) is not None:
-            await self._refuse(pending, click, plain(reason))
-        return stored, pending, held_roles
-
-    async def _refuse(self, pending: Pending, click: Click, reason: str, rule: str = "") -> NoReturn:
-        await self.cloud.must_see_all()  # else roles may only not be shown to us
-        details = {"reason": reason, "rule": rule or pending.terms.rule, "policy": self.directory.policy().digest}
-        await self.refusals.record(Action.APPROVAL_REFUSED, pending.ask.id, click, tried=click.deed.kind, **details)
-        verb = "approve" if isinstance(click.deed, Approve) else "deny"
-        raise Refused(f"You can't {verb} {_called(pending)}. {reason} Nothing changed.")
-
-    async def _still_open(self, stored: Stored[Request], pending: Pending) -> None:
-        """Raises `Refused` when the time to decide is over, whether or not the worker has noticed."""
-        now = self.transitions.clock()
-        if now < pending.expires_at:
-            return
-        expired = pending.then(Expired, at=now, approvals=pending.approvals)
-        with suppress(Conflict):  # someone else ended it in the same instant, and the card says so
-            await self.transitions.commit(stored, expired, self.transitions.event(Action.EXPIRED, pending.ask.id))
-        raise Refused(f"{_called(pending)} has expired because no one decided in time. Your click changed nothing.")
-
     async def approve(self, deed: Approve, click: Click) -> str | None:
         """Add one approval; with the last one needed, the key is created. Only on a service `for_one_decision`.
 
         Returns nothing where the card with the button shows all there is to say.
         """
-        stored, pending, held_roles = await self._deciding(deed.request, click)
-        ask, now = pending.ask, self.transitions.clock()
+        stored, pending, held_roles = await self.deciders.admit(deed, click)
+        ask, now, directory = pending.ask, self.transitions.clock(), self.deciders.directory
         # Nobody is counted twice, but some earlier approvals may no longer count.
         again = next((each.by for each in pending.approvals if each.by.principal == held_roles.person.principal), None)
         target = Target(ask.owner, ask.resource)
         basis = right(bases(held_roles, target), names_of(target))
         told = "" if again else await self._told(pending, click)
         mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest(), told), held_roles)]
-        given = [*await self.directory.held_by_approvers(pending.approvals), *mine]
-        verdict = decide(self.directory.policy(), ask, await self._requester(pending, click), given, pending.terms)
-        await self._still_open(stored, pending)  # the look at roles took its time
+        given = [*await directory.held_by_approvers(pending.approvals), *mine]
+        verdict = decide(directory.policy(), ask, await self._requester(pending, deed, click), given, pending.terms)
+        await self.deciders.still_open(stored, pending, deed)  # the look at roles took its time
         approvals = counting(ask, given)  # those that lapsed are gone from the card, too
         if isinstance(verdict, Forbidden):
-            return await self._refuse(pending, click, forbidden(verdict), verdict.rule)
+            return await self.deciders.refuse(deed, pending, click, forbidden(verdict), verdict.rule)
         now_shown = await self._as_shown(stored, pending, verdict.terms, deed)
         by, used = held_roles.person.slack, {"rule": verdict.terms.rule, "policy": now_shown.policy}
         event = self.transitions.event(Action.APPROVED, ask.id, by, basis=basis, **used)
         stricter = difference(ask, pending.terms, verdict.terms)
         match verdict:
             case NeedsApproval() if again:
-                return f"{_approved_by(again, held_roles.person, _called(pending))}. It needs one more person."
+                return f"{_approved_by(again, held_roles.person, called(pending))}. It needs one more person."
             case NeedsApproval(terms, missing):
                 await self.transitions.commit(stored, replace(now_shown, approvals=approvals), event)
-                return f"Your approval of {_called(pending)} is recorded. {missing} more needed. {stricter}".strip()
+                return f"Your approval of {called(pending)} is recorded. {missing} more needed. {stricter}".strip()
             case Allowed(terms):
                 await self.transitions.commit(stored, Approved.first(ask, terms, approvals, now), event)
                 if _is_shown(click) and not stricter:
                     return None
                 then = follows(ask, terms, f"<@{ask.requester.slack}>")
-                return f"Approved {_called(pending)}. {then} {stricter}".strip()
+                return f"Approved {called(pending)}. {then} {stricter}".strip()
 
     async def _told(self, pending: Pending, click: Click) -> Literal["thread", "direct"]:
         """Where the approver reads that the request came to nothing: see `Approval.told`."""
@@ -157,23 +118,23 @@ class Decisions:
 
     async def _as_shown(self, stored: Stored[Request], pending: Pending, terms: Terms, deed: Approve) -> Pending:
         """The request on these terms. Raises `Refused`, once they are on record, where the card showed others."""
-        after = under(pending, terms, self.directory.policy().digest)
+        after = under(pending, terms, self.deciders.directory.policy().digest)
         if after.drawn == pending.drawn == deed.seen:
             return after
         if after.drawn != pending.drawn:
             event = self.transitions.event(Action.TERMS_CHANGED, pending.ask.id, **record(after))
             await self.transitions.commit(stored, after, event)
         again = "Nothing was approved. Check the request again, then approve it on its card."
-        raise Refused(f"{_called(after)}: {after.changed} {again}")
+        raise Refused(f"{called(after)}: {after.changed} {again}")
 
-    async def _requester(self, pending: Pending, click: Click) -> HeldRoles:
+    async def _requester(self, pending: Pending, deed: Approve, click: Click) -> HeldRoles:
         """What the requester holds right now. Raises `Refused` when there is no such person."""
         asker = pending.ask.requester
         try:
-            person = await self.directory.identify(asker.slack, asker.team)
+            person = await self.deciders.directory.identify(asker.slack, asker.team)
         except Refused as error:
-            await self._refuse(pending, click, f"The requester couldn't be confirmed: {error.tell}")
-        return await self.directory.held_roles(person)
+            await self.deciders.refuse(deed, pending, click, f"The requester couldn't be confirmed: {error.tell}")
+        return await self.deciders.directory.held_roles(person)
 
 
 def _approved_by(giver: Person, person: Person, request: str) -> str:
@@ -184,17 +145,11 @@ def _approved_by(giver: Person, person: Person, request: str) -> str:
     return f"<@{giver.slack}> already approved {request}, and you count as the same Confluent user (`{user}`)"
 
 
-def _called(request: Request) -> str:
-    """The name of a request, in mrkdwn."""
-    name = plain(" ".join(request.ask.name.split()))
-    return f"“{name}”" if name else "this request"
-
-
 def _cancelled(request: Cancelled, click: Click) -> str | None:
     if _is_shown(click):
         return None
     nothing = "Nothing was created." if request.ask.makes_key else "Nothing changed."
-    return f"Cancelled {_called(request)}. {nothing}"
+    return f"Cancelled {called(request)}. {nothing}"
 
 
 def _is_shown(click: Click) -> bool:

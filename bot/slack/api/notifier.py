@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId
-from bot.domain.requests import Request
+from bot.domain.requests import Pending, Request
 from bot.domain.review import Digest
 from bot.services.agenda import must_hold
 from bot.services.browse.home import HomePage
@@ -143,7 +143,9 @@ class SlackNotifier:
         self, surface: Surface, request: Request, post: Post | None, note: str = "", beside: Post | None = None
     ) -> Post:
         """See `Notifier.publish`. Slack's posting is not idempotent: a crash right after it can leave a second copy."""
-        blocks, text = drawn(surface, request, note, beside.link if beside else "")
+        is_over = post is not None and post.text and not isinstance(request, Pending)
+        link = beside.link if beside else ""
+        blocks, text = _closed(request, post) if post and is_over else drawn(surface, request, note, link)
         digest = hashlib.sha256(json.dumps([blocks, text], sort_keys=True).encode()).hexdigest()[:16]
         if post is not None and post.digest == digest:
             return post
@@ -220,6 +222,10 @@ class SlackNotifier:
 def _place(surface: Surface, request: Request) -> str:
     """The channel of the card, or the person whose DM it is."""
     return request.terms.channel if surface == CARD else surface.user or request.ask.requester.slack
+
+
+def _closed(request: Request, question: Post) -> tuple[Sequence[Block], str]:
+    return conversation.closed(request.ask, question.by, question.text)
 
 
 def drawn(surface: Surface, request: Request, note: str, link: str = "") -> tuple[Sequence[Block], str]:

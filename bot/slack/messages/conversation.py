@@ -31,16 +31,21 @@ def _in_thread(said: Remark) -> tuple[list[Block], str]:
 
 def _question(ask: Ask, said: Remark) -> tuple[list[Block], str]:
     """For the requester."""
-    name = flat(said.name)
     reply = button("Reply", ids.ANSWER, ids.key_ref(ask.id, said.number), "primary")
+    blocks, text = _asked(ask, said.name, said.text)
+    return [*blocks, actions(reply), context("Approvers will see your reply in the card's thread.")], text
+
+
+def closed(ask: Ask, by: str, text: str) -> tuple[list[Block], str]:
+    """The question once the request no longer waits, and nobody can reply."""
+    blocks, said = _asked(ask, by, text)
+    return [*blocks, context("This request is no longer waiting for approval, so you can't reply here.")], said
+
+
+def _asked(ask: Ask, by: str, text: str) -> tuple[list[Block], str]:
+    name = flat(by)
     head: Row = [Bold(name), " has a question about your request ", Bold(flat(ask.name) or "(no name)"), ":"]
-    blocks = [
-        lines(head),
-        quote(said.text),
-        actions(reply),
-        context("Approvers will see your reply in the card's thread."),
-    ]
-    return blocks, in_a_line([f"{name} has a question about your request ", *wish(ask)])
+    return [lines(head), quote(text)], in_a_line([f"{name} has a question about your request ", *wish(ask)])
 
 
 def _reply(ask: Ask, said: Remark) -> tuple[list[Block], str]:

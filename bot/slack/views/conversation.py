@@ -3,16 +3,19 @@
 from bot.domain.keys import RequestId
 from bot.services.form.validate import MESSAGE
 from bot.slack.blocks.kit import field, modal, text_input
-from bot.slack.blocks.text import Block
+from bot.slack.blocks.text import Block, Bold, lines
 from bot.slack.payloads import ids
 
+ASKING, REPLYING = "Ask a question", "Reply"
 
-def question(request: RequestId) -> Block:
-    """Asks an approver for the question."""
+
+def question(request: RequestId, name: str = "") -> Block:
+    """Asks an approver for the question; `name` is what the request is called."""
     typed = text_input(ids.FORM_TEXT, "", limit=MESSAGE, lines=True)
     hint = "The requester gets this as a message, and it appears in the card's thread."
-    blocks = [field("Question", ids.MESSAGE_BLOCK, typed, hint=hint)]
-    return modal("Ask a question", blocks, callback=ids.QUESTION, submit="Send", close="Cancel", metadata=request)
+    about = [lines([Bold(name)])] if name else []
+    blocks = [*about, field("Question", ids.MESSAGE_BLOCK, typed, hint=hint)]
+    return modal(ASKING, blocks, callback=ids.QUESTION, submit="Send", close="Cancel", metadata=request)
 
 
 def reply(request: RequestId, number: int) -> Block:
@@ -20,4 +23,4 @@ def reply(request: RequestId, number: int) -> Block:
     typed = text_input(ids.FORM_TEXT, "", limit=MESSAGE, lines=True)
     blocks = [field("Reply", ids.MESSAGE_BLOCK, typed, hint="Approvers will see this.")]
     about = ids.key_ref(request, number)
-    return modal("Reply", blocks, callback=ids.REPLY, submit="Send", close="Cancel", metadata=about)
+    return modal(REPLYING, blocks, callback=ids.REPLY, submit="Send", close="Cancel", metadata=about)

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.audit import Action
-from bot.domain.errors import Undeliverable
+from bot.domain.errors import Refused, Undeliverable
 from bot.domain.keys import Person, RequestId
 from bot.domain.requests import Pending
-from bot.services.commands import Approve, Deed, Question, Reply
+from bot.services.commands import Approve, Cancel, Deed, Deny, Question, Reply
 from bot.services.requests.conversation import GIVEN_UP, MOST
-from bot.services.surfaces import ASKED
+from bot.services.surfaces import ASKED, SurfaceKind
 from tests.services.world import World, a_world
 from tests.support import build
 from tests.support.build import DANA, ERIN, FEMI, HOUR, OTTO
@@ -137,8 +137,94 @@ async def test_only_people_who_can_approve_ask_and_only_the_requester_replies(
 async def test_nothing_is_said_about_a_request_that_is_decided_or_expired(world: World) -> None:
     await carried_out(world, Question(R1, WHICH), ERIN)
     await carried_out(world, Approve(R1), FEMI)
-    assert "Your message wasn't sent." in await carried_out(world, Reply(R1, 1, THAT), DANA)
+    assert "Nothing was sent." in await carried_out(world, Reply(R1, 1, THAT), DANA)
     assert posted(world) == ["thread:1", "question:1"]
+
+
+@pytest.mark.parametrize(
+    ("deed", "by"), [(Approve(R1), FEMI), (Deny(R1, "No."), FEMI), (Cancel(R1), DANA), (None, DANA)]
+)
+@pytest.mark.parametrize("soon", [True, False])
+async def test_a_question_is_shown_without_its_button_once_the_request_is_decided(
+    world: World, deed: Deed | None, by: Person, *, soon: bool
+) -> None:
+    await carried_out(world, Question(R1, WHICH), ERIN)
+    if not soon:
+        await world.settle(timedelta(minutes=2))
+        assert [each.text for each in (await pending(world)).said] == [""]
+    assert await questions(world) == [("Erin", WHICH)]
+    if deed:
+        await carried_out(world, deed, by)
+    else:
+        await world.settle(timedelta(hours=25))
+
+    (versions,) = (each for each in world.slack.messages.values() if each[0][0] == "question:1")
+    assert [state.kind == "pending" for _, state in versions] == [True, False]
+    assert await questions(world) == [("", "")], "the text is kept no longer"
+    await world.settle(timedelta(days=3))
+    assert len(versions) == 2
+
+
+async def test_a_question_that_slack_does_not_redraw_is_redrawn_later(world: World) -> None:
+    await carried_out(world, Question(R1, WHICH), ERIN)
+    world.slack.withheld.add("question")
+    await carried_out(world, Deny(R1, "No."), FEMI)
+    assert await questions(world) == [("Erin", WHICH)]
+
+    world.slack.withheld.clear()
+    await world.settle(timedelta(minutes=30))
+    assert await questions(world) == [("", "")]
+
+
+async def questions(world: World) -> list[tuple[str, str]]:
+    """Who asked what, as it is kept to show the question without its button."""
+    posts = await world.store.posts.get(R1)
+    return [(post.by, post.text) for post in posts if post.surface.kind is SurfaceKind.QUESTION]
+
+
+@pytest.mark.parametrize(
+    ("deed", "by", "reads"),
+    [
+        (Question(R1, ""), DANA, "You can't ask about “orders producer”. This is your own request"),
+        (Question(R1, ""), OTTO, "You can't ask about “orders producer”. Your Confluent roles"),
+        (Reply(R1, 1, ""), FEMI, "Only the person who sent this request can reply. Nothing was sent."),
+        (Reply(R1, 9, ""), DANA, "Latchkey can't find this question."),
+    ],
+)
+async def test_people_who_can_not_ask_or_reply_are_told_before_they_write(
+    world: World, deed: Question | Reply, by: Person, reads: str
+) -> None:
+    await carried_out(world, Question(R1, WHICH), ERIN)
+    conversations = world.start().services.conversations
+    click = build.a_click(deed, by, world.clock())
+
+    with pytest.raises(Refused) as refused:
+        await (
+            conversations.can_ask(deed, click) if isinstance(deed, Question) else conversations.can_reply(deed, click)
+        )
+    assert reads in refused.value.tell
+    asking, replying = Question(R1, ""), Reply(R1, 1, "")
+    await conversations.can_ask(asking, build.a_click(asking, ERIN, world.clock()))
+    await conversations.can_reply(replying, build.a_click(replying, DANA, world.clock()))
+
+
+@pytest.mark.parametrize("deed", [Deny(R1, "No."), None])
+async def test_who_opens_a_question_too_late_is_told_what_became_of_the_request(
+    world: World, deed: Deed | None
+) -> None:
+    await carried_out(world, Question(R1, WHICH), ERIN)
+    if deed:
+        await carried_out(world, deed, FEMI)
+    else:
+        world.clock.advance(timedelta(hours=25))
+    conversations = world.start().services.conversations
+    asking, replying = Question(R1, ""), Reply(R1, 1, "")
+
+    told = "denied this request" if deed else "has expired"
+    with pytest.raises(Refused, match=rf"{told}.*Nothing was sent\."):
+        await conversations.can_ask(asking, build.a_click(asking, ERIN, world.clock()))
+    with pytest.raises(Refused, match="Nothing was sent"):
+        await conversations.can_reply(replying, build.a_click(replying, DANA, world.clock()))
 
 
 async def test_a_request_has_so_many_questions_and_so_many_replies(world: World) -> None:

@@ -239,12 +239,11 @@ async def test_an_approval_that_is_not_the_last_one_is_news_on_the_card_too(worl
 
 
 async def test_a_denial_is_refused_before_a_reason_is_written(world: World) -> None:
-    decisions = world.start().services.decisions.for_one_decision()
+    decisions, deed = world.start().services.decisions, Deny(R1, "")
 
-    click = build.a_click(Deny(R1, ""), OTTO, world.clock())
     with pytest.raises(Refused, match="You can't deny “orders producer”\\."):
-        await decisions.deniable(R1, click)
-    assert (await decisions.deniable(R1, build.a_click(Deny(R1, ""), ERIN, world.clock()))).ask.name
+        await decisions.deniable(deed, build.a_click(deed, OTTO, world.clock()))
+    assert (await decisions.deniable(deed, build.a_click(deed, ERIN, world.clock()))).ask.name
     assert isinstance(await world.state(), Pending)
 
 
