@@ -169,7 +169,7 @@ def compose(ports: Ports) -> Services:
     )
     deciders = Deciders(transitions, directory, cloud, refusals)
     conversations = Conversations(transitions, deciders, ports.posts, channels)
-    decisions = Decisions(transitions, deciders, channels)
+    decisions = Decisions(transitions, directory, refusals, deciders, channels)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)
     key_requests = KeyRequests(proposals, key_views, directory, catalog, cloud, clock)
     permission = Permission(directory, cloud, clock)

@@ -15,11 +15,13 @@ from bot.domain.keys import Person
 from bot.domain.requests import Approved, Cancelled, Denied, Pending, Request, Terms
 from bot.services.commands import Approve, Cancel, Click, Deny
 from bot.services.people.approvers import names_of, right
+from bot.services.people.directory import Directory
 from bot.services.ports.slack import Channels
 from bot.services.ports.store import Stored
 from bot.services.requests.audience import members
 from bot.services.requests.deciders import Deciders, called
 from bot.services.requests.policy_changes import difference, record, under
+from bot.services.requests.refusals import Refusals
 from bot.services.requests.submit import follows, forbidden
 from bot.services.requests.transitions import Transitions
 from bot.services.text import decided
@@ -30,12 +32,15 @@ class Decisions:
     """What people do with requests that wait for a decision."""
 
     transitions: Transitions
+    directory: Directory
+    refusals: Refusals
     deciders: Deciders
     channels: Channels
 
     def for_one_decision(self) -> "Decisions":
         """See `Directory.for_one_decision`."""
-        return replace(self, deciders=self.deciders.for_one_decision())
+        directory = self.directory.for_one_decision()
+        return replace(self, directory=directory, deciders=replace(self.deciders, directory=directory))
 
     async def deniable(self, deed: Deny, click: Click) -> Pending:
         """The request, where this person may deny it now. Raises `Refused` with the reason otherwise."""
@@ -55,8 +60,8 @@ class Decisions:
         """Take a request back before it is decided; only the requester can."""
         stored = await self.transitions.get(deed.request)
         if click.by != stored.value.ask.requester.slack or click.team != stored.value.ask.requester.team:
-            policy, rule = self.deciders.directory.policy().digest, stored.value.terms.rule
-            await self.deciders.refusals.record(
+            policy, rule = self.directory.policy().digest, stored.value.terms.rule
+            await self.refusals.record(
                 Action.APPROVAL_REFUSED, deed.request, click, tried="cancel", rule=rule, policy=policy
             )
             who = f"<@{stored.value.ask.requester.slack}>"
@@ -79,7 +84,7 @@ class Decisions:
         Returns nothing where the card with the button shows all there is to say.
         """
         stored, pending, held_roles = await self.deciders.admit(deed, click)
-        ask, now, directory = pending.ask, self.transitions.clock(), self.deciders.directory
+        ask, now, directory = pending.ask, self.transitions.clock(), self.directory
         # Nobody is counted twice, but some earlier approvals may no longer count.
         again = next((each.by for each in pending.approvals if each.by.principal == held_roles.person.principal), None)
         target = Target(ask.owner, ask.resource)
@@ -118,7 +123,7 @@ class Decisions:
 
     async def _as_shown(self, stored: Stored[Request], pending: Pending, terms: Terms, deed: Approve) -> Pending:
         """The request on these terms. Raises `Refused`, once they are on record, where the card showed others."""
-        after = under(pending, terms, self.deciders.directory.policy().digest)
+        after = under(pending, terms, self.directory.policy().digest)
         if after.drawn == pending.drawn == deed.seen:
             return after
         if after.drawn != pending.drawn:
@@ -131,10 +136,10 @@ class Decisions:
         """What the requester holds right now. Raises `Refused` when there is no such person."""
         asker = pending.ask.requester
         try:
-            person = await self.deciders.directory.identify(asker.slack, asker.team)
+            person = await self.directory.identify(asker.slack, asker.team)
         except Refused as error:
             await self.deciders.refuse(deed, pending, click, f"The requester couldn't be confirmed: {error.tell}")
-        return await self.deciders.directory.held_roles(person)
+        return await self.directory.held_roles(person)
 
 
 def _approved_by(giver: Person, person: Person, request: str) -> str:
