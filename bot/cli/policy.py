@@ -75,14 +75,18 @@ def _read(file: Path | None) -> "PolicyFile":
 
 
 async def _looked_up(settings: "Settings", file: "PolicyFile") -> "list[Finding]":
+    from bot.cli.staffing import check_people
     from bot.connections import connected
     from bot.diagnosis.policy_ids import look_up
     from bot.domain.errors import LatchkeyError
     from bot.settings import StartupError
+    from bot.slack.api.people import SlackPeople
     from bot.store.moments import utc_now
 
     try:
         async with connected(settings, utc_now) as world:
-            return await look_up(world.slack, world.workspace, world.cloud, file)
+            found = await look_up(world.slack, world.workspace, world.cloud, file)
+            people, tenant = SlackPeople(world.slack), world.workspace.tenant
+            return [*found, *await check_people(world.cloud, people, tenant, file, utc_now())]
     except LatchkeyError as error:
         raise StartupError(f"Not everything could be looked up: {error}") from None

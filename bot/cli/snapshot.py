@@ -7,7 +7,7 @@ from it what Confluent Cloud and Slack answered when it was taken.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -104,9 +104,15 @@ def read(path: Path) -> Snapshot:
 
 async def take(cloud: Inventory, people: People, policy: Policy, tenant: Tenant, now: datetime) -> Snapshot:
     """Read everything that a decision can depend on. Takes its time where Slack or Confluent ask for patience."""
+    found = await observe(cloud, now)
+    return replace(found, slack=await _workspace(people, policy, tenant, found.users))
+
+
+async def observe(cloud: Inventory, now: datetime) -> Snapshot:
+    """The side of Confluent Cloud alone, with nobody in Slack."""
     organization = await cloud.organization()
     here = f"crn://confluent.cloud/organization={organization}"
-    environments, users = tuple(await cloud.environments()), tuple(await cloud.users())
+    environments = tuple(await cloud.environments())
     return Snapshot(
         version=1,
         taken_at=now,
@@ -117,9 +123,9 @@ async def take(cloud: Inventory, people: People, policy: Policy, tenant: Tenant,
             for kind in PLACED
         },
         service_accounts=tuple(await cloud.service_accounts()),
-        users=users,
+        users=tuple(await cloud.users()),
         role_bindings=tuple(dict.fromkeys([*await cloud.bindings_at(here), *await cloud.bindings_under(here)])),
-        slack=await _workspace(people, policy, tenant, users),
+        slack=Workspace(TeamId(""), (), {}),
         own_account=await cloud.own_account(),
     )
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.keys import Operation
-from bot.domain.kinds import Kind
+from bot.domain.kinds import PLACED, Kind
 from bot.domain.policy import MAKES, Match, RoleMapping, Rule
-from bot.domain.roles import ACCOUNT_ADMIN
+from bot.domain.roles import ACCOUNT_ADMIN, Table, Whose
 from bot.policyfile.losses import losses
 from bot.policyfile.reach import Reach
 from bot.policyfile.reading import PolicyFile
@@ -97,6 +97,8 @@ def _mappings(file: PolicyFile) -> Iterator[Finding]:
             yield Finding(line, where, f"line {seen[wider]} gives {mapping.role} there already")
         if mapping.scope.startswith("service-account=") and mapping.role != "ResourceOwner":
             yield Finding(line, where, f"{mapping.role} has no effect on a service account: only ResourceOwner does")
+        elif kinds := _elsewhere(file.policy.table, mapping):
+            yield Finding(line, where, f"{mapping.role} has no effect there: it's for {kinds} keys")
         if file.policy.table.people_only and not mapping.is_group and mapping.subject not in file.policy.people:
             text = f"{mapping.subject} has no line in `people`, so {mapping.role} they can't approve anything"
             yield Finding(line, where, text, is_warning=True)
@@ -128,6 +130,21 @@ def _review(file: PolicyFile) -> Iterator[Finding]:
         yield Finding(line, "review", "that's more than once an hour: `every: 7d` is usual")
 
 
+def _elsewhere(table: Table, mapping: RoleMapping) -> str:
+    """The kinds of key that the role is for, where there are none of these in its scope; else ""."""
+    row = table.rows.get(mapping.role)
+    if row is None or (table.own_anywhere and row.whose is not Whose.OTHERS):
+        return ""  # any role of one's own is enough for one's own keys
+    elements = [element.partition("=")[0] for element in mapping.scope.split("/")]
+    here = {kind for kind in PLACED if kind.row.element == elements[-1]}
+    if elements == ["environment"]:
+        here = {*PLACED}
+    if elements[-1] == Kind.KAFKA.row.element:
+        here.add(Kind.KSQLDB)  # which stands on a Kafka cluster
+    is_elsewhere = bool(here) and row.kinds.isdisjoint(here)
+    return _listed([kind.row.label for kind in Kind if kind in row.kinds]) if is_elsewhere else ""
+
+
 def _gives_all_of(wide: RoleMapping, narrow: RoleMapping) -> bool:
     return (wide.subject, wide.role) == (narrow.subject, narrow.role) and (
         wide.scope in {"", narrow.scope} or narrow.scope.startswith(f"{wide.scope}/")
@@ -135,7 +152,7 @@ def _gives_all_of(wide: RoleMapping, narrow: RoleMapping) -> bool:
 
 
 def _listed(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 _IMPOSSIBLE = (

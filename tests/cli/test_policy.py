@@ -118,7 +118,7 @@ roles:
   mappings:
     - {{group: {PLATFORM_GROUP}, role: OrganizationAdmin}}
     - {{user: U0ERIN, role: CloudClusterAdmin, scope: env-dev001/lkc-dev001}}
-    - {{user: U0SAMI, role: ResourceOwner, scope: sa-orders}}
+    - {{user: U0SAMI, role: ResourceOwner, scope: sa-payments}}
 people:
   - {{slack: U0DANA, confluent: u-dana01}}
 defaults: {{notify: [{PLATFORM_GROUP}, U0ERIN]}}

@@ -1,0 +1,159 @@
+"""What only an organization's people tell of its policy: rules that too few could approve, mappings that add nothing.
+
+It reads Confluent Cloud once, and Slack only about people with a role over what a rule is for.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import product
+
+from bot.cli.snapshot import Snapshot, SnapshotCloud, observe
+from bot.domain.authority import Target
+from bot.domain.keys import (
+    MyAccount,
+    NewServiceAccount,
+    Operation,
+    OrganizationScope,
+    Owner,
+    Person,
+    Principal,
+    Resource,
+    SlackUserId,
+)
+from bot.domain.kinds import Kind
+from bot.domain.policy import RULED, RoleMapping, Rule
+from bot.domain.roles import Scope
+from bot.policyfile import Finding, PolicyFile
+from bot.policyfile.findings import of_rule
+from bot.services.people.approvers import Approvers
+from bot.services.people.directory import Tenant
+from bot.services.ports.cloud import Inventory
+from bot.services.ports.slack import People, Profile
+
+MOST_TARGETS = 100
+"""How many kinds of request under one rule are looked at."""
+MOST_MET = 20
+"""How many of the people with a role over one key are looked up in Slack."""
+_NOBODY = Principal("?requester")
+
+
+async def check_people(
+    cloud: Inventory, people: People, tenant: Tenant, file: PolicyFile, now: datetime
+) -> list[Finding]:
+    """What is wrong. Raises `LatchkeyError` for no answer."""
+    organization = await observe(cloud, now)
+    asked_once = _AskedOnce(people)
+    who = Approvers(SnapshotCloud(organization), asked_once, tenant, file.policy)
+    found = [each async for each in _rules(organization, who, tenant, file)]
+    return found + [each async for each in _mappings(organization, who, tenant, file)]
+
+
+async def _rules(organization: Snapshot, who: Approvers, tenant: Tenant, file: PolicyFile) -> AsyncIterator[Finding]:
+    requester = Person(SlackUserId(_NOBODY), tenant.team, "", "", _NOBODY)
+    for index, rule in enumerate(file.policy.rules):
+        wanted = rule.most_approvals
+        able = dict[Target, int]()
+        for target in _targets(organization, file, rule) if wanted else ():
+            found = await who.of(target, requester, thorough=True, most=MOST_MET)
+            able[target] = sum(not each.someone.refusal for each in found)
+        short = [target for target, number in able.items() if number < wanted]
+        if not short:
+            continue
+        needs = "needs 1 approval" if wanted == 1 else f"needs {wanted} approvals"
+        most = max(able.values())
+        if most < wanted:
+            text = f"{needs}, but {_people(most)} could approve any request under it"
+            yield of_rule(file, index, text, is_warning=index >= file.rules)
+        else:
+            fewest = min(short, key=able.__getitem__)
+            text = f"{needs}, but {_people(able[fewest])} could approve {_key(fewest)}"
+            yield of_rule(file, index, text, is_warning=True)
+
+
+def _targets(organization: Snapshot, file: PolicyFile, rule: Rule) -> Sequence[Target]:
+    """Keys that the rule decides about: of each kind, in each environment, for an owner of each sort."""
+    owners: list[Owner] = [MyAccount(_NOBODY), NewServiceAccount("", "")]
+    named = [each for each in organization.service_accounts if each.id in rule.match.owners]
+    owners += named or organization.service_accounts[:1]
+    found = dict[Target, None]()
+    for resource, owner, operation in product(_resources(organization, rule), owners, RULED):
+        target = Target(owner, resource)
+        is_new = isinstance(owner, NewServiceAccount)
+        if (operation is Operation.CREATE or not is_new) and file.policy.rule(operation, target) is rule:
+            found.setdefault(target)
+        if len(found) == MOST_TARGETS:
+            break
+    return tuple(found)
+
+
+def _resources(organization: Snapshot, rule: Rule) -> Iterator[Resource]:
+    for kind in Kind:
+        if kind.row.is_wide:
+            yield OrganizationScope(kind)
+        seen = set[str]()
+        for resource in organization.resources.get(kind, ()):
+            if resource.id in rule.match.clusters or resource.environment not in seen:
+                seen.add(resource.environment)
+                yield resource
+
+
+def _people(number: int) -> str:
+    return {0: "no one", 1: "only 1 person"}.get(number, f"only {number} people")
+
+
+def _key(target: Target) -> str:
+    kind, owner = target.resource.kind.row, target.owner
+    whose = {"user": "a person's own account", "new-service-account": "a new service account"}.get(owner.kind, owner.id)
+    place = target.resource.environment
+    return f"a {kind.label} key of {whose}{f' in {place}' if place else ''}"
+
+
+async def _mappings(organization: Snapshot, who: Approvers, tenant: Tenant, file: PolicyFile) -> AsyncIterator[Finding]:
+    for index, mapping in enumerate(file.policy.mappings):
+        holders = [await _principal(organization, who, tenant, each) for each in await who.subjects(mapping)]
+        if not holders or not all(_holds(organization, each, mapping) for each in holders):
+            continue
+        has = "everyone in it has" if mapping.is_group else f"{holders[0]} has"
+        text = f"{has} {mapping.role} there already, by a role binding at Confluent Cloud"
+        line = file.tree.line(("roles", "mappings", index))
+        yield Finding(line, f"role mapping of {mapping.subject}", text, is_warning=True)
+
+
+async def _principal(organization: Snapshot, who: Approvers, tenant: Tenant, slack: SlackUserId) -> Principal | None:
+    stand_in = Person(slack, tenant.team, "", "", Principal(f"?{slack}"))
+    return who.someone(await who.people.profile(slack), organization.users, stand_in).principal
+
+
+def _holds(organization: Snapshot, holder: Principal | None, mapping: RoleMapping) -> bool:
+    wanted = Scope.parse(mapping.binding(_NOBODY, organization.organization).crn)
+    theirs = [each for each in organization.role_bindings if (each.principal, each.role) == (holder, mapping.role)]
+    scopes = [Scope.parse(each.crn) for each in theirs]
+    return any(each.organization == wanted.organization and each.covers(wanted.path) for each in scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedOnce:
+    """`People`, each of whom Slack is asked about once."""
+
+    people: People
+    profiles: dict[str, Profile | None] = field(default_factory=dict[str, Profile | None])
+    groups: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
+
+    async def profile(self, user: SlackUserId) -> Profile | None:
+        """The user."""
+        if user not in self.profiles:
+            self.profiles[user] = await self.people.profile(user)
+        return self.profiles[user]
+
+    async def by_email(self, email: str) -> Profile | None:
+        """The user with this address."""
+        if email not in self.profiles:
+            self.profiles[email] = await self.people.by_email(email)
+        return self.profiles[email]
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        """The members of a user group."""
+        if group not in self.groups:
+            self.groups[group] = await self.people.members(group)
+        return self.groups[group]
