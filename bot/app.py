@@ -274,7 +274,7 @@ async def _first_catalog(worker: Worker, seconds: float) -> None:
                 await worker.catalog.refresh()
             next_due += CATALOG_EVERY  # it takes several calls for each environment, and Confluent counts them
         except TimeoutError:
-            log.info("the catalog is read beside everything else")
+            log.info("the catalog is read in the background")
         except LatchkeyError as error:
             log.warning("no catalog yet: %s", error)
     await worker.agenda.put(Item(ItemKind.CATALOG), next_due)

@@ -73,7 +73,7 @@ def refusals_counter(registry: CollectorRegistry) -> Callable[[str, str], None]:
 
 def strays_counter(registry: CollectorRegistry) -> Callable[[str], None]:
     """`latchkey_keys_without_record_total{secret="unseen"}`."""
-    says = "Keys with Latchkey's marker and no record that knows them, counted daily, by what is known of the secret."
+    says = "Keys with Latchkey's marker but no record, counted daily, by what is known of the secret."
     counter = _counter(registry, "latchkey_keys_without_record", says, secret=_STRAYS)
     return lambda secret: counter.labels(secret).inc()
 
@@ -113,9 +113,9 @@ class Calls:
 
     def slack(self, methods: Sequence[str], outcomes: Sequence[str]) -> Callable[[str, str, float], None]:
         """`latchkey_slack_calls_total{method,outcome}` and `latchkey_slack_call_seconds{method}`."""
-        says = "Calls of Slack by method and outcome; `response_url` is an answer to a click."
+        says = "Calls to Slack by method and outcome; `response_url` is an answer to a click."
         counter = _counter(self._registry, "latchkey_slack_calls", says, method=methods, outcome=outcomes)
-        says = "Seconds that calls of Slack took, by method."
+        says = "Seconds that calls to Slack took, by method."
         seconds = _seconds(self._registry, "latchkey_slack_call_seconds", says, method=methods)
 
         def answered(method: str, outcome: str, took: float) -> None:
@@ -133,13 +133,13 @@ class Calls:
 
         `calls` are the pairs of method and collection that are known.
         """
-        says = "Calls of Confluent Cloud's API by method, collection and outcome. Each attempt counts."
+        says = "Calls to Confluent Cloud's API by method, collection and outcome. Each attempt counts."
         labels = ["method", "endpoint", "outcome"]
         counter = Counter("latchkey_confluent_calls", says, labels, registry=self._registry)
         for call in calls:
             for outcome in outcomes:
                 counter.labels(*call, outcome)
-        says = "Seconds that calls of Confluent Cloud's API took, by collection."
+        says = "Seconds that calls to Confluent Cloud's API took, by collection."
         endpoints = list(dict.fromkeys(endpoint for _, endpoint in calls))
         seconds = _seconds(self._registry, "latchkey_confluent_call_seconds", says, endpoint=endpoints)
 

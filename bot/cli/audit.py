@@ -58,7 +58,7 @@ def verify(
     walk = Verification(sealer, _noted(head, "--head", 13), _noted(since, "--since", 64))
     if not files:
         if since:
-            raise typer.BadParameter("it is for an export", param_hint="--since")
+            raise typer.BadParameter("it's only for an export", param_hint="--since")
         wrong = complete(_verified(terminal.store_settings(), team, walk))
     else:
         wrong = next(filter(None, map(walk.take, _parsed(chain.from_iterable(files)))), None) or walk.end()

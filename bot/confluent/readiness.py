@@ -66,7 +66,7 @@ class ConfluentProber:
         """Use the key once, as its owner would. Never raises: what went wrong is an answer, too."""
         target = self._target(resource, endpoints)
         if target is None or endpoints.is_paused:
-            return Answer(0, "no address that may be tried")
+            return Answer(0, "no address to test it at")
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
                 answer = await self._ask(target, key, secret)
@@ -152,7 +152,7 @@ def _in_words(error: Exception) -> str:
                 return "no such host"
             case ssl.SSLError():
                 return (
-                    "no trust in its certificate" if isinstance(cause, ssl.SSLCertVerificationError) else "TLS failed"
+                    "its certificate isn't trusted" if isinstance(cause, ssl.SSLCertVerificationError) else "TLS failed"
                 )
             case httpx.ConnectTimeout():
                 return f"no connection in {CONNECT_SECONDS:.0f} s"

@@ -88,13 +88,13 @@ class Conditions(Part):
     pending: Duration | None = Field(None, description="How long approvers have to respond; 24h unless set.")
     remind: Annotated[tuple[Duration, ...], Field(max_length=10)] | None = Field(
         None,
-        description="A list of growing times since the request, all before `pending` ends; [4h, 12h] unless set, "
+        description="A list of increasing times since the request, all before `pending` ends; [4h, 12h] unless set, "
         "[] for none.",
     )
     claim: Duration | None = Field(None, description="How long the requester has to view the secret; 24h unless set.")
     lifetime: Lifetime | None = Field(None, description="The longest lifetime of a key, or unlimited.")
     overlap: Overlap | None = Field(
-        None, description="How long a rotated key can be kept beside the new one, 0d to 7d; 7d unless set."
+        None, description="How long a rotated key can be kept along with the new one, 0d to 7d; 7d unless set."
     )
     mint: Mint | None = Field(
         None, description="on_approval, or on_claim: the key is created when the requester selects `Show secret`."
@@ -104,8 +104,8 @@ class Conditions(Part):
     )
     risk: Risk | None = Field(
         None,
-        description="high: the card and the review page warn, and `Approve` asks once more; normal: they don't. "
-        "Unless set, keys that open the organization are high.",
+        description="high: the card and the review page show a warning, and `Approve` asks to confirm; "
+        "normal: they don't. Unless set, keys that open the organization are high.",
     )
 
 

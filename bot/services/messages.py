@@ -204,7 +204,7 @@ class Publisher:
         return None, ""
 
 
-_TROUBLE = f"The card for approvers could not be posted. {ASK_ADMINISTRATOR} Latchkey tries again every few minutes"
+_TROUBLE = f"The card for approvers couldn't be posted. {ASK_ADMINISTRATOR} Latchkey will try again every few minutes"
 
 
 _NOT_FOUND = "message_not_found"

@@ -142,7 +142,7 @@ async def test_what_cannot_be_asked_is_not(
     prober: ConfluentProber, cluster: DataPlane, resource: Resource, endpoints: Endpoints
 ) -> None:
     assert not prober.can_probe(resource, endpoints)
-    assert await probed(prober, resource, endpoints) == Answer(0, "no address that may be tried")
+    assert await probed(prober, resource, endpoints) == Answer(0, "no address to test it at")
     assert cluster.requests == []
 
 
@@ -241,7 +241,7 @@ async def test_no_other_host_gets_the_secret(
     answer = await probed(prober, resource, at(rest))
 
     assert cluster.requests == []
-    assert answer == Answer(0, "no address that may be tried")
+    assert answer == Answer(0, "no address to test it at")
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def chained(error: Exception, *causes: Exception) -> Exception:
     ("error", "detail"),
     [
         (chained(httpx.ConnectError(""), OSError(), socket.gaierror(-2, "x")), "no such host"),
-        (chained(httpx.ConnectError(""), ssl.SSLCertVerificationError()), "no trust in its certificate"),
+        (chained(httpx.ConnectError(""), ssl.SSLCertVerificationError()), "its certificate isn't trusted"),
         (chained(httpx.ConnectError(""), ssl.SSLEOFError()), "TLS failed"),
         (chained(httpx.ConnectError(""), ConnectionRefusedError()), "no connection"),
         (httpx.ConnectError("boom"), "no connection"),

@@ -164,7 +164,7 @@ async def test_without_a_channel_for_the_card_the_requester_is_told_until_it_is_
     async with play(tmp_path) as it:
         it.stage.slack.faults.channel_not_found = "on"
         await _send(it)
-        await it.dana.see("The card for approvers could not be posted.")
+        await it.dana.see("The card for approvers couldn't be posted.")
         await it.dana.see("(channel_not_found)")
         assert it.cards() == []
         it.advance(minutes=6)
@@ -174,7 +174,7 @@ async def test_without_a_channel_for_the_card_the_requester_is_told_until_it_is_
         it.stage.slack.faults.channel_not_found = "off"
         it.advance(minutes=6)
         await it.card_says("Approve")
-        await it.dana.wait_for(lambda: "could not be posted" not in str(it.dana.messages()), "the note to go")
+        await it.dana.wait_for(lambda: "couldn't be posted" not in str(it.dana.messages()), "the note to go")
         await it.approve()
         await it.key_is_there()
 

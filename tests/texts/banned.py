@@ -15,7 +15,9 @@ TO_PEOPLE = (
     *ANYWHERE, "anybody", "asks for", "ask for", "asked for", "asking for", "lives on", "without an end", "handed over",
     "hand over", "take the secret", "took the secret", "taken by", "is there", "are there", "withdrawn", "is made",
     "was made", "are made", "be made", "makes the key", "is no more", "goes on", "tell whoever", "cannot be told",
-    "in this very moment", "needs no more", "stays as it was",
+    "in this very moment", "needs no more", "stays as it was", "handed to", "did not take", "at that moment",
+    "will not do", "too much to do", "one's own", "has no time", "asks once more", "knows no", "gone already",
+    "takes everything back", "may not run", "if left out", "wait a little", "as long as the rule allows", "lives",
 )  # fmt: skip
 """These read as translated where a person is spoken to."""
 

@@ -199,7 +199,7 @@ class KeyViews:
             if len(text) > FIELD:
                 raise Refused(
                     f"The {field} of this key has {len(text):,} characters, and Slack's fields hold {FIELD:,}. Here it "
-                    "would be cut, so nothing was changed. Change it in the Confluent Cloud Console."
+                    "would be cut off here, so nothing was changed. Change it in the Confluent Cloud Console."
                 )
         return EditPage(view, terms)
 

@@ -15,7 +15,7 @@ from bot.services.requests.transitions import Transitions
 NO_ADDRESS = "Confluent gives no address for it"
 PRIVATE = "its address is in a private network"
 PAUSED = "the cluster is paused until someone resumes it in Confluent Cloud"
-FOREIGN = "its address is none that Latchkey sends a secret to"
+FOREIGN = "Latchkey doesn't send secrets to its address"
 
 
 def chance() -> float:

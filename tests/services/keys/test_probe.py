@@ -154,7 +154,7 @@ async def test_ten_minutes_count_from_when_the_key_was_made(here: Here) -> None:
             False,
             "the cluster is paused until someone resumes it in Confluent Cloud",
         ),
-        (build.ENDPOINTS, False, "its address is none that Latchkey sends a secret to"),
+        (build.ENDPOINTS, False, "Latchkey doesn't send secrets to its address"),
     ],
 )
 async def test_a_secret_is_sent_to_no_address_that_is_not_vouched_for(
