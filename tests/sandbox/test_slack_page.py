@@ -349,6 +349,15 @@ async def test_messages_keep_their_width_on_a_screen_of_900_pixels(it: Play, pan
     assert box["x"] + box["width"] <= beside["x"] + 1
 
 
+async def test_the_panel_leaves_a_page_that_gets_too_narrow_for_both(it: Play) -> None:
+    await expect(it.page.locator("#panel-body")).to_be_visible()
+    await it.page.set_viewport_size({"width": 390, "height": 844})
+    await expect(it.page.locator("#panel-body")).to_be_hidden()
+
+    await it.page.get_by_role("button", name="Sandbox").click()
+    await expect(it.page.locator("#panel-body")).to_be_visible()
+
+
 async def test_the_panel_says_where_to_start_then_scenarios_and_single_faults_stand_folded(it: Play) -> None:
     await expect(it.page.locator("#panel section").first).to_contain_text("Start here")
     assert await it.page.locator("#panel section").first.get_by_role("listitem").all_inner_texts() == list(STEPS)

@@ -195,6 +195,7 @@ export async function startPanel() {
     toggle.setAttribute("aria-expanded", String(yes));
     fold();
   };
+  matchMedia(`(max-width: ${NARROW_PX}px)`).addEventListener("change", ({ matches }) => matches && show(false));
   window.addEventListener("resize", fold);
   fold();
   if (!(await refresh())) return;
