@@ -198,7 +198,7 @@ class KeyViews:
         for field, text in (("name", view.key.name), ("description", view.key.description)):
             if len(text) > FIELD:
                 raise Refused(
-                    f"The {field} of this key has {len(text):,} characters, and Slack's fields hold {FIELD:,}. Here it "
+                    f"The {field} of this key has {len(text):,} characters, and Slack's fields hold {FIELD:,}. It "
                     "would be cut off here, so nothing was changed. Change it in the Confluent Cloud Console."
                 )
         return EditPage(view, terms)
