@@ -53,11 +53,16 @@ def fields(*facts: tuple[str, Row]) -> list[Block]:
     return [*sections, *rows]
 
 
-def section(*rows: Row, beside: Block) -> Block:
-    """Lines with a button or a menu beside them: mrkdwn in which nothing of foreign text becomes a link."""
+def section(*rows: Row, beside: Block) -> list[Block]:
+    """Lines with a button or a menu beside them: mrkdwn in which nothing of foreign text becomes a link.
+
+    What mrkdwn would not show as it was typed stands in rows of rich text, with the button or menu below them.
+    """
+    if any(_is_marked(piece) for row in rows for piece in row):
+        return [lines(*([_short(piece) for piece in row] for row in rows)), actions(beside)]
     text = "\n".join("".join(small(_short(piece)) for piece in row) for row in rows)
     shown: Block = {"type": "mrkdwn", "text": cut(text, TEXT), "verbatim": True}
-    return {"type": "section", "text": shown, "accessory": beside}
+    return [{"type": "section", "text": shown, "accessory": beside}]
 
 
 def button(text: str, action: str, value: str = "", style: Style | None = None) -> Block:
@@ -170,7 +175,8 @@ def _is_marked(piece: Piece) -> bool:
     """Whether mrkdwn would read a mark in this piece, such as one for bold text or the name of an emoji."""
     if isinstance(piece, Code):
         return "`" in piece.text
-    return isinstance(piece, str) and _MARKED.search(piece) is not None
+    text = piece.text if isinstance(piece, Bold) else piece
+    return isinstance(text, str) and _MARKED.search(text) is not None
 
 
 def _short(piece: Piece) -> Piece:

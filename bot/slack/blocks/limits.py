@@ -13,6 +13,8 @@ MESSAGE = 12_000
 met `msg_blocks_too_long` from about 13,200 on."""
 VIEW = 250_000
 """Bytes of a view, as it is sent."""
+BLOCKS = 100
+"""Blocks of a view."""
 _BESIDES = 40_000
 """Bytes of a view that are not blocks: 3,000 characters that it keeps, and its titles."""
 _SHORTER = (1000, 300, 100, 30)
@@ -36,7 +38,7 @@ def fits_a_message(blocks: Sequence[Block]) -> bool:
 
 def fits_a_view(blocks: Sequence[Block]) -> bool:
     """Whether Slack takes a view of this length; a little is left for what a view has besides."""
-    return len(json.dumps(blocks)) <= VIEW - _BESIDES
+    return len(blocks) <= BLOCKS and len(json.dumps(blocks)) <= VIEW - _BESIDES
 
 
 def as_many(most: int, drawn: Callable[[int], list[Block]], fits: Callable[[Sequence[Block]], bool]) -> list[Block]:

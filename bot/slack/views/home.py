@@ -55,7 +55,7 @@ def _secrets(requests: Sequence[Request]) -> list[Block]:
 
 def _keys(page: HomePage) -> list[Block]:
     blocks: list[Block] = [header("Your API keys")]
-    blocks += [key_row(view, with_details=not page.shut) for view in page.keys]
+    blocks += [block for view in page.keys for block in key_row(view, with_details=not page.shut)]
     if page.more_keys:
         blocks.append(context(f"And {page.more_keys} more: ", Bold("List API keys"), " shows them all."))
     if not page.keys:

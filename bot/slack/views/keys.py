@@ -50,7 +50,7 @@ def keys(content: KeysPage) -> Block:
         blocks.append(mrkdwn(content.note))
     if content.views:
         blocks.append(context(_count(content)))
-    blocks += [key_row(view) for view in content.views]
+    blocks += [block for view in content.views for block in key_row(view)]
     if not content.views:
         blocks += [divider(), context(_nothing(content))]
     if turns := _turns(content):
@@ -59,10 +59,10 @@ def keys(content: KeysPage) -> Block:
     return modal("API keys", blocks, callback=ids.LIST, submit="Search", metadata=kept)
 
 
-def key_row(view: KeyView, *, with_details: bool = True) -> Block:
+def key_row(view: KeyView, *, with_details: bool = True) -> list[Block]:
     """One key among others, with the button to its page."""
     rows = key_facts(view)
-    return section(*rows, beside=button("Details", ids.KEY_DETAILS, view.key.id)) if with_details else lines(*rows)
+    return section(*rows, beside=button("Details", ids.KEY_DETAILS, view.key.id)) if with_details else [lines(*rows)]
 
 
 def key_facts(view: KeyView) -> list[Row]:

@@ -66,7 +66,7 @@ def keys_to_review(views: Sequence[KeyView], hidden: int) -> Block:
 def _rows(views: Sequence[KeyView], number: int, hidden: int) -> list[Block]:
     shown = views[:number]
     count = f"{len(shown):,} of {len(views):,} API keys" if len(shown) < len(views) else _count(len(views))
-    blocks = [context(count), *(_key(view) for view in shown)]
+    blocks = [context(count), *(block for view in shown for block in _key(view))]
     if not hidden:
         return blocks
     rest = "1 more was deleted, or you don't have access to it."
@@ -79,7 +79,7 @@ def _count(number: int) -> str:
     return "1 API key" if number == 1 else f"{number:,} API keys" if number else "No API keys"
 
 
-def _key(view: KeyView) -> Block:
+def _key(view: KeyView) -> list[Block]:
     """One key, with the menu of what can be done with it."""
     key, may = view.key.id, view.may
     options = [
@@ -89,7 +89,7 @@ def _key(view: KeyView) -> Block:
         ("Details", ids.KEY_DETAILS, key),
     ]
     fit = [each for each in options if len(ids.folded(each[1], each[2])) <= VALUE]
-    return section(*key_facts(view), beside=overflow(*fit)) if fit else lines(*key_facts(view))
+    return section(*key_facts(view), beside=overflow(*fit)) if fit else [lines(*key_facts(view))]
 
 
 def _reason(hint: str, typed: str = "") -> Block:

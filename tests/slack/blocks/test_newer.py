@@ -1,12 +1,18 @@
 """Blocks that Slack added lately: each stands only where Slack takes it, and has a plain form everywhere else."""
 
-import pytest
+import re
 
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bot.services.text import unescaped
 from bot.slack.blocks import newer
-from bot.slack.blocks.kit import as_message, fields, header, modal, overflow
-from bot.slack.blocks.text import Block, Bold, Code, Piece
+from bot.slack.blocks.kit import as_message, button, divider, fields, header, modal, overflow, section
+from bot.slack.blocks.limits import fits_a_view
+from bot.slack.blocks.text import Block, Bold, Code, Piece, flat
 from bot.slack.payloads import ids
-from sandbox.slack.blocks import plain_words
+from sandbox.slack.blocks import interactive, plain_words
 from sandbox.slack.limits import block_problems
 
 ROWS: list[list[str | list[Piece]]] = [["orders", "9 days"], [[Bold("billing")], [Code("sa-1"), " today"]]]
@@ -89,6 +95,36 @@ def test_a_fact_that_mrkdwn_would_change_stands_below_the_columns_as_typed(name:
 
     assert [each["text"] for each in columns["fields"]] == ["*Environment*\ndev_eu-1"]
     assert [each["text"] for each in below["elements"][0]["elements"]] == ["Name: ", name]
+
+
+def read_as_mrkdwn(text: str) -> str:
+    """What is left of the text once Slack has taken marks for formatting, and names of emoji for pictures."""
+    for mark in ("`", "*", "_", "~"):
+        text = re.sub(rf"(?<!\w){re.escape(mark)}([^{re.escape(mark)}\n]+){re.escape(mark)}(?!\w)", r"\1", text)
+    return unescaped(re.sub(r":[\w+'-]+:", "", text))
+
+
+@given(st.text("ab*_~`:>&<- ", min_size=1, max_size=8), st.sampled_from([str, Bold, Code]))
+@example("*prod*", Bold)
+@example("a`b", Code)
+@example("_old_", str)
+def test_a_name_beside_a_button_reads_as_it_was_typed(name: str, kind: type[str] | type[Bold] | type[Code]) -> None:
+    name = flat(name) or "(no name)"
+    drawn = section(
+        [kind(name), "  ", Code("KEY1")], ["Kafka · ", name], beside=button("Details", ids.KEY_DETAILS, "KEY1")
+    )
+
+    assert block_problems(drawn, "modal") == []
+    assert [each["action_id"] for _, each in interactive(drawn)] == [ids.KEY_DETAILS]
+    text = read_as_mrkdwn(drawn[0]["text"]["text"]) if len(drawn) == 1 else "".join(plain_words(drawn[:1]))
+    first, second = text.split("\n")
+    assert first.startswith(f"{name}  ")
+    assert second == f"Kafka · {name}"
+
+
+def test_a_view_has_no_more_blocks_than_slack_takes() -> None:
+    assert fits_a_view([divider()] * 100)
+    assert not fits_a_view([divider()] * 101)
 
 
 def test_a_menu_names_the_button_that_each_option_stands_for() -> None:

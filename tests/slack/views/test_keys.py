@@ -372,7 +372,7 @@ def test_page_and_list_say_the_earlier_of_both_ends(
 
     assert says in said(key_pages.key(KeyPage(view)))
     first = min(filter(None, (lasts, expires)), default=None)
-    listed = said({"blocks": [key_list.key_row(view)]})
+    listed = said({"blocks": key_list.key_row(view)})
     assert ("never expires" in listed) == (first is None)
     if first:
         assert str(build.NOW + first)[:16] in listed
@@ -537,14 +537,14 @@ def test_a_row_says_how_old_a_key_is_and_when_it_expires() -> None:
     assert born is not None
     ends = {"soon": born + 14 * build.DAY, "later": born + 90 * build.DAY}  # it is 12 days old
     rows = {
-        name: said({"blocks": [key_list.key_row(a_view(key=build.a_key(marker="", expires_at=end)))]})
+        name: said({"blocks": key_list.key_row(a_view(key=build.a_key(marker="", expires_at=end)))})
         for name, end in ends.items()
     }
 
     assert "Created 12 days ago outside Latchkey · ⚠ expires" in rows["soon"]
     assert "Created 12 days ago outside Latchkey · expires" in rows["later"]
     made = {name: build.states()[name] for name in ("shown", "ready", "rotated")}
-    listed = {name: said({"blocks": [key_list.key_row(a_view(request=each))]}) for name, each in made.items()}
+    listed = {name: said({"blocks": key_list.key_row(a_view(request=each))}) for name, each in made.items()}
     assert "✅ Created 12 days ago · never expires" in listed["shown"]
     assert "🔑 Secret waiting · created 12 days ago" in listed["ready"]
     assert "✅ Rotated 12 days ago" in listed["rotated"]
