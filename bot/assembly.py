@@ -295,7 +295,7 @@ def expose(
     metrics.process_metrics(registry, installed.version())
     metrics.audit_gauges(
         registry,
-        lambda: (store.audit.head.seq, store.audit.head.hash),
+        lambda: (store.audit.counted.seq, store.audit.counted.hash),
         lambda: store.audit.trouble is None,
         lambda: len(store.audit.doubts),
     )

@@ -94,6 +94,11 @@ class Census:
             self._take_key(action, key)
 
     @property
+    def seen(self) -> int:
+        """The number of the last line that was taken."""
+        return self._seen
+
+    @property
     def deleted(self) -> int:
         """Keys that are gone."""
         return self.keys[DELETED]
@@ -118,6 +123,11 @@ class Census:
             counter.clear()  # in place: metrics hold it
             counter.update(states.values())
         self.keys[DELETED] = deleted
+
+    def become(self, other: "Census") -> None:
+        """Know what another one knows, in place of all that was counted so far."""
+        self._seen = -1
+        self.begin(other.seen, other.requests_known(), other.keys_known(), other.deleted)
 
     def _take_request(self, action: str, request: str, operation: object) -> None:
         if action == Action.SUBMITTED and operation == Operation.DELETE:

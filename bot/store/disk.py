@@ -51,6 +51,11 @@ class Disk:
         self._reached = False
         """Whether the last write that was waited for reached the replicas."""
 
+    @property
+    def waits_for_replicas(self) -> bool:
+        """Whether replicas have to have what is written: else a failover may lose what counts."""
+        return self._replicas > 0
+
     async def wait(self, connection: Commands) -> None:
         """Return when what this connection wrote is on disk here. Raises `Unavailable`: it may not be."""
         await self._waited(connection, 0)

@@ -213,12 +213,13 @@ class RedisRequests:
                 for request in requests:
                     pipeline.hmget(self._keys.request(request), fields or ("rev", "body"))
                 self._audit.ask_extent(pipeline)
-                *answers, length, base = cast("list[Any]", await pipeline.execute(raise_on_error=False))
+                answers = cast("list[Any]", await pipeline.execute(raise_on_error=False))
+            *answers, length, base, head = answers
             found = [_not_failed(answer) for answer in answers]
-            for each in (length, base):
+            for each in (length, base, head):
                 if isinstance(each, Exception):
                     raise each
-        await self._audit.followed(length, base, seen)
+        await self._audit.followed(length, base, head, seen)
         return found
 
     async def _must_follow(self, change: Change, was: int) -> None:
@@ -333,13 +334,15 @@ class RedisRequests:
                         if not left:
                             break
                         outcomes |= await self._tried(left, connection)
+                    mark = self._audit.mark
                 # After the turn: others can write meanwhile, and wait for the same flush.
                 written = [write for write, outcome in outcomes.items() if isinstance(outcome, bytes)]
                 if durable and written:
                     await self._disk.wait_everywhere(connection)
+                    self._audit.sure(mark)
                 elif any(write.entries for write in written):
-                    # After a failover nobody trusts a log that lacks lines which were seen.
                     await self._disk.wait_for_replicas(connection)
+                    self._audit.sure(mark)
         return [outcomes.get(write, unconfirmed("the audit log moved on too often")) for write in writes]
 
     async def _tried(self, writes: Sequence[_Write], connection: Redis) -> dict[_Write, _Outcome]:

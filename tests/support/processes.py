@@ -281,7 +281,8 @@ class MovingName:
     @property
     def url(self) -> str:
         """For REDIS_URL."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        secret = f":{self.to.password}@" if self.to.password else ""
+        return f"redis://{secret}127.0.0.1:{self.port}/0"
 
     async def fail_over(self, after: OwnRedis) -> None:
         """Make the second server the master and the first its replica, and let the name lead to the new master."""

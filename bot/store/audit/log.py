@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, NamedTuple, cast
 
 from redis.asyncio import Redis
@@ -23,8 +23,9 @@ from bot.domain.census import Census
 from bot.domain.errors import Archived, Contradicted, Tampered
 from bot.domain.keys import RequestId
 from bot.store.audit.base import Base, Bases
-from bot.store.audit.chain import Chain, Entry, Head, Linked, canonical, line_of, said
+from bot.store.audit.chain import Chain, Entry, Head, Linked, canonical, line_of
 from bot.store.audit.doubts import Doubts
+from bot.store.audit.surety import FEED, Mark, Surety, Told, Walk
 from bot.store.codec import revision
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Disk
@@ -43,6 +44,7 @@ class Extent(NamedTuple):
 
     length: int
     base: bytes
+    head: bytes
 
 
 class Page(NamedTuple):
@@ -69,6 +71,8 @@ class RedisAudit:
         # What we saw last, to save a read: the scripts compare it with what is there.
         self._head, self._base, self._noted = Head(), Base(), Head()
         self._history = History()
+        self._surety = Surety(waits=disk.waits_for_replicas)
+        self._beginning = asyncio.Lock()
         self.census = Census()
         self._recent = Recent()
         self.doubts = Doubts()
@@ -79,6 +83,16 @@ class RedisAudit:
     def head(self) -> Head:
         """Where the log ended when this process last saw it."""
         return self._head
+
+    @property
+    def counted(self) -> Head:
+        """The last line that outlives a failover, for those outside of Redis; of a log just read, the end."""
+        return self._surety.head if self._surety.head.seq else self._head
+
+    @property
+    def mark(self) -> Mark:
+        """The last line that this process wrote, for `sure`."""
+        return self._surety.mark
 
     def expect(self, seq: int, hash_: str) -> None:
         """Trust no log without this line, which was noted outside of Redis, before the log is first followed."""
@@ -101,7 +115,9 @@ class RedisAudit:
                 async with self.turn():
                     connection = await stack.enter_async_context(self._redis.client())
                     await self._append_to(connection, events)
+                    mark = self.mark
                 await self._disk.wait_everywhere(connection)  # for the writes of its own connection
+        self.sure(mark)
 
     async def _append_to(self, connection: Redis, events: Sequence[Event]) -> None:
         for _ in tries():
@@ -211,79 +227,98 @@ class RedisAudit:
     async def follow(self) -> None:
         """Read what was written since, from the first line on in a process that begins.
 
-        Raises `Tampered` when head and log do not fit, or do not continue what this process has seen of them.
+        Raises `Tampered` when head and log do not fit, or do not continue what this process has seen of them; lines
+        that a failover may lose count as not seen.
         """
         try:
-            await self._follow()
+            try:
+                await self._follow()
+            except Tampered:
+                if self._surety.head.seq >= self._head.seq:
+                    raise
+                await self._follow_anew()
         except Tampered as error:
             self.trouble = str(error)
             raise
         self.trouble = None
+        self._tell(self._surety.followed(self._head))
 
     async def _follow(self) -> None:
-        seen = self._head
-        chain = Chain(seen)
-        while True:
-            base, head, raw = await self._tail(chain.seq)
-            if head.seq < seen.seq:
-                raise not_ours(self.place, f"says {head.seq} lines, but there were {seen.seq}: an older copy")
-            if base.seq > chain.seq:
-                chain = await self._begun(chain)
-                continue
-            for line in self._parsed(raw, chain.seq):
-                if wrong := chain.next(line):
-                    raise not_ours(self.place, f"does not fit line {chain.seq}: {wrong}")
-                self._must_be_as_noted(chain.seq, chain.hash)
-                self.census.take(chain.seq, *said(line))
-                self._recent.note(line["request"], str(line["at"]))
-            if chain.seq >= head.seq:
-                break
-        self._must_be_as_noted(head.seq, head.hash, is_end=True)
-        if chain.hash != head.hash:
-            raise not_ours(self.place, f"does not fit line {head.seq} as it is or was: another log stands in its place")
-        for each in chain.history.items():  # some may have come here meanwhile: to learn twice does no harm
+        walk = Walk(Chain(self._head), self.census, ((self._noted, FEED),))
+        base, head = await self._walked(walk)
+        for each in walk.chain.history.items():  # some may have come here meanwhile: to learn twice does no harm
             self._history.add(*each)
         self._base = base
         if head.seq >= self._head.seq:
             self._head = head
 
-    async def _begun(self, chain: Chain) -> Chain:
+    async def _follow_anew(self) -> None:
+        """Forget lines that were lost in a failover, if that is what happened: those that count must still be there."""
+        async with self._beginning:
+            with suppress(Tampered):  # another one did it meanwhile
+                await self._follow()
+                return
+            was = self._head
+            walk = Walk(Chain(Head()), Census(), ((self._noted, FEED), (self._surety.head, "this process")))
+            self._base, self._head = await self._walked(walk)
+            self._history = walk.chain.history
+            self.census.become(walk.census)
+            self._surety.restarted(walk.hashes)
+            log.warning("a failover lost audit lines", extra={"from": self._head.seq, "to": was.seq})
+
+    async def _walked(self, walk: Walk) -> tuple[Base, Head]:
+        """Go along the log to its end; returns where it begins and ends. Raises `Tampered`."""
+        seen = walk.chain.seq
+        while True:
+            base, head, raw = await self._tail(walk.chain.seq)
+            if head.seq < seen:
+                raise not_ours(self.place, f"says {head.seq} lines, but there were {seen}: an older copy")
+            if base.seq > walk.chain.seq:
+                await self._begun(walk)
+                continue
+            for line in self._parsed(raw, walk.chain.seq):
+                if wrong := walk.take(line):
+                    raise not_ours(self.place, wrong)
+                self._recent.note(line["request"], str(line["at"]))
+            if walk.chain.seq >= head.seq:
+                break
+        if wrong := walk.end(head):
+            raise not_ours(self.place, wrong)
+        return base, head
+
+    async def _begun(self, walk: Walk) -> None:
         """Go on behind lines that were moved to a file before this walk came to them: their base says what they said.
 
         It is none of ours if it knows another line in the place of one that was seen, here or outside of Redis.
         """
         base, told = await self.bases.read()
-        for seen, where in ((Head(chain.seq, chain.hash), "this process"), (self._noted, "LATCHKEY_AUDIT_LOG")):
+        chain = walk.chain
+        for seen, where in ((Head(chain.seq, chain.hash), "this process"), *walk.needs):
             if 0 < seen.seq <= base.seq and not told.has(seen.seq, seen.hash):
                 why = f"lacks line {seen.seq} of {where}: another log stands in its place"
                 raise not_ours(self.bases.place, why)
-        self.census.begin(base.seq, told.census.requests_known(), told.census.keys_known(), told.census.deleted)
-        for each in chain.history.items():
-            told.history.add(*each)
-        return Chain(base.end, history=told.history) if base.seq > chain.seq else chain
-
-    def _must_be_as_noted(self, seq: int, found: str, *, is_end: bool = False) -> None:
-        if (is_end and seq < self._noted.seq) or (seq == self._noted.seq and found != self._noted.hash):
-            raise not_ours(self.place, f"lacks line {self._noted.seq} of LATCHKEY_AUDIT_LOG: an older copy")
+        walk.begin(base, told)
 
     @property
     def seen(self) -> Extent:
         """Where the log begins and ends, as this process saw it last."""
-        return Extent(self._head.seq - self._base.seq, self._base.stored)
+        return Extent(self._head.seq - self._base.seq, self._base.stored, self._head.stored)
 
     def ask_extent(self, pipeline: Commands) -> None:
         """Put the questions for `followed` last into a pipeline: first the length, which counts from the base on."""
         pipeline.llen(self._keys.audit)
         pipeline.lindex(self._keys.audit_base, 0)
+        pipeline.get(self._keys.audit_head)
 
-    async def followed(self, length: int, base: bytes | None, seen: Extent) -> None:
+    async def followed(self, length: int, base: bytes | None, head: bytes | None, seen: Extent) -> None:
         """Follow the log as far as was found, if that is not what was `seen`; one reader at a time."""
-        found = Extent(length, base or b"")
+        found = Extent(length, base or b"", head or b"")
         if found == seen:
             return
         async with self._following:
             now = self.seen
-            if not (found.base == now.base == seen.base and seen.length <= length <= now.length):
+            is_behind = found.base == now.base == seen.base and seen.length < length < now.length
+            if not is_behind and found != now:
                 await self.follow()
 
     def expected(self, linked: Linked) -> list[Argument]:
@@ -323,9 +358,10 @@ class RedisAudit:
         return Linked(before, Head(seq, prev, stored), tuple(entries), tuple(hashes), tuple(lines))
 
     def written(self, linked: Linked) -> None:
-        """Remember that the store took these lines, and tell them to the log of this process."""
+        """Remember that the store took these lines; the log of this process is told of them once they count."""
         if linked.after.seq > self._head.seq:
             self._head = linked.after
+        lines = list[Told]()
         for seq, (entry, found) in enumerate(zip(linked.entries, linked.hashes, strict=True), linked.before.seq + 1):
             event = entry.event
             if event.request is not None:
@@ -334,7 +370,17 @@ class RedisAudit:
             known = {name: event.details[name] for name in TOLD if name in event.details}
             about = {"action": event.action, "actor": event.actor, "request": event.request, "rev": entry.rev}
             when = {"at": event.at.isoformat(), "seconds": self._recent.seconds(event.request, event.at)}
-            log.info("audit", extra={"seq": seq, "hash": found, **about, **when, **known})
+            lines.append(Told(seq, found, {**about, **when, **known}))
+        if lines:
+            self._tell(self._surety.wrote(linked.after, lines))
+
+    def sure(self, mark: Mark) -> None:
+        """Count the lines up to this one, of which a wait said that they outlive a failover."""
+        self._tell(self._surety.sure(mark))
+
+    def _tell(self, lines: Sequence[Told]) -> None:
+        for line in lines:
+            log.info("audit", extra={"seq": line.seq, "hash": line.hash, **line.says})
 
     async def _entries(self, events: Sequence[Event]) -> tuple[Entry, ...]:
         """The events, with the revisions that their records have now; the log is followed as far as these."""
@@ -344,8 +390,8 @@ class RedisAudit:
                 for event in events:
                     pipeline.hmget(self._keys.request(event.request or RequestId("")), ["rev", "body"])
                 self.ask_extent(pipeline)
-                *found, length, base = cast("list[Any]", await pipeline.execute())
-        await self.followed(length, base, seen)
+                *found, length, base, head = cast("list[Any]", await pipeline.execute())
+        await self.followed(length, base, head, seen)
         revisions = [self._proven(event, *fields) for event, fields in zip(events, found, strict=True)]
         return tuple(Entry(event, rev, rev) for event, rev in zip(events, revisions, strict=True))
 
