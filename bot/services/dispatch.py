@@ -182,7 +182,7 @@ class Dispatcher:
             return await self._say(
                 click, _apology("Couldn't do that", f"{said} Latchkey has stopped trying. {_LOOK}", click)
             )
-        await self.inbox.keep(replace(click, tries=click.tries + 1, until=until), until - now)
+        await self.inbox.keep(replace(click, tries=click.tries + 1, until=until), until - now, again)
         if not click.tries:
             keeps = f"Latchkey will keep trying until {when(until)} and tell you how it ends."
             with suppress(LatchkeyError):  # Slack may be what is away; the end is told in any case
@@ -215,7 +215,8 @@ class Dispatcher:
                 log.warning("an answer is lost", extra={**extra, "why": str(error)})
                 return None
             answer = (page.title, page.text, page.back, page.typed, page.anyway)
-            await self.inbox.keep(replace(click, answer=answer, until=until, tries=click.tries + 1), until - now)
+            kept = replace(click, answer=answer, until=until, tries=click.tries + 1)
+            await self.inbox.keep(kept, until - now, again)
             return again
         except Exception:
             log.warning("an answer is lost", extra=extra, exc_info=True)

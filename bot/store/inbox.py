@@ -14,7 +14,7 @@ from bot.store.codec import CLICK, DRAFT, with_url, without_url
 from bot.store.connection import Commands, translated, twice
 from bot.store.disk import Batches, Disk
 from bot.store.keyspace import CLICK_KEPT, DRAFT_KEPT, Keyspace
-from bot.store.moments import floor_ms, lifetime_ms
+from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
 from bot.store.scripts import Argument, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
@@ -69,14 +69,16 @@ class RedisInbox:
             sealed: bytes | None = await self._redis.get(self._keys.click(click))
         return with_url(CLICK.open(self._sealer, sealed, self._place(click))) if sealed else None
 
-    async def keep(self, click: Click, left: timedelta) -> None:
-        """Write a click down again that is to be tried once more within this time.
+    async def keep(self, click: Click, left: timedelta, due: datetime | None = None) -> None:
+        """Write a click down again, for this time; with `due`, have it tried once more, even if it was lost meanwhile.
 
         Not one that is done: a slow process must not leave behind what another one has carried out.
         """
         body = CLICK.seal(self._sealer, without_url(click), self._place(click.name))
+        item = str(Item(ItemKind.CLICK, click.name))
+        args: list[Argument] = [body, lifetime_ms(left + CLICK_KEPT), item, ceil_ms(due) if due else ""]
         with translated():
-            await self._keep(keys=[self._keys.click(click.name)], args=[body, lifetime_ms(left + CLICK_KEPT)])
+            await self._keep(keys=[self._keys.click(click.name), self._keys.agenda], args=args)
 
     async def done(self, click: str) -> None:
         """Forget what the click held; that it was here is remembered for a day."""

@@ -123,6 +123,37 @@ async def test_a_click_that_waits_is_written_down_again_unless_it_was_carried_ou
     assert not await store.inbox.put(CLICK, NOW)
 
 
+async def test_r1_a_click_that_a_failover_lost_is_tried_again_by_whom_it_failed_for(store: Store, redis: Any) -> None:
+    await store.inbox.put(CLICK, NOW)
+    (lease,) = await store.agenda.take(NOW, HOUR, 9)
+    await redis.flushall()  # the new master had neither the click nor its place on the agenda
+
+    await store.inbox.keep(replace(CLICK, tries=1), HOUR, NOW + HOUR)
+    await store.agenda.settle(lease, NOW + HOUR)
+
+    assert await store.agenda.take(NOW, HOUR, 9) == []
+    assert [each.item for each in await store.agenda.take(NOW + 2 * HOUR, HOUR, 9)] == [lease.item]
+
+
+async def test_a_click_that_is_written_down_again_keeps_the_place_that_it_has(store: Store) -> None:
+    await store.inbox.put(CLICK, NOW)
+    (lease,) = await store.agenda.take(NOW, HOUR, 9)
+
+    await store.inbox.keep(replace(CLICK, tries=1), HOUR, NOW)
+
+    assert await store.agenda.take(NOW, HOUR, 9) == [], "it is held"
+    await store.agenda.settle(lease, NOW + 2 * HOUR)
+    assert await store.agenda.take(NOW + HOUR, HOUR, 9) == []
+    assert [each.item for each in await store.agenda.take(NOW + 3 * HOUR, HOUR, 9)] == [lease.item]
+
+
+async def test_a_form_that_waits_for_a_decision_is_kept_and_not_due(store: Store) -> None:
+    await store.inbox.keep(CLICK, HOUR)
+
+    assert await store.inbox.get("C1") == CLICK
+    assert await store.agenda.take(NOW, HOUR, 9) == []
+
+
 async def test_a_click_is_only_itself(store: Store, redis: Any, keys: Keyspace) -> None:
     for click in ("C1", "C2"):
         await store.inbox.put(replace(CLICK, id=click), NOW)

@@ -137,8 +137,8 @@ class Inbox(Protocol):
         """A click that is still to be carried out."""
         ...
 
-    async def keep(self, click: Click, left: timedelta) -> None:
-        """Write a click down again that is to be tried once more within this time."""
+    async def keep(self, click: Click, left: timedelta, due: datetime | None = None) -> None:
+        """Write a click down again; with `due`, have it tried once more, even if a failover lost it meanwhile."""
 
     async def done(self, click: str) -> None:
         """Forget what the click held; that it was here is remembered for a day."""
