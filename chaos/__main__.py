@@ -81,10 +81,10 @@ def report(run: Run) -> None:
     if not run.broken:
         print(f"Every invariant holds (seed {run.seed}).")
         return
-    (run.folder / "audit.jsonl").write_text("".join(json.dumps(line) + "\n" for line in end.lines))
+    (run.folder / "lines.jsonl").write_text("".join(json.dumps(line) + "\n" for line in end.lines))
     (run.folder / "confluent.txt").write_text("".join(f"{each}\n" for each in end.changes))
     (run.folder / "requests.txt").write_text("".join(f"{id_} {each}\n\n" for id_, each in end.requests.items()))
-    print(f"\n{len(run.broken)} BROKEN (seed {run.seed}); see {run.folder}: audit.jsonl, requests.txt, bot-*.log")
+    print(f"\n{len(run.broken)} BROKEN (seed {run.seed}); see {run.folder}: lines.jsonl, requests.txt, bot-*.log")
     for broken in run.broken:
         print(f"\n* {broken.invariant}: {broken.what}")
         for line in _about(end, broken.about)[-LINES:]:

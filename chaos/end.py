@@ -1,7 +1,7 @@
 """Reading what is there at the end, for the invariants: Redis, Confluent, Slack, the audit log, logs."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,16 +9,16 @@ from pathlib import Path
 
 from bot.domain.deadlines import due
 from bot.domain.errors import Tampered
-from bot.domain.keys import RequestId, TeamId
+from bot.domain.keys import RequestId
 from bot.domain.requests import Request
 from bot.store import Store
 from bot.store.audit.chain import verify_lines
 from bot.store.connection import Commands
 from bot.store.moments import from_ms
 from bot.store.sealing import Sealer, parse_master_keys
+from chaos.archive import lines_of
 from chaos.invariants import IN_MOTION, LATE, End, Line
-from chaos.stores import ChaosStore, reading
-from sandbox.cast import TEAM
+from chaos.stores import ChaosStore, reading, store_of
 from sandbox.stage import MASTER_KEY, Stage
 from tests.support.processes import everything_in, latchkey
 
@@ -39,7 +39,7 @@ class Seen:
 async def motion(at: ChaosStore, now: datetime) -> str:
     """What is still in motion, in words; "" once everything has come to rest."""
     async with reading(at) as commands:
-        store = _store(commands)
+        store = store_of(commands)
         late = [str(item) for item, when in (await _agenda(commands, store)).items() if when <= now]
         held = await _held(commands, store)
         requests, _ = await _requests(commands, store)
@@ -49,20 +49,25 @@ async def motion(at: ChaosStore, now: datetime) -> str:
 
 
 async def read(
-    here: Stage, at: ChaosStore, environment: Mapping[str, str], seen: Seen, logs: Mapping[str, Path]
+    here: Stage,
+    at: ChaosStore,
+    environment: Mapping[str, str],
+    seen: Seen,
+    logs: Mapping[str, Path],
+    archives: Sequence[Path] = (),
 ) -> End:
     """Everything, as it is now."""
     organization, said = here.organization, {name: path.read_text("utf-8") for name, path in logs.items()}
     heads = {head for text in said.values() for head in _heads(text)}
     async with reading(at) as commands:
-        store = _store(commands)
+        store = store_of(commands)
         requests, unreadable = await _requests(commands, store)
-        lines, distrust = await _lines(store)
+        lines, distrust = await _lines(store, archives)
         agenda, held = await _agenda(commands, store), await _held(commands, store)
         clicks = [name.decode() async for name in commands.scan_iter(match=store.keys.click("*"))]
         undone = [name for name in clicks if OFFER not in name and await commands.get(name)]
         dump = await everything_in(commands)
-    distrust += await _verified(environment, heads)
+    distrust += await _verified(environment, heads, archives)
     return End(
         now=here.clock.now(),
         requests=requests,
@@ -73,20 +78,17 @@ async def read(
         lines=lines,
         distrust=distrust,
         heads=heads,
+        archived=[f"{last['seq']}:{last['hash']}" for path in archives if (last := lines_of((path,))[-1])],
         changes=organization.changes,
         keys={id_: key.description for id_, key in organization.api_keys.items()},
         accounts={id_: account.description for id_, account in organization.service_accounts.items()},
         secrets={id_: secret for id_, secret in organization.secrets_issued.items() if id_ not in seen.before},
         sent=[json.dumps(sent.payload, ensure_ascii=False) for sent in here.slack.workspace.outgoing],
-        kept=dict(_kept(here, at, dump)),
+        kept=dict(_kept(here, at, dump, archives)),
         logs=said,
         late=seen.late,
         fallen=seen.fallen,
     )
-
-
-def _store(client: Commands) -> Store:
-    return Store.open(client, Sealer(parse_master_keys(MASTER_KEY)), TeamId(TEAM))
 
 
 async def _requests(commands: Commands, store: Store) -> tuple[dict[str, Request], list[str]]:
@@ -112,8 +114,9 @@ async def _held(commands: Commands, store: Store) -> list[str]:
     return leases + [name.decode() for name in await commands.zrange(store.keys.aside, 0, -1)]
 
 
-async def _lines(store: Store) -> tuple[list[Line], list[str]]:
-    lines, distrust = list[Line](), list[str]()
+async def _lines(store: Store, archives: Sequence[Path]) -> tuple[list[Line], list[str]]:
+    """The lines of the archives and of the log, which have to be one chain, and what is wrong with it."""
+    lines, distrust = list[Line](lines_of(archives)), list[str]()
     try:
         async for line in store.audit.read():
             lines.append(line)
@@ -124,12 +127,15 @@ async def _lines(store: Store) -> tuple[list[Line], list[str]]:
     return lines, distrust
 
 
-async def _verified(environment: Mapping[str, str], heads: Collection[tuple[int, str]]) -> list[str]:
-    """What `latchkey audit verify` itself says against the log, with a head that was noted half-way."""
+async def _verified(
+    environment: Mapping[str, str], heads: Collection[tuple[int, str]], archives: Sequence[Path]
+) -> list[str]:
+    """What `latchkey audit verify` itself says against log and archives, with a head that was noted half-way."""
     noted = sorted(heads)[len(heads) // 2 :][:1]
     words = [word for seq, found in noted for word in ("--head", f"{seq}:{found}")]
-    ended = await latchkey("audit", "verify", *words, **environment)
-    return [f"audit verify {' '.join(words)}: {ended.err.strip()}"] if ended.code else []
+    tries = [words, [str(each) for each in archives]] if archives else [words]
+    ended = [(each, await latchkey("audit", "verify", *each, **environment)) for each in tries]
+    return [f"audit verify {' '.join(each)}: {found.err.strip()}" for each, found in ended if found.code]
 
 
 def _heads(log: str) -> Iterator[tuple[int, str]]:
@@ -140,9 +146,9 @@ def _heads(log: str) -> Iterator[tuple[int, str]]:
                 yield said["seq"], said["hash"]
 
 
-def _kept(here: Stage, at: ChaosStore, dump: bytes) -> Iterator[tuple[str, str]]:
+def _kept(here: Stage, at: ChaosStore, dump: bytes, archives: Sequence[Path]) -> Iterator[tuple[str, str]]:
     yield "Redis", dump.decode("latin-1")
-    for path in at.folder.rglob("*"):
+    for path in (*at.folder.rglob("*"), *archives):
         if path.is_file():
             yield path.name, path.read_bytes().decode("latin-1")
     workspace = here.slack.workspace

@@ -69,6 +69,8 @@ class End:
     """What `audit verify` says against the log."""
     heads: Collection[tuple[int, str]] = ()
     """Number and hash of the audit lines that processes told of while they ran."""
+    archived: Collection[str] = ()
+    """The last line of each archive, as `--head` takes it."""
     changes: Sequence[Changed]
     """Confluent's own log."""
     keys: Mapping[str, str]
@@ -251,6 +253,10 @@ def _chain(end: End) -> Iterator[Broken]:
     for seq, found in end.heads:
         if hashes.get(seq) != found:
             yield Broken("the audit chain holds", f"a process told of line {seq} with another hash", str(seq))
+    announced = {line["details"].get("last") for line in end.lines if line["action"] == Action.ARCHIVE_INTENDED}
+    for last in end.archived:
+        if last not in announced:
+            yield Broken("the audit chain holds", f"the lines up to {last} were moved, and no line announced it")
 
 
 def _processes(end: End) -> Iterator[Broken]:

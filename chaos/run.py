@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 from chaos import end
+from chaos.archive import Archivist
 from chaos.faults import Faults, Watched
 from chaos.invariants import Broken, End, check
 from chaos.people import APPROVERS, REQUESTERS, Approver, Requester
@@ -67,14 +68,16 @@ class Run:
             faults = Faults(here, crew.running, store, self._numbers("faults"), self.faults, seen)
             watched = Watched(here.slack.delivery.transport, faults)
             here.slack.use_request_url(watched)
-            await self._chaos(here, faults)
+            numbers = self._numbers("archives")
+            archivist = Archivist(store, environment, self.folder / "archives", numbers, self.faults)
+            await self._chaos(here, faults, archivist)
             await self._rest(here, store, faults)
             self.acks, self.longest = watched.acks, watched.longest
             logs = {bot.log.name: bot.log for bot in crew.running}
-            self.recorded = await end.read(here, store, environment, seen, logs)
+            self.recorded = await end.read(here, store, environment, seen, logs, archivist.kept)
         self.broken = check(self.recorded)
 
-    async def _chaos(self, here: Stage, faults: Faults) -> None:
+    async def _chaos(self, here: Stage, faults: Faults, archivist: Archivist) -> None:
         for bot in faults.bots:
             await faults.start(bot)
         await here.slack.sockets.wait_connected(BOTS)
@@ -87,6 +90,7 @@ class Run:
             for each in (*people, *deciders):
                 group.create_task(each.live(stop))
             group.create_task(faults.run(stop))
+            group.create_task(archivist.run(stop))
             await asyncio.sleep(self.seconds)
             stop.set()
 

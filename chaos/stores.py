@@ -1,4 +1,8 @@
-"""Where the bots keep their state in a run, and what goes wrong there: one server, Sentinel, or a Redis Cluster."""
+"""Where the bots keep their state in a run, and what goes wrong there: one server, Sentinel, or a Redis Cluster.
+
+A server that hangs until another one took its place, and then goes on as if it were still the master, is what a
+network split looks like from the other side.
+"""
 
 import asyncio
 import signal
@@ -13,16 +17,21 @@ from typing import Protocol
 from redis.exceptions import ResponseError
 
 from bot.domain.keys import TeamId
+from bot.store import Store
 from bot.store.connection import Commands, connect, following
 from bot.store.keyspace import Keyspace
+from bot.store.sealing import Sealer, parse_master_keys
 from sandbox.cast import TEAM
-from sandbox.stage import Stage
+from sandbox.stage import MASTER_KEY, Stage
 from tests.support.clusters import Cluster, cluster, move_slot
 from tests.support.processes import SECONDS, OwnRedis, own_redis
 from tests.support.sentinels import Watched, is_followed, watched
 
 PROBE = Keyspace(TeamId(TEAM)).probe
 KINDS = ("server", "sentinel", "cluster")
+HANGING_MASTER, HANGING_REPLICA = "the master hangs until its replica is promoted", "the replica hangs"
+HARM = {"kill -9 of the master": 3, HANGING_MASTER: 2, HANGING_REPLICA: 1}
+"""What happens to two servers of which one follows the other, and how often."""
 Delayed = Callable[[], AbstractAsyncContextManager[None]]
 """While it is entered, time does not jump."""
 
@@ -68,6 +77,11 @@ async def reading(store: ChaosStore) -> AsyncGenerator[Commands]:
         yield client
 
 
+def store_of(client: Commands) -> Store:
+    """What the bots have there."""
+    return Store.open(client, Sealer(parse_master_keys(MASTER_KEY)), TeamId(TEAM))
+
+
 @dataclass(slots=True)
 class OneServer:
     """One server, killed or stopped."""
@@ -91,16 +105,12 @@ class OneServer:
             return
         tally["Redis: SIGSTOP"] += 1
         async with delayed():
-            self.redis.signal(signal.SIGSTOP)
-            try:
-                await asyncio.sleep(numbers.uniform(0.5, 4))
-            finally:
-                self.redis.signal(signal.SIGCONT)
+            await _hangs(self.redis, numbers)
 
 
 @dataclass(slots=True)
 class BySentinel:
-    """A master and its replica, which change roles: the master is killed, or a sentinel is asked for a failover."""
+    """A master and its replica, which change roles: the master is lost, or a sentinel is asked for a failover."""
 
     folder: Path
     service: Watched
@@ -114,28 +124,35 @@ class BySentinel:
 
     async def harm(self, numbers: Random, tally: Counter[str], delayed: Delayed) -> None:
         """As `ChaosStore.harm`."""
-        former = self.service.servers[self.master]
-        is_planned = numbers.random() < 0.5  # noqa: PLR2004 - half of the time
+        former, replica = self.service.servers[self.master], self.service.servers[1 - self.master]
+        (fault,) = numbers.choices(("planned failover", *HARM), (2, *HARM.values()))
         async with delayed():
-            if is_planned:
-                try:
-                    await self.service.ask(self.service.ports[0], "SENTINEL", "failover", "main")
-                except ResponseError:  # the one before is hardly over
-                    tally["Sentinel: planned failover refused"] += 1
-                    return
-            else:
-                await former.kill()
+            if fault == HANGING_REPLICA:
+                await _hangs(replica, numbers)
+                await is_followed(former)
+            elif not await self._failed_over(fault, former, numbers):
+                fault = "planned failover refused"
+        tally[f"Sentinel: {fault}"] += 1
+
+    async def _failed_over(self, fault: str, former: OwnRedis, numbers: Random) -> bool:
+        """Have the replica promoted, and the former master follow it; False where the sentinels would not."""
+        if fault == "planned failover":
+            try:
+                await self.service.ask(self.service.ports[0], "SENTINEL", "failover", "main")
+            except ResponseError:  # the one before is hardly over
+                return False
             promoted = await self.service.promoted(former)
-            if not is_planned:
-                await former.start()
-            await is_followed(promoted)
+        else:
+            async with _away(former, fault, numbers):
+                promoted = await self.service.promoted(former)
+        await is_followed(promoted)
         self.master = 1 - self.master
-        tally["Sentinel: planned failover" if is_planned else "Sentinel: kill -9 of the master"] += 1
+        return True
 
 
 @dataclass(slots=True)
 class OfCluster:
-    """The node with our slot is killed, and its replica promoted; or the slot moves to another node and back."""
+    """The node with our slot is lost, and its replica promoted; or the slot moves to another node and back."""
 
     folder: Path
     nodes: Cluster
@@ -150,20 +167,46 @@ class OfCluster:
 
     async def harm(self, numbers: Random, tally: Counter[str], delayed: Delayed) -> None:
         """As `ChaosStore.harm`."""
+        (fault,) = numbers.choices(("slot moved and back", *HARM), (2, *HARM.values()))
         async with delayed():
-            if numbers.random() < 0.5:  # noqa: PLR2004 - half of the time
+            if fault == HANGING_REPLICA:
+                await _hangs(self.replica, numbers)
+            elif fault in HARM:
+                async with _away(self.home, fault, numbers):
+                    await self.nodes.promoted(self.replica, PROBE, without=self.home)
+                self.home, self.replica = self.replica, self.home
+            else:
                 away = next(each for each in self.nodes.masters if each not in (self.home, self.replica))
                 await move_slot(PROBE, self.home, away)
                 await asyncio.sleep(numbers.uniform(0, 2))  # no replica is there, so no step is taken
                 await move_slot(PROBE, away, self.home)
-                tally["Cluster: slot moved and back"] += 1
-                return
-            await self.home.kill()
-            await self.nodes.promoted(self.replica, PROBE)
-            await self.home.start()
-            self.home, self.replica = self.replica, self.home
             await _follows(self.replica, self.home)
-            tally["Cluster: kill -9 of the master"] += 1
+        tally[f"Cluster: {fault}"] += 1
+
+
+@asynccontextmanager
+async def _away(server: OwnRedis, fault: str, numbers: Random) -> AsyncGenerator[None]:
+    """It was killed, or hangs, until another one took its place; and a while longer."""
+    if fault == HANGING_MASTER:
+        server.signal(signal.SIGSTOP)
+    else:
+        await server.kill()
+    try:
+        yield
+        await asyncio.sleep(numbers.uniform(0, 3))
+    finally:
+        if fault == HANGING_MASTER:
+            server.signal(signal.SIGCONT)
+    if fault != HANGING_MASTER:
+        await server.start()
+
+
+async def _hangs(server: OwnRedis, numbers: Random) -> None:
+    server.signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(numbers.uniform(0.5, 4))
+    finally:
+        server.signal(signal.SIGCONT)
 
 
 async def _follows(replica: OwnRedis, master: OwnRedis) -> None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 if TYPE_CHECKING:
+    from bot.domain.audit import Action, Event
     from bot.settings import StoreSettings
+    from bot.store import Store
     from bot.store.audit.archive import Move, RedisArchive
 
 
@@ -24,6 +26,7 @@ async def archived(
     """
     from bot.connections import opened_store
     from bot.diagnosis.records import hold_to_feed
+    from bot.domain.audit import Action
     from bot.settings import StartupError
 
     async with opened_store(settings, team) as store:
@@ -36,11 +39,13 @@ async def archived(
                 if not move.number:
                     return "No lines are that old. Nothing was moved."
                 _must_be_written(store.archive, move, part)
+                await store.audit.append(_line(Action.ARCHIVE_INTENDED, move))
                 part.rename(file)
                 _to_disk(file.parent)
         except OSError as error:
             raise StartupError(f"{error.filename or file}: {error.strerror}. Nothing was moved.") from None
         await _finish(store.archive, move, file)
+        await _tell(store, move)
         left = store.audit.head.seq - move.end.seq
         return (
             f"Lines {move.base.seq + 1} to {move.end.seq} were moved to {file}. "
@@ -106,3 +111,29 @@ async def _finish(archive: "RedisArchive", move: "Move", file: Path) -> None:
     except LatchkeyError:
         typer.echo(f"{file} is complete, but its lines may still be in the store: see docs/audit.md.", err=True)
         raise
+
+
+async def _tell(store: "Store", move: "Move") -> None:
+    """Have the log say that the lines were moved. Where that fails, the base says so, and the line before it."""
+    from bot.domain.audit import Action
+    from bot.domain.errors import LatchkeyError
+
+    try:
+        await store.audit.append(_line(Action.ARCHIVED, move))
+    except LatchkeyError as error:
+        typer.echo(f"The lines were moved, but no audit line says so: {error}", err=True)
+
+
+def _line(action: "Action", move: "Move") -> "Event":
+    """What the log says of a move: how many lines, the last of them, and the operating system's user who moves them."""
+    import pwd
+    from datetime import UTC
+
+    from bot.domain.audit import SYSTEM, Event
+
+    try:
+        operator = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # in a container, a user may be a number alone
+        operator = str(os.getuid())
+    details = {"lines": str(move.number), "last": f"{move.end.seq}:{move.end.hash}", "operator": operator}
+    return Event(at=datetime.now(UTC), actor=SYSTEM, action=action, details=details)

@@ -19,7 +19,13 @@ CATEGORY_UID, CLASS_UID = 6, 6003
 CREATE, READ, UPDATE, DELETE, OTHER = 1, 2, 3, 4, 99
 SUCCESS, FAILURE, UNKNOWN = 1, 2, 0
 INFORMATIONAL, LOW, MEDIUM = 1, 2, 3
-COLUMNS = ("seq", "at", "actor", "action", "request", "was", "rev", *TOLD, "hash")
+_NEWER = ("lines", "last", "operator")
+COLUMNS = (
+    *("seq", "at", "actor", "action", "request", "was", "rev"),
+    *(name for name in TOLD if name not in _NEWER),
+    *("hash", *_NEWER),
+)
+"""What came later stands last, so that readers who count columns find the others where they were."""
 _ACTIVITIES: Mapping[str, int] = {
     "submitted": CREATE,
     "create-intended": CREATE,

@@ -27,6 +27,9 @@ TOLD = (
     "tried",
     "count",
     "reference",
+    "lines",
+    "last",
+    "operator",
 )
 """Details that logs and other systems are told: ids and names of rules. Reasons and addresses stay in the audit log."""
 
@@ -73,6 +76,8 @@ class Action(StrEnum):
     ACCOUNT_EDITED = "account:edited"
     ACCOUNT_DELETE_INTENDED = "account:delete-intended"
     ACCOUNT_DELETED = "account:deleted"
+    ARCHIVE_INTENDED = "audit:archive-intended"
+    ARCHIVED = "audit:archived"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from chaos.stores import PROBE, opened, reading
+from chaos.stores import HANGING_MASTER, HANGING_REPLICA, PROBE, opened, reading
 from sandbox.stage import stage
 
 
@@ -34,9 +34,13 @@ async def time_as_it_is() -> AsyncGenerator[None]:
         ("server", 0.0, "Redis: kill -9"),
         ("server", 0.9, "Redis: SIGSTOP"),
         ("sentinel", 0.0, "Sentinel: planned failover"),
-        ("sentinel", 0.9, "Sentinel: kill -9 of the master"),
+        ("sentinel", 0.4, "Sentinel: kill -9 of the master"),
+        ("sentinel", 0.7, f"Sentinel: {HANGING_MASTER}"),
+        ("sentinel", 0.9, f"Sentinel: {HANGING_REPLICA}"),
         ("cluster", 0.0, "Cluster: slot moved and back"),
-        ("cluster", 0.9, "Cluster: kill -9 of the master"),
+        ("cluster", 0.4, "Cluster: kill -9 of the master"),
+        ("cluster", 0.7, f"Cluster: {HANGING_MASTER}"),
+        ("cluster", 0.9, f"Cluster: {HANGING_REPLICA}"),
     ],
 )
 async def test_a_harmed_store_works_again_and_has_lost_nothing(

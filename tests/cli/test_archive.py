@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pwd
 import re
 import signal
 import sys
@@ -24,11 +25,13 @@ from bot.cli import archive
 from bot.cli.main import app
 from bot.connections import opened_store
 from bot.diagnosis.store import _audit
-from bot.domain.errors import Archived, Conflict, Tampered
+from bot.domain.audit import Action, Event
+from bot.domain.errors import Archived, Conflict, Tampered, Unavailable
 from bot.settings import Settings, StartupError, StoreSettings
 from bot.store import Store
 from bot.store.audit.archive import RedisArchive
 from bot.store.audit.chain import verify_lines
+from bot.store.audit.log import RedisAudit
 from bot.store.connection import connect
 from bot.store.embedded import embedded
 from bot.store.sealing import Sealer, new_master_key, parse_master_keys
@@ -89,13 +92,82 @@ async def test_archives_and_the_live_log_are_one_chain(server: FakeServer, tmp_p
     await write(2)
 
     assert re.fullmatch(
-        rf"Lines 1 to 2 were moved to {one}\. The last one is 2:[0-9a-f]{{64}}\. At least 3 stay in the store\.",
+        rf"Lines 1 to 2 were moved to {one}\. The last one is 2:[0-9a-f]{{64}}\. At least 5 stay in the store\.",
         first,
     )
     assert [line["seq"] for line in lines_in(one, two)] == [1, 2, 3, 4, 5]
     assert verify_lines([*lines_in(one, two), *await live()], SEALER) is None
     assert one.stat().st_mode & 0o777 == 0o600
     assert names_in(tmp_path) == ["1.jsonl", "2.jsonl"]
+
+
+async def test_the_log_says_who_moved_how_many_lines_and_up_to_which_one(
+    server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "latchkey.audit")
+    await write(5)
+
+    await move(tmp_path / "1", until=2)
+    await move(tmp_path / "2", until=5)
+
+    told = [line for line in await live() if str(line["action"]).startswith("audit:")]
+    one, two = (lines_in(tmp_path / name)[-1] for name in ("1", "2"))
+    operator = pwd.getpwuid(os.getuid()).pw_name
+    assert [(line["actor"], line["action"], line["details"]) for line in told] == [
+        ("latchkey", action, {"lines": lines, "last": f"{last['seq']}:{last['hash']}", "operator": operator})
+        for lines, last in (("2", one), ("3", two))
+        for action in ("audit:archive-intended", "audit:archived")
+    ]
+    feed: list[Any] = [each for each in caplog.records if each.message == "audit"][-4:]
+    assert [(each.action, each.lines, each.last, each.operator) for each in feed] == [
+        (line["action"], *(cast("dict[str, str]", line["details"])[name] for name in ("lines", "last", "operator")))
+        for line in told
+    ]
+
+
+async def test_an_operator_without_a_name_is_a_number(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write()
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+
+    await move(tmp_path / "a", until=2)
+
+    assert cast("dict[str, str]", (await live())[-1]["details"])["operator"] == "4000000000"
+
+
+async def test_lines_are_not_moved_where_the_log_does_not_take_the_line_that_announces_it(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write()
+
+    async def away(*_: object) -> None:
+        raise Unavailable("The store is away.")
+
+    monkeypatch.setattr(RedisAudit, "append", away)
+    with pytest.raises(Unavailable):
+        await move(tmp_path / "a")
+
+    assert names_in(tmp_path) == []
+    assert len(await live()) == 4
+
+
+async def test_lines_that_were_moved_stay_moved_where_the_log_does_not_take_the_line_that_says_so(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await write()
+    append = RedisAudit.append
+
+    async def away(self: RedisAudit, *events: Event) -> None:
+        if events[0].action is Action.ARCHIVED:
+            raise Unavailable("The store is away.")
+        await append(self, *events)
+
+    monkeypatch.setattr(RedisAudit, "append", away)
+    assert "Lines 1 to 3 were moved" in await move(tmp_path / "a")
+
+    assert "no audit line says so" in capsys.readouterr().err
+    assert [line["action"] for line in await live()][1:] == ["audit:archive-intended"]
 
 
 async def test_where_nothing_is_old_enough_there_is_no_file(server: FakeServer, tmp_path: Path) -> None:
@@ -132,7 +204,8 @@ async def test_a_disk_that_fails_costs_no_line(
     with pytest.raises(StartupError, match=r"No space left on device\. Nothing was moved\."):
         await move(tmp_path / "a")
 
-    assert len(await live()) == 4
+    actions = [line["action"] for line in await live()]
+    assert actions[4:] == (["audit:archive-intended"] if at == "_to_disk" else [])
     assert not (tmp_path / "a.part").exists()
     with pytest.raises(StartupError, match="No such file or directory"):
         await move(tmp_path / "missing" / "a")
@@ -192,14 +265,13 @@ async def test_t48_an_export_says_which_lines_it_does_not_have(server: FakeServe
 
     with pytest.raises(Archived, match="Lines 3 to 4 of the audit log were moved to an archive file"):
         [line async for line in audit_lines(settings(), "", 2)]
-    assert [line["seq"] for line in await live()] == [5]
+    assert [line["seq"] for line in await live()] == [5, 6, 7]
     base, told = await audit_begins(settings())
     assert (base.seq, told.has(4, str(lines_in(tmp_path / "a")[-1]["hash"]))) == (4, True)
 
-    await write(1)
     assert (await anext(following))["seq"] == 6, "it had read the others before they were moved"
     until.set()
-    assert [line async for line in following] == []
+    assert [line["seq"] async for line in following] == [7]
 
 
 async def test_doctor_says_which_lines_are_in_files(server: FakeServer, tmp_path: Path) -> None:
@@ -212,7 +284,7 @@ async def test_doctor_says_which_lines_are_in_files(server: FakeServer, tmp_path
 
     assert (finding.state, finding.says) == (
         "ok",
-        f"4 lines (1 to 3 in archive files), the last one is 4:{head.hash}",
+        f"6 lines (1 to 3 in archive files), the last one is 6:{head.hash}",
     )
 
 
@@ -306,24 +378,24 @@ def test_the_commands_of_a_whole_life(
     noted = [f"{line['seq']}:{line['hash']}" for line in lines_in(one, two)]
 
     live_log = said(0, "verify")
-    assert "The chain of 1 lines is intact. It begins after line 5, which was archived. The last one is 6:" in live_log
+    assert "The chain of 5 lines is intact. It begins after line 5, which was archived. The last one is 10:" in live_log
     assert f"The chain of 5 lines is intact. The last one is {noted[4]}." in said(0, "verify", str(one), str(two))
     for known in (noted[2], noted[2][:15], noted[4]):
         said(0, "verify", "--head", known)
     for seq in (3, 5, 6):
         assert f"line {seq}: its hash is not the one that was noted" in said(1, "verify", "--head", f"{seq}:{'0' * 13}")
-    assert "lines 7 to 7 are missing" in said(1, "verify", "--head", f"7:{'0' * 13}")
+    assert "lines 11 to 11 are missing" in said(1, "verify", "--head", f"11:{'0' * 13}")
     assert "line 1: its number is not 1" in said(1, "verify", str(two))
     assert "line 1: its number is not 1" in said(1, "verify", str(two), str(one))
     said(0, "verify", str(two), "--since", noted[2])
 
     exported = CliRunner().invoke(app, ["audit", "export"])
-    assert json.loads(exported.stdout)["seq"] == 6
+    assert [json.loads(line)["seq"] for line in exported.stdout.splitlines()] == [6, 7, 8, 9, 10]
     assert "Line 6 is the first one here" in exported.stderr
-    assert "The chain of 6 lines is intact." in said(0, "verify", str(one), str(two), "-", stdin=exported.stdout)
+    assert "The chain of 10 lines is intact." in said(0, "verify", str(one), str(two), "-", stdin=exported.stdout)
     assert "Lines 3 to 5 of the audit log were moved" in said(1, "export", "--since", "2")
-    assert json.loads(said(0, "export", "--since", "5"))["seq"] == 6
+    assert json.loads(said(0, "export", "--since", "5").splitlines()[0])["seq"] == 6
     said(0, "archive", str(tmp_path / "3.jsonl"), "--older-than", "1d")
-    assert "The chain of 0 lines is intact. It begins after line 6, which was archived. The last one is 6:" in said(
+    assert "The chain of 6 lines is intact. It begins after line 6, which was archived. The last one is 12:" in said(
         0, "verify"
     )

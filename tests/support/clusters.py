@@ -43,11 +43,11 @@ class Cluster:
         slot = key_slot(key.encode())
         return next(each for each, end in zip(self.masters, THIRDS[1:], strict=True) if slot < end)
 
-    async def promoted(self, replica: OwnRedis, key: str) -> None:
-        """Wait until all masters that live say that this one has the slot of this key."""
+    async def promoted(self, replica: OwnRedis, key: str, *, without: OwnRedis | None = None) -> None:
+        """Wait until all masters that live say that this one has the slot of this key, `without` one that hangs."""
         slot = key_slot(key.encode())
         for each in (*self.masters, replica):
-            if each.process is None or each.process.returncode is not None:
+            if each is without or each.process is None or each.process.returncode is not None:
                 continue
             async with asyncio.timeout(SECONDS):
                 while await _master_of(each, slot) != replica.port:  # noqa: ASYNC110 - it tells nobody

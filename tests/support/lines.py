@@ -47,6 +47,8 @@ FIELDS: Mapping[Action, str] = {
     Action.ACCOUNT_EDITED: "account",
     Action.ACCOUNT_DELETE_INTENDED: "account name",
     Action.ACCOUNT_DELETED: "account name",
+    Action.ARCHIVE_INTENDED: "lines last operator",
+    Action.ARCHIVED: "lines last operator",
 }
 """By what happened; in brackets what is there at times only."""
 _MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_description", "old_name", "resource"}
@@ -63,7 +65,7 @@ _BY_LATCHKEY = {
     Action.UNCLAIMED,
     Action.END_MOVED,
     Action.FOUND_ORPHANED,
-    *(action for action in Action if action.startswith("account:")),
+    *(action for action in Action if action.startswith(("account:", "audit:"))),
 }
 
 
@@ -75,7 +77,7 @@ def wrong(line: Mapping[str, Any]) -> Iterator[str]:
     if not needed <= set(details) <= known:
         yield f"{action} says {sorted(details)}, not {FIELDS[action]!r}"
     yield from (f"{action} has an empty {name}" for name in sorted(needed - _MAY_BE_EMPTY) if not details.get(name))
-    if action is not Action.KEPT and not line["request"]:
+    if action is not Action.KEPT and not action.startswith("audit:") and not line["request"]:
         yield f"{action} names no request"
     if action not in _BY_EITHER and (line["actor"] == SYSTEM) is not (action in _BY_LATCHKEY):
         yield f"{action} is said to be by {line['actor']}"
