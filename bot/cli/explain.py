@@ -119,18 +119,18 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
 ) -> None:
     """List the people who could approve a request, and by which role.
 
-    Exits with 1 if no one could.
+    Exits with 1 if the request is forbidden, or if too few people could approve it.
     """
     from bot.cli import explanation as explained
 
     question = Question(user, operation, kind, resource, owner, environment)
     explanation, names = _answered(question, Sources(policy, snapshot, channel))
     if as_json:
-        _print_json({"approvers": [explained.approver_as_json(each, names) for each in explanation.able]})
+        _print_json(explained.approvers_as_json(explanation, names))
     elif explanation.able:
         typer.echo(explained.approvers_as_text(explanation, names))
     typer.echo(explained.notes(explanation, names), err=True)
-    raise typer.Exit(0 if explanation.able else 1)
+    raise typer.Exit(0 if explanation.is_possible else 1)
 
 
 def snapshot(

@@ -51,13 +51,9 @@ def notes(explanation: Explanation, names: Names) -> str:
 
 def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
     """The explanation as an object."""
-    ask, verdict = explanation.ask, explanation.verdict
+    ask = explanation.ask
     return {
-        "decision": _WORDS[type(verdict)],
-        "possible": explanation.is_possible,
-        "missing": verdict.missing if isinstance(verdict, NeedsApproval) else 0,
-        "reason": unescape(verdict.reason) if isinstance(verdict, Forbidden) else "",
-        "rule": explanation.rule.name if explanation.rule else None,
+        **_decided(explanation),
         "terms": _terms(explanation.rule, explanation.approvals, ask) if explanation.rule else None,
         "table": explanation.table,
         "requester": _person(explanation.requester),
@@ -70,16 +66,38 @@ def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
         },
         "owner": {"kind": ask.owner.kind, "id": ask.owner.id or None},
         "roles": [_role(each, names) for each in explanation.roles],
-        "approvers": [approver_as_json(each, names) for each in explanation.able],
+        **_able(explanation, names),
+    }
+
+
+def approvers_as_json(explanation: Explanation, names: Names) -> dict[str, object]:
+    """The decision and the people alone, by the same keys."""
+    return {**_decided(explanation), **_able(explanation, names)}
+
+
+def _decided(explanation: Explanation) -> dict[str, object]:
+    verdict = explanation.verdict
+    return {
+        "decision": _WORDS[type(verdict)],
+        "possible": explanation.is_possible,
+        "missing": verdict.missing if isinstance(verdict, NeedsApproval) else 0,
+        "reason": unescape(verdict.reason) if isinstance(verdict, Forbidden) else "",
+        "rule": explanation.rule.name if explanation.rule else None,
+    }
+
+
+def _able(explanation: Explanation, names: Names) -> dict[str, object]:
+    return {
+        "approvers": [_approver_as_json(each, names) for each in explanation.able],
         "barred": [
-            {**approver_as_json(each, names), "reason": unescape(each.someone.refusal)}
+            {**_approver_as_json(each, names), "reason": unescape(each.someone.refusal)}
             for each in explanation.approvers
             if each.someone.refusal
         ],
     }
 
 
-def approver_as_json(approver: Approver, names: Names) -> dict[str, object]:
+def _approver_as_json(approver: Approver, names: Names) -> dict[str, object]:
     """One person, with what gives the authority."""
     account = approver.account
     return {

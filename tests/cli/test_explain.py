@@ -187,7 +187,8 @@ def test_json_has_these_keys(org: Path, policy: Path) -> None:
             }
         ]
     )
-    assert listed == {"approvers": answer["approvers"]}
+    keys = ("decision", "possible", "missing", "reason", "rule", "approvers", "barred")
+    assert listed == {key: answer[key] for key in keys}
 
 
 @pytest.mark.parametrize(
@@ -348,6 +349,18 @@ Erin Castellanos <erin@acme.example> (u-erin01, Slack U0ERIN): EnvironmentAdmin 
 Ines Carvalho <ines@acme.example> (u-ines01, Slack U0INES): OrganizationAdmin on the organization
 Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
 """)  # noqa: E501 -- as it is printed
+
+
+@pytest.mark.parametrize("asked", [MY_DEV, PROD, (*NEW, "--kind", "cloud"), (*NEW, "--kind", "global")])
+def test_the_list_of_approvers_ends_and_decides_as_explain_does(
+    org: Path, policy: Path, asked: tuple[str, ...]
+) -> None:
+    told, listed = (
+        run(org, command, *asked, "--policy", str(policy), "--json") for command in ("explain", "who-can-approve")
+    )
+
+    assert listed.exit_code == told.exit_code
+    assert json.loads(listed.stdout).items() <= json.loads(told.stdout).items()
 
 
 def test_nobody_to_approve_is_1_and_nobody_printed(org: Path, policy: Path) -> None:
