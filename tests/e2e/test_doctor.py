@@ -222,7 +222,7 @@ FAULTS = [
         "13 environment",
         lambda scene: scene.policy(f"{POLICY}rules: [{{name: a, match: {{environment: env-nosuch}}}}]\n"),
         "policy ids",
-        ("policy.yml:3", "no env-nosuch"),
+        ("policy.yml:3", "can't find env-nosuch"),
     ),
     Fault(
         "13 user group",
