@@ -80,14 +80,14 @@ def pending(request: str = "R1", by: Person = ANN, at: datetime = NOW) -> Pendin
 def states() -> dict[str, Request]:
     """One request in every state, by the name of the state."""
     asked = ask()
-    grant = Grant((Approval(BEN, "EnvironmentAdmin on env-dev001", NOW, asked.digest()),), NOW, NOW + 24 * HOUR)
+    grant = Grant((Approval(BEN, "EnvironmentAdmin of env-dev001", NOW, asked.digest()),), NOW, NOW + 24 * HOUR)
     made = (asked, TERMS, grant, 1)
     every: list[Request] = [
         replace(pending(), approvals=grant.approvals),
         Denied(asked, TERMS, by=BEN, reason="not in production", at=NOW),
         Cancelled(asked, TERMS, at=NOW),
         Expired(asked, TERMS, at=NOW),
-        Approved(*made, not_before=NOW, trouble="Confluent Cloud didn't answer.", tries=2),
+        Approved(*made, not_before=NOW, trouble="Confluent Cloud did not answer.", tries=2),
         Offered(*made, claim_by=NOW + HOUR),
         Working(*made, sent_at=NOW, look_at=NOW + HOUR, clean=1),
         Ready(*made, KEY, endpoints=Endpoints("pkc-1.example:9092", "https://pkc-1.example:443"), claim_by=NOW + HOUR),
