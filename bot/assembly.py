@@ -31,6 +31,7 @@ from bot.services.keys.origin import Origin
 from bot.services.keys.probe import Probes, chance
 from bot.services.keys.reconcile import Orphans, Reconciliation
 from bot.services.keys.reveal import Delivery
+from bot.services.keys.role_bindings import RoleBindings
 from bot.services.keys.service_accounts import Accounts
 from bot.services.keys.steps import Steps
 from bot.services.keys.strays import Strays
@@ -178,7 +179,8 @@ def compose(ports: Ports) -> Services:
     orphans, backstop = Orphans(transitions, cloud, accounts, ports.agenda), Backstop(cache, clock)
     reconciliation, expiry = Reconciliation(transitions, orphans, cloud), Expiry(transitions, orphans)
     lifecycle = Lifecycle(transitions, expiry, orphans, origin)
-    creation = Creation(transitions, permission, accounts, orphans, backstop, cloud, ports.policy)
+    role_bindings = RoleBindings(transitions, accounts, cloud)
+    creation = Creation(transitions, permission, accounts, role_bindings, orphans, backstop, cloud, ports.policy)
     steps = Steps(
         transitions,
         Reminders(transitions, directory, candidates),
@@ -226,6 +228,7 @@ def compose(ports: Ports) -> Services:
             ItemKind.SWEEP: reconciliation.sweep,
             ItemKind.STRAY: strays.look,
             ItemKind.ACCOUNT: accounts.settle,
+            ItemKind.BINDINGS: role_bindings.settle,
             **dict.fromkeys(REVIEW_ITEMS, reviews.step),
         },
         moved=moved,

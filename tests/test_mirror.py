@@ -19,6 +19,7 @@ STORIES = {
     "confluent/test_contract.py": "what we send, against Confluent's own description",
     "confluent/test_expiry.py": "keys that Confluent itself ends",
     "confluent/test_own_key.py": "Latchkey's own key",
+    "confluent/test_role_bindings.py": "role bindings, from list to deletion",
     "confluent/test_recorded.py": "answers as others recorded them",
     "confluent/test_secrecy.py": "no secret in logs and errors",
     "confluent/test_unreadable_rows.py": "lists with a row that nobody can read",

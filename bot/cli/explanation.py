@@ -5,11 +5,11 @@ from datetime import timedelta
 from html import unescape
 from typing import TypeAlias
 
+from bot.domain.access import is_high_risk
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import CHANGES, Rule
 from bot.domain.requests import NOBODY, Ask
-from bot.domain.risk import is_high_risk
 from bot.domain.roles import Binding
 from bot.services.people.approvers import Approver, Someone, in_words, right
 from bot.services.people.explain import Explanation, Looked

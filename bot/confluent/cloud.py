@@ -4,6 +4,7 @@ What Confluent filters for us is checked again here: it ignores parameters that 
 """
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -18,7 +19,7 @@ from bot.domain.errors import ASK_ADMINISTRATOR, CloudRefused, NotFound, Throttl
 from bot.domain.keys import ApiKey, KeyId, Owner, Placed, Principal, Resource, Secret, ServiceAccount, normal_email
 from bot.domain.kinds import Kind
 from bot.domain.roles import ORGANIZATION_ADMIN, Binding, Scope
-from bot.services.ports.cloud import NewKey
+from bot.services.ports.cloud import Bound, NewKey
 
 RIGHTS_BACK = timedelta(minutes=5)
 """When to look again whether our account has its rights back."""
@@ -26,6 +27,7 @@ RIGHTS_BACK = timedelta(minutes=5)
 _PART = "Latchkey may see only part of your Confluent Cloud organization, so it can't tell what was deleted."
 _UNCHANGED = "Nothing was changed."
 _LOST = "No clear answer from Confluent Cloud."
+_BINDING_MAY_BE = "The role binding may or may not exist; Latchkey is checking."
 _MAY_BE = "The service account may or may not exist; Latchkey is checking."
 _CRN = "crn://confluent.cloud/organization="
 _PRINCIPAL = "User:"
@@ -179,6 +181,40 @@ class ConfluentCloud:
         """
         await self._delete(SERVICE_ACCOUNTS, account, self._client.list_all(SERVICE_ACCOUNTS, wire.ServiceAccount))
 
+    async def bound(self, principal: Principal) -> Sequence[Bound]:
+        """Everything bound to this principal, read afresh, with ids."""
+        here, who, found = f"{_CRN}{await self.organization()}", f"{_PRINCIPAL}{principal}", dict[str, Bound]()
+        for place in (here, f"{here}/*"):
+            async for row in self._binding_rows(place, who):
+                if row.principal == who:
+                    found[row.id] = Bound(row.id, _binding(row))
+        return tuple(found.values())
+
+    async def bind(self, wanted: Binding) -> Bound:
+        """Create a role binding. Raises `Unknown` also when Confluent created something other than what was asked."""
+        body = {"principal": f"{_PRINCIPAL}{wanted.principal}", "role_name": wanted.role, "crn_pattern": wanted.crn}
+        try:
+            row = await self._client.post(inventory.ROLE_BINDINGS, body, wire.RoleBinding)
+        except Unknown as lost:
+            raise Unknown(lost.happened, changed=_BINDING_MAY_BE, log=str(lost)) from None
+        made = _binding(row)
+        if replace(made, crn=wanted.crn) != wanted or Scope.parse(made.crn) != Scope.parse(wanted.crn):
+            log = f"POST {inventory.ROLE_BINDINGS}: {row.id} is another binding than the request"
+            raise Unknown(_LOST, changed=_BINDING_MAY_BE, log=log)
+        return Bound(row.id, wanted)
+
+    async def unbind(self, bound: Bound) -> None:
+        """Delete a role binding. Raises `CloudRefused` when it is there and may not be deleted."""
+        try:
+            await self._client.delete(item_path(inventory.ROLE_BINDINGS, bound.id))
+        except CloudRefused as refused:
+            # Confluent says 403 for what is gone, too: the list decides.
+            if refused.status not in ABSENT or bound.id in {
+                each.id for each in await self.bound(bound.binding.principal)
+            }:
+                raise
+            await self.must_see_all()
+
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         """Make a key. Raises `Unknown` also when Confluent made something other than what was asked."""
         row = await self._client.post(API_KEYS, {"spec": references.spec_of(new)}, wire.ApiKey)
@@ -281,20 +317,23 @@ class ConfluentCloud:
         return self._client.list_all(API_KEYS, wire.ApiKey, filters)
 
     async def _bindings(self, pattern: str, who: str = "") -> Sequence[Binding]:
+        return [_binding(row) async for row in self._binding_rows(pattern, who)]
+
+    async def _binding_rows(self, pattern: str, who: str) -> AsyncGenerator[wire.RoleBinding]:
         """A list means one place, or with `/*` at the end what is below that place; never both."""
-        rows = self._client.list_all(
-            inventory.ROLE_BINDINGS, wire.RoleBinding, {"crn_pattern": pattern} | ({"principal": who} if who else {})
-        )
-        return [
-            Binding(Principal(row.principal.removeprefix(_PRINCIPAL)), row.role_name, row.crn_pattern)
-            async for row in rows
-            if row.principal.startswith(_PRINCIPAL) and row.role_name and row.crn_pattern
-        ]
+        filters = {"crn_pattern": pattern} | ({"principal": who} if who else {})
+        async for row in self._client.list_all(inventory.ROLE_BINDINGS, wire.RoleBinding, filters):
+            if row.principal.startswith(_PRINCIPAL) and row.role_name and row.crn_pattern:
+                yield row
 
 
 def _a_part(log: str) -> Throttled:
     advice = "Ask your Latchkey administrator: its service account needs OrganizationAdmin."
     return Throttled(_PART, wait=RIGHTS_BACK, changed=_UNCHANGED, advice=advice, log=log)
+
+
+def _binding(row: wire.RoleBinding) -> Binding:
+    return Binding(Principal(row.principal.removeprefix(_PRINCIPAL)), row.role_name, row.crn_pattern)
 
 
 def _account(row: wire.ServiceAccount) -> Account:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from bot.domain.access import GivenBinding
 from bot.domain.keys import Person, SlackUserId
 
 
@@ -33,3 +34,5 @@ class Grant:
     told: tuple[SlackUserId, ...] | None = None
     """The owners of the service account who are told what was done to its key without an approval. None where nothing
     is told beyond the requester: of any other request, and of what an older version wrote."""
+    bindings: tuple[GivenBinding, ...] = ()
+    """What became of each of the role bindings that were asked for; () before the first is tried."""

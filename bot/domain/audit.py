@@ -78,6 +78,13 @@ class Action(StrEnum):
     ACCOUNT_DELETED = "account:deleted"
     ARCHIVE_INTENDED = "audit:archive-intended"
     ARCHIVED = "audit:archived"
+    BINDING_FOUND = "binding:found"
+    BINDING_INTENDED = "binding:create-intended"
+    BINDING_CREATED = "binding:created"
+    BINDING_REFUSED = "binding:create-refused"
+    BINDING_REMOVAL_ASKED = "binding:removal-asked"
+    BINDING_DELETE_INTENDED = "binding:delete-intended"
+    BINDING_DELETED = "binding:deleted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
+from bot.domain.access import WantedBinding
 from bot.domain.keys import NewServiceAccount, Owner, Path, Person, Resource, ServiceAccount
 from bot.domain.requests import Request
-from bot.domain.roles import DOCUMENTED, TABLES, Binding, Scope, Table, Whose
+from bot.domain.roles import DOCUMENTED, GRANTERS, TABLES, Binding, Scope, Table, Whose
 
 _ELSEWHERE = "it's bound in another organization"
 OPERATOR = "Operator"
@@ -24,6 +25,8 @@ class Target:
 
     owner: Owner
     resource: Resource
+    bindings: tuple[WantedBinding, ...] = ()
+    """The role bindings that are created with it: authority over the key takes the right to grant each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,10 @@ def bases(held_roles: HeldRoles, target: Target) -> tuple[Binding, ...]:
     """The bindings that together give this person authority over the target: one, or none.
 
     A key of a new service account takes a role over the key and one that makes the account. Where no binding is both,
-    there are two: first the one over the key.
+    there are two: first the one over the key. There is none for who can't grant the role bindings that come with it.
     """
+    if beyond(held_roles, target.bindings) is not None:
+        return ()
     covering = (binding for binding, counts, _ in _weigh(held_roles, target) if counts)
     if not _is_new(target):
         return tuple(islice(covering, 1))
@@ -70,6 +75,13 @@ def bases(held_roles: HeldRoles, target: Target) -> tuple[Binding, ...]:
         both = next((binding for binding in over_key if binding in makers), None)
         return (both,) if both else (over_key[0], next(iter(makers)))
     return ()
+
+
+def beyond(held_roles: HeldRoles, bindings: Iterable[WantedBinding]) -> WantedBinding | None:
+    """The first of these role bindings that this person can't grant; None where there is none."""
+    granting = [each for each in held_roles.bindings if each.role in GRANTERS]
+    scopes = [scope for each in granting if (scope := _here(each, held_roles)) is not None]
+    return next((each for each in bindings if not any(scope.covers(each.path) for scope in scopes)), None)
 
 
 def lacks_only_the_account(held_roles: HeldRoles, target: Target) -> bool:

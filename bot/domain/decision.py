@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from bot.domain.access import WantedBinding
 from bot.domain.approvals import Approval
-from bot.domain.authority import HeldRoles, Target, authority, describe, lacks_only_the_account
+from bot.domain.authority import HeldRoles, Target, authority, beyond, describe, lacks_only_the_account
 from bot.domain.keys import MyAccount, Operation, Principal
 from bot.domain.policy import CHANGES, Policy, Rule
 from bot.domain.requests import Ask, Terms
@@ -60,11 +61,11 @@ def decide(
     A rule without approvals is for requesters with authority of their own, and for edits and deletes also for the
     key's owner. What it takes from everyone else, the rule says: approvals, or nothing helps.
     """
-    target = Target(ask.owner, ask.resource)
+    target = Target(ask.owner, ask.resource, ask.bindings)
     rule = policy.rule(ask.operation, target)
     if rule is None:
         return Forbidden("no rule matches", "The policy has no rule that allows this.")
-    if (reason := _never(rule, ask, requester)) is not None:
+    if (reason := _never(rule, ask, requester) or _not_offered(policy, ask)) is not None:
         return Forbidden(rule.name, reason)
     terms = _held_to(shown, rule.terms(policy.table), ask)
     if rule.approvals >= 1:
@@ -84,7 +85,9 @@ def why_not_alone(policy: Policy, ask: Ask, requester: HeldRoles, verdict: Verdi
     if rule is None or rule.approvals >= 1 or not isinstance(verdict, NeedsApproval):
         return None
     why = "none of your roles covers it"
-    if authority(requester, target) is not None:
+    if authority(requester, target) is not None and (wanted := beyond(requester, ask.bindings)) is not None:
+        why = f"your roles don't let you grant {in_words(wanted)}"
+    elif authority(requester, target) is not None:
         why = "the policy doesn't list you under `people:`"
     elif lacks_only_the_account(requester, target):
         why = "your roles don't let you create its service account"
@@ -101,6 +104,8 @@ def refusal(ask: Ask, approver: HeldRoles) -> str | None:
         return f"Your Confluent roles cover this key, but don't let you create its service account ({takes})."
     if authority(approver, target) is None:
         return f"Your Confluent roles don't cover this key (you have {_held(approver)})."
+    if (wanted := beyond(approver, ask.bindings)) is not None:
+        return f"Your Confluent roles don't let you grant {in_words(wanted)} (you have {_held(approver)})."
     return NO_LINE if _lacks_line(approver) else None
 
 
@@ -157,6 +162,24 @@ def _never(rule: Rule, ask: Ask, requester: HeldRoles) -> str | None:
     return None
 
 
+def _not_offered(policy: Policy, ask: Ask) -> str | None:
+    """Why role bindings that were asked for can't be granted under this policy at all."""
+    if not ask.bindings:
+        return None
+    if isinstance(ask.owner, MyAccount) or ask.operation is not Operation.CREATE:
+        return "Access can be requested only with a new key of a service account."
+    offers = policy.offers
+    for each in ask.bindings:
+        if not any(offer.role == each.role and offer.covers(each, ask.resource) for offer in offers):
+            return f"The policy doesn't offer {in_words(each)}."
+    return None
+
+
+def in_words(wanted: WantedBinding) -> str:
+    """A role binding in words for people: "DeveloperWrite on topic `orders-*`"."""
+    return f"{wanted.role} on {wanted.on.replace('-', ' ')} `{wanted.name}`"
+
+
 def _owns(requester: HeldRoles, ask: Ask) -> bool:
     return isinstance(ask.owner, MyAccount) and ask.owner.id == requester.person.principal
 
@@ -165,6 +188,8 @@ def _no_authority(requester: HeldRoles, target: Target) -> str:
     """Why the requester alone is not enough."""
     if authority(requester, target) is not None:
         return f"This rule needs no approval, but it isn't for everyone. {NO_LINE}"
+    if (wanted := beyond(requester, target.bindings)) is not None:
+        return f"This rule needs no approval, but only for people who can also grant {in_words(wanted)}."
     if lacks_only_the_account(requester, target):
         who = requester.table.account_makers()
         return f"This rule needs no approval, but only for people who can also create service accounts: {who}."

@@ -129,6 +129,10 @@ class KindRow:
     """What an approver is warned of, to follow "a key for": how far such a key reaches."""
     probe: str
     """The path of a request that a key may make without any further permission, below its address."""
+    parts: tuple[str, ...] = ()
+    """The names in CRNs of what roles can be granted on with a key of the kind: inside its resource, or around it."""
+    inner: str = ""
+    """The name in CRNs by which a resource stands before its parts once more, where it does."""
     is_only_one: bool = False
     """Whether an environment usually has one, which the form then chooses."""
     opens_organization: bool = False
@@ -198,6 +202,8 @@ class Kind(StrEnum):
         hint="Gives clients access to one Kafka cluster.",
         plural="kafka_clusters",
         element="cloud-cluster",
+        parts=("topic", "group", "transactional-id"),
+        inner="kafka",
         prefix="lkc-",
         bootstrap="Bootstrap server",
         endpoint="REST endpoint",
@@ -220,6 +226,7 @@ class Kind(StrEnum):
         hint="Gives clients access to one Schema Registry.",
         plural="schema_registries",
         element="schema-registry",
+        parts=("subject",),
         prefix="lsrc-",
         probe="/subjects",
         is_only_one=True,
@@ -261,6 +268,7 @@ class Kind(StrEnum):
         hint="Runs statements in the compute pools of one environment, in one region.",
         plural="flink_regions",
         element="flink-region",
+        parts=("environment",),
         probe="/sql/v1/organizations/{organization}/environments/{environment}/statements?page_size={size}",
         api=Api(version="fcpm/v2", kind="Region", is_sent=True, service="FLINK", lists_miss_keys=True),
         limits=_CLUSTER,

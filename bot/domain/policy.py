@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, TypeAlias
 
+from bot.domain.access import OFFERS, Offer
 from bot.domain.authority import Target
 from bot.domain.keys import Operation, Owner, Principal, SlackUserId
 from bot.domain.kinds import Kind
@@ -73,7 +74,7 @@ class Rule:
     overlap: timedelta = MOST_OVERLAP
     """The longest that a rotated key may live on beside the new one; 0 is not at all."""
     risk: Literal["", "high", "normal"] = ""
-    """Whether people are warned; "" is as `risk.is_high_risk` has it."""
+    """Whether people are warned; "" is as `access.is_high_risk` has it."""
 
     @property
     def most_approvals(self) -> int:
@@ -148,6 +149,8 @@ class Policy:
     """How many open requests one person may have."""
     delete_orphans_after: timedelta | None = timedelta(days=7)
     """How long a key without a record, whose secret nobody has seen, is only reported; None is for ever."""
+    offers: tuple[Offer, ...] = OFFERS
+    """The access that can be asked for with a key; () is none."""
 
     @property
     def channels(self) -> tuple[str, ...]:

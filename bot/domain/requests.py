@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
+from bot.domain.access import Access, GivenBinding, WantedBinding
 from bot.domain.approvals import Approval, Grant
 from bot.domain.catalog import Endpoints
 from bot.domain.conversation import Remark
@@ -38,7 +39,6 @@ from bot.domain.keys import (
     SlackUserId,
 )
 from bot.domain.readiness import Probe
-from bot.domain.risk import Access
 
 P = ParamSpec("P")
 Next = TypeVar("Next")
@@ -76,6 +76,7 @@ class Ask:
     """How long the key should live from its creation, or its extension; None is as long as the rule lets it."""
     overlap: timedelta = timedelta()
     """How long a rotated key lives on once the secret of the new one was shown."""
+    bindings: tuple[WantedBinding, ...] = ()
 
     @property
     def makes_key(self) -> bool:
@@ -101,7 +102,7 @@ class Ask:
         return hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
 
 
-_LATER_FIELDS = tuple(field for field in fields(Ask) if field.name in {"key", "lifetime", "overlap"})
+_LATER_FIELDS = tuple(field for field in fields(Ask) if field.name in {"key", "lifetime", "overlap", "bindings"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,7 @@ class _Keyless(_Granted):
             at=now,
             news=True,
             approvals=self.grant.approvals,
+            bindings=self.grant.bindings,
         )
 
 
@@ -468,6 +470,7 @@ class Failed(_Asked):
     """Whether a key of a service account could be made instead: Confluent refused one of a person's own account."""
     news: bool = False
     approvals: tuple[Approval, ...] = ()
+    bindings: tuple[GivenBinding, ...] = ()
 
 
 Decided: TypeAlias = Denied | Cancelled | Expired

@@ -136,6 +136,8 @@ ORGANIZATION_ADMIN = "OrganizationAdmin"
 ACCOUNT_ADMIN = "AccountAdmin"
 """A role that manages no keys, but the accounts that own them."""
 OF_THE_ORGANIZATION = frozenset({ORGANIZATION_ADMIN, ACCOUNT_ADMIN})
+GRANTERS = frozenset({ORGANIZATION_ADMIN, "EnvironmentAdmin", "CloudClusterAdmin", "ResourceOwner"})
+"""The roles that let their holder grant roles to service accounts, on what they are bound to and inside it."""
 _MAKERS = OF_THE_ORGANIZATION | {"EnvironmentAdmin", "CloudClusterAdmin", "KsqlAdmin", "ResourceOwner"}
 
 TABLES: Mapping[str, Table] = {

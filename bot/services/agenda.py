@@ -47,6 +47,8 @@ class ItemKind(StrEnum):
     """A last look for the key of an attempt that was given up."""
     ACCOUNT = "account:"
     """The service account that a request needs anew."""
+    BINDINGS = "bindings:"
+    """The role bindings that came with the key of a request."""
     GONE = "gone:"
     """Whether the key of a request is still there."""
     REFUSAL = "refusal:"

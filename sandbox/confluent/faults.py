@@ -10,7 +10,9 @@ from sandbox.confluent.model import Quota
 from sandbox.gate import Gate
 
 ErrorShape = Literal["documented", "no code", "gateway", "message", "error_code", "2026", "empty", "gzip"]
-Change = Literal["create", "edit", "delete", "account", "account edit", "account delete"]
+Change = Literal[
+    "create", "edit", "delete", "account", "account edit", "account delete", "role binding", "role binding delete"
+]
 Failing = Literal[
     "none",
     "all",
@@ -26,6 +28,10 @@ Failing = Literal[
     "account edit, after the effect",
     "account delete",
     "account delete, after the effect",
+    "role binding",
+    "role binding, after the effect",
+    "role binding delete",
+    "role binding delete, after the effect",
 ]
 Lost = Literal[
     "off",
@@ -41,6 +47,10 @@ Lost = Literal[
     "every account edit",
     "next account delete",
     "every account delete",
+    "next role binding",
+    "every role binding",
+    "next role binding delete",
+    "every role binding delete",
 ]
 CreateRefused = Literal["no", "400", "402", "403", "409", "422"]
 Paging = Literal["plain", "ends with an empty string", "ends with null", "starts with an empty page"]

@@ -147,8 +147,14 @@ async def create_role_binding(call: Call) -> Response:
     if not call.caller.may_grant_at(wanted["crn_pattern"]):
         raise forbidden()
     principal = wanted["principal"].removeprefix(_PRINCIPAL)
+
+    def bind() -> RoleBinding:
+        bound = call.organization.bind(principal, wanted["role_name"], wanted["crn_pattern"])
+        call.organization.note("role binding", bound.id)
+        return bound
+
     try:
-        binding = call.organization.bind(principal, wanted["role_name"], wanted["crn_pattern"])
+        binding = await carry_out(call.faults, "role binding", bind)
     except BindingExists as exists:
         detail = "The role binding already exists"
         raise Problem(409, "resource_already_exists", "Resource Already exists", detail) from exists
@@ -157,11 +163,16 @@ async def create_role_binding(call: Call) -> Response:
 
 async def delete_role_binding(call: Call) -> Response:
     """Take a role away; answers 200 with what was deleted."""
+    _unbindable(call)
+    binding = await carry_out(call.faults, "role binding delete", lambda: call.organization.unbind(_unbindable(call)))
+    return wire.one(call, _render_binding(call, binding))
+
+
+def _unbindable(call: Call) -> RoleBinding:
     binding = call.organization.role_bindings.get(call.id)
     if binding is None or not call.caller.may_grant_at(binding.crn_pattern):
         raise forbidden()
-    del call.organization.role_bindings[binding.id]
-    return wire.one(call, _render_binding(call, binding))
+    return binding
 
 
 async def list_invitations(call: Call) -> Response:

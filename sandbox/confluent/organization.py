@@ -238,6 +238,12 @@ class Organization:
         self.role_bindings[binding.id] = binding
         return binding
 
+    def unbind(self, binding: RoleBinding) -> RoleBinding:
+        """Take a role away."""
+        del self.role_bindings[binding.id]
+        self.note("role binding delete", binding.id)
+        return binding
+
     def remove_principal(self, principal: str) -> None:
         """Delete a user or service account with all its keys and bindings. Raises KeyError when there is none."""
         del (self.users if principal in self.users else self.service_accounts)[principal]

@@ -12,7 +12,18 @@ from bot.domain.keys import unnamed
 from bot.domain.kinds import Kind, KindRow
 from bot.slack.messages import snippets
 
-OPTIONAL = {"bootstrap", "endpoint", "short", "is_only_one", "opens_organization", "prefix", "limits", "readiness"}
+OPTIONAL = {
+    "bootstrap",
+    "endpoint",
+    "short",
+    "is_only_one",
+    "opens_organization",
+    "prefix",
+    "limits",
+    "readiness",
+    "parts",
+    "inner",
+}
 OF_A_PLACE = {"plural", "element"}
 OF_THE_ORGANIZATION = {"purpose", "reach"}
 WORD_IN_OPTION = 75

@@ -67,12 +67,34 @@ class Changing:
         return await client.request(method, path, json=body)
 
 
+@dataclass(frozen=True, slots=True)
+class Unbinding(Changing):
+    """The deletion of a role binding, which the organization names by an id of its own."""
+
+    async def ask(self, client: httpx.AsyncClient) -> httpx.Response:
+        method, path, query = self.call
+        (found,) = (await client.get(path, params=query)).json()["data"]
+        return await client.request(method, f"{path}/{found['id']}")
+
+
+def held(organization: Organization, binding: dict[str, Any]) -> bool:
+    """Whether there is such a role binding."""
+    wanted = (binding["principal"].removeprefix("User:"), binding["role_name"])
+    return wanted in {(each.principal, each.role) for each in organization.role_bindings.values()}
+
+
 def account(organization: Organization, name: str) -> bool:
     return name in {each.name for each in organization.service_accounts.values()}
 
 
 ORDERS = f"{KEYS}/ORDERSPROD000001"
 RENAME = {"spec": {"display_name": "renamed"}}
+GRANT = {
+    "principal": "User:sa-etl001",
+    "role_name": "DeveloperWrite",
+    "crn_pattern": f"{ORG_CRN}/environment=env-dev001",
+}
+READS = {"principal": "User:u-dana01", "role_name": "DeveloperRead", "crn_pattern": f"{ORG_CRN}/*"}
 CHANGES = [
     Changing("create", ("POST", KEYS, ASK), lambda it: len(marked(it)) == 1),
     Changing("edit", ("PATCH", ORDERS, RENAME), lambda it: it.api_keys["ORDERSPROD000001"].name == "renamed"),
@@ -86,6 +108,8 @@ CHANGES = [
     Changing(
         "account delete", ("DELETE", f"{ACCOUNTS}/sa-etl001", None), lambda it: "sa-etl001" not in it.service_accounts
     ),
+    Changing("role binding", ("POST", BINDINGS, GRANT), lambda it: held(it, GRANT)),
+    Unbinding("role binding delete", ("DELETE", BINDINGS, READS), lambda it: not held(it, READS)),
 ]
 OF_EVERY_KIND = pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
 

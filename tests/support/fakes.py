@@ -25,10 +25,10 @@ from bot.domain.kinds import Kind
 from bot.domain.readiness import Answer
 from bot.domain.requests import Request
 from bot.domain.review import Digest
-from bot.domain.roles import Binding
+from bot.domain.roles import Binding, Scope
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page, TextPage
-from bot.services.ports.cloud import NewKey
+from bot.services.ports.cloud import Bound, NewKey
 from bot.services.ports.slack import Profile
 from bot.services.ports.store import Post
 from bot.services.surfaces import Surface
@@ -72,6 +72,11 @@ class FakeCloud:
     """Service accounts that were made here."""
     accounts_land: timedelta = timedelta()
     """How long after the call a new service account shows."""
+    made_bindings: dict[str, tuple[Bound, datetime]] = field(default_factory=dict[str, tuple[Bound, datetime]])
+    """Role bindings that were made here, by id, and since when they show."""
+    bindings_land: timedelta = timedelta()
+    """How long after the call a new role binding shows in lists."""
+    binding_history: list[tuple[str, Binding]] = field(default_factory=list[tuple[str, Binding]])
     account_history: list[tuple[str, Account]] = field(default_factory=list[tuple[str, Account]])
     unshown: set[KeyId] = field(default_factory=set[KeyId])
     """Keys that are refused by their id, as those that are gone are, and listed all the same."""
@@ -135,6 +140,7 @@ class FakeCloud:
         self.accounts[account] = replace(self.accounts[account], description=description)
 
     async def delete_account(self, account: Principal) -> None:
+        self.bindings.pop(account, None)
         if (gone := self.accounts.pop(account, None)) is not None:
             self.account_history.append(("delete", gone))
 
@@ -157,6 +163,35 @@ class FakeCloud:
 
     async def bindings_under(self, crn: str) -> Sequence[Binding]:
         return [each for held in self.bindings.values() for each in held if each.crn.startswith(f"{crn}/")]
+
+    async def bound(self, principal: Principal) -> Sequence[Bound]:
+        """Those whose answers were lost may show late."""
+        now, ours = self.clock(), self.made_bindings
+        shown = [] if self.is_partial else self.bindings.get(principal, [])
+        ids = {each.binding: id_ for id_, (each, _) in ours.items()}
+        return [
+            Bound(ids.get(each, f"rb-{each.role}-{each.crn[-12:]}"), each)
+            for each in shown
+            if each not in ids or ours[ids[each]][1] <= now
+        ]
+
+    async def bind(self, wanted: Binding) -> Bound:
+        held = self.bindings.setdefault(wanted.principal, [])
+        if any((each.role, Scope.parse(each.crn)) == (wanted.role, Scope.parse(wanted.crn)) for each in held):
+            raise CloudRefused(status=409, detail="The role binding already exists", reference="R-4")
+        made = Bound(f"rb-made{len(self.binding_history) + 1}", wanted)
+        held.append(wanted)
+        self.made_bindings[made.id] = (made, self.clock() + self.bindings_land)
+        self.binding_history.append(("create", wanted))
+        return made
+
+    async def unbind(self, bound: Bound) -> None:
+        held = self.bindings.get(bound.binding.principal, [])
+        if bound.binding in held and not self.is_partial:
+            held.remove(bound.binding)
+            self.made_bindings.pop(bound.id, None)
+            self.binding_history.append(("delete", bound.binding))
+        await self.must_see_all()
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         number = len(self.minted) + 1

@@ -41,7 +41,7 @@ _AWAY = "It did not answer."
 
 def error_before(port: str, method: str) -> LatchkeyError:
     """What a call without effect may raise."""
-    if port == "cloud" and method in {"create_key", "create_account"}:
+    if port == "cloud" and method in {"create_key", "create_account", "bind"}:
         return Unknown(_AWAY)  # a request that never arrived looks like one whose answer was lost
     if (port, method) in {("notifier", "hand_over"), ("notifier", "clear")}:
         return Undeliverable("timeout", lasting=False)
@@ -53,7 +53,7 @@ def refused_before(port: str, method: str) -> LatchkeyError:
     match port:
         case "requests" if method == "commit":
             return Conflict("Somebody was faster.")
-        case "cloud" if method in {"create_key", "create_account", "edit_key"}:
+        case "cloud" if method in {"create_key", "create_account", "edit_key", "bind"}:
             return CloudRefused(status=403, detail="not authorised", reference="req-1")
         case "cloud" | "people":
             return Throttled(_AWAY, wait=timedelta(seconds=40))
@@ -65,7 +65,7 @@ def refused_before(port: str, method: str) -> LatchkeyError:
 
 def error_after(port: str, method: str) -> LatchkeyError:
     """What a call raises that had its effect, and whose answer was lost."""
-    if port == "cloud" and method in {"delete_key", "edit_key", "describe_account", "delete_account"}:
+    if port == "cloud" and method in {"delete_key", "edit_key", "describe_account", "delete_account", "unbind"}:
         return Unknown(_AWAY)
     return error_before(port, method)
 
@@ -111,6 +111,8 @@ EFFECTS = frozenset(
         "cloud.create_account",
         "cloud.describe_account",
         "cloud.delete_account",
+        "cloud.bind",
+        "cloud.unbind",
         "notifier.hand_over",
     }
 )

@@ -7,6 +7,7 @@ from bot.domain.audit import SYSTEM, Action
 
 _EDIT = "key old_name new_name old_description new_description"
 _ASK = "operation requester principal owner kind resource name description reason digest rule policy"
+_BINDING = "principal role scope"
 FIELDS: Mapping[Action, str] = {
     Action.SUBMITTED: f"{_ASK} (key) (lifetime)",
     Action.REFUSED: "reason rule policy (count)",
@@ -49,6 +50,13 @@ FIELDS: Mapping[Action, str] = {
     Action.ACCOUNT_DELETED: "account name",
     Action.ARCHIVE_INTENDED: "lines last operator",
     Action.ARCHIVED: "lines last operator",
+    Action.BINDING_FOUND: f"{_BINDING} (binding)",
+    Action.BINDING_INTENDED: _BINDING,
+    Action.BINDING_CREATED: f"{_BINDING} (binding) (found)",
+    Action.BINDING_REFUSED: f"{_BINDING} why",
+    Action.BINDING_REMOVAL_ASKED: f"{_BINDING} (binding)",
+    Action.BINDING_DELETE_INTENDED: f"{_BINDING} (binding)",
+    Action.BINDING_DELETED: f"{_BINDING} (binding)",
 }
 """By what happened; in brackets what is there at times only."""
 _MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_description", "old_name", "resource"}
@@ -65,8 +73,8 @@ _BY_LATCHKEY = {
     Action.UNCLAIMED,
     Action.END_MOVED,
     Action.FOUND_ORPHANED,
-    *(action for action in Action if action.startswith(("account:", "audit:"))),
-}
+    *(action for action in Action if action.startswith(("account:", "audit:", "binding:"))),
+} - {Action.BINDING_REMOVAL_ASKED}
 
 
 def wrong(line: Mapping[str, Any]) -> Iterator[str]:

@@ -240,7 +240,7 @@ class Homes:
 
     async def _deciders(self, request: Request, recent: frozenset[SlackUserId]) -> frozenset[SlackUserId]:
         """The recent visitors who could decide about it; all of them, where that is not known of everyone."""
-        target = Target(request.ask.owner, request.ask.resource)
+        target = Target(request.ask.owner, request.ask.resource, request.ask.bindings)
         try:
             async with asyncio.timeout(KNOWN_WITHIN):
                 able = await self.candidates.of(target, request.ask.requester)

@@ -16,6 +16,7 @@ from bot.domain.requests import Approved, Life, Offered, Ready, Request, Reveali
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Backstop, ExpirySupport, may_be_to_blame, met
 from bot.services.keys.reconcile import Orphans, attempt_of
+from bot.services.keys.role_bindings import RoleBindings
 from bot.services.keys.service_accounts import Accounts, settlement
 from bot.services.ports.cloud import Cloud, NewKey
 from bot.services.ports.store import Stored
@@ -51,6 +52,7 @@ class Creation:
     transitions: Transitions
     permission: Permission
     accounts: Accounts
+    role_bindings: RoleBindings
     orphans: Orphans
     backstop: Backstop
     cloud: Cloud
@@ -63,16 +65,13 @@ class Creation:
             return
         try:
             approved, endpoints = await self.permitted(approved)
-        except (Unavailable, Unknown) as error:
-            await self.transitions.later(stored, approved, error)
-            return
-        except CloudRefused as error:
-            await self.fail(
-                stored, approved, error.detail, NOTHING_CHANGED, _next_step(error, approved.ask.owner), error.reference
-            )
-            return
         except LatchkeyError as error:
-            await self.fail(stored, approved, error.happened, NOTHING_CHANGED, ASK_AGAIN)
+            await self._stop(stored, approved, error)
+            return
+        progress = await self.role_bindings.give(stored, approved)
+        stored, approved = progress.stored, replace(approved, grant=progress.grant)
+        if progress.error:
+            await self._stop(stored, approved, progress.error)
             return
         try:
             made = await self.create(stored, approved)
@@ -81,6 +80,17 @@ class Creation:
             return
         if made:
             await self._made(made, endpoints)
+
+    async def _stop(self, stored: Stored[Request], approved: Approved, error: LatchkeyError) -> None:
+        """What follows when the key can't be created now, or can't be created: it waits, or ends."""
+        match error:
+            case Unavailable() | Unknown():
+                await self.transitions.later(stored, approved, error)
+            case CloudRefused():
+                step = _next_step(error, approved.ask.owner)
+                await self.fail(stored, approved, error.detail, NOTHING_CHANGED, step, error.reference)
+            case _:
+                await self.fail(stored, approved, error.happened, NOTHING_CHANGED, ASK_AGAIN)
 
     async def mint(
         self, stored: Stored[Request], offered: Offered, actor: str
@@ -100,9 +110,14 @@ class Creation:
         except (Unavailable, Unknown):
             raise
         except LatchkeyError as error:
-            step = "Request again with `/apikey create`."
-            await self.fail(stored, offered, error.happened, NOTHING_CHANGED, step)
-            return f"{error.happened} {NOTHING_CHANGED}"
+            return await self._not_minted(stored, offered, error)
+        progress = await self.role_bindings.give(stored, offered)
+        stored, offered = progress.stored, replace(offered, grant=progress.grant)
+        if isinstance(progress.error, Unavailable | Unknown):
+            raise progress.error
+        if progress.error:
+            return await self._not_minted(stored, offered, progress.error)
+        approved = replace(approved, grant=progress.grant)
         made = await self.create(stored, approved)
         if made is None:
             return _NOT_NOW
@@ -110,6 +125,11 @@ class Creation:
         claimed = await self._claimed(made.working, ready, actor)
         await self.backstop.learn(made.said)
         return claimed, ready, made.secret
+
+    async def _not_minted(self, stored: Stored[Request], offered: Offered, error: LatchkeyError) -> str:
+        step = "Request again with `/apikey create`."
+        await self.fail(stored, offered, error.happened, NOTHING_CHANGED, step)
+        return f"{error.happened} {_left(offered, NOTHING_CHANGED)}"
 
     async def _claimed(self, working: Stored[Working], ready: Ready, actor: str) -> Stored[Revealing]:
         transitions, key = self.transitions, ready.key
@@ -254,7 +274,7 @@ class Creation:
     ) -> None:
         """End the request without a key, with three sentences for people."""
         now = self.transitions.clock()
-        failed = replace(state.fail(now, happened, changed, step, ref), offer_account=offer_account)
+        failed = replace(state.fail(now, happened, _left(state, changed), step, ref), offer_account=offer_account)
         event = self.transitions.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
         await self.transitions.commit(stored, failed, event, extra=With(also=settlement(failed, now)))
 
@@ -279,6 +299,15 @@ def _unchanged(owner: Owner) -> str:
     if isinstance(owner, NewServiceAccount):
         return "No key was created. If the new service account was created, Latchkey deletes it again."
     return NOTHING_CHANGED
+
+
+def _left(state: Approved | Offered | Working, changed: str) -> str:
+    """What a failure left at Confluent, where role bindings may be there already."""
+    if not any(each.state in {"intended", "given"} for each in state.grant.bindings):
+        return changed
+    taken_back = "No key was created. Latchkey removes the access that it granted"
+    is_new = isinstance(state.ask.owner, NewServiceAccount)
+    return f"{taken_back}, and deletes the new service account." if is_new else f"{taken_back}."
 
 
 def offered(approved: Approved, now: datetime) -> Offered:

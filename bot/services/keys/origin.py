@@ -26,6 +26,8 @@ from bot.domain.requests import Life, Living, Ready, Request, Retired, Revealing
 from bot.services.agenda import Item
 from bot.services.browse.key import managed, present
 from bot.services.keys.expiry import EXPIRED
+from bot.services.keys.role_bindings import give_up
+from bot.services.keys.service_accounts import settlement
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Requests, Stored
 from bot.services.requests.transitions import Transitions, With, persistently
@@ -68,11 +70,16 @@ class Origin:
             if stored is None or not isinstance(state, Ready | Revealing | Living):
                 return
             now, life = self.transitions.clock(), Life(former=state.life.former)
-            over = state.then(Retired, at=now, deleted_at=now, why=why, by=by, life=life)
+            over: Request = state.then(Retired, at=now, deleted_at=now, why=why, by=by, life=life)
             event = self.transitions.event(
                 Action.RETIRED, state.ask.id, by.slack if by else "latchkey", key=key.id, why=why
             )
-            await self.transitions.commit(stored, over, event, extra=With(take_secret=isinstance(state, Ready)))
+            events, is_new = [event], isinstance(state, Ready)
+            if is_new:  # nobody has seen its secret
+                over, intents = give_up(over, self.transitions)
+                events += intents
+            extra = With(take_secret=is_new, also=settlement(over, now) if is_new else {})
+            await self.transitions.commit(stored, over, *events, extra=extra)
 
         await persistently(step)
 

@@ -50,7 +50,7 @@ class Accounts:
         ):
             raise Refused(f"There's now a service account named {plain(owner.name)}. Request a key for that one.")
 
-    async def ensure(self, working: states.Working) -> ServiceAccount | None:
+    async def ensure(self, working: states.Approved | states.Offered | states.Working) -> ServiceAccount | None:
         """The new account of this request, made if it is not there; None when the owner exists already.
 
         Raises `Unknown` when it may have been made: found by its marker, the next attempt uses it.
@@ -58,6 +58,8 @@ class Accounts:
         owner = working.ask.owner
         if not isinstance(owner, NewServiceAccount):
             return None
+        if (known := next((each.principal for each in working.grant.bindings if each.principal), None)) is not None:
+            return ServiceAccount(known, owner.name)  # it was there before its role bindings were
         made = await self._ours(working)
         if made is None:
             made = await self._make(owner, working)
@@ -74,7 +76,7 @@ class Accounts:
         if not isinstance(request.ask.owner, NewServiceAccount):
             return None
         now = self.transitions.clock()
-        if (again := _waits(request, now)) is not None:
+        if (again := waits(request, now)) is not None:
             return again
         account = await self._ours(request)
         if account is None:
@@ -95,7 +97,7 @@ class Accounts:
         found = await self.cloud.accounts_named(owner.name) if isinstance(owner, NewServiceAccount) else ()
         return next((each for each in found if _is_ours(each, request)), None)
 
-    async def _make(self, owner: NewServiceAccount, working: states.Working) -> Account:
+    async def _make(self, owner: NewServiceAccount, working: states.Granted) -> Account:
         marker, request = str(Marker(working.ask.id, 0)), working.ask.id
         description = f"{owner.description[: MOST - len(marker) - 1]} {marker}".strip()
         await self.transitions.record(Action.ACCOUNT_INTENDED, request, name=owner.name, marker=marker)
@@ -110,7 +112,7 @@ class Accounts:
         await self._made(made, working)
         return made
 
-    async def _made(self, made: Account, working: states.Working, **found: str) -> None:
+    async def _made(self, made: Account, working: states.Granted, **found: str) -> None:
         about = {"account": str(made.id), "name": made.name, "marker": str(Marker(working.ask.id, 0))}
         await self.transitions.record(Action.ACCOUNT_CREATED, working.ask.id, **about, **found)
 
@@ -126,8 +128,10 @@ class Accounts:
 
 
 def settlement(request: states.Request, at: datetime) -> Mapping[Item, datetime]:
-    """What settles the request's new account, and when; nothing where it makes none."""
-    return {Item(ItemKind.ACCOUNT, request.ask.id): at} if isinstance(request.ask.owner, NewServiceAccount) else {}
+    """What settles the request's new account and role bindings, and when; nothing where it makes none."""
+    kinds = [ItemKind.ACCOUNT] if isinstance(request.ask.owner, NewServiceAccount) else []
+    kinds += [ItemKind.BINDINGS] if request.ask.bindings else []
+    return {Item(kind, request.ask.id): at for kind in kinds}
 
 
 def _is_ours(account: Account, request: states.Request) -> bool:
@@ -148,7 +152,7 @@ def _last_look(request: states.Request, now: datetime) -> datetime | None:
     return last if last > now else None
 
 
-def _waits(request: states.Request, now: datetime) -> datetime | None:
+def waits(request: states.Request, now: datetime) -> datetime | None:
     """When to look again, while a key of this request may still come or has to go; None when it is settled."""
     match request:
         case states.Approved() | states.Offered() | states.Working() | states.Ready() | states.Revealing():

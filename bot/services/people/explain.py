@@ -47,7 +47,7 @@ class Explanation:
     @property
     def target(self) -> Target:
         """The key."""
-        return Target(self.ask.owner, self.ask.resource)
+        return Target(self.ask.owner, self.ask.resource, self.ask.bindings)
 
     @property
     def is_by_ownership(self) -> bool:

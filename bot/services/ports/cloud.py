@@ -69,6 +69,14 @@ class NewKey:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A role binding with the id that Confluent gave it."""
+
+    id: str
+    binding: Binding
+
+
 class Cloud(Inventory, Protocol):
     """Confluent Cloud. Reads, edits and deletes are retried inside; a create never is.
 
@@ -104,6 +112,17 @@ class Cloud(Inventory, Protocol):
 
     async def delete_account(self, account: Principal) -> None:
         """Delete a service account, and with it all its keys. One that is gone counts as deleted."""
+
+    async def bound(self, principal: Principal) -> Sequence[Bound]:
+        """Everything bound to this principal, read afresh, with ids."""
+        ...
+
+    async def bind(self, wanted: Binding) -> Bound:
+        """Create a role binding. Raises `Unknown` when the answer was lost, `CloudRefused` (409) where there is one."""
+        ...
+
+    async def unbind(self, bound: Bound) -> None:
+        """Delete a role binding. One that is gone counts as deleted, which a list has confirmed."""
 
     async def create_key(self, new: NewKey) -> tuple[ApiKey, Secret]:
         """Make a key. Raises `Unknown` when the answer was lost, `Unavailable` when surely nothing was made."""

@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
+from bot.domain.access import MOST_ROLES, Access
 from bot.domain.authority import Target
 from bot.domain.errors import LatchkeyError
 from bot.domain.keys import NewServiceAccount, Operation, Principal
 from bot.domain.requests import Ask
-from bot.domain.risk import MOST_ROLES, Access
 from bot.domain.roles import Binding
 from bot.services.people.approvers import in_words, names_of
 from bot.services.ports.cloud import Cloud

@@ -50,7 +50,9 @@ class Notices:
         """
         try:
             async with asyncio.timeout(SEARCHED_WITHIN):
-                return await self.candidates.of(Target(ask.owner, ask.resource), ask.requester, fresh=fresh)
+                return await self.candidates.of(
+                    Target(ask.owner, ask.resource, ask.bindings), ask.requester, fresh=fresh
+                )
         except (Unavailable, TimeoutError) as error:
             log.warning("approvers are told later", extra={"request": ask.id, "why": str(error) or "it took too long"})
             return None

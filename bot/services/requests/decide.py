@@ -87,7 +87,7 @@ class Decisions:
         ask, now, directory = pending.ask, self.transitions.clock(), self.directory
         # Nobody is counted twice, but some earlier approvals may no longer count.
         again = next((each.by for each in pending.approvals if each.by.principal == held_roles.person.principal), None)
-        target = Target(ask.owner, ask.resource)
+        target = Target(ask.owner, ask.resource, ask.bindings)
         basis = right(bases(held_roles, target), names_of(target))
         told = "" if again else await self._told(pending, click)
         mine = [] if again else [(Approval(held_roles.person, basis, now, ask.digest(), told), held_roles)]

@@ -99,7 +99,7 @@ class PolicyChanges:
             return replace(pending.terms, rule=verdict.rule), forbidden(verdict)
         ended = None
         if isinstance(verdict, NeedsApproval):
-            able = await self.candidates.of(Target(ask.owner, ask.resource), ask.requester, fresh=True)
+            able = await self.candidates.of(Target(ask.owner, ask.resource, ask.bindings), ask.requester, fresh=True)
             ended = too_few(able, verdict)
         return verdict.terms, ended and f"{ended} (rule: {plain(verdict.terms.rule)})."
 

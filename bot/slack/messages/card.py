@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TypeAlias, assert_never
 
+from bot.domain.access import Access, is_high_risk
 from bot.domain.deadlines import lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
@@ -20,7 +21,6 @@ from bot.domain.keys import (
     SlackUserId,
 )
 from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request, Terms
-from bot.domain.risk import Access, is_high_risk
 from bot.domain.roles import TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header

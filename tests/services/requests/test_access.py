@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from bot.domain.access import MOST_ROLES, Access
 from bot.domain.errors import Unavailable
 from bot.domain.keys import ApiKey, Operation, Principal
 from bot.domain.requests import Pending
-from bot.domain.risk import MOST_ROLES, Access
 from bot.domain.roles import Binding
 from bot.services.commands import Send
 from bot.services.requests.access import access_of

@@ -8,10 +8,10 @@ from typing import Literal
 
 import pytest
 
+from bot.domain.access import Access
 from bot.domain.keys import FlinkRegion, Operation, OrganizationScope, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Cancelled, Denied, Expired, Failed, Shown, approvals_of
-from bot.domain.risk import Access
 from bot.slack.blocks.text import Block
 from bot.slack.messages import card
 from bot.slack.messages import key as key_messages
