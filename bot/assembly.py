@@ -143,7 +143,7 @@ def compose(ports: Ports) -> Services:
         partial(Approvers, cloud, remembered, ports.tenant),
     )
 
-    key_views = KeyViews(directory, catalog, cloud, requests, clock)
+    key_views = KeyViews(directory, catalog, cloud, requests, clock, candidates)
     key_lists = KeyLists(key_views, catalog, cloud, requests)
     homes = Homes(
         key_views,

@@ -12,7 +12,7 @@ from bot.domain.keys import KeyId
 from bot.services.browse.key import KeyViews
 from bot.services.catalog.index import NOTHING
 from bot.services.commands import Delete, Edit, Extend, Rotate
-from bot.services.pages import Filters, Page
+from bot.services.pages import ChangePage, Filters, KeyPage, Page
 from bot.slack.api.notifier import waiting
 from bot.slack.blocks.text import Block, cut
 from bot.slack.messages import snippets
@@ -33,7 +33,7 @@ _BUTTONS = {
 }
 """What the buttons under a key open, wherever they stand."""
 _FILTERS = (ids.LIST_OWNER, ids.LIST_KIND, ids.LIST_ENVIRONMENT, ids.LIST_ORDER, ids.LIST_TEXT)
-_PAGES: Mapping[str, tuple[str, Callable[[KeyViews, KeyId, HeldRoles], Awaitable[Page]]]] = {
+_PAGES: Mapping[str, tuple[str, Callable[[KeyViews, KeyId, HeldRoles], Awaitable[KeyPage | ChangePage]]]] = {
     "show": ("API key", KeyViews.key_page),
     ids.EDIT: ("Edit API key", KeyViews.edit_page),
     ids.ROTATE: ("Rotate API key", KeyViews.rotate_page),
@@ -144,9 +144,12 @@ async def _open_key(context: ListenerContext, asked: Opening, verb: str, key: Ke
     """Open a page of one key, above what stands there."""
     title, drawn = _PAGES[verb]
 
+    async def look(key_views: KeyViews, roles: HeldRoles) -> Page:
+        page = await drawn(key_views, key, roles)
+        return page if isinstance(page, KeyPage) else await key_views.with_approvers(page, roles)
+
     async def loaded() -> Block:
-        page = await context.key_views.read(asked.by, asked.team, lambda key_views, roles: drawn(key_views, key, roles))
-        return modals.page(page)
+        return modals.page(await context.key_views.read(asked.by, asked.team, look))
 
     await context.fill(await context.stack(asked, key_pages.loading(title), depth), loaded)
 

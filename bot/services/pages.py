@@ -214,6 +214,7 @@ class EditPage:
     notice: str = ""
     drawing: str = ""
     """As in `FormPage`."""
+    approvers: tuple[Right, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,7 @@ class DeletePage:
     view: KeyView
     terms: Terms
     notice: str = ""
+    approvers: tuple[Right, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ class RotatePage:
     terms: Terms
     overlaps: tuple[int, ...]
     notice: str = ""
+    approvers: tuple[Right, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +250,11 @@ class ExtendPage:
     left: timedelta = timedelta()
     notice: str = ""
     most: timedelta | None = None
+    approvers: tuple[Right, ...] = ()
 
 
+ChangePage: TypeAlias = EditPage | DeletePage | RotatePage | ExtendPage
+"""The pages to request a change of a key; `approvers` could approve it, as in `ReviewPage`."""
 Page: TypeAlias = (
     FormPage | ReviewPage | TextPage | KeyPage | KeysPage | EditPage | DeletePage | RotatePage | ExtendPage
 )

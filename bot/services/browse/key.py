@@ -4,6 +4,7 @@ Everything is as Confluent says now but for the roles, which may be a minute old
 decided again, from fresh reads.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from bot.domain.authority import HeldRoles, Target, may_see
 from bot.domain.catalog import Endpoints
 from bot.domain.deadlines import end_of_life, has_expired
 from bot.domain.decision import Forbidden, decide
-from bot.domain.errors import NotFound, Refused, Tampered, plain
+from bot.domain.errors import CloudRefused, NotFound, Refused, Tampered, Unavailable, plain
 from bot.domain.keys import (
     ApiKey,
     KeyId,
@@ -30,9 +31,11 @@ from bot.domain.keys import (
 )
 from bot.domain.policy import Policy
 from bot.domain.requests import MOST_OVERLAP, Ask, Keyed, Living, Ready, Request, Revealing, Terms, Withdrawn
+from bot.services.browse.rights import rights
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import CatalogIndex
-from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
+from bot.services.pages import ChangePage, DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
+from bot.services.people.candidates import Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Clock, Requests, Stored
@@ -104,6 +107,9 @@ def gone(request: Keyed, now: datetime) -> str:
 
 
 T = TypeVar("T")
+C = TypeVar("C", bound=ChangePage)
+SEARCHED_WITHIN = 5.0
+"""Seconds that a page waits for the people who could approve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ class KeyViews:
     cloud: Cloud
     requests: Requests
     clock: Clock
+    candidates: Candidates
 
     async def visitor(self, user: SlackUserId, team: TeamId | None = None) -> HeldRoles:
         """The person who looks, with the roles of the last minute; `team` is what a click says.
@@ -220,6 +227,18 @@ class KeyViews:
         view, terms = await self._asking(Operation.EXTEND, key, held_roles)
         left = view.ends_at - self.clock() if view.ends_at else timedelta()
         return ExtendPage(view, terms, left, most=self._left_at_confluent(view))
+
+    async def with_approvers(self, page: C, held_roles: HeldRoles) -> C:
+        """The page with the people who could approve the change, where it needs that and they are known in time."""
+        if not page.terms.approvals:
+            return page
+        view = page.view
+        try:
+            async with asyncio.timeout(SEARCHED_WITHIN):
+                found = await self.candidates.of(Target(view.owner, view.resource), held_roles.person)
+        except (Unavailable, CloudRefused, TimeoutError):
+            return page
+        return replace(page, approvers=rights(found, RequestId(view.key.id)))
 
     def _left_at_confluent(self, view: KeyView) -> timedelta | None:
         """How long Confluent lets this key live from now on; None is for ever."""

@@ -44,7 +44,8 @@ class KeyRequests:
         page = await self.key_views.edit_page(deed.key, held_roles)
         view, key = page.view, page.view.key
         if fingerprint(key.name, key.description) != deed.seen:
-            return replace(page, typed=(deed.name, deed.description, deed.reason), notice=_CHANGED)
+            again = replace(page, typed=(deed.name, deed.description, deed.reason), notice=_CHANGED)
+            return await self.key_views.with_approvers(again, held_roles)
         name, description = deed.name.strip(), deed.description.strip()
         if (name, description) == (key.name, key.description):
             return TextPage(

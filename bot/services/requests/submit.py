@@ -11,12 +11,13 @@ from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, deci
 from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
 from bot.domain.requests import Approved, Ask, Open, Pending, Request, Terms
+from bot.services.browse.rights import rights
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Back, Check, Click, Draft, Send
 from bot.services.form.fill import USUAL
 from bot.services.form.validate import Validator, lifetime_problem, warnings_about
-from bot.services.pages import FormPage, ReviewPage, Right
-from bot.services.people.candidates import Candidate, Candidates, closest
+from bot.services.pages import FormPage, ReviewPage
+from bot.services.people.candidates import Candidate, Candidates
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Drafts, Posts, Requests, Room
@@ -281,18 +282,6 @@ def enough(candidates: Sequence[Candidate], verdict: Verdict) -> None:
     raise Refused(
         f"Nothing was sent, because {who}. Ask an OrganizationAdmin to give someone a role on this resource, "
         f"or choose another account or resource. (Policy rule: {plain(verdict.terms.rule)}.)"
-    )
-
-
-def rights(candidates: Sequence[Candidate], request: RequestId) -> tuple[Right, ...]:
-    """The people who could approve, by what gives them the right; the closest ones by name."""
-    named = closest(candidates, request)
-    groups = dict[str, list[Candidate]]()
-    for each in candidates:
-        groups.setdefault(each.basis, []).append(each)
-    return tuple(
-        Right(basis, names := tuple(each.name for each in people if each in named), len(people) - len(names))
-        for basis, people in groups.items()
     )
 
 

@@ -12,7 +12,7 @@ from bot.domain.keys import Operation
 from bot.domain.requests import Withdrawn
 from bot.services.commands import fingerprint
 from bot.services.form.validate import LIMITS
-from bot.services.pages import DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
+from bot.services.pages import ChangePage, DeletePage, EditPage, ExtendPage, KeyPage, KeyView, RotatePage
 from bot.services.requests.change import CONFIRM
 from bot.slack.blocks.kit import actions, field, fields, header, menu, modal, option, redrawn, text_input
 from bot.slack.blocks.newer import alert
@@ -23,6 +23,7 @@ from bot.slack.messages.progress import WAITS, Rows, progress
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
 from bot.slack.payloads.read import BY_RULE
+from bot.slack.views.approvers import who
 from bot.slack.views.options import lifetime_options
 
 _PLAN = (
@@ -63,7 +64,7 @@ def edit(content: EditPage) -> Block:
     view = content.view
     now = (view.key.name, view.key.description)
     name, description, reason = content.typed or (*now, "")
-    blocks = _top(content, *_what(view), [needs(content.terms)])
+    blocks = _top(content, *_what(view), *_needs(content))
     if content.typed is not None:
         blocks += [
             lines([Bold("Current name and description")]),
@@ -83,7 +84,7 @@ def delete(content: DeletePage) -> Block:
     view = content.view
     word = text_input(ids.FORM_TEXT, "", limit=LIMITS["name"], placeholder=CONFIRM)
     blocks = [
-        *_top(content, *about(view), [needs(content.terms)]),
+        *_top(content, *about(view), *_needs(content)),
         alert("error", _LOST, on="modal"),
         field(f"Type {CONFIRM} to delete this API key", ids.WORD_BLOCK, word),
         _reason(optional=not view.needs_reason),
@@ -97,7 +98,7 @@ def rotate(content: RotatePage) -> Block:
     name = text_input(ids.FORM_TEXT, view.key.name, limit=LIMITS["name"])
     blocks = [
         *_top(content, *_what(view)),
-        lines([_PLAN], [needs(content.terms)]),
+        lines([_PLAN], *_needs(content)),
         field("Name of the new key", ids.NAME_BLOCK, name),
         _description(view.key.description),
         field("Keep the old key for", ids.OVERLAP_BLOCK, _overlaps(content.overlaps), hint=_OVERLAP),
@@ -112,7 +113,7 @@ def extend(content: ExtendPage) -> Block:
     view = content.view
     longer = lifetime_options(content.terms.lifetime, content.left, content.most)
     blocks = [
-        *_top(content, *_what(view), ["Expires: ", *_end(view)], [needs(content.terms)]),
+        *_top(content, *_what(view), ["Expires: ", *_end(view)], *_needs(content)),
         field("Extend to", ids.LASTS_BLOCK, _lifetimes(view, longer), hint="Counted from approval."),
         _reason(),
     ]
@@ -194,6 +195,11 @@ def _top(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage, *ro
     """The beginning of every page: what there is to be told, and which key it is about."""
     notice = [mrkdwn(content.notice)] if content.notice else []
     return [*notice, lines(title_row(content.view.key), *rows)]
+
+
+def _needs(content: ChangePage) -> Rows:
+    """How many have to approve, and the people who can; which of them are notified depends on the request."""
+    return [[needs(content.terms)], *who(content.approvers, are_told=False)]
 
 
 def _description(text: str, hint: str = "") -> Block:

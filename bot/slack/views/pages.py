@@ -14,7 +14,6 @@ from bot.services.pages import (
     KeysPage,
     Page,
     ReviewPage,
-    Right,
     RotatePage,
     TextPage,
 )
@@ -22,15 +21,14 @@ from bot.services.text import duration
 from bot.slack.blocks.kit import actions, button, divider, field, fields, header, modal, text_input
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
-from bot.slack.messages.card import Fact, account, for_what, joined, kind_of, needs, place, risk
+from bot.slack.messages.card import Fact, account, for_what, kind_of, needs, place, risk
 from bot.slack.payloads import ids
 from bot.slack.views import key as key_pages
 from bot.slack.views import keys as key_list
+from bot.slack.views.approvers import who
 from bot.slack.views.form import form
 
 DENYING = "Deny this request"
-RIGHTS = 8
-"""How many kinds of right the review page lists."""
 _STUCK = "If this page doesn't change within two minutes, close it. /apikey requests shows whether anything was sent."
 
 
@@ -108,7 +106,7 @@ def review(content: ReviewPage) -> Block:
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
         *_alike(content),
         divider(),
-        lines([Bold(needs(terms))], *_who(content)),
+        lines([Bold(needs(terms))], *who(content.approvers, are_told=not terms.notify)),
         lines(
             [_then(terms)],
             *([["The service account is created together with the key."]] if is_new else []),
@@ -143,30 +141,11 @@ def _alike(content: ReviewPage) -> list[Block]:
     return [alert("warning", *sent, on="modal"), {**another, "block_id": ids.ANOTHER_BLOCK}]
 
 
-def _who(content: ReviewPage) -> list[Row]:
-    """The people who can approve, by right: at most as many lines as people read."""
-    rights, rest = content.approvers[:RIGHTS], content.approvers[RIGHTS:]
-    rows: list[Row] = [[f"• {each.basis}: {_people(each)}"] for each in rights]
-    if rest:
-        number = sum(len(each.names) + each.more for each in rest)
-        rows.append([f"• and {number} more {'person' if number == 1 else 'people'} with other roles"])
-    told = "Approvers (Latchkey notifies the people named here):" if not content.terms.notify else "Approvers:"
-    return [[told], *rows] if rows else []
-
-
 def _then(terms: Terms) -> str:
     if not terms.approvals:
         return f"You have {duration(terms.claim)} to view the secret."
     claim = f"After approval, you have {duration(terms.claim)} to view the secret."
     return f"Approvers have {duration(terms.pending)} to respond. {claim}"
-
-
-def _people(right: Right) -> str:
-    """The names, and how many more there are: "Erin Castellanos, Femi Ade and 3 more"."""
-    names = [flat(each) for each in right.names]
-    if not names:
-        return "1 person" if right.more == 1 else f"{right.more} people"
-    return joined([*names, f"{right.more} more"] if right.more else names, "and")
 
 
 def deny(request: RequestId, name: str = "") -> Block:

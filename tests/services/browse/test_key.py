@@ -33,6 +33,7 @@ from bot.domain.roles import Binding
 from bot.services.browse.key import FIELD, KeyViews
 from bot.services.browse.keys import MOST_OWNERS, PAGE, WHOLE, KeyLists
 from bot.services.pages import Filters, KeysPage
+from bot.services.people.candidates import Candidates
 from bot.services.ports.store import Change
 from bot.store import Store
 from tests.support import build
@@ -349,6 +350,33 @@ async def test_nobody_changes_a_key_of_latchkeys_own_account() -> None:
         for page in (house.key_views.edit_page, house.key_views.delete_page, house.key_views.rotate_page):
             with pytest.raises(Refused, match="Latchkey's own account"):
                 await page(key, held_roles)
+
+
+async def test_a_page_names_the_people_who_could_approve_where_it_needs_that() -> None:
+    async with a_house() as house:
+        house.cloud.add(other_key(owner=DANA.principal))
+        house.roles(ERIN, ("OrganizationAdmin", ""))
+        held_roles = await house.reader(DANA)
+        page = await house.key_views.rotate_page(KeyId("KEY0000000000001"), held_roles)
+        assert page.terms.approvals == 1
+
+        (right,) = (await house.key_views.with_approvers(page, held_roles)).approvers
+        assert right.names == ("Erin",)
+        assert "OrganizationAdmin" in right.basis
+        free = replace(page, terms=replace(page.terms, approvals=0))
+        assert await house.key_views.with_approvers(free, held_roles) == free
+
+
+async def test_a_page_opens_without_approvers_where_they_can_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> None:
+        raise Unavailable("Confluent Cloud didn't answer.")
+
+    async with a_house() as house:
+        house.cloud.add(other_key(owner=DANA.principal))
+        held_roles = await house.reader(DANA)
+        page = await house.key_views.rotate_page(KeyId("KEY0000000000001"), held_roles)
+        monkeypatch.setattr(Candidates, "of", away)
+        assert await house.key_views.with_approvers(page, held_roles) == page
 
 
 async def test_a_text_longer_than_a_field_is_refused_rather_than_cut() -> None:

@@ -34,6 +34,7 @@ from bot.services.pages import (
     KeysPage,
     KeyView,
     Page,
+    Right,
     RotatePage,
     TextPage,
 )
@@ -459,6 +460,20 @@ def test_every_page_says_before_it_is_sent_whether_an_approval_is_needed(approva
     ]
 
     assert [needs in said(each) for each in drawn] == [True] * 4
+
+
+def test_every_page_names_the_people_who_can_approve_as_the_review_page_does() -> None:
+    view, terms = a_view(request=build.states()["shown"]), build.terms()
+    rights = (Right("EnvironmentAdmin on dev", ("Erin",), 2), Right("OrganizationAdmin on the organization", (), 1))
+    drawn = [
+        key_pages.edit(EditPage(view, terms, approvers=rights)),
+        key_pages.delete(DeletePage(view, terms, approvers=rights)),
+        key_pages.rotate(RotatePage(view, terms, (0, 1), approvers=rights)),
+        key_pages.extend(ExtendPage(view, terms, approvers=rights)),
+    ]
+    who = ("• EnvironmentAdmin on dev: Erin and 2 more", "• OrganizationAdmin on the organization: 1 person")
+
+    assert [all(row in said(each) for row in ("Approvers:", *who)) for each in drawn] == [True] * 4
 
 
 def test_a_deletion_is_read_with_its_word_and_reason() -> None:

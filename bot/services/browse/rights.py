@@ -1,0 +1,19 @@
+"""The people who could approve, for the pages that say so before anything is sent."""
+
+from collections.abc import Sequence
+
+from bot.domain.keys import RequestId
+from bot.services.pages import Right
+from bot.services.people.candidates import Candidate, closest
+
+
+def rights(candidates: Sequence[Candidate], request: RequestId) -> tuple[Right, ...]:
+    """The people who could approve, by what gives them the right; the closest ones by name."""
+    named = closest(candidates, request)
+    groups = dict[str, list[Candidate]]()
+    for each in candidates:
+        groups.setdefault(each.basis, []).append(each)
+    return tuple(
+        Right(basis, names := tuple(each.name for each in people if each in named), len(people) - len(names))
+        for basis, people in groups.items()
+    )

@@ -1,0 +1,29 @@
+"""The people who can approve, on the pages that people read before they send a request. Pure."""
+
+from collections.abc import Sequence
+
+from bot.services.pages import Right
+from bot.slack.blocks.text import Row, flat
+from bot.slack.messages.card import joined
+
+RIGHTS = 8
+"""How many kinds of right a page lists."""
+
+
+def who(approvers: Sequence[Right], *, are_told: bool) -> list[Row]:
+    """The people who can approve, by right: at most as many lines as people read. `are_told`: those named are."""
+    rights, rest = approvers[:RIGHTS], approvers[RIGHTS:]
+    rows: list[Row] = [[f"• {each.basis}: {_people(each)}"] for each in rights]
+    if rest:
+        number = sum(len(each.names) + each.more for each in rest)
+        rows.append([f"• and {number} more {'person' if number == 1 else 'people'} with other roles"])
+    told = "Approvers (Latchkey notifies the people named here):" if are_told else "Approvers:"
+    return [[told], *rows] if rows else []
+
+
+def _people(right: Right) -> str:
+    """The names, and how many more there are: "Erin Castellanos, Femi Ade and 3 more"."""
+    names = [flat(each) for each in right.names]
+    if not names:
+        return "1 person" if right.more == 1 else f"{right.more} people"
+    return joined([*names, f"{right.more} more"] if right.more else names, "and")
