@@ -121,9 +121,12 @@ def own_end(request: states.Keyed) -> datetime | None:
 
 
 def _made_at(request: states.Keyed) -> datetime:
-    """When the key was made: after the approval, and before its secret was shown, whatever Confluent says."""
+    """When the key was made: after the approval, while that was fresh, and before its secret was shown.
+
+    That holds whatever Confluent says.
+    """
     said = max(request.key.created_at or request.grant.at, request.grant.at - CLOCKS_APART)
-    return min(said, shown_at(request)) if isinstance(request, states.Living) else said
+    return min(said, shown_at(request) if isinstance(request, states.Living) else request.grant.fresh_until)
 
 
 def next_reminder(request: states.Living) -> datetime | None:

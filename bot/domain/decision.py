@@ -46,6 +46,11 @@ class Forbidden:
 Verdict: TypeAlias = Allowed | NeedsApproval | Forbidden
 
 
+def missing(verdict: Verdict) -> int:
+    """How many more people have to approve."""
+    return verdict.missing if isinstance(verdict, NeedsApproval) else 0
+
+
 def decide(
     policy: Policy,
     ask: Ask,
@@ -197,5 +202,5 @@ def _no_authority(requester: HeldRoles, target: Target) -> str:
 
 
 def _count(terms: Terms, ask: Ask, approvers: Sequence[tuple[Approval, HeldRoles]]) -> Verdict:
-    missing = terms.approvals - len(counting(ask, approvers))
-    return NeedsApproval(terms, missing) if missing > 0 else Allowed(terms)
+    more = terms.approvals - len(counting(ask, approvers))
+    return NeedsApproval(terms, more) if more > 0 else Allowed(terms)

@@ -18,7 +18,7 @@ from bot.assembly import Services
 from bot.domain.audit import Action, Event
 from bot.domain.keys import ApiKey, KeyId, Marker, Person, RequestId, Secret
 from bot.domain.policy import Policy
-from bot.domain.requests import Confirmed, Request, Shown
+from bot.domain.requests import Confirmed, Pending, Request, Shown
 from bot.services.commands import CardAt, Deed, Replace, ReplyTo, Saved
 from bot.services.keys.reveal import Delivery
 from bot.services.ports.store import Change, Requests, Stored
@@ -92,6 +92,7 @@ class World:
     async def seed(self, request: Request) -> None:
         """Put a request into the store."""
         details = {**summary(request.ask), "rule": request.terms.rule, "policy": self.policy.digest or "-"}
+        details["missing"] = str(request.terms.approvals if isinstance(request, Pending) else 0)
         event = Event(self.clock(), request.ask.requester.slack, Action.SUBMITTED, request.ask.id, details)
         await self._watched().commit(Change(None, request, self.clock(), (event,)))
 

@@ -9,13 +9,13 @@ _EDIT = "key old_name new_name old_description new_description"
 _ASK = "operation requester principal owner kind resource name description reason digest rule policy"
 _BINDING = "principal role scope"
 FIELDS: Mapping[Action, str] = {
-    Action.SUBMITTED: f"{_ASK} (key) (lifetime)",
+    Action.SUBMITTED: f"{_ASK} missing (environment) (key) (lifetime)",
     Action.REFUSED: "reason rule policy (count)",
-    Action.APPROVED: "basis rule policy",
+    Action.APPROVED: "basis rule policy missing approvals",
     Action.APPROVAL_REFUSED: "tried (reason) rule policy (count)",
     Action.DENIED: "reason",
     Action.CANCELLED: "",
-    Action.TERMS_CHANGED: "changed rule policy",
+    Action.TERMS_CHANGED: "changed rule policy approvals",
     Action.QUESTION_ASKED: "number",
     Action.QUESTION_ANSWERED: "number question",
     Action.EXPIRED: "",
@@ -23,9 +23,9 @@ FIELDS: Mapping[Action, str] = {
     Action.CREATE_INTENDED: "marker policy",
     Action.CREATE_UNKNOWN: "marker (found)",
     Action.CREATE_REFUSED: "marker why",
-    Action.CREATED: "key marker",
+    Action.CREATED: "key marker ends_at",
     Action.DELETE_INTENDED: "key (marker)",
-    Action.DELETED: "key (marker)",
+    Action.DELETED: "key (marker) (attempt)",
     Action.SHOW_INTENDED: "key",
     Action.SHOW_REFUSED: "tried reason (count)",
     Action.SHOWN: "key",
@@ -36,7 +36,7 @@ FIELDS: Mapping[Action, str] = {
     Action.REPLACEMENT_ASKED: "key",
     Action.EDIT_INTENDED: _EDIT,
     Action.EDITED: _EDIT,
-    Action.FOUND_GONE: "key",
+    Action.FOUND_GONE: "key (attempt)",
     Action.FOUND_ORPHANED: "key marker",
     Action.EXTENDED: "key ends_at",
     Action.END_MOVED: "key ends_at by",
@@ -59,7 +59,8 @@ FIELDS: Mapping[Action, str] = {
     Action.BINDING_DELETED: f"{_BINDING} (binding)",
 }
 """By what happened; in brackets what is there at times only."""
-_MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_description", "old_name", "resource"}
+_MAY_BE_EMPTY = {"description", "reason", "reference", "old_description", "new_description", "old_name", "resource",
+                 "approvals"}  # fmt: skip
 _BY_EITHER = {Action.DELETE_INTENDED, Action.DELETED, Action.RETIRED, Action.FOUND_GONE}
 _BY_LATCHKEY = {
     Action.TERMS_CHANGED,

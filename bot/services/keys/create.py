@@ -7,12 +7,12 @@ from http import HTTPStatus
 
 from bot.domain.audit import Action, Event
 from bot.domain.catalog import Endpoints
-from bot.domain.deadlines import earliest, in_force, remind_at, to_claim
+from bot.domain.deadlines import earliest, end_of_life, in_force, remind_at, to_claim
 from bot.domain.errors import CloudRefused, Conflict, LatchkeyError, Refused, Unavailable, Unknown, plain
-from bot.domain.keys import ApiKey, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
+from bot.domain.keys import ApiKey, Marker, MyAccount, NewServiceAccount, Owner, Secret, ServiceAccount
 from bot.domain.policy import Policy
 from bot.domain.readiness import begin
-from bot.domain.requests import Approved, Life, Offered, Ready, Request, Revealing, Working
+from bot.domain.requests import Approved, Life, Offered, Ready, Request, Revealing, Shown, Working
 from bot.services.agenda import Item, ItemKind
 from bot.services.keys.expiry import Backstop, ExpirySupport, may_be_to_blame, met
 from bot.services.keys.reconcile import Orphans, attempt_of
@@ -135,7 +135,7 @@ class Creation:
         transitions, key = self.transitions, ready.key
         revealing = ready.then(Revealing, until=transitions.clock() + ON_ITS_WAY)
         events = (
-            transitions.event(Action.CREATED, ready.ask.id, key=key.id, marker=str(working.value.marker)),
+            transitions.event(Action.CREATED, ready.ask.id, **_about(ready, transitions.clock())),
             transitions.event(Action.SHOW_INTENDED, ready.ask.id, actor, key=key.id),
         )
         try:
@@ -236,7 +236,7 @@ class Creation:
         ready = state.then(
             Ready, key=key, endpoints=endpoints, claim_by=claim_by, life=life, remind_at=remind_at(now, claim_by)
         )
-        event = self.transitions.event(Action.CREATED, state.ask.id, key=key.id, marker=str(state.marker))
+        event = self.transitions.event(Action.CREATED, state.ask.id, **_about(ready, now))
         extra = With(secret=made.secret, secret_until=claim_by, durable=True)
         try:
             await self.transitions.commit(made.working, ready, event, extra=extra)
@@ -277,6 +277,13 @@ class Creation:
         failed = replace(state.fail(now, happened, _left(state, changed), step, ref), offer_account=offer_account)
         event = self.transitions.event(Action.FAILED, state.ask.id, happened=happened, reference=ref)
         await self.transitions.commit(stored, failed, event, extra=With(also=settlement(failed, now)))
+
+
+def _about(ready: Ready, now: datetime) -> dict[str, str]:
+    """What the audit log says of a new key; its end as if its secret was shown now, for it was made before that."""
+    end = end_of_life(ready.then(Shown, at=now, life=ready.life))
+    marker = str(Marker(ready.ask.id, ready.attempt))
+    return {"key": ready.key.id, "marker": marker, "ends_at": end.isoformat() if end else "never"}
 
 
 _QUOTA_CODE = "quota_exceeded"

@@ -90,12 +90,13 @@ class Expiry:
         try:
             outcome = await self.orphans.delete_intended(state, state.key, is_first=is_first)
         except (Unavailable, Unknown, CloudRefused) as error:
-            again = replace(begun, retry_at=now + backoff(state.tries, error))
-            await self.transitions.commit(stored, again)
+            await self.transitions.commit(stored, replace(begun, retry_at=now + backoff(state.tries, error)))
             return
         gone = replace(state, deleted_at=self.transitions.clock())
         if isinstance(gone, states.Undelivered) and gone.reissue and now < gone.grant.fresh_until:
-            await self.transitions.commit(stored, gone.next_attempt(now), outcome)
+            again = gone.next_attempt(now)
+            outcome = replace(outcome, details={**outcome.details, "attempt": str(again.attempt)})
+            await self.transitions.commit(stored, again, outcome)
             return
         if isinstance(gone, states.Undelivered) and gone.reissue:
             gone = replace(gone, news=True)  # the approval ended meanwhile, so no other key follows

@@ -9,7 +9,7 @@ from typing import Literal
 from bot.domain.approvals import Approval
 from bot.domain.audit import Action
 from bot.domain.authority import HeldRoles, Target, bases
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, counting, decide, missing
 from bot.domain.errors import Refused, plain
 from bot.domain.keys import Person
 from bot.domain.requests import Approved, Cancelled, Denied, Pending, Request, Terms
@@ -20,7 +20,7 @@ from bot.services.ports.slack import Channels
 from bot.services.ports.store import Stored
 from bot.services.requests.audience import members
 from bot.services.requests.deciders import Deciders, called
-from bot.services.requests.policy_changes import difference, record, under
+from bot.services.requests.policy_changes import approvers, difference, record, under
 from bot.services.requests.refusals import Refusals
 from bot.services.requests.submit import follows, forbidden
 from bot.services.requests.transitions import Transitions
@@ -99,14 +99,15 @@ class Decisions:
             return await self.deciders.refuse(deed, pending, click, forbidden(verdict), verdict.rule)
         now_shown = await self._as_shown(stored, pending, verdict.terms, deed)
         by, used = held_roles.person.slack, {"rule": verdict.terms.rule, "policy": now_shown.policy}
-        event = self.transitions.event(Action.APPROVED, ask.id, by, basis=basis, **used)
+        counted = {"missing": str(missing(verdict)), "approvals": approvers(approvals)}
+        event = self.transitions.event(Action.APPROVED, ask.id, by, basis=basis, **used, **counted)
         stricter = difference(ask, pending.terms, verdict.terms)
         match verdict:
             case NeedsApproval() if again:
                 return f"{_approved_by(again, held_roles.person, called(pending))}. It needs one more person."
-            case NeedsApproval(terms, missing):
+            case NeedsApproval(terms, more):
                 await self.transitions.commit(stored, replace(now_shown, approvals=approvals), event)
-                return f"Your approval of {called(pending)} is recorded. {missing} more needed. {stricter}".strip()
+                return f"Your approval of {called(pending)} is recorded. {more} more needed. {stricter}".strip()
             case Allowed(terms):
                 await self.transitions.commit(stored, Approved.first(ask, terms, approvals, now), event)
                 if _is_shown(click) and not stricter:

@@ -5,9 +5,10 @@ only where they are just stricter, what was approved, and older cards, go on cou
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from bot.domain.approvals import Approval
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
@@ -123,7 +124,13 @@ def under(pending: Pending, terms: Terms, policy: str) -> Pending:
 
 def record(pending: Pending) -> dict[str, str]:
     """What changed, for the audit log."""
-    return {"changed": pending.changed, "rule": pending.terms.rule, "policy": pending.policy}
+    counted = approvers(pending.approvals)
+    return {"changed": pending.changed, "rule": pending.terms.rule, "policy": pending.policy, "approvals": counted}
+
+
+def approvers(approvals: Sequence[Approval]) -> str:
+    """Whose approvals count, for the audit log."""
+    return " ".join(each.by.slack for each in approvals)
 
 
 def difference(ask: Ask, before: Terms, now: Terms) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, why_not_alone
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict, decide, missing, why_not_alone
 from bot.domain.errors import Conflict, NotFound, Occupied, Refused, plain
 from bot.domain.keys import NewServiceAccount, Operation, OrganizationScope, Person, RequestId
 from bot.domain.requests import Approved, Ask, Open, Pending, Request, Terms
@@ -60,9 +60,8 @@ class Proposals:
             await self.refusals.record(Action.REFUSED, ask.id, click, same=ask.likeness(), **details)
             raise Refused(f"{forbidden(verdict)} Nothing was sent.")
         request = await self._opened(ask, verdict, used, click)
-        event = self.transitions.event(
-            Action.SUBMITTED, ask.id, click.by, **summary(ask), rule=request.terms.rule, policy=used
-        )
+        said = {**summary(ask), "rule": request.terms.rule, "policy": used, "missing": str(missing(verdict))}
+        event = self.transitions.event(Action.SUBMITTED, ask.id, click.by, **said)
         most = self.directory.policy().open_requests
         try:
             await self.transitions.commit(None, request, event, extra=With(room=Room(most, click.anyway)))
@@ -260,6 +259,8 @@ def summary(ask: Ask) -> dict[str, str]:
         "reason": ask.reason,
         "digest": ask.digest(),
     }
+    if ask.resource.environment:
+        said["environment"] = ask.resource.environment
     if ask.key is not None:
         said["key"] = ask.key.id
     if ask.lifetime is not None:

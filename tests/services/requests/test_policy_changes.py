@@ -233,7 +233,8 @@ async def test_t27_other_terms_are_shown_their_requester_is_told_and_approvals_b
         )
         assert any(versions[0][0] == "changed" for versions in world.slack.messages.values())
         (line,) = await lines(world, "request:terms-changed")
-        assert line["details"] == {"changed": state.changed, "rule": "other keys", "policy": "new"}
+        said = {"changed": state.changed, "rule": "other keys", "policy": "new", "approvals": ""}
+        assert line["details"] == said
         assert "Nothing was approved." in await approve(world, FEMI)
         assert await approve(world, FEMI, seen=1) == ""
         assert not isinstance(await world.state(), Pending)

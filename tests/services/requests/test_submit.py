@@ -68,7 +68,7 @@ async def test_a_request_waits_as_long_as_its_rule_says_and_reminds_when_it_says
     assert (state.expires_at, state.rounds, state.next_round) == (NOW + 3 * HOUR, 1, NOW + HOUR)
     assert (state.terms, state.policy) == (rule.terms(world.policy.table), "0123abcd")
     (line,) = await world.audit()
-    assert line["details"] == {**summary(state.ask), "rule": rule.name, "policy": "0123abcd"}
+    assert line["details"] == {**summary(state.ask), "rule": rule.name, "policy": "0123abcd", "missing": "2"}
 
 
 async def test_those_whom_the_rule_names_are_told_at_once(world: World) -> None:

@@ -21,7 +21,8 @@ from tests.support.faults import Fault, Plan
 
 R1 = RequestId("R1")
 CANCELLED = Cancelled(build.an_ask(), build.terms(), at=NOW)
-ASKED = Event(NOW, DANA.slack, Action.SUBMITTED, R1, {**summary(build.an_ask()), "rule": "r", "policy": "p"})
+SAID = {**summary(build.an_ask()), "rule": "r", "policy": "p", "missing": "1"}
+ASKED = Event(NOW, DANA.slack, Action.SUBMITTED, R1, SAID)
 
 
 @dataclass(slots=True)
