@@ -48,6 +48,7 @@ DETAILS = {
     }
 }
 TOGETHER = 700
+TODAY = ("--at", datetime.now(UTC).date().isoformat())
 
 
 def event(number: int) -> Event:
@@ -87,6 +88,9 @@ async def main(lines: int) -> None:
             environment = {"LATCHKEY_DATA_DIR": folder, "LATCHKEY_MASTER_KEYS": key}
             print("audit export             ", await asyncio.to_thread(command, environment, "audit", "export"))
             print("audit verify (live)      ", await asyncio.to_thread(command, environment, "audit", "verify"))
+            for what in ("keys", "requests"):
+                report = ("report", what, *TODAY)
+                print(f"report {what:8} --at     ", await asyncio.to_thread(command, environment, *report))
             archive = ("audit", "archive", f"{folder}/archived.jsonl", "--until", str(lines))
             print("audit archive            ", await asyncio.to_thread(command, environment, *archive))
             commands: Commands = redis

@@ -6,7 +6,7 @@ Both hold what the feed holds: ids and names of rules, and no reasons, descripti
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.audit import SYSTEM, TOLD, Action
@@ -106,12 +106,12 @@ def ocsf(line: Line) -> str:
 def row(line: Line) -> str:
     """A line as a row of CSV, of `COLUMNS`."""
     details = _details(line)
-    return _row([line.get(name, details.get(name)) for name in COLUMNS])
+    return csv_row([line.get(name, details.get(name)) for name in COLUMNS])
 
 
 def header() -> str:
     """The first row of CSV."""
-    return _row(COLUMNS)
+    return csv_row(COLUMNS)
 
 
 FORMATS: Mapping[str, tuple[Callable[[Line], str], Callable[[], str] | None]] = {
@@ -133,12 +133,21 @@ def _status(action: str) -> int:
     return UNKNOWN if action.endswith(("-intended", "-unknown")) else SUCCESS
 
 
-def _row(values: "tuple[str, ...] | list[object]") -> str:
+def csv_row(values: Sequence[object]) -> str:
+    """Cells as a row of CSV, none of which a spreadsheet takes for a formula."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow([_plain(value) for value in values])
-    return out.getvalue()
+    csv.writer(out, lineterminator=_END).writerow([_plain(value) for value in values])
+    return out.getvalue().removesuffix(_END)
 
 
 def _plain(value: object) -> object:
     """A value that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    is_formula = isinstance(value, str) and (value.lstrip().startswith(_SIGNS) or value.startswith(_BLANKS))
+    return f"'{value}" if is_formula else value
+
+
+_SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What begins a formula; in some languages, the full-width signs do, too."""
+_BLANKS = ("\t", "\r", "\n")
+_END = "\r\n"
+"""Python quotes a cell with a line break only where this has it."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli import audit, policy, terminal
+from bot.cli import audit, policy, report, terminal
 from bot.cli.doctor import doctor
 from bot.cli.terminal import complete
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
+app.add_typer(report.app, name="report")
 app.command()(doctor)
 
 

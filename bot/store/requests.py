@@ -1,7 +1,7 @@
 """Access requests in Redis: a script makes each change, all of it or nothing, and compares the revision first."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -169,6 +169,14 @@ class RedisRequests:
                     with suppress(Tampered):
                         await self.get(request)
 
+    async def every(self) -> AsyncIterator[tuple[RequestId, Stored[Request] | None]]:
+        """All records, by their ids; None, with a line in the log, where one is not to be trusted or does not open."""
+        for some in await self._pages():
+            opened = await self._each(some)
+            for request in some:
+                if request not in opened or opened[request]:  # else it is gone meanwhile
+                    yield request, opened.get(request)
+
     async def planned(self) -> Mapping[RequestId, tuple[int, datetime | None]]:
         """Of all requests the revision, and when their item is due then; None for one that is not on the agenda.
 
@@ -191,6 +199,7 @@ class RedisRequests:
         with translated():
             async for key in self._redis.scan_iter(match=f"{prefix}*", count=SCANNED):
                 ids.append(RequestId(key.decode(errors="replace").removeprefix(prefix)))
+        ids.sort()
         return [ids[first : first + SCANNED] for first in range(0, len(ids), SCANNED)]
 
     async def problem(self) -> str | None:
