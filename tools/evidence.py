@@ -16,12 +16,13 @@ NO_SOURCE = "no outside source found"
 """Said in place of a source by what nobody could show, which is never TRUE."""
 _SOURCE = re.compile(r"\S+#\d+|\S.*[:,;] \S|\S+/\S+")
 """A project and a number, or a title and what in it."""
-TITLES = {"slack": "Slack", "confluent": "Confluent Cloud"}
+TITLES = {"slack": "Slack", "confluent": "Confluent Cloud", "around": "Docker, Valkey and OCSF"}
 HEADER = """\
 <!-- made by `python tools/evidence.py` of evidence.toml: change it there -->
 # Evidence
 
-What Latchkey and its sandbox take for granted about Slack and Confluent Cloud, where in the code, and what it rests on.
+What Latchkey and its sandbox take for granted about Slack, Confluent Cloud and other systems, where in the code,
+and what it rests on.
 **TRUE**: the source shows it. **UNKNOWN**: nobody could show it either way, so Latchkey works whichever is so; the step
 named tells on a real workspace or organization.
 """
@@ -44,7 +45,7 @@ def problems(entry: Entry, root: Path = ROOT) -> list[str]:
     if entry.get("verdict") == "TRUE" if source == NO_SOURCE else not _SOURCE.search(source):
         found.append(f"no source: {source}")
     for name in ("id", "settled_by"):
-        if name in entry and not re.fullmatch(r"(slack|confluent)\.[a-z0-9]+(-[a-z0-9]+)*", entry[name]):
+        if name in entry and not re.fullmatch(rf"({'|'.join(TITLES)})\.[a-z0-9]+(-[a-z0-9]+)*", entry[name]):
             found.append(f"{name} is like slack.some-words")
     file, _, text = entry.get("where", "").partition(": ")
     path = root / file

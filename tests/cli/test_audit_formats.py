@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from bot.cli.audit_formats import CLASS_UID, COLUMNS, header, jsonl, ocsf, row
-from bot.domain.audit import Action
+from bot.cli.audit_formats import CLASS_UID, COLUMNS, OCSF_VERSION, header, jsonl, ocsf, row
+from bot.domain.audit import TOLD, Action
 
 LINE: dict[str, Any] = {
     "seq": 7,
@@ -55,6 +56,28 @@ ACTIVITIES, SEVERITIES, STATUSES = {0, 1, 2, 3, 4, 99}, {0, 1, 2, 3, 4, 5, 6, 99
 def event(**changes: Any) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(ocsf({**LINE, **changes}))
     return found
+
+
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    """OCSF's own schema of the class, as a JSON Schema."""
+    shipped = pytest.importorskip("ocsf_json_schema", reason="only a development environment has it")
+    found = shipped.OcsfJsonSchemaEmbedded(shipped.get_ocsf_schema(version=OCSF_VERSION))
+    return Draft202012Validator(found.get_class_schema(class_name=found.lookup_class_name_from_uid(CLASS_UID)))
+
+
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("actor", ["U01", "latchkey"])
+def test_every_action_is_what_the_schema_of_ocsf_takes(schema: Any, action: Action, actor: str) -> None:
+    everything = dict.fromkeys(TOLD, "made-up")
+
+    for details in ({}, LINE["details"], everything):
+        assert list(schema.iter_errors(event(action=action.value, actor=actor, details=details))) == []
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_the_schema_of_ocsf_takes_no_event_that_lacks_something(schema: Any, name: str) -> None:
+    assert not schema.is_valid({key: value for key, value in event().items() if key != name})
 
 
 @pytest.mark.parametrize("action", list(Action))
