@@ -374,7 +374,7 @@ async def test_what_slack_does_not_take_at_first_is_told_later(tmp_path: Path, f
             else:
                 await ask_to_delete(it, new)
                 await sent(it.dana, "No approval needed.")
-                await reads(it, it.dana, "to delete", "The key was deleted", step=2)
+                await reads(it, it.dana, "Deleted: Kafka API key", "The key was deleted", step=2)
                 await reads(it, it.dana, f"Your key {new}", "was deleted", step=2)
         assert LAPTOP not in it.stage.organization.api_keys
         assert it.our_keys() == []

@@ -310,7 +310,8 @@ async def test_the_newest_role_table_changes_the_answer(tmp_path: Path, caplog: 
     wish = Wish("me", "production", "payments", "payments reader")
     async with play(tmp_path, policy=OWN_AT_ONCE) as it:
         page = await review(it.dana, wish)
-        assert "but only for people who manage such keys. (rule: one's own)" in page
+        assert "You do, because none of your roles covers it." in page
+        assert "Policy rule: one's own" in page
 
         await new_policy(it, f'{OWN_AT_ONCE}roles: {{table: "2026"}}\n', caplog.records)
         assert "No approval needed." in await review(it.dana, wish)

@@ -323,7 +323,7 @@ async def test_the_audit_log_of_a_running_bot_is_exported_and_verified(tmp_path:
         cut = await latchkey("audit", "verify", **environment)
 
     assert (live.code, offline.code) == (0, 0), live.err + offline.err
-    assert "lines holds." in live.out
+    assert "lines is intact." in live.out
     assert "key:created" in export.out
     assert cut.code == 1
     assert "says 4 lines, but the log has 3" in cut.err

@@ -116,8 +116,7 @@ class Book:
         agreed = max(Counter(rule for _, rule in voices).values(), default=0)
         times = [story.asked_at, *story.said_yes.values(), *[self.clock() for _ in +story.on_the_way]]
         must_hold = {
-            "its quorum, of people who read the same terms": agreed >= self.quorum,
-            "the requester's own authority": self.quorum > 0 or self.is_admin(DANA),
+            "its quorum, of people who read the same terms": agreed >= (self.quorum or not self.is_admin(DANA)),
             "a requester who is still here": self.is_known(DANA),
             "a policy that allows it": not self.forbids,
             "a request that goes on": not story.is_over,
