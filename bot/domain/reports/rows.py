@@ -48,7 +48,7 @@ class KeyRow:
     request: Cell
     created_at: Cell
     ends_at: Cell
-    """When it is to be deleted; `NEVER` where it has no end."""
+    """When it is to be deleted; `NEVER` where it never expires."""
     rule: Cell
     approved_by: Cell
     """Slack ids; empty where the rule needs no approval."""
