@@ -20,10 +20,29 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Latchkey: Confluent Cloud API keys, requested and approved in Slack.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables
     rich_markup_mode=None,  # loading rich would take longer than all the rest of `--help`
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 -- as typer calls it
+    if wanted:
+        from bot import installed
+
+        typer.echo(f"latchkey {installed.version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def latchkey(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Latchkey: Confluent Cloud API keys, requested and approved in Slack."""
+
+
 app.add_typer(audit.app, name="audit")
 app.add_typer(policy.app, name="policy")
 app.add_typer(report.app, name="report")

@@ -1,15 +1,18 @@
-"""`latchkey policy`: look at the policy file. Exit codes: 0 all is well, 1 something was found, 2 it cannot be read.
+"""`latchkey policy`: look at the policy file. Exit codes: 0 all is well, 1 the file is wrong, 2 it can't be checked.
+
+What is wrong with the file is on standard output, line by line; why it can't be checked is on standard error.
 
 What a command needs is imported inside it, as in `bot.cli.main`.
 """
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli import terminal
-from bot.cli.explain import explain, snapshot, who_can_approve
+from bot.cli.explain import AsJson, explain, snapshot, who_can_approve
 from bot.cli.terminal import complete, fail
 
 if TYPE_CHECKING:
@@ -24,54 +27,86 @@ app.command()(snapshot)
 
 @app.command()
 def check(
-    file: Annotated[Path | None, typer.Argument(help="A policy file; LATCHKEY_POLICY if omitted.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A policy file, - for standard input; LATCHKEY_POLICY if omitted.")
+    ] = None,
     *,
     online: Annotated[
         bool, typer.Option("--online", help="Also look up its IDs in Slack and Confluent Cloud.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check a policy file for errors and warnings.
 
-    Exits with 0 if there are only warnings.
+    Exits with 0 if there are only warnings, with 1 if the file is wrong, and with 2 if it can't be checked.
     """
+    from bot.policyfile import PolicyError
     from bot.policyfile import check as examine
 
-    read = _read(file)
+    try:
+        read = _read(file)
+    except PolicyError as error:
+        _say({"valid": False, "problems": list(error.problems)} if as_json else str(error))
+        raise typer.Exit(1) from None
     findings = examine(read)
     if online:
-        findings = sorted([*findings, *complete(_looked_up(terminal.settings(), read))], key=lambda each: each.line)
-    for each in findings:
-        typer.echo(each.written(read.name))
-    if any(not each.is_warning for each in findings):
+        findings = sorted([*findings, *_online(read)], key=lambda each: each.line)
+    lines = [each.written(read.name) for each in findings]
+    is_valid = all(each.is_warning for each in findings)
+    if as_json:
+        digest = {"digest": read.policy.digest, "rules": read.rules}
+        _say({"valid": is_valid, "problems": lines, **digest})
+    elif is_valid:
+        looked = "; its IDs exist in Slack and Confluent Cloud" if online else ""
+        rules = "1 rule" if read.rules == 1 else f"{read.rules} rules"
+        lines.append(f"{read.name}: valid ({rules} of its own, digest {read.policy.digest}){looked}.")
+    if not as_json:
+        _say("\n".join(lines))
+    if not is_valid:
         raise typer.Exit(1)
-    looked = "; its IDs exist in Slack and Confluent Cloud" if online else ""
-    rules = "1 rule" if read.rules == 1 else f"{read.rules} rules"
-    typer.echo(f"{read.name}: valid ({rules} of its own, digest {read.policy.digest}){looked}.")
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the policy file, for editors."""
-    import json
-
     from bot.policyfile import schema as made
 
-    typer.echo(json.dumps(made(), indent=2, ensure_ascii=False))
+    _say(made())
+
+
+def _say(what: object) -> None:
+    """Print text as it is, and anything else as JSON."""
+    import json
+
+    typer.echo(what if isinstance(what, str) else json.dumps(what, indent=2, ensure_ascii=False))
 
 
 def _read(file: Path | None) -> "PolicyFile":
-    """The policy file that is meant. Ends the program where there is none, or it does not read well."""
-    from bot.policyfile import PolicyError, read
+    """The policy file that is meant. Ends the program where there is none; raises `PolicyError` for what is in it."""
+    from bot.policyfile import PolicyError, parse
+    from bot.policyfile.reading import content
+    from bot.policyfile.tree import MOST_BYTES
     from bot.settings import policy_settings
 
     path, channel = policy_settings()
     path = file or path
     if path is None:
         fail("No policy file given. Name one, or set LATCHKEY_POLICY.")
+    if path == Path("-"):
+        return parse(sys.stdin.buffer.read(MOST_BYTES + 1), default_channel=channel, name="standard input")
     try:
-        return read(path, default_channel=channel)
+        data = content(path)
     except PolicyError as error:
         fail(str(error))
+    return parse(data, default_channel=channel, name=str(path))
+
+
+def _online(file: "PolicyFile") -> "list[Finding]":
+    import logging
+
+    settings = terminal.settings()
+    logging.disable(logging.WARNING)  # what is tried again; what fails in the end is one sentence
+    return complete(_looked_up(settings, file))
 
 
 async def _looked_up(settings: "Settings", file: "PolicyFile") -> "list[Finding]":
@@ -79,7 +114,7 @@ async def _looked_up(settings: "Settings", file: "PolicyFile") -> "list[Finding]
     from bot.connections import connected
     from bot.diagnosis.policy_ids import look_up
     from bot.domain.errors import LatchkeyError
-    from bot.settings import StartupError
+    from bot.settings import StartupError, TryAgain
     from bot.slack.api.people import SlackPeople
     from bot.store.moments import utc_now
 
@@ -88,5 +123,7 @@ async def _looked_up(settings: "Settings", file: "PolicyFile") -> "list[Finding]
             found = await look_up(world.slack, world.workspace, world.cloud, file)
             people, tenant = SlackPeople(world.slack), world.workspace.tenant
             return [*found, *await check_people(world.cloud, people, tenant, file, utc_now())]
+    except TryAgain as error:
+        raise StartupError(str(error)) from None
     except LatchkeyError as error:
         raise StartupError(f"Not everything could be looked up: {error}") from None

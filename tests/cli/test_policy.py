@@ -49,7 +49,7 @@ def test_a_file_that_is_fine_needs_no_settings_and_no_network(path: Path) -> Non
 def test_without_an_argument_it_is_the_file_of_the_settings(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text("version: 1\n", "utf-8")
     monkeypatch.setenv("LATCHKEY_POLICY", str(path))
-    assert latchkey("check").exit_code == 2
+    assert latchkey("check").exit_code == 1
 
     monkeypatch.setenv("LATCHKEY_CHANNEL", "C02")
     assert latchkey("check").exit_code == 0
@@ -82,13 +82,41 @@ def test_warnings_alone_are_fine(path: Path) -> None:
     assert result.stdout.startswith(f'{path}:3: warning: rule "a": ')
 
 
-def test_a_file_that_does_not_read_well_ends_with_2(path: Path) -> None:
+def test_a_file_that_is_not_there_cannot_be_checked(path: Path) -> None:
+    result = latchkey("check", path)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"{path}: can't be read: no such file\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [(FINE, 0), (WARNED, 0), (SHADOWED, 1), (HEAD + "defaults: {approvals: 9}\n", 1)]
+)
+def test_json_has_the_same_lines_and_ends_alike(path: Path, text: str, code: int) -> None:
+    path.write_text(text, "utf-8")
+
+    told, found = latchkey("check", path), latchkey("check", path, "--json")
+    answer = json.loads(found.stdout)
+
+    assert (told.exit_code, found.exit_code, told.stderr, found.stderr) == (code, code, "", "")
+    assert answer["valid"] is (code == 0)
+    assert answer["problems"] == [line for line in told.stdout.splitlines() if ": valid (" not in line]
+
+
+def test_a_file_can_come_from_standard_input() -> None:
+    read = CliRunner().invoke(main.app, ["policy", "check", "-"], input=SHADOWED)
+
+    assert read.exit_code == 1
+    assert read.stdout.startswith('standard input:5: rule "b": never decides: ')
+
+
+def test_a_file_that_does_not_read_well_ends_with_1(path: Path) -> None:
     path.write_text(HEAD + "defaults: {approvals: 9, claim: 0h}\n", "utf-8")
 
     result = latchkey("check", path)
 
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert [line.split(": ")[:2] for line in result.stderr.splitlines()] == [
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert [line.split(": ")[:2] for line in result.stdout.splitlines()] == [
         [f"{path}:3", "defaults.approvals"],
         [f"{path}:3", "defaults.claim"],
     ]
