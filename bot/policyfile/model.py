@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from bot.domain.kinds import Kind
 from bot.domain.policy import MOST_APPROVALS, Mint
+from bot.domain.roles import ACCOUNT_ADMIN, TABLES
 from bot.policyfile.words import (
     Channel,
     ClusterId,
@@ -34,6 +35,12 @@ _CHANNEL = "The ID of a Slack channel, C… or G…, from the end of its link."
 Risk: TypeAlias = Literal["high", "normal"]
 RuledOperation: TypeAlias = Literal["create", "edit", "rotate", "delete"]
 """As `bot.domain.policy.RULED`."""
+
+
+Role: TypeAlias = Annotated[
+    str, WithJsonSchema({"enum": sorted({role for each in TABLES.values() for role in each.roles})})
+]
+"""A name of the role tables; `reading` says which table a role is missing in."""
 
 
 def _no_switch(value: object) -> object:
@@ -143,7 +150,7 @@ class MappingPart(Part):
 
     user: SlackUser | None = Field(None, description="The ID of a Slack user, U….")
     group: SlackGroup | None = Field(None, description="The ID of a Slack user group, S….")
-    role: str = Field(description="A role of the table, such as EnvironmentAdmin.")
+    role: Role = Field(description="A role of the table, such as EnvironmentAdmin.")
     scope: ScopeText = Field("", description="Where: env-1, env-1/lkc-1, sa-1; the whole organization if omitted.")
 
     @model_validator(mode="after")
@@ -153,12 +160,27 @@ class MappingPart(Part):
         return self
 
 
+def _with_table(name: str) -> dict[str, Any]:
+    """For the JSON Schema: mappings that name the roles of this table."""
+    role = {"properties": {"role": {"enum": sorted(TABLES[name].roles)}}}
+    known = sorted(TABLES[name].roles | {ACCOUNT_ADMIN})
+    return {"properties": {"mappings": {"items": role}, "new_accounts": {"items": {"enum": known}}}}
+
+
 class RolesPart(Part):
     """Who may do what."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"table": {"enum": ["2026", 2026]}}, "required": ["table"]},
+            "then": _with_table("2026"),
+            "else": _with_table("documented"),
+        }
+    )
+
     table: TableName = Field("documented", description='Which version of the role table holds: documented or "2026".')
     mappings: tuple[MappingPart, ...] = Field((), description="Roles that this file gives.")
-    new_accounts: Annotated[tuple[str, ...], Field(min_length=1, max_length=20)] | None = Field(
+    new_accounts: Annotated[tuple[Role, ...], Field(min_length=1, max_length=20)] | None = Field(
         None,
         description="A list of roles that can create new service accounts, instead of the table's own list. "
         "To allow no one, forbid the owner new-service-account in a rule.",

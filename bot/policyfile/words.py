@@ -25,7 +25,8 @@ LONGEST = timedelta(days=365)
 _MOST = 500
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = r"^[0-9]{1,6}[mhdw]$"
-_OVERLAP = r"^(0s|[0-9]{1,6}[mhdw])$"
+_SWITCHES = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
+"""As YAML 1.1 has them; in quotes, and for an editor that reads YAML 1.2, they are text."""
 _ID = "[A-Za-z0-9-]+"
 _PLACED = tuple(kind.row for kind in Kind if not kind.row.is_wide)
 _REGION = f"({'|'.join(CLOUDS)})\\.[a-z0-9-]+"
@@ -85,12 +86,35 @@ def _notify(value: object, ids: ValidatorFunctionWrapHandler) -> tuple[str, ...]
     return NOBODY if value in ("none", []) else ids(value)
 
 
+def _up_to(number: int) -> str:
+    """A pattern for the whole numbers from 1 to this one."""
+    digits = str(number)
+    parts = [f"[1-9][0-9]{{0,{len(digits) - 2}}}"] if len(digits) > 1 else []
+    for place, digit in enumerate(digits):
+        lowest, rest = int(place == 0), len(digits) - place - 1
+        if int(digit) > lowest:
+            parts.append(f"{digits[:place]}[{lowest}-{int(digit) - 1}][0-9]{{{rest}}}")
+    return "|".join([*parts, digits])
+
+
+def _spans(longest: timedelta) -> str:
+    """A pattern for the durations of up to this one."""
+    units = {letter: int(longest / timedelta(**{name: 1})) for letter, name in _UNITS.items()}
+    return "|".join(f"({_up_to(most)}){letter}" for letter, most in units.items())
+
+
+def _of(pattern: str, words: str = "") -> WithJsonSchema:
+    """For the JSON Schema: durations as they are counted, with up to six digits, or one of these words."""
+    return WithJsonSchema({"type": "string", "pattern": f"^({words}(?=[0-9]{{1,6}}[mhdw]$)0*({pattern}))$"})
+
+
 def _switch(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    if value in ("on", "off"):  # in quotes; without, YAML has made truth values of them
-        return value == "on"
-    raise ValueError(f"{shown(value)} isn't on or off")
+    found = _SWITCHES.get(value.lower()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"{shown(value)} isn't on or off")
+    return found
 
 
 def _scope(value: str) -> str:
@@ -121,8 +145,8 @@ def _tidy(value: object) -> object:
 
 def _whether(value: object) -> object:
     """A part of the file that can be switched: on is all of its defaults, and off is none."""
-    if isinstance(value, bool) or value in ("on", "off"):
-        return {} if value in (True, "on") else None
+    if isinstance(value, bool) or (isinstance(value, str) and value.lower() in _SWITCHES):
+        return {} if _switch(value) else None
     return value
 
 
@@ -157,7 +181,7 @@ class _OrOff:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         part, _null = handler(core)["anyOf"]
-        return {"anyOf": [part, {"enum": [True, False, "on", "off"]}]}
+        return {"anyOf": [part, *_SWITCH]}
 
 
 def shown(value: object) -> str:
@@ -167,21 +191,17 @@ def shown(value: object) -> str:
     return line if len(line) <= 60 else f"{line[:57]}…"  # noqa: PLR2004 -- about what fits
 
 
-Duration: TypeAlias = Annotated[
-    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION})
-]
+_ANY_CASE = "|".join("".join(f"[{c.upper()}{c}]" for c in word) for word in _SWITCHES)
+_SWITCH: list[dict[str, object]] = [{"type": "boolean"}, {"type": "string", "pattern": f"^({_ANY_CASE})$"}]
+Duration: TypeAlias = Annotated[timedelta, BeforeValidator(_duration), _of(_spans(LONGEST))]
 Overlap: TypeAlias = Annotated[
-    timedelta, BeforeValidator(_overlap), WithJsonSchema({"type": "string", "pattern": _OVERLAP})
+    timedelta, BeforeValidator(_overlap), _of(f"0[mhdw]|{_spans(MOST_OVERLAP)}", words="0s|")
 ]
 Lifetime: TypeAlias = Annotated[
-    timedelta | Literal["unlimited"],
-    BeforeValidator(_lifetime),
-    WithJsonSchema({"type": "string", "pattern": f"{_DURATION}|^unlimited$"}),
+    timedelta | Literal["unlimited"], BeforeValidator(_lifetime), _of(_spans(LONGEST), words="unlimited|")
 ]
 OrOff: TypeAlias = Annotated[T | None, BeforeValidator(_whether), _OrOff()]
-Switch: TypeAlias = Annotated[
-    bool, BeforeValidator(_switch), WithJsonSchema({"enum": [True, False, "on", "off"]})
-]  # an editor that reads YAML 1.2 takes on and off for text
+Switch: TypeAlias = Annotated[bool, BeforeValidator(_switch), WithJsonSchema({"anyOf": _SWITCH})]
 TableName: TypeAlias = Annotated[
     Literal["documented", "2026"],
     BeforeValidator(_table),

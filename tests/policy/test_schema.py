@@ -1,12 +1,13 @@
 """The JSON Schema: the one in docs/ is current, and it says what the reader says."""
 
 import json
+from itertools import product
 from typing import Any
 
 import jsonschema
 import pytest
 
-from bot.policyfile import schema
+from bot.policyfile import PolicyError, parse, schema
 from bot.policyfile.tree import grow
 from tests.policy.written import HEAD, ROOT, examples, file, problems
 
@@ -84,3 +85,60 @@ def test_what_the_reader_takes_the_schema_takes(text: str) -> None:
 def test_what_the_schema_refuses_the_reader_refuses(text: str) -> None:
     assert complaints(HEAD + text)
     assert problems(text)
+
+
+# --- the schema and the reader, over odd files ------------------------------------------------------------------------
+
+SCHEMA = schema()
+TIMES = [f"{number}{unit}" for unit in "mhdw" for number in (0, 1, 6, 7, 8, 9, 10, 52, 53, 99, 100, 364, 365, 366)] + [
+    "168h", "169h", "8759h", "8760h", "8761h", "9999h", "10080m", "10081m", "525599m", "525600m", "525601m", "999999m",
+    "007d", "000000d", "0000001d", "0s", "0h", "00w", "1s", "1", "1 d", "d", "-1d", "1.5d", "1D", "", "unlimited",
+    "999999d", "999999w", "٣d",
+]  # fmt: skip
+SWITCHES = ["on", "off", "On", "OFF", "yes", "No", "true", "False", "y", "0", "", "maybe", True, False, 0, 1]
+ROLES = [
+    "OrganizationAdmin",
+    "AccountAdmin",
+    "FlinkAdmin",
+    "Operator",
+    "organizationadmin",
+    "Owner",
+    "",
+    "MetricsViewer",
+]
+TABLES = ["documented", "2026", 2026, "2027", True]
+NUMBERS = [0, 1, 5, 6, -1, "1", True, 1.5]
+
+
+def odd_files() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name in ("pending", "claim", "lifetime", "overlap"):
+        found += [{"defaults": {name: each, "remind": []}} for each in TIMES]
+    found += [{"defaults": {"remind": [each], "pending": "365d"}} for each in ("1h", "0h", "999999d", "1s")]
+    found += [{"review": {"every": each}} for each in TIMES]
+    found += [{"defaults": {"user_keys": each}} for each in SWITCHES]
+    found += [{name: each} for name in ("review", "orphaned_keys") for each in SWITCHES]
+    found += [{"roles": {"people_only": each}} for each in SWITCHES]
+    for table, role in product(TABLES, ROLES):
+        mapping = {"user": "U1", "role": role}
+        found += [
+            {"roles": {"table": table, "mappings": [mapping]}},
+            {"roles": {"table": table, "new_accounts": [role]}},
+        ]
+    found += [{"roles": {"mappings": [{"user": "U1", "role": role}]}} for role in ROLES]
+    found += [{"defaults": {name: each}} for name in ("approvals", "else") for each in NUMBERS]
+    found += [{"rules": [{"name": "a", "approvals": 0, "unless_manager": each}]} for each in ("forbid", "", 2, True)]
+    return found
+
+
+@pytest.mark.parametrize("content", odd_files(), ids=json.dumps)
+def test_the_schema_takes_what_the_reader_takes_and_nothing_else(content: dict[str, Any]) -> None:
+    written = json.dumps({"version": 1, "channel": "C1", **content})
+    value: Any = grow(written).value
+    try:
+        parse(written.encode(), default_channel="C1")
+        is_read = True
+    except PolicyError:
+        is_read = False
+
+    assert (jsonschema.Draft202012Validator(SCHEMA).is_valid(value)) is is_read
