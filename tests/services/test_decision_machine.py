@@ -261,8 +261,8 @@ class Interleaving(RuleBasedStateMachine):
         stored = await self.store.requests.get(request)
         shown = stored.value if stored else None
         seen = shown.drawn if isinstance(shown, Pending) else 0
-        before = story.rules.get(person.slack, "")
-        story.rules[person.slack] = shown.terms.rule if shown else ""
+        before, read = story.rules.get(person.slack, ""), shown.terms.rule if shown else ""
+        story.rules[person.slack] = read
         story.on_the_way[person.slack] += 1
         try:
             answer = await self.answer(
@@ -272,14 +272,15 @@ class Interleaving(RuleBasedStateMachine):
             )
             said = str(answer)
             if "already" not in said:
-                story.said_yes[person.slack] = self.clock()
+                story.said_yes[person.slack], story.rules[person.slack] = self.clock(), read
                 self.in_time(request)
                 if said.startswith("Approved"):
                     self.book.allows(request, "approved")
                 if not self.book.may_decide(person):
                     self.book.wrong.append(f"{request} was approved by somebody who may not")
         except LatchkeyError:
-            story.rules[person.slack] = before
+            if story.on_the_way[person.slack] == 1 and person.slack not in story.said_yes:  # else another click counts
+                story.rules[person.slack] = before
             raise
         finally:
             story.on_the_way[person.slack] -= 1
