@@ -290,9 +290,9 @@ def test_a_form_comes_back_as_it_was_drawn_with_what_it_did_not_show(page: FormP
 
 
 def _days_of(limit: timedelta | None) -> str:
-    """Maximum allowed, as the form says it; "" for no limit, and for one that is no number of days."""
-    days = "" if limit is None or limit % timedelta(days=1) else str(limit.days)
-    return days if is_lifetime(days) else ""
+    """Maximum allowed, as the form says it: to the minute; "" for no limit, and for one that is no number of days."""
+    days, rest = divmod(timedelta(minutes=round((limit or timedelta()) / timedelta(minutes=1))), timedelta(days=1))
+    return str(days) if is_lifetime(str(days)) and not rest else ""
 
 
 @few
