@@ -30,7 +30,7 @@ export type Groups = OptionGroup[];
 """
 # Slack's own views take any object with a `type` for a block, and so would not tell one that lacks its elements.
 VIEWS = {"home": "Home", "modal": "Modal"}
-WORDS = frozenset({"type", "style", "trigger_actions_on"})
+WORDS = frozenset({"align", "level", "style", "trigger_actions_on", "type"})
 """Fields whose text is one of a few words."""
 NEEDED = {
     "modal": "title",
