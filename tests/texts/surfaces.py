@@ -11,7 +11,19 @@ from bot.domain.conversation import Remark
 from bot.domain.keys import Cluster, MyAccount, Operation, RequestId, Resource, Secret
 from bot.domain.kinds import Kind
 from bot.domain.readiness import Probe, ProbeVerdict
-from bot.domain.requests import Keyed, Life, Offered, ReplacedKey, Request
+from bot.domain.requests import (
+    Ask,
+    Done,
+    Keyed,
+    Life,
+    Offered,
+    Ready,
+    ReplacedKey,
+    Request,
+    Revealing,
+    Shown,
+    Withdrawn,
+)
 from bot.domain.review import Attestation, Audience, Digest, Finding, Listed
 from bot.domain.roles import Binding
 from bot.services import pages
@@ -75,17 +87,20 @@ def requests() -> dict[str, Request]:
         **{resource.kind.value: {"resource": resource} for resource in build.RESOURCES[1:]},
     }
     waiting = {f"pending, {name}": build.pending(ask=build.an_ask(**fields)) for name, fields in asks.items()}
-    changes = {f"pending, {each.value}": build.pending(ask=build.a_change(each)) for each in Operation}
+    edits = {f"done, {each.value}": _done(build.a_change(each)) for each in (Operation.EDIT, Operation.EXTEND)}
+    operations = [each for each in Operation if each is not Operation.CREATE]
+    changes = {f"pending, {each.value}": build.pending(ask=build.a_change(each)) for each in operations}
     verdicts: tuple[ProbeVerdict, ...] = ("", "works", "no-permission", "unreachable", "gave-up")
     probes = {f"shown, {verdict or 'tested'}": Probe(verdict, NOW, None, 3, NOW) for verdict in verdicts}
     return {
         **build.states(),
         **waiting,
         **changes,
+        **edits,
         "pending, 1 of 2": build.pending(terms=two, approvals=(build.an_approval(FEMI),)),
         "failed, approved": replace(build.failed(), approvals=(replace(build.an_approval(FEMI), told="thread"),)),
         "pending, talked about": build.pending(mentioned=(ERIN.slack, FEMI.slack), said=(question, reply)),
-        "pending, changed": build.pending(changed="The policy now requires 2 approvals."),
+        "pending, changed": build.pending(terms=two, changed="The policy now requires 2 approvals."),
         "approved, in trouble": build.approved(trouble="Confluent Cloud didn't answer."),
         "ready, working": build.ready(life=Life(probe=Probe("works", NOW, None, 3, NOW))),
         "shown, expiring": build.shown(life=Life(ends_at=NOW + 30 * DAY, reminded=1)),
@@ -96,6 +111,10 @@ def requests() -> dict[str, Request]:
     }
 
 
+def _done(ask: Ask) -> Done:
+    return Done(ask, build.terms(), build.a_grant(), 1, at=NOW)
+
+
 def of_requests() -> Iterator[Message]:
     """The card and each message of each request, then what becomes of messages that others followed."""
     seen = set[str]()
@@ -104,10 +123,18 @@ def of_requests() -> Iterator[Message]:
         for surface in surfaces(request):
             yield from _message(f"{name}: {surface.kind.value}", surface, request, seen)
     for name, request in every.items():
-        for kind in (each for each in SurfaceKind if each not in ONCE):
+        for kind in (each for each in SurfaceKind if each not in ONCE and _can_be(each, request)):
             number = request.attempt if isinstance(request, Offered | Keyed) else 1
             surface = Surface(kind, ERIN.slack if kind is SurfaceKind.COPY else None, number=number)
             yield from _message(f"{name}: {kind.value}, posted before", surface, request, seen)
+
+
+def _can_be(kind: SurfaceKind, request: Request) -> bool:
+    """Whether a request can have such a message: some are about a change that took effect."""
+    changed = request.ask.key is not None and isinstance(request, Shown | Done)
+    if kind is SurfaceKind.REPLACED:
+        return changed and request.ask.operation is Operation.ROTATE
+    return changed or kind is not SurfaceKind.TOLD
 
 
 def _message(name: str, surface: Surface, request: Request, seen: set[str]) -> Iterator[Message]:
@@ -159,8 +186,11 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "key", page(pages.KeyPage(view))
     yield "key, foreign", page(pages.KeyPage(foreign))
     for name, request in build.states().items():
-        yield f"key, {name}", page(pages.KeyPage(replace(view, request=request)))
-    yield "keys", page(pages.KeysPage((view, foreign), pages.Filters(), "next", "previous"))
+        if isinstance(request, Keyed):
+            is_gone, waits = isinstance(request, Withdrawn), isinstance(request, Ready | Revealing)
+            may = frozenset[Operation]() if is_gone else view.may
+            yield f"key, {name}", page(pages.KeyPage(replace(view, request=request, may=may, secret_waits=waits)))
+    yield "keys", page(pages.KeysPage((view, foreign), pages.Filters(), "next", "previous", accounts=1))
     yield "keys, none", page(pages.KeysPage((), pages.Filters()))
     yield "keys, none found", page(pages.KeysPage((), pages.Filters(text="orders")))
     yield "edit", page(pages.EditPage(view, terms))
