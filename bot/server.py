@@ -257,7 +257,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         why = (error.strerror or type(error).__name__).partition(" (")[0]  # what follows is the address once more
         raise CannotListen(
-            f"Cannot listen on {host}, port {port}: {why}. Set HOST and PORT to a free address."
+            f"Can't listen on {host}, port {port}: {why}. Set HOST and PORT to a free address."
         ) from None
     # Accepted connections inherit it; asyncio itself passes over sockets that were made without naming TCP. Without it,
     # each answer waits 40 ms for the client's delayed acknowledgement.

@@ -55,9 +55,9 @@ def redis_url(secret: SecretStr) -> SecretStr:
     if parts.scheme not in REDIS_SCHEMES:
         raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in REDIS_SCHEMES)}")
     if not (parts.path if parts.scheme == "unix" else parts.hostname):
-        raise ValueError("names no server")
+        raise ValueError("doesn't name a server")
     if parts.scheme.endswith("+sentinel") and not parts.path.strip("/"):
-        raise ValueError("names no service: redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB")
+        raise ValueError("doesn't name a service: redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB")
     return secret
 
 
@@ -73,7 +73,7 @@ def master_keys(secret: SecretStr) -> SecretStr:
 def policy_file(path: Path | None) -> Path | None:
     """A file that is there; what is in it is another matter."""
     if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path's raises if not allowed
-        raise ValueError("names no file that Latchkey can see")
+        raise ValueError("isn't a file that Latchkey can see")
     return path
 
 

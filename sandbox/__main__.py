@@ -121,7 +121,7 @@ async def _play(here: Stage, bot: BotProcess, stop: asyncio.Event) -> int:
     ready = asyncio.create_task(_connected(here))
     await asyncio.wait({ended, stopped, ready}, return_when=asyncio.FIRST_COMPLETED)
     if ended.done():
-        sys.stderr.write(f"The bot did not start:\n{bot.log.read_text()}")
+        sys.stderr.write(f"The bot didn't start:\n{bot.log.read_text()}")
         ready.cancel()
         stopped.cancel()
         return 1

@@ -152,7 +152,7 @@ def snapshot(
     try:
         _write_private(output, taken.dump())
     except OSError as error:
-        fail(f"{output} cannot be written: {error.strerror}")
+        fail(f"{output} can't be written: {error.strerror}")
 
 
 def _answered(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:

@@ -204,7 +204,7 @@ def _told(rule: Rule) -> str:
         (): "the people closest to the resource are notified",
         NOBODY: "no one is notified",
     }
-    at_once = whom.get(rule.notify) or f"{' and '.join(rule.notify)} are notified, as far as they can approve"
+    at_once = whom.get(rule.notify) or f"{' and '.join(rule.notify)} are notified, if they can approve"
     after = " and ".join(map(_long, rule.remind))
     return f"{at_once}, {f'with reminders after {after}' if after else 'without reminders'}"
 

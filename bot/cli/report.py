@@ -33,15 +33,17 @@ What: TypeAlias = Literal["keys", "requests"]
 app = typer.Typer(help="Reports for auditors.", no_args_is_help=True)
 Files = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[FILE]...", help="With --at: the files with archived lines of the audit log, in order."),
+    typer.Argument(metavar="[FILE]...", help="With --at: the archive files of the audit log, in order."),
 ]
 At = Annotated[
     str,
-    typer.Option(metavar="DATE", help="As it was then, by the audit log alone: 2026-09-30 (its end), or a time. UTC."),
+    typer.Option(
+        metavar="DATE", help="A past time, as the audit log has it: a date (its end), or a date and time. UTC."
+    ),
 ]
 Format = Annotated[Literal["csv", "json"], typer.Option("--format", help="The format.")]
 Team = Annotated[
-    str, typer.Option(metavar="ID", help="The Slack workspace, where the store holds more than one, or is a cluster.")
+    str, typer.Option(metavar="ID", help="The Slack workspace, if the store holds more than one or is a cluster.")
 ]
 AT_ONCE = 500
 """Records that are looked at together."""
@@ -72,7 +74,7 @@ class Report:
 
 def _print(report: Report, team: str) -> None:
     if report.files and report.at is None:
-        raise typer.BadParameter("files are for a report about another time: say which, with --at")
+        raise typer.BadParameter("archive files are only for a report about a past time: add --at")
     left_out = complete(_printed(terminal.store_settings(), team, report))
     if left_out:
         records, are = ("1 record", "isn't") if left_out == 1 else (f"{left_out} records", "aren't")
@@ -199,7 +201,7 @@ async def _told(store: "Store", report: Report, at: datetime) -> "Ledger":
     if seq < base.seq:
         after = f"after line {seq} " if seq else ""
         lines = f"Lines {seq + 1} to {base.seq} of the audit log {after}were moved to archive files."
-        raise StartupError(f"{lines} Name these files, in order, behind the options.")
+        raise StartupError(f"{lines} Name these files, in order, after the options.")
     if (seq == base.seq and hash_ != base.hash) or seq > store.audit.head.seq:
         raise Tampered(_ANOTHER)
     last = seq
@@ -210,11 +212,11 @@ async def _told(store: "Store", report: Report, at: datetime) -> "Ledger":
             ledger.take(line)
             last += 1
     if last != store.audit.head.seq:
-        raise TryAgain("Lines were moved to a file at this moment. Run it again, with that file.")
+        raise TryAgain("Lines were moved to an archive file in the meantime. Run it again, with that file.")
     return ledger
 
 
-_ANOTHER = "The last line of the files isn't one of this audit log."
+_ANOTHER = "The last line of the files isn't in this audit log."
 
 
 def _of_files(files: Iterable[Path], ledger: "Ledger") -> tuple[int, str]:
@@ -257,10 +259,10 @@ def _moment(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("it is a date such as 2026-09-30, or with a time", param_hint="--at") from None
+        raise typer.BadParameter("use a date such as 2026-09-30, or a date and time", param_hint="--at") from None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     if at > now:
-        raise typer.BadParameter("it is in the future", param_hint="--at")
+        raise typer.BadParameter("it must not be in the future", param_hint="--at")
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}|\d{8}", text):
         return min(datetime.combine(at.date(), time.max, UTC), now)
     return at.astimezone(UTC)

@@ -114,8 +114,8 @@ async def _mappings(organization: Snapshot, who: Approvers, tenant: Tenant, file
         holders = [await _principal(organization, who, tenant, each) for each in await who.subjects(mapping)]
         if not holders or not all(_holds(organization, each, mapping) for each in holders):
             continue
-        has = "everyone in it has" if mapping.is_group else f"{holders[0]} has"
-        text = f"{has} {mapping.role} there already, by a role binding at Confluent Cloud"
+        has = "everyone in it already has" if mapping.is_group else f"{holders[0]} already has"
+        text = f"{has} {mapping.role} there, by a role binding in Confluent Cloud"
         line = file.tree.line(("roles", "mappings", index))
         yield Finding(line, f"role mapping of {mapping.subject}", text, is_warning=True)
 

@@ -94,7 +94,7 @@ def _mappings(file: PolicyFile) -> Iterator[Finding]:
         where = f"role mapping of {mapping.subject}"
         wider = next((other for other in seen if _gives_all_of(other, mapping)), None)
         if wider is not None:
-            yield Finding(line, where, f"line {seen[wider]} gives {mapping.role} there already")
+            yield Finding(line, where, f"line {seen[wider]} already gives {mapping.role} there")
         if mapping.scope.startswith("service-account=") and mapping.role != "ResourceOwner":
             yield Finding(line, where, f"{mapping.role} has no effect on a service account: only ResourceOwner does")
         elif kinds := _elsewhere(file.policy.table, mapping):

@@ -120,7 +120,7 @@ class Rehearsal:
         try:
             found = await self._world.cloud.resource(Kind.KAFKA, environment, id_)
         except LatchkeyError as error:
-            raise StartupError(f"Confluent Cloud didn't show the cluster of --confluent. {error}") from None
+            raise StartupError(f"Confluent Cloud didn't show the cluster that --confluent names. {error}") from None
         if found is None or not isinstance(found[0], Cluster):
             raise StartupError("Confluent Cloud has no Kafka cluster that --confluent names. Use ENVIRONMENT/CLUSTER.")
         people, seconds = self._policy.people, self._plan.seconds

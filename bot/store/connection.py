@@ -283,7 +283,7 @@ def _to_cluster(url: str, insecure: bool, key: str) -> Redis:  # noqa: FBT001 - 
     except ValueError:
         raise ValueError(_MALFORMED_CLUSTER) from None
     if parts.path not in {"", "/", "/0"}:
-        raise ValueError("the Redis URL has parts that Latchkey does not know: of a cluster, it names no database")
+        raise ValueError("the Redis URL of a cluster must not name a database: leave out the path")
     options, tls = _for_master(parts, "", parts.query, insecure)
     options.pop("db", None)
     again = _UntilMoved(NoBackoff(), 0, supported_errors=_DROPPED)

@@ -153,7 +153,7 @@ def parse_master_keys(text: str) -> list[bytes]:
     keys = [key.strip() for key in text.split(",")]
     for position, key in enumerate(keys, start=1):
         if not _MASTER_KEY.fullmatch(key):
-            raise ValueError(f"master key {position} of {len(keys)} does not look as `latchkey keygen` prints it")
+            raise ValueError(f"master key {position} of {len(keys)} isn't one that `latchkey keygen` prints")
     if len(set(keys)) < len(keys):
         raise ValueError("the same master key is given twice")
     return [base64.urlsafe_b64decode(key.removeprefix(_PREFIX) + "=") for key in keys]

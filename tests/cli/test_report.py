@@ -175,9 +175,9 @@ def test_a_date_is_its_end_and_a_time_is_itself() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--at", "yesterday"], "it is a date"),
+        (["--at", "yesterday"], "use a date"),
         (["--at", (datetime.now(UTC) + 2 * DAY).date().isoformat()], "in the future"),
-        (["a.jsonl"], "with --at"),
+        (["a.jsonl"], "add --at"),
         ([*THEN, "missing.jsonl"], "missing.jsonl can't be read: No such file or directory."),
         (["--format", "xlsx"], "xlsx"),
     ],
@@ -232,8 +232,8 @@ def test_nothing_is_said_by_a_file_of_another_log(server: FakeServer, tmp_path: 
     asyncio.run(written(pending(1)))
 
     for file, says in (
-        (other, "isn't one of this audit log"),
-        (longer, "isn't one of this audit log"),
+        (other, "isn't in this audit log"),
+        (longer, "isn't in this audit log"),
         (broken, "line 1: its content was changed"),
     ):
         found = report("requests", *THEN, str(file))

@@ -120,7 +120,7 @@ async def test_it_goes_to_standard_output_or_replaces_a_file(
     assert set(taken.role_bindings) == set(written.role_bindings) == set(before.role_bindings)
     assert (taken.slack, written.slack.groups) == (before.slack, {})
     assert (failed.code, failed.out) == (2, "")
-    assert "cannot be written" in failed.err
+    assert "can't be written" in failed.err
 
 
 # --- what it answers ----------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ MAPPINGS = """roles:
 async def test_mappings_of_roles_that_people_have_already_are_a_warning(org: Path) -> None:
     lines = [line for line in await found(org, MAPPINGS) if "mapping" in line]
 
-    has = "u-erin01 has EnvironmentAdmin there already, by a role binding at Confluent Cloud"
+    has = "u-erin01 already has EnvironmentAdmin there, by a role binding in Confluent Cloud"
     assert lines == [f"{n}: warning: role mapping of U0ERIN: {has}" for n in (5, 6)]
 
 

@@ -250,7 +250,7 @@ FAULTS = [
     Fault("21 head gone", head_gone, "audit log", ("says 0 lines, but the log has 2", "docs/audit.md")),
     Fault("21 log shorter", log_shorter, "audit log", ("says 2 lines, but the log has 1", "docs/audit.md")),
     Fault("21 older copy", older_copy, "records", ("2 records contradict the audit log",)),
-    Fault("22 port", port_taken, "port", ("Cannot listen on 127.0.0.1", "Set HOST and PORT")),
+    Fault("22 port", port_taken, "port", ("Can't listen on 127.0.0.1", "Set HOST and PORT")),
     Fault("22 ours", latchkey_running, "port", ("Latchkey is already running on",), "warning"),
     Fault(
         "23 signing secret",

@@ -157,7 +157,7 @@ async def test_a_taken_port_is_one_line_and_leaves_no_server_behind(tmp_path: Pa
     async with stage(tmp_path) as here, taken_port() as port:
         ended = await latchkey("run", **here.environment() | {"PORT": port})
 
-        is_one_line_about(ended, "Cannot listen on 127.0.0.1", port, "Set HOST and PORT")
+        is_one_line_about(ended, "Can't listen on 127.0.0.1", port, "Set HOST and PORT")
         assert not (tmp_path / "data" / "valkey.sock").exists()
 
 

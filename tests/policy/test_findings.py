@@ -151,9 +151,9 @@ def test_mappings_that_add_nothing_are_found() -> None:
     ]
 
     assert findings(head + "".join(f"    - {line}\n" for line in lines)) == [
-        "7: role mapping of S1: line 5 gives EnvironmentAdmin there already",
-        "8: role mapping of S1: line 5 gives EnvironmentAdmin there already",
-        "11: role mapping of U1: line 10 gives OrganizationAdmin there already",
+        "7: role mapping of S1: line 5 already gives EnvironmentAdmin there",
+        "8: role mapping of S1: line 5 already gives EnvironmentAdmin there",
+        "11: role mapping of U1: line 10 already gives OrganizationAdmin there",
         "12: role mapping of U1: Operator has no effect on a service account: only ResourceOwner does",
     ]
 

@@ -220,12 +220,12 @@ async def test_a_port_in_use_is_one_line() -> None:
                 pass
 
     assert str(raised.value) == (
-        f"Cannot listen on 127.0.0.1, port {port}: Address already in use. Set HOST and PORT to a free address."
+        f"Can't listen on 127.0.0.1, port {port}: Address already in use. Set HOST and PORT to a free address."
     )
 
 
 async def test_a_host_that_is_not_ours_is_one_line() -> None:
-    with pytest.raises(server.CannotListen, match=r"^Cannot listen on 192\.0\.2\.1, port 0: "):
+    with pytest.raises(server.CannotListen, match=r"^Can't listen on 192\.0\.2\.1, port 0: "):
         async with server.serving(a_web(), "192.0.2.1", 0):
             pass
 

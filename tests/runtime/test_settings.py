@@ -208,7 +208,7 @@ def test_a_policy_file_that_is_not_there_is_the_only_problem(monkeypatch: pytest
 
     (line,) = problems(monkeypatch, without | {"LATCHKEY_POLICY": str(tmp_path)})
 
-    assert line.startswith("LATCHKEY_POLICY names no file that Latchkey can see. ")
+    assert line.startswith("LATCHKEY_POLICY isn't a file that Latchkey can see. ")
 
 
 def test_a_mode_without_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,7 +313,7 @@ def test_master_keys_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert keys.get_secret_value() == MASTER_KEY
 
     file.write_text("sesame", "utf-8")
-    with pytest.raises(SettingsError, match=r"^LATCHKEY_MASTER_KEYS is malformed: master key 1 of 1 does not look as"):
+    with pytest.raises(SettingsError, match=r"^LATCHKEY_MASTER_KEYS is malformed: master key 1 of 1 isn't one that"):
         settings.master_keys()
     file.unlink()
     with pytest.raises(SettingsError, match=r"^LATCHKEY_MASTER_KEYS can't be read from"):

@@ -105,7 +105,7 @@ def test_a_new_master_key_parses() -> None:
     "text", ["", "lk1_", "lk2_" + "A" * 43, "lk1_" + "A" * 42, "lk1_" + "A" * 44, "lk1_" + "é" * 43]
 )
 def test_a_malformed_master_key_is_not_quoted(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^master key 2 of 2 does not look as `latchkey keygen` prints it$"):
+    with pytest.raises(ValueError, match=r"^master key 2 of 2 isn't one that `latchkey keygen` prints$"):
         parse_master_keys(f"{new_master_key()},{text}")
 
 

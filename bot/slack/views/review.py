@@ -16,7 +16,7 @@ from bot.slack.views.keys import key_facts
 BASELINE = "Existed before Latchkey"
 """The reason that is filled in for keys that were here before Latchkey."""
 _HINT = "Who needs it, and for how long? The audit log keeps your answer."
-_HINT_ALL = "Who needs them, and for how long? The audit log keeps your answer."
+_HINT_MANY = "Who needs them, and for how long? The audit log keeps your answer."
 
 
 def keep_form(key: KeyId, at: CardAt | None) -> Block:
@@ -45,7 +45,7 @@ def _keep_shown(keys: Sequence[KeyId], metadata: str, reason: str) -> Block:
     number = len(keys)
     what = "1 API key stays as it is:" if number == 1 else f"{number:,} API keys stay as they are:"
     named: Row = [piece for key in keys for piece in (Code(flat(key)), "  ")]
-    blocks = [lines([what], named[:-1]), _reason(_HINT_ALL, reason)]
+    blocks = [lines([what], named[:-1]), _reason(_HINT if number == 1 else _HINT_MANY, reason)]
     title = "Keep API keys"
     return modal(title, blocks, callback=ids.KEEP_SHOWN, submit="Keep all", close="Cancel", metadata=metadata)
 
