@@ -1,7 +1,6 @@
 """`latchkey audit`: the log, to be verified, and for other systems. Needs the store and the master keys alone."""
 
 import re
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +51,7 @@ def verify(
     """
     from itertools import chain
 
-    from bot.store.audit.chain import Verification
+    from bot.store.audit.chain import Verification, parsed
 
     sealer = _sealer()
     walk = Verification(sealer, _noted(head, "--head", 13), _noted(since, "--since", 64))
@@ -61,7 +60,7 @@ def verify(
             raise typer.BadParameter("it's only for an export", param_hint="--since")
         wrong = complete(_verified(terminal.store_settings(), team, walk))
     else:
-        wrong = next(filter(None, map(walk.take, _parsed(chain.from_iterable(files)))), None) or walk.end()
+        wrong = next(filter(None, map(walk.take, parsed(chain.from_iterable(files)))), None) or walk.end()
     if wrong:
         typer.echo(wrong, err=True)
         raise typer.Exit(1)
@@ -172,15 +171,3 @@ def _sealer() -> "Sealer | None":
     except SettingsError as error:
         fail(str(error))
     return Sealer(parse_master_keys(keys.get_secret_value())) if keys else None
-
-
-def _parsed(lines: Iterable[str]) -> Iterator[dict[str, object]]:
-    """Each line as an object; one that is none as an empty object, which no check lets pass."""
-    import json
-
-    for line in lines:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = None
-        yield value if isinstance(value, dict) else {}

@@ -8,7 +8,7 @@ What a command needs is imported inside it, as in `bot.cli.main`.
 import dataclasses
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -226,29 +226,19 @@ def _of_files(files: Iterable[Path], ledger: "Ledger") -> tuple[int, str]:
     """
     from bot.domain.errors import Tampered
     from bot.settings import StartupError
-    from bot.store.audit.chain import START, Chain, Head
+    from bot.store.audit.chain import START, Chain, Head, parsed
 
     chain = Chain(Head())
     for file in files:
         try:
             with file.open(encoding="utf-8", errors="replace") as lines:
-                for line in _parsed(lines):
+                for line in parsed(lines):
                     if wrong := chain.next(line):
                         raise Tampered(f"{file}: line {chain.seq}: {wrong}")
                     ledger.take(line)
         except OSError as error:
             raise StartupError(f"{file} can't be read: {error.strerror}.") from None
     return chain.seq, chain.hash if chain.seq else START
-
-
-def _parsed(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
-    """Each line as an object; one that is none as an empty object, which no chain has."""
-    for line in lines:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = None
-        yield value if isinstance(value, dict) else {}
 
 
 def _moment(text: str) -> datetime | None:
