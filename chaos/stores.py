@@ -5,6 +5,7 @@ network split looks like from the other side.
 """
 
 import asyncio
+import os
 import signal
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
@@ -58,7 +59,8 @@ class ChaosStore(Protocol):
 async def opened(kind: str, here: Stage) -> AsyncGenerator[ChaosStore]:
     """A store of this kind beside the stage."""
     folder = here.folder / "redis"
-    program = OwnRedis(folder, 0).program
+    wanted = os.environ.get("TEST_REDIS_SERVER")
+    program = Path(wanted) if wanted else OwnRedis(folder, 0).program
     async with AsyncExitStack() as stack:
         if kind == "sentinel":
             service = await stack.enter_async_context(watched(folder, here.free_port, program))
@@ -67,7 +69,7 @@ async def opened(kind: str, here: Stage) -> AsyncGenerator[ChaosStore]:
             nodes = await stack.enter_async_context(cluster(folder, here.free_port, PROBE, program))
             yield OfCluster(folder, nodes, nodes.home_of(PROBE), nodes.replicas[0])
         else:
-            yield OneServer(folder, await stack.enter_async_context(own_redis(here)))
+            yield OneServer(folder, await stack.enter_async_context(own_redis(here, program=program)))
 
 
 @asynccontextmanager

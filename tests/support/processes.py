@@ -338,11 +338,12 @@ async def readiness(port: int, when: Callable[[httpx.Response], bool]) -> httpx.
 
 
 @asynccontextmanager
-async def own_redis(here: Stage, name: str = "redis") -> AsyncGenerator[OwnRedis]:
-    """A Redis of our own beside the stage."""
+async def own_redis(here: Stage, name: str = "redis", program: Path | None = None) -> AsyncGenerator[OwnRedis]:
+    """A Redis of our own beside the stage: Valkey, or another `program`."""
     folder = here.folder / name
     folder.mkdir()
-    redis = OwnRedis(folder, here.free_port())
+    port = here.free_port()
+    redis = OwnRedis(folder, port, program=program) if program else OwnRedis(folder, port)
     await redis.start()
     try:
         yield redis
