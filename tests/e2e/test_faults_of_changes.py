@@ -447,7 +447,7 @@ async def test_a_double_click_on_keep_a_day_longer_keeps_it_one_day_longer(tmp_p
         await asyncio.gather(it.dana.click("Keep 1 more day"), it.dana.click("Keep 1 more day"))
         for text in told_until:
             await it.dana.wait_for(
-                lambda text=text: sum(text in str(each) for each in it.dana.ephemerals) == 1,  # type: ignore[misc]
+                lambda text=text: sum(text in str(each) for each in it.dana.ephemerals) == 1,  # type: ignore[misc]  # mypy infers no lambda with a default
                 f"one answer with {text!r}",
             )
         lines = await audit_of(it.stage)

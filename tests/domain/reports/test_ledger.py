@@ -92,7 +92,7 @@ def test_a_new_account_is_the_owner_once_it_is_made() -> None:
 
 
 @pytest.mark.parametrize("keys_only", [False, True])
-def test_a_key_is_gone_when_the_log_says_so_whoever_deleted_it(*, keys_only: bool) -> None:
+def test_a_key_is_gone_when_the_log_says_so_no_matter_who_deleted_it(*, keys_only: bool) -> None:
     gone: list[tuple[Any, ...]] = [
         (Action.DELETED, "U01", {"key": "K1"}, "R2"),
         (Action.FOUND_GONE, "latchkey", {"key": "K1"}),
