@@ -249,7 +249,7 @@ def compose(ports: Ports) -> Services:
         strays,
         origin,
         policy_changes,
-        AgendaRepair(requests, agenda, clock),
+        AgendaRepair(requests, ports.inbox, agenda, clock),
         worker,
     )
 

@@ -1,7 +1,7 @@
 """Reading what is there at the end, for the invariants: Redis, Confluent, Slack, the audit log, logs."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +11,7 @@ from bot.domain.deadlines import due
 from bot.domain.errors import Tampered
 from bot.domain.keys import RequestId
 from bot.domain.requests import Request
+from bot.services.commands import HELD
 from bot.store import Store
 from bot.store.audit.chain import verify_lines
 from bot.store.connection import Commands
@@ -21,9 +22,6 @@ from chaos.invariants import IN_MOTION, LATE, End, Line
 from chaos.stores import ChaosStore, reading, store_of
 from sandbox.stage import MASTER_KEY, Stage
 from tests.support.processes import everything_in, latchkey
-
-OFFER = ":click:held-"
-"""What waits for `Request another anyway`: a form that may be sent, and no click."""
 
 
 @dataclass(slots=True)
@@ -64,8 +62,7 @@ async def read(
         requests, unreadable = await _requests(commands, store)
         lines, distrust = await _lines(store, archives)
         agenda, held = await _agenda(commands, store), await _held(commands, store)
-        clicks = [name.decode() async for name in commands.scan_iter(match=store.keys.click("*"))]
-        undone = [name for name in clicks if OFFER not in name and await commands.get(name)]
+        undone = [click async for click in _clicks(commands, store) if await commands.get(store.keys.click(click))]
         dump = await everything_in(commands)
     distrust += await _verified(environment, heads, archives)
     return End(
@@ -112,6 +109,14 @@ async def _agenda(commands: Commands, store: Store) -> dict[str, datetime]:
 async def _held(commands: Commands, store: Store) -> list[str]:
     leases = [name.decode() for name in await commands.hkeys(store.keys.leases)]
     return leases + [name.decode() for name in await commands.zrange(store.keys.aside, 0, -1)]
+
+
+async def _clicks(commands: Commands, store: Store) -> AsyncIterator[str]:
+    """All but those that wait for `Request another anyway`."""
+    prefix = store.keys.click("")
+    async for name in commands.scan_iter(match=f"{prefix}*", count=500):
+        if not (click := name.decode().removeprefix(prefix)).startswith(HELD):
+            yield click
 
 
 async def _lines(store: Store, archives: Sequence[Path]) -> tuple[list[Line], list[str]]:

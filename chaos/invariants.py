@@ -63,7 +63,7 @@ class End:
     held: Collection[str] = ()
     """Items with a lease, and items put aside."""
     clicks: Collection[str] = ()
-    """Clicks that were acknowledged and never carried out."""
+    """Clicks that were acknowledged and are still to be carried out."""
     lines: Sequence[Line]
     distrust: Sequence[str] = ()
     """What `audit verify` says against the log."""
@@ -173,7 +173,8 @@ def _agenda(end: End) -> Iterator[Broken]:
     for item in end.held:
         yield Broken("the agenda is done", f"{item} is held, or put aside", item)
     for click in end.clicks:
-        yield Broken("the agenda is done", f"click {click} was acknowledged and never carried out", click)
+        where = "waits" if f"click:{click}" in end.agenda else "has no place on the agenda"
+        yield Broken("the agenda is done", f"click {click} was acknowledged, was not noted as done, and {where}", click)
 
 
 def _shown_once(end: End) -> Iterator[Broken]:

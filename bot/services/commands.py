@@ -258,6 +258,10 @@ def fingerprint(name: str, description: str) -> str:
     return hashlib.sha256(f"{len(name)} {name} {description}".encode()).hexdigest()[:16]
 
 
+HELD = "held-"
+"""What the name begins with of a click that is kept for `Anyway`, and carried out only by that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Click:
     """One deed of one person. `id` is the same when Slack delivers the same click twice."""

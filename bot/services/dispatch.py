@@ -287,7 +287,7 @@ class Dispatcher:
 
     async def _offer_another(self, click: Click, request: RequestId) -> Page:
         """Show the open request in place of a second one. The click is kept, to be carried out all the same."""
-        held = replace(click, reply=replace(click.reply, waiting=f"held-{click.id}"))
+        held = replace(click, reply=replace(click.reply, waiting=f"{commands.HELD}{click.id}"))
         draft = click.deed.draft if isinstance(click.deed, commands.Send) else ""
         await self.inbox.keep(held, STALE)
         found = (await self.transitions.get(request)).value

@@ -301,14 +301,16 @@ class Worker:
         )
         return self.clock() + AGAIN
 
-    async def _click(self, item: Item) -> datetime | None:
+    async def _click(self, item: Item) -> datetime:
+        """Its place goes with the click, not after it: where a failover loses that write, both are still there."""
         click = await self.inbox.get(item.id)
         if click is None:
-            return None
+            await self.inbox.drop(item.id)
+            return self.clock()
         again = await self.dispatcher.carry_out(click)
         if again is None:
             await self.inbox.done(item.id)
-        return again
+        return again or self.clock()
 
     async def _catalog(self, _: Item) -> datetime | None:
         await self.catalog.refresh()

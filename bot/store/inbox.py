@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 
 from bot.domain.keys import SlackUserId
 from bot.services.agenda import Item, ItemKind
-from bot.services.commands import Click, Draft
+from bot.services.commands import HELD, Click, Draft
 from bot.store.codec import CLICK, DRAFT, with_url, without_url
 from bot.store.connection import Commands, translated, twice
 from bot.store.disk import Batches, Disk
-from bot.store.keyspace import CLICK_KEPT, DRAFT_KEPT, Keyspace
+from bot.store.keyspace import CLICK_KEPT, DRAFT_KEPT, SCANNED, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, lifetime_ms
 from bot.store.scripts import Argument, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
@@ -38,6 +38,7 @@ class RedisInbox:
         self._sealer = sealer
         self._disk = disk
         self._receive, self._keep = load(redis, "receive"), load(redis, "keep")
+        self._done, self._replan = load(redis, "done"), load(redis, "replan")
         self._batches = Batches(self._store)
 
     async def put(self, click: Click, now: datetime) -> bool:
@@ -81,9 +82,30 @@ class RedisInbox:
             await self._keep(keys=[self._keys.click(click.name), self._keys.agenda], args=args)
 
     async def done(self, click: str) -> None:
-        """Forget what the click held; that it was here is remembered for a day."""
+        """Forget what the click held, and its place on the agenda; that it was here is remembered for a day."""
+        await self._off_the_agenda(click, lifetime_ms(CLICK_KEPT))
+
+    async def drop(self, click: str) -> None:
+        """Forget the place of a click that is done or has expired; one that is stored keeps its place."""
+        await self._off_the_agenda(click, "")
+
+    async def put_back(self, now: datetime) -> int:
+        """Make clicks due that are to be carried out and have no place on the agenda; returns how many."""
+        number, prefix = 0, self._keys.click("")
         with translated():
-            await self._redis.set(self._keys.click(click), b"", px=lifetime_ms(CLICK_KEPT))
+            keys = [key.decode(errors="replace") async for key in self._redis.scan_iter(f"{prefix}*", count=SCANNED)]
+            clicks = [each for key in keys if not (each := key.removeprefix(prefix)).startswith(HELD)]
+            for first in range(0, len(clicks), SCANNED):
+                some = clicks[first : first + SCANNED]
+                items = [str(Item(ItemKind.CLICK, click)) for click in some]
+                places = [self._keys.agenda, *map(self._keys.click, some)]
+                number += cast("int", await self._replan(keys=places, args=[floor_ms(now), *items]))
+        return number
+
+    async def _off_the_agenda(self, click: str, lifetime: Argument) -> None:
+        keys = [self._keys.click(click), self._keys.agenda]
+        with translated():
+            await self._done(keys=keys, args=[str(Item(ItemKind.CLICK, click)), lifetime])
 
     def _place(self, click: str) -> SealContext:
         return SealContext(Purpose.CLICK, self._keys.click(click))

@@ -29,6 +29,8 @@ DIGEST_KEPT = timedelta(days=400)
 """From the last write; longer than the time between two reviews."""
 LEASES_TTL_MS = 86_400_000
 """Milliseconds; far longer than any lease."""
+SCANNED = 500
+"""Records that are looked at together."""
 
 _TEAM = re.compile(r"[A-Za-z0-9_-]+")
 

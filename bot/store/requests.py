@@ -23,14 +23,12 @@ from bot.store.audit.log import RedisAudit, tries
 from bot.store.codec import REQUEST, revision
 from bot.store.connection import Commands, translated, twice, unconfirmed
 from bot.store.disk import Batches, Disk
-from bot.store.keyspace import MOST_OF_ONE, REQUEST_KEPT, SECRET_KEPT_AFTER_DEADLINE, Keyspace
+from bot.store.keyspace import MOST_OF_ONE, REQUEST_KEPT, SCANNED, SECRET_KEPT_AFTER_DEADLINE, Keyspace
 from bot.store.moments import ceil_ms, floor_ms, from_ms, lifetime_ms
 from bot.store.scripts import Argument, Healer, Type, load
 from bot.store.sealing import Purpose, SealContext, Sealer, not_ours
 
 _FOR_EVER = ceil_ms(datetime(9999, 1, 1, tzinfo=UTC))
-SCANNED = 500
-"""Records that are looked at together."""
 log = logging.getLogger(__name__)
 
 

@@ -172,6 +172,7 @@ PLANTED: dict[str, tuple[str, dict[str, Any]]] = {
     "an item that nobody takes": (AGENDA, {"agenda": {**an_end().agenda, "sweep:R1/1": NOW}}),
     "a lease of a dead process": (AGENDA, {"held": ["request:R1"]}),
     "a click that was lost": (AGENDA, {"clicks": ["c1"]}),
+    "a click that still waits": (AGENDA, {"clicks": ["c1"], "agenda": {"click:c1": NOW + DAY}}),
     "a secret in two payloads": (ONCE, {"sent": [SECRET, f"again {SECRET}"]}),
     "a secret that was never sent": (ONCE, {"sent": []}),
     "a secret that nobody announced": (ONCE, {"sent": [SECRET, OTHER]}),

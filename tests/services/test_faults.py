@@ -25,7 +25,7 @@ from tests.services.world import PAUSE, Watched, World, a_world, check_at_rest
 from tests.support import build
 from tests.support.build import DANA
 from tests.support.fakes import FakeCloud
-from tests.support.faults import Fault, Plan
+from tests.support.faults import FORGETTABLE, Fault, Plan
 
 R1 = RequestId("R1")
 SHOW, SAVED, REPLACE = "clicks Show secret", "clicks I saved it", "clicks Replace key"
@@ -119,10 +119,16 @@ def test_at_rest_there_is_one_key_that_was_shown_or_none_at_all(
 
 
 @pytest.mark.search
-@pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_AFTER])
+@pytest.mark.parametrize("fault", [Fault.KILL_AFTER, Fault.ERROR_AFTER, Fault.FORGOTTEN])
 def test_any_single_call_may_be_the_last_of_its_process_or_lose_its_answer(fault: Fault) -> None:
     for call in range(0, CALLS, 2):
         asyncio.run(played({call: fault}))
+
+
+@pytest.mark.parametrize("nth", range(3))
+@pytest.mark.parametrize("write", sorted(FORGETTABLE))
+def test_r1_any_write_that_waits_for_no_replica_may_be_lost_in_a_failover(write: str, nth: int) -> None:
+    asyncio.run(played({(write, nth): Fault.FORGOTTEN}, (SHOW, SAVED)))
 
 
 @pytest.mark.search

@@ -115,6 +115,41 @@ async def test_a_click_that_was_carried_out_already_is_done(shop: Shop) -> None:
     assert (shop.dispatcher.clicks, await shop.due_in()) == ([], None)
 
 
+async def test_r1_a_click_of_which_a_failover_lost_that_it_is_done_is_carried_out_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.click()
+
+    async def forgotten(_: str) -> None:
+        """The former master took it, and the new one never heard of it."""
+
+    with monkeypatch.context() as failover:
+        failover.setattr(shop.store.inbox, "done", forgotten)
+        await shop.work()
+    assert await shop.due_in() == timedelta()
+    await shop.work()
+
+    assert shop.dispatcher.clicks == [CLICK, CLICK]
+    assert (await shop.store.inbox.get(CLICK.name), await shop.due_in()) == (None, None)
+
+
+async def test_r1_a_click_that_a_former_master_does_not_know_is_carried_out_by_the_new_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.click()
+
+    async def unknown(_: str) -> None:
+        """What the former master says."""
+
+    with monkeypatch.context() as failover:
+        failover.setattr(shop.store.inbox, "get", unknown)
+        await shop.work()
+    assert (shop.dispatcher.clicks, await shop.due_in()) == ([], timedelta())
+    await shop.work()
+
+    assert (shop.dispatcher.clicks, await shop.due_in()) == ([CLICK], None)
+
+
 async def test_an_answer_that_slack_does_not_take_for_a_moment_is_given_again(shop: Shop) -> None:
     await shop.click()
     shop.dispatcher.fails = [Undeliverable("internal_error", lasting=False)]

@@ -11,10 +11,10 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from bot.domain.errors import Tampered, Unavailable
 from bot.domain.keys import Principal, RequestId
 from bot.domain.roles import Binding
-from bot.services.commands import Approve, Click, Draft, ReplyTo
+from bot.services.commands import HELD, Approve, Click, Draft, ReplyTo
 from bot.services.ports.store import Post
 from bot.services.surfaces import APPROVERS, CARD, Surface, SurfaceKind, claim_of, key_of, lost_of, told_of
-from bot.store import Store, disk
+from bot.store import Store, disk, inbox
 from bot.store.keyspace import Keyspace
 from bot.store.sealing import Purpose, SealContext, Sealer
 from tests.store.conftest import StoppedClock
@@ -145,6 +145,49 @@ async def test_a_click_that_is_written_down_again_keeps_the_place_that_it_has(st
     await store.agenda.settle(lease, NOW + 2 * HOUR)
     assert await store.agenda.take(NOW + HOUR, HOUR, 9) == []
     assert [each.item for each in await store.agenda.take(NOW + 3 * HOUR, HOUR, 9)] == [lease.item]
+
+
+async def test_r1_a_click_leaves_the_agenda_in_the_write_that_says_it_is_done(store: Store, redis: Any) -> None:
+    await store.inbox.put(CLICK, NOW)
+    (lease,) = await store.agenda.take(NOW, HOUR, 9)
+
+    await store.inbox.done("C1")  # the last write that a failover left
+
+    assert (await store.inbox.get("C1"), await redis.zcard(store.keys.agenda)) == (None, 0)
+    await store.agenda.settle(lease, NOW)
+    assert await store.agenda.take(NOW + 2 * HOUR, HOUR, 9) == []
+
+
+async def test_r1_a_click_that_is_stored_keeps_its_place_though_someone_did_not_see_it(
+    store: Store, redis: Any, keys: Keyspace
+) -> None:
+    await store.inbox.put(CLICK, NOW)
+
+    await store.inbox.drop("C1")  # by who read it at the former master
+    assert [str(lease.item) for lease in await store.agenda.take(NOW, HOUR, 9)] == ["click:C1"]
+
+    await redis.delete(keys.click("C1"))
+    await store.inbox.drop("C1")
+    assert await store.agenda.take(NOW + 2 * HOUR, HOUR, 9) == []
+
+
+async def test_clicks_that_lost_their_place_on_the_agenda_get_it_back(
+    store: Store, redis: Any, keys: Keyspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "SCANNED", 2)
+    for number in range(5):
+        await store.inbox.put(replace(CLICK, id=f"C{number}"), NOW)
+    await store.inbox.keep(replace(CLICK, id=f"{HELD}C1"), HOUR)  # waits for a person
+    await redis.hset(keys.click("C7"), "of another", "kind")
+    await redis.pexpire(keys.click("C7"), 1000)
+    await store.inbox.done("C0")
+    await redis.zadd(keys.agenda, {"click:C1": 5})
+    await redis.zrem(keys.agenda, "click:C2", "click:C3", "click:C4")
+
+    assert [await store.inbox.put_back(NOW), await store.inbox.put_back(NOW)] == [3, 0]
+
+    due = {str(lease.item) for lease in await store.agenda.take(NOW, HOUR, 9)}
+    assert due == {f"click:C{number}" for number in (1, 2, 3, 4)}
 
 
 async def test_a_form_that_waits_for_a_decision_is_kept_and_not_due(store: Store) -> None:

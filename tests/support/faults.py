@@ -30,11 +30,25 @@ class Fault(Enum):
     KILL_AFTER = "the process is killed after the effect"
     PAUSE_BEFORE = "the process stands still for minutes before the effect, while others work"
     PAUSE_AFTER = "the process stands still for minutes after the effect, while others work"
+    FORGOTTEN = "the store takes the write, and loses it in a failover before the next call"
 
 
 ERRORS = frozenset({Fault.ERROR_BEFORE, Fault.REFUSED_BEFORE, Fault.ERROR_AFTER})
 KILLS = frozenset({Fault.KILL_BEFORE, Fault.KILL_AFTER})
 PAUSES = frozenset({Fault.PAUSE_BEFORE, Fault.PAUSE_AFTER})
+FORGETTABLE = frozenset(
+    {
+        "agenda.put",
+        "agenda.settle",
+        "cache.put",
+        "drafts.put",
+        "inbox.done",
+        "inbox.drop",
+        "inbox.keep",
+        "posts.put",
+    }
+)
+"""Writes that wait for no replica, and return nothing: one that a failover loses looks as if it had never been."""
 
 _AWAY = "It did not answer."
 
@@ -145,7 +159,8 @@ class Faulty:
             await must_hold()  # as the adapters do; a pause comes after it, which nobody can rule out
         fault = life.plan.next(f"{self._name}.{method}")
         await self._before(None if is_new and fault is Fault.REFUSED_BEFORE else fault, method)
-        result = await effect()
+        is_lost = fault is Fault.FORGOTTEN and f"{self._name}.{method}" in FORGETTABLE
+        result = None if is_lost else await effect()
         await self._after(fault, method)
         if not life.is_alive:
             raise Killed  # while we waited, another task of this process met its end

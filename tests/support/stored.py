@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
+from bot.services.commands import HELD
 from bot.store import Store
 from bot.store.audit.chain import verify_lines
 from bot.store.moments import from_ms
@@ -23,6 +24,14 @@ async def next_due(store: Store) -> datetime | None:
     items: list[tuple[bytes, float]] = await store.agenda._redis.zrange(agenda, 0, -1, withscores=True)
     held: dict[bytes, bytes] = await store.agenda._redis.hgetall(leases)
     return from_ms(min(max(due, float(held.get(item, 0))) for item, due in items)) if items else None
+
+
+async def misplaced(store: Store) -> list[str]:
+    """Clicks that are to be carried out, and never will be: they have no place on the agenda."""
+    redis, keys = store.agenda._redis, store.keys
+    names = [name.decode() async for name in redis.scan_iter(match=keys.click("*")) if await redis.strlen(name)]
+    items = {name: f"click:{name.removeprefix(keys.click(''))}" for name in names if keys.click(HELD) not in name}
+    return [item for item in items.values() if await redis.zscore(keys.agenda, item) is None]
 
 
 async def write_to_disk_again(redis: Any) -> None:

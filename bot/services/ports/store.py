@@ -141,7 +141,14 @@ class Inbox(Protocol):
         """Write a click down again; with `due`, have it tried once more, even if a failover lost it meanwhile."""
 
     async def done(self, click: str) -> None:
-        """Forget what the click held; that it was here is remembered for a day."""
+        """Forget what the click held, and its place on the agenda, in one write; that it was here is remembered."""
+
+    async def drop(self, click: str) -> None:
+        """Forget the place of a click that is done or has expired; one that is stored keeps its place."""
+
+    async def put_back(self, now: datetime) -> int:
+        """Make clicks due that are to be carried out and have no place on the agenda; returns how many."""
+        ...
 
 
 class Drafts(Protocol):

@@ -1,6 +1,6 @@
-"""Requests that have something due and no place on the agenda: it was deleted, or moved beyond their deadline.
+"""Requests and clicks that have something due and no place on the agenda: it was deleted, or moved beyond a deadline.
 
-Each change of a request puts it there in the same write, so nothing else would ever look at these again: a key whose
+Each change of one puts it there in the same write, so nothing else would ever look at these again: a key whose
 secret nobody viewed would live for ever, and nobody would be told.
 """
 
@@ -13,7 +13,7 @@ from bot.domain.deadlines import due
 from bot.domain.errors import Tampered
 from bot.domain.keys import RequestId
 from bot.services.agenda import Item, ItemKind
-from bot.services.ports.store import Agenda, Clock, Requests
+from bot.services.ports.store import Agenda, Clock, Inbox, Requests
 
 LATE = timedelta(hours=1)
 """How long after its deadline a request may be due: what cannot be done at once is tried again sooner."""
@@ -25,6 +25,7 @@ class AgendaRepair:
     """Puts them back on the agenda."""
 
     requests: Requests
+    inbox: Inbox
     agenda: Agenda
     clock: Clock
     _deadlines: dict[RequestId, tuple[int, datetime | None]] = field(
@@ -34,7 +35,9 @@ class AgendaRepair:
     _looked: datetime | None = field(default=None, init=False)
 
     async def look(self) -> int:
-        """Look at all requests; returns how many were put back. Raises `Unavailable`."""
+        """Look at all clicks and requests; returns how many were put back. Raises `Unavailable`."""
+        if clicks := await self.inbox.put_back(self.clock()):
+            log.error("clicks had lost their place on the agenda", extra={"clicks": clicks})
         now, put_back, stuck = self.clock(), 0, list[RequestId]()
         planned = await self.requests.planned()
         self._deadlines = {request: known for request, known in self._deadlines.items() if request in planned}
@@ -52,7 +55,7 @@ class AgendaRepair:
             about = {"requests": len(stuck), "request": stuck[0]}
             log.error("requests have been due for an hour, and nobody takes them", extra=about)
         self._looked = now
-        return put_back
+        return clicks + put_back
 
     async def _has_lost(self, request: RequestId, rev: int, at: datetime | None) -> bool:
         """Whether a request whose item is due then, at this revision, would be looked at too late."""

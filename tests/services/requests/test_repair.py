@@ -57,6 +57,23 @@ async def test_t33_a_key_that_nobody_took_is_deleted_though_the_agenda_was(
     assert "requests had lost their place on the agenda" in caplog.messages
 
 
+async def test_t33_a_click_whose_place_on_the_agenda_was_deleted_is_carried_out(
+    world: World, attacker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await world.work_now()
+    await world.click(Approve(R1), ERIN)
+    await attacker.delete(AGENDA)
+    await world.work_now()
+    assert isinstance(await world.state(), Pending)
+
+    assert await repaired(world) == 2, "the click, and the request"
+    await world.work_now()
+
+    assert isinstance(await world.state(), Ready)
+    assert "clicks had lost their place on the agenda" in caplog.messages
+    assert await repaired(world) == 0
+
+
 @pytest.mark.parametrize("score", ["+inf", 4e12, (build.NOW + DAY + LATE + timedelta(minutes=1)).timestamp() * 1000])
 async def test_t33_t35_an_item_that_was_moved_beyond_its_deadline_is_moved_back(
     world: World, attacker: Any, score: str | float
