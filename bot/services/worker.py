@@ -214,6 +214,7 @@ class Worker:
     async def _do(self, lease: Lease) -> None:
         """Carry one item out. It never raises: what went wrong is logged, and the item comes back."""
         next_due: datetime | None = self.clock() + AGAIN
+        is_about_nothing = False
         mine = cast("asyncio.Task[None]", asyncio.current_task())
         HOLDING.set(partial(self._holds, mine))
         try:
@@ -224,7 +225,7 @@ class Worker:
         except NotFound as error:
             about = {"item": str(lease.item), "code": error.code, "cause": str(error)}
             trouble.log.error("an item is dropped", extra=about)
-            next_due = None
+            is_about_nothing = True
         except Tampered as error:
             next_due = self.clock() + _left_alone(lease.item, error)
         except Throttled as error:
@@ -237,11 +238,15 @@ class Worker:
             log.warning("an item is tried again", extra={"item": str(lease.item), "why": str(error)})
         except Exception:
             log.exception("an item failed", extra={"item": str(lease.item)})
-        held = self._held.pop(mine, None)
-        if held is None:
-            return
+        if held := self._held.pop(mine, None):
+            await self._let_go(held, next_due, is_about_nothing=is_about_nothing)
+
+    async def _let_go(self, lease: Lease, due: datetime | None, *, is_about_nothing: bool) -> None:
         try:
-            await self.agenda.settle(held, next_due)
+            if is_about_nothing:
+                await self.agenda.drop(lease, self.clock() + AGAIN)
+            else:
+                await self.agenda.settle(lease, due)
         except LatchkeyError as error:
             log.warning("a lease runs out by itself", extra={"item": str(lease.item), "why": str(error)})
 

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from bot import trouble
 from bot.domain.audit import Event
-from bot.domain.keys import SlackUserId
+from bot.domain.keys import RequestId, SlackUserId
 from bot.services.agenda import Item, ItemKind
 from bot.services.ports.store import Lease
 from bot.store.codec import REFUSAL
@@ -42,6 +42,7 @@ class RedisAgenda:
         self._key = keys.agenda
         self._keys = [keys.agenda, keys.leases]
         self._aside = keys.aside
+        self._request = keys.request
         self._kinds = kinds
         self._lease = load(redis, "lease")
         self._renew = load(redis, "renew")
@@ -78,6 +79,12 @@ class RedisAgenda:
         args: list[Argument] = [str(lease.item), lease.token, ceil_ms(due) if due else ""]
         with translated():
             await self._settle(keys=self._keys, args=args)
+
+    async def drop(self, lease: Lease, due: datetime) -> None:
+        """End the lease of an item whose request is not there: never due again, or at `due` where the store has it."""
+        args: list[Argument] = [str(lease.item), lease.token, "", ceil_ms(due)]
+        with translated():
+            await self._settle(keys=[*self._keys, self._request(RequestId(lease.item.id))], args=args)
 
     async def put(self, item: Item, due: datetime) -> None:
         """Make an item due at `due`, unless it is due earlier already."""

@@ -103,7 +103,7 @@ class RedisInbox:
         return number
 
     async def _off_the_agenda(self, click: str, lifetime: Argument) -> None:
-        keys = [self._keys.click(click), self._keys.agenda]
+        keys = [self._keys.click(click), self._keys.agenda, self._keys.leases]
         with translated():
             await self._done(keys=keys, args=[str(Item(ItemKind.CLICK, click)), lifetime])
 

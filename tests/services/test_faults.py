@@ -125,6 +125,11 @@ def test_any_single_call_may_be_the_last_of_its_process_or_lose_its_answer(fault
         asyncio.run(played({call: fault}))
 
 
+@pytest.mark.parametrize("nth", range(2))
+def test_a_click_whose_process_dies_as_it_is_done_is_held_by_nobody(nth: int) -> None:
+    asyncio.run(played({("inbox.done", nth): Fault.KILL_AFTER}))
+
+
 @pytest.mark.parametrize("nth", range(3))
 @pytest.mark.parametrize("write", sorted(FORGETTABLE))
 def test_r1_any_write_that_waits_for_no_replica_may_be_lost_in_a_failover(write: str, nth: int) -> None:

@@ -31,7 +31,7 @@ from bot.services.worker import (
 from bot.store import Store
 from bot.store.agenda import RedisAgenda
 from tests.support import build
-from tests.support.composed import a_store
+from tests.support.composed import a_store, keep
 from tests.support.fakes import TestClock
 from tests.support.stored import next_due
 
@@ -238,6 +238,19 @@ async def test_an_item_of_no_known_kind_is_logged_and_dropped(shop: Shop, caplog
 
     assert caplog.messages == ["an item is dropped"]
     assert await shop.due_in() is None
+
+
+async def test_r1_the_account_of_a_request_is_looked_at_again_if_a_former_master_does_not_know_the_request() -> None:
+    async def unknown(_: Item) -> datetime | None:
+        raise NotFound("no such request")
+
+    shop = a_shop({ItemKind.ACCOUNT: unknown})
+    await keep(shop.store, build.pending())
+    await shop.store.agenda.put(Item(ItemKind.ACCOUNT, "R1"), shop.clock())
+
+    await shop.work()
+
+    assert await shop.due_in() == AGAIN
 
 
 async def test_t9_any_number_of_items_that_are_dropped_is_one_line_a_minute(

@@ -30,7 +30,7 @@ from tests.support.build import DANA
 from tests.support.composed import a_cast, a_store, composed
 from tests.support.fakes import FakeCloud, FakeProber, FakeSlack, TestClock
 from tests.support.faults import Faulty, Killed, Life, Plan
-from tests.support.stored import audit_problem, misplaced, next_due
+from tests.support.stored import audit_problem, held, misplaced, next_due
 
 ROUNDS = 400
 """More rounds of work than any run needs that comes to rest."""
@@ -300,6 +300,7 @@ async def check_at_rest(world: World, request: str = "R1") -> None:
     assert len(world.shown()) == len(set(world.shown())), "a secret was handed over twice"
     assert set(live) <= set(world.shown()), "a key lives whose secret was never shown"
     assert await misplaced(world.store) == []
+    assert await held(world.store) == [], "nobody works on it"
     await check_audit(world)
 
 

@@ -11,7 +11,7 @@ from bot.store import Store, agenda
 from bot.store.agenda import RedisAgenda
 from bot.store.keyspace import Keyspace
 from bot.store.moments import EPOCH, ceil_ms, floor_ms, from_ms, lifetime_ms
-from tests.store.given import NOW, event
+from tests.store.given import NOW, added, event, pending
 from tests.support.build import HOUR
 from tests.support.stored import next_due
 
@@ -186,6 +186,19 @@ async def test_an_item_keeps_the_name_under_which_older_versions_stored_it(
 
     assert await redis.zrange("lk:{T01}:agenda", 0, -1) == [name]
     assert [lease.item for lease in await store.agenda.take(NOW + HOUR, MINUTE, 1)] == [item]
+
+
+async def test_r1_an_item_whose_request_is_there_is_not_dropped_on_the_word_of_a_former_master(store: Store) -> None:
+    await store.requests.commit(added(pending()))
+    for item in (Item(ItemKind.ACCOUNT, "R1"), Item(ItemKind.ACCOUNT, "R2")):
+        await store.agenda.put(item, NOW)
+
+    for lease in await store.agenda.take(NOW + MINUTE, MINUTE, 9):
+        await store.agenda.drop(lease, NOW + HOUR)
+
+    assert await items(store, NOW + HOUR) == []
+    due = await store.agenda.take(NOW + HOUR + MINUTE, MINUTE, 9)
+    assert {str(lease.item) for lease in due} == {"account:R1", "request:R1"}
 
 
 @pytest.mark.parametrize(

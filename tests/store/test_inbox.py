@@ -154,6 +154,7 @@ async def test_r1_a_click_leaves_the_agenda_in_the_write_that_says_it_is_done(st
     await store.inbox.done("C1")  # the last write that a failover left
 
     assert (await store.inbox.get("C1"), await redis.zcard(store.keys.agenda)) == (None, 0)
+    assert not await redis.exists(store.keys.leases), "it is held by nobody, if its process ends here"
     await store.agenda.settle(lease, NOW)
     assert await store.agenda.take(NOW + 2 * HOUR, HOUR, 9) == []
 

@@ -26,6 +26,11 @@ async def next_due(store: Store) -> datetime | None:
     return from_ms(min(max(due, float(held.get(item, 0))) for item, due in items)) if items else None
 
 
+async def held(store: Store) -> list[str]:
+    """Items that someone holds."""
+    return [item.decode() for item in await store.agenda._redis.hkeys(store.keys.leases)]
+
+
 async def misplaced(store: Store) -> list[str]:
     """Clicks that are to be carried out, and never will be: they have no place on the agenda."""
     redis, keys = store.agenda._redis, store.keys

@@ -122,6 +122,12 @@ class Agenda(Protocol):
     async def settle(self, lease: Lease, due: datetime | None) -> None:
         """End a lease: due again at `due`, or never. Does nothing when someone rescheduled the item meanwhile."""
 
+    async def drop(self, lease: Lease, due: datetime) -> None:
+        """End the lease of an item whose request is not there: never due again, or at `due` where the store has it.
+
+        A former master may have said that it is not there.
+        """
+
     async def put(self, item: Item, due: datetime) -> None:
         """Make an item due at `due`, unless it is due earlier already."""
 
