@@ -98,7 +98,7 @@ def explain(  # noqa: PLR0913 -- one for each option
     question = Question(user, operation, kind, resource, owner, environment)
     explanation, names = _answered(question, Sources(policy, snapshot, channel))
     if as_json:
-        _print_json(explained.as_json(explanation, names))
+        print_json(explained.as_json(explanation, names))
     else:
         typer.echo(explained.as_text(explanation, names))
     raise typer.Exit(0 if explanation.is_possible else 1)
@@ -126,7 +126,7 @@ def who_can_approve(  # noqa: PLR0913 -- one for each option
     question = Question(user, operation, kind, resource, owner, environment)
     explanation, names = _answered(question, Sources(policy, snapshot, channel))
     if as_json:
-        _print_json(explained.approvers_as_json(explanation, names))
+        print_json(explained.approvers_as_json(explanation, names))
     elif explanation.able:
         typer.echo(explained.approvers_as_text(explanation, names))
     typer.echo(explained.notes(explanation, names), err=True)
@@ -145,7 +145,7 @@ def snapshot(
     It contains names, email addresses and roles, but no keys or secrets. Only the owner of FILE can read it.
     """
     sources = Sources(policy, live=settings())
-    taken = _complete(lambda: _taken(sources))
+    taken = finished(lambda: _taken(sources))
     if output is None:
         typer.echo(taken.dump(), nl=False)
         return
@@ -156,22 +156,33 @@ def snapshot(
 
 
 def _answered(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:
-    found = sources if sources.snapshot else replace(sources, live=settings())
-    return _complete(lambda: _answer(question, found))
+    found = reached(sources)
+    return finished(lambda: _answer(question, found))
+
+
+def reached(sources: Sources) -> Sources:
+    """With the settings, where no snapshot stands for Slack and Confluent. Ends the program where they won't do."""
+    return sources if sources.snapshot else replace(sources, live=settings())
 
 
 async def _answer(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:
-    from bot.domain.authority import Target
-    from bot.services.catalog.index import all_names, find_owner, find_resource
+    from bot.services.catalog.index import all_names
     from bot.services.people.approvers import names_of
 
-    async with _opened(sources) as explainer:
-        cloud = explainer.cloud
-        someone = await explainer.find(question.user)
-        owner = await find_owner(cloud, question.owner, someone.person, question.operation)
-        resource = await find_resource(cloud, question.kind, question.resource, question.environment)
-        explanation = await explainer.explain(someone, question.operation, Target(owner, resource))
-        return explanation, {**await all_names(cloud), **names_of(explanation.target)}
+    async with opened(sources) as who:
+        explanation = await answer(who, question)
+        return explanation, {**await all_names(who.cloud), **names_of(explanation.target)}
+
+
+async def answer(who: "Explainer", question: Question) -> "Explanation":
+    """What would be decided. Raises `NotFound` for words that mean nothing, and `LatchkeyError` for no answer."""
+    from bot.domain.authority import Target
+    from bot.services.catalog.index import find_owner, find_resource
+
+    someone = await who.find(question.user)
+    owner = await find_owner(who.cloud, question.owner, someone.person, question.operation)
+    resource = await find_resource(who.cloud, question.kind, question.resource, question.environment)
+    return await who.explain(someone, question.operation, Target(owner, resource))
 
 
 async def _taken(sources: Sources) -> "Snapshot":
@@ -179,12 +190,12 @@ async def _taken(sources: Sources) -> "Snapshot":
 
     from bot.cli.snapshot import take
 
-    async with _opened(sources) as live:
+    async with opened(sources) as live:
         return await take(live.cloud, live.people, live.policy, live.tenant, datetime.now(UTC))
 
 
 @asynccontextmanager
-async def _opened(sources: Sources) -> AsyncGenerator["Explainer"]:
+async def opened(sources: Sources) -> AsyncGenerator["Explainer"]:
     """Over the snapshot if there is one, else over Confluent Cloud and Slack as they are now."""
     if sources.live is None:
         from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, read
@@ -218,7 +229,7 @@ def _policy(file: Path | None, channel: str) -> "Policy":
     return without_a_file(channel) if file is None else read(file, default_channel=channel).policy
 
 
-def _complete(work: Callable[[], Awaitable[T]]) -> T:
+def finished(work: Callable[[], Awaitable[T]]) -> T:
     """What `work` returns. Ends the program with 2 where there is no telling."""
 
     async def guarded() -> T:
@@ -239,7 +250,8 @@ def _complete(work: Callable[[], Awaitable[T]]) -> T:
     return complete(guarded())
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Print JSON as people read it, too."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 

@@ -30,7 +30,7 @@ def as_text(explanation: Explanation, names: Names) -> str:
             f"  for     {_resource(ask.resource)}",
             f"  owner   {_owner(ask.owner)}",
             "",
-            f"Decision: {_decision(explanation)}",
+            f"Decision: {in_short(explanation)}",
             *_rule(explanation),
             "",
             *_roles(explanation, names),
@@ -46,14 +46,14 @@ def approvers_as_text(explanation: Explanation, names: Names) -> str:
 
 def notes(explanation: Explanation, names: Names) -> str:
     """What the list of people does not say by itself; "" when there is nothing to add."""
-    return _clean([f"Decision: {_decision(explanation)}", *_barred(explanation, names)])
+    return _clean([f"Decision: {in_short(explanation)}", *_barred(explanation, names)])
 
 
 def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
     """The explanation as an object."""
     ask = explanation.ask
     return {
-        **_decided(explanation),
+        **decided(explanation),
         "terms": _terms(explanation.rule, explanation.approvals, ask) if explanation.rule else None,
         "table": explanation.table,
         "requester": _person(explanation.requester),
@@ -72,10 +72,11 @@ def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
 
 def approvers_as_json(explanation: Explanation, names: Names) -> dict[str, object]:
     """The decision and the people alone, by the same keys."""
-    return {**_decided(explanation), **_able(explanation, names)}
+    return {**decided(explanation), **_able(explanation, names)}
 
 
-def _decided(explanation: Explanation) -> dict[str, object]:
+def decided(explanation: Explanation) -> dict[str, object]:
+    """The decision alone, by the same keys."""
     verdict = explanation.verdict
     return {
         "decision": _WORDS[type(verdict)],
@@ -153,7 +154,8 @@ def _terms(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
     }
 
 
-def _decision(explanation: Explanation) -> str:
+def in_short(explanation: Explanation) -> str:
+    """The decision in a few words."""
     match explanation.verdict:
         case Allowed():
             return "allowed without approval"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli import terminal
+from bot.cli.cases import check_cases
 from bot.cli.explain import AsJson, explain, snapshot, who_can_approve
 from bot.cli.terminal import complete, fail
 
@@ -23,6 +24,7 @@ app = typer.Typer(help="The policy file.", no_args_is_help=True)
 app.command()(explain)
 app.command()(who_can_approve)
 app.command()(snapshot)
+app.command("test")(check_cases)
 
 
 @app.command()

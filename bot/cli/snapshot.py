@@ -7,7 +7,7 @@ from it what Confluent Cloud and Slack answered when it was taken.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -195,6 +195,33 @@ class SnapshotPeople:
         if group not in self.workspace.groups:
             raise Unavailable(f"The snapshot doesn't say who is in the user group {group}. Take one with this policy.")
         return self.workspace.groups[group]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOnce:
+    """`People`, each of whom Slack is asked about once."""
+
+    people: People
+    profiles: dict[str, Profile | None] = field(default_factory=dict[str, Profile | None])
+    groups: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
+
+    async def profile(self, user: SlackUserId) -> Profile | None:
+        """The user."""
+        if user not in self.profiles:
+            self.profiles[user] = await self.people.profile(user)
+        return self.profiles[user]
+
+    async def by_email(self, email: str) -> Profile | None:
+        """The user with this address."""
+        if email not in self.profiles:
+            self.profiles[email] = await self.people.by_email(email)
+        return self.profiles[email]
+
+    async def members(self, group: str) -> Sequence[SlackUserId]:
+        """The members of a user group."""
+        if group not in self.groups:
+            self.groups[group] = await self.people.members(group)
+        return self.groups[group]
 
 
 async def _workspace(people: People, policy: Policy, tenant: Tenant, users: Sequence[User]) -> Workspace:

@@ -4,11 +4,10 @@ It reads Confluent Cloud once, and Slack only about people with a role over what
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import product
 
-from bot.cli.snapshot import Snapshot, SnapshotCloud, observe
+from bot.cli.snapshot import AskedOnce, Snapshot, SnapshotCloud, observe
 from bot.domain.authority import Target
 from bot.domain.keys import (
     MyAccount,
@@ -29,7 +28,7 @@ from bot.policyfile.findings import of_rule
 from bot.services.people.approvers import Approvers
 from bot.services.people.directory import Tenant
 from bot.services.ports.cloud import Inventory
-from bot.services.ports.slack import People, Profile
+from bot.services.ports.slack import People
 
 MOST_TARGETS = 100
 """How many kinds of request under one rule are looked at."""
@@ -43,7 +42,7 @@ async def check_people(
 ) -> list[Finding]:
     """What is wrong. Raises `LatchkeyError` for no answer."""
     organization = await observe(cloud, now)
-    asked_once = _AskedOnce(people)
+    asked_once = AskedOnce(people)
     who = Approvers(SnapshotCloud(organization), asked_once, tenant, file.policy)
     found = [each async for each in _rules(organization, who, tenant, file)]
     return found + [each async for each in _mappings(organization, who, tenant, file)]
@@ -130,30 +129,3 @@ def _holds(organization: Snapshot, holder: Principal | None, mapping: RoleMappin
     theirs = [each for each in organization.role_bindings if (each.principal, each.role) == (holder, mapping.role)]
     scopes = [Scope.parse(each.crn) for each in theirs]
     return any(each.organization == wanted.organization and each.covers(wanted.path) for each in scopes)
-
-
-@dataclass(frozen=True, slots=True)
-class _AskedOnce:
-    """`People`, each of whom Slack is asked about once."""
-
-    people: People
-    profiles: dict[str, Profile | None] = field(default_factory=dict[str, Profile | None])
-    groups: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
-
-    async def profile(self, user: SlackUserId) -> Profile | None:
-        """The user."""
-        if user not in self.profiles:
-            self.profiles[user] = await self.people.profile(user)
-        return self.profiles[user]
-
-    async def by_email(self, email: str) -> Profile | None:
-        """The user with this address."""
-        if email not in self.profiles:
-            self.profiles[email] = await self.people.by_email(email)
-        return self.profiles[email]
-
-    async def members(self, group: str) -> Sequence[SlackUserId]:
-        """The members of a user group."""
-        if group not in self.groups:
-            self.groups[group] = await self.people.members(group)
-        return self.groups[group]

@@ -1,7 +1,8 @@
 """pydantic's complaints in our words: what is wrong, and what would be right."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -19,15 +20,17 @@ from bot.policyfile.model import (
 from bot.policyfile.tree import KeyPath, Problem, Tree, written
 from bot.policyfile.words import shown
 
-_ANY = -1
-_PARTS: dict[KeyPath, type[BaseModel]] = {
+ANY = -1
+Parts: TypeAlias = Mapping[KeyPath, type[BaseModel]]
+"""The parts of a file by their places, in which `ANY` is any position."""
+POLICY: Parts = {
     (): FilePart,
     ("roles",): RolesPart,
-    ("roles", "mappings", _ANY): MappingPart,
-    ("people", _ANY): PersonPart,
+    ("roles", "mappings", ANY): MappingPart,
+    ("people", ANY): PersonPart,
     ("defaults",): Conditions,
-    ("rules", _ANY): RulePart,
-    ("rules", _ANY, "match"): MatchPart,
+    ("rules", ANY): RulePart,
+    ("rules", ANY, "match"): MatchPart,
     ("review",): ReviewPart,
 }
 _KINDS = {
@@ -45,45 +48,47 @@ _KINDS = {
 }
 
 
-def problem_of(error: ErrorDetails, tree: Tree) -> Problem:
+def problem_of(error: ErrorDetails, tree: Tree, parts: Parts = POLICY) -> Problem:
     """One complaint."""
     place, kind = tree.known(error["loc"]), error["type"]
     value: Any = error["input"]
     if kind == "missing":
-        return tree.problem(place, f"`{error['loc'][-1]}` is missing. {_hint(error['loc'])}".strip())
+        return tree.problem(place, f"`{error['loc'][-1]}` is missing. {_hint(error['loc'], parts)}".strip())
     if kind == "extra_forbidden":
-        return tree.problem(place, _unknown_key(place))
+        return tree.problem(place, _unknown_key(place, parts))
     if kind == "value_error":
         return tree.problem(place, error["msg"].removeprefix("Value error, "))
     if kind in {"enum", "literal_error"}:
-        return tree.problem(place, f"{shown(value)} is not known here{_near(value, error)}. {_hint(place)}".strip())
+        return tree.problem(
+            place, f"{shown(value)} is not known here{_near(value, error)}. {_hint(place, parts)}".strip()
+        )
     text = _KINDS.get(kind) or f"isn't allowed ({error['msg']})"
     what = "this" if isinstance(value, dict | list | tuple) else shown(value)
-    return tree.problem(place, f"{what} {text}. {_hint(place)}".strip())
+    return tree.problem(place, f"{what} {text}. {_hint(place, parts)}".strip())
 
 
-def _hint(place: KeyPath) -> str:
+def _hint(place: KeyPath, parts: Parts) -> str:
     """The description of the field at `place`, which says what would be right."""
     while place and isinstance(place[-1], int):
         place = place[:-1]
     if not place:
-        return "A policy file begins with `version: 1`."
-    field = _part(place[:-1]).get(str(place[-1]))
+        return "The file begins with `version: 1`."
+    field = _part(place[:-1], parts).get(str(place[-1]))
     return (field or "").strip()
 
 
-def _part(place: KeyPath) -> dict[str, str]:
+def _part(place: KeyPath, parts: Parts) -> dict[str, str]:
     """The fields of the part of the file at `place`, with their descriptions."""
-    model = _PARTS.get(tuple(_ANY if isinstance(part, int) else part for part in place))
+    model = parts.get(tuple(ANY if isinstance(part, int) else part for part in place))
     fields = model.model_fields.items() if model else ()
     return {field.alias or name: field.description or "" for name, field in fields}
 
 
-def _unknown_key(place: KeyPath) -> str:
-    known = list(_part(place[:-1]))
+def _unknown_key(place: KeyPath, parts: Parts) -> str:
+    known = list(_part(place[:-1], parts))
     near = get_close_matches(str(place[-1]), known, n=1)
     right = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
-    return f"there's no such key in {written(place[:-1]) or 'a policy file'}: {right}"
+    return f"there's no such key in {written(place[:-1]) or 'this file'}: {right}"
 
 
 def _near(value: object, error: ErrorDetails) -> str:

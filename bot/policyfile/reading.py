@@ -2,23 +2,26 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from bot.domain.keys import Operation, Principal, SlackUserId
 from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, built_in
 from bot.domain.requests import NOBODY
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
-from bot.policyfile.complaints import problem_of
+from bot.policyfile.complaints import POLICY, Parts, problem_of
 from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart, key_of
 from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree, grow
 from bot.policyfile.words import shown
+
+PartT = TypeVar("PartT", bound=BaseModel)
 
 
 class PolicyError(Exception):
@@ -62,8 +65,17 @@ def content(path: Path) -> bytes:
 
 def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyFile:
     """Read the bytes of a policy file; see `read`. `name` is what complaints call it."""
+    file, tree = document(data, FilePart, POLICY, name)
+    build = _Build(file, tree, default_channel)
+    policy = build.policy()
+    _raise_for(name, build.problems)
+    return PolicyFile(name, replace(policy, digest=digest_of(data)), tree, len(file.rules))
+
+
+def document(data: bytes, part: type[PartT], parts: Parts, name: str) -> tuple[PartT, Tree]:
+    """Read a file of ours in YAML, whose top is `part`. Raises `PolicyError` with everything that is wrong."""
     if len(data) > MOST_BYTES:
-        raise PolicyError([f"{name}: is larger than {MOST_BYTES // 1024} kB: that's too large for a policy"])
+        raise PolicyError([f"{name}: is larger than {MOST_BYTES // 1024} kB: that's too large"])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -72,14 +84,16 @@ def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyF
     tree = grow(text)
     _raise_for(name, tree.problems)
     try:
-        file = FilePart.model_validate(tree.value)
+        return part.model_validate(tree.value), tree
     except ValidationError as error:
-        _raise_for(name, [problem_of(each, tree) for each in error.errors(include_url=False)])
+        _raise_for(name, [problem_of(each, tree, parts) for each in _own(error.errors(include_url=False))])
         raise AssertionError("pydantic complains about something") from None
-    build = _Build(file, tree, default_channel)
-    policy = build.policy()
-    _raise_for(name, build.problems)
-    return PolicyFile(name, replace(policy, digest=digest_of(data)), tree, len(file.rules))
+
+
+def _own(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """All but those that only follow from others: to pydantic, a list is empty where nothing in it is right."""
+    places = {each["loc"][:length] for each in errors for length in range(len(each["loc"]))}
+    return (each for each in errors if each["type"] != "too_short" or each["loc"] not in places)
 
 
 def digest_of(data: bytes) -> str:

@@ -285,7 +285,7 @@ def test_the_digest_is_that_of_the_bytes() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("chanel: C1", "3: chanel: there's no such key in a policy file: did you mean `channel`?"),
+        ("chanel: C1", "3: chanel: there's no such key in this file: did you mean `channel`?"),
         ("roles: {xyzzy: 1}", "3: roles.xyzzy: there's no such key in roles: known are table, mappings"),
         ("rules:\n- name: a\n  match: {operaton: edit}", "5: rules[0].match.operaton: there's no such key"),
         ("rules:\n- approvals: 1", "4: rules[0]: `name` is missing. A unique name"),
@@ -411,7 +411,7 @@ def test_all_mistakes_are_told_at_once_from_top_to_bottom() -> None:
     [
         ("", "1: the file is empty"),
         ("# nothing\n", "1: the file is empty"),
-        ("- a", "1: this isn't a mapping of keys to values. A policy file begins with `version: 1`."),
+        ("- a", "1: this isn't a mapping of keys to values. The file begins with `version: 1`."),
         ("a: [", "1: isn't YAML"),
         ("version: 1\n\tchannel: C1", "2: isn't YAML"),
         ("version: 1\n---\nversion: 1", "2: isn't YAML"),
@@ -459,7 +459,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert why(Path("/dev/zero")) == ": can't be read: it is not a file"
     assert why(tmp_path / "\0") == ": can't be read: no such file"
     assert why(latin) == ":2: is not text in UTF-8: save it as UTF-8"
-    assert why(large) == ": is larger than 256 kB: that's too large for a policy"
+    assert why(large) == ": is larger than 256 kB: that's too large"
 
 
 def test_a_file_of_the_largest_size_and_a_byte_order_mark_is_read(tmp_path: Path) -> None:

@@ -30,6 +30,15 @@ def findings(text: str) -> list[str]:
 
 def examples() -> list[str]:
     """The files that docs/policy.md shows: one that explains, then three complete ones."""
+    return _shown()[:4]
+
+
+def cases() -> str:
+    """The file for `policy test` that docs/policy.md shows."""
+    return _shown()[4]
+
+
+def _shown() -> list[str]:
     found = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
-    assert len(found) == 4
+    assert len(found) == 5
     return found

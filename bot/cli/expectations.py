@@ -1,0 +1,95 @@
+"""The file of `latchkey policy test` as it is written, and what a decision has to be for a case to hold."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field
+
+from bot.cli.explanation import in_short
+from bot.domain.decision import Allowed, Forbidden
+from bot.domain.keys import Operation
+from bot.domain.kinds import Kind
+from bot.domain.policy import MOST_APPROVALS
+from bot.policyfile.complaints import ANY, Parts
+from bot.policyfile.model import Part
+from bot.policyfile.words import Name, OneOrMany, shown
+from bot.services.people.approvers import Someone
+from bot.services.people.explain import Explanation
+
+_WORDS = ("allowed", "forbidden", "impossible")
+
+
+def _expected(value: object) -> object:
+    if value in _WORDS or (type(value) is int and 1 <= value <= MOST_APPROVALS):
+        return value
+    known = f"{', '.join(_WORDS)}, or a number of approvals, 1 to {MOST_APPROVALS}"
+    raise ValueError(f"{shown(value)} isn't a decision: write {known}")
+
+
+Expected: TypeAlias = Annotated[Literal["allowed", "forbidden", "impossible"] | int, BeforeValidator(_expected)]
+
+
+class CasePart(Part):
+    """One request, in the words of `policy explain`, and what is expected of it."""
+
+    name: Name | None = Field(None, description="What the case is about.")
+    user: str = Field(description="The requester: an email address, or u-….")
+    operation: Operation = Field(Operation.CREATE, description="create, edit, rotate, delete or extend.")
+    kind: Kind = Field(description=f"The kind of key, one of {', '.join(Kind)}.")
+    resource: str = Field("", description="A cluster, or a region such as aws.us-east-1.")
+    environment: str = Field("", description="The environment of the resource; looked up if omitted.")
+    owner: str = Field(description="me, new, or a service account's ID or name.")
+    expect: Expected = Field(
+        description="allowed, forbidden, the number of approvals that it needs, or impossible: "
+        "it needs approvals that too few people could give."
+    )
+    rule: Name | None = Field(None, description="The name of the rule that decides.")
+    approvers: OneOrMany[str] | tuple[()] = Field((), description="People who could approve.")
+    not_approvers: OneOrMany[str] | tuple[()] = Field((), description="People who could not approve.")
+
+    @property
+    def title(self) -> str:
+        """What the case is called."""
+        what = f"{self.operation} {self.kind} {self.resource}".strip()
+        return self.name or f"{self.user}, {what}, owner {self.owner}"
+
+
+class CasesPart(Part):
+    """The whole file."""
+
+    version: Literal[1] = Field(description="The version of this format: 1.")
+    cases: Annotated[tuple[CasePart, ...], Field(min_length=1)] = Field(description="A list of requests.")
+
+
+PARTS: Parts = {(): CasesPart, ("cases", ANY): CasePart}
+
+
+def complaints(case: CasePart, explanation: Explanation, named: Mapping[str, Someone]) -> Iterator[str]:
+    """What is not as expected. `named` are the people whom the case names, by its words."""
+    found = _found(explanation)
+    if found != case.expect:
+        yield f"expected {_decision(case.expect)}, found: {in_short(explanation)}"
+    rule = explanation.rule.name if explanation.rule else ""
+    if case.rule not in {None, rule}:
+        yield f"expected the rule {shown(case.rule)}, but {f'{shown(rule)} decides' if rule else 'none matches'}"
+    able = {each.someone.person.principal for each in explanation.able}
+    for word in case.approvers:
+        if named[word].principal not in able:
+            yield f"{word} can't approve it"
+    for word in case.not_approvers:
+        if named[word].principal in able:
+            yield f"{word} can approve it"
+
+
+def _found(explanation: Explanation) -> str | int:
+    match explanation.verdict:
+        case Allowed():
+            return "allowed"
+        case Forbidden():
+            return "forbidden"
+        case verdict:
+            return verdict.missing if explanation.is_possible else "impossible"
+
+
+def _decision(expected: str | int) -> str:
+    return expected if isinstance(expected, str) else "1 approval" if expected == 1 else f"{expected} approvals"
