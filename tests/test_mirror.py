@@ -38,6 +38,7 @@ STORIES = {
     "services/keys/test_orphans.py": "keys that attempts left behind",
     "services/keys/test_reminders.py": "reminders of a key's end, after changes of it",
     "services/keys/test_rotation.py": "a rotation, from request to the old key's end",
+    "services/review/test_channel.py": "what the review asks its channel",
     "services/test_asking_twice.py": "clicks that are carried out twice",
     "services/test_attacks.py": "attacks on requests",
     "services/test_attacks_keys.py": "attacks on keys",

@@ -3,7 +3,8 @@
 Its reason is the page's tip: keys that nobody needs are a risk, and count against the organization's limits.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -14,6 +15,10 @@ from bot.domain.policy import NEAR_LIMIT
 
 OFFERED = 90
 """Keys of one message that can be reviewed or kept from it: as many as one modal has room for."""
+
+
+IN_CHANNEL = 3
+"""Accounts that the review's channel is asked about in one pass: more in a row would not be read."""
 
 
 class Finding(StrEnum):
@@ -94,6 +99,31 @@ class Digest:
     def is_empty(self) -> bool:
         """Whether there is nothing to be done about it."""
         return not self.keys and not self.quotas
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Accounts whose owners cannot be reached, and which the channel is asked about in a later pass."""
+
+    accounts: int
+    next_at: datetime
+    """When the channel is asked about the next of them."""
+
+
+def together(digests: Sequence[Digest]) -> Digest:
+    """What the channel is asked in place of these readers, each key once. Raises ValueError for none."""
+    if not digests:
+        raise ValueError("no digest to show")
+    keys = {listed.key.id: listed for digest in digests for listed in digest.keys}
+    kept = {answer.key: answer for digest in digests for answer in digest.kept}
+    quotas = dict.fromkeys(quota for digest in digests for quota in digest.quotas)
+    return replace(
+        digests[0],
+        audience="channel",
+        keys=tuple(sorted(keys.values(), key=urgency)),
+        kept=tuple(sorted(kept.values(), key=lambda answer: answer.at)),
+        quotas=tuple(quotas),
+    )
 
 
 def findings(

@@ -63,11 +63,14 @@ class ItemKind(StrEnum):
     """The organization's keys from a page token on."""
     REVIEW_REDRAW = "review:~"
     """The messages that ask about an owner's keys."""
+    REVIEW_CHANNEL = "review-channel"
+    """What the channel is asked at the end of a pass. Older versions leave it: its name is none of `REVIEW`'s."""
     UNKNOWN = ""
     """Nothing that Latchkey wrote; the whole name is its id."""
 
 
-REVIEW_ITEMS = (ItemKind.REVIEW, ItemKind.REVIEW_PAGE, ItemKind.REVIEW_REDRAW)
+REVIEW_ITEMS = (ItemKind.REVIEW, ItemKind.REVIEW_PAGE, ItemKind.REVIEW_REDRAW, ItemKind.REVIEW_CHANNEL)
+_WITHOUT_ID = (ItemKind.CATALOG, ItemKind.REVIEW_CHANNEL)
 _OF_AN_ATTEMPT = re.compile(r"(?P<request>[^/]*)/(?P<attempt>0|[1-9][0-9]{0,5})")
 
 
@@ -89,5 +92,5 @@ class Item:
         id_ = name.removeprefix(kind)
         if kind is ItemKind.SWEEP and (found := _OF_AN_ATTEMPT.fullmatch(id_)):
             return cls(kind, found["request"], int(found["attempt"]))
-        is_known = kind is not ItemKind.SWEEP and (kind is not ItemKind.CATALOG or not id_)
+        is_known = kind is not ItemKind.SWEEP and (kind not in _WITHOUT_ID or not id_)
         return cls(kind, id_) if is_known else cls(ItemKind.UNKNOWN, name)

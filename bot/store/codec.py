@@ -18,7 +18,7 @@ from bot.domain.keys import Secret
 from bot.domain.requests import Request
 from bot.domain.review import Attestation
 from bot.services.commands import Click, Draft
-from bot.services.ports.store import Reviewed
+from bot.services.ports.store import Reviewed, ReviewPass
 from bot.services.surfaces import Surface
 from bot.store.sealing import SealContext, Sealer
 
@@ -108,6 +108,7 @@ POST: Codec[tuple[PostRecord]] = Codec(TypeAdapter(tuple[PostRecord], config=_CO
 REFUSAL: Codec[tuple[Event]] = Codec(TypeAdapter(tuple[Event], config=_CONFIG))
 KEEP: Codec[tuple[Attestation]] = Codec(TypeAdapter(tuple[Attestation], config=_CONFIG))
 DIGEST: Codec[tuple[Reviewed]] = Codec(TypeAdapter(tuple[Reviewed], config=_CONFIG))
+PASS: Codec[tuple[ReviewPass]] = Codec(TypeAdapter(tuple[ReviewPass], config=_CONFIG))
 # Building one takes milliseconds; the types are those that the code names, so there are few.
 _COPIES: dict[object, Codec[tuple[str, str, Any]]] = {}
 

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from bot.domain.errors import Tampered
 from bot.domain.keys import KeyId, Principal
 from bot.domain.review import Attestation
-from bot.services.ports.store import Clock, Reviewed
-from bot.store.codec import DIGEST, KEEP
+from bot.services.ports.store import Clock, Reviewed, ReviewPass
+from bot.store.codec import DIGEST, KEEP, PASS
 from bot.store.connection import Commands, translated
 from bot.store.keyspace import DIGEST_KEPT, Keyspace
 from bot.store.moments import lifetime_ms
@@ -62,6 +62,45 @@ class RedisKeeps:
         key = self._keys.digest(owner)
         with translated():
             sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
+        return self._opened(owner, sealed)
+
+    async def all_reviewed(self, owners: Sequence[Principal]) -> Mapping[Principal, Reviewed]:
+        """Those of these owners whose last review is on record; what does not open is left out, and logged."""
+        if not owners:
+            return {}
+        with translated():
+            found: list[bytes | None] = await self._redis.mget([self._keys.digest(owner) for owner in owners])
+        opened = ((owner, self._opened(owner, sealed)) for owner, sealed in zip(owners, found, strict=True))
+        return {owner: reviewed for owner, reviewed in opened if reviewed}
+
+    async def remember(self, owner: Principal, reviewed: Reviewed) -> None:
+        """Put the last review on record."""
+        sealed = DIGEST.seal(self._sealer, (reviewed,), self._digest_place(owner))
+        with translated():
+            await self._redis.set(self._keys.digest(owner), sealed, px=lifetime_ms(DIGEST_KEPT))
+
+    async def review_pass(self) -> ReviewPass | None:
+        """The last pass of the review; a record that does not open counts as none, and is logged."""
+        key = self._keys.review_pass
+        with translated():
+            sealed: bytes | None = await self._healer.read(key, "string", lambda: self._redis.get(key))
+        if sealed is None:
+            return None
+        try:
+            (passed,) = PASS.open(self._sealer, sealed, SealContext(Purpose.DIGEST, key))
+        except Tampered as error:
+            log.warning("a pass of the review counts as not begun: %s", error)
+            return None
+        return passed
+
+    async def remember_pass(self, passed: ReviewPass) -> None:
+        """Put how far a pass is on record."""
+        key = self._keys.review_pass
+        sealed = PASS.seal(self._sealer, (passed,), SealContext(Purpose.DIGEST, key))
+        with translated():
+            await self._redis.set(key, sealed, px=lifetime_ms(DIGEST_KEPT))
+
+    def _opened(self, owner: Principal, sealed: bytes | None) -> Reviewed | None:
         if sealed is None:
             return None
         try:
@@ -70,12 +109,6 @@ class RedisKeeps:
             log.warning("a review counts as not done: %s", error)
             return None
         return reviewed
-
-    async def remember(self, owner: Principal, reviewed: Reviewed) -> None:
-        """Put the last review on record."""
-        sealed = DIGEST.seal(self._sealer, (reviewed,), self._digest_place(owner))
-        with translated():
-            await self._redis.set(self._keys.digest(owner), sealed, px=lifetime_ms(DIGEST_KEPT))
 
     def _keep_place(self, key: KeyId) -> SealContext:
         return SealContext(Purpose.KEEP, self._keys.keep(key))

@@ -99,6 +99,11 @@ class Keyspace:
         return self._key("digest", owner)
 
     @property
+    def review_pass(self) -> str:
+        """Whose keys the last review met, and which of them its channel is asked about, sealed. Kept `DIGEST_KEPT`."""
+        return self._key("digest", "@")  # the id of no owner, as an item's name shows
+
+    @property
     def homes(self) -> str:
         """Sorted set of the people who opened Home by when they last did. Kept `HOMES_KEPT`, and cut to it."""
         return self._key("homes")

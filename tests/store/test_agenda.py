@@ -177,6 +177,7 @@ def test_a_day_is_a_day() -> None:
         (Item(ItemKind.REVIEW_PAGE), b"review:@"),
         (Item(ItemKind.REVIEW_PAGE, "token/2"), b"review:@token/2"),
         (Item(ItemKind.REVIEW_REDRAW, "sa-1"), b"review:~sa-1"),
+        (Item(ItemKind.REVIEW_CHANNEL), b"review-channel"),
     ],
 )
 async def test_an_item_keeps_the_name_under_which_older_versions_stored_it(

@@ -27,6 +27,7 @@ READERS: dict[str, tuple[Where, Use, Any]] = {
     "homes": (lambda keys: keys.homes, lambda store: store.homes.since(NOW), frozenset()),
     "visit": (lambda keys: keys.homes, lambda store: store.homes.came(BOB, NOW), None),
     "digest": (lambda keys: keys.digest(OWNER), lambda store: store.keeps.reviewed(OWNER), None),
+    "review-pass": (lambda keys: keys.review_pass, lambda store: store.keeps.review_pass(), None),
 }  # fmt: skip
 
 

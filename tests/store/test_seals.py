@@ -14,7 +14,7 @@ from bot.domain.keys import KeyId, Principal, RequestId
 from bot.domain.review import Attestation
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import Click, Draft, ReplyTo, Show
-from bot.services.ports.store import Post, Reviewed
+from bot.services.ports.store import Post, Reviewed, ReviewPass
 from bot.services.surfaces import Surface, SurfaceKind
 from bot.store import Store
 from bot.store.audit.chain import verify_lines
@@ -56,6 +56,7 @@ async def fill(store: Store) -> None:
     await store.refusals.count(Item(ItemKind.REFUSAL, "1"), event(), NOW)
     await store.keeps.keep(KEPT)
     await store.keeps.remember(OWNER, Reviewed(NOW))
+    await store.keeps.remember_pass(ReviewPass(NOW))
 
 
 async def lines_of(store: Store) -> list[dict[str, object]]:
@@ -83,17 +84,17 @@ async def test_t7_after_a_reseal_the_old_key_opens_nothing_and_is_needed_by_noth
     before = await lines_of(store)
     lifetimes = {key: await redis.pttl(key) async for key in redis.scan_iter()}
     count = await both.seals.count()
-    assert (count.records[of(OLD)], count.copies[of(OLD)], count.lines[of(OLD)]) == (9, 2, 2)
+    assert (count.records[of(OLD)], count.copies[of(OLD)], count.lines[of(OLD)]) == (10, 2, 2)
     assert count.keys == {of(OLD)}
     assert count.records.total() + count.copies.total() > len(
         set(Purpose) - {Purpose.AUDIT_LINE, Purpose.AUDIT_BODY, Purpose.AUDIT_BASE}
     ), "fill() has one for each purpose; test_archive.py has the base"
-    assert await missing(new) == (11, [of(OLD)]), "nobody misses a copy"
+    assert await missing(new) == (12, [of(OLD)]), "nobody misses a copy"
 
     steps = await resealed(both)
 
-    assert steps[-1] == (13, 13)
-    assert (await new.seals.count()).records == {of(NEW): 9}
+    assert steps[-1] == (14, 14)
+    assert (await new.seals.count()).records == {of(NEW): 10}
     assert (await new.seals.count()).copies == {of(NEW): 2}
     assert await missing(new) == (0, [])
     everything = await everything_in(redis)
@@ -115,6 +116,7 @@ async def test_t7_after_a_reseal_the_old_key_opens_nothing_and_is_needed_by_noth
     assert await new.cache.get("name", str) == ("value", NOW)
     assert await new.keeps.kept([KEY]) == {KEY: KEPT}
     assert await new.keeps.reviewed(OWNER) == Reviewed(NOW)
+    assert await new.keeps.review_pass() == ReviewPass(NOW)
     await new.audit.append(event())
     assert await resealed(both) == [], "there is nothing left to do"
 

@@ -24,7 +24,7 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.readiness import Answer
 from bot.domain.requests import Request
-from bot.domain.review import Digest
+from bot.domain.review import Backlog, Digest
 from bot.domain.roles import Binding, Scope
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page, TextPage
@@ -300,6 +300,7 @@ class FakeSlack:
     handed: list[tuple[ReplyTo, Handover]] = field(default_factory=list[tuple[ReplyTo, Handover]])
     cleared: list[ReplyTo] = field(default_factory=list[ReplyTo])
     digested: list[tuple[str, Digest]] = field(default_factory=list[tuple[str, Digest]])
+    backlogs: list[tuple[str, Backlog]] = field(default_factory=list[tuple[str, Backlog]])
     groups: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
     """Who is in a user group."""
     joined_by: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
@@ -360,6 +361,9 @@ class FakeSlack:
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
         self.digested.append((to, digest))
         return at or CardAt(to, f"{len(self.digested)}.0")
+
+    async def backlog(self, to: str, backlog: Backlog) -> None:
+        self.backlogs.append((to, backlog))
 
     async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:
         self.said.append((to, page.text))

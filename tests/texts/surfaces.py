@@ -24,7 +24,7 @@ from bot.domain.requests import (
     Shown,
     Withdrawn,
 )
-from bot.domain.review import Attestation, Audience, Digest, Finding, Listed
+from bot.domain.review import Attestation, Audience, Backlog, Digest, Finding, Listed
 from bot.domain.roles import Binding
 from bot.services import pages
 from bot.services.browse.home import HomePage
@@ -254,6 +254,8 @@ def of_reviews() -> Iterator[Message]:
             f"review: {audience}, first", *digest.message(replace(whole, is_baseline=True, kept=(), quotas=()))
         )
         yield Message(f"review: {audience}, done", *digest.message(replace(whole, keys=(), quotas=())))
+    for accounts in (1, 2, 37):
+        yield Message(f"review: {accounts} left", *digest.backlog(Backlog(accounts, NOW + 207 * DAY)))
 
 
 def _key_view() -> pages.KeyView:

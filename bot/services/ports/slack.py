@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bot.domain.keys import SlackUserId, TeamId
 from bot.domain.requests import Request
-from bot.domain.review import Digest
+from bot.domain.review import Backlog, Digest
 from bot.services.commands import CardAt, ReplyTo
 from bot.services.pages import Handover, Page, TextPage
 from bot.services.ports.store import Post
@@ -81,8 +81,14 @@ class Notifier(Protocol):
         ...
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
-        """Show a digest of the review to a person or in a channel: in the message `at`, else in a new one."""
+        """Show a digest of the review to a person or in a channel: in the message `at`, else in a new one.
+
+        Slack's posting is not idempotent: a crash right after it can leave a second copy.
+        """
         ...
+
+    async def backlog(self, to: str, backlog: Backlog) -> None:
+        """Say in a channel how many accounts wait for a later review."""
 
     async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:
         """Answer a click with what the page says, so that only the person who clicked sees it."""

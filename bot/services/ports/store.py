@@ -201,7 +201,8 @@ class Posts(Protocol):
 class Reviewed:
     """The last review of one owner's keys: when, and which messages went to whom (a Slack id of a person or channel).
 
-    `complete` is False while there may be people who have none yet.
+    `complete` is False while there may be people who have none yet. A message in the review's channel stays in `sent`
+    until the next one there takes its place.
     """
 
     at: datetime
@@ -209,6 +210,28 @@ class Reviewed:
     complete: bool = False
     beginning: datetime | None = None
     """When Latchkey was first started, where it reviews these keys for the first time; always, for the organization."""
+    waiting: int = 0
+    """How many keys and limits wait for a message in the channel: nobody who answers for them can be reached."""
+    shown_at: datetime | None = None
+    """When the channel was last asked about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPass:
+    """One pass of the review: whose keys it met, and what the channel is told at its end.
+
+    Only the item that reads keys writes `owners` and `is_read`, and only once `is_read` does another one choose.
+    """
+
+    at: datetime
+    owners: tuple[Principal, ...] = ()
+    is_read: bool = False
+    chosen: tuple[Principal, ...] | None = None
+    """Those of the owners that the channel is asked about; None until that is decided."""
+    left: int = 0
+    """How many others wait for a later pass."""
+    is_told: bool = False
+    """Whether the channel knows how many those are."""
 
 
 class Keeps(Protocol):
@@ -225,8 +248,19 @@ class Keeps(Protocol):
         """The last review of this owner's keys; None when there was none, or its record does not open."""
         ...
 
+    async def all_reviewed(self, owners: Sequence[Principal]) -> Mapping[Principal, Reviewed]:
+        """The last reviews of those of these owners that have one on record."""
+        ...
+
     async def remember(self, owner: Principal, reviewed: Reviewed) -> None:
         """Put the last review on record."""
+
+    async def review_pass(self) -> ReviewPass | None:
+        """The last pass; None when there was none, or its record does not open."""
+        ...
+
+    async def remember_pass(self, passed: ReviewPass) -> None:
+        """Put how far a pass is on record."""
 
 
 class Audit(Protocol):

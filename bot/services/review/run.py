@@ -2,13 +2,14 @@
 
 The item `REVIEW` of the agenda begins a pass. `REVIEW_PAGE` reads the organization's keys on from a token and puts an
 item for every owner that it meets; `REVIEW` of an owner asks about their keys, of `ORGANIZATION` about its limits;
-`REVIEW_REDRAW` draws again what was asked. Each is one short step, so that an organization of any size is gone
+`REVIEW_CHANNEL` asks the channel, at the end, about a few of those whose owners cannot be reached; `REVIEW_REDRAW`
+draws again what was asked. Each is one short step, so that an organization of any size is gone
 through, and any process may go on where another one died.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -19,7 +20,7 @@ from bot.domain.errors import NotFound, Refused, Throttled, Unavailable, Undeliv
 from bot.domain.keys import KeyId, Principal, SlackUserId
 from bot.domain.policy import Review
 from bot.domain.requests import Done, Keyed, Living, Request, Withdrawn
-from bot.domain.review import OFFERED, Attestation, Audience, Digest
+from bot.domain.review import IN_CHANNEL, OFFERED, Attestation, Audience, Backlog, Digest, together
 from bot.services.agenda import Item, ItemKind
 from bot.services.commands import CardAt, Click, Keep, KeepShown
 from bot.services.form.validate import LIMITS, text_problem
@@ -27,7 +28,7 @@ from bot.services.pages import KeyView, Page, TextPage
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.slack import Notifier
-from bot.services.ports.store import Agenda, Cache, Keeps, Reviewed
+from bot.services.ports.store import Agenda, Cache, Keeps, Reviewed, ReviewPass
 from bot.services.requests.transitions import Transitions
 from bot.services.review.audience import Recipients
 from bot.services.review.digest import ORGANIZATION, Digests
@@ -41,6 +42,10 @@ SECONDS = 20.0
 """After so many no further page is begun in one step: a page may take as long again, and a step has 50."""
 APART = timedelta(seconds=1)
 """Between the owners that one step meets: Slack tells only 50 times a minute who has which e-mail address."""
+SETTLES = timedelta(minutes=1)
+"""Between two looks whether everybody whom a pass met was asked, so that the channel can be."""
+LATE = timedelta(hours=1)
+"""How long the channel waits for the last of them, besides the time between two owners."""
 REREAD = timedelta(seconds=5)
 RESTART = timedelta(minutes=10)
 """When to begin again after Confluent has forgotten how far we were."""
@@ -89,11 +94,14 @@ class Reviews:
             return now + LOOK_AGAIN if begins else None
         if begins:
             await self.agenda.put(Item(ItemKind.REVIEW, ORGANIZATION), now)
+            await self._met((), review, is_read=False)
             await self.agenda.put(Item(ItemKind.REVIEW_PAGE), now)
             return now + review.every
         try:
             if item.kind is ItemKind.REVIEW_PAGE:
-                return await self._read_on(item.id)
+                return await self._read_on(item.id, review)
+            if item.kind is ItemKind.REVIEW_CHANNEL:
+                return await self._ask_channel(review)
             if item.kind is ItemKind.REVIEW_REDRAW:
                 await self._draw_again(Principal(item.id), review)
             else:
@@ -129,11 +137,13 @@ class Reviews:
     async def offered(self, owner: Principal, at: CardAt | None, by: SlackUserId) -> Sequence[KeyId]:
         """The keys that a message lists, as it was drawn last. Raises `Refused` when there are none."""
         last = await self.keeps.reviewed(owner)
-        to = next((to for to, place in last.sent if place == at), "") if last else ""
-        found = await self.cache.get(_list_name(owner, to or self._reader(at, by)), tuple[KeyId, ...])
-        if not found or not found[0]:
-            raise Refused(_NO_LIST)
-        return found[0]
+        readers = [to for to, place in last.sent if place == at] if last else []
+        # In older messages in the channel, the list is the one of the reader who was not reached.
+        for to in (self._reader(at, by), *readers):
+            found = await self.cache.get(_list_name(owner, to), tuple[KeyId, ...])
+            if found and found[0]:
+                return found[0]
+        raise Refused(_NO_LIST)
 
     async def changed(self, owner: Principal) -> None:
         """Something happened to keys of this owner: the messages that ask about them are drawn again soon."""
@@ -184,18 +194,33 @@ class Reviews:
         review = self.directory.policy().review
         return at.channel if at and review and at.channel == review.channel else by
 
-    async def _read_on(self, token: str) -> datetime | None:
+    async def _read_on(self, token: str, review: Review) -> datetime | None:
         """Read keys for a while, put an item for each owner, and one to go on."""
         owners, after, wait = await self._owners(token)
         now = self.transitions.clock()
         for place, owner in enumerate(sorted(owners)):
             await self.agenda.put(Item(ItemKind.REVIEW, owner), now + place * APART)
+        await self._met(owners, review, is_read=after is None)
         if after is None:
             return None
         if after == token:
             return now + wait
         await self.agenda.put(Item(ItemKind.REVIEW_PAGE, after), now + wait)
         return None
+
+    async def _met(self, owners: Collection[Principal], review: Review, *, is_read: bool) -> None:
+        """Put on record whose keys this pass has met, and have the channel asked once all of these were."""
+        now = self.transitions.clock()
+        passed = await self._this_pass(review) or ReviewPass(now)
+        known = tuple(dict.fromkeys((*passed.owners, *sorted(owners))))
+        after = replace(passed, owners=known, is_read=is_read or passed.is_read)
+        await self.agenda.put(Item(ItemKind.REVIEW_CHANNEL), now + SETTLES)
+        if after != passed or not known:
+            await self.keeps.remember_pass(after)
+
+    async def _this_pass(self, review: Review) -> ReviewPass | None:
+        passed = await self.keeps.review_pass()
+        return passed if passed and _is_one_pass(passed.at, self.transitions.clock(), review) else None
 
     async def _owners(self, token: str) -> tuple[set[Principal], str | None, timedelta]:
         """The owners met on the next pages; the token to go on with, None at the end; and how long to wait before."""
@@ -220,28 +245,93 @@ class Reviews:
         return owners, token, timedelta()
 
     async def _ask_about(self, owner: Principal, review: Review) -> None:
-        """Send what there is to be said about an owner's keys, once in a pass, to everybody whom it concerns."""
+        """Send what there is to be said about an owner's keys, once in a pass, to everybody whom it concerns.
+
+        What concerns nobody who can be reached waits for the end of the pass: there may be hundreds of such accounts.
+        """
         now, last = self.transitions.clock(), await self.keeps.reviewed(owner)
-        # Keys of one owner stand on many pages; half the time between two passes tells them from the next pass.
-        is_this_pass = last is not None and timedelta() <= now - last.at < review.every / 2
-        done = last if last and is_this_pass else Reviewed(now, beginning=await self._beginning(owner, last))
+        # Keys of one owner stand on many pages, so that an owner is met again and again.
+        is_this_pass = last is not None and _is_one_pass(last.at, now, review)
+        done = last if last and is_this_pass else await self._renewed(owner, last, review)
         if done.complete:
             return
+        waiting = set[object]()
         for to, digest in (await self.digests.of(owner, review, done.at)).items():
-            if digest.is_empty or any(to == each for each, _ in done.sent):
+            if digest.is_empty or _is_asked(owner, to, done, review):
                 continue
-            whole = await self._listing(owner, to, digest, done)
-            if place := await self._send(to, whole, review.channel):
+            is_left = to == review.channel and owner != ORGANIZATION
+            if place := None if is_left else await self._send(to, await self._listing(owner, to, digest, done)):
                 done = replace(done, sent=(*done.sent, (to, place)))
                 await self.keeps.remember(owner, done)
-        await self.keeps.remember(owner, replace(done, complete=True))
+            else:
+                waiting.update((listed.key.id for listed in digest.keys), digest.quotas)
+        await self.keeps.remember(owner, replace(done, waiting=len(waiting), complete=True))
+
+    async def _renewed(self, owner: Principal, last: Reviewed | None, review: Review) -> Reviewed:
+        """The record of a new pass: with the message that stands in the channel, and when that came."""
+        now = self.transitions.clock()
+        beginning = await self._beginning(owner, last)
+        if last is None or owner == ORGANIZATION:
+            return Reviewed(now, beginning=beginning)
+        standing = tuple((to, place) for to, place in last.sent if place.channel == review.channel)
+        # Older records do not say when; their messages came at the beginning of the pass.
+        shown_at = last.shown_at or (last.at if standing else None)
+        return Reviewed(now, standing, beginning=beginning, shown_at=shown_at)
 
     async def _beginning(self, owner: Principal, last: Reviewed | None) -> datetime | None:
         """When Latchkey was first started, for keys that nobody was asked about yet."""
         if last is not None:
-            return last.beginning if owner == ORGANIZATION else None
+            return last.beginning if owner == ORGANIZATION or not last.sent else None
         first = await self.keeps.reviewed(ORGANIZATION)
         return first.beginning if first else None
+
+    async def _ask_channel(self, review: Review) -> datetime | None:
+        """Ask the channel about some of what waits, and say how much is left; returns when to look again.
+
+        What is chosen is on record before anything is posted, and each message after it: a process that dies in
+        between leaves a message that the next one posts once more, and never another choice.
+        """
+        now, passed = self.transitions.clock(), await self._this_pass(review)
+        if passed is None or passed.is_told:
+            return None
+        if passed.chosen is None:
+            found = await self.keeps.all_reviewed(passed.owners)
+            met = {owner: each for owner, each in found.items() if _is_one_pass(each.at, passed.at, review)}
+            is_met = sum(each.complete for each in met.values()) == len(passed.owners)
+            if not passed.is_read or not (is_met or now > passed.at + LATE + len(passed.owners) * APART):
+                return now + SETTLES
+            queue = in_turn(met)
+            passed = replace(passed, chosen=queue[:IN_CHANNEL], left=len(queue[IN_CHANNEL:]))
+            await self.keeps.remember_pass(passed)
+        for owner in passed.chosen or ():
+            await self._show_in_channel(owner, review, passed.at)
+        if passed.left:
+            await self._say_how_many(Backlog(passed.left, passed.at + review.every), review.channel)
+        await self.keeps.remember_pass(replace(passed, is_told=True))
+        return None
+
+    async def _show_in_channel(self, owner: Principal, review: Review, since: datetime) -> None:
+        """Ask the channel about an owner's keys, in place of everybody who was not reached."""
+        last = await self.keeps.reviewed(owner)
+        if last is None or (last.shown_at and _is_one_pass(last.shown_at, since, review)):
+            return
+        found = (await self.digests.of(owner, review, last.at)).items()
+        rest = {to: each for to, each in found if not each.is_empty and not _is_asked(owner, to, last, review)}
+        if not rest:
+            return
+        whole = await self._listing(owner, review.channel, together(list(rest.values())), last)
+        if place := await self._send(review.channel, whole):
+            asked = [each for each in last.sent if each[1].channel != review.channel]
+            sent = (*asked, *((to, place) for to in rest))
+            await self.keeps.remember(owner, replace(last, sent=sent, shown_at=self.transitions.clock()))
+
+    async def _say_how_many(self, backlog: Backlog, channel: str) -> None:
+        try:
+            await self.notifier.backlog(channel, backlog)
+        except Undeliverable as error:
+            if not error.lasting:
+                raise
+            log.warning("a review does not reach its channel", extra={"to": channel, "why": error.reason})
 
     async def _listing(self, owner: Principal, to: str, digest: Digest, review: Reviewed) -> Digest:
         """The digest as it is to be drawn; first, its keys are remembered for the buttons below them."""
@@ -249,15 +339,15 @@ class Reviews:
         await self.cache.put(_list_name(owner, to), keys, tuple[KeyId, ...], now=now, keep=LIST_KEPT)
         return replace(digest, is_baseline=digest.is_older_than(review.beginning))
 
-    async def _send(self, to: str, digest: Digest, channel: str) -> CardAt | None:
-        """Send it, to the channel where Slack does not let us reach the person; None when nobody can be reached."""
+    async def _send(self, to: str, digest: Digest) -> CardAt | None:
+        """Send it; None where Slack does not let us reach this person or channel."""
         try:
             return await self.notifier.digest(to, digest, None)
         except Undeliverable as error:
             if not error.lasting:
                 raise
             log.warning("a review does not reach its reader", extra={"to": to, "why": error.reason})
-        return None if to == channel else await self._send(channel, replace(digest, audience="channel"), channel)
+        return None
 
     async def _draw_again(self, owner: Principal, review: Review) -> None:
         """Bring the messages of the last review up to date; sends none."""
@@ -265,12 +355,13 @@ class Reviews:
         if last is None or not last.sent:
             return
         digests = await self.digests.of(owner, review, last.at)
-        for to, place in last.sent:
-            said = digests.get(to) or await self._nothing(owner, to, digests, review)
-            digest = await self._listing(owner, to, said, last)
-            is_elsewhere = place.channel == review.channel != to
+        for place in dict.fromkeys(place for _, place in last.sent):
+            readers, is_channel = [to for to, each in last.sent if each == place], place.channel == review.channel
+            to, said = review.channel if is_channel else readers[0], [digests[to] for to in readers if to in digests]
+            digest = together(said) if said and is_channel else next(iter(said), None)
+            digest = await self._listing(owner, to, digest or await self._nothing(owner, to, digests, review), last)
             try:
-                await self.notifier.digest(to, replace(digest, audience="channel") if is_elsewhere else digest, place)
+                await self.notifier.digest(to, digest, place)
             except Undeliverable as error:
                 if not error.lasting:
                     raise
@@ -283,6 +374,27 @@ class Reviews:
         whose = other.owner if other else (await self.recipients.known(owner)).owner
         audience: Audience = "owner" if whose and whose.kind == "user" and not is_channel else "channel"
         return Digest(whose, audience, self.transitions.clock(), review.older_than)
+
+
+def in_turn(reviewed: Mapping[Principal, Reviewed]) -> tuple[Principal, ...]:
+    """Owners of whom something waits: never shown in the channel, or longest ago, first; then those with most."""
+
+    def place(owner: Principal) -> tuple[float, int, str]:
+        each = reviewed[owner]
+        return each.shown_at.timestamp() if each.shown_at else 0.0, -each.waiting, owner
+
+    return tuple(sorted((owner for owner, each in reviewed.items() if each.waiting), key=place))
+
+
+def _is_one_pass(one: datetime, other: datetime, review: Review) -> bool:
+    """Half the time between two passes tells one from the next; clocks of several machines may differ by seconds."""
+    return abs(one - other) < review.every / 2
+
+
+def _is_asked(owner: Principal, to: str, done: Reviewed, review: Review) -> bool:
+    """Whether this reader has a message of this pass; what stands in the channel about an owner may be of another."""
+    sent = (each for each, place in done.sent if owner == ORGANIZATION or place.channel != review.channel)
+    return to in sent
 
 
 def _list_name(owner: Principal, to: str) -> str:

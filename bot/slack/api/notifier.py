@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId
 from bot.domain.requests import Pending, Request
-from bot.domain.review import Digest
+from bot.domain.review import Backlog, Digest
 from bot.services.agenda import must_hold
 from bot.services.browse.home import HomePage
 from bot.services.commands import CardAt, ReplyTo
@@ -164,7 +164,13 @@ class SlackNotifier:
 
     async def digest(self, to: str, digest: Digest, at: CardAt | None) -> CardAt:
         """See `Notifier.digest`."""
+        await must_hold()
         return await self._put("review", to, as_message(*digests.message(digest)), at)
+
+    async def backlog(self, to: str, backlog: Backlog) -> None:
+        """See `Notifier.backlog`."""
+        await must_hold()
+        await self._put("review", to, as_message(*digests.backlog(backlog)), None)
 
     async def _put(self, what: str, to: str, message: Mapping[str, Any], at: CardAt | None) -> CardAt:
         """Update the message that is there, or post a new one."""

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from bot.domain.catalog import Quota
 from bot.domain.keys import MyAccount, NewServiceAccount, OrganizationScope, Owner, Resource
-from bot.domain.review import OFFERED, Attestation, Digest, Finding, Listed
+from bot.domain.review import IN_CHANNEL, OFFERED, Attestation, Backlog, Digest, Finding, Listed
 from bot.services.text import duration
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
@@ -40,6 +40,19 @@ def message(digest: Digest) -> tuple[list[Block], str]:
             *_kept(digest.kept),
         ], "API keys: all done"
     return limits.as_many(SHOWN, lambda shown: _blocks(digest, shown), limits.fits_a_message), _notification(digest)
+
+
+def backlog(waiting: Backlog) -> tuple[list[Block], str]:
+    """How many accounts the channel is asked about later, and its notification text."""
+    if waiting.accounts == 1:
+        have, about = "1 more account has API keys", "it"
+    else:
+        have = f"{waiting.accounts:,} more accounts have API keys"
+        about = "them" if waiting.accounts <= IN_CHANNEL else f"the next {IN_CHANNEL}"
+    what: Row = [f"{have} to review and no owner that Latchkey can reach in Slack."]
+    then: Row = [f"Latchkey will ask about {about} in the next review, ", waiting.next_at, "."]
+    now: Row = ["To see all API keys now, use ", Code("/apikey list"), "."]
+    return [lines(what, then, now)], f"{have} to review"
 
 
 def _blocks(digest: Digest, shown: int) -> list[Block]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.catalog import Quota
 from bot.domain.keys import ApiKey, KeyId, MyAccount, Principal
 from bot.domain.kinds import Kind
-from bot.domain.review import Attestation, Digest, Finding, Listed
+from bot.domain.review import Attestation, Backlog, Digest, Finding, Listed
 from bot.slack.blocks.text import Block
 from bot.slack.messages import digest as digests
 from bot.slack.payloads import ids
@@ -220,6 +220,26 @@ def test_what_was_kept_is_told_with_by_whom_and_why() -> None:
     assert DANA.slack in json.dumps(blocks)
     assert buttons(blocks) == []
     assert text == "API keys: all done"
+
+
+@pytest.mark.parametrize(
+    ("accounts", "said", "then"),
+    [
+        (1, "1 more account has API keys to review", "Latchkey will ask about it"),
+        (2, "2 more accounts have API keys to review", "Latchkey will ask about them"),
+        (4, "4 more accounts have API keys to review", "Latchkey will ask about the next 3"),
+        (1200, "1,200 more accounts have API keys to review", "Latchkey will ask about the next 3"),
+    ],
+)
+def test_a_backlog_says_how_many_accounts_wait_and_when_the_next_come(accounts: int, said: str, then: str) -> None:
+    blocks, text = digests.backlog(Backlog(accounts, NOW + 7 * DAY))
+
+    assert text == said
+    assert f"{said} and no owner that Latchkey can reach in Slack." in words(blocks)
+    assert then in words(blocks)
+    assert "/apikey list" in words(blocks)
+    assert int((NOW + 7 * DAY).timestamp()) in [each.get("timestamp") for each in objects(blocks)]
+    assert block_problems(blocks, "message") == []
 
 
 def test_names_stand_in_one_line() -> None:
