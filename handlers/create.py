@@ -14,7 +14,7 @@ from bot.services.catalog.index import NOTHING
 from bot.services.commands import Check, Draft, Send
 from bot.services.form.fill import NEW, form, used
 from bot.services.form.suggest import LOOKED_AT, Suggestion, from_key, from_last, from_word
-from bot.services.form.validate import name_taken, text_problems
+from bot.services.form.validate import access_problems, name_taken, text_problems
 from bot.services.pages import FormPage
 from bot.services.text import unescaped
 from bot.slack.blocks.text import Block
@@ -39,7 +39,7 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
         opening = read.opening(body)
         await context.begin(ack, opening, "open the form", open_form(context, opening))
 
-    @app.action(ids.any_of(ids.FORM_OWNER, ids.FORM_KIND, ids.FORM_ENVIRONMENT, ids.FORM_CLOUD))
+    @app.action(ids.any_of(ids.FORM_OWNER, ids.FORM_KIND, ids.FORM_ENVIRONMENT, ids.FORM_CLOUD, ids.FORM_ACCESS))
     async def redraw(ack: AsyncAck, body: Body) -> None:
         opening = read.opening(body)
         context.claim(opening)
@@ -158,7 +158,8 @@ async def _drawn_again(context: ListenerContext, opening: Opening, body: Body) -
 
 async def _problems(context: ListenerContext, draft: Draft) -> Mapping[str, str]:
     """What can be said at once, without asking Confluent."""
-    problems, catalog = dict(text_problems(draft)), await context.catalog()
+    problems = {**text_problems(draft), **access_problems(draft, context.directory.policy())}
+    catalog = await context.catalog()
     name = draft.account_name.strip() if draft.owner == NEW else ""
     taken = next((each for each in catalog.service_accounts if each.name == name), None) if catalog else None
     if taken and name:

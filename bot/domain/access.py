@@ -5,8 +5,9 @@ Latchkey's own from others is the journal of the request, `Granted.grant.binding
 when Latchkey set out to create it, and which id Confluent gave it.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -32,6 +33,7 @@ ROLES_ON: Mapping[On, frozenset[str]] = {
 }
 """The roles that can be offered: none that lets its holder grant roles to others."""
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}")
+_SEPARATED = re.compile(r"[\s,;]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class WantedBinding:
     def is_for_everything(self) -> bool:
         """Whether it covers whatever there is or will be, by a pattern that every name fits."""
         return self.name == EVERYTHING
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether the name is the beginning of names."""
+        return self.name.endswith(EVERYTHING)
 
 
 State: TypeAlias = Literal["planned", "existed", "intended", "given", "unwanted", "removed"]
@@ -105,6 +112,12 @@ class Offer:
     """Whether what is typed is the beginning of names."""
 
     @property
+    def id(self) -> str:
+        """Eight hexadecimal digits that stand for the entry in a form: those of a changed entry are others."""
+        said = "\n".join((self.name, self.role, self.on, str(self.prefix)))
+        return hashlib.sha256(said.encode()).hexdigest()[:8]
+
+    @property
     def kind(self) -> Kind:
         """The kind of key that it goes with."""
         return next(kind for kind in Kind if self.on in kind.row.parts)
@@ -133,7 +146,14 @@ class Offer:
             raise ValueError(f"Use at most {LONGEST_NAME} letters, digits, dots, underscores and dashes for a name.")
         if typed.endswith("*") and not self.prefix:
             raise ValueError(f"“{self.name}” takes whole names, without a * at the end.")
+        if name in {".", ".."} and not self.prefix:
+            raise ValueError("Confluent doesn't allow “.” and “..” as names.")
         return (f"{self.on}={name}{'*' if self.prefix else ''}",)
+
+
+def names_in(typed: str) -> Sequence[str]:
+    """The names in a text, between commas, semicolons or spaces, each once."""
+    return tuple(dict.fromkeys(filter(None, _SEPARATED.split(typed))))
 
 
 def _place(resource: Resource, on: On) -> list[str]:

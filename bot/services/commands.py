@@ -12,6 +12,14 @@ from bot.domain.keys import KeyId, Principal, RequestId, Secret, SlackUserId, Te
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Access that was chosen in the form: the `access.Offer.id` of it, and the names that were typed for it."""
+
+    offer: str
+    typed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """The form as it stands, nothing checked yet; "" is not chosen, or not typed.
 
@@ -35,6 +43,8 @@ class Draft:
     """Days that the key should live; "" is as long as the rule lets it."""
     account: str = ""
     """The service account that was chosen last, to come back to from `me` and `new`."""
+    access: tuple[Wish, ...] = ()
+    """What the account is to be granted, also what the form doesn't show now: see `services.form.access`."""
 
 
 @dataclass(frozen=True, slots=True)

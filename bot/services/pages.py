@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from bot.domain.access import Offer, WantedBinding
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
@@ -57,6 +58,8 @@ class FormPage:
     """Tells this drawing of the form from all others in the same modal; "" where there was none before it."""
     notice: str = ""
     """A sentence (mrkdwn) to be read first."""
+    offers: Sequence[Offer] = ()
+    """The access that can be chosen with this key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class ReviewPage:
     """An open request of the same person for the same, of which this would be a second one."""
     closes: bool = False
     """Whether sending it closes the modal: messages reach this person, and tell what comes of it."""
+    bindings: tuple[WantedBinding, ...] = ()
+    """The roles that the account is granted with the key."""
 
 
 @dataclass(frozen=True, slots=True)

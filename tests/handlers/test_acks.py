@@ -79,6 +79,7 @@ REDRAWING = (
     ids.FORM_KIND,
     ids.FORM_ENVIRONMENT,
     ids.FORM_CLOUD,
+    ids.FORM_ACCESS,
     ids.LIST_OWNER,
     ids.LIST_KIND,
     ids.LIST_ENVIRONMENT,

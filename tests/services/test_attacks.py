@@ -173,7 +173,7 @@ def test_an_address_in_capitals_is_the_same_address() -> None:
 def test_nobody_adds_rows_to_a_card_or_turns_them_round(field: str, mark: str) -> None:
     typed = {"name": "n", "description": "", "reason": f"r{mark}{ROW}"} | {field: f"orders{mark}{ROW}"}
 
-    assert set(text_problems(Draft(**typed))) == {field}
+    assert set(text_problems(build.a_draft(**typed))) == {field}
 
 
 @pytest.mark.parametrize("field", ["name", "description", "account_name", "account_description"])
@@ -181,8 +181,8 @@ def test_nobody_marks_a_key_or_an_account_as_that_of_another_request(field: str)
     """What carries a request's mark may be deleted with what that request left behind."""
     named = Draft(owner="new", account_name="n", name="n", reason="r")
 
-    assert set(text_problems(replace(named, **{field: "orders [lk:R1/1] "}))) == {field}
-    assert text_problems(replace(named, **{field: "orders [lk:R1/1] and more"})) == {}
+    assert set(text_problems(build.a_draft(named, **{field: "orders [lk:R1/1] "}))) == {field}
+    assert text_problems(build.a_draft(named, **{field: "orders [lk:R1/1] and more"})) == {}
 
 
 def test_text_from_right_to_left_and_joined_emoji_are_fine_in_one_line() -> None:

@@ -195,7 +195,9 @@ def forms(text: str) -> Iterator[Page]:
         ),
         (Region("aws.us-east-1", "AWS", text),),
     )
-    typed = dict.fromkeys(("name", "description", "reason", "account_name", "account_description"), text[:3000])
+    typed: dict[str, Any] = dict.fromkeys(
+        ("name", "description", "reason", "account_name", "account_description"), text[:3000]
+    )
     for owner in ("me", "new", "sa-1"):
         for kind, resource in RESOURCES.items():
             draft = Draft(owner, "env-1", resource.id, kind=kind, cloud="aws", account="sa-1", **typed)

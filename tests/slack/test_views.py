@@ -17,6 +17,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 import handlers
+from bot.domain.access import OFFERS, Offer, WantedBinding
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Catalog, Environment, Region
 from bot.domain.keys import (
@@ -33,8 +34,8 @@ from bot.domain.keys import (
 from bot.domain.kinds import Kind
 from bot.domain.requests import Denied, Pending, Request, Retired, approvals_of
 from bot.domain.roles import DOCUMENTED, Binding
-from bot.services.commands import Draft
-from bot.services.form.fill import form
+from bot.services.commands import Draft, Wish
+from bot.services.form.fill import form, owner_kind
 from bot.services.pages import FormPage, Handover, ReviewPage, Right, TextPage
 from bot.services.text import decided, is_lifetime, lifetime_of
 from bot.slack.blocks.kit import as_message
@@ -135,6 +136,11 @@ drafts = st.builds(
     account_description=some.texts,
     lifetime=st.sampled_from(["", "1", "90", "365", "12"]),
     account=st.just("") | some.ids,
+    access=st.lists(
+        st.builds(Wish, offer=st.sampled_from([*(each.id for each in OFFERS), "0badcafe"]), typed=some.texts),
+        unique_by=lambda wish: wish.offer,
+        max_size=4,
+    ).map(tuple),
 )
 policies = st.builds(
     lambda longest, own: replace(
@@ -260,7 +266,10 @@ def test_slack_takes_what_the_searchable_fields_offer(catalog: Catalog, draft: D
 def test_the_form_has_exactly_the_fields_that_account_and_scope_need(page: FormPage) -> None:
     view = pages.page(page)
     blocks = {each["block_id"].partition(":")[0] for each in view["blocks"] if "block_id" in each}
+    is_granted = owner_kind(page.draft) not in {"", "me"} and any(each.kind is page.draft.kind for each in OFFERS)
     texts, owner, kind = {"name", "description", "reason", "lifetime"}, page.draft.owner, page.draft.kind
+    texts |= {"access"} if is_granted else set()
+    texts |= {"names"} if any(each.takes_name for each in chosen_in(page)) else set()
     account = {"account_name", "account_description"} if owner == "new" else {"account"}
     places = {"environment", "resource"} if kind in PLACED else {"environment", "cloud", "resource"}
 
@@ -274,9 +283,13 @@ def test_the_form_has_exactly_the_fields_that_account_and_scope_need(page: FormP
 def test_a_form_comes_back_as_it_was_drawn_with_what_it_did_not_show(page: FormPage) -> None:
     short = {name: getattr(page.draft, name)[:60] for name in ("name", "description", "reason")}
     account = {name: getattr(page.draft, name)[:60] for name in ("account_name", "account_description")}
-    page = replace(page, draft=replace(page.draft, **short, **account))
+    access = tuple(replace(each, typed=each.typed[:60]) for each in page.draft.access)
+    page = replace(page, draft=replace(page.draft, **short, **account, access=access))
     view = pages.page(page)
-    drawn = page.draft
+    typed = {each.id for each in page.offers if not each.takes_name}
+    access = tuple(replace(each, typed="") if each.offer in typed else each for each in access)
+    shown = {each.id for each in page.offers}
+    drawn = replace(page.draft, access=tuple(sorted(access, key=lambda each: each.offer not in shown)))
     if page.resource is None or isinstance(page.resource, OrganizationScope):
         drawn = replace(drawn, cluster="")  # it has a problem, or there is nothing to choose
     if page.account is None and drawn.owner not in {"", "me", "new"}:
@@ -287,6 +300,19 @@ def test_a_form_comes_back_as_it_was_drawn_with_what_it_did_not_show(page: FormP
         drawn = replace(drawn, lifetime=_days_of(page.limit) if is_by_rule else "90")
 
     assert read.draft({"view": {**view, "state": {"values": settle(view["blocks"])}}}) == drawn
+
+
+def chosen_in(page: FormPage) -> list[Offer]:
+    """The access that is chosen where it shows."""
+    chosen = {each.offer for each in page.draft.access}
+    return [each for each in page.offers if each.id in chosen]
+
+
+def test_a_limit_of_a_day_and_a_second_is_chosen_as_the_day_that_the_form_says() -> None:
+    page = form(Draft(), None, build.a_policy())
+    view = pages.page(replace(page, limit=timedelta(days=1, seconds=1)))
+
+    assert read.draft({"view": {**view, "state": {"values": settle(view["blocks"])}}}).lifetime == "1"
 
 
 def _days_of(limit: timedelta | None) -> str:
@@ -465,3 +491,14 @@ def test_the_review_page_carries_in_its_blocks_what_sending_it_does() -> None:
     assert ids.CLOSES_BLOCK not in review_of(build.CLUSTER)
     assert f'"block_id": "{ids.CLOSES_BLOCK}"' in review_of(build.CLUSTER, closes=True)
     assert f'"block_id": "{ids.ANOTHER_BLOCK}"' in review_of(build.CLUSTER, alike=alike)
+
+
+def test_the_review_page_says_which_access_is_granted_and_warns_of_all_there_is() -> None:
+    place = "environment=env-dev001/cloud-cluster=lkc-dev001/kafka=lkc-dev001"
+    some_, all_ = (WantedBinding("DeveloperRead", f"{place}/topic={each}") for each in ("orders-*", "*"))
+
+    assert "The service account is also granted:" not in review_of(build.CLUSTER)
+    said = review_of(build.CLUSTER, bindings=(some_,))
+    assert "The service account is also granted:" in said
+    assert ("topics starting with" in said, "High risk." in said) == (True, False)
+    assert "High risk." in review_of(build.CLUSTER, bindings=(some_, all_))

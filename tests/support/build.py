@@ -56,7 +56,7 @@ from bot.domain.requests import (
     Working,
 )
 from bot.domain.roles import TABLES, Binding, Table
-from bot.services.commands import Click, Deed, ReplyTo
+from bot.services.commands import Click, Deed, Draft, ReplyTo
 from bot.services.people.directory import Tenant
 
 TEAM = TeamId("T01")
@@ -305,3 +305,8 @@ def a_rule(approvals: int = 1, match: Match | None = None, **fields: Any) -> Rul
 
 def policy_of(*rules: Rule, **fields: Any) -> Policy:
     return Policy(rules, **fields)
+
+
+def a_draft(draft: Draft = Draft(), /, **fields: Any) -> Draft:  # noqa: B008 -- it is frozen
+    """A form with these fields in it, by names that a test computes."""
+    return replace(draft, **fields)

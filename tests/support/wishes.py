@@ -37,6 +37,8 @@ class Wish:
     account_name: str = "clicks-service"
     lifetime: str = "rule"
     """As it says, or its value; "rule" is as long as the rule allows, "" what the form chose by itself."""
+    access: tuple[tuple[str, str], ...] = ()
+    """What is chosen under *Access*, each with the names for it."""
 
 
 IDS = {"dev": DEV, "production": PROD}
@@ -51,6 +53,8 @@ async def fill_in(person: PersonAtClient, wish: Wish) -> None:
     await person.command("/apikey create")
     await choose_account(person, wish)
     await choose_scope(person, wish)
+    if wish.access:
+        await choose_access(person, *wish.access)
     await person.fill({"Name": wish.name, "Reason": "Local tests of the orders flow"})
     if wish.lifetime:
         await person.fill({"Lifetime": wish.lifetime})
@@ -84,6 +88,14 @@ async def choose_scope(person: PersonAtClient, wish: Wish) -> None:
         )
     if wish.cluster:
         await person.fill({FIELDS[wish.kind]: wish.cluster})
+
+
+async def choose_access(person: PersonAtClient, *access: tuple[str, str]) -> None:
+    """Choose what the account is to be granted, in a form that is open, and type the names for it."""
+    await person.fill({"Access": [name for name, _ in access]})
+    for name, typed in access:
+        if typed:
+            await person.fill({f"{name}: name prefix": typed})
 
 
 async def review(person: PersonAtClient, wish: Wish) -> str:

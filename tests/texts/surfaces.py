@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from bot.domain.access import OFFERS, WantedBinding
 from bot.domain.authority import HeldRoles
 from bot.domain.catalog import Environment, Quota, Region
 from bot.domain.conversation import Remark
@@ -28,7 +29,8 @@ from bot.domain.review import Attestation, Audience, Backlog, Digest, Finding, L
 from bot.domain.roles import Binding
 from bot.services import pages
 from bot.services.browse.home import HomePage
-from bot.services.commands import Draft
+from bot.services.commands import Draft, Wish
+from bot.services.form.access import offered, wanted
 from bot.services.messages import surfaces
 from bot.services.pages import Handover
 from bot.services.surfaces import ONCE, Surface, SurfaceKind
@@ -59,6 +61,9 @@ class Message:
 
 PROD = Cluster(Kind.KAFKA, "lkc-prod01", "orders", "env-prod01", "production")
 KEY = build.a_key(kind=Kind.KAFKA)
+_PLACE = f"environment={CLUSTER.environment}/cloud-cluster={CLUSTER.id}/kafka={CLUSTER.id}"
+WRITE = WantedBinding("DeveloperWrite", f"{_PLACE}/topic=orders-*")
+READ = WantedBinding("DeveloperRead", f"{_PLACE}/group=orders-ci")
 
 
 def everything() -> Iterator[Text]:
@@ -86,6 +91,8 @@ def requests() -> dict[str, Request]:
         "no name": {"name": "", "description": "", "reason": ""},
         **{resource.kind.value: {"resource": resource} for resource in build.RESOURCES[1:]},
     }
+    every = replace(WRITE, scope=WRITE.scope.replace("orders-*", "*"))
+    asks |= {"access": {"owner": NEW, "bindings": (WRITE, READ)}, "all access": {"bindings": (every,)}}
     waiting = {f"pending, {name}": build.pending(ask=build.an_ask(**fields)) for name, fields in asks.items()}
     edits = {f"done, {each.value}": _done(build.a_change(each)) for each in (Operation.EDIT, Operation.EXTEND)}
     operations = [each for each in Operation if each is not Operation.CREATE]
@@ -159,12 +166,21 @@ def views() -> Iterator[tuple[str, Any]]:
     yield "form, limit", page(replace(filled, limit=timedelta(days=30)))
     for owner in ("me", "new"):
         yield f"form, {owner}", page(replace(filled, draft=replace(draft, owner=owner)))
+    offers = offered(OFFERS, Kind.KAFKA, is_own=False)
+    chosen = replace(draft, owner="new", access=(Wish(offers[0].id), Wish(offers[1].id, "orders-é")))
+    wrong = wanted(chosen, OFFERS, CLUSTER, is_own=False)[1]
+    yield "form, access", page(replace(filled, draft=chosen, offers=offers, problems=wrong))
+    gone = replace(chosen, access=(Wish("gone"), Wish(offers[0].id, " ".join(f"orders{n}-" for n in range(11)))))
+    for each in (gone, replace(gone, access=gone.access[1:])):
+        wrong = wanted(each, OFFERS, CLUSTER, is_own=False)[1]
+        yield "form, other access", page(replace(filled, draft=each, offers=offers, problems=wrong))
     for kind in Kind:
         yield f"form, {kind.value}", page(replace(filled, draft=replace(draft, kind=kind.value), resource=None))
     yield "form, Flink", page(pages.FormPage(replace(draft, kind="flink", cloud="aws"), region=_region()))
     for resource in (*build.RESOURCES, PROD):
         yield f"review, {resource.kind.value} {resource.id}", page(_review(draft, resource))
     yield "review, new account", page(replace(_review(draft, CLUSTER), owner=NEW))
+    yield "review, access", page(replace(_review(draft, CLUSTER), bindings=(WRITE, READ)))
     yield "review, own account", page(replace(_review(draft, CLUSTER), owner=MyAccount(DANA.principal)))
     yield "deny", deny(RequestId("R1"))
     yield "question", conversation.question(RequestId("R1"))

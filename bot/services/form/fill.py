@@ -12,6 +12,7 @@ from bot.domain.kinds import Kind
 from bot.domain.policy import Policy
 from bot.services.catalog.index import NOTHING, cloud_of, clouds, placed, region_called, regions
 from bot.services.commands import Draft
+from bot.services.form.access import offered as access_offered
 from bot.services.pages import FormPage
 
 ME, EXISTING, NEW = "me", "service-account", "new"
@@ -30,6 +31,11 @@ def kind_of(draft: Draft) -> Kind:
 def owner_kind(draft: Draft) -> str:
     """`ME`, `EXISTING` or `NEW`; "" while nothing is chosen."""
     return draft.owner if draft.owner in {"", ME, NEW} else EXISTING
+
+
+def is_own(draft: Draft) -> bool:
+    """Whether no service account gets the key, as far as one can tell."""
+    return owner_kind(draft) in {"", ME}
 
 
 def used(draft: Draft) -> Draft:
@@ -65,6 +71,7 @@ def form(
         used_clouds=used,
         offered=_number(draft, known) if catalog else None,
         limit=_limit(draft, chosen, account, policy),
+        offers=access_offered(policy.offers, kind_of(draft), is_own=is_own(draft)),
     )
 
 

@@ -7,15 +7,28 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from bot.domain.access import WantedBinding
 from bot.domain.authority import HeldRoles, Target, bases, reaches
 from bot.domain.decision import Allowed, Verdict
 from bot.domain.errors import plain
-from bot.domain.keys import Marker, MyAccount, NewServiceAccount, OrganizationScope, Owner, Person, Principal, Resource
+from bot.domain.keys import (
+    Marker,
+    MyAccount,
+    NewServiceAccount,
+    OrganizationScope,
+    Owner,
+    Person,
+    Principal,
+    Resource,
+    unnamed,
+)
 from bot.domain.kinds import Kind
+from bot.domain.policy import Policy
 from bot.domain.requests import Ask, Terms
 from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Draft
-from bot.services.form.fill import NEW, form, kind_of
+from bot.services.form.access import wanted
+from bot.services.form.fill import NEW, form, is_own, kind_of
 from bot.services.pages import FormPage
 from bot.services.people.approvers import names_of, right
 from bot.services.people.directory import Directory
@@ -53,9 +66,11 @@ class Validator:
         problems = dict(text_problems(draft))
         owner = await self._owner(draft, person, problems)
         resource = await self._resource(draft, problems)
+        bindings, wrong = _access(draft, self.directory.policy(), resource)
+        problems.update(wrong)
         if problems or owner is None or resource is None:
             return await self.form(draft, problems)
-        return Target(owner, resource)
+        return Target(owner, resource, bindings)
 
     async def form(self, draft: Draft, problems: Mapping[str, str] | None = None) -> FormPage:
         """The form as it was filled in, with what is wrong under its fields."""
@@ -141,6 +156,18 @@ def text_problems(draft: Draft) -> Mapping[str, str]:
     if not is_lifetime(draft.lifetime):
         problems["lifetime"] = "Choose a lifetime from the list."
     return problems
+
+
+def access_problems(draft: Draft, policy: Policy) -> Mapping[str, str]:
+    """What is wrong with the access that was chosen, by field; needs nothing but the policy."""
+    return _access(draft, policy)[1]
+
+
+def _access(
+    draft: Draft, policy: Policy, resource: Resource | None = None
+) -> tuple[tuple[WantedBinding, ...], Mapping[str, str]]:
+    resource = resource or unnamed(kind_of(draft), draft.cluster, draft.environment, "")
+    return wanted(draft, policy.offers, resource, is_own=is_own(draft))
 
 
 def text_problem(text: str, limit: int) -> str | None:

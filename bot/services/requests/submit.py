@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.domain.access import Offer
 from bot.domain.audit import Action
 from bot.domain.authority import Target
 from bot.domain.deadlines import lifetime
@@ -14,6 +15,7 @@ from bot.domain.requests import Approved, Ask, Open, Pending, Request, Terms
 from bot.services.browse.rights import rights
 from bot.services.catalog.quota import must_have_room
 from bot.services.commands import Back, Check, Click, Draft, Send
+from bot.services.form.access import wishes
 from bot.services.form.fill import USUAL
 from bot.services.form.validate import Validator, lifetime_problem, warnings_about
 from bot.services.pages import FormPage, ReviewPage
@@ -160,7 +162,8 @@ class Forms:
         approvers = rights(candidates, ask.id)
         lasts = lifetime(ask, verdict.terms)
         page = ReviewPage(click.id, draft, target.owner, target.resource, verdict.terms, approvers, warnings)
-        return replace(page, lifetime=lasts, alike=alike, closes=await self._reaches(person))
+        closes = await self._reaches(person)
+        return replace(page, lifetime=lasts, alike=alike, closes=closes, bindings=target.bindings)
 
     async def _open_alike(self, ask: Ask) -> Request | None:
         """An open request of the same person for the same. Raises `Refused` when they have no room for another one.
@@ -230,6 +233,7 @@ class Forms:
             reason=draft.reason,
             asked_at=self.transitions.clock(),
             lifetime=lifetime_of(draft.lifetime),
+            bindings=target.bindings,
         )
 
     async def _draft(self, draft_id: str, click: Click) -> Draft:
@@ -265,6 +269,8 @@ def summary(ask: Ask) -> dict[str, str]:
         said["key"] = ask.key.id
     if ask.lifetime is not None:
         said["lifetime"] = str(ask.lifetime)
+    if ask.bindings:
+        said["access"] = "; ".join(f"{each.role} {each.scope}" for each in ask.bindings)
     return said
 
 
@@ -309,8 +315,11 @@ def follows(ask: Ask, terms: Terms, who: str) -> str:
     return f"Latchkey is creating the key and will tell {who} when it's ready."
 
 
-def draft_again(ask: Ask, *, other_account: bool) -> Draft:
-    """The form as it was filled in for this ask; with `other_account`, on a service account that is still to choose."""
+def draft_again(ask: Ask, offers: Sequence[Offer], *, other_account: bool) -> Draft:
+    """The form as it was filled in for this ask; with `other_account`, on a service account that is still to choose.
+
+    `offers` is the access that can be requested now.
+    """
     owner = {"user": "me", "new-service-account": "new"}.get(ask.owner.kind, ask.owner.id)
     made = ask.owner if isinstance(ask.owner, NewServiceAccount) else NewServiceAccount("", "")
     resource, lifetime = ask.resource, ask.lifetime
@@ -326,6 +335,7 @@ def draft_again(ask: Ask, *, other_account: bool) -> Draft:
         account_name=made.name,
         account_description=made.description,
         lifetime=str(lifetime.days) if lifetime else "",
+        access=wishes(ask.bindings, offers, resource),
     )
 
 

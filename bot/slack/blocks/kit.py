@@ -133,6 +133,13 @@ def menu(action: str, options: Sequence[Block], chosen: Block | None = None, pla
     return {**block, "initial_option": chosen} if chosen else block
 
 
+def choices(action: str, options: Sequence[Block], chosen: Sequence[Block], placeholder: str) -> Block:
+    """A menu of which any number can be chosen."""
+    hint = plain_text(placeholder, HEADER)
+    block: Block = {"type": "multi_static_select", "action_id": action, "options": list(options), "placeholder": hint}
+    return {**block, "initial_options": list(chosen)} if chosen else block
+
+
 def search(action: str, placeholder: str, chosen: Block | None) -> Block:
     """A select whose options are asked for while typing."""
     hint = plain_text(placeholder, HEADER)

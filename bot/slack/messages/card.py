@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TypeAlias, assert_never
 
-from bot.domain.access import Access, is_high_risk
+from bot.domain.access import Access, WantedBinding, is_high_risk
 from bot.domain.deadlines import lifetime
 from bot.domain.errors import plain
 from bot.domain.keys import (
@@ -21,11 +21,12 @@ from bot.domain.keys import (
     SlackUserId,
 )
 from bot.domain.requests import Ask, Denied, Offered, Pending, Ready, Request, Terms
-from bot.domain.roles import TABLES, Table
+from bot.domain.roles import GRANTERS, TABLES, Table
 from bot.services.text import duration
 from bot.slack.blocks.kit import Style, actions, asking, button, divider, fields, header
 from bot.slack.blocks.newer import Surface, alert
 from bot.slack.blocks.text import Block, Bold, Code, Mention, Piece, Row, context, cut, flat, lines, quote
+from bot.slack.messages.access import access_rows, everything, role_row
 from bot.slack.messages.progress import Rows, by_policy, progress
 from bot.slack.messages.state import state
 from bot.slack.payloads import ids
@@ -50,10 +51,11 @@ def card(request: Request) -> tuple[list[Block], str]:
     blocks = [
         title(request),
         lines([Mention(ask.requester.slack), *by_policy(ask.requester), " requests ", *wanted(ask), "."]),
-        *(risk(request.terms, ask.operation, ask.owner, ask.resource, "message") if is_open else []),
+        *(risk(request.terms, ask.operation, ask.owner, ask.resource, "message", ask.bindings) if is_open else []),
         *_facts(request, own_account(ask, f"{ask.requester.name}'s own")),
         *([quote(ask.reason)] if ask.reason.strip() else []),
         *_account_now(request),
+        *_access(request),
         divider(),
         *_standing(request, yours=False),
     ]
@@ -85,11 +87,11 @@ def decide(request: Request, row: str = "") -> Block:
     """The buttons for approvers; `row` is the block id where they stand in a list."""
     ask, drawn = request.ask, request.drawn if isinstance(request, Pending) else 0
     approve = button("Approve", ids.APPROVE, ids.key_ref(ask.id, drawn) if drawn else ask.id, "primary")
-    if is_high_risk(request.terms.risk, ask.operation, ask.resource):
+    if is_high_risk(request.terms.risk, ask.operation, ask.resource, ask.bindings):
         approve = asking(
             approve,
             f"Approve “{cut(name_of(ask), CALLED)}”?",
-            effect(ask.operation, ask.owner, ask.resource),
+            effect(ask.operation, ask.owner, ask.resource, ask.bindings),
             "Approve",
         )
     deny, question = button("Deny", ids.DENY, ask.id, "danger"), button("Ask a question", ids.ASK, ask.id)
@@ -137,20 +139,34 @@ def in_a_line(row: Row) -> str:
     return plain("".join(each if isinstance(each, str) else getattr(each, "text", "") for each in row))
 
 
-def risk(terms: Terms, operation: Operation, owner: Owner, resource: Resource, on: Surface) -> list[Block]:
+def risk(
+    terms: Terms,
+    operation: Operation,
+    owner: Owner,
+    resource: Resource,
+    on: Surface,
+    bindings: Sequence[WantedBinding] = (),
+) -> list[Block]:
     """The warning about a request of high risk; nothing for any other."""
-    if not is_high_risk(terms.risk, operation, resource):
+    if not is_high_risk(terms.risk, operation, resource, bindings):
         return []
-    said = effect(operation, owner, resource, yours=on == "modal")
+    said = effect(operation, owner, resource, bindings, yours=on == "modal")
     return [alert("warning", Bold("High risk."), " ", said, on=on)]
 
 
-def effect(operation: Operation, owner: Owner, resource: Resource, *, yours: bool = False) -> str:
+def effect(
+    operation: Operation,
+    owner: Owner,
+    resource: Resource,
+    bindings: Sequence[WantedBinding] = (),
+    *,
+    yours: bool = False,
+) -> str:
     """What approving a request does, in one short line. `yours`: its requester reads it."""
     whose, opens = cut(_account(owner, yours=yours), CALLED), _opens(resource)
     match operation:
         case Operation.CREATE | Operation.ROTATE:
-            return f"This gives {whose} a key for {opens}."
+            return f"This gives {whose} a key for {opens}{_and_access(bindings)}."
         case Operation.EXTEND:
             return f"This extends a key of {whose} for {opens}."
         case Operation.EDIT:
@@ -159,6 +175,13 @@ def effect(operation: Operation, owner: Owner, resource: Resource, *, yours: boo
             return f"This deletes a key of {whose} for {opens}."
         case _:
             assert_never(operation)
+
+
+def _and_access(bindings: Sequence[WantedBinding]) -> str:
+    if not bindings:
+        return ""
+    wide = everything(bindings)
+    return f", with access to {wide}" if wide else ", with the access listed"
 
 
 def _opens(resource: Resource) -> str:
@@ -187,6 +210,7 @@ def asked_rows(request: Request, own: str) -> Rows:
     """The same as rows of rich text; `own` says whose "My account" is."""
     ask = request.ask
     rows: Rows = [[f"{label}: ", *row] for label, row in facts(request, own)]
+    rows += [["Access: ", *role_row(each, ask.resource)] for each in ask.bindings]
     return (
         rows if ask.operation is Operation.EDIT or not ask.description else [*rows, ["Description: ", ask.description]]
     )
@@ -319,9 +343,11 @@ def approvers(ask: Ask, table: Table) -> str:
     kind, roles = ask.resource.kind, table.roles_over(ask.resource.kind)
     owned = isinstance(ask.owner, ServiceAccount) and table.has_owners_of_accounts(kind)
     owners = ", and owners of the service account" if owned else ""
-    makes = " who can also create service accounts" if isinstance(ask.owner, NewServiceAccount) else ""
+    also = ["create service accounts"] if isinstance(ask.owner, NewServiceAccount) else []
+    also += [f"grant this access ({joined(sorted(GRANTERS), 'or')})"] if ask.bindings else []
+    makes = f"{',' if owned else ''} who can also {joined(also, 'and')}" if also else ""
     where = "" if isinstance(ask.resource, OrganizationScope) else " on this resource"
-    return f"people with {joined(roles, 'or')}{where}{makes}{owners}. Not the requester."
+    return f"people with {joined(roles, 'or')}{where}{owners}{makes}. Not the requester."
 
 
 def _small_print(request: Request) -> Block:
@@ -344,6 +370,14 @@ def _account_now(request: Request) -> list[Block]:
     more = f"; and {found.more} more" if found.more else ""
     keys = "unknown" if found.keys is None else f"{found.keys:,}"
     return [lines([Bold("Current roles: "), f"{roles}{more}. ", Bold("API keys: "), f"{keys}."])]
+
+
+def _access(request: Request) -> list[Block]:
+    """The roles that are granted with the key; while people can still decide, that it is approving that grants them."""
+    ask = request.ask
+    heading = "Approving also grants:" if isinstance(request, Pending) else "Access requested with the key:"
+    rows = access_rows(heading, ask.bindings, ask.resource)
+    return [lines(*rows)] if rows else []
 
 
 def _standing(request: Request, *, yours: bool) -> list[Block]:

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias, cast
 
 from bot.domain.keys import Principal, RequestId, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
-from bot.services.commands import CardAt, Click, Deed, Draft, ReplyTo
+from bot.services.commands import CardAt, Click, Deed, Draft, ReplyTo, Wish
+from bot.services.form.access import names_field
 from bot.services.form.fill import EXISTING
 from bot.services.text import is_lifetime
 from bot.slack.payloads import ids
@@ -25,6 +26,7 @@ METADATA = 3000
 """Characters that Slack keeps with a view."""
 _ATTEMPT = re.compile(r"[0-9]{1,6}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
+_NAMES = f"{ids.NAMES_BLOCK}:"
 _DAY = 86_400
 NOTHING: Body = {}
 _PLACE = ("place:kind", "place:environment", "place:cloud")
@@ -217,6 +219,18 @@ def draft(body: Body) -> Draft:
         account_description=typed(ids.ACCOUNT_DESCRIPTION_BLOCK),
         lifetime=_lifetime(values, chosen(ids.LIFETIME_BLOCK)),
         account=account,
+        access=_access(values, kept),
+    )
+
+
+def _access(values: Body, kept: Mapping[str, str]) -> tuple[Wish, ...]:
+    """What is chosen in the form, with the names that were typed for it; then what the form doesn't show now."""
+    chosen: Sequence[Body] = _element(values, ids.ACCESS_BLOCK).get("selected_options") or ()
+    shown = dict.fromkeys(str(each.get("value") or "") for each in chosen)
+    hidden = (each.removeprefix(_NAMES) for each in kept if each.startswith(_NAMES))
+    return (
+        *(Wish(each, typed_in(values, names_field(each), exactly=True)) for each in shown),
+        *(Wish(each, kept[names_field(each)]) for each in hidden if each not in shown),
     )
 
 
@@ -230,7 +244,10 @@ def _lifetime(values: Body, chosen: str) -> str:
 
 
 def hidden(draft: Draft, shown: Collection[str]) -> str:
-    """What a form has to keep of fields that it does not show, for its private_metadata; `shown` are block ids."""
+    """What a form has to keep of fields that it does not show, for its private_metadata; `shown` are block ids.
+
+    `draft.access` is the access that it does not show. It is the first to be left out where there is no room for all.
+    """
     place = ids.ResourceField(draft.kind, draft.environment, draft.cloud if ids.is_regional(draft.kind) else "")
     fields = {
         ids.ACCOUNT_BLOCK: draft.account,
@@ -243,8 +260,9 @@ def hidden(draft: Draft, shown: Collection[str]) -> str:
     kept = {block: text for block, text in fields.items() if text and block not in names}
     if ids.place_of(ids.resource_block(*place)) is None:
         kept |= dict(zip(_PLACE, place, strict=True))
-    written = as_metadata(kept) if kept else ""
-    return written if len(written) <= METADATA else ""
+    access = {names_field(each.offer): each.typed for each in draft.access}
+    written = (as_metadata(each) if each else "" for each in ({**kept, **access}, kept))
+    return next((each for each in written if len(each) <= METADATA), "")
 
 
 def as_metadata(kept: Mapping[str, str]) -> str:
@@ -320,9 +338,12 @@ def form_state(body: Body) -> Body:
 
 def _as_drawn(block: Body) -> Iterable[tuple[str, Body]]:
     element = part(block, "element")
-    if block.get("type") == "input" and "initial_option" in element:
-        chosen = {"type": element.get("type"), "selected_option": element["initial_option"]}
-        yield str(block.get("block_id")), {str(element.get("action_id")): chosen}
+    if block.get("type") != "input":
+        return
+    for drawn, chosen in (("initial_option", "selected_option"), ("initial_options", "selected_options")):
+        if drawn in element:
+            as_chosen = {"type": element.get("type"), chosen: element[drawn]}
+            yield str(block.get("block_id")), {str(element.get("action_id")): as_chosen}
 
 
 def part(body: Body, name: str) -> Body:
@@ -382,7 +403,7 @@ def chosen_in(values: Body, block: str, *, exactly: bool = False) -> str:
     return str(option.get("value") or "")
 
 
-def typed_in(values: Body, block: str) -> str:
+def typed_in(values: Body, block: str, *, exactly: bool = False) -> str:
     """The text that is typed into a field of the state of a form."""
-    typed = str(_element(values, block).get("value") or "")
+    typed = str(_element(values, block, exactly=exactly).get("value") or "")
     return typed.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # half an emoji cannot be stored

@@ -6,13 +6,16 @@ What a choice takes out of sight is kept in private_metadata until it is shown a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from bot.services.commands import Draft
+from bot.domain.access import Offer
+from bot.services.commands import Draft, Wish
+from bot.services.form.access import TYPED, names_field
 from bot.services.form.fill import EXISTING, ME, NEW, USUAL, kind_of, owner_kind
 from bot.services.form.validate import LIMITS
 from bot.services.pages import FormPage
 from bot.services.text import lifetime_of
-from bot.slack.blocks.kit import OPTIONS, field, menu, modal, redrawn, search, text_input
+from bot.slack.blocks.kit import OPTIONS, choices, field, menu, modal, option, redrawn, search, text_input
 from bot.slack.blocks.text import Block, context, mrkdwn
 from bot.slack.payloads import ids, read
 from bot.slack.views import options as menus
@@ -23,6 +26,7 @@ _OF_OWNER = {
     NEW: "Created together with the key, after approval. It has no access until someone gives it a role.",
 }
 """What stands under the account that is chosen; what each is recommended for stands beside it."""
+_ONLY_ACCESS = "Created together with the key, after approval. It has no access except what you choose under Access."
 _TYPE = "Type a name or ID"
 
 
@@ -32,11 +36,13 @@ def form(content: FormPage, standing: Iterable[str] = ()) -> Block:
     `standing` are the block ids of the view that this is drawn into, when it answers a choice in that view.
     """
     standing = tuple(standing)
-    drawn = [*_account(content), *_scope(content), *_texts(content), *_lifetime(content, standing)]
+    drawn = [*_account(content), *_scope(content), *_access(content), *_texts(content), *_lifetime(content, standing)]
     drawn = [*([mrkdwn(content.notice)] if content.notice else []), *drawn]
     fields = redrawn(drawn, content.drawing, standing)
     shown = {each["block_id"] for each in fields if "block_id" in each}
-    kept = read.hidden(content.draft, shown)
+    offered = {each.id for each in content.offers}
+    hidden = tuple(each for each in content.draft.access if each.offer not in offered)
+    kept = read.hidden(replace(content.draft, access=hidden), shown)
     return modal("Create an API key", fields, callback=ids.FORM, submit="Review", close="Cancel", metadata=kept)
 
 
@@ -47,7 +53,8 @@ def _account(content: FormPage) -> list[Block]:
     radio: Block = {"type": "radio_buttons", "action_id": ids.FORM_OWNER, "options": options}
     if chosen in menus.OWNERS and (content.own_account or chosen != ME):
         radio["initial_option"] = menus.OWNERS[chosen]
-    block = {**field("Account", ids.OWNER_BLOCK, radio, hint=_OF_OWNER.get(chosen, "")), "dispatch_action": True}
+    hint = _ONLY_ACCESS if chosen == NEW and content.offers else _OF_OWNER.get(chosen, "")
+    block = {**field("Account", ids.OWNER_BLOCK, radio, hint=hint), "dispatch_action": True}
     if chosen == EXISTING:
         initial = menus.named_option(content.account) if content.account else None
         account = field("Service account", ids.ACCOUNT_BLOCK, search(ids.FORM_ACCOUNT, _TYPE, initial))
@@ -115,6 +122,32 @@ def _hint(content: FormPage) -> str:
     return ""
 
 
+def _access(content: FormPage) -> list[Block]:
+    """What the account can be granted with the key, and the names for each entry that is chosen."""
+    problems, chosen = content.problems, {each.offer: each for each in content.draft.access}
+    if not content.offers:
+        return []
+    options = {each.id: option(each.name, each.id) for each in content.offers[:OPTIONS]}
+    initial = [options[each] for each in chosen if each in options]
+    block = f"{ids.ACCESS_BLOCK}:{kind_of(content.draft)}"
+    hint = "Roles to grant to the service account together with the key. Approvers will see this."
+    element = choices(ids.FORM_ACCESS, list(options.values()), initial, "None")
+    access = {**field("Access", block, element, optional=True, hint=hint), "dispatch_action": True}
+    names = [_names(each, chosen[each.id], problems) for each in content.offers if each.id in chosen]
+    return [*_with(problems, ids.ACCESS_BLOCK, access), *(block for blocks in names for block in blocks)]
+
+
+def _names(offer: Offer, chosen: Wish, problems: Mapping[str, str]) -> list[Block]:
+    """The field for the names that go with an entry; what is wrong with them stands below it."""
+    block = names_field(offer.id)
+    if not offer.takes_name:
+        return []
+    label = f"{offer.name}: {'name prefix' if offer.prefix else 'name'}"
+    what = "Covers every name that starts with this. " if offer.prefix else ""
+    typed = text_input(ids.FORM_TEXT, chosen.typed, limit=TYPED, placeholder="For example: orders-")
+    return _with(problems, block, field(label, block, typed, hint=f"{what}Separate several with commas."))
+
+
 def _texts(content: FormPage) -> list[Block]:
     draft, problems = content.draft, content.problems
     name = text_input(ids.FORM_TEXT, draft.name, limit=LIMITS["name"], placeholder="For example: orders producer")
@@ -133,7 +166,8 @@ def _lifetime(content: FormPage, standing: Sequence[str]) -> list[Block]:
     What was chosen under one limit and is not offered under another one gives way to the usual lifetime, if this is.
     """
     limit, days = content.limit, content.draft.lifetime
-    block = f"{ids.LIFETIME_BLOCK}:{'none' if limit is None else int(limit.total_seconds())}"
+    # To the minute, as the option says it, so that what is chosen there is read as what was said.
+    block = f"{ids.LIFETIME_BLOCK}:{'none' if limit is None else 60 * round(limit.total_seconds() / 60)}"
     others = {ids.field(each) for each in standing if ids.is_field(each, ids.LIFETIME_BLOCK)} - {block}
     options = menus.lifetime_options(limit)
     offered = {each["value"]: each for each in options}

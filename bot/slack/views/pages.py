@@ -21,6 +21,7 @@ from bot.services.text import duration
 from bot.slack.blocks.kit import actions, button, divider, field, fields, header, modal, text_input
 from bot.slack.blocks.newer import alert
 from bot.slack.blocks.text import Block, Bold, Row, context, flat, lines, mrkdwn, quote, told
+from bot.slack.messages.access import access_rows
 from bot.slack.messages.card import Fact, account, for_what, kind_of, needs, place, risk
 from bot.slack.payloads import ids
 from bot.slack.views import key as key_pages
@@ -97,11 +98,13 @@ def review(content: ReviewPage) -> Block:
     terms, draft, owner = content.terms, content.draft, content.owner
     is_new = isinstance(owner, NewServiceAccount)
     description = draft.description.strip()
+    granted = access_rows("The service account is also granted:", content.bindings, content.resource)
     blocks = [
         header(f"{kind_of(content.resource)}{for_what(content.resource)}"),
-        *risk(terms, Operation.CREATE, owner, content.resource, "modal"),
+        *risk(terms, Operation.CREATE, owner, content.resource, "modal", content.bindings),
         *fields(*_facts(content)),
         *([lines([Bold("Description: "), description])] if description else []),
+        *([lines(*granted)] if granted else []),
         quote(draft.reason),
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
         *_alike(content),

@@ -46,7 +46,7 @@ DAYS = timedelta(days=1)
 
 
 def filled(catalog: Catalog | None = CATALOG, policy: Policy = POLICY, **chosen: str) -> FormPage:
-    return form(Draft(**chosen), catalog, policy)
+    return form(build.a_draft(**chosen), catalog, policy)
 
 
 def texts(options: list[Block]) -> list[str]:
@@ -178,7 +178,7 @@ LIMITED = replace(
     ],
 )
 def test_lifetimes_go_as_far_as_the_rule_for_what_is_chosen(chosen: dict[str, str], days: int | None) -> None:
-    assert form(Draft(**chosen), CATALOG, LIMITED).limit == (None if days is None else days * DAYS)
+    assert form(build.a_draft(**chosen), CATALOG, LIMITED).limit == (None if days is None else days * DAYS)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ NAMED = Draft(name="n", reason="r")
     ],
 )
 def test_texts_of_a_new_account_and_lifetimes_are_looked_at(chosen: dict[str, str], problems: dict[str, str]) -> None:
-    assert text_problems(replace(NAMED, **chosen)) == problems
+    assert text_problems(build.a_draft(NAMED, **chosen)) == problems
 
 
 def test_texts_that_nobody_looked_at_are_not_kept() -> None:

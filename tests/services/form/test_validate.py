@@ -28,14 +28,14 @@ def test_a_good_form_has_no_problem() -> None:
 def test_a_text_has_its_limit(field: str) -> None:
     limit = LIMITS[field]
 
-    assert text_problems(replace(NEW, **{field: "x" * limit})) == {}
-    assert list(text_problems(replace(NEW, **{field: "x" * (limit + 1)}))) == [field]
+    assert text_problems(build.a_draft(NEW, **{field: "x" * limit})) == {}
+    assert list(text_problems(build.a_draft(NEW, **{field: "x" * (limit + 1)}))) == [field]
 
 
 @pytest.mark.parametrize("field", LIMITS)
 def test_a_secret_is_refused_and_not_quoted(field: str) -> None:
     secret = "cflt" + "x" * 60
-    draft = replace(NEW, **{field: secret})
+    draft = build.a_draft(NEW, **{field: secret})
 
     assert list(text_problems(draft)) == [field]
     assert secret not in str(text_problems(draft))
@@ -43,7 +43,7 @@ def test_a_secret_is_refused_and_not_quoted(field: str) -> None:
 
 @pytest.mark.parametrize(("field", "is_needed"), [("name", True), ("reason", True), ("description", False)])
 def test_name_and_reason_are_needed(field: str, *, is_needed: bool) -> None:
-    assert list(text_problems(replace(GOOD, **{field: "  "}))) == [field] * is_needed
+    assert list(text_problems(build.a_draft(GOOD, **{field: "  "}))) == [field] * is_needed
 
 
 def test_a_name_of_an_account_counts_where_one_is_created() -> None:
@@ -54,7 +54,7 @@ def test_a_name_of_an_account_counts_where_one_is_created() -> None:
 @pytest.mark.parametrize("text", ["a\nb", "a\u202eb", "a\u2028b", "a\x00b"])
 @pytest.mark.parametrize("field", ["name", "description", "account_name", "account_description"])
 def test_what_stands_in_a_row_is_one_line(field: str, text: str) -> None:
-    assert list(text_problems(replace(NEW, **{field: text}))) == [field]
+    assert list(text_problems(build.a_draft(NEW, **{field: text}))) == [field]
 
 
 def test_a_reason_may_have_lines() -> None:
@@ -63,7 +63,7 @@ def test_a_reason_may_have_lines() -> None:
 
 @pytest.mark.parametrize("field", ["name", "description"])
 def test_latchkeys_own_marker_is_refused(field: str) -> None:
-    assert list(text_problems(replace(GOOD, **{field: "orders [lk:R1/1]"}))) == [field]
+    assert list(text_problems(build.a_draft(GOOD, **{field: "orders [lk:R1/1]"}))) == [field]
 
 
 def test_a_lifetime_is_one_of_the_list() -> None:

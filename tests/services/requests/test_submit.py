@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 
+from bot.domain.access import OFFERS
 from bot.domain.audit import Action
 from bot.domain.catalog import Quota
 from bot.domain.decision import Allowed, NeedsApproval
@@ -243,7 +244,7 @@ OWNERS: tuple[Owner, ...] = (ACCOUNT, NEW, MyAccount(DANA.principal))
 @pytest.mark.parametrize(("owner", "resource"), list(product(OWNERS, RESOURCES)))
 def test_a_form_that_is_opened_again_asks_for_the_same(owner: Owner, resource: Resource) -> None:
     ask = build.an_ask(owner=owner, resource=resource, lifetime=7 * DAY)
-    draft = draft_again(ask, other_account=False)
+    draft = draft_again(ask, OFFERS, other_account=False)
 
     named = NewServiceAccount(draft.account_name, draft.account_description)
     meant: dict[str, Owner] = {"me": MyAccount(DANA.principal), "new": named, ACCOUNT.id: ACCOUNT}
@@ -253,7 +254,7 @@ def test_a_form_that_is_opened_again_asks_for_the_same(owner: Owner, resource: R
     assert draft.cluster == ("" if wide else resource.id)
     assert (draft.cloud, draft.lifetime) == ("aws" if resource.kind.row.is_regional else "", "7")
     assert (draft.name, draft.description, draft.reason) == (ask.name, ask.description, ask.reason)
-    assert draft_again(ask, other_account=True) == replace(draft, owner="service-account")
+    assert draft_again(ask, OFFERS, other_account=True) == replace(draft, owner="service-account")
 
 
 async def test_a_request_whose_modal_is_closed_is_told_by_its_message_alone(world: World) -> None:

@@ -8,10 +8,11 @@ from typing import Literal
 
 import pytest
 
-from bot.domain.access import Access
+from bot.domain.access import MOST, Access, WantedBinding
 from bot.domain.keys import FlinkRegion, Operation, OrganizationScope, Resource
 from bot.domain.kinds import Kind
 from bot.domain.requests import Cancelled, Denied, Expired, Failed, Shown, approvals_of
+from bot.slack.blocks.limits import fits_a_message, message
 from bot.slack.blocks.text import Block
 from bot.slack.messages import card
 from bot.slack.messages import key as key_messages
@@ -166,3 +167,43 @@ def test_a_risky_request_warns_and_asks_once_more(
     assert warned == [f"⚠️ High risk. This gives orders-service a key for {said}."]
     assert approve["confirm"]["title"]["text"] == "Approve “orders producer”?"
     assert approve["confirm"]["text"]["text"] == f"This gives orders-service a key for {said}."
+
+
+PLACE = f"environment={build.CLUSTER.environment}/cloud-cluster={build.CLUSTER.id}/kafka={build.CLUSTER.id}"
+ACCESS = (
+    WantedBinding("DeveloperWrite", f"{PLACE}/topic=orders-*"),
+    WantedBinding("DeveloperRead", f"{PLACE}/group=orders-ci"),
+)
+
+
+def test_who_approves_reads_which_access_that_grants_and_who_can_grant_it() -> None:
+    blocks, _ = card.card(build.pending(ask=build.an_ask(bindings=ACCESS)))
+    said = rows(blocks)
+
+    assert said[said.index("Approving also grants:") + 1 :][:2] == [
+        "• DeveloperWrite on topics starting with orders-",
+        "• DeveloperRead on consumer group orders-ci",
+    ]
+    assert "who can also grant this access (CloudClusterAdmin, EnvironmentAdmin, OrganizationAdmin or Re" in str(blocks)
+    assert "Approving also grants" not in str(card.card(build.pending())[0])
+
+
+def test_access_to_everything_of_a_kind_is_warned_of_and_asked_about_once_more() -> None:
+    every = WantedBinding("DeveloperWrite", f"{PLACE}/topic=*")
+    blocks, _ = card.card(build.pending(ask=build.an_ask(bindings=(*ACCESS, every))))
+    approve = next(each for _, each in interactive(blocks) if each["action_id"] == ids.APPROVE)
+
+    assert "High risk." in str(blocks)
+    assert approve["confirm"]["text"]["text"].endswith(", with access to all topics.")
+    assert "DeveloperWrite on all topics" in " ".join(rows(blocks))
+    assert "High risk." not in str(card.card(build.pending(ask=build.an_ask(bindings=ACCESS)))[0])
+
+
+def test_the_longest_access_stands_whole_on_the_card() -> None:
+    names = [f"{number}{'x' * 248}" for number in range(MOST)]
+    wanted = tuple(WantedBinding("DeveloperWrite", f"{PLACE}/topic={each}*") for each in names)
+    ask = build.an_ask(bindings=wanted, reason="r" * 3000, description="d" * 200, name="n" * 64)
+    blocks = message(card.card(build.pending(ask=ask))[0])
+
+    assert fits_a_message(blocks)
+    assert [each for each in names if each not in str(blocks)] == []
