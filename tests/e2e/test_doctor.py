@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -316,28 +316,33 @@ async def test_doctor_names_the_fault_and_examines_everything_else(tmp_path: Pat
     assert [each for each in sections if each not in {fault.check, fault.also} | well] == []
 
 
-MISSING = (
-    "SLACK_BOT_TOKEN",
-    "SLACK_SIGNING_SECRET",
-    "CONFLUENT_CLOUD_API_KEY",
-    "CONFLUENT_CLOUD_API_SECRET",
-    "LATCHKEY_MASTER_KEYS",
-    "LATCHKEY_CHANNEL",
-)
+MISSING = {
+    "SLACK_BOT_TOKEN": "OAuth & Permissions",
+    "SLACK_SIGNING_SECRET": "Basic Information",
+    "CONFLUENT_CLOUD_API_KEY": "service account",
+    "CONFLUENT_CLOUD_API_SECRET": "was created",
+    "LATCHKEY_MASTER_KEYS": "latchkey keygen",
+    "LATCHKEY_CHANNEL": "the channel's link",
+}
+"""What there is to be set, and a word of where it comes from."""
 
 
-@pytest.mark.parametrize(
-    ("changes", "names"),
-    [
-        ({"SLACK_BOT_TOKEN": f"xapp-{WRONG}"}, ("SLACK_BOT_TOKEN",)),
-        ({"LATCHKEY_CHANNEL": "#key-approvals"}, ("LATCHKEY_CHANNEL",)),
-        ({"SLACK_MODE": "http", "SLACK_SIGNING_SECRET": ""}, ("SLACK_SIGNING_SECRET",)),
-        ({**dict.fromkeys(MISSING, ""), "SLACK_APP_TOKEN": "", "SLACK_MODE": ""}, MISSING),
-    ],
-    ids=["2 app token as bot token", "5 name of a channel", "23 no signing secret", "24 settings"],
-)
+BEFORE_A_LOOK: dict[str, tuple[dict[str, str], Collection[str]]] = {
+    "2 app token as bot token": ({"SLACK_BOT_TOKEN": f"xapp-{WRONG}"}, ("SLACK_BOT_TOKEN",)),
+    "5 name of a channel": ({"LATCHKEY_CHANNEL": "#key-approvals"}, ("LATCHKEY_CHANNEL",)),
+    "23 no signing secret": ({"SLACK_MODE": "http", "SLACK_SIGNING_SECRET": ""}, ("SLACK_SIGNING_SECRET",)),
+    "24 settings": ({**dict.fromkeys(MISSING, ""), "SLACK_APP_TOKEN": "", "SLACK_MODE": ""}, MISSING),
+}
+
+
+def test_each_of_the_24_faults_is_planted() -> None:
+    names = [*(fault.name for fault in FAULTS), *BEFORE_A_LOOK]
+    assert {int(name.partition(" ")[0]) for name in names if not name.startswith("R9")} == set(range(1, 25))
+
+
+@pytest.mark.parametrize(("changes", "names"), BEFORE_A_LOOK.values(), ids=BEFORE_A_LOOK)
 async def test_doctor_names_all_settings_that_will_not_do(
-    tmp_path: Path, changes: dict[str, str], names: Sequence[str]
+    tmp_path: Path, changes: dict[str, str], names: Collection[str]
 ) -> None:
     async with stage(tmp_path) as here:
         environment = {**here.environment(), **changes}
@@ -350,6 +355,8 @@ async def test_doctor_names_all_settings_that_will_not_do(
     assert sorted(each["says"].partition(" ")[0] for each in found) == sorted(names)
     assert {(each["check"], each["state"]) for each in found} == {("settings", "failed")}
     assert all(f"settings: failed: {name} " in told.out for name in names)
+    unset = [each["says"] for each in found if "is not set" in each["says"]]
+    assert all(MISSING[says.partition(" ")[0]] in says for says in unset)
 
 
 async def test_doctor_lists_findings_for_programs_and_ends_with_75_where_only_later_can_tell(tmp_path: Path) -> None:
