@@ -168,7 +168,7 @@ def compose(ports: Ports) -> Services:
     forms = Forms(
         transitions, directory, validator, candidates, proposals, cloud, ports.drafts, refusals, ports.posts, requests
     )
-    deciders = Deciders(transitions, directory, cloud, refusals)
+    deciders = Deciders(transitions, directory, cloud, refusals, catalog)
     conversations = Conversations(transitions, deciders, ports.posts, channels)
     decisions = Decisions(transitions, directory, refusals, deciders, channels)
     policy_changes = PolicyChanges(transitions, requests, directory, candidates, cloud)

@@ -6,12 +6,13 @@ from html import unescape
 from typing import TypeAlias
 
 from bot.domain.access import is_high_risk
+from bot.domain.authority import describe
 from bot.domain.decision import Allowed, Forbidden, NeedsApproval
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import CHANGES, Rule
 from bot.domain.requests import NOBODY, Ask
 from bot.domain.roles import Binding
-from bot.services.people.approvers import Approver, Someone, in_words, right
+from bot.services.people.approvers import Approver, Someone, right
 from bot.services.people.explain import Explanation, Looked
 
 Names: TypeAlias = Mapping[str, str]
@@ -118,7 +119,7 @@ def _role(looked: Looked, names: Names) -> dict[str, object]:
     return {
         "role": binding.role,
         "crn": binding.crn,
-        "words": in_words(binding, names),
+        "words": describe(binding, names),
         "source": binding.source,
         "mapping": looked.via or None,
         "counts": weighed.counts,
@@ -225,7 +226,7 @@ def _roles(explanation: Explanation, names: Names) -> Iterator[str]:
         yield f"{who} has no roles, in Confluent Cloud or from the policy."
     for each in explanation.roles:
         counts = "counts" if each.weighed.counts else "doesn't count"
-        yield f"  {in_words(each.weighed.binding, names)}{_via(each.via)}"
+        yield f"  {describe(each.weighed.binding, names)}{_via(each.via)}"
         yield f"      {counts}: {each.weighed.why}"
     if explanation.is_by_ownership:
         yield f"{who} owns this key and needs no role to edit or delete it."
@@ -252,9 +253,9 @@ def _barred(explanation: Explanation, names: Names) -> Iterator[str]:
 
 
 def _approver(approver: Approver, names: Names) -> str:
-    roles = [f"{in_words(approver.basis, names)}{_via(approver.via)}"]
+    roles = [f"{describe(approver.basis, names)}{_via(approver.via)}"]
     if approver.account:
-        roles.append(f"{in_words(approver.account, names)}{_via(approver.account_via)}")
+        roles.append(f"{describe(approver.account, names)}{_via(approver.account_via)}")
     return f"{_who(approver.someone)}: {' and '.join(roles)}"
 
 

@@ -4,16 +4,19 @@ Pure: the caller brings role bindings that it has just read. Every binding is we
 so that `explain` and a refusal show the same words that decided.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from bot.domain.access import WantedBinding
 from bot.domain.keys import NewServiceAccount, Owner, Path, Person, Resource, ServiceAccount
+from bot.domain.kinds import PLACED
 from bot.domain.requests import Request
 from bot.domain.roles import DOCUMENTED, GRANTERS, TABLES, Binding, Scope, Table, Whose
 
 _ELSEWHERE = "it's bound in another organization"
+WITH_NAMES = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
+"""The elements of a CRN whose values are ids of what has a name."""
 OPERATOR = "Operator"
 _DESCRIBES = DOCUMENTED[OPERATOR].kinds
 """The kinds of other people's keys that an Operator may describe, in whatever version of the role table."""
@@ -115,10 +118,20 @@ def distance(binding: Binding, target: Target) -> int:
     return 1 + depth - min(len(named), depth)
 
 
-def describe(binding: Binding) -> str:
-    """A binding in words for people: "EnvironmentAdmin on env-dev001"."""
+def describe(binding: Binding, names: Mapping[str, str]) -> str:
+    """A role and where it is bound: "CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)"."""
     path = Scope.parse(binding.crn).path
-    return f"{binding.role} on {' / '.join(value for _, value in path) if path else 'the organization'}"
+    return f"{binding.role} on {' / '.join(element(*each, names) for each in path) or 'the organization'}"
+
+
+def element(key: str, value: str, names: Mapping[str, str]) -> str:
+    """One part of where a role is bound: "production (env-prod01)", "topic orders-*", "every environment"."""
+    if value == "*":
+        return f"every {key}"
+    if key not in WITH_NAMES:
+        return f"{key} {value}".strip()  # a place that can't be read has no key
+    name = names.get(value, value)
+    return value if name in {value, ""} else f"{name} ({value})"
 
 
 def _is_new(target: Target) -> bool:

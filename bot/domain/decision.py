@@ -4,8 +4,9 @@
 the people involved hold at that very moment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TypeAlias
 
 from bot.domain.access import WantedBinding
@@ -18,6 +19,7 @@ from bot.domain.requests import Ask, Terms
 NO_LINE = "Only people listed under `people:` in the policy can approve, and you aren't listed."
 NAMED = 5
 """How many of someone's roles a refusal names."""
+_NAMELESS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +101,21 @@ def why_not_alone(policy: Policy, ask: Ask, requester: HeldRoles, verdict: Verdi
     return f"People who manage this key need no approval. You do, because {why}."
 
 
-def refusal(ask: Ask, approver: HeldRoles) -> str | None:
-    """Why this person may not approve or deny this ask: a sentence for that person; None when they may."""
+def refusal(ask: Ask, approver: HeldRoles, names: Mapping[str, str] = _NAMELESS) -> str | None:
+    """Why this person may not approve or deny this ask: a sentence for that person; None when they may.
+
+    `names` are what environments, clusters and accounts are called, by id, for the roles that the sentence names.
+    """
     if approver.person.is_same_as(ask.requester):
         return "This is your own request, so someone else has to approve it."
     target = Target(ask.owner, ask.resource)
     if lacks_only_the_account(approver, target):
-        takes = f"that needs {approver.table.account_makers()}, and you have {_held(approver)}"
+        takes = f"that needs {approver.table.account_makers()}, and you have {_held(approver, names)}"
         return f"Your Confluent roles cover this key, but don't let you create its service account ({takes})."
     if authority(approver, target) is None:
-        return f"Your Confluent roles don't cover this key (you have {_held(approver)})."
+        return f"Your Confluent roles don't cover this key (you have {_held(approver, names)})."
     if (wanted := beyond(approver, ask.bindings)) is not None:
-        return f"Your Confluent roles don't let you grant {in_words(wanted)} (you have {_held(approver)})."
+        return f"Your Confluent roles don't let you grant {in_words(wanted)} (you have {_held(approver, names)})."
     return NO_LINE if _lacks_line(approver) else None
 
 
@@ -142,10 +147,10 @@ def _held_to(shown: Terms | None, now: Terms, ask: Ask) -> Terms:
     return replace(now, approvals=max(now.approvals, min(shown.approvals, 1)))
 
 
-def _held(held_roles: HeldRoles) -> str:
+def _held(held_roles: HeldRoles, names: Mapping[str, str]) -> str:
     """The roles of a person in words, as many as one reads in a sentence."""
     bindings = held_roles.bindings
-    named = ", ".join(sorted({describe(binding) for binding in bindings[:NAMED]})) or "no role"
+    named = ", ".join(sorted({describe(binding, names) for binding in bindings[:NAMED]})) or "no role"
     return f"{named}, and {len(bindings) - NAMED} more" if len(bindings) > NAMED else named
 
 

@@ -15,13 +15,13 @@ from bot.cli.explain import explainer
 from bot.cli.snapshot import SnapshotCloud, SnapshotPeople, parse, read, take
 from bot.confluent.client import Client
 from bot.confluent.cloud import ConfluentCloud
-from bot.domain.authority import Target
+from bot.domain.authority import Target, describe
 from bot.domain.errors import Throttled
 from bot.domain.keys import Operation, Secret, SlackUserId, TeamId
 from bot.domain.kinds import Kind
 from bot.policyfile import parse as parse_policy
 from bot.services.catalog.index import find_owner, find_resource
-from bot.services.people.approvers import Approver, in_words, names_of
+from bot.services.people.approvers import Approver, names_of
 from bot.services.people.directory import Tenant
 from bot.services.people.explain import Explainer
 from bot.services.ports.slack import People, Profile
@@ -173,7 +173,7 @@ async def test_approvers_are_told_by_what_gives_them_the_right(live: Explainer) 
 
     found, names = await live.who.of(target, dana.person), names_of(target)
 
-    able = {each.someone.person.name: (in_words(each.basis, names), each.distance) for each in found}
+    able = {each.someone.person.name: (describe(each.basis, names), each.distance) for each in found}
     assert able == {
         "Sami Haddad": ("ResourceOwner on orders-service (sa-orders)", 0),
         "Chiyo Tanaka": ("CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)", 1),

@@ -253,7 +253,7 @@ def test_reading_and_weighing_a_crn_never_fails(text: str) -> None:
     for resource in RESOURCES:
         weighed = weigh_all(holder, Target(ACCOUNT, resource))
         assert all(each.why for each in weighed)
-    assert describe(holder.bindings[0]).startswith("OrganizationAdmin on ")
+    assert describe(holder.bindings[0], {}).startswith("OrganizationAdmin on ")
 
 
 def test_no_slip_in_a_crn_makes_it_the_whole_organization() -> None:
@@ -313,12 +313,12 @@ def test_every_binding_says_why_it_counts_or_not(
     [
         (crn(), "DeveloperRead on the organization"),
         (crn("environment=env-dev001"), "DeveloperRead on env-dev001"),
-        (crn(f"{TOPIC}=orders%3Aall"), "DeveloperRead on env-dev001 / lkc-dev001 / orders:all"),
+        (crn(f"{TOPIC}=orders%3Aall"), "DeveloperRead on env-dev001 / lkc-dev001 / topic orders:all"),
         ("crn://nonsense", "DeveloperRead on crn://nonsense"),
     ],
 )
 def test_a_binding_is_described_by_the_names_on_its_path(place: str, words: str) -> None:
-    assert describe(Binding(ERIN.principal, "DeveloperRead", place)) == words
+    assert describe(Binding(ERIN.principal, "DeveloperRead", place), {}) == words
 
 
 @pytest.mark.parametrize(

@@ -459,6 +459,10 @@ def test_a_refusal_names_the_roles_that_do_not_reach() -> None:
     assert refusal(ask_for(), holding(ERIN, *held)) == (
         "Your Confluent roles don't cover this key (you have EnvironmentAdmin on env-2, Operator on the organization)."
     )
+    assert refusal(ask_for(), holding(ERIN, *held), {"env-2": "production"}) == (
+        "Your Confluent roles don't cover this key "
+        "(you have EnvironmentAdmin on production (env-2), Operator on the organization)."
+    )
 
 
 def test_a_refusal_about_a_new_service_account_says_which_half_is_missing() -> None:

@@ -5,11 +5,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.domain.authority import HeldRoles, Target, bases, distance, lacks_only_the_account
+from bot.domain.authority import HeldRoles, Target, bases, describe, distance, element, lacks_only_the_account
 from bot.domain.catalog import User
 from bot.domain.errors import Refused
 from bot.domain.keys import MyAccount, NewServiceAccount, Path, Person, Principal, ServiceAccount, SlackUserId
-from bot.domain.kinds import PLACED
 from bot.domain.policy import Policy, RoleMapping
 from bot.domain.roles import Binding, Scope
 from bot.services.people.directory import Tenant, admitted, in_slack, matched
@@ -24,8 +23,6 @@ NOT_IN_SLACK = "No one in this Slack workspace has this Confluent user's email a
 NO_LINE = "Only people listed under `people:` in the policy can approve, and this person isn't listed."
 _ANYBODY = Principal("?")
 """No real principal: weighs what a binding gives to someone who does not own the key."""
-NAMED = frozenset({"environment", "service-account"} | {kind.row.element for kind in PLACED})
-"""The elements of a CRN whose values are ids of what has a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +285,7 @@ def _crn(here: str, path: Path) -> str:
 
 def right(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
     """What `authority.bases` found, in words: "EnvironmentAdmin on dev (env-dev001) and AccountAdmin on the …"."""
-    return " and ".join(in_words(each, names) for each in bindings)
+    return " and ".join(describe(each, names) for each in bindings)
 
 
 def in_short(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
@@ -296,7 +293,7 @@ def in_short(bindings: Sequence[Binding], names: Mapping[str, str]) -> str:
 
     def place(binding: Binding) -> str:
         path = Scope.parse(binding.crn).path
-        return " / ".join(names.get(value) or _element(key, value, names) for key, value in path) or "the organization"
+        return " / ".join(names.get(value) or element(key, value, names) for key, value in path) or "the organization"
 
     return " and ".join(f"{each.role} on {place(each)}" for each in bindings)
 
@@ -306,18 +303,3 @@ def names_of(target: Target) -> dict[str, str]:
     resource = target.resource
     owner: dict[str, str] = {target.owner.id: target.owner.name} if isinstance(target.owner, ServiceAccount) else {}
     return {resource.id: resource.name, resource.environment: resource.environment_name} | owner
-
-
-def in_words(binding: Binding, names: Mapping[str, str]) -> str:
-    """A role and where it is bound: "CloudClusterAdmin on production (env-prod01) / orders (lkc-prod01)"."""
-    path = Scope.parse(binding.crn).path
-    return f"{binding.role} on {' / '.join(_element(*each, names) for each in path) or 'the organization'}"
-
-
-def _element(key: str, value: str, names: Mapping[str, str]) -> str:
-    if value == "*":
-        return f"every {key}"
-    if key not in NAMED:
-        return f"{key} {value}"
-    name = names.get(value, value)
-    return value if name in {value, ""} else f"{name} ({value})"

@@ -12,6 +12,7 @@ from bot.domain.authority import HeldRoles
 from bot.domain.decision import refusal
 from bot.domain.errors import Conflict, Refused, plain
 from bot.domain.requests import Expired, Pending, Request
+from bot.services.catalog.cache import CatalogCache
 from bot.services.commands import Approve, Cancel, Click, Deny, Question, Reply
 from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
@@ -32,6 +33,7 @@ class Deciders:
     directory: Directory
     cloud: Cloud
     refusals: Refusals
+    catalog: CatalogCache
 
     def for_one_decision(self) -> "Deciders":
         """See `Directory.for_one_decision`."""
@@ -56,7 +58,7 @@ class Deciders:
             held_roles = await self.directory.held_roles(await self.directory.identify(click.by, click.team))
         except Refused as error:
             await self.refuse(deed, pending, click, error.tell)
-        if (reason := refusal(pending.ask, held_roles)) is not None:
+        if (reason := refusal(pending.ask, held_roles, await self.catalog.names())) is not None:
             await self.refuse(deed, pending, click, plain(reason))
         return stored, pending, held_roles
 

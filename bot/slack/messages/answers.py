@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from bot.domain.authority import HeldRoles
+from bot.domain.authority import WITH_NAMES, HeldRoles
 from bot.domain.decision import NO_LINE
 from bot.domain.keys import MyAccount, Operation
 from bot.domain.kinds import PLACED, Kind
 from bot.domain.requests import Offered, Pending, Ready, Request
 from bot.domain.roles import Binding, Scope, Table, Whose
-from bot.services.people.approvers import NAMED
 from bot.slack.blocks import limits
 from bot.slack.blocks.kit import actions, button, divider, header
 from bot.slack.blocks.text import Block, Bold, Code, Piece, Row, context, cut, lines, mrkdwn, told
@@ -162,7 +161,7 @@ def _place(element: str, value: str, names: Mapping[str, str]) -> str:
     kind = _NOUNS.get(element, element.replace("-", " "))
     if value == "*":
         return f"every {kind}"
-    name = names.get(value, "") if element in NAMED else ""
+    name = names.get(value, "") if element in WITH_NAMES else ""
     return name or f"{kind} {value}".strip()
 
 

@@ -66,11 +66,11 @@ def card(request: Request) -> tuple[list[Block], str]:
     return [*blocks, _small_print(request)], said
 
 
-def notified(label: str, people: Iterable[SlackUserId]) -> list[Block]:
+def notified(label: str, people: Iterable[SlackUserId], end: str = "") -> list[Block]:
     """The people who were told of a request, as mentions; Slack rings for them in a new message alone."""
     mentions = [Mention(each) for each in people]
     parts: list[Piece] = [piece for each in mentions for piece in (", ", each)]
-    return [lines([label, *parts[1:]])] if parts else []
+    return [lines([label, *parts[1:], end])] if parts else []
 
 
 def title(request: Request) -> Block:

@@ -59,11 +59,18 @@ def stands(request: Request, *, yours: bool) -> Rows:
         case Failed():
             return [
                 ["Failed ", request.at, ". ", *told(_full_stop(request.happened))],
-                [*told(request.changed), " ", *told(request.next)],
+                [*told(request.changed), *_advice(request, yours=yours)],
                 ["Reference: ", Code(request.reference)],
             ]
         case _:
             return [making(request, yours=yours)]
+
+
+def _advice(request: Failed, *, yours: bool) -> Row:
+    """What to do next. It is written for the requester: everybody else reads that it was said to them."""
+    if not request.next:
+        return []
+    return [*([" "] if yours else [" Latchkey told ", *_requester(request, yours=False), ": "]), *told(request.next)]
 
 
 def making(request: Approved | Offered | Working | Keyed, *, yours: bool) -> Row:

@@ -45,7 +45,7 @@ def asked(request: Request, note: str = "", link: str = "") -> tuple[list[Block]
         blocks.append(lines([Link("Open the card", link), " to talk to approvers in its thread."]))
     if isinstance(request, Pending):
         told_of = dict.fromkeys((*request.mentioned, *(user for user, _ in request.asked)))
-        blocks += [*notified("Latchkey notified ", told_of), actions(button("Cancel request", ids.CANCEL, ask.id))]
+        blocks += [*notified("Latchkey notified ", told_of, "."), actions(button("Cancel request", ids.CANCEL, ask.id))]
     return blocks, f"{state(request).word}: {in_a_line(_which(request))}"
 
 

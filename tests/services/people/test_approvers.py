@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.authority import Target
+from bot.domain.authority import Target, describe
 from bot.domain.catalog import User
 from bot.domain.keys import NewServiceAccount, Owner
 from bot.domain.policy import RoleMapping
 from bot.domain.roles import TABLES, Binding
-from bot.services.people.approvers import Approver, Approvers, in_short, in_words, names_of
+from bot.services.people.approvers import Approver, Approvers, in_short, names_of
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DEV, ERIN, FEMI, HERE, OTTO, PLACES
 from tests.support.fakes import FakeCloud, FakeSlack, TestClock
@@ -109,7 +109,7 @@ async def test_who_is_somebody_else_by_the_policy_cannot_use_the_role_of_a_confl
 def test_a_role_is_told_by_the_names_of_where_it_is_bound(place: str, words: str) -> None:
     names = names_of(Target(ACCOUNT, CLUSTER))
 
-    assert in_words(build.a_binding(ERIN, "A", place), names) == words
+    assert describe(build.a_binding(ERIN, "A", place), names) == words
 
 
 async def test_what_gives_somebody_the_right_is_said_in_short_and_how_far_it_is_from_the_key() -> None:
