@@ -34,7 +34,7 @@ test: $(VENV)/.dev-ready ## the tests (ARGS="-k create"); those in a browser are
 test-unit: $(VENV)/.dev-ready ## in a minute and one process: rules, services, messages, store; no sandbox, no browser
 	@$(BIN)/python -m pytest $(UNIT) $(ARGS)
 
-test-pythons: $(VENV)/.dev-ready ## test-unit on the least versions that pyproject.toml allows, and on newer Pythons found here
+test-pythons: $(VENV)/.dev-ready ## test-unit on newer Pythons found here, once with the least versions that pyproject.toml allows
 	@$(BIN)/python tools/pythons.py $(UNIT) $(ARGS)
 
 test-seeds: $(VENV)/.dev-ready ## the stories over many seeds of an unkind Slack (ARGS="--seeds 20")
