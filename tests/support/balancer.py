@@ -3,8 +3,11 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+
+from bot.background import beside
+from tests.support.serving import serving
 
 POLLED = 0.2
 """Seconds between two questions to a backend."""
@@ -22,7 +25,6 @@ class Balancer:
     """In their order of turn."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     answered: dict[int, int] = field(default_factory=dict[int, int])
-    running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     async def until(self, *ports: int) -> None:
         """Wait until these, and no others, are ready."""
@@ -41,18 +43,7 @@ class Balancer:
             await asyncio.sleep(POLLED)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection of a client, request by request."""
-        task = asyncio.current_task()
-        assert task is not None
-        self.running.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._one(reader, writer)
-        finally:
-            self.running.discard(task)
-            writer.close()
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection of a client, which has one request."""
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: (\d+)", head)
         body = await reader.readexactly(int(length[1])) if length else b""
@@ -88,13 +79,8 @@ async def _exchanged(port: int, request: bytes) -> bytes:
 async def balancer(*backends: int) -> AsyncGenerator[Balancer]:
     """A load balancer while inside."""
     here = Balancer(backends)
-    server = await asyncio.start_server(here.serve, "127.0.0.1", 0)
-    here.port = server.sockets[0].getsockname()[1]
-    polls = [asyncio.create_task(here.poll(port)) for port in backends]
-    try:
+    async with AsyncExitStack() as stack:
+        here.port = await stack.enter_async_context(serving(here.serve))
+        for port in backends:
+            await stack.enter_async_context(beside(here.poll(port), name=f"poll {port}"))
         yield here
-    finally:
-        server.close()
-        for task in [*polls, *here.running]:
-            task.cancel()
-        await asyncio.gather(*polls, *here.running, return_exceptions=True)

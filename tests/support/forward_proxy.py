@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.support.serving import serving
+
 
 @dataclass(slots=True)
 class ForwardProxy:
@@ -14,20 +16,8 @@ class ForwardProxy:
     port: int
     url: str = ""
     asked: list[str] = field(default_factory=list[str])
-    running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.running.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._one(reader, writer)
-        finally:
-            self.running.discard(task)
-            writer.close()
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, target, version = head.split("\r\n", 1)[0].split(" ")
         host = target if method == "CONNECT" else urlsplit(target).netloc
@@ -68,12 +58,6 @@ async def pump(
 async def forward_proxy(port: int) -> AsyncGenerator[ForwardProxy]:
     """A proxy while inside."""
     proxy = ForwardProxy(port)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with serving(proxy.serve) as here:
+        proxy.url = f"http://127.0.0.1:{here}"
         yield proxy
-    finally:
-        server.close()
-        for task in list(proxy.running):
-            task.cancel()
-        await asyncio.gather(*proxy.running, return_exceptions=True)

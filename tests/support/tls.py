@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.support.forward_proxy import pump
+from tests.support.serving import serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +29,13 @@ class Front:
 @asynccontextmanager
 async def tls_front(folder: Path, hosts: Mapping[str, int]) -> AsyncGenerator[Front]:
     """One TLS port for all `hosts`, each of which is a plain port on this machine."""
-    tasks = set[asyncio.Task[None]]()
+    trust, context = authority(folder, list(hosts))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
-                await _pass_on(reader, writer, hosts)
-        finally:
-            tasks.discard(task)
-            writer.close()
+        await _pass_on(reader, writer, hosts)
 
-    trust, context = authority(folder, list(hosts))
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield Front(server.sockets[0].getsockname()[1], trust)
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with serving(serve, context) as port:
+        yield Front(port, trust)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hosts: Mapping[str, int]) -> None:
