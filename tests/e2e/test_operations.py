@@ -6,11 +6,13 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bot.policyfile.source import PolicySource
 from bot.store.connection import Commands, connect
 from bot.store.sealing import new_master_key
 from sandbox.cast import APPROVALS_CHANNEL
@@ -20,6 +22,21 @@ from tests.test_architecture import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 COMMANDS = re.findall(r"^ *(latchkey .*)$", "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)), re.MULTILINE)
+
+TOPICS = (
+    "What each alert means",
+    "Install",
+    "Rights in Redis",
+    "Air-gapped",
+    "Configure",
+    "Back up and restore",
+    "Upgrade and downgrade",
+    "Replace a secret",
+    "Failover",
+    "Sizing",
+    "Uninstall",
+)
+"""What someone looks for at three in the morning."""
 
 
 async def typed(line: str, folder: Path, **environment: str) -> tuple[int, str]:
@@ -68,6 +85,20 @@ def test_every_alert_has_a_section() -> None:
     section = PAGE.partition("## What each alert means")[2].partition("\n## ")[0]
 
     assert re.findall(r"^### (\w+)$", section, re.MULTILINE) == [each["alert"] for each in rules["groups"][0]["rules"]]
+
+
+def test_every_topic_has_a_section() -> None:
+    headings = re.findall(r"^##+ (.*)$", PAGE, re.MULTILINE)
+
+    assert set(TOPICS) <= set(headings)
+
+
+def test_what_the_page_says_of_the_policy_file_is_so() -> None:
+    seconds = re.search(r"within about (\d+) seconds", PAGE)
+
+    assert seconds
+    defaults: dict[str, Any] = {each.name: each.default for each in fields(PolicySource)}
+    assert int(seconds[1]) == defaults["every"] + defaults["settle"]
 
 
 def test_every_command_that_the_page_names_is_one_that_is_run() -> None:

@@ -85,7 +85,21 @@ def test_names_are_as_prometheus_wants_them(exposed: Exposed) -> None:
         if metric.type == "histogram":
             assert metric.name.endswith("_seconds")
         assert not re.search(r"_(ms|minutes|hours|millis\w*)(_|$)", metric.name)
-    assert any(each.name == "process_resident_memory_bytes" for each in exposed.registry.collect())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+        "process_start_time_seconds",
+        "process_open_fds",
+        "process_max_fds",
+    ],
+)
+def test_the_process_tells_what_prometheus_wants_to_know_of_each(exposed: Exposed, name: str) -> None:
+    assert (exposed.value(name) or 0) > 0
 
 
 def test_what_is_counted_is_shown(exposed: Exposed) -> None:
