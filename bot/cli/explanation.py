@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from bot.domain.access import is_high_risk
 from bot.domain.authority import describe
-from bot.domain.decision import Allowed, Forbidden, NeedsApproval
+from bot.domain.decision import Allowed, Forbidden, NeedsApproval, Verdict
 from bot.domain.keys import MyAccount, NewServiceAccount, Operation, OrganizationScope, Owner, Resource
 from bot.domain.policy import CHANGES, Rule
 from bot.domain.requests import NOBODY, Ask
@@ -31,7 +31,7 @@ def as_text(explanation: Explanation, names: Names) -> str:
             f"  for     {_resource(ask.resource)}",
             f"  owner   {_owner(ask.owner)}",
             "",
-            f"Decision: {in_short(explanation)}",
+            f"Decision: {_decision(explanation)}",
             *_rule(explanation),
             "",
             *_roles(explanation, names),
@@ -47,7 +47,7 @@ def approvers_as_text(explanation: Explanation, names: Names) -> str:
 
 def notes(explanation: Explanation, names: Names) -> str:
     """What the list of people does not say by itself; "" when there is nothing to add."""
-    return _clean([f"Decision: {in_short(explanation)}", *_barred(explanation, names)])
+    return _clean([f"Decision: {_decision(explanation)}", *_barred(explanation, names)])
 
 
 def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
@@ -55,7 +55,7 @@ def as_json(explanation: Explanation, names: Names) -> dict[str, object]:
     ask = explanation.ask
     return {
         **decided(explanation),
-        "terms": _terms(explanation.rule, explanation.approvals, ask) if explanation.rule else None,
+        "terms": terms_of(explanation.rule, explanation.approvals, ask) if explanation.rule else None,
         "table": explanation.table,
         "requester": _person(explanation.requester),
         "operation": ask.operation.value,
@@ -138,7 +138,8 @@ def _person(someone: Someone) -> dict[str, object]:
     }
 
 
-def _terms(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
+def terms_of(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
+    """What a rule sets, by the keys of the JSON."""
     return {
         "approvals": approvals,
         "unless_manager": None if rule.approvals else rule.otherwise or "forbid",
@@ -155,19 +156,22 @@ def _terms(rule: Rule, approvals: int, ask: Ask) -> dict[str, object]:
     }
 
 
-def in_short(explanation: Explanation) -> str:
-    """The decision in a few words."""
-    match explanation.verdict:
+def in_short(verdict: Verdict, able: int) -> str:
+    """The decision in a few words, where so many people could approve."""
+    match verdict:
         case Allowed():
             return "allowed without approval"
         case Forbidden(reason=reason):
             return f"forbidden. {unescape(reason)}"
         case NeedsApproval(missing=missing):
-            able = len(explanation.able)
             needs = f"needs {_approvals(missing)}"
             if able >= missing:
                 return needs
             return f"{needs}, and {'no one' if not able else f'only {_people(able)}'} could approve"
+
+
+def _decision(explanation: Explanation) -> str:
+    return in_short(explanation.verdict, len(explanation.able))
 
 
 def _rule(explanation: Explanation) -> Iterator[str]:
@@ -180,18 +184,18 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         return
     if explanation.approvals:
         place = rule.channel or "no channel"
-        yield f"          {_approvals(explanation.approvals)} within {_long(rule.pending)}, in {place}"
+        yield f"          {_approvals(explanation.approvals)} within {long(rule.pending)}, in {place}"
         yield f"          {_told(rule)}"
     if explanation.approvals > rule.approvals:
         owners = " or own it" if explanation.ask.operation in CHANGES else ""
         yield f"          (none for people who manage such a key{owners})"
     if is_high_risk(rule.risk, explanation.ask.operation, explanation.ask.resource):
         yield "          high risk: the card and the review page show a warning, and Approve asks to confirm"
-    most = f"at most {_long(rule.lifetime)}" if rule.lifetime else "unlimited"
+    most = f"at most {long(rule.lifetime)}" if rule.lifetime else "unlimited"
     match explanation.ask.operation:
         case Operation.CREATE | Operation.ROTATE as operation:
             made = "when the requester selects Show secret" if rule.mint == "on_claim" else "right after approval"
-            yield f"          the key is created {made}; its secret must be viewed within {_long(rule.claim)}"
+            yield f"          the key is created {made}; its secret must be viewed within {long(rule.claim)}"
             yield f"          lifetime of the key: {most}"
             if operation is Operation.ROTATE:
                 yield f"          {_overlap(rule)}"
@@ -208,14 +212,14 @@ def _told(rule: Rule) -> str:
         NOBODY: "no one is notified",
     }
     at_once = whom.get(rule.notify) or f"{' and '.join(rule.notify)} are notified, if they can approve"
-    after = " and ".join(map(_long, rule.remind))
+    after = " and ".join(map(long, rule.remind))
     return f"{at_once}, {f'with reminders after {after}' if after else 'without reminders'}"
 
 
 def _overlap(rule: Rule) -> str:
     if not rule.overlap:
         return "the old key is deleted once the new secret has been viewed"
-    return f"the old key can be kept for at most {_long(rule.overlap)}"
+    return f"the old key can be kept for at most {long(rule.overlap)}"
 
 
 def _roles(explanation: Explanation, names: Names) -> Iterator[str]:
@@ -298,7 +302,8 @@ def _people(number: int) -> str:
     return "1 person" if number == 1 else f"{number} people"
 
 
-def _long(span: timedelta) -> str:
+def long(span: timedelta) -> str:
+    """A time in its largest whole unit: "2 days"."""
     for unit, size in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
         number, rest = divmod(span, size)
         if number and not rest:
@@ -308,4 +313,9 @@ def _long(span: timedelta) -> str:
 
 def _clean(lines: Iterable[str]) -> str:
     """Lines for a terminal: what others chose as their names must not move its cursor."""
-    return "\n".join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in lines)
+    return "\n".join(map(cleaned, lines))
+
+
+def cleaned(line: str) -> str:
+    """A line for a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

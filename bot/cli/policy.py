@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli import terminal
-from bot.cli.cases import check_cases
 from bot.cli.explain import AsJson, explain, snapshot, who_can_approve
 from bot.cli.terminal import complete, fail
+from bot.cli.trials.cases import check_cases
+from bot.cli.trials.difference import diff
 
 if TYPE_CHECKING:
     from bot.policyfile import Finding, PolicyFile
@@ -25,6 +26,7 @@ app.command()(explain)
 app.command()(who_can_approve)
 app.command()(snapshot)
 app.command("test")(check_cases)
+app.command()(diff)
 
 
 @app.command()

@@ -111,7 +111,7 @@ class Explainer:
         """What would be decided if this person asked for this now, and why."""
         person = requester.person
         ask = Ask(RequestId(""), person, operation, target.owner, target.resource, "", "", "", _NO_TIME)
-        held_roles, via = await self._held_roles(requester)
+        held_roles, via = await self.held_roles(requester)
         never = OWN_ACCOUNT if target.owner.id == (await self.cloud.own_account() or None) else requester.refusal
         verdict = Forbidden("", never) if never else decide(self.policy, ask, held_roles)
         approvers = () if isinstance(verdict, Forbidden) else await self.who.of(target, person, thorough=True)
@@ -125,7 +125,7 @@ class Explainer:
             tuple(approvers),
         )
 
-    async def _held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
+    async def held_roles(self, someone: Someone) -> tuple[HeldRoles, Mapping[Binding, str]]:
         """What someone holds, and whom the policy names where it gives a role."""
         person, organization = someone.person, await self.cloud.organization()
         bindings = await self.cloud.role_bindings(person.principal) if someone.principal else ()

@@ -29,7 +29,7 @@ from bot.cli.explain import (
 from bot.cli.terminal import fail
 
 if TYPE_CHECKING:
-    from bot.cli.expectations import CasePart, CasesPart
+    from bot.cli.trials.expectations import CasePart, CasesPart
     from bot.policyfile.tree import Tree
     from bot.services.people.explain import Explainer
 
@@ -88,7 +88,7 @@ def check_cases(
 
 def _read(file: Path) -> "tuple[CasesPart, Tree]":
     """The cases in a file. Ends the program where it can't be read; raises `PolicyError` for what is in it."""
-    from bot.cli.expectations import PARTS, CasesPart
+    from bot.cli.trials.expectations import PARTS, CasesPart
     from bot.policyfile.reading import document
 
     return document(_content(file), CasesPart, PARTS, str(file))
@@ -128,8 +128,8 @@ async def _all_tried(cases: "CasesPart", tree: "Tree", sources: Sources) -> list
 async def _tried(who: "Explainer", line: int, case: "CasePart") -> Tried:
     from html import unescape
 
-    from bot.cli.expectations import complaints
     from bot.cli.explanation import decided
+    from bot.cli.trials.expectations import complaints
     from bot.domain.errors import NotFound
 
     question = Question(case.user, case.operation, case.kind, case.resource, case.owner, case.environment)
