@@ -1,5 +1,6 @@
 """pydantic's complaints in our words: what is wrong, and what would be right."""
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, TypeAlias
@@ -7,6 +8,7 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from bot.domain.policy import ME, NEW_SERVICE_ACCOUNT, SERVICE_ACCOUNT
 from bot.policyfile.model import (
     Conditions,
     FilePart,
@@ -33,6 +35,8 @@ POLICY: Parts = {
     ("rules", ANY, "match"): MatchPart,
     ("review",): ReviewPart,
 }
+_MINE = {"requester", "self", "own", "mine", "myself", "user", "person"}
+_OWNERS = (ME, SERVICE_ACCOUNT, NEW_SERVICE_ACCOUNT)
 _KINDS = {
     "string_type": "isn't text (if you meant text, put it in quotes)",
     "int_type": "isn't a whole number",
@@ -51,20 +55,23 @@ _KINDS = {
 def problem_of(error: ErrorDetails, tree: Tree, parts: Parts = POLICY) -> Problem:
     """One complaint."""
     place, kind = tree.known(error["loc"]), error["type"]
-    value: Any = error["input"]
+    given: Any = error["input"]
+    value: Any = tree.switches.get(place, given) if isinstance(given, bool) else given
     if kind == "missing":
         return tree.problem(place, f"`{error['loc'][-1]}` is missing. {_hint(error['loc'], parts)}".strip())
     if kind == "extra_forbidden":
         return tree.problem(place, _unknown_key(place, parts))
     if kind == "value_error":
-        return tree.problem(place, error["msg"].removeprefix("Value error, "))
+        said = error["msg"].removeprefix("Value error, ")
+        return tree.problem(place, said.replace(shown(given), shown(value), 1) if value is not given else said)
     if kind in {"enum", "literal_error"}:
         return tree.problem(
             place, f"{shown(value)} is not known here{_near(value, error)}. {_hint(place, parts)}".strip()
         )
     text = _KINDS.get(kind) or f"isn't allowed ({error['msg']})"
+    instead = _instead(place, value) if isinstance(value, str) else ""
     what = "this" if isinstance(value, dict | list | tuple) else shown(value)
-    return tree.problem(place, f"{what} {text}. {_hint(place, parts)}".strip())
+    return tree.problem(place, f"{what} {text}. {_hint(place, parts)}{instead}".strip())
 
 
 def _hint(place: KeyPath, parts: Parts) -> str:
@@ -82,6 +89,21 @@ def _part(place: KeyPath, parts: Parts) -> dict[str, str]:
     model = parts.get(tuple(ANY if isinstance(part, int) else part for part in place))
     fields = model.model_fields.items() if model else ()
     return {field.alias or name: field.description or "" for name, field in fields}
+
+
+def _instead(place: KeyPath, value: str) -> str:
+    """What someone may have meant who writes a name in place of an id, say."""
+    key = next((str(part) for part in reversed(place) if isinstance(part, str)), "")
+    if value.startswith(("#", "@")):
+        return " Names don't work here: use the ID."
+    if "*" in value and key in {"environment", "cluster", "owner"}:
+        return " Wildcards don't work here: list the IDs."
+    if key == "environment" and re.fullmatch("[a-z]+[a-z0-9_-]*", value):
+        return " If that's the name of an environment, use its ID."
+    if key == "owner":
+        near = "me" if value in _MINE else next(iter(get_close_matches(value, _OWNERS, n=1)), "")
+        return f" Did you mean {near}?" if near else ""
+    return ""
 
 
 def _unknown_key(place: KeyPath, parts: Parts) -> str:

@@ -2,34 +2,22 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from typing import Any
 
 from bot.domain.keys import Operation, Principal, SlackUserId
 from bot.domain.policy import REMIND, Match, Policy, Review, RoleMapping, Rule, built_in
 from bot.domain.requests import NOBODY
 from bot.domain.roles import ACCOUNT_ADMIN, TABLES, Table
-from bot.policyfile.complaints import POLICY, Parts, problem_of
+from bot.policyfile.complaints import POLICY
+from bot.policyfile.document import PolicyError, draft, raise_for
 from bot.policyfile.model import Conditions, FilePart, MatchPart, RulePart, key_of
-from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree, grow
+from bot.policyfile.tree import MOST_BYTES, KeyPath, Problem, Tree
 from bot.policyfile.words import shown
-
-PartT = TypeVar("PartT", bound=BaseModel)
-
-
-class PolicyError(Exception):
-    """The policy file will not do. `problems` are lines of `file:line: key: what is wrong, what would be right`."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +53,15 @@ def content(path: Path) -> bytes:
 
 def parse(data: bytes, *, default_channel: str, name: str = "policy") -> PolicyFile:
     """Read the bytes of a policy file; see `read`. `name` is what complaints call it."""
-    file, tree = document(data, FilePart, POLICY, name)
-    build = _Build(file, tree, default_channel)
+    found = draft(data, FilePart, POLICY, name)
+    if found.part is None:
+        raise_for(name, found.problems)
+        raise AssertionError("what can't be read has a problem")
+    build = _Build(found.part, found.tree, default_channel)
     policy = build.policy()
-    _raise_for(name, build.problems)
-    return PolicyFile(name, replace(policy, digest=digest_of(data)), tree, len(file.rules))
-
-
-def document(data: bytes, part: type[PartT], parts: Parts, name: str) -> tuple[PartT, Tree]:
-    """Read a file of ours in YAML, whose top is `part`. Raises `PolicyError` with everything that is wrong."""
-    if len(data) > MOST_BYTES:
-        raise PolicyError([f"{name}: is larger than {MOST_BYTES // 1024} kB: that's too large"])
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise PolicyError([f"{name}:{line}: is not text in UTF-8: save it as UTF-8"]) from None
-    tree = grow(text)
-    _raise_for(name, tree.problems)
-    try:
-        return part.model_validate(tree.value), tree
-    except ValidationError as error:
-        _raise_for(name, [problem_of(each, tree, parts) for each in _own(error.errors(include_url=False))])
-        raise AssertionError("pydantic complains about something") from None
-
-
-def _own(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """All but those that only follow from others: to pydantic, a list is empty where nothing in it is right."""
-    places = {each["loc"][:length] for each in errors for length in range(len(each["loc"]))}
-    return (each for each in errors if each["type"] != "too_short" or each["loc"] not in places)
+    more = [each for each in build.problems if not any(_hides(wrong, each) for wrong in found.problems)]
+    raise_for(name, [*found.problems, *more])
+    return PolicyFile(name, replace(policy, digest=digest_of(data)), found.tree, len(found.part.rules))
 
 
 def digest_of(data: bytes) -> str:
@@ -101,15 +69,14 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
-def _raise_for(name: str, problems: list[Problem]) -> None:
-    if problems:
-        ordered = dict.fromkeys(sorted(problems, key=lambda each: each.line))
-        raise PolicyError([_line(name, each) for each in ordered])
-
-
-def _line(name: str, problem: Problem) -> str:
-    where = f"{name}:{problem.line}" if problem.line else name
-    return ": ".join(part for part in (where, problem.key, problem.text) if part)
+def _hides(wrong: Problem, other: Problem) -> bool:
+    """Whether the other one may only follow from this: both are about one rule, say, or a rule inherits from it."""
+    where, there = wrong.place, other.place
+    if where[:1] == ("defaults",):
+        return where[-1] in _FOLLOWS.get(there[-1:], ())
+    if where[:1] == there[:1] == ("roles",):
+        return where[:2] == ("roles", "table") or where[:3] == there[:3]
+    return bool(where) and where[:2] == there[:2]
 
 
 class _Build:
@@ -239,13 +206,19 @@ class _Build:
         return found
 
 
-_TOGETHER = {"otherwise", "unless_manager"}
+_APART = {"otherwise", "unless_manager"}
 """What `_Build._otherwise` reads."""
+_FOLLOWS: Mapping[KeyPath, Collection[str]] = {
+    ("remind",): {"pending", "remind", "notify"},
+    ("else",): {"approvals"},
+    ("unless_manager",): {"approvals"},
+}
+"""What a rule's mistake in a key may follow from, in the defaults."""
 
 
 def _terms(part: Conditions) -> dict[str, Any]:
     """What this part of the file says itself."""
-    said = {name: getattr(part, name) for name in Conditions.model_fields if name not in _TOGETHER}
+    said = {name: getattr(part, name) for name in Conditions.model_fields if name not in _APART}
     given = {name: value for name, value in said.items() if value is not None}
     return given | ({"lifetime": None} if part.lifetime == "unlimited" else {})
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.domain.policy import Policy, without_a_file
-from bot.policyfile.reading import PolicyError, content, digest_of, parse, read
+from bot.policyfile.document import PolicyError
+from bot.policyfile.reading import content, digest_of, parse, read
 
 log = logging.getLogger("latchkey")
 

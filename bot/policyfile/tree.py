@@ -34,6 +34,7 @@ class Problem:
     line: int
     key: str
     text: str
+    place: KeyPath = ()
 
 
 @dataclass(slots=True)
@@ -43,6 +44,9 @@ class Tree:
     value: object = None
     lines: dict[KeyPath, int] = field(default_factory=dict[KeyPath, int])
     problems: list[Problem] = field(default_factory=list[Problem])
+    switches: dict[KeyPath, str] = field(default_factory=dict[KeyPath, str])
+    """How truth values are written."""
+    text: str = ""
 
     def line(self, place: KeyPath) -> int:
         """The line of `place`, or of the nearest thing around it that is in the file."""
@@ -56,12 +60,13 @@ class Tree:
 
     def problem(self, place: KeyPath, text: str) -> Problem:
         """What is wrong at `place`."""
-        return Problem(self.lines.get(self.known(place), 0), written(self.known(place)), text)
+        known = self.known(place)
+        return Problem(self.lines.get(known, 0), written(known), text, known)
 
 
 def grow(text: str) -> Tree:
     """The one document in `text`. Never raises: what cannot be read is a problem."""
-    tree = Tree(lines={(): 1})
+    tree = Tree(lines={(): 1}, text=text)
     try:
         node = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
@@ -149,10 +154,20 @@ def _scalar(tree: Tree, node: yaml.ScalarNode, place: KeyPath) -> object:
     elif node.style is not None or node.tag == f"{_TAG}str":
         return text
     elif text in _NOTHING:
-        tree.problems.append(tree.problem(place, "has no value: add one, or remove the line"))
+        tree.problems.append(tree.problem(place, f"has no value: add one, or remove the line{_commented(tree, node)}"))
     else:
-        return _plain(text)
+        found = _plain(text)
+        if isinstance(found, bool):
+            tree.switches[place] = text
+        return found
     return None
+
+
+def _commented(tree: Tree, node: yaml.ScalarNode) -> str:
+    """A hint for who writes `channel: #ops`."""
+    rest = tree.text.splitlines()[node.start_mark.line : node.start_mark.line + 1]
+    is_comment = any(" #" in line[max(node.start_mark.column - 1, 0) :] for line in rest)
+    return ". YAML takes # for the beginning of a comment; channels are named by their IDs, C…" if is_comment else ""
 
 
 def _plain(text: str) -> object:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from inline_snapshot import snapshot
 
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
@@ -292,7 +293,7 @@ def test_the_digest_is_that_of_the_bytes() -> None:
         ("rules:\n- {name: a}\n- {name: a}", '5: rules[1].name: "a" is the name of the rule in line 4: give each'),
         ("rules:\n- name: one approval for every new key", '4: rules[0].name: "one approval for every new key" is'),
         ("rules: [{name: ' '}]", '3: rules[0].name: "" is empty. A unique name'),
-        ("rules: [{name: no}]", "3: rules[0].name: False isn't text (if you meant text, put it in quotes)"),
+        ("rules: [{name: no}]", '3: rules[0].name: "no" isn\'t text (if you meant text, put it in quotes)'),
         ("rules: [{name: 7}]", "3: rules[0].name: 7 isn't text"),
         (f"rules: [{{name: {'a' * 81}}}]", '3: rules[0].name: "aaaa'),
         ("rules: [a]", '3: rules[0]: "a" isn\'t a mapping of keys to values'),
@@ -300,7 +301,7 @@ def test_the_digest_is_that_of_the_bytes() -> None:
         ("defaults: {approvals: 6}", "3: defaults.approvals: 6 is too large. How many other people must approve"),
         ("defaults: {approvals: -1}", "3: defaults.approvals: -1 is too small"),
         ("defaults: {approvals: two}", '3: defaults.approvals: "two" isn\'t a whole number'),
-        ("defaults: {approvals: on}", "3: defaults.approvals: True isn't a whole number"),
+        ("defaults: {approvals: on}", '3: defaults.approvals: "on" isn\'t a whole number'),
         ("defaults: {approvals: 1.0}", '3: defaults.approvals: "1.0" isn\'t a whole number'),
         ("defaults: {pending: 0h}", "3: defaults.pending: 0h is nothing: more than 0, at most 365d"),
         ("defaults: {claim: 366d}", "3: defaults.claim: 366d is too long: more than 0, at most 365d"),
@@ -401,6 +402,77 @@ def test_all_mistakes_are_told_at_once_from_top_to_bottom() -> None:
     assert (
         len(problems("rules:\n- {name: a}\n- {name: a, remind: [2h, 1h]}\n- {name: b, forbid: c, mint: on_claim}")) == 3
     )
+
+
+def test_p10_mistakes_of_all_sorts_are_told_in_one_run() -> None:
+    text = """\
+chanel: C1
+defaults: {approvals: 9, remind: [2h, 1h]}
+roles:
+  mappings:
+    - {user: U1, role: EnvAdmin}
+    - {user: S1, role: Operator}
+people: [{slack: U1, confluent: u-1}, {slack: U1, confluent: u-2}]
+rules:
+  - {name: a, match: {environment: [production, env-*]}, channel: !x C1}
+  - {name: one approval for every new key}
+  - {name: c, name: d, forbid: no}
+  - {name: b, forbid: never, approvals: 1}
+  - {name: b, remind:}
+  - {approvals: 3, else: 2}
+  - {name: 7}
+"""
+
+    assert [" ".join(line.split(" ")[:4]) for line in problems(text)] == snapshot(
+        [
+            "3: chanel: there's no",
+            "4: defaults.approvals: 9 is",
+            "4: defaults.remind: the times",
+            '7: roles.mappings[0].role: "EnvAdmin" is',
+            '8: roles.mappings[1].user: "S1" doesn\'t',
+            "9: people[1]: U1 is",
+            "11: rules[0].channel: tags (!x)",
+            '11: rules[0].match.environment[0]: "production" doesn\'t',
+            '11: rules[0].match.environment[1]: "env-*" doesn\'t',
+            '12: rules[1].name: "one approval',
+            "13: rules[2].name: is given",
+            '13: rules[2].forbid: "no" isn\'t',
+            "14: rules[3].approvals: has no",
+            "15: rules[4].remind: has no",
+            "16: rules[5]: `name` is",
+            "17: rules[6].name: 7 isn't",
+        ]
+    )
+
+
+def test_p10_what_follows_from_another_mistake_is_not_told() -> None:
+    assert len(problems("defaults: {pending: 3 days}\nrules: [{name: a, remind: [30h]}]")) == 1
+    assert len(problems("roles: {table: 2027, mappings: [{user: U1, role: FlinkAdmin}]}")) == 1
+    assert len(problems("rules: [{name: a, match: {kind: [kafak]}}]")) == 1
+    assert len(problems("channel: '#ops'\n", head="version: 1\n")) == 1
+    assert len(problems("rules: [{name:, approvals: 1}, {name: , approvals: 1}]")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("rules: [{name: a, forbid: no}]", '"no" isn\'t text (if you meant text, put it in quotes).'),
+        ("rules: [{name: a, match: {owner: requester}}]", "Did you mean me?"),
+        ("rules: [{name: a, match: {owner: new_service_account}}]", "Did you mean new-service-account?"),
+        ("rules: [{name: a, match: {environment: env-*}}]", "Wildcards don't work here: list the IDs."),
+        ("rules: [{name: a, match: {environment: production}}]", "If that's the name of an environment, use its ID."),
+        ("rules: [{name: a, channel: '#ops'}]", "Names don't work here: use the ID."),
+        ("rules:\n- name: a\n  channel: #ops", "the beginning of a comment; channels are named by their IDs, C…"),
+        ("defaults: {pending: yes}", "24h, 90d, 2w"),
+        ("defaults: {notify: ['@olga']}", "Names don't work here: use the ID."),
+    ],
+)
+def test_p10_words_are_quoted_as_written_and_come_with_a_hint(text: str, ends: str) -> None:
+    (found,) = problems(text)
+
+    assert ends in found
+    assert "True" not in found
+    assert "False" not in found
 
 
 # --- what is no policy file at all ------------------------------------------------------------------------------------

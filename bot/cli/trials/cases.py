@@ -89,7 +89,7 @@ def check_cases(
 def _read(file: Path) -> "tuple[CasesPart, Tree]":
     """The cases in a file. Ends the program where it can't be read; raises `PolicyError` for what is in it."""
     from bot.cli.trials.expectations import PARTS, CasesPart
-    from bot.policyfile.reading import document
+    from bot.policyfile.document import document
 
     return document(_content(file), CasesPart, PARTS, str(file))
 
