@@ -86,30 +86,26 @@ async def an_earlier_key(it: Play) -> None:
     await it.dana.wait_for(lambda: not ready(it.dana), "that she has it")
 
 
-async def test_who_did_it_before_comes_from_wish_to_key_in_seven_clicks_and_two_typed_fields(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("word", "said", "cluster"),
+    [
+        ("", "Filled in from your last request.", "lkc-dev001"),
+        (" payments-dev", "payments-dev (Kafka cluster in dev)", "lkc-dev002"),
+    ],
+    ids=["the same again", "another resource"],
+)
+async def test_who_did_it_before_comes_from_wish_to_key_in_seven_clicks_and_two_typed_fields(
+    tmp_path: Path, word: str, said: str, cluster: str
+) -> None:
     async with play(tmp_path) as it:
         await an_earlier_key(it)
         dana = Counted(it.dana)
 
-        await dana.command("/apikey create")
-        await it.dana.see("Filled in from your last request.")
+        await dana.command(f"/apikey create{word}")
+        await it.dana.see(said)
         key = it.stage.organization.api_keys[await obtain(it, dana, "the second one")]
 
-        assert (key.owner, key.resource.id) == ("sa-orders", "lkc-dev001")
-        assert len(dana.clicks) <= 7, dana.clicks
-        assert len(dana.typed) <= 2, dana.typed
-
-
-async def test_another_resource_takes_no_more_than_its_name_behind_the_command(tmp_path: Path) -> None:
-    async with play(tmp_path) as it:
-        await an_earlier_key(it)
-        dana = Counted(it.dana)
-
-        await dana.command("/apikey create payments-dev")
-        await it.dana.see("payments-dev (Kafka cluster in dev)")
-        key = it.stage.organization.api_keys[await obtain(it, dana, "for payments")]
-
-        assert (key.owner, key.resource.id) == ("sa-orders", "lkc-dev002")
+        assert (key.owner, key.resource.id) == ("sa-orders", cluster)
         assert len(dana.clicks) <= 7, dana.clicks
         assert len(dana.typed) <= 2, dana.typed
 

@@ -55,6 +55,16 @@ def test_an_example_asks_for_what_the_page_says(
     assert (NO if rule.forbid else rule.approvals) == approvals
 
 
+@pytest.mark.parametrize("number", [SMALL_TEAM, SELF_SERVICE, TWO_PEOPLE])
+def test_every_example_says_which_environment_is_production(number: int) -> None:
+    """Nothing else marks one: no word in its name does."""
+    policy = file(examples()[number], head="").policy
+
+    risks = {each.environment: policy.rule(CREATE, Target(ACCOUNT, each)) for each in (DEV, PROD)}
+
+    assert {place: rule.risk for place, rule in risks.items() if rule} == {"env-dev001": "", "env-prod01": "high"}
+
+
 def test_two_people_for_everything_leaves_no_keys_of_ones_own() -> None:
     policy = file(examples()[TWO_PEOPLE], head="").policy
 

@@ -24,7 +24,9 @@ from bot.domain.keys import (
     Cluster,
     FlinkRegion,
     KsqlCluster,
+    NewServiceAccount,
     OrganizationScope,
+    Owner,
     Placed,
     RequestId,
     Resource,
@@ -483,6 +485,18 @@ def test_only_a_request_of_high_risk_is_warned_of_before_it_is_sent() -> None:
 def test_a_review_page_says_once_when_the_key_expires() -> None:
     assert review_of(build.CLUSTER, lifetime=timedelta(days=7)).count("7 days") == 1
     assert "This key doesn't expire." in review_of(build.CLUSTER)
+
+
+@pytest.mark.parametrize("resource", build.RESOURCES)
+@pytest.mark.parametrize("owner", [build.ACCOUNT, NewServiceAccount("orders", ""), NewServiceAccount("orders", "new")])
+def test_no_column_of_the_review_page_ends_before_the_other(resource: Resource, owner: Owner) -> None:
+    draft = Draft(name="orders producer", reason="It is needed")
+
+    view = pages.page(ReviewPage("D1", draft, owner, resource, build.terms(), ()))
+
+    columns = [each["fields"] for each in view["blocks"] if "fields" in each]
+    assert [len(each) % 2 for each in columns] == [0]
+    assert json.dumps(view).count("orders producer") == 1
 
 
 def test_the_review_page_carries_in_its_blocks_what_sending_it_does() -> None:

@@ -97,13 +97,11 @@ def review(content: ReviewPage) -> Block:
     """What is requested, the people who can approve it, and the button that sends it."""
     terms, draft, owner = content.terms, content.draft, content.owner
     is_new = isinstance(owner, NewServiceAccount)
-    description = draft.description.strip()
     granted = access_rows("The service account is also granted:", content.bindings, content.resource)
     blocks = [
         header(f"{kind_of(content.resource)}{for_what(content.resource)}"),
         *risk(terms, Operation.CREATE, owner, content.resource, "modal", content.bindings),
-        *fields(*_facts(content)),
-        *([lines([Bold("Description: "), description])] if description else []),
+        *_facts(content),
         *([lines(*granted)] if granted else []),
         quote(draft.reason),
         *(lines(["⚠️ ", *told(warning)]) for warning in content.warnings),
@@ -124,14 +122,20 @@ def review(content: ReviewPage) -> Block:
     return modal("Review your request", blocks, callback=ids.REVIEW, submit=send, close="Discard", metadata=metadata)
 
 
-def _facts(content: ReviewPage) -> list[Fact]:
-    """What is requested, in two columns."""
-    owner, lasts = content.owner, content.lifetime
+def _facts(content: ReviewPage) -> list[Block]:
+    """What is requested, in two columns; below them what may be long, and a name that would leave a column empty."""
+    owner, lasts, draft = content.owner, content.lifetime, content.draft
     facts: list[Fact] = [("Account", account(owner, "your own")), *place(content.resource)]
     if isinstance(owner, NewServiceAccount) and owner.description:
         facts.append(("Account description", [flat(owner.description)]))
-    facts.append(("Name", [flat(content.draft.name)]))
-    return [*facts, ("Expires", [f"{duration(lasts)} after creation" if lasts else "never"])]
+    expires: Fact = ("Expires", [f"{duration(lasts)} after creation" if lasts else "never"])
+    name, description = flat(draft.name), draft.description.strip()
+    rows: list[Row] = [[Bold("Description: "), description]] if description else []
+    if len(facts) % 2:
+        rows.insert(0, [Bold("Name: "), name])
+    else:
+        facts.append(("Name", [name]))
+    return [*fields(*facts, expires), *([lines(*rows)] if rows else [])]
 
 
 def _alike(content: ReviewPage) -> list[Block]:
