@@ -1,13 +1,38 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from bot.app import sign_format
+from bot.app import CATALOG_SECONDS, _first_catalog, sign_format
 from bot.diagnosis.records import format_problem
+from bot.domain.catalog import Catalog
+from bot.services.agenda import Item, ItemKind
+from bot.services.catalog.cache import CatalogCache
 from bot.store.codec import FORMAT
+from tests.services.world import a_world
 from tests.support.composed import a_store
 from tests.support.fakes import TestClock
+
+
+async def test_a_start_does_not_wait_for_a_catalog_that_takes_long_and_leaves_it_to_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with a_world() as world:
+        worker = world.start().worker
+
+        async def read(_: CatalogCache, _known: Catalog | None) -> Catalog:
+            """What 20,000 clusters take."""
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        monkeypatch.setattr(CatalogCache, "read", read)
+        async with asyncio.timeout(10):
+            await _first_catalog(worker, 0.05)
+
+        due = await world.store.agenda.take(world.clock(), timedelta(seconds=1), 9)
+    assert [each.item for each in due] == [Item(ItemKind.CATALOG)]
+    assert CATALOG_SECONDS <= 0.5, "of the two seconds within which a process is ready"
 
 
 @pytest.mark.parametrize("ahead", [0, 1])

@@ -1,6 +1,7 @@
 """The audit log of a store, read by a process that knows neither Slack nor Confluent Cloud."""
 
 import asyncio
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ from pydantic import SecretStr
 
 from bot import app, connections
 from bot.app import audit_lines, records_problem
+from bot.cli.audit import _verified
 from bot.connections import opened_store
 from bot.domain.errors import Tampered
 from bot.domain.keys import TeamId
 from bot.settings import StartupError, StoreSettings
+from bot.store.audit import log
+from bot.store.audit.chain import Verification
 from bot.store.keyspace import Keyspace
-from bot.store.sealing import new_master_key
+from bot.store.sealing import Sealer, new_master_key, parse_master_keys
 from tests.store.given import event
 
 KEY = new_master_key()
@@ -55,6 +59,23 @@ async def test_the_workspace_is_the_only_one_that_is_there(server: FakeServer) -
     assert [line["seq"] async for line in audit_lines(settings(), "T02")] == [1]
     with pytest.raises(StartupError, match="--team"):
         await anext(audit_lines(settings(), "no team"))
+
+
+@pytest.mark.usefixtures("server")
+async def test_a_log_of_any_length_is_verified_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_PAGE", 20)
+    monkeypatch.setattr(log.RedisAudit._tail, "__defaults__", (20,))
+    peaks = list[int]()
+    for more in (150, 450):
+        await write("T01", more)
+        walk = Verification(Sealer(parse_master_keys(KEY)))
+        tracemalloc.start()
+        assert await _verified(settings(), "T01", walk) is None
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert walk.lines == (600 if len(peaks) > 1 else 150)
+
+    assert peaks[1] < 1.2 * peaks[0], "of four times as many lines"
 
 
 async def test_a_log_that_was_removed_is_missed_in_its_own_workspace(server: FakeServer) -> None:

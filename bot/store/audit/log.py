@@ -259,7 +259,8 @@ class RedisAudit:
                 await self._follow()
                 return
             was = self._head
-            walk = Walk(Chain(Head()), Census(), ((self._noted, FEED), (self._surety.head, "this process")))
+            needs = ((self._noted, FEED), (self._surety.head, "this process"))
+            walk = Walk(Chain(Head()), Census(), needs, is_anew=True)
             self._base, self._head = await self._walked(walk)
             self._history = walk.chain.history
             self.census.become(walk.census)

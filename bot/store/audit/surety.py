@@ -86,10 +86,13 @@ class Surety:
 class Walk:
     """A walk along the log as it is in Redis. `needs` are lines that it has to have, each with who knows of it."""
 
-    def __init__(self, chain: Chain, census: Census, needs: Sequence[tuple[Head, str]]) -> None:
+    def __init__(
+        self, chain: Chain, census: Census, needs: Sequence[tuple[Head, str]], *, is_anew: bool = False
+    ) -> None:
         self.chain, self.census, self.needs = chain, census, needs
         self.hashes = dict[int, str]()
-        """Of lines behind those that it has to have."""
+        """Of lines behind those that it has to have, of which there are few, on a walk along lines seen before."""
+        self._is_anew = is_anew
         self._after = max(need.seq for need, _ in needs)
 
     def begin(self, base: Base, told: Summary) -> None:
@@ -106,7 +109,7 @@ class Walk:
             return f"does not fit line {self.chain.seq}: {wrong}"
         seq, found = self.chain.seq, self.chain.hash
         self.census.take(seq, *said(line))
-        if seq > self._after:
+        if self._is_anew and seq > self._after:
             self.hashes[seq] = found
         return next((_lacks(need, of) for need, of in self.needs if need.seq == seq and need.hash != found), None)
 
