@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from html import unescape
 
 import aiohttp
 from prometheus_client import CollectorRegistry
@@ -16,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import installed, logs, metrics
 from bot.confluent import calls as confluent_calls
-from bot.confluent.client import Client
+from bot.confluent.client import ATTEMPTS, Client
 from bot.confluent.cloud import ConfluentCloud
 from bot.confluent.readiness import ConfluentProber
 from bot.domain.errors import KeyRefused, LatchkeyError, Throttled, TokenRefused, Unavailable, Undeliverable
@@ -24,7 +25,7 @@ from bot.domain.keys import Secret, TeamId
 from bot.fitness import appendfsync, cause_of, flush_problem, missing_rights, server_problems
 from bot.policyfile import PolicyError, PolicySource
 from bot.services.ports.store import Clock
-from bot.settings import Settings, StartupError, StoreSettings, TryAgain
+from bot.settings import CloudSettings, Settings, StartupError, StoreSettings, TryAgain
 from bot.slack.api import calls as slack_calls
 from bot.slack.api.calls import CountedClient, TimedApp
 from bot.slack.api.client import Unreachable, routed
@@ -45,6 +46,12 @@ _FOR_TRYING_OUT = (
     "The embedded server is for trying Latchkey out: its data is only on this machine. "
     "For production, set REDIS_URL to a Redis or Valkey of your own."
 )
+_KEY_REFUSED = (
+    "Confluent Cloud rejects CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET, or this address "
+    "(an IP filter). Use a Cloud API key (not one of a cluster) that still exists, and check the IP filters."
+)
+LOOKS = 2
+"""How often a command asks whether Confluent Cloud is there at all."""
 log = logging.getLogger("latchkey")
 
 
@@ -87,6 +94,47 @@ async def connected(
         yield World(slack, session, workspace, redis, store, client, cloud, clock, prober)
 
 
+@dataclass(frozen=True, slots=True)
+class Clouds:
+    """Slack and Confluent Cloud, to be asked."""
+
+    slack: CountedClient
+    workspace: Workspace
+    cloud: ConfluentCloud
+
+
+@asynccontextmanager
+async def opened_clouds(settings: CloudSettings) -> AsyncGenerator[Clouds]:
+    """Slack and Confluent Cloud alone, once both have answered: who waits at a terminal is told at once if not.
+
+    Raises `StartupError` with one line.
+    """
+    async with AsyncExitStack() as stack:
+        first, calls = (metrics.Calls(CollectorRegistry()) for _ in range(2))
+        probe = ConfluentCloud(await opened_confluent(stack, settings, first, attempts=LOOKS))
+        try:
+            await probe.organization()
+        except KeyRefused:
+            raise StartupError(_KEY_REFUSED) from None
+        except LatchkeyError as error:
+            said = (error.happened, "Nothing was looked up.", error.advice, error.again)
+            raise StartupError(unescape(" ".join(filter(None, said)))) from None
+        _, slack = await opened_slack(stack, settings, calls)
+        try:
+            workspace = await introduced(slack)
+        except Unreachable as error:
+            raise StartupError(_unreachable(error)) from None
+        except Unavailable as error:
+            raise StartupError(f"Slack is rate-limiting Latchkey ({error}). Try again in a minute.") from None
+        if problem := installation_problem(workspace):
+            raise StartupError(problem)
+        yield Clouds(slack, workspace, ConfluentCloud(await opened_confluent(stack, settings, calls)))
+
+
+def _unreachable(error: Unreachable) -> str:
+    return f"Slack didn't answer ({error}). Check the network, HTTPS_PROXY, and SLACK_API_URL if it is set."
+
+
 @asynccontextmanager
 async def opened_store(settings: StoreSettings, team: str = "") -> AsyncGenerator[Store]:
     """The store alone, of workspace `team`, or of the only one in it. Raises `StartupError` and `LatchkeyError`."""
@@ -112,7 +160,7 @@ async def _only_keyspace(redis: Redis) -> Keyspace:
 
 
 async def opened_slack(
-    stack: AsyncExitStack, settings: Settings, calls: metrics.Calls
+    stack: AsyncExitStack, settings: CloudSettings, calls: metrics.Calls
 ) -> tuple[aiohttp.ClientSession, CountedClient]:
     """What talks to Slack, until the stack is left. Sends nothing."""
     timeout = aiohttp.ClientTimeout(total=SLACK_SECONDS)
@@ -125,7 +173,9 @@ async def opened_slack(
     return session, slack
 
 
-async def opened_confluent(stack: AsyncExitStack, settings: Settings, calls: metrics.Calls) -> Client:
+async def opened_confluent(
+    stack: AsyncExitStack, settings: CloudSettings, calls: metrics.Calls, attempts: int = ATTEMPTS
+) -> Client:
     """What talks to Confluent Cloud, until the stack is left. Sends nothing."""
     return await stack.enter_async_context(
         Client(
@@ -134,6 +184,7 @@ async def opened_confluent(stack: AsyncExitStack, settings: Settings, calls: met
             Secret(settings.confluent_cloud_api_secret.get_secret_value()),
             version=installed.version(),
             answered=calls.confluent(confluent_calls.CALLS, confluent_calls.OUTCOMES),
+            attempts=attempts,
         )
     )
 
@@ -191,9 +242,7 @@ async def _patiently_introduced(
         try:
             return await _introduced(settings, slack)
         except Unreachable as error:
-            raise StartupError(
-                f"Slack didn't answer ({error}). Check the network, HTTPS_PROXY, and SLACK_API_URL if it is set."
-            ) from None
+            raise StartupError(_unreachable(error)) from None
         except Unavailable as error:
             seconds = error.wait.total_seconds() if isinstance(error, Throttled) else ASKED_AGAIN_SECONDS
             left = (end - clock()).total_seconds()
@@ -286,9 +335,6 @@ async def look_at_confluent(cloud: ConfluentCloud) -> None:
     try:
         await cloud.organization()
     except KeyRefused:
-        raise StartupError(
-            "Confluent Cloud rejects CONFLUENT_CLOUD_API_KEY with CONFLUENT_CLOUD_API_SECRET, or this address "
-            "(an IP filter). Use a Cloud API key (not one of a cluster) that still exists, and check the IP filters."
-        ) from None
+        raise StartupError(_KEY_REFUSED) from None
     except LatchkeyError as error:
         log.warning("Confluent Cloud didn't answer at the start: %s", error)

@@ -38,12 +38,29 @@ class TryAgain(StartupError):
     """A start that may succeed later, with nothing changed."""
 
 
-class StoreSettings(BaseSettings):
-    """What is needed for the store alone. Made by `load_store()`."""
-
+class _Common(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, validate_default=True
     )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Use DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Trim what was pasted, and forget what is blank."""
+        return _trimmed(values)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: str) -> str:
+        return value.upper()
+
+
+class StoreSettings(_Common):
+    """What is needed for the store alone. Made by `load_store()`."""
 
     redis_url: Annotated[SecretStr, AfterValidator(variables.redis_url)] | None = Field(
         default=None, description="Leave it unset for an embedded server in LATCHKEY_DATA_DIR."
@@ -66,20 +83,6 @@ class StoreSettings(BaseSettings):
     latchkey_audit_log: str = Field(
         default="", description="Use stdout, or a file that Latchkey can append to; leave it unset for neither."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Use DEBUG, INFO, WARNING or ERROR."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Trim what was pasted, and forget what is blank."""
-        return _trimmed(values)
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _in_capitals(cls, value: str) -> str:
-        return value.upper()
 
     @field_validator("latchkey_redis_replicas")
     @classmethod
@@ -89,28 +92,15 @@ class StoreSettings(BaseSettings):
         return number
 
 
-class Settings(StoreSettings):
-    """What the environment says. Made by `load()`."""
+class CloudSettings(_Common):
+    """What is needed to ask Slack and Confluent Cloud, without a store. Made by `load_clouds()`."""
 
     slack_bot_token: Annotated[SecretStr, AfterValidator(lambda token: variables.begins_with("xoxb-", token))] = Field(
         description='Copy the "Bot User OAuth Token" from "OAuth & Permissions" in the settings of the Slack app.'
     )
-    slack_mode: Literal["socket", "http"] = Field(
-        description="Leave it unset: it's socket when SLACK_APP_TOKEN is set, otherwise http."
-    )
-    slack_app_token: SecretStr | None = Field(
-        default=None,
-        description='Create an "App-Level Token" with connections:write under "Basic Information" of the Slack app.',
-    )
-    slack_signing_secret: SecretStr | None = Field(
-        default=None,
-        description='Copy the "Signing Secret" from "Basic Information" of the Slack app; '
-        "or set SLACK_APP_TOKEN for Socket Mode.",
-    )
     slack_api_url: variables.Endpoint = Field(
         default="https://slack.com/api/", description="Leave it unset, except for the sandbox."
     )
-
     confluent_cloud_api_key: str = Field(
         pattern=r"^[A-Za-z0-9]{8,}$",
         description="Use the ID of a Cloud API key of the bot's own service account.",
@@ -123,6 +113,28 @@ class Settings(StoreSettings):
         description="Leave it unset, unless you use the government cloud or the sandbox.",
     )
 
+    @field_validator("slack_api_url")
+    @classmethod
+    def _as_a_folder(cls, url: str) -> str:
+        """The Slack SDK joins method names to it, which would replace a last part without a slash."""
+        return f"{url}/"
+
+
+class Settings(StoreSettings, CloudSettings):
+    """What the environment says. Made by `load()`."""
+
+    slack_mode: Literal["socket", "http"] = Field(
+        description="Leave it unset: it's socket when SLACK_APP_TOKEN is set, otherwise http."
+    )
+    slack_app_token: SecretStr | None = Field(
+        default=None,
+        description='Create an "App-Level Token" with connections:write under "Basic Information" of the Slack app.',
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        default=None,
+        description='Copy the "Signing Secret" from "Basic Information" of the Slack app; '
+        "or set SLACK_APP_TOKEN for Socket Mode.",
+    )
     latchkey_policy: Annotated[Path | None, AfterValidator(variables.policy_file)] = Field(
         default=None,
         description="Name a policy file (try `latchkey policy check`), or unset it and set LATCHKEY_CHANNEL.",
@@ -179,19 +191,13 @@ class Settings(StoreSettings):
             raise ValueError("is not set, and neither is LATCHKEY_POLICY")
         return channel
 
-    @field_validator("slack_api_url")
-    @classmethod
-    def _as_a_folder(cls, url: str) -> str:
-        """The Slack SDK joins method names to it, which would replace a last part without a slash."""
-        return f"{url}/"
-
     @property
     def is_real_slack(self) -> bool:
         """Whether Slack is Slack's own, and not the sandbox or a Slack of a test."""
         return urlsplit(self.slack_api_url).netloc in SLACKS
 
 
-SettingsT = TypeVar("SettingsT", bound=StoreSettings)
+SettingsT = TypeVar("SettingsT", bound=_Common)
 SECRETS = tuple(
     name.upper()
     for name, field in Settings.model_fields.items()
@@ -211,6 +217,11 @@ def load() -> Settings:
 def load_store() -> StoreSettings:
     """Read what is needed for the store alone, for work without Slack and Confluent. Raises `SettingsError`."""
     return _loaded(StoreSettings)
+
+
+def load_clouds() -> CloudSettings:
+    """Read what is needed to ask Slack and Confluent Cloud. Raises `SettingsError`."""
+    return _loaded(CloudSettings)
 
 
 def _loaded(kind: type[SettingsT]) -> SettingsT:
@@ -235,7 +246,9 @@ def _loaded(kind: type[SettingsT]) -> SettingsT:
 
 def _place(name: str) -> int:
     """Where a field is complained about: Slack and Confluent first, then the store, as in the README."""
-    return 1 if name in StoreSettings.model_fields else 0 if name.startswith(("slack_", "confluent_")) else 2
+    if name.startswith("slack_"):
+        return 0
+    return 1 if name in CloudSettings.model_fields else 2 if name in StoreSettings.model_fields else 3
 
 
 def _trimmed(values: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from bot.cli.terminal import complete, fail, settings
+from bot.cli.terminal import cloud_settings, complete, fail
 from bot.domain.keys import Operation
 from bot.domain.kinds import Kind
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from bot.services.people.explain import Explainer, Explanation
     from bot.services.ports.cloud import Inventory
     from bot.services.ports.slack import People
-    from bot.settings import Settings
+    from bot.settings import CloudSettings
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class Sources:
     policy: Path | None
     snapshot: Path | None = None
     channel: str = ""
-    live: "Settings | None" = None
+    live: "CloudSettings | None" = None
     """How to reach Slack and Confluent Cloud; None where a snapshot stands for them."""
 
 
@@ -139,12 +139,13 @@ def snapshot(
         Path | None, typer.Option("--output", metavar="FILE", help="The file to write; standard output if omitted.")
     ] = None,
     policy: ByPolicy = None,
+    channel: CardsIn = "",
 ) -> None:
     """Save everything that decisions depend on, for `explain` and `who-can-approve` to use.
 
     It contains names, email addresses and roles, but no keys or secrets. Only the owner of FILE can read it.
     """
-    sources = Sources(policy, live=settings())
+    sources = Sources(policy, channel=channel, live=cloud_settings())
     taken = finished(lambda: _taken(sources))
     if output is None:
         typer.echo(taken.dump(), nl=False)
@@ -162,7 +163,7 @@ def _answered(question: Question, sources: Sources) -> tuple["Explanation", dict
 
 def reached(sources: Sources) -> Sources:
     """With the settings, where no snapshot stands for Slack and Confluent. Ends the program where they won't do."""
-    return sources if sources.snapshot else replace(sources, live=settings())
+    return sources if sources.snapshot else replace(sources, live=cloud_settings())
 
 
 async def _answer(question: Question, sources: Sources) -> tuple["Explanation", dict[str, str]]:
@@ -205,13 +206,12 @@ async def opened(sources: Sources) -> AsyncGenerator["Explainer"]:
         yield explainer(SnapshotCloud(found), people, found.slack.tenant, policy)
         return
 
-    from bot.connections import connected
+    from bot.connections import opened_clouds
     from bot.slack.api.people import SlackPeople
-    from bot.store.moments import utc_now
 
-    policy = _policy(sources.policy or sources.live.latchkey_policy, sources.live.latchkey_channel)
-    async with connected(sources.live, utc_now) as world:
-        yield explainer(world.cloud, SlackPeople(world.slack), world.workspace.tenant, policy)
+    policy = _policy(sources.policy, sources.channel)
+    async with opened_clouds(sources.live) as clouds:
+        yield explainer(clouds.cloud, SlackPeople(clouds.slack), clouds.workspace.tenant, policy)
 
 
 def explainer(cloud: "Inventory", people: "People", tenant: "Tenant", policy: "Policy") -> "Explainer":

@@ -19,7 +19,7 @@ from bot.cli.trials.difference import diff
 
 if TYPE_CHECKING:
     from bot.policyfile import Finding, PolicyFile
-    from bot.settings import Settings
+    from bot.settings import CloudSettings
 
 app = typer.Typer(help="The policy file.", no_args_is_help=True)
 app.command()(explain)
@@ -106,28 +106,24 @@ def _read(file: Path | None) -> "PolicyFile":
 
 
 def _online(file: "PolicyFile") -> "list[Finding]":
-    import logging
-
-    settings = terminal.settings()
-    logging.disable(logging.WARNING)  # what is tried again; what fails in the end is one sentence
-    return complete(_looked_up(settings, file))
+    return complete(_looked_up(terminal.cloud_settings(), file))
 
 
-async def _looked_up(settings: "Settings", file: "PolicyFile") -> "list[Finding]":
+async def _looked_up(settings: "CloudSettings", file: "PolicyFile") -> "list[Finding]":
+    from html import unescape
+
     from bot.cli.staffing import check_people
-    from bot.connections import connected
+    from bot.connections import opened_clouds
     from bot.diagnosis.policy_ids import look_up
     from bot.domain.errors import LatchkeyError
-    from bot.settings import StartupError, TryAgain
+    from bot.settings import StartupError
     from bot.slack.api.people import SlackPeople
     from bot.store.moments import utc_now
 
     try:
-        async with connected(settings, utc_now) as world:
-            found = await look_up(world.slack, world.workspace, world.cloud, file)
-            people, tenant = SlackPeople(world.slack), world.workspace.tenant
-            return [*found, *await check_people(world.cloud, people, tenant, file, utc_now())]
-    except TryAgain as error:
-        raise StartupError(str(error)) from None
+        async with opened_clouds(settings) as clouds:
+            found = await look_up(clouds.slack, clouds.workspace, clouds.cloud, file)
+            people, tenant = SlackPeople(clouds.slack), clouds.workspace.tenant
+            return [*found, *await check_people(clouds.cloud, people, tenant, file, utc_now())]
     except LatchkeyError as error:
-        raise StartupError(f"Not everything could be looked up: {error}") from None
+        raise StartupError(f"Not everything could be looked up. {unescape(error.tell)}") from None

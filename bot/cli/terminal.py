@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from bot.settings import Settings, StoreSettings
+    from bot.settings import CloudSettings, Settings, StoreSettings
 
 T = TypeVar("T")
 
@@ -68,6 +68,26 @@ def store_settings() -> "StoreSettings":
     except SettingsError as error:
         fail(str(error))
     logs.configure(found.log_level)
+    return found
+
+
+def cloud_settings() -> "CloudSettings":
+    """What is needed to ask Slack and Confluent Cloud, as `settings` gives the whole.
+
+    What is tried again isn't logged: what fails in the end is one sentence.
+    """
+    import logging
+
+    from bot import logs
+    from bot.settings import SettingsError, load_clouds
+
+    try:
+        found = load_clouds()
+    except SettingsError as error:
+        fail(str(error))
+    logs.configure(found.log_level)
+    if found.log_level != "DEBUG":
+        logging.disable(logging.WARNING)
     return found
 
 

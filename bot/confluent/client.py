@@ -66,8 +66,9 @@ class Client:
         version: str,
         transport: httpx.AsyncBaseTransport | None = None,
         answered: Callable[[str, str, str, float], None] = lambda _method, _endpoint, _outcome, _seconds: None,
+        attempts: int = ATTEMPTS,
     ) -> None:
-        """`endpoint` is the base URL; `version` is ours, for the User-Agent.
+        """`endpoint` is the base URL; `version` is ours, for the User-Agent; `attempts` is for each but a POST.
 
         `answered` is told of each attempt: method, collection, outcome (see `calls`) and seconds.
         """
@@ -86,6 +87,7 @@ class Client:
         """What the last answer says of Confluent or of our key; None when both were well."""
         self._slots = asyncio.Semaphore(PARALLEL_CALLS)
         self._answered = answered
+        self._attempts = attempts
 
     async def __aenter__(self) -> Self:
         return self
@@ -196,7 +198,7 @@ class Client:
         self, method: Method, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None
     ) -> Outcome:
         attempts = stamina.retry_context(
-            on=_pause, attempts=ATTEMPTS, timeout=None, wait_initial=0.25, wait_max=4, wait_jitter=1
+            on=_pause, attempts=self._attempts, timeout=None, wait_initial=0.25, wait_max=4, wait_jitter=1
         )
         try:
             async for attempt in attempts:

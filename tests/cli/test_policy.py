@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -175,13 +176,19 @@ rules:
 """
 
 
-async def online(folder: Path, content: str) -> list[str]:
-    """What `check --online` prints, from a process of its own."""
+NOT_NEEDED = ("LATCHKEY_MASTER_KEYS", "REDIS_URL", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_MODE")
+"""Settings of the bot that nobody needs who only looks something up."""
+
+
+async def online(folder: Path, content: str, **changes: str) -> list[str]:
+    """What `check --online` prints, from a process of its own, with a Slack and a Confluent Cloud and nothing else."""
     path = folder / "policy.yml"
     async with stage(folder) as here:
         here.slack.manners.set("is_member", "there")  # else nobody can tell that the bot is not in a channel
         path.write_text(content, "utf-8")
-        environment = {**os.environ, **here.environment(), "LATCHKEY_POLICY": str(path)}
+        environment = {**os.environ, **here.environment(), "LATCHKEY_POLICY": str(path), **changes}
+        for name in NOT_NEEDED:
+            environment.pop(name, None)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot", "policy", "check", "--online",
             cwd=ROOT, env=environment, stdout=PIPE, stderr=PIPE,
@@ -196,6 +203,17 @@ async def test_ids_that_are_known_are_fine(tmp_path: Path) -> None:
 
     assert lines[0].endswith("; its IDs exist in Slack and Confluent Cloud.")
     assert lines[1] == "exit code 0"
+
+
+async def test_p12_a_confluent_that_is_away_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        lines = await online(tmp_path, KNOWN, CONFLUENT_CLOUD_ENDPOINT=f"http://127.0.0.1:{closed.getsockname()[1]}")
+
+    assert lines == [
+        "exit code 2",
+        "Confluent Cloud didn't answer. Nothing was looked up. Try again in a minute.",
+    ]
 
 
 OTHERWISE = """version: 1
