@@ -19,6 +19,7 @@ from bot.services.agenda import REVIEW_ITEMS, ItemKind
 from bot.services.browse.home import Drawn, Homes, Visitors
 from bot.services.browse.key import KeyViews
 from bot.services.browse.keys import KeyLists
+from bot.services.browse.leaks import Leaks
 from bot.services.catalog.cache import KEPT as CATALOG_KEPT
 from bot.services.catalog.cache import CatalogCache
 from bot.services.dispatch import Dispatcher, table
@@ -35,6 +36,8 @@ from bot.services.keys.role_bindings import RoleBindings
 from bot.services.keys.service_accounts import Accounts
 from bot.services.keys.steps import Steps
 from bot.services.keys.strays import Strays
+from bot.services.leaks.notify import LeakNotices
+from bot.services.leaks.report import LeakReports
 from bot.services.messages import Publisher
 from bot.services.people.approvers import Approvers
 from bot.services.people.candidates import Candidates
@@ -112,6 +115,8 @@ class Services:
     key_lists: KeyLists
     homes: Homes
     reviews: Reviews
+    leak_reports: LeakReports
+    leak_notices: LeakNotices
     strays: Strays
     origin: Origin
     policy_changes: PolicyChanges
@@ -143,7 +148,8 @@ def compose(ports: Ports) -> Services:
         partial(Approvers, cloud, remembered, ports.tenant),
     )
 
-    key_views = KeyViews(directory, catalog, cloud, requests, clock, candidates)
+    leaks = Leaks(cache, clock)
+    key_views = KeyViews(directory, catalog, cloud, requests, clock, candidates, leaks)
     key_lists = KeyLists(key_views, catalog, cloud, requests)
     homes = Homes(
         key_views,
@@ -199,8 +205,14 @@ def compose(ports: Ports) -> Services:
     sees, some = key_views.key_view, key_views.some
     reviews = Reviews(transitions, directory, cloud, recipients, digests, agenda, keeps, cache, notifier, sees, some)
 
+    maker = key_views.maker
+    leak_reports = LeakReports(transitions, directory, cloud, leaks, agenda, cache, maker)
+    leak_notices = LeakNotices(
+        directory, catalog, cloud, leaks, cache, agenda, recipients, candidates, notifier, maker, clock
+    )
+
     publisher = Publisher(ports.posts, ports.notifier, channels, clock)
-    rows = table(decisions, conversations, forms, delivery, key_requests, reviews.keep, reviews.keep_shown)
+    rows = table(decisions, conversations, forms, delivery, key_requests, reviews, leak_reports)
     dispatcher = Dispatcher(
         rows, transitions, ports.notifier, publisher, ports.inbox, cache, homes.say, ports.click_ended
     )
@@ -208,6 +220,7 @@ def compose(ports: Ports) -> Services:
     async def moved(request: Request) -> None:
         await homes.changed(request)
         await reviews.moved(request)
+        await leak_notices.moved(request)
 
     found, audit = ports.stray_found, ports.audit
     strays = Strays(transitions, cloud, catalog, audit, ports.agenda, ports.policy, found, cache)
@@ -227,6 +240,7 @@ def compose(ports: Ports) -> Services:
             ItemKind.REFUSAL: refusals.step,
             ItemKind.SWEEP: reconciliation.sweep,
             ItemKind.STRAY: strays.look,
+            ItemKind.LEAK: leak_notices.step,
             ItemKind.ACCOUNT: accounts.settle,
             ItemKind.BINDINGS: role_bindings.settle,
             **dict.fromkeys(REVIEW_ITEMS, reviews.step),
@@ -246,6 +260,8 @@ def compose(ports: Ports) -> Services:
         key_lists,
         homes,
         reviews,
+        leak_reports,
+        leak_notices,
         strays,
         origin,
         policy_changes,

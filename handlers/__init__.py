@@ -5,7 +5,7 @@ import logging
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 
-from handlers import commands, create, decisions, home, keys, outcomes, review, secrets
+from handlers import commands, create, decisions, home, keys, leaks, outcomes, review, secrets
 from handlers.context import ListenerContext
 
 __all__ = ["ListenerContext", "register"]
@@ -14,7 +14,7 @@ log = logging.getLogger("latchkey.handlers")
 
 def register(app: AsyncApp, context: ListenerContext) -> None:
     """Add every listener, the catch-alls last."""
-    for surface in (decisions, create, commands, keys, secrets, outcomes, review, home):
+    for surface in (decisions, create, commands, keys, secrets, outcomes, review, leaks, home):
         surface.register(app, context)
 
     @app.error

@@ -14,7 +14,7 @@ from bot.slack.payloads import ids, read
 from bot.slack.payloads.read import Body, Opening
 from bot.slack.views import key as key_pages
 from bot.slack.views import pages
-from handlers import create, keys
+from handlers import create, keys, leaks
 from handlers.context import ListenerContext
 
 _VERBS = {ids.HELP: "help", ids.HELP_REQUESTS: "requests", ids.HELP_WHOAMI: "whoami"}
@@ -35,6 +35,8 @@ def register(app: AsyncApp, context: ListenerContext) -> None:
                 await context.begin(ack, command, "open the form", create.of_command(context, command))
             case "requests" | "whoami":
                 await context.begin(ack, command, command.verb, _answer(context, command, command.verb))
+            case "leaked":
+                await context.begin(ack, command, command.verb, leaks.of_command(context, command))
             case "list" | "show" | "edit" | "rotate" | "delete":
                 await context.begin(ack, command, command.verb, keys.of_command(context, command))
             case _:

@@ -70,6 +70,7 @@ class Action(StrEnum):
     END_MOVED = "key:end-moved"
     OVERLAP_CHANGED = "key:overlap-changed"
     KEPT = "key:kept"
+    LEAK_REPORTED = "key:leak-reported"
     ACCOUNT_INTENDED = "account:create-intended"
     ACCOUNT_CREATED = "account:created"
     ACCOUNT_EDIT_INTENDED = "account:edit-intended"

@@ -77,6 +77,8 @@ class Ask:
     overlap: timedelta = timedelta()
     """How long a rotated key lives on once the secret of the new one was shown."""
     bindings: tuple[WantedBinding, ...] = ()
+    leaked: bool = False
+    """Whether `key` was reported as leaked when this was asked: people who manage it delete it without an approval."""
 
     @property
     def makes_key(self) -> bool:
@@ -102,7 +104,9 @@ class Ask:
         return hashlib.sha256(json.dumps(same).encode()).hexdigest()[:16]
 
 
-_LATER_FIELDS = tuple(field for field in fields(Ask) if field.name in {"key", "lifetime", "overlap", "bindings"})
+_LATER_FIELDS = tuple(
+    field for field in fields(Ask) if field.name in {"key", "lifetime", "overlap", "bindings", "leaked"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ class ItemKind(StrEnum):
     """How often someone was refused the same within a minute."""
     STRAY = "stray:"
     """The keys that carry our marker, from a page token on; without one, the beginning of a daily look."""
+    LEAK = "leak:"
+    """The messages about a key that was reported as leaked."""
     HOME = "home:"
     CATALOG = "catalog"
     REVIEW = "review:"

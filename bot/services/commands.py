@@ -251,6 +251,14 @@ class KeepShown:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportLeak:
+    """These keys were reported as leaked. Ids alone: no text that someone typed or sent is in a click."""
+
+    keys: tuple[KeyId, ...]
+    kind: Literal["report-leak"] = "report-leak"
+
+
+@dataclass(frozen=True, slots=True)
 class Anyway:
     """`Request another anyway`, under the answer to this click."""
 
@@ -260,7 +268,7 @@ class Anyway:
 
 Act: TypeAlias = Approve | Deny | Cancel | Question | Reply | Show | Saved | Replace | DropFormer | KeepFormer
 """What is done to a request that is there."""
-Deed: TypeAlias = Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | KeepShown | Anyway | Act
+Deed: TypeAlias = Check | Back | Send | Edit | Delete | Rotate | Extend | Keep | KeepShown | ReportLeak | Anyway | Act
 
 
 def fingerprint(name: str, description: str) -> str:

@@ -26,6 +26,7 @@ from bot.domain.requests import Granted, Living, Pending, Ready, Request
 from bot.services import commands
 from bot.services.commands import Act, CardAt, Click, Deed
 from bot.services.keys.reveal import PRESENT, Delivery
+from bot.services.leaks.report import LeakReports
 from bot.services.messages import Publisher
 from bot.services.pages import EditPage, FormPage, Page, TextPage
 from bot.services.ports.slack import Notifier
@@ -35,6 +36,7 @@ from bot.services.requests.conversation import Conversations
 from bot.services.requests.decide import Decisions
 from bot.services.requests.submit import SENT_ALREADY, Forms
 from bot.services.requests.transitions import Transitions, backoff, persistently
+from bot.services.review.run import Reviews
 from bot.services.surfaces import CARD, Surface, SurfaceKind, key_of
 from bot.services.text import when
 
@@ -68,8 +70,8 @@ def table(
     forms: Forms,
     delivery: Delivery,
     key_requests: KeyRequests,
-    keep: Callable[[commands.Keep, Click], Awaitable[Page | str | None]],
-    keep_shown: Callable[[commands.KeepShown, Click], Awaitable[Page | str | None]],
+    reviews: Reviews,
+    leak_reports: LeakReports,
 ) -> tuple[Route[Any], ...]:
     """Every command that there is, each with its service."""
     rows = (  # returned at once, each would be a `Route[Any]`, which takes any service for any command
@@ -80,8 +82,9 @@ def table(
         Route(commands.Delete, key_requests.delete, "Request sent", opens=_of_click),
         Route(commands.Rotate, key_requests.rotate, "Request sent", opens=_of_click),
         Route(commands.Extend, key_requests.extend, "Request sent", opens=_of_click),
-        Route(commands.Keep, keep),
-        Route(commands.KeepShown, keep_shown),
+        Route(commands.Keep, reviews.keep),
+        Route(commands.KeepShown, reviews.keep_shown),
+        Route(commands.ReportLeak, leak_reports.report, "Leaked API key"),
         Route(
             commands.Approve,
             lambda deed, click: decisions.for_one_decision().approve(deed, click),

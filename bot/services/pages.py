@@ -9,6 +9,7 @@ from bot.domain.access import Offer, WantedBinding
 from bot.domain.catalog import Endpoints, Environment, Region
 from bot.domain.deadlines import earliest, end_of_life
 from bot.domain.keys import ApiKey, Operation, Owner, RequestId, Resource, Secret, ServiceAccount
+from bot.domain.leaks.report import Leak
 from bot.domain.readiness import Probe
 from bot.domain.requests import Keyed, Request, Terms, Withdrawn
 from bot.services.commands import Draft
@@ -139,6 +140,8 @@ class KeyView:
     """Since its creation; None where Confluent does not say when that was."""
     secret_waits: bool = False
     """Whether its reader asked for it, and can still see its secret."""
+    leak: Leak | None = None
+    """The report that it leaked; of one key alone, not of those in a list."""
 
     @property
     def needs_reason(self) -> bool:

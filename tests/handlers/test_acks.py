@@ -29,6 +29,7 @@ from bot.services.commands import (
     Replace,
     Reply,
     ReplyTo,
+    ReportLeak,
     Rotate,
     Saved,
     Send,
@@ -131,6 +132,7 @@ SUBMITS: Mapping[str, tuple[dict[str, Any], Deed]] = {
         ),
         Extend(KeyId(KEY), "It goes on", "7"),
     ),
+    ids.LEAK: (submitted(ids.LEAK, leaked=f"{KEY.lower()}, `ABCD1234`"), ReportLeak((KeyId(KEY), KeyId("ABCD1234")))),
 }
 """Modals whose submit is stored, and what is stored."""
 WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
@@ -144,9 +146,10 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     ids.DELETE: (submitted(ids.DELETE, KEY, word="confirm"), "word"),
     ids.ROTATE: (submitted(ids.ROTATE, KEY, name="new", reason=""), "reason"),
     ids.EXTEND: (submitted(ids.EXTEND, KEY, reason=""), "reason"),
+    ids.LEAK: (submitted(ids.LEAK, leaked="the key"), "leaked"),
 }
 """Modals with something wrong in them, and the field that says so."""
-VERBS = ("", "help", "create", "requests", "whoami", "list", "show", "edit", "rotate", "delete", "nonsense")
+VERBS = ("", "help", "create", "requests", "whoami", "list", "show", "edit", "rotate", "delete", "leaked", "nonsense")
 
 
 async def heard(it: Lobby, kind: str, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:

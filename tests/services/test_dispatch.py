@@ -126,7 +126,7 @@ def office() -> Office:
 
 def rows() -> tuple[Route[Any], ...]:
     nobody: Any = Anybody()
-    return table(nobody, nobody, nobody, nobody, nobody, nobody.keep, nobody.keep_shown)
+    return table(nobody, nobody, nobody, nobody, nobody, nobody, nobody)
 
 
 class Anybody:

@@ -22,6 +22,7 @@ from bot.domain.keys import (
     SlackUserId,
 )
 from bot.domain.kinds import Kind
+from bot.domain.leaks.report import LeakNotice
 from bot.domain.readiness import Answer
 from bot.domain.requests import Request
 from bot.domain.review import Backlog, Digest
@@ -301,6 +302,12 @@ class FakeSlack:
     cleared: list[ReplyTo] = field(default_factory=list[ReplyTo])
     digested: list[tuple[str, Digest]] = field(default_factory=list[tuple[str, Digest]])
     backlogs: list[tuple[str, Backlog]] = field(default_factory=list[tuple[str, Backlog]])
+    leaks: list[tuple[CardAt, LeakNotice]] = field(default_factory=list[tuple[CardAt, LeakNotice]])
+    """Every version of each message about a leaked key, and where it is."""
+    profiles: dict[SlackUserId, Profile] = field(default_factory=dict[SlackUserId, Profile])
+    """How Slack shows these people, where they are not simply members."""
+    unreachable: set[str] = field(default_factory=set[str])
+    """To whom no message about a leaked key can be sent."""
     groups: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
     """Who is in a user group."""
     joined_by: dict[str, Sequence[SlackUserId]] = field(default_factory=dict[str, Sequence[SlackUserId]])
@@ -314,8 +321,8 @@ class FakeSlack:
 
     async def profile(self, user: SlackUserId) -> Profile | None:
         person = next((each for each in self.people if each.slack == user), None)
-        if person is None:
-            return None
+        if person is None or user in self.profiles:
+            return self.profiles.get(user)
         return Profile(
             user,
             person.team,
@@ -364,6 +371,13 @@ class FakeSlack:
 
     async def backlog(self, to: str, backlog: Backlog) -> None:
         self.backlogs.append((to, backlog))
+
+    async def leak(self, to: str, notice: LeakNotice, at: CardAt | None) -> CardAt:
+        if to in self.unreachable:
+            raise Undeliverable("user_disabled", lasting=True)
+        place = at or CardAt(to, f"{len(self.leaks) + 1}.0")
+        self.leaks.append((place, notice))
+        return place
 
     async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:
         self.said.append((to, page.text))

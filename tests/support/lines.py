@@ -9,7 +9,7 @@ _EDIT = "key old_name new_name old_description new_description"
 _ASK = "operation requester principal owner kind resource name description reason digest rule policy"
 _BINDING = "principal role scope"
 FIELDS: Mapping[Action, str] = {
-    Action.SUBMITTED: f"{_ASK} missing (environment) (key) (lifetime)",
+    Action.SUBMITTED: f"{_ASK} missing (environment) (key) (lifetime) (leaked)",
     Action.REFUSED: "reason rule policy (count)",
     Action.APPROVED: "basis rule policy missing approvals",
     Action.APPROVAL_REFUSED: "tried (reason) rule policy (count)",
@@ -42,6 +42,7 @@ FIELDS: Mapping[Action, str] = {
     Action.END_MOVED: "key ends_at by",
     Action.OVERLAP_CHANGED: "key until",
     Action.KEPT: "key owner reason until",
+    Action.LEAK_REPORTED: "key owner",
     Action.ACCOUNT_INTENDED: "name marker",
     Action.ACCOUNT_CREATED: "account name marker (found)",
     Action.ACCOUNT_EDIT_INTENDED: "account",
@@ -86,7 +87,7 @@ def wrong(line: Mapping[str, Any]) -> Iterator[str]:
     if not needed <= set(details) <= known:
         yield f"{action} says {sorted(details)}, not {FIELDS[action]!r}"
     yield from (f"{action} has an empty {name}" for name in sorted(needed - _MAY_BE_EMPTY) if not details.get(name))
-    if action is not Action.KEPT and not action.startswith("audit:") and not line["request"]:
+    if action not in {Action.KEPT, Action.LEAK_REPORTED} and not action.startswith("audit:") and not line["request"]:
         yield f"{action} names no request"
     if action not in _BY_EITHER and (line["actor"] == SYSTEM) is not (action in _BY_LATCHKEY):
         yield f"{action} is said to be by {line['actor']}"

@@ -11,6 +11,7 @@ from bot.domain.catalog import Environment, Quota, Region
 from bot.domain.conversation import Remark
 from bot.domain.keys import Cluster, MyAccount, Operation, RequestId, Resource, Secret
 from bot.domain.kinds import Kind
+from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
 from bot.domain.readiness import Probe, ProbeVerdict
 from bot.domain.requests import (
     Ask,
@@ -35,8 +36,9 @@ from bot.services.messages import surfaces
 from bot.services.pages import Handover
 from bot.services.surfaces import ONCE, Surface, SurfaceKind
 from bot.slack.api.notifier import drawn
-from bot.slack.messages import answers, digest, secret
+from bot.slack.messages import answers, digest, leaks, secret
 from bot.slack.views import conversation, home, options, review
+from bot.slack.views import leaks as leak_views
 from bot.slack.views.pages import checking, deny, page, working
 from tests.support import build
 from tests.support.build import ACCOUNT, CLUSTER, DANA, DAY, ERIN, FEMI, HOUR, NEW, NOW
@@ -78,6 +80,7 @@ def messages() -> Iterator[Message]:
     yield from of_requests()
     yield from of_answers()
     yield from of_reviews()
+    yield from of_leaks()
 
 
 def requests() -> dict[str, Request]:
@@ -214,6 +217,11 @@ def _of_keys() -> Iterator[tuple[str, Any]]:
     yield "delete, foreign", page(pages.DeletePage(foreign, terms))
     yield "rotate", page(pages.RotatePage(view, terms, (0, 1, 7)))
     yield "extend", page(pages.ExtendPage(view, terms, left=DAY))
+    leaked = replace(view, leak=Leak(KEY, ERIN.slack, NOW, "C1"))
+    yield "key, leaked", page(pages.KeyPage(leaked))
+    yield "delete, leaked", page(pages.DeletePage(leaked, terms))
+    yield "rotate, leaked", page(pages.RotatePage(leaked, terms, (0, 1, 7)))
+    yield "leak", leak_views.report([KEY.id], "A notice.")
     yield "keep", review.keep_form(KEY.id, None)
     yield "keep shown", review.keep_shown_form(ACCOUNT.id, [KEY.id], None)
     yield "keep shown, baseline", review.keep_shown_form(ACCOUNT.id, [KEY.id] * 3, None, review.BASELINE)
@@ -272,6 +280,23 @@ def of_reviews() -> Iterator[Message]:
         yield Message(f"review: {audience}, done", *digest.message(replace(whole, keys=(), quotas=())))
     for accounts in (1, 2, 37):
         yield Message(f"review: {accounts} left", *digest.backlog(Backlog(accounts, NOW + 207 * DAY)))
+
+
+def of_leaks() -> Iterator[Message]:
+    """What is told of a leaked key, by who reads it."""
+    leak = Leak(replace(KEY, name="orders producer"), ERIN.slack, NOW, "C1")
+    notice = LeakNotice(leak, "channel", ACCOUNT, "Dana", CLUSTER, DANA.slack, NOW + 30 * DAY)
+    audiences: tuple[LeakAudience, ...] = ("account-owner", "requester", "manager", "channel")
+    told: dict[str, LeakNotice] = {each: replace(notice, audience=each) for each in audiences}
+    variants: dict[str, LeakNotice] = {
+        "owner": replace(notice, audience="owner", owner=MyAccount(DANA.principal)),
+        **told,
+        "deleted": replace(notice, is_gone=True),
+        "Latchkey's own key": replace(notice, is_ours=True),
+        "unknown resource": replace(notice, resource=None),
+    }
+    for name, each in variants.items():
+        yield Message(f"leak: {name}", *leaks.message(each))
 
 
 def _key_view() -> pages.KeyView:

@@ -31,6 +31,7 @@ from bot.domain.keys import (
 )
 from bot.domain.policy import Policy
 from bot.domain.requests import MOST_OVERLAP, Ask, Keyed, Living, Ready, Request, Revealing, Terms, Withdrawn
+from bot.services.browse.leaks import Leaks
 from bot.services.browse.rights import rights
 from bot.services.catalog.cache import CatalogCache
 from bot.services.catalog.index import CatalogIndex
@@ -122,6 +123,7 @@ class KeyViews:
     requests: Requests
     clock: Clock
     candidates: Candidates
+    leaks: Leaks
 
     async def visitor(self, user: SlackUserId, team: TeamId | None = None) -> HeldRoles:
         """The person who looks, with the roles of the last minute; `team` is what a click says.
@@ -151,7 +153,7 @@ class KeyViews:
         view = await self.view_of(found, held_roles, await self.catalog.index())
         if view is None:
             raise NotFound(NO_SUCH_KEY)
-        return view
+        return replace(view, leak=await self.leaks.of(key))
 
     async def some(self, owner: Principal, keys: Sequence[KeyId], held_roles: HeldRoles) -> Sequence[KeyView]:
         """Those of these keys of one owner that exist and that this person may see, in this order."""
@@ -275,7 +277,7 @@ class KeyViews:
         """The key, and on which terms it may be asked for. Raises `Refused` with the reason why it may not."""
         view = await self.key_view(key, held_roles)
         case = await self._case(view.key, Target(view.owner, view.resource), view.request, held_roles)
-        return view, case.terms(operation)
+        return view, replace(case, is_leaked=view.leak is not None).terms(operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +292,7 @@ class _Case:
     now: datetime
     is_ours: bool
     """Whether it is a key of Latchkey's own account."""
+    is_leaked: bool = False
 
     def may(self) -> frozenset[Operation]:
         """Everything that can be asked for, whether the reader decides or someone else."""
@@ -340,4 +343,5 @@ class _Case:
             reason="",
             asked_at=self.now,
             key=key,
+            leaked=self.is_leaked,
         )

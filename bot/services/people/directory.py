@@ -66,7 +66,7 @@ def seat(tenant: Tenant, claimed: TeamId) -> TeamId:
     return claimed if belongs(tenant, claimed) is False else tenant.team
 
 
-def admitted(profile: Profile | None, tenant: Tenant) -> Profile:
+def admitted(profile: Profile | None, tenant: Tenant, *, with_guests: bool = False) -> Profile:
     """Someone whom Latchkey deals with, as a member of our workspace. Raises `Refused` for everybody else."""
     if profile is None:
         raise Refused("Slack doesn't show your account to Latchkey.")
@@ -76,7 +76,7 @@ def admitted(profile: Profile | None, tenant: Tenant) -> Profile:
         raise Refused("Your Slack account is deactivated.")
     if profile.is_bot:
         raise Refused("Bots can't request or approve keys.")
-    if profile.is_guest:
+    if profile.is_guest and not with_guests:
         raise Refused("Guests can't request or approve keys. Ask a member of this workspace to request the key.")
     return replace(profile, team=tenant.team)
 

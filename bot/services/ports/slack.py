@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.keys import SlackUserId, TeamId
+from bot.domain.leaks.report import LeakNotice
 from bot.domain.requests import Request
 from bot.domain.review import Backlog, Digest
 from bot.services.commands import CardAt, ReplyTo
@@ -89,6 +90,10 @@ class Notifier(Protocol):
 
     async def backlog(self, to: str, backlog: Backlog) -> None:
         """Say in a channel how many accounts wait for a later review."""
+
+    async def leak(self, to: str, notice: LeakNotice, at: CardAt | None) -> CardAt:
+        """Tell a person or a channel of a leaked key: in the message `at`, else in a new one."""
+        ...
 
     async def say(self, to: SlackUserId, reply: ReplyTo, page: TextPage) -> None:
         """Answer a click with what the page says, so that only the person who clicked sees it."""

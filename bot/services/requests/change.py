@@ -128,6 +128,7 @@ class KeyRequests:
             reason=reason,
             asked_at=self.clock(),
             key=key,
+            leaked=view.leak is not None,
         )
 
     async def _propose(self, ask: Ask, click: Click, doing: str) -> Page:

@@ -271,6 +271,8 @@ def summary(ask: Ask) -> dict[str, str]:
         said["lifetime"] = str(ask.lifetime)
     if ask.bindings:
         said["access"] = "; ".join(f"{each.role} {each.scope}" for each in ask.bindings)
+    if ask.leaked:
+        said["leaked"] = "yes"
     return said
 
 

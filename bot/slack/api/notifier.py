@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import Throttled, Unavailable, Undeliverable
 from bot.domain.keys import SlackUserId
+from bot.domain.leaks.report import LeakNotice
 from bot.domain.requests import Pending, Request
 from bot.domain.review import Backlog, Digest
 from bot.services.agenda import must_hold
@@ -24,7 +25,7 @@ from bot.services.surfaces import CARD, ONCE, Surface, SurfaceKind
 from bot.slack.api.client import Replies, call, ephemeral
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import approvers, card, conversation, owners
+from bot.slack.messages import approvers, card, conversation, leaks, owners
 from bot.slack.messages import digest as digests
 from bot.slack.messages import key as key_messages
 from bot.slack.messages import request as request_messages
@@ -171,6 +172,10 @@ class SlackNotifier:
         """See `Notifier.backlog`."""
         await must_hold()
         await self._put("review", to, as_message(*digests.backlog(backlog)), None)
+
+    async def leak(self, to: str, notice: LeakNotice, at: CardAt | None) -> CardAt:
+        """See `Notifier.leak`."""
+        return await self._put("leak", to, as_message(*leaks.message(notice)), at)
 
     async def _put(self, what: str, to: str, message: Mapping[str, Any], at: CardAt | None) -> CardAt:
         """Update the message that is there, or post a new one."""

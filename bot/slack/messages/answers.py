@@ -52,6 +52,7 @@ def help_blocks(*, with_buttons: bool = True) -> list[Block]:
             [Code("/apikey list"), "  your keys, and those of service accounts you manage"],
             [Code("/apikey show KEY"), "  show details of a key (or ", Code("edit"), ", ", Code("rotate"), ", ",
              Code("delete"), ")"],
+            [Code("/apikey leaked KEY"), "  report a key whose secret may have leaked"],
             [Code("/apikey requests"), "  your requests and approvals waiting for you"],
             [Code("/apikey whoami"), "  who you are in Confluent Cloud and what you can approve"],
             [Code("/apikey help"), "  this page"],

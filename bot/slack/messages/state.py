@@ -48,6 +48,7 @@ CANCELLED = State("🚫", "Cancelled")
 EXPIRED = State("⌛", "Expired")
 DELETING = State("🗑️", "Deleting")
 DELETED = State("🗑️", "Deleted")
+LEAKED = State("⚠️", "Reported as leaked")
 ATTENTION = State("⚠️", "Needs attention")
 
 

@@ -112,6 +112,9 @@ WORD_BLOCK = "word"
 LASTS_BLOCK = "lasts"
 OVERLAP_BLOCK = "overlap"
 
+LEAK = "leak"
+LEAK_BLOCK = "leaked"
+
 KEEP = "keep"
 KEY_KEEP = "key:keep"
 KEEP_SHOWN, KEEP_BASELINE = "keys:keep", "keys:keep-baseline"

@@ -39,6 +39,12 @@ def key_id(typed: str) -> KeyId | None:
     return KeyId(word) if _ID.fullmatch(word) else None
 
 
+def key_ids(typed: str) -> tuple[KeyId, ...]:
+    """The ids in a text, each once, in order."""
+    found = (key_id(word) for word in typed.replace(",", " ").replace(";", " ").split())
+    return tuple(dict.fromkeys(each for each in found if each is not None))
+
+
 def pressed(body: Body) -> KeyId:
     """The key that a button belongs to; "" for anything unreadable, which is no key's id."""
     return _own(pressed_value(body))

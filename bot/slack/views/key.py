@@ -46,7 +46,7 @@ def key(content: KeyPage) -> Block:
     """All about one key."""
     view = content.view
     name = flat(view.key.name) or "(no name)"
-    blocks = [mrkdwn(content.notice)] if content.notice else []
+    blocks = [*([mrkdwn(content.notice)] if content.notice else []), *_leaked(view)]
     blocks += [header(f"{state(view.request)} · {name}" if view.request else name), *fields(*_facts(view))]
     if view.key.description.strip():
         blocks += [lines([Bold("Description")]), quote(view.key.description)]
@@ -87,7 +87,7 @@ def delete(content: DeletePage) -> Block:
         *_top(content, *about(view), *_needs(content)),
         alert("error", _LOST, on="modal"),
         field(f"Type {CONFIRM} to delete this API key", ids.WORD_BLOCK, word),
-        _reason(optional=not view.needs_reason),
+        _reason(_why(view), optional=not view.needs_reason),
     ]
     return _asking("Delete API key", blocks, ids.DELETE, view, submit="Delete API key")
 
@@ -101,9 +101,9 @@ def rotate(content: RotatePage) -> Block:
         lines([_PLAN], *_needs(content)),
         field("Name of the new key", ids.NAME_BLOCK, name),
         _description(view.key.description),
-        field("Keep the old key for", ids.OVERLAP_BLOCK, _overlaps(content.overlaps), hint=_OVERLAP),
+        field("Keep the old key for", ids.OVERLAP_BLOCK, _overlaps(content), hint=_OVERLAP),
         field("Lifetime of the new key", ids.LASTS_BLOCK, _lifetimes(view, lifetime_options(content.terms.lifetime))),
-        _reason(),
+        _reason(_why(view)),
     ]
     return _asking("Rotate API key", blocks, ids.ROTATE, view)
 
@@ -194,7 +194,18 @@ def _history(view: KeyView) -> Rows:
 def _top(content: KeyPage | EditPage | DeletePage | RotatePage | ExtendPage, *rows: Row) -> list[Block]:
     """The beginning of every page: what there is to be told, and which key it is about."""
     notice = [mrkdwn(content.notice)] if content.notice else []
-    return [*notice, lines(title_row(content.view.key), *rows)]
+    return [*notice, *_leaked(content.view), lines(title_row(content.view.key), *rows)]
+
+
+def _leaked(view: KeyView) -> list[Block]:
+    """That the key was reported as leaked."""
+    leak = view.leak
+    return [alert("warning", "Reported as leaked by ", Mention(leak.by), " ", leak.at, ".", on="modal")] if leak else []
+
+
+def _why(view: KeyView) -> str:
+    """The reason that is filled in for a change of this key."""
+    return "Reported as leaked" if view.leak else ""
 
 
 def _needs(content: ChangePage) -> Rows:
@@ -218,10 +229,12 @@ def _asking(title: str, blocks: list[Block], callback: str, view: KeyView, submi
     return modal(title, blocks, callback=callback, submit=submit, close="Cancel", metadata=view.key.id)
 
 
-def _overlaps(days: Sequence[int]) -> Block:
+def _overlaps(content: RotatePage) -> Block:
+    """The menu of overlaps: a day is preselected, but a leaked key is not kept."""
     texts = {0: "0 days (deleted right away)", 1: "1 day"}
-    options = [option(texts.get(each, f"{each} days"), str(each)) for each in days]
-    return menu(ids.KEY_OVERLAP, options, options[min(1, len(options) - 1)])
+    options = [option(texts.get(each, f"{each} days"), str(each)) for each in content.overlaps]
+    usual = 0 if content.view.leak else min(1, len(options) - 1)
+    return menu(ids.KEY_OVERLAP, options, options[usual])
 
 
 def _lifetimes(view: KeyView, options: list[Block]) -> Block:

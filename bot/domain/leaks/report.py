@@ -1,0 +1,51 @@
+"""Keys whose secret may be in the wrong hands: what was reported, and what is told of it. Pure values."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+from bot.domain.keys import ApiKey, Owner, Resource, SlackUserId
+
+COUNTS_FOR = timedelta(hours=24)
+"""How long a report counts: until then, another one of the same key sends no further messages."""
+MOST_REPORTS = 20
+"""How many keys one person can report within `COUNTS_FOR`."""
+MOST_AT_ONCE = 10
+"""How many keys one report can name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A report that counts. `key` is as Confluent had it then; `click` is the click that reported it."""
+
+    key: ApiKey
+    by: SlackUserId
+    at: datetime
+    click: str
+
+    @property
+    def until(self) -> datetime:
+        """When it stops counting."""
+        return self.at + COUNTS_FOR
+
+
+LeakAudience: TypeAlias = Literal["owner", "account-owner", "requester", "manager", "channel"]
+"""Who reads the message about a leak: as in `review.Audience`, and people who manage the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakNotice:
+    """What one reader is told of a leaked key. `name` is what people call the owner, "" where no one knows."""
+
+    leak: Leak
+    audience: LeakAudience
+    owner: Owner
+    name: str
+    resource: Resource | None
+    requester: SlackUserId | None = None
+    """Who requested the key, where Latchkey created it."""
+    ends_at: datetime | None = None
+    is_gone: bool = False
+    """Whether the key no longer exists at Confluent."""
+    is_ours: bool = False
+    """Whether it is a key of Latchkey's own account, which no one can change here."""

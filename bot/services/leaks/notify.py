@@ -1,0 +1,173 @@
+"""What is told of a leaked key: one message to the channel, the owner, who requested it, and people who manage it.
+
+The item `LEAK` of the agenda sends them, one by one, and looks every hour whether the key is gone, as long as its
+report counts. Where each message is, is on record: a crash between sending and remembering can leave a second copy.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from bot.domain.authority import Target
+from bot.domain.errors import Undeliverable
+from bot.domain.keys import (
+    ApiKey,
+    KeyId,
+    Operation,
+    OrganizationScope,
+    Person,
+    Principal,
+    RequestId,
+    SlackUserId,
+    TeamId,
+)
+from bot.domain.leaks.report import Leak, LeakAudience, LeakNotice
+from bot.domain.requests import Done, Living, Request, Withdrawn
+from bot.services.agenda import Item, ItemKind, must_hold
+from bot.services.browse.key import present
+from bot.services.browse.leaks import Leaks
+from bot.services.catalog.cache import CatalogCache
+from bot.services.commands import CardAt
+from bot.services.pages import end_of
+from bot.services.people.candidates import Candidates, closest
+from bot.services.people.directory import Directory
+from bot.services.ports.cloud import Cloud
+from bot.services.ports.slack import Notifier
+from bot.services.ports.store import Agenda, Cache, Clock
+from bot.services.review.audience import Recipients
+
+LOOK_AGAIN = timedelta(hours=1)
+LOOK_SOON = timedelta(minutes=10)
+"""When to look again for the environment of a key's resource: without it, Latchkey can't tell who manages the key."""
+log = logging.getLogger("latchkey.leaks")
+
+
+_Readers: TypeAlias = tuple[tuple[str, LeakAudience], ...]
+"""Slack ids of a channel or of people, and why each is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeakNotices:
+    """Tells people of leaked keys."""
+
+    directory: Directory
+    catalog: CatalogCache
+    cloud: Cloud
+    leaks: Leaks
+    cache: Cache
+    agenda: Agenda
+    recipients: Recipients
+    candidates: Candidates
+    notifier: Notifier
+    maker: Callable[[ApiKey], Awaitable[Request | None]]
+    clock: Clock
+
+    async def step(self, item: Item) -> datetime | None:
+        """Carry out an item `LEAK`; returns when to look again."""
+        leak = await self.leaks.of(KeyId(item.id))
+        target = await self._target(leak.key) if leak else None
+        if leak is None or target is None:
+            return None
+        is_gone = await present(leak.key, target, self.cloud) is None
+        maker = await self.maker(leak.key)
+        name = await self.directory.name_of(target.owner.id)
+        notice = LeakNotice(leak, "channel", target.owner, name, target.resource if leak.key.kind else None)
+        notice = replace(
+            notice,
+            requester=maker.ask.requester.slack if maker else None,
+            ends_at=end_of(leak.key, maker),
+            is_gone=is_gone,
+            is_ours=await self.directory.is_own(target.owner),
+        )
+        await self._tell(notice, target)
+        if is_gone:
+            return None
+        again = self.clock() + (LOOK_AGAIN if _is_placed(target) else LOOK_SOON)
+        if again >= leak.until:
+            log.warning("a key that was reported as leaked still exists", extra={"key": leak.key.id})
+            return None
+        return again
+
+    async def moved(self, request: Request) -> None:
+        """A request has moved on: where that deleted a reported key, its messages are brought up to date."""
+        key = _deleted(request)
+        if key is not None and await self.leaks.of(key) is not None:
+            await self.agenda.put(Item(ItemKind.LEAK, key), self.clock())
+
+    async def _target(self, key: ApiKey) -> Target | None:
+        """Whose key it is and what it opens, by a catalog that was read again where it doesn't know the place."""
+        target = (await self.catalog.index()).target(key)
+        if target is None or _is_placed(target) or not self.catalog.is_stale():
+            return target
+        await self.catalog.refresh()
+        return (await self.catalog.index()).target(key)
+
+    async def _tell(self, notice: LeakNotice, target: Target) -> None:
+        """Bring every message up to date, first that in the channel: the search for people may fail."""
+        policy = self.directory.policy()
+        rule = policy.rule(Operation.DELETE, target) or policy.rules[-1]
+        await self._show(rule.channel, notice)
+        name = f"leak-readers:{notice.leak.key.id}"
+        known = await self.cache.get(name, _Readers)
+        readers = known[0] if known else tuple({to: why async for to, why in self._people(notice, target)}.items())
+        if not known and _is_placed(target):
+            await self._keep(name, readers, _Readers, notice.leak)
+        for to, audience in readers:
+            if to != rule.channel:
+                await self._show(to, replace(notice, audience=audience))
+
+    async def _people(self, notice: LeakNotice, target: Target) -> AsyncIterator[tuple[str, LeakAudience]]:
+        """Who manages or uses the key, those last who are closest to it."""
+        for each in closest(await self.candidates.of(target, _NOBODY), RequestId(notice.leak.key.id)):
+            if each.slack:
+                yield each.slack, "manager"
+        if notice.requester:
+            yield notice.requester, "requester"
+        for reader in await self.recipients.people(await self.recipients.known(target.owner.id)):
+            yield reader.to, "owner" if reader.audience == "owner" else "account-owner"
+
+    async def _show(self, to: str, notice: LeakNotice) -> None:
+        """Send a message that is not sent, and once the key is gone, update one that is.
+
+        Each has a record of its own, which says the same from whichever process it comes, however late.
+        """
+        name = f"leak-post:{notice.leak.key.id}:{to}"
+        found = await self.cache.get(name, CardAt)
+        if found is not None and (found[0] == _NOWHERE or not notice.is_gone):
+            return
+        await must_hold()  # else another process has sent it meanwhile
+        try:
+            at = await self.notifier.leak(to, notice, found[0] if found else None)
+        except Undeliverable as error:
+            if not error.lasting:
+                raise
+            log.warning("a message about a leaked key can't be sent", extra={"to": to, "why": error.reason})
+            at = _NOWHERE
+        await self._keep(name, at, CardAt, notice.leak)
+
+    async def _keep(self, name: str, value: object, of: type[object], leak: Leak) -> None:
+        now = self.clock()
+        if now < leak.until:
+            await self.cache.put(name, value, of, now=now, keep=leak.until - now)
+
+
+_NOWHERE = CardAt("", "")
+"""Where a message is that Slack never takes."""
+_NOBODY = Person(SlackUserId(""), TeamId(""), "", "", Principal(""))
+"""Whom a search for people who manage a key is to leave out."""
+
+
+def _is_placed(target: Target) -> bool:
+    return isinstance(target.resource, OrganizationScope) or bool(target.resource.environment)
+
+
+def _deleted(request: Request) -> KeyId | None:
+    """The key that this request has just seen deleted."""
+    if isinstance(request, Withdrawn):
+        return request.key.id if request.deleted_at else None
+    former = request.life.former if isinstance(request, Living) else None
+    is_done = isinstance(request, Done) and request.ask.operation is Operation.DELETE
+    gone = is_done or (former is not None and former.deleted_at is not None)
+    return request.ask.key.id if gone and request.ask.key else None

@@ -1,0 +1,130 @@
+"""Reports of leaked keys: anyone who finds one can report it, without a role or a Confluent user.
+
+A report is on the agenda before its reporter has an answer, so a crash loses none. The same key reported again within
+`COUNTS_FOR` joins the first report; what is told of it, `notify` says.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from bot.domain.audit import Action
+from bot.domain.errors import Refused, plain
+from bot.domain.keys import ApiKey, KeyId, SlackUserId
+from bot.domain.leaks.report import COUNTS_FOR, MOST_AT_ONCE, MOST_REPORTS, Leak
+from bot.domain.requests import Request
+from bot.services.agenda import Item, ItemKind
+from bot.services.browse.leaks import Leaks
+from bot.services.commands import Click, ReportLeak
+from bot.services.people.directory import ELSEWHERE, Directory, admitted, seat
+from bot.services.ports.cloud import Cloud
+from bot.services.ports.store import Agenda, Cache
+from bot.services.requests.transitions import Transitions
+from bot.services.text import duration, when
+
+Outcome: TypeAlias = Literal["reported", "known", "unknown", "too many"]
+_Counted: TypeAlias = tuple[tuple[KeyId, datetime], ...]
+"""The keys that a person reported lately, and when."""
+log = logging.getLogger("latchkey.leaks")
+
+
+@dataclass(frozen=True, slots=True)
+class LeakReports:
+    """Takes reports."""
+
+    transitions: Transitions
+    directory: Directory
+    cloud: Cloud
+    leaks: Leaks
+    agenda: Agenda
+    cache: Cache
+    maker: Callable[[ApiKey], Awaitable[Request | None]]
+    """The request that created a key, where Latchkey did."""
+
+    async def report(self, deed: ReportLeak, click: Click) -> str:
+        """Take a report, and say what becomes of it. Raises `Refused` for bots and people of other workspaces."""
+        if seat(self.directory.tenant, click.team) != self.directory.team:
+            raise Refused(ELSEWHERE)
+        admitted(await self.directory.people.profile(click.by), self.directory.tenant, with_guests=True)
+        found = [(key, await self._take(key, click)) for key in deed.keys[:MOST_AT_ONCE]]
+        sentences = [_SAID[outcome](keys) for outcome in _SAID if (keys := [k for k, each in found if each == outcome])]
+        known = [await self.leaks.of(key) for key, outcome in found if outcome == "known"]
+        first = min((leak.at for leak in known if leak), default=None)
+        return " ".join(sentences) + (f" First reported {when(first)}." if first else "")
+
+    async def _take(self, key: KeyId, click: Click) -> Outcome:
+        """Take the report of one key. Carried out again after a crash, it goes on where it was."""
+        leak = await self.leaks.of(key)
+        if leak is None:
+            if not await self._is_within_limit(click.by, key):
+                return "too many"
+            found = await self.cloud.key(key)
+            if found is None or not found.owner:
+                await self.cloud.must_see_all()
+                log.info("a report names a key that does not exist")
+                return "unknown"
+            leak = Leak(found, click.by, self.transitions.clock(), click.id)
+            request = await self.maker(found)
+            about = {"key": str(key), "owner": str(found.owner)}
+            await self.transitions.record(Action.LEAK_REPORTED, request.ask.id if request else None, click.by, **about)
+            await self.leaks.put(leak)
+        await self.agenda.put(Item(ItemKind.LEAK, key), self.transitions.clock())
+        self.transitions.wake()
+        return "reported" if leak.click == click.id else "known"
+
+    async def _is_within_limit(self, by: SlackUserId, key: KeyId) -> bool:
+        """Count a report of this person; the same key counts once."""
+        now, name = self.transitions.clock(), f"leak-reports:{by}"
+        counted = await self.cache.get(name, _Counted)
+        recent = [(each, at) for each, at in (counted[0] if counted else ()) if now - at < COUNTS_FOR]
+        if any(each == key for each, _ in recent):
+            return True
+        if len(recent) >= MOST_REPORTS:
+            return False
+        await self.cache.put(name, (*recent, (key, now)), _Counted, now=now, keep=COUNTS_FOR)
+        return True
+
+
+def _named(keys: Sequence[KeyId]) -> str:
+    return ", ".join(f"`{plain(key)}`" for key in keys)
+
+
+def _reported(keys: Sequence[KeyId]) -> str:
+    return (
+        f"Reported {_named(keys)}. Thank you. Latchkey is telling the owner, the people who manage "
+        f"{'it' if len(keys) == 1 else 'them'}, and the approvals channel."
+    )
+
+
+def _known(keys: Sequence[KeyId]) -> str:
+    is_one = len(keys) == 1
+    return (
+        f"{_named(keys)} {'was' if is_one else 'were'} already reported. The people who manage "
+        f"{'it' if is_one else 'them'} know, so no one was notified again."
+    )
+
+
+def _unknown(keys: Sequence[KeyId]) -> str:
+    what = f"no API key {_named(keys)}" if len(keys) == 1 else f"no API keys {_named(keys)}"
+    return (
+        f"Confluent Cloud has {what} in this organization: deleted already, or mistyped. No one was notified. Check "
+        "the ID, which is letters and digits like `ABCD1234EFGH5678`."
+    )
+
+
+def _too_many(keys: Sequence[KeyId]) -> str:
+    return (
+        f"You reported {MOST_REPORTS} keys within {duration(COUNTS_FOR)}, which is the most for one person. "
+        f"{_named(keys)} {'was' if len(keys) == 1 else 'were'} not reported. Tell the owner or your Latchkey "
+        "administrator directly."
+    )
+
+
+_SAID: dict[Outcome, Callable[[Sequence[KeyId]], str]] = {
+    "reported": _reported,
+    "known": _known,
+    "unknown": _unknown,
+    "too many": _too_many,
+}

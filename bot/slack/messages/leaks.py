@@ -1,0 +1,72 @@
+"""The message about a leaked key: what the key opens, who uses it, and what to do about it. Pure."""
+
+from typing import assert_never
+
+from bot.domain.leaks.report import LeakAudience, LeakNotice
+from bot.slack.blocks.kit import actions, button, fields, header
+from bot.slack.blocks.newer import alert
+from bot.slack.blocks.text import Block, Code, Mention, Row, context, flat, lines
+from bot.slack.messages.card import UNNAMED, Fact, account, place
+from bot.slack.messages.state import DELETED, LEAKED
+from bot.slack.payloads import ids
+
+_OURS = (
+    "This is the key that Latchkey itself uses, so it can't be changed here. Create a new key for Latchkey in the "
+    "Confluent Cloud Console, restart Latchkey with it, then delete this one."
+)
+_GONE = "The key was deleted, so its secret no longer works."
+_NO_APPROVAL = "People who manage this key need no approval to delete it. Rotating follows the policy."
+
+
+def message(notice: LeakNotice) -> tuple[list[Block], str]:
+    """The message, and its notification text."""
+    key, sign = notice.leak.key, DELETED if notice.is_gone else LEAKED
+    name = flat(key.name) or UNNAMED
+    reported: Row = [Mention(notice.leak.by), " reported this API key as leaked ", notice.leak.at, "."]
+    blocks = [header(f"{sign} · {name}"), lines([*reported, *_why(notice.audience)]), *fields(*_facts(notice))]
+    if notice.is_gone:
+        return [*blocks, lines([_GONE])], f"Leaked API key deleted: {key.id}"
+    return [*blocks, *_to_do(notice)], f"API key {key.id} was reported as leaked"
+
+
+def _to_do(notice: LeakNotice) -> list[Block]:
+    key = notice.leak.key.id
+    if notice.is_ours:
+        return [lines([_OURS])]
+    return [
+        alert("warning", "Anyone with its secret can use this key until it's deleted.", on="message"),
+        lines(["Rotate it to get a new key and switch your applications, or delete it if nothing needs it."]),
+        actions(
+            button("Rotate now", ids.KEY_ROTATE, key, "primary"),
+            button("Delete now", ids.KEY_DELETE, key),
+        ),
+        context(_NO_APPROVAL),
+    ]
+
+
+def _facts(notice: LeakNotice) -> list[Fact]:
+    key, owner = notice.leak.key, notice.owner
+    facts: list[Fact] = [("Key ID", [Code(key.id)])]
+    facts.append(("Account", account(owner, flat(notice.name) or "personal account")))
+    facts += place(notice.resource) if notice.resource else [("Resource", [Code(key.resource or "?")])]
+    if notice.requester:
+        facts.append(("Requested by", [Mention(notice.requester)]))
+    facts.append(("Created", [key.created_at or "unknown"]))
+    return facts if notice.is_gone else [*facts, ("Expires", [notice.ends_at or "never"])]
+
+
+def _why(audience: LeakAudience) -> Row:
+    """Why this reader is told."""
+    match audience:
+        case "owner":
+            return [" It's your personal key."]
+        case "account-owner":
+            return [" You own its service account."]
+        case "requester":
+            return [" You requested the key."]
+        case "manager":
+            return [" You manage the key."]
+        case "channel":
+            return []
+        case _:
+            assert_never(audience)

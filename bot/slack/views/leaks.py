@@ -1,0 +1,33 @@
+"""The modal to report a leaked key. It takes ids alone: what may be a secret is never repeated. Pure."""
+
+from collections.abc import Sequence
+
+from bot.domain.keys import KeyId
+from bot.domain.leaks.report import COUNTS_FOR, MOST_REPORTS
+from bot.services.text import duration
+from bot.slack.blocks.kit import field, modal, text_input
+from bot.slack.blocks.text import Block, context, lines
+from bot.slack.payloads import ids
+
+TITLE = "Report a leaked API key"
+TYPED = 300
+"""Characters of the field."""
+SECRET = "That looks like a secret. Don't share it further. Enter the key ID, which stands next to it."  # noqa: S105 - a sentence
+NO_ID = "Enter a key ID: letters and digits like ABCD1234EFGH5678."
+_HINT = "Never the secret. Several IDs are fine, with spaces between them."
+_THEN = (
+    "Latchkey tells the key's owner, the people who manage it, and the approvals channel, with your name. "
+    "They can rotate or delete it."
+)
+
+
+def report(keys: Sequence[KeyId], notice: str = "") -> Block:
+    """Asks which keys leaked; `notice` is a sentence to be read first."""
+    typed = text_input(ids.FORM_TEXT, " ".join(keys), limit=TYPED)
+    blocks = [
+        *([lines(["⚠️ ", notice])] if notice else []),
+        lines([_THEN]),
+        field("Key ID", ids.LEAK_BLOCK, typed, hint=_HINT),
+        context(f"You can report up to {MOST_REPORTS} keys in {duration(COUNTS_FOR)}."),
+    ]
+    return modal(TITLE, blocks, callback=ids.LEAK, submit="Report", close="Cancel")
