@@ -36,7 +36,8 @@ from bot.services.messages import surfaces
 from bot.services.pages import Handover
 from bot.services.surfaces import ONCE, Surface, SurfaceKind
 from bot.slack.api.notifier import drawn
-from bot.slack.messages import answers, digest, leaks, secret
+from bot.slack.messages import answers, digest, secret
+from bot.slack.messages.leak import told as leaks
 from bot.slack.views import conversation, home, options, review
 from bot.slack.views import leaks as leak_views
 from bot.slack.views.pages import checking, deny, page, working

@@ -25,11 +25,12 @@ from bot.services.surfaces import CARD, ONCE, Surface, SurfaceKind
 from bot.slack.api.client import Replies, call, ephemeral
 from bot.slack.blocks.kit import as_message
 from bot.slack.blocks.text import Block
-from bot.slack.messages import approvers, card, conversation, leaks, owners
+from bot.slack.messages import approvers, card, conversation, owners
 from bot.slack.messages import digest as digests
 from bot.slack.messages import key as key_messages
 from bot.slack.messages import request as request_messages
 from bot.slack.messages import secret as the_secret
+from bot.slack.messages.leak import told as leaks
 from bot.slack.views import pages
 from bot.slack.views.home import home
 

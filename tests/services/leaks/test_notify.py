@@ -139,7 +139,7 @@ class Growing(FakeCloud):
 async def test_people_are_told_once_latchkey_knows_where_the_keys_cluster_is() -> None:
     async with a_world(cloud=Growing) as world:
         assert set(await reported(world, a_leak())) == {"C01"}
-        setattr(world.cloud, "is_hidden", False)  # noqa: B010 - `FakeCloud` has no such field
+        setattr(world.cloud, "is_hidden", False)  # noqa: B010 - a field that FakeCloud lacks
         await world.settle(HOUR)
 
         assert set(told(world)) == {"C01", ERIN.slack, FEMI.slack}
