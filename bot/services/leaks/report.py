@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from bot.domain.audit import Action
-from bot.domain.errors import Refused, plain
+from bot.domain.errors import plain
 from bot.domain.keys import ApiKey, KeyId, SlackUserId
 from bot.domain.leaks.report import COUNTS_FOR, MOST_AT_ONCE, MOST_REPORTS, Leak
 from bot.domain.requests import Request
 from bot.services.agenda import Item, ItemKind
 from bot.services.browse.leaks import Leaks
 from bot.services.commands import Click, ReportLeak
-from bot.services.people.directory import ELSEWHERE, Directory, admitted, seat
+from bot.services.people.directory import Directory
 from bot.services.ports.cloud import Cloud
 from bot.services.ports.store import Agenda, Cache
 from bot.services.requests.transitions import Transitions
@@ -45,9 +45,7 @@ class LeakReports:
 
     async def report(self, deed: ReportLeak, click: Click) -> str:
         """Take a report, and say what becomes of it. Raises `Refused` for bots and people of other workspaces."""
-        if seat(self.directory.tenant, click.team) != self.directory.team:
-            raise Refused(ELSEWHERE)
-        admitted(await self.directory.people.profile(click.by), self.directory.tenant, with_guests=True)
+        await self.directory.must_belong(click.by, click.team)
         found = [(key, await self._take(key, click)) for key in deed.keys[:MOST_AT_ONCE]]
         sentences = [_SAID[outcome](keys) for outcome in _SAID if (keys := [k for k, each in found if each == outcome])]
         known = [await self.leaks.of(key) for key, outcome in found if outcome == "known"]

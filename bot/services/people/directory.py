@@ -197,6 +197,12 @@ class Directory:
             await self.cloud.must_see_all()
             raise
 
+    async def must_belong(self, user: SlackUserId, team: TeamId) -> None:
+        """Return for members and guests of our workspace, with or without a Confluent user. Raises `Refused`."""
+        if seat(self.tenant, team) != self.team:
+            raise Refused(ELSEWHERE)
+        admitted(await self.people.profile(user), self.tenant, with_guests=True)
+
     async def held_roles(self, person: Person) -> HeldRoles:
         """What a person holds right now, at Confluent and by the policy: read afresh, for a decision."""
         bindings = tuple(await self.cloud.role_bindings(person.principal))
