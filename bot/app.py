@@ -119,7 +119,7 @@ async def audit_lines(
             except Unavailable as error:
                 if until is None:
                     raise
-                log.warning("the audit log cannot be read, and is asked again", extra={"why": str(error)})
+                log.warning("couldn't read the audit log; will try again", extra={"why": str(error)})
             if until is None or until.is_set():
                 return
             with suppress(TimeoutError):
@@ -147,13 +147,13 @@ async def reseal(settings: Settings) -> int:
             print(f"{done} of {total} values are now sealed with the first key.")  # noqa: T201 - progress is what the command prints
         left = seals.left
         for name in seals.unreadable:
-            print(f"Can't be opened, and left as it is: {name}")  # noqa: T201 - part of what the command prints
+            print(f"Can't be opened, so it was left unchanged: {name}")  # noqa: T201 - part of what the command prints
         if left == 0:
-            end = "Everything is sealed with the first master key. Remove the others once every process has it first."
+            end = "Everything is sealed with the first master key. Once every process has it first, remove the others."
         elif seals.unreadable:
             end = f"{values(left)} left. Find out why these can't be opened before you remove a master key."
         else:
-            end = f"{values(left)} left: another process has another first key. Give all the same, and run this again."
+            end = f"{values(left)} left: another process has another first key. Give all the same, then run this again."
         print(end)  # noqa: T201 - the command ends with it
         return 1 if left else 0
 
@@ -168,11 +168,11 @@ async def sign_format(store: Store, clock: Clock) -> None:
     """Have it on record what this version writes, for older ones; say so if a newer one is there."""
     try:
         if problem := await format_problem(store):
-            log.warning("a newer version is here", extra={"why": problem})
+            log.warning("a newer version of Latchkey uses this store", extra={"why": problem})
         else:
             await store.cache.put("format", FORMAT, int, now=clock(), keep=REQUEST_KEPT)
     except LatchkeyError as error:
-        log.warning("the format of the records is not known", extra={"why": str(error)})
+        log.warning("couldn't read which version wrote the records", extra={"why": str(error)})
 
 
 async def _followed(store: Store) -> None:
@@ -182,7 +182,7 @@ async def _followed(store: Store) -> None:
     except LatchkeyError as error:
         problem = str(error)
     head = store.audit.head
-    log.info("the audit log was read", extra={"seq": head.seq, "hash": head.hash, "problem": problem})
+    log.info("audit log read", extra={"seq": head.seq, "hash": head.hash, "problem": problem})
 
 
 async def _begun(services: Services) -> None:
@@ -207,7 +207,9 @@ async def _surveyed(store: Store, cloud: ConfluentCloud, services: Services) -> 
                 await records_contradicted(store)
                 await cloud.own_account()  # for the expiry of our own key, which the metrics tell
             except LatchkeyError as error:
-                log.warning("the records were not looked at", extra={"why": str(error)})
+                log.warning(
+                    "the hourly check of all records failed; will try again in an hour", extra={"why": str(error)}
+                )
             await asyncio.sleep(SURVEY_SECONDS)
 
     async with beside(survey(), name="survey"):
@@ -274,9 +276,9 @@ async def _first_catalog(worker: Worker, seconds: float) -> None:
                 await worker.catalog.refresh()
             next_due += CATALOG_EVERY  # it takes several calls for each environment, and Confluent counts them
         except TimeoutError:
-            log.info("the catalog is read in the background")
+            log.info("starting without a catalog; it's being loaded in the background")
         except LatchkeyError as error:
-            log.warning("no catalog yet: %s", error)
+            log.warning("starting without a catalog: %s", error)
     await worker.agenda.put(Item(ItemKind.CATALOG), next_due)
 
 

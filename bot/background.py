@@ -42,7 +42,7 @@ async def _supervise(job: Coroutine[Any, Any, object], name: str, report: Report
     try:
         await job
     except asyncio.CancelledError:
-        log.warning("cancelled before it was done: %s", name)
+        log.warning("cancelled before it finished: %s", name)
         raise
     except Exception as error:  # noqa: BLE001 - a job may fail in any way
         await _tell(error, name, report)
@@ -52,9 +52,9 @@ async def _tell(error: Exception, name: str, report: Report) -> None:
     try:
         await report(error)
     except LatchkeyError as untold:  # one line says it all, as for what the job itself raises
-        log.warning("could not report that %s failed with %s: %s", name, type(error).__name__, untold)
+        log.warning("couldn't tell anyone that %s failed with %s: %s", name, type(error).__name__, untold)
     except Exception:
-        log.exception("could not report that %s failed with %s", name, type(error).__name__)
+        log.exception("couldn't tell anyone that %s failed with %s", name, type(error).__name__)
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ async def background(*, grace: float) -> AsyncGenerator[Background]:
                 failure = error
             drain.reschedule(asyncio.get_running_loop().time() + grace)
     except TimeoutError:
-        log.warning("some work was not done %g s after the stop", grace)
+        log.warning("cancelled work that was still running %g s after the stop", grace)
     if failure is not None:
         raise failure
 

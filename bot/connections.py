@@ -248,7 +248,9 @@ async def _patiently_introduced(
             left = (end - clock()).total_seconds()
             if stop is None or stop.is_set() or left <= 0:
                 raise TryAgain(f"Slack is rate-limiting Latchkey ({error}). Start it again in a minute.") from None
-            log.warning("Slack is rate-limiting us, so we try again", extra={"why": str(error), "seconds": seconds})
+            log.warning(
+                "Slack is rate-limiting Latchkey; will try again", extra={"why": str(error), "seconds": seconds}
+            )
             await _pause(min(seconds, left), stop)
 
 
@@ -337,4 +339,4 @@ async def look_at_confluent(cloud: ConfluentCloud) -> None:
     except KeyRefused:
         raise StartupError(_KEY_REFUSED) from None
     except LatchkeyError as error:
-        log.warning("Confluent Cloud didn't answer at the start: %s", error)
+        log.warning("Confluent Cloud didn't answer when Latchkey started: %s", error)

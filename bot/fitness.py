@@ -57,7 +57,7 @@ def cause_of(error: BaseException) -> Cause:
     refusals = (each for each in led if isinstance(each, ResponseError))
     code = next((str(each).partition(" ")[0] for each in refusals), "")
     if re.fullmatch(r"[A-Z]+", code):  # the code is a field of the protocol, what follows is prose
-        return _CODES.get(code, Cause(f"Redis refuses to work ({code}).", "Check its log."))
+        return _CODES.get(code, Cause(f"Redis refused a command ({code}).", "Check its log."))
     names = [type(each).__name__ for each in led if isinstance(each, (RedisError, OSError))]
     return Cause(f"Redis didn't answer ({names[-1] if names else error}).", _ADDRESS_ADVICE)
 
@@ -74,7 +74,7 @@ def _led_to(error: BaseException) -> Iterator[BaseException]:
 
 _ADDRESS_ADVICE = "Start it, or correct REDIS_URL. A server with TLS needs rediss://."
 _NODES = Cause(
-    "REDIS_URL names one node of a Redis Cluster, and another node has our keys.",
+    "REDIS_URL names one node of a Redis Cluster, and another node has Latchkey's data.",
     "Start REDIS_URL with redis+cluster:// (rediss+cluster:// for TLS).",
 )
 _CAUSES: Sequence[tuple[type[BaseException], Cause]] = (
@@ -123,7 +123,7 @@ _CAUSES: Sequence[tuple[type[BaseException], Cause]] = (
     ),
     (BusyLoadingError, Cause("Redis is still loading its data.", "Try again in a minute.")),
     (MovedError, _NODES),
-    (ClusterDownError, Cause("The Redis Cluster has no master for our keys.", "Check its nodes.")),
+    (ClusterDownError, Cause("The Redis Cluster has no master for Latchkey's data.", "Check its nodes.")),
     (
         MasterNotFoundError,
         Cause("The sentinels don't know a master.", "Check the service name in REDIS_URL, and the sentinels."),
@@ -230,7 +230,7 @@ async def server_problems(redis: Commands, replicas: int = 0) -> list[Problem]:
         cluster: dict[str, object] = await redis.info("cluster")
     problems: list[Problem] = []
     if cluster.get("cluster_enabled") and not is_of_cluster(redis):
-        says = "REDIS_URL names one node of a Redis Cluster, and our keys may be on another node."
+        says = "REDIS_URL names one node of a Redis Cluster, and Latchkey's data may be on another node."
         problems.append(Problem(says, _NODES.do))
     if (policy := memory.get("maxmemory_policy")) != "noeviction":
         problems.append(Problem(f"maxmemory-policy is {policy}: Redis may drop requests.", "Set it to noeviction."))

@@ -108,7 +108,7 @@ class Health:
             self._were_well.add(name)
             if name in self._told:
                 self._told.discard(name)
-                log.info("a check is well again", extra={"check": name})
+                log.info("a check passes again", extra={"check": name})
 
     def _tell(self, name: str, reason: str) -> None:
         if name in self._told or self._now() - self._since[name] < TOLD_AFTER:

@@ -30,6 +30,6 @@ def problem() -> str | None:
     if not others:
         return None
     return (
-        f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} packages of the same names as Latchkey "
+        f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} packages with the same names as Latchkey's "
         f"({', '.join(PACKAGES)}) in this environment. Install Latchkey into an environment of its own."
     )

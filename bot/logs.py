@@ -212,7 +212,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
         """Never the arguments; and a stream that is gone is no reason to fail."""
-        line = {"level": "error", "event": "a log record could not be written"}
+        line = {"level": "error", "event": "couldn't write a log record"}
         place = {"logger": record.name, "where": f"{record.filename}:{record.lineno}"}
         with contextlib.suppress(OSError, ValueError):
             self.stream.write(json.dumps(line | place) + "\n")
@@ -273,12 +273,12 @@ class AppendingHandler(logging.Handler):
         written = os.write(self._fd, whole)
         self._is_torn = written < len(whole)
         if self._is_torn:
-            raise OSError(None, "only a part of the line could be written")
+            raise OSError(None, "only part of the line could be written")
 
     def _complain(self, error: Exception) -> None:
         if time.monotonic() - self._told_at < FULL_AGAIN:
             return
         self._told_at = time.monotonic()
         why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
-        says = "the audit feed cannot be written: its lines are in the audit log alone"
+        says = "couldn't write to the audit feed; its lines are only in the audit log"
         logging.getLogger("latchkey").error(says, extra={"file": str(self._path), "why": why})

@@ -302,7 +302,7 @@ def own_key_gauge(registry: CollectorRegistry, expires_at: Callable[[], datetime
 
 def process_metrics(registry: CollectorRegistry, version: str) -> None:
     """`latchkey_build_info{version}`, and Prometheus' own metrics of a process and of Python."""
-    Gauge("latchkey_build_info", "The version that runs.", ["version"], registry=registry).labels(version).set(1)
+    Gauge("latchkey_build_info", "The version that is running.", ["version"], registry=registry).labels(version).set(1)
     Process(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

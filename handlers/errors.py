@@ -17,7 +17,7 @@ _UNDELIVERABLE = {
     "push_limit_reached": "Too many windows are open. Nothing was changed. Close one and try again.",
 }
 _UNEXPECTED = (
-    "Something went wrong inside Latchkey, and the error was logged. Nothing is half done: "
+    "Something went wrong inside Latchkey, and the error was logged. Nothing was left half done: "
     "`/apikey requests` shows the status of your requests. Try again."
 )
 

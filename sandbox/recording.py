@@ -86,15 +86,15 @@ class Recording:
         except OSError as error:
             raise NotARecording(f"{file} can't be read: {error.strerror}.") from None
         except ValueError:
-            raise NotARecording(f"{file} isn't TOML. tools/recording.py makes a recording of a report.") from None
+            raise NotARecording(f"{file} isn't TOML. tools/recording.py makes a recording from a report.") from None
         if found.keys() != {"format", "against", "verdicts", "seen", "payloads"}:
-            raise NotARecording(f"{file} isn't a recording. tools/recording.py makes one of a report.")
+            raise NotARecording(f"{file} isn't a recording. tools/recording.py makes one from a report.")
         if found["format"] != FORMAT or not isinstance(found["against"], str):
-            raise NotARecording(f"{file} is of another version of the sandbox. Make it again of its report.")
+            raise NotARecording(f"{file} is from another version of the sandbox. Make it again from its report.")
         parts = found["verdicts"], found["seen"], found["payloads"]
         wrong = foreign_verdicts(parts[0]) + foreign_seen(parts[1]) + foreign_payloads(parts[2])
         if wrong:
-            raise NotARecording(f"{file} holds what no recording does, in {wrong[0]}.")
+            raise NotARecording(f"{file} has something that doesn't belong in a recording, in {wrong[0]}.")
         return cls(found["against"], *parts)
 
     def text(self, file: Path) -> str:

@@ -224,5 +224,5 @@ async def test_the_sandbox_says_in_one_line_what_is_wrong_with_a_recording() -> 
         cwd=RECORDINGS.parents[2],
     )
     _, said = await ran.communicate()
-    assert said.decode() == "README.md isn't TOML. tools/recording.py makes a recording of a report.\n"
+    assert said.decode() == "README.md isn't TOML. tools/recording.py makes a recording from a report.\n"
     assert ran.returncode == 2

@@ -49,7 +49,7 @@ async def archived(
         left = store.audit.head.seq - move.end.seq
         return (
             f"Lines {move.base.seq + 1} to {move.end.seq} were moved to {file}. "
-            f"The last one is {move.end.seq}:{move.end.hash}. At least {left} stay in the store."
+            f"The last one is {move.end.seq}:{move.end.hash}. At least {left} lines are still in the store."
         )
 
 
@@ -67,7 +67,7 @@ def _part_of(file: Path) -> Generator[Path]:
     try:
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        why = "another archive is running, or was killed before it moved anything"
+        why = "another archive is running, or one was killed before it moved anything"
         raise StartupError(f"{part} exists: {why}. If no archive is running, delete it. Nothing was moved.") from None
     try:
         yield part

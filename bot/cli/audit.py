@@ -47,7 +47,7 @@ def verify(
 ) -> None:
     """Verify the hash chain of files, or of the live log and the records that go with it.
 
-    Files need nothing else. If LATCHKEY_MASTER_KEYS is set, it also checks who wrote each line.
+    Verifying files needs no settings. If LATCHKEY_MASTER_KEYS is set, it also checks who wrote each line.
     """
     from itertools import chain
 
@@ -132,7 +132,7 @@ async def _exported(settings: "StoreSettings", team: str, since: int | None, for
             asyncio.get_running_loop().add_signal_handler(number, until.set)
     async for line in audit_lines(settings, team, since, until=until):
         if since is None and line["seq"] != 1:
-            typer.echo(f"Line {line['seq']} is the first one here: those before it were archived.", err=True)
+            typer.echo(f"Line {line['seq']} is the first one here: earlier lines were archived.", err=True)
         since = 0
         typer.echo(told(line))
         if until is not None and until.is_set():

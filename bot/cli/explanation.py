@@ -190,7 +190,7 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         owners = " or own it" if explanation.ask.operation in CHANGES else ""
         yield f"          (none for people who manage such a key{owners})"
     if is_high_risk(rule.risk, explanation.ask.operation, explanation.ask.resource):
-        yield "          high risk: the card and the review page show a warning, and Approve asks to confirm"
+        yield "          high risk: the card and the review page show a warning, and Approve requires confirmation"
     most = f"at most {long(rule.lifetime)}" if rule.lifetime else "unlimited"
     match explanation.ask.operation:
         case Operation.CREATE | Operation.ROTATE as operation:
@@ -200,7 +200,7 @@ def _rule(explanation: Explanation) -> Iterator[str]:
             if operation is Operation.ROTATE:
                 yield f"          {_overlap(rule)}"
         case Operation.EXTEND:
-            yield f"          lifetime from then: {most}"
+            yield f"          new lifetime, counted from approval: {most}"
         case Operation.EDIT | Operation.DELETE:
             pass
 
@@ -225,7 +225,7 @@ def _overlap(rule: Rule) -> str:
 def _roles(explanation: Explanation, names: Names) -> Iterator[str]:
     who = explanation.requester.person.name or "the requester"
     if explanation.roles:
-        yield f'What {who} holds, by the role table "{explanation.table}":'
+        yield f'The roles of {who}, by the role table "{explanation.table}":'
     else:
         yield f"{who} has no roles, in Confluent Cloud or from the policy."
     for each in explanation.roles:
@@ -250,7 +250,7 @@ def _approvers(explanation: Explanation, names: Names) -> Iterator[str]:
 def _barred(explanation: Explanation, names: Names) -> Iterator[str]:
     barred = [each for each in explanation.approvers if each.someone.refusal]
     if barred:
-        yield "Have the role but can't approve:"
+        yield "People who have the role but can't approve:"
         for each in barred:
             yield f"  {_approver(each, names)}"
             yield f"      {unescape(each.someone.refusal)}"

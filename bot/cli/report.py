@@ -38,7 +38,8 @@ Files = Annotated[
 At = Annotated[
     str,
     typer.Option(
-        metavar="DATE", help="A past time, as the audit log has it: a date (its end), or a date and time. UTC."
+        metavar="DATE",
+        help="A past time in UTC: a date (meaning its end), or a date and time. The report is then from the audit log.",
     ),
 ]
 Format = Annotated[Literal["csv", "json"], typer.Option("--format", help="The format.")]
@@ -51,13 +52,13 @@ AT_ONCE = 500
 
 @app.command()
 def keys(files: Files = None, *, at: At = "", format_: Format = "csv", team: Team = "") -> None:
-    """Print the API keys that Latchkey made and that exist: whose, since when, approved by whom, until when."""
+    """Print the API keys that Latchkey created and that still exist, with owner, dates and approvers."""
     _print(Report("keys", _moment(at), tuple(files or ()), format_), team)
 
 
 @app.command()
 def requests(files: Files = None, *, at: At = "", format_: Format = "csv", team: Team = "") -> None:
-    """Print the requests: who asked for what and why, who approved or denied it, when, and what became of it."""
+    """Print the requests: who requested what, when and why, who approved or denied it, and the outcome."""
     _print(Report("requests", _moment(at), tuple(files or ()), format_), team)
 
 

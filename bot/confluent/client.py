@@ -173,7 +173,7 @@ class Client:
             if not token or token in tokens:
                 return
             tokens.add(token)
-        raise translated("GET", path, Lost(f"the list did not end after {MOST_PAGES} pages", sent=True))
+        raise translated("GET", path, Lost(f"the list didn't end after {MOST_PAGES} pages", sent=True))
 
     async def _reliably(
         self, method: Method, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None = None
@@ -304,4 +304,4 @@ def _parsed(model: type[WireT], source: object) -> WireT | Lost:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
     fields = ", ".join(f"{'.'.join(map(str, problem['loc'])) or 'body'} {problem['type']}" for problem in problems[:5])
-    return Lost(f"the answer cannot be read: {fields}", sent=True)
+    return Lost(f"can't read the response: {fields}", sent=True)

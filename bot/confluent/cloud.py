@@ -69,7 +69,7 @@ class ConfluentCloud:
             raise Unavailable(
                 "Latchkey couldn't find out who owns its own API key, so nothing was changed.",
                 advice=ASK_ADMINISTRATOR,
-                log="the owner of CONFLUENT_CLOUD_API_KEY cannot be read",
+                log="couldn't read the owner of CONFLUENT_CLOUD_API_KEY",
             )
         self.own_key_expires_at = row.expires_at
         return Principal(row.spec.owner.id)
@@ -82,9 +82,9 @@ class ConfluentCloud:
         try:
             held = await self.role_bindings(await self.own_account())
         except CloudRefused as refused:
-            raise _a_part(f"our own roles cannot be read: {refused}") from None
+            raise _a_part(f"couldn't read the roles of Latchkey's own account: {refused}") from None
         if not any(each.role == ORGANIZATION_ADMIN and Scope.parse(each.crn).path == () for each in held):
-            raise _a_part("our own account is no OrganizationAdmin")
+            raise _a_part("Latchkey's own account isn't an OrganizationAdmin")
 
     async def environments(self) -> Sequence[Environment]:
         """Environments that our key may see."""
@@ -160,7 +160,7 @@ class ConfluentCloud:
         except Unknown as lost:
             raise Unknown(lost.happened, changed=_MAY_BE, log=str(lost)) from None
         if row.display_name not in {"", name}:
-            log = f"POST {SERVICE_ACCOUNTS}: {row.id} has another name than the request"
+            log = f"POST {SERVICE_ACCOUNTS}: {row.id} doesn't have the name that was requested"
             raise Unknown(_LOST, changed=_MAY_BE, log=log)
         return Account(Principal(row.id), name, row.description or description)
 
@@ -171,7 +171,7 @@ class ConfluentCloud:
         if row.description != description:
             raise Unavailable(
                 "Confluent Cloud didn't accept the new description of the service account.",
-                log=f"PATCH {path}: the answer has another description",
+                log=f"PATCH {path}: the response has a different description",
             )
 
     async def delete_account(self, account: Principal) -> None:
@@ -199,7 +199,7 @@ class ConfluentCloud:
             raise Unknown(lost.happened, changed=_BINDING_MAY_BE, log=str(lost)) from None
         made = _binding(row)
         if replace(made, crn=wanted.crn) != wanted or Scope.parse(made.crn) != Scope.parse(wanted.crn):
-            log = f"POST {inventory.ROLE_BINDINGS}: {row.id} is another binding than the request"
+            log = f"POST {inventory.ROLE_BINDINGS}: {row.id} isn't the binding that was requested"
             raise Unknown(_LOST, changed=_BINDING_MAY_BE, log=log)
         return Bound(row.id, wanted)
 
@@ -283,7 +283,7 @@ class ConfluentCloud:
             raise Unavailable(
                 "Confluent Cloud accepted the change, but the key doesn't have the new name or description.",
                 again="Check the key.",
-                log=f"PATCH {path}: the answer has another name or description",
+                log=f"PATCH {path}: the response has a different name or description",
             )
         return references.api_key(row)
 

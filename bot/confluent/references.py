@@ -42,9 +42,9 @@ def spec_of(new: NewKey) -> dict[str, object]:
 def mismatch(row: wire.ApiKey, new: NewKey) -> str:
     """How the key differs from what was asked, for operators; "" when it does not. What is left out is as asked."""
     if row.spec.owner.id not in {"", new.owner.id}:
-        return f"made for owner {row.spec.owner.id} in place of {new.owner.id}"
+        return f"created for owner {row.spec.owner.id} instead of {new.owner.id}"
     if references_of(row) and not opens(row, new.resource):
-        return f"made for {[each.id for each in places_of(row)]} in place of {new.resource.id}"
+        return f"created for {[each.id for each in places_of(row)]} instead of {new.resource.id}"
     return ""
 
 
@@ -52,7 +52,7 @@ def placed(row: wire.ApiKey, owner: Principal, resource: Resource | None = None)
     """The row. Raises `Unavailable` for one of ours that can neither be taken for what was asked nor for another's."""
     if problem := puzzle(row, owner, resource):
         raise translated(
-            "GET", API_KEYS, Lost(f"the answer cannot be read: {row.id} has our marker; {problem}", sent=True)
+            "GET", API_KEYS, Lost(f"can't read the response: {row.id} has Latchkey's marker; {problem}", sent=True)
         )
     return row
 

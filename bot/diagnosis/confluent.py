@@ -12,7 +12,7 @@ async def examine(cloud: ConfluentCloud) -> list[Finding]:
     """All that concerns Confluent Cloud. Changes nothing there."""
     key = await looked(KEY, _key(cloud))
     if key.state != "ok":
-        return [key, *unseen((RIGHTS,), "Confluent Cloud has to accept our key first.")]
+        return [key, *unseen((RIGHTS,), "Confluent Cloud has to accept Latchkey's key first.")]
     return [key, await looked(RIGHTS, _rights(cloud))]
 
 

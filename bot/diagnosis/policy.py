@@ -22,7 +22,7 @@ def examine(settings: Settings) -> tuple[list[Finding], PolicyFile | None, Polic
     """What is wrong with the file; the file, where there is one that reads; and the policy, where there is one."""
     if settings.latchkey_policy is None:
         policy = without_a_file(settings.latchkey_channel)
-        return [ok(POLICY, "built in, without a file")], None, policy
+        return [ok(POLICY, "the built-in rules, without a file")], None, policy
     try:
         file = read(settings.latchkey_policy, default_channel=settings.latchkey_channel)
     except PolicyError as error:
@@ -36,7 +36,7 @@ async def examine_ids(
 ) -> Sequence[Finding]:
     """What the file names that is not there, as `latchkey policy check --online` finds it."""
     if file is None:
-        return [ok(IDS, "no file, so none to check")]
+        return [ok(IDS, "no policy file, so there are no IDs to check")]
     if workspace is None or cloud is None:
         return [unknown(IDS, "Slack and Confluent Cloud have to answer first.")]
     try:

@@ -37,7 +37,7 @@ async def _port(settings: Settings, session: aiohttp.ClientSession) -> Finding:
     except server.CannotListen as error:
         if await _is_latchkey(settings, session):
             says = f"Latchkey is already running on {settings.host}, port {settings.port}."
-            return warning(PORT, says, "That's fine if it's this one. A second one needs its own PORT.")
+            return warning(PORT, says, "That's fine if it's the one you're checking. A second one needs its own PORT.")
         return failed(PORT, str(error))
     return ok(PORT, f"{settings.host}, port {settings.port}")
 

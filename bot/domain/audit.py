@@ -150,9 +150,9 @@ class History:
         if was and newest is None:
             return "the audit log has no line about it"
         if was is not None and was < (newest or 0):
-            return f"revision {was} is older than revision {newest}, of which the audit log speaks"
+            return f"revision {was} is older than revision {newest}, which the audit log names"
         if was is not None and was // LEAP > (newest or 0) // LEAP:
-            return f"revision {was} is newer than the audit log, which lacks the line that came with it"
+            return f"revision {was} is newer than the audit log, which lacks the line written with it"
         return f"{action} after {end}" if action in _NEVER_AFTER.get(end, ()) else None
 
     def add(self, request: str, action: str, rev: int | None) -> None:

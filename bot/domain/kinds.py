@@ -318,6 +318,7 @@ class Kind(StrEnum):
         shape=Shape.ORGANIZATION,
         label="Global",
         noun="Global",
+        short="Global access",
         about="One key for many resources, except Basic and Standard clusters",
         hint="Works with everything its owner can use: Dedicated, private Enterprise and Freight clusters, private "
         "Schema Registry, ksqlDB, Flink, Tableflow and Cloud, but not Basic or Standard clusters. "

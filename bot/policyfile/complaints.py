@@ -66,7 +66,8 @@ def problem_of(error: ErrorDetails, tree: Tree, parts: Parts = POLICY) -> Proble
         return tree.problem(place, said.replace(shown(given), shown(value), 1) if value is not given else said)
     if kind in {"enum", "literal_error"}:
         return tree.problem(
-            place, f"{shown(value)} is not known here{_near(value, error)}. {_hint(place, parts)}".strip()
+            place,
+            f"{shown(value)} isn't a valid value{_near(value, error)}. {_hint(place, parts)}".strip(),
         )
     text = _KINDS.get(kind) or f"isn't allowed ({error['msg']})"
     instead = _instead(place, value) if isinstance(value, str) else ""
@@ -109,7 +110,7 @@ def _instead(place: KeyPath, value: str) -> str:
 def _unknown_key(place: KeyPath, parts: Parts) -> str:
     known = list(_part(place[:-1], parts))
     near = get_close_matches(str(place[-1]), known, n=1)
-    right = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
+    right = f"did you mean `{near[0]}`?" if near else f"use one of {', '.join(known)}"
     return f"there's no such key in {written(place[:-1]) or 'this file'}: {right}"
 
 

@@ -53,7 +53,7 @@ def _rules(file: PolicyFile) -> Iterator[Finding]:
             yield of_rule(file, index, f"can never match: {_IMPOSSIBLE}", ("match",))
         elif not reach.decides(index):
             names = " and ".join(shown(file.policy.rules[before].name) for before in reach.in_its_way(index))
-            yield of_rule(file, index, f"never decides: everything it matches is already matched by {names} before it")
+            yield of_rule(file, index, f"never decides: everything it matches is already matched by {names} above it")
         else:
             yield from _reached(file, reach, index, rule)
             for loss in losses(reach, file.policy.rules, index):
@@ -63,7 +63,7 @@ def _rules(file: PolicyFile) -> Iterator[Finding]:
 def _reached(file: PolicyFile, reach: Reach, index: int, rule: Rule) -> Iterator[Finding]:
     for kind in sorted(rule.match.kinds):
         if not reach.possible(index, Match(kinds=frozenset({kind}))):
-            text = f"its match names the kind {kind}, but never fits such a key: {_IMPOSSIBLE}"
+            text = f"its `match` includes the kind {kind}, but it can never match such a key: {_IMPOSSIBLE}"
             yield of_rule(file, index, text, ("match", "kind"))
     if rule.forbid:
         return
@@ -156,6 +156,6 @@ def _listed(words: Sequence[str]) -> str:
 
 
 _IMPOSSIBLE = (
-    f"{_listed([kind for kind in Kind if kind.row.is_wide])} keys are in no environment and no cluster, "
-    "the id of a cluster belongs to one kind, and a new service account comes only with create"
+    f"{_listed([kind for kind in Kind if kind.row.is_wide])} keys have no environment or cluster, "
+    "a cluster ID belongs to one kind, and only `create` can have a new service account"
 )

@@ -46,9 +46,10 @@ class Loss:
         """The loss as a complaint about the later rule."""
         name, who = shown(rules[self.earlier].name), "manages" if self.manages else "doesn't manage"
         return (
-            f"{name} before it decides part of what it matches, and is looser. Example: {_request(self.example)}, "
-            f"by someone who {who} it: {name} {_asks(self.decided)}, this rule {_asks(self.wanted)}. "
-            f"Move this rule up or narrow {name}. If it's meant, put a rule for just that part before both"
+            f"part of what it matches is decided by {name} above it, which is less strict. "
+            f"Example: {_request(self.example)}, by someone who {who} it: "
+            f"{name} {_asks(self.decided)}, this rule {_asks(self.wanted)}. "
+            f"Move this rule up, or narrow {name}. If that's intended, add a rule for just that part above both"
         )
 
 

@@ -57,7 +57,7 @@ class MatchPart(Part):
     """What a rule speaks about. What is left out matches everything."""
 
     operation: OneOrMany[RuledOperation] | None = Field(
-        None, description="One or more of create, edit, rotate, delete; create decides about extending too."
+        None, description="One or more of create, edit, rotate, delete; create also covers extending."
     )
     kind: OneOrMany[Kind] | None = Field(None, description=f"The kind of key, one or more of {', '.join(Kind)}.")
     environment: OneOrMany[EnvironmentId] | None = Field(None, description="Environment IDs, env-….")
@@ -111,7 +111,7 @@ class Conditions(Part):
     )
     risk: Risk | None = Field(
         None,
-        description="high: the card and the review page show a warning, and `Approve` asks to confirm; "
+        description="high: the card and the review page show a warning, and `Approve` requires confirmation; "
         "normal: they don't. Unless set, keys that open the organization are high.",
     )
 
@@ -201,7 +201,7 @@ class OrphansPart(Part):
     """Keys that Latchkey made, and whose record it lost before anyone saw the secret."""
 
     delete_after: Duration | None = Field(
-        None, description="How long they are only reported: 1d or more, 7d unless set."
+        None, description="How long these keys are only reported before they're deleted: 1d or more, 7d unless set."
     )
 
 
@@ -209,7 +209,7 @@ class ReviewPart(Part):
     """The regular review of keys that may no longer be needed."""
 
     every: Duration | None = Field(None, description="How often; 7d unless set.")
-    older_than: Duration | None = Field(None, description="The age from which a key is reviewed; 90d unless set.")
+    older_than: Duration | None = Field(None, description="How old a key has to be to be reviewed; 90d unless set.")
     channel: Channel | None = Field(
         None, description=f"{_CHANNEL} The review goes there; without it, to the file's channel."
     )
@@ -237,12 +237,12 @@ class FilePart(Part):
     )
     orphaned_keys: OrOff[OrphansPart] = Field(
         default_factory=lambda: OrphansPart.model_validate({}),
-        description="What happens to keys whose request Latchkey lost before anyone saw the secret, as delete_after; "
-        "or off, which only reports them.",
+        description="What happens to keys whose request is lost and whose secret no one saw: delete_after, or off to "
+        "only report them.",
     )
     review: OrOff[ReviewPart] = Field(
         default_factory=lambda: ReviewPart.model_validate({}),
-        description="The regular review of old keys, as every, older_than and channel; or off.",
+        description="The regular review of old keys: every, older_than and channel; or off.",
     )
 
 

@@ -144,7 +144,7 @@ class _Build:
         if part.unless_manager is None:
             return rule.otherwise if part.otherwise is None else part.otherwise
         if part.otherwise is not None:
-            self._wrong((*place, "else"), "and `unless_manager: forbid` exclude each other: keep one")
+            self._wrong((*place, "else"), "and `unless_manager: forbid` can't be combined: keep one")
         return None
 
     def _remind(self, rule: Rule, part: Conditions, place: KeyPath) -> tuple[timedelta, ...]:
@@ -154,17 +154,19 @@ class _Build:
             usual = () if rule.notify == NOBODY else REMIND  # `notify: none` alone asks for no reminders, either
             return tuple(each for each in (usual if said is None else said) if each < rule.pending)
         if any(after <= before for before, after in itertools.pairwise(part.remind)):
-            self._wrong((*place, "remind"), "the times must grow, like [2h, 8h]")
+            self._wrong((*place, "remind"), "the times must increase, like [2h, 8h]")
         elif part.remind and part.remind[-1] >= rule.pending:
             self._wrong((*place, "remind"), "the last reminder must come before `pending` ends")
         return part.remind
 
     def _names(self, last: tuple[Rule, ...]) -> None:
-        known = {rule.name: "a rule that is built in" for rule in last}
+        known = {rule.name: "a built-in rule" for rule in last}
         for index, part in enumerate(self.file.rules):
             place: KeyPath = ("rules", index, "name")
             if part.name in known:
-                self._wrong(place, f"{shown(part.name)} is the name of {known[part.name]}: give each rule its own")
+                self._wrong(
+                    place, f"{shown(part.name)} is also the name of {known[part.name]}: give each rule its own name"
+                )
             known.setdefault(part.name, f"the rule in line {self.tree.line(place)}")
 
     def _table(self) -> Table:
@@ -236,5 +238,5 @@ def _match(part: MatchPart) -> Match:
 def _unknown_role(role: str, table: Table, known: Iterable[str]) -> str:
     other = next((each.name for each in TABLES.values() if role in each.rows), None)
     near = get_close_matches(role, sorted(known), n=1, cutoff=0)
-    right = f'only in "{other}": set `table`, or take another role' if other else f"did you mean {near[0]}?"
+    right = f'only in "{other}": set `table`, or use another role' if other else f"did you mean {near[0]}?"
     return f'{shown(role)} is not in the role table "{table.name}": {right}'

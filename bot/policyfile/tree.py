@@ -137,7 +137,7 @@ def _mapping(tree: Tree, node: yaml.MappingNode, place: KeyPath) -> dict[str, ob
             continue
         name, where = str(key.value), (*place, str(key.value))
         if name in found:
-            first = f"is given twice: line {tree.lines[where]} has it already. Keep one"
+            first = f"is given twice, first in line {tree.lines[where]}: keep one"
             tree.problems.append(Problem(_line(key), written(where), first))
             continue
         tree.lines[where] = _line(key)

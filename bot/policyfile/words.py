@@ -128,7 +128,7 @@ def _scope(value: str) -> str:
     if not any(re.fullmatch(each, path) for each in _PATHS):
         raise ValueError(
             f"{shown(value)} isn't a place: write env-1, env-1/lkc-1, env-1/lsrc-1, env-1/aws.us-east-1, "
-            "env-1/lkc-1/ksql=NAME or sa-1, and nothing for the whole organization"
+            "env-1/lkc-1/ksql=NAME or sa-1, or leave it out for the whole organization"
         )
     return path
 

@@ -131,7 +131,7 @@ class Dispatcher:
                 page = await self._outcome(click)
         except (Unavailable, Unknown, TimeoutError) as error:
             passing = error if isinstance(error, LatchkeyError) else Unavailable(_SLOW, again="Try again in a minute.")
-            log.warning("click failed for now", extra={**extra, "code": passing.code, "why": str(passing)})
+            log.warning("click failed temporarily", extra={**extra, "code": passing.code, "why": str(passing)})
             if not isinstance(click.deed, commands.Check | commands.Back):
                 return await self._later(click, passing)
             # The person sits in front of the form.
@@ -208,21 +208,21 @@ class Dispatcher:
             await self._reply(click, page)
         except LatchkeyError as error:
             if isinstance(error, Undeliverable) and error.lasting:
-                log.warning("no one could be told", extra={**extra, "why": error.reason})
+                log.warning("couldn't reach the person who clicked", extra={**extra, "why": error.reason})
                 return None
             if not isinstance(page, TextPage):
                 raise  # drawn again, from what is true then
             until, again = click.until if click.answer else None, now + backoff(click.tries, error)
             until = until or now + STALE
             if again >= until:
-                log.warning("an answer is lost", extra={**extra, "why": str(error)})
+                log.warning("couldn't answer a click", extra={**extra, "why": str(error)})
                 return None
             answer = (page.title, page.text, page.back, page.typed, page.anyway)
             kept = replace(click, answer=answer, until=until, tries=click.tries + 1)
             await self.inbox.keep(kept, until - now, again)
             return again
         except Exception:
-            log.warning("an answer is lost", extra=extra, exc_info=True)
+            log.warning("couldn't answer a click", extra=extra, exc_info=True)
         return None
 
     async def _reply(self, click: Click, page: Page) -> None:

@@ -157,7 +157,7 @@ class Publisher:
                 return card
             linked = replace(card, link=await self.notifier.link(card))
         except (Unavailable, Undeliverable) as error:
-            log.info("a card has no link yet", extra={"request": request.ask.id, "why": str(error)})
+            log.info("couldn't get the link to a card", extra={"request": request.ask.id, "why": str(error)})
             return card
         await self.posts.put(request.ask.id, linked)
         return linked
@@ -191,11 +191,11 @@ class Publisher:
                 await self.posts.put(request.ask.id, replace(post, broken=error.reason))
                 return None, ""
             about = {"request": request.ask.id, "surface": surface.kind.value, "code": error.reason}
-            log.warning("a message is refused", extra=about)
+            log.warning("Slack refused a message", extra=about)
             wait = max(REPAIRED, (now - _news_of(request, now)) / EVER_LESS) if error.lasting else REPOST
             return now + wait, f"{_TROUBLE} ({error.reason})."
         except Exception:  # one message that cannot be written keeps neither the others nor the next step back
-            log.exception("a message failed", extra={"request": request.ask.id, "surface": surface.kind.value})
+            log.exception("writing a message failed", extra={"request": request.ask.id, "surface": surface.kind.value})
             return now + REPOST, ""
         if surface.kind is SurfaceKind.QUESTION:
             written = _with_question(written, request)

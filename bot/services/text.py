@@ -28,7 +28,7 @@ def fallback(moment: datetime) -> str:
 def shorter(present: datetime | None) -> str:
     """The sentence for an extension that would end a key earlier."""
     expires = f"expires {when(present)}" if present else "never expires"
-    return f"The key {expires}. This would make it expire earlier."
+    return f"The key already {expires}. This would make it expire earlier."
 
 
 def days_allowed(limit: timedelta | None) -> tuple[int, ...]:

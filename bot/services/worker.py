@@ -144,7 +144,7 @@ class Worker:
                     await self._renew_all()
         late = list(self._running)
         for task in late:
-            log.warning("an item is left to others", extra={"item": task.get_name()})
+            log.warning("stopped before an item was done; another process will do it", extra={"item": task.get_name()})
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
@@ -158,7 +158,7 @@ class Worker:
         try:
             leases = await self.agenda.take(self.clock(), LEASE, room)
         except Unavailable as error:
-            trouble.log.warning("the agenda cannot be read", extra={"why": str(error)})
+            trouble.log.warning("couldn't read the agenda", extra={"why": str(error)})
             return False
         self.last_look = self.clock()
         for lease in leases:
@@ -183,7 +183,7 @@ class Worker:
         try:
             await self._renew(due)
         except Unavailable as error:
-            trouble.log.warning("leases cannot be renewed", extra={"why": str(error)})
+            trouble.log.warning("couldn't renew leases", extra={"why": str(error)})
 
     async def _renew(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         """Renew the leases of these. What others took meanwhile has no further effect. Raises `Unavailable`.
@@ -201,7 +201,7 @@ class Worker:
             if again := renewed.get((lease.item, lease.token)):
                 self._held[task] = again
             else:
-                log.warning("another process took an item", extra={"item": str(lease.item)})
+                log.warning("another process took over an item", extra={"item": str(lease.item)})
                 del self._held[task]
 
     async def _holds(self, task: asyncio.Task[None]) -> bool:
@@ -224,20 +224,22 @@ class Worker:
             next_due = self.clock()
         except NotFound as error:
             about = {"item": str(lease.item), "code": error.code, "cause": str(error)}
-            trouble.log.error("an item is dropped", extra=about)
+            trouble.log.error("dropped an item", extra=about)
             is_about_nothing = True
         except Tampered as error:
             next_due = self.clock() + _left_alone(lease.item, error)
         except Throttled as error:
             next_due = self.clock() + error.wait
-            log.warning("an item waits", extra={"item": str(lease.item), "why": str(error)})
+            log.warning("item postponed by a rate limit", extra={"item": str(lease.item), "why": str(error)})
         except CloudRefused as error:
             next_due = self.clock() + REFUSED
-            log.warning("an item is refused", extra={"item": str(lease.item), "why": str(error)})
+            log.warning(
+                "Confluent Cloud refused an item; will try again", extra={"item": str(lease.item), "why": str(error)}
+            )
         except (LatchkeyError, TimeoutError) as error:
-            log.warning("an item is tried again", extra={"item": str(lease.item), "why": str(error)})
+            log.warning("item failed temporarily; will try again", extra={"item": str(lease.item), "why": str(error)})
         except Exception:
-            log.exception("an item failed", extra={"item": str(lease.item)})
+            log.exception("item failed; will try again", extra={"item": str(lease.item)})
         if held := self._held.pop(mine, None):
             await self._let_go(held, next_due, is_about_nothing=is_about_nothing)
 
@@ -248,7 +250,9 @@ class Worker:
             else:
                 await self.agenda.settle(lease, due)
         except LatchkeyError as error:
-            log.warning("a lease runs out by itself", extra={"item": str(lease.item), "why": str(error)})
+            log.warning(
+                "couldn't settle an item; its lease will expire", extra={"item": str(lease.item), "why": str(error)}
+            )
 
     async def _item(self, item: Item) -> datetime | None:
         """Do the item's work; returns when it is due again."""
@@ -259,7 +263,7 @@ class Worker:
             **self.errands,
         }
         if item.kind not in work:
-            raise NotFound("an item of no known kind")
+            raise NotFound("unknown kind of item")
         return await work[item.kind](item)
 
     async def _request(self, item: Item) -> datetime | None:
@@ -285,14 +289,14 @@ class Worker:
         except TimeoutError:
             return self.clock() + AGAIN
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in telling people keeps no step from being taken
-            return self._untold(request, "the messages of a request are not up to date", error)
+            return self._untold(request, "couldn't update a request's messages", error)
 
     async def _tell(self, request: Request) -> datetime | None:
         """Tell who watches requests; what they cannot do must not keep a step from being taken."""
         try:
             await self.moved(request)
         except Exception as error:  # noqa: BLE001 - as for messages
-            return self._untold(request, "who watches a request is not told", error)
+            return self._untold(request, "couldn't notify the watchers of a request", error)
         return None
 
     def _untold(self, request: Request, what: str, error: Exception) -> datetime:
@@ -326,10 +330,10 @@ def _left_alone(item: Item, error: Tampered) -> timedelta:
     """Tell the operator why an item cannot be worked on; returns how long to leave it."""
     match error:
         case Newer():
-            trouble.log.warning("an item is left to a newer version", extra={"why": str(error), "cause": "format"})
+            trouble.log.warning("left an item to a newer version", extra={"why": str(error), "cause": "format"})
             return AGAIN if item.kind is ItemKind.CLICK else LEFT
         case Contradicted():
             return UNREADABLE  # the store has told the operator, once
         case _:
-            log.error("an item cannot be read", extra={"item": str(item), "why": str(error)})
+            log.error("couldn't read what an item is about", extra={"item": str(item), "why": str(error)})
             return UNREADABLE

@@ -61,7 +61,7 @@ class RedisAgenda:
             )
         if aside:
             about = {"items": aside, "cause": "kind"}
-            trouble.log.warning("items of kinds that this version does not know are left to newer ones", extra=about)
+            trouble.log.warning("left items to a newer version", extra=about)
         # Others can write here too: what is no text must not stop the worker. It names nothing that is known.
         return [Lease(Item.parse(item.decode(errors="replace")), until, token) for item in items]
 

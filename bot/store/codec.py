@@ -69,7 +69,7 @@ class Codec(Generic[T]):
         try:
             return self._adapter.validate_json(plain)
         except ValidationError:
-            raise newer(place, "is not what this version of Latchkey writes") from None
+            raise newer(place, "isn't what this version of Latchkey writes") from None
 
 
 def revision(stored: bytes | None) -> int | None:

@@ -147,7 +147,7 @@ class _Nodes:
         except RedisClusterException as error:  # which is no RedisError
             if isinstance(error.__cause__, RedisClusterException):  # a node that did answer
                 raise ResponseError("no node of a Redis Cluster, or CLUSTER SLOTS is not permitted") from error
-            raise ConnectionFailed("no node of the cluster says who has our keys") from error
+            raise ConnectionFailed("no node of the cluster says which one has Latchkey's data") from error
 
 
 class SlotMoving(ConnectionFailed):
@@ -211,7 +211,7 @@ async def _ask_each_second(pool: _SentinelPool) -> None:
         try:
             await asked.get_master_address()
         except (RedisError, OSError) as error:
-            trouble.log.warning("the sentinels do not name a master", extra={"why": type(error).__name__})
+            trouble.log.warning("the sentinels don't name a master", extra={"why": type(error).__name__})
 
 
 def connect(url: str, *, insecure: bool = False, key: str = "") -> Redis:
@@ -244,16 +244,16 @@ def _from_url(url: str, insecure: bool) -> dict[str, Any]:  # noqa: FBT001 - pas
     is_db = parts.scheme == "unix" or re.fullmatch(r"/?[0-9]*", parts.path)
     if not asked <= known or not is_db or parts.fragment:
         raise ValueError(
-            "the Redis URL has parts that Latchkey does not know: the path is the number of a database, "
-            f"and with rediss:// may follow ?{'=…&'.join(_TLS)}=…"
+            "the Redis URL has parts that Latchkey doesn't recognize: the path is the number of a database, "
+            f"and only rediss:// can have ?{'=…&'.join(_TLS)}=…"
         )
     if options.get("ssl_cert_reqs", "required") != "required" or not options.get("ssl_check_hostname", True):
         if not insecure:
             raise ValueError(
                 "the Redis URL turns off checks of the server's certificate: remove ssl_cert_reqs and "
-                "ssl_check_hostname and name the authority by ssl_ca_certs, or set LATCHKEY_REDIS_INSECURE=1"
+                "ssl_check_hostname and name the CA with ssl_ca_certs, or set LATCHKEY_REDIS_INSECURE=1"
             )
-        log.warning("Redis's certificate is not fully checked, as LATCHKEY_REDIS_INSECURE says")
+        log.warning("LATCHKEY_REDIS_INSECURE is set, so Redis's certificate is not fully checked")
     return options | _OPTIONS
 
 
@@ -340,7 +340,7 @@ def translated() -> Generator[None]:
         raise unconfirmed(type(error).__name__) from error
     except ResponseError as error:
         cause = type(error).__name__
-        trouble.log.error("the store refuses", extra={"cause": cause, "why": str(error)[:_WHY]})
+        trouble.log.error("the store refused a command", extra={"cause": cause, "why": str(error)[:_WHY]})
         raise Unavailable(
             "Latchkey's store isn't accepting requests, so nothing more was done.",
             advice=ASK_ADMINISTRATOR,

@@ -80,7 +80,7 @@ class Disk:
             return None
         with translated():
             if self._reached:
-                return _short(_online(await redis.info("replication")), self._replicas, "are connected and follow")
+                return _short(_online(await redis.info("replication")), self._replicas, "are connected and keep up")
             # What the server says of its replicas does not tell whether they write to disk.
             async with redis.client() as connection:
                 await connection.set(self._probe, b"", px=PROBE_MS)
@@ -89,13 +89,13 @@ class Disk:
         return why
 
     async def problem(self, redis: Commands) -> str | None:
-        """Why effects do not wait for the disk; None when they do. Asks at once. Raises `Unavailable`."""
+        """Why steps don't wait for the disk; None when they do. Asks at once. Raises `Unavailable`."""
         if self._ask_at is not None:
             self._ask_at = self._clock()
         with translated():
             async with redis.client() as connection:
                 await self.wait(connection)
-        return f"effects do not wait for the disk: {self._refused}" if self._refused else None
+        return f"steps don't wait for the disk: {self._refused}" if self._refused else None
 
     def _note(self, why: str | None) -> None:
         self._reached = why is None
@@ -121,10 +121,10 @@ class Disk:
             self._ask_at, self._refused = None, "this Redis has no WAITAOF, which came with 7.2"
             log.info(self._refused)
         elif (await connection.info("replication"))["role"] != "master":
-            raise unconfirmed("it became a replica, which forgets what was written to it")
+            raise unconfirmed("it became a replica, and loses what was written to it")
         else:
             self._ask_at, self._refused = self._clock() + ASKED_AGAIN, str(error)
-            log.warning("effects do not wait for the disk", extra={"why": str(error)})
+            log.warning("steps don't wait for the disk", extra={"why": str(error)})
 
 
 def is_unknown(error: ResponseError) -> bool:
@@ -144,7 +144,7 @@ async def _counted(connection: Commands, asks: int, replicas: int, *command: str
         try:
             reply: int | list[int] = await connection.execute_command(*command, DISK_MS)
         except LOST_ANSWER as error:
-            raise unconfirmed("it did not say whether the write is on disk") from error
+            raise unconfirmed("it didn't say whether the write is on disk") from error
         found = reply if isinstance(reply, list) else [reply]
         if found[-1] >= replicas:
             break
@@ -165,7 +165,7 @@ def _too_few(why: str) -> Unavailable:
     """The error where an effect has to wait for an operator, who is told of it."""
     trouble.log.error("too few replicas", extra={"cause": "replicas", "why": why})
     return Unavailable(
-        "Latchkey's store keeps too few copies of its data at the moment, so nothing more was done.",
+        "Latchkey's store has too few replicas right now, so nothing more was done.",
         advice=ASK_ADMINISTRATOR,
         log=f"store: {why}",
     )

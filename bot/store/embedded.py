@@ -79,9 +79,9 @@ async def _kept_running(folder: Path) -> None:
         try:
             async with _alone(folder):
                 if await _start_or_attach(folder):
-                    log.error("the embedded server had stopped, and was restarted", extra={"folder": str(folder)})
+                    log.error("the embedded server stopped and was restarted", extra={"folder": str(folder)})
         except (Unavailable, ValueError, OSError) as error:
-            log.error("the embedded server does not start", extra={"why": str(error)})  # noqa: TRY400 - as it says
+            log.error("the embedded server didn't start", extra={"why": str(error)})  # noqa: TRY400 - as it says
             await asyncio.sleep(AGAIN_SECONDS)
 
 
@@ -140,7 +140,7 @@ def _locked(descriptor: int) -> bool:
 async def _start_or_attach(folder: Path) -> bool:
     """Returns whether it had to be started."""
     socket = folder / _SOCKET
-    silent, reading = _no_server(folder, "it does not answer"), _no_server(folder, "it is still reading its file")
+    silent, reading = _no_server(folder, "it does not answer"), _no_server(folder, "it's still loading its data")
     absent = await _state(socket) == "absent"
     if not absent:  # but one that is just being killed may take a connection, and be gone a moment later
         absent = await _until(socket, {"ready", "absent"}, LOADING_SECONDS, reading)
@@ -236,5 +236,5 @@ async def _client(socket: Path) -> AsyncGenerator[Commands]:
 def _no_server(folder: Path, why: str) -> Unavailable:
     return Unavailable(
         "Latchkey's store didn't start. Ask your Latchkey administrator.",
-        log=f"the embedded server of {folder} is not there: {why} (see {folder / 'valkey.log'})",
+        log=f"the embedded server of {folder} isn't running: {why} (see {folder / 'valkey.log'})",
     )

@@ -50,7 +50,7 @@ class RedisInbox:
         body = CLICK.seal(self._sealer, without_url(click), self._place(click.name))
         stored = await self._batches.put(_Received(key, body, item, floor_ms(now)))
         if stored < 0:
-            raise not_ours(self._place(click.name), "is no click")
+            raise not_ours(self._place(click.name), "isn't a click")
         return stored == 1
 
     async def _store(self, clicks: Sequence[_Received]) -> Sequence[int]:

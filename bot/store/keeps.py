@@ -50,7 +50,7 @@ class RedisKeeps:
                 (kept,) = KEEP.open(self._sealer, sealed, self._keep_place(key))
             except Tampered as error:
                 # Asking once more costs a click; a review that stops at one bad record would ask nobody.
-                log.warning("left out of what is kept: %s", error)
+                log.warning("skipped an unreadable answer to a review: %s", error)
                 continue
             # Anyone who writes to Redis can keep a record beyond its TTL, but not beyond what is sealed inside.
             if self._clock() < kept.until:
@@ -106,7 +106,7 @@ class RedisKeeps:
         try:
             (reviewed,) = DIGEST.open(self._sealer, sealed, self._digest_place(owner))
         except Tampered as error:
-            log.warning("a review counts as not done: %s", error)
+            log.warning("couldn't read an owner's last review, so it counts as not done: %s", error)
             return None
         return reviewed
 

@@ -50,7 +50,7 @@ class RedisPosts:
                 (record,) = POST.open(self._sealer, sealed, self._place(request, field.decode(errors="replace")))
             except Tampered as error:
                 # A lost card is posted again; a request that nobody can advance anymore would be worse.
-                log.warning("left out of the messages of a request: %s", error)
+                log.warning("forgot a message of a request: %s", error)
             else:
                 posts.append(Post(**vars(record)))
         return posts

@@ -258,7 +258,7 @@ class RedisRequests:
                     one = await self.get(request)
             except Tampered as error:
                 # One bad record must not hide all the others from a list.
-                log.warning("left out of a list: %s", error)
+                log.warning("left a request out of a list: %s", error)
             else:
                 opened[request] = one
         return opened
@@ -317,7 +317,7 @@ class RedisRequests:
         try:
             plain = self._sealer.open(sealed, self.secret_place(request))
         except Tampered as error:
-            log.error("a sealed secret is lost: %s", error)  # noqa: TRY400 -- the traceback says nothing more
+            log.error("couldn't open a sealed secret: %s", error)  # noqa: TRY400 -- the traceback says nothing more
             return None
         return Secret(plain.decode())
 
@@ -350,7 +350,7 @@ class RedisRequests:
                 elif any(write.entries for write in written):
                     await self._disk.wait_for_replicas(connection)
                     self._audit.sure(mark)
-        return [outcomes.get(write, unconfirmed("the audit log moved on too often")) for write in writes]
+        return [outcomes.get(write, unconfirmed("the audit log kept changing")) for write in writes]
 
     async def _tried(self, writes: Sequence[_Write], connection: Redis) -> dict[_Write, _Outcome]:
         """What became of those that are not to be tried again."""
@@ -398,7 +398,7 @@ class RedisRequests:
                 await self._healer.remove(key.decode(), of)
                 return None
             case _:
-                return not_ours(SealContext(Purpose.REQUEST, write.keys[0]), "or a key beside it is of another kind")
+                return not_ours(SealContext(Purpose.REQUEST, write.keys[0]), "or a key next to it is of another type")
 
 
 def _not_failed(answer: object) -> Sequence[bytes | None]:

@@ -54,5 +54,7 @@ class Healer:
         """Remove what is there, unless it is of this type; whether it was removed."""
         removed = await self._script(keys=[key], args=[of]) == 1
         if removed:
-            trouble.log.error("a foreign value is removed", extra={"cause": key, "why": f"it is no {of}"})
+            trouble.log.error(
+                "removed a value that Latchkey didn't write", extra={"cause": key, "why": f"its type isn't {of}"}
+            )
         return removed

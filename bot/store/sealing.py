@@ -132,7 +132,7 @@ class Sealer:
 
 def not_ours(place: SealContext, why: str) -> Tampered:
     """The error for a body that cannot be trusted: it names the place, and never the content. The operator is told."""
-    trouble.log.error("what is stored cannot be trusted", extra={"why": f"{place.purpose}: it {why}"})
+    trouble.log.error("stored data can't be trusted", extra={"why": f"{place.purpose}: it {why}"})
     return Tampered(
         "Latchkey can't trust what its store holds, so nothing was done.",
         advice=ASK_ADMINISTRATOR,

@@ -92,7 +92,8 @@ async def test_archives_and_the_live_log_are_one_chain(server: FakeServer, tmp_p
     await write(2)
 
     assert re.fullmatch(
-        rf"Lines 1 to 2 were moved to {one}\. The last one is 2:[0-9a-f]{{64}}\. At least 5 stay in the store\.",
+        rf"Lines 1 to 2 were moved to {one}\. The last one is 2:[0-9a-f]{{64}}\. "
+        r"At least 5 lines are still in the store\.",
         first,
     )
     assert [line["seq"] for line in lines_in(one, two)] == [1, 2, 3, 4, 5]

@@ -40,7 +40,7 @@ Rule:     "one approval for every new key"
           the key is created right after approval; its secret must be viewed within 1 day
           lifetime of the key: unlimited
 
-What Dana Okafor holds, by the role table "documented":
+The roles of Dana Okafor, by the role table "documented":
   DeveloperWrite on dev (env-dev001) / orders-dev (lkc-dev001) / topic orders-*
       doesn't count: this role manages only its holder's own keys
   DeveloperRead on production (env-prod01) / orders (lkc-prod01) / topic orders
@@ -52,7 +52,7 @@ Who could approve (5 people):
   Olga Lindqvist <olga@acme.example> (u-olga01, Slack U0OLGA): OrganizationAdmin on the organization
   Ravi Menon <ravi@acme.example> (u-ravi01, Slack U0RAVI): ResourceKeyAdmin on the organization
   Sami Haddad <sami@acme.example> (u-sami01, Slack U0SAMI): ResourceOwner on orders-service (sa-orders)
-Have the role but can't approve:
+People who have the role but can't approve:
   Gus Freelance <gus@contractor.example> (no Confluent user, Slack U0GUS): EnvironmentAdmin on dev (env-dev001) (from the policy, for U0GUS)
       Guests can't request or approve keys. Ask a member of this workspace to request the key.
 """)  # noqa: E501 -- as it is printed
@@ -75,7 +75,7 @@ Rule:     "one approval for every new key"
           the key is created right after approval; its secret must be viewed within 1 day
           lifetime of the key: unlimited
 
-What Erin Castellanos holds, by the role table "documented":
+The roles of Erin Castellanos, by the role table "documented":
   EnvironmentAdmin on dev (env-dev001)
       counts: it covers the resource
 Erin Castellanos manages this key, but the rule still requires someone else's approval.
@@ -318,7 +318,7 @@ def test_a_rotation_and_an_extension_say_what_becomes_of_the_keys(org: Path, tmp
     "one approval for every new key"
           1 approval within 1 day, in C0APPROVE
           the people closest to the resource are notified, with reminders after 4 hours and 12 hours
-          lifetime from then: at most 90 days\
+          new lifetime, counted from approval: at most 90 days\
 """)
 
 
@@ -336,8 +336,8 @@ def test_a_new_service_account_is_explained_with_both_halves(org: Path, tmp_path
     erins = run(org, "explain", *asked, "--user", "erin@acme.example").stdout
     listed = run(org, "who-can-approve", *asked)
 
-    assert erins.partition("What Erin")[2].partition("\n\nWho")[0] == snapshot("""\
- Castellanos holds, by the role table "documented":
+    assert erins.partition("The roles of Erin")[2].partition("\n\nWho")[0] == snapshot("""\
+ Castellanos, by the role table "documented":
   EnvironmentAdmin on dev (env-dev001)
       counts: it covers the resource; another role can create the service account
   AccountAdmin on the organization (from the policy, for U0ERIN)

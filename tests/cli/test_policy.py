@@ -70,7 +70,7 @@ def test_findings_end_with_1(path: Path) -> None:
 
     assert result.exit_code == 1
     assert result.stdout == (
-        f'{path}:5: rule "b": never decides: everything it matches is already matched by "a" before it\n'
+        f'{path}:5: rule "b": never decides: everything it matches is already matched by "a" above it\n'
     )
 
 

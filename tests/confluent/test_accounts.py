@@ -150,7 +150,7 @@ async def test_a_description_whose_answer_was_lost_is_sent_again(cloud: Confluen
 async def test_a_description_that_confluent_ignored_is_not_done(cloud: ConfluentCloud, fake: FakeConfluent) -> None:
     fake.script.append(httpx.Response(200, json=account("sa-1", "orders", "old")))
 
-    with pytest.raises(Unavailable, match="another description"):
+    with pytest.raises(Unavailable, match="different description"):
         await cloud.describe_account(ONE, "new")
 
 

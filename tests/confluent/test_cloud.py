@@ -163,7 +163,7 @@ async def test_who_may_not_read_the_own_roles_is_not_shown_everything(
 ) -> None:
     fake.script += [refusal(403), httpx.Response(200, json={"data": []}), *[refusal(403)] * 3]
 
-    with pytest.raises(Throttled, match="our own roles cannot be read"):
+    with pytest.raises(Throttled, match="couldn't read the roles of Latchkey's own account"):
         await delete(cloud, "K1")
 
 
@@ -363,7 +363,7 @@ async def test_an_edit_that_confluent_ignored_is_not_done(
 ) -> None:
     fake.script.append(httpx.Response(200, json=answer))
 
-    with pytest.raises(Unavailable, match="another name or description"):
+    with pytest.raises(Unavailable, match="different name or description"):
         await cloud.edit_key(KeyId("K1"), "new", "new")
 
 

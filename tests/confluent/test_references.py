@@ -254,7 +254,7 @@ async def test_a_key_for_something_else_is_not_handed_out(
     answer["spec"]["resource"] = made
     fake.script.append(httpx.Response(202, json=answer))
 
-    with pytest.raises(Unknown, match=r"in place of aws\.us-east-1"):
+    with pytest.raises(Unknown, match=r"instead of aws\.us-east-1"):
         await cloud.create_key(NewKey(OWNER, FLINK, "n", "d"))
 
 

@@ -34,7 +34,7 @@ async def test_a_flood_of_requests_for_others_is_not_called_nothing(tmp_path: Pa
         await _flood(it, LOOKED_AT)
 
         await it.erin.command("/apikey requests")
-        await it.erin.see("but maybe later ones. See the approvals channel.")
+        await it.erin.see("but you may be able to approve later ones. See the approvals channel.")
 
         assert "Nothing to review." not in str(it.erin.ephemerals)
 
@@ -45,7 +45,7 @@ async def test_nobody_gets_a_key_of_the_account_of_latchkey_itself(tmp_path: Pat
         await it.dana.fill({"Service account": "latchkey-bot"})
         await it.dana.submit()
 
-        await it.dana.see("This is Latchkey's own account, so it can't get other keys. Choose another one.")
+        await it.dana.see("This is Latchkey's own account, so you can't request keys for it. Choose another one.")
         assert it.dana.sees("Local tests of the orders flow")
         assert it.our_keys() == []
 

@@ -65,7 +65,7 @@ async def test_r2_an_audit_log_that_is_shorter_than_it_was_is_told_everywhere(
     assert "says 1 lines, but there were 2: an older copy" in ready.json()["checks"]["audit"]
     assert "docs/audit.md" in ready.json()["checks"]["audit"]
     assert "latchkey_audit_trusted 0.0" in metrics
-    (why,) = troubles(caplog, "what is stored cannot be trusted")
+    (why,) = troubles(caplog, "stored data can't be trusted")
     assert "an older copy" in why
     assert any("an older copy" in why for why in troubles(caplog, "click refused"))
     assert it.our_keys() == []
@@ -96,7 +96,7 @@ async def test_t2_a_record_put_back_is_told_to_the_operator(tmp_path: Path, capl
     says = "1 record contradicts the audit log, and Latchkey leaves it alone: request "
     assert ready.json()["checks"]["records"].startswith(says)
     assert "latchkey_records_contradicted 1.0" in metrics
-    assert len(troubles(caplog, "a record contradicts the audit log, and is left alone")) == 1
+    assert len(troubles(caplog, "left a record alone because it contradicts the audit log")) == 1
     assert (doctor.code, verify.code) == (1, 1)
     assert f"records: failed: {says}" in doctor.out
     assert says in verify.err
@@ -158,7 +158,7 @@ async def test_t34_an_audit_log_that_lacks_its_end_does_not_verify_beside_newer_
         verify = await latchkey("audit", "verify", **it.stage.environment())
 
     assert (verify.code, length) == (1, 1)
-    assert "is newer than the audit log, which lacks the line that came with it" in verify.err
+    assert "is newer than the audit log, which lacks the line written with it" in verify.err
 
 
 async def test_a_look_at_the_health_costs_the_store_no_statistics(
@@ -180,7 +180,7 @@ async def test_t11_a_store_that_is_full_is_one_line_a_minute(tmp_path: Path, cap
         await it.ask()
         await store.config_set("maxmemory", "1")
         await tried(it, 3)
-        said: list[Any] = troubles(caplog, "the store refuses")
+        said: list[Any] = troubles(caplog, "the store refused a command")
         await store.config_set("maxmemory", "0")
         it.erin.reload()
         await it.approve()
@@ -211,7 +211,7 @@ async def test_t37_a_whole_older_copy_that_is_there_at_the_start_deletes_no_key_
         await until(lambda: '"event": "ready"' in again.log.read_text(), "the process that begins")
         it.advance(hours=25)
         audit = (await readiness(port, lambda answer: "an older copy" in answer.text)).json()["checks"]["audit"]
-        await until(lambda: "what is stored cannot be trusted" in again.log.read_text(), "a step that is refused")
+        await until(lambda: "stored data can't be trusted" in again.log.read_text(), "a step that is refused")
 
         doctor = await latchkey("doctor", **it.stage.environment() | settings)
         assert "of LATCHKEY_AUDIT_LOG: an older copy" in audit

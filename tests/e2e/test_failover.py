@@ -97,7 +97,7 @@ async def test_r1_in_a_planned_failover_nothing_is_done_that_the_new_master_forg
             await is_worked_on(promoted)  # a click of this very second may be lost with the former master
             ready = await readiness(port, lambda answer: answer.json()["checks"]["replicas"] != "ok")
             await it.approve()
-            await it.erin.see("Latchkey's store keeps too few copies of its data")
+            await it.erin.see("Latchkey's store has too few replicas right now")
             assert it.our_keys() == []
 
         await in_time(it, it.dana, "is ready.")

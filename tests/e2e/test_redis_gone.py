@@ -97,7 +97,10 @@ async def test_a_key_that_could_not_be_recorded_is_deleted_and_made_again(
         await redis.kill()
         it.stage.faults.hold_after_create = None
         gate.opened.set()
-        await until(lambda: "a lease runs out by itself" in caplog.messages, "the record that cannot be written")
+        await until(
+            lambda: "couldn't settle an item; its lease will expire" in caplog.messages,
+            "the record that cannot be written",
+        )
         await redis.start()
         it.advance(seconds=LEASE)  # until what was sent is looked for
 

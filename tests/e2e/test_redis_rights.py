@@ -51,7 +51,7 @@ async def test_a_user_with_no_more_rights_than_documented_serves_the_main_job(
     assert creates(it.stage) == 1
     assert lines[-1]["action"] != "key:deleted"
     assert (resealed.code, doctor.code) == (0, 0), resealed.err + doctor.out
-    assert "the store refuses" not in bot.log.read_text() + resealed.err + doctor.err
+    assert "the store refused a command" not in bot.log.read_text() + resealed.err + doctor.err
 
 
 async def test_a_start_without_a_right_is_one_line_that_names_it(tmp_path: Path) -> None:

@@ -128,6 +128,6 @@ async def test_t33_t35_after_a_restart_with_its_item_gone_or_moved_a_key_is_stil
                 await commands.delete("lk:{T0ACME}:agenda")
 
         again = await bots.start(REDIS_URL=redis.url)
-        await until(lambda: "requests had lost their place on the agenda" in again.log.read_text(), "the repair")
+        await until(lambda: "put requests back on the agenda" in again.log.read_text(), "the repair")
         it.advance(hours=25)
         await it.until(lambda: it.our_keys() == [], "the end of the key")

@@ -132,7 +132,9 @@ async def test_a_key_may_do_what_its_account_may_and_the_requester_reads_where_t
 
         it.stage.faults.data_plane = "reject"
         key = await made(it, Wish())
-        await reads(it, it.dana, key, "its owner has no permission yet", "Give its owner a role there.", step=20)
+        await reads(
+            it, it.dana, key, "its owner has no permission yet", "Give its owner a role on this resource.", step=20
+        )
 
 
 async def test_a_new_key_is_refused_for_minutes_and_its_requester_reads_when_it_works(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_rule_behind_rules_that_take_everything_never_decides(matches: list[st
     (line,) = findings(rules(*matches))
 
     where = f'{3 + len(matches)}: rule "{"abcdef"[len(matches) - 1]}"'
-    assert line == f"{where}: never decides: everything it matches is already matched by {names} before it"
+    assert line == f"{where}: never decides: everything it matches is already matched by {names} above it"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_kind_that_a_match_names_in_vain_is_found() -> None:
 
     (line,) = findings(text.replace("forbid: no", "forbid: no way"))
 
-    assert line.startswith('7: rule "a": its match names the kind cloud, but never fits such a key: ')
+    assert line.startswith('7: rule "a": its `match` includes the kind cloud, but it can never match such a key: ')
 
 
 @pytest.mark.parametrize(

@@ -139,9 +139,11 @@ OWN_FIRST = """rules:
 def test_a_rule_that_loses_a_part_to_a_looser_one_is_found_with_an_example() -> None:
     def loss(kind: str, place: str) -> str:
         return (
-            f'"own" before it decides part of what it matches, and is looser. Example: creating a {kind} key of the '
+            'part of what it matches is decided by "own" above it, which is less strict. '
+            f"Example: creating a {kind} key of the "
             f'requester\'s own account{place}, by someone who manages it: "own" requires no approval, this rule '
-            f'refuses it. Move this rule up or narrow "own". If it\'s meant, put a rule for just that part before both'
+            f'refuses it. Move this rule up, or narrow "own". '
+            "If that's intended, add a rule for just that part above both"
         )
 
     assert [line for line in findings(OWN_FIRST) if "warning" not in line] == [
@@ -165,7 +167,7 @@ def test_a_rule_that_loses_a_part_to_a_looser_one_is_found_with_an_example() -> 
 def test_fewer_approvals_are_a_warning_and_none_or_no_refusal_are_a_mistake(rules: str, *, is_warning: bool) -> None:
     written = "rules:\n" + "".join(f"- {rule}\n" for rule in rules.split("|"))
 
-    (found,) = [line for line in findings(written) if "looser" in line]
+    (found,) = [line for line in findings(written) if "less strict" in line]
 
     assert found.startswith("5: warning: " if is_warning else '5: rule "b"')
 

@@ -104,15 +104,15 @@ def test_a_rule_without_approvals_says_what_people_need_who_do_not_manage_the_ke
         ),
         (
             "defaults: {else: 2, unless_manager: forbid}",
-            "3: defaults.else: and `unless_manager: forbid` exclude each other: keep one",
+            "3: defaults.else: and `unless_manager: forbid` can't be combined: keep one",
         ),
         ("rules: [{name: a, forbid: no way, else: 2}]", "3: rules[0].else: has no effect in a rule that forbids"),
         (
             "rules: [{name: a, approvals: 0, else: 0}]",
             "3: rules[0].else: 0 is too small. With `approvals: 0`, how many",
         ),
-        ("rules: [{name: a, approvals: 0, unless_manager: 2}]", "3: rules[0].unless_manager: 2 is not known here"),
-        ("rules: [{name: a, otherwise: 2}]", "3: rules[0].otherwise: there's no such key in rules[0]: known are"),
+        ("rules: [{name: a, approvals: 0, unless_manager: 2}]", "3: rules[0].unless_manager: 2 isn't a valid value"),
+        ("rules: [{name: a, otherwise: 2}]", "3: rules[0].otherwise: there's no such key in rules[0]: use one of"),
     ],
 )
 def test_what_others_need_is_refused_where_it_means_nothing(text: str, problem: str) -> None:
@@ -287,10 +287,10 @@ def test_the_digest_is_that_of_the_bytes() -> None:
     ("text", "line"),
     [
         ("chanel: C1", "3: chanel: there's no such key in this file: did you mean `channel`?"),
-        ("roles: {xyzzy: 1}", "3: roles.xyzzy: there's no such key in roles: known are table, mappings"),
+        ("roles: {xyzzy: 1}", "3: roles.xyzzy: there's no such key in roles: use one of table, mappings"),
         ("rules:\n- name: a\n  match: {operaton: edit}", "5: rules[0].match.operaton: there's no such key"),
         ("rules:\n- approvals: 1", "4: rules[0]: `name` is missing. A unique name"),
-        ("rules:\n- {name: a}\n- {name: a}", '5: rules[1].name: "a" is the name of the rule in line 4: give each'),
+        ("rules:\n- {name: a}\n- {name: a}", '5: rules[1].name: "a" is also the name of the rule in line 4: give each'),
         ("rules:\n- name: one approval for every new key", '4: rules[0].name: "one approval for every new key" is'),
         ("rules: [{name: ' '}]", '3: rules[0].name: "" is empty. A unique name'),
         ("rules: [{name: no}]", '3: rules[0].name: "no" isn\'t text (if you meant text, put it in quotes)'),
@@ -310,17 +310,17 @@ def test_the_digest_is_that_of_the_bytes() -> None:
         ("defaults: {pending: -1h}", '3: defaults.pending: "-1h" isn\'t a duration'),
         ("defaults: {pending: unlimited}", '3: defaults.pending: "unlimited" isn\'t a duration'),
         ("defaults: {remind: 2h}", '3: defaults.remind: "2h" isn\'t a list'),
-        ("defaults: {remind: [2h, 2h]}", "3: defaults.remind: the times must grow"),
+        ("defaults: {remind: [2h, 2h]}", "3: defaults.remind: the times must increase"),
         ("defaults: {remind: [1h, 24h]}", "3: defaults.remind: the last reminder must come before `pending` ends"),
         ("rules: [{name: a, pending: 1h, remind: [2h]}]", "3: rules[0].remind: the last reminder must come before"),
-        ("defaults: {mint: on_demand}", '3: defaults.mint: "on_demand" is not known here. on_approval, or on_c'),
+        ("defaults: {mint: on_demand}", '3: defaults.mint: "on_demand" isn\'t a valid value. on_approval, or on_c'),
         ("defaults: {user_keys: maybe}", '3: defaults.user_keys: "maybe" isn\'t on or off'),
         ("defaults: {notify: [C01]}", '3: defaults.notify[0]: "C01" doesn\'t look right'),
         ("defaults: {channel: C01}", "3: defaults.channel: there's no such key in defaults"),
         ("rules: [{name: a, channel: D01}]", '3: rules[0].channel: "D01" doesn\'t look right'),
         ("rules: [{name: a, match: {operation: []}}]", "3: rules[0].match.operation: this is empty"),
-        ("rules: [{name: a, match: {operation: creat}}]", '3: rules[0].match.operation: "creat" is not known here (di'),
-        ("rules: [{name: a, match: {operation: extend}}]", '3: rules[0].match.operation: "extend" is not known here'),
+        ("rules: [{name: a, match: {operation: creat}}]", '3: rules[0].match.operation: "creat" isn\'t a valid'),
+        ("rules: [{name: a, match: {operation: extend}}]", '3: rules[0].match.operation: "extend" isn\'t a valid'),
         ("defaults: {overlap: 8d}", "3: defaults.overlap: 8d is too long: at most 7d, and 0d for no overlap"),
         ("defaults: {overlap: 0}", "3: defaults.overlap: 0 isn't a duration"),
         ("rules: [{name: a, overlap: unlimited}]", '3: rules[0].overlap: "unlimited" isn\'t a duration'),
@@ -339,14 +339,14 @@ def test_the_digest_is_that_of_the_bytes() -> None:
         ("roles: {new_accounts: [FlinkAdmin]}", '3: roles.new_accounts[0]: "FlinkAdmin" is not in the role table "doc'),
         ("roles: {new_accounts: [KsqlAdmin], mappings: [{user: U1, role: AccountAdmin}]}",
          '3: roles.mappings[0].role: "AccountAdmin" is not in the role table "documented"'),
-        ("rules: [{name: a, match: {kind: [kafka, sr]}}]", '3: rules[0].match.kind[1]: "sr" is not known here'),
+        ("rules: [{name: a, match: {kind: [kafka, sr]}}]", '3: rules[0].match.kind[1]: "sr" isn\'t a valid value'),
         ("rules: [{name: a, match: {environment: prod}}]", '3: rules[0].match.environment: "prod" doesn\'t look right'),
         ("rules: [{name: a, match: {cluster: env-1}}]", '3: rules[0].match.cluster: "env-1" doesn\'t look right'),
         ("rules: [{name: a, match: {owner: u-abc}}]", '3: rules[0].match.owner: "u-abc" doesn\'t look right'),
         ("rules: [{name: a, forbid: no way, approvals: 1}]", "3: rules[0].approvals: has no effect in a rule that "),
         ("rules: [{name: a, forbid: no way, notify: []}]", "3: rules[0].notify: has no effect in a rule that forbids"),
         ("rules: [{name: a, forbid: ''}]", '3: rules[0].forbid: "" is empty'),
-        ("roles: {table: 2027}", "3: roles.table: 2027 is not known here (did you mean 2026?)"),
+        ("roles: {table: 2027}", "3: roles.table: 2027 isn't a valid value (did you mean 2026?)"),
         ("roles: {mappings: [{role: Operator}]}", "3: roles.mappings[0]: give the role either to a `user`"),
         ("roles: {mappings: [{role: Operator, user: U1, group: S1}]}", "3: roles.mappings[0]: give the role either"),
         ("roles: {mappings: [{role: EnvAdmin, user: U1}]}", '3: roles.mappings[0].role: "EnvAdmin" is not in the ro'),
@@ -370,7 +370,7 @@ def test_guesses_are_told() -> None:
     assert guess("rules: [{name: a, match: {operaton: edit}}]") == "did you mean `operation`?"
     assert "(did you mean schema-registry?)" in problems("rules: [{name: a, match: {kind: schema_registry}}]")[0]
     assert guess("roles: {mappings: [{role: EnvAdmin, user: U1}]}") == "did you mean EnvironmentAdmin?"
-    assert guess("roles: {mappings: [{role: FlinkAdmin, user: U1}]}") == "set `table`, or take another role"
+    assert guess("roles: {mappings: [{role: FlinkAdmin, user: U1}]}") == "set `table`, or use another role"
 
 
 @pytest.mark.parametrize(
@@ -488,7 +488,7 @@ def test_p10_words_are_quoted_as_written_and_come_with_a_hint(text: str, ends: s
         ("version: 1\n\tchannel: C1", "2: isn't YAML"),
         ("version: 1\n---\nversion: 1", "2: isn't YAML"),
         ("version: 1\nrules:\nchannel: C1", "2: rules: has no value: add one, or remove the line"),
-        ("version: 1\nversion: 1\nchannel: C1", "2: version: is given twice: line 1 has it already"),
+        ("version: 1\nversion: 1\nchannel: C1", "2: version: is given twice, first in line 1"),
         ("a: &x [1]\nb: *x", "2: isn't YAML: aliases (*name) aren't supported: write it out"),
         ("a: &x [*x]", "1: isn't YAML: aliases"),
         ("version: !!python/object:os.system 1", "1: version: tags"),

@@ -44,5 +44,5 @@ async def test_t8_a_start_beside_a_newer_version_says_so(ahead: int, caplog: pyt
 
     await sign_format(store, clock)
 
-    assert caplog.messages == ["a newer version is here"] * ahead
+    assert caplog.messages == ["a newer version of Latchkey uses this store"] * ahead
     assert ("newer version" in (await format_problem(store) or "")) == bool(ahead)

@@ -103,7 +103,7 @@ async def test_a_failing_report_is_logged_and_nothing_else(caplog: pytest.LogCap
         work.start(fail(), name="failing", report=report)
 
     assert done.is_set()
-    assert "could not report that failing failed with LookupError" in caplog.text
+    assert "couldn't tell anyone that failing failed with LookupError" in caplog.text
 
 
 async def test_a_report_that_slack_does_not_take_is_one_line_without_a_stack_trace(
@@ -116,7 +116,7 @@ async def test_a_report_that_slack_does_not_take_is_one_line_without_a_stack_tra
         work.start(fail(), name="show Home", report=report)
 
     (said,) = (record for record in caplog.records if record.name == "bot.background")
-    assert said.getMessage() == "could not report that show Home failed with LookupError: Slack did not answer."
+    assert said.getMessage() == "couldn't tell anyone that show Home failed with LookupError: Slack did not answer."
     assert (said.levelname, said.exc_info) == ("WARNING", None)
 
 
@@ -135,7 +135,7 @@ async def test_stragglers_are_cancelled_and_named(caplog: pytest.LogCaptureFixtu
             await one_turn_of_the_loop()
 
     assert cleaned_up.is_set()
-    assert "cancelled before it was done: approve R1" in caplog.text
+    assert "cancelled before it finished: approve R1" in caplog.text
 
 
 async def test_what_the_body_raises_comes_out_as_it_is_and_the_work_is_done_first() -> None:

@@ -69,11 +69,11 @@ async def test_what_all_processes_meet_at_once_warns(name: str) -> None:
 
 
 async def test_slack_is_waited_for_once_and_only_warns_when_it_goes() -> None:
-    room = Room({"slack": "Slack has not greeted this connection yet"})
+    room = Room({"slack": "Slack hasn't accepted this connection yet"})
 
     assert not await room.ready()
     assert await room.ready(slack=None)
-    assert await room.ready(slack="Slack sent the connection away")
+    assert await room.ready(slack="Slack closed the connection")
     assert room.failing("slack") == 1
 
 
@@ -125,14 +125,14 @@ async def test_what_a_supervisor_cannot_mend_leaves_it_alive() -> None:
 async def test_the_log_says_once_what_fails_and_that_it_is_well_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "latchkey")
     room = all_well("store", "policy")
-    for said in ("a typo", None, "a typo", "a typo (looked at 5 s ago)", "a typo (looked at 10 s ago)", None, None):
+    for said in ("a typo", None, "a typo", "a typo (checked 5 s ago)", "a typo (checked 10 s ago)", None, None):
         await room.ready(policy=said)
     for said in ("full", "full", "full"):
         await room.ready(store=said)
 
     assert [(each.levelname, each.message, vars(each)["check"]) for each in caplog.records] == [
         ("WARNING", "a check fails", "policy"),
-        ("INFO", "a check is well again", "policy"),
+        ("INFO", "a check passes again", "policy"),
         ("ERROR", "a check fails", "store"),
     ]
 

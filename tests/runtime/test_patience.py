@@ -95,7 +95,7 @@ async def test_t16_a_start_waits_as_slack_says(
     ended, start = await start_of(tmp_path, BusySlack(answers), monkeypatch)
 
     assert (ended, start.pauses) == ("Acme", pauses)
-    assert caplog.messages.count("Slack is rate-limiting us, so we try again") == len(pauses)
+    assert caplog.messages.count("Slack is rate-limiting Latchkey; will try again") == len(pauses)
 
 
 @pytest.mark.parametrize(("answer", "says"), [(LIMITED, "http_429"), (DOWN, "HTTP 503")], ids=["429", "503"])

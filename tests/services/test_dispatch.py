@@ -347,7 +347,7 @@ async def test_an_answer_that_slack_never_takes_is_given_up_after_an_hour(
     while click is not None and (again := await dispatcher.carry_out(click)) is not None:
         office.clock.now, click = again, await office.store.inbox.get(click.name)
 
-    assert caplog.messages == ["an answer is lost"]
+    assert caplog.messages == ["couldn't answer a click"]
     assert STALE * 0.9 < office.clock() - begun <= STALE
 
 
@@ -366,7 +366,7 @@ async def test_an_answer_that_slack_refuses_is_logged_and_given_up(
 
     await office.answer(APPROVE, stands_on=SurfaceKind.CARD)
 
-    assert caplog.messages == ["no one could be told"]
+    assert caplog.messages == ["couldn't reach the person who clicked"]
 
 
 SEND = Send("D1")

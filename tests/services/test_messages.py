@@ -183,5 +183,5 @@ async def test_a_message_that_slack_refuses_is_logged_with_its_surface_and_code(
     async with a_world() as world:
         slack = _Refusing(refused=frozenset({ASKED}))
         await Publisher(world.store.posts, slack, slack, TestClock()).publish(build.states()["done"])
-    (record,) = [each for each in caplog.records if each.message == "a message is refused"]
+    (record,) = [each for each in caplog.records if each.message == "Slack refused a message"]
     assert (record.levelname, vars(record)["surface"], vars(record)["code"]) == ("WARNING", "asked", "is_archived")

@@ -81,7 +81,7 @@ async def test_t8_in_a_rolling_upgrade_the_newer_version_does_what_the_older_lea
         assert len(world.cloud.live(R1)) == len(world.shown()) == 1
         assert not any("upgrade" in said for _, said in world.slack.said)
         assert await put_aside(world) == [FOREIGN.encode()]
-        assert "an item is left to a newer version" in caplog.messages
+        assert "left an item to a newer version" in caplog.messages
         await check_at_rest(world)
 
 

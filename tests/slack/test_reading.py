@@ -97,7 +97,7 @@ def test_a_secret_that_waits_is_to_be_found() -> None:
 
     at_home, listed = answers.own_blocks([shown, ready]), answers.requests_blocks([shown, ready], [])
 
-    assert "Its secret is waiting: run /apikey requests and select Show secret." in words(at_home)
+    assert "To view its secret, run /apikey requests and select Show secret." in words(at_home)
     assert "run /apikey requests" not in words(answers.own_blocks([shown]))
     assert ids.SHOW not in str(at_home)  # a click at Home has no answer that only its reader sees
     assert str(listed).count(ids.SHOW) == 1
@@ -122,9 +122,9 @@ def test_a_button_in_a_list_is_on_nobodys_card_though_the_list_is_a_direct_messa
 def test_the_page_of_a_key_says_where_its_secret_is_to_whoever_asked_for_it_alone() -> None:
     view = KeyView(build.a_key(), build.ACCOUNT, "orders-service", build.CLUSTER, build.states()["ready"])
 
-    assert "Its secret is waiting" not in words(key_pages.key(KeyPage(view))["blocks"])
+    assert "To view its secret" not in words(key_pages.key(KeyPage(view))["blocks"])
     mine = key_pages.key(KeyPage(replace(view, secret_waits=True)))
-    assert "Its secret is waiting: run /apikey requests and select Show secret." in words(mine["blocks"])
+    assert "To view its secret, run /apikey requests and select Show secret." in words(mine["blocks"])
     assert ids.SHOW not in str(mine)
 
 

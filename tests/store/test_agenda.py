@@ -280,7 +280,7 @@ async def test_t9_any_number_of_items_of_unknown_kinds_is_put_aside_and_told_onc
     assert [await items(store, NOW + HOUR) for _ in range(4)] == [["a"], [], [], []]
 
     assert await redis.zcard(keys.agenda) == 1
-    assert caplog.messages == ["items of kinds that this version does not know are left to newer ones"]
+    assert caplog.messages == ["left items to a newer version"]
 
 
 async def test_what_is_written_of_a_tally_that_expired_meanwhile_leaves_nothing_behind(

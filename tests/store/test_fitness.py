@@ -110,7 +110,7 @@ async def test_what_lets_us_in_needs_no_right(real: Any, guest: Any) -> None:
         (socket.gaierror("no such name"), "The host name in REDIS_URL doesn't resolve."),
         (ResponseError("MISCONF Errors writing to the AOF file"), "Redis accepts no writes, because it can't write"),
         (ResponseError("NOREPLICAS Not enough good replicas"), "Redis accepts no writes, because it has too few"),
-        (ResponseError("STRANGE secret words"), "Redis refuses to work (STRANGE)."),
+        (ResponseError("STRANGE secret words"), "Redis refused a command (STRANGE)."),
         (ResponseError("strange words"), "Redis didn't answer (ResponseError)."),
         (ConnectionFailed("Connection closed by server."), "Redis didn't answer (ConnectionError)."),
     ],

@@ -165,7 +165,7 @@ async def test_a_secret_of_another_attempt_is_not_read(store: Store, caplog: pyt
     assert isinstance(stored.value, Ready)
 
     assert await store.requests.secret(Stored(replace(stored.value, attempt=2), stored.rev)) is None
-    assert "a sealed secret is lost" in caplog.text
+    assert "couldn't open a sealed secret" in caplog.text
     assert SECRET.reveal() not in caplog.text
 
 
@@ -420,7 +420,7 @@ async def test_t12_r11_a_refused_wait_for_the_disk_is_asked_again_after_a_minute
     await real.config_set("appendonly", "no")
     try:
         assert [await intend(1), await intend(2)] == [1, 0]
-        assert caplog.messages == ["effects do not wait for the disk"]
+        assert caplog.messages == ["steps don't wait for the disk"]
         assert "appendonly is disabled" in str(await stored_here.disk.problem(real))
     finally:
         await write_to_disk_again(real)

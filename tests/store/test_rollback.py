@@ -200,7 +200,7 @@ async def test_t3_another_end_of_the_same_length_is_noticed(
     await redis.set(keys.audit_head, head)
     await other.audit.append(event(None))
 
-    with pytest.raises(Tampered, match="another log stands in its place"):
+    with pytest.raises(Tampered, match="another log has taken its place"):
         await store.audit.append(event(None))
     assert "another log" in str(store.audit.trouble)
     assert other.audit.trouble is None

@@ -40,7 +40,7 @@ async def test_t9_a_value_of_another_type_stops_no_reader(
 
     assert [await use(store), await use(store)] == [nothing, nothing]
 
-    assert caplog.messages == ["a foreign value is removed"]
+    assert caplog.messages == ["removed a value that Latchkey didn't write"]
     assert await redis.type(where(keys)) != b"set"
 
 

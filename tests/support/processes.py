@@ -46,7 +46,7 @@ async def until(predicate: Callable[[], object], what: str) -> None:
 
 async def has_read(bot: BotProcess) -> None:
     """Wait until this process, the first on its store, has something to offer in the form."""
-    await until(lambda: "the catalog was read" in bot.log.read_text(), "the catalog")
+    await until(lambda: "catalog loaded" in bot.log.read_text(), "the catalog")
 
 
 @dataclass(slots=True)

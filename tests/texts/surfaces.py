@@ -268,7 +268,7 @@ def of_answers() -> Iterator[Message]:
 def of_reviews() -> Iterator[Message]:
     """The weekly review, by who reads it."""
     listed = tuple(Listed(KEY, CLUSTER, (finding,)) for finding in Finding)
-    quota = Quota("iam.max_cloud_api_keys.per_org", "Cloud API keys per organization", 100, 95, "organization")
+    quota = Quota("iam.max_cloud_api_keys.per_org", "Cloud API keys per organization", 100, 95)
     kept = Attestation(KEY.id, ERIN.slack, "Still in use", NOW, NOW + 90 * DAY)
     audiences: tuple[Audience, ...] = ("owner", "account-owner", "requester", "channel")
     for audience in audiences:

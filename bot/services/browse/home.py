@@ -41,7 +41,8 @@ HasKey: TypeAlias = Ready | Revealing | Living
 Drawn: TypeAlias = Callable[[SlackUserId, "HomePage"], Awaitable[None]]
 log = logging.getLogger("latchkey.homes")
 NOT_ALL = (
-    f"Many requests are waiting. You can't approve any of the oldest {LOOKED_AT}, but maybe later ones. "
+    f"Many requests are waiting. You can't approve any of the oldest {LOOKED_AT}, "
+    "but you may be able to approve later ones. "
     "See the approvals channel."
 )
 PERHAPS_MORE = (
@@ -102,7 +103,7 @@ class Homes:
         try:
             await self.visitors.came(user, self.clock())
         except Unavailable as error:
-            log.warning("a visit is not on record", extra={"why": str(error)})
+            log.warning("couldn't record a visit to Home", extra={"why": str(error)})
         if user in self.drawing:  # opened over and over, it must not take all of Confluent's answers
             await self.agenda.put(Item(ItemKind.HOME, user), self.clock())
             self.wake()
@@ -136,7 +137,7 @@ class Homes:
             return now + REDRAW
         except Undeliverable as error:
             # Such as a person who left: their next visit, if there is one, draws it anew.
-            log.info("a Home is not drawn", extra={"why": error.reason})
+            log.info("couldn't draw a Home", extra={"why": error.reason})
         return None
 
     async def changed(self, request: Request) -> None:
@@ -150,7 +151,7 @@ class Homes:
             for user in concerned:
                 await self.agenda.put(Item(ItemKind.HOME, user), now)
         except LatchkeyError as error:
-            log.warning("a Home may be out of date", extra={"why": str(error)})
+            log.warning("couldn't find out whose Home to redraw", extra={"why": str(error)})
         else:
             if concerned:
                 self.wake()

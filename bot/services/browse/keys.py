@@ -220,7 +220,7 @@ class _Look:
     def _note(self, found: _Found) -> str:
         notes = [found.pause] if found.pause else []
         if not self.owners:
-            notes.append("You can't see keys of this account.")
+            notes.append("You can't see this account's keys.")
         if found.unread:
             notes.append(f"Couldn't load the keys of {self._named(found.unread)}. Try again in a minute.")
         if found.partly:

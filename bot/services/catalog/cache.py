@@ -82,7 +82,7 @@ class CatalogCache:
         now = self.clock()
         await self.cache.put("catalog", catalog, Catalog, now=now, keep=KEPT)
         self._memo = (catalog, now, now)
-        log.info("the catalog was read", extra={"environments": len(catalog.environments)})
+        log.info("catalog loaded", extra={"environments": len(catalog.environments)})
         return catalog
 
     async def read(self, known: Catalog | None) -> Catalog:
@@ -126,7 +126,9 @@ class CatalogCache:
         found = await asyncio.gather(*(read(*job) for job in (*jobs[begin:], *jobs[:begin])))
         self._begin = begin + len(jobs) - late
         if late:
-            log.warning("the catalog is not read to its end", extra={"left": late, "of": len(jobs)})
+            log.warning(
+                "loading the catalog took too long, so part of it may be old", extra={"left": late, "of": len(jobs)}
+            )
         return [each for items in found for each in items]
 
 
@@ -136,7 +138,7 @@ async def _told(ask: Callable[[], Awaitable[Sequence[T]]], what: str, known: Seq
         async with asyncio.timeout_at(ends):
             return await ask()
     except (Unavailable, CloudRefused, TimeoutError) as error:
-        log.warning("a part of the catalog cannot be read", extra={"part": what, "why": str(error)})
+        log.warning("couldn't load part of the catalog", extra={"part": what, "why": str(error)})
         return known
 
 

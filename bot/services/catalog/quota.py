@@ -117,7 +117,7 @@ async def look(cloud: Cloud, ask: Ask) -> Headroom:
         async with asyncio.timeout(PATIENCE):
             return await _look(cloud, ask)
     except (Unavailable, CloudRefused, TimeoutError) as error:
-        log.warning("quotas cannot be read", extra={"request": ask.id, "why": str(error)})
+        log.warning("couldn't read quotas, so they weren't checked", extra={"request": ask.id, "why": str(error)})
         return Headroom(unchecked=UNCHECKED)
 
 

@@ -39,7 +39,7 @@ LIMITS = {"account_name": 64, "account_description": 128, "name": 64, "descripti
 """Characters. Slack takes 3,000 in one input; Confluent limits service accounts, but no texts of keys."""
 MESSAGE = 1000
 """Characters of a question about a request, or of a reply."""
-OWN_ACCOUNT = "This is Latchkey's own account, so it can't get other keys. Choose another one."
+OWN_ACCOUNT = "This is Latchkey's own account, so you can't request keys for it. Choose another one."
 _SECRET = re.compile(r"cflt[A-Za-z0-9+/]{60}")
 _OF_ACCOUNT = frozenset({"account_name", "account_description"})
 _OPTIONAL = frozenset({"account_description", "description"})

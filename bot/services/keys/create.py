@@ -304,7 +304,7 @@ def _next_step(error: CloudRefused, owner: Owner) -> str:
 def _unchanged(owner: Owner) -> str:
     """What a refusal left at Confluent."""
     if isinstance(owner, NewServiceAccount):
-        return "No key was created. If the new service account was created, Latchkey deletes it again."
+        return "No key was created. If the new service account was created, Latchkey will delete it."
     return NOTHING_CHANGED
 
 
@@ -312,9 +312,9 @@ def _left(state: Approved | Offered | Working, changed: str) -> str:
     """What a failure left at Confluent, where role bindings may be there already."""
     if not any(each.state in {"intended", "given"} for each in state.grant.bindings):
         return changed
-    taken_back = "No key was created. Latchkey removes the access that it granted"
+    taken_back = "No key was created. Latchkey will remove the access that it granted"
     is_new = isinstance(state.ask.owner, NewServiceAccount)
-    return f"{taken_back}, and deletes the new service account." if is_new else f"{taken_back}."
+    return f"{taken_back}, and delete the new service account." if is_new else f"{taken_back}."
 
 
 def offered(approved: Approved, now: datetime) -> Offered:

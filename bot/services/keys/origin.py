@@ -52,7 +52,7 @@ class Origin:
             return await managed(key, self.requests)
         except Tampered as error:
             # What was done to the key is done, and has to be said: one bad record must not hide that.
-            log.warning("the record of a key cannot be read", extra={"key": key.id, "why": str(error)})
+            log.warning("couldn't read a key's record", extra={"key": key.id, "why": str(error)})
             return None
 
     async def was_gone(self, key: ApiKey, by: datetime) -> bool:

@@ -103,7 +103,7 @@ class Strays:
         self._begun = self._begun or now
         since = done[1] if done else self._begun
         if now - since > EVERY + LATE:
-            log.error("keys without a record are not looked for", extra={"since": str(since)})
+            log.error("the daily check for keys without a record is overdue", extra={"since": str(since)})
         await self.agenda.put(Item(ItemKind.STRAY), max(since + EVERY, now))
 
     async def look(self, item: Item) -> datetime | None:
@@ -151,7 +151,7 @@ class Strays:
                     lost[key] = marker
                 elif self._is_denied(key, stored.value):
                     about = {"key": key.id, "owner": key.owner, "marker": str(marker), "state": stored.value.kind}
-                    log.warning("a key has a record that does not know it", extra=about)
+                    log.warning("a key's record says nothing of this key", extra=about)
                     self.found("denied")
                 else:
                     await self._remind(key, stored.value)
@@ -162,7 +162,7 @@ class Strays:
         deadline, now = due(request), self.transitions.clock()
         if deadline and deadline < now - LATE:
             about = {"key": key.id, "request": request.ask.id, "due": str(deadline)}
-            log.error("a key is past its deadline, and nobody looks at its request", extra=about)
+            log.error("a key's request is overdue; put it back on the agenda", extra=about)
             await self.agenda.put(Item(ItemKind.REQUEST, request.ask.id), now)
 
     def _is_denied(self, key: ApiKey, request: Request) -> bool:
@@ -207,10 +207,10 @@ class Strays:
         try:
             await self.cloud.delete_key(key.id, key.owner, target.resource)
         except (Unavailable, CloudRefused) as error:
-            log.warning("a key without a record could not be deleted", extra={**details, "why": str(error)})
+            log.warning("couldn't delete a key without a record", extra={**details, "why": str(error)})
             return
         await self.transitions.record(Action.DELETED, marker.request, **details)
-        log.warning("a key without a record was deleted", extra=details)
+        log.warning("deleted a key without a record", extra=details)
 
 
 def _name(key: str, marker: str) -> str:

@@ -54,7 +54,10 @@ class Notices:
                     Target(ask.owner, ask.resource, ask.bindings), ask.requester, fresh=fresh
                 )
         except (Unavailable, TimeoutError) as error:
-            log.warning("approvers are told later", extra={"request": ask.id, "why": str(error) or "it took too long"})
+            log.warning(
+                "couldn't look up the approvers to notify",
+                extra={"request": ask.id, "why": str(error) or "it took too long"},
+            )
             return None
 
     async def of(self, ask: Ask, terms: Terms, able: Sequence[Candidate]) -> Told:
@@ -81,7 +84,10 @@ class Notices:
             async with asyncio.timeout(SEARCHED_WITHIN):
                 found = await self.owners(ask.owner)
         except (Unavailable, CloudRefused, TimeoutError) as error:
-            log.warning("owners are not told", extra={"request": ask.id, "why": str(error) or "it took too long"})
+            log.warning(
+                "couldn't look up the account's owners, so they weren't notified",
+                extra={"request": ask.id, "why": str(error) or "it took too long"},
+            )
             return ()
         return tuple(each for each in dict.fromkeys(found) if each != ask.requester.slack)[:MOST_OWNERS]
 

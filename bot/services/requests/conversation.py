@@ -110,7 +110,7 @@ def _must_have_room(pending: Pending, deed: Question | Reply) -> None:
     is_reply = isinstance(deed, Reply)
     if sum((each.to is not None) == is_reply for each in pending.said) >= MOST:
         what = "replies" if is_reply else "questions"
-        raise Refused(f"This request has {MOST} {what} already. Continue in the card's thread.")
+        raise Refused(f"This request already has {MOST} {what}. Continue in the card's thread.")
 
 
 def _is_said(pending: Pending, click: Click) -> bool:

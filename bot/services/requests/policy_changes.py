@@ -49,7 +49,7 @@ class PolicyChanges:
                 if isinstance(stored.value, Pending) and stored.value.policy != used:
                     is_done = await one_look.tried(stored.value.ask.id) and is_done
         except LatchkeyError as error:
-            log.warning("waiting requests cannot be read", extra={"why": str(error)})
+            log.warning("couldn't read the waiting requests", extra={"why": str(error)})
             return True
         return not is_done
 
@@ -58,10 +58,12 @@ class PolicyChanges:
         try:
             await persistently(lambda: self._one(request))
         except LatchkeyError as error:
-            log.warning("a waiting request is not under the policy yet", extra={"request": request, "why": str(error)})
+            log.warning(
+                "couldn't apply the new policy to a waiting request yet", extra={"request": request, "why": str(error)}
+            )
             return False
         except Exception:
-            log.exception("a waiting request cannot be brought under the policy", extra={"request": request})
+            log.exception("applying the new policy to a waiting request failed", extra={"request": request})
         return True
 
     async def _one(self, request: RequestId) -> None:

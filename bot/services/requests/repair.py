@@ -50,10 +50,10 @@ class AgendaRepair:
             if at and self._looked and at < min(self._looked, now):
                 stuck.append(request)
         if put_back:
-            log.error("requests had lost their place on the agenda", extra={"requests": put_back})
+            log.error("put requests back on the agenda", extra={"requests": put_back})
         if stuck:  # junk hides them, or a lease that someone planted holds them
             about = {"requests": len(stuck), "request": stuck[0]}
-            log.error("requests have been due for an hour, and nobody takes them", extra=about)
+            log.error("requests have been due for an hour, and no process has picked them up", extra=about)
         self._looked = now
         return clicks + put_back
 

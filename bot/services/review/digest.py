@@ -136,7 +136,7 @@ class Digests:
         try:
             stored = await managed(key, self.requests)
         except Tampered as error:
-            log.warning("the record of a key cannot be read", extra={"key": key.id, "why": str(error)})
+            log.warning("couldn't read a key's record", extra={"key": key.id, "why": str(error)})
             return None, True
         return (stored.value, True) if stored else (None, False)
 
@@ -166,7 +166,7 @@ class Digests:
             for cluster in placed[:MOST_CLUSTERS]:
                 found += await self._of_cluster(cluster)
         except (Unavailable, CloudRefused) as error:
-            log.warning("limits are left out of a review", extra={"why": str(error)})
+            log.warning("couldn't read quotas for a review, so it leaves them out", extra={"why": str(error)})
             return ()
         return found
 

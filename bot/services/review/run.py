@@ -125,7 +125,7 @@ class Reviews:
         person = await self.directory.identify(click.by, click.team)
         views = await self.some(deed.owner, deed.keys, await self.directory.held_roles(person))
         if not views:
-            raise NotFound("None of these keys exist now, or you don't have access to them. Nothing was changed.")
+            raise NotFound("None of these keys exist anymore, or you don't have access to them. Nothing was changed.")
         until = await self._keep(deed.owner, views, deed, click)
         number, kept = len(views), {view.key.id for view in views}
         stay = "1 API key stays as it is." if number == 1 else f"{number:,} API keys stay as they are."
@@ -346,7 +346,7 @@ class Reviews:
         except Undeliverable as error:
             if not error.lasting:
                 raise
-            log.warning("a review does not reach its reader", extra={"to": to, "why": error.reason})
+            log.warning("couldn't deliver a review", extra={"to": to, "why": error.reason})
         return None
 
     async def _draw_again(self, owner: Principal, review: Review) -> None:
@@ -365,7 +365,7 @@ class Reviews:
             except Undeliverable as error:
                 if not error.lasting:
                     raise
-                log.warning("a review message cannot be updated", extra={"to": to, "why": error.reason})
+                log.warning("couldn't update a review message", extra={"to": to, "why": error.reason})
 
     async def _nothing(self, owner: Principal, to: str, digests: Mapping[str, Digest], review: Review) -> Digest:
         """What a reader sees for whom nothing is left."""

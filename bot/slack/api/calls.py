@@ -83,7 +83,10 @@ class CountedClient(AsyncWebClient):
                 raise
             answer = await self._counted(api_method, **plain)
             self.takes_newer = False
-            log.warning("Slack takes no newer blocks", extra={"method": api_method, "code": code.reason})
+            log.warning(
+                "this workspace doesn't accept Slack's newer blocks; using plain ones",
+                extra={"method": api_method, "code": code.reason},
+            )
             return answer
 
     async def _counted(self, api_method: str, **options: Any) -> Any:  # noqa: ANN401 - as the SDK has it

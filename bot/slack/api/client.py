@@ -48,7 +48,7 @@ _PASSING = {
 RESPONSE_URL = "response_url"
 """What posts to one are counted as, among the methods of the Web API."""
 _AWAY = "Slack didn't answer. Nothing was changed. Try again in a minute."
-_UNREADABLE = "Slack's answer cannot be read"
+_UNREADABLE = "Slack's response can't be read"
 _LONGEST = 1024 * 1024
 """Bytes that are read of an answer to a response_url."""
 _CODE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+|ratelimited")
@@ -235,7 +235,7 @@ async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> s
     """Why answers to clicks, and so secrets, do not reach Slack; None when they do. Changes nothing there."""
     for base in bases:
         way = proxy_for(base)
-        through = " through the proxy of the environment" if way else ""
+        through = " through the proxy from the environment" if way else ""
         try:
             async with session.get(base, allow_redirects=False, proxy=way) as answer:
                 refused = answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
@@ -244,7 +244,7 @@ async def unreachable(session: aiohttp.ClientSession, bases: Sequence[str]) -> s
         else:
             if not refused:
                 continue
-            why = "the proxy wants a password"
+            why = "the proxy requires a password"
         return (
             f"{urlsplit(base).netloc} doesn't answer{through} ({why}), so `Show secret` can't work: "
             "open the firewall or the proxy for it, or correct HTTPS_PROXY and NO_PROXY."

@@ -58,7 +58,7 @@ class PatientClient(SocketModeClient):
             on_message_listeners=[self._heard],
         )
         self.aiohttp_client_session = cast("aiohttp.ClientSession", _OneTry(self, self.aiohttp_client_session))
-        self.trouble: str | None = "Slack has not greeted this connection yet"
+        self.trouble: str | None = "Slack hasn't accepted this connection yet"
         self._draw = draw
         self._greeted: ClientWebSocketResponse | None = None
         self._greeted_at = 0.0
@@ -85,7 +85,7 @@ class PatientClient(SocketModeClient):
         before = self.current_session
         if before is None or before is not self._refreshed:
             self._blame(
-                "the connection ended" if self._is_greeted() else "the connection ended before Slack greeted it"
+                "the connection ended" if self._is_greeted() else "the connection ended before Slack accepted it"
             )
         async with self._one_at_a_time:
             await self._rest()
@@ -101,7 +101,7 @@ class PatientClient(SocketModeClient):
         elif kind == "disconnect" and reason in REFRESHES and self._has_lived():
             self._refreshed, self._in_a_row = self.current_session, 0
         elif kind == "disconnect":
-            self._blame(f"Slack sent the connection away ({reason})", ADVICE.get(reason, ""))
+            self._blame(f"Slack closed the connection ({reason})", ADVICE.get(reason, ""))
             self._greeted = None
 
     def _blame(self, why: str, advice: str = "") -> None:
@@ -119,7 +119,7 @@ class PatientClient(SocketModeClient):
         self._in_a_row = min(self._in_a_row + 1, 10)
         self._not_before = max(self._not_before, _now() + wait)
         self.trouble = f"{why}: {advice}" if advice else why
-        log.warning("no connection to Slack", extra={"why": self.trouble, "again_in": round(wait, 1)})
+        log.warning("not connected to Slack", extra={"why": self.trouble, "again_in": round(wait, 1)})
 
     async def _rest(self) -> None:
         await asyncio.sleep(max(self._not_before - _now(), 0))
@@ -174,7 +174,7 @@ class Sockets(AsyncSocketModeHandler):
         try:
             await super().handle(self.client, req)
         except ConnectionError as error:
-            log.warning("an answer found no connection to Slack", extra={"type": req.type, "why": str(error)})
+            log.warning("couldn't answer Slack: the connection had ended", extra={"type": req.type, "why": str(error)})
 
     async def connect(self) -> None:
         """Connect for the first time; from that point on it connects again by itself."""

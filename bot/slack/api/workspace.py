@@ -128,12 +128,12 @@ class Watch:
                 self.token = f"Slack no longer accepts SLACK_BOT_TOKEN ({error.reason}): install the app again"
             else:
                 self.token = f"Slack refuses Latchkey ({error.reason}): ask an administrator of the Slack workspace"
-            log.error("the Slack token is refused", extra={"why": error.reason})  # noqa: TRY400 - one line says it all
+            log.error("Slack rejected the bot token", extra={"why": error.reason})  # noqa: TRY400 - one line says it all
             self.at = self.clock()
         except LatchkeyError as error:
-            log.warning("Slack couldn't be checked", extra={"why": str(error)})
+            log.warning("couldn't check Slack", extra={"why": str(error)})
         except Exception:
-            log.exception("Slack couldn't be checked")
+            log.exception("couldn't check Slack")
         else:
             self.at = self.clock()
 
@@ -141,4 +141,4 @@ class Watch:
         """A verdict with its age."""
         if verdict is None or self.at is None:
             return verdict
-        return f"{verdict} (looked at {int((self.clock() - self.at).total_seconds())} s ago)"
+        return f"{verdict} (checked {int((self.clock() - self.at).total_seconds())} s ago)"

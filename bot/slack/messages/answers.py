@@ -211,7 +211,7 @@ def _allows(binding: Binding, table: Table) -> str:
         case Whose.ANYONES:
             return f"you can approve other people's requests ({kinds})"
         case Whose.OTHERS:
-            return f"you can approve other people's requests, but not get keys of your own ({kinds})"
+            return f"you can approve other people's requests, but you can't get keys of your own ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS if _owns_account(binding):
             return f"you can approve requests for this service account ({kinds})"
         case Whose.OWN_AND_OWNED_ACCOUNTS | Whose.OWN:  # an owner of a topic or a group owns no account

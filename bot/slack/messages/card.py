@@ -278,7 +278,7 @@ def owner_row(owner: Owner, own: str) -> Row:
 def place(resource: Resource) -> list[Fact]:
     """What a key opens, and where that is."""
     if isinstance(resource, OrganizationScope):
-        return [("Scope", [called(resource), ", whole organization"])]
+        return [("Scope", [resource.name, ", whole organization"])]
     id_: Row = [" (", Code(resource.id), ")"] if called(resource) != resource.id else []
     found: list[Fact] = [(resource.kind.row.noun, [called(resource), *id_])]
     return [*found, ("Environment", [place_of(resource)])] if resource.environment else found
@@ -301,7 +301,9 @@ def for_what(resource: Resource) -> str:
 
 
 def called(resource: Resource) -> str:
-    """What people call a resource: its name, where it has one."""
+    """What people call a resource, to follow "for": its name, where it has one."""
+    if isinstance(resource, OrganizationScope):
+        return resource.kind.row.short or resource.name
     return flat(resource.name) or resource.id
 
 

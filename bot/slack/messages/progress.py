@@ -28,7 +28,7 @@ from bot.domain.requests import (
 from bot.slack.blocks.text import Bold, Code, Mention, Row, told
 
 Rows = list[Row]
-WAITS: Row = ["Its secret is waiting: run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
+WAITS: Row = ["To view its secret, run ", Code("/apikey requests"), " and select ", Bold("Show secret"), "."]
 """Where no button can show it."""
 _CHECKING = " Latchkey is checking whether a key was created; it will delete it if so and try again."
 

@@ -21,7 +21,8 @@ def readiness_rows(resource: Resource, probe: Probe, endpoints: Endpoints, key_i
         case "no-permission":
             why = ": its owner has no permission yet, or an IP filter blocks Latchkey."
             advice = (
-                "Give its owner a role there. If it has one, try the key from where your clients run. Last response: "
+                "Give its owner a role on this resource. "
+                "If the owner has one, try the key from where your clients run. Last response: "
             )
             return [["Rejected when Latchkey tested it", *_at(probe), why], [advice, *_last(probe)]]
         case "unreachable":

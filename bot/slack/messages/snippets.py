@@ -30,7 +30,7 @@ def snippet(value: str, key_id: str, resource: Resource, endpoints: Endpoints) -
     """One configuration, at most 3,000 characters. Raises `NotFound` for a `value` that this kind of key has not."""
     text = _written(_TEMPLATES[_snippet(value, resource).template], key_id, resource, endpoints)
     missing = [word for word in _TO_REPLACE if word in text]
-    return "\n".join([*(f"# Put {_TO_REPLACE[word]} in place of {word}." for word in missing), text])
+    return "\n".join([*(f"# Replace {word} with {_TO_REPLACE[word]}." for word in missing), text])
 
 
 def check(key_id: str, resource: Resource, endpoints: Endpoints) -> str:
@@ -62,7 +62,7 @@ def file(key: ApiKey, owner: Owner, resource: Resource, endpoints: Endpoints) ->
         ("Owner", f"{flat(key.owner or owner.id)} ({whose})"),
     ]
     text = "\n\n".join(["=== Confluent Cloud API key ===", *(f"{label}:\n{value}" for label, value in rows)])
-    said: Row = ["Text file for key ", Code(key.id), ". Put the API secret in place of ", Code("API_SECRET"), "."]
+    said: Row = ["Text file for key ", Code(key.id), ". Replace ", Code("API_SECRET"), " with the API secret."]
     return [lines(said), preformatted(text)]
 
 
@@ -130,7 +130,7 @@ def _safe(text: str) -> str:
 
 _TO_REPLACE = {
     "BOOTSTRAP_SERVER": "your cluster's bootstrap server",
-    "ENDPOINT": "the address that Confluent names for it",
+    "ENDPOINT": "the address that Confluent shows for it",
     "ORGANIZATION_ID": "your organization's ID",
     "COMPUTE_POOL": "the ID of your compute pool (lfcp-…)",
 }
@@ -146,7 +146,7 @@ _TERRAFORM = """
 _TEMPLATES = {
     "curl": f"# curl prompts for the secret, as the password.\n{_CURL}",
     "kafka-java": """
-        # Put the API secret in place of API_SECRET, and keep this file out of your repository.
+        # Replace API_SECRET with the API secret, and keep this file out of your repository.
         bootstrap.servers={bootstrap}
         security.protocol=SASL_SSL
         sasl.mechanism=PLAIN
@@ -155,7 +155,7 @@ _TEMPLATES = {
         client.dns.lookup=use_all_dns_ips
     """,
     "kafka-librdkafka": """
-        # Put the API secret in place of API_SECRET, and keep this file out of your repository.
+        # Replace API_SECRET with the API secret, and keep this file out of your repository.
         bootstrap.servers={bootstrap}
         security.protocol=SASL_SSL
         sasl.mechanisms=PLAIN
@@ -182,7 +182,7 @@ _TEMPLATES = {
           --resource "{id}" --environment "{environment}"
     """,
     "registry-java": """
-        # Put the API secret in place of API_SECRET, and keep this file out of your repository.
+        # Replace API_SECRET with the API secret, and keep this file out of your repository.
         schema.registry.url={rest}
         basic.auth.credentials.source=USER_INFO
         basic.auth.user.info={key}:API_SECRET
@@ -203,7 +203,7 @@ _TEMPLATES = {
         read -rs KSQL_API_SECRET && ksql --user "{key}" --password "$KSQL_API_SECRET" "{rest}"
     """,
     "flink-table-api": """
-        # What programs with Confluent's Flink Table API plugin read. The last line prompts for the secret.
+        # For programs that use Confluent's Flink Table API plugin. The last line prompts for the secret.
         export CLOUD_PROVIDER="{cloud}" CLOUD_REGION="{region}"
         export ORG_ID="{organization}" ENV_ID="{environment}" COMPUTE_POOL_ID="COMPUTE_POOL"
         export FLINK_API_KEY="{key}"

@@ -61,13 +61,13 @@ class RedisArchive:
         last, walk = self._audit.head.seq, Verification(self._sealer)
         last = last if until is None else min(last, until)
         if wrong := walk.begin(move.base.end, move.summary.history, move.summary.has):
-            raise not_ours(self._audit.place, f"is not to be trusted: {wrong}")
+            raise not_ours(self._audit.place, f"can't be trusted: {wrong}")
         try:
             async for line in self._audit.read(move.base.seq):
                 if move.end.seq >= last or _is_younger(line, before):
                     return
                 if wrong := walk.take(line):
-                    raise not_ours(self._audit.place, f"is not to be trusted: {wrong}")
+                    raise not_ours(self._audit.place, f"can't be trusted: {wrong}")
                 move.end = Head(move.end.seq + 1, str(line["hash"]))
                 move.summary.take(move.end.seq, move.end.hash, line)
                 yield line
@@ -99,7 +99,7 @@ class RedisArchive:
                     if await self._put(connection, keys, [base.stored, move.number, first, last, *entries]):
                         break
                 else:
-                    raise unconfirmed("the audit log moved on too often")
+                    raise unconfirmed("the audit log kept changing")
                 await self._disk.wait_everywhere(connection)
 
     async def _put(self, connection: Redis, keys: list[str], args: list[Argument]) -> bool:
@@ -110,7 +110,7 @@ class RedisArchive:
             case [b"moved"]:  # a reseal, perhaps
                 return False
             case _:
-                raise not_ours(self._audit.place, "or the log is not of the kind that we write")
+                raise not_ours(self._audit.place, "or the log isn't of the type that Latchkey writes")
 
 
 def _is_younger(line: Mapping[str, object], than: datetime | None) -> bool:
@@ -119,4 +119,4 @@ def _is_younger(line: Mapping[str, object], than: datetime | None) -> bool:
 
 def _outrun(last: int) -> Conflict:
     says = f"another archive moved the lines up to {last} meanwhile; this one moved none"
-    return Conflict("Another archive was faster.", log=says)
+    return Conflict("Another archive moved them first.", log=says)

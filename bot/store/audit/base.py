@@ -140,7 +140,7 @@ class Bases:
                 parts += [self._sealer.open(each or b"", self._place_of(base.seq, nth)) for nth, each in nths]
             else:
                 return base, self._learned(base, parts)
-        raise unconfirmed("the base of the audit log changes all the time")
+        raise unconfirmed("the base of the audit log kept changing")
 
     async def older(self) -> list[tuple[int, bytes, bytes]]:
         """Entries that the newest master key did not seal: their places, as they are, and as it seals them."""

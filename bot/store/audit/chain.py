@@ -150,7 +150,7 @@ class Chain:
     def _learn(self, line: Mapping[str, object]) -> str | None:
         request, action, was, rev = line["request"], line["action"], line.get("was"), line.get("rev")
         if not (isinstance(was, int | None) and isinstance(rev, int | None) and isinstance(action, str)):
-            return "its revisions are no numbers"
+            return "its revisions aren't numbers"
         if isinstance(request, str):
             self.contradiction = self.history.contradiction(request, was, action)
             self.history.add(request, action, rev)

@@ -26,7 +26,7 @@ class Doubts:
         if request not in self._found and len(self._found) < _MOST:
             self._found[request] = why
             if len(self._found) <= NAMED:
-                trouble.log.error("a record contradicts the audit log, and is left alone", extra={"why": str(error)})
+                trouble.log.error("left a record alone because it contradicts the audit log", extra={"why": str(error)})
         return error
 
     def none_about(self, request: str) -> None:

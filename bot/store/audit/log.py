@@ -128,7 +128,7 @@ class RedisAudit:
                     return
             elif entries == await self._entries(events):  # else the record has moved on meanwhile
                 raise wrong
-        raise unconfirmed("the audit log moved on too often")
+        raise unconfirmed("the audit log kept changing")
 
     async def read(self, after: int | None = None) -> AsyncIterator[Mapping[str, object]]:
         """Every line behind line `after`, oldest first, to be verified: those that are not sealed may be anybody's.
@@ -167,7 +167,7 @@ class RedisAudit:
         if not again.is_same(base):
             return None
         if not (raw and last) or self._opened(last[0], end.seq).get("hash") != end.hash:
-            raise not_ours(self.place, f"does not fit line {end.seq}: another log stands in its place")
+            raise not_ours(self.place, f"doesn't match line {end.seq}: another log has taken its place")
         return again, raw[0], last[0]
 
     async def archived(self, requests: Collection[RequestId]) -> Collection[RequestId]:
@@ -190,12 +190,12 @@ class RedisAudit:
                 if chain.seq == seen.seq:
                     break
                 if wrong := chain.next(line):
-                    raise not_ours(self.place, f"does not fit line {chain.seq}: {wrong}")
+                    raise not_ours(self.place, f"doesn't match line {chain.seq}: {wrong}")
                 yield line
         except Archived as error:
-            raise unconfirmed("lines are moved to a file at this moment") from error
+            raise unconfirmed("lines are being moved to a file right now") from error
         if (chain.seq, chain.hash) != (seen.seq, seen.hash):
-            raise not_ours(self.place, f"does not fit line {chain.seq}: another log stands in its place")
+            raise not_ours(self.place, f"doesn't match line {chain.seq}: another log has taken its place")
 
     async def older(self) -> AsyncIterator[list[tuple[int, bytes, bytes]]]:
         """Pages of lines that the newest master key did not seal: their places, as they are, and as it writes them.
@@ -214,7 +214,7 @@ class RedisAudit:
             page = list[tuple[int, bytes, bytes]]()
             for stored, line in zip(raw, self._parsed(raw, chain.seq), strict=True):
                 if wrong := chain.next(line):
-                    raise not_ours(self._place_of(chain.seq), f"is not to be trusted: {wrong}")
+                    raise not_ours(self._place_of(chain.seq), f"can't be trusted: {wrong}")
                 if not self._sealer.is_newest(stored):
                     line["mac"] = self._sealer.mac(chain.hash.encode())
                     page.append((chain.seq - base.seq - 1, stored, self._sealed(line)))
@@ -265,7 +265,7 @@ class RedisAudit:
             self._history = walk.chain.history
             self.census.become(walk.census)
             self._surety.restarted(walk.hashes)
-            log.warning("a failover lost audit lines", extra={"from": self._head.seq, "to": was.seq})
+            log.warning("audit lines were lost in a failover", extra={"from": self._head.seq, "to": was.seq})
 
     async def _walked(self, walk: Walk) -> tuple[Base, Head]:
         """Go along the log to its end; returns where it begins and ends. Raises `Tampered`."""
@@ -296,7 +296,7 @@ class RedisAudit:
         chain = walk.chain
         for seen, where in ((Head(chain.seq, chain.hash), "this process"), *walk.needs):
             if 0 < seen.seq <= base.seq and not told.has(seen.seq, seen.hash):
-                why = f"lacks line {seen.seq} of {where}: another log stands in its place"
+                why = f"lacks line {seen.seq} of {where}: another log has taken its place"
                 raise not_ours(self.bases.place, why)
         walk.begin(base, told)
 
@@ -333,7 +333,7 @@ class RedisAudit:
             async with asyncio.timeout(TURN_SECONDS):
                 await self._turn.acquire()
         except TimeoutError:
-            raise unconfirmed("no turn at the audit log") from None
+            raise unconfirmed("couldn't get a turn at the audit log") from None
         try:
             yield
         finally:
@@ -426,7 +426,7 @@ class RedisAudit:
                 await self.follow()
                 return False
             case _:
-                raise not_ours(self.place, "or the log is not of the kind that we write")
+                raise not_ours(self.place, "or the log isn't of the type that Latchkey writes")
 
     async def _tail(self, after: int, most: int = _PAGE) -> tuple[Base, Head, list[bytes]]:
         """The base, the head, and lines behind `after`, unless that was moved to a file, all of the same moment.
@@ -474,7 +474,7 @@ class RedisAudit:
         try:
             return dict(cast("Mapping[str, object]", json.loads(plain)))
         except (ValueError, TypeError, RecursionError):
-            raise not_ours(place, "is no JSON") from None
+            raise not_ours(place, "isn't JSON") from None
 
     def _place_of(self, seq: int) -> SealContext:
         return SealContext(Purpose.AUDIT_BODY, self._keys.audit, seq)

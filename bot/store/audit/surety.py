@@ -106,7 +106,7 @@ class Walk:
     def take(self, line: Mapping[str, object]) -> str | None:
         """Go on to the next line; returns why it is not to be trusted."""
         if wrong := self.chain.next(line):
-            return f"does not fit line {self.chain.seq}: {wrong}"
+            return f"doesn't match line {self.chain.seq}: {wrong}"
         seq, found = self.chain.seq, self.chain.hash
         self.census.take(seq, *said(line))
         if self._is_anew and seq > self._after:
@@ -119,7 +119,7 @@ class Walk:
             if head.seq < need.seq or (head.seq == need.seq and head.hash != need.hash):
                 return _lacks(need, of)
         if self.chain.hash != head.hash:
-            return f"does not fit line {head.seq} as it is or was: another log stands in its place"
+            return f"doesn't match line {head.seq} as it is or was: another log has taken its place"
         return None
 
 

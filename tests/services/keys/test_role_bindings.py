@@ -153,7 +153,7 @@ async def test_access_is_taken_back_at_once_when_confluent_refuses_the_key(owner
 
         state = await world.state()
         assert isinstance(state, Failed)
-        assert "removes the access" in state.changed
+        assert "will remove the access" in state.changed
         await check_bindings(world, owner)
 
 

@@ -75,4 +75,4 @@ async def test_a_refused_create_with_an_account_made_for_it_does_not_say_that_no
 
     state, _ = await failed(NewServiceAccount("clicks-service", "reads clicks"), refusal)
 
-    assert "Latchkey deletes it again" in state.changed
+    assert "Latchkey will delete it" in state.changed

@@ -239,7 +239,7 @@ async def test_r1_a_key_whose_record_denies_it_is_told_and_stays(
 
     assert await reported(world, caplog) == []
 
-    told = [vars(each) for each in caplog.records if each.message == "a key has a record that does not know it"]
+    told = [vars(each) for each in caplog.records if each.message == "a key's record says nothing of this key"]
     assert [(each["key"], each["state"]) for each in told] == ([(denied.id, "pending")] if is_told else [])
     assert denied.id in world.cloud.live()
 
@@ -253,7 +253,7 @@ async def test_r1_a_key_of_a_request_that_has_it_or_is_making_one_is_not_denied(
 
     await reported(world, caplog)
 
-    assert "a key has a record that does not know it" not in caplog.messages
+    assert "a key's record says nothing of this key" not in caplog.messages
 
 
 async def test_t5_a_record_that_cannot_be_read_is_not_lost(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -272,7 +272,7 @@ async def test_t5_the_look_comes_every_day(world: World) -> None:
 
 
 def nobody_looks(caplog: pytest.LogCaptureFixture) -> int:
-    return caplog.messages.count("keys without a record are not looked for")
+    return caplog.messages.count("the daily check for keys without a record is overdue")
 
 
 async def test_t36_a_daily_look_that_somebody_takes_away_is_not_put_off(
@@ -330,7 +330,7 @@ async def test_t36_a_record_that_was_hidden_from_every_other_look_is_worked_on_w
         await world.work_now()
 
     assert world.cloud.live(R1) == []
-    assert caplog.messages.count("a key is past its deadline, and nobody looks at its request") == 2
+    assert caplog.messages.count("a key's request is overdue; put it back on the agenda") == 2
     caplog.clear()
     await process.services.strays.look(FIRST)
     assert caplog.messages == []

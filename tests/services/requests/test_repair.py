@@ -54,7 +54,7 @@ async def test_t33_a_key_that_nobody_took_is_deleted_though_the_agenda_was(
     state = await world.state()
     assert isinstance(state, Unclaimed)
     assert (world.cloud.live(R1), bool(state.deleted_at)) == ([], True)
-    assert "requests had lost their place on the agenda" in caplog.messages
+    assert "put requests back on the agenda" in caplog.messages
 
 
 async def test_t33_a_click_whose_place_on_the_agenda_was_deleted_is_carried_out(
@@ -173,5 +173,5 @@ async def test_t35_a_request_that_stays_due_because_somebody_holds_it_is_told(
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    says = "requests have been due for an hour, and nobody takes them"
+    says = "requests have been due for an hour, and no process has picked them up"
     return [vars(record)["request"] for record in caplog.records if record.message == says]

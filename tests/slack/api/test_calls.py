@@ -115,7 +115,7 @@ async def test_a_slack_that_takes_no_newer_blocks_gets_plain_ones(
             await call(client, "chat.postMessage", body)
 
     assert sent == [True, False, False]
-    assert caplog.messages == ["Slack takes no newer blocks"]
+    assert caplog.messages == ["this workspace doesn't accept Slack's newer blocks; using plain ones"]
 
 
 async def test_what_slack_refuses_in_its_plain_form_too_says_nothing_of_newer_blocks() -> None:

@@ -303,7 +303,7 @@ async def test_a_revoked_token_is_noticed_and_a_slack_that_cannot_be_read_change
         await watch.look()
         assert (watch.token, watch.aged(watch.channels)) == (
             None,
-            "Latchkey isn't in the channel C1 (looked at 0 s ago)",
+            "Latchkey isn't in the channel C1 (checked 0 s ago)",
         )
         answering.body = b'{"ok": false, "error": "token_revoked"}'
         await watch.look()

@@ -92,7 +92,7 @@ async def test_an_answer_whose_connection_has_ended_is_one_line_without_a_stack_
             await ack()
 
         await slack.interactions.command("U0ERIN", APPROVALS_CHANNEL, "/apikey help")
-        await until(lambda: _lines(caplog, "an answer found no connection to Slack"), "the line")
+        await until(lambda: _lines(caplog, "couldn't answer Slack: the connection had ended"), "the line")
 
     assert [record for record in caplog.records if record.exc_info] == []
 

@@ -86,7 +86,9 @@ def test_a_key_without_permission_says_what_to_do() -> None:
         first
         == "Rejected when Latchkey tested it 10:42: its owner has no permission yet, or an IP filter blocks Latchkey."
     )
-    assert second.startswith("Give its owner a role there. If it has one, try the key from where your clients run.")
+    assert second.startswith(
+        "Give its owner a role on this resource. If the owner has one, try the key from where your clients run."
+    )
     assert second.endswith("HTTP 403, Not authorized (reference `req-9`).")
 
 

@@ -186,7 +186,7 @@ def test_terraform_finds_its_credentials_in_the_environment(kind: Kind, prefix: 
 def test_what_confluent_did_not_name_is_a_word_to_replace_and_said_first(kind: Kind, value: str) -> None:
     text = written(kind, value, Endpoints("", ""))
     words = {"BOOTSTRAP_SERVER", "ENDPOINT", "ORGANIZATION_ID", "COMPUTE_POOL"}
-    said = {word for word in words if f" in place of {word}." in text}
+    said = {word for word in words if f"# Replace {word} with " in text}
     used = {word for word in words if any(word in line for line in code(text))}
 
     assert used == said

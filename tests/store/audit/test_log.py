@@ -224,7 +224,7 @@ async def test_lines_are_proven_by_the_head_that_was_seen(
     for at, line in enumerate(chain):
         await redis.lset(keys.audit, at, json.dumps(line))
 
-    with pytest.raises(Tampered, match="does not fit line"):
+    with pytest.raises(Tampered, match="doesn't match line"):
         [line async for line in store.audit.proven()]
 
 
