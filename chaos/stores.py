@@ -24,7 +24,7 @@ from bot.store.keyspace import Keyspace
 from bot.store.sealing import Sealer, parse_master_keys
 from sandbox.cast import TEAM
 from sandbox.stage import MASTER_KEY, Stage
-from tests.support.clusters import Cluster, cluster, move_slot
+from tests.support.clusters import FAILED_OVER_MS, Cluster, cluster, move_slot
 from tests.support.processes import SECONDS, OwnRedis, own_redis
 from tests.support.sentinels import Watched, is_followed, watched
 
@@ -66,7 +66,8 @@ async def opened(kind: str, here: Stage) -> AsyncGenerator[ChaosStore]:
             service = await stack.enter_async_context(watched(folder, here.free_port, program))
             yield BySentinel(folder, service)
         elif kind == "cluster":
-            nodes = await stack.enter_async_context(cluster(folder, here.free_port, PROBE, program))
+            masters = cluster(folder, here.free_port, PROBE, program, timeout_ms=FAILED_OVER_MS)
+            nodes = await stack.enter_async_context(masters)
             yield OfCluster(folder, nodes, nodes.home_of(PROBE), nodes.replicas[0])
         else:
             yield OneServer(folder, await stack.enter_async_context(own_redis(here, program=program)))

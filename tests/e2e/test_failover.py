@@ -12,7 +12,7 @@ from bot.store.keyspace import Keyspace
 from sandbox.cast import TEAM
 from sandbox.gate import Gate
 from sandbox.stage import BotProcess
-from tests.support.clusters import cluster
+from tests.support.clusters import FAILED_OVER_MS, cluster
 from tests.support.play import Play
 from tests.support.processes import (
     SECONDS,
@@ -115,7 +115,7 @@ async def test_a_master_of_a_cluster_killed_right_after_the_intent_costs_nothing
 ) -> None:
     async with (
         crew(tmp_path) as (it, bots),
-        cluster(tmp_path / "redis", it.stage.free_port, KEYS.probe, server_program) as redis,
+        cluster(tmp_path / "redis", it.stage.free_port, KEYS.probe, server_program, timeout_ms=FAILED_OVER_MS) as redis,
     ):
         home, (replica,) = redis.home_of(KEYS.probe), redis.replicas
         bot = await bots.start(REDIS_URL=redis.url, LATCHKEY_REDIS_REPLICAS="1")

@@ -16,7 +16,10 @@ from tests.support.processes import SECONDS, OwnRedis, Tls
 SLOTS = 16_384
 THIRDS = (0, SLOTS // 3, 2 * SLOTS // 3, SLOTS)
 PASSWORD = "made-up"
-NODE_TIMEOUT_MS = 3000
+NODE_TIMEOUT_MS = 15_000
+"""Redis's own. A node that has no CPU for that long counts as failed, and no node takes a write then."""
+FAILED_OVER_MS = 3000
+"""For those who wait for a failover."""
 
 
 @dataclass(slots=True)
@@ -108,7 +111,13 @@ async def has_refused(node: OwnRedis) -> None:
 
 @asynccontextmanager
 async def cluster(
-    folder: Path, free_port: Callable[[], int], key: str, program: Path, tls: Tls | None = None
+    folder: Path,
+    free_port: Callable[[], int],
+    key: str,
+    program: Path,
+    tls: Tls | None = None,
+    *,
+    timeout_ms: int = NODE_TIMEOUT_MS,
 ) -> AsyncGenerator[Cluster]:
     """A cluster that answers for all slots, with a replica of the master that has `key`."""
     here = Cluster(program, tls)
@@ -118,7 +127,7 @@ async def cluster(
             port = free_port()
             place = folder / f"node-{port}"
             place.mkdir(parents=True)
-            more = f"--cluster-enabled yes --cluster-port {free_port()} --cluster-node-timeout {NODE_TIMEOUT_MS}"
+            more = f"--cluster-enabled yes --cluster-port {free_port()} --cluster-node-timeout {timeout_ms}"
             more += " --cluster-replica-validity-factor 0"
             if tls:
                 more += " --tls-cluster yes"
