@@ -369,7 +369,7 @@ async def answers(it: Scene) -> AsyncGenerator[str, None]:
 async def weekly(it: Scene) -> AsyncGenerator[str, None]:
     """The weekly review."""
     it.it.advance(days=7)
-    await it.it.until(it.it.reviews, "the review")
+    await it.it.until(it.it.reviews, "the review", step=5)
     await it.page.wait_for_timeout(4 * SETTLED_MS)
     await it.at(it.erin, APPROVALS_CHANNEL)
     yield "review-channel"

@@ -42,8 +42,8 @@ SECONDS = 20.0
 """After so many no further page is begun in one step: a page may take as long again, and a step has 50."""
 APART = timedelta(seconds=1)
 """Between the owners that one step meets: Slack tells only 50 times a minute who has which e-mail address."""
-SETTLES = timedelta(minutes=1)
-"""Between two looks whether everybody whom a pass met was asked, so that the channel can be."""
+SETTLES = timedelta(seconds=10)
+"""At least so much is between two looks whether everybody whom a pass met was asked, so that the channel can be."""
 LATE = timedelta(hours=1)
 """How long the channel waits for the last of them, besides the time between two owners."""
 REREAD = timedelta(seconds=5)
@@ -297,9 +297,9 @@ class Reviews:
         if passed.chosen is None:
             found = await self.keeps.all_reviewed(passed.owners)
             met = {owner: each for owner, each in found.items() if _is_one_pass(each.at, passed.at, review)}
-            is_met = sum(each.complete for each in met.values()) == len(passed.owners)
-            if not passed.is_read or not (is_met or now > passed.at + LATE + len(passed.owners) * APART):
-                return now + SETTLES
+            left = len(passed.owners) - sum(each.complete for each in met.values())
+            if not passed.is_read or (left and now <= passed.at + LATE + len(passed.owners) * APART):
+                return now + max(SETTLES, left * APART)
             queue = in_turn(met)
             passed = replace(passed, chosen=queue[:IN_CHANNEL], left=len(queue[IN_CHANNEL:]))
             await self.keeps.remember_pass(passed)
